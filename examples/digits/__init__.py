@@ -1,0 +1,1 @@
+"""A small CNN for handwritten digits: data, training, quantisation and the trained weights."""

@@ -1,0 +1,238 @@
+"""The one configuration of a core: every width, size and option of the hardware.
+
+Widths of the default preset follow Bamberg et al., arXiv 2112.07019, section 5.1.
+"""
+
+import dataclasses
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from golden.errors import ConfigError
+
+CONNECTIVITY_BITS = 64
+"""Width of a connectivity word (axon, population, half an edge descriptor), whatever the memory's width."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CoreConfig:
+    """Widths, sizes and options of one event core.
+
+    Raises:
+        ConfigError: on construction, naming the offending fields and their values.
+    """
+
+    name: str = "grai_vip"
+    address_bits: int = 15
+    """Word address; the unified memory has 2**address_bits words."""
+    lanes: int = 4
+    """Neuron states updated per cycle; one memory word holds the states of this many adjacent channels."""
+    state_bits: int = 16
+    """Two's complement neuron state; accumulation wraps."""
+    weight_bits: int = 8
+    """Signed synaptic weight."""
+    value_bits: int = 9
+    """Signed event value: uint8, int8 and the difference of two of them are exact."""
+    coordinate_bits: int = 8
+    """Width and height of a population (stored minus one) and a neuron's x and y."""
+    channel_bits: int = 10
+    """Channel index and depth of a population."""
+    kernel_bits: int = 4
+    """Kernel width and height, stored minus one."""
+    step_bits: int = 2
+    """log2 of a stride or of a dilation rate."""
+    upsample_bits: int = 3
+    """Upsample shift at the source."""
+    offset_bits: int = 9
+    """Signed axon offsets and event anchors x_min, y_min."""
+    extent_unit_log2: int = 3
+    """An axon stores the destination's extent in units of 2**this, rounded up: false hits are harmless."""
+    edge_bits: int = 5
+    """Event ID: an edge (or group of edges) into a population of the destination core."""
+    population_bits: int = 5
+    """Populations per core; at most edge_bits, as a credit carries the population in its ID."""
+    mesh_bits: int = 4
+    """Signed relative core address, per axis."""
+    axon_count_bits: int = 6
+    """Axons of one population."""
+    incoming_bits: int = 6
+    """End-of-timestep events that a population waits for; also the size of the core's return table (2**this)."""
+    edge_count_bits: int = 4
+    """Consecutive IDs that lead into one population."""
+    weight_stride_bits: int = 16
+    """Bytes from one source channel's weights to the next's."""
+    weight_step_bits: int = 13
+    """Bytes from one kernel column's weights to the next's."""
+    product_shift_bits: int = 3
+    """Left shift of every product of an edge."""
+    multiplier_bits: int = 16
+    """Unsigned requantisation multiplier of the evaluation."""
+    shift_bits: int = 6
+    """Right shift after the multiplication."""
+    banks: int = 4
+    """Single-port memory banks, interleaved by the low address bits."""
+    input_queue: int = 16
+    """Events that the input queue holds."""
+    local_queue: int = 16
+    """Events that the queue from the core to itself holds."""
+    output_queue: int = 16
+    """Events that the output queue holds."""
+    counter_bits: int = 40
+    """Width of the performance counters."""
+
+    def __post_init__(self) -> None:
+        self.validate()
+
+    # -- derived -------------------------------------------------------------------------------
+
+    @property
+    def word_bits(self) -> int:
+        """Bits of a memory word: one state per lane."""
+        return self.lanes * self.state_bits
+
+    @property
+    def memory_words(self) -> int:
+        return 1 << self.address_bits
+
+    @property
+    def memory_bytes(self) -> int:
+        return self.memory_words * self.word_bits // 8
+
+    @property
+    def lane_bits(self) -> int:
+        """log2 of the number of lanes."""
+        return (self.lanes - 1).bit_length()
+
+    @property
+    def byte_bits(self) -> int:
+        """log2 of the bytes in a memory word."""
+        return (self.word_bits // 8 - 1).bit_length()
+
+    @property
+    def weight_address_bits(self) -> int:
+        """Byte address of a weight."""
+        return self.address_bits + self.byte_bits
+
+    @property
+    def depth_word_bits(self) -> int:
+        """Channel words of one position."""
+        return self.channel_bits - self.lane_bits
+
+    @property
+    def axon_extent_bits(self) -> int:
+        """Coarse destination extent in an axon."""
+        return self.offset_bits - 1 - self.extent_unit_log2
+
+    @property
+    def max_edges(self) -> int:
+        return 1 << self.edge_bits
+
+    @property
+    def max_populations(self) -> int:
+        return 1 << self.population_bits
+
+    # -- checks --------------------------------------------------------------------------------
+
+    def validate(self) -> None:
+        """Check every field alone and against the others."""
+        bounds = {
+            "address_bits": (6, 24), "lanes": (1, 32), "state_bits": (16, 32), "weight_bits": (8, 8),
+            "value_bits": (2, 16), "coordinate_bits": (2, 12), "channel_bits": (3, 14),
+            "kernel_bits": (2, 6), "step_bits": (2, 2), "upsample_bits": (1, 3), "offset_bits": (4, 16),
+            "extent_unit_log2": (0, 6), "edge_bits": (1, 8), "population_bits": (1, 8), "mesh_bits": (2, 8),
+            "axon_count_bits": (1, 10), "incoming_bits": (1, 10), "edge_count_bits": (1, 8),
+            "weight_stride_bits": (4, 24), "weight_step_bits": (4, 24), "product_shift_bits": (0, 3),
+            "multiplier_bits": (8, 24), "shift_bits": (3, 6), "banks": (2, 16), "input_queue": (2, 4096),
+            "local_queue": (8, 4096), "output_queue": (8, 4096), "counter_bits": (16, 64),
+        }
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            if field.name == "name":
+                if not isinstance(value, str) or not value:
+                    raise ConfigError(f"configuration field 'name' must be a non-empty string, not {value!r}")
+                continue
+            if not isinstance(value, int) or isinstance(value, bool):
+                raise ConfigError(f"configuration field '{field.name}' must be an integer, not {value!r}")
+            low, high = bounds[field.name]
+            if not low <= value <= high:
+                raise ConfigError(f"configuration field '{field.name}' = {value} is outside [{low}, {high}]")
+        self._require("lanes", self.lanes & (self.lanes - 1) == 0, "must be a power of two")
+        self._require("banks", self.banks & (self.banks - 1) == 0, "must be a power of two")
+        self._require("state_bits", self.state_bits in (16, 32), "must be 16 or 32")
+        self._require("lanes", self.word_bits >= CONNECTIVITY_BITS and self.word_bits % CONNECTIVITY_BITS == 0,
+                      f"× state_bits = {self.word_bits} must be a multiple of {CONNECTIVITY_BITS}, "
+                      "as connectivity words share the memory")
+        self._require("offset_bits", self.offset_bits > self.coordinate_bits,
+                      f"must exceed coordinate_bits = {self.coordinate_bits}: an anchor is a signed coordinate")
+        self._require("extent_unit_log2", self.extent_unit_log2 < self.offset_bits - 1,
+                      f"must be below offset_bits - 1 = {self.offset_bits - 1}")
+        self._require("population_bits", self.population_bits <= self.edge_bits,
+                      f"must not exceed edge_bits = {self.edge_bits}: a credit carries the population in its ID")
+        self._require("population_bits", self.population_bits <= self.channel_bits,
+                      f"must not exceed channel_bits = {self.channel_bits}: an end of timestep carries it there")
+        self._require("mesh_bits", self.mesh_bits <= self.offset_bits,
+                      f"must not exceed offset_bits = {self.offset_bits}: an end of timestep carries it there")
+        self._require("channel_bits", self.channel_bits > self.lane_bits,
+                      f"must exceed log2(lanes) = {self.lane_bits}")
+        self._require("banks", self.banks.bit_length() - 1 < self.address_bits,
+                      f"needs more addresses than address_bits = {self.address_bits} gives")
+        from golden.words import layouts  # the words check their own sums against 64 bits
+
+        layouts(self)
+
+    def _require(self, field: str, condition: bool, rule: str) -> None:
+        if not condition:
+            raise ConfigError(f"configuration field '{field}' = {getattr(self, field)} {rule}")
+
+    # -- presets and JSON ----------------------------------------------------------------------
+
+    @classmethod
+    def preset(cls, name: str) -> "CoreConfig":
+        """A named preset: see PRESETS."""
+        if name not in PRESETS:
+            raise ConfigError(f"unknown preset '{name}'; there are: {', '.join(PRESETS)}")
+        return PRESETS[name]
+
+    @classmethod
+    def load(cls, source: str) -> "CoreConfig":
+        """A preset by name, or a JSON file by path."""
+        if source in PRESETS:
+            return PRESETS[source]
+        path = Path(source)
+        if not path.is_file():
+            raise ConfigError(f"'{source}' is neither a preset ({', '.join(PRESETS)}) nor a file")
+        try:
+            data = json.loads(path.read_text())
+        except (json.JSONDecodeError, UnicodeDecodeError) as error:
+            raise ConfigError(f"{source}: not JSON: {error}") from error
+        return cls.from_json(data)
+
+    @classmethod
+    def from_json(cls, data: Any) -> "CoreConfig":
+        """From a JSON object; 'preset' names what the other fields override."""
+        if not isinstance(data, dict):
+            raise ConfigError(f"a configuration must be a JSON object, not {type(data).__name__}")
+        data = dict(data)
+        base = cls.preset(data.pop("preset", "grai_vip"))
+        known = {field.name for field in dataclasses.fields(cls)}
+        unknown = sorted(set(data) - known)
+        if unknown:
+            raise ConfigError(f"unknown configuration fields: {', '.join(unknown)}; known: {', '.join(sorted(known))}")
+        return dataclasses.replace(base, **data)
+
+    def to_json(self) -> dict[str, Any]:
+        """Every field, in order."""
+        return dataclasses.asdict(self)
+
+
+PRESETS: dict[str, CoreConfig] = {
+    "grai_vip": CoreConfig(),
+    "fpga_small": CoreConfig(
+        name="fpga_small", address_bits=12, coordinate_bits=6, channel_bits=8, kernel_bits=3, offset_bits=8,
+        extent_unit_log2=1, edge_bits=4, population_bits=4, mesh_bits=3, axon_count_bits=4, incoming_bits=5,
+        edge_count_bits=3, weight_stride_bits=12, weight_step_bits=10, input_queue=8, local_queue=8,
+        output_queue=8, counter_bits=32,
+    ),
+}
+"""`grai_vip`: the paper's widths, 256 kB. `fpga_small`: 32 kB and narrow fields for small FPGAs."""

@@ -1,0 +1,38 @@
+"""The typed exceptions of the whole project: each message says who, which rule, what is needed and what there is."""
+
+
+class SynapressError(Exception):
+    """Base of every error that a user of Synapress can cause."""
+
+
+class ConfigError(SynapressError):
+    """A configuration contradicts itself or leaves the supported range."""
+
+
+class FieldRangeError(SynapressError):
+    """A value does not fit the word field that must hold it."""
+
+    def __init__(self, word: str, field: str, value: int, low: int, high: int, where: str = ""):
+        self.word, self.field, self.value, self.low, self.high = word, field, value, low, high
+        prefix = f"{where}: " if where else ""
+        super().__init__(f"{prefix}{word} word, field '{field}': value {value} is outside [{low}, {high}]")
+
+
+class ImageError(SynapressError):
+    """A memory image is malformed: words that do not fit, or pointers that leave the memory."""
+
+
+class NetworkError(SynapressError):
+    """A network is inconsistent: shapes, types or connections do not match."""
+
+
+class MappingError(SynapressError):
+    """A network is sound but does not fit the hardware; the message says what would help."""
+
+
+class EventError(SynapressError):
+    """An event that no core can accept: unknown ID, or a source channel outside its edge."""
+
+
+class ToolError(SynapressError):
+    """An external tool (simulator, synthesiser) is missing or failed."""

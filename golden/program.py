@@ -1,0 +1,72 @@
+"""What a lowered network is: populations and the edges between them, before any address is given.
+
+The mapper makes programs; the golden models and the memory images are made from them.
+"""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from golden.words import NeuronType, Saturation
+
+
+@dataclass(kw_only=True, eq=False)
+class Population:
+    """A feature map of neurons that lives whole in one core; shape (D, W, H).
+
+    `bias`, `multiplier`, `shift` are per channel (D) or hold one entry for all.
+    """
+
+    name: str
+    shape: tuple[int, int, int]
+    type: int = NeuronType.SUM
+    saturation: int = Saturation.RELU
+    bias: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros(1, np.int64))
+    multiplier: npt.NDArray[np.int64] = field(default_factory=lambda: np.ones(1, np.int64))
+    shift: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros(1, np.int64))
+    layer: str = ""
+    """The layer it comes from, for messages and reports."""
+
+
+@dataclass(kw_only=True, eq=False)
+class Edge:
+    """Synapses from one population to another: one convolution [B §4.1].
+
+    `weights` is (D_dst, D_src / groups, KW, KH), unflipped: W[c, i, j, k]. Where every source channel has the same
+    weights (pools), depthwise weights may be (1, 1, KW, KH), stored once. Pairs are (x, y).
+    """
+
+    name: str
+    source: str
+    destination: str
+    weights: npt.NDArray[np.int64]
+    stride: tuple[int, int] = (1, 1)
+    padding: tuple[int, int] = (0, 0)
+    """Left and top; what is needed on the right and bottom follows from the shapes."""
+    dilation: tuple[int, int] = (1, 1)
+    groups: int = 1
+    upsample: int = 0
+    """log2 of the upsampling of the source, zeros between."""
+    shift: int = 0
+    """Left shift of every product."""
+
+
+@dataclass(kw_only=True, eq=False)
+class Program:
+    """A network of populations. `inputs` have no states: their events come from outside."""
+
+    name: str
+    populations: list[Population]
+    edges: list[Edge]
+    inputs: list[str]
+    outputs: list[str]
+
+    def population(self, name: str) -> Population:
+        return next(population for population in self.populations if population.name == name)
+
+    def edges_into(self, name: str) -> list[Edge]:
+        return [edge for edge in self.edges if edge.destination == name]
+
+    def edges_from(self, name: str) -> list[Edge]:
+        return [edge for edge in self.edges if edge.source == name]

@@ -1,0 +1,240 @@
+"""The packed words of memory and network as field tables: the one source of every bit position.
+
+Field 0 is the least significant. A memory wider than 64 bits keeps connectivity words in its low 64 bits.
+Bamberg et al., arXiv 2112.07019, sections 4 and 5.1; the edge descriptor shared by all source channels,
+with pre-multiplied strides, is this project's.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from golden.errors import ConfigError, FieldRangeError
+
+if TYPE_CHECKING:
+    from golden.config import CoreConfig
+
+CONNECTIVITY_BITS = 64
+
+
+@dataclass(frozen=True)
+class Field:
+    """One field: `bits` wide, perhaps signed, storing value - `bias`."""
+
+    name: str
+    bits: int
+    signed: bool = False
+    bias: int = 0
+
+    @property
+    def low(self) -> int:
+        return (-(1 << (self.bits - 1)) if self.signed and self.bits else 0) + self.bias
+
+    @property
+    def high(self) -> int:
+        return ((1 << (self.bits - 1)) - 1 if self.signed and self.bits else (1 << self.bits) - 1) + self.bias
+
+
+@dataclass(frozen=True)
+class WordLayout:
+    """A packed word: an ordered table of fields."""
+
+    name: str
+    fields: tuple[Field, ...]
+
+    @property
+    def bits(self) -> int:
+        return sum(field.bits for field in self.fields)
+
+    def field(self, name: str) -> Field:
+        return next(field for field in self.fields if field.name == name)
+
+    def pack(self, values: Mapping[str, int] | None = None, *, where: str = "", **more: int) -> int:
+        """Values by field name into one integer; a missing field holds its lowest stored pattern (0).
+
+        Raises:
+            FieldRangeError: a value does not fit; `where` names who asked.
+        """
+        given = {**(values or {}), **more}
+        word, shift = 0, 0
+        for field in self.fields:
+            value = int(given.pop(field.name, field.bias))
+            if not field.low <= value <= field.high:
+                raise FieldRangeError(self.name, field.name, value, field.low, field.high, where)
+            word |= ((value - field.bias) & ((1 << field.bits) - 1)) << shift
+            shift += field.bits
+        if given:
+            raise KeyError(f"{self.name} word has no field {', '.join(given)}")
+        return word
+
+    def unpack(self, word: int) -> dict[str, int]:
+        """All fields of one packed integer."""
+        values, word = {}, int(word)
+        for field in self.fields:
+            raw = word & ((1 << field.bits) - 1)
+            if field.signed and field.bits and raw >> (field.bits - 1):
+                raw -= 1 << field.bits
+            values[field.name] = raw + field.bias
+            word >>= field.bits
+        return values
+
+    def unpack_array(self, words: npt.NDArray[np.uint64]) -> dict[str, npt.NDArray[np.int64]]:
+        """All fields of an array of packed words of at most 64 bits, as int64 arrays."""
+        if self.bits > 64:
+            raise ValueError(f"{self.name} word has {self.bits} bits; arrays hold 64")
+        words = np.asarray(words, np.uint64)
+        values, shift = {}, 0
+        for field in self.fields:
+            if not field.bits:
+                values[field.name] = np.full(words.shape, field.bias, np.int64)
+                continue
+            raw = ((words >> np.uint64(shift)) & np.uint64((1 << field.bits) - 1)).astype(np.int64)
+            if field.signed:
+                raw -= (raw >> (field.bits - 1)) << field.bits
+            values[field.name] = raw + field.bias
+            shift += field.bits
+        return values
+
+
+class EventKind:
+    """What an event says."""
+
+    VALUE = 0
+    """A neuron fired: x, y anchor the transposed kernel, c is the source channel, v the value."""
+    END = 1
+    """End of timestep on this axon: x, y hold the way back to the source core, c the source population."""
+    CREDIT = 2
+    """A destination evaluated: id names the population (of the receiving core) that gets a credit."""
+
+
+class NeuronType:
+    """How a population's states are updated and evaluated."""
+
+    SUM = 0
+    MAX = 1
+
+
+class Saturation:
+    """The range that an evaluated value is clipped to."""
+
+    RELU = 0
+    """[0, 2**(value_bits-1) - 1]: uint8 for 9-bit events."""
+    SIGNED = 1
+    """[-2**(value_bits-2), 2**(value_bits-2) - 1]: int8 for 9-bit events."""
+    FULL = 2
+    """The whole signed event value: [-256, 255] for 9 bits."""
+
+    @staticmethod
+    def bounds(saturation: int, value_bits: int) -> tuple[int, int]:
+        """Lowest and highest value of a saturation mode."""
+        half, quarter = 1 << (value_bits - 1), 1 << (value_bits - 2)
+        return {0: (0, half - 1), 1: (-quarter, quarter - 1), 2: (-half, half - 1)}[saturation]
+
+
+@dataclass(frozen=True)
+class Layouts:
+    """The word layouts of one configuration. See docs/architecture.md for every field's meaning."""
+
+    axon: WordLayout
+    edge_geometry: WordLayout
+    edge_kernel: WordLayout
+    table: WordLayout
+    population: WordLayout
+    parameter: WordLayout
+    event: WordLayout
+
+
+@cache
+def layouts(config: "CoreConfig") -> Layouts:
+    """The layouts of a configuration.
+
+    Raises:
+        ConfigError: the fields of a connectivity word exceed 64 bits.
+    """
+    c = config
+    address, extent = c.address_bits, c.axon_extent_bits
+    kernel_head = (
+        Field("kernel_width", c.kernel_bits, bias=1),
+        Field("kernel_height", c.kernel_bits, bias=1),
+        Field("depth_words", c.depth_word_bits),
+        Field("last_lane", c.lane_bits),
+        Field("weight_base", address),
+        Field("weight_x_step", c.weight_step_bits),
+    )
+    kernel_bits = sum(field.bits for field in kernel_head) + c.channel_bits
+    stride_low = min(c.weight_stride_bits, max(0, CONNECTIVITY_BITS - kernel_bits))
+    stride_high = c.weight_stride_bits - stride_low
+    table = Layouts(
+        axon=WordLayout("axon", (
+            Field("x_offset", c.offset_bits, signed=True),
+            Field("y_offset", c.offset_bits, signed=True),
+            Field("c_offset", c.channel_bits),
+            Field("x_limit", extent),
+            Field("y_limit", extent),
+            Field("kernel_width", c.kernel_bits, bias=1),
+            Field("kernel_height", c.kernel_bits, bias=1),
+            Field("upsample", c.upsample_bits),
+            Field("stride", c.step_bits),
+            Field("core_x", c.mesh_bits, signed=True),
+            Field("core_y", c.mesh_bits, signed=True),
+            Field("id", c.edge_bits),
+        )),
+        edge_geometry=WordLayout("edge geometry", (
+            Field("state_base", address),
+            Field("width", c.coordinate_bits, bias=1),
+            Field("height", c.coordinate_bits, bias=1),
+            Field("x_stride", address),
+            Field("step", c.step_bits),
+            Field("dilated", 1),
+            Field("table", 1),
+            Field("follow", 1),
+            Field("shift", c.product_shift_bits),
+            Field("pad", 1),
+            Field("max", 1),
+            Field("weight_stride_high", stride_high),
+        )),
+        edge_kernel=WordLayout("edge kernel", (
+            *kernel_head,
+            Field("source_channels", c.channel_bits, bias=1),
+            Field("weight_stride_low", stride_low),
+        )),
+        table=WordLayout("kernel table", (*kernel_head, Field("first_channel", c.channel_bits))),
+        population=WordLayout("population", (
+            Field("base", address),
+            Field("width", c.coordinate_bits, bias=1),
+            Field("height", c.coordinate_bits, bias=1),
+            Field("depth", c.channel_bits),
+            Field("type", 3),
+            Field("saturation", 2),
+            Field("uniform", 1),
+            Field("pad", 1),
+            Field("axons", c.axon_count_bits),
+            Field("incoming", c.incoming_bits),
+            Field("edges", c.edge_count_bits),
+        )),
+        parameter=WordLayout("parameter", (
+            Field("bias", c.state_bits, signed=True),
+            Field("multiplier", c.multiplier_bits),
+            Field("shift", c.shift_bits),
+        )),
+        event=WordLayout("event", (
+            Field("v", c.value_bits, signed=True),
+            Field("c", c.channel_bits),
+            Field("y", c.offset_bits, signed=True),
+            Field("x", c.offset_bits, signed=True),
+            Field("id", c.edge_bits),
+            Field("kind", 2),
+            Field("core_y", c.mesh_bits, signed=True),
+            Field("core_x", c.mesh_bits, signed=True),
+        )),
+    )
+    for layout in (table.axon, table.edge_geometry, table.edge_kernel, table.table, table.population,
+                   table.parameter, table.event):
+        if layout.bits > CONNECTIVITY_BITS:
+            widths = ", ".join(f"{field.name} {field.bits}" for field in layout.fields)
+            raise ConfigError(f"the {layout.name} word needs {layout.bits} bits and has {CONNECTIVITY_BITS}: {widths}")
+    return table
