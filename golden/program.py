@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
+from golden.errors import NetworkError
 from golden.words import NeuronType, Saturation
 
 
@@ -70,3 +71,28 @@ class Program:
 
     def edges_from(self, name: str) -> list[Edge]:
         return [edge for edge in self.edges if edge.source == name]
+
+    def topological_order(self) -> list[str]:
+        """Names of all populations, sources before destinations, otherwise in the order of `populations`.
+
+        Raises:
+            NetworkError: a name is missing or used twice, or the edges form a cycle.
+        """
+        names = [population.name for population in self.populations]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise NetworkError(f"program '{self.name}': two populations are named {', '.join(twice)}")
+        ends = {(edge.name, end) for edge in self.edges for end in (edge.source, edge.destination)}
+        asked = ends | {("inputs", name) for name in self.inputs} | {("outputs", name) for name in self.outputs}
+        missing = sorted(f"'{name}' (of {where})" for where, name in asked if name not in names)
+        if missing:
+            raise NetworkError(f"program '{self.name}': there is no population {', '.join(missing)}")
+        waits = {name: {edge.source for edge in self.edges_into(name)} for name in names}
+        order: list[str] = []
+        while len(order) < len(names):
+            ready = [name for name in names if name not in order and waits[name] <= set(order)]
+            if not ready:
+                left = ", ".join(name for name in names if name not in order)
+                raise NetworkError(f"program '{self.name}': its edges form a cycle through some of {left}")
+            order.append(ready[0])
+        return order

@@ -82,6 +82,28 @@ class WordLayout:
             word >>= field.bits
         return values
 
+    def pack_array(self, values: Mapping[str, npt.ArrayLike], *, where: str = "") -> npt.NDArray[np.uint64]:
+        """`pack` for arrays that broadcast, of a word of at most 64 bits.
+
+        Raises:
+            FieldRangeError: a value does not fit; it names the first that does not.
+        """
+        arrays = {name: np.asarray(array, np.int64) for name, array in values.items()}
+        words = np.zeros(np.broadcast_shapes(*(array.shape for array in arrays.values())), np.uint64)
+        shift = 0
+        for field in self.fields:
+            if field.name in arrays:
+                array = arrays.pop(field.name)
+                wrong = array[(array < field.low) | (array > field.high)]
+                if wrong.size:
+                    raise FieldRangeError(self.name, field.name, int(wrong[0]), field.low, field.high, where)
+                raw = ((array - field.bias) & ((1 << field.bits) - 1)).astype(np.uint64)
+                words |= raw << np.uint64(shift)
+            shift += field.bits
+        if arrays:
+            raise KeyError(f"{self.name} word has no field {', '.join(arrays)}")
+        return words
+
     def unpack_array(self, words: npt.NDArray[np.uint64]) -> dict[str, npt.NDArray[np.int64]]:
         """All fields of an array of packed words of at most 64 bits, as int64 arrays."""
         if self.bits > 64:

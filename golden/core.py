@@ -1,0 +1,178 @@
+"""The event core: queues, several populations, ends of timestep and credits, on a memory image.
+
+The order in which a core takes its events does not change its states (accumulation wraps, the maximum commutes), so the
+model takes them population by population; the events of one population come out in the hardware's order.
+Bamberg et al., arXiv 2112.07019, sections 4 and 5; the credits are this project's (docs/architecture.md).
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from golden.config import CoreConfig
+from golden.engine import Engine, FastEngine, LiteralEngine
+from golden.errors import EventError, ImageError
+from golden.words import EventKind, layouts
+
+Words = npt.NDArray[np.uint64]
+
+
+@dataclass
+class PopulationState:
+    """What the scheduler knows of one population."""
+
+    word: int
+    fields: dict[str, int]
+    credits: int
+    returns: list[tuple[int, int, int]] = field(default_factory=list)
+    """(x, y, source population) of each end counted so far."""
+
+    @property
+    def can_evaluate(self) -> bool:
+        incoming = self.fields["incoming"]
+        return 0 < incoming == len(self.returns) and self.credits == self.fields["axons"]
+
+
+class Core:
+    """One event core that runs a memory image.
+
+    Args:
+        words: the image, (words,) of 64 bits or (words, words of 64 bits); shorter than the memory is filled with zeros.
+        edges, populations: how many IDs and populations it has.
+        literal: the event-by-event reading of the algorithms instead of the vectorised one; slower, same result.
+
+    Attributes:
+        trace: (address, state word) of each state word evaluated, in order.
+        counters: events and synaptic operations, by the names of the hardware's counters.
+
+    Raises:
+        ImageError: more words than the memory holds, or more edges or populations than the configuration allows.
+    """
+
+    def __init__(self, config: CoreConfig, words: Words, *, edges: int, populations: int, literal: bool = False):
+        self.config = config
+        self.layouts = layouts(config)
+        parts = config.word_bits // 64
+        image = np.asarray(words, np.uint64).reshape(-1, parts)
+        if len(image) > config.memory_words:
+            raise ImageError(f"the image has {len(image)} words, the memory {config.memory_words}")
+        if edges > config.max_edges or populations > config.max_populations:
+            raise ImageError(f"{edges} edges and {populations} populations exceed the configuration's "
+                             f"{config.max_edges} and {config.max_populations}")
+        memory = np.zeros((config.memory_words, parts), np.uint64)
+        memory[: len(image)] = image
+        self.counters = dict.fromkeys(
+            ("values_in", "values_local", "values_out", "ends", "word_ops", "synapses", "neurons_fired", "unknown_id",
+             "unknown_channel", "address_error", "protocol_error"), 0)
+        self.edges = edges
+        self.trace: list[tuple[int, int]] = []
+        self.engine: Engine = (LiteralEngine if literal else FastEngine)(config, memory, edges, self.counters)
+        self.populations: list[PopulationState] = []
+        self.owner: list[int] = []
+        for index in range(populations):
+            word = self.engine.word(2 * edges + index) & ((1 << 64) - 1)
+            fields = self.layouts.population.unpack(word)
+            self.populations.append(PopulationState(word, fields, credits=fields["axons"]))
+            self.owner += [index] * fields["edges"]
+
+    @property
+    def memory(self) -> Words:
+        """All memory words, (words, words of 64 bits)."""
+        return self.engine.words()
+
+    def run(self, events: Words) -> Words:
+        """Take packed events, in order, and all that follows from them; returns what leaves the core, packed."""
+        out: list[Words] = []
+        arrived, local = np.asarray(events, np.uint64), np.zeros(0, np.uint64)
+        while True:
+            self._take(arrived, "values_in", out)
+            self._take(local, "values_local", out)
+            arrived = local = np.zeros(0, np.uint64)
+            index = next((i for i, population in enumerate(self.populations) if population.can_evaluate), None)
+            if index is None:
+                return np.concatenate(out) if out else np.zeros(0, np.uint64)
+            sent = self._evaluate(index, out)
+            fields = self.layouts.event.unpack_array(sent)
+            to_self = (fields["core_x"] == 0) & (fields["core_y"] == 0)
+            self.counters["values_out"] += int(np.sum(~to_self & (fields["kind"] == EventKind.VALUE)))
+            local = sent[to_self]
+            out.append(sent[~to_self])
+
+    def _take(self, events: Words, counter: str, out: list[Words]) -> None:
+        fields = self.layouts.event.unpack_array(events)
+        values = fields["kind"] == EventKind.VALUE
+        self.counters[counter] += int(values.sum())
+        self.engine.integrate({name: array[values] for name, array in fields.items()})
+        for position in np.flatnonzero(~values):
+            event = {name: int(array[position]) for name, array in fields.items()}
+            if event["kind"] == EventKind.END:
+                self._end(event)
+            elif event["kind"] == EventKind.CREDIT:
+                self._credit(event["id"])
+
+    def _end(self, event: dict[str, int]) -> None:
+        self.counters["ends"] += 1
+        if event["id"] >= min(self.edges, len(self.owner)):
+            self.counters["protocol_error"] += 1
+            return
+        population = self.populations[self.owner[event["id"]]]
+        if len(population.returns) == population.fields["incoming"]:
+            self.counters["protocol_error"] += 1
+            return
+        population.returns.append((event["x"], event["y"], event["c"]))
+
+    def _credit(self, index: int) -> None:
+        if index >= len(self.populations) or self.populations[index].credits == self.populations[index].fields["axons"]:
+            self.counters["protocol_error"] += 1
+            return
+        self.populations[index].credits += 1
+
+    def _evaluate(self, index: int, out: list[Words]) -> Words:
+        population = self.populations[index]
+        population.credits = 0
+        sent, trace, fired = self.engine.evaluate(index, population.word)
+        self.trace += trace
+        self.counters["neurons_fired"] += fired
+        for x, y, source in population.returns:
+            if x == 0 and y == 0:
+                self._credit(source)
+            else:
+                out.append(np.array([self.layouts.event.pack(
+                    kind=EventKind.CREDIT, core_x=-x, core_y=-y, id=source)], np.uint64))
+        population.returns = []
+        return sent
+
+
+class Host:
+    """The outside of one core: sends frames of events, answers ends with credits, collects what comes out."""
+
+    def __init__(self, core: Core):
+        self.core = core
+        self.layout = core.layouts.event
+
+    def run(self, frame: Words) -> Words:
+        """One timestep: packed input events, ends included; returns the values and ends that come out.
+
+        Raises:
+            EventError: the frame leaves populations waiting, so that no end comes out for some output.
+        """
+        out: list[Words] = []
+        events = np.asarray(frame, np.uint64)
+        while len(events):
+            sent = self.core.run(events)
+            fields = self.layout.unpack_array(sent)
+            out.append(sent[fields["kind"] != EventKind.CREDIT])
+            owed = fields["c"][fields["kind"] == EventKind.END]
+            events = np.array([self.layout.pack(kind=EventKind.CREDIT, id=int(source)) for source in owed], np.uint64)
+        result = np.concatenate(out)
+        if not len(result):
+            raise EventError("the frame brought no timestep to an end: an end is missing for some incoming axon")
+        return result
+
+
+def run_frames(core: Core, frames: Iterable[Words] | Sequence[Words]) -> list[Words]:
+    """Run frames one after the other; the events that come out, one array per frame."""
+    host = Host(core)
+    return [host.run(frame) for frame in frames]

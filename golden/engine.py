@@ -1,0 +1,194 @@
+"""What a core does with its memory: integrate value events, evaluate a population, fire its neurons.
+
+`LiteralEngine` goes event by event, operation by operation, neuron by neuron, through the literal models of the blocks;
+`FastEngine` does the same on arrays. Both give the same memory and the same events in the same order.
+"""
+
+from collections.abc import Mapping
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from golden.config import CoreConfig
+from golden.esu import Esu, ValueEvent, WordOperations, expand_events
+from golden.neuron import (
+    PopulationMap,
+    accumulate,
+    evaluate,
+    evaluate_population,
+    pack_lanes,
+    pack_states,
+    unpack_lanes,
+    unpack_states,
+    wrap_array,
+)
+from golden.peg import generate_all, generate_array
+from golden.words import EventKind, layouts
+
+IntArray = npt.NDArray[np.int64]
+Words = npt.NDArray[np.uint64]
+Evaluated = tuple[Words, list[tuple[int, int]], int]
+"""Events sent, (address, state word) of each word evaluated, neurons fired."""
+
+LOW_64 = (1 << 64) - 1
+
+
+class Engine(Protocol):
+    """The memory of a core and the work on it; adds to the counters it was given."""
+
+    def __init__(self, config: CoreConfig, memory: Words, edges: int, counters: dict[str, int]) -> None: ...
+
+    def word(self, address: int) -> int:
+        """One memory word."""
+        ...
+
+    def words(self) -> Words:
+        """All of memory, (words, words of 64 bits)."""
+        ...
+
+    def integrate(self, events: Mapping[str, IntArray]) -> None:
+        """Take value events, given as arrays by field."""
+        ...
+
+    def evaluate(self, index: int, word: int) -> Evaluated:
+        """Evaluate the population with this population word, and fire."""
+        ...
+
+
+class LiteralEngine:
+    """Block by block, one event, one operation, one neuron at a time."""
+
+    def __init__(self, config: CoreConfig, memory: Words, edges: int, counters: dict[str, int]):
+        self.config = config
+        self.counters = counters
+        self.memory = [sum(int(part) << (64 * i) for i, part in enumerate(row)) for row in memory]
+        self.esu = Esu(config, self.memory, edges)
+
+    def word(self, address: int) -> int:
+        return self.memory[address]
+
+    def words(self) -> Words:
+        parts = self.config.word_bits // 64
+        return np.array([[word >> (64 * i) & LOW_64 for i in range(parts)] for word in self.memory], np.uint64)
+
+    def integrate(self, events: Mapping[str, IntArray]) -> None:
+        config, counters = self.config, self.counters
+        for row in zip(*(events[name].tolist() for name in ValueEvent._fields), strict=True):
+            for op in self.esu.expand(ValueEvent(*row)):
+                if op.state_address >= config.memory_words:
+                    counters["address_error"] += 1
+                    continue
+                counters["word_ops"] += 1
+                counters["synapses"] += op.mask.bit_count()
+                mask = [bool(op.mask >> lane & 1) for lane in range(config.lanes)]
+                weights = [self._weight(op.weight_address + (0 if op.broadcast else lane))
+                           for lane in range(config.lanes)]
+                states = accumulate(unpack_lanes(self.memory[op.state_address], config), weights, op.v, mask,
+                                    shift=op.shift, maximum=bool(op.max), state_bits=config.state_bits)
+                self.memory[op.state_address] = pack_lanes(states, config)
+        counters["unknown_id"], counters["unknown_channel"] = self.esu.unknown_id, self.esu.unknown_channel
+
+    def _weight(self, byte_address: int) -> int:
+        address, byte = divmod(byte_address, self.config.word_bits // 8)
+        value = self.memory[address % self.config.memory_words] >> (8 * byte) & 255
+        return value - 256 if value > 127 else value
+
+    def evaluate(self, index: int, word: int) -> Evaluated:
+        table = layouts(self.config)
+        neurons, trace = evaluate_population(self.memory, index, word, self.config)
+        fields = table.population.unpack(word)
+        axons = [table.axon.unpack(self.memory[(fields["base"] + number) % self.config.memory_words] & LOW_64)
+                 for number in range(fields["axons"])]
+        events = generate_all(neurons, axons, self.config)
+        return np.array([table.event.pack(event) for event in events], np.uint64), trace, len(neurons) - 1
+
+
+class FastEngine:
+    """The same on arrays, for whole networks."""
+
+    def __init__(self, config: CoreConfig, memory: Words, edges: int, counters: dict[str, int]):
+        self.config = config
+        self.counters = counters
+        self.edges = edges
+        self.memory = np.ascontiguousarray(memory, "<u8")
+
+    def word(self, address: int) -> int:
+        return sum(int(part) << (64 * i) for i, part in enumerate(self.memory[address]))
+
+    def words(self) -> Words:
+        return self.memory
+
+    def integrate(self, events: Mapping[str, IntArray]) -> None:
+        """Many events at a time: a state's products are added up first and wrapped last, which is the same."""
+        config, counters = self.config, self.counters
+        ops = expand_events(config, self.memory[:, 0], self.edges, events)
+        inside = ops.state_address < config.memory_words
+        counters["unknown_id"] += ops.unknown_id
+        counters["unknown_channel"] += ops.unknown_channel
+        counters["address_error"] += int(np.sum(~inside))
+        counters["word_ops"] += int(np.sum(inside))
+        lanes = np.arange(config.lanes)
+        mask = (ops.mask[:, np.newaxis] >> lanes & 1).astype(bool) & inside[:, np.newaxis]
+        counters["synapses"] += int(mask.sum())
+        if not len(ops):
+            return
+        products = self._products(ops, lanes)
+        addresses, slot = np.unique(ops.state_address[inside], return_inverse=True)
+        states = unpack_states(self.memory[addresses].squeeze(-1) if config.word_bits == 64
+                               else self.memory[addresses], config)
+        maximum = ops.max[inside] != 0
+        slots = np.broadcast_to(slot[:, np.newaxis], (len(slot), config.lanes))
+        columns = np.broadcast_to(lanes, slots.shape)
+        for chosen, add in ((mask[inside] & ~maximum[:, np.newaxis], np.add), (mask[inside] & maximum[:, np.newaxis], np.maximum)):
+            add.at(states, (slots[chosen], columns[chosen]), products[inside][chosen])
+        self.memory[addresses] = pack_states(states, config).reshape(len(addresses), -1)
+
+    def _products(self, ops: WordOperations, lanes: IntArray) -> IntArray:
+        weights = self.memory.view(np.int8).reshape(-1)
+        address = ops.weight_address[:, np.newaxis] + np.where(ops.broadcast[:, np.newaxis] != 0, 0, lanes)
+        product = (weights[address % weights.size].astype(np.int64) * ops.v[:, np.newaxis]) << ops.shift[:, np.newaxis]
+        return wrap_array(product, self.config.state_bits)
+
+    def evaluate(self, index: int, word: int) -> Evaluated:
+        config = self.config
+        table, size = layouts(config), config.memory_words
+        population = table.population.unpack(word)
+        place = PopulationMap.of(population, config)
+        depth, width, height = population["depth"], population["width"], population["height"]
+        addresses = (place.states + np.arange(place.depth_words)[:, np.newaxis, np.newaxis]
+                     + np.arange(width)[:, np.newaxis] * place.x_stride + np.arange(height) * place.y_stride) % size
+        before = self.memory[addresses]
+        states = unpack_states(before.squeeze(-1) if config.word_bits == 64 else before, config)
+        channels = np.arange(place.depth_words * config.lanes).reshape(-1, 1, 1, config.lanes)
+        parameters = table.parameter.unpack_array(self.memory[
+            (place.parameters + (0 * channels if population["uniform"] else np.minimum(channels, max(0, depth - 1)))) % size, 0])
+        values = evaluate(states, parameters["bias"], parameters["multiplier"], parameters["shift"],
+                          population["saturation"], config)
+        values[np.broadcast_to(channels >= depth, values.shape)] = 0
+        self.memory[addresses] = 0
+        trace = list(zip(addresses.ravel().tolist(), (self._join(row) for row in before.reshape(-1, before.shape[-1])),
+                         strict=True))
+        word_index, x, y, lane = np.nonzero(values)
+        events = self._fire(index, population, x, y, word_index * config.lanes + lane, values[word_index, x, y, lane])
+        return events, trace, len(x)
+
+    @staticmethod
+    def _join(parts: Words) -> int:
+        return int(parts[0]) if len(parts) == 1 else sum(int(part) << (64 * i) for i, part in enumerate(parts))
+
+    def _fire(self, index: int, population: Mapping[str, int], x: IntArray, y: IntArray, c: IntArray,
+              v: IntArray) -> Words:
+        """Events neuron by neuron, axons innermost; then an end on each axon."""
+        table = layouts(self.config)
+        base, count = population["base"], population["axons"]
+        axons = [table.axon.unpack(int(self.memory[(base + number) % self.config.memory_words, 0]))
+                 for number in range(count)]
+        sent = np.zeros((len(x), count), np.uint64)
+        hits = np.zeros((len(x), count), bool)
+        for number, axon in enumerate(axons):
+            hits[:, number], events = generate_array(x, y, c, v, axon, self.config)
+            sent[hits[:, number], number] = table.event.pack_array(events)
+        ends = [table.event.pack(kind=EventKind.END, core_x=axon["core_x"], core_y=axon["core_y"], id=axon["id"],
+                                 x=axon["core_x"], y=axon["core_y"], c=index) for axon in axons]
+        return np.concatenate([sent[hits], np.array(ends, np.uint64)])

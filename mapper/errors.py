@@ -1,0 +1,31 @@
+"""How the mapper refuses: each violation names the layer, the rule, what is needed, what there is, and what would help."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+from golden.errors import MappingError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Violation:
+    """One broken rule of the hardware."""
+
+    layer: str
+    rule: str
+    needed: str
+    available: str
+    help: str
+
+    def __str__(self) -> str:
+        return f"layer '{self.layer}', rule '{self.rule}': needs {self.needed}; available: {self.available}. {self.help}"
+
+    def to_json(self) -> dict[str, str]:
+        return asdict(self)
+
+
+class RuleError(MappingError):
+    """A network is sound but breaks rules of the hardware; `violations` lists all that were found."""
+
+    def __init__(self, violations: Sequence[Violation]):
+        self.violations = tuple(violations)
+        super().__init__("\n".join(str(violation) for violation in self.violations))

@@ -1,0 +1,168 @@
+"""Network → program: layers become populations and edges, and edges take a form that one descriptor can express.
+
+`lower` is pure: one edge per branch, whatever the hardware. `legalise` adapts edges to a configuration without changing
+what they compute: strides and dilations made equal in x and y where one of them does not matter, kernels zero-filled
+where they have both, and kernels too large for a descriptor split into several at other offsets [B §4.4].
+"""
+
+import dataclasses
+from collections.abc import Iterator
+
+import numpy as np
+
+from golden.config import CoreConfig
+from golden.errors import NetworkError
+from golden.program import Edge, Population, Program
+from golden.words import NeuronType
+from mapper.errors import RuleError, Violation
+from mapper.network import Branch, Layer, Network, Pair
+from mapper.plan import DEPTHWISE, TABLE, edge_kind, position_bytes
+
+
+def lower(network: Network) -> Program:
+    """One population per layer, one edge per branch.
+
+    A max pool is a MAX population with depthwise ones, stored once; an average pool sums depthwise ones, and its
+    multiplier divides; an addend is an identity kernel; a dense layer is a convolution with a kernel of its source's size.
+
+    Raises:
+        NetworkError: there is no output, or a layer leads to none.
+    """
+    _check_used(network)
+    populations, edges = [], []
+    for layer in network.layers.values():
+        populations.append(Population(
+            name=layer.name, shape=layer.shape, saturation=layer.saturation, layer=layer.name,
+            type=NeuronType.MAX if layer.kind == "max_pool" else NeuronType.SUM,
+            bias=layer.bias, multiplier=layer.multiplier, shift=layer.shift))
+        names: set[str] = set()
+        for branch in layer.branches:
+            name = f"{branch.source}->{layer.name}"
+            while name in names:
+                name += "'"
+            names.add(name)
+            edges.append(_edge(name, network, layer, branch))
+    return Program(name=network.name, populations=populations, edges=edges, inputs=network.inputs,
+                   outputs=list(network.outputs))
+
+
+def _check_used(network: Network) -> None:
+    if not network.outputs:
+        raise NetworkError(f"network '{network.name}' has no output; call output(name)")
+    used, todo = set(), list(network.outputs)
+    while todo:
+        name = todo.pop()
+        if name not in used:
+            used.add(name)
+            todo += [branch.source for branch in network.layers[name].branches]
+    idle = [name for name in network.layers if name not in used]
+    if idle:
+        raise NetworkError(f"network '{network.name}': no output depends on {', '.join(idle)}; remove them, or make one "
+                           "of them an output")
+
+
+def _edge(name: str, network: Network, layer: Layer, branch: Branch) -> Edge:
+    depth = network.shape(branch.source)[0]
+    weights, groups, padding, upsample = branch.weights, branch.groups, branch.padding[:2], 0
+    if weights is None:
+        weights, groups = np.full((1, 1, *branch.kernel), branch.scale, np.int64), depth
+    if branch.transposed is not None:
+        upsample = branch.transposed
+        padding = (weights.shape[2] - 1 - padding[0], weights.shape[3] - 1 - padding[1])
+        weights = weights[:, :, ::-1, ::-1]
+    return Edge(
+        name=name, source=branch.source, destination=layer.name, weights=weights, stride=branch.stride,
+        padding=padding, dilation=branch.dilation, groups=groups, upsample=upsample, shift=branch.shift)
+
+
+# -- what a descriptor can express -------------------------------------------------------------
+
+
+def legalise(program: Program, config: CoreConfig) -> Program:
+    """The same network with edges that descriptors can express; edges may be split, populations stay.
+
+    Raises:
+        RuleError: a stride that the hardware does not have.
+    """
+    edges: list[Edge] = []
+    violations: list[Violation] = []
+    for edge in program.edges:
+        source, destination = program.population(edge.source), program.population(edge.destination)
+        stride = _stride(edge, destination, config)
+        if isinstance(stride, Violation):
+            violations.append(stride)
+            continue
+        stepped = dataclasses.replace(edge, stride=(stride, stride))
+        filled, dilation = _dilate(stepped, config)
+        edges += _split(filled, dilation, source.shape[0], destination.shape[0], config)
+    if violations:
+        raise RuleError(violations)
+    return dataclasses.replace(program, edges=edges)
+
+
+def _max_step(config: CoreConfig) -> int:
+    return 1 << ((1 << config.step_bits) - 1)
+
+
+def _stride(edge: Edge, destination: Population, config: CoreConfig) -> int | Violation:
+    """The one stride of both axes; along a single destination column or row any stride does."""
+    needed = sorted({edge.stride[i] for i in (0, 1) if destination.shape[1 + i] > 1})
+    layer, most = destination.layer or destination.name, _max_step(config)
+    powers = ", ".join(str(1 << i) for i in range(1 << config.step_bits))
+    if len(needed) > 1:
+        return Violation(
+            layer=layer, rule="equal strides", needed=f"strides {edge.stride} in x and y (edge '{edge.name}')",
+            available="one stride for both axes",
+            help="Use the same stride in x and y, or cut the destination into columns or rows.")
+    stride = needed[0] if needed else 1
+    if stride & (stride - 1) or stride > most:
+        return Violation(
+            layer=layer, rule="stride", needed=f"stride {stride} (edge '{edge.name}')", available=f"strides {powers}",
+            help="Use one of these strides, or cut the destination into columns and rows of one.")
+    return stride
+
+
+def _dilate(edge: Edge, config: CoreConfig) -> tuple[Edge, Pair]:
+    """The edge with its dilation native, or made part of the kernel; and the rates that were filled with zeros."""
+    kernel = edge.weights.shape[2:]
+    needed = {edge.dilation[i] for i in (0, 1) if kernel[i] > 1} - {1}
+    rates = {edge.dilation[i] for i in (0, 1) if kernel[i] > 1}
+    if not needed:
+        return dataclasses.replace(edge, dilation=(1, 1)), (1, 1)
+    rate = max(needed)
+    if edge.stride == (1, 1) and len(rates) == 1 and not rate & (rate - 1) and rate <= _max_step(config):
+        return dataclasses.replace(edge, dilation=(rate, rate)), (1, 1)
+    fill: Pair = (edge.dilation[0] if kernel[0] > 1 else 1, edge.dilation[1] if kernel[1] > 1 else 1)
+    size = [(kernel[i] - 1) * fill[i] + 1 for i in (0, 1)]
+    weights = np.zeros((*edge.weights.shape[:2], *size), edge.weights.dtype)
+    weights[:, :, ::fill[0], ::fill[1]] = edge.weights
+    return dataclasses.replace(edge, weights=weights, dilation=(1, 1)), fill
+
+
+def _split(
+    edge: Edge, fill: Pair, source_depth: int, destination_depth: int, config: CoreConfig
+) -> Iterator[Edge]:
+    """The edge in pieces whose kernels fit a descriptor; pieces of nothing but filled-in zeros are left out."""
+    width, height = edge.weights.shape[2:]
+    kind = edge_kind(edge, source_depth, destination_depth)
+    unit = position_bytes(edge, source_depth, destination_depth, config)
+    most = min(1 << config.kernel_bits, ((1 << (config.offset_bits - 2)) - 1) // edge.dilation[0] + 1)
+    column = max(1, ((1 << config.weight_step_bits) - 1) // unit) if width > 1 else height
+    one_kernel = source_depth == 1 or kind == TABLE or (kind == DEPTHWISE and edge.weights.shape[0] == 1)
+    positions = width * height if one_kernel else max(1, ((1 << config.weight_stride_bits) - 1) // unit)
+    most_height = min(height, most, column, positions)
+    most_width = max(1, min(width, most, positions // most_height))
+    for j0, j1 in _ranges(width, most_width, fill[0]):
+        for k0, k1 in _ranges(height, most_height, fill[1]):
+            whole = (j0, j1, k0, k1) == (0, width, 0, height)
+            yield dataclasses.replace(
+                edge, name=edge.name if whole else f"{edge.name}[{j0}:{j1},{k0}:{k1}]",
+                weights=edge.weights[:, :, j0:j1, k0:k1],
+                padding=(edge.padding[0] - j0 * edge.dilation[0], edge.padding[1] - k0 * edge.dilation[1]))
+
+
+def _ranges(size: int, most: int, fill: int) -> list[Pair]:
+    """Equal parts (within one) of a kernel dimension, without those between two taps of a zero-filled kernel."""
+    count = -(-size // most)
+    bounds = [size * i // count for i in range(count + 1)]
+    return [(low, high) for low, high in zip(bounds, bounds[1:]) if -(-low // fill) * fill < high]

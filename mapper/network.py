@@ -1,0 +1,344 @@
+"""The user's network: a graph of layers with integer weights, every shape checked on construction.
+
+Feature maps are (D, W, H): channels, columns, rows. Weights are W[c, i, j, k]: destination channel, source channel
+within its group, column tap, row tap. A layer sums its branches and evaluates, per channel,
+saturate(((sum + bias) · multiplier + round) >> shift), see docs/architecture.md.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, NoReturn
+
+import numpy as np
+import numpy.typing as npt
+
+from golden.dense import output_size
+from golden.errors import NetworkError
+from golden.words import Saturation
+
+Shape = tuple[int, int, int]
+Pair = tuple[int, int]
+Padding = tuple[int, int, int, int]
+Integers = npt.NDArray[Any]
+
+SATURATIONS = (Saturation.RELU, Saturation.SIGNED, Saturation.FULL)
+MEAN_MULTIPLIER_BITS = 16
+"""Width of the multipliers that average pools choose for themselves."""
+
+
+def _refuse(layer: str, rule: str, needed: object, available: object) -> NoReturn:
+    raise NetworkError(f"layer '{layer}', rule '{rule}': needs {needed}; given: {available}")
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Branch:
+    """What one source contributes to a layer: a convolution, or with `weights` None a constant kernel per channel."""
+
+    source: str
+    weights: Integers | None = None
+    """(D_dst, D_src / groups, KW, KH); None: every tap of every channel has the weight `scale`, channel by channel."""
+    kernel: Pair = (1, 1)
+    scale: int = 1
+    stride: Pair = (1, 1)
+    padding: Padding = (0, 0, 0, 0)
+    """Left, top, right, bottom."""
+    dilation: Pair = (1, 1)
+    groups: int = 1
+    transposed: int | None = None
+    """log2 of the stride of a transposed convolution, whose padding crops the result; None for any other."""
+    output_padding: Pair = (0, 0)
+    shift: int = 0
+    """Left shift of every product."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Layer:
+    """One layer: a feature map and the branches that lead into it."""
+
+    name: str
+    kind: str
+    """input, conv, depthwise, transposed_conv, dense, max_pool, average_pool or add."""
+    shape: Shape
+    branches: tuple[Branch, ...] = ()
+    bias: Integers = field(default_factory=lambda: np.zeros(1, np.int64))
+    multiplier: Integers = field(default_factory=lambda: np.ones(1, np.int64))
+    shift: Integers = field(default_factory=lambda: np.zeros(1, np.int64))
+    saturation: int = Saturation.RELU
+
+
+def pair(layer: str, rule: str, value: int | Sequence[int], low: int) -> Pair:
+    """An integer for x and y, or one for each."""
+    numbers = (value, value) if isinstance(value, (int, np.integer)) else tuple(value)
+    if len(numbers) != 2 or any(not isinstance(number, (int, np.integer)) or number < low for number in numbers):
+        _refuse(layer, rule, f"an integer or (x, y), each at least {low}", value)
+    return int(numbers[0]), int(numbers[1])
+
+
+def padding4(layer: str, value: int | Sequence[int]) -> Padding:
+    """An integer, (x, y), or (left, top, right, bottom)."""
+    numbers = (value,) * 2 if isinstance(value, (int, np.integer)) else tuple(value)
+    numbers = numbers * 2 if len(numbers) == 2 else numbers
+    if len(numbers) != 4 or any(not isinstance(number, (int, np.integer)) or number < 0 for number in numbers):
+        _refuse(layer, "padding", "a non-negative integer, (x, y) or (left, top, right, bottom)", value)
+    left, top, right, bottom = (int(number) for number in numbers)
+    return left, top, right, bottom
+
+
+def integers(layer: str, rule: str, value: npt.ArrayLike) -> Integers:
+    """An array of integers, not copied; broadcast views stay views."""
+    array = np.asarray(value)
+    if not np.issubdtype(array.dtype, np.integer):
+        _refuse(layer, rule, "integers (quantise first)", f"{array.dtype} values")
+    return array
+
+
+def mean_scale(count: int) -> tuple[int, int]:
+    """Multiplier and shift that divide a sum of `count` values by `count`.
+
+    The multiplier is rounded up, so that halves of non-negative means round up as in exact arithmetic: for uint8 values
+    the result is exact up to windows of 64, and never more than one off beyond.
+    """
+    shift = (count - 1).bit_length()
+    if count == 1 << shift:
+        return 1, shift
+    shift += MEAN_MULTIPLIER_BITS - 1
+    return -(-(1 << shift) // count), shift
+
+
+class Network:
+    """A feed-forward graph of layers. Each method adds one layer and returns its name.
+
+    Common arguments: `bias`, `multiplier`, `shift` (one integer, or one per channel) and `saturation` (golden.words.
+    Saturation) evaluate the layer; `stride`, `dilation` (an integer or (x, y)); `padding` (an integer, (x, y) or (left,
+    top, right, bottom)); `product_shift` multiplies a branch by a power of two.
+
+    Raises:
+        NetworkError: on construction of a layer whose name, source, shape or numbers do not fit, naming layer, rule,
+            what is needed and what was given.
+    """
+
+    def __init__(self, name: str):
+        self.name = name
+        self.layers: dict[str, Layer] = {}
+        self.outputs: list[str] = []
+
+    def shape(self, name: str) -> Shape:
+        """Shape (D, W, H) of a layer."""
+        return self.layer(name).shape
+
+    def layer(self, name: str) -> Layer:
+        if name not in self.layers:
+            raise NetworkError(f"network '{self.name}' has no layer '{name}'; there are: {', '.join(self.layers)}")
+        return self.layers[name]
+
+    @property
+    def inputs(self) -> list[str]:
+        return [layer.name for layer in self.layers.values() if layer.kind == "input"]
+
+    # -- layers --------------------------------------------------------------------------------
+
+    def input(self, name: str, shape: Sequence[int], *, saturation: int = Saturation.RELU) -> str:
+        """An input; `saturation` tells the range of its values (RELU: unsigned)."""
+        if len(shape) != 3 or any(size < 1 for size in shape):
+            _refuse(name, "input shape", "(D, W, H), each at least 1", tuple(shape))
+        if saturation not in SATURATIONS:
+            _refuse(name, "saturation", f"one of {SATURATIONS}", saturation)
+        depth, width, height = (int(size) for size in shape)
+        return self._insert(Layer(name=name, kind="input", shape=(depth, width, height), saturation=saturation))
+
+    def conv(
+        self, name: str, source: str, weights: npt.ArrayLike, bias: npt.ArrayLike = 0, *,
+        multiplier: npt.ArrayLike = 1, shift: npt.ArrayLike = 0, stride: int | Sequence[int] = 1,
+        padding: int | Sequence[int] = 0, dilation: int | Sequence[int] = 1, groups: int = 1,
+        saturation: int = Saturation.RELU, product_shift: int = 0,
+    ) -> str:
+        """A convolution; weights (D_dst, D_src / groups, KW, KH)."""
+        branch = Branch(
+            source=source, weights=integers(name, "weights", weights), stride=pair(name, "stride", stride, 1),
+            padding=padding4(name, padding), dilation=pair(name, "dilation", dilation, 1), groups=groups,
+            shift=product_shift)
+        return self._add(name, "conv", (branch,), bias, multiplier, shift, saturation)
+
+    def depthwise(
+        self, name: str, source: str, weights: npt.ArrayLike, bias: npt.ArrayLike = 0, *,
+        multiplier: npt.ArrayLike = 1, shift: npt.ArrayLike = 0, stride: int | Sequence[int] = 1,
+        padding: int | Sequence[int] = 0, dilation: int | Sequence[int] = 1, saturation: int = Saturation.RELU,
+        product_shift: int = 0,
+    ) -> str:
+        """A depthwise convolution; weights (D, KW, KH), or (m·D, 1, KW, KH) with m results per channel."""
+        array = integers(name, "weights", weights)
+        array = array[:, None] if array.ndim == 3 else array
+        branch = Branch(
+            source=source, weights=array, stride=pair(name, "stride", stride, 1), padding=padding4(name, padding),
+            dilation=pair(name, "dilation", dilation, 1), groups=self.shape(source)[0], shift=product_shift)
+        return self._add(name, "depthwise", (branch,), bias, multiplier, shift, saturation)
+
+    def transposed_conv(
+        self, name: str, source: str, weights: npt.ArrayLike, bias: npt.ArrayLike = 0, *,
+        multiplier: npt.ArrayLike = 1, shift: npt.ArrayLike = 0, stride: int = 1, padding: int | Sequence[int] = 0,
+        output_padding: int | Sequence[int] = 0, groups: int = 1, saturation: int = Saturation.RELU,
+        product_shift: int = 0,
+    ) -> str:
+        """A transposed convolution: each source neuron adds its kernel at stride · position - padding.
+
+        Weights (D_dst, D_src / groups, KW, KH); stride a power of two, the same in x and y; the result is
+        (W - 1) · stride + KW - left - right + output_padding wide.
+        """
+        if stride < 1 or stride & (stride - 1):
+            _refuse(name, "transposed stride", "a power of two", stride)
+        branch = Branch(
+            source=source, weights=integers(name, "weights", weights), padding=padding4(name, padding), groups=groups,
+            transposed=stride.bit_length() - 1, output_padding=pair(name, "output padding", output_padding, 0),
+            shift=product_shift)
+        return self._add(name, "transposed_conv", (branch,), bias, multiplier, shift, saturation)
+
+    def dense(
+        self, name: str, source: str, weights: npt.ArrayLike, bias: npt.ArrayLike = 0, *,
+        multiplier: npt.ArrayLike = 1, shift: npt.ArrayLike = 0, saturation: int = Saturation.RELU,
+        product_shift: int = 0,
+    ) -> str:
+        """A dense layer over the whole source; its result is (D_dst, 1, 1).
+
+        Weights (D_dst, D·W·H) in the order channel, column, row (the row fastest), or (D_dst, D, W, H).
+        """
+        array, shape = integers(name, "weights", weights), self.shape(source)
+        if array.ndim == 2 and array.shape[1] == np.prod(shape):
+            array = array.reshape(-1, *shape)
+        if array.ndim != 4 or array.shape[1:] != shape:
+            _refuse(name, "dense weights", f"(D_dst, {np.prod(shape)}) or (D_dst, {shape[0]}, {shape[1]}, {shape[2]})",
+                    np.shape(weights))
+        branch = Branch(source=source, weights=array, shift=product_shift)
+        return self._add(name, "dense", (branch,), bias, multiplier, shift, saturation)
+
+    def max_pool(
+        self, name: str, source: str, size: int | Sequence[int], *, stride: int | Sequence[int] | None = None,
+        padding: int | Sequence[int] = 0,
+    ) -> str:
+        """Maximum over windows, whose default stride is their size. The source must not be negative."""
+        kernel = pair(name, "pool size", size, 1)
+        branch = Branch(
+            source=source, kernel=kernel, stride=kernel if stride is None else pair(name, "stride", stride, 1),
+            padding=padding4(name, padding))
+        return self._add(name, "max_pool", (branch,), 0, 1, 0, Saturation.RELU)
+
+    def average_pool(
+        self, name: str, source: str, size: int | Sequence[int], *, stride: int | Sequence[int] | None = None,
+        padding: int | Sequence[int] = 0, bias: npt.ArrayLike = 0, multiplier: npt.ArrayLike | None = None,
+        shift: npt.ArrayLike | None = None, saturation: int | None = None,
+    ) -> str:
+        """Mean over windows, padding included; `multiplier` and `shift` (both or none) replace the division.
+
+        The division is `mean_scale`; the saturation is by default the source's.
+        """
+        kernel = pair(name, "pool size", size, 1)
+        if (multiplier is None) != (shift is None):
+            _refuse(name, "mean", "multiplier and shift, both or none", "one of them")
+        if multiplier is None or shift is None:
+            multiplier, shift = mean_scale(kernel[0] * kernel[1])
+        branch = Branch(
+            source=source, kernel=kernel, stride=kernel if stride is None else pair(name, "stride", stride, 1),
+            padding=padding4(name, padding))
+        chosen = self.layer(source).saturation if saturation is None else saturation
+        return self._add(name, "average_pool", (branch,), bias, multiplier, shift, chosen)
+
+    def global_pool(self, name: str, source: str, *, kind: str = "average") -> str:
+        """Average or maximum over all positions; the result is (D, 1, 1)."""
+        if kind not in ("average", "max"):
+            _refuse(name, "global pool", "kind 'average' or 'max'", repr(kind))
+        return (self.max_pool if kind == "max" else self.average_pool)(name, source, self.shape(source)[1:])
+
+    def add(
+        self, name: str, sources: Sequence[str | Branch], *, scales: Sequence[int] | None = None,
+        shifts: Sequence[int] | None = None, bias: npt.ArrayLike = 0, multiplier: npt.ArrayLike = 1,
+        shift: npt.ArrayLike = 0, saturation: int = Saturation.RELU,
+    ) -> str:
+        """The sum of layers of one shape, each times scale << shift of its own.
+
+        A source may also be a `branch`: a convolution that accumulates straight into the sum [B §4.4].
+        """
+        if not sources:
+            _refuse(name, "add", "at least one source", "none")
+        for rule, values in (("scales", scales), ("shifts", shifts)):
+            if values is not None and len(values) != len(sources):
+                _refuse(name, rule, f"one per source: {len(sources)}", len(values))
+        branches = tuple(
+            source if isinstance(source, Branch) else Branch(
+                source=source, scale=1 if scales is None else int(scales[i]), shift=0 if shifts is None else shifts[i])
+            for i, source in enumerate(sources))
+        return self._add(name, "add", branches, bias, multiplier, shift, saturation)
+
+    def branch(
+        self, source: str, weights: npt.ArrayLike, *, stride: int | Sequence[int] = 1,
+        padding: int | Sequence[int] = 0, dilation: int | Sequence[int] = 1, groups: int = 1, product_shift: int = 0,
+    ) -> Branch:
+        """A convolution as a source of `add`."""
+        return Branch(
+            source=source, weights=integers(source, "weights", weights), stride=pair(source, "stride", stride, 1),
+            padding=padding4(source, padding), dilation=pair(source, "dilation", dilation, 1), groups=groups,
+            shift=product_shift)
+
+    def output(self, name: str) -> str:
+        """Make a layer an output: its firing neurons are sent to the host."""
+        if self.layer(name).kind == "input":
+            _refuse(name, "output", "a computed layer", "an input")
+        if name in self.outputs:
+            _refuse(name, "output", "each output once", "a second time")
+        self.outputs.append(name)
+        return name
+
+    # -- checks --------------------------------------------------------------------------------
+
+    def _insert(self, layer: Layer) -> str:
+        if not layer.name:
+            _refuse(layer.name, "name", "a name", "an empty one")
+        if layer.name in self.layers:
+            _refuse(layer.name, "name", "a name of its own", f"one that a layer of kind {self.layers[layer.name].kind} has")
+        self.layers[layer.name] = layer
+        return layer.name
+
+    def _add(
+        self, name: str, kind: str, branches: tuple[Branch, ...], bias: npt.ArrayLike, multiplier: npt.ArrayLike,
+        shift: npt.ArrayLike, saturation: int,
+    ) -> str:
+        shapes = [self._branch_shape(name, branch) for branch in branches]
+        if len(set(shapes)) > 1:
+            _refuse(name, "equal shapes", "branches of one shape",
+                    ", ".join(f"'{branch.source}' → {shape}" for branch, shape in zip(branches, shapes)))
+        if saturation not in SATURATIONS:
+            _refuse(name, "saturation", f"one of {SATURATIONS}", saturation)
+        parameters = {}
+        for rule, value in (("bias", bias), ("multiplier", multiplier), ("shift", shift)):
+            array = integers(name, rule, value).reshape(-1)
+            if array.size not in (1, shapes[0][0]):
+                _refuse(name, rule, f"one integer or {shapes[0][0]}", array.size)
+            if rule != "bias" and int(array.min()) < 0:
+                _refuse(name, rule, "no negative number", int(array.min()))
+            parameters[rule] = array.astype(np.int64)
+        return self._insert(Layer(
+            name=name, kind=kind, shape=shapes[0], branches=branches, saturation=saturation, **parameters))
+
+    def _branch_shape(self, name: str, branch: Branch) -> Shape:
+        depth, width, height = self.shape(branch.source)
+        if branch.shift < 0:
+            _refuse(name, "product shift", "no negative number", branch.shift)
+        kernel, result_depth = branch.kernel, depth
+        if branch.weights is not None:
+            weights, groups = branch.weights, branch.groups
+            if weights.ndim != 4 or 0 in weights.shape:
+                _refuse(name, "weights", "four dimensions (D_dst, D_src / groups, KW, KH)", weights.shape)
+            if groups < 1 or depth % groups or weights.shape[0] % groups:
+                _refuse(name, "groups", f"a divisor of {depth} source and {weights.shape[0]} result channels", groups)
+            if weights.shape[1] != depth // groups:
+                _refuse(name, "source channels", f"weights for {depth // groups} channels of '{branch.source}' per group",
+                        weights.shape)
+            result_depth, kernel = weights.shape[0], (weights.shape[2], weights.shape[3])
+        if branch.transposed is not None:
+            left, top, right, bottom = branch.padding
+            size = (((width - 1) << branch.transposed) + kernel[0] - left - right + branch.output_padding[0],
+                    ((height - 1) << branch.transposed) + kernel[1] - top - bottom + branch.output_padding[1])
+        else:
+            size = output_size((width, height), kernel, branch.stride, branch.padding, branch.dilation)
+        if min(size) < 1:
+            _refuse(name, "size", f"a kernel that fits '{branch.source}' ({width} × {height}, padding {branch.padding})",
+                    f"kernel {kernel}, stride {branch.stride}, dilation {branch.dilation}, which gives {size}")
+        return result_depth, *size

@@ -1,0 +1,293 @@
+"""The address plan of one core: where everything lies, and every field of every word, before it is packed.
+
+The plan never refuses: `mapper.rules` compares it with the hardware, `mapper.image` packs it. Orders and formulas are
+those of docs/architecture.md [B §4.2, §4.3].
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from golden.config import CoreConfig
+from golden.program import Edge, Population, Program
+from golden.words import NeuronType, layouts
+
+SHARED, DEPTHWISE, TABLE = "shared", "depthwise", "table"
+"""The three kinds of kernels that an edge descriptor can describe."""
+
+
+def edge_kind(edge: Edge, source_depth: int, destination_depth: int) -> str:
+    """SHARED: all channels to all; DEPTHWISE: channel c to channel c; TABLE: groups, one table word per source channel."""
+    if edge.groups == source_depth == destination_depth:
+        return DEPTHWISE
+    return SHARED if edge.groups == 1 else TABLE
+
+
+def position_bytes(edge: Edge, source_depth: int, destination_depth: int, config: CoreConfig) -> int:
+    """Bytes of weights per kernel position and source channel; with TABLE the most of any channel."""
+    if edge_kind(edge, source_depth, destination_depth) == DEPTHWISE:
+        return 1
+    per_group = destination_depth // edge.groups
+    return config.lanes * max(
+        (first + per_group - 1) // config.lanes - first // config.lanes + 1
+        for first in range(0, destination_depth, per_group))
+
+
+@dataclass(frozen=True, kw_only=True)
+class AxonPlan:
+    """The fields of an axon word, and the range of its anchors over all neurons of the source."""
+
+    fields: dict[str, int]
+    anchors: tuple[tuple[int, int], tuple[int, int]]
+    """Lowest and highest x_min, and y_min, whether sent or not."""
+    extent: tuple[int, int]
+    """True extent of the kernel in x and y; the field may hold a coarser one."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class EdgePlan:
+    """One event ID: its edge, its kernel's place and its axon at the source."""
+
+    id: int
+    edge: Edge
+    kind: str
+    source_depth: int
+    position_bytes: int
+    weight_x_step: int
+    weight_stride: int
+    first_channels: tuple[int, ...]
+    """TABLE: first destination channel by source channel; else empty."""
+    table_words: tuple[int, ...]
+    """TABLE: channel words of the kernel by source channel; else empty."""
+    channel_words: tuple[int, ...]
+    """TABLE: memory words of weights by source channel; else empty."""
+    table_base: int
+    weight_base: int
+    weight_words: int
+    uniform: bool
+    """DEPTHWISE: one kernel, stored once, serves all channels."""
+    axon: AxonPlan
+
+
+@dataclass(frozen=True, kw_only=True)
+class PopulationPlan:
+    """One population's block: axons, parameters, states, consecutively from `base`."""
+
+    index: int
+    population: Population
+    base: int
+    axons: tuple[AxonPlan, ...]
+    parameters: int
+    """Parameter words: 1 if uniform, else one per channel."""
+    ids: tuple[int, ...]
+    pad: int
+    depth_words: int
+
+    @property
+    def y_stride(self) -> int:
+        return self.depth_words | self.pad
+
+    @property
+    def x_stride(self) -> int:
+        return self.population.shape[2] * self.y_stride
+
+    @property
+    def parameter_base(self) -> int:
+        return self.base + len(self.axons)
+
+    @property
+    def state_base(self) -> int:
+        return self.parameter_base + self.parameters
+
+    @property
+    def state_words(self) -> int:
+        return self.population.shape[1] * self.x_stride
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """Everything of one core, in address order."""
+
+    program: Program
+    config: CoreConfig
+    host: tuple[int, int]
+    populations: tuple[PopulationPlan, ...]
+    edges: tuple[EdgePlan, ...]
+    words: int
+
+    def population(self, name: str) -> PopulationPlan:
+        return next(plan for plan in self.populations if plan.population.name == name)
+
+
+def log2(value: int) -> int:
+    """log2, rounded down."""
+    return value.bit_length() - 1
+
+
+def plan_axon(
+    edge: Edge, source: Population, destination: Population, config: CoreConfig, identifier: int, core: tuple[int, int]
+) -> AxonPlan:
+    """The axon of one uncut edge: X_off = XP + 1 - extent [B §4.2]."""
+    dilated = max(edge.dilation) > 1
+    stride = 0 if dilated else log2(edge.stride[0])
+    coarse = 1 << config.kernel_bits
+    highest = (1 << config.axon_extent_bits) - 1
+    fields: dict[str, int] = {}
+    anchors, extents = [], []
+    for i, axis in enumerate("xy"):
+        extent = (edge.weights.shape[2 + i] - 1) * edge.dilation[i] + 1
+        offset = edge.padding[i] + 1 - extent
+        reach = ((source.shape[1 + i] - 1) << edge.upsample) + offset
+        limit = ((destination.shape[1 + i] << stride) - (1 << stride)) >> config.extent_unit_log2
+        if limit > highest:  # a smaller limit that no neuron exceeds does as well
+            limit = min(limit, max(reach, 0) >> config.extent_unit_log2)
+        fields |= {f"{axis}_offset": offset, f"{axis}_limit": limit}
+        anchors.append((offset, reach))
+        extents.append(extent)
+    return AxonPlan(
+        fields=fields | {
+            "c_offset": 0, "kernel_width": min(extents[0], coarse), "kernel_height": min(extents[1], coarse),
+            "upsample": edge.upsample, "stride": stride, "core_x": core[0], "core_y": core[1], "id": identifier,
+        },
+        anchors=(anchors[0], anchors[1]), extent=(extents[0], extents[1]))
+
+
+def _output_axon(population: Population, identifier: int, config: CoreConfig, host: tuple[int, int]) -> AxonPlan:
+    identity = Edge(name=f"{population.name}->host", source=population.name, destination=population.name,
+                    weights=np.ones((1, 1, 1, 1), np.int64), groups=population.shape[0])
+    return plan_axon(identity, population, population, config, identifier, host)
+
+
+def parameter_words(population: Population, config: CoreConfig) -> list[dict[str, int]]:
+    """Fields of a population's parameter words: one if all channels are alike, else one per channel."""
+    columns = [np.broadcast_to(np.asarray(column, np.int64).reshape(-1), population.shape[0])
+               for column in (population.bias, population.multiplier, population.shift)]
+    rows = [{"bias": int(bias), "multiplier": int(multiplier), "shift": int(shift)}
+            for bias, multiplier, shift in zip(*columns)]
+    return rows[:1] if all(row == rows[0] for row in rows) else rows
+
+
+def plan_core(
+    program: Program, config: CoreConfig, *, pad: bool = True, host: tuple[int, int] = (1, 0)
+) -> Plan:
+    """The plan of a whole program on one core.
+
+    Args:
+        program: legal edges (see `mapper.lower.legalise`); others give a plan that `mapper.rules` refuses.
+        pad: make the words per position odd where depthwise edges lead, which spreads them over the banks.
+        host: relative core address of the host, which sends the inputs and takes the outputs.
+    """
+    hosted = [population for population in program.populations if population.name not in program.inputs]
+    incoming = {population.name: program.edges_into(population.name) for population in hosted}
+    order = [edge for population in hosted for edge in incoming[population.name]]
+    ids = {id(edge): number for number, edge in enumerate(order)}
+    axons = {
+        id(edge): plan_axon(
+            edge, program.population(edge.source), program.population(edge.destination), config, ids[id(edge)],
+            (-host[0], -host[1]) if edge.source in program.inputs else (0, 0))
+        for edge in order
+    }
+    address = 2 * len(order) + len(hosted)
+    populations = []
+    for index, population in enumerate(hosted):
+        name, depth = population.name, population.shape[0]
+        kinds = {edge_kind(edge, program.population(edge.source).shape[0], depth) for edge in incoming[name]}
+        outgoing = [axons[id(edge)] for edge in program.edges_from(name) if id(edge) in axons]
+        outgoing += [_output_axon(population, number, config, host)
+                     for number, output in enumerate(program.outputs) if output == name]
+        populations.append(PopulationPlan(
+            index=index, population=population, base=address, axons=tuple(outgoing),
+            parameters=len(parameter_words(population, config)), ids=tuple(ids[id(edge)] for edge in incoming[name]),
+            pad=int(pad and DEPTHWISE in kinds), depth_words=-(-depth // config.lanes)))
+        address = populations[-1].state_base + populations[-1].state_words
+    tables = []
+    for edge in order:
+        tables.append(address)
+        source_depth = program.population(edge.source).shape[0]
+        if edge_kind(edge, source_depth, program.population(edge.destination).shape[0]) == TABLE:
+            address += source_depth
+    edges = []
+    for number, edge in enumerate(order):
+        edges.append(_plan_edge(program, edge, number, config, tables[number], address, axons[id(edge)]))
+        address += edges[-1].weight_words
+    return Plan(program=program, config=config, host=host, populations=tuple(populations), edges=tuple(edges),
+                words=address)
+
+
+def _plan_edge(
+    program: Program, edge: Edge, identifier: int, config: CoreConfig, table_base: int, weight_base: int, axon: AxonPlan
+) -> EdgePlan:
+    source_depth = program.population(edge.source).shape[0]
+    destination_depth = program.population(edge.destination).shape[0]
+    kind = edge_kind(edge, source_depth, destination_depth)
+    width, height = edge.weights.shape[2:]
+    word = config.word_bits // 8
+    unit = position_bytes(edge, source_depth, destination_depth, config)
+    first_channels: tuple[int, ...] = ()
+    table_words: tuple[int, ...] = ()
+    channel_words: tuple[int, ...] = ()
+    uniform, weight_stride, x_step = False, 0, height * unit
+    if kind == TABLE:
+        per_group, sources = destination_depth // edge.groups, source_depth // edge.groups
+        first_channels = tuple(c // sources * per_group for c in range(source_depth))
+        table_words = tuple((first + per_group - 1) // config.lanes - first // config.lanes + 1
+                            for first in first_channels)
+        channel_words = tuple(-(-width * height * words * config.lanes // word) for words in table_words)
+        total = sum(channel_words)
+    else:
+        uniform = kind == DEPTHWISE and bool((edge.weights == edge.weights[:1]).all())
+        kernels = 1 if uniform else source_depth
+        weight_stride = 0 if kernels == 1 else width * height * unit
+        total = -(-kernels * width * height * unit // word)
+    return EdgePlan(
+        id=identifier, edge=edge, kind=kind, source_depth=source_depth, position_bytes=unit,
+        weight_x_step=x_step if width > 1 else 0, weight_stride=weight_stride, first_channels=first_channels,
+        table_words=table_words, channel_words=channel_words, table_base=table_base, weight_base=weight_base,
+        weight_words=total, uniform=uniform, axon=axon)
+
+
+def population_fields(plan: PopulationPlan) -> dict[str, int]:
+    """Fields of a population word."""
+    population = plan.population
+    return {
+        "base": plan.base, "width": population.shape[1], "height": population.shape[2], "depth": population.shape[0],
+        "type": population.type, "saturation": population.saturation, "uniform": int(plan.parameters == 1),
+        "pad": plan.pad, "axons": len(plan.axons), "incoming": len(plan.ids), "edges": len(plan.ids),
+    }
+
+
+def edge_fields(plan: EdgePlan, destination: PopulationPlan, config: CoreConfig) -> tuple[dict[str, int], dict[str, int]]:
+    """Fields of an edge's geometry word and kernel word."""
+    edge, population = plan.edge, destination.population
+    dilated = max(edge.dilation) > 1
+    low_bits = layouts(config).edge_kernel.field("weight_stride_low").bits
+    geometry = {
+        "state_base": destination.state_base, "width": population.shape[1], "height": population.shape[2],
+        "x_stride": destination.x_stride, "step": log2(max(edge.dilation) if dilated else edge.stride[0]),
+        "dilated": int(dilated), "table": int(plan.kind == TABLE), "follow": int(plan.kind == DEPTHWISE),
+        "shift": edge.shift, "pad": destination.pad, "max": int(population.type == NeuronType.MAX),
+        "weight_stride_high": plan.weight_stride >> low_bits,
+    }
+    kernel = {
+        "kernel_width": edge.weights.shape[2], "kernel_height": edge.weights.shape[3],
+        "depth_words": destination.depth_words, "last_lane": (population.shape[0] - 1) % config.lanes,
+        "weight_base": plan.table_base if plan.kind == TABLE else plan.weight_base,
+        "weight_x_step": 0 if plan.kind == TABLE else plan.weight_x_step,
+        "source_channels": plan.source_depth, "weight_stride_low": plan.weight_stride & ((1 << low_bits) - 1),
+    }
+    return geometry, kernel
+
+
+def table_fields(plan: EdgePlan, destination_depth: int, config: CoreConfig) -> list[dict[str, int]]:
+    """Fields of an edge's kernel table words, by source channel; empty without a table."""
+    width, height = plan.edge.weights.shape[2:]
+    per_group = destination_depth // plan.edge.groups
+    rows, base = [], plan.weight_base
+    for first, words, size in zip(plan.first_channels, plan.table_words, plan.channel_words):
+        rows.append({
+            "kernel_width": width, "kernel_height": height, "depth_words": words,
+            "last_lane": (first + per_group - 1) % config.lanes, "weight_base": base,
+            "weight_x_step": height * words * config.lanes if width > 1 else 0, "first_channel": first,
+        })
+        base += size
+    return rows

@@ -1,0 +1,365 @@
+"""What a program must keep to fit a core: one small named function per rule, and a report on the sums.
+
+A rule yields a `Violation` for each thing that does not fit; `check` runs them all and raises one error that lists them.
+Every refusal names the layer, the rule, what is needed, what there is, and what would help.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from golden.config import CoreConfig
+from golden.program import Edge, Population, Program
+from golden.words import Field, NeuronType, Saturation, layouts
+from mapper.errors import RuleError, Violation
+from mapper.plan import Plan, edge_fields, plan_core
+
+Rule = Callable[[Plan], Iterator[Violation]]
+
+
+def _layer(population: Population) -> str:
+    return population.layer or population.name
+
+
+def _edge_layer(plan: Plan, edge: Edge) -> str:
+    return _layer(plan.program.population(edge.destination))
+
+
+def _outside(value: int, field: Field) -> bool:
+    return not field.low <= value <= field.high
+
+
+def _range(field: Field) -> str:
+    return f"{field.name} in [{field.low}, {field.high}]"
+
+
+def _max_step(config: CoreConfig) -> int:
+    return 1 << ((1 << config.step_bits) - 1)
+
+
+# -- the program itself ------------------------------------------------------------------------
+
+
+def connections(plan: Plan) -> Iterator[Violation]:
+    """Every computed population has sources, no input has any, and every edge and output name is unique."""
+    for population in plan.program.populations:
+        incoming = plan.program.edges_into(population.name)
+        if population.name in plan.program.inputs and incoming:
+            yield Violation(
+                layer=_layer(population), rule="connections", needed=f"{len(incoming)} edges into an input",
+                available="none: the host makes an input's events", help="Make it a layer with an identity kernel.")
+        if population.name not in plan.program.inputs and not incoming:
+            yield Violation(
+                layer=_layer(population), rule="connections", needed="a source", available="no incoming edge",
+                help="A population evaluates when its sources end a timestep; connect one, or make it an input.")
+    for kind, names in (("edge", [edge.name for edge in plan.program.edges]), ("output", plan.program.outputs)):
+        for name in sorted({name for name in names if names.count(name) > 1}):
+            yield Violation(layer=name, rule="connections", needed=f"two {kind}s named '{name}'",
+                            available=f"one {kind} per name", help="Rename one.")
+    for name in plan.program.outputs:
+        if name in plan.program.inputs:
+            yield Violation(layer=name, rule="connections", needed="an input as an output", available="computed outputs",
+                            help="The host knows its input already.")
+
+
+def shapes(plan: Plan) -> Iterator[Violation]:
+    """Weights fit the depths of source and destination, parameters the depth of their population."""
+    for edge in plan.program.edges:
+        source, destination = plan.program.population(edge.source), plan.program.population(edge.destination)
+        depth, groups = source.shape[0], edge.groups
+        shared = edge.weights.shape[:2] == (1, 1) and groups == depth == destination.shape[0]
+        fits = depth % groups == 0 and edge.weights.shape[:2] == (destination.shape[0], depth // groups)
+        if not shared and not (fits and destination.shape[0] % groups == 0):
+            yield Violation(
+                layer=_layer(destination), rule="shapes", needed=f"weights {edge.weights.shape} in {groups} groups",
+                available=f"{depth} source and {destination.shape[0]} destination channels (edge '{edge.name}')",
+                help="Weights are (D_dst, D_src / groups, KW, KH).")
+    for population in plan.program.populations:
+        for name, column in (("bias", population.bias), ("multiplier", population.multiplier),
+                             ("shift", population.shift)):
+            if np.size(column) not in (1, population.shape[0]):
+                yield Violation(
+                    layer=_layer(population), rule="shapes", needed=f"{np.size(column)} entries of {name}",
+                    available=f"1 or {population.shape[0]}", help="Parameters are per channel, or one for all.")
+
+
+def steps(plan: Plan) -> Iterator[Violation]:
+    """Strides and dilation rates are equal in x and y, powers of two, within the field, and not both above one."""
+    most = _max_step(plan.config)
+    for edge in plan.program.edges:
+        for rule, rates in (("stride", edge.stride), ("dilation", edge.dilation)):
+            if rates[0] != rates[1] or rates[0] < 1 or rates[0] & (rates[0] - 1) or rates[0] > most:
+                yield Violation(
+                    layer=_edge_layer(plan, edge), rule=rule, needed=f"{rule} {rates} (edge '{edge.name}')",
+                    available=f"a power of two up to {most}, the same in x and y",
+                    help="mapper.legalise adapts what can be adapted; else cut the destination into columns and rows.")
+        if max(edge.stride) > 1 and max(edge.dilation) > 1:
+            yield Violation(
+                layer=_edge_layer(plan, edge), rule="dilation", needed=f"stride {edge.stride} and dilation {edge.dilation}",
+                available="one of them", help="mapper.legalise fills the kernel with zeros instead.")
+
+
+def maximum_sources(plan: Plan) -> Iterator[Violation]:
+    """A maximum starts from 0: its sources must not be negative."""
+    for edge in plan.program.edges:
+        destination, source = plan.program.population(edge.destination), plan.program.population(edge.source)
+        if destination.type == NeuronType.MAX and source.saturation != Saturation.RELU:
+            yield Violation(
+                layer=_layer(destination), rule="maximum", needed=f"values of '{source.name}', which may be negative",
+                available="maxima of non-negative values: no event means 0",
+                help=f"Give '{source.name}' RELU saturation, or pool before the layer that makes it negative.")
+
+
+# -- fields ------------------------------------------------------------------------------------
+
+
+def population_size(plan: Plan) -> Iterator[Violation]:
+    """Width, height and depth of every population fit coordinates, channels and channel words."""
+    config = plan.config
+    most_words = min((1 << config.depth_word_bits) - 1, ((1 << config.channel_bits) - 1) // config.lanes)
+    for population in plan.program.populations:
+        depth, width, height = population.shape
+        hosted = population.name not in plan.program.inputs
+        limits = (("width", width, 1 << config.coordinate_bits), ("height", height, 1 << config.coordinate_bits),
+                  ("depth", depth, most_words * config.lanes if hosted else 1 << config.channel_bits))
+        for name, needed, available in limits:
+            if needed > available:
+                yield Violation(
+                    layer=_layer(population), rule=f"population {name}", needed=str(needed), available=str(available),
+                    help=f"Cut the feature map, or raise {'channel_bits' if name == 'depth' else 'coordinate_bits'}.")
+
+
+def kernel_size(plan: Plan) -> Iterator[Violation]:
+    """Taps fit the kernel fields, and the kernel's extent what an axon can tell."""
+    taps, extent = 1 << plan.config.kernel_bits, 1 << (plan.config.offset_bits - 2)
+    for item in plan.edges:
+        layer, kernel = _edge_layer(plan, item.edge), item.edge.weights.shape[2:]
+        if max(kernel) > taps:
+            yield Violation(
+                layer=layer, rule="kernel size", needed=f"{kernel[0]} × {kernel[1]}", available=f"{taps} × {taps}",
+                help="mapper.legalise splits such a kernel; or raise kernel_bits.")
+        if max(item.axon.extent) > extent:
+            yield Violation(
+                layer=layer, rule="kernel extent", needed=f"{item.axon.extent[0]} × {item.axon.extent[1]} with dilation",
+                available=f"{extent} × {extent}", help="mapper.legalise splits such a kernel; or raise offset_bits.")
+
+
+def descriptor_fields(plan: Plan) -> Iterator[Violation]:
+    """Strides between weights and states, product shifts and channel counts fit the edge descriptor."""
+    table = layouts(plan.config)
+    hints = {
+        "weight_stride_high": "Fewer destination channels (cut them), or raise weight_stride_bits.",
+        "weight_x_step": "Fewer destination channels (cut them), or raise weight_step_bits.",
+        "shift": "Scale the weights instead.",
+    }
+    checked = {"x_stride", "shift", "weight_stride_high", "weight_x_step", "source_channels", "depth_words"}
+    for item in plan.edges:
+        destination = plan.population(item.edge.destination)
+        for layout, fields in zip((table.edge_geometry, table.edge_kernel), edge_fields(item, destination, plan.config)):
+            for field in layout.fields:
+                if field.name in checked and _outside(fields[field.name], field):
+                    value = item.weight_stride if field.name.startswith("weight_stride") else fields[field.name]
+                    limit = ((1 << plan.config.weight_stride_bits) - 1 if field.name.startswith("weight_stride")
+                             else field.high)
+                    yield Violation(
+                        layer=_edge_layer(plan, item.edge), rule=f"edge {field.name.removesuffix('_high')}",
+                        needed=f"{value} (edge '{item.edge.name}')", available=f"at most {limit}",
+                        help=hints.get(field.name, "Cut the feature map."))
+        steps = [words * item.edge.weights.shape[3] * plan.config.lanes for words in item.table_words]
+        if item.edge.weights.shape[2] > 1 and steps and _outside(max(steps), table.table.field("weight_x_step")):
+            yield Violation(
+                layer=_edge_layer(plan, item.edge), rule="edge weight_x_step", needed=str(max(steps)),
+                available=f"at most {table.table.field('weight_x_step').high}", help=hints["weight_x_step"])
+
+
+def weights(plan: Plan) -> Iterator[Violation]:
+    """Weights fit weight_bits."""
+    high = (1 << (plan.config.weight_bits - 1)) - 1
+    for item in plan.edges:
+        lowest, highest = int(item.edge.weights.min()), int(item.edge.weights.max())
+        if lowest < -high - 1 or highest > high:
+            yield Violation(
+                layer=_edge_layer(plan, item.edge), rule="weight range", needed=f"[{lowest}, {highest}]",
+                available=f"[{-high - 1}, {high}]", help="Quantise the weights, or scale a branch by its product shift.")
+
+
+def parameters(plan: Plan) -> Iterator[Violation]:
+    """Bias, multiplier and shift fit the parameter word; shifts stay below the width of the evaluation."""
+    layout = layouts(plan.config).parameter
+    for item in plan.populations:
+        columns = {name: getattr(item.population, name) for name in ("bias", "multiplier", "shift")}
+        for name, column in columns.items():
+            field = layout.field(name)
+            lowest, highest = int(np.min(column)), int(np.max(column))
+            if _outside(lowest, field) or _outside(highest, field):
+                yield Violation(
+                    layer=_layer(item.population), rule=f"parameter {name}", needed=f"[{lowest}, {highest}]",
+                    available=_range(field), help=f"Rescale the layer, or raise "
+                    f"{'state_bits' if name == 'bias' else name + '_bits'}.")
+
+
+def axons(plan: Plan) -> Iterator[Violation]:
+    """Offsets, limits, upsampling and core addresses fit the axon word; no anchor leaves the PEG's adders."""
+    config, layout = plan.config, layouts(plan.config).axon
+    low, high = -(1 << (config.offset_bits + 1)), (1 << (config.offset_bits + 1)) - 1
+    far = (1 << (config.mesh_bits - 1)) - 1
+    listed = [(item.axon, _edge_layer(plan, item.edge)) for item in plan.edges]
+    listed += [(axon, _layer(item.population)) for item in plan.populations for axon in item.axons]
+    for axon, layer in listed:
+        for name in ("x_offset", "y_offset", "x_limit", "y_limit", "upsample", "stride", "id"):
+            if _outside(axon.fields[name], layout.field(name)):
+                yield Violation(
+                    layer=layer, rule=f"axon {name}", needed=str(axon.fields[name]),
+                    available=_range(layout.field(name)), help="Cut the feature map, or raise offset_bits.")
+        for axis, (first, last) in zip("xy", axon.anchors):
+            if first < low or last > high:
+                yield Violation(
+                    layer=layer, rule=f"anchor {axis}_min", needed=f"[{first}, {last}]", available=f"[{low}, {high}]",
+                    help="Less upsampling, or cut the source.")
+        for name in ("core_x", "core_y"):
+            if abs(axon.fields[name]) > far:
+                yield Violation(
+                    layer=layer, rule=f"axon {name}", needed=str(axon.fields[name]), available=f"[{-far}, {far}]",
+                    help="A credit must find its way back: place the cores closer, or raise mesh_bits.")
+
+
+# -- counts and memory -------------------------------------------------------------------------
+
+
+def counts(plan: Plan) -> Iterator[Violation]:
+    """Event IDs, populations, inputs and outputs fit their fields."""
+    config = plan.config
+    for name, needed, available, field in (
+        ("event IDs", len(plan.edges), config.max_edges, "edge_bits"),
+        ("populations", len(plan.populations), config.max_populations, "population_bits"),
+        ("inputs", len(plan.program.inputs), config.max_populations, "population_bits"),
+        ("outputs", len(plan.program.outputs), config.max_edges, "edge_bits"),
+        ("ends of timestep of all populations", sum(len(item.ids) for item in plan.populations),
+         1 << config.incoming_bits, "incoming_bits"),
+    ):
+        if needed > available:
+            yield Violation(layer=plan.program.name, rule=f"number of {name}", needed=str(needed),
+                            available=str(available), help=f"Use more cores, or raise {field}.")
+
+
+def population_counts(plan: Plan) -> Iterator[Violation]:
+    """Axons, incoming ends of timestep and IDs of each population fit its word."""
+    layout = layouts(plan.config).population
+    for item in plan.populations:
+        for name, count in (("axons", len(item.axons)), ("incoming", len(item.ids)), ("edges", len(item.ids))):
+            field = layout.field(name)
+            if _outside(count, field):
+                yield Violation(
+                    layer=_layer(item.population), rule=f"population {name}", needed=str(count), available=_range(field),
+                    help="Insert identity layers that share the connections, or raise the field's width.")
+
+
+def memory(plan: Plan) -> Iterator[Violation]:
+    """All words fit the memory."""
+    if plan.words > plan.config.memory_words:
+        sizes = {_layer(item.population): len(item.axons) + item.parameters + item.state_words
+                 for item in plan.populations}
+        for item in plan.edges:
+            sizes[_edge_layer(plan, item.edge)] += item.weight_words
+        largest = max(sizes, key=lambda name: sizes[name])
+        yield Violation(
+            layer=largest, rule="memory", needed=f"{plan.words} words for the whole network, {sizes[largest]} of them for "
+            "this, the largest layer", available=f"{plan.config.memory_words} words of {plan.config.word_bits} bits",
+            help="Use more cores, cut the layer, or raise address_bits.")
+
+
+PROGRAM_RULES: tuple[Rule, ...] = (connections, shapes)
+"""Rules without which the others make no sense: checked first."""
+RULES: tuple[Rule, ...] = (
+    steps, maximum_sources, population_size, kernel_size, descriptor_fields, weights, parameters, axons, counts,
+    population_counts, memory,
+)
+
+
+def check(program: Program, config: CoreConfig, *, pad: bool = True, host: tuple[int, int] = (1, 0)) -> Plan:
+    """The plan of a program that keeps every rule.
+
+    Raises:
+        RuleError: with one violation per thing that does not fit.
+        NetworkError: the program names populations that do not exist, or has a cycle.
+    """
+    program.topological_order()
+    plan = plan_core(program, config, pad=pad, host=host)
+    for rules in (PROGRAM_RULES, RULES):
+        violations = [violation for rule in rules for violation in rule(plan)]
+        if violations:
+            raise RuleError(violations)
+    return plan
+
+
+# -- sums --------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class SumReport:
+    """Whether the states of a population hold its sums; a sum that does not fit wraps, in golden model and hardware."""
+
+    layer: str
+    population: str
+    worst: tuple[int, int]
+    """Lowest and highest sum that any input could cause, products included one by one."""
+    measured: tuple[int, int] | None
+    """Lowest and highest sum seen, where measured."""
+    available: tuple[int, int]
+    verdict: str
+    """'proved' (the worst case fits), 'measured' (what was seen fits), 'unproved', or 'wraps' (was seen to wrap)."""
+
+    def to_json(self) -> dict[str, Any]:
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in vars(self).items()}
+
+    def __str__(self) -> str:
+        seen = f", measured [{self.measured[0]}, {self.measured[1]}]" if self.measured else ""
+        return (f"layer '{self.layer}', rule 'sums': {self.verdict}: worst case [{self.worst[0]}, {self.worst[1]}]{seen}; "
+                f"available: [{self.available[0]}, {self.available[1]}]")
+
+
+def sums(
+    program: Program, config: CoreConfig, *, measured: Mapping[str, tuple[int, int]] | None = None,
+    values: Mapping[str, tuple[int, int]] | None = None,
+) -> list[SumReport]:
+    """Compare the sums of every population with its states' range.
+
+    Args:
+        measured: population → lowest and highest state seen without wrap (`golden.dense.state_ranges`).
+        values: population → lowest and highest output value, where known to be tighter than its saturation.
+    """
+    half = 1 << (config.state_bits - 1)
+    reports = []
+    for population in program.populations:
+        if population.name in program.inputs:
+            continue
+        worst = _worst_case(program, population, config, values or {})
+        seen = (measured or {}).get(population.name)
+        if -half <= worst[0] and worst[1] < half:
+            verdict = "proved"
+        elif seen is None:
+            verdict = "unproved"
+        else:
+            verdict = "measured" if -half <= seen[0] and seen[1] < half else "wraps"
+        reports.append(SumReport(layer=_layer(population), population=population.name, worst=worst, measured=seen,
+                                 available=(-half, half - 1), verdict=verdict))
+    return reports
+
+
+def _worst_case(
+    program: Program, population: Population, config: CoreConfig, values: Mapping[str, tuple[int, int]]
+) -> tuple[int, int]:
+    lowest, highest = [], []
+    for edge in program.edges_into(population.name):
+        source = program.population(edge.source)
+        low, high = values.get(source.name, Saturation.bounds(source.saturation, config.value_bits))
+        kernel = edge.weights.astype(np.int64) << edge.shift
+        ends = np.stack([kernel * min(low, 0), kernel * max(high, 0)])
+        collect = np.max if population.type == NeuronType.MAX else np.sum
+        lowest.append(np.broadcast_to(np.asarray(collect(ends.min(axis=0), axis=(1, 2, 3))), population.shape[0]))
+        highest.append(np.broadcast_to(np.asarray(collect(ends.max(axis=0), axis=(1, 2, 3))), population.shape[0]))
+    if population.type == NeuronType.MAX:  # only single products have to fit: a product that wraps would be compared wrongly
+        return min(0, min(int(part.min()) for part in lowest)), max(int(part.max()) for part in highest)
+    return int(np.sum(lowest, axis=0).min()), int(np.sum(highest, axis=0).max())

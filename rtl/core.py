@@ -1,0 +1,250 @@
+"""The event core: queues, ESU, neuron update, evaluation, PEG, memory, host port and performance counters."""
+
+from amaranth import Module, Mux, Signal, unsigned
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.fifo import SyncFIFOBuffered
+from amaranth.lib.wiring import In, Out, connect
+
+from golden.config import CoreConfig
+from golden.words import EventKind, layouts
+from rtl.counters import Counters
+from rtl.esu import Esu
+from rtl.evaluation import Evaluation
+from rtl.memory import BankedMemory
+from rtl.neuron import NeuronUpdate
+from rtl.peg import Peg
+from rtl.timestep import Timestep
+from rtl.words import struct
+
+PEG_FLIGHT = 4
+"""Events that the PEG may still send after `room` fell."""
+
+
+class Register:
+    """Addresses of the host registers; the counters follow from COUNTER_BASE in the order of rtl.counters.COUNTERS."""
+
+    CONTROL = 0
+    """Bit 0: run."""
+    EDGES = 1
+    POPULATIONS = 2
+    STATUS = 3
+    """Bit 0: ready for events. Bit 1: nothing in any queue or pipeline, and no population being evaluated."""
+    CLEAR = 4
+    """A write clears all counters."""
+    COUNTER_BASE = 16
+
+
+def request_layout(config: CoreConfig) -> data.StructLayout:
+    """A host access: one memory word, or one register."""
+    return data.StructLayout({
+        "address": unsigned(config.address_bits), "register": unsigned(1), "write": unsigned(1),
+        "data": unsigned(config.word_bits),
+    })
+
+
+class EventCore(wiring.Component):
+    """One event core; see docs/architecture.md.
+
+    Events go in and come out as packed event words (golden.words); the core address of an incoming event is not
+    looked at, that of an outgoing one is as in the axon, never (0, 0), which stays inside.
+
+    Ports:
+        event_in, event_out: streams of events (kinds VALUE, END, CREDIT).
+        host: stream of accesses (`request_layout`); host_data: the words read, in order.
+        trace: a state word at the moment of its evaluation, for verification; costs nothing when left open.
+
+    Latency: from a value event to its last state written, 12 cycles + one per word operation when nothing waits.
+    Throughput: one word operation (`lanes` synaptic operations) per cycle; an evaluation in the background takes one
+    cycle per neuron.
+    """
+
+    def __init__(self, config: CoreConfig):
+        self.config = config
+        self.event_layout = struct(layouts(config).event)
+        self.evaluation = Evaluation(config)
+        super().__init__({
+            "event_in": In(stream.Signature(self.event_layout)),
+            "event_out": Out(stream.Signature(self.event_layout)),
+            "host": In(stream.Signature(request_layout(config))),
+            "host_data": Out(stream.Signature(unsigned(config.word_bits))),
+            "trace": Out(self.evaluation.trace.shape()),
+        })
+
+    def elaborate(self, platform):  # type: ignore[no-untyped-def]
+        config = self.config
+        m = Module()
+        m.submodules.memory = memory = BankedMemory(config)
+        m.submodules.esu = esu = Esu(config)
+        m.submodules.neuron = neuron = NeuronUpdate(config)
+        m.submodules.evaluation = evaluation = self.evaluation
+        m.submodules.peg = peg = Peg(config)
+        m.submodules.timestep = timestep = Timestep(config)
+        m.submodules.counters = counters = Counters(config)
+
+        connect(m, esu.op, neuron.op)
+        connect(m, esu.descriptor, memory.descriptor)
+        connect(m, neuron.state, memory.state)
+        connect(m, neuron.weight, memory.weight)
+        connect(m, neuron.write_back, memory.write_back)
+        connect(m, peg.axon, memory.axon)
+        connect(m, evaluation.neuron, peg.neuron)
+        connect(m, timestep.command, evaluation.command)
+        m.d.comb += [
+            self.trace.eq(evaluation.trace), timestep.done.eq(evaluation.done),
+            esu.edges.eq(timestep.edges),
+        ]
+
+        # The scheduler reads a population word before the evaluation starts: the two share a port.
+        read, evaluate, port = timestep.memory, evaluation.memory, memory.evaluation
+        m.d.comb += [
+            port.valid.eq(read.valid | evaluate.valid),
+            port.address.eq(Mux(read.valid, read.address, evaluate.address)),
+            port.write.eq(evaluate.write & ~read.valid), port.write_data.eq(evaluate.write_data),
+            read.ready.eq(port.ready), evaluate.ready.eq(port.ready & ~read.valid),
+            read.data.eq(port.data), evaluate.data.eq(port.data),
+        ]
+
+        running = Signal()
+        m.d.comb += timestep.run.eq(running)
+        idle = self._events(m, running, memory, esu, neuron, peg, timestep, counters)
+        self._host(m, running, idle, memory, timestep, counters)
+
+        # Waiting evaluation is lifted above the weights only while the ESU has nothing to lose from it for long.
+        waiting = Signal(range(16))
+        with m.If(port.valid & ~port.ready):
+            m.d.sync += waiting.eq(Mux(waiting.all(), waiting, waiting + 1))
+        with m.Else():
+            m.d.sync += waiting.eq(0)
+        m.d.comb += memory.promote_evaluation.eq(waiting.all())
+
+        busy = esu.busy | neuron.busy | esu.event.valid
+        m.d.comb += [
+            counters.increment["cycles"].eq(running),
+            counters.increment["busy"].eq(busy),
+            counters.increment["word_ops"].eq(neuron.retired),
+            counters.increment["synapses"].eq(neuron.synapses),
+            counters.increment["stall_bank"].eq(neuron.stall_bank),
+            counters.increment["stall_hazard"].eq(neuron.stall_hazard),
+            counters.increment["stall_weight"].eq(neuron.stall_weight),
+            counters.increment["neurons_fired"].eq(evaluation.neuron.valid & evaluation.neuron.ready
+                                                   & ~evaluation.neuron.payload.end),
+            counters.increment["stall_fire"].eq(evaluation.neuron.valid & ~evaluation.neuron.ready),
+            counters.increment["unknown_id"].eq(esu.unknown_id),
+            counters.increment["unknown_channel"].eq(esu.unknown_channel),
+            counters.increment["address_error"].eq(neuron.address_error),
+            counters.increment["protocol_error"].eq(timestep.protocol_error),
+        ]
+        return m
+
+    def _events(self, m, running, memory, esu, neuron, peg, timestep, counters):  # type: ignore[no-untyped-def]
+        """The three queues and who takes from and gives to them; returns 'nothing anywhere'."""
+        config = self.config
+        width = self.event_layout.size
+
+        def queue(name: str, depth: int) -> SyncFIFOBuffered:
+            m.submodules[name] = fifo = SyncFIFOBuffered(width=width, depth=depth)
+            return fifo
+
+        inputs, local, outputs = (queue("input_queue", config.input_queue), queue("local_queue", config.local_queue),
+                                  queue("output_queue", config.output_queue))
+        m.d.comb += [
+            inputs.w_data.eq(self.event_in.payload), inputs.w_en.eq(self.event_in.valid),
+            self.event_in.ready.eq(inputs.w_rdy),
+            self.event_out.payload.eq(outputs.r_data), self.event_out.valid.eq(outputs.r_rdy),
+            outputs.r_en.eq(self.event_out.ready),
+        ]
+
+        # In: local events first. END and CREDIT wait until everything before them is in memory.
+        head = Signal(self.event_layout)
+        head_valid, head_taken, use_local = Signal(), Signal(), Signal()
+        drained = ~esu.busy & ~neuron.busy
+        is_value, is_end = head.kind == EventKind.VALUE, head.kind == EventKind.END
+        is_credit = head.kind == EventKind.CREDIT
+        m.d.comb += [
+            use_local.eq(local.r_rdy),
+            head.eq(Mux(use_local, local.r_data, inputs.r_data)),
+            head_valid.eq((use_local | inputs.r_rdy) & timestep.ready & running),
+            esu.event.valid.eq(head_valid & is_value),
+            timestep.end.valid.eq(head_valid & is_end & drained), timestep.end.payload.eq(head),
+            timestep.credit.valid.eq(head_valid & is_credit), timestep.credit.payload.eq(head.id),
+            head_taken.eq(Mux(is_value, esu.event.ready, Mux(is_end, drained & timestep.end.ready,
+                                                           ~is_credit | timestep.credit.ready))),
+            local.r_en.eq(use_local & head_valid & head_taken),
+            inputs.r_en.eq(~use_local & head_valid & head_taken),
+        ]
+        for field in ("v", "c", "y", "x", "id"):
+            m.d.comb += esu.event.payload[field].eq(head[field])
+        taken_value = head_valid & head_taken & is_value
+        m.d.comb += [
+            counters.increment["values_in"].eq(taken_value & ~use_local),
+            counters.increment["values_local"].eq(taken_value & use_local),
+            counters.increment["ends"].eq(timestep.end.valid & timestep.end.ready),
+        ]
+
+        # Out: the PEG is never refused, as it starts nothing without room; credits keep clear of what it may still send.
+        event = peg.event.payload
+        to_self = (event.core_x == 0) & (event.core_y == 0)
+        credit = timestep.credit_event
+        send_credit = Signal()
+        m.d.comb += [
+            peg.room.eq((local.level <= config.local_queue - PEG_FLIGHT)
+                        & (outputs.level <= config.output_queue - PEG_FLIGHT)),
+            send_credit.eq(credit.valid & ~peg.event.valid & (outputs.level <= config.output_queue - PEG_FLIGHT - 2)),
+            credit.ready.eq(send_credit),
+            local.w_data.eq(event), local.w_en.eq(peg.event.valid & to_self),
+            outputs.w_data.eq(Mux(peg.event.valid, event, credit.payload)),
+            outputs.w_en.eq((peg.event.valid & ~to_self) | send_credit),
+            counters.increment["values_out"].eq(self.event_out.valid & self.event_out.ready
+                                                & (self.event_out.payload.kind == EventKind.VALUE)),
+            counters.increment["overflow"].eq((local.w_en & ~local.w_rdy) | (outputs.w_en & ~outputs.w_rdy)),
+        ]
+        idle = Signal()
+        m.d.comb += idle.eq(drained & ~inputs.r_rdy & ~local.r_rdy & ~outputs.r_rdy & timestep.idle & ~peg.event.valid
+                            & (inputs.level == 0) & (local.level == 0) & (outputs.level == 0))
+        return idle
+
+    def _host(self, m, running, idle, memory, timestep, counters) -> None:  # type: ignore[no-untyped-def]
+        """Memory words and registers, read and written one access at a time."""
+        request, response = self.host, self.host_data
+        access, port = request.payload, memory.host
+        pending, from_memory = Signal(), Signal()
+        value = Signal(self.config.word_bits)
+        edges, populations = Signal.like(timestep.edges), Signal.like(timestep.populations)
+        held = Signal(self.config.word_bits)
+        m.d.comb += [
+            timestep.edges.eq(edges), timestep.populations.eq(populations),
+            port.valid.eq(request.valid & ~access.register & ~pending), port.address.eq(access.address),
+            port.write.eq(access.write), port.write_data.eq(access.data),
+            request.ready.eq(~pending & (access.register | port.ready)),
+            counters.select.eq(access.address - Register.COUNTER_BASE),
+            response.valid.eq(pending), response.payload.eq(Mux(from_memory, port.data, held)),
+        ]
+        with m.Switch(access.address):
+            with m.Case(Register.CONTROL):
+                m.d.comb += value.eq(running)
+            with m.Case(Register.EDGES):
+                m.d.comb += value.eq(edges)
+            with m.Case(Register.POPULATIONS):
+                m.d.comb += value.eq(populations)
+            with m.Case(Register.STATUS):
+                m.d.comb += [value[0].eq(timestep.ready & running), value[1].eq(idle)]
+            with m.Default():
+                m.d.comb += value.eq(counters.value)
+        # The memory's data stands for one cycle only: it is held from then on.
+        with m.If(pending):
+            m.d.sync += [held.eq(response.payload), from_memory.eq(0)]
+            with m.If(response.ready):
+                m.d.sync += pending.eq(0)
+        with m.If(request.valid & request.ready):
+            with m.If(~access.write):
+                m.d.sync += [pending.eq(1), from_memory.eq(~access.register), held.eq(value)]
+            with m.Elif(access.register):
+                with m.Switch(access.address):
+                    with m.Case(Register.CONTROL):
+                        m.d.sync += running.eq(access.data[0])
+                    with m.Case(Register.EDGES):
+                        m.d.sync += edges.eq(access.data)
+                    with m.Case(Register.POPULATIONS):
+                        m.d.sync += populations.eq(access.data)
+                    with m.Case(Register.CLEAR):
+                        m.d.comb += counters.clear.eq(1)
