@@ -5,7 +5,6 @@ model takes them population by population; the events of one population come out
 Bamberg et al., arXiv 2112.07019, sections 4 and 5; the credits are this project's (docs/architecture.md).
 """
 
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -13,7 +12,7 @@ import numpy.typing as npt
 
 from golden.config import CoreConfig
 from golden.engine import Engine, FastEngine, LiteralEngine
-from golden.errors import EventError, ImageError
+from golden.errors import ImageError
 from golden.words import EventKind, layouts
 
 Words = npt.NDArray[np.uint64]
@@ -39,7 +38,7 @@ class Core:
     """One event core that runs a memory image.
 
     Args:
-        words: the image, (words,) of 64 bits or (words, words of 64 bits); shorter than the memory is filled with zeros.
+        words: the image, (words,) of 64 bits or (words, words of 64 bits); zeros fill the rest of the memory.
         edges, populations: how many IDs and populations it has.
         literal: the event-by-event reading of the algorithms instead of the vectorised one; slower, same result.
 
@@ -143,36 +142,3 @@ class Core:
                     kind=EventKind.CREDIT, core_x=-x, core_y=-y, id=source)], np.uint64))
         population.returns = []
         return sent
-
-
-class Host:
-    """The outside of one core: sends frames of events, answers ends with credits, collects what comes out."""
-
-    def __init__(self, core: Core):
-        self.core = core
-        self.layout = core.layouts.event
-
-    def run(self, frame: Words) -> Words:
-        """One timestep: packed input events, ends included; returns the values and ends that come out.
-
-        Raises:
-            EventError: the frame leaves populations waiting, so that no end comes out for some output.
-        """
-        out: list[Words] = []
-        events = np.asarray(frame, np.uint64)
-        while len(events):
-            sent = self.core.run(events)
-            fields = self.layout.unpack_array(sent)
-            out.append(sent[fields["kind"] != EventKind.CREDIT])
-            owed = fields["c"][fields["kind"] == EventKind.END]
-            events = np.array([self.layout.pack(kind=EventKind.CREDIT, id=int(source)) for source in owed], np.uint64)
-        result = np.concatenate(out)
-        if not len(result):
-            raise EventError("the frame brought no timestep to an end: an end is missing for some incoming axon")
-        return result
-
-
-def run_frames(core: Core, frames: Iterable[Words] | Sequence[Words]) -> list[Words]:
-    """Run frames one after the other; the events that come out, one array per frame."""
-    host = Host(core)
-    return [host.run(frame) for frame in frames]

@@ -140,8 +140,9 @@ class FastEngine:
         maximum = ops.max[inside] != 0
         slots = np.broadcast_to(slot[:, np.newaxis], (len(slot), config.lanes))
         columns = np.broadcast_to(lanes, slots.shape)
-        for chosen, add in ((mask[inside] & ~maximum[:, np.newaxis], np.add), (mask[inside] & maximum[:, np.newaxis], np.maximum)):
-            add.at(states, (slots[chosen], columns[chosen]), products[inside][chosen])
+        for kind, update in ((~maximum, np.add), (maximum, np.maximum)):
+            chosen = mask[inside] & kind[:, np.newaxis]
+            update.at(states, (slots[chosen], columns[chosen]), products[inside][chosen])
         self.memory[addresses] = pack_states(states, config).reshape(len(addresses), -1)
 
     def _products(self, ops: WordOperations, lanes: IntArray) -> IntArray:
@@ -161,8 +162,9 @@ class FastEngine:
         before = self.memory[addresses]
         states = unpack_states(before.squeeze(-1) if config.word_bits == 64 else before, config)
         channels = np.arange(place.depth_words * config.lanes).reshape(-1, 1, 1, config.lanes)
-        parameters = table.parameter.unpack_array(self.memory[
-            (place.parameters + (0 * channels if population["uniform"] else np.minimum(channels, max(0, depth - 1)))) % size, 0])
+        # Lanes beyond the depth borrow the last channel's parameters, and are silenced below.
+        parameter = 0 * channels if population["uniform"] else np.minimum(channels, max(0, depth - 1))
+        parameters = table.parameter.unpack_array(self.memory[(place.parameters + parameter) % size, 0])
         values = evaluate(states, parameters["bias"], parameters["multiplier"], parameters["shift"],
                           population["saturation"], config)
         values[np.broadcast_to(channels >= depth, values.shape)] = 0

@@ -16,6 +16,7 @@ from golden.words import Field, NeuronType, Saturation, layouts
 from mapper.errors import RuleError, Violation
 from mapper.plan import Plan, edge_fields, plan_core
 
+ProgramRule = Callable[[Program], Iterator[Violation]]
 Rule = Callable[[Plan], Iterator[Violation]]
 
 
@@ -42,41 +43,41 @@ def _max_step(config: CoreConfig) -> int:
 # -- the program itself ------------------------------------------------------------------------
 
 
-def connections(plan: Plan) -> Iterator[Violation]:
+def connections(program: Program) -> Iterator[Violation]:
     """Every computed population has sources, no input has any, and every edge and output name is unique."""
-    for population in plan.program.populations:
-        incoming = plan.program.edges_into(population.name)
-        if population.name in plan.program.inputs and incoming:
+    for population in program.populations:
+        incoming = program.edges_into(population.name)
+        if population.name in program.inputs and incoming:
             yield Violation(
                 layer=_layer(population), rule="connections", needed=f"{len(incoming)} edges into an input",
                 available="none: the host makes an input's events", help="Make it a layer with an identity kernel.")
-        if population.name not in plan.program.inputs and not incoming:
+        if population.name not in program.inputs and not incoming:
             yield Violation(
                 layer=_layer(population), rule="connections", needed="a source", available="no incoming edge",
                 help="A population evaluates when its sources end a timestep; connect one, or make it an input.")
-    for kind, names in (("edge", [edge.name for edge in plan.program.edges]), ("output", plan.program.outputs)):
+    for kind, names in (("edge", [edge.name for edge in program.edges]), ("output", program.outputs)):
         for name in sorted({name for name in names if names.count(name) > 1}):
             yield Violation(layer=name, rule="connections", needed=f"two {kind}s named '{name}'",
                             available=f"one {kind} per name", help="Rename one.")
-    for name in plan.program.outputs:
-        if name in plan.program.inputs:
+    for name in program.outputs:
+        if name in program.inputs:
             yield Violation(layer=name, rule="connections", needed="an input as an output", available="computed outputs",
                             help="The host knows its input already.")
 
 
-def shapes(plan: Plan) -> Iterator[Violation]:
+def shapes(program: Program) -> Iterator[Violation]:
     """Weights fit the depths of source and destination, parameters the depth of their population."""
-    for edge in plan.program.edges:
-        source, destination = plan.program.population(edge.source), plan.program.population(edge.destination)
-        depth, groups = source.shape[0], edge.groups
+    for edge in program.edges:
+        source, destination = program.population(edge.source), program.population(edge.destination)
+        depth, groups = source.shape[0], max(1, edge.groups)
         shared = edge.weights.shape[:2] == (1, 1) and groups == depth == destination.shape[0]
         fits = depth % groups == 0 and edge.weights.shape[:2] == (destination.shape[0], depth // groups)
-        if not shared and not (fits and destination.shape[0] % groups == 0):
+        if edge.weights.size == 0 or not shared and not (fits and destination.shape[0] % groups == 0):
             yield Violation(
                 layer=_layer(destination), rule="shapes", needed=f"weights {edge.weights.shape} in {groups} groups",
                 available=f"{depth} source and {destination.shape[0]} destination channels (edge '{edge.name}')",
                 help="Weights are (D_dst, D_src / groups, KW, KH).")
-    for population in plan.program.populations:
+    for population in program.populations:
         for name, column in (("bias", population.bias), ("multiplier", population.multiplier),
                              ("shift", population.shift)):
             if np.size(column) not in (1, population.shape[0]):
@@ -270,8 +271,8 @@ def memory(plan: Plan) -> Iterator[Violation]:
             help="Use more cores, cut the layer, or raise address_bits.")
 
 
-PROGRAM_RULES: tuple[Rule, ...] = (connections, shapes)
-"""Rules without which the others make no sense: checked first."""
+PROGRAM_RULES: tuple[ProgramRule, ...] = (connections, shapes)
+"""Rules without which a plan makes no sense: checked first."""
 RULES: tuple[Rule, ...] = (
     steps, maximum_sources, population_size, kernel_size, descriptor_fields, weights, parameters, axons, counts,
     population_counts, memory,
@@ -286,11 +287,13 @@ def check(program: Program, config: CoreConfig, *, pad: bool = True, host: tuple
         NetworkError: the program names populations that do not exist, or has a cycle.
     """
     program.topological_order()
+    violations = [violation for rule in PROGRAM_RULES for violation in rule(program)]
+    if violations:
+        raise RuleError(violations)
     plan = plan_core(program, config, pad=pad, host=host)
-    for rules in (PROGRAM_RULES, RULES):
-        violations = [violation for rule in rules for violation in rule(plan)]
-        if violations:
-            raise RuleError(violations)
+    violations = [violation for rule in RULES for violation in rule(plan)]
+    if violations:
+        raise RuleError(violations)
     return plan
 
 
@@ -351,15 +354,17 @@ def sums(
 def _worst_case(
     program: Program, population: Population, config: CoreConfig, values: Mapping[str, tuple[int, int]]
 ) -> tuple[int, int]:
-    lowest, highest = [], []
+    parts = []
     for edge in program.edges_into(population.name):
         source = program.population(edge.source)
         low, high = values.get(source.name, Saturation.bounds(source.saturation, config.value_bits))
         kernel = edge.weights.astype(np.int64) << edge.shift
-        ends = np.stack([kernel * min(low, 0), kernel * max(high, 0)])
-        collect = np.max if population.type == NeuronType.MAX else np.sum
-        lowest.append(np.broadcast_to(np.asarray(collect(ends.min(axis=0), axis=(1, 2, 3))), population.shape[0]))
-        highest.append(np.broadcast_to(np.asarray(collect(ends.max(axis=0), axis=(1, 2, 3))), population.shape[0]))
-    if population.type == NeuronType.MAX:  # only single products have to fit: a product that wraps would be compared wrongly
-        return min(0, min(int(part.min()) for part in lowest)), max(int(part.max()) for part in highest)
-    return int(np.sum(lowest, axis=0).min()), int(np.sum(highest, axis=0).max())
+        ends = np.sort(np.stack([kernel * min(low, 0), kernel * max(high, 0)]), axis=0)
+        if population.type == NeuronType.MAX:  # each product must fit alone: one that wraps is compared wrongly
+            parts.append(np.array([[ends[0].min()], [ends[1].max()]]))
+        else:
+            parts.append(np.broadcast_to(ends.sum(axis=(2, 3, 4)), (2, population.shape[0])))
+    if population.type == NeuronType.MAX:
+        return min(int(part[0, 0]) for part in parts), max(int(part[1, 0]) for part in parts)
+    total = np.sum(parts, axis=0)
+    return int(total[0].min()), int(total[1].max())

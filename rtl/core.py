@@ -181,7 +181,7 @@ class EventCore(wiring.Component):
             counters.increment["ends"].eq(timestep.end.valid & timestep.end.ready),
         ]
 
-        # Out: the PEG is never refused, as it starts nothing without room; credits keep clear of what it may still send.
+        # Out: the PEG is never refused, as it starts nothing without room; credits keep clear of what it may send.
         event = peg.event.payload
         to_self = (event.core_x == 0) & (event.core_y == 0)
         credit = timestep.credit_event

@@ -111,7 +111,7 @@ class BankedMemory(wiring.Component):
                     m.d.comb += bank.address.eq(port.address[select_bits:])
                     if name == "write_back":
                         m.d.comb += [bank.write.eq(1), bank.write_data.eq(port.write_data)]
-                    elif isinstance(port.signature, MemoryPort):
+                    elif hasattr(port, "write"):
                         m.d.comb += [bank.write.eq(port.write), bank.write_data.eq(port.write_data)]
 
         for name, port in ports.items():

@@ -39,7 +39,7 @@ class Peg(wiring.Component):
             "neuron": In(stream.Signature(neuron_layout(config))),
             "axon": Out(ReadPort(config)),
             "room": In(1),
-            "event": Out(stream.Signature(struct(layouts(config).event), always_ready=True)),
+            "event": Out(wiring.Signature({"payload": Out(struct(layouts(config).event)), "valid": Out(1)})),
             "busy": Out(1),
         })
 
@@ -76,3 +76,69 @@ class Peg(wiring.Component):
             m.d.sync += pending.eq(0)
         m.d.comb += self.busy.eq(pending)
         return issue, held
+
+    def _generate(self, m: Module, issued, held) -> None:  # type: ignore[no-untyped-def]
+        """Axon word and neuron to event: shift, then add, then test; one register before each but the first."""
+        config = self.config
+        position_shape = signed(config.offset_bits + 2)
+        axon = struct(layouts(config).axon)(self.axon.data[:layouts(config).axon.bits])
+
+        # While the memory reads.
+        neuron, valid = Signal.like(held), Signal()
+        m.d.sync += [neuron.eq(held), valid.eq(issued)]
+
+        # Shift. An end clears the offsets and adds, to zeros, what END carries; other neurons clear that instead.
+        def stage(name: str, value, clear=None, like=None):  # type: ignore[no-untyped-def]
+            register = Signal(like or value.shape(), name=name, reset_less=clear is not None)
+            m.d.sync += register.eq(value if clear is None else Mux(clear, 0, value))
+            return register
+
+        event = self.event.payload
+        shift = axon.upsample
+        end, end_later = stage("end", neuron.end), Signal()
+        valid_later = stage("valid_added", stage("valid_shifted", valid))
+        tests = [end_later]
+        hits = []
+        stride = stage("stride_added", stage("stride", axon.stride))
+        for axis, size in (("x", "width"), ("y", "height")):
+            low = Signal(position_shape, name=f"{axis}_shifted", reset_less=True)
+            m.d.sync += low.eq(neuron[axis] << shift[:SHIFT_LOW])
+            high = stage(f"{axis}_shift", shift[SHIFT_LOW:])
+            offset = stage(f"{axis}_offset", axon[f"{axis}_offset"], neuron.end)
+            core = stage(f"{axis}_core", axon[f"core_{axis}"], ~neuron.end)
+            kernel = stage(f"{axis}_kernel", axon[f"kernel_{size}"])
+            limit = stage(f"{axis}_limit", axon[f"{axis}_limit"])
+            position = Signal(position_shape, name=axis, reset_less=True)
+            wide_core = Signal(position_shape, name=f"{axis}_core_wide")
+            m.d.comb += wide_core.eq(core)
+            m.d.sync += position.eq(offset + ((low << (high << SHIFT_LOW))[:len(position)] | wide_core))
+            large = stage(f"{axis}_kernel_large", kernel.all())
+            hits.append(self._hit(position, stage(f"{axis}_limit_added", limit), stage(f"{axis}_kernel_added", kernel),
+                                  large, stride))
+            m.d.comb += [
+                event[axis].eq(position),
+                event[f"core_{axis}"].eq(stage(f"{axis}_core_added", stage(f"{axis}_core_shifted", axon[f"core_{axis}"]))),
+            ]
+        channel, offset = stage("c", neuron.c), stage("c_offset", axon.c_offset, neuron.end)
+        population = stage("population", neuron.population, ~neuron.end)
+        m.d.sync += end_later.eq(end)
+        m.d.comb += [
+            event.c.eq(stage("c_added", (offset + (channel | population))[:config.channel_bits])),
+            event.v.eq(stage("v_added", stage("v", neuron.v))),
+            event.id.eq(stage("id_added", stage("id", axon.id))),
+            event.kind.eq(Mux(end_later, EventKind.END, EventKind.VALUE)),
+            self.event.valid.eq(valid_later & (end_later | (hits[0] & hits[1]))),
+        ]
+
+    def _hit(self, position, limit, kernel, large, stride):  # type: ignore[no-untyped-def]
+        """golden.peg.hits, from the stored kernel width minus one."""
+        config = self.config
+        k_bits, o_bits = config.kernel_bits, config.offset_bits
+        negative = position[-1]
+        before = ~position
+        inside = position[o_bits - 2:].all() & Mux(
+            large, position[:o_bits - 2].any(), position[k_bits:o_bits - 2].all() & (before[:k_bits] < kernel))
+        begins = ~position[o_bits - 1:].any() & (position[config.extent_unit_log2:o_bits - 1] <= limit)
+        mask = Cat(stride > i for i in range(3))
+        survives = ((position[:3] & mask) == 0) | ((before[:3] & mask) < kernel)
+        return Mux(negative, inside, begins & survives)

@@ -21,8 +21,8 @@ def command_layout(config: CoreConfig) -> data.StructLayout:
 class Timestep(wiring.Component):
     """Decides which population is evaluated, and when.
 
-    A population is ready when it has counted `incoming` ends of timestep, and may be evaluated when it holds a credit on
-    each of its axons. After its evaluation it returns one credit to each source whose end it counted. One evaluation
+    A population is ready when it has counted `incoming` ends of timestep, and may be evaluated when it holds a credit
+    on each of its axons. After its evaluation it returns one credit to each source whose end it counted. One evaluation
     runs at a time; ends and credits are consumed all the while, so that nothing in a queue ever waits for an evaluation
     or for the way out (docs/architecture.md, "No deadlock"). Bamberg et al., arXiv 2112.07019, section 4; the credits
     are this project's.

@@ -31,8 +31,8 @@ class RtlRun:
 
     `events`: one array of packed event words per frame (values, and the ends of timestep that close it).
     `trace_address`, `trace_state`: each state word at the moment of its evaluation, in order, over all frames; states
-    are (n, words of 64 bits). `memory` is (memory words, words of 64 bits), read back at the end. `latency`: cycles of each frame from
-    its first event to its last output.
+    are (n, words of 64 bits). `memory` is (memory words, words of 64 bits), read back at the end. `latency`: cycles of
+    each frame from its first event to its last output.
     """
 
     events: list[Words]

@@ -49,7 +49,7 @@ def test_hits_equal_brute_force_in_whole_units(config: CoreConfig) -> None:
             for position in range(-taps - 3, last + unit + 9):
                 needed = surviving_taps(position, taps, 1, stride, width) > 0
                 sent = hits(position, limit, taps, stride, config)
-                where = dict(stride=stride, width=width, taps=taps, position=position)
+                where = {"stride": stride, "width": width, "taps": taps, "position": position}
                 if needed or position <= last:
                     assert sent == needed, where
                 else:
@@ -69,7 +69,7 @@ def test_large_extents_miss_nothing(config: CoreConfig) -> None:
         for position in [*range(-largest - 3, 3), *range(3, last + 20, 3)]:
             needed = surviving_taps(position, taps, 1, stride, width) > 0
             sent = hits(position, limit, maximum, stride, config)
-            assert sent or not needed, dict(stride=stride, width=width, taps=taps, position=position)
+            assert sent or not needed, {"stride": stride, "width": width, "taps": taps, "position": position}
             in_vain += sent and not needed
             if position < 0 and taps == largest:
                 assert sent == (position + taps > 0)
@@ -85,7 +85,7 @@ def test_dilated_kernels_miss_nothing(config: CoreConfig) -> None:
         for position in range(-reach - 2, width + 3):
             needed = surviving_taps(position, taps, dilation, 0, width) > 0
             sent = hits(position, limit, min(reach, 1 << config.kernel_bits), 0, config)
-            assert sent or not needed, dict(width=width, taps=taps, dilation=dilation, position=position)
+            assert sent or not needed, {"width": width, "taps": taps, "dilation": dilation, "position": position}
             missed_by_holes += sent and not needed
     assert missed_by_holes > 0
 

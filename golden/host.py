@@ -1,0 +1,72 @@
+"""The outside of one core: makes events of feature maps as a PEG would, answers ends with credits, reads the outputs."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from golden.config import CoreConfig
+from golden.core import Core
+from golden.errors import EventError
+from golden.peg import generate_array
+from golden.words import EventKind, layouts
+
+Words = npt.NDArray[np.uint64]
+IntArray = npt.NDArray[np.int64]
+Axon = Mapping[str, int]
+
+
+def encode(inputs: Sequence[tuple[IntArray, Sequence[Axon]]], config: CoreConfig) -> Words:
+    """One frame of packed input events: the nonzero elements of every input on each of its axons, then the ends.
+
+    Args:
+        inputs: per input the feature map (D, W, H) and the fields of its axon words, in the order of the inputs.
+
+    Raises:
+        EventError: a value does not fit an event.
+    """
+    event = layouts(config).event
+    values, ends = [np.zeros(0, np.uint64)], []
+    for index, (feature_map, axons) in enumerate(inputs):
+        c, x, y = np.nonzero(feature_map)
+        v = np.asarray(feature_map, np.int64)[c, x, y]
+        field = event.field("v")
+        if len(v) and not field.low <= int(v.min()) <= int(v.max()) <= field.high:
+            raise EventError(f"input {index}: values from {v.min()} to {v.max()} do not fit an event: "
+                             f"[{field.low}, {field.high}]")
+        for axon in axons:
+            _, fields = generate_array(x, y, c, v, axon, config)
+            values.append(event.pack_array(fields))
+            ends.append(event.pack(kind=EventKind.END, id=axon["id"], core_x=axon["core_x"], core_y=axon["core_y"],
+                                   x=axon["core_x"], y=axon["core_y"], c=index))
+    return np.concatenate([*values, np.array(ends, np.uint64)])
+
+
+def decode(events: Words, identifier: int, shape: tuple[int, int, int], config: CoreConfig) -> IntArray:
+    """The feature map (D, W, H) that one output's value events describe; what did not fire is 0."""
+    fields = layouts(config).event.unpack_array(events)
+    mine = (fields["kind"] == EventKind.VALUE) & (fields["id"] == identifier)
+    feature_map = np.zeros(shape, np.int64)
+    feature_map[fields["c"][mine], fields["x"][mine], fields["y"][mine]] = fields["v"][mine]
+    return feature_map
+
+
+def run_frame(core: Core, frame: Words) -> Words:
+    """One timestep: packed input events, ends included; returns the values and ends that come out.
+
+    Raises:
+        EventError: the frame leaves all populations waiting.
+    """
+    event = core.layouts.event
+    out: list[Words] = []
+    events = np.asarray(frame, np.uint64)
+    while len(events):
+        sent = core.run(events)
+        fields = event.unpack_array(sent)
+        out.append(sent[fields["kind"] != EventKind.CREDIT])
+        owed = fields["c"][fields["kind"] == EventKind.END]
+        events = np.array([event.pack(kind=EventKind.CREDIT, id=int(source)) for source in owed], np.uint64)
+    result = np.concatenate(out)
+    if not len(result):
+        raise EventError("the frame brought no timestep to an end: an end is missing for some incoming axon")
+    return result

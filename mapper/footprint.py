@@ -1,0 +1,197 @@
+"""Memory accounting: this technique as the paper counts it, its two references, and our real image [B §5.2].
+
+The paper's conventions: 8-bit weights, 16-bit states, no biases, the input's neurons not counted, MB = 2**20 bytes,
+padding taps counted as synapses, and adders into which convolutions and shortcuts accumulate directly. Every figure is
+counted from the program as `mapper.lower.lower` makes it, before edges are adapted to descriptors.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from fractions import Fraction
+from math import prod
+from typing import Any
+
+from golden.program import Edge, Population, Program
+from mapper.image import CATEGORIES, Image
+from mapper.plan import DEPTHWISE, edge_kind
+
+MB = 1 << 20
+KB = 1 << 10
+
+CORE_BYTES = 1 << 18
+"""Memory of one core in the paper."""
+NEURON_BITS, CORE_BITS = 15, 8
+"""A synapse of the references addresses a neuron within a core, and a core."""
+STATE_BYTES, WEIGHT_BYTES, WORD_BYTES = 2, 1, 8
+
+
+@dataclass(frozen=True, kw_only=True)
+class Footprint:
+    """Memory of one network by one technique, in bytes (connectivity may end in a fraction of one)."""
+
+    network: str
+    technique: str
+    neurons: int
+    connectivity: float
+    parameters: int
+
+    @property
+    def total(self) -> float:
+        return self.neurons + self.connectivity + self.parameters
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self) | {"total": self.total}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Connectivity:
+    """Words of connectivity of this technique as the paper counts them, and the cuts that they follow from."""
+
+    kernel_descriptors: int
+    axons: int
+    population_descriptors: int
+    fragments: dict[str, int]
+    """Channel fragments by population, the inputs included."""
+
+    @property
+    def words(self) -> int:
+        return self.kernel_descriptors + self.axons + self.population_descriptors
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self) | {"words": self.words}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageFootprint:
+    """Every word really written, by category; `padding` are the bytes in them that carry nothing."""
+
+    network: str
+    word_bytes: int
+    words: dict[str, int]
+    bytes: dict[str, int]
+    """Bytes by category without padding, and `padding`; they sum to all words."""
+
+    @property
+    def total_words(self) -> int:
+        return sum(self.words.values())
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self) | {"total_words": self.total_words}
+
+
+def _pointwise(program: Program, edge: Edge) -> bool:
+    """Whether each destination channel has one source channel: depthwise, pools and identities."""
+    source, destination = program.population(edge.source), program.population(edge.destination)
+    return edge_kind(edge, source.shape[0], destination.shape[0]) == DEPTHWISE
+
+
+def _computed(program: Program) -> list[Population]:
+    return [population for population in program.populations if population.name not in program.inputs]
+
+
+def neuron_bytes(program: Program) -> int:
+    """16-bit states of all populations but the inputs."""
+    return STATE_BYTES * sum(prod(population.shape) for population in _computed(program))
+
+
+def parameter_bytes(program: Program) -> int:
+    """8-bit weights; the kernels of pools and identities are counted for every channel."""
+    return WEIGHT_BYTES * sum(_edge_weights(program, edge) for edge in program.edges)
+
+
+def _edge_weights(program: Program, edge: Edge, channels: int | None = None) -> int:
+    """Weights of an edge into all, or so many, channels of its destination."""
+    source, destination = program.population(edge.source), program.population(edge.destination)
+    channels = destination.shape[0] if channels is None else channels
+    return channels * (source.shape[0] // edge.groups) * prod(edge.weights.shape[2:])
+
+
+def synapses(program: Program) -> int:
+    """Synapses counted at the destination: N_dst · KW · KH · C_src, with one source channel for pointwise edges."""
+    return sum(prod(program.population(edge.destination).shape[1:]) * _edge_weights(program, edge)
+               for edge in program.edges)
+
+
+def source_synapses(program: Program) -> Fraction:
+    """Synapses counted at the source, with real-valued kernel / stride, at most the destination's size."""
+    total = Fraction(0)
+    for edge in program.edges:
+        source, destination = program.population(edge.source), program.population(edge.destination)
+        fan_out = Fraction(destination.shape[0], edge.groups)
+        for i in (0, 1):
+            reach = Fraction(edge.weights.shape[2 + i] << edge.upsample, edge.stride[i]) / (1 << edge.upsample)
+            fan_out *= min(reach, destination.shape[1 + i])
+        total += prod(source.shape) * fan_out
+    return total
+
+
+def channel_cuts(program: Program, core_bytes: int = CORE_BYTES) -> dict[str, int]:
+    """Fewest channel fragments of each population, such that each fits a core; 1 for inputs.
+
+    A fragment has its states, its weights, its kernel descriptors (one per source channel and edge) and its population
+    word. A fragment of one channel that is still too large stays one channel: it would have to be cut in x and y too.
+    """
+    cuts = dict.fromkeys(program.inputs, 1)
+    for population in _computed(program):
+        depth, edges = population.shape[0], program.edges_into(population.name)
+        descriptors = WORD_BYTES * sum(program.population(edge.source).shape[0] for edge in edges)
+        for count in range(1, depth + 1):
+            channels = -(-depth // count)
+            weights = WEIGHT_BYTES * sum(_edge_weights(program, edge, channels) for edge in edges)
+            states = STATE_BYTES * channels * prod(population.shape[1:])
+            if states + weights + descriptors + WORD_BYTES <= core_bytes or count == depth:
+                cuts[population.name] = count
+                break
+    return cuts
+
+
+def connectivity(program: Program, fragments: Mapping[str, int] | None = None) -> Connectivity:
+    """The paper's words: a kernel descriptor per source channel, edge and destination fragment; an axon per pair of
+    fragments; a population word per fragment.
+
+    Args:
+        fragments: by population; default `channel_cuts`. Use `dict.fromkeys(names, 1)` for uncut populations.
+    """
+    cuts = dict(channel_cuts(program) if fragments is None else fragments)
+    return Connectivity(
+        kernel_descriptors=sum(
+            program.population(edge.source).shape[0] * cuts[edge.destination] for edge in program.edges),
+        axons=sum(cuts[edge.source] * cuts[edge.destination] for edge in program.edges),
+        population_descriptors=sum(cuts[population.name] for population in _computed(program)),
+        fragments=cuts)
+
+
+def proposed(program: Program, fragments: Mapping[str, int] | None = None) -> Footprint:
+    """This technique by the paper's accounting."""
+    return Footprint(
+        network=program.name, technique="this technique", neurons=neuron_bytes(program),
+        connectivity=WORD_BYTES * connectivity(program, fragments).words, parameters=parameter_bytes(program))
+
+
+def lut(program: Program) -> Footprint:
+    """Look-up tables: every source neuron lists all its synapses, each with neuron and core address and weight."""
+    return Footprint(
+        network=program.name, technique="LUT", neurons=neuron_bytes(program),
+        connectivity=float(source_synapses(program) * (NEURON_BITS + CORE_BITS) / 8),
+        parameters=WEIGHT_BYTES * synapses(program))
+
+
+def hierarchical_lut(program: Program) -> Footprint:
+    """Two levels: a source neuron lists destination cores, a table there lists the synapses."""
+    entries = sum(prod(program.population(edge.source).shape) for edge in program.edges)
+    return Footprint(
+        network=program.name, technique="hierarchical LUT", neurons=neuron_bytes(program),
+        connectivity=(NEURON_BITS * synapses(program) + (NEURON_BITS + CORE_BITS) * entries) / 8,
+        parameters=WEIGHT_BYTES * synapses(program))
+
+
+def image_footprint(image: Image) -> ImageFootprint:
+    """Every word of a real image by category."""
+    word_bytes = image.config.word_bits // 8
+    words = dict.fromkeys(CATEGORIES, 0)
+    used = dict.fromkeys((*CATEGORIES, "padding"), 0)
+    for region in image.manifest["regions"]:
+        words[region["category"]] += region["words"]
+        used[region["category"]] += region["words"] * word_bytes - region["padding_bytes"]
+        used["padding"] += region["padding_bytes"]
+    return ImageFootprint(network=image.manifest["network"], word_bytes=word_bytes, words=words, bytes=used)

@@ -1,0 +1,262 @@
+"""Program → memory image: the words of one core, and a manifest that says what lies where.
+
+The image is deterministic, byte for byte. Besides the words, a host needs from the manifest the counts for the core's
+`edges` and `populations` registers, the axons of the inputs (it makes their events as a PEG would) and the outputs.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from golden.config import CONNECTIVITY_BITS, CoreConfig
+from golden.errors import ImageError
+from golden.program import Program
+from golden.words import WordLayout, layouts
+from mapper.plan import (
+    DEPTHWISE,
+    TABLE,
+    EdgePlan,
+    Plan,
+    edge_fields,
+    parameter_words,
+    population_fields,
+    table_fields,
+)
+from mapper.rules import check, sums
+from mapper.validate import validate
+
+FORMAT, VERSION = "synapress-image", 1
+CATEGORIES = ("edge descriptors", "population words", "axons", "parameters", "states", "tables", "weights")
+"""Every word of an image belongs to one of these; bytes of them that carry nothing are counted as padding."""
+
+
+@dataclass(eq=False)
+class Image:
+    """The memory image of one core.
+
+    `parts` is (words, word_bits // 64) uint64: the 64-bit parts of each word, the least significant first. Words beyond
+    the image are zero.
+    """
+
+    config: CoreConfig
+    parts: npt.NDArray[np.uint64]
+    edges: int
+    """Event IDs: the core's register of that name."""
+    populations: int
+    manifest: dict[str, Any]
+
+    @property
+    def words(self) -> npt.NDArray[np.uint64] | list[int]:
+        """The words: a uint64 array if they have 64 bits, else a list of integers."""
+        return self.parts[:, 0] if self.parts.shape[1] == 1 else self.integers()
+
+    def integers(self) -> list[int]:
+        """The words as Python integers, whatever their width."""
+        columns = self.parts.T.tolist()
+        return [sum(part << (64 * i) for i, part in enumerate(word)) for word in zip(*columns)]
+
+    def memory(self) -> list[int]:
+        """The whole memory of the core as integers, zeros beyond the image."""
+        return self.integers() + [0] * (self.config.memory_words - len(self.parts))
+
+    def __len__(self) -> int:
+        return len(self.parts)
+
+    # -- files ---------------------------------------------------------------------------------
+
+    def hex(self) -> str:
+        """The words for Verilog's `$readmemh`: one per line, from address 0."""
+        digits = self.config.word_bits // 4
+        return "".join(f"{word:0{digits}x}\n" for word in self.integers())
+
+    def save(self, directory: str | Path) -> None:
+        """Write `image.bin` (words, little endian), `image.hex` and `manifest.json` into a directory, made if needed."""
+        path = Path(directory)
+        path.mkdir(parents=True, exist_ok=True)
+        (path / "image.bin").write_bytes(self.to_bytes())
+        (path / "image.hex").write_text(self.hex())
+        (path / "manifest.json").write_text(json.dumps(self.manifest, indent=1) + "\n")
+
+    def to_bytes(self) -> bytes:
+        """The words, little endian."""
+        return self.parts.astype("<u8").tobytes()
+
+    @classmethod
+    def load(cls, directory: str | Path) -> "Image":
+        """Read what `save` wrote, and check it.
+
+        Raises:
+            ImageError: a file is missing or damaged, or the image points outside its memory.
+        """
+        path = Path(directory)
+        try:
+            manifest = json.loads((path / "manifest.json").read_text())
+            data = (path / "image.bin").read_bytes()
+        except (OSError, ValueError) as error:
+            raise ImageError(f"no image in '{path}': {error}") from error
+        if not isinstance(manifest, dict) or manifest.get("format") != FORMAT or manifest.get("version") != VERSION:
+            raise ImageError(f"'{path}': manifest.json is not {FORMAT} version {VERSION}")
+        missing = [key for key in ("config", "edges", "populations", "words", "sha256") if key not in manifest]
+        if missing:
+            raise ImageError(f"'{path}': manifest.json lacks {', '.join(missing)}")
+        config = CoreConfig.from_json(manifest["config"])
+        if len(data) != manifest["words"] * config.word_bits // 8:
+            raise ImageError(f"'{path}': image.bin has {len(data)} bytes, needs {manifest['words']} words of "
+                             f"{config.word_bits} bits")
+        if hashlib.sha256(data).hexdigest() != manifest["sha256"]:
+            raise ImageError(f"'{path}': image.bin does not have the checksum that manifest.json gives")
+        parts = np.frombuffer(data, "<u8").astype(np.uint64).reshape(-1, config.word_bits // 64)
+        validate(parts, config, edges=manifest["edges"], populations=manifest["populations"])
+        return cls(config, parts, manifest["edges"], manifest["populations"], manifest)
+
+
+class _Writer:
+    """Words under construction, as bytes."""
+
+    def __init__(self, plan: Plan):
+        self.config = plan.config
+        self.word = plan.config.word_bits // 8
+        self.bytes = np.zeros(plan.words * self.word, np.uint8)
+        self.regions: list[dict[str, Any]] = []
+
+    def put(self, address: int, layout: WordLayout, fields: Mapping[str, int], where: str) -> None:
+        packed = layout.pack(fields, where=where).to_bytes(CONNECTIVITY_BITS // 8, "little")
+        first = address * self.word
+        self.bytes[first:first + CONNECTIVITY_BITS // 8] = np.frombuffer(packed, np.uint8)
+
+    def put_bytes(self, address: int, data: npt.NDArray[np.uint8]) -> None:
+        self.bytes[address * self.word:address * self.word + data.size] = data.reshape(-1)
+
+    def region(self, category: str, owner: str, first: int, words: int, used: int | None = None) -> None:
+        """Note a run of words; `used` bytes of them carry something (default: 8 per word)."""
+        if words:
+            used = words * CONNECTIVITY_BITS // 8 if used is None else used
+            self.regions.append({"category": category, "owner": owner, "first": first, "words": words,
+                                 "padding_bytes": words * self.word - used})
+
+
+def build_image(
+    program: Program, config: CoreConfig, *, pad: bool = True, host: tuple[int, int] = (1, 0),
+    measured: Mapping[str, tuple[int, int]] | None = None,
+) -> Image:
+    """The memory image of a whole program on one core.
+
+    Args:
+        program: legal edges, see `mapper.lower.legalise`.
+        pad: odd words per position for populations with depthwise edges, which spreads them over the banks.
+        host: relative address of the host, of at most one core's reach; outputs go there, inputs come from there.
+        measured: population → range of its states without wrap, for the report on sums in the manifest.
+
+    Raises:
+        RuleError: the program does not fit the core.
+    """
+    plan = check(program, config, pad=pad, host=host)
+    table, writer = layouts(config), _Writer(plan)
+    for item in plan.edges:
+        geometry, kernel = edge_fields(item, plan.population(item.edge.destination), config)
+        writer.put(2 * item.id, table.edge_geometry, geometry, item.edge.name)
+        writer.put(2 * item.id + 1, table.edge_kernel, kernel, item.edge.name)
+        writer.region("edge descriptors", item.edge.name, 2 * item.id, 2)
+    for item in plan.populations:
+        address = 2 * len(plan.edges) + item.index
+        writer.put(address, table.population, population_fields(item), item.population.name)
+        writer.region("population words", item.population.name, address, 1)
+    for item in plan.populations:
+        name, depth = item.population.name, item.population.shape[0]
+        for number, axon in enumerate(item.axons):
+            writer.put(item.base + number, table.axon, axon.fields, name)
+        for number, fields in enumerate(parameter_words(item.population, config)):
+            writer.put(item.parameter_base + number, table.parameter, fields, name)
+        writer.region("axons", name, item.base, len(item.axons))
+        writer.region("parameters", name, item.parameter_base, item.parameters)
+        positions = item.population.shape[1] * item.population.shape[2]
+        writer.region("states", name, item.state_base, item.state_words, positions * depth * config.state_bits // 8)
+    for item in plan.edges:
+        depth = plan.population(item.edge.destination).population.shape[0]
+        for number, fields in enumerate(table_fields(item, depth, config)):
+            writer.put(item.table_base + number, table.table, fields, item.edge.name)
+        writer.region("tables", item.edge.name, item.table_base, len(item.table_words))
+    for item in plan.edges:
+        depth = plan.population(item.edge.destination).population.shape[0]
+        used = _put_weights(writer, item, depth)
+        writer.region("weights", item.edge.name, item.weight_base, item.weight_words, used)
+    parts = writer.bytes.view("<u8").astype(np.uint64).reshape(-1, config.word_bits // 64)
+    image = Image(config, parts, len(plan.edges), len(plan.populations), {})
+    reports = sums(program, config, measured=measured)
+    image.manifest = _manifest(plan, image, writer.regions) | {"sums": [report.to_json() for report in reports]}
+    validate(parts, config, edges=image.edges, populations=image.populations)
+    return image
+
+
+def _put_weights(writer: _Writer, plan: EdgePlan, depth: int) -> int:
+    """Write an edge's weights, flipped: per source channel, column outermost, then row, then channel."""
+    lanes, edge = writer.config.lanes, plan.edge
+    flipped = edge.weights[:, :, ::-1, ::-1].astype(np.int8).view(np.uint8)
+    if plan.kind == DEPTHWISE:
+        kernels = flipped[:1, 0] if plan.uniform else flipped[:, 0]
+        writer.put_bytes(plan.weight_base, kernels)
+        return kernels.size
+    per_group = depth // edge.groups
+    ordered = flipped.transpose(1, 2, 3, 0)  # source channel within its group, column, row, destination channel
+    if plan.kind != TABLE:
+        padded = np.zeros((*ordered.shape[:3], plan.position_bytes), np.uint8)
+        padded[..., :depth] = ordered
+        writer.put_bytes(plan.weight_base, padded)
+        return ordered.size
+    address = plan.weight_base
+    for c, first in enumerate(plan.first_channels):
+        padded = np.zeros((*ordered.shape[1:3], plan.table_words[c] * lanes), np.uint8)
+        padded[..., first % lanes:first % lanes + per_group] = (
+            ordered[c % edge.weights.shape[1], :, :, first:first + per_group])
+        writer.put_bytes(address, padded)
+        address += plan.channel_words[c]
+    return per_group * len(plan.first_channels) * ordered.shape[1] * ordered.shape[2]
+
+
+def _manifest(plan: Plan, image: Image, regions: list[dict[str, Any]]) -> dict[str, Any]:
+    program = plan.program
+    return {
+        "format": FORMAT, "version": VERSION, "network": program.name, "config": plan.config.to_json(),
+        "edges": len(plan.edges), "populations": len(plan.populations), "words": plan.words, "host": list(plan.host),
+        "sha256": hashlib.sha256(image.to_bytes()).hexdigest(),
+        "population_table": [
+            {
+                "name": item.population.name, "index": item.index, "layer": item.population.layer,
+                "shape": list(item.population.shape), "type": item.population.type,
+                "saturation": item.population.saturation, "base": item.base, "axons": len(item.axons),
+                "parameter_base": item.parameter_base, "parameters": item.parameters, "state_base": item.state_base,
+                "state_words": item.state_words, "x_stride": item.x_stride, "y_stride": item.y_stride,
+                "depth_words": item.depth_words, "ids": list(item.ids),
+            }
+            for item in plan.populations
+        ],
+        "edge_table": [
+            {
+                "id": item.id, "name": item.edge.name, "source": item.edge.source,
+                "destination": item.edge.destination, "kind": item.kind, "kernel": list(item.edge.weights.shape[2:]),
+                "table_base": item.table_base if item.kind == TABLE else None, "weight_base": item.weight_base,
+                "weight_words": item.weight_words, "axon": item.axon.fields,
+            }
+            for item in plan.edges
+        ],
+        "inputs": [
+            {
+                "name": name, "index": index, "shape": list(program.population(name).shape),
+                "saturation": program.population(name).saturation,
+                "axons": [item.axon.fields for item in plan.edges if item.edge.source == name],
+            }
+            for index, name in enumerate(program.inputs)
+        ],
+        "outputs": [
+            {"name": name, "id": number, "index": plan.population(name).index,
+             "shape": list(program.population(name).shape), "saturation": program.population(name).saturation}
+            for number, name in enumerate(program.outputs)
+        ],
+        "regions": regions,
+    }

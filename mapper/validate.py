@@ -1,0 +1,187 @@
+"""Check of a memory image, perhaps a foreign one: every pointer stays where it may point.
+
+It reads nothing but the words and the two counts. What passes cannot make the core read or write outside its memory,
+update a word that is no state, or drop events between its own populations.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from golden.config import CONNECTIVITY_BITS, CoreConfig
+from golden.errors import ImageError
+from golden.words import NeuronType, Saturation, WordLayout, layouts
+
+Words = npt.NDArray[np.uint64] | Sequence[int]
+
+
+@dataclass(frozen=True)
+class _Block:
+    """A population's block, in words."""
+
+    index: int
+    axons: range
+    states: range
+    depth_words: int
+    y_stride: int
+    x_stride: int
+    fields: dict[str, int]
+
+
+class _Reader:
+    """Words by address, zero beyond the image."""
+
+    def __init__(self, words: Words, config: CoreConfig):
+        self.config = config
+        array = np.asarray(words, dtype=object) if not isinstance(words, np.ndarray) else words
+        if array.ndim == 2:
+            if array.shape[1] != config.word_bits // CONNECTIVITY_BITS:
+                raise ImageError(f"image: words come in {array.shape[1]} parts of 64 bits, the configuration has "
+                                 f"{config.word_bits // CONNECTIVITY_BITS}")
+            self.words = [sum(part << (64 * i) for i, part in enumerate(word)) for word in array.tolist()]
+        else:
+            self.words = [int(word) for word in array.tolist()]
+        if len(self.words) > config.memory_words:
+            raise ImageError(f"image: {len(self.words)} words, the memory has {config.memory_words}")
+        for address, word in enumerate(self.words):
+            if not 0 <= word < 1 << config.word_bits:
+                raise ImageError(f"word {address}: {word:#x} does not fit {config.word_bits} bits")
+
+    def unpack(self, address: int, layout: WordLayout, what: str) -> dict[str, int]:
+        word = self.words[address] if address < len(self.words) else 0
+        if word >> layout.bits:
+            raise ImageError(f"{what} (word {address}): bits above the {layout.bits} of the {layout.name} word are set: "
+                             f"{word:#x}")
+        return layout.unpack(word)
+
+
+def _check(what: str, field: str, value: int, low: int, high: int) -> None:
+    if not low <= value <= high:
+        raise ImageError(f"{what}, field '{field}': {value} is outside [{low}, {high}]")
+
+
+def _check_equal(what: str, field: str, value: int, expected: int, of: str) -> None:
+    if value != expected:
+        raise ImageError(f"{what}, field '{field}': {value}, but {of} is {expected}")
+
+
+def validate(words: Words, config: CoreConfig, *, edges: int, populations: int) -> None:
+    """Check an image's words.
+
+    Args:
+        words: as integers, or (n,) or (n, word_bits // 64) uint64; the memory beyond them is zero.
+        edges, populations: the core's registers.
+
+    Raises:
+        ImageError: naming the word, the field, its value and its limits.
+    """
+    _check("image", "edges", edges, 0, config.max_edges)
+    _check("image", "populations", populations, 0, config.max_populations)
+    _check("image", "descriptor words", 2 * edges + populations, 0, config.memory_words)
+    reader = _Reader(words, config)
+    blocks = [_population(reader, edges, populations, index) for index in range(populations)]
+    _disjoint(blocks)
+    _check_equal("population words", "edges", sum(block.fields["edges"] for block in blocks), edges,
+                 "the number of event IDs")
+    incoming = sum(block.fields["incoming"] for block in blocks)
+    _check("population words", "incoming, summed", incoming, 0, 1 << config.incoming_bits)
+    owners = [block for block in blocks for _ in range(block.fields["edges"])]
+    depths = [_edge(reader, identifier, block) for identifier, block in enumerate(owners)]
+    for block in blocks:
+        for address in block.axons:
+            _axon(reader, address, block, depths)
+
+
+def _population(reader: _Reader, edges: int, populations: int, index: int) -> _Block:
+    config, what = reader.config, f"population {index}"
+    fields = reader.unpack(2 * edges + index, layouts(config).population, what)
+    _check(what, "depth", fields["depth"], 1, ((1 << config.depth_word_bits) - 1) * config.lanes)
+    _check(what, "type", fields["type"], NeuronType.SUM, NeuronType.MAX)
+    _check(what, "saturation", fields["saturation"], Saturation.RELU, Saturation.FULL)
+    _check(what, "incoming", fields["incoming"], 1, (1 << config.incoming_bits) - 1)
+    _check(what, "edges", fields["edges"], 1, config.max_edges)
+    depth_words = -(-fields["depth"] // config.lanes)
+    y_stride = depth_words | fields["pad"]
+    x_stride = fields["height"] * y_stride
+    parameters = 1 if fields["uniform"] else fields["depth"]
+    length = fields["axons"] + parameters + fields["width"] * x_stride
+    _check(what, "base", fields["base"], 2 * edges + populations, config.memory_words - length)
+    axons = range(fields["base"], fields["base"] + fields["axons"])
+    for address in range(axons.stop, axons.stop + parameters):
+        reader.unpack(address, layouts(config).parameter, f"{what}, parameter word")
+    states = range(axons.stop + parameters, fields["base"] + length)
+    return _Block(index, axons, states, depth_words, y_stride, x_stride, fields)
+
+
+def _disjoint(blocks: Sequence[_Block]) -> None:
+    ordered = sorted(blocks, key=lambda block: block.fields["base"])
+    for first, second in zip(ordered, ordered[1:]):
+        if second.fields["base"] < first.states.stop:
+            raise ImageError(f"population {second.index}, field 'base': {second.fields['base']} lies in the block of "
+                             f"population {first.index}, which ends at {first.states.stop - 1}")
+
+
+def _edge(reader: _Reader, identifier: int, block: _Block) -> int:
+    """Check an edge descriptor; returns its number of source channels."""
+    config, table = reader.config, layouts(reader.config)
+    what = f"edge descriptor {identifier}, geometry word"
+    geometry = reader.unpack(2 * identifier, table.edge_geometry, what)
+    owner = f"that of population {block.index}"
+    _check_equal(what, "pad", geometry["pad"], block.fields["pad"], owner)
+    _check_equal(what, "max", geometry["max"], int(block.fields["type"] == NeuronType.MAX), owner)
+    _check_equal(what, "x_stride", geometry["x_stride"], block.x_stride, owner)
+    if geometry["table"] and geometry["follow"]:
+        raise ImageError(f"{what}, field 'follow': set together with 'table'; a kernel is one or the other")
+    kernel_what = f"edge descriptor {identifier}, kernel word"
+    kernel = reader.unpack(2 * identifier + 1, table.edge_kernel, kernel_what)
+    channels = kernel["source_channels"]
+    _check(kernel_what, "depth_words", kernel["depth_words"], 1, block.depth_words)
+    _check_equal(kernel_what, "depth_words", kernel["depth_words"] | geometry["pad"], block.y_stride, owner)
+    last = (geometry["width"] - 1) * block.x_stride + (geometry["height"] - 1) * block.y_stride + kernel["depth_words"] - 1
+    _check(what, "state_base", geometry["state_base"], block.states.start, block.states.stop - 1 - last)
+    stride = kernel["weight_stride_low"] | geometry["weight_stride_high"] << table.edge_kernel.field("weight_stride_low").bits
+    if geometry["table"]:
+        _check(kernel_what, "weight_base", kernel["weight_base"], 0, config.memory_words - channels)
+        for c in range(channels):
+            address = kernel["weight_base"] + c
+            row_what = f"kernel table of edge {identifier}, channel {c} (word {address})"
+            row = reader.unpack(address, table.table, row_what)
+            first = row["first_channel"] // config.lanes
+            _check(row_what, "first_channel", first * config.lanes, 0, (kernel["depth_words"] - 1) * config.lanes)
+            _check(row_what, "depth_words", row["depth_words"], 1, kernel["depth_words"] - first)
+            _kernel(row_what, row, row["depth_words"] * config.lanes, 1, 0, config)
+    elif geometry["follow"]:
+        _check(kernel_what, "source_channels", channels, 1, kernel["depth_words"] * config.lanes)
+        _kernel(kernel_what, kernel, 1, channels, stride, config)
+    else:
+        _kernel(kernel_what, kernel, kernel["depth_words"] * config.lanes, channels, stride, config)
+    return channels
+
+
+def _kernel(what: str, fields: dict[str, int], unit: int, channels: int, stride: int, config: CoreConfig) -> None:
+    """Check that the last weight of the last channel lies in the memory."""
+    span = ((channels - 1) * stride + (fields["kernel_width"] - 1) * fields["weight_x_step"]
+            + (fields["kernel_height"] - 1) * unit + unit)
+    word = config.word_bits // 8
+    _check(what, "weight_base", fields["weight_base"], 0, config.memory_words - -(-span // word))
+
+
+def _axon(reader: _Reader, address: int, block: _Block, depths: Sequence[int]) -> None:
+    config, what = reader.config, f"axon word {address} of population {block.index}"
+    fields = reader.unpack(address, layouts(config).axon, what)
+    low, high = -(1 << (config.offset_bits + 1)), (1 << (config.offset_bits + 1)) - 1
+    for axis, size in (("x", block.fields["width"]), ("y", block.fields["height"])):
+        reach = ((size - 1) << fields["upsample"]) + fields[f"{axis}_offset"]
+        if reach > high:
+            raise ImageError(f"{what}, field 'upsample': {fields['upsample']} takes {axis}_min to {reach}, outside "
+                             f"[{low}, {high}]")
+    far = (1 << (config.mesh_bits - 1)) - 1
+    for axis in ("core_x", "core_y"):
+        _check(what, axis, fields[axis], -far, far)
+    channels = fields["c_offset"] + block.fields["depth"]
+    _check(what, "c_offset", fields["c_offset"], 0, (1 << config.channel_bits) - block.fields["depth"])
+    if (fields["core_x"], fields["core_y"]) == (0, 0):
+        _check(what, "id", fields["id"], 0, len(depths) - 1)
+        _check(what, "c_offset", channels, 1, depths[fields["id"]])

@@ -1,0 +1,92 @@
+"""A memory behind a block's memory ports (`rtl.ports`), as slow and as unhelpful as the contract allows."""
+
+import random
+from collections.abc import Callable, Iterator, MutableSequence, Sequence
+from typing import Any
+
+import cocotb
+from cocotb.triggers import RisingEdge
+
+from tb.stream import never, out_of_reset
+
+
+class MemoryModel:
+    """Answers one or more ReadPorts or MemoryPorts of a design from one list of words.
+
+    `ready` is drawn anew in each cycle from the port's pauses. `data` holds the word in the cycle after `valid & ready`
+    and random bits in all others. If several ports are granted in one cycle, all reads come before all writes, and
+    writes are done in the order of the ports. A port with `write` is a MemoryPort.
+
+    Args:
+        dut: the design.
+        prefix: the port's name, or several that share the words.
+        words: list or numpy array of words, read and written in place; word i is at address i.
+        word_bits: width of a word.
+        pause: an iterator of pauses (`tb.stream`) for all ports, or a function that makes one per port.
+        on_access: called as (port, address, written word or None) for each granted access, in order.
+
+    Attributes:
+        reads, writes: granted accesses, by port.
+
+    Raises:
+        AssertionError: (failing the test) a granted address is outside the words.
+    """
+
+    def __init__(self, dut: Any, prefix: str | Sequence[str], words: MutableSequence[int] | Any, *, word_bits: int,
+                 pause: Iterator[bool] | Callable[[], Iterator[bool]] | None = None,
+                 generator: random.Random | None = None,
+                 on_access: Callable[[str, int, int | None], None] | None = None):
+        self.dut, self.words, self.word_bits = dut, words, word_bits
+        self.ports = [prefix] if isinstance(prefix, str) else list(prefix)
+        self.reads = dict.fromkeys(self.ports, 0)
+        self.writes = dict.fromkeys(self.ports, 0)
+        self._generator = generator or random.Random(0)
+        self._on_access = on_access
+        self._pauses: list[Iterator[bool]] = [
+            never() if pause is None else pause() if callable(pause) else pause for _ in self.ports]
+        self._signals = [tuple(getattr(dut, f"{port}__{name}", None)
+                               for name in ("valid", "ready", "address", "data", "write", "write_data"))
+                         for port in self.ports]
+        for port, (valid, ready, address, read_data, write, _) in zip(self.ports, self._signals, strict=True):
+            if valid is None or ready is None or address is None or (read_data is None and write is None):
+                raise ValueError(f"the design has no memory port '{port}'")
+            ready.value = 0
+            self._garbage(read_data)
+        cocotb.start_soon(self._run())
+
+    def _garbage(self, read_data: Any) -> None:
+        if read_data is not None:
+            read_data.value = self._generator.getrandbits(self.word_bits)
+
+    async def _run(self) -> None:
+        clock, words = RisingEdge(self.dut.clk), self.words
+        granted = [False] * len(self.ports)
+        await out_of_reset(self.dut)
+        while True:
+            writes: list[tuple[int, int]] = []
+            for index, (valid, ready, address, read_data, write, write_data) in enumerate(self._signals):
+                answered = False
+                if granted[index] and int(valid.value):
+                    port, where = self.ports[index], int(address.value)
+                    assert 0 <= where < len(words), f"port '{port}': address {where} is outside {len(words)} words"
+                    if write is not None and int(write.value):
+                        word: int | None = int(write_data.value)
+                        writes.append((where, int(write_data.value)))
+                        self.writes[port] += 1
+                    else:
+                        word = None
+                        if read_data is not None:
+                            read_data.value = int(words[where])
+                            answered = True
+                        self.reads[port] += 1
+                    if self._on_access is not None:
+                        self._on_access(port, where, word)
+                if not answered:
+                    self._garbage(read_data)
+                now = not next(self._pauses[index])
+                if now != granted[index]:
+                    ready.value = int(now)
+                    granted[index] = now
+            for where, value in writes:
+                words[where] = value
+            await clock

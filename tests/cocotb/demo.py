@@ -1,0 +1,66 @@
+"""A tiny component with every kind of port that the testbench parts serve."""
+
+from amaranth import Module, Signal, signed
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from golden.config import CoreConfig
+from rtl.ports import MemoryPort, ReadPort
+
+REQUEST = data.StructLayout({"address": 4, "add": signed(9), "store": 1})
+REPLY = data.StructLayout({"address": 4, "sum": signed(16)})
+CONFIG = CoreConfig.preset("fpga_small")
+
+
+class Demo(wiring.Component):
+    """Adds a number to a word read from `table`; with `store` it also writes the sum through `memory`.
+
+    Faults to be found by the testbench: "withdraw" offers a reply for one cycle only, "change" changes it while it
+    waits, "early" takes the read word in the cycle of the grant, "greedy" does not wait for the grant.
+    """
+
+    def __init__(self, fault: str = ""):
+        self.fault = fault
+        super().__init__({
+            "request": In(stream.Signature(REQUEST)), "reply": Out(stream.Signature(REPLY)),
+            "echo": Out(stream.Signature(REPLY, always_ready=True)),
+            "table": Out(ReadPort(CONFIG)), "memory": Out(MemoryPort(CONFIG)),
+        })
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        now = Signal(REQUEST)
+        read = Signal(16)
+        total = Signal(signed(16))
+        m.d.comb += [
+            self.table.address.eq(now.address), self.memory.address.eq(now.address), self.memory.write.eq(1),
+            self.memory.write_data.eq(total.as_unsigned()), self.reply.payload.address.eq(now.address),
+            self.reply.payload.sum.eq(total), self.echo.payload.eq(self.reply.payload),
+        ]
+        with m.FSM():
+            with m.State("idle"):
+                m.d.comb += self.request.ready.eq(1)
+                with m.If(self.request.valid):
+                    m.d.sync += now.eq(self.request.payload)
+                    m.next = "read"
+            with m.State("read"):
+                m.d.comb += self.table.valid.eq(1)
+                if self.fault == "early":
+                    m.d.sync += read.eq(self.table.data)
+                with m.If(self.table.ready | (self.fault == "greedy")):
+                    m.next = "data"
+            with m.State("data"):
+                m.d.sync += total.eq((read if self.fault == "early" else self.table.data[:16]).as_signed() + now.add)
+                m.next = "store"
+            with m.State("store"):
+                m.d.comb += self.memory.valid.eq(now.store)
+                with m.If(self.memory.ready | ~now.store):
+                    m.d.comb += self.echo.valid.eq(1)
+                    m.next = "reply"
+            with m.State("reply"):
+                m.d.comb += self.reply.valid.eq(1)
+                if self.fault == "change":
+                    m.d.sync += total.eq(total + 1)
+                with m.If(self.reply.ready | (self.fault == "withdraw")):
+                    m.next = "idle"
+        return m

@@ -1,0 +1,1 @@
+"""A bench without tests: launching it must fail."""

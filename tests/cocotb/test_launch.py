@@ -1,0 +1,72 @@
+"""The bench launcher and the testbench parts, on a component small enough to be right."""
+
+from pathlib import Path
+
+import pytest
+
+from golden.errors import ToolError
+from tb import launch as launcher
+from tb.launch import BenchFailure, launch
+from tests.cocotb.demo import Demo
+
+BENCH = "tests.cocotb.tb_demo"
+
+
+@pytest.mark.parametrize("pause", ["never", "randomly", "bursts"])
+def test_demo(simulator: str, pause: str, seed: int) -> None:
+    run = launch(Demo(), name="demo", module=BENCH, simulator=simulator, parameters={"pause": pause, "count": 200},
+                 seed=seed)
+    assert "requests_are_answered" in (run / "results.xml").read_text()
+
+
+@pytest.mark.parametrize(("fault", "says"), [
+    ("withdraw", "was withdrawn before it was taken"), ("change", "payload changed from"),
+    ("early", "requests_are_answered"), ("greedy", "requests_are_answered"),
+])
+def test_faults_fail(simulator: str, fault: str, says: str, seed: int) -> None:
+    """A bench that fails makes the launch fail, with the reason in its message."""
+    with pytest.raises(BenchFailure, match=says):
+        launch(Demo(fault), name="demo", module=BENCH, simulator=simulator,
+               parameters={"pause": "randomly", "count": 50}, seed=seed)
+
+
+@pytest.mark.parametrize(("module", "says"), [
+    ("tests.cocotb.tb_empty", "no test"), ("tests.cocotb.tb_dies", "without results"),
+    ("tests.cocotb.no_such_bench", "no_such_bench"),
+])
+def test_no_test_ran(simulator: str, module: str, says: str) -> None:
+    with pytest.raises(BenchFailure, match=says):
+        launch(Demo(), name="demo", module=module, simulator=simulator)
+
+
+def test_one_build_for_several_runs(tmp_path: Path, seed: int) -> None:
+    if "icarus" not in launcher.available():
+        simulator = "verilator"
+    else:
+        simulator = "icarus"
+    runs = [launch(Demo(), name="demo", module=BENCH, simulator=simulator, build_dir=tmp_path,
+                   parameters={"pause": "never", "count": 20 + extra}, seed=seed) for extra in range(2)]
+    assert runs[0].parent == runs[1].parent and runs[0] != runs[1]
+    other = launch(Demo("change"), name="demo", module=BENCH, simulator=simulator, build_dir=tmp_path,
+                   parameters={"pause": "never", "count": 20}, seed=seed)
+    assert other.parent != runs[0].parent
+
+
+def test_missing_simulator(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(ToolError, match="apt-get install iverilog"):
+        launch(Demo(), name="demo", module=BENCH, simulator="icarus")
+    with pytest.raises(ToolError, match="unknown simulator 'modelsim'"):
+        launch(Demo(), name="demo", module=BENCH, simulator="modelsim")
+
+
+def test_outside_a_bench() -> None:
+    with pytest.raises(RuntimeError, match="not inside a bench"):
+        launcher.parameters()
+
+
+def test_required_simulators(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CI", "true")
+    assert launcher.required() == ["verilator", "icarus"]
+    monkeypatch.delenv("CI")
+    assert launcher.required() == ["verilator"]

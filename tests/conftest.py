@@ -1,0 +1,57 @@
+"""What all tests share: the seed of randomised tests, and the simulators."""
+
+import random
+
+import pytest
+
+from tb import launch
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--seed", type=int, default=None,
+                     help="seed of all randomised tests (default: 1; 0 draws a new one and prints it)")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    worker = getattr(config, "workerinput", None)
+    if worker is not None:
+        config.stash[_SEED] = worker["seed"]
+        return
+    given = config.getoption("--seed")
+    config.stash[_SEED] = 1 if given is None else given or random.SystemRandom().randrange(1, 1 << 31)
+
+
+_SEED = pytest.StashKey[int]()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node) -> None:  # type: ignore[no-untyped-def]
+    """Every process of a parallel run has the same seed."""
+    node.workerinput["seed"] = node.config.stash[_SEED]
+
+
+def pytest_report_header(config: pytest.Config) -> list[str]:
+    lines = [f"seed: {config.stash[_SEED]} (again with --seed {config.stash[_SEED]})",
+             f"simulators: {', '.join(launch.available()) or 'none'}"]
+    for simulator in launch.SIMULATORS:
+        if (reason := launch.missing(simulator)) is not None:
+            what = "FAIL" if simulator in launch.required() else "are skipped"
+            lines.append(f"WARNING: {reason}; its tests {what}")
+    return lines
+
+
+@pytest.fixture
+def seed(request: pytest.FixtureRequest) -> int:
+    """The seed of this run: `--seed`, or 1."""
+    return request.config.stash[_SEED]
+
+
+@pytest.fixture(params=launch.SIMULATORS)
+def simulator(request: pytest.FixtureRequest) -> str:
+    """Each simulator in turn. A missing one fails where it is required (Verilator; in CI all), else it is skipped."""
+    reason = launch.missing(request.param)
+    if reason is not None:
+        if request.param in launch.required():
+            pytest.fail(reason)
+        pytest.skip(reason)
+    return request.param

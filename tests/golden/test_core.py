@@ -1,0 +1,104 @@
+"""The golden core: image in, events in; literal = vectorised = dense."""
+
+import numpy as np
+import pytest
+
+from golden import dense
+from golden.config import CoreConfig
+from golden.core import Core
+from golden.errors import EventError, ImageError
+from golden.host import decode, encode, run_frame
+from golden.neuron import unpack_states
+from mapper import compile_network
+from tests.networks import random_input, random_network
+
+CONFIGS = {
+    "grai_vip": CoreConfig(), "fpga_small": CoreConfig.preset("fpga_small"),
+    "lanes8": CoreConfig(name="lanes8", lanes=8, address_bits=14),
+    "state32": CoreConfig(name="state32", lanes=4, state_bits=32, address_bits=14),
+}
+
+
+def run_both(config: CoreConfig, rng: np.random.Generator, frames: int, literal: bool):
+    network = random_network(rng)
+    program, image = compile_network(network, config)
+    core = Core(config, image.parts, edges=image.edges, populations=image.populations, literal=literal)
+    axons = {entry["name"]: entry["axons"] for entry in image.manifest["inputs"]}
+    for _ in range(frames):
+        inputs = random_input(rng, network)
+        frame = encode([(inputs[name], axons[name]) for name in axons], config)
+        core.trace.clear()
+        yield program, image, core, run_frame(core, frame), dense.run(program, inputs, config)
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+@pytest.mark.parametrize("literal", [False, True])
+def test_core_equals_dense(name: str, literal: bool, seed: int) -> None:
+    """Every state before its evaluation and every output of random networks, over several timesteps."""
+    config, outputs_seen = CONFIGS[name], 0
+    for number in range(4 if literal else 25):
+        rng = np.random.default_rng([seed, number])
+        for _program, image, core, events, expected in run_both(config, rng, 2, literal):
+            trace = dict(core.trace)
+            for entry in image.manifest["population_table"]:
+                depth, width, height = entry["shape"]
+                word, x, y = np.meshgrid(*map(np.arange, (entry["depth_words"], width, height)), indexing="ij")
+                address = entry["state_base"] + x * entry["x_stride"] + y * entry["y_stride"] + word
+                parts = [[trace[a] >> (64 * i) & (1 << 64) - 1 for i in range(config.word_bits // 64)]
+                         for a in address.ravel().tolist()]
+                words = np.array(parts, np.uint64)
+                states = unpack_states(words[:, 0] if config.word_bits == 64 else words, config)
+                states = states.reshape(*address.shape, config.lanes).transpose(0, 3, 1, 2).reshape(-1, width, height)
+                np.testing.assert_array_equal(states[:depth], expected[entry["name"]].states, err_msg=entry["name"])
+            for output in image.manifest["outputs"]:
+                got = decode(events, output["id"], tuple(output["shape"]), config)
+                np.testing.assert_array_equal(got, expected[output["name"]].outputs)
+                outputs_seen += int(np.count_nonzero(got))
+            assert core.counters["unknown_id"] == core.counters["unknown_channel"] == 0
+            assert core.counters["address_error"] == core.counters["protocol_error"] == 0
+        np.testing.assert_array_equal(core.memory[: len(image.parts)], image.parts)
+    assert outputs_seen > 20
+
+
+def test_literal_equals_vectorised(seed: int) -> None:
+    """Memory, events in order, trace and counters."""
+    config = CoreConfig()
+    for number in range(5):
+        runs = []
+        for literal in (False, True):
+            rng = np.random.default_rng([seed, 99, number])
+            *_, (_, _, core, events, _) = run_both(config, rng, 2, literal)
+            runs.append((core, events))
+        (fast, fast_events), (literal_core, literal_events) = runs
+        np.testing.assert_array_equal(fast_events, literal_events)
+        np.testing.assert_array_equal(fast.memory, literal_core.memory)
+        assert fast.trace == literal_core.trace
+        assert fast.counters == literal_core.counters and fast.counters["synapses"] > 0
+
+
+@pytest.mark.parametrize("literal", [False, True])
+def test_bad_events_are_dropped_and_counted(literal: bool, seed: int) -> None:
+    config = CoreConfig()
+    rng = np.random.default_rng([seed, 7])
+    network = random_network(rng)
+    _, image = compile_network(network, config)
+    core = Core(config, image.parts, edges=image.edges, populations=image.populations, literal=literal)
+    pack = core.layouts.event.pack
+    before = core.memory.copy()
+    core.run(np.array([pack(id=31, v=5), pack(id=0, c=1023, v=5), pack(kind=1, id=31), pack(kind=2, id=31)], np.uint64))
+    assert core.counters["unknown_id"] == core.counters["unknown_channel"] == 1
+    assert core.counters["protocol_error"] == 2
+    np.testing.assert_array_equal(core.memory, before)
+
+
+def test_errors_name_what_is_wrong() -> None:
+    config = CoreConfig()
+    with pytest.raises(ImageError, match="32769 words, the memory 32768"):
+        Core(config, np.zeros(32769, np.uint64), edges=0, populations=0)
+    with pytest.raises(ImageError, match="33 edges"):
+        Core(config, np.zeros(1, np.uint64), edges=33, populations=0)
+    with pytest.raises(EventError, match=r"values from 0 to 300 do not fit an event: \[-256, 255\]|from 300 to 300"):
+        encode([(np.full((1, 1, 1), 300), [])], config)
+    core = Core(config, np.zeros(1, np.uint64), edges=0, populations=0)
+    with pytest.raises(EventError, match="an end is missing"):
+        run_frame(core, np.array([core.layouts.event.pack(id=0)], np.uint64))
