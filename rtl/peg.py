@@ -1,16 +1,16 @@
 """The programmable event generator: firing neurons to events, one axon per cycle."""
 
-from amaranth import C, Cat, Module, Mux, Signal, signed
+from amaranth import Cat, Module, Mux, Signal, Value, signed
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from golden.config import CoreConfig
-from golden.words import EventKind, layouts
+from golden.words import layouts
 from rtl.ports import ReadPort, neuron_layout
 from rtl.words import struct
 
 SHIFT_LOW = 2
-"""Upsample bits done before the pipeline register; the one bit above joins the adder's lookup tables."""
+"""Upsample bits done before the first pipeline register; the one above joins the adder's lookup tables."""
 
 
 class Peg(wiring.Component):
@@ -22,13 +22,13 @@ class Peg(wiring.Component):
     Ports:
         neuron: stream of firing neurons and ends of timestep (`rtl.ports.neuron_layout`).
         axon: read port to the axon words.
-        room: the queues behind can take at least 4 more events. Axons are only read in cycles where it is high, and
-            an axon read is an event at most three cycles later; so `event` is never refused and has no `ready`.
-        event: stream of packed event words, always ready.
-        busy: some neuron still has axons to read, or some event may still come.
+        room: the queues behind can take at least 4 more events. Axons are only requested in cycles where it is high, and
+            one accepted is an event at most three cycles later; so an event is never refused.
+        event: stream of event words that is always ready; it has no `ready`, as no top level may have a constant port.
+        busy: a neuron has axons left to read, or an event may still come.
 
-    Latency: an axon is requested in the cycle after its neuron was taken or the cycle after the neuron's previous axon;
-    its event comes three cycles after the memory accepted.
+    Latency: an axon is requested in the cycle after its neuron was taken or after the neuron's previous axon was; its
+    event comes three cycles after the memory accepted.
     Throughput: one axon per cycle while `axon.ready` and `room` are high, from one neuron to the next without a pause. A
     neuron without axons takes one cycle.
     """
@@ -44,101 +44,95 @@ class Peg(wiring.Component):
         })
 
     def elaborate(self, platform):  # type: ignore[no-untyped-def]
-        m = Module()
-        issued, neuron = self._issue(m)
-        self._generate(m, issued, neuron)
-        return m
-
-    def _issue(self, m: Module):  # type: ignore[no-untyped-def]
-        """Read the axon words; returns 'a word was accepted' and its neuron."""
         config = self.config
+        m = Module()
         offered = self.neuron.payload
-        held = Signal(neuron_layout(config), reset_less=True)
         address = Signal(config.address_bits, reset_less=True)
-        # Counts up from -axons, as adding a constant to a loaded register is one lookup table per bit.
-        left = Signal(config.axon_count_bits, reset_less=True)
-        pending, issue, finish, load = Signal(), Signal(), Signal(), Signal()
+        left = Signal(config.axon_count_bits)  # minus the axons left, as counting up is cheaper
+        held = Signal(neuron_layout(config), reset_less=True)
+        none, last, issue, load = Signal(), Signal(), Signal(), Signal()
         m.d.comb += [
-            self.axon.valid.eq(pending & self.room), self.axon.address.eq(address),
+            none.eq(left == 0), last.eq(left.all()),
+            self.axon.valid.eq(self.room & ~none), self.axon.address.eq(address),
             issue.eq(self.axon.valid & self.axon.ready),
-            finish.eq(issue & left.all()),
-            self.neuron.ready.eq(~pending | finish),
+            self.neuron.ready.eq(none | (last & issue)),
             load.eq(self.neuron.valid & self.neuron.ready),
         ]
+        with m.If(load):
+            m.d.sync += held.eq(offered)
         with m.If(load | issue):
             m.d.sync += [
-                address.eq(Mux(load, offered.axon_base, address) + ~load),
-                left.eq(Mux(load, ~offered.axons, left) + 1),
+                address[0].eq(Mux(load, offered.axon_base[0], ~address[0])),
+                address[1:].eq((address[0] & ~load) + Mux(load, offered.axon_base, address)[1:]),
+                left.eq(1 + Mux(load, ~offered.axons, left)),
             ]
-        with m.If(load):
-            m.d.sync += [held.eq(offered), pending.eq(offered.axons.any())]
-        with m.Elif(finish):
-            m.d.sync += pending.eq(0)
-        m.d.comb += self.busy.eq(pending)
-        return issue, held
 
-    def _generate(self, m: Module, issued, held) -> None:  # type: ignore[no-untyped-def]
-        """Axon word and neuron to event: shift, then add, then test; one register before each but the first."""
-        config = self.config
-        position_shape = signed(config.offset_bits + 2)
+        neuron, reading = Signal.like(held), Signal()
+        m.d.sync += [neuron.eq(held), reading.eq(issue)]
+        shifted, added = self._generate(m, reading, neuron)
+        m.d.comb += self.busy.eq(~none | reading | shifted | added)
+        return m
+
+    def _generate(self, m: Module, reading: Value, neuron: Value):  # type: ignore[no-untyped-def]
+        """Axon word and neuron to event: shift, add, test, with registers between. Returns the registers' valid."""
+        config, event = self.config, self.event.payload
         axon = struct(layouts(config).axon)(self.axon.data[:layouts(config).axon.bits])
 
-        # While the memory reads.
-        neuron, valid = Signal.like(held), Signal()
-        m.d.sync += [neuron.eq(held), valid.eq(issued)]
+        def register(value, clear=None):  # type: ignore[no-untyped-def]
+            signal = Signal(Value.cast(value).shape(), name="register", reset_less=clear is not None)
+            m.d.sync += signal.eq(value if clear is None else Mux(clear, 0, value))
+            return signal
 
-        # Shift. An end clears the offsets and adds, to zeros, what END carries; other neurons clear that instead.
-        def stage(name: str, value, clear=None, like=None):  # type: ignore[no-untyped-def]
-            register = Signal(like or value.shape(), name=name, reset_less=clear is not None)
-            m.d.sync += register.eq(value if clear is None else Mux(clear, 0, value))
-            return register
+        # END is made of cleared offsets, plus what END carries, which any other neuron clears.
+        end, is_value = neuron.end, ~neuron.end
+        end_shifted, shifted = register(end), register(reading)
+        end_added, added = register(end_shifted), register(shifted)
 
-        event = self.event.payload
-        shift = axon.upsample
-        end, end_later = stage("end", neuron.end), Signal()
-        valid_later = stage("valid_added", stage("valid_shifted", valid))
-        tests = [end_later]
         hits = []
-        stride = stage("stride_added", stage("stride", axon.stride))
+        coarse = register(axon.upsample[SHIFT_LOW:])
+        stride = register(axon.stride)
+        stride_added, stride_8 = register(stride), register(stride == 3)
         for axis, size in (("x", "width"), ("y", "height")):
-            low = Signal(position_shape, name=f"{axis}_shifted", reset_less=True)
-            m.d.sync += low.eq(neuron[axis] << shift[:SHIFT_LOW])
-            high = stage(f"{axis}_shift", shift[SHIFT_LOW:])
-            offset = stage(f"{axis}_offset", axon[f"{axis}_offset"], neuron.end)
-            core = stage(f"{axis}_core", axon[f"core_{axis}"], ~neuron.end)
-            kernel = stage(f"{axis}_kernel", axon[f"kernel_{size}"])
-            limit = stage(f"{axis}_limit", axon[f"{axis}_limit"])
-            position = Signal(position_shape, name=axis, reset_less=True)
-            wide_core = Signal(position_shape, name=f"{axis}_core_wide")
-            m.d.comb += wide_core.eq(core)
-            m.d.sync += position.eq(offset + ((low << (high << SHIFT_LOW))[:len(position)] | wide_core))
-            large = stage(f"{axis}_kernel_large", kernel.all())
-            hits.append(self._hit(position, stage(f"{axis}_limit_added", limit), stage(f"{axis}_kernel_added", kernel),
-                                  large, stride))
+            shape = signed(config.offset_bits + 2)
+            fine = Signal(shape, name=f"{axis}_fine", reset_less=True)
+            m.d.sync += fine.eq(neuron[axis] << axon.upsample[:SHIFT_LOW])
+            offset, core = register(axon[f"{axis}_offset"], end), register(axon[f"core_{axis}"], is_value)
+            core_wide = Signal(shape, name=f"{axis}_core")
+            position = Signal(shape, name=axis, reset_less=True)
+            m.d.comb += core_wide.eq(core)
+            m.d.sync += position.eq(offset + ((fine << (coarse << SHIFT_LOW))[:shape.width] | core_wide))
+            kernel = register(axon[f"kernel_{size}"])
+            hits.append(self._hit(
+                position, register(register(axon[f"{axis}_limit"])), register(kernel), register(kernel.all()),
+                stride_added, stride_8))
             m.d.comb += [
-                event[axis].eq(position),
-                event[f"core_{axis}"].eq(stage(f"{axis}_core_added", stage(f"{axis}_core_shifted", axon[f"core_{axis}"]))),
+                event[axis].eq(position), event[f"core_{axis}"].eq(register(register(axon[f"core_{axis}"]))),
             ]
-        channel, offset = stage("c", neuron.c), stage("c_offset", axon.c_offset, neuron.end)
-        population = stage("population", neuron.population, ~neuron.end)
-        m.d.sync += end_later.eq(end)
+        source = register(neuron.c) | register(neuron.population, is_value)
         m.d.comb += [
-            event.c.eq(stage("c_added", (offset + (channel | population))[:config.channel_bits])),
-            event.v.eq(stage("v_added", stage("v", neuron.v))),
-            event.id.eq(stage("id_added", stage("id", axon.id))),
-            event.kind.eq(Mux(end_later, EventKind.END, EventKind.VALUE)),
-            self.event.valid.eq(valid_later & (end_later | (hits[0] & hits[1]))),
+            event.c.eq(register((register(axon.c_offset, end) + source)[:config.channel_bits])),
+            event.v.eq(register(register(neuron.v))), event.id.eq(register(register(axon.id))),
+            event.kind.eq(end_added),
+            self.event.valid.eq(added & (end_added | (hits[0] & hits[1]))),
         ]
+        return shifted, added
 
-    def _hit(self, position, limit, kernel, large, stride):  # type: ignore[no-untyped-def]
-        """golden.peg.hits, from the stored kernel width minus one."""
+    def _hit(self, position, limit, kernel, large, stride, stride_8):  # type: ignore[no-untyped-def]
+        """`golden.peg.hits`; the kernel's extent is stored minus one, and `large` says that it is the maximum."""
         config = self.config
-        k_bits, o_bits = config.kernel_bits, config.offset_bits
-        negative = position[-1]
-        before = ~position
-        inside = position[o_bits - 2:].all() & Mux(
-            large, position[:o_bits - 2].any(), position[k_bits:o_bits - 2].all() & (before[:k_bits] < kernel))
-        begins = ~position[o_bits - 1:].any() & (position[config.extent_unit_log2:o_bits - 1] <= limit)
-        mask = Cat(stride > i for i in range(3))
-        survives = ((position[:3] & mask) == 0) | ((before[:3] & mask) < kernel)
-        return Mux(negative, inside, begins & survives)
+        unit, half = config.extent_unit_log2, config.offset_bits - 2
+        negative, before = position[-1], ~position
+
+        # Left of the destination: the last tap, at position + kernel, must not be.
+        near = before[:config.kernel_bits] < kernel
+        middle = position[config.kernel_bits:half]
+        inside = position[half:].all() & Mux(large, middle.any() | near, middle.all() & near)
+
+        # Else: position <= limit, and -position mod 2**stride <= kernel.
+        low, bit_0, bit_1, bit_2 = position[:3], position[0], position[1] ^ position[0], position[2] ^ position[:2].any()
+        reach_low = Cat(bit_0 & (stride != 0), bit_1 & stride[1]) <= kernel[:2]
+        step = bit_2 & stride_8
+        survives = kernel[3:].any() | Mux(step == kernel[2], reach_low, kernel[2])
+        begins = ~position[half + 1:].any() & (position[unit:half + 1] <= limit) & survives
+        return Mux(negative, inside, begins)
+

@@ -14,6 +14,7 @@ import os
 import shutil
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from functools import cache
 from importlib import metadata, util
@@ -40,7 +41,8 @@ _TIMESCALE = ("1ns", "1ps")
 _WARNINGS = ("WIDTHEXPAND", "WIDTHTRUNC", "ASCRANGE", "CASEINCOMPLETE", "CASEOVERLAP", "UNSIGNED", "CMPCONST", "UNOPTFLAT")
 _BUILD_ARGS = {
     "verilator": [*(f"-Wno-{name}" for name in _WARNINGS), "-O3", "--x-assign", "fast", "--x-initial", "fast"],
-    "icarus": [],
+    # In Verilog 2005 the initial value of a register is an event: only then is `always @*` run at time 0.
+    "icarus": ["-g2005"],
 }
 
 
@@ -202,8 +204,10 @@ def _build(component: wiring.Component, text: str, name: str, simulator: str, de
 def _copy_runtime(runtime: Path, design: Path) -> None:
     """Verilator's own library is the same for every design, and is most of the compilation of a small one."""
     if runtime.exists():
+        later = time.time() + 600  # newer than the makefile, on which the objects depend, and which is still to come
         for file in runtime.iterdir():
-            shutil.copy2(file, design / file.name)
+            shutil.copyfile(file, design / file.name)
+            os.utime(design / file.name, (later, later))
 
 
 def _save_runtime(design: Path, runtime: Path) -> None:
@@ -229,7 +233,7 @@ def _simulate(runner: Any, name: str, module: str, run: Path, seed: int, waves: 
     except (RuntimeError, SystemExit) as error:
         died = str(error)
     if not results.exists():
-        raise BenchFailure(f"{who}: the simulation ended without results ({died})\n{_tail(log)}")
+        raise BenchFailure(f"{who}: no results: no test was found, or the simulation died ({died})\n{_tail(log)}")
     cases = list(ElementTree.parse(results).getroot().iter("testcase"))
     ran = [case for case in cases if case.find("skipped") is None]
     failed = [case.get("name", "?") for case in ran if case.find("failure") is not None or case.find("error") is not None]

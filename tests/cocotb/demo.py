@@ -1,6 +1,6 @@
 """A tiny component with every kind of port that the testbench parts serve."""
 
-from amaranth import Module, Signal, signed
+from amaranth import Module, Mux, Signal, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -15,13 +15,13 @@ CONFIG = CoreConfig.preset("fpga_small")
 class Demo(wiring.Component):
     """Adds a number to a word read from `table`; with `store` it also writes the sum through `memory`.
 
-    Faults to be found by the testbench: "withdraw" offers a reply for one cycle only, "change" changes it while it
-    waits, "early" takes the read word in the cycle of the grant, "greedy" does not wait for the grant.
+    The input `fault` gives it one of the faults that the testbench is to find: 1 offers a reply for one cycle only,
+    2 changes it while it waits, 3 takes the read word in the cycle of the grant, 4 does not wait for the grant.
     """
 
-    def __init__(self, fault: str = ""):
-        self.fault = fault
+    def __init__(self) -> None:
         super().__init__({
+            "fault": In(3),
             "request": In(stream.Signature(REQUEST)), "reply": Out(stream.Signature(REPLY)),
             "echo": Out(stream.Signature(REPLY, always_ready=True)),
             "table": Out(ReadPort(CONFIG)), "memory": Out(MemoryPort(CONFIG)),
@@ -45,12 +45,11 @@ class Demo(wiring.Component):
                     m.next = "read"
             with m.State("read"):
                 m.d.comb += self.table.valid.eq(1)
-                if self.fault == "early":
-                    m.d.sync += read.eq(self.table.data)
-                with m.If(self.table.ready | (self.fault == "greedy")):
+                m.d.sync += read.eq(self.table.data)
+                with m.If(self.table.ready | (self.fault == 4)):
                     m.next = "data"
             with m.State("data"):
-                m.d.sync += total.eq((read if self.fault == "early" else self.table.data[:16]).as_signed() + now.add)
+                m.d.sync += total.eq(Mux(self.fault == 3, read, self.table.data[:16]).as_signed() + now.add)
                 m.next = "store"
             with m.State("store"):
                 m.d.comb += self.memory.valid.eq(now.store)
@@ -59,8 +58,8 @@ class Demo(wiring.Component):
                     m.next = "reply"
             with m.State("reply"):
                 m.d.comb += self.reply.valid.eq(1)
-                if self.fault == "change":
+                with m.If(self.fault == 2):
                     m.d.sync += total.eq(total + 1)
-                with m.If(self.reply.ready | (self.fault == "withdraw")):
+                with m.If(self.reply.ready | (self.fault == 1)):
                     m.next = "idle"
         return m

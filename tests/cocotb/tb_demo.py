@@ -18,6 +18,7 @@ def wrap(value: int) -> int:
 async def requests_are_answered(dut):
     options, generator = parameters(), random.Random(seed())
     pattern = options["pause"]
+    dut.fault.value = options.get("fault", 0)
     words = [generator.getrandbits(64) for _ in range(16)]
     stored = [0] * 16
     before, expected, memory_after = list(words), [], list(stored)

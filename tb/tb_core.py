@@ -1,0 +1,139 @@
+"""The event core: image in by the host port, frames of events, everything compared with the golden core."""
+
+import random
+from typing import Any
+
+import cocotb
+import numpy as np
+from cocotb.triggers import RisingEdge
+
+from golden.config import CoreConfig
+from golden.core import Core
+from golden.host import run_frame
+from golden.words import EventKind, layouts
+from rtl.core import Register, request_layout
+from rtl.counters import COUNTERS
+from tb import launch
+from tb.stream import StreamDriver, StreamMonitor, clock_and_reset, pauses, wait_until
+
+
+class CoreHost:
+    """The host's side of a core: memory, registers, events, credits."""
+
+    def __init__(self, dut: Any, config: CoreConfig, generator: random.Random, pause_in: str, pause_out: str):
+        self.dut, self.config = dut, config
+        event = layouts(config).event
+        self.requests = StreamDriver(dut, "host", request_layout(config), generator=generator)
+        self.data = StreamMonitor(dut, "host_data", config.word_bits, pause=pauses("randomly", generator))
+        self.inputs = StreamDriver(dut, "event_in", event, pause=pauses(pause_in, generator), generator=generator)
+        self.outputs: list[dict[str, int]] = []
+        self.credits = 0
+        self.ends = 0
+        self.trace: list[tuple[int, int]] = []
+        StreamMonitor(dut, "event_out", event, pause=pauses(pause_out, generator), on_receive=self._receive)
+        cocotb.start_soon(self._watch())
+
+    def _receive(self, event: dict[str, int]) -> None:
+        if event["kind"] == EventKind.CREDIT:
+            self.credits += 1
+            return
+        self.outputs.append(event)
+        if event["kind"] == EventKind.END:
+            self.ends += 1
+            self.inputs.send({"kind": EventKind.CREDIT, "id": event["c"]})
+
+    async def _watch(self) -> None:
+        """The trace: each state word at its evaluation."""
+        while True:
+            await RisingEdge(self.dut.clk)
+            if self.dut.trace__valid.value == 1:
+                self.trace.append((int(self.dut.trace__address.value), int(self.dut.trace__state.value)))
+
+    async def write(self, address: int, value: int, *, register: bool = False) -> None:
+        self.requests.send({"address": address, "register": int(register), "write": 1, "data": value})
+        await self.requests.idle()
+
+    async def read(self, addresses: list[int], *, register: bool = False) -> list[int]:
+        first = len(self.data.received)
+        self.requests.send_all({"address": address, "register": int(register), "write": 0} for address in addresses)
+        await self.data.wait(first + len(addresses), timeout=50 * len(addresses) + 1000)
+        return self.data.received[first:]
+
+    async def load(self, words: list[int], edges: int, populations: int) -> None:
+        """Write the image and start the core."""
+        for address, word in enumerate(words):
+            self.requests.send({"address": address, "register": 0, "write": 1, "data": word})
+        for register, value in ((Register.EDGES, edges), (Register.POPULATIONS, populations), (Register.CONTROL, 1)):
+            self.requests.send({"address": register, "register": 1, "write": 1, "data": value})
+        await self.requests.idle()
+        await self.status(1)
+        await self.write(Register.CLEAR, 0, register=True)
+
+    async def status(self, bit: int) -> None:
+        """Wait for a bit of the status register."""
+        for _ in range(10_000):
+            if (await self.read([Register.STATUS], register=True))[0] & bit:
+                return
+        raise TimeoutError(f"status bit {bit} does not come")
+
+    async def counters(self) -> dict[str, int]:
+        addresses = [Register.COUNTER_BASE + index for index in range(len(COUNTERS))]
+        return dict(zip(COUNTERS, await self.read(addresses, register=True), strict=True))
+
+
+def by_id(events: list[dict[str, int]]) -> dict[int, list[dict[str, int]]]:
+    """Events of each ID in order: populations that are ready at once may take turns in any order."""
+    result: dict[int, list[dict[str, int]]] = {}
+    for event in events:
+        result.setdefault(event["id"], []).append(event)
+    return result
+
+
+@cocotb.test()
+async def frames(dut: Any) -> None:
+    """Frames of events through the core: outputs, states at evaluation, final memory and counters equal golden."""
+    given = launch.parameters()
+    config = CoreConfig.from_json(given["config"])
+    event = layouts(config).event
+    generator = random.Random(launch.seed())
+    host = CoreHost(dut, config, generator, given["pause_in"], given["pause_out"])
+    await clock_and_reset(dut)
+    parts = np.array(given["words"], np.uint64).reshape(-1, config.word_bits // 64)
+    words = [sum(int(part) << (64 * i) for i, part in enumerate(row)) for row in parts]
+    await host.load(words, given["edges"], given["populations"])
+
+    golden = Core(config, parts, edges=given["edges"], populations=given["populations"])
+    expected: list[dict[str, int]] = []
+    for frame in given["frames"]:
+        expected += [event.unpack(word) for word in run_frame(golden, np.array(frame, np.uint64)).tolist()]
+    ends = sum(item["kind"] == EventKind.END for item in expected)
+    # Events that must be dropped travel along; the golden core gets the same ones.
+    golden.run(np.array(given["bad"], np.uint64))
+    bad = [event.unpack(word) for word in given["bad"]]
+
+    host.credits = given["inputs"]
+    for index, frame in enumerate(given["frames"]):
+        await wait_until(dut, lambda: host.credits == given["inputs"], timeout=2_000_000, what="credits for the inputs")
+        host.credits = 0
+        host.inputs.send_all(event.unpack(word) for word in frame)
+        if index == 0:
+            host.inputs.send_all(bad)
+    await wait_until(dut, lambda: host.ends == ends and not host.inputs.pending, timeout=2_000_000, what="the last end")
+    await host.status(2)
+
+    assert by_id(host.outputs) == by_id(expected)
+    assert sorted(host.trace) == sorted(golden.trace)
+    counters = await host.counters()
+    for name, value in golden.counters.items():
+        assert counters[name] == value, f"counter {name}: {counters[name]}, golden {value}"
+    assert counters["overflow"] == 0 and counters["synapses"] > 0 and counters["neurons_fired"] > 0
+    assert counters["busy"] >= counters["word_ops"] > 0
+    used = len(words) + 8
+    addresses = [*range(used), *(generator.randrange(config.memory_words) for _ in range(64))]
+    memory = await host.read(addresses)
+    final = golden.memory
+    for address, word in zip(addresses, memory, strict=True):
+        assert word == sum(int(part) << (64 * i) for i, part in enumerate(final[address])), f"memory word {address}"
+    dut._log.info("%d events out, %s", len(host.outputs), counters)
+
+

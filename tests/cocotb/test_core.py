@@ -1,0 +1,64 @@
+"""The whole core in both simulators: random networks, tiny queues, stalls, events that must be dropped."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from golden.config import CoreConfig
+from golden.host import encode
+from golden.words import layouts
+from mapper import compile_network
+from rtl.core import EventCore
+from tb.launch import launch
+from tests.networks import random_input, random_network
+
+SMALL = CoreConfig.preset("fpga_small")
+CONFIGS = {
+    "fpga_small": SMALL,
+    "grai_vip": CoreConfig(),
+    "lanes8": dataclasses.replace(SMALL, name="lanes8", lanes=8, channel_bits=8),
+    "state32": dataclasses.replace(SMALL, name="state32", state_bits=32),
+    "banks2": dataclasses.replace(SMALL, name="banks2", banks=2),
+}
+
+
+def bench_parameters(config: CoreConfig, rng: np.random.Generator, *, frames: int = 2, **pause: str) -> dict:
+    network = random_network(rng)
+    _, image = compile_network(network, config)
+    axons = {entry["name"]: entry["axons"] for entry in image.manifest["inputs"]}
+    pack = layouts(config).event.pack
+    high_channel = (1 << config.channel_bits) - 1
+    bad = [pack(id=config.max_edges - 1, v=3), pack(id=0, c=high_channel, v=3), pack(kind=1, id=config.max_edges - 1)]
+    packed = []
+    for _ in range(frames):
+        inputs = random_input(rng, network)
+        packed.append(encode([(inputs[name], axons[name]) for name in axons], config).tolist())
+    return {
+        "config": config.to_json(), "words": image.parts.ravel().tolist(), "edges": image.edges,
+        "populations": image.populations, "inputs": sum(len(entry) for entry in axons.values()), "frames": packed,
+        "bad": bad if image.edges < config.max_edges else [], **pause,
+    }
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+@pytest.mark.parametrize("pause", ["never", "randomly", "bursts"])
+def test_core_equals_golden(name: str, pause: str, simulator: str, seed: int) -> None:
+    if simulator == "icarus" and (name, pause) not in [("fpga_small", "bursts"), ("grai_vip", "randomly")]:
+        pytest.skip("Icarus is slow: two of the cases are enough for a second opinion")
+    rng = np.random.default_rng([seed, *name.encode(), *pause.encode()])
+    pause_out = "mostly" if pause == "randomly" else pause
+    parameters = bench_parameters(CONFIGS[name], rng, pause_in=pause, pause_out=pause_out)
+    launch(EventCore(CONFIGS[name]), name="core", module="tb.tb_core", simulator=simulator, parameters=parameters,
+           seed=seed)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("number", range(50))
+def test_many_networks(number: int, simulator: str, seed: int) -> None:
+    """Several populations on one core, one network each."""
+    if simulator == "icarus" and number % 10:
+        pytest.skip("Icarus is slow: every tenth network is enough for a second opinion")
+    rng = np.random.default_rng([seed, 1000, number])
+    parameters = bench_parameters(SMALL, rng, frames=3, pause_in="randomly", pause_out="bursts")
+    launch(EventCore(SMALL), name="core", module="tb.tb_core", simulator=simulator, parameters=parameters, seed=seed)
