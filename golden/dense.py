@@ -7,6 +7,7 @@ textbook cross-correlation [B §3], a timestep evaluates the populations in topo
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -127,7 +128,7 @@ def _sum(taps: Iterator[tuple[int, int, Array]], weights: npt.NDArray[np.integer
     bound = terms * int(np.abs(weights.astype(np.int64)).max(initial=0)) * int(np.abs(source).max(initial=0))
     dtype = np.float64 if bound < _EXACT_FLOAT and weights.shape[1] > 1 else np.int64
     per_group = weights.shape[0] // groups
-    total: npt.NDArray[np.float64 | np.int64] | None = None
+    total: npt.NDArray[Any] | None = None
     for j, k, tap in taps:
         shape = tap.shape[1:]
         kernel = weights[:, :, j, k].astype(dtype)

@@ -1,4 +1,4 @@
-"""How the mapper refuses: each violation names the layer, the rule, what is needed, what there is, and what would help."""
+"""How the mapper refuses: a violation names the layer, the rule, what is needed, what there is, and what would help."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -17,7 +17,8 @@ class Violation:
     help: str
 
     def __str__(self) -> str:
-        return f"layer '{self.layer}', rule '{self.rule}': needs {self.needed}; available: {self.available}. {self.help}"
+        where = f"layer '{self.layer}', rule '{self.rule}'"
+        return f"{where}: needs {self.needed}; available: {self.available}. {self.help}"
 
     def to_json(self) -> dict[str, str]:
         return asdict(self)

@@ -39,8 +39,8 @@ PUBLISHED: dict[str, dict[str, tuple[float, int]]] = {
     "mobilenet": {"total": (11.23, MB)},
     "darknet53": {"total": (51.21, MB)},
 }
-"""The cells that the paper prints, as (number, unit in bytes). Those of its MobileNet and DarkNet53 do not follow from the
-standard networks, and ResNet50's references are a few per cent off by these rules: reports show the residual."""
+"""The cells that the paper prints, as (number, unit in bytes). Those of its MobileNet and DarkNet53 do not follow from
+the standard networks, and ResNet50's references are a few per cent off by these rules: reports show the residual."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,7 +137,7 @@ def source_synapses(program: Program) -> Fraction:
         source, destination = program.population(edge.source), program.population(edge.destination)
         fan_out = Fraction(destination.shape[0], edge.groups)
         for i in (0, 1):
-            fan_out *= min(Fraction(edge.weights.shape[2 + i], edge.stride[i]), destination.shape[1 + i])
+            fan_out *= min(Fraction(edge.weights.shape[2 + i], edge.stride[i]), Fraction(destination.shape[1 + i]))
         total += prod(source.shape) * fan_out
     return total
 
@@ -215,8 +215,8 @@ def cells(program: Program) -> dict[str, float]:
 def image_footprint(image: Image) -> ImageFootprint:
     """Every word of a real image by category."""
     word_bytes = image.config.word_bits // 8
-    words = dict.fromkeys(CATEGORIES, 0)
-    used = dict.fromkeys((*CATEGORIES, "padding"), 0)
+    words: dict[str, int] = dict.fromkeys(CATEGORIES, 0)
+    used: dict[str, int] = dict.fromkeys((*CATEGORIES, "padding"), 0)
     for region in image.manifest["regions"]:
         words[region["category"]] += region["words"]
         used[region["category"]] += region["words"] * word_bytes - region["padding_bytes"]

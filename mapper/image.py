@@ -59,7 +59,7 @@ class Image:
     def integers(self) -> list[int]:
         """The words as Python integers, whatever their width."""
         columns = self.parts.T.tolist()
-        return [sum(part << (64 * i) for i, part in enumerate(word)) for word in zip(*columns)]
+        return [sum(part << (64 * i) for i, part in enumerate(word)) for word in zip(*columns, strict=True)]
 
     def memory(self) -> list[int]:
         """The whole memory of the core as integers, zeros beyond the image."""
@@ -76,7 +76,7 @@ class Image:
         return "".join(f"{word:0{digits}x}\n" for word in self.integers())
 
     def save(self, directory: str | Path) -> None:
-        """Write `image.bin` (words, little endian), `image.hex` and `manifest.json` into a directory, made if needed."""
+        """Write `image.bin` (little endian), `image.hex` and `manifest.json` into a directory, made if needed."""
         path = Path(directory)
         path.mkdir(parents=True, exist_ok=True)
         (path / "image.bin").write_bytes(self.to_bytes())
@@ -158,34 +158,33 @@ def build_image(
     """
     plan = check(program, config, pad=pad, host=host)
     table, writer = layouts(config), _Writer(plan)
-    for item in plan.edges:
-        geometry, kernel = edge_fields(item, plan.population(item.edge.destination), config)
-        writer.put(2 * item.id, table.edge_geometry, geometry, item.edge.name)
-        writer.put(2 * item.id + 1, table.edge_kernel, kernel, item.edge.name)
-        writer.region("edge descriptors", item.edge.name, 2 * item.id, 2)
+    for edge in plan.edges:
+        name, destination = edge.edge.name, plan.population(edge.edge.destination)
+        geometry, kernel = edge_fields(edge, destination, config)
+        writer.put(2 * edge.id, table.edge_geometry, geometry, name)
+        writer.put(2 * edge.id + 1, table.edge_kernel, kernel, name)
+        writer.region("edge descriptors", name, 2 * edge.id, 2)
     for item in plan.populations:
         address = 2 * len(plan.edges) + item.index
         writer.put(address, table.population, population_fields(item), item.population.name)
         writer.region("population words", item.population.name, address, 1)
     for item in plan.populations:
-        name, depth = item.population.name, item.population.shape[0]
+        name, (depth, width, height) = item.population.name, item.population.shape
         for number, axon in enumerate(item.axons):
             writer.put(item.base + number, table.axon, axon.fields, name)
-        for number, fields in enumerate(parameter_words(item.population, config)):
+        for number, fields in enumerate(parameter_words(item.population)):
             writer.put(item.parameter_base + number, table.parameter, fields, name)
         writer.region("axons", name, item.base, len(item.axons))
         writer.region("parameters", name, item.parameter_base, item.parameters)
-        positions = item.population.shape[1] * item.population.shape[2]
-        writer.region("states", name, item.state_base, item.state_words, positions * depth * config.state_bits // 8)
-    for item in plan.edges:
-        depth = plan.population(item.edge.destination).population.shape[0]
-        for number, fields in enumerate(table_fields(item, depth, config)):
-            writer.put(item.table_base + number, table.table, fields, item.edge.name)
-        writer.region("tables", item.edge.name, item.table_base, len(item.table_words))
-    for item in plan.edges:
-        depth = plan.population(item.edge.destination).population.shape[0]
-        used = _put_weights(writer, item, depth)
-        writer.region("weights", item.edge.name, item.weight_base, item.weight_words, used)
+        writer.region("states", name, item.state_base, item.state_words, width * height * depth * config.state_bits // 8)
+    for edge in plan.edges:
+        rows = table_fields(edge, plan.population(edge.edge.destination).population.shape[0], config)
+        for number, fields in enumerate(rows):
+            writer.put(edge.table_base + number, table.table, fields, edge.edge.name)
+        writer.region("tables", edge.edge.name, edge.table_base, len(rows))
+    for edge in plan.edges:
+        used = _put_weights(writer, edge, plan.population(edge.edge.destination).population.shape[0])
+        writer.region("weights", edge.edge.name, edge.weight_base, edge.weight_words, used)
     parts = writer.bytes.view("<u8").astype(np.uint64).reshape(-1, config.word_bits // 64)
     image = Image(config, parts, len(plan.edges), len(plan.populations), {})
     reports = sums(program, config, measured=measured)

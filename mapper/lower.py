@@ -6,6 +6,7 @@ where they have both, and kernels too large for a descriptor split into several 
 """
 
 import dataclasses
+import itertools
 from collections.abc import Iterator
 
 import numpy as np
@@ -23,7 +24,8 @@ def lower(network: Network) -> Program:
     """One population per layer, one edge per branch.
 
     A max pool is a MAX population with depthwise ones, stored once; an average pool sums depthwise ones, and its
-    multiplier divides; an addend is an identity kernel; a dense layer is a convolution with a kernel of its source's size.
+    multiplier divides; an addend is an identity kernel; a dense layer is a convolution whose kernel has its source's
+    size.
 
     Raises:
         NetworkError: there is no output, or a layer leads to none.
@@ -57,8 +59,8 @@ def _check_used(network: Network) -> None:
             todo += [branch.source for branch in network.layers[name].branches]
     idle = [name for name in network.layers if name not in used]
     if idle:
-        raise NetworkError(f"network '{network.name}': no output depends on {', '.join(idle)}; remove them, or make one "
-                           "of them an output")
+        raise NetworkError(f"network '{network.name}': no output depends on {', '.join(idle)}; remove them, or make "
+                           "them outputs")
 
 
 def _edge(name: str, network: Network, layer: Layer, branch: Branch) -> Edge:
@@ -165,4 +167,4 @@ def _ranges(size: int, most: int, fill: int) -> list[Pair]:
     """Equal parts (within one) of a kernel dimension, without those between two taps of a zero-filled kernel."""
     count = -(-size // most)
     bounds = [size * i // count for i in range(count + 1)]
-    return [(low, high) for low, high in zip(bounds, bounds[1:]) if -(-low // fill) * fill < high]
+    return [(low, high) for low, high in itertools.pairwise(bounds) if -(-low // fill) * fill < high]

@@ -292,7 +292,8 @@ class Network:
         if not layer.name:
             _refuse(layer.name, "name", "a name", "an empty one")
         if layer.name in self.layers:
-            _refuse(layer.name, "name", "a name of its own", f"one that a layer of kind {self.layers[layer.name].kind} has")
+            kind = self.layers[layer.name].kind
+            _refuse(layer.name, "name", "a name of its own", f"one that a layer of kind {kind} has")
         self.layers[layer.name] = layer
         return layer.name
 
@@ -303,7 +304,7 @@ class Network:
         shapes = [self._branch_shape(name, branch) for branch in branches]
         if len(set(shapes)) > 1:
             _refuse(name, "equal shapes", "branches of one shape",
-                    ", ".join(f"'{branch.source}' → {shape}" for branch, shape in zip(branches, shapes)))
+                    ", ".join(f"'{branch.source}' → {shape}" for branch, shape in zip(branches, shapes, strict=True)))
         if saturation not in SATURATIONS:
             _refuse(name, "saturation", f"one of {SATURATIONS}", saturation)
         parameters = {}
@@ -329,8 +330,8 @@ class Network:
             if groups < 1 or depth % groups or weights.shape[0] % groups:
                 _refuse(name, "groups", f"a divisor of {depth} source and {weights.shape[0]} result channels", groups)
             if weights.shape[1] != depth // groups:
-                _refuse(name, "source channels", f"weights for {depth // groups} channels of '{branch.source}' per group",
-                        weights.shape)
+                _refuse(name, "source channels",
+                        f"weights for {depth // groups} channels of '{branch.source}' per group", weights.shape)
             result_depth, kernel = weights.shape[0], (weights.shape[2], weights.shape[3])
         if branch.transposed is not None:
             left, top, right, bottom = branch.padding
@@ -339,6 +340,7 @@ class Network:
         else:
             size = output_size((width, height), kernel, branch.stride, branch.padding, branch.dilation)
         if min(size) < 1:
-            _refuse(name, "size", f"a kernel that fits '{branch.source}' ({width} × {height}, padding {branch.padding})",
+            _refuse(name, "size",
+                    f"a kernel that fits '{branch.source}' ({width} × {height}, padding {branch.padding})",
                     f"kernel {kernel}, stride {branch.stride}, dilation {branch.dilation}, which gives {size}")
-        return result_depth, *size
+        return result_depth, size[0], size[1]

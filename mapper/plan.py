@@ -17,7 +17,7 @@ SHARED, DEPTHWISE, TABLE = "shared", "depthwise", "table"
 
 
 def edge_kind(edge: Edge, source_depth: int, destination_depth: int) -> str:
-    """SHARED: all channels to all; DEPTHWISE: channel c to channel c; TABLE: groups, one table word per source channel."""
+    """SHARED: all channels to all; DEPTHWISE: channel c to channel c; TABLE: groups, a table word per source channel."""
     if edge.groups == source_depth == destination_depth:
         return DEPTHWISE
     return SHARED if edge.groups == 1 else TABLE
@@ -158,12 +158,12 @@ def _output_axon(population: Population, identifier: int, config: CoreConfig, ho
     return plan_axon(identity, population, population, config, identifier, host)
 
 
-def parameter_words(population: Population, config: CoreConfig) -> list[dict[str, int]]:
+def parameter_words(population: Population) -> list[dict[str, int]]:
     """Fields of a population's parameter words: one if all channels are alike, else one per channel."""
     columns = [np.broadcast_to(np.asarray(column, np.int64).reshape(-1), population.shape[0])
                for column in (population.bias, population.multiplier, population.shift)]
     rows = [{"bias": int(bias), "multiplier": int(multiplier), "shift": int(shift)}
-            for bias, multiplier, shift in zip(*columns)]
+            for bias, multiplier, shift in zip(*columns, strict=True)]
     return rows[:1] if all(row == rows[0] for row in rows) else rows
 
 
@@ -197,7 +197,7 @@ def plan_core(
                      for number, output in enumerate(program.outputs) if output == name]
         populations.append(PopulationPlan(
             index=index, population=population, base=address, axons=tuple(outgoing),
-            parameters=len(parameter_words(population, config)), ids=tuple(ids[id(edge)] for edge in incoming[name]),
+            parameters=len(parameter_words(population)), ids=tuple(ids[id(edge)] for edge in incoming[name]),
             pad=int(pad and DEPTHWISE in kinds), depth_words=-(-depth // config.lanes)))
         address = populations[-1].state_base + populations[-1].state_words
     tables = []
@@ -256,7 +256,9 @@ def population_fields(plan: PopulationPlan) -> dict[str, int]:
     }
 
 
-def edge_fields(plan: EdgePlan, destination: PopulationPlan, config: CoreConfig) -> tuple[dict[str, int], dict[str, int]]:
+def edge_fields(
+    plan: EdgePlan, destination: PopulationPlan, config: CoreConfig
+) -> tuple[dict[str, int], dict[str, int]]:
     """Fields of an edge's geometry word and kernel word."""
     edge, population = plan.edge, destination.population
     dilated = max(edge.dilation) > 1
@@ -283,7 +285,7 @@ def table_fields(plan: EdgePlan, destination_depth: int, config: CoreConfig) -> 
     width, height = plan.edge.weights.shape[2:]
     per_group = destination_depth // plan.edge.groups
     rows, base = [], plan.weight_base
-    for first, words, size in zip(plan.first_channels, plan.table_words, plan.channel_words):
+    for first, words, size in zip(plan.first_channels, plan.table_words, plan.channel_words, strict=True):
         rows.append({
             "kernel_width": width, "kernel_height": height, "depth_words": words,
             "last_lane": (first + per_group - 1) % config.lanes, "weight_base": base,

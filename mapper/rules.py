@@ -1,6 +1,6 @@
 """What a program must keep to fit a core: one small named function per rule, and a report on the sums.
 
-A rule yields a `Violation` for each thing that does not fit; `check` runs them all and raises one error that lists them.
+A rule yields a `Violation` for each thing that does not fit; `check` runs them all and raises one error listing them.
 Every refusal names the layer, the rule, what is needed, what there is, and what would help.
 """
 
@@ -61,8 +61,9 @@ def connections(program: Program) -> Iterator[Violation]:
                             available=f"one {kind} per name", help="Rename one.")
     for name in program.outputs:
         if name in program.inputs:
-            yield Violation(layer=name, rule="connections", needed="an input as an output", available="computed outputs",
-                            help="The host knows its input already.")
+            yield Violation(
+                layer=name, rule="connections", needed="an input as an output", available="computed outputs",
+                help="The host knows its input already.")
 
 
 def shapes(program: Program) -> Iterator[Violation]:
@@ -72,7 +73,7 @@ def shapes(program: Program) -> Iterator[Violation]:
         depth, groups = source.shape[0], max(1, edge.groups)
         shared = edge.weights.shape[:2] == (1, 1) and groups == depth == destination.shape[0]
         fits = depth % groups == 0 and edge.weights.shape[:2] == (destination.shape[0], depth // groups)
-        if edge.weights.size == 0 or not shared and not (fits and destination.shape[0] % groups == 0):
+        if edge.weights.size == 0 or (not shared and not (fits and destination.shape[0] % groups == 0)):
             yield Violation(
                 layer=_layer(destination), rule="shapes", needed=f"weights {edge.weights.shape} in {groups} groups",
                 available=f"{depth} source and {destination.shape[0]} destination channels (edge '{edge.name}')",
@@ -98,8 +99,9 @@ def steps(plan: Plan) -> Iterator[Violation]:
                     help="mapper.legalise adapts what can be adapted; else cut the destination into columns and rows.")
         if max(edge.stride) > 1 and max(edge.dilation) > 1:
             yield Violation(
-                layer=_edge_layer(plan, edge), rule="dilation", needed=f"stride {edge.stride} and dilation {edge.dilation}",
-                available="one of them", help="mapper.legalise fills the kernel with zeros instead.")
+                layer=_edge_layer(plan, edge), rule="dilation",
+                needed=f"stride {edge.stride} and dilation {edge.dilation}", available="one of them",
+                help="mapper.legalise fills the kernel with zeros instead.")
 
 
 def maximum_sources(plan: Plan) -> Iterator[Violation]:
@@ -143,8 +145,9 @@ def kernel_size(plan: Plan) -> Iterator[Violation]:
                 help="mapper.legalise splits such a kernel; or raise kernel_bits.")
         if max(item.axon.extent) > extent:
             yield Violation(
-                layer=layer, rule="kernel extent", needed=f"{item.axon.extent[0]} × {item.axon.extent[1]} with dilation",
-                available=f"{extent} × {extent}", help="mapper.legalise splits such a kernel; or raise offset_bits.")
+                layer=layer, rule="kernel extent", available=f"{extent} × {extent}",
+                needed=f"{item.axon.extent[0]} × {item.axon.extent[1]} with dilation",
+                help="mapper.legalise splits such a kernel; or raise offset_bits.")
 
 
 def descriptor_fields(plan: Plan) -> Iterator[Violation]:
@@ -158,16 +161,17 @@ def descriptor_fields(plan: Plan) -> Iterator[Violation]:
     checked = {"x_stride", "shift", "weight_stride_high", "weight_x_step", "source_channels", "depth_words"}
     for item in plan.edges:
         destination = plan.population(item.edge.destination)
-        for layout, fields in zip((table.edge_geometry, table.edge_kernel), edge_fields(item, destination, plan.config)):
-            for field in layout.fields:
-                if field.name in checked and _outside(fields[field.name], field):
-                    value = item.weight_stride if field.name.startswith("weight_stride") else fields[field.name]
-                    limit = ((1 << plan.config.weight_stride_bits) - 1 if field.name.startswith("weight_stride")
-                             else field.high)
-                    yield Violation(
-                        layer=_edge_layer(plan, item.edge), rule=f"edge {field.name.removesuffix('_high')}",
-                        needed=f"{value} (edge '{item.edge.name}')", available=f"at most {limit}",
-                        help=hints.get(field.name, "Cut the feature map."))
+        geometry, kernel = edge_fields(item, destination, plan.config)
+        values = geometry | kernel
+        for field in (*table.edge_geometry.fields, *table.edge_kernel.fields):
+            if field.name in checked and _outside(values[field.name], field):
+                value, limit = values[field.name], field.high
+                if field.name == "weight_stride_high":
+                    value, limit = item.weight_stride, (1 << plan.config.weight_stride_bits) - 1
+                yield Violation(
+                    layer=_edge_layer(plan, item.edge), rule=f"edge {field.name.removesuffix('_high')}",
+                    needed=f"{value} (edge '{item.edge.name}')", available=f"at most {limit}",
+                    help=hints.get(field.name, "Cut the feature map."))
         steps = [words * item.edge.weights.shape[3] * plan.config.lanes for words in item.table_words]
         if item.edge.weights.shape[2] > 1 and steps and _outside(max(steps), table.table.field("weight_x_step")):
             yield Violation(
@@ -183,7 +187,8 @@ def weights(plan: Plan) -> Iterator[Violation]:
         if lowest < -high - 1 or highest > high:
             yield Violation(
                 layer=_edge_layer(plan, item.edge), rule="weight range", needed=f"[{lowest}, {highest}]",
-                available=f"[{-high - 1}, {high}]", help="Quantise the weights, or scale a branch by its product shift.")
+                available=f"[{-high - 1}, {high}]",
+                help="Quantise the weights, or scale a branch by its product shift.")
 
 
 def parameters(plan: Plan) -> Iterator[Violation]:
@@ -214,7 +219,7 @@ def axons(plan: Plan) -> Iterator[Violation]:
                 yield Violation(
                     layer=layer, rule=f"axon {name}", needed=str(axon.fields[name]),
                     available=_range(layout.field(name)), help="Cut the feature map, or raise offset_bits.")
-        for axis, (first, last) in zip("xy", axon.anchors):
+        for axis, (first, last) in zip("xy", axon.anchors, strict=True):
             if first < low or last > high:
                 yield Violation(
                     layer=layer, rule=f"anchor {axis}_min", needed=f"[{first}, {last}]", available=f"[{low}, {high}]",
@@ -253,8 +258,8 @@ def population_counts(plan: Plan) -> Iterator[Violation]:
             field = layout.field(name)
             if _outside(count, field):
                 yield Violation(
-                    layer=_layer(item.population), rule=f"population {name}", needed=str(count), available=_range(field),
-                    help="Insert identity layers that share the connections, or raise the field's width.")
+                    layer=_layer(item.population), rule=f"population {name}", needed=str(count),
+                    available=_range(field), help="Insert identity layers that share the connections, or raise the field's width.")
 
 
 def memory(plan: Plan) -> Iterator[Violation]:
@@ -266,8 +271,9 @@ def memory(plan: Plan) -> Iterator[Violation]:
             sizes[_edge_layer(plan, item.edge)] += item.weight_words
         largest = max(sizes, key=lambda name: sizes[name])
         yield Violation(
-            layer=largest, rule="memory", needed=f"{plan.words} words for the whole network, {sizes[largest]} of them for "
-            "this, the largest layer", available=f"{plan.config.memory_words} words of {plan.config.word_bits} bits",
+            layer=largest, rule="memory",
+            needed=f"{plan.words} words for the whole network, {sizes[largest]} of them for this, the largest layer",
+            available=f"{plan.config.memory_words} words of {plan.config.word_bits} bits",
             help="Use more cores, cut the layer, or raise address_bits.")
 
 
@@ -319,8 +325,8 @@ class SumReport:
 
     def __str__(self) -> str:
         seen = f", measured [{self.measured[0]}, {self.measured[1]}]" if self.measured else ""
-        return (f"layer '{self.layer}', rule 'sums': {self.verdict}: worst case [{self.worst[0]}, {self.worst[1]}]{seen}; "
-                f"available: [{self.available[0]}, {self.available[1]}]")
+        return (f"layer '{self.layer}', rule 'sums': {self.verdict}: worst case [{self.worst[0]}, {self.worst[1]}]"
+                f"{seen}; available: [{self.available[0]}, {self.available[1]}]")
 
 
 def sums(

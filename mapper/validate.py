@@ -4,6 +4,7 @@ It reads nothing but the words and the two counts. What passes cannot make the c
 update a word that is no state, or drop events between its own populations.
 """
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -52,8 +53,8 @@ class _Reader:
     def unpack(self, address: int, layout: WordLayout, what: str) -> dict[str, int]:
         word = self.words[address] if address < len(self.words) else 0
         if word >> layout.bits:
-            raise ImageError(f"{what} (word {address}): bits above the {layout.bits} of the {layout.name} word are set: "
-                             f"{word:#x}")
+            raise ImageError(f"{what} (word {address}): bits above the {layout.bits} of the {layout.name} word are "
+                             f"set: {word:#x}")
         return layout.unpack(word)
 
 
@@ -117,7 +118,7 @@ def _population(reader: _Reader, edges: int, populations: int, index: int) -> _B
 
 def _disjoint(blocks: Sequence[_Block]) -> None:
     ordered = sorted(blocks, key=lambda block: block.fields["base"])
-    for first, second in zip(ordered, ordered[1:]):
+    for first, second in itertools.pairwise(ordered):
         if second.fields["base"] < first.states.stop:
             raise ImageError(f"population {second.index}, field 'base': {second.fields['base']} lies in the block of "
                              f"population {first.index}, which ends at {first.states.stop - 1}")
@@ -139,9 +140,11 @@ def _edge(reader: _Reader, identifier: int, block: _Block) -> int:
     channels = kernel["source_channels"]
     _check(kernel_what, "depth_words", kernel["depth_words"], 1, block.depth_words)
     _check_equal(kernel_what, "depth_words", kernel["depth_words"] | geometry["pad"], block.y_stride, owner)
-    last = (geometry["width"] - 1) * block.x_stride + (geometry["height"] - 1) * block.y_stride + kernel["depth_words"] - 1
+    last = ((geometry["width"] - 1) * block.x_stride + (geometry["height"] - 1) * block.y_stride
+            + kernel["depth_words"] - 1)
     _check(what, "state_base", geometry["state_base"], block.states.start, block.states.stop - 1 - last)
-    stride = kernel["weight_stride_low"] | geometry["weight_stride_high"] << table.edge_kernel.field("weight_stride_low").bits
+    low_bits = table.edge_kernel.field("weight_stride_low").bits
+    stride = kernel["weight_stride_low"] | geometry["weight_stride_high"] << low_bits
     if geometry["table"]:
         _check(kernel_what, "weight_base", kernel["weight_base"], 0, config.memory_words - channels)
         for c in range(channels):

@@ -51,7 +51,7 @@ class EventCore(wiring.Component):
     Ports:
         event_in, event_out: streams of events (kinds VALUE, END, CREDIT).
         host: stream of accesses (`request_layout`); host_data: the words read, in order.
-        trace: a state word at the moment of its evaluation, for verification; costs nothing when left open.
+        evaluated: a state word at the moment of its evaluation, for verification; costs nothing when left open.
 
     Latency: from a value event to its last state written, 12 cycles + one per word operation when nothing waits.
     Throughput: one word operation (`lanes` synaptic operations) per cycle; an evaluation in the background takes one
@@ -67,7 +67,7 @@ class EventCore(wiring.Component):
             "event_out": Out(stream.Signature(self.event_layout)),
             "host": In(stream.Signature(request_layout(config))),
             "host_data": Out(stream.Signature(unsigned(config.word_bits))),
-            "trace": Out(self.evaluation.trace.shape()),
+            "evaluated": Out(self.evaluation.trace.shape()),
         })
 
     def elaborate(self, platform):  # type: ignore[no-untyped-def]
@@ -90,7 +90,7 @@ class EventCore(wiring.Component):
         connect(m, evaluation.neuron, peg.neuron)
         connect(m, timestep.command, evaluation.command)
         m.d.comb += [
-            self.trace.eq(evaluation.trace), timestep.done.eq(evaluation.done),
+            self.evaluated.eq(evaluation.trace), timestep.done.eq(evaluation.done),
             esu.edges.eq(timestep.edges),
         ]
 

@@ -1,6 +1,6 @@
 """The programmable event generator: firing neurons to events, one axon per cycle."""
 
-from amaranth import Cat, Module, Mux, Signal, Value, signed
+from amaranth import C, Cat, Module, Mux, Signal, Value, signed
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -48,29 +48,28 @@ class Peg(wiring.Component):
         m = Module()
         offered = self.neuron.payload
         address = Signal(config.address_bits, reset_less=True)
-        left = Signal(config.axon_count_bits)  # minus the axons left, as counting up is cheaper
+        left = Signal(signed(config.axon_count_bits + 1))  # minus the axons left, as counting up is cheaper
         held = Signal(neuron_layout(config), reset_less=True)
-        none, last, issue, load = Signal(), Signal(), Signal(), Signal()
+        pending, more, issue, load = left[-1], Signal(), Signal(), Signal()
         m.d.comb += [
-            none.eq(left == 0), last.eq(left.all()),
-            self.axon.valid.eq(self.room & ~none), self.axon.address.eq(address),
+            more.eq(pending & ~left[:-1].all()),
+            self.axon.valid.eq(self.room & pending), self.axon.address.eq(address),
             issue.eq(self.axon.valid & self.axon.ready),
-            self.neuron.ready.eq(none | (last & issue)),
+            self.neuron.ready.eq(~pending | (issue & ~more)),
             load.eq(self.neuron.valid & self.neuron.ready),
         ]
         with m.If(load):
             m.d.sync += held.eq(offered)
         with m.If(load | issue):
             m.d.sync += [
-                address[0].eq(Mux(load, offered.axon_base[0], ~address[0])),
-                address[1:].eq((address[0] & ~load) + Mux(load, offered.axon_base, address)[1:]),
-                left.eq(1 + Mux(load, ~offered.axons, left)),
+                address.eq((Cat(more, Mux(more, address, offered.axon_base)) + more)[1:]),
+                left.eq(1 + Mux(load, ~Cat(offered.axons, 0), left)),
             ]
 
         neuron, reading = Signal.like(held), Signal()
         m.d.sync += [neuron.eq(held), reading.eq(issue)]
         shifted, added = self._generate(m, reading, neuron)
-        m.d.comb += self.busy.eq(~none | reading | shifted | added)
+        m.d.comb += self.busy.eq(pending | reading | shifted | added)
         return m
 
     def _generate(self, m: Module, reading: Value, neuron: Value):  # type: ignore[no-untyped-def]
@@ -95,7 +94,7 @@ class Peg(wiring.Component):
         for axis, size in (("x", "width"), ("y", "height")):
             shape = signed(config.offset_bits + 2)
             fine = Signal(shape, name=f"{axis}_fine", reset_less=True)
-            m.d.sync += fine.eq(neuron[axis] << axon.upsample[:SHIFT_LOW])
+            m.d.sync += fine.eq(_shift(neuron[axis], axon.upsample[:SHIFT_LOW], shape.width))
             offset, core = register(axon[f"{axis}_offset"], end), register(axon[f"core_{axis}"], is_value)
             core_wide = Signal(shape, name=f"{axis}_core")
             position = Signal(shape, name=axis, reset_less=True)
@@ -136,3 +135,8 @@ class Peg(wiring.Component):
         begins = ~position[half + 1:].any() & (position[unit:half + 1] <= limit) & survives
         return Mux(negative, inside, begins)
 
+
+
+def _shift(value, amount, width: int) -> Value:
+    bits = Cat(C(0, 3), value, C(0, width))
+    return Cat(Mux(amount == 3, bits[i], Mux(amount == 2, bits[i + 1], Mux(amount == 1, bits[i + 2], bits[i + 3]))) for i in range(width))

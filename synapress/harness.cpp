@@ -15,6 +15,9 @@ static constexpr int kWordLimbs = WORD_BITS / 64;
 enum Kind { kValue = 0, kEnd = 1, kCredit = 2 };
 enum Register { kControl = 0, kEdges = 1, kPopulations = 2, kStatus = 3, kClear = 4, kCounterBase = 16 };
 
+// Verilator writes the second of two underscores in a name as its character code.
+#define PORT(stream, part) stream##___05F##part
+
 // Verilator gives ports up to 64 bits as integers and wider ones as arrays of 32-bit words.
 template <typename T> static void put(T &port, int low, int bits, uint64_t value) {
   if constexpr (std::is_integral_v<T>) {
@@ -84,15 +87,15 @@ static void tick() {
   cycle++;
 }
 static void access(uint64_t address, bool is_register, bool write, const uint64_t *data) {
-  auto &payload = core->host__payload;
+  auto &payload = core->PORT(host, payload);
   put(payload, 0, ADDRESS_BITS, address);
   put(payload, ADDRESS_BITS, 1, is_register);
   put(payload, ADDRESS_BITS + 1, 1, write);
   for (int limb = 0; limb < kWordLimbs; limb++) put(payload, ADDRESS_BITS + 2 + 64 * limb, 64, data ? data[limb] : 0);
-  core->host__valid = 1;
-  for (settle(); !core->host__ready; settle()) tick();
+  core->PORT(host, valid) = 1;
+  for (settle(); !core->PORT(host, ready); settle()) tick();
   tick();
-  core->host__valid = 0;
+  core->PORT(host, valid) = 0;
   settle();
 }
 static void write_register(uint64_t address, uint64_t value) {
@@ -101,12 +104,12 @@ static void write_register(uint64_t address, uint64_t value) {
 }
 static std::vector<uint64_t> read(uint64_t address, bool is_register) {
   access(address, is_register, false, nullptr);
-  core->host_data__ready = 1;
-  for (settle(); !core->host_data__valid; settle()) tick();
+  core->PORT(host_data, ready) = 1;
+  for (settle(); !core->PORT(host_data, valid); settle()) tick();
   std::vector<uint64_t> data;
-  for (int limb = 0; limb < kWordLimbs; limb++) data.push_back(get(core->host_data__payload, 64 * limb, 64));
+  for (int limb = 0; limb < kWordLimbs; limb++) data.push_back(get(core->PORT(host_data, payload), 64 * limb, 64));
   tick();
-  core->host_data__ready = 0;
+  core->PORT(host_data, ready) = 0;
   settle();
   return data;
 }
@@ -123,7 +126,7 @@ int main(int argc, char **argv) {
 
   core = new Vcore;
   core->rst = 1;
-  core->event_in__valid = core->event_out__ready = core->host__valid = core->host_data__ready = 0;
+  core->PORT(event_in, valid) = core->PORT(event_out, ready) = core->PORT(host, valid) = core->PORT(host_data, ready) = 0;
   settle();
   for (int i = 0; i < 4; i++) tick();
   core->rst = 0;
@@ -159,16 +162,16 @@ int main(int argc, char **argv) {
         }
       }
     }
-    core->event_in__valid = offered;
-    core->event_in__payload = event;
-    core->event_out__ready = random_byte() >= stall_out;
+    core->PORT(event_in, valid) = offered;
+    core->PORT(event_in, payload) = event;
+    core->PORT(event_out, ready) = random_byte() >= stall_out;
     settle();
-    if (core->trace__valid) {
-      out_trace.put(get(core->trace__address, 0, ADDRESS_BITS));
-      for (int limb = 0; limb < kWordLimbs; limb++) out_trace.put(get(core->trace__state, 64 * limb, 64));
+    if (get(core->evaluated, 0, 1)) {
+      out_trace.put(get(core->evaluated, 1, ADDRESS_BITS));
+      for (int limb = 0; limb < kWordLimbs; limb++) out_trace.put(get(core->evaluated, 1 + ADDRESS_BITS + 64 * limb, 64));
     }
-    if (core->event_out__valid && core->event_out__ready) {
-      uint64_t word = core->event_out__payload;
+    if (core->PORT(event_out, valid) && core->PORT(event_out, ready)) {
+      uint64_t word = core->PORT(event_out, payload);
       last_change = cycle;
       uint64_t kind = bits_of(word, KIND_LOW, 2);
       if (kind == kCredit) {
@@ -185,7 +188,7 @@ int main(int argc, char **argv) {
         }
       }
     }
-    bool taken = core->event_in__valid && core->event_in__ready;
+    bool taken = core->PORT(event_in, valid) && core->PORT(event_in, ready);
     tick();
     if (taken) {
       last_change = cycle;
@@ -203,8 +206,8 @@ int main(int argc, char **argv) {
       return 3;
     }
   }
-  core->event_in__valid = 0;
-  core->event_out__ready = 1;
+  core->PORT(event_in, valid) = 0;
+  core->PORT(event_out, ready) = 1;
   settle();
   for (int i = 0; !(read(kStatus, true)[0] & 2); i++)
     if (i > 100000) { fprintf(stderr, "the core does not become idle\n"); return 3; }

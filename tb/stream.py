@@ -11,7 +11,7 @@ Benches that read signals themselves should do so right after `await RisingEdge(
 import random
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
 import cocotb
 from amaranth.hdl import Shape
@@ -21,7 +21,7 @@ from cocotb.triggers import Event, RisingEdge
 
 from golden.words import WordLayout
 
-Layout = WordLayout | data.StructLayout | int
+Layout: TypeAlias = WordLayout | data.StructLayout | int
 """How a payload is packed: a word, a struct, or a plain unsigned number of so many bits."""
 
 # -- pauses --------------------------------------------------------------------------------------
@@ -185,8 +185,7 @@ class StreamDriver:
         self._generator = generator or random.Random(0)
         self._on_accept = on_accept
         self._queue: deque[tuple[Any, int]] = deque()
-        self._more, self._idle = Event(), Event()
-        self._idle.set()
+        self._more = Event()
         self._payload = getattr(dut, f"{port}__payload")
         self._valid, self._ready = _optional(dut, f"{port}__valid"), _optional(dut, f"{port}__ready")
         if self._valid is None:
@@ -198,7 +197,6 @@ class StreamDriver:
     def send(self, value: Any) -> None:
         """Queue one payload: a dict of fields, or a packed number."""
         self._queue.append((value, pack(self.layout, value)))
-        self._idle.clear()
         self._more.set()
 
     def send_all(self, values: Iterable[Any]) -> None:
@@ -211,9 +209,20 @@ class StreamDriver:
         """Payloads that have not been taken yet."""
         return len(self._queue)
 
-    async def idle(self) -> None:
-        """Wait until everything queued has been taken."""
-        await self._idle.wait()
+    async def idle(self, timeout: int = 100_000) -> None:
+        """Wait until everything queued has been taken.
+
+        Raises:
+            TimeoutError: nothing was taken for `timeout` cycles.
+        """
+        waited, taken = 0, self.accepted
+        while self._queue:
+            if waited == timeout:
+                raise TimeoutError(f"port '{self.port}': nothing taken for {timeout} cycles; {taken} payloads taken, "
+                                   f"{self.pending} waiting")
+            await RisingEdge(self.dut.clk)
+            waited = waited + 1 if self.accepted == taken else 0
+            taken = self.accepted
 
     def _garbage(self) -> None:
         if bits := width(self.layout):
@@ -231,8 +240,6 @@ class StreamDriver:
                     offered = False
                     if self._on_accept is not None:
                         self._on_accept(value)
-                    if not queue:
-                        self._idle.set()
                 else:
                     self.stalled += 1
             if not offered:
@@ -276,13 +283,13 @@ class StreamMonitor:
         """Wait until `count` payloads have been taken in all.
 
         Raises:
-            TimeoutError: not within `timeout` cycles.
+            TimeoutError: not within `timeout` cycles from now.
         """
         try:
             await wait_until(self.dut, lambda: len(self.received) >= count, timeout=timeout)
         except TimeoutError:
-            raise TimeoutError(f"port '{self.port}': {len(self.received)} of {count} payloads after {timeout} cycles"
-                               ) from None
+            missing = f"{len(self.received)} of {count} payloads after {timeout} cycles"
+            raise TimeoutError(f"port '{self.port}': {missing}") from None
 
     async def _run(self) -> None:
         clock = RisingEdge(self.dut.clk)
@@ -305,7 +312,8 @@ class StreamMonitor:
                     held = payload
                     self.stalled += 1
             elif held is not None:
-                raise AssertionError(f"port '{self.port}': {unpack(self.layout, held)} was withdrawn before it was taken")
+                raise AssertionError(f"port '{self.port}': {unpack(self.layout, held)} was withdrawn before it was "
+                                     "taken")
             if self._ready is not None:
                 now = not next(self._pause)
                 if now != ready:

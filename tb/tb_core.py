@@ -13,8 +13,9 @@ from golden.host import run_frame
 from golden.words import EventKind, layouts
 from rtl.core import Register, request_layout
 from rtl.counters import COUNTERS
+from rtl.evaluation import Evaluation
 from tb import launch
-from tb.stream import StreamDriver, StreamMonitor, clock_and_reset, pauses, wait_until
+from tb.stream import StreamDriver, StreamMonitor, clock_and_reset, pauses, unpack, wait_until
 
 
 class CoreHost:
@@ -22,6 +23,7 @@ class CoreHost:
 
     def __init__(self, dut: Any, config: CoreConfig, generator: random.Random, pause_in: str, pause_out: str):
         self.dut, self.config = dut, config
+        self.layout = Evaluation(config).trace.shape()
         event = layouts(config).event
         self.requests = StreamDriver(dut, "host", request_layout(config), generator=generator)
         self.data = StreamMonitor(dut, "host_data", config.word_bits, pause=pauses("randomly", generator))
@@ -46,8 +48,10 @@ class CoreHost:
         """The trace: each state word at its evaluation."""
         while True:
             await RisingEdge(self.dut.clk)
-            if self.dut.trace__valid.value == 1:
-                self.trace.append((int(self.dut.trace__address.value), int(self.dut.trace__state.value)))
+            if self.dut.rst.value == 0:
+                trace = unpack(self.layout, int(self.dut.evaluated.value))
+                if trace["valid"]:
+                    self.trace.append((trace["address"], trace["state"]))
 
     async def write(self, address: int, value: int, *, register: bool = False) -> None:
         self.requests.send({"address": address, "register": int(register), "write": 1, "data": value})

@@ -1,0 +1,52 @@
+# Everything works from a fresh clone: each target first sets up .venv, once per version of pyproject.toml.
+# Needs Python 3.11 or newer, g++, make and perl; Icarus Verilog is used if it is installed.
+
+PYTHON ?= python3
+JOBS ?= auto
+CONFIG ?= grai_vip
+TOPS := peg esu neuron memory evaluation timestep core
+
+BIN := .venv/bin
+READY := .venv/.ready
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-all check verilog area clean
+
+help: ## say what the targets do
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: $(READY) ## train, quantise and map a small network, and run it in golden model and RTL
+	@$(BIN)/synapress demo
+
+test: $(READY) ## run the tests without the long sweeps
+	@$(BIN)/pytest -m "not long" -n $(JOBS) --dist worksteal
+
+test-all: $(READY) ## run every test
+	@$(BIN)/pytest -n $(JOBS) --dist worksteal
+
+check: $(READY) ## style (ruff) and types (mypy)
+	@echo "ruff: style and common mistakes"
+	@$(BIN)/ruff check .
+	@echo "mypy: types"
+	@$(BIN)/mypy
+
+verilog: $(READY) ## write Verilog and its description of every block, CONFIG=preset or file, into build/verilog
+	@$(BIN)/synapress verilog $(TOPS) --config $(CONFIG) --output build/verilog
+
+area: $(READY) ## estimate area and clock frequency of every block, CONFIG=preset or file
+	@$(BIN)/synapress area $(TOPS) --config $(CONFIG) --fmax
+
+clean: ## remove everything built, but not .venv
+	@echo "removing build/* and caches"
+	@find build -mindepth 1 -maxdepth 1 ! -name .gitignore -exec rm -rf {} +
+	@rm -rf .pytest_cache .ruff_cache .mypy_cache .hypothesis
+	@find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +
+
+$(READY): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+	  echo "Synapress needs Python 3.11 or newer; '$(PYTHON)' is $$($(PYTHON) --version 2>&1)." >&2; \
+	  echo "Name another one: make PYTHON=python3.12 ..." >&2; exit 1; }
+	@echo "installing Synapress and its tools into .venv (about 500 MB, once) ..."
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[all]'
+	@touch $@

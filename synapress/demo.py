@@ -1,0 +1,251 @@
+"""The main job: handwritten digits through the RTL, bit for bit equal to the golden model.
+
+Maps the trained digits network onto one core, generates its Verilog, runs test digits in the compiled Verilog, compares
+everything with the golden core, and reports accuracy, work, cycles, memory and area.
+"""
+
+import json
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from examples.digits.data import feature_maps, load_digits
+from examples.digits.float_model import accuracy, forward, load_network
+from examples.digits.network import digits_network
+from golden import dense
+from golden.config import CoreConfig
+from golden.core import Core
+from golden.errors import ConfigError, SynapressError
+from golden.host import decode, encode
+from golden.program import Program
+from mapper import Image, compile_network
+from mapper.footprint import Footprint, hierarchical_lut, image_footprint, lut, proposed
+from rtl.verilog import generate
+from synapress import simulate
+from synapress.area import AreaReport, estimate
+from synapress.compare import Comparison, compare, golden_frames
+from synapress.plots import demo_picture
+
+OUTPUT = Path("build/demo")
+TEST_IMAGES = 1000
+
+
+class MismatchError(SynapressError):
+    """The RTL and the golden model differ."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Accuracy:
+    """Shares of right answers."""
+
+    float_all: float
+    golden_all: float
+    golden_simulated: float
+    rtl_simulated: float
+
+
+class Demo:
+    """The steps of the demo, in order, on one console."""
+
+    def __init__(self, config: CoreConfig, digits: int, directory: Path, console: Console, stall: float, seed: int):
+        if not 1 <= digits <= TEST_IMAGES:
+            raise ConfigError(f"--digits {digits} is outside [1, {TEST_IMAGES}]: there are so many test images")
+        self.config, self.digits, self.directory, self.console = config, digits, directory, console
+        self.stall, self.seed = stall, seed
+
+    @contextmanager
+    def step(self, text: str) -> Iterator[None]:
+        start = time.perf_counter()
+        with self.console.status(text):
+            yield
+        self.console.print(f"[green]✓[/] {text} [dim]({time.perf_counter() - start:.1f} s)[/]")
+
+    def run(self, *, area: bool) -> dict[str, Any]:
+        config, console = self.config, self.console
+        data = load_digits()
+        # Digits in an order of their own, so that any number of them holds all classes.
+        order = np.random.RandomState(0).permutation(len(data.test_labels))
+        images, labels = data.test_images[order], data.test_labels[order]
+        with self.step("mapping the digits network: network → program → memory image"):
+            program, image = compile_network(digits_network(), config)
+            image.save(self.directory / "image")
+        with self.step(f"generating the Verilog of the core ({config.name})"):
+            generate("core", config, self.directory)
+        with self.step(f"float network and integer golden network on all {TEST_IMAGES} test images"):
+            float_logits = forward(load_network(), feature_maps(images))
+            maps = feature_maps(images).astype(np.int64)
+            results = dense.run(program, {program.inputs[0]: maps}, config)
+            scores = results[program.outputs[0]].outputs.reshape(len(images), -1)
+        with self.step("compiling the Verilog with Verilator (kept for the next time)"):
+            simulate.build(config)
+        golden, rtl, core = self._simulate(image, maps[: self.digits])
+        comparison = compare(core, golden, rtl)
+        rtl_scores = self._scores(image, rtl.events)
+        golden_scores = self._scores(image, golden.events)
+        if not np.array_equal(golden_scores, scores[: self.digits]):
+            raise MismatchError("the golden core and the dense reference differ: please report this")
+        shares = Accuracy(
+            float_all=accuracy(float_logits, labels), golden_all=accuracy(scores, labels),
+            golden_simulated=accuracy(golden_scores, labels[: self.digits]),
+            rtl_simulated=accuracy(rtl_scores, labels[: self.digits]))
+        self._verdict(comparison)
+        self._accuracy(shares)
+        outputs = {name: result.outputs[: self.digits] for name, result in results.items()}
+        layers = self._work(program, outputs, rtl)
+        memory = self._memory(program, image)
+        areas = self._area() if area else []
+        picture = self.directory / "demo.png"
+        with self.step(f"picture: {picture}"):
+            demo_picture(picture, images=images[:64], labels=labels[:64].tolist(),
+                         predictions=rtl_scores.argmax(axis=1)[:64].tolist(), memory=memory, layers=layers)
+        report = {
+            "config": config.to_json(), "digits": self.digits, "seed": self.seed, "stall": self.stall,
+            "comparison": asdict(comparison), "accuracy": asdict(shares), "counters": rtl.counters,
+            "latency_cycles": {"mean": float(rtl.latency.mean()), "max": int(rtl.latency.max())},
+            "layers": layers, "memory_bytes": memory, "area": [item.to_json() for item in areas],
+        }
+        (self.directory / "report.json").write_text(json.dumps(report, indent=1) + "\n")
+        console.print(f"everything is in {self.directory}/ : core.v, image/, report.json, demo.png")
+        if not comparison.equal:
+            raise MismatchError("RTL and golden differ: " + "; ".join(comparison.differences))
+        return report
+
+    # -- steps ---------------------------------------------------------------------------------
+
+    def _simulate(self, image: Image, maps: npt.NDArray[np.int64]):  # type: ignore[no-untyped-def]
+        config, entry = self.config, image.manifest["inputs"][0]
+        frames = [encode([(frame, entry["axons"])], config) for frame in maps]
+        core = Core(config, image.parts, edges=image.edges, populations=image.populations)
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+        with Progress(*columns, console=self.console) as progress:
+            task = progress.add_task("  golden core, event by event", total=len(frames))
+            golden = golden_frames(core, frames, lambda done: progress.update(task, completed=done))
+            other = progress.add_task("  RTL in Verilator, cycle by cycle", total=len(frames))
+            rtl = simulate.run(config, image.parts, image.edges, image.populations, frames,
+                               inputs=len(entry["axons"]), outputs=len(image.manifest["outputs"]),
+                               stall_in=self.stall, stall_out=self.stall, seed=self.seed,
+                               progress=lambda done: progress.update(other, completed=done))
+        return golden, rtl, core
+
+    def _scores(self, image: Image, frames: list[npt.NDArray[np.uint64]]) -> npt.NDArray[np.int64]:
+        output = image.manifest["outputs"][0]
+        return np.array([decode(events, output["id"], tuple(output["shape"]), self.config).ravel()
+                         for events in frames])
+
+    def _verdict(self, comparison: Comparison) -> None:
+        if comparison.equal:
+            self.console.print(
+                f"[bold green]RTL = golden, bit for bit[/]: {comparison.frames} digits, {comparison.states:,} state "
+                f"words at their evaluation, {comparison.events:,} output events, {comparison.memory_words:,} final "
+                "memory words, all counters")
+        else:
+            self.console.print("[bold red]RTL and golden differ:[/]", *comparison.differences, sep="\n  ")
+
+    def _accuracy(self, shares: Accuracy) -> None:
+        table = Table(title="Accuracy")
+        for heading in ("", f"all {TEST_IMAGES} test digits", f"{self.digits} simulated digits"):
+            table.add_column(heading, justify="left" if not heading else "right")
+        table.add_row("float network", f"{shares.float_all:.1%}", "")
+        table.add_row("integer network, golden", f"{shares.golden_all:.1%}", f"{shares.golden_simulated:.1%}")
+        table.add_row("RTL", "", f"{shares.rtl_simulated:.1%}")
+        self.console.print(table)
+
+    def _work(self, program: Program, outputs: dict[str, npt.NDArray[np.int64]], rtl: simulate.RtlRun
+              ) -> dict[str, dict[str, float]]:
+        """Events and synaptic operations by layer, and cycles of the whole."""
+        by_edge = dense.synaptic_operations(program, outputs)
+        events: dict[str, float] = {}
+        synapses: dict[str, float] = {}
+        table = Table(title=f"Work per digit (mean of {self.digits})")
+        for heading in ("layer", "neurons", "firing", "events in", "SOP"):
+            table.add_column(heading, justify="left" if heading == "layer" else "right")
+        for population in program.populations:
+            name, edges = population.name, program.edges_into(population.name)
+            firing = np.count_nonzero(outputs[name]) / self.digits
+            neurons = int(np.prod(population.shape))
+            if edges:
+                events[name] = sum(np.count_nonzero(outputs[edge.source]) for edge in edges) / self.digits
+                synapses[name] = sum(by_edge[edge.name] for edge in edges) / self.digits
+            table.add_row(name, f"{neurons:,}", f"{firing:,.0f} ({firing / neurons:.0%})",
+                          f"{events.get(name, 0):,.0f}", f"{synapses.get(name, 0):,.0f}")
+        counters, digits = rtl.counters, self.digits
+        total = sum(synapses.values()) * digits
+        if counters["synapses"] != round(total):
+            raise MismatchError(f"the RTL counted {counters['synapses']:,} synaptic operations, the convolutions have "
+                                f"{total:,.0f}")
+        table.add_section()
+        table.add_row("all", "", "", f"{(counters['values_in'] + counters['values_local']) / digits:,.0f}",
+                      f"{counters['synapses'] / digits:,.0f}")
+        self.console.print(table)
+        cycles = Table(title="Cycles per digit, from the performance counters")
+        for heading in ("all", "latency", "ESU and neurons busy", "SOP / cycle", "cycles / SOP", "lanes useful, busy",
+                        "word ops / busy cycle", "stalls bank / hazard / weight"):
+            cycles.add_column(heading, justify="right")
+        lanes = self.config.lanes
+        cycles.add_row(
+            f"{counters['cycles'] / digits:,.0f}", f"{rtl.latency.mean():,.0f}", f"{counters['busy'] / digits:,.0f}",
+            f"{counters['synapses'] / counters['cycles']:.2f}", f"{counters['cycles'] / counters['synapses']:.3f}",
+            f"{counters['synapses'] / (lanes * counters['busy']):.1%}",
+            f"{counters['word_ops'] / counters['busy']:.3f}",
+            " / ".join(f"{counters[name] / digits:,.0f}" for name in ("stall_bank", "stall_hazard", "stall_weight")))
+        self.console.print(cycles)
+        return {"events in": events, "synaptic operations": synapses}
+
+    def _memory(self, program: Program, image: Image) -> dict[str, dict[str, float]]:
+        """By category, ours as written and both references by the paper's accounting."""
+        written = image_footprint(image).bytes
+        ours = {
+            "states": written["states"], "weights": written["weights"],
+            "connectivity": sum(written[name] for name in ("edge descriptors", "population words", "axons", "tables")),
+            "parameters": written["parameters"], "padding": written["padding"],
+        }
+
+        def reference(footprint: Footprint) -> dict[str, float]:
+            return {"states": footprint.neurons, "weights": footprint.parameters,
+                    "connectivity": footprint.connectivity}
+
+        memory = {"this image, as written": ours, "this technique, paper's count": reference(proposed(program)),
+                  "hierarchical LUT": reference(hierarchical_lut(program)), "LUT": reference(lut(program))}
+        table = Table(title="Memory in kB (paper's accounting for all but the first row)")
+        for heading in ("", "states", "weights", "connectivity", "parameters", "padding", "total", "ours is smaller"):
+            table.add_column(heading, justify="left" if not heading else "right")
+        whole = sum(ours.values())
+        for name, parts in memory.items():
+            total = sum(parts.values())
+            table.add_row(name, *(f"{parts[key] / 1024:,.2f}" if key in parts else "" for key in ours),
+                          f"{total / 1024:,.1f}", "" if parts is ours else f"{total / whole:,.1f}×")
+        self.console.print(table)
+        return memory
+
+    def _area(self) -> list[AreaReport]:
+        raise NotImplementedError
+
+
+_ = estimate
+
+
+def run(config: CoreConfig, *, digits: int = 200, directory: Path = OUTPUT, area: bool = True, stall: float = 0.0,
+        seed: int = 1, console: Console | None = None) -> dict[str, Any]:
+    """Run the demo; returns the report that is also written as JSON.
+
+    Args:
+        config: the core.
+        digits: test digits to simulate in RTL, 1 to 1000.
+        directory: where Verilog, image, report and picture go.
+        area: estimate the area too (yosys; the slowest step).
+        stall: probability per cycle that the host neither offers nor takes an event.
+        seed: of the stalls.
+
+    Raises:
+        MismatchError: RTL and golden model differ anywhere.
+    """
+    return Demo(config, digits, directory, console or Console(), stall, seed).run(area=area)

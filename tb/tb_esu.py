@@ -1,0 +1,489 @@
+"""Bench of the ESU: operations against the golden model's literal form, and the promised cycles.
+
+`parameters()["scenario"]` names one of SCENARIOS; the others are `config`, and `events` for the random scenario.
+"""
+
+import random
+from collections import Counter
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import cocotb
+from cocotb.triggers import RisingEdge
+
+from golden.config import CoreConfig
+from golden.esu import EdgeDescriptor, Esu, ValueEvent, WordOperation
+from golden.words import layouts
+from rtl.esu import value_layout
+from rtl.ports import op_layout
+from tb.launch import parameters, seed
+from tb.memory import MemoryModel
+from tb.stream import StreamDriver, StreamMonitor, clock_and_reset, never, pauses, wait_until
+
+KINDS = ("shared", "depthwise", "table")
+CLIPS = (("-", "low"), ("-", "low high"), ("-", "empty"), ("+", "whole"), ("+", "high"), ("+", "empty"))
+"""Sign of the anchor, and where taps fall outside."""
+MOST_OPERATIONS = 300
+"""Per event, but for a few."""
+
+
+# -- random edges and events -----------------------------------------------------------------------
+
+
+def some(generator: random.Random, low: int, high: int, usual: int) -> int:
+    """A number of [low, high]: a bound, a small one (up to `usual`), or any."""
+    pick = generator.random()
+    if pick < 0.2:
+        return generator.choice([low, high])
+    return generator.randint(low, min(usual, high) if pick < 0.9 else high)
+
+
+def kernel_fields(generator: random.Random, config: CoreConfig, stride: int) -> dict[str, int]:
+    """The fields that a kernel word and a table word share; the larger the stride, the larger the kernel."""
+    most_words = (1 << config.depth_word_bits) - 1
+    largest = 1 << config.kernel_bits
+    deep = generator.random() < 0.05
+    sizes = [1 if deep else some(generator, 1, largest, 4 + 2 * stride) for _ in range(2)]
+    words = some(generator, 1, most_words, most_words) if deep else generator.randint(1, min(4, most_words))
+    return {
+        "kernel_width": sizes[0], "kernel_height": sizes[1], "depth_words": words,
+        "last_lane": generator.randrange(config.lanes), "weight_base": generator.randrange(config.memory_words),
+        "weight_x_step": generator.randrange(1 << config.weight_step_bits),
+    }
+
+
+def edge_words(generator: random.Random, config: CoreConfig, kind: str, step: int, dilated: int) -> tuple[int, int]:
+    """Geometry and kernel word of a random edge of a kind."""
+    lay = layouts(config)
+    low_bits = lay.edge_kernel.field("weight_stride_low").bits
+    stride = generator.randrange(1 << config.weight_stride_bits)
+    fields = kernel_fields(generator, config, 1 if dilated else 1 << step)
+    largest = 1 << config.coordinate_bits
+    width, height = (some(generator, 1, largest, generator.choice([2, 9])) for _ in range(2))
+    near_end = generator.random() < 0.1
+    geometry = lay.edge_geometry.pack(
+        state_base=(config.memory_words - 1 - generator.randrange(8) if near_end
+                    else generator.randrange(config.memory_words)),
+        width=width, height=height, x_stride=generator.randrange(config.memory_words),
+        step=step, dilated=dilated, table=kind == "table",
+        follow=kind == "depthwise", shift=generator.randrange(1 << config.product_shift_bits),
+        pad=generator.randrange(2), max=generator.randrange(2), weight_stride_high=stride >> low_bits)
+    kernel = lay.edge_kernel.pack(
+        fields, source_channels=some(generator, 1, 1 << config.channel_bits, 1 << config.channel_bits),
+        weight_stride_low=stride & ((1 << low_bits) - 1))
+    return geometry, kernel
+
+
+def clip(anchor: int, kernel: int, size: int, step: int, dilated: int) -> str:
+    """Where the taps of one dimension that are on the stride's phase fall."""
+    positions = [anchor + (tap << step if dilated else tap) for tap in range(kernel)]
+    if not dilated:
+        positions = [position >> step for position in positions if position % (1 << step) == 0]
+    outside = [name for name, beyond in (("low", positions and positions[0] < 0),
+                                         ("high", positions and positions[-1] >= size)) if beyond]
+    if not any(0 <= position < size for position in positions):
+        return "empty"
+    return " ".join(outside) or "whole"
+
+
+def anchor(generator: random.Random, config: CoreConfig, kernel: int, size: int, step: int, dilated: int,
+           seen: Callable[[str, str], int]) -> int:
+    """A random anchor whose clipping is any of the possible ones, or that of them which was `seen` least."""
+    lowest, highest = -(1 << (config.offset_bits - 1)), (1 << (config.offset_bits - 1)) - 1
+    reach = kernel << step if dilated else kernel
+    end = size if dilated else size << step
+    near = range(max(lowest, -reach - 2), min(highest, end + 2) + 1)
+    tries = [generator.choice(near) for _ in range(30)] + [*range(max(lowest, -12), 4), near[-1], near[0]]
+    if generator.random() < 0.03:
+        tries = [lowest, highest]
+    found: dict[tuple[str, str], list[int]] = {}
+    for value in tries:
+        found.setdefault(("-" if value < 0 else "+", clip(value, kernel, size, step, dilated)), []).append(value)
+    least = min(sorted(found), key=lambda where: seen(*where))
+    alive = [where for where in sorted(found) if where[1] != "empty"]
+    return generator.choice(found[generator.choice([least, *sorted(found), *alive * 3])])
+
+
+def operations_of(config: CoreConfig, words: list[int], edges: int, event: ValueEvent) -> list[WordOperation]:
+    """The golden model's operations of one event."""
+    return Esu(config, words, edges).expand(event)
+
+
+class Work:
+    """A memory and what is sent: made anew in rounds, as a host may change descriptors while the unit is idle."""
+
+    def __init__(self, generator: random.Random, config: CoreConfig):
+        self.generator, self.config = generator, config
+        self.coverage: Counter[str] = Counter()
+        table = layouts(config).table
+        # Every word is a table word at first.
+        self.words = [
+            table.pack(kernel_fields(generator, config, generator.choice([1, 6])), first_channel=self._channel())
+            | generator.getrandbits(config.word_bits - 64) << 64 for _ in range(config.memory_words)]
+        self.edges = 0
+        self.last: ValueEvent | None = None
+
+    def _channel(self) -> int:
+        return some(self.generator, 0, (1 << self.config.channel_bits) - 1, 4 * self.config.lanes)
+
+    def round(self, count: int) -> tuple[list[ValueEvent], list[WordOperation], int, int]:
+        """New descriptors and `count` events: events, expected operations, unknown IDs, unknown channels."""
+        generator, config = self.generator, self.config
+        combinations = [(kind, step, dilated) for kind in KINDS for step in range(4) for dilated in range(2)]
+        generator.shuffle(combinations)
+        self.edges = min(len(combinations), config.max_edges - generator.randrange(2))
+        combinations = combinations[:self.edges]
+        for identity, (kind, step, dilated) in enumerate(combinations):
+            for offset, word in enumerate(edge_words(generator, config, kind, step, dilated)):
+                self.words[2 * identity + offset] = word | generator.getrandbits(config.word_bits - 64) << 64
+        reference, events, expected = Esu(config, self.words, self.edges), [], []
+        while len(events) < count:
+            event = self._event(combinations, first=not events)
+            operations = reference.expand(event) if self._likely(event) else None
+            if operations is None:
+                continue
+            self._note(event, combinations, operations)
+            events.append(event)
+            expected += operations
+            self.last = event
+        return events, expected, reference.unknown_id, reference.unknown_channel
+
+    def _likely(self, event: ValueEvent) -> bool:
+        """Not too long, in most cases."""
+        if event.id >= self.edges:
+            return True
+        d = EdgeDescriptor.load(self.config, self.words, event.id, event.c)
+        most = 1 if d.follow else d.depth_words
+        for kernel in (d.kernel_width, d.kernel_height):
+            most *= kernel if d.dilated else (kernel >> d.step) + 1
+        return most <= MOST_OPERATIONS or self.generator.random() < 0.02
+
+    def _event(self, combinations: list[tuple[str, int, int]], first: bool) -> ValueEvent:
+        generator, config = self.generator, self.config
+        pick = generator.random()
+        identity = generator.randrange(self.edges)
+        if self.last is not None and self.last.id < self.edges and (first or pick < 0.4):
+            identity = self.last.id
+        v = generator.choice([-(1 << (config.value_bits - 1)), (1 << (config.value_bits - 1)) - 1,
+                              generator.randrange(-(1 << (config.value_bits - 1)), 1 << (config.value_bits - 1))])
+        d = EdgeDescriptor.load(config, self.words, identity, 0)
+        c = some(generator, 0, d.source_channels - 1, d.source_channels - 1)
+        if pick > 0.97 and d.source_channels < 1 << config.channel_bits:
+            c = some(generator, d.source_channels, (1 << config.channel_bits) - 1, 1 << config.channel_bits)
+        elif pick > 0.94 and self.edges < 1 << config.edge_bits:
+            identity = generator.randrange(self.edges, 1 << config.edge_bits)
+        kind, step, dilated = combinations[identity % self.edges]
+        d = EdgeDescriptor.load(config, self.words, identity % self.edges, c)
+        x, y = (anchor(generator, config, kernel, size, step, dilated, lambda sign, where, axis=axis: self.coverage[
+            f"{kind}, step {step}, dilated {dilated}, {axis} {sign} {where}"])  # type: ignore[misc]
+            for axis, kernel, size in (("x", d.kernel_width, d.width), ("y", d.kernel_height, d.height)))
+        return ValueEvent(identity, x, y, c, v)
+
+    def _note(self, event: ValueEvent, combinations: list[tuple[str, int, int]],
+              operations: list[WordOperation]) -> None:
+        coverage, config = self.coverage, self.config
+        if event.id >= self.edges:
+            coverage["unknown ID"] += 1
+            return
+        kind, step, dilated = combinations[event.id]
+        d = EdgeDescriptor.load(config, self.words, event.id, event.c)
+        if event.c >= d.source_channels:
+            coverage[f"unknown channel, {kind}"] += 1
+            return
+        coverage["last known channel"] += event.c == d.source_channels - 1
+        coverage["highest channel"] += event.c == (1 << config.channel_bits) - 1
+        coverage[f"{kind}, same ID again"] += self.last is not None and self.last.id == event.id
+        for axis, at, kernel, size in (("x", event.x, d.kernel_width, d.width),
+                                       ("y", event.y, d.kernel_height, d.height)):
+            sign, where = "-" if at < 0 else "+", clip(at, kernel, size, step, dilated)
+            coverage[f"{kind}, step {step}, dilated {dilated}, {axis} {sign} {where}"] += 1
+            for what, value, bits in (("kernel", kernel, config.kernel_bits), ("size", size, config.coordinate_bits)):
+                coverage[f"{what} {axis} 1"] += value == 1
+                coverage[f"{what} {axis} largest"] += value == 1 << bits
+            coverage[f"anchor {axis} lowest"] += at == -(1 << (config.offset_bits - 1))
+            coverage[f"anchor {axis} highest"] += at == (1 << (config.offset_bits - 1)) - 1
+        coverage["no operation"] += not operations
+        if not operations:
+            return
+        coverage["one operation"] += len(operations) == 1
+        coverage["many words"] += not d.follow and d.depth_words > 8
+        coverage["state address outside"] += any(op.state_address >= config.memory_words for op in operations)
+        coverage["stride beyond the kernel word"] += d.weight_stride >> layouts(config).edge_kernel.fields[-1].bits > 0
+        coverage[f"max {d.max}"] += 1
+        coverage[f"pad {d.pad}"] += 1
+        coverage[f"shift {d.shift}"] += 1
+        if d.follow:
+            coverage[f"depthwise lane {event.c % config.lanes}"] += 1
+        else:
+            coverage[f"last lane {d.last_lane}"] += 1
+            coverage[f"first lane {d.first_channel % config.lanes}"] += 1
+            coverage["one word" if d.depth_words == 1 else "several words"] += 1
+
+
+def required(config: CoreConfig) -> set[str]:
+    """The coverage bins that a random run must hit."""
+    largest = 1 << config.kernel_bits
+    # What a kernel must reach at least for a tap outside beside one inside, on the stride's phase.
+    reach = {"low": 1, "high": 1, "low high": 2}
+    return {
+        *(f"{kind}, step {step}, dilated {dilated}, {axis} {sign} {where}" for kind in KINDS for step in range(4)
+          for dilated in range(2) for axis in "xy" for sign, where in CLIPS
+          if largest > (reach.get(where, 0) << (0 if dilated else step))),
+        *(f"{what} {axis} {which}" for what in ("kernel", "size") for axis in "xy" for which in ("1", "largest")),
+        *(f"anchor {axis} {which}" for axis in "xy" for which in ("lowest", "highest")),
+        *(f"depthwise lane {lane}" for lane in range(config.lanes)),
+        *(f"last lane {lane}" for lane in range(config.lanes)),
+        *(f"first lane {lane}" for lane in range(config.lanes)),
+        *(f"shift {shift}" for shift in range(1 << config.product_shift_bits)), "max 0", "max 1", "pad 0", "pad 1",
+        *(f"unknown channel, {kind}" for kind in KINDS), *(f"{kind}, same ID again" for kind in KINDS),
+        "unknown ID", "last known channel", "highest channel", "no operation", "one operation", "many words",
+        "one word", "several words", "state address outside",
+        *(("stride beyond the kernel word",) if layouts(config).edge_geometry.field("weight_stride_high").bits else ()),
+    }
+
+
+# -- scenarios -------------------------------------------------------------------------------------
+
+
+class Bench:
+    """What the scenarios share: drivers on all ports, with pauses that can be changed, and a watch on every cycle."""
+
+    def __init__(self, dut: Any, words: list[int] | None = None):
+        self.dut, self.config = dut, CoreConfig.from_json(parameters()["config"])
+        self.generator = random.Random(seed())
+        self.work = Work(self.generator, self.config) if words is None else None
+        self.words = words if self.work is None else self.work.words
+        self.patterns = dict.fromkeys(("event", "op", "descriptor"), "never")
+        self.errors: Counter[str] = Counter()
+        self.cycle = 0
+        self.taken: list[int] = []
+        """Cycles in which events were taken, and in which operations were."""
+        self.operations: list[int] = []
+        self.driver = StreamDriver(dut, "event", value_layout(self.config), pause=self.pace("event"),
+                                   generator=self.generator)
+        self.monitor = StreamMonitor(dut, "op", op_layout(self.config), pause=self.pace("op"))
+        self.memory = MemoryModel(dut, "descriptor", self.words, word_bits=self.config.word_bits,
+                                  pause=self.pace("descriptor"), generator=self.generator)
+        dut.edges.value = 0
+        cocotb.start_soon(self._watch())
+
+    def pace(self, port: str) -> Iterator[bool]:
+        """Pauses in the pattern that the port has at the moment."""
+        while True:
+            pattern = self.patterns[port]
+            for pause in never() if pattern == "never" else pauses(pattern, self.generator):
+                yield pause
+                if self.patterns[port] != pattern:
+                    break
+
+    async def _watch(self) -> None:
+        dut = self.dut
+        idle = True
+        while True:
+            await RisingEdge(dut.clk)
+            if int(dut.rst.value):
+                continue
+            self.cycle += 1
+            for name in ("unknown_id", "unknown_channel"):
+                self.errors[name] += int(getattr(dut, name).value)
+            event, op = int(dut.event__valid.value), int(dut.op__valid.value)
+            busy = int(dut.busy.value)
+            assert busy or idle or not op, "an operation is offered while not busy"
+            assert busy or not int(dut.descriptor__valid.value), "a read while not busy"
+            assert busy or not (self.taken and self.taken[-1] == self.cycle - 1), "not busy after an event was taken"
+            idle = not busy
+            if event and int(dut.event__ready.value):
+                self.taken.append(self.cycle)
+            if op and int(dut.op__ready.value):
+                self.operations.append(self.cycle)
+
+    async def run(self, events: list[ValueEvent], edges: int, timeout: int = 200_000) -> None:
+        """Send events and wait until the unit has nothing more to do; starts with events waiting at its port."""
+        self.dut.edges.value = edges
+        self.driver.send_all(event._asdict() for event in events)
+        await wait_until(self.dut, lambda: not self.driver.pending, timeout=timeout, what="an event that is not taken")
+        await RisingEdge(self.dut.clk)
+        await wait_until(self.dut, lambda: not int(self.dut.busy.value), timeout=timeout, what="the last operation")
+        for _ in range(3):
+            await RisingEdge(self.dut.clk)
+
+    def received(self) -> list[WordOperation]:
+        """The operations since the last call."""
+        taken, self.monitor.received = self.monitor.received, []
+        return [WordOperation(**{name: int(fields[name]) for name in WordOperation._fields}) for fields in taken]
+
+
+def compare(got: list[WordOperation], expected: list[WordOperation], where: str) -> None:
+    """The same operations in the same order."""
+    for index, (one, other) in enumerate(zip(got, expected, strict=False)):
+        assert one == other, f"{where}: operation {index} is {one}, not {other}"
+    assert len(got) == len(expected), f"{where}: {len(got)} operations instead of {len(expected)}"
+
+
+async def random_scenario(dut: Any) -> None:
+    """Random events in rounds of other descriptors and pauses; operations, error counts and coverage.
+
+    At least `events`; up to twice as many if rare cases are still missing then.
+    """
+    bench = Bench(dut)
+    work, generator = bench.work, bench.generator
+    assert work is not None
+    await clock_and_reset(dut)
+    sent = total = number = 0
+    least = parameters()["events"]
+
+    def missed() -> set[str]:
+        return required(bench.config) - {name for name, count in work.coverage.items() if count}
+
+    while sent < least or (sent < 2 * least and missed()):
+        for port in bench.patterns:
+            bench.patterns[port] = generator.choice(["never", "rarely", "randomly", "bursts"])
+        # A few events, so that rounds change while little is under way, or many.
+        count = generator.choice([1, 5, 60, 120])
+        events, expected, unknown_ids, unknown_channels = work.round(count)
+        before = Counter(bench.errors)
+        await bench.run(events, work.edges)
+        compare(bench.received(), expected, f"round {number}")
+        assert bench.errors["unknown_id"] - before["unknown_id"] == unknown_ids, f"round {number}: unknown IDs"
+        assert bench.errors["unknown_channel"] - before["unknown_channel"] == unknown_channels, \
+            f"round {number}: unknown channels"
+        sent, total, number = sent + count, total + len(expected), number + 1
+    assert bench.driver.accepted == sent >= least and not bench.driver.pending
+    assert total == len(bench.operations) > 2 * sent
+    assert not missed(), f"not covered: {sorted(missed())}"
+    dut._log.info("%d events, %d operations in %d cycles", bench.driver.accepted, total, bench.cycle)
+
+
+async def garbage_scenario(dut: Any) -> None:
+    """Descriptors and events of random bits: nothing hangs, and the operations are still those of the model."""
+    config, generator = CoreConfig.from_json(parameters()["config"]), random.Random(seed())
+    # Mostly few words per position, as else nothing but long events would be seen.
+    fields = layouts(config).edge_kernel.fields
+    few = ~(((1 << config.depth_word_bits) - 4) << sum(field.bits for field in fields[:2]))
+    words = [generator.getrandbits(config.word_bits) & few for _ in range(config.memory_words)]
+    bench = Bench(dut, words)
+    await clock_and_reset(dut)
+    total = 0
+    for _ in range(parameters()["rounds"]):
+        for port in bench.patterns:
+            bench.patterns[port] = generator.choice(["never", "rarely", "bursts"])
+        edges = generator.randrange(2 << config.edge_bits)
+        for address in range(2 * config.max_edges):
+            words[address % config.memory_words] = generator.getrandbits(config.word_bits) & few
+        long = generator.randrange(2 * config.max_edges)
+        words[long % config.memory_words] = generator.getrandbits(config.word_bits)
+        layout = value_layout(config)
+        events = []
+        for _ in range(30):
+            raw = generator.getrandbits(layout.size)
+            raw &= ~((1 << layout["y"].width + layout["x"].width) - 1 << layout["y"].offset) | generator.choice(
+                [-1, 0, 7 * ((1 << layout["x"].offset) + (1 << layout["y"].offset))])
+            view = layout.const({}).as_bits() | raw
+            values = {}
+            for name, field in layout:
+                value = view >> field.offset & (1 << field.width) - 1
+                values[name] = value - (1 << field.width) if name in "xyv" and value >> field.width - 1 else value
+            events.append(ValueEvent(**values))
+        reference = Esu(config, words, edges)
+        expected = [operation for event in events for operation in reference.expand(event)]
+        await bench.run(events, edges, timeout=2_000_000)
+        compare(bench.received(), expected, "garbage")
+        total += len(expected)
+    assert total > 0
+
+
+def edge(config: CoreConfig, *, kernel: tuple[int, int], size: tuple[int, int] = (8, 8), words: int = 1,
+         kind: str = "shared", step: int = 0, dilated: int = 0, table: int = 0) -> tuple[int, int]:
+    """Geometry and kernel word of a plain edge; `table` is where its table words lie."""
+    lay = layouts(config)
+    return (
+        lay.edge_geometry.pack(width=size[0], height=size[1], x_stride=size[1] * words, step=step, dilated=dilated,
+                               table=kind == "table", follow=kind == "depthwise"),
+        lay.edge_kernel.pack(kernel_width=kernel[0], kernel_height=kernel[1], depth_words=words,
+                             last_lane=config.lanes - 1, weight_base=table, weight_x_step=kernel[1] * words,
+                             source_channels=8))
+
+
+async def throughput_scenario(dut: Any) -> None:
+    """No stalls from outside: not one cycle without an operation, within events and between those of four or more."""
+    config = CoreConfig.from_json(parameters()["config"])
+    lay, generator = layouts(config), random.Random(seed())
+    table = 2 * config.max_edges
+    words = [0] * config.memory_words
+    # IDs 0 to 7 give events of at least four operations, in all kinds; 8 and 9 are tables of a 2 × 2 kernel.
+    plain: list[dict[str, Any]] = [
+        {"kernel": (2, 2)}, {"kernel": (1, 1), "words": 4}, {"kernel": (2, 2), "kind": "depthwise"},
+        {"kernel": (4, 4), "step": 1}, {"kernel": (2, 2), "step": 2, "dilated": 1, "size": (16, 16)},
+        {"kernel": (3, 2), "words": 3}, {"kernel": (8, 8), "step": 2, "size": (4, 4)},
+        {"kernel": (3, 4), "kind": "depthwise", "step": 1, "size": (8, 8)},
+        {"kernel": (1, 1), "kind": "table", "table": table}, {"kernel": (1, 1), "kind": "table", "table": table + 8},
+        {"kernel": (1, 1)}, {"kernel": (8, 8), "step": 3},
+    ]
+    for identity, fields in enumerate(plain):
+        words[2 * identity], words[2 * identity + 1] = edge(config, **fields)
+    for offset in range(16):
+        words[table + offset] = lay.table.pack(kernel_width=2, kernel_height=2, depth_words=1,
+                                               last_lane=config.lanes - 1, weight_base=offset)
+    bench = Bench(dut, words)
+    await clock_and_reset(dut)
+
+    async def run(events: list[ValueEvent]) -> tuple[list[int], list[int], int]:
+        """Cycles of events taken and of operations, both after the first event was taken; cycles to not busy."""
+        taken, operations = len(bench.taken), len(bench.operations)
+        reference = Esu(config, words, len(plain))
+        expected = [operation for event in events for operation in reference.expand(event)]
+        assert not reference.unknown_id and not reference.unknown_channel
+        await bench.run(events, len(plain))
+        compare(bench.received(), expected, "throughput")
+        start = bench.taken[taken]
+        return [cycle - start for cycle in bench.taken[taken:]], [c - start for c in bench.operations[operations:]], \
+            bench.cycle - start
+
+    def event(identity: int, x: int = 0, y: int = 0) -> ValueEvent:
+        return ValueEvent(identity, x, y, generator.randrange(8), generator.randrange(-9, 9))
+
+    async def bubbles(identities: list[int], what: str, exactly: int = 0) -> None:
+        events = [event(identity) for identity in identities]
+        _, operations, _ = await run(events)
+        each = len(operations) / len(events)
+        assert each == exactly if exactly else each > 4, what
+        assert operations == list(range(operations[0], operations[0] + len(operations))), f"{what}: bubbles"
+
+    await bubbles([0] * 40, "the same ID, four operations each", 4)
+    await bubbles([0, 1] * 20, "another ID each time, four operations each", 4)
+    await bubbles([2, 0, 1, 3, 4] * 8, "kinds, stride and dilation in turn, four operations each", 4)
+    await bubbles([generator.randrange(8) for _ in range(100)], "any ID, four operations or more")
+    await bubbles([8] * 40, "table, the same ID", 4)
+    await bubbles([8, 9] * 20, "table, another ID each time", 4)
+    await bubbles([8, 0, 9, 1, 2] * 10, "table and others in turn", 4)
+
+    # A short event after a long one hides in the long one's time; many of them go at one per four cycles.
+    _, operations, _ = await run([event(5), event(10), event(5), event(10), event(5)])
+    assert len(operations) == 3 * 18 + 2 and operations[-1] - operations[0] == len(operations) - 1, "short after long"
+    _, operations, _ = await run([event(10)] * 20)
+    assert operations == list(range(operations[0], operations[0] + 80, 4)), "events of one operation"
+
+    # Within an event: no cycle for what is clipped, off the stride's phase, or between rows and columns.
+    for identity, anchors in ((3, [(-3, -1), (13, 14), (-2, 13), (14, 0)]), (4, [(-4, -1), (13, 13), (-3, 15)]),
+                              (6, [(-7, -5), (12, 3), (-4, 12)]), (11, [(-7, -6), (1, 1), (56, 50)]),
+                              (7, [(-1, -3), (14, 12)]), (0, [(-1, -1), (7, 7), (-1, 7), (3, -1)])):
+        for x, y in anchors:
+            _, operations, _ = await run([event(identity, x, y)])
+            assert operations, f"ID {identity} at {x}, {y}: nothing survives"
+            assert operations[-1] - operations[0] == len(operations) - 1, f"ID {identity} at {x}, {y}: wasted cycles"
+
+    # Latencies from an event taken to its first operation, as the docstring of Esu says.
+    for identity, kind in ((0, "shared"), (2, "depthwise"), (8, "table")):
+        _, operations, _ = await run([event(identity)])
+        assert operations[0] == LATENCY, f"latency, {kind}: {operations[0]} cycles"
+
+
+LATENCY = 15
+"""Cycles from an event taken to its first operation, in an idle unit; promised in the docstring of Esu."""
+
+SCENARIOS = {"random": random_scenario, "garbage": garbage_scenario, "throughput": throughput_scenario}
+
+
+@cocotb.test()
+async def esu(dut: Any) -> None:
+    await SCENARIOS[parameters()["scenario"]](dut)

@@ -1,0 +1,159 @@
+"""Bench of the banked memory: all requesters at random, cycle by cycle, against a list of words and the order of ports.
+
+`parameters()`: `config`, `cycles`.
+"""
+
+import random
+from collections import Counter
+from dataclasses import dataclass, field
+from itertools import combinations
+from typing import Any
+
+import cocotb
+from cocotb.triggers import RisingEdge
+
+from golden.config import CoreConfig
+from rtl.memory import REQUESTERS
+from tb.launch import parameters, seed
+from tb.stream import clock_and_reset
+
+WRITERS = ("write_back", "evaluation", "host")
+ORDER = ("write_back", "state", "weight", "descriptor", "axon", "evaluation", "host")
+PROMOTED = ("write_back", "state", "evaluation", "weight", "descriptor", "axon", "host")
+"""Which port goes before which, as promised (docs/architecture.md), with `promote_evaluation` low and high."""
+
+
+@dataclass
+class Request:
+    """What one port wants at the moment, and what it is owed."""
+
+    valid: bool = False
+    address: int = 0
+    write: bool = False
+    word: int = 0
+    answer: int | None = None
+    """The word that its data must show in this cycle."""
+    waited: int = 0
+    signals: dict[str, Any] = field(default_factory=dict)
+
+
+class Requesters:
+    """Drives all ports, one decision per cycle, and keeps the expected words."""
+
+    def __init__(self, dut: Any, config: CoreConfig, generator: random.Random):
+        self.dut, self.config, self.generator = dut, config, generator
+        self.words = [0] * config.memory_words
+        self.coverage: Counter[str] = Counter()
+        self.promote = False
+        self.ports = {name: Request(signals={
+            signal: getattr(dut, f"{name}__{signal}", None)
+            for signal in ("valid", "ready", "address", "write", "write_data", "data")}) for name in ORDER}
+        self.offer()
+
+    def offer(self) -> None:
+        """Put all requests on the wires."""
+        self.dut.promote_evaluation.value = int(self.promote)
+        for name, port in self.ports.items():
+            port.signals["valid"].value = int(port.valid)
+            port.signals["address"].value = port.address
+            if name in WRITERS:
+                port.signals["write_data"].value = port.word
+                if name != "write_back":
+                    port.signals["write"].value = int(port.write)
+
+    def check(self) -> None:
+        """Compare this cycle's answers and grants with what is promised; do the accesses on the expected words."""
+        banks, coverage = self.config.banks, self.coverage
+        for name, port in self.ports.items():
+            if port.answer is not None:
+                got = int(port.signals["data"].value)
+                assert got == port.answer, f"{name} reads {got:x} instead of {port.answer:x}"
+            port.answer = None
+        taken: dict[int, str] = {}
+        for name in PROMOTED if self.promote else ORDER:
+            port = self.ports[name]
+            if not port.valid:
+                continue
+            bank = port.address % banks
+            ready = bool(int(port.signals["ready"].value))
+            assert ready == (bank not in taken), \
+                f"{name} is {'granted' if ready else 'refused'} bank {bank}; before it: {taken.get(bank, 'nobody')}"
+            if ready:
+                taken[bank] = name
+                coverage[f"{name} in bank {bank}"] += 1
+                coverage["waited long"] += port.waited > 8
+                port.valid, port.waited = False, 0
+                if port.write:
+                    self.words[port.address] = port.word
+                    coverage[f"{name} writes"] += 1
+                else:
+                    port.answer = self.words[port.address]
+            else:
+                port.waited += 1
+                coverage[f"{taken[bank]} before {name}"] += 1
+        coverage["every bank at once"] += len(taken) == banks
+        assert not self.ports["write_back"].valid, "a write-back was refused"
+
+    def choose(self, busy: dict[str, float], words: int, withdraw: float = 0.02) -> None:
+        """New requests with each port's probability, among the first `words` words; few of the waiting ones give up."""
+        generator = self.generator
+        for name, port in self.ports.items():
+            if port.valid and generator.random() < withdraw:
+                port.valid, port.waited = False, 0
+                self.coverage["withdrawn"] += 1
+            if not port.valid:
+                port.valid = generator.random() < busy[name]
+                # Idle wires carry garbage, and must do no harm.
+                port.address = generator.randrange(words)
+                port.write = name == "write_back" or (name in WRITERS and generator.random() < 0.5)
+                port.word = generator.getrandbits(self.config.word_bits)
+
+
+def required(config: CoreConfig) -> set[str]:
+    """The coverage bins."""
+    return {
+        "every bank at once", "withdrawn", "waited long",
+        *(f"{name} in bank {bank}" for name in ORDER for bank in range(config.banks)),
+        *(f"{name} writes" for name in WRITERS),
+        *(f"{first} before {second}" for first, second in combinations(ORDER, 2)),
+        *(f"evaluation before {second}" for second in ("weight", "descriptor", "axon")),
+    }
+
+
+@cocotb.test()
+async def banked_memory(dut: Any) -> None:
+    """Filled through the host, used by all ports in phases of different loads, and read back whole by the host."""
+    config, generator = CoreConfig.from_json(parameters()["config"]), random.Random(seed())
+    assert set(ORDER) == set(REQUESTERS)
+    ports = Requesters(dut, config, generator)
+    await clock_and_reset(dut)
+
+    async def cycle() -> None:
+        ports.offer()
+        await RisingEdge(dut.clk)
+        ports.check()
+
+    host = ports.ports["host"]
+    for address in range(config.memory_words):
+        host.valid, host.write, host.address, host.word = True, True, address, generator.getrandbits(config.word_bits)
+        await cycle()
+        assert not host.valid, "the host is refused with nobody before it"
+
+    for phase in range(parameters()["cycles"] // 200):
+        busy = {name: generator.choice([0.0, 0.1, 0.5, 1.0]) for name in ORDER}
+        words = config.memory_words if phase % 4 else generator.choice([1, 4, config.banks, 4 * config.banks])
+        for _ in range(200):
+            if generator.random() < 0.05:
+                ports.promote = not ports.promote
+            ports.choose(busy, words)
+            await cycle()
+
+    idle = dict.fromkeys(ORDER, 0.0)
+    ports.choose(idle, 1, withdraw=1.0)
+    for address in range(config.memory_words):
+        host.valid, host.write, host.address = True, False, address
+        await cycle()
+        assert not host.valid, "the host is refused with nobody before it"
+    await cycle()
+    missed = required(config) - {name for name, count in ports.coverage.items() if count > 0}
+    assert not missed, f"not covered: {sorted(missed)}"
