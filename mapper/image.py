@@ -176,7 +176,8 @@ def build_image(
             writer.put(item.parameter_base + number, table.parameter, fields, name)
         writer.region("axons", name, item.base, len(item.axons))
         writer.region("parameters", name, item.parameter_base, item.parameters)
-        writer.region("states", name, item.state_base, item.state_words, width * height * depth * config.state_bits // 8)
+        states = depth * width * height * config.state_bits // 8
+        writer.region("states", name, item.state_base, item.state_words, states)
     for edge in plan.edges:
         rows = table_fields(edge, plan.population(edge.edge.destination).population.shape[0], config)
         for number, fields in enumerate(rows):

@@ -17,7 +17,7 @@ SHARED, DEPTHWISE, TABLE = "shared", "depthwise", "table"
 
 
 def edge_kind(edge: Edge, source_depth: int, destination_depth: int) -> str:
-    """SHARED: all channels to all; DEPTHWISE: channel c to channel c; TABLE: groups, a table word per source channel."""
+    """SHARED: all channels to all; DEPTHWISE: channel c to c; TABLE: groups, with a table word per source channel."""
     if edge.groups == source_depth == destination_depth:
         return DEPTHWISE
     return SHARED if edge.groups == 1 else TABLE

@@ -259,7 +259,8 @@ def population_counts(plan: Plan) -> Iterator[Violation]:
             if _outside(count, field):
                 yield Violation(
                     layer=_layer(item.population), rule=f"population {name}", needed=str(count),
-                    available=_range(field), help="Insert identity layers that share the connections, or raise the field's width.")
+                    available=_range(field),
+                    help="Insert identity layers that share the connections, or raise the field's width.")
 
 
 def memory(plan: Plan) -> Iterator[Violation]:

@@ -185,13 +185,12 @@ class Esu(wiring.Component):
             total = add(total, row, digit[2], weight_bits)
         with m.If(step & ~phase[3]):
             m.d.sync += channel_sum.eq(total)
-        with m.If(advance):
+        with m.If(advance | a_geometry.table):
             m.d.sync += channel_sum.eq(0)
 
         base = Signal(state_bits)
         first_channel = Mux(a_geometry.follow, a_event.c, Mux(a_geometry.table, a_kernel.source_channels, 0))
         m.d.sync += base.eq(a_geometry.state_base + first_channel[lane_bits:])
-        table = a_geometry.table
 
         # -- start of the next event, waiting --------------------------------------------------
         next_shape = data.StructLayout({
@@ -209,7 +208,7 @@ class Esu(wiring.Component):
             m.d.sync += [
                 start.state.eq(state_sum), start.state_base.eq(base),
                 start.state_x.eq(g.x_stride << neuron_step), start.state_y.eq(a_y_stride << neuron_step),
-                start.weight.eq(tap_sum + Mux(table, 0, channel_sum)),
+                start.weight.eq(tap_sum + channel_sum),
                 start.weight_base.eq(k.weight_base << config.byte_bits),
                 start.weight_x.eq(k.weight_x_step << tap_step), start.weight_y.eq(position_bytes << tap_step),
                 start.count_x.eq(a_count_x), start.last_x.eq(a_count_x == 0),
@@ -228,11 +227,10 @@ class Esu(wiring.Component):
         first_word = Signal()
         words = Signal(config.depth_word_bits)
         left_x, left_y = Signal(config.kernel_bits), Signal(config.kernel_bits)
-        enable, mode = Signal(), Signal(2)
+        enable, mode = Signal(), Signal(2, init=3)
         with m.If(~valid | self.op.ready):
             m.d.sync += valid.eq(~mode.all() | start_valid)
         m.d.comb += [
-            mode.eq(Cat(last_word & (~last_y | last_x), last_word & last_y)),
             load.eq((~valid | self.op.ready) & mode.all() & start_valid),
             enable.eq((~valid | self.op.ready) & (~mode.all() | start_valid)),
         ]
@@ -240,7 +238,8 @@ class Esu(wiring.Component):
         def walk(bits: int, word: int, y: Value, x: Value, partial: Value, rest: Value, name: str) -> Value:
             """An address that steps by words, rows and columns; each step starts from the last of its own kind."""
             at, row, column = (Signal(bits, name=f"{name}_{part}") for part in ("address", "row", "column"))
-            a, b = Signal(bits), Signal(bits)
+            # Kept as a signal, synthesis needs two LUTs a bit: this choice, and that of b with the sum.
+            a, b = Signal(bits, attrs={"keep": 1}), Signal(bits)
             with m.Switch(mode):
                 with m.Case(0):
                     m.d.comb += [a.eq(at), b.eq(word)]
@@ -262,22 +261,29 @@ class Esu(wiring.Component):
         state_address = walk(state_bits, 1, now.state_y, now.state_x, start.state, start.state_base, "state")
         weight_address = walk(weight_bits, config.lanes, now.weight_y, now.weight_x, start.weight, start.weight_base,
                               "weight")
+        next_word, next_y, next_x = Signal(), Signal(), Signal()
+        m.d.comb += [next_y.eq(last_y), next_x.eq(last_x)]
+        with m.Switch(mode):
+            with m.Case(0):
+                m.d.comb += next_word.eq(words == 2)
+            with m.Case(1):
+                m.d.comb += [next_word.eq(now.one_word), next_y.eq(left_y == 1)]
+            with m.Case(2):
+                m.d.comb += [next_word.eq(now.one_word), next_y.eq(now.last_y), next_x.eq(left_x == 1)]
+            with m.Case(3):
+                m.d.comb += [next_word.eq(start.one_word), next_y.eq(start.last_y), next_x.eq(start.last_x)]
         with m.If(enable):
-            m.d.sync += first_word.eq(last_word)
+            m.d.sync += [first_word.eq(last_word), last_word.eq(next_word), last_y.eq(next_y), last_x.eq(next_x),
+                         mode.eq(Cat(next_word & (~next_y | next_x), next_word & next_y))]
             with m.Switch(mode):
                 with m.Case(0):
-                    m.d.sync += [words.eq(words - 1), last_word.eq(words == 2)]
+                    m.d.sync += words.eq(words - 1)
                 with m.Case(1):
-                    m.d.sync += [words.eq(now.words), last_word.eq(now.one_word),
-                                 left_y.eq(left_y - 1), last_y.eq(left_y == 1)]
+                    m.d.sync += [words.eq(now.words), left_y.eq(left_y - 1)]
                 with m.Case(2):
-                    m.d.sync += [words.eq(now.words), last_word.eq(now.one_word),
-                                 left_y.eq(now.count_y), last_y.eq(now.last_y),
-                                 left_x.eq(left_x - 1), last_x.eq(left_x == 1)]
+                    m.d.sync += [words.eq(now.words), left_y.eq(now.count_y), left_x.eq(left_x - 1)]
                 with m.Case(3):
-                    m.d.sync += [words.eq(start.words), last_word.eq(start.one_word),
-                                 left_y.eq(start.count_y), last_y.eq(start.last_y),
-                                 left_x.eq(start.count_x), last_x.eq(start.last_x)]
+                    m.d.sync += [words.eq(start.words), left_y.eq(start.count_y), left_x.eq(start.count_x)]
         with m.If(load):
             m.d.sync += now.eq(start)
 

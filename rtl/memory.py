@@ -66,9 +66,11 @@ class BankedMemory(wiring.Component):
     at the top, end when its operations do.
 
     Latency: `data` holds the word in the cycle after the access, and only then. A read sees all earlier writes.
-    Throughput: one access per bank and cycle. State layout and write-back delay (rtl.neuron) keep reads, write-backs and
-    weights of a running convolution on different banks: Bamberg et al., arXiv 2112.07019, section 4.3, one memory for
-    states, weights and connectivity; the banking and the priorities are this project's.
+    Throughput: one access per bank and cycle. The layout of the states and the write-back delay (rtl.neuron) keep the
+    reads, write-backs and weights of a running convolution on different banks.
+
+    One memory for states, weights and connectivity: Bamberg et al., arXiv 2112.07019, section 4; the banking and the
+    priorities are this project's.
     """
 
     def __init__(self, config: CoreConfig):

@@ -24,8 +24,8 @@ class NeuronUpdate(wiring.Component):
     """Updates up to `lanes` neuron states of one memory word per operation [B §4.3, algorithm 4].
 
     A masked lane gets state + product, wrapping, or with `max` the larger of state and product; the product
-    (weight · v) << shift wraps to state_bits. The other lanes keep their state. Operations are done in order. Bamberg et
-    al., arXiv 2112.07019, section 4.3; the pipeline is this project's.
+    (weight · v) << shift wraps to state_bits. The other lanes keep their state. Operations are done in order. Bamberg
+    et al., arXiv 2112.07019, section 4.3; the pipeline is this project's.
 
     Operations queue up while the weight words that they name are read ahead, each once for all consecutive operations
     that share it. The first one reads its state as soon as its weights are there and no earlier write to the same word
@@ -36,8 +36,8 @@ class NeuronUpdate(wiring.Component):
         op: stream of operations (rtl.ports.op_layout). One with the top bit of its state address set is dropped.
         state, weight: read ports; `ready` may be withheld at will.
         write_back: never refused: `ready` is not looked at.
-        busy: an operation that was taken is not in memory yet, or its write is not. An idle unit forgets its weights, so
-            weights may be rewritten whenever it is idle.
+        busy: an operation that was taken is not in memory yet. An idle unit forgets its weights, so that they may be
+            rewritten.
         retired, synapses: an operation read its state in the cycle before; how many lanes it updates.
         stall_bank, stall_hazard, stall_weight: the first operation waited in the cycle before: for its state's bank,
             for an earlier write, or for its weights; at most one of them is set.
@@ -57,30 +57,38 @@ class NeuronUpdate(wiring.Component):
             "busy": Out(1), "retired": Out(1), "synapses": Out(range(config.lanes + 1)),
             "stall_bank": Out(1), "stall_hazard": Out(1), "stall_weight": Out(1), "address_error": Out(1),
         })
-        update = {
+        self._states = data.ArrayLayout(signed(config.state_bits), config.lanes)
+        place = {
             "address": unsigned(config.address_bits), "mask": unsigned(config.lanes), "max": unsigned(1),
-            "shift": unsigned(config.product_shift_bits), "v": signed(config.value_bits),
+            "shift": unsigned(config.product_shift_bits),
         }
         self._queued = data.StructLayout({
-            **update, "broadcast": unsigned(1), "byte": unsigned(config.byte_bits), "new_word": unsigned(1),
+            **place, "v": signed(config.value_bits), "broadcast": unsigned(1), "byte": unsigned(config.byte_bits),
+            "new_word": unsigned(1),
         })
-        self._update = data.StructLayout({
-            **update, "weights": data.ArrayLayout(signed(config.weight_bits), config.lanes),
+        self._head = data.StructLayout({
+            **place, "v": signed(config.value_bits),
+            "weights": data.ArrayLayout(signed(config.weight_bits), config.lanes),
         })
-        self._states = data.ArrayLayout(signed(config.state_bits), config.lanes)
+        self._product = data.StructLayout({
+            **place, "products": data.ArrayLayout(signed(config.weight_bits + config.value_bits), config.lanes),
+        })
+        self._addend = data.StructLayout({
+            "address": unsigned(config.address_bits), "max": unsigned(1), "states": self._states,
+            "additions": self._states,
+        })
 
     def elaborate(self, platform):  # type: ignore[no-untyped-def]
         m = Module()
-        head, head_valid = Signal(self._update), Signal()
+        head, head_valid = Signal(self._head), Signal()
         hazard, issue, load = Signal(), Signal(), Signal()
         front, front_ready, waiting, weights = self._read_ahead(m, load)
 
-        # Operations whose state has been read: operands, product and state, sum, write held back.
-        operands, operands_valid = Signal(self._update), Signal()
-        products, products_valid = Signal(self._states), Signal()
-        products_address, products_max, states = Signal.like(head.address), Signal(), Signal(self._states)
+        # Operations whose state has been read: product; shifted product and state; sum; write held back.
+        product, product_valid = Signal(self._product), Signal()
+        addend, addend_valid = Signal(self._addend), Signal()
         sums, sums_valid, sums_address = Signal(self._states), Signal(), Signal.like(head.address)
-        held, held_valid, held_address = Signal(self._states), Signal(), Signal.like(head.address)
+        held, held_valid, held_address = Signal.like(sums), Signal(), Signal.like(head.address)
 
         # The read goes before the write, unless the buffer is full.
         bank_bits = self.config.banks.bit_length() - 1
@@ -112,41 +120,43 @@ class NeuronUpdate(wiring.Component):
             same[stage] = Signal(name=f"same_{stage}")
             return Mux(load, front.address == address, same[stage])
 
-        operands_match = operands_valid & matches("operands", operands.address)
-        products_match = products_valid & matches("products", products_address)
+        product_match = product_valid & matches("product", product.address)
+        addend_match = addend_valid & matches("addend", addend.address)
         sums_match, held_match = matches("sums", sums_address), matches("held", held_address)
         m.d.sync += [
-            same["operands"].eq(load & issue & (front.address == head.address)),
-            same["products"].eq(operands_match), same["sums"].eq(products_match),
+            same["product"].eq(load & issue & (front.address == head.address)),
+            same["addend"].eq(product_match), same["sums"].eq(addend_match),
             same["held"].eq(held_next & Mux(sums_valid, sums_match, held_match)),
         ]
         m.d.comb += hazard.eq(Cat(same.values()).any())
 
-        # Read, multiply, add, write.
-        m.d.sync += [operands_valid.eq(issue), products_valid.eq(operands_valid), sums_valid.eq(products_valid)]
+        # Multiply while the state is read, shift while it comes, add, write.
         m.d.sync += [
-            operands.eq(head),
-            products_address.eq(operands.address), products_max.eq(operands.max), states.eq(self.state.data),
-            sums_address.eq(products_address),
+            product_valid.eq(issue), addend_valid.eq(product_valid), sums_valid.eq(addend_valid),
+            product.address.eq(head.address), addend.address.eq(product.address), sums_address.eq(addend.address),
+            product.mask.eq(head.mask), product.max.eq(head.max), product.shift.eq(head.shift),
+            addend.max.eq(product.max), addend.states.eq(self.state.data),
         ]
         lowest = Const(-(1 << self.config.state_bits - 1), signed(self.config.state_bits))
         for lane in range(self.config.lanes):
-            product = Signal(signed(self.config.state_bits), name=f"product_{lane}")
-            m.d.comb += product.eq((operands.weights[lane] * operands.v) << operands.shift)
+            state, addition = addend.states[lane], addend.additions[lane]
+            m.d.sync += [
+                product.products[lane].eq(head.weights[lane] * head.v),
+                addition.eq(product.products[lane] << product.shift),
+                sums[lane].eq(state + addition),
+            ]
             # What leaves any state as it is: 0 for a sum, the lowest number for a maximum.
-            with m.If(~operands.mask[lane]):
-                m.d.comb += product.eq(Mux(operands.max, lowest, 0))
-            m.d.sync += products[lane].eq(product)
-            m.d.sync += sums[lane].eq(states[lane] + products[lane])
-            with m.If(products_max):
-                m.d.sync += sums[lane].eq(Mux(states[lane] < products[lane], products[lane], states[lane]))
+            with m.If(~product.mask[lane]):
+                m.d.sync += addition.eq(Mux(product.max, lowest, 0))
+            with m.If(addend.max):
+                m.d.sync += sums[lane].eq(Mux(state < addition, addition, state))
 
         m.d.comb += [
-            self.busy.eq(waiting | head_valid | operands_valid | products_valid | sums_valid | held_valid),
-            self.retired.eq(operands_valid),
+            self.busy.eq(waiting | head_valid | product_valid | addend_valid | sums_valid | held_valid),
+            self.retired.eq(product_valid),
         ]
-        with m.If(operands_valid):
-            m.d.comb += self.synapses.eq(sum(operands.mask[lane] for lane in range(self.config.lanes)))
+        with m.If(product_valid):
+            m.d.comb += self.synapses.eq(sum(product.mask[lane] for lane in range(self.config.lanes)))
         m.d.sync += [
             self.stall_bank.eq(self.state.valid & ~self.state.ready), self.stall_hazard.eq(head_valid & hazard),
             self.stall_weight.eq(waiting & ~front_ready & ~head_valid),

@@ -95,19 +95,19 @@ class Peg(wiring.Component):
             shape = signed(config.offset_bits + 2)
             fine = Signal(shape, name=f"{axis}_fine", reset_less=True)
             m.d.sync += fine.eq(_shift(neuron[axis], axon.upsample[:SHIFT_LOW], shape.width))
-            offset, core = register(axon[f"{axis}_offset"], end), register(axon[f"core_{axis}"], is_value)
+            offset, core = register(axon[f"{axis}_offset"], end), register(axon[f"core_{axis}"])
             core_wide = Signal(shape, name=f"{axis}_core")
             position = Signal(shape, name=axis, reset_less=True)
-            m.d.comb += core_wide.eq(core)
+            m.d.comb += core_wide.eq(Mux(end_shifted, core, 0))
             m.d.sync += position.eq(offset + ((fine << (coarse << SHIFT_LOW))[:shape.width] | core_wide))
             kernel = register(axon[f"kernel_{size}"])
             hits.append(self._hit(
                 position, register(register(axon[f"{axis}_limit"])), register(kernel), register(kernel.all()),
                 stride_added, stride_8))
             m.d.comb += [
-                event[axis].eq(position), event[f"core_{axis}"].eq(register(register(axon[f"core_{axis}"]))),
+                event[axis].eq(position), event[f"core_{axis}"].eq(register(core)),
             ]
-        source = register(neuron.c) | register(neuron.population, is_value)
+        source = register(neuron.c) | Mux(end_shifted, register(neuron.population), 0)
         m.d.comb += [
             event.c.eq(register((register(axon.c_offset, end) + source)[:config.channel_bits])),
             event.v.eq(register(register(neuron.v))), event.id.eq(register(register(axon.id))),
@@ -120,23 +120,36 @@ class Peg(wiring.Component):
         """`golden.peg.hits`; the kernel's extent is stored minus one, and `large` says that it is the maximum."""
         config = self.config
         unit, half = config.extent_unit_log2, config.offset_bits - 2
-        negative, before = position[-1], ~position
+        negative, in_range = position[-1], position[half + 1:-1] == position[-1].replicate(2)
 
-        # Left of the destination: the last tap, at position + kernel, must not be.
-        near = before[:config.kernel_bits] < kernel
+        # Left of the destination: hits if the last tap, at position + kernel, is not.
+        near = _compare(~position[:config.kernel_bits], kernel, equal=0)
         middle = position[config.kernel_bits:half]
-        inside = position[half:].all() & Mux(large, middle.any() | near, middle.all() & near)
+        last_inside = position[half] & Mux(large, middle.any() | near, middle.all() & near)
 
-        # Else: position <= limit, and -position mod 2**stride <= kernel.
-        low, bit_0, bit_1, bit_2 = position[:3], position[0], position[1] ^ position[0], position[2] ^ position[:2].any()
-        reach_low = Cat(bit_0 & (stride != 0), bit_1 & stride[1]) <= kernel[:2]
-        step = bit_2 & stride_8
-        survives = kernel[3:].any() | Mux(step == kernel[2], reach_low, kernel[2])
-        begins = ~position[half + 1:].any() & (position[unit:half + 1] <= limit) & survives
-        return Mux(negative, inside, begins)
+        # Else: hits if position <= limit, and -position mod 2**stride <= kernel.
+        step = Cat(position[0] & (stride != 0), (position[1] ^ position[0]) & stride[1])
+        step_high = (position[2] ^ position[:2].any()) & stride_8
+        short = step <= kernel[:2]
+        survives = kernel[3:].any() | Mux(step_high, short & kernel[2], short | kernel[2])
+        first_inside = _compare(position[unit:half + 1], limit, equal=1)
+        return in_range & Mux(negative, last_inside, first_inside & survives)
 
 
-
-def _shift(value, amount, width: int) -> Value:
+def _shift(value: Value, amount: Value, width: int) -> Value:
+    """`value << amount`, two bits of amount, as one choice of four per bit, which synthesis does not take apart."""
     bits = Cat(C(0, 3), value, C(0, width))
-    return Cat(Mux(amount == 3, bits[i], Mux(amount == 2, bits[i + 1], Mux(amount == 1, bits[i + 2], bits[i + 3]))) for i in range(width))
+    return Cat(
+        Mux(amount == 3, bits[i], Mux(amount == 2, bits[i + 1], Mux(amount == 1, bits[i + 2], bits[i + 3])))
+        for i in range(width))
+
+
+def _compare(a: Value, b: Value, *, equal: int) -> Value:
+    """a < b, or a <= b with `equal`, unsigned, without a carry chain: two bits at a time fit a lookup table of six."""
+    result: Value = C(equal, 1)
+    start = len(a) % 2 + 2 if len(a) > 2 else 0
+    if start:
+        result = a[:start] <= b[:start] if equal else a[:start] < b[:start]
+    for low in range(start, len(a), 2):
+        result = Mux(a[low:low + 2] == b[low:low + 2], result, a[low:low + 2] < b[low:low + 2])
+    return result

@@ -5,6 +5,7 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from golden.config import CoreConfig
+from golden.words import layouts
 
 
 class ReadPort(wiring.Signature):
@@ -50,4 +51,11 @@ def op_layout(config: CoreConfig) -> data.StructLayout:
         "state_address": unsigned(config.address_bits + 1), "weight_address": unsigned(config.weight_address_bits),
         "mask": unsigned(config.lanes), "broadcast": unsigned(1), "max": unsigned(1),
         "shift": unsigned(config.product_shift_bits), "v": signed(config.value_bits),
+    })
+
+
+def command_layout(config: CoreConfig) -> data.StructLayout:
+    """Evaluate this population; `word` is its population word."""
+    return data.StructLayout({
+        "population": unsigned(config.population_bits), "word": unsigned(layouts(config).population.bits),
     })

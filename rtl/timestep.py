@@ -7,15 +7,8 @@ from amaranth.lib.wiring import In, Out
 
 from golden.config import CoreConfig
 from golden.words import EventKind, layouts
-from rtl.ports import ReadPort
+from rtl.ports import ReadPort, command_layout
 from rtl.words import struct
-
-
-def command_layout(config: CoreConfig) -> data.StructLayout:
-    """Evaluate this population; `word` is its population word."""
-    return data.StructLayout({
-        "population": unsigned(config.population_bits), "word": unsigned(layouts(config).population.bits),
-    })
 
 
 class Timestep(wiring.Component):

@@ -1,15 +1,47 @@
-"""Verilog of a component, and a description of its ports, parameters and packed words."""
+"""Verilog of a block, with a JSON description of its ports, its parameters and the packed words it works on."""
 
+import importlib
+import json
+import re
+from pathlib import Path
 from typing import Any
 
-from amaranth.hdl import Const, Value, ValueCastable
+from amaranth.back import verilog
+from amaranth.hdl import Const, Shape, Value, ValueCastable
 from amaranth.hdl._ir import PortDirection
-from amaranth.lib import wiring
-from amaranth.lib.wiring import In
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import FlippedSignature, In
+
+from golden.config import CoreConfig
+from golden.errors import ConfigError
+from golden.words import WordLayout, layouts
+
+TOPS: dict[str, tuple[str, str]] = {
+    "peg": ("rtl.peg", "Peg"),
+    "esu": ("rtl.esu", "Esu"),
+    "neuron": ("rtl.neuron", "NeuronUpdate"),
+    "memory": ("rtl.memory", "BankedMemory"),
+    "evaluation": ("rtl.evaluation", "Evaluation"),
+    "timestep": ("rtl.timestep", "Timestep"),
+    "core": ("rtl.core", "EventCore"),
+}
+"""The blocks that can be had by name: module and class, which takes the configuration alone."""
+
+
+def component(top: str, config: CoreConfig) -> wiring.Component:
+    """A block by its name in TOPS.
+
+    Raises:
+        ConfigError: there is no such block.
+    """
+    if top not in TOPS:
+        raise ConfigError(f"unknown block '{top}'; there are: {', '.join(TOPS)}")
+    module, name = TOPS[top]
+    return getattr(importlib.import_module(module), name)(config)
 
 
 def ports(component: wiring.Component) -> dict[str, tuple[Value, PortDirection]]:
-    """The top-level ports of a component as Amaranth's back ends want them.
+    """The top-level ports of a component as Amaranth's back ends want them, clock and reset excepted.
 
     Constants (the `ready` of a stream that is always ready) are left out; Amaranth's own list refuses them.
     """
@@ -20,3 +52,115 @@ def ports(component: wiring.Component) -> dict[str, tuple[Value, PortDirection]]
             direction = PortDirection.Input if member.flow is In else PortDirection.Output
             found["__".join(map(str, path))] = (wire, direction)
     return found
+
+
+def to_verilog(component: wiring.Component, name: str) -> str:
+    """Verilog of a component as the module `name`: the same text in every run."""
+    return verilog.convert(component, name=name, ports=ports(component), emit_src=False, strip_internal_attrs=True)
+
+
+def describe(component: wiring.Component, name: str, config: CoreConfig, text: str) -> dict[str, Any]:
+    """What an integrator needs to know about the module `name` in the Verilog `text`, as JSON values.
+
+    - `parameters`: the configuration, every field.
+    - `ports`: name, direction and width; `fields` (name, low bit, width, signed) where the port is a struct.
+    - `interfaces`: ports that belong together; a stream is a source or a sink, another group (a memory port) an
+      initiator or a target.
+    - `words`: the layouts of all packed words (name, low bit, width, signed, bias: a field stores value - bias).
+    """
+    shapes = {"__".join(map(str, path)): member.shape for path, member, _ in component.signature.flatten(component)}
+    found = ports(component)
+    listed = [{"name": clock, "direction": "input", "width": 1} for clock in _clocks(text, name)]
+    for port, (wire, direction) in found.items():
+        entry: dict[str, Any] = {"name": port, "direction": direction.value, "width": len(wire)}
+        shape = shapes[port]
+        if isinstance(shape, data.StructLayout):
+            entry["fields"] = _struct_fields(shape)
+        elif Shape.cast(shape).signed:
+            entry["signed"] = True
+        listed.append(entry)
+    return {
+        "module": name, "class": type(component).__name__, "config": config.name, "parameters": config.to_json(),
+        "ports": listed, "interfaces": _interfaces(component.signature, found),
+        "words": {word.name: _word_fields(word) for word in vars(layouts(config)).values()},
+    }
+
+
+def generate(top: str, config: CoreConfig, directory: Path, *, name: str | None = None) -> Path:
+    """Write `<name>.v` and `<name>.json` of a block into a directory; returns the path of the Verilog.
+
+    `name` is also the module's; it is the block's unless another is given.
+
+    Raises:
+        ConfigError: there is no such block, or the name is not a Verilog identifier.
+        OSError: the files cannot be written.
+    """
+    name = top if name is None else name
+    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
+        raise ConfigError(f"'{name}' cannot name a Verilog module: letters, digits and _ only")
+    block = component(top, config)
+    text = to_verilog(block, name)
+    description = describe(block, name, config, text)
+    directory.mkdir(parents=True, exist_ok=True)
+    path = directory / f"{name}.v"
+    path.write_text(text)
+    (directory / f"{name}.json").write_text(json.dumps(description, indent=1) + "\n")
+    return path
+
+
+def _clocks(text: str, name: str) -> list[str]:
+    """Clock and reset, which a block without registers does not have."""
+    head = re.search(rf"^module {re.escape(name)}\((.*?)\);", text, re.MULTILINE | re.DOTALL)
+    assert head is not None
+    listed = {port.strip() for port in head[1].split(",")}
+    return [port for port in ("clk", "rst") if port in listed]
+
+
+def _struct_fields(shape: data.StructLayout) -> list[dict[str, Any]]:
+    fields = []
+    for name, field in shape:
+        cast = Shape.cast(field.shape)
+        entry: dict[str, Any] = {"name": name, "low": field.offset, "width": cast.width, "signed": cast.signed}
+        if isinstance(field.shape, data.StructLayout):
+            entry["fields"] = _struct_fields(field.shape)
+        fields.append(entry)
+    return fields
+
+
+def _word_fields(word: WordLayout) -> dict[str, Any]:
+    fields, low = [], 0
+    for field in word.fields:
+        fields.append({"name": field.name, "low": low, "width": field.bits, "signed": field.signed, "bias": field.bias})
+        low += field.bits
+    return {"width": word.bits, "fields": fields}
+
+
+def _interfaces(signature: wiring.Signature, found: dict[str, Any], prefix: str = "", flipped: bool = False
+                ) -> list[dict[str, Any]]:
+    """Streams, memory ports and other groups of ports, named by their common prefix."""
+    interfaces: list[dict[str, Any]] = []
+    for name, member in signature.members.items():
+        if not member.is_signature:
+            continue
+        inward = (member.flow is In) != flipped  # within an input, outputs are inputs
+        # An input's signature comes flipped: the same ports in a wrapper.
+        inner = member.signature.flip() if isinstance(member.signature, FlippedSignature) else member.signature
+        for index in _indices(member.dimensions):
+            path = f"{prefix}{name}{index}"
+            if any(nested.is_signature for nested in inner.members.values()):
+                interfaces += _interfaces(inner, found, f"{path}__", inward)
+                continue
+            if isinstance(inner, stream.Signature) or {"payload", "valid"} <= set(inner.members):
+                kind, role = "stream", "sink" if inward else "source"
+            else:
+                kind, role = type(inner).__name__, "target" if inward else "initiator"
+            interfaces.append({"name": path, "kind": kind, "role": role,
+                               "ports": [port for port in found if port.startswith(f"{path}__")]})
+    return interfaces
+
+
+def _indices(dimensions: tuple[int, ...]) -> list[str]:
+    indices = [""]
+    for size in dimensions:
+        indices = [f"{index}__{i}" for index in indices for i in range(size)]
+    return indices

@@ -91,7 +91,7 @@ class Requesters:
             else:
                 port.waited += 1
                 coverage[f"{taken[bank]} before {name}"] += 1
-        coverage["every bank at once"] += len(taken) == banks
+        coverage["as many as can be at once"] += len(taken) == min(banks, len(ORDER))
         assert not self.ports["write_back"].valid, "a write-back was refused"
 
     def choose(self, busy: dict[str, float], words: int, withdraw: float = 0.02) -> None:
@@ -112,7 +112,7 @@ class Requesters:
 def required(config: CoreConfig) -> set[str]:
     """The coverage bins."""
     return {
-        "every bank at once", "withdrawn", "waited long",
+        "as many as can be at once", "withdrawn", "waited long",
         *(f"{name} in bank {bank}" for name in ORDER for bank in range(config.banks)),
         *(f"{name} writes" for name in WRITERS),
         *(f"{first} before {second}" for first, second in combinations(ORDER, 2)),
@@ -140,7 +140,7 @@ async def banked_memory(dut: Any) -> None:
         assert not host.valid, "the host is refused with nobody before it"
 
     for phase in range(parameters()["cycles"] // 200):
-        busy = {name: generator.choice([0.0, 0.1, 0.5, 1.0]) for name in ORDER}
+        busy = {name: generator.choice([0.0, 0.1, 0.5, 1.0]) if phase % 5 else 1.0 for name in ORDER}
         words = config.memory_words if phase % 4 else generator.choice([1, 4, config.banks, 4 * config.banks])
         for _ in range(200):
             if generator.random() < 0.05:

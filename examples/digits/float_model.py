@@ -4,6 +4,7 @@
 """
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -62,27 +63,29 @@ def max_pool(maps: NDArray[Any], *, size: int, stride: int) -> NDArray[Any]:
 
 def forward(network: Network, maps: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Return the logits ``[n, 10]`` of feature maps ``[n, 1, x, y]`` of pixels 0..255."""
-    batches = [_forward(network, maps[i : i + BATCH]) for i in range(0, len(maps), BATCH)]
-    return np.concatenate(batches)
+    logits = []
+    for first in range(0, len(maps), BATCH):
+        *_, (_, values) = layer_values(network, maps[first : first + BATCH])
+        logits.append(values.reshape(len(values), -1))
+    return np.concatenate(logits)
 
 
-def _forward(network: Network, maps: NDArray[np.uint8]) -> NDArray[np.float32]:
-    values = maps.astype(np.float32) / np.float32(255)
+def layer_values(
+    network: Network, maps: NDArray[np.uint8]
+) -> Iterator[tuple[str, NDArray[np.float32]]]:
+    """Yield the name and the values ``[n, c, x, y]`` of each layer, in order."""
+    values: NDArray[np.float32] = maps.astype(np.float32) / np.float32(255)
     for name, layer in network.meta["layers"].items():
         if layer["kind"] == "max_pool":
             values = max_pool(values, size=layer["kernel"][0], stride=layer["stride"])
-            continue
-        values = convolve(
-            values,
-            network.arrays[f"float_{name}_weight"],
-            stride=layer["stride"],
-            padding=layer["padding"],
-            groups=layer["groups"],
-        )
-        values += network.arrays[f"float_{name}_bias"][:, None, None]
-        if layer["saturation"] == "relu":
-            values = np.maximum(values, 0)
-    return values.reshape(len(values), -1)
+        else:
+            weight = network.arrays[f"float_{name}_weight"]
+            geometry = {key: layer[key] for key in ("stride", "padding", "groups")}
+            values = convolve(values, weight, **geometry)
+            values += network.arrays[f"float_{name}_bias"][:, None, None]
+            if layer["saturation"] == "relu":
+                values = np.maximum(values, 0)
+        yield name, values
 
 
 def accuracy(logits: NDArray[Any], labels: NDArray[np.int64]) -> float:

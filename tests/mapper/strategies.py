@@ -14,7 +14,9 @@ CONFIGS = {
     "fpga_small": CoreConfig.preset("fpga_small"),
     "lanes8": CoreConfig(name="lanes8", lanes=8),
     "state32": CoreConfig(name="state32", lanes=2, state_bits=32),
-    "kernel4": CoreConfig(name="kernel4", kernel_bits=2, weight_stride_bits=7, weight_step_bits=5),
+    "kernel4": CoreConfig(
+        name="kernel4", kernel_bits=2, weight_stride_bits=7, weight_step_bits=5, edge_bits=8, address_bits=14,
+        coordinate_bits=6, edge_count_bits=7, incoming_bits=7, axon_count_bits=7),
 }
 """`kernel4` has kernels of 4 × 4 and tiny strides between weights, so that nearly every kernel is split."""
 
@@ -47,21 +49,26 @@ def networks(draw, size: int = 8, depth: int = 9, kernel: int = 6) -> Network:
         extent = (taps[axis] - 1) * dilation[axis] + 1
         pad[axis] += max(0, extent - (width, height)[axis] - pad[axis] - pad[axis + 2])
     common = {"stride": stride, "padding": pad, "dilation": dilation}
-    shift = {"shift": number(0, 12), "bias": number(-99, 99), "product_shift": number(0, 2)}
-    if kind == "conv":
-        network.conv("x", last, random_weights(rng, number(1, depth), channels, *taps), **common, **shift)
-    elif kind == "grouped":
+    results, groups = number(1, depth), 1
+    if kind == "grouped":
         groups = draw(st.sampled_from([g for g in range(1, channels + 1) if channels % g == 0]))
         results = groups * number(1, max(1, 12 // groups))
+    elif kind in ("depthwise", "multiplied"):
+        results = channels * (2 if kind == "multiplied" else 1)
+    size = draw(st.sampled_from([1, results]))
+    shift = {"shift": rng.integers(0, 13, size), "bias": rng.integers(-99, 100, size), "product_shift": number(0, 2)}
+    if kind == "conv":
+        network.conv("x", last, random_weights(rng, results, channels, *taps), **common, **shift)
+    elif kind == "grouped":
         weights = random_weights(rng, results, channels // groups, *taps)
         network.conv("x", last, weights, groups=groups, **common, **shift)
     elif kind == "depthwise":
         network.depthwise("x", last, random_weights(rng, channels, *taps), **common, **shift)
     elif kind == "multiplied":
-        network.depthwise("x", last, random_weights(rng, 2 * channels, 1, *taps), **common, **shift)
+        network.depthwise("x", last, random_weights(rng, results, 1, *taps), **common, **shift)
     elif kind == "transposed":
         network.transposed_conv(
-            "x", last, random_weights(rng, number(1, depth), channels, *taps),
+            "x", last, random_weights(rng, results, channels, *taps),
             stride=draw(st.sampled_from([1, 2, 4])), padding=0, output_padding=number(0, 2), **shift)
     elif kind == "max":
         pad = [min(p, 2) for p in pad]
@@ -71,7 +78,7 @@ def networks(draw, size: int = 8, depth: int = 9, kernel: int = 6) -> Network:
     elif kind == "global":
         network.global_pool("x", last, kind=draw(st.sampled_from(["max", "average"])))
     elif kind == "dense":
-        network.dense("x", last, random_weights(rng, number(1, depth), channels * width * height), **shift)
+        network.dense("x", last, random_weights(rng, results, channels * width * height), **shift)
     else:
         branch = network.branch(last, random_weights(rng, channels, channels, 3, 1), padding=(1, 0))
         network.add("x", [last, branch, last], scales=[number(-3, 3), 1, 2], shifts=[number(0, 3), 0, 1],

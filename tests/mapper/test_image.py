@@ -16,7 +16,7 @@ from mapper import Image, build_image, compile_network, legalise, lower
 from mapper.image import CATEGORIES
 from mapper.network import Network
 from tests.mapper.strategies import CONFIGS, configs, networks
-from tests.mapper.synapses import image_synapses, program_synapses
+from tests.mapper.synapses import image_synapses, peg, program_synapses
 
 
 def small_network(rng: np.random.Generator) -> Network:
@@ -153,6 +153,19 @@ def test_kernels_of_sixteen_tell_the_axon_a_coarse_extent():
     assert (axon["kernel_width"], axon["kernel_height"]) == (16, 15)
     assert (axon["x_offset"], axon["y_offset"]) == (-15, -14)
     assert image_synapses(image, lower(network), "x") == program_synapses(lower(network), "x")
+
+
+def test_a_strided_kernel_sends_an_event_only_where_it_lands():
+    """Stride 2: a quarter of the neurons for 1 × 1; for 2 × 1 every column, and every other row."""
+    config = CoreConfig()
+    for taps, columns in (((1, 1), 16), ((2, 1), 32)):
+        network = Network("net")
+        network.input("in", (1, 32, 16))
+        network.output(network.conv("x", "in", np.ones((1, 1, *taps), int), stride=2))
+        _, image = compile_network(network, config)
+        axon = image.manifest["inputs"][0]["axons"][0]
+        sent = {(x, y) for x in range(32) for y in range(16) if peg(axon, x, y, config)}
+        assert len({x for x, _ in sent}) == columns and {y for _, y in sent} == set(range(0, 16, 2))
 
 
 def test_a_destination_wider_than_the_limit_field_that_no_neuron_reaches():

@@ -114,6 +114,15 @@ def test_large_kernels_become_several_at_other_offsets():
     assert [edge.padding for edge in edges] == [(0, 0), (0, -14), (-14, 0), (-14, -14)]
 
 
+def test_large_dilated_kernels_are_split_at_their_rate():
+    network = single("conv", (1, 30, 30), np.arange(36).reshape(1, 1, 6, 6), dilation=4, shift=4, saturation=2)
+    program = lower(network)
+    legal = legalise(program, CONFIGS["kernel4"])
+    assert [edge.padding for edge in legal.edges] == [(x, y) for x in (0, -12) for y in (0, -12)]
+    values = {"in": np.random.default_rng(1).integers(0, 9, (1, 30, 30))}
+    assert (dense.run(legal, values)["x"].states == dense.run(program, values)["x"].states).all()
+
+
 def test_dilation_beyond_the_field_and_with_a_stride_is_filled_with_zeros():
     config = CoreConfig()
     for arguments in ({"dilation": 3}, {"dilation": (2, 4)}, {"dilation": 2, "stride": 2}):

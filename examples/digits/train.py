@@ -1,0 +1,477 @@
+"""Train the digits network in floating point, then quantise it to integers, with proven sums.
+
+``python -m examples.digits.train`` needs PyTorch, takes a few minutes on one processor and
+writes ``digits.npz``.  ``--validate`` trains on four fifths of the training images, reports on
+the last fifth and writes nothing: every setting below was chosen that way, so the test images
+decided nothing.  ``--check`` recomputes both accuracies of the stored network, in numpy only.
+
+Feature maps are (channel, x, y) and kernels ``[c_out, c_in / groups, j, k]`` with j along x and
+k along y: PyTorch is fed with transposed images, so its kernels have that order already.
+"""
+
+import argparse
+import hashlib
+import json
+import math
+import time
+import zipfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from examples.digits.data import SPLIT_SEED, Digits, feature_maps, load_digits
+from examples.digits.float_model import (
+    BATCH,
+    NETWORK_FILE,
+    Network,
+    accuracy,
+    convolve,
+    forward,
+    layer_values,
+    load_network,
+    max_pool,
+)
+
+if TYPE_CHECKING:
+    import torch
+
+Arrays = dict[str, NDArray[Any]]
+Range = tuple[int, int]
+
+# -- training ----------------------------------------------------------------------------------
+TRAINING_SEED = 1
+EPOCHS = 400
+TRAINING_BATCH = 64
+RATE = 0.01
+WEIGHT_DECAY = 1e-3
+DENSITY_PENALTY = 0.1  # fewer active neurons, so fewer events
+SILENCE_PENALTY = 0.1  # times the positive biases: where nothing comes in, nothing goes out
+ROTATION, SCALE, SHEAR = math.radians(12), 0.12, 0.15
+SHIFT, ELASTIC = 2.0, 0.45  # pixels; ELASTIC is a standard deviation
+
+# -- quantisation ------------------------------------------------------------------------------
+INPUT_LEVELS = 15  # integer input = (pixel + 8) // 17, that is pixel / 17 rounded, 0..15
+LEVELS = {"conv1": 40, "depthwise": 30, "conv2": 20, "dense": 200}
+"""The integer that stands for the largest magnitude a layer reaches on the training images."""
+WEIGHT_LIMIT = 127
+STATE_LOW, STATE_HIGH = -(1 << 15), (1 << 15) - 1
+BIAS_HIGH = (1 << 15) - 1
+MULTIPLIER_HIGH = (1 << 16) - 1
+SHIFT_HIGH = 31
+SATURATION = {"relu": (0, 255), "linear": (-256, 255)}
+
+
+def _layer(kind: str, size: int, stride: int, padding: int, groups: int, saturation: str) -> dict:
+    return {
+        "kind": kind,
+        "kernel": [size, size],
+        "stride": stride,
+        "padding": padding,
+        "groups": groups,
+        "saturation": saturation,
+    }
+
+
+CHANNELS = {"conv1": 16, "depthwise": 16, "conv2": 48, "pool": 48, "dense": 10}
+LAYERS = {
+    "conv1": _layer("conv", 5, 2, 2, 1, "relu"),
+    "depthwise": _layer("depthwise", 3, 1, 1, CHANNELS["conv1"], "relu"),
+    "conv2": _layer("conv", 3, 2, 1, 1, "relu"),
+    "pool": _layer("max_pool", 2, 2, 0, CHANNELS["conv2"], "relu"),
+    "dense": _layer("dense", 3, 1, 0, 1, "linear"),
+}
+
+
+# -- training ----------------------------------------------------------------------------------
+
+
+def build() -> "dict[str, torch.nn.Module]":
+    """Return the layers of :data:`LAYERS` in order, with batch norm (``<layer>_norm``)."""
+    from torch import nn
+
+    modules: dict[str, nn.Module] = {}
+    channels = 1
+    for name, layer in LAYERS.items():
+        if layer["kind"] == "max_pool":
+            modules[name] = nn.MaxPool2d(layer["kernel"][0], layer["stride"])
+            continue
+        hidden = layer["saturation"] == "relu"
+        modules[name] = nn.Conv2d(
+            channels,
+            CHANNELS[name],
+            layer["kernel"][0],
+            layer["stride"],
+            layer["padding"],
+            groups=layer["groups"],
+            bias=not hidden,
+        )
+        channels = CHANNELS[name]
+        if hidden:
+            modules[f"{name}_norm"] = nn.BatchNorm2d(channels)
+            modules[f"{name}_relu"] = nn.ReLU()
+    return modules
+
+
+def augment(images: "torch.Tensor", generator: "torch.Generator") -> "torch.Tensor":
+    """Rotate, scale, shear, shift and elastically distort each image by its own random amounts."""
+    import torch
+    from torch.nn import functional
+
+    count, side = len(images), images.shape[-1]
+
+    def uniform(limit: float) -> torch.Tensor:
+        return limit * (torch.rand(count, generator=generator) * 2 - 1)
+
+    pixel = 2 / side  # in the coordinates of affine_grid, -1..1
+    angle = uniform(ROTATION)
+    scale_x, scale_y = 1 + uniform(SCALE), 1 + uniform(SCALE)
+    cosine, sine = torch.cos(angle), torch.sin(angle)
+    shear, shift_x, shift_y = uniform(SHEAR), uniform(SHIFT * pixel), uniform(SHIFT * pixel)
+    rows = [
+        torch.stack([cosine * scale_x, shear - sine * scale_y, shift_x], 1),
+        torch.stack([sine * scale_x, cosine * scale_y, shift_y], 1),
+    ]
+    grid = functional.affine_grid(torch.stack(rows, 1), list(images.shape), align_corners=False)
+    coarse = torch.randn(count, 2, 6, 6, generator=generator)
+    elastic = functional.interpolate(coarse, (side, side), mode="bicubic", align_corners=True)
+    grid = grid + ELASTIC * pixel * elastic.permute(0, 2, 3, 1)
+    return functional.grid_sample(images, grid, align_corners=False)
+
+
+def train(maps: NDArray[np.uint8], labels: NDArray[np.int64]) -> Arrays:
+    """Train on feature maps ``[n, 1, x, y]``; return the float weights, batch norm folded in."""
+    import torch
+    from torch import nn
+    from torch.nn import functional
+
+    torch.set_num_threads(1)
+    torch.use_deterministic_algorithms(True)
+    torch.manual_seed(TRAINING_SEED)
+    generator = torch.Generator().manual_seed(TRAINING_SEED)
+    images, targets = torch.from_numpy(maps).float() / 255, torch.from_numpy(labels)
+    modules = build()
+    network = nn.Sequential(*modules.values())
+    optimiser = torch.optim.AdamW(network.parameters(), lr=RATE, weight_decay=WEIGHT_DECAY)
+    batches = len(images) // TRAINING_BATCH
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, RATE, total_steps=EPOCHS * batches)
+    start = time.monotonic()
+    for epoch in range(EPOCHS):
+        order = torch.randperm(len(images), generator=generator)
+        total = 0.0
+        for batch in range(batches):
+            chosen = order[batch * TRAINING_BATCH : (batch + 1) * TRAINING_BATCH]
+            values = augment(images[chosen], generator)
+            penalty = torch.zeros(())
+            for module in network:
+                values = module(values)
+                if isinstance(module, nn.BatchNorm2d):
+                    _, bias = fold(module)
+                    penalty = penalty + SILENCE_PENALTY * bias.relu().mean()
+                elif isinstance(module, nn.ReLU):
+                    # (sum |a|)^2 / (n sum a^2), in [0, 1]: the density, if all active are equal.
+                    energy = values.numel() * values.square().sum() + 1e-9
+                    penalty = penalty + DENSITY_PENALTY * values.sum().square() / energy
+            loss = functional.cross_entropy(values.flatten(1), targets[chosen])
+            optimiser.zero_grad()
+            (loss + penalty).backward()
+            optimiser.step()
+            schedule.step()
+            total += loss.item()
+        if (epoch + 1) % 20 == 0 or epoch + 1 == EPOCHS:
+            elapsed = time.monotonic() - start
+            print(f"epoch {epoch + 1}: loss {total / batches:.4f}, {elapsed:.0f} s", flush=True)
+    network.eval()
+    with torch.no_grad():
+        predictions = torch.cat([network(part).flatten(1) for part in images.split(BATCH)])
+        arrays = {}
+        for name, module in modules.items():
+            if not isinstance(module, nn.Conv2d):
+                continue
+            weight, bias = module.weight, module.bias
+            if f"{name}_norm" in modules:
+                factor, bias = fold(modules[f"{name}_norm"])
+                weight = weight * factor[:, None, None, None]
+            assert bias is not None
+            arrays[f"float_{name}_weight"] = weight.numpy().copy()
+            arrays[f"float_{name}_bias"] = bias.numpy().copy()
+    folded = forward(Network(arrays=arrays, meta={"layers": LAYERS}), maps)
+    if not np.allclose(folded, predictions.numpy(), atol=1e-2):
+        raise RuntimeError("the numpy model of the folded network differs from PyTorch's")
+    if not np.array_equal(folded.argmax(axis=1), predictions.numpy().argmax(axis=1)):
+        raise RuntimeError("the numpy model of the folded network decides otherwise than PyTorch")
+    return arrays
+
+
+def fold(norm: Any) -> "tuple[torch.Tensor, torch.Tensor]":
+    """Return the factor on the weights and the bias that replace a batch norm."""
+    factor = norm.weight / (norm.running_var + norm.eps).sqrt()
+    return factor, norm.bias - norm.running_mean * factor
+
+
+# -- integers ----------------------------------------------------------------------------------
+
+
+def quantise_input(maps: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """Turn pixels 0..255 into the network's integer input, 0..15; a silent pixel stays 0."""
+    return (maps.astype(np.int64) + 8) // 17
+
+
+def wrap(sums: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return sums as a 16-bit two's complement accumulator holds them."""
+    return ((sums - STATE_LOW) & 0xFFFF) + STATE_LOW
+
+
+def evaluate(states: NDArray[np.int64], arrays: Arrays, name: str, saturation: str) -> Any:
+    """Requantise states ``[..., c, x, y]``: ``sat((state + bias) * m + half >> s)``."""
+    bias, multiplier, shift = (
+        arrays[f"{name}_{key}"].astype(np.int64)[:, None, None]
+        for key in ("bias", "multiplier", "shift")
+    )
+    half = np.where(shift > 0, np.left_shift(1, np.maximum(shift, 1) - 1), 0)
+    return np.clip(((states + bias) * multiplier + half) >> shift, *SATURATION[saturation])
+
+
+def integer_forward(
+    network: Network, maps: NDArray[np.uint8]
+) -> tuple[NDArray[np.int64], dict[str, dict[str, Any]]]:
+    """Return the logits ``[n, 10]``, and per layer what was seen on the way.
+
+    That is: the range of the sums, before any wrap, the range of the values, and the density
+    (share of values that are not 0, so the events per neuron).
+    """
+    logits = []
+    seen: dict[str, list[tuple[NDArray[np.int64], NDArray[np.int64]]]] = {}
+    for first in range(0, len(maps), BATCH):
+        values = quantise_input(maps[first : first + BATCH])
+        seen.setdefault("input", []).append((values, values))
+        for name, layer in network.meta["layers"].items():
+            if layer["kind"] == "max_pool":
+                sums = max_pool(values, size=layer["kernel"][0], stride=layer["stride"])
+            else:
+                geometry = {key: layer[key] for key in ("stride", "padding", "groups")}
+                weights = network.arrays[f"{name}_weights"].astype(np.float64)
+                # In float64, for its fast matrix product; exact, as sums stay far below 2^53.
+                sums = convolve(values.astype(np.float64), weights, **geometry).astype(np.int64)
+            values = evaluate(wrap(sums), network.arrays, name, layer["saturation"])
+            seen.setdefault(name, []).append((sums, values))
+        logits.append(values.reshape(len(values), -1))
+    return np.concatenate(logits), {name: _summary(parts) for name, parts in seen.items()}
+
+
+def _summary(parts: list[tuple[NDArray[np.int64], NDArray[np.int64]]]) -> dict[str, Any]:
+    nonzero = sum(np.count_nonzero(values) for _, values in parts)
+    return {
+        "measured_sums": [min(int(s.min()) for s, _ in parts), max(int(s.max()) for s, _ in parts)],
+        "measured_values": [
+            min(int(v.min()) for _, v in parts),
+            max(int(v.max()) for _, v in parts),
+        ],
+        "density": round(nonzero / sum(values.size for _, values in parts), 4),
+    }
+
+
+def worst_sums(weights: NDArray[Any], high: float) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return per output channel the lowest and the highest sum inputs within 0..high can cause."""
+    flat = weights.reshape(len(weights), -1) * high
+    return np.minimum(flat, 0).sum(axis=1), np.maximum(flat, 0).sum(axis=1)
+
+
+def quantise_weights(
+    weight: NDArray[np.float32], bias: NDArray[np.float32], *, high: int, step: float
+) -> tuple[NDArray[np.int8], NDArray[np.int16], NDArray[np.float64]]:
+    """Quantise one layer's weights per output channel, as finely as 8 bits and the state allow.
+
+    The scale starts at the finest that may fit and is made coarser, by half a per cent at a
+    time, until the rounded weights fit too: int8, and no sum of inputs 0..``high`` beyond the
+    16 bits of the state.  ``step`` is the real value of one integer step of the input.
+    """
+    channels = []
+    for row, offset in zip(weight.astype(np.float64), bias.astype(np.float64), strict=True):
+        (low_sum,), (high_sum,) = worst_sums(row[None], high)
+        scale = max(
+            np.abs(row).max() / WEIGHT_LIMIT,
+            high_sum / STATE_HIGH,
+            low_sum / STATE_LOW,
+            abs(offset) / step / BIAS_HIGH,
+        )
+        while True:
+            integers, integer_bias = np.rint(row / scale), np.rint(offset / scale / step)
+            (low_sum,), (high_sum,) = worst_sums(integers[None], high)
+            if (
+                np.abs(integers).max() <= WEIGHT_LIMIT
+                and STATE_LOW <= low_sum
+                and high_sum <= STATE_HIGH
+                and abs(integer_bias) <= BIAS_HIGH
+            ):
+                break
+            scale *= 1.005
+        channels.append((integers.astype(np.int8), np.int16(integer_bias), scale))
+    weights, biases, scales = zip(*channels, strict=True)
+    return np.stack(weights), np.array(biases), np.array(scales)
+
+
+def fixed_point(ratios: NDArray[np.float64]) -> tuple[NDArray[np.uint16], NDArray[np.uint8]]:
+    """Return multipliers and shifts with ``multiplier / 2^shift`` nearest to each ratio."""
+    shifts = [
+        min(SHIFT_HIGH, max(s for s in range(64) if round(ratio * 2**s) <= MULTIPLIER_HIGH))
+        for ratio in ratios.tolist()
+    ]
+    multipliers = [round(ratio * 2**s) for ratio, s in zip(ratios.tolist(), shifts, strict=True)]
+    if min(multipliers) < 1:
+        raise ValueError(f"a ratio of {min(ratios)} has no multiplier with a shift of {SHIFT_HIGH}")
+    return np.array(multipliers, dtype=np.uint16), np.array(shifts, dtype=np.uint8)
+
+
+def worst_ranges(arrays: Arrays, name: str, high: int) -> dict[str, list[int]]:
+    """Return the range of a layer's sums, and of its values, over all inputs within 0..high."""
+    weights = arrays[f"{name}_weights"].astype(np.int64)
+    if LAYERS[name]["kind"] == "max_pool":
+        ends = np.stack([np.zeros(len(weights), dtype=np.int64), np.full(len(weights), high)])
+    else:
+        ends = np.stack(worst_sums(weights, high))
+    values = evaluate(ends[:, :, None, None], arrays, name, LAYERS[name]["saturation"])
+    return {
+        "worst_sums": [int(ends.min()), int(ends.max())],
+        "worst_values": [int(values.min()), int(values.max())],
+    }
+
+
+def quantise(floats: Arrays, maps: NDArray[np.uint8]) -> Arrays:
+    """Quantise all layers, calibrated on training maps.
+
+    Each layer's largest possible value follows from the one before (starting from the input's
+    0..15), so the ranges of sums are proven for every input, not merely measured.
+    """
+    float_network = Network(arrays=floats, meta={"layers": LAYERS})
+    largest: dict[str, float] = {}
+    for first in range(0, len(maps), BATCH):
+        for name, values in layer_values(float_network, maps[first : first + BATCH]):
+            largest[name] = max(largest.get(name, 0.0), float(np.abs(values).max()))
+    arrays: Arrays = {}
+    step, high = 1 / INPUT_LEVELS, INPUT_LEVELS
+    for name, layer in LAYERS.items():
+        if layer["kind"] == "max_pool":
+            count = CHANNELS[name]
+            arrays[f"{name}_weights"] = np.ones((count, 1, *layer["kernel"]), dtype=np.int8)
+            arrays[f"{name}_bias"] = np.zeros(count, dtype=np.int16)
+            arrays[f"{name}_multiplier"] = np.ones(count, dtype=np.uint16)
+            arrays[f"{name}_shift"] = np.zeros(count, dtype=np.uint8)
+            continue
+        weights, bias, scales = quantise_weights(
+            floats[f"float_{name}_weight"], floats[f"float_{name}_bias"], high=high, step=step
+        )
+        out_step = largest[name] / LEVELS[name]
+        arrays[f"{name}_weights"], arrays[f"{name}_bias"] = weights, bias
+        arrays[f"{name}_multiplier"], arrays[f"{name}_shift"] = fixed_point(
+            scales * step / out_step
+        )
+        step, high = out_step, worst_ranges(arrays, name, high)["worst_values"][1]
+    return arrays
+
+
+# -- the file ----------------------------------------------------------------------------------
+
+
+def describe(arrays: Arrays, digits: Digits) -> Network:
+    """Prove the ranges, measure the rest, and put together all that ``digits.npz`` holds."""
+    train_maps, test_maps = feature_maps(digits.train_images), feature_maps(digits.test_images)
+    layers: dict[str, dict[str, Any]] = {}
+    high = INPUT_LEVELS
+    for name, layer in LAYERS.items():
+        layers[name] = {**layer, **worst_ranges(arrays, name, high)}
+        high = layers[name]["worst_values"][1]
+    network = Network(arrays=arrays, meta={"layers": layers})
+    train_logits, seen = integer_forward(network, train_maps)
+    test_logits, _ = integer_forward(network, test_maps)
+    for name in LAYERS:
+        layers[name] |= seen[name]
+    network.meta.update(
+        input={
+            "shape": [1, 28, 28],
+            "order": "channel, x (column), y (row)",
+            "rule": "(pixel + 8) // 17",
+            "range": [0, INPUT_LEVELS],
+            "density": seen["input"]["density"],
+        },
+        proof="worst_sums hold for every input: each layer takes worst_values of the one before",
+        measured_on="the training images: measured_sums, measured_values, density",
+        state_bits=16,
+        split_seed=SPLIT_SEED,
+        training_seed=TRAINING_SEED,
+        test_images_sha256=hashlib.sha256(test_maps.tobytes()).hexdigest(),
+        train_accuracy={
+            "float": accuracy(forward(network, train_maps), digits.train_labels),
+            "integer": accuracy(train_logits, digits.train_labels),
+        },
+        test_accuracy={
+            "float": accuracy(forward(network, test_maps), digits.test_labels),
+            "integer": accuracy(test_logits, digits.test_labels),
+        },
+    )
+    return network
+
+
+def save_network(network: Network, path: Path) -> None:
+    """Write an npz file that is the same, byte for byte, for the same network."""
+    arrays = network.arrays | {"meta": np.array(json.dumps(network.meta))}
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
+        for name, array in arrays.items():
+            entry = zipfile.ZipInfo(f"{name}.npy", date_time=(1980, 1, 1, 0, 0, 0))
+            with archive.open(entry, "w") as stream:
+                np.lib.format.write_array(stream, np.ascontiguousarray(array), allow_pickle=False)
+
+
+def report(network: Network) -> None:
+    """Print accuracies and, per layer, ranges and density."""
+    meta = network.meta
+    for part in ("train_accuracy", "test_accuracy"):
+        print(f"{part}: float {meta[part]['float']:.2%}, integer {meta[part]['integer']:.2%}")
+    print(f"input: density {meta['input']['density']:.1%}")
+    for name, layer in meta["layers"].items():
+        facts = ("worst_sums", "measured_sums", "worst_values", "measured_values")
+        ranges = ", ".join(f"{fact} {layer[fact]}" for fact in facts)
+        print(f"{name}: {ranges}, density {layer['density']:.1%}")
+
+
+def fifth(digits: Digits) -> Digits:
+    """Return the training images alone, every fifth of each digit as the new test images."""
+    order = np.argsort(digits.train_labels, kind="stable")
+    held = np.zeros(len(order), dtype=bool)
+    held[order[::5]] = True
+    return Digits(
+        train_images=digits.train_images[~held],
+        train_labels=digits.train_labels[~held],
+        test_images=digits.train_images[held],
+        test_labels=digits.train_labels[held],
+    )
+
+
+def main() -> None:
+    """Train, quantise, write ``digits.npz``; or one of the two options of the module's text."""
+    parser = argparse.ArgumentParser(description="Train and quantise the digits network.")
+    options = parser.add_mutually_exclusive_group()
+    options.add_argument("--validate", action="store_true", help="leave the test images alone")
+    options.add_argument("--check", action="store_true", help="recompute what the file claims")
+    arguments = parser.parse_args()
+    digits = load_digits()
+    if arguments.check:
+        stored = load_network()
+        again = describe(stored.arrays, digits)
+        report(again)
+        if again.meta != stored.meta:
+            raise SystemExit(f"{NETWORK_FILE.name} does not agree with what was recomputed")
+        return
+    if arguments.validate:
+        digits = fifth(digits)
+    maps = feature_maps(digits.train_images)
+    floats = train(maps, digits.train_labels)
+    network = describe(quantise(floats, maps) | floats, digits)
+    report(network)
+    if not arguments.validate:
+        save_network(network, NETWORK_FILE)
+
+
+if __name__ == "__main__":
+    main()
