@@ -44,7 +44,7 @@ class Edge:
     weights: npt.NDArray[np.int64]
     stride: tuple[int, int] = (1, 1)
     padding: tuple[int, int] = (0, 0)
-    """Left and top; what is needed on the right and bottom follows from the shapes."""
+    """Left and top, negative to crop; what is needed on the right and bottom follows from the shapes."""
     dilation: tuple[int, int] = (1, 1)
     groups: int = 1
     upsample: int = 0

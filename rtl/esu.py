@@ -1,6 +1,6 @@
 """The event-to-synapse unit: one event in, its word operations out."""
 
-from amaranth import Cat, Module, Mux, Signal, Value
+from amaranth import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -134,25 +134,40 @@ class Esu(wiring.Component):
         position_bytes = Signal(config.depth_word_bits + lane_bits)
         m.d.comb += position_bytes.eq(Mux(a_geometry.follow, 1, a_kernel.depth_words << lane_bits))
 
-        def digits(value: Value, per_phase: int) -> Value:
-            """The bits of `value` that belong to this phase, most significant first."""
-            padded = Cat(value, Value.cast(0).replicate(PHASES * per_phase - len(value)))
-            result = Signal(per_phase)
-            with m.Switch(phase_code):
-                for n in range(PHASES):
-                    with m.Case(n):
-                        m.d.comb += result.eq(padded[(PHASES - 1 - n) * per_phase:][:per_phase])
+        def digits(arriving: Value, held: Value, bits: int, count: int, overlap: int, name: str) -> Signal:
+            """In phase n the n-th of `count` groups of `bits` bits of a value, most significant first, with `overlap` bits.
+
+            Registered, so chosen a phase ahead: the first group is taken from what arrives, before it is held.
+            """
+            result = Signal(bits + overlap, name=name)
+            with m.If(step):
+                with m.Switch(phase_code):
+                    for n in range(count):
+                        source = arriving if n == 0 else held
+                        padded = Cat(Const(0, overlap), source, Const(0, bits * count))
+                        with m.Case((n - 1) % PHASES):
+                            m.d.sync += result.eq(padded[(count - 1 - n) * bits:][:bits + overlap])
+                    if count < PHASES:
+                        with m.Default():
+                            m.d.sync += result.eq(0)
             return result
 
-        def horner(terms: list[tuple[Value, Value]], per_phase: int, width: int, name: str) -> Value:
+        def horner(terms: list[tuple[Value, Value, Value]], per_phase: int, width: int, name: str) -> Value:
             """The sum of products after four phases: valid in the last one."""
             accumulator = Signal(width, name=f"{name}_accumulator")
             total: Value = (accumulator << per_phase)[:width]
-            for multiplier, multiplicand in terms:
-                digit = digits(multiplier, per_phase)
-                for n in range(per_phase):
-                    row = Mux(digit[n], multiplicand, 0)
-                    total = (total + (row << n))[:width]
+            for index, (arriving, held, early, multiplicand) in enumerate(terms):
+                if per_phase > 1:
+                    triple = Signal(len(multiplicand) + 2, name=f"{name}_triple_{index}")
+                    with m.If(advance):
+                        m.d.sync += triple.eq(add(early, early << 1, Const(0, 1), len(triple)))
+                digit = digits(arriving, held, per_phase, PHASES, 0, f"{name}_digit_{index}")
+                for n in range(0, per_phase, 2):
+                    if n + 1 < per_phase:
+                        row = Mux(digit[n + 1], Mux(digit[n], triple, multiplicand << 1), Mux(digit[n], multiplicand, 0))
+                    else:
+                        row = multiplicand & digit[n].replicate(len(multiplicand))
+                    total = add(total, Cat(Const(0, n), row, Const(0, width))[:width], Const(0, 1), width)
             result = Signal(width, name=f"{name}_sum")
             m.d.comb += result.eq(total)
             with m.If(step):
@@ -162,25 +177,21 @@ class Esu(wiring.Component):
             return result
 
         neuron_digits, tap_digits = -(-config.coordinate_bits // PHASES), -(-config.kernel_bits // PHASES)
-        state_sum = horner([(a_neuron_x, a_geometry.x_stride), (a_neuron_y, a_y_stride)], neuron_digits, state_bits,
+        state_sum = horner([(neuron_x, a_neuron_x, range_geometry.x_stride, a_geometry.x_stride), (ranges.neuron, a_neuron_y, y_stride, a_y_stride)], neuron_digits, state_bits,
                            "state")
-        tap_sum = horner([(a_tap_x, a_kernel.weight_x_step), (a_tap_y, position_bytes)], tap_digits, weight_bits, "tap")
+        tap_sum = horner([(tap_x, a_tap_x, None, a_kernel.weight_x_step), (ranges.tap, a_tap_y, None, position_bytes)], tap_digits, weight_bits, "tap")
 
         # Source channel times weight stride: radix 4, digits of -2 .. 2 (Booth), done before the last phase.
         stride = Cat(a_kernel.weight_stride_low, a_geometry.weight_stride_high)
-        count = config.channel_bits // 2 + 1
-        per_phase = -(-count // (PHASES - 1))
-        channel = Cat(Value.cast(0).replicate(1), a_event.c, Value.cast(0).replicate(6 * per_phase - config.channel_bits))
+        per_phase = -(-(config.channel_bits // 2 + 1) // (PHASES - 1))
+        group = digits(range_event.c, a_event.c, 2 * per_phase, PHASES - 1, 1, "channel_digits")
         channel_sum = Signal(weight_bits)
         total: Value = (channel_sum << (2 * per_phase))[:weight_bits]
         for n in reversed(range(per_phase)):
-            digit = Signal(3, name=f"digit_{n}")
-            with m.Switch(phase_code):
-                for p in range(PHASES - 1):
-                    with m.Case(p):
-                        m.d.comb += digit.eq(channel[((PHASES - 2 - p) * per_phase + n) * 2:][:3])
+            digit = group[2 * n:][:3]
             one, two = digit[0] ^ digit[1], (digit == 0b100) | (digit == 0b011)
-            row = ((Mux(one, stride, 0) | Mux(two, stride << 1, 0))[:weight_bits] ^ digit[2].replicate(weight_bits))
+            row = Mux(one, stride, 0) | Mux(two, stride << 1, 0)
+            row = (Cat(row, Const(0, weight_bits))[:weight_bits] ^ digit[2].replicate(weight_bits))
             row = Cat(digit[2].replicate(2 * n), row)[:weight_bits]
             total = add(total, row, digit[2], weight_bits)
         with m.If(step & ~phase[3]):
@@ -190,7 +201,7 @@ class Esu(wiring.Component):
 
         base = Signal(state_bits)
         first_channel = Mux(a_geometry.follow, a_event.c, Mux(a_geometry.table, a_kernel.source_channels, 0))
-        m.d.sync += base.eq(a_geometry.state_base + first_channel[lane_bits:])
+        m.d.sync += base.eq(add(a_geometry.state_base, first_channel[lane_bits:], Const(0, 1), state_bits))
 
         # -- start of the next event, waiting --------------------------------------------------
         next_shape = data.StructLayout({
@@ -200,7 +211,7 @@ class Esu(wiring.Component):
             "words": config.depth_word_bits, "one_word": 1, "first_lane": lane_bits, "last_lane": lane_bits,
             "follow": 1, "max": 1, "shift": config.product_shift_bits, "v": event_shape["v"].shape,
         })
-        start, start_valid = Signal(next_shape), Signal()
+        start, start_valid = Signal(next_shape, name="start"), Signal()
         g, k = a_geometry, a_kernel
         neuron_step, tap_step = Mux(g.dilated, g.step, 0), Mux(g.dilated, 0, g.step)
         m.d.sync += start_valid.eq((start_valid & ~load) | (advance & a_valid))
@@ -242,14 +253,15 @@ class Esu(wiring.Component):
             a, b = Signal(bits, attrs={"keep": 1}), Signal(bits)
             with m.Switch(mode):
                 with m.Case(0):
-                    m.d.comb += [a.eq(at), b.eq(word)]
+                    m.d.comb += [a.eq(at), b.eq(0 if word == 1 else word)]
                 with m.Case(1):
                     m.d.comb += [a.eq(row), b.eq(y)]
                 with m.Case(2):
                     m.d.comb += [a.eq(column), b.eq(x)]
                 with m.Case(3):
                     m.d.comb += [a.eq(partial), b.eq(rest)]
-            total = (a + b)[:bits]
+            total = Signal(bits, name=f"{name}_next")
+            m.d.comb += total.eq(add(a, b, (mode == 0) if word == 1 else Const(0, 1), bits))
             with m.If(enable):
                 m.d.sync += at.eq(total)
                 with m.If(mode != 0):

@@ -1,6 +1,6 @@
 """The ESU's range unit: which kernel taps of one dimension meet a neuron, in closed form."""
 
-from amaranth import Cat, Module, Mux, Signal, Value, signed, unsigned
+from amaranth import Cat, Const, Module, Mux, Signal, Value, signed, unsigned
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -8,8 +8,11 @@ from golden.config import CoreConfig
 
 
 def add(a: Value, b: Value, carry: Value, width: int) -> Value:
-    """a + b + carry in one carry chain of `width` bits."""
-    return (Cat(carry, a) + Cat(carry, b))[1:width + 1]
+    """a + b + carry of `width` bits in one carry chain; as a difference, whose operands synthesis does not swap.
+
+    So it is `a` that the carries are made from, and whatever makes `b` shares the LUTs of the sum.
+    """
+    return (Cat(carry, a) - Cat(Const(1, 1), ~Cat(b, Const(0, width))[:width]))[1:width + 1]
 
 
 class Range(wiring.Component):

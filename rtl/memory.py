@@ -1,6 +1,6 @@
 """The unified memory of a core: single-port SRAM banks behind fixed priorities."""
 
-from amaranth import Array, Const, Module, Signal, Value
+from amaranth import Array, Const, Module, Mux, Signal, Value
 from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -106,15 +106,19 @@ class BankedMemory(wiring.Component):
                     unclaimed[name][index].eq(~claimed),
                 ]
                 claimed = claimed | wants[name]
-            m.d.comb += bank.enable.eq(claimed)
-            for position, name in enumerate(order):
+            # The host by default: in a bank that nobody wants, any address does.
+            host = ports["host"]
+            address, write, write_data = host.address, host.write, host.write_data
+            for name in reversed(order[:-1]):
                 port = source[name]
-                with m.If(wants[name]) if position == 0 else m.Elif(wants[name]):
-                    m.d.comb += bank.address.eq(port.address[select_bits:])
-                    if name == "write_back":
-                        m.d.comb += [bank.write.eq(1), bank.write_data.eq(port.write_data)]
-                    elif hasattr(port, "write"):
-                        m.d.comb += [bank.write.eq(port.write), bank.write_data.eq(port.write_data)]
+                address = Mux(wants[name], port.address, address)
+                write = Mux(wants[name], getattr(port, "write", Const(name == "write_back", 1)), write)
+                if hasattr(port, "write_data"):
+                    write_data = Mux(wants[name], port.write_data, write_data)
+            m.d.comb += [
+                bank.enable.eq(claimed), bank.address.eq(address[select_bits:]), bank.write.eq(write),
+                bank.write_data.eq(write_data),
+            ]
 
         for name, port in ports.items():
             select = port.address[:select_bits]

@@ -190,13 +190,13 @@ class NeuronUpdate(wiring.Component):
             m.d.sync += previous.eq(requests.w_data)
 
         # Asked only with room for the answer, which lasts one cycle.
-        arriving = Signal()
+        arriving, reserved = Signal(), Signal(range(WORDS + 1))
         m.d.comb += [
-            self.weight.valid.eq(requests.r_rdy & (words.level + arriving < WORDS)),
-            self.weight.address.eq(requests.r_data), requests.r_en.eq(self.weight.valid & self.weight.ready),
+            self.weight.valid.eq(requests.r_rdy & (reserved != WORDS)), self.weight.address.eq(requests.r_data),
+            requests.r_en.eq(self.weight.valid & self.weight.ready),
             words.w_data.eq(self.weight.data), words.w_en.eq(arriving),
         ]
-        m.d.sync += arriving.eq(requests.r_en)
+        m.d.sync += [arriving.eq(requests.r_en), reserved.eq(reserved + requests.r_en - words.r_en)]
 
         front = Signal(self._queued)
         current, word = Signal(config.word_bits), Signal(config.word_bits)

@@ -131,7 +131,8 @@ class Peg(wiring.Component):
         step = Cat(position[0] & (stride != 0), (position[1] ^ position[0]) & stride[1])
         step_high = (position[2] ^ position[:2].any()) & stride_8
         short = step <= kernel[:2]
-        survives = kernel[3:].any() | Mux(step_high, short & kernel[2], short | kernel[2])
+        high = kernel[2] if len(kernel) > 2 else C(0, 1)
+        survives = kernel[3:].any() | Mux(step_high, short & high, short | high)
         first_inside = _compare(position[unit:half + 1], limit, equal=1)
         return in_range & Mux(negative, last_inside, first_inside & survives)
 
@@ -147,9 +148,9 @@ def _shift(value: Value, amount: Value, width: int) -> Value:
 def _compare(a: Value, b: Value, *, equal: int) -> Value:
     """a < b, or a <= b with `equal`, unsigned, without a carry chain: two bits at a time fit a lookup table of six."""
     result: Value = C(equal, 1)
-    start = len(a) % 2 + 2 if len(a) > 2 else 0
-    if start:
-        result = a[:start] <= b[:start] if equal else a[:start] < b[:start]
-    for low in range(start, len(a), 2):
-        result = Mux(a[low:low + 2] == b[low:low + 2], result, a[low:low + 2] < b[low:low + 2])
+    first = len(a) % 2 + 2
+    for i in range(min(first, len(a))):
+        result = Mux(a[i] == b[i], result, b[i])
+    for i in range(first, len(a), 2):
+        result = Mux(a[i:i + 2] == b[i:i + 2], result, a[i:i + 2] < b[i:i + 2])
     return result

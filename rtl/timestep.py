@@ -2,7 +2,6 @@
 
 from amaranth import Cat, Module, Signal, signed, unsigned
 from amaranth.lib import data, memory, stream, wiring
-from amaranth.lib.coding import PriorityEncoder
 from amaranth.lib.wiring import In, Out
 
 from golden.config import CoreConfig
@@ -81,8 +80,12 @@ class Timestep(wiring.Component):
         finished = Signal()
         current = Signal(config.population_bits)
 
-        m.submodules.encoder = encoder = PriorityEncoder(count)
-        m.d.comb += encoder.i.eq(ready & credited)
+        # The lowest population that may be evaluated.
+        next_population, any_ready = Signal(config.population_bits), Signal()
+        m.d.comb += any_ready.eq((ready & credited).any())
+        for number in reversed(range(count)):
+            with m.If(ready[number] & credited[number]):
+                m.d.comb += next_population.eq(number)
 
         # Credits that the last evaluated population owes, returned in the background.
         owed = Signal(config.incoming_bits)
@@ -179,8 +182,8 @@ class Timestep(wiring.Component):
                 with m.Elif(evaluating & finished & (owed == 0)):
                     m.d.sync += population.eq(current)
                     m.next = "finish"
-                with m.Elif(~evaluating & ~encoder.n):
-                    m.d.sync += [population.eq(encoder.o), current.eq(encoder.o)]
+                with m.Elif(~evaluating & any_ready):
+                    m.d.sync += [population.eq(next_population), current.eq(next_population)]
                     m.next = "start"
             with m.State("credit"):
                 m.d.comb += [
@@ -232,6 +235,6 @@ class Timestep(wiring.Component):
         starting = Cat(fsm.ongoing(state) for state in ("off", "read", "store", "fill", "own"))
         m.d.comb += [
             self.ready.eq(~starting.any()),
-            self.idle.eq(fsm.ongoing("idle") & ~evaluating & encoder.n & (owed == 0)),
+            self.idle.eq(fsm.ongoing("idle") & ~evaluating & ~any_ready & (owed == 0)),
         ]
         return m

@@ -1,0 +1,96 @@
+"""Synapress: a generator of synthesizable event-based CNN accelerators with compressed synapses.
+
+Bamberg et al., *Synapse Compression for Event-Based CNN Accelerators*, arXiv 2112.07019.
+
+The names below are imported when they are first used, so that `import synapress` is light and needs no extra:
+
+>>> import synapress
+>>> synapress.CoreConfig.preset("fpga_small").memory_words
+4096
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+_WHERE = {
+    "CoreConfig": "golden.config",
+    "PRESETS": "golden.config",
+    "layouts": "golden.words",
+    "SynapressError": "golden.errors",
+    "ConfigError": "golden.errors",
+    "FieldRangeError": "golden.errors",
+    "ImageError": "golden.errors",
+    "NetworkError": "golden.errors",
+    "MappingError": "golden.errors",
+    "EventError": "golden.errors",
+    "ToolError": "golden.errors",
+    "Core": "golden.core",
+    "Program": "golden.program",
+    "Population": "golden.program",
+    "Edge": "golden.program",
+    "Network": "mapper",
+    "compile_network": "mapper",
+    "Image": "mapper",
+    "EventCore": "rtl.core",
+    "generate": "rtl.verilog",
+    "estimate": "synapress.area",
+    "fmax": "synapress.area",
+}
+
+__all__ = [
+    "PRESETS",
+    "ConfigError",
+    "Core",
+    "CoreConfig",
+    "Edge",
+    "EventCore",
+    "EventError",
+    "FieldRangeError",
+    "Image",
+    "ImageError",
+    "MappingError",
+    "Network",
+    "NetworkError",
+    "Population",
+    "Program",
+    "SynapressError",
+    "ToolError",
+    "__version__",
+    "compile_network",
+    "estimate",
+    "fmax",
+    "generate",
+    "layouts",
+]
+
+if TYPE_CHECKING:
+    from golden.config import PRESETS, CoreConfig
+    from golden.core import Core
+    from golden.errors import (
+        ConfigError,
+        EventError,
+        FieldRangeError,
+        ImageError,
+        MappingError,
+        NetworkError,
+        SynapressError,
+        ToolError,
+    )
+    from golden.program import Edge, Population, Program
+    from golden.words import layouts
+    from mapper import Image, Network, compile_network
+    from rtl.core import EventCore
+    from rtl.verilog import generate
+    from synapress.area import estimate, fmax
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _WHERE:
+        raise AttributeError(f"module 'synapress' has no attribute '{name}'")
+    return getattr(importlib.import_module(_WHERE[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,21 +1,20 @@
 """Estimates of area and clock frequency, from open tools alone.
 
-**cmos.** Yosys maps to two- to four-input gates (`abc -g cmos`) and D flip-flops, and adds up the transistors of static
-CMOS gates (its own table: 4 for a NAND2, 16 for a flip-flop). A gate equivalent is 4 transistors. Memories of at least
-SRAM_BITS bits are not made of gates: they count 6 transistors a bit, for the bit cells alone, without decoders and sense
-amplifiers. Smaller ones are flip-flops. No wires, clock tree or fill: good for comparing blocks, not for square
+**cmos.** Yosys maps to gates of two to four inputs (`abc -g cmos`) and D flip-flops, and adds up the transistors of
+static CMOS (its own table: 4 for a NAND2, 16 for a flip-flop). A gate equivalent is 4 transistors. Memories of at least
+SRAM_BITS bits are not made of gates: they count 6 transistors a bit, for the bit cells alone, without decoders and
+sense amplifiers. Smaller ones are flip-flops. No wires, clock tree or fill: good for comparing blocks, not for square
 millimetres; for those give a Liberty library.
 
 **ice40, ecp5, xilinx.** Yosys' own flows (7 series for Xilinx), without buffers at the pins. LUTs as the devices have
-them: LUT4, or LUT6 for Xilinx; carry chains of the ECP5 and LUTs used as memory count as the LUTs they occupy; inverters of
-the Xilinx flow, which place and route absorbs, do not count.
+them: LUT4, or LUT6 for Xilinx. Carry chains of the ECP5 and LUTs used as memory count as the LUTs they occupy;
+inverters of the Xilinx flow, which place and route absorbs, do not count.
 
-**Frequency.** nextpnr on an ECP5 of speed grade 6, ports registered: in a chain of shift registers, as no package has so
-many pins. One seed; other seeds differ by some percent.
+**Frequency.** nextpnr on an ECP5 of speed grade 6, all ports registered: in one long shift register, as no package has
+so many pins. One seed; other seeds differ by some percent.
 """
 
 import re
-from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -143,9 +142,11 @@ def estimate(block: str | wiring.Component, config: CoreConfig, target: str, *, 
     raise ConfigError(f"unknown target '{target}'; there are: {', '.join(TARGETS)}, liberty")
 
 
-def fmax(block: str | wiring.Component, config: CoreConfig, *, device: str | None = None, seed: int = 1,
-         cache: Path | None = CACHE) -> Frequency:
+def fmax(block: str | wiring.Component, config: CoreConfig, *, dsp: bool = False, device: str | None = None,
+         seed: int = 1, cache: Path | None = CACHE) -> Frequency:
     """Clock frequency of one block on an ECP5; `device` is 25k, 45k or 85k, or the smallest that holds it.
+
+    Memories are in block RAM; multipliers are made of LUTs unless `dsp`.
 
     Raises:
         ConfigError: unknown block or device.
@@ -154,8 +155,8 @@ def fmax(block: str | wiring.Component, config: CoreConfig, *, device: str | Non
     name, component = _block(block, config)
     scan = _Scan(component)
     text = rtlil.convert(scan, name=name, ports=scan.ports, emit_src=False)
-    results = run_yosys(text, ["synth_lattice -family ecp5", "tee -q -o stat.json stat -json", "write_json net.json"],
-                        who=name, cache=cache)
+    flow = _FPGA["ecp5"].command(dsp)
+    results = run_yosys(text, [flow, "tee -q -o stat.json stat -json", "write_json net.json"], who=name, cache=cache)
     if device is None:
         device = _device(name, results["stat.json"]["design"]["num_cells_by_type"])
     elif device not in _DEVICES:
@@ -166,7 +167,8 @@ def fmax(block: str | wiring.Component, config: CoreConfig, *, device: str | Non
         raise ToolError(f"'{name}' has no path from register to register, so no clock frequency")
     clock, entry = min(clocks.items(), key=lambda item: item[1]["achieved"])
     path = next(path["path"] for path in report["critical_paths"] if path["from"] == path["to"] == f"posedge {clock}")
-    return Frequency(top=name, config=config.name, model="nextpnr-ecp5, speed grade 6, ports registered",
+    model = f"yosys, {flow}; nextpnr-ecp5, speed grade 6, ports registered"
+    return Frequency(top=name, config=config.name, model=model,
                      mhz=round(entry["achieved"], 2), device=f"ECP5-{device}", seed=seed,
                      path=(path[0]["from"]["cell"], path[-1]["to"]["cell"]))
 
@@ -206,12 +208,12 @@ _EVERT = [
 """Makes ports of the wires at each SRAM, so that all logic around it stays, and takes it out."""
 
 
-def _synthesise(text: str, common: dict[str, Any], evert: bool, script: list[str], statistics: str, cache: Path | None
-                ) -> dict[str, Any]:
+def _synthesise(text: str, common: dict[str, Any], evert: bool, script: list[str], statistics: str, cache: Path | None,
+                files: dict[str, str] | None = None) -> dict[str, Any]:
     """Statistics of the top after a script."""
     steps = [*(_EVERT if evert and common["sram_bits"] else []), *script, "delete t:$scopeinfo",
              f"tee -q -o stat.json {statistics}"]
-    results = run_yosys(text, steps, who=common["top"], cache=cache)
+    results = run_yosys(text, steps, who=common["top"], files=files, cache=cache)
     statistic: dict[str, Any] = results["stat.json"]["design"]
     return statistic
 
@@ -240,18 +242,17 @@ def _liberty(text: str, common: dict[str, Any], liberty: Path | None, cache: Pat
         raise ConfigError("target 'liberty' needs a library file")
     if not liberty.is_file():
         raise ConfigError(f"Liberty library '{liberty}' is not a file")
-    path = liberty.resolve()
-    # The script holds the library's time stamp, so that a changed one is not served from the cache.
-    stamp = path.stat().st_mtime_ns
-    quoted = str(path).replace(" ", "\\ ")
-    script = [f"# {stamp}", _GATES, f"dfflibmap -liberty {quoted}", f"abc -liberty {quoted}", "opt_clean"]
-    statistic = _synthesise(text, common, True, script, f"stat -json -liberty {quoted}", cache)
+    library = liberty.read_text(errors="replace")
+    script = [_GATES, "dfflibmap -liberty cells.lib", "abc -liberty cells.lib", "opt_clean"]
+    statistic = _synthesise(text, common, True, script, "stat -json -liberty cells.lib", cache, {"cells.lib": library})
     cells = statistic["num_cells_by_type"]
     unmapped = sorted(name for name in cells if name.startswith("$"))
     if unmapped:
-        raise ToolError(f"library '{liberty}' has no cell for {', '.join(unmapped)}: it needs a D flip-flop, an inverter, "
-                        "a buffer and a two-input gate")
-    sequential = set(re.findall(r"cell\s*\(\s*\"?(\w+)\"?\s*\)(?:(?!\bcell\s*\().)*?\bff\s*\(", path.read_text(), re.DOTALL))
+        raise ToolError(f"library '{liberty}' has no cell for {', '.join(unmapped)}: it needs a D flip-flop, an "
+                        "inverter, a buffer and a two-input gate")
+    # Cells with a group `ff` before the next cell begins.
+    pattern = r"\bcell\s*\(\s*\"?(\w+)\"?\s*\)(?:(?!\bcell\s*\().)*?\bff\s*\("
+    sequential = set(re.findall(pattern, library, re.DOTALL))
     return LibertyArea(**common, model=f"yosys, dfflibmap and abc with {liberty.name}", cells=cells,
                        flip_flops=sum(count for name, count in cells.items() if name in sequential),
                        library=liberty.name, cell_area=float(statistic["area"]))
@@ -271,6 +272,9 @@ class _Family:
     flip_flops: str
     block_rams: dict[str, float]
     dsps: str
+
+    def command(self, dsp: bool) -> str:
+        return f"{self.flow} {self.dsp if dsp else self.no_dsp}".strip()
 
 
 _FPGA = {
@@ -292,7 +296,7 @@ _FPGA = {
 
 def _fpga(text: str, common: dict[str, Any], dsp: bool, cache: Path | None) -> FpgaArea:
     family = _FPGA[common["target"]]
-    flow = f"{family.flow} {family.dsp if dsp else family.no_dsp}".strip()
+    flow = family.command(dsp)
     statistic = _synthesise(text, common, not common["memory"], [flow], "stat -json", cache)
     cells = statistic["num_cells_by_type"]
     return FpgaArea(**common, model=f"yosys, {flow}", cells=cells, flip_flops=_count(cells, family.flip_flops),
@@ -312,8 +316,8 @@ def _device(name: str, cells: dict[str, int]) -> str:
     for device, holds in _DEVICES.items():
         if all(need <= have for need, have in zip(needs, holds, strict=True)):
             return device
-    raise ToolError(f"'{name}' needs {needs[0]} LUTs, {needs[1]} block RAMs and {needs[2]} multipliers; the largest ECP5 has "
-                    f"{', '.join(map(str, _DEVICES['85k']))}")
+    raise ToolError(f"'{name}' needs {needs[0]} LUTs, {needs[1]} block RAMs and {needs[2]} multipliers; the largest "
+                    f"ECP5 has {', '.join(map(str, _DEVICES['85k']))}")
 
 
 class _Scan(Elaboratable):
@@ -345,10 +349,3 @@ class _Scan(Elaboratable):
             previous = register[-1]
         m.d.comb += self.scan_out.eq(previous)
         return m
-
-
-def estimate_all(blocks: Iterable[str], config: CoreConfig, targets: Iterable[str] = TARGETS, *, memory: bool = True,
-                 dsp: bool = False, cache: Path | None = CACHE) -> list[AreaReport]:
-    """Every block on every target, in order."""
-    chosen = list(targets)
-    return [estimate(block, config, target, memory=memory, dsp=dsp, cache=cache) for block in blocks for target in chosen]

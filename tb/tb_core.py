@@ -48,10 +48,10 @@ class CoreHost:
         """The trace: each state word at its evaluation."""
         while True:
             await RisingEdge(self.dut.clk)
-            if self.dut.rst.value == 0:
-                trace = unpack(self.layout, int(self.dut.evaluated.value))
-                if trace["valid"]:
-                    self.trace.append((trace["address"], trace["state"]))
+            value = self.dut.evaluated.value
+            if value[0] == 1:  # the rest is unknown until something has been read
+                trace = unpack(self.layout, int(value))
+                self.trace.append((trace["address"], trace["state"]))
 
     async def write(self, address: int, value: int, *, register: bool = False) -> None:
         self.requests.send({"address": address, "register": int(register), "write": 1, "data": value})

@@ -18,13 +18,13 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 from cocotb.triggers import RisingEdge
 
 from golden.config import CoreConfig
-from golden.esu import EdgeDescriptor, ValueEvent, WordOperation, operations
-from golden.neuron import accumulate, pack_lanes, unpack_lanes, wrap
+from golden.esu import WordOperation
 from rtl.memory import BankedMemory
 from rtl.neuron import WRITE_DELAY, NeuronUpdate
 from rtl.ports import MemoryPort, ReadPort, op_layout
 from tb.launch import parameters, seed
 from tb.memory import MemoryModel
+from tb.neuron_work import LAYERS, interior, layer, note, random_operations, random_words, update
 from tb.stream import StreamDriver, clock_and_reset, pauses, wait_until
 
 COUNTERS = ("retired", "synapses", "stall_bank", "stall_hazard", "stall_weight", "address_error")
@@ -57,56 +57,6 @@ class NeuronOnBanks(wiring.Component):
         return m
 
 
-# -- expectations ----------------------------------------------------------------------------------
-
-
-def weights_of(words: Sequence[int], operation: WordOperation, config: CoreConfig) -> list[int]:
-    """The signed weight of each lane."""
-    index, byte = divmod(operation.weight_address, config.word_bits // 8)
-    step = 0 if operation.broadcast else 1
-    return [wrap(words[index] >> 8 * (byte + step * lane), 8) for lane in range(config.lanes)]
-
-
-def lanes_of(operation: WordOperation, config: CoreConfig) -> list[bool]:
-    """Which lanes an operation updates."""
-    return [bool(operation.mask >> lane & 1) for lane in range(config.lanes)]
-
-
-def update(words: list[int], operation: WordOperation, config: CoreConfig) -> None:
-    """Do one operation on the memory words, by the golden model; one that leaves the memory does nothing."""
-    if operation.state_address < config.memory_words:
-        states = accumulate(
-            unpack_lanes(words[operation.state_address], config), weights_of(words, operation, config), operation.v,
-            lanes_of(operation, config), shift=operation.shift, maximum=bool(operation.max),
-            state_bits=config.state_bits,
-        )
-        words[operation.state_address] = pack_lanes(states, config)
-
-
-def note(coverage: Counter[str], words: Sequence[int], operation: WordOperation, config: CoreConfig) -> None:
-    """Count which kinds of update an operation is going to make."""
-    if operation.state_address >= config.memory_words:
-        coverage["outside the memory"] += 1
-        return
-    word_bytes, lanes = config.word_bits // 8, lanes_of(operation, config)
-    coverage[f"shift {operation.shift}"] += 1
-    if operation.broadcast:
-        coverage[f"broadcast lane {operation.mask.bit_length() - 1}"] += 1
-        coverage[f"broadcast byte {operation.weight_address % word_bytes}"] += 1
-    else:
-        coverage[f"group {operation.weight_address % word_bytes // config.lanes}"] += 1
-        coverage["all lanes" if all(lanes) else "some lanes" if any(lanes) else "no lane"] += 1
-    states = unpack_lanes(words[operation.state_address], config)
-    for state, weight, masked in zip(states, weights_of(words, operation, config), lanes, strict=True):
-        product = wrap(exact := weight * operation.v << operation.shift, config.state_bits)
-        if masked:
-            coverage["product wraps" if product != exact else "product fits"] += 1
-            if operation.max:
-                coverage["maximum taken" if product > state else "maximum kept"] += 1
-            elif wrap(state + product, config.state_bits) != state + product:
-                coverage["sum wraps up" if product > 0 else "sum wraps down"] += 1
-
-
 def required(config: CoreConfig, on_banks: bool) -> set[str]:
     """The bins that every random run must hit."""
     word_bytes, product_bits = config.word_bits // 8, config.weight_bits + config.value_bits - 1
@@ -126,43 +76,6 @@ def required(config: CoreConfig, on_banks: bool) -> set[str]:
         bins |= {"weight refused", "weight word shared", "write in time", "write held back", "two writes wait",
                  "read beside write", "weights changed while idle"}
     return bins
-
-
-def random_operations(generator: random.Random, config: CoreConfig, count: int, first_weight: int
-                      ) -> Iterator[WordOperation]:
-    """Operations in runs, as edges make them and worse: states below the word `first_weight`, weights from there on."""
-    word_bytes = config.word_bits // 8
-    low, high = -(1 << config.value_bits - 1), (1 << config.value_bits - 1) - 1
-    bytes_from, bytes_to = first_weight * word_bytes, (config.memory_words - 1) * word_bytes
-    while count > 0:
-        broadcast, maximum = int(generator.random() < 0.4), int(generator.random() < 0.4)
-        shift, walk = generator.randrange(1 << config.product_shift_bits), generator.choice(["run", "few", "any"])
-        reach, step = generator.choice([1, 2, 4]), generator.choice([1, 1, 3, config.banks])
-        state, byte = generator.randrange(first_weight), generator.randrange(bytes_from, bytes_to)
-        for _ in range(min(count, generator.randint(1, 24))):
-            state = {"run": state + step, "any": generator.randrange(first_weight),
-                     "few": state - state % reach + generator.randrange(reach)}[walk] % first_weight
-            byte += 1 if broadcast else config.lanes
-            if generator.random() < 0.1 or byte >= bytes_to:
-                byte = generator.randrange(bytes_from, bytes_to)
-            mask = 1 << generator.randrange(config.lanes)
-            if not broadcast:
-                mask = generator.choice([0, mask, generator.getrandbits(config.lanes), (1 << config.lanes) - 1])
-            yield WordOperation(
-                state_address=state + (config.memory_words if generator.random() < 0.03 else 0),
-                weight_address=byte if broadcast else byte - byte % config.lanes,
-                mask=mask, broadcast=broadcast, max=maximum, shift=shift,
-                v=generator.choice([low, high, 0, 1, -1, generator.randint(low, high), generator.randint(low, high)]),
-            )
-            count -= 1
-
-
-def random_words(generator: random.Random, config: CoreConfig) -> list[int]:
-    """A memory full of states, some of them near the ends of their range."""
-    high = (1 << config.state_bits - 1) - 1
-    return [pack_lanes([generator.choice([generator.randint(-high - 1, high), generator.randint(high - 99, high),
-                                          generator.randint(-high - 1, 99 - high)]) for _ in range(config.lanes)],
-                       config) for _ in range(config.memory_words)]
 
 
 # -- what is watched -------------------------------------------------------------------------------
@@ -300,7 +213,7 @@ class Bench:
         self.on_banks = hasattr(dut, "host__valid")
         self.words = random_words(self.generator, self.config) if words is None else words
         """The memory's words; on banks they have to be written first."""
-        self.patterns = {port: "never" for port in ("op", "state", "weight", *OTHERS)}
+        self.patterns = dict.fromkeys(("op", "state", "weight", *OTHERS), "never")
         self.watch = Watch(dut, self.config, None if self.on_banks else self.words)
         self.driver = StreamDriver(dut, "op", op_layout(self.config), pause=self.pace("op"), generator=self.generator)
         if self.on_banks:
@@ -426,30 +339,6 @@ async def timing_scenario(dut: Any) -> None:
     assert writes[:2] == [8, 9] and counts["two writes wait"], "a full buffer"
 
 
-def layer(config: CoreConfig, *, depth: int, kernel: int, step: int = 0, sources: int, follow: bool = False,
-          weight_offset: int = 0) -> EdgeDescriptor:
-    """An edge of a square kernel into a population of 16 × 16."""
-    words = -(-depth // config.lanes)
-    y_stride = words | follow
-    position = 1 if follow else config.lanes * words
-    return EdgeDescriptor(
-        state_base=0, width=16, height=16, x_stride=16 * y_stride, step=step, dilated=0, table=0, follow=int(follow),
-        shift=0, pad=int(follow), max=0, kernel_width=kernel, kernel_height=kernel, depth_words=words,
-        last_lane=(depth - 1) % config.lanes, weight_base=16 * 16 * y_stride + weight_offset,
-        weight_x_step=kernel * position, source_channels=sources, weight_stride=kernel * kernel * position,
-        y_stride=y_stride,
-    )
-
-
-LAYERS: dict[str, dict[str, Any]] = {
-    "conv 3x3, 32 to 32": {"depth": 32, "kernel": 3, "sources": 32},
-    "conv 5x5 stride 2, 24 to 36": {"depth": 36, "kernel": 5, "step": 1, "sources": 24},
-    "conv 1x1, 64 to 256": {"depth": 256, "kernel": 1, "sources": 64},
-    "depthwise 3x3, 32": {"depth": 32, "kernel": 3, "sources": 32, "follow": True},
-}
-"""What the useful work per cycle is measured on."""
-
-
 async def utilisation_scenario(dut: Any) -> None:
     """Word operations per cycle of interior events of LAYERS, `operations` of each, for each bank that the weights may
     start in; with `evaluation`, one evaluation access in as many cycles beside them. Writes utilisation.json.
@@ -463,12 +352,7 @@ async def utilisation_scenario(dut: Any) -> None:
     results = {}
     for name, shape in LAYERS.items():
         for offset in range(config.banks):
-            descriptor = layer(config, weight_offset=offset, **shape)
-            work: list[WordOperation] = []
-            while len(work) < parameters()["operations"]:
-                x, y = (generator.randrange((16 << descriptor.step) - descriptor.kernel_width + 1) for _ in range(2))
-                event = ValueEvent(0, x, y, generator.randrange(descriptor.source_channels), 1)
-                work += operations(config, descriptor, event)
+            work = interior(generator, config, layer(config, weight_offset=offset, **shape), parameters()["operations"])
             before, start = Counter(watch.counts), watch.cycle
             await bench.run(work)
             counts, cycles = watch.counts - before, watch.cycle - start

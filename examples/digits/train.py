@@ -279,25 +279,25 @@ def worst_sums(weights: NDArray[Any], high: float) -> tuple[NDArray[Any], NDArra
 
 
 def quantise_weights(
-    weight: NDArray[np.float32], bias: NDArray[np.float32], *, high: int, step: float
+    weight: NDArray[np.float64], bias: NDArray[np.float64], *, high: int
 ) -> tuple[NDArray[np.int8], NDArray[np.int16], NDArray[np.float64]]:
     """Quantise one layer's weights per output channel, as finely as 8 bits and the state allow.
 
-    The scale starts at the finest that may fit and is made coarser, by half a per cent at a
-    time, until the rounded weights fit too: int8, and no sum of inputs 0..``high`` beyond the
-    16 bits of the state.  ``step`` is the real value of one integer step of the input.
+    ``weight`` is per integer step of the input.  The scale starts at the finest that may fit and
+    is made coarser, by half a per cent at a time, until the rounded weights fit too: int8, and
+    no sum of inputs 0..``high`` beyond the 16 bits of the state.
     """
     channels = []
-    for row, offset in zip(weight.astype(np.float64), bias.astype(np.float64), strict=True):
+    for row, offset in zip(weight, bias, strict=True):
         (low_sum,), (high_sum,) = worst_sums(row[None], high)
         scale = max(
             np.abs(row).max() / WEIGHT_LIMIT,
             high_sum / STATE_HIGH,
             low_sum / STATE_LOW,
-            abs(offset) / step / BIAS_HIGH,
+            abs(offset) / BIAS_HIGH,
         )
         while True:
-            integers, integer_bias = np.rint(row / scale), np.rint(offset / scale / step)
+            integers, integer_bias = np.rint(row / scale), np.rint(offset / scale)
             (low_sum,), (high_sum,) = worst_sums(integers[None], high)
             if (
                 np.abs(integers).max() <= WEIGHT_LIMIT
@@ -345,12 +345,13 @@ def quantise(floats: Arrays, maps: NDArray[np.uint8]) -> Arrays:
     0..15), so the ranges of sums are proven for every input, not merely measured.
     """
     float_network = Network(arrays=floats, meta={"layers": LAYERS})
-    largest: dict[str, float] = {}
+    largest: dict[str, NDArray[np.float64]] = {}
     for first in range(0, len(maps), BATCH):
         for name, values in layer_values(float_network, maps[first : first + BATCH]):
-            largest[name] = max(largest.get(name, 0.0), float(np.abs(values).max()))
+            peaks = np.abs(values).max(axis=(0, 2, 3)).astype(np.float64)
+            largest[name] = np.maximum(largest.get(name, 0), peaks)
     arrays: Arrays = {}
-    step, high = 1 / INPUT_LEVELS, INPUT_LEVELS
+    steps, high = np.full(1, 1 / INPUT_LEVELS), INPUT_LEVELS
     for name, layer in LAYERS.items():
         if layer["kind"] == "max_pool":
             count = CHANNELS[name]
@@ -359,15 +360,17 @@ def quantise(floats: Arrays, maps: NDArray[np.uint8]) -> Arrays:
             arrays[f"{name}_multiplier"] = np.ones(count, dtype=np.uint16)
             arrays[f"{name}_shift"] = np.zeros(count, dtype=np.uint8)
             continue
-        weights, bias, scales = quantise_weights(
-            floats[f"float_{name}_weight"], floats[f"float_{name}_bias"], high=high, step=step
-        )
-        out_step = largest[name] / LEVELS[name]
+        grid = steps[:, None, None]  # of the input channels
+        weight = floats[f"float_{name}_weight"] * (grid if layer["groups"] == 1 else grid[:, None])
+        weights, bias, scales = quantise_weights(weight, floats[f"float_{name}_bias"], high=high)
+        if layer["saturation"] == "linear":  # channels are compared with each other: one step
+            steps = np.full(CHANNELS[name], largest[name].max() / LEVELS[name])
+        else:
+            steps = largest[name] / LEVELS[name]
+        multiplier, shift = fixed_point(scales / steps)
         arrays[f"{name}_weights"], arrays[f"{name}_bias"] = weights, bias
-        arrays[f"{name}_multiplier"], arrays[f"{name}_shift"] = fixed_point(
-            scales * step / out_step
-        )
-        step, high = out_step, worst_ranges(arrays, name, high)["worst_values"][1]
+        arrays[f"{name}_multiplier"], arrays[f"{name}_shift"] = multiplier, shift
+        high = worst_ranges(arrays, name, high)["worst_values"][1]
     return arrays
 
 

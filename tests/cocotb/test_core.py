@@ -41,11 +41,13 @@ def bench_parameters(config: CoreConfig, rng: np.random.Generator, *, frames: in
     }
 
 
-@pytest.mark.parametrize("name", CONFIGS)
-@pytest.mark.parametrize("pause", ["never", "randomly", "bursts"])
-def test_core_equals_golden(name: str, pause: str, simulator: str, seed: int) -> None:
-    if simulator == "icarus" and (name, pause) not in [("fpga_small", "bursts"), ("grai_vip", "randomly")]:
-        pytest.skip("Icarus is slow: two of the cases are enough for a second opinion")
+CASES = [("verilator", name, pause) for name in CONFIGS for pause in ("never", "randomly", "bursts")]
+# Icarus is slow: two cases are enough for a second opinion.
+CASES += [("icarus", "fpga_small", "bursts"), ("icarus", "grai_vip", "randomly")]
+
+
+@pytest.mark.parametrize(("simulator", "name", "pause"), CASES, indirect=["simulator"])
+def test_core_equals_golden(simulator: str, name: str, pause: str, seed: int) -> None:
     rng = np.random.default_rng([seed, *name.encode(), *pause.encode()])
     pause_out = "mostly" if pause == "randomly" else pause
     parameters = bench_parameters(CONFIGS[name], rng, pause_in=pause, pause_out=pause_out)
@@ -54,11 +56,10 @@ def test_core_equals_golden(name: str, pause: str, simulator: str, seed: int) ->
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("number", range(50))
-def test_many_networks(number: int, simulator: str, seed: int) -> None:
+@pytest.mark.parametrize(("simulator", "number"), [("verilator", n) for n in range(50)] + [("icarus", n) for n in (0, 1)],
+                         indirect=["simulator"])
+def test_many_networks(simulator: str, number: int, seed: int) -> None:
     """Several populations on one core, one network each."""
-    if simulator == "icarus" and number % 10:
-        pytest.skip("Icarus is slow: every tenth network is enough for a second opinion")
     rng = np.random.default_rng([seed, 1000, number])
     parameters = bench_parameters(SMALL, rng, frames=3, pause_in="randomly", pause_out="bursts")
     launch(EventCore(SMALL), name="core", module="tb.tb_core", simulator=simulator, parameters=parameters, seed=seed)

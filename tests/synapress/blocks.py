@@ -1,0 +1,66 @@
+"""Components whose area can be told by hand."""
+
+from amaranth import Module, Signal
+from amaranth.lib import wiring
+from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import In, Out
+
+
+class Nands(wiring.Component):
+    """`count` NANDs of two bits, inputs and output registered."""
+
+    def __init__(self, count: int):
+        self.count = count
+        super().__init__({"a": In(count), "b": In(count), "q": Out(count)})
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        a, b, q = (Signal(self.count, reset_less=True) for _ in range(3))
+        m.d.sync += [a.eq(self.a), b.eq(self.b), q.eq(~(a & b))]
+        m.d.comb += self.q.eq(q)
+        return m
+
+
+class Multiplier(wiring.Component):
+    """A registered 8×8 multiplication."""
+
+    a: In(8)
+    b: In(8)
+    q: Out(16)
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        a, b = Signal(8, reset_less=True), Signal(8, reset_less=True)
+        m.d.sync += [a.eq(self.a), b.eq(self.b), self.q.eq(a * b)]
+        return m
+
+
+class Store(wiring.Component):
+    """A memory with one port: of 512 × 16 bits (an SRAM), or of other sizes."""
+
+    def __init__(self, depth: int = 512, width: int = 16):
+        self.depth, self.width = depth, width
+        super().__init__({"address": In(range(depth)), "write": In(1), "data": In(width), "q": Out(width)})
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        m.submodules.memory = memory = Memory(shape=self.width, depth=self.depth, init=[])
+        write, read = memory.write_port(), memory.read_port()
+        m.d.comb += [write.addr.eq(self.address), write.en.eq(self.write), write.data.eq(self.data),
+                     read.addr.eq(self.address), read.en.eq(~self.write), self.q.eq(read.data)]
+        return m
+
+
+class Mixed(wiring.Component):
+    """Four NANDs, a multiplication and 8 kb of memory."""
+
+    def __init__(self) -> None:
+        self.parts = {"nands": Nands(4), "multiplier": Multiplier(), "store": Store()}
+        super().__init__({name: Out(part.signature) for name, part in self.parts.items()})
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        for name, part in self.parts.items():
+            m.submodules[name] = part
+            wiring.connect(m, wiring.flipped(getattr(self, name)), part)
+        return m
