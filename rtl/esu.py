@@ -106,17 +106,17 @@ class Esu(wiring.Component):
         with m.If(step & phase[1]):
             m.d.sync += [range_kernel.eq(kernel), y_stride.eq(depth_words | range_geometry.pad)]
         m.d.comb += [
-            ranges.enable.eq(step),
-            ranges.anchor.eq(Mux(phase[1], range_event.y, range_event.x)),
+            ranges.enable.eq(step), ranges.second.eq(phase[1]), ranges.third.eq(phase[3]),
+            ranges.x.eq(range_event.x), ranges.y.eq(range_event.y),
             ranges.step.eq(range_geometry.step), ranges.dilated.eq(range_geometry.dilated),
-            ranges.kernel.eq(Mux(phase[2], kernel.kernel_height, kernel.kernel_width)),
-            ranges.size.eq(Mux(phase[2], range_geometry.height, range_geometry.width)),
+            ranges.kernel_width.eq(range_kernel.kernel_width), ranges.kernel_height.eq(range_kernel.kernel_height),
+            ranges.width.eq(range_geometry.width), ranges.height.eq(range_geometry.height),
         ]
+        # x is a phase ahead of y.
         neuron_x, tap_x = Signal.like(ranges.neuron), Signal.like(ranges.tap)
-        count_x, none_x = Signal.like(ranges.count), Signal()
+        none_x = Signal()
         with m.If(step):
-            m.d.sync += [neuron_x.eq(ranges.neuron), tap_x.eq(ranges.tap), count_x.eq(ranges.count),
-                         none_x.eq(ranges.none)]
+            m.d.sync += [neuron_x.eq(ranges.neuron), tap_x.eq(ranges.tap), none_x.eq(ranges.none)]
 
         # -- addresses -------------------------------------------------------------------------
         a_valid, a_event = Signal(), Signal(event_shape)
@@ -126,11 +126,14 @@ class Esu(wiring.Component):
         a_count_x, a_count_y = Signal.like(ranges.count), Signal.like(ranges.count)
         with m.If(advance):
             m.d.sync += [
-                a_valid.eq(range_valid & ~none_x & ~ranges.none), a_event.eq(range_event),
+                a_valid.eq(range_valid), a_event.eq(range_event), a_count_x.eq(ranges.count),
                 a_geometry.eq(range_geometry), a_kernel.eq(range_kernel), a_y_stride.eq(y_stride),
                 a_neuron_x.eq(neuron_x), a_neuron_y.eq(ranges.neuron), a_tap_x.eq(tap_x), a_tap_y.eq(ranges.tap),
-                a_count_x.eq(count_x), a_count_y.eq(ranges.count),
             ]
+        with m.If(step & phase[0]):
+            m.d.sync += a_count_y.eq(ranges.count)
+            with m.If(none_x | ranges.none):
+                m.d.sync += a_valid.eq(0)
         position_bytes = Signal(config.depth_word_bits + lane_bits)
         m.d.comb += position_bytes.eq(Mux(a_geometry.follow, 1, a_kernel.depth_words << lane_bits))
 
@@ -157,13 +160,13 @@ class Esu(wiring.Component):
             accumulator = Signal(width, name=f"{name}_accumulator")
             total: Value = (accumulator << per_phase)[:width]
             for index, (arriving, held, early, multiplicand) in enumerate(terms):
-                if per_phase > 1:
+                if early is not None:
                     triple = Signal(len(multiplicand) + 2, name=f"{name}_triple_{index}")
                     with m.If(advance):
                         m.d.sync += triple.eq(add(early, early << 1, Const(0, 1), len(triple)))
                 digit = digits(arriving, held, per_phase, PHASES, 0, f"{name}_digit_{index}")
-                for n in range(0, per_phase, 2):
-                    if n + 1 < per_phase:
+                for n in range(0, per_phase, 1 if early is None else 2):
+                    if early is not None and n + 1 < per_phase:
                         row = Mux(digit[n + 1], Mux(digit[n], triple, multiplicand << 1), Mux(digit[n], multiplicand, 0))
                     else:
                         row = multiplicand & digit[n].replicate(len(multiplicand))
@@ -177,9 +180,11 @@ class Esu(wiring.Component):
             return result
 
         neuron_digits, tap_digits = -(-config.coordinate_bits // PHASES), -(-config.kernel_bits // PHASES)
-        state_sum = horner([(neuron_x, a_neuron_x, range_geometry.x_stride, a_geometry.x_stride), (ranges.neuron, a_neuron_y, y_stride, a_y_stride)], neuron_digits, state_bits,
+        state_sum = horner([(~neuron_x, ~a_neuron_x, range_geometry.x_stride, a_geometry.x_stride),
+                             (~ranges.neuron, ~a_neuron_y, y_stride, a_y_stride)], neuron_digits, state_bits,
                            "state")
-        tap_sum = horner([(tap_x, a_tap_x, None, a_kernel.weight_x_step), (ranges.tap, a_tap_y, None, position_bytes)], tap_digits, weight_bits, "tap")
+        tap_sum = horner([(~tap_x, ~a_tap_x, None, a_kernel.weight_x_step), (~ranges.tap, ~a_tap_y, None, position_bytes)],
+                         tap_digits, weight_bits, "tap")
 
         # Source channel times weight stride: radix 4, digits of -2 .. 2 (Booth), done before the last phase.
         stride = Cat(a_kernel.weight_stride_low, a_geometry.weight_stride_high)

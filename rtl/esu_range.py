@@ -1,6 +1,6 @@
 """The ESU's range unit: which kernel taps of one dimension meet a neuron, in closed form."""
 
-from amaranth import Cat, Const, Module, Mux, Signal, Value, signed, unsigned
+from amaranth import Cat, Const, Module, Mux, Signal, Value, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -16,79 +16,91 @@ def add(a: Value, b: Value, carry: Value, width: int) -> Value:
 
 
 class Range(wiring.Component):
-    """First tap, first destination and count of the surviving taps of one dimension.
-
-    Three pipeline stages, one dimension per enabled cycle; a result leaves `neuron` and `tap` (registered) after two
-    enabled cycles, `count` and `none` (combinational from registers) in the third.
+    """First tap, first destination and count of the surviving taps, of x and then of y.
 
     With u = x_min the part that can be large is the tap of an anchor outside (u < 0), or the neuron of one inside. It is
-    ceil(|u| / 2**σ), the other is (-|u|) mod 2**σ; σ = step if exactly one of u < 0 and `dilated` holds, else 0.
-    Then the taps and the neurons that are left are divided by the step that each is walked in; the lesser counts.
+    ceil(|u| / 2**s), the other is (-|u|) mod 2**s; s = step if exactly one of u < 0 and `dilated` holds, else 0. Then the
+    taps and the neurons that are left are divided by the step that each is walked in; the lesser counts.
     Bamberg et al., arXiv 2112.07019, section 4.3, visits all taps instead; the closed form is this project's.
 
+    A pipeline of four stages that x enters and y follows a cycle behind. In the phases 0 to 3 of an event:
+
+    | stage | x | y | needs | gives, in the next phase |
+    |---|---|---|---|---|
+    | 1 | 0 | 1 | x_min, y_min, step, dilated | |
+    | 2 | 1 | 2 | | neuron, tap |
+    | 3 | 2 | 3 | kernel and population sizes | none |
+    | 4 | 3 | 0 of the next event | | count |
+
     Ports:
-        enable: advance the pipeline.
-        anchor: x_min or y_min, signed. step, dilated: of the descriptor, for stage 1.
-        kernel, size: kernel extent and population extent, both minus one, for stage 2 (one enabled cycle later).
-        neuron, tap: first destination coordinate and first tap.
-        count: surviving taps minus one, if not `none`.
+        enable: end of a phase. second: y is in stage 1 (phase 1). third: y is in stage 3 (phase 3).
+        x, y: anchors. step, dilated: of the descriptor, in phases 0 to 2.
+        kernel_width, kernel_height, width, height: stored, so minus one, in phases 2 and 3.
+        neuron, tap: first destination coordinate and first tap, inverted.
+        none: no tap survives. count: surviving taps minus one, if any.
     """
 
     def __init__(self, config: CoreConfig):
         self.config = config
         super().__init__({
-            "enable": In(1), "anchor": In(signed(config.offset_bits)), "step": In(config.step_bits), "dilated": In(1),
-            "kernel": In(config.kernel_bits), "size": In(config.coordinate_bits),
+            "enable": In(1), "second": In(1), "third": In(1),
+            "x": In(signed(config.offset_bits)), "y": In(signed(config.offset_bits)),
+            "step": In(config.step_bits), "dilated": In(1),
+            "kernel_width": In(config.kernel_bits), "kernel_height": In(config.kernel_bits),
+            "width": In(config.coordinate_bits), "height": In(config.coordinate_bits),
             "neuron": Out(config.coordinate_bits), "tap": Out(config.kernel_bits),
-            "count": Out(config.kernel_bits), "none": Out(1),
+            "none": Out(1), "count": Out(config.kernel_bits),
         })
 
     def elaborate(self, platform):  # type: ignore[no-untyped-def]
         config = self.config
         m = Module()
-        most = (1 << config.step_bits) - 1
-        bits = config.offset_bits
-        limit_bits = max(config.coordinate_bits, config.kernel_bits)
-        left_bits = max(bits, limit_bits + 1)
+        bits, most = config.offset_bits, (1 << config.step_bits) - 1
+        tap_bits = max(bits, config.kernel_bits + 1)
+        none = Const(0, 1)
 
-        # Stage 1: floor(-|u| / 2**σ) and its remainder.
-        negative = self.anchor[-1]
+        # Stage 1: -|u| divided by 2**s, rounded down, and the remainder.
+        anchor = Mux(self.second, self.y, self.x)
+        negative, shift = Signal(), Signal(config.step_bits)
         distance = Signal(signed(bits))
-        shift = Signal(config.step_bits)
+        large, small, outside = Signal(signed(bits)), Signal(most), Signal()
         m.d.comb += [
-            distance.eq(add(Mux(negative, self.anchor, ~self.anchor), Value.cast(0).replicate(bits), ~negative, bits)),
+            negative.eq(anchor[-1]),
+            distance.eq(add(Const(0, bits), anchor ^ ~negative.replicate(bits), ~negative, bits)),
             shift.eq(Mux(negative == self.dilated, self.step, 0)),
         ]
-        large, small = Signal(signed(bits)), Signal(most)
-        negative_1, small_shift_1, large_shift_1 = Signal(), Signal(config.step_bits), Signal(config.step_bits)
         with m.If(self.enable):
             m.d.sync += [
-                large.eq(distance >> shift), small.eq(distance[:most] & ((1 << shift) - 1)),
-                negative_1.eq(negative), small_shift_1.eq(shift),
-                large_shift_1.eq(Mux(negative == self.dilated, 0, self.step)),
+                large.eq(distance >> shift), small.eq(distance[:most] & ((1 << shift) - 1)), outside.eq(negative),
             ]
 
-        # Stage 2: what is left behind the first tap and the first neuron, minus one.
-        large_limit, small_limit = Signal(limit_bits), Signal(limit_bits)
-        large_left, small_left = Signal(signed(left_bits)), Signal(signed(limit_bits + 1))
-        small_shift_2, large_shift_2 = Signal(config.step_bits), Signal(config.step_bits)
-        m.d.comb += [
-            large_limit.eq(Mux(negative_1, self.kernel, self.size)),
-            small_limit.eq(Mux(negative_1, self.size, self.kernel)),
-        ]
+        # Stage 2: ~tap and ~neuron, as ~(-large) = large - 1.
+        tap, neuron = Signal(tap_bits), Signal(bits)
+        low = ~Cat(small, Const(0, bits))
+        m.d.comb += [self.tap.eq(tap), self.neuron.eq(neuron)]
         with m.If(self.enable):
             m.d.sync += [
-                large_left.eq(large + large_limit), small_left.eq(small_limit - small),
-                self.neuron.eq(Mux(negative_1, small, -large)), self.tap.eq(Mux(negative_1, -large, small)),
-                small_shift_2.eq(small_shift_1), large_shift_2.eq(large_shift_1),
+                tap.eq(add(outside.replicate(tap_bits), Mux(outside, large, low).as_signed(), none, tap_bits)),
+                neuron.eq(add((~outside).replicate(bits), Mux(outside, low, large), none, bits)),
             ]
 
-        # Stage 3: in steps; the smaller one.
-        large_steps, small_steps = Signal(unsigned(limit_bits)), Signal(unsigned(limit_bits))
+        # Stage 3: taps and neurons left behind the first ones.
+        taps_left, neurons_left = Signal(tap_bits), Signal(bits)
+        m.d.comb += self.none.eq(taps_left[-1] | neurons_left[-1])
+        with m.If(self.enable):
+            m.d.sync += [
+                taps_left.eq(add(tap, Mux(self.third, self.kernel_height, self.kernel_width), Const(1, 1), tap_bits)),
+                neurons_left.eq(add(neuron, Mux(self.third, self.height, self.width), Const(1, 1), bits)),
+            ]
+
+        # Stage 4: in steps; the lesser. The steps are those of the event that stage 3 was about.
+        tap_shift, neuron_shift = Signal(config.step_bits), Signal(config.step_bits)
+        with m.If(self.enable & ~self.third):
+            m.d.sync += [tap_shift.eq(Mux(self.dilated, 0, self.step)), neuron_shift.eq(Mux(self.dilated, self.step, 0))]
+        tap_steps, neuron_steps = Signal(config.kernel_bits), Signal(config.coordinate_bits)
         m.d.comb += [
-            self.none.eq(large_left[-1] | small_left[-1]),
-            large_steps.eq(large_left[:limit_bits] >> large_shift_2),
-            small_steps.eq(small_left[:limit_bits] >> small_shift_2),
-            self.count.eq(Mux(large_steps < small_steps, large_steps, small_steps)),
+            tap_steps.eq(taps_left[:config.kernel_bits] >> tap_shift),
+            neuron_steps.eq(neurons_left[:config.coordinate_bits] >> neuron_shift),
+            self.count.eq(Mux(neuron_steps < tap_steps, neuron_steps, tap_steps)),
         ]
         return m

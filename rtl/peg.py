@@ -1,7 +1,7 @@
 """The programmable event generator: firing neurons to events, one axon per cycle."""
 
 from amaranth import C, Cat, Module, Mux, Signal, Value, signed
-from amaranth.lib import stream, wiring
+from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from golden.config import CoreConfig
@@ -55,7 +55,7 @@ class Peg(wiring.Component):
             more.eq(pending & ~left[:-1].all()),
             self.axon.valid.eq(self.room & pending), self.axon.address.eq(address),
             issue.eq(self.axon.valid & self.axon.ready),
-            self.neuron.ready.eq(~pending | (issue & ~more)),
+            self.neuron.ready.eq(~more & (~pending | (self.room & self.axon.ready))),
             load.eq(self.neuron.valid & self.neuron.ready),
         ]
         with m.If(load):
@@ -72,19 +72,18 @@ class Peg(wiring.Component):
         m.d.comb += self.busy.eq(pending | reading | shifted | added)
         return m
 
-    def _generate(self, m: Module, reading: Value, neuron: Value):  # type: ignore[no-untyped-def]
-        """Axon word and neuron to event: shift, add, test, with registers between. Returns the registers' valid."""
+    def _generate(self, m: Module, reading: Value, neuron: data.View) -> tuple[Value, Value]:
+        """Axon word and its neuron to event: shift, add, test, with registers between. Returns the registers' valid."""
         config, event = self.config, self.event.payload
         axon = struct(layouts(config).axon)(self.axon.data[:layouts(config).axon.bits])
 
-        def register(value, clear=None):  # type: ignore[no-untyped-def]
+        def register(value: Value, clear: Value | None = None) -> Signal:
             signal = Signal(Value.cast(value).shape(), name="register", reset_less=clear is not None)
             m.d.sync += signal.eq(value if clear is None else Mux(clear, 0, value))
             return signal
 
-        # END is made of cleared offsets, plus what END carries, which any other neuron clears.
-        end, is_value = neuron.end, ~neuron.end
-        end_shifted, shifted = register(end), register(reading)
+        # An end's offsets are cleared, its x, y, c are zeros already: what it carries is ORed in before the adders.
+        end_shifted, shifted = register(neuron.end), register(reading)
         end_added, added = register(end_shifted), register(shifted)
 
         hits = []
@@ -95,7 +94,7 @@ class Peg(wiring.Component):
             shape = signed(config.offset_bits + 2)
             fine = Signal(shape, name=f"{axis}_fine", reset_less=True)
             m.d.sync += fine.eq(_shift(neuron[axis], axon.upsample[:SHIFT_LOW], shape.width))
-            offset, core = register(axon[f"{axis}_offset"], end), register(axon[f"core_{axis}"])
+            offset, core = register(axon[f"{axis}_offset"], neuron.end), register(axon[f"core_{axis}"])
             core_wide = Signal(shape, name=f"{axis}_core")
             position = Signal(shape, name=axis, reset_less=True)
             m.d.comb += core_wide.eq(Mux(end_shifted, core, 0))
@@ -104,19 +103,17 @@ class Peg(wiring.Component):
             hits.append(self._hit(
                 position, register(register(axon[f"{axis}_limit"])), register(kernel), register(kernel.all()),
                 stride_added, stride_8))
-            m.d.comb += [
-                event[axis].eq(position), event[f"core_{axis}"].eq(register(core)),
-            ]
+            m.d.comb += [event[axis].eq(position), event[f"core_{axis}"].eq(register(core))]
         source = register(neuron.c) | Mux(end_shifted, register(neuron.population), 0)
         m.d.comb += [
-            event.c.eq(register((register(axon.c_offset, end) + source)[:config.channel_bits])),
+            event.c.eq(register((register(axon.c_offset, neuron.end) + source)[:config.channel_bits])),
             event.v.eq(register(register(neuron.v))), event.id.eq(register(register(axon.id))),
             event.kind.eq(end_added),
             self.event.valid.eq(added & (end_added | (hits[0] & hits[1]))),
         ]
         return shifted, added
 
-    def _hit(self, position, limit, kernel, large, stride, stride_8):  # type: ignore[no-untyped-def]
+    def _hit(self, position: Value, limit: Value, kernel: Value, large: Value, stride: Value, stride_8: Value) -> Value:
         """`golden.peg.hits`; the kernel's extent is stored minus one, and `large` says that it is the maximum."""
         config = self.config
         unit, half = config.extent_unit_log2, config.offset_bits - 2
@@ -132,7 +129,7 @@ class Peg(wiring.Component):
         step_high = (position[2] ^ position[:2].any()) & stride_8
         short = step <= kernel[:2]
         high = kernel[2] if len(kernel) > 2 else C(0, 1)
-        survives = kernel[3:].any() | Mux(step_high, short & high, short | high)
+        survives = kernel[3:].any() | Mux(step_high == high, short, high)
         first_inside = _compare(position[unit:half + 1], limit, equal=1)
         return in_range & Mux(negative, last_inside, first_inside & survives)
 
