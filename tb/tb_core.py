@@ -30,6 +30,7 @@ class CoreHost:
         self.inputs = StreamDriver(dut, "event_in", event, pause=pauses(pause_in, generator), generator=generator)
         self.outputs: list[dict[str, int]] = []
         self.credits = 0
+        self.way_back: list[tuple[int, int, int]] = []
         self.ends = 0
         self.trace: list[tuple[int, int]] = []
         StreamMonitor(dut, "event_out", event, pause=pauses(pause_out, generator), on_receive=self._receive)
@@ -38,6 +39,7 @@ class CoreHost:
     def _receive(self, event: dict[str, int]) -> None:
         if event["kind"] == EventKind.CREDIT:
             self.credits += 1
+            self.way_back.append((event["core_x"], event["core_y"], event["id"]))
             return
         self.outputs.append(event)
         if event["kind"] == EventKind.END:
@@ -126,6 +128,8 @@ async def frames(dut: Any) -> None:
     await host.status(2)
 
     assert by_id(host.outputs) == by_id(expected)
+    sent = [event.unpack(word) for frame in given["frames"] for word in frame]
+    assert sorted(host.way_back) == sorted((-e["x"], -e["y"], e["c"]) for e in sent if e["kind"] == EventKind.END)
     assert sorted(host.trace) == sorted(golden.trace)
     counters = await host.counters()
     for name, value in golden.counters.items():

@@ -25,7 +25,7 @@ CONFIGS = {
 
 def bench_parameters(config: CoreConfig, rng: np.random.Generator, *, frames: int = 2, **pause: str) -> dict:
     network = random_network(rng)
-    _, image = compile_network(network, config)
+    _, image = compile_network(network, config, host=(-3, 2))
     axons = {entry["name"]: entry["axons"] for entry in image.manifest["inputs"]}
     pack = layouts(config).event.pack
     high_channel = (1 << config.channel_bits) - 1
