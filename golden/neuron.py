@@ -183,7 +183,8 @@ def evaluate_population(
             for y in range(population["height"]):
                 address = (place.states + x * place.x_stride + y * place.y_stride + channel_word) % size
                 trace.append((address, int(memory[address])))
-                for c, state, parameter in zip(channels, unpack_lanes(memory[address], config), parameters):
+                states = unpack_lanes(memory[address], config)[:len(channels)]
+                for c, state, parameter in zip(channels, states, parameters, strict=True):
                     v = evaluate_one(state, **parameter, saturation=population["saturation"], config=config)
                     if v:
                         neurons.append({"x": x, "y": y, "c": c, "v": v, **common, "end": 0})

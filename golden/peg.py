@@ -1,7 +1,7 @@
 """The programmable event generator: a firing neuron and an axon give at most one event.
 
-Bamberg et al., arXiv 2112.07019, section 4.2 and algorithm 3. The hit test goes beyond the paper's: an event is not sent
-either where the kernel overlaps the destination, but no tap survives the destination's stride.
+Bamberg et al., arXiv 2112.07019, section 4.2 and algorithm 3. The hit test goes beyond the paper's: an event is not
+sent either where the kernel overlaps the destination, but no tap survives the destination's stride.
 """
 
 from collections.abc import Iterable, Mapping

@@ -157,6 +157,14 @@ def build_image(
         RuleError: the program does not fit the core.
     """
     plan = check(program, config, pad=pad, host=host)
+    image = write_image(plan)
+    image.manifest["sums"] = [report.to_json() for report in sums(program, config, measured=measured)]
+    return image
+
+
+def write_image(plan: Plan) -> Image:
+    """The words of a plan that keeps every rule, and their manifest, without the report on sums."""
+    config = plan.config
     table, writer = layouts(config), _Writer(plan)
     for edge in plan.edges:
         name, destination = edge.edge.name, plan.population(edge.edge.destination)
@@ -179,7 +187,7 @@ def build_image(
         states = depth * width * height * config.state_bits // 8
         writer.region("states", name, item.state_base, item.state_words, states)
     for edge in plan.edges:
-        rows = table_fields(edge, plan.population(edge.edge.destination).population.shape[0], config)
+        rows = table_fields(edge, config)
         for number, fields in enumerate(rows):
             writer.put(edge.table_base + number, table.table, fields, edge.edge.name)
         writer.region("tables", edge.edge.name, edge.table_base, len(rows))
@@ -188,8 +196,7 @@ def build_image(
         writer.region("weights", edge.edge.name, edge.weight_base, edge.weight_words, used)
     parts = writer.bytes.view("<u8").astype(np.uint64).reshape(-1, config.word_bits // 64)
     image = Image(config, parts, len(plan.edges), len(plan.populations), {})
-    reports = sums(program, config, measured=measured)
-    image.manifest = _manifest(plan, image, writer.regions) | {"sums": [report.to_json() for report in reports]}
+    image.manifest = _manifest(plan, image, writer.regions)
     validate(parts, config, edges=image.edges, populations=image.populations)
     return image
 
@@ -202,21 +209,22 @@ def _put_weights(writer: _Writer, plan: EdgePlan, depth: int) -> int:
         kernels = flipped[:1, 0] if plan.uniform else flipped[:, 0]
         writer.put_bytes(plan.weight_base, kernels)
         return kernels.size
-    per_group = depth // edge.groups
     ordered = flipped.transpose(1, 2, 3, 0)  # source channel within its group, column, row, destination channel
     if plan.kind != TABLE:
         padded = np.zeros((*ordered.shape[:3], plan.position_bytes), np.uint8)
         padded[..., :depth] = ordered
         writer.put_bytes(plan.weight_base, padded)
         return ordered.size
-    address = plan.weight_base
-    for c, first in enumerate(plan.first_channels):
-        padded = np.zeros((*ordered.shape[1:3], plan.table_words[c] * lanes), np.uint8)
-        padded[..., first % lanes:first % lanes + per_group] = (
-            ordered[c % edge.weights.shape[1], :, :, first:first + per_group])
+    address, used = plan.weight_base, 0
+    for (first, count, index), words, size in zip(plan.rows, plan.table_words, plan.channel_words, strict=True):
+        if not count:
+            continue
+        padded = np.zeros((*ordered.shape[1:3], words * lanes), np.uint8)
+        padded[..., first % lanes:first % lanes + count] = ordered[index, :, :, first:first + count]
         writer.put_bytes(address, padded)
-        address += plan.channel_words[c]
-    return per_group * len(plan.first_channels) * ordered.shape[1] * ordered.shape[2]
+        address += size
+        used += count * ordered.shape[1] * ordered.shape[2]
+    return used
 
 
 def _manifest(plan: Plan, image: Image, regions: list[dict[str, Any]]) -> dict[str, Any]:

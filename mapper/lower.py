@@ -89,17 +89,27 @@ def legalise(program: Program, config: CoreConfig) -> Program:
     edges: list[Edge] = []
     violations: list[Violation] = []
     for edge in program.edges:
-        source, destination = program.population(edge.source), program.population(edge.destination)
-        stride = _stride(edge, destination, config)
-        if isinstance(stride, Violation):
-            violations.append(stride)
-            continue
-        stepped = dataclasses.replace(edge, stride=(stride, stride))
-        filled, dilation = _dilate(stepped, config)
-        edges += _split(filled, dilation, source.shape[0], destination.shape[0], config)
+        destination = program.population(edge.destination)
+        legal = legalise_edge(edge, program.population(edge.source).shape[0], destination, config)
+        if isinstance(legal, Violation):
+            violations.append(legal)
+        else:
+            edges += legal
     if violations:
         raise RuleError(violations)
     return dataclasses.replace(program, edges=edges)
+
+
+def legalise_edge(
+    edge: Edge, source_depth: int, destination: Population, config: CoreConfig
+) -> list[Edge] | Violation:
+    """One edge in pieces that descriptors can express, or why there is none."""
+    stride = _stride(edge, destination, config)
+    if isinstance(stride, Violation):
+        return stride
+    stepped = dataclasses.replace(edge, stride=(stride, stride))
+    filled, dilation = _dilate(stepped, config)
+    return list(_split(filled, dilation, source_depth, destination.shape[0], config))
 
 
 def _max_step(config: CoreConfig) -> int:

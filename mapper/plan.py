@@ -4,6 +4,7 @@ The plan never refuses: `mapper.rules` compares it with the hardware, `mapper.im
 those of docs/architecture.md [B §4.2, §4.3].
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,8 +17,39 @@ SHARED, DEPTHWISE, TABLE = "shared", "depthwise", "table"
 """The three kinds of kernels that an edge descriptor can describe."""
 
 
+TableRow = tuple[int, int, int]
+"""What one source channel's table word leads to: first destination channel, how many, and the weights' second index."""
+
+
+@dataclass(kw_only=True, eq=False)
+class TableEdge(Edge):
+    """Part of a grouped edge whose cuts do not follow its groups: the table says where each source channel leads.
+
+    `weights` are (D_dst, D_src / groups, KW, KH) of the destination's own channels; `groups` is not used.
+    """
+
+    rows: tuple[TableRow, ...]
+    """By source channel; one that leads to no channel here has a count of 0 and a kernel of one zero."""
+
+
+def table_rows(edge: Edge, source_depth: int, destination_depth: int) -> tuple[TableRow, ...]:
+    """The rows of an edge of kind TABLE."""
+    if isinstance(edge, TableEdge):
+        return edge.rows
+    per_group, sources = destination_depth // edge.groups, source_depth // edge.groups
+    return tuple((c // sources * per_group, per_group, c % sources) for c in range(source_depth))
+
+
+def row_words(row: TableRow, lanes: int) -> int:
+    """Channel words of a position of a table row's kernel."""
+    first, count, _ = row
+    return (first + count - 1) // lanes - first // lanes + 1 if count else 1
+
+
 def edge_kind(edge: Edge, source_depth: int, destination_depth: int) -> str:
     """SHARED: all channels to all; DEPTHWISE: channel c to c; TABLE: groups, with a table word per source channel."""
+    if isinstance(edge, TableEdge):
+        return TABLE
     if edge.groups == source_depth == destination_depth:
         return DEPTHWISE
     return SHARED if edge.groups == 1 else TABLE
@@ -27,6 +59,8 @@ def position_bytes(edge: Edge, source_depth: int, destination_depth: int, config
     """Bytes of weights per kernel position and source channel; with TABLE the most of any channel."""
     if edge_kind(edge, source_depth, destination_depth) == DEPTHWISE:
         return 1
+    if isinstance(edge, TableEdge):
+        return config.lanes * max(row_words(row, config.lanes) for row in edge.rows)
     per_group = destination_depth // edge.groups
     return config.lanes * max(
         (first + per_group - 1) // config.lanes - first // config.lanes + 1
@@ -55,8 +89,8 @@ class EdgePlan:
     position_bytes: int
     weight_x_step: int
     weight_stride: int
-    first_channels: tuple[int, ...]
-    """TABLE: first destination channel by source channel; else empty."""
+    rows: tuple[TableRow, ...]
+    """TABLE: see `table_rows`; else empty."""
     table_words: tuple[int, ...]
     """TABLE: channel words of the kernel by source channel; else empty."""
     channel_words: tuple[int, ...]
@@ -67,6 +101,7 @@ class EdgePlan:
     uniform: bool
     """DEPTHWISE: one kernel, stored once, serves all channels."""
     axon: AxonPlan
+    """The axon at its source; of several sources the first's."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,6 +115,8 @@ class PopulationPlan:
     parameters: int
     """Parameter words: 1 if uniform, else one per channel."""
     ids: tuple[int, ...]
+    incoming: int
+    """Axons that lead into it: one per ID, unless several sources share an ID."""
     pad: int
     depth_words: int
 
@@ -114,6 +151,8 @@ class Plan:
     populations: tuple[PopulationPlan, ...]
     edges: tuple[EdgePlan, ...]
     words: int
+    inputs: int
+    """Inputs that the host makes events for, of this core alone."""
 
     def population(self, name: str) -> PopulationPlan:
         return next(plan for plan in self.populations if plan.population.name == name)
@@ -127,7 +166,7 @@ def log2(value: int) -> int:
 def plan_axon(
     edge: Edge, source: Population, destination: Population, config: CoreConfig, identifier: int, core: tuple[int, int]
 ) -> AxonPlan:
-    """The axon of one uncut edge: X_off = XP + 1 - extent [B §4.2]."""
+    """The axon of one edge: X_off = XP + 1 - extent [B §4.2]; where fragments start is part of the padding."""
     dilated = max(edge.dilation) > 1
     stride = 0 if dilated else log2(edge.stride[0])
     coarse = 1 << config.kernel_bits
@@ -178,62 +217,87 @@ def plan_core(
         host: relative core address of the host, which sends the inputs and takes the outputs.
     """
     hosted = [population for population in program.populations if population.name not in program.inputs]
-    incoming = {population.name: program.edges_into(population.name) for population in hosted}
-    order = [edge for population in hosted for edge in incoming[population.name]]
-    ids = {id(edge): number for number, edge in enumerate(order)}
+    order = [edge for population in hosted for edge in program.edges_into(population.name)]
     axons = {
         id(edge): plan_axon(
-            edge, program.population(edge.source), program.population(edge.destination), config, ids[id(edge)],
+            edge, program.population(edge.source), program.population(edge.destination), config, number,
             (-host[0], -host[1]) if edge.source in program.inputs else (0, 0))
-        for edge in order
+        for number, edge in enumerate(order)
     }
+    outgoing = {
+        population.name: [axons[id(edge)] for edge in program.edges_from(population.name) if id(edge) in axons] + [
+            _output_axon(population, number, config, host)
+            for number, output in enumerate(program.outputs) if output == population.name]
+        for population in hosted
+    }
+    depths = [program.population(edge.source).shape[0] for edge in order]
+    return layout(
+        program, hosted, order, config, depths=depths, axons=[axons[id(edge)] for edge in order], outgoing=outgoing,
+        incoming={population.name: len(program.edges_into(population.name)) for population in hosted}, pad=pad,
+        host=host, inputs=len(program.inputs))
+
+
+def layout(
+    program: Program, hosted: Sequence[Population], order: Sequence[Edge], config: CoreConfig, *,
+    depths: Sequence[int], axons: Sequence[AxonPlan], outgoing: Mapping[str, Sequence[AxonPlan]],
+    incoming: Mapping[str, int], pad: bool, host: tuple[int, int], inputs: int = 0,
+) -> Plan:
+    """The plan of one core of which everything is known but the addresses.
+
+    Args:
+        program: for lookups by the rules.
+        hosted: its populations.
+        order: its edges by ID; those of a population are consecutive, in the order of the populations.
+        depths: source channels of each edge.
+        axons: the axon, or the first of the axons, of each edge.
+        outgoing: axons of each population.
+        incoming: how many axons lead into each population.
+    """
     address = 2 * len(order) + len(hosted)
     populations = []
     for index, population in enumerate(hosted):
         name, depth = population.name, population.shape[0]
-        kinds = {edge_kind(edge, program.population(edge.source).shape[0], depth) for edge in incoming[name]}
-        outgoing = [axons[id(edge)] for edge in program.edges_from(name) if id(edge) in axons]
-        outgoing += [_output_axon(population, number, config, host)
-                     for number, output in enumerate(program.outputs) if output == name]
+        ids = [number for number, edge in enumerate(order) if edge.destination == name]
+        kinds = {edge_kind(order[number], depths[number], depth) for number in ids}
         populations.append(PopulationPlan(
-            index=index, population=population, base=address, axons=tuple(outgoing),
-            parameters=len(parameter_words(population)), ids=tuple(ids[id(edge)] for edge in incoming[name]),
+            index=index, population=population, base=address, axons=tuple(outgoing[name]),
+            parameters=len(parameter_words(population)), ids=tuple(ids), incoming=incoming[name],
             pad=int(pad and DEPTHWISE in kinds), depth_words=-(-depth // config.lanes)))
         address = populations[-1].state_base + populations[-1].state_words
+    sizes = {population.name: population.shape[0] for population in hosted}
     tables = []
-    for edge in order:
+    for edge, depth in zip(order, depths, strict=True):
         tables.append(address)
-        source_depth = program.population(edge.source).shape[0]
-        if edge_kind(edge, source_depth, program.population(edge.destination).shape[0]) == TABLE:
-            address += source_depth
+        if edge_kind(edge, depth, sizes[edge.destination]) == TABLE:
+            address += depth
     edges = []
     for number, edge in enumerate(order):
-        edges.append(_plan_edge(program, edge, number, config, tables[number], address, axons[id(edge)]))
+        edges.append(plan_edge(edge, depths[number], sizes[edge.destination], number, config, tables[number], address,
+                               axons[number]))
         address += edges[-1].weight_words
     return Plan(program=program, config=config, host=host, populations=tuple(populations), edges=tuple(edges),
-                words=address)
+                words=address, inputs=inputs)
 
 
-def _plan_edge(
-    program: Program, edge: Edge, identifier: int, config: CoreConfig, table_base: int, weight_base: int, axon: AxonPlan
+def plan_edge(
+    edge: Edge, source_depth: int, destination_depth: int, identifier: int, config: CoreConfig, table_base: int,
+    weight_base: int, axon: AxonPlan
 ) -> EdgePlan:
-    source_depth = program.population(edge.source).shape[0]
-    destination_depth = program.population(edge.destination).shape[0]
+    """One edge's kernel: its kind, and the size and the steps of its weights."""
     kind = edge_kind(edge, source_depth, destination_depth)
     width, height = edge.weights.shape[2:]
     word = config.word_bits // 8
     unit = position_bytes(edge, source_depth, destination_depth, config)
-    first_channels: tuple[int, ...] = ()
+    rows: tuple[TableRow, ...] = ()
     table_words: tuple[int, ...] = ()
     channel_words: tuple[int, ...] = ()
     uniform, weight_stride, x_step = False, 0, height * unit
     if kind == TABLE:
-        per_group, sources = destination_depth // edge.groups, source_depth // edge.groups
-        first_channels = tuple(c // sources * per_group for c in range(source_depth))
-        table_words = tuple((first + per_group - 1) // config.lanes - first // config.lanes + 1
-                            for first in first_channels)
-        channel_words = tuple(-(-width * height * words * config.lanes // word) for words in table_words)
-        total = sum(channel_words)
+        rows = table_rows(edge, source_depth, destination_depth)
+        table_words = tuple(row_words(row, config.lanes) for row in rows)
+        channel_words = tuple(-(-width * height * words * config.lanes // word) if row[1] else 0
+                              for row, words in zip(rows, table_words, strict=True))
+        total = sum(channel_words) + (1 if 0 in channel_words else 0)  # one zero serves all channels that lead nowhere
     else:
         uniform = kind == DEPTHWISE and bool((edge.weights == edge.weights[:1]).all())
         kernels = 1 if uniform else source_depth
@@ -241,7 +305,7 @@ def _plan_edge(
         total = -(-kernels * width * height * unit // word)
     return EdgePlan(
         id=identifier, edge=edge, kind=kind, source_depth=source_depth, position_bytes=unit,
-        weight_x_step=x_step if width > 1 else 0, weight_stride=weight_stride, first_channels=first_channels,
+        weight_x_step=x_step if width > 1 else 0, weight_stride=weight_stride, rows=rows,
         table_words=table_words, channel_words=channel_words, table_base=table_base, weight_base=weight_base,
         weight_words=total, uniform=uniform, axon=axon)
 
@@ -252,7 +316,7 @@ def population_fields(plan: PopulationPlan) -> dict[str, int]:
     return {
         "base": plan.base, "width": population.shape[1], "height": population.shape[2], "depth": population.shape[0],
         "type": population.type, "saturation": population.saturation, "uniform": int(plan.parameters == 1),
-        "pad": plan.pad, "axons": len(plan.axons), "incoming": len(plan.ids), "edges": len(plan.ids),
+        "pad": plan.pad, "axons": len(plan.axons), "incoming": plan.incoming, "edges": len(plan.ids),
     }
 
 
@@ -280,16 +344,20 @@ def edge_fields(
     return geometry, kernel
 
 
-def table_fields(plan: EdgePlan, destination_depth: int, config: CoreConfig) -> list[dict[str, int]]:
+def table_fields(plan: EdgePlan, config: CoreConfig) -> list[dict[str, int]]:
     """Fields of an edge's kernel table words, by source channel; empty without a table."""
     width, height = plan.edge.weights.shape[2:]
-    per_group = destination_depth // plan.edge.groups
-    rows, base = [], plan.weight_base
-    for first, words, size in zip(plan.first_channels, plan.table_words, plan.channel_words, strict=True):
-        rows.append({
+    fields, base = [], plan.weight_base
+    for (first, count, _), words, size in zip(plan.rows, plan.table_words, plan.channel_words, strict=True):
+        if not count:
+            fields.append({"kernel_width": 1, "kernel_height": 1, "depth_words": 1, "last_lane": 0,
+                           "weight_base": plan.weight_base + plan.weight_words - 1, "weight_x_step": 0,
+                           "first_channel": 0})
+            continue
+        fields.append({
             "kernel_width": width, "kernel_height": height, "depth_words": words,
-            "last_lane": (first + per_group - 1) % config.lanes, "weight_base": base,
+            "last_lane": (first + count - 1) % config.lanes, "weight_base": base,
             "weight_x_step": height * words * config.lanes if width > 1 else 0, "first_channel": first,
         })
         base += size
-    return rows
+    return fields

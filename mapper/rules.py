@@ -14,7 +14,7 @@ from golden.config import CoreConfig
 from golden.program import Edge, Population, Program
 from golden.words import Field, NeuronType, Saturation, layouts
 from mapper.errors import RuleError, Violation
-from mapper.plan import Plan, edge_fields, plan_core
+from mapper.plan import AxonPlan, Plan, edge_fields, plan_core
 
 ProgramRule = Callable[[Program], Iterator[Violation]]
 Rule = Callable[[Plan], Iterator[Violation]]
@@ -208,27 +208,32 @@ def parameters(plan: Plan) -> Iterator[Violation]:
 
 def axons(plan: Plan) -> Iterator[Violation]:
     """Offsets, limits, upsampling and core addresses fit the axon word; no anchor leaves the PEG's adders."""
-    config, layout = plan.config, layouts(plan.config).axon
-    low, high = -(1 << (config.offset_bits + 1)), (1 << (config.offset_bits + 1)) - 1
-    far = (1 << (config.mesh_bits - 1)) - 1
     listed = [(item.axon, _edge_layer(plan, item.edge)) for item in plan.edges]
     listed += [(axon, _layer(item.population)) for item in plan.populations for axon in item.axons]
     for axon, layer in listed:
-        for name in ("x_offset", "y_offset", "x_limit", "y_limit", "upsample", "stride", "id"):
-            if _outside(axon.fields[name], layout.field(name)):
-                yield Violation(
-                    layer=layer, rule=f"axon {name}", needed=str(axon.fields[name]),
-                    available=_range(layout.field(name)), help="Cut the feature map, or raise offset_bits.")
-        for axis, (first, last) in zip("xy", axon.anchors, strict=True):
-            if first < low or last > high:
-                yield Violation(
-                    layer=layer, rule=f"anchor {axis}_min", needed=f"[{first}, {last}]", available=f"[{low}, {high}]",
-                    help="Less upsampling, or cut the source.")
-        for name in ("core_x", "core_y"):
-            if abs(axon.fields[name]) > far:
-                yield Violation(
-                    layer=layer, rule=f"axon {name}", needed=str(axon.fields[name]), available=f"[{-far}, {far}]",
-                    help="A credit must find its way back: place the cores closer, or raise mesh_bits.")
+        yield from axon_violations(axon, layer, plan.config)
+
+
+def axon_violations(axon: AxonPlan, layer: str, config: CoreConfig) -> Iterator[Violation]:
+    """What of one axon does not fit."""
+    layout = layouts(config).axon
+    low, high = -(1 << (config.offset_bits + 1)), (1 << (config.offset_bits + 1)) - 1
+    far = (1 << (config.mesh_bits - 1)) - 1
+    for name in ("x_offset", "y_offset", "x_limit", "y_limit", "upsample", "stride", "id"):
+        if _outside(axon.fields[name], layout.field(name)):
+            yield Violation(
+                layer=layer, rule=f"axon {name}", needed=str(axon.fields[name]),
+                available=_range(layout.field(name)), help="Cut the feature map, or raise offset_bits.")
+    for axis, (first, last) in zip("xy", axon.anchors, strict=True):
+        if first < low or last > high:
+            yield Violation(
+                layer=layer, rule=f"anchor {axis}_min", needed=f"[{first}, {last}]", available=f"[{low}, {high}]",
+                help="Less upsampling, or cut the source.")
+    for name in ("core_x", "core_y"):
+        if abs(axon.fields[name]) > far:
+            yield Violation(
+                layer=layer, rule=f"axon {name}", needed=str(axon.fields[name]), available=f"[{-far}, {far}]",
+                help="A credit must find its way back: place the cores closer, or raise mesh_bits.")
 
 
 # -- counts and memory -------------------------------------------------------------------------
@@ -240,9 +245,9 @@ def counts(plan: Plan) -> Iterator[Violation]:
     for name, needed, available, field in (
         ("event IDs", len(plan.edges), config.max_edges, "edge_bits"),
         ("populations", len(plan.populations), config.max_populations, "population_bits"),
-        ("inputs", len(plan.program.inputs), config.max_populations, "population_bits"),
+        ("inputs", plan.inputs, config.max_populations, "population_bits"),
         ("outputs", len(plan.program.outputs), config.max_edges, "edge_bits"),
-        ("ends of timestep of all populations", sum(len(item.ids) for item in plan.populations),
+        ("ends of timestep of all populations", sum(item.incoming for item in plan.populations),
          1 << config.incoming_bits, "incoming_bits"),
     ):
         if needed > available:
@@ -254,7 +259,7 @@ def population_counts(plan: Plan) -> Iterator[Violation]:
     """Axons, incoming ends of timestep and IDs of each population fit its word."""
     layout = layouts(plan.config).population
     for item in plan.populations:
-        for name, count in (("axons", len(item.axons)), ("incoming", len(item.ids)), ("edges", len(item.ids))):
+        for name, count in (("axons", len(item.axons)), ("incoming", item.incoming), ("edges", len(item.ids))):
             field = layout.field(name)
             if _outside(count, field):
                 yield Violation(
@@ -293,15 +298,25 @@ def check(program: Program, config: CoreConfig, *, pad: bool = True, host: tuple
         RuleError: with one violation per thing that does not fit.
         NetworkError: the program names populations that do not exist, or has a cycle.
     """
+    check_program(program)
+    plan = plan_core(program, config, pad=pad, host=host)
+    check_plan(plan)
+    return plan
+
+
+def check_program(program: Program) -> None:
+    """The rules of `check` that need no plan."""
     program.topological_order()
     violations = [violation for rule in PROGRAM_RULES for violation in rule(program)]
     if violations:
         raise RuleError(violations)
-    plan = plan_core(program, config, pad=pad, host=host)
+
+
+def check_plan(plan: Plan) -> None:
+    """The rules of `check` for one core."""
     violations = [violation for rule in RULES for violation in rule(plan)]
     if violations:
         raise RuleError(violations)
-    return plan
 
 
 # -- sums --------------------------------------------------------------------------------------

@@ -2,328 +2,338 @@
 
 from amaranth import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
-from amaranth.lib.wiring import In, Out
+from amaranth.lib.wiring import In, Out, connect, flipped
 
 from golden.config import CoreConfig
 from golden.words import layouts
+from rtl.esu_descriptor import PHASES, DescriptorFetch, value_layout
 from rtl.esu_range import Range, add
 from rtl.ports import ReadPort, op_layout
 from rtl.words import struct
 
-PHASES = 4
-
-
-def value_layout(config: CoreConfig) -> data.StructLayout:
-    """The fields of a VALUE event that matter within a core."""
-    event = struct(layouts(config).event)
-    return data.StructLayout({name: event[name].shape for name in ("v", "c", "y", "x", "id")})
-
 
 class Esu(wiring.Component):
+    """Expands value events into the word operations of all their synapses: x outermost, then y, then channel words.
+
+    Bamberg et al., arXiv 2112.07019, section 4.3. Beyond the paper: strides to 8, dilation, depthwise kernels, a
+    descriptor shared by all source channels, and no cycle for a position without a synapse. See docs/architecture.md.
+
+    Ports:
+        event: stream of events (`value_layout`), VALUE only.
+        descriptor: ReadPort to edge descriptors and kernel tables.
+        edges: IDs in use; one at or above it is unknown. Must not change while busy.
+        op: stream of operations (`rtl.ports.op_layout`). Addresses that overflow wrap.
+        busy: an event is inside, or an operation of it has not been taken. While it is low nothing of the memory is
+            remembered: the host may change descriptors.
+        unknown_id, unknown_channel: one-cycle pulses, an event has been dropped.
+
+    A pipeline of four stages: descriptor, range of x and y, start addresses, and the walk through the operations. The
+    first three go in step, in beats of four phases of a cycle each. A phase lasts longer while the descriptor port
+    refuses a read (0, 1 and 3), or at the end of a beat (3) while an event with operations waits for the walk to begin
+    another one, for which there is a place.
+
+    Throughput: one operation per cycle. An event takes as many cycles as it has operations, but at least four on average;
+    a short one hides behind a long one before it. With the descriptor port always ready there is no bubble between events
+    of four or more operations, whatever their IDs and kinds, tables included; each cycle that a read waits lengthens a
+    beat by one. An event that is dropped or has no operation takes a beat.
+    Latency: 15 cycles from an event taken by the idle unit to its first operation offered.
+    Back-pressure: `op` waits at any time, and only clock enables depend on its `ready`. `event.ready` and `op` depend on
+    registers only.
+    """
+
     def __init__(self, config: CoreConfig):
         self.config = config
         super().__init__({
-            "event": In(stream.Signature(value_layout(config))),
-            "descriptor": Out(ReadPort(config)),
-            "edges": In(config.edge_bits + 1),
-            "op": Out(stream.Signature(op_layout(config))),
-            "busy": Out(1),
-            "unknown_id": Out(1),
-            "unknown_channel": Out(1),
+            "event": In(stream.Signature(value_layout(config))), "descriptor": Out(ReadPort(config)),
+            "edges": In(config.edge_bits + 1), "op": Out(stream.Signature(op_layout(config))), "busy": Out(1),
+            "unknown_id": Out(1), "unknown_channel": Out(1),
+        })
+        # What the walk needs to know of an event.
+        address, weight = config.address_bits + 1, config.weight_address_bits
+        self._start_layout = data.StructLayout({
+            "state": address, "state_base": address, "state_x": address, "state_y": address,
+            "weight": weight, "weight_base": weight, "weight_x": weight, "weight_y": weight,
+            "columns": config.kernel_bits, "rows": config.kernel_bits, "one_column": 1, "one_row": 1,
+            "words": config.depth_word_bits, "one_word": 1,
+            "first_lane": config.lane_bits, "last_lane": config.lane_bits,
+            "follow": 1, "max": 1, "shift": config.product_shift_bits, "v": value_layout(config)["v"].shape,
         })
 
     def elaborate(self, platform):  # type: ignore[no-untyped-def]
-        config = self.config
-        lay = layouts(config)
         m = Module()
-        state_bits, weight_bits = config.address_bits + 1, config.weight_address_bits
-        lane_bits = config.lane_bits
-        most = (1 << config.step_bits) - 1
+        phase, phase_code = Signal(PHASES, init=1 << (PHASES - 1)), Signal(range(PHASES), init=PHASES - 1)
+        step, advance, begin = Signal(), Signal(), Signal()
+        self._phase, self._phase_code, self._step, self._advance = phase, phase_code, step, advance
 
-        phase = [Signal(name=f"phase_{n}", init=int(n == PHASES - 1)) for n in range(PHASES)]
-        phase_code = Signal(2, init=PHASES - 1)
-        step, advance = Signal(), Signal()
-        load = Signal()
-
-        # -- event buffer ----------------------------------------------------------------------
-        event_shape = value_layout(config)
-        buffer, buffer_valid = Signal(event_shape), Signal()
-        take = Signal()
-        m.d.comb += self.event.ready.eq(~buffer_valid)
-        with m.If(~buffer_valid):
-            m.d.sync += [buffer.eq(self.event.payload), buffer_valid.eq(self.event.valid)]
-        with m.If(advance):
-            m.d.sync += buffer_valid.eq(~buffer_valid & self.event.valid)
-        known_id = Signal()
-        m.d.comb += [known_id.eq(buffer.id < self.edges), take.eq(advance & buffer_valid & known_id)]
-        m.d.sync += self.unknown_id.eq(advance & buffer_valid & ~known_id)
-
-        # -- fetch -----------------------------------------------------------------------------
-        fetch_valid, fetch_read, held, table_done = Signal(), Signal(), Signal(), Signal()
-        fetch = Signal(event_shape)
-        geometry, kernel = Signal(struct(lay.edge_geometry)), Signal(struct(lay.edge_kernel))
-        depth_words, source_channels = Signal.like(kernel.depth_words), Signal.like(kernel.source_channels)
-        table_read, got_geometry, got_kernel, got_table = Signal(), Signal(), Signal(), Signal()
-        port = self.descriptor
-        accepted = port.valid & port.ready
-        with m.If(advance):
-            m.d.sync += [fetch_valid.eq(take), fetch_read.eq(take)]
-        with m.If(take):
-            m.d.sync += [fetch.eq(buffer), held.eq(1)]
-            with m.If(held & (fetch.id == buffer.id) & ~geometry.table):
-                m.d.sync += fetch_read.eq(0)
-        with m.If(~self.busy):
-            m.d.sync += held.eq(0)
+        m.submodules.fetch = fetch = DescriptorFetch(self.config)
+        connect(m, flipped(self.event), fetch.event)
+        connect(m, fetch.descriptor, flipped(self.descriptor))
         m.d.comb += [
-            table_read.eq(phase[3] & fetch_valid & geometry.table & ~table_done),
-            port.valid.eq((fetch_read & (phase[0] | phase[1])) | table_read),
-            port.address.eq(Mux(phase[3], kernel.weight_base + fetch.c, Cat(phase[1], fetch.id))),
+            fetch.edges.eq(self.edges), fetch.phase.eq(phase), fetch.step.eq(step), fetch.advance.eq(advance),
+            fetch.idle.eq(~self.busy),
+            self.unknown_id.eq(fetch.unknown_id), self.unknown_channel.eq(fetch.unknown_channel),
         ]
-        m.d.sync += [
-            got_geometry.eq(accepted & phase[0]), got_kernel.eq(accepted & phase[1]),
-            got_table.eq(accepted & phase[3]), table_done.eq((table_done | (accepted & phase[3])) & ~advance),
-        ]
-        with m.If(got_geometry):
-            m.d.sync += geometry.eq(port.data[:lay.edge_geometry.bits])
-        with m.If(got_kernel | got_table):
-            m.d.sync += kernel.eq(port.data[:lay.edge_kernel.bits])
-        with m.If(got_kernel):
-            word = data.View(struct(lay.edge_kernel), port.data[:lay.edge_kernel.bits])
-            m.d.sync += [depth_words.eq(word.depth_words), source_channels.eq(word.source_channels)]
-        unknown_channel = Signal()
-        m.d.comb += unknown_channel.eq(fetch.c > source_channels)
-        m.d.sync += self.unknown_channel.eq(advance & fetch_valid & unknown_channel)
 
-        # -- range -----------------------------------------------------------------------------
-        m.submodules.range = ranges = Range(config)
-        range_valid, range_event = Signal(), Signal(event_shape)
-        range_geometry = Signal.like(geometry)
-        range_kernel, y_stride = Signal.like(kernel), Signal(config.depth_word_bits)
+        in_range, starting = Signal(), Signal()
+        start, start_valid = Signal(self._start_layout), Signal()
+        self._addresses(m, fetch, in_range, starting, start)
+        m.d.sync += start_valid.eq((start_valid & ~begin) | (advance & starting))
+        self._walk(m, start, start_valid, begin)
+
+        pending = fetch.pending | in_range | starting
+        m.d.comb += [
+            step.eq(~(fetch.stall | (phase[-1] & ((starting & start_valid & ~begin) | ~pending)))),
+            advance.eq(phase[-1] & step),
+            self.busy.eq(pending | start_valid | self.op.valid),
+        ]
+        with m.If(step):
+            m.d.sync += [phase.eq(phase.rotate_left(1)), phase_code.eq(phase_code + 1)]
+        return m
+
+    # -- range and start addresses -----------------------------------------------------------------
+
+    def _addresses(self, m: Module, fetch: DescriptorFetch, in_range: Signal, starting: Signal, start: Value) -> None:
+        """The second and third beat of an event, to `start`; the stages are valid with `in_range` and `starting`."""
+        config, words = self.config, layouts(self.config)
+        phase, step, advance = self._phase, self._step, self._advance
+        geometry_shape, kernel_shape = struct(words.edge_geometry), struct(words.edge_kernel)
+
+        # Second beat. The kernel comes a phase late, as a table word does.
+        event, geometry, kernel = (Signal(shape, name=f"range_{name}") for name, shape in (
+            ("event", value_layout(config)), ("geometry", geometry_shape), ("kernel", kernel_shape)))
+        y_stride = Signal(config.depth_word_bits)
         with m.If(advance):
-            m.d.sync += [
-                range_valid.eq(fetch_valid & ~unknown_channel), range_event.eq(fetch), range_geometry.eq(geometry),
-            ]
+            m.d.sync += [in_range.eq(fetch.valid), event.eq(fetch.taken), geometry.eq(fetch.geometry)]
         with m.If(step & phase[1]):
-            m.d.sync += [range_kernel.eq(kernel), y_stride.eq(depth_words | range_geometry.pad)]
+            m.d.sync += [kernel.eq(fetch.kernel), y_stride.eq(fetch.depth_words | geometry.pad)]
+        m.submodules.range = ranges = Range(config)
         m.d.comb += [
             ranges.enable.eq(step), ranges.second.eq(phase[1]), ranges.third.eq(phase[3]),
-            ranges.x.eq(range_event.x), ranges.y.eq(range_event.y),
-            ranges.step.eq(range_geometry.step), ranges.dilated.eq(range_geometry.dilated),
-            ranges.kernel_width.eq(range_kernel.kernel_width), ranges.kernel_height.eq(range_kernel.kernel_height),
-            ranges.width.eq(range_geometry.width), ranges.height.eq(range_geometry.height),
+            ranges.x.eq(event.x), ranges.y.eq(event.y), ranges.step.eq(geometry.step), ranges.dilated.eq(geometry.dilated),
+            ranges.kernel_width.eq(kernel.kernel_width), ranges.kernel_height.eq(kernel.kernel_height),
+            ranges.width.eq(geometry.width), ranges.height.eq(geometry.height),
         ]
         # x is a phase ahead of y.
-        neuron_x, tap_x = Signal.like(ranges.neuron), Signal.like(ranges.tap)
-        none_x = Signal()
+        neuron_x, tap_x, none_x = Signal.like(ranges.neuron), Signal.like(ranges.tap), Signal()
         with m.If(step):
             m.d.sync += [neuron_x.eq(ranges.neuron), tap_x.eq(ranges.tap), none_x.eq(ranges.none)]
 
-        # -- addresses -------------------------------------------------------------------------
-        a_valid, a_event = Signal(), Signal(event_shape)
-        a_geometry, a_kernel, a_y_stride = Signal.like(geometry), Signal.like(kernel), Signal.like(y_stride)
-        a_neuron_x, a_neuron_y = Signal.like(ranges.neuron), Signal.like(ranges.neuron)
-        a_tap_x, a_tap_y = Signal.like(ranges.tap), Signal.like(ranges.tap)
-        a_count_x, a_count_y = Signal.like(ranges.count), Signal.like(ranges.count)
+        # Third beat.
+        old_event, old_geometry, old_kernel = (Signal(shape, name=f"start_{name}") for name, shape in (
+            ("event", value_layout(config)), ("geometry", geometry_shape), ("kernel", kernel_shape)))
+        old_y_stride, position_bytes = Signal.like(y_stride), Signal(config.depth_word_bits + config.lane_bits)
+        columns, rows = Signal(config.kernel_bits), Signal(config.kernel_bits)
         with m.If(advance):
             m.d.sync += [
-                a_valid.eq(range_valid), a_event.eq(range_event), a_count_x.eq(ranges.count),
-                a_geometry.eq(range_geometry), a_kernel.eq(range_kernel), a_y_stride.eq(y_stride),
-                a_neuron_x.eq(neuron_x), a_neuron_y.eq(ranges.neuron), a_tap_x.eq(tap_x), a_tap_y.eq(ranges.tap),
+                starting.eq(in_range), old_event.eq(event), old_geometry.eq(geometry), old_kernel.eq(kernel),
+                old_y_stride.eq(y_stride), position_bytes.eq(kernel.depth_words << config.lane_bits),
+                columns.eq(ranges.count),
             ]
+            with m.If(geometry.follow):
+                m.d.sync += position_bytes.eq(1)
         with m.If(step & phase[0]):
-            m.d.sync += a_count_y.eq(ranges.count)
+            m.d.sync += rows.eq(ranges.count)
             with m.If(none_x | ranges.none):
-                m.d.sync += a_valid.eq(0)
-        position_bytes = Signal(config.depth_word_bits + lane_bits)
-        m.d.comb += position_bytes.eq(Mux(a_geometry.follow, 1, a_kernel.depth_words << lane_bits))
+                m.d.sync += starting.eq(0)
 
-        def digits(arriving: Value, held: Value, bits: int, count: int, overlap: int, name: str) -> Signal:
-            """In phase n the n-th of `count` groups of `bits` bits of a value, most significant first, with `overlap` bits.
+        neuron = [(~neuron_x, geometry.x_stride, old_geometry.x_stride), (~ranges.neuron, y_stride, old_y_stride)]
+        tap = [(~tap_x, None, old_kernel.weight_x_step), (~ranges.tap, None, position_bytes)]
+        state = self._products(m, neuron, config.address_bits + 1, "neuron")
+        weight = self._products(m, tap, config.weight_address_bits, "tap")
+        weight_stride = Cat(old_kernel.weight_stride_low, old_geometry.weight_stride_high)
+        channel = self._channel_product(m, event.c, old_event.c, weight_stride, old_geometry.table)
 
-            Registered, so chosen a phase ahead: the first group is taken from what arrives, before it is held.
-            """
-            result = Signal(bits + overlap, name=name)
-            with m.If(step):
-                with m.Switch(phase_code):
-                    for n in range(count):
-                        source = arriving if n == 0 else held
-                        padded = Cat(Const(0, overlap), source, Const(0, bits * count))
-                        with m.Case((n - 1) % PHASES):
-                            m.d.sync += result.eq(padded[(count - 1 - n) * bits:][:bits + overlap])
-                    if count < PHASES:
-                        with m.Default():
-                            m.d.sync += result.eq(0)
-            return result
+        # A table word has its first channel where the kernel word has the source channels.
+        first = Mux(old_geometry.follow, old_event.c, Mux(old_geometry.table, old_kernel.source_channels, 0))
+        state_base = Signal(config.address_bits + 1)
+        m.d.sync += state_base.eq(add(old_geometry.state_base, first[config.lane_bits:], Const(0, 1), len(state_base)))
 
-        def horner(terms: list[tuple[Value, Value, Value]], per_phase: int, width: int, name: str) -> Value:
-            """The sum of products after four phases: valid in the last one."""
-            accumulator = Signal(width, name=f"{name}_accumulator")
-            total: Value = (accumulator << per_phase)[:width]
-            for index, (arriving, held, early, multiplicand) in enumerate(terms):
-                if early is not None:
-                    triple = Signal(len(multiplicand) + 2, name=f"{name}_triple_{index}")
-                    with m.If(advance):
-                        m.d.sync += triple.eq(add(early, early << 1, Const(0, 1), len(triple)))
-                digit = digits(arriving, held, per_phase, PHASES, 0, f"{name}_digit_{index}")
-                for n in range(0, per_phase, 1 if early is None else 2):
-                    if early is not None and n + 1 < per_phase:
-                        row = Mux(digit[n + 1], Mux(digit[n], triple, multiplicand << 1), Mux(digit[n], multiplicand, 0))
-                    else:
-                        row = multiplicand & digit[n].replicate(len(multiplicand))
-                    total = add(total, Cat(Const(0, n), row, Const(0, width))[:width], Const(0, 1), width)
-            result = Signal(width, name=f"{name}_sum")
-            m.d.comb += result.eq(total)
-            with m.If(step):
-                m.d.sync += accumulator.eq(result)
-            with m.If(advance):
-                m.d.sync += accumulator.eq(0)
-            return result
+        # The steps of the walk go through one shifter, one a phase: neurons are apart if dilated, taps if not.
+        plain, shifted = (Signal(config.weight_address_bits, name=name) for name in ("plain_step", "shifted_step"))
+        earlier = [Signal.like(shifted, name=f"shifted_step_{n}") for n in range(PHASES - 1)]
+        shift = Signal(config.step_bits)
+        with m.Switch(self._phase_code):
+            for n, value in enumerate((old_geometry.x_stride, old_y_stride, old_kernel.weight_x_step, position_bytes)):
+                with m.Case(n):
+                    m.d.comb += plain.eq(value)
+        m.d.comb += [
+            shift.eq(Mux(old_geometry.dilated == self._phase_code[1], 0, old_geometry.step)),
+            shifted.eq(plain << shift),
+        ]
+        with m.If(step):
+            m.d.sync += Cat(earlier).eq(Cat(shifted, earlier))
 
-        neuron_digits, tap_digits = -(-config.coordinate_bits // PHASES), -(-config.kernel_bits // PHASES)
-        state_sum = horner([(~neuron_x, ~a_neuron_x, range_geometry.x_stride, a_geometry.x_stride),
-                             (~ranges.neuron, ~a_neuron_y, y_stride, a_y_stride)], neuron_digits, state_bits,
-                           "state")
-        tap_sum = horner([(~tap_x, ~a_tap_x, None, a_kernel.weight_x_step), (~ranges.tap, ~a_tap_y, None, position_bytes)],
-                         tap_digits, weight_bits, "tap")
-
-        # Source channel times weight stride: radix 4, digits of -2 .. 2 (Booth), done before the last phase.
-        stride = Cat(a_kernel.weight_stride_low, a_geometry.weight_stride_high)
-        per_phase = -(-(config.channel_bits // 2 + 1) // (PHASES - 1))
-        group = digits(range_event.c, a_event.c, 2 * per_phase, PHASES - 1, 1, "channel_digits")
-        channel_sum = Signal(weight_bits)
-        total: Value = (channel_sum << (2 * per_phase))[:weight_bits]
-        for n in reversed(range(per_phase)):
-            digit = group[2 * n:][:3]
-            one, two = digit[0] ^ digit[1], (digit == 0b100) | (digit == 0b011)
-            row = Mux(one, stride, 0) | Mux(two, stride << 1, 0)
-            row = (Cat(row, Const(0, weight_bits))[:weight_bits] ^ digit[2].replicate(weight_bits))
-            row = Cat(digit[2].replicate(2 * n), row)[:weight_bits]
-            total = add(total, row, digit[2], weight_bits)
-        with m.If(step & ~phase[3]):
-            m.d.sync += channel_sum.eq(total)
-        with m.If(advance | a_geometry.table):
-            m.d.sync += channel_sum.eq(0)
-
-        base = Signal(state_bits)
-        first_channel = Mux(a_geometry.follow, a_event.c, Mux(a_geometry.table, a_kernel.source_channels, 0))
-        m.d.sync += base.eq(add(a_geometry.state_base, first_channel[lane_bits:], Const(0, 1), state_bits))
-
-        # -- start of the next event, waiting --------------------------------------------------
-        next_shape = data.StructLayout({
-            "state": state_bits, "state_base": state_bits, "state_x": state_bits, "state_y": state_bits,
-            "weight": weight_bits, "weight_base": weight_bits, "weight_x": weight_bits, "weight_y": weight_bits,
-            "count_x": config.kernel_bits, "count_y": config.kernel_bits, "last_x": 1, "last_y": 1,
-            "words": config.depth_word_bits, "one_word": 1, "first_lane": lane_bits, "last_lane": lane_bits,
-            "follow": 1, "max": 1, "shift": config.product_shift_bits, "v": event_shape["v"].shape,
-        })
-        start, start_valid = Signal(next_shape, name="start"), Signal()
-        g, k = a_geometry, a_kernel
-        neuron_step, tap_step = Mux(g.dilated, g.step, 0), Mux(g.dilated, 0, g.step)
-        m.d.sync += start_valid.eq((start_valid & ~load) | (advance & a_valid))
-        with m.If(advance & a_valid):
+        with m.If(advance & starting):
             m.d.sync += [
-                start.state.eq(state_sum), start.state_base.eq(base),
-                start.state_x.eq(g.x_stride << neuron_step), start.state_y.eq(a_y_stride << neuron_step),
-                start.weight.eq(tap_sum + channel_sum),
-                start.weight_base.eq(k.weight_base << config.byte_bits),
-                start.weight_x.eq(k.weight_x_step << tap_step), start.weight_y.eq(position_bytes << tap_step),
-                start.count_x.eq(a_count_x), start.last_x.eq(a_count_x == 0),
-                start.count_y.eq(a_count_y), start.last_y.eq(a_count_y == 0),
-                start.words.eq(k.depth_words), start.one_word.eq(g.follow | (k.depth_words == 1)),
-                start.first_lane.eq(first_channel[:lane_bits]),
-                start.last_lane.eq(Mux(g.follow, a_event.c, k.last_lane)),
-                start.follow.eq(g.follow), start.max.eq(g.max), start.shift.eq(g.shift), start.v.eq(a_event.v),
+                start.state.eq(state), start.state_base.eq(state_base),
+                start.weight.eq(add(channel, weight, Const(0, 1), len(start.weight))),
+                start.weight_base.eq(old_kernel.weight_base << config.byte_bits),
+                start.state_x.eq(earlier[2]), start.state_y.eq(earlier[1]),
+                start.weight_x.eq(earlier[0]), start.weight_y.eq(shifted),
+                start.columns.eq(columns), start.one_column.eq(columns == 0),
+                start.rows.eq(rows), start.one_row.eq(rows == 0),
+                start.words.eq(old_kernel.depth_words),
+                start.one_word.eq(old_geometry.follow | (old_kernel.depth_words == 1)),
+                start.first_lane.eq(first[:config.lane_bits]),
+                start.last_lane.eq(Mux(old_geometry.follow, old_event.c[:config.lane_bits], old_kernel.last_lane)),
+                start.follow.eq(old_geometry.follow), start.max.eq(old_geometry.max), start.shift.eq(old_geometry.shift),
+                start.v.eq(old_event.v),
             ]
 
-        # -- iteration -------------------------------------------------------------------------
-        valid = Signal()
-        now = Signal(next_shape)  # what stays for the whole event
-        flags_init = dict(init=1)
-        last_word, last_y, last_x = Signal(**flags_init), Signal(**flags_init), Signal(**flags_init)
-        first_word = Signal()
-        words = Signal(config.depth_word_bits)
-        left_x, left_y = Signal(config.kernel_bits), Signal(config.kernel_bits)
-        enable, mode = Signal(), Signal(2, init=3)
-        with m.If(~valid | self.op.ready):
-            m.d.sync += valid.eq(~mode.all() | start_valid)
-        m.d.comb += [
-            load.eq((~valid | self.op.ready) & mode.all() & start_valid),
-            enable.eq((~valid | self.op.ready) & (~mode.all() | start_valid)),
-        ]
+    def _digits(self, m: Module, arriving: Value, bits: int, count: int, overlap: int, name: str) -> Signal:
+        """In phase n the n-th of `count` groups of `bits` bits, most significant first, with `overlap` bits of the next.
 
-        def walk(bits: int, word: int, y: Value, x: Value, partial: Value, rest: Value, name: str) -> Value:
-            """An address that steps by words, rows and columns; each step starts from the last of its own kind."""
-            at, row, column = (Signal(bits, name=f"{name}_{part}") for part in ("address", "row", "column"))
-            # Kept as a signal, synthesis needs two LUTs a bit: this choice, and that of b with the sum.
-            a, b = Signal(bits, attrs={"keep": 1}), Signal(bits)
+        `arriving` is valid at the end of the beat before. The groups are registered, so that choosing one takes no time.
+        """
+        held, result = Signal.like(arriving, name=f"{name}_held"), Signal(bits + overlap, name=name)
+        with m.If(self._advance):
+            m.d.sync += held.eq(arriving)
+        with m.If(self._step), m.Switch(self._phase_code):
+            for n in range(PHASES):
+                padded = Cat(Const(0, overlap), arriving if n == 0 else held, Const(0, bits * count))
+                with m.Case((n - 1) % PHASES):
+                    m.d.sync += result.eq(padded[(count - 1 - n) * bits:][:bits + overlap] if n < count else 0)
+        return result
+
+    def _products(self, m: Module, terms: list[tuple[Value, Value | None, Value]], width: int, name: str) -> Value:
+        """Sum of products by Horner's rule over a beat; valid in its last phase.
+
+        Each term is a multiplier that arrives, the multiplicand in the beat before or None, and the multiplicand. With
+        the one before, two bits of the multiplier cost one adder, which chooses from multiples 0 to 3.
+        """
+        bits = -(-max(len(multiplier) for multiplier, _, _ in terms) // PHASES)
+        total, accumulator = Signal(width, name=f"{name}_total"), Signal(width, name=f"{name}_accumulator")
+        partial: Value = Cat(Const(0, bits), accumulator)[:width]
+        for index, (multiplier, before, multiplicand) in enumerate(terms):
+            digit = self._digits(m, multiplier, bits, PHASES, 0, f"{name}_digit_{index}")
+            low = 0
+            if before is not None:
+                triple = Signal(len(multiplicand) + 2, name=f"{name}_triple_{index}")
+                with m.If(self._advance):
+                    m.d.sync += triple.eq(add(before, Cat(Const(0, 1), before), Const(0, 1), len(triple)))
+                while low + 1 < bits:
+                    row = Mux(digit[low + 1], Mux(digit[low], triple, Cat(Const(0, 1), multiplicand)),
+                              Mux(digit[low], multiplicand, 0))
+                    partial = add(partial, Cat(Const(0, low), row), Const(0, 1), width)
+                    low += 2
+            for bit in range(low, bits):
+                row = multiplicand & digit[bit].replicate(len(multiplicand))
+                partial = add(partial, Cat(Const(0, bit), row), Const(0, 1), width)
+        m.d.comb += total.eq(partial)
+        # The last sum goes on at once, so that the accumulator is cleared without losing a phase.
+        with m.If(self._step):
+            m.d.sync += accumulator.eq(total)
+        with m.If(self._advance):
+            m.d.sync += accumulator.eq(0)
+        return total
+
+    def _channel_product(self, m: Module, channel: Value, old: Value, stride: Value, table: Value) -> Value:
+        """Source channel times weight stride, 0 with `table`; ready in the last phase, in which it is added.
+
+        Radix 4 with digits of -2 to 2 (Booth), so one adder takes two bits and needs no multiple but the double.
+        """
+        width = self.config.weight_address_bits
+        per_phase = -(-(len(channel) // 2 + 1) // (PHASES - 1))
+        digits = self._digits(m, channel, 2 * per_phase, PHASES - 1, 1, "channel_digits")
+        total = Signal(width, name="channel_accumulator")
+        partial: Value = Cat(Const(0, 2 * per_phase), total)[:width]
+        for n in reversed(range(per_phase)):
+            low, middle, negative = digits[2 * n:][:3]
+            one, two = low ^ middle, (low == middle) & (low != negative)
+            row = Cat(Mux(one, stride, 0) | Mux(two, Cat(Const(0, 1), stride), 0), Const(0, width))[:width]
+            row = Cat(negative.replicate(2 * n), row ^ negative.replicate(width))[:width]
+            partial = add(partial, row, negative, width)
+        with m.If(self._step & ~self._phase[-1]):
+            m.d.sync += total.eq(partial)
+        with m.If(self._advance | table):
+            m.d.sync += total.eq(0)
+        return total
+
+    # -- the walk ----------------------------------------------------------------------------------
+
+    def _walk(self, m: Module, start: Value, start_valid: Value, begin: Signal) -> None:
+        """Operation by operation: words, then rows, then columns. `begin` takes `start` when it is valid.
+
+        `mode` says what comes after the operation offered: 0 the next word, 1 row, 2 column, 3 event. It is a register,
+        as are the flags it is made from, so that an address is just one choice and one adder away.
+        """
+        config = self.config
+        valid, now = Signal(), Signal(self._start_layout)
+        mode = Signal(2, init=3)
+        next_event, taken, enable = Signal(), Signal(), Signal()
+        m.d.comb += [
+            next_event.eq(mode.all()), taken.eq(~valid | self.op.ready),
+            begin.eq(taken & next_event & start_valid), enable.eq(taken & (~next_event | start_valid)),
+        ]
+        with m.If(taken):
+            m.d.sync += valid.eq(~next_event | start_valid)
+        with m.If(begin):
+            m.d.sync += now.eq(start)
+
+        def address(bits: int, word: int, row_step: Value, column_step: Value, first: Value, base: Value,
+                    name: str) -> Signal:
+            """A row goes on from where the last row began, a column likewise; a word is `word` further."""
+            at, row, column, following = (Signal(bits, name=f"{name}_{part}") for part in ("at", "row", "column", "next"))
+            # Kept, so that synthesis shares the choice of the addend with the sum and not with this one: 2 LUTs a bit.
+            origin, addend = Signal(bits, name=f"{name}_from", attrs={"keep": 1}), Signal(bits, name=f"{name}_addend")
+            carry = Signal(name=f"{name}_carry")
+            m.d.comb += following.eq(add(origin, addend, carry, bits))
             with m.Switch(mode):
                 with m.Case(0):
-                    m.d.comb += [a.eq(at), b.eq(0 if word == 1 else word)]
+                    m.d.comb += [origin.eq(at), carry.eq(word == 1), addend.eq(0 if word == 1 else word)]
                 with m.Case(1):
-                    m.d.comb += [a.eq(row), b.eq(y)]
+                    m.d.comb += [origin.eq(row), addend.eq(row_step)]
                 with m.Case(2):
-                    m.d.comb += [a.eq(column), b.eq(x)]
+                    m.d.comb += [origin.eq(column), addend.eq(column_step)]
                 with m.Case(3):
-                    m.d.comb += [a.eq(partial), b.eq(rest)]
-            total = Signal(bits, name=f"{name}_next")
-            m.d.comb += total.eq(add(a, b, (mode == 0) if word == 1 else Const(0, 1), bits))
+                    m.d.comb += [origin.eq(first), addend.eq(base)]
             with m.If(enable):
-                m.d.sync += at.eq(total)
-                with m.If(mode != 0):
-                    m.d.sync += row.eq(total)
+                m.d.sync += at.eq(following)
+                with m.If(mode.any()):
+                    m.d.sync += row.eq(following)
                 with m.If(mode[1]):
-                    m.d.sync += column.eq(total)
+                    m.d.sync += column.eq(following)
             return at
 
-        state_address = walk(state_bits, 1, now.state_y, now.state_x, start.state, start.state_base, "state")
-        weight_address = walk(weight_bits, config.lanes, now.weight_y, now.weight_x, start.weight, start.weight_base,
-                              "weight")
-        next_word, next_y, next_x = Signal(), Signal(), Signal()
-        m.d.comb += [next_y.eq(last_y), next_x.eq(last_x)]
+        def less(value: Value, unchanged: Value) -> Value:
+            """One less, or unchanged."""
+            return add(Const(-1, len(value)), value, unchanged, len(value))
+
+        # What is left: words of the position with the one offered; rows and columns without.
+        words, rows, columns = Signal.like(start.words), Signal.like(start.rows), Signal.like(start.columns)
+        first_word, last_word, last_row, last_column = (Signal(name=name, init=1) for name in (
+            "first_word", "last_word", "last_row", "last_column"))
+        ends_word, ends_row, ends_column = Signal(), Signal(), Signal()
+        m.d.comb += [ends_word.eq(now.one_word), ends_row.eq(last_row), ends_column.eq(last_column)]
         with m.Switch(mode):
             with m.Case(0):
-                m.d.comb += next_word.eq(words == 2)
+                m.d.comb += ends_word.eq(words == 2)
             with m.Case(1):
-                m.d.comb += [next_word.eq(now.one_word), next_y.eq(left_y == 1)]
+                m.d.comb += ends_row.eq(rows == 1)
             with m.Case(2):
-                m.d.comb += [next_word.eq(now.one_word), next_y.eq(now.last_y), next_x.eq(left_x == 1)]
+                m.d.comb += [ends_row.eq(now.one_row), ends_column.eq(columns == 1)]
             with m.Case(3):
-                m.d.comb += [next_word.eq(start.one_word), next_y.eq(start.last_y), next_x.eq(start.last_x)]
+                m.d.comb += [ends_word.eq(start.one_word), ends_row.eq(start.one_row), ends_column.eq(start.one_column)]
         with m.If(enable):
-            m.d.sync += [first_word.eq(last_word), last_word.eq(next_word), last_y.eq(next_y), last_x.eq(next_x),
-                         mode.eq(Cat(next_word & (~next_y | next_x), next_word & next_y))]
-            with m.Switch(mode):
-                with m.Case(0):
-                    m.d.sync += words.eq(words - 1)
-                with m.Case(1):
-                    m.d.sync += [words.eq(now.words), left_y.eq(left_y - 1)]
-                with m.Case(2):
-                    m.d.sync += [words.eq(now.words), left_y.eq(now.count_y), left_x.eq(left_x - 1)]
-                with m.Case(3):
-                    m.d.sync += [words.eq(start.words), left_y.eq(start.count_y), left_x.eq(start.count_x)]
-        with m.If(load):
-            m.d.sync += now.eq(start)
+            m.d.sync += [
+                first_word.eq(last_word), last_word.eq(ends_word), last_row.eq(ends_row), last_column.eq(ends_column),
+                mode.eq(Cat(ends_word & (~ends_row | ends_column), ends_word & ends_row)),
+                words.eq(less(Mux(last_word, Mux(next_event, start.words, now.words), words), last_word)),
+            ]
+            with m.If(last_word):
+                m.d.sync += rows.eq(less(Mux(mode[1], Mux(mode[0], start.rows, now.rows), rows), mode[1]))
+            with m.If(mode[1]):
+                m.d.sync += columns.eq(less(Mux(mode[0], start.columns, columns), mode[0]))
 
         op = self.op.payload
         m.d.comb += [
-            self.op.valid.eq(valid), op.state_address.eq(state_address), op.weight_address.eq(weight_address),
-            op.broadcast.eq(now.follow), op.max.eq(now.max), op.shift.eq(now.shift), op.v.eq(now.v),
+            self.op.valid.eq(valid), op.broadcast.eq(now.follow), op.max.eq(now.max), op.shift.eq(now.shift),
+            op.v.eq(now.v),
+            op.state_address.eq(address(len(op.state_address), 1, now.state_y, now.state_x, start.state, start.state_base,
+                                        "state")),
+            op.weight_address.eq(address(len(op.weight_address), config.lanes, now.weight_y, now.weight_x, start.weight,
+                                         start.weight_base, "weight")),
         ]
         for lane in range(config.lanes):
             m.d.comb += op.mask[lane].eq((~first_word | (now.first_lane <= lane))
                                          & (~last_word | (now.last_lane >= lane)))
-
-        # -- control ---------------------------------------------------------------------------
-        pending = fetch_valid | range_valid | a_valid
-        wait_start = a_valid & start_valid & ~load
-        m.d.comb += [
-            step.eq(~(
-                ((phase[0] | phase[1]) & fetch_read & ~port.ready)
-                | (phase[3] & ((table_read & ~port.ready) | wait_start | ~(buffer_valid | pending)))
-            )),
-            advance.eq(phase[3] & step),
-            self.busy.eq(buffer_valid | pending | start_valid | valid),
-        ]
-        with m.If(step):
-            m.d.sync += [Cat(phase).eq(Cat(phase[-1], *phase[:-1])), phase_code.eq(phase_code + 1)]
-        return m

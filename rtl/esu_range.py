@@ -101,6 +101,7 @@ class Range(wiring.Component):
         m.d.comb += [
             tap_steps.eq(taps_left[:config.kernel_bits] >> tap_shift),
             neuron_steps.eq(neurons_left[:config.coordinate_bits] >> neuron_shift),
-            self.count.eq(Mux(neuron_steps < tap_steps, neuron_steps, tap_steps)),
+            self.count.eq(Mux(neuron_steps[config.kernel_bits:].any() | (neuron_steps[:config.kernel_bits] > tap_steps),
+                              tap_steps, neuron_steps)),
         ]
         return m

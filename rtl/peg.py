@@ -16,21 +16,21 @@ SHIFT_LOW = 2
 class Peg(wiring.Component):
     """Makes at most one event per axon of each firing neuron: Bamberg et al., arXiv 2112.07019, section 4.2, alg. 3.
 
-    The axons of a neuron are read in order, from `axon_base` up. `golden.peg` says what hits; an end neuron makes an END
-    event on every axon. A computed x_min or y_min must lie within offset_bits + 2 signed bits, which the mapper sees to.
+    The axons of a neuron are read in order, from `axon_base` up. `golden.peg` says what hits; an end neuron makes an
+    END event on every axon. x_min and y_min must lie within offset_bits + 2 signed bits, which the mapper sees to.
 
     Ports:
         neuron: stream of firing neurons and ends of timestep (`rtl.ports.neuron_layout`).
         axon: read port to the axon words.
-        room: the queues behind can take at least 4 more events. Axons are only requested in cycles where it is high, and
-            one accepted is an event at most three cycles later; so an event is never refused.
+        room: the queues behind can take at least 4 more events. Axons are only requested in cycles where it is high,
+            and one accepted is an event at most three cycles later; so an event is never refused.
         event: stream of event words that is always ready; it has no `ready`, as no top level may have a constant port.
         busy: a neuron has axons left to read, or an event may still come.
 
     Latency: an axon is requested in the cycle after its neuron was taken or after the neuron's previous axon was; its
     event comes three cycles after the memory accepted.
-    Throughput: one axon per cycle while `axon.ready` and `room` are high, from one neuron to the next without a pause. A
-    neuron without axons takes one cycle.
+    Throughput: one axon per cycle while `axon.ready` and `room` are high, from one neuron to the next without a pause.
+    A neuron without axons takes one cycle.
     """
 
     def __init__(self, config: CoreConfig):

@@ -183,7 +183,7 @@ def show_config(source: Annotated[str, typer.Argument(
 
 @app.command()
 def demo(
-    config: Config = "fpga_small",
+    config: Config = "grai_vip",
     digits: Annotated[int, typer.Option(help="Test digits to simulate in RTL.")] = 200,
     output: Output = Path("build/demo"),
     area: Annotated[bool, typer.Option("--area/--no-area", help="Estimate the area too.")] = True,

@@ -31,7 +31,7 @@ from mapper import Image, compile_network
 from mapper.footprint import Footprint, hierarchical_lut, image_footprint, lut, proposed
 from rtl.verilog import generate
 from synapress import simulate
-from synapress.area import AreaReport, estimate
+from synapress.area import AreaReport, CmosArea, FpgaArea, estimate
 from synapress.compare import Comparison, compare, golden_frames
 from synapress.plots import demo_picture
 
@@ -227,10 +227,35 @@ class Demo:
         return memory
 
     def _area(self) -> list[AreaReport]:
-        raise NotImplementedError
+        """Transistors and LUTs of the two units of the technique, and of the whole core."""
+        reports: dict[str, tuple[CmosArea, FpgaArea]] = {}
+        for block in ("peg", "esu", "core"):
+            with self.step(f"area of {block}: yosys, transistors and Xilinx LUTs"):
+                cmos, fpga = (estimate(block, self.config, target) for target in ("cmos", "xilinx"))
+            assert isinstance(cmos, CmosArea) and isinstance(fpga, FpgaArea)
+            reports[block] = cmos, fpga
+        core = reports["core"][0]
+        whole = core.transistors + core.sram_transistors
+        table = Table(title="Area, estimated by yosys", caption_justify="left", caption=(
+            f"{core.model}; an SRAM bit counts 6 transistors. LUTs: {reports['core'][1].model}."))
+        for heading in ("block", "transistors", "gate equivalents", "share of core with SRAM", "Xilinx LUTs",
+                        "flip-flops"):
+            table.add_column(heading, justify="left" if heading == "block" else "right")
 
+        def row(name: str, transistors: int, luts: int, flip_flops: int) -> None:
+            table.add_row(name, f"{transistors:,}", f"{transistors / 4:,.0f}", f"{transistors / whole:.2%}",
+                          f"{luts:,}", f"{flip_flops:,}")
 
-_ = estimate
+        for block, (cmos, fpga) in reports.items():
+            if block == "core":
+                table.add_section()
+                both = [reports[name] for name in ("peg", "esu")]
+                row("peg + esu", sum(one.transistors for one, _ in both), sum(two.luts for _, two in both),
+                    sum(two.flip_flops for _, two in both))
+            row("core, logic" if block == "core" else block, cmos.transistors, fpga.luts, fpga.flip_flops)
+        row("core, SRAM", core.sram_transistors, 0, 0)
+        self.console.print(table)
+        return [report for pair in reports.values() for report in pair]
 
 
 def run(config: CoreConfig, *, digits: int = 200, directory: Path = OUTPUT, area: bool = True, stall: float = 0.0,

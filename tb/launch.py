@@ -46,6 +46,7 @@ _BUILD_ARGS = {
     # In Verilog 2005 the initial value of a register is an event: only then is `always @*` run at time 0.
     "icarus": ["-g2005"],
 }
+_DUMP = 'module dump;\n  initial begin $dumpfile("dump.fst"); $dumpvars(0, {0}); end\nendmodule\n'
 
 
 class BenchFailure(AssertionError):
@@ -110,7 +111,7 @@ def launch(component: wiring.Component, *, name: str, module: str, simulator: st
     The component becomes the Verilog module `name`; every test of the Python module `module` is run in one simulation.
     `parameters` (JSON values) and `seed` reach the bench through `parameters()` and `seed()`. One design is compiled
     once: builds are kept by the hash of design and options, so several runs of a design only differ in the bench.
-    `waves` writes signal traces (`dump.vcd` in the run's folder, or `<name>.fst` in the build's folder for Icarus).
+    `waves` writes signal traces into the run's folder: `dump.vcd`, or `dump.fst` from Icarus.
 
     Raises:
         ToolError: the simulator is missing or does not compile the design.
@@ -207,9 +208,15 @@ def _build(component: wiring.Component, text: str, name: str, simulator: str, de
         runtime = design.parent / f"runtime_{_digest(_version(simulator), str(waves), sys.prefix)}"
         if simulator == "verilator":
             _copy_runtime(runtime, design)
+        sources, arguments = [source], list(_BUILD_ARGS[simulator])
+        if waves and simulator == "icarus":
+            # The runner's own module for this is SystemVerilog, and writes into the build's folder.
+            sources.append(design / "dump.v")
+            sources[-1].write_text(_DUMP.format(name))
+            arguments += ["-s", "dump"]
         try:
-            runner.build(sources=[source], hdl_toplevel=name, build_dir=design, timescale=_TIMESCALE, waves=waves,
-                         build_args=_BUILD_ARGS[simulator], log_file=log, always=True)
+            runner.build(sources=sources, hdl_toplevel=name, build_dir=design, timescale=_TIMESCALE,
+                         waves=waves and simulator == "verilator", build_args=arguments, log_file=log, always=True)
         except (RuntimeError, SystemExit) as error:
             raise ToolError(f"{simulator} cannot build '{name}': {error}\n{_tail(log)}") from error
         if simulator == "verilator" and not runtime.exists():

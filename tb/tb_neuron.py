@@ -349,7 +349,7 @@ async def utilisation_scenario(dut: Any) -> None:
     await clock_and_reset(dut)
     if every := parameters().get("evaluation"):
         cocotb.start_soon(background(dut, every, config, generator, watch))
-    results = {}
+    results: dict[str, dict[str, float]] = {}
     for name, shape in LAYERS.items():
         for offset in range(config.banks):
             work = interior(generator, config, layer(config, weight_offset=offset, **shape), parameters()["operations"])

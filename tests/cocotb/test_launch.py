@@ -68,8 +68,8 @@ def test_required_simulators(monkeypatch: pytest.MonkeyPatch) -> None:
     assert launcher.required() == ["verilator"]
 
 
+@pytest.mark.long
 def test_waves(simulator: str, seed: int, tmp_path: Path) -> None:
     run = launch(Demo(), name="demo", module=BENCH, simulator=simulator, build_dir=tmp_path,
                  parameters={"pause": "never", "count": 3}, seed=seed, waves=True)
-    waves = {"verilator": run / "dump.vcd", "icarus": run.parent / "demo.fst"}[simulator]
-    assert waves.stat().st_size > 1000
+    assert (run / {"verilator": "dump.vcd", "icarus": "dump.fst"}[simulator]).stat().st_size > 1000

@@ -18,7 +18,11 @@ CONFIGS = {
     "4 banks": BASE,
     "2 banks": dataclasses.replace(BASE, banks=2),
     "8 banks, 8 lanes": dataclasses.replace(BASE, banks=8, lanes=8),
+}
+LONG = {
     "fpga_small": PRESETS["fpga_small"],
+    "grai_vip": PRESETS["grai_vip"],
+    "16 banks, states of 32 bits": dataclasses.replace(BASE, banks=16, state_bits=32),
 }
 
 
@@ -34,10 +38,9 @@ def test_random_requests(name: str, simulator: str, seed: int) -> None:
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("config", [PRESETS["grai_vip"], dataclasses.replace(BASE, banks=16, lanes=4, state_bits=32)],
-                         ids=["grai_vip", "16 banks, states of 32 bits"])
-def test_random_requests_long(config: CoreConfig, simulator: str, seed: int) -> None:
-    run(config, simulator, seed, 20000)
+@pytest.mark.parametrize("name", LONG)
+def test_random_requests_long(name: str, simulator: str, seed: int) -> None:
+    run(LONG[name], simulator, seed, 20000)
 
 
 SINGLE_PORT = """

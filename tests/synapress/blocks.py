@@ -35,6 +35,20 @@ class Multiplier(wiring.Component):
         return m
 
 
+class Adder(wiring.Component):
+    """A registered 16-bit addition."""
+
+    a: In(16)
+    b: In(16)
+    q: Out(16)
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        a, b = Signal(16, reset_less=True), Signal(16, reset_less=True)
+        m.d.sync += [a.eq(self.a), b.eq(self.b), self.q.eq(a + b)]
+        return m
+
+
 class Store(wiring.Component):
     """A memory with one port: of 512 × 16 bits (an SRAM), or of other sizes."""
 

@@ -8,7 +8,7 @@ from golden.config import CoreConfig
 from golden.errors import ConfigError, ToolError
 from synapress import area, yosys
 from synapress.area import CmosArea, FpgaArea, LibertyArea, estimate, fmax
-from tests.synapress.blocks import Mixed, Nands, Store
+from tests.synapress.blocks import Adder, Mixed, Nands, Store
 
 CONFIG = CoreConfig.preset("fpga_small")
 
@@ -54,6 +54,17 @@ def test_fpga(target: str, rams: float, more_luts: int, cache: Path) -> None:
     assert (soft.block_rams, soft.dsps, soft.sram_bits, soft.memory) == (0, 0, 512 * 16, False)
     assert soft.luts > 4 + 30  # the multiplication
     assert soft.flip_flops == 3 * 4 + 8 + 8 + 16
+
+
+def test_luts_of_ecp5(cache: Path) -> None:
+    """One carry cell adds two bits in two LUTs; a 16×4 memory takes three slices of two LUTs."""
+    adder = estimate(Adder(), CONFIG, "ecp5", cache=cache)
+    assert isinstance(adder, FpgaArea)
+    assert adder.cells["CCU2C"] == 8 and adder.luts == 16
+    store = estimate(Store(depth=16, width=4), CONFIG, "ecp5", cache=cache)
+    assert isinstance(store, FpgaArea)
+    assert store.cells["TRELLIS_DPR16X4"] == 1
+    assert store.luts == 6 + store.cells.get("LUT4", 0) and store.block_rams == 0
 
 
 def test_sram_is_accounted_for_and_left_out(cache: Path) -> None:
