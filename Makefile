@@ -33,8 +33,8 @@ check: $(READY) ## style (ruff) and types (mypy)
 verilog: $(READY) ## write Verilog and its description of every block, CONFIG=preset or file, into build/verilog
 	@$(BIN)/synapress verilog $(TOPS) --config $(CONFIG) --output build/verilog
 
-area: $(READY) ## estimate area and clock frequency of every block, CONFIG=preset or file
-	@$(BIN)/synapress area $(TOPS) --config $(CONFIG) --fmax
+area: $(READY) ## estimate the area of every block, CONFIG=preset or file; FMAX=1: place and route too (slow)
+	@$(BIN)/synapress area $(TOPS) --config $(CONFIG) --target all $(if $(FMAX),--fmax)
 
 clean: ## remove everything built, but not .venv
 	@echo "removing build/* and caches"

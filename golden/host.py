@@ -1,4 +1,4 @@
-"""The outside of one core: makes events of feature maps as a PEG would, answers ends with credits, reads the outputs."""
+"""The outside of one core: makes events of feature maps as a PEG would, answers ends with credits, reads outputs."""
 
 from collections.abc import Mapping, Sequence
 

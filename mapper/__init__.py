@@ -1,18 +1,25 @@
 """The mapper: a network of integer layers becomes the memory image of a core.
 
 Passes, one a file: `network` (the graph) → `lower` (program, then legal edges) → `rules` (does it fit) with `plan`
-(addresses) → `image` (words and manifest). `footprint` accounts the memory.
+(addresses) → `image` (words and manifest). For many cores `cut` (fragments) and `mesh` (an image per core) come in
+between. `footprint` accounts the memory.
 """
 
 from collections.abc import Mapping
 
 from golden.config import CoreConfig
 from golden.program import Program
+from mapper.cut import cut
+from mapper.errors import RuleError, Violation
 from mapper.image import Image, build_image
 from mapper.lower import legalise, lower
+from mapper.mesh import MeshImage, build_mesh
 from mapper.network import Network
 
-__all__ = ["Image", "Network", "build_image", "compile_network", "legalise", "lower"]
+__all__ = [
+    "Image", "MeshImage", "Network", "RuleError", "Violation", "build_image", "build_mesh", "compile_network", "cut",
+    "legalise", "lower",
+]
 
 
 def compile_network(

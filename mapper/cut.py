@@ -14,7 +14,7 @@ from golden.config import CoreConfig
 from golden.errors import MappingError
 from golden.program import Edge, Population, Program
 from mapper.errors import RuleError, Violation
-from mapper.fragments import CutProgram, Descriptor, Fragment, Grid, Output, placed_edge, reaches
+from mapper.fragments import CutProgram, Descriptor, Fragment, Grid, Output, placed_edge, reach
 from mapper.lower import legalise_edge
 from mapper.plan import TableEdge
 from mapper.rules import check_program
@@ -86,7 +86,7 @@ def _check_grid(name: str, grid: Grid, full: Grid) -> None:
 def _fragments(population: Population, grid: Grid) -> list[Fragment]:
     parts = []
     for c, x, y in itertools.product(*map(itertools.pairwise, grid)):
-        name = population.name if grid.count == 1 else (
+        name = population.name if grid.parts == 1 else (
             f"{population.name}[{c[0]}:{c[1]},{x[0]}:{x[1]},{y[0]}:{y[1]}]")
         parameters = {}
         for column in ("bias", "multiplier", "shift"):
@@ -110,7 +110,7 @@ def _descriptors(
     depth = program.population(edge.source).shape[0]
     parts = _parts(edge, grids[edge.source].c, depth, program.population(edge.destination).shape[0], destination,
                    1 << config.channel_bits)
-    several = len(grids[edge.destination].c) > 2 or grids[edge.destination].count > 1
+    several = grids[edge.destination].parts > 1
     for (low, high), part in parts:
         suffix = f"->{destination.name}" if several else ""
         suffix += f"({low}:{high})" if (low, high) != (0, depth) else ""
@@ -122,7 +122,7 @@ def _descriptors(
         for piece in legal:
             piece = dataclasses.replace(piece, name=piece.name + suffix, source=candidates[0].name)
             hit = tuple(fragment.name for fragment in candidates
-                        if reaches(placed_edge(piece, fragment), fragment, destination))
+                        if all(reach(placed_edge(piece, fragment), fragment, destination)))
             named = dataclasses.replace(piece, source=hit[0]) if hit else piece
             yield Descriptor(edge=named, parent=edge.name, first=low, depth=high - low, sources=hit)
 
@@ -137,15 +137,14 @@ def _parts(
     """
     c0, x0, y0 = destination.origin
     c1 = c0 + destination.shape[0]
-    common = {
-        "destination": destination.name,
-        "padding": (edge.padding[0] - x0 * edge.stride[0], edge.padding[1] - y0 * edge.stride[1]),
-    }
+    edge = dataclasses.replace(
+        edge, destination=destination.name,
+        padding=(edge.padding[0] - x0 * edge.stride[0], edge.padding[1] - y0 * edge.stride[1]))
     intervals = list(itertools.pairwise(bounds))
     weights = edge.weights
     if edge.groups == 1:
         for low, high in _chunks(intervals, most):
-            yield (low, high), dataclasses.replace(edge, weights=weights[c0:c1, low:high], **common)
+            yield (low, high), dataclasses.replace(edge, weights=weights[c0:c1, low:high])
         return
     per_source, per_group = source_depth // edge.groups, destination_depth // edge.groups
     first, last = c0 // per_group, -(-c1 // per_group)
@@ -154,7 +153,7 @@ def _parts(
     shared = weights.shape[:2] == (1, 1) and edge.groups > 1
     if (over[0][0], over[-1][1]) == needed and c0 % per_group == c1 % per_group == 0 and needed[1] - needed[0] <= most:
         kept = weights if shared else weights[c0:c1]
-        yield needed, dataclasses.replace(edge, weights=kept, groups=last - first, **common)
+        yield needed, dataclasses.replace(edge, weights=kept, groups=last - first)
         return
     own = np.broadcast_to(weights, (c1 - c0, *weights.shape[1:])) if shared else weights[c0:c1]
     for low, high in _chunks(over, most):
@@ -164,7 +163,7 @@ def _parts(
             begin, end = max(group * per_group, c0), min((group + 1) * per_group, c1)
             rows.append((begin - c0, end - begin, channel % per_source) if begin < end else (0, 0, 0))
         plain = {field.name: getattr(edge, field.name) for field in dataclasses.fields(edge)}
-        yield (low, high), TableEdge(**(plain | {"weights": own, "groups": 1} | common), rows=tuple(rows))
+        yield (low, high), TableEdge(**(plain | {"weights": own, "groups": 1}), rows=tuple(rows))
 
 
 def _chunks(intervals: Sequence[Pair], most: int) -> Iterator[Pair]:

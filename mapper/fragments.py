@@ -1,8 +1,8 @@
 """What a cut network is: fragments of populations, the edge descriptors that lead into them, and who shares them.
 
 A descriptor belongs to a fragment of the destination and serves all fragments of the source: where a source fragment
-starts goes into its axon's offsets [B §4.1], X_off = (X0_src << US) - extent + XP + 1 - X0_dst · stride and C_off = C0_src,
-counted from the descriptor's first source channel.
+starts goes into its axon's offsets [B §4.1], X_off = (X0_src << US) - extent + XP + 1 - X0_dst · stride and C_off =
+C0_src, counted from the descriptor's first source channel.
 """
 
 import dataclasses
@@ -28,7 +28,7 @@ class Grid(NamedTuple):
     y: tuple[int, ...]
 
     @property
-    def count(self) -> int:
+    def parts(self) -> int:
         return (len(self.c) - 1) * (len(self.x) - 1) * (len(self.y) - 1)
 
 
@@ -122,14 +122,15 @@ def placed_edge(edge: Edge, source: Fragment) -> Edge:
     return dataclasses.replace(edge, source=source.name, padding=padding)
 
 
-def reaches(edge: Edge, source: Population, destination: Population) -> bool:
-    """Whether any neuron has a synapse, exactly."""
+def reach(edge: Edge, source: Population, destination: Population) -> tuple[int, int]:
+    """How many columns and how many rows of the source have a synapse: the neurons that send are their product."""
+    counts = []
     for i in (0, 1):
         at = (np.arange(source.shape[1 + i]) << edge.upsample)[:, None] + edge.padding[i]
         at = at - np.arange(edge.weights.shape[2 + i]) * edge.dilation[i]
-        if not ((at >= 0) & (at % edge.stride[i] == 0) & (at // edge.stride[i] < destination.shape[1 + i])).any():
-            return False
-    return True
+        hit = (at >= 0) & (at % edge.stride[i] == 0) & (at // edge.stride[i] < destination.shape[1 + i])
+        counts.append(int(hit.any(axis=1).sum()))
+    return counts[0], counts[1]
 
 
 def link_axon(cut: CutProgram, descriptor: Descriptor, source: str, identifier: int, core: Core) -> AxonPlan:

@@ -29,16 +29,15 @@ class Esu(wiring.Component):
 
     A pipeline of four stages: descriptor, range of x and y, start addresses, and the walk through the operations. The
     first three go in step, in beats of four phases of a cycle each. A phase lasts longer while the descriptor port
-    refuses a read (0, 1 and 3), or at the end of a beat (3) while an event with operations waits for the walk to begin
-    another one, for which there is a place.
+    refuses a read (0, 1 and 3), and the last one while the walk is busy and the place before it is taken.
 
-    Throughput: one operation per cycle. An event takes as many cycles as it has operations, but at least four on average;
-    a short one hides behind a long one before it. With the descriptor port always ready there is no bubble between events
-    of four or more operations, whatever their IDs and kinds, tables included; each cycle that a read waits lengthens a
-    beat by one. An event that is dropped or has no operation takes a beat.
+    Throughput: one operation per cycle. An event takes as many cycles as it has operations, but at least four on
+    average; a short one hides behind a long one before it. With the descriptor port always ready there is no bubble
+    between events of four or more operations, whatever their IDs and kinds, tables included; each cycle that a read
+    waits lengthens a beat by one. An event that is dropped or has no operation takes a beat.
     Latency: 15 cycles from an event taken by the idle unit to its first operation offered.
-    Back-pressure: `op` waits at any time, and only clock enables depend on its `ready`. `event.ready` and `op` depend on
-    registers only.
+    Back-pressure: `op` waits at any time, and only clock enables depend on its `ready`. `event.ready` and `op` depend
+    on registers only.
     """
 
     def __init__(self, config: CoreConfig):
@@ -102,14 +101,19 @@ class Esu(wiring.Component):
         event, geometry, kernel = (Signal(shape, name=f"range_{name}") for name, shape in (
             ("event", value_layout(config)), ("geometry", geometry_shape), ("kernel", kernel_shape)))
         y_stride = Signal(config.depth_word_bits)
+        position_bytes = Signal(config.depth_word_bits + config.lane_bits)
         with m.If(advance):
             m.d.sync += [in_range.eq(fetch.valid), event.eq(fetch.taken), geometry.eq(fetch.geometry)]
         with m.If(step & phase[1]):
-            m.d.sync += [kernel.eq(fetch.kernel), y_stride.eq(fetch.depth_words | geometry.pad)]
+            m.d.sync += [kernel.eq(fetch.kernel), y_stride.eq(fetch.depth_words | geometry.pad),
+                         position_bytes.eq(fetch.kernel.depth_words << config.lane_bits)]
+        with m.If(phase[2] & geometry.follow):
+            m.d.sync += position_bytes.eq(1)
         m.submodules.range = ranges = Range(config)
         m.d.comb += [
             ranges.enable.eq(step), ranges.second.eq(phase[1]), ranges.third.eq(phase[3]),
-            ranges.x.eq(event.x), ranges.y.eq(event.y), ranges.step.eq(geometry.step), ranges.dilated.eq(geometry.dilated),
+            ranges.x.eq(event.x), ranges.y.eq(event.y),
+            ranges.step.eq(geometry.step), ranges.dilated.eq(geometry.dilated),
             ranges.kernel_width.eq(kernel.kernel_width), ranges.kernel_height.eq(kernel.kernel_height),
             ranges.width.eq(geometry.width), ranges.height.eq(geometry.height),
         ]
@@ -121,23 +125,20 @@ class Esu(wiring.Component):
         # Third beat.
         old_event, old_geometry, old_kernel = (Signal(shape, name=f"start_{name}") for name, shape in (
             ("event", value_layout(config)), ("geometry", geometry_shape), ("kernel", kernel_shape)))
-        old_y_stride, position_bytes = Signal.like(y_stride), Signal(config.depth_word_bits + config.lane_bits)
+        old_y_stride, old_position_bytes = Signal.like(y_stride), Signal.like(position_bytes)
         columns, rows = Signal(config.kernel_bits), Signal(config.kernel_bits)
         with m.If(advance):
             m.d.sync += [
                 starting.eq(in_range), old_event.eq(event), old_geometry.eq(geometry), old_kernel.eq(kernel),
-                old_y_stride.eq(y_stride), position_bytes.eq(kernel.depth_words << config.lane_bits),
-                columns.eq(ranges.count),
+                old_y_stride.eq(y_stride), old_position_bytes.eq(position_bytes), columns.eq(ranges.count),
             ]
-            with m.If(geometry.follow):
-                m.d.sync += position_bytes.eq(1)
         with m.If(step & phase[0]):
             m.d.sync += rows.eq(ranges.count)
             with m.If(none_x | ranges.none):
                 m.d.sync += starting.eq(0)
 
-        neuron = [(~neuron_x, geometry.x_stride, old_geometry.x_stride), (~ranges.neuron, y_stride, old_y_stride)]
-        tap = [(~tap_x, None, old_kernel.weight_x_step), (~ranges.tap, None, position_bytes)]
+        neuron = [(neuron_x, geometry.x_stride, old_geometry.x_stride), (ranges.neuron, y_stride, old_y_stride)]
+        tap = [(tap_x, None, old_kernel.weight_x_step), (ranges.tap, None, old_position_bytes)]
         state = self._products(m, neuron, config.address_bits + 1, "neuron")
         weight = self._products(m, tap, config.weight_address_bits, "tap")
         weight_stride = Cat(old_kernel.weight_stride_low, old_geometry.weight_stride_high)
@@ -153,7 +154,8 @@ class Esu(wiring.Component):
         earlier = [Signal.like(shifted, name=f"shifted_step_{n}") for n in range(PHASES - 1)]
         shift = Signal(config.step_bits)
         with m.Switch(self._phase_code):
-            for n, value in enumerate((old_geometry.x_stride, old_y_stride, old_kernel.weight_x_step, position_bytes)):
+            for n, value in enumerate(
+                    (old_geometry.x_stride, old_y_stride, old_kernel.weight_x_step, old_position_bytes)):
                 with m.Case(n):
                     m.d.comb += plain.eq(value)
         m.d.comb += [
@@ -166,7 +168,7 @@ class Esu(wiring.Component):
         with m.If(advance & starting):
             m.d.sync += [
                 start.state.eq(state), start.state_base.eq(state_base),
-                start.weight.eq(add(channel, weight, Const(0, 1), len(start.weight))),
+                start.weight.eq(add(weight, channel, Const(0, 1), len(start.weight))),
                 start.weight_base.eq(old_kernel.weight_base << config.byte_bits),
                 start.state_x.eq(earlier[2]), start.state_y.eq(earlier[1]),
                 start.weight_x.eq(earlier[0]), start.weight_y.eq(shifted),
@@ -176,21 +178,24 @@ class Esu(wiring.Component):
                 start.one_word.eq(old_geometry.follow | (old_kernel.depth_words == 1)),
                 start.first_lane.eq(first[:config.lane_bits]),
                 start.last_lane.eq(Mux(old_geometry.follow, old_event.c[:config.lane_bits], old_kernel.last_lane)),
-                start.follow.eq(old_geometry.follow), start.max.eq(old_geometry.max), start.shift.eq(old_geometry.shift),
-                start.v.eq(old_event.v),
+                start.follow.eq(old_geometry.follow), start.max.eq(old_geometry.max),
+                start.shift.eq(old_geometry.shift), start.v.eq(old_event.v),
             ]
 
-    def _digits(self, m: Module, arriving: Value, bits: int, count: int, overlap: int, name: str) -> Signal:
-        """In phase n the n-th of `count` groups of `bits` bits, most significant first, with `overlap` bits of the next.
+    def _digits(self, m: Module, arriving: Value, bits: int, count: int, name: str, *, overlap: int = 0,
+                inverted: bool = False) -> Signal:
+        """In phase n the n-th of `count` groups of `bits` bits, highest first, with `overlap` bits of the next.
 
-        `arriving` is valid at the end of the beat before. The groups are registered, so that choosing one takes no time.
+        `arriving` is valid at the end of the beat before, perhaps `inverted`. The groups are registered, so that
+        choosing one takes no time.
         """
         held, result = Signal.like(arriving, name=f"{name}_held"), Signal(bits + overlap, name=name)
         with m.If(self._advance):
             m.d.sync += held.eq(arriving)
         with m.If(self._step), m.Switch(self._phase_code):
             for n in range(PHASES):
-                padded = Cat(Const(0, overlap), arriving if n == 0 else held, Const(0, bits * count))
+                source = arriving if n == 0 else held
+                padded = Cat(Const(0, overlap), ~source if inverted else source, Const(0, bits * count))
                 with m.Case((n - 1) % PHASES):
                     m.d.sync += result.eq(padded[(count - 1 - n) * bits:][:bits + overlap] if n < count else 0)
         return result
@@ -198,14 +203,14 @@ class Esu(wiring.Component):
     def _products(self, m: Module, terms: list[tuple[Value, Value | None, Value]], width: int, name: str) -> Value:
         """Sum of products by Horner's rule over a beat; valid in its last phase.
 
-        Each term is a multiplier that arrives, the multiplicand in the beat before or None, and the multiplicand. With
-        the one before, two bits of the multiplier cost one adder, which chooses from multiples 0 to 3.
+        Each term is an inverted multiplier that arrives, the multiplicand in the beat before or None, and the
+        multiplicand. With the one before, two bits of the multiplier cost one adder, which chooses from 0 to 3 times.
         """
         bits = -(-max(len(multiplier) for multiplier, _, _ in terms) // PHASES)
         total, accumulator = Signal(width, name=f"{name}_total"), Signal(width, name=f"{name}_accumulator")
         partial: Value = Cat(Const(0, bits), accumulator)[:width]
         for index, (multiplier, before, multiplicand) in enumerate(terms):
-            digit = self._digits(m, multiplier, bits, PHASES, 0, f"{name}_digit_{index}")
+            digit = self._digits(m, multiplier, bits, PHASES, f"{name}_digit_{index}", inverted=True)
             low = 0
             if before is not None:
                 triple = Signal(len(multiplicand) + 2, name=f"{name}_triple_{index}")
@@ -234,7 +239,7 @@ class Esu(wiring.Component):
         """
         width = self.config.weight_address_bits
         per_phase = -(-(len(channel) // 2 + 1) // (PHASES - 1))
-        digits = self._digits(m, channel, 2 * per_phase, PHASES - 1, 1, "channel_digits")
+        digits = self._digits(m, channel, 2 * per_phase, PHASES - 1, "channel_digits", overlap=1)
         total = Signal(width, name="channel_accumulator")
         partial: Value = Cat(Const(0, 2 * per_phase), total)[:width]
         for n in reversed(range(per_phase)):
@@ -273,7 +278,8 @@ class Esu(wiring.Component):
         def address(bits: int, word: int, row_step: Value, column_step: Value, first: Value, base: Value,
                     name: str) -> Signal:
             """A row goes on from where the last row began, a column likewise; a word is `word` further."""
-            at, row, column, following = (Signal(bits, name=f"{name}_{part}") for part in ("at", "row", "column", "next"))
+            at, row, column, following = (
+                Signal(bits, name=f"{name}_{part}") for part in ("at", "row", "column", "next"))
             # Kept, so that synthesis shares the choice of the addend with the sum and not with this one: 2 LUTs a bit.
             origin, addend = Signal(bits, name=f"{name}_from", attrs={"keep": 1}), Signal(bits, name=f"{name}_addend")
             carry = Signal(name=f"{name}_carry")
@@ -329,10 +335,10 @@ class Esu(wiring.Component):
         m.d.comb += [
             self.op.valid.eq(valid), op.broadcast.eq(now.follow), op.max.eq(now.max), op.shift.eq(now.shift),
             op.v.eq(now.v),
-            op.state_address.eq(address(len(op.state_address), 1, now.state_y, now.state_x, start.state, start.state_base,
-                                        "state")),
-            op.weight_address.eq(address(len(op.weight_address), config.lanes, now.weight_y, now.weight_x, start.weight,
-                                         start.weight_base, "weight")),
+            op.state_address.eq(address(len(op.state_address), 1, now.state_y, now.state_x,
+                                        start.state, start.state_base, "state")),
+            op.weight_address.eq(address(len(op.weight_address), config.lanes, now.weight_y, now.weight_x,
+                                         start.weight, start.weight_base, "weight")),
         ]
         for lane in range(config.lanes):
             m.d.comb += op.mask[lane].eq((~first_word | (now.first_lane <= lane))

@@ -34,7 +34,7 @@ class DescriptorFetch(wiring.Component):
         stall: the phase must not end, as a read is refused. pending: an event is here.
         valid: at the end of a beat, whether its event goes on. taken: that event.
         geometry: descriptor word of `taken`, at the end of the beat.
-        kernel: in phase 1 of the next beat, kernel word or table word. depth_words: the same, always of the kernel word.
+        kernel: in phase 1 of the next beat, kernel word or table word. depth_words: then, of the kernel word.
         unknown_id, unknown_channel: pulses, the event has been dropped.
     """
 

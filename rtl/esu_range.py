@@ -18,9 +18,9 @@ def add(a: Value, b: Value, carry: Value, width: int) -> Value:
 class Range(wiring.Component):
     """First tap, first destination and count of the surviving taps, of x and then of y.
 
-    With u = x_min the part that can be large is the tap of an anchor outside (u < 0), or the neuron of one inside. It is
-    ceil(|u| / 2**s), the other is (-|u|) mod 2**s; s = step if exactly one of u < 0 and `dilated` holds, else 0. Then the
-    taps and the neurons that are left are divided by the step that each is walked in; the lesser counts.
+    With u = x_min the part that can be large is the tap of an anchor outside (u < 0), or the neuron of one inside. It
+    is ceil(|u| / 2**s), the other is (-|u|) mod 2**s; s = step if u < 0 and dilated or neither, else 0. Then the taps
+    and the neurons that are left are divided by the step that each is walked in; the lesser counts.
     Bamberg et al., arXiv 2112.07019, section 4.3, visits all taps instead; the closed form is this project's.
 
     A pipeline of four stages that x enters and y follows a cycle behind. In the phases 0 to 3 of an event:
@@ -96,7 +96,9 @@ class Range(wiring.Component):
         # Stage 4: in steps; the lesser. The steps are those of the event that stage 3 was about.
         tap_shift, neuron_shift = Signal(config.step_bits), Signal(config.step_bits)
         with m.If(self.enable & ~self.third):
-            m.d.sync += [tap_shift.eq(Mux(self.dilated, 0, self.step)), neuron_shift.eq(Mux(self.dilated, self.step, 0))]
+            m.d.sync += [
+                tap_shift.eq(Mux(self.dilated, 0, self.step)), neuron_shift.eq(Mux(self.dilated, self.step, 0)),
+            ]
         tap_steps, neuron_steps = Signal(config.kernel_bits), Signal(config.coordinate_bits)
         m.d.comb += [
             tap_steps.eq(taps_left[:config.kernel_bits] >> tap_shift),

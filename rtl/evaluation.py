@@ -1,7 +1,8 @@
 """The evaluation unit: at the end of a timestep the states of a population become values, and neurons fire."""
 
-from amaranth import Cat, Module, Mux, Signal, signed, unsigned
+from amaranth import Cat, Module, Mux, Signal, Value, signed, unsigned
 from amaranth.lib import data, stream, wiring
+from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from golden.config import CoreConfig
@@ -10,22 +11,94 @@ from rtl.ports import MemoryPort, command_layout, neuron_layout
 from rtl.words import struct
 
 
+class Requantise(wiring.Component):
+    """A state to a value: saturate(((state + bias) · multiplier + round) >> shift), half rounded up (`golden.neuron`).
+
+    Ports:
+        advance: the pipeline moves. state, parameter: the neuron's. saturation: golden.words.Saturation, kept constant.
+        value: of the neuron that was given STAGES moves before.
+
+    Latency: STAGES cycles. Throughput: one neuron per cycle.
+    """
+
+    STAGES = 6
+
+    def __init__(self, config: CoreConfig):
+        self.config = config
+        super().__init__({
+            "advance": In(1), "state": In(signed(config.state_bits)), "parameter": In(struct(layouts(config).parameter)),
+            "saturation": In(2), "value": Out(signed(config.value_bits)),
+        })
+
+    def elaborate(self, platform):  # type: ignore[no-untyped-def]
+        config, m = self.config, Module()
+        moves: list = []
+
+        def register(value: Value, name: str) -> Signal:
+            signal = Signal(Value.cast(value).shape(), name=name, reset_less=True)
+            moves.append(signal.eq(value))
+            return signal
+
+        biased = register(self.state + self.parameter.bias, "biased")
+        multiplier = register(self.parameter.multiplier, "multiplier")
+        shift = register(self.parameter.shift, "shift_biased")
+
+        half = config.multiplier_bits // 2
+        low, high = register(biased * multiplier[:half], "low"), register(biased * multiplier[half:], "high")
+        shift = register(shift, "shift_parts")
+        product = register((low + (high << half))[:config.state_bits + 1 + config.multiplier_bits], "product")
+        shift = register(shift, "shift_product")
+
+        # Two bits of the shift at a time, from the top. Bits that can no longer come down to the value only matter if
+        # they differ from the sign: then it is beyond all bounds. One bit below the binary point is kept.
+        negative, rest, beyond = product[-1], Cat(0, product[:-1]), Value.cast(0)
+        for digit in reversed(range(0, config.shift_bits, 2)):
+            amount = shift[digit:digit + 2]
+            rest = (Cat(rest, negative).as_signed() >> (amount << digit))[:len(rest)]
+            kept = config.value_bits + (1 << digit) - 1
+            beyond = beyond | (rest[kept:] != negative.replicate(max(0, len(rest) - kept)))
+            rest = rest[:kept]
+            if digit in (0, 4):
+                rest, negative, beyond = (register(value, f"{name}{digit}") for value, name in (
+                    (rest, "rest"), (negative, "negative"), (beyond, "beyond")))
+                shift = register(shift, f"shift{digit}")
+
+        # The carry of the rounding can only add one, so what is beyond stays beyond, whatever it adds to.
+        rounded = Signal(signed(config.value_bits + 1))
+        value = Signal(signed(config.value_bits))
+        m.d.comb += [rounded.eq(Cat(rest[1:], negative).as_signed() + rest[0]), value.eq(rounded)]
+        with m.Switch(self.saturation):
+            for mode in (Saturation.RELU, Saturation.SIGNED, Saturation.FULL):
+                with m.Case(mode) if mode != Saturation.FULL else m.Default():
+                    lowest, highest = Saturation.bounds(mode, config.value_bits)
+                    with m.If(Mux(beyond, negative, rounded < lowest)):
+                        m.d.comb += value.eq(lowest)
+                    with m.Elif(beyond | (rounded > highest)):
+                        m.d.comb += value.eq(highest)
+        moves.append(self.value.eq(value))
+        with m.If(self.advance):
+            m.d.sync += moves
+        return m
+
+
 class Evaluation(wiring.Component):
     """Evaluates one population per command and fires its neurons.
 
-    y = saturate(((state + bias) · multiplier + round) >> shift), round half up; then the state is cleared. Neurons with
-    y ≠ 0 are sent, and after the last one an `end` neuron. Order: channel word, x, y, lane. The rule follows Bamberg et
-    al., arXiv 2112.07019, section 4.2; the requantisation is this project's (docs/architecture.md).
+    Each state word is read, its neurons are evaluated (`Requantise`), and it is cleared. Neurons with a value other than
+    0 are sent, and after the last one an `end` neuron. Order: channel word, x, y, lane. The rule follows Bamberg et al.,
+    arXiv 2112.07019, section 4.2; the requantisation is this project's (docs/architecture.md).
 
     Ports:
         command: stream of populations to evaluate (`rtl.ports.command_layout`).
-        memory: parameters and states are read, states cleared, one access at a time.
+        memory: parameters and states are read, states cleared, one access at a time; `valid` depends on registers only.
         neuron: stream of firing neurons (`rtl.ports.neuron_layout`). done: pulses as the `end` neuron is taken.
         trace: each state word as it is read: {valid, address, state}; for verification.
 
-    Latency: from a state word read to its first neuron sent 7 cycles. Throughput: one neuron per cycle when memory and
-    `neuron` do not wait (with 2 lanes, one in two cycles), plus `lanes` + 8 cycles per channel word, or 9 if uniform.
-    Back-pressure: a neuron that is not taken stops the pipeline and, one word later, the reading.
+    Latency: four cycles from a command to its first read; two from a word read to the evaluation of its first lane, and
+    7 from there to its neuron. Throughput: one neuron per cycle while memory and `neuron` do not wait, from one channel
+    word to the next. Memory bounds it where a channel word has few neurons: two accesses per state word and one per
+    parameter word. Lanes beyond the depth cost no cycle.
+    Back-pressure: a neuron that is not taken stops the pipeline one neuron later, and the reading two words later.
     """
 
     def __init__(self, config: CoreConfig):
@@ -41,156 +114,134 @@ class Evaluation(wiring.Component):
 
     def elaborate(self, platform):  # type: ignore[no-untyped-def]
         config, memory = self.config, self.memory
+        lane_bits = config.lane_bits
         m = Module()
-        coordinate, lanes = config.coordinate_bits, config.lanes
-        place = data.StructLayout({"x": unsigned(coordinate), "y": unsigned(coordinate)})
-        buffer = data.StructLayout({"word": unsigned(config.word_bits), "place": place})
 
         word = Signal(struct(layouts(config).population))
         index = Signal(config.population_bits)
-        depth_words, y_stride = Signal(config.depth_word_bits + 1), Signal(config.depth_word_bits + 1)
-        channel_word = Signal(config.depth_word_bits + 1)
-        is_last_word, last_lane = Signal(), Signal(range(lanes))
-        parameter_address, state_base = Signal(config.address_bits), Signal(config.address_bits)
-        m.d.comb += [
-            depth_words.eq((word.depth + lanes - 1) >> config.lane_bits), y_stride.eq(depth_words | word.pad),
-            is_last_word.eq(channel_word + 1 == depth_words),
-            last_lane.eq(Mux(is_last_word, word.depth - 1, lanes - 1)),
-        ]
+        last_channel = Signal(config.channel_bits)
+        """Depth - 1."""
+        y_stride = Signal(config.depth_word_bits + 1)
+        last_word, top_lane = last_channel[lane_bits:], last_channel[:lane_bits]
 
-        # Reading: parameters of a channel word, then its states, each cleared right after it is read.
-        parameters = [Signal(struct(layouts(config).parameter), name=f"parameter{lane}") for lane in range(lanes)]
-        parameter_lane, arriving_lane = Signal(range(lanes)), Signal(range(lanes))
-        parameter_arrives, state_arrives = Signal(), Signal()
-        address, clear_address, clearing = Signal(config.address_bits), Signal(config.address_bits), Signal()
-        position, fetched, fetched_valid = Signal(place), Signal(buffer), Signal()
-        current, current_valid, lane = Signal(buffer), Signal(), Signal(range(lanes))
-        move, advance, empty = Signal(), Signal(), Signal()
-        row_ends, column_ends = position.y == word.height, position.x == word.width
-        m.d.sync += [parameter_arrives.eq(0), state_arrives.eq(0)]
-        with m.If(parameter_arrives):
-            for number, parameter in enumerate(parameters):
-                with m.If((arriving_lane == number) | word.uniform):
-                    m.d.sync += parameter.eq(memory.data)
-        with m.If(move):
-            m.d.sync += [current.eq(fetched), current_valid.eq(1), lane.eq(0), fetched_valid.eq(0)]
-        with m.Elif(current_valid & advance):
-            m.d.sync += lane.eq(lane + 1)
-            with m.If(lane == last_lane):
-                m.d.sync += current_valid.eq(0)
+        # Words read and not yet evaluated: at most two, which are counted as soon as they are asked for.
+        buffered = data.StructLayout({"states": unsigned(config.word_bits), "in_last_word": unsigned(1)})
+        m.submodules.buffer = buffer = Memory(shape=buffered, depth=2, init=[])
+        arrived, waiting = buffer.write_port(), buffer.read_port(domain="comb")
+        # Parameters of one channel word. Each is overwritten as soon as its last neuron has used it.
+        m.submodules.parameters = table = Memory(shape=struct(layouts(config).parameter), depth=config.lanes, init=[])
+        parameter_write, parameter_read = table.write_port(), table.read_port(domain="comb")
+        reserved, fresh, loaded = Signal(2), Signal(), Signal(range(config.lanes + 1))
+        """`fresh`: the youngest word reserved is the first of its channel word, of which `loaded` parameters are there."""
+        full = reserved[1]
+        ask, take, lane, last_lane = Signal(), Signal(), Signal(lane_bits), Signal(lane_bits)
+        pop = take & (lane == last_lane)
+        m.d.sync += reserved.eq(reserved + ask - pop)
+
+        # -- reading: a word, the parameters if it is the first of its channel word, and its clearing.
+        parameter_address, address = Signal(config.address_bits), Signal(config.address_bits)
+        next_base = Signal(config.address_bits)
+        """The first state word of the next channel word."""
+        channel_word, x, y = Signal(config.depth_word_bits), Signal.like(word.width), Signal.like(word.height)
+        load, parameter_lane, arriving_lane = Signal(), Signal(lane_bits), Signal(lane_bits)
+        state_arrives, parameter_arrives = Signal(), Signal()
+        in_last_word, column_ends, row_ends = Signal(), Signal(), Signal()
+        m.d.comb += [
+            in_last_word.eq(channel_word == last_word), column_ends.eq(y == word.height), row_ends.eq(x == word.width),
+            memory.address.eq(address),
+            arrived.en.eq(state_arrives), arrived.data.states.eq(memory.data), arrived.data.in_last_word.eq(in_last_word),
+            parameter_write.en.eq(parameter_arrives), parameter_write.addr.eq(arriving_lane),
+            parameter_write.data.eq(memory.data),
+            self.trace.valid.eq(state_arrives), self.trace.address.eq(address), self.trace.state.eq(memory.data),
+        ]
+        m.d.sync += [state_arrives.eq(ask), parameter_arrives.eq(0), arriving_lane.eq(parameter_lane)]
         with m.If(state_arrives):
-            m.d.sync += [fetched.word.eq(memory.data), fetched_valid.eq(1)]
-        m.d.comb += [
-            move.eq(fetched_valid & (~current_valid | (advance & (lane == last_lane)))),
-            self.trace.valid.eq(state_arrives), self.trace.address.eq(clear_address), self.trace.state.eq(memory.data),
-        ]
+            m.d.sync += arrived.addr.eq(~arrived.addr)
+        with m.If(parameter_arrives):
+            m.d.sync += loaded.eq(Mux(word.uniform, config.lanes, loaded + 1))
 
-        with m.FSM() as fsm:
+        ended, end_taken = Signal(), Signal()
+        with m.FSM():
             with m.State("idle"):
+                command = data.View(command_layout(config), self.command.payload)
+                fields = data.View(struct(layouts(config).population), command.word)
                 m.d.comb += self.command.ready.eq(1)
-                m.d.sync += [word.eq(self.command.payload.word), index.eq(self.command.payload.population),
-                             channel_word.eq(0), parameter_lane.eq(0)]
-                with m.If(self.command.valid):
-                    m.next = "place"
-            with m.State("place"):
                 m.d.sync += [
-                    parameter_address.eq(word.base + word.axons),
-                    state_base.eq(word.base + word.axons + Mux(word.uniform, 1, word.depth)),
+                    word.eq(fields), index.eq(command.population), parameter_address.eq(fields.base), load.eq(1),
+                    channel_word.eq(0), parameter_lane.eq(0), x.eq(0), y.eq(0),
                 ]
-                m.next = "parameters"
+                with m.If(self.command.valid):
+                    m.next = "place parameters"
+            with m.State("place parameters"):
+                m.d.sync += [parameter_address.eq(parameter_address + word.axons), last_channel.eq(word.depth - 1)]
+                m.next = "place states"
                 with m.If(word.depth == 0):
                     m.next = "end"
-            with m.State("parameters"):
-                m.d.comb += [memory.valid.eq(1), memory.address.eq(parameter_address)]
-                m.d.sync += [address.eq(state_base + channel_word), arriving_lane.eq(parameter_lane),
-                             position.eq(0), clearing.eq(0)]
-                with m.If(memory.ready):
-                    m.d.sync += [parameter_arrives.eq(1), parameter_lane.eq(parameter_lane + 1)]
-                    with m.If(~word.uniform):
-                        m.d.sync += parameter_address.eq(parameter_address + 1)
-                    with m.If((parameter_lane == last_lane) | word.uniform):
-                        m.d.sync += parameter_lane.eq(0)
-                        m.next = "states"
-            with m.State("states"):
-                # A word is read when there is room for it, and cleared before the next one is read. Whether room is
-                # just being made is not asked: memory requests must not depend on the PEG, which waits for memory.
-                room = ~state_arrives & ~fetched_valid
-                m.d.comb += [
-                    memory.write.eq(clearing), memory.valid.eq(clearing | room),
-                    memory.address.eq(Mux(clearing, clear_address, address)),
+            with m.State("place states"):
+                m.d.sync += [
+                    next_base.eq(parameter_address + Mux(word.uniform, 1, word.depth)),
+                    y_stride.eq((last_word + 1) | word.pad),
                 ]
+                m.next = "start"
+            with m.State("start"):
+                m.d.sync += [address.eq(next_base), next_base.eq(next_base + 1)]
+                m.next = "read"
+            with m.State("read"):
+                m.d.comb += [memory.valid.eq(~full), ask.eq(~full & memory.ready)]
+                with m.If(ask):
+                    m.d.sync += fresh.eq(load)
+                    m.next = "clear"
+                    with m.If(load):
+                        m.d.sync += loaded.eq(0)
+                        m.next = "parameters"
+            with m.State("parameters"):
+                # With two words reserved, the older one is of the channel word before and may still need the parameter.
+                m.d.comb += [memory.valid.eq(~full | (lane > parameter_lane)), memory.address.eq(parameter_address)]
                 with m.If(memory.valid & memory.ready):
-                    m.d.sync += clearing.eq(~clearing)
-                    with m.If(clearing):
-                        m.d.sync += [address.eq(address + y_stride), position.y.eq(position.y + 1)]
+                    m.d.sync += [
+                        parameter_arrives.eq(1), parameter_address.eq(parameter_address + 1),
+                        parameter_lane.eq(parameter_lane + 1),
+                    ]
+                    with m.If(word.uniform | (parameter_lane == Mux(in_last_word, top_lane, config.lanes - 1))):
+                        m.d.sync += [parameter_lane.eq(0), load.eq(0)]
+                        m.next = "clear"
+            with m.State("clear"):
+                m.d.comb += [memory.valid.eq(1), memory.write.eq(1)]
+                with m.If(memory.ready):
+                    m.d.sync += [address.eq(address + y_stride), y.eq(y + 1)]
+                    m.next = "read"
+                    with m.If(column_ends):
+                        m.d.sync += [y.eq(0), x.eq(x + 1)]
                         with m.If(row_ends):
-                            m.d.sync += [position.y.eq(0), position.x.eq(position.x + 1)]
-                            with m.If(column_ends):
-                                m.next = "drain"
-                    with m.Else():
-                        m.d.sync += [state_arrives.eq(1), clear_address.eq(address), fetched.place.eq(position)]
-            with m.State("drain"):
-                # The parameters stay until the last neuron of this channel word has used them.
-                with m.If(~state_arrives & ~fetched_valid & ~current_valid):
-                    m.d.sync += channel_word.eq(channel_word + 1)
-                    m.next = "parameters"
-                    with m.If(is_last_word):
-                        m.next = "end"
+                            m.d.sync += [
+                                x.eq(0), channel_word.eq(channel_word + 1), load.eq(~word.uniform),
+                                address.eq(next_base), next_base.eq(next_base + 1),
+                            ]
+                            with m.If(in_last_word):
+                                m.next = "end"
             with m.State("end"):
-                with m.If(empty & self.neuron.ready):
-                    m.d.comb += self.done.eq(1)
+                m.d.comb += ended.eq(reserved == 0)
+                with m.If(ended & end_taken):
+                    m.next = "wait"
+            with m.State("wait"):
+                with m.If(self.done):
                     m.next = "idle"
 
-        # Evaluating: select and add bias; multiply; shift; round and saturate.
-        stages = [(Signal(name=f"valid{number}"), Signal(data.StructLayout({
-            "place": place, "c": unsigned(config.channel_bits)}), name=f"at{number}")) for number in range(4)]
-        sum_bits = config.state_bits + 1
-        product_bits = sum_bits + config.multiplier_bits + 1
-        selected, biased = Signal(layouts(config).parameter.bits), Signal(signed(sum_bits))
-        parameter = data.View(struct(layouts(config).parameter), selected)
-        state = Signal(signed(config.state_bits))
-        multiplier, shifts = Signal(config.multiplier_bits), [Signal(config.shift_bits, name=f"shift{n}") for n in (0, 1)]
-        product, doubled = Signal(signed(product_bits)), Signal(signed(product_bits + 1))
-        value, rounded = Signal(signed(config.value_bits)), Signal(signed(product_bits + 1))
+        # -- evaluating: one lane per cycle.
+        advance, end = Signal(), Signal()
+        m.submodules.requantise = requantise = Requantise(config)
+        present = reserved[1] | (reserved[0] & ~state_arrives)
         m.d.comb += [
-            selected.eq(Cat(*(item.as_value() for item in parameters)).word_select(lane, len(selected))),
-            state.eq(current.word.word_select(lane, config.state_bits)),
-            rounded.eq((doubled + 1) >> 1),
+            last_lane.eq(Mux(waiting.data.in_last_word, top_lane, config.lanes - 1)),
+            take.eq(advance & present & ((fresh & full) | (lane < loaded))),
+            parameter_read.addr.eq(Mux(word.uniform, 0, lane)),
+            requantise.advance.eq(advance), requantise.saturation.eq(word.saturation),
+            requantise.parameter.eq(parameter_read.data),
+            requantise.state.eq(waiting.data.states.word_select(lane, config.state_bits)),
+            end_taken.eq(advance),
         ]
-        with m.If(advance):
-            m.d.sync += [
-                biased.eq(state + parameter.bias), multiplier.eq(parameter.multiplier), shifts[0].eq(parameter.shift),
-                product.eq(biased * multiplier), shifts[1].eq(shifts[0]),
-                # One bit below the binary point is kept, to round half up: floor(x + 1/2) = (floor(2x) + 1) >> 1.
-                doubled.eq((product << 1) >> shifts[1]),
-                value.eq(rounded),
-                stages[0][0].eq(current_valid), stages[0][1].place.eq(current.place),
-                stages[0][1].c.eq((channel_word << config.lane_bits) | lane),
-                *(mine[1].eq(earlier[1]) for earlier, mine in zip(stages, stages[1:], strict=False)),
-                *(mine[0].eq(earlier[0]) for earlier, mine in zip(stages[:2], stages[1:], strict=False)),
-                stages[3][0].eq(0),
-            ]
-            with m.Switch(word.saturation):
-                for mode in (Saturation.RELU, Saturation.SIGNED, Saturation.FULL):
-                    with m.Case(mode) if mode != Saturation.FULL else m.Default():
-                        low, high = Saturation.bounds(mode, config.value_bits)
-                        with m.If(rounded < low):
-                            m.d.sync += [value.eq(low), stages[3][0].eq(stages[2][0] & (low != 0))]
-                        with m.Elif(rounded > high):
-                            m.d.sync += [value.eq(high), stages[3][0].eq(stages[2][0])]
-                        with m.Else():
-                            m.d.sync += stages[3][0].eq(stages[2][0] & (rounded != 0))
-
-        neuron, (fires, at) = self.neuron, stages[3]
-        m.d.comb += [
-            advance.eq(~fires | neuron.ready),
-            empty.eq(~Cat(valid for valid, _ in stages).any()),
-            neuron.valid.eq(fires | (fsm.ongoing("end") & empty)),
-            neuron.payload.end.eq(~fires),
-            neuron.payload.axon_base.eq(word.base), neuron.payload.axons.eq(word.axons),
-            neuron.payload.population.eq(index),
-        ]
-        with m.If(fires):
-            m.d.comb += [neuron.payload.x.eq(at.place.x), neuron.payload.y.eq(at.place.y),
-                         neuron.payload.c.eq(at.c), neuron.payload.v.eq(value)]
+        with m.If(take):
+            m.d.sync += lane.eq(lane + 1)
+        with m.If(pop):
+            m.d.sync += [lane.eq(0), waiting.addr.eq(~waiting.addr)]
         return m

@@ -128,8 +128,8 @@ class Peg(wiring.Component):
         step = Cat(position[0] & (stride != 0), (position[1] ^ position[0]) & stride[1])
         step_high = (position[2] ^ position[:2].any()) & stride_8
         short = step <= kernel[:2]
-        high = kernel[2] if len(kernel) > 2 else C(0, 1)
-        survives = kernel[3:].any() | Mux(step_high == high, short, high)
+        high, always = (kernel[2], kernel[3:].any()) if len(kernel) > 2 else (C(0, 1), large)
+        survives = always | Mux(step_high == high, short, high)
         first_inside = _compare(position[unit:half + 1], limit, equal=1)
         return in_range & Mux(negative, last_inside, first_inside & survives)
 

@@ -45,7 +45,8 @@ def op_layout(config: CoreConfig) -> data.StructLayout:
     """A word operation: the update of up to `lanes` states in one memory word.
 
     `state_address` has one bit more than an address, so that an overflow is seen; `weight_address` is in bytes. The
-    lanes' weights are the `lanes` bytes from there (aligned), or with `broadcast` the one byte there, for the one lane of `mask`.
+    lanes' weights are the `lanes` bytes from there (aligned), or with `broadcast` the one byte there, for the one lane
+    of `mask`.
     """
     return data.StructLayout({
         "state_address": unsigned(config.address_bits + 1), "weight_address": unsigned(config.weight_address_bits),

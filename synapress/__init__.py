@@ -37,6 +37,7 @@ _WHERE = {
     "generate": "rtl.verilog",
     "estimate": "synapress.area",
     "fmax": "synapress.area",
+    "simulate_image": "synapress.run",
 }
 
 __all__ = [
@@ -63,6 +64,7 @@ __all__ = [
     "fmax",
     "generate",
     "layouts",
+    "simulate_image",
 ]
 
 if TYPE_CHECKING:
@@ -84,6 +86,7 @@ if TYPE_CHECKING:
     from rtl.core import EventCore
     from rtl.verilog import generate
     from synapress.area import estimate, fmax
+    from synapress.run import simulate_image
 
 
 def __getattr__(name: str) -> Any:

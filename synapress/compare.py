@@ -32,7 +32,7 @@ class Comparison:
 
 @dataclass(frozen=True, kw_only=True)
 class GoldenRun:
-    """What the golden core makes of frames: events per frame, (address, state word) per evaluated word, memory, counters."""
+    """What the golden core makes of frames; `trace`: per frame, (address, state word) of each word evaluated."""
 
     events: list[Words]
     trace: list[list[tuple[int, int]]]

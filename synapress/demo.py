@@ -6,7 +6,8 @@ everything with the golden core, and reports accuracy, work, cycles, memory and 
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -18,22 +19,21 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from examples.digits.data import feature_maps, load_digits
+from examples.digits.data import feature_maps, load_digits, quantise_input
 from examples.digits.float_model import accuracy, forward, load_network
 from examples.digits.network import digits_network
 from golden import dense
 from golden.config import CoreConfig
-from golden.core import Core
 from golden.errors import ConfigError, SynapressError
-from golden.host import decode, encode
 from golden.program import Program
 from mapper import Image, compile_network
 from mapper.footprint import Footprint, hierarchical_lut, image_footprint, lut, proposed
 from rtl.verilog import generate
 from synapress import simulate
 from synapress.area import AreaReport, CmosArea, FpgaArea, estimate
-from synapress.compare import Comparison, compare, golden_frames
+from synapress.compare import Comparison
 from synapress.plots import demo_picture
+from synapress.run import ImageRun, simulate_image
 
 OUTPUT = Path("build/demo")
 TEST_IMAGES = 1000
@@ -70,6 +70,17 @@ class Demo:
         self.console.print(f"[green]✓[/] {text} [dim]({time.perf_counter() - start:.1f} s)[/]")
 
     def run(self, *, area: bool) -> dict[str, Any]:
+        # Synthesis is the slowest step and needs nothing of the others: it runs beside them.
+        with ThreadPoolExecutor(1) as beside:
+            estimates = {block: (beside.submit(estimate, block, self.config, "cmos"),
+                                 beside.submit(estimate, block, self.config, "xilinx"))
+                         for block in (("peg", "esu", "core") if area else ())}
+            try:
+                return self._run(estimates)
+            finally:
+                beside.shutdown(cancel_futures=True)
+
+    def _run(self, estimates: Mapping[str, tuple["Future[AreaReport]", "Future[AreaReport]"]]) -> dict[str, Any]:
         config, console = self.config, self.console
         data = load_digits()
         # Digits in an order of their own, so that any number of them holds all classes.
@@ -82,15 +93,15 @@ class Demo:
             generate("core", config, self.directory)
         with self.step(f"float network and integer golden network on all {TEST_IMAGES} test images"):
             float_logits = forward(load_network(), feature_maps(images))
-            maps = feature_maps(images).astype(np.int64)
+            maps = quantise_input(feature_maps(images))
             results = dense.run(program, {program.inputs[0]: maps}, config)
             scores = results[program.outputs[0]].outputs.reshape(len(images), -1)
         with self.step("compiling the Verilog with Verilator (kept for the next time)"):
             simulate.build(config)
-        golden, rtl, core = self._simulate(image, maps[: self.digits])
-        comparison = compare(core, golden, rtl)
-        rtl_scores = self._scores(image, rtl.events)
-        golden_scores = self._scores(image, golden.events)
+        result = self._simulate(image, maps[: self.digits])
+        comparison = result.comparison
+        rtl_scores, golden_scores = (outputs[program.outputs[0]].reshape(self.digits, -1)
+                                     for outputs in (result.outputs, result.golden_outputs))
         if not np.array_equal(golden_scores, scores[: self.digits]):
             raise MismatchError("the golden core and the dense reference differ: please report this")
         shares = Accuracy(
@@ -100,17 +111,17 @@ class Demo:
         self._verdict(comparison)
         self._accuracy(shares)
         outputs = {name: result.outputs[: self.digits] for name, result in results.items()}
-        layers = self._work(program, outputs, rtl)
+        layers = self._work(program, outputs, result)
         memory = self._memory(program, image)
-        areas = self._area() if area else []
+        areas = self._area(estimates) if estimates else []
         picture = self.directory / "demo.png"
         with self.step(f"picture: {picture}"):
             demo_picture(picture, images=images[:64], labels=labels[:64].tolist(),
                          predictions=rtl_scores.argmax(axis=1)[:64].tolist(), memory=memory, layers=layers)
         report = {
             "config": config.to_json(), "digits": self.digits, "seed": self.seed, "stall": self.stall,
-            "comparison": asdict(comparison), "accuracy": asdict(shares), "counters": rtl.counters,
-            "latency_cycles": {"mean": float(rtl.latency.mean()), "max": int(rtl.latency.max())},
+            "comparison": asdict(comparison), "accuracy": asdict(shares), "counters": result.counters,
+            "latency_cycles": {"mean": float(result.latency.mean()), "max": int(result.latency.max())},
             "layers": layers, "memory_bytes": memory, "area": [item.to_json() for item in areas],
         }
         (self.directory / "report.json").write_text(json.dumps(report, indent=1) + "\n")
@@ -121,25 +132,13 @@ class Demo:
 
     # -- steps ---------------------------------------------------------------------------------
 
-    def _simulate(self, image: Image, maps: npt.NDArray[np.int64]):  # type: ignore[no-untyped-def]
-        config, entry = self.config, image.manifest["inputs"][0]
-        frames = [encode([(frame, entry["axons"])], config) for frame in maps]
-        core = Core(config, image.parts, edges=image.edges, populations=image.populations)
+    def _simulate(self, image: Image, maps: npt.NDArray[np.int64]) -> ImageRun:
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
         with Progress(*columns, console=self.console) as progress:
-            task = progress.add_task("  golden core, event by event", total=len(frames))
-            golden = golden_frames(core, frames, lambda done: progress.update(task, completed=done))
-            other = progress.add_task("  RTL in Verilator, cycle by cycle", total=len(frames))
-            rtl = simulate.run(config, image.parts, image.edges, image.populations, frames,
-                               inputs=len(entry["axons"]), outputs=len(image.manifest["outputs"]),
-                               stall_in=self.stall, stall_out=self.stall, seed=self.seed,
-                               progress=lambda done: progress.update(other, completed=done))
-        return golden, rtl, core
-
-    def _scores(self, image: Image, frames: list[npt.NDArray[np.uint64]]) -> npt.NDArray[np.int64]:
-        output = image.manifest["outputs"][0]
-        return np.array([decode(events, output["id"], tuple(output["shape"]), self.config).ravel()
-                         for events in frames])
+            tasks = {"golden": progress.add_task("  golden core, event by event", total=len(maps)),
+                     "rtl": progress.add_task("  RTL in Verilator, cycle by cycle", total=len(maps))}
+            return simulate_image(image, {image.manifest["inputs"][0]["name"]: maps}, stall=self.stall, seed=self.seed,
+                                  progress=lambda who, done: progress.update(tasks[who], completed=done))
 
     def _verdict(self, comparison: Comparison) -> None:
         if comparison.equal:
@@ -159,7 +158,7 @@ class Demo:
         table.add_row("RTL", "", f"{shares.rtl_simulated:.1%}")
         self.console.print(table)
 
-    def _work(self, program: Program, outputs: dict[str, npt.NDArray[np.int64]], rtl: simulate.RtlRun
+    def _work(self, program: Program, outputs: dict[str, npt.NDArray[np.int64]], rtl: ImageRun
               ) -> dict[str, dict[str, float]]:
         """Events and synaptic operations by layer, and cycles of the whole."""
         by_edge = dense.synaptic_operations(program, outputs)
@@ -203,7 +202,7 @@ class Demo:
     def _memory(self, program: Program, image: Image) -> dict[str, dict[str, float]]:
         """By category, ours as written and both references by the paper's accounting."""
         written = image_footprint(image).bytes
-        ours = {
+        ours: dict[str, float] = {
             "states": written["states"], "weights": written["weights"],
             "connectivity": sum(written[name] for name in ("edge descriptors", "population words", "axons", "tables")),
             "parameters": written["parameters"], "padding": written["padding"],
@@ -226,12 +225,12 @@ class Demo:
         self.console.print(table)
         return memory
 
-    def _area(self) -> list[AreaReport]:
+    def _area(self, estimates: Mapping[str, tuple["Future[AreaReport]", "Future[AreaReport]"]]) -> list[AreaReport]:
         """Transistors and LUTs of the two units of the technique, and of the whole core."""
         reports: dict[str, tuple[CmosArea, FpgaArea]] = {}
-        for block in ("peg", "esu", "core"):
+        for block, futures in estimates.items():
             with self.step(f"area of {block}: yosys, transistors and Xilinx LUTs"):
-                cmos, fpga = (estimate(block, self.config, target) for target in ("cmos", "xilinx"))
+                cmos, fpga = (future.result() for future in futures)
             assert isinstance(cmos, CmosArea) and isinstance(fpga, FpgaArea)
             reports[block] = cmos, fpga
         core = reports["core"][0]

@@ -21,7 +21,7 @@ def _figure():  # type: ignore[no-untyped-def]
 
 
 def demo_picture(path: Path, *, images: npt.NDArray[np.uint8], labels: Sequence[int], predictions: Sequence[int],
-                 memory: Mapping[str, Mapping[str, float]], layers: Mapping[str, Mapping[str, int]]) -> None:
+                 memory: Mapping[str, Mapping[str, float]], layers: Mapping[str, Mapping[str, float]]) -> None:
     """One page: digits with what the RTL said, memory of each technique by category, work per layer.
 
     Args:

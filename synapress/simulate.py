@@ -13,13 +13,13 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 from amaranth.back import verilog
-from tb.launch import simulator_environment
 
 from golden.config import CoreConfig
 from golden.errors import ToolError
 from golden.words import layouts
 from rtl.core import EventCore
 from rtl.counters import COUNTERS
+from tb.launch import simulator_environment
 
 HARNESS = Path(__file__).with_name("harness.cpp")
 

@@ -327,6 +327,10 @@ async def timing_scenario(dut: Any) -> None:
         wait = max(0, WRITE_DELAY + 1 - distance)
         assert reads[-1] == 4 + distance + wait, f"the same word {distance} operations later"
         assert counts["stall_hazard"] == wait, f"hazard at distance {distance}"
+    for bit in range(config.address_bits):
+        for distance in range(1, 5):
+            _, _, counts = await times([5, *range(105, 104 + distance), 5 ^ 1 << bit])
+            assert not counts["stall_hazard"], f"words that differ in bit {bit}, at distance {distance}"
     for pattern in ("mostly", "randomly"):
         reads, _, counts = await times([3], weights=pattern)
         assert counts["stall_weight"] == reads[0] - 2 == counts["weight refused"] + 2, "waiting for weights"

@@ -7,7 +7,7 @@ from mapper.network import Network
 
 
 def random_network(rng: np.random.Generator, *, layers: int = 4, width: int = 8, depth: int = 10) -> Network:
-    """A network of all layer kinds, branches and joins; its shapes, strides, pads and dilations are as odd as they come."""
+    """A network of all layer kinds, branches and joins; of odd shapes, strides, pads and dilations."""
     network = Network(f"random-{rng.integers(1 << 30)}")
     names = [network.input("in", (int(rng.integers(1, 4)), int(rng.integers(3, width + 1)),
                                   int(rng.integers(3, width + 1))))]
@@ -65,7 +65,8 @@ def _layer(rng: np.random.Generator, network: Network, name: str, source: str, d
         return network.depthwise(name, source, rng.integers(-128, 128, (channels, *taps)), **where,
                                  **_parameters(rng, channels, 0.02))
     if kind == "add":
-        others = [other for other in network.layers if network.shape(other) == network.shape(source) and other != source]
+        shape = network.shape(source)
+        others = [other for other in network.layers if other != source and network.shape(other) == shape]
         sources: list = [source, *others[:1]]
         weights = rng.integers(-20, 20, (channels, channels, 1, 1))
         if rng.random() < 0.5:

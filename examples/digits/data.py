@@ -14,6 +14,7 @@ TRAIN_PER_DIGIT = 400
 TEST_PER_DIGIT = 100
 DIGITS = 10
 SIDE = 28
+INPUT_LEVELS = 15  # integer input = (pixel + 8) // 17, that is pixel / 17 rounded, 0..15
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,3 +69,8 @@ def split(labels: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int6
 def feature_maps(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Turn images ``[n, y, x]`` into feature maps ``[n, channel, x, y]`` of one channel."""
     return np.ascontiguousarray(images.transpose(0, 2, 1)[:, None])
+
+
+def quantise_input(maps: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """Turn pixels 0..255 into the network's integer input, 0..15; a silent pixel stays 0."""
+    return (maps.astype(np.int64) + 8) // 17

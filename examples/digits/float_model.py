@@ -30,7 +30,7 @@ def load_network(path: Path = NETWORK_FILE) -> Network:
     """Read the trained network."""
     with np.load(path, allow_pickle=False) as stored:
         arrays = {name: stored[name] for name in stored.files}
-    meta = json.loads(str(arrays.pop("meta")))
+    meta = json.loads(arrays.pop("meta").item())
     return Network(arrays=arrays, meta=meta)
 
 

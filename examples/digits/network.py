@@ -1,9 +1,8 @@
 """The trained digits network as a graph of integer layers, ready for the mapper."""
 
+from examples.digits.float_model import load_network
 from golden.words import Saturation
 from mapper.network import Network
-
-from examples.digits.float_model import load_network
 
 SATURATION = {"relu": Saturation.RELU, "linear": Saturation.FULL}
 
@@ -18,8 +17,9 @@ def digits_network() -> Network:
         if layer["kind"] == "max_pool":
             source = network.max_pool(name, source, layer["kernel"], **where)
             continue
-        arrays = {key: stored.arrays[f"{name}_{key}"] for key in ("weights", "bias", "multiplier", "shift")}
-        source = network.conv(name, source, arrays.pop("weights"), groups=layer["groups"],
-                              saturation=SATURATION[layer["saturation"]], **where, **arrays)
+        weights, bias, multiplier, shift = (
+            stored.arrays[f"{name}_{key}"] for key in ("weights", "bias", "multiplier", "shift"))
+        source = network.conv(name, source, weights, bias, multiplier=multiplier, shift=shift, groups=layer["groups"],
+                              saturation=SATURATION[layer["saturation"]], **where)
     network.output(source)
     return network

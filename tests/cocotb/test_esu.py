@@ -51,11 +51,11 @@ def test_random_events(simulator: str, name: str, seed: int) -> None:
 
 @pytest.mark.parametrize("name", ["lanes_8", "states_32", "lanes_2"])
 def test_random_events_of_other_configurations(name: str, seed: int) -> None:
-    run(CONFIGS[name], "verilator", seed, "random", events=3000)
+    run(CONFIGS[name], "verilator", seed, "random", events=2000)
 
 
 def test_garbage(simulator: str, seed: int) -> None:
-    run(CONFIGS["grai_vip"], simulator, seed, "garbage", rounds=4)
+    run(CONFIGS["grai_vip"], simulator, seed, "garbage", rounds=3)
 
 
 @pytest.mark.parametrize("name", ["grai_vip", "lanes_8"])

@@ -32,7 +32,7 @@ def test_faults_fail(simulator: str, fault: int, says: str, seed: int) -> None:
 
 @pytest.mark.parametrize(("module", "says"), [
     ("tests.cocotb.tb_empty", "No tests were discovered"), ("tests.cocotb.tb_dies", "no results"),
-    ("tests.cocotb.no_such_bench", "no_such_bench"),
+    ("tests.cocotb.no_such_bench", "no_such_bench"), ("tests.cocotb.tb_skipped", "no test ran"),
 ])
 def test_no_test_ran(simulator: str, module: str, says: str) -> None:
     with pytest.raises(BenchFailure, match=says):

@@ -19,7 +19,7 @@ CONFIGS = {
         name="exact", lanes=8, address_bits=12, coordinate_bits=5, offset_bits=7, extent_unit_log2=0, upsample_bits=2,
         axon_count_bits=4),
     "widest offsets": CoreConfig(
-        name="widest", address_bits=12, coordinate_bits=9, offset_bits=11, extent_unit_log2=6, kernel_bits=3,
+        name="widest", address_bits=12, coordinate_bits=9, offset_bits=11, extent_unit_log2=6, kernel_bits=2,
         channel_bits=6, edge_bits=3, population_bits=3, mesh_bits=3, upsample_bits=1, axon_count_bits=3),
 }
 

@@ -31,7 +31,8 @@ def prepared(rng: np.random.Generator, frames: int, layers: int = 4) -> tuple[Im
 def run(image: Image, frames: list, stalls: tuple[float, float] = (0.0, 0.0), seed: int = 1, **more) -> simulate.RtlRun:
     inputs = sum(len(entry["axons"]) for entry in image.manifest["inputs"])
     return simulate.run(SMALL, image.parts, image.edges, image.populations, frames, inputs=inputs,
-                        outputs=len(image.manifest["outputs"]), stall_in=stalls[0], stall_out=stalls[1], seed=seed, **more)
+                        outputs=len(image.manifest["outputs"]), stall_in=stalls[0], stall_out=stalls[1], seed=seed,
+                        **more)
 
 
 def check_networks(seed: int, numbers: range) -> None:

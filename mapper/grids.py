@@ -1,0 +1,203 @@
+"""Where to cut: few fragments that fit, by an estimate first, and then by repair of whatever the rules still refuse.
+
+Channel cuts come first, as they copy no weights; x and y are cut where a width, an offset, a stride or one channel word
+of states leaves no choice. All parts along the channels are as large as fits but the last: so most cores are full, and
+the rests of several populations share one. Populations joined by depthwise edges are cut at common channels, so that the edges stay
+depthwise: every bound of a destination is one of its source.
+"""
+
+import itertools
+from collections.abc import Mapping
+
+from golden.config import CoreConfig
+from golden.program import Edge, Population, Program
+from mapper.cut import cut
+from mapper.errors import RuleError, Violation
+from mapper.fragments import CutProgram, Grid, link_axon, plan_alone
+from mapper.plan import DEPTHWISE, edge_kind
+from mapper.rules import RULES, axon_violations, axons
+
+Counts = dict[str, list[int]]
+"""By population: most channel words of a part, and parts along x and y."""
+
+RESERVED_WORDS = 16
+"""Words kept free in the estimate for axons and descriptors, whose number follows from the other cuts."""
+ROUNDS = 200
+
+REPAIRS = {
+    "memory": 0, "edge weight_stride": 0, "edge weight_x_step": 0, "edge x_stride": 0, "edge depth_words": 0,
+    "population depth": 0, "population width": 1, "population height": 2,
+}
+"""Rules that smaller parts of the destination, along this axis, may satisfy."""
+
+
+def choose_grids(program: Program, config: CoreConfig, *, pad: bool = True) -> CutProgram:
+    """Cut a program into few fragments, each of which fits a core.
+
+    Raises:
+        RuleError: something does not fit however it is cut.
+    """
+    counts = {population.name: _first_counts(program, population, config, pad) for population in program.populations}
+    for _ in range(ROUNDS):
+        result = cut(program, config, _grids(program, counts, config))
+        violations, repairs = _problems(result, pad)
+        if not violations:
+            return result
+        grown = [_grow(program.population(name), counts[name], axis, config) for name, axis in sorted(repairs)]
+        if not any(grown):
+            break
+    raise RuleError(violations)
+
+
+def _most_words(config: CoreConfig) -> int:
+    """Channel words of the deepest population."""
+    return min((1 << config.depth_word_bits) - 1, ((1 << config.channel_bits) - 1) // config.lanes)
+
+
+def even(size: int, parts: int) -> tuple[int, ...]:
+    """Bounds of equal parts, within one."""
+    return tuple(size * i // parts for i in range(parts + 1))
+
+
+# -- estimate ----------------------------------------------------------------------------------
+
+
+def _first_counts(program: Program, population: Population, config: CoreConfig, pad: bool) -> list[int]:
+    depth, width, height = population.shape
+    most = 1 << config.coordinate_bits
+    parts = [1, -(-width // most), -(-height // most)]
+    if population.name in program.inputs:
+        return [max(1, (1 << config.channel_bits) // config.lanes), parts[1], parts[2]]
+    for edge in program.edges_into(population.name):
+        for axis in _free_axes(edge, population, config):
+            parts[axis] = population.shape[axis]
+    words = -(-depth // config.lanes)
+    most_words = min(words, _most_words(config))
+    best: tuple[int, list[int]] | None = None
+    for _ in range(width + height):
+        size = [-(-population.shape[i] // parts[i]) for i in (1, 2)]
+        fitting = next((part for part in range(most_words, 0, -1) if estimate(
+            program, population, part, size[0], size[1], config, pad) <= config.memory_words), None)
+        if fitting is not None:
+            total = -(-words // fitting) * parts[1] * parts[2]
+            if best is None or total < best[0]:
+                best = total, [fitting, parts[1], parts[2]]
+            if best[1][1:] == [1, 1] or parts[1] * parts[2] > best[0]:
+                break
+        longer = 1 if size[0] >= size[1] else 2
+        if size[longer - 1] == 1:
+            break
+        parts[longer] += 1
+    return best[1] if best else [1, *parts[1:]]
+
+
+def _free_axes(edge: Edge, population: Population, config: CoreConfig) -> list[int]:
+    """Axes to be cut into columns or rows of one, along which then any stride works."""
+    powers = {1 << i for i in range(1 << config.step_bits)}
+    axes = [i for i in (1, 2) if population.shape[i] > 1 and edge.stride[i - 1] not in powers]
+    if not axes and edge.stride[0] != edge.stride[1] and min(population.shape[1:]) > 1:
+        axes = [1 if population.shape[1] <= population.shape[2] else 2]
+    return axes
+
+
+def estimate(
+    program: Program, population: Population, words: int, width: int, height: int, config: CoreConfig, pad: bool
+) -> int:
+    """Memory words of a fragment of so many channel words, columns and rows, with all that leads into it."""
+    word, channels = config.word_bits // 8, words * config.lanes
+    total, stride = RESERVED_WORDS + channels, words
+    for edge in program.edges_into(population.name):
+        depth = program.population(edge.source).shape[0]
+        taps = 1
+        for i in (0, 1):
+            filled = edge.dilation[i] > 1 and max(edge.stride) > 1
+            taps *= (edge.weights.shape[2 + i] - 1) * (edge.dilation[i] if filled else 1) + 1
+        if edge_kind(edge, depth, population.shape[0]) == DEPTHWISE:
+            kernels = 1 if edge.weights.shape[0] == 1 else channels
+            total += 2 - (-kernels * taps // word)
+            stride = words | int(pad)
+        elif edge.groups == 1:
+            total += 2 - (-depth * taps * channels // word)
+        else:
+            per_group = -(-population.shape[0] // edge.groups // config.lanes) + 1
+            sources = min(depth, -(-channels * edge.groups // population.shape[0]) * (depth // edge.groups))
+            total += 2 + sources * (1 - (-taps * per_group * config.lanes // word))
+    return total + width * height * stride
+
+
+# -- grids of counts ---------------------------------------------------------------------------
+
+
+def _grids(program: Program, counts: Counts, config: CoreConfig) -> dict[str, Grid]:
+    channels = _channel_bounds(program, counts, config)
+    return {item.name: Grid(channels[item.name], even(item.shape[1], counts[item.name][1]),
+                            even(item.shape[2], counts[item.name][2])) for item in program.populations}
+
+
+def _channel_bounds(program: Program, counts: Counts, config: CoreConfig) -> dict[str, tuple[int, ...]]:
+    """Parts common to all populations that depthwise edges join; some of them merged where fewer do."""
+    consumers: dict[str, list[str]] = {item.name: [] for item in program.populations}
+    group = {name: name for name in consumers}
+    for edge in program.edges:
+        depths = [program.population(end).shape[0] for end in (edge.source, edge.destination)]
+        if edge_kind(edge, depths[0], depths[1]) == DEPTHWISE:
+            consumers[edge.source].append(edge.destination)
+            old, new = group[edge.source], group[edge.destination]
+            group = {name: new if owner == old else owner for name, owner in group.items()}
+    least = {owner: min(counts[name][0] for name, other in group.items() if other == owner)
+             for owner in set(group.values())}
+    bounds: dict[str, tuple[int, ...]] = {}
+    for name in reversed(program.topological_order()):
+        depth = program.population(name).shape[0]
+        grid = (*range(0, depth, least[group[name]] * config.lanes), depth)
+        kept = {bound for consumer in consumers[name] for bound in bounds[consumer]}
+        limit = counts[name][0] * config.lanes
+        merged = [0]
+        for bound, following in itertools.pairwise((*grid[1:], depth + limit + 1)):
+            if bound in kept or bound == depth or following - merged[-1] > limit:
+                merged.append(bound)
+        bounds[name] = tuple(merged)
+    return bounds
+
+
+# -- repair ------------------------------------------------------------------------------------
+
+
+def _problems(result: CutProgram, pad: bool) -> tuple[list[Violation], set[tuple[str, int]]]:
+    """What the rules refuse of fragments alone and of axons, and which (population, axis) may be cut once more."""
+    violations: list[Violation] = []
+    repairs: set[tuple[str, int]] = set()
+    for fragment in result.hosted:
+        plan = plan_alone(result, fragment.name, pad=pad)
+        for violation in itertools.chain.from_iterable(rule(plan) for rule in RULES if rule is not axons):
+            violations.append(violation)
+            if violation.rule in REPAIRS:
+                repairs.add((fragment.parent, REPAIRS[violation.rule]))
+    for descriptor in result.descriptors:
+        for name in descriptor.sources:
+            source, destination = result.by_name[name], result.by_name[descriptor.edge.destination]
+            axon = link_axon(result, descriptor, name, 0, (0, 0))
+            for violation in axon_violations(axon, destination.layer, result.config):
+                violations.append(violation)
+                axis = 1 if violation.rule.split()[1].startswith("x") else 2
+                repairs.add((destination.parent if violation.rule.endswith("limit") else source.parent, axis))
+    return violations, repairs
+
+
+def _grow(population: Population, count: list[int], axis: int, config: CoreConfig) -> bool:
+    """Smaller parts along an axis; where a part is one channel word, along the longer of x and y."""
+    size = population.shape
+    if axis == 0 and count[0] > 1:
+        count[0] = min(count[0], -(-size[0] // config.lanes)) - 1
+        return True
+    if axis == 0:
+        axis = 1 if size[1] * count[2] >= size[2] * count[1] else 2
+    if count[axis] >= size[axis]:
+        return False
+    count[axis] += 1
+    return True
+
+
+def fragment_counts(result: CutProgram) -> Mapping[str, int]:
+    """Fragments by population."""
+    return {name: grid.parts for name, grid in result.grids.items()}
