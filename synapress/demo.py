@@ -185,17 +185,20 @@ class Demo:
         table.add_row("all", "", "", f"{(counters['values_in'] + counters['values_local']) / digits:,.0f}",
                       f"{counters['synapses'] / digits:,.0f}")
         self.console.print(table)
-        cycles = Table(title="Cycles per digit, from the performance counters")
-        for heading in ("all", "latency", "ESU and neurons busy", "SOP / cycle", "cycles / SOP", "lanes useful, busy",
-                        "word ops / busy cycle", "stalls bank / hazard / weight"):
-            cycles.add_column(heading, justify="right")
-        lanes = self.config.lanes
-        cycles.add_row(
-            f"{counters['cycles'] / digits:,.0f}", f"{rtl.latency.mean():,.0f}", f"{counters['busy'] / digits:,.0f}",
-            f"{counters['synapses'] / counters['cycles']:.2f}", f"{counters['cycles'] / counters['synapses']:.3f}",
-            f"{counters['synapses'] / (lanes * counters['busy']):.1%}",
-            f"{counters['word_ops'] / counters['busy']:.3f}",
-            " / ".join(f"{counters[name] / digits:,.0f}" for name in ("stall_bank", "stall_hazard", "stall_weight")))
+        cycles = Table(title="Cycles per digit, from the performance counters", show_header=False)
+        busy = counters["busy"]
+        for name, text in {
+            "cycles from digit to digit": f"{counters['cycles'] / digits:,.0f}",
+            "latency of a digit (digits overlap)": f"{rtl.latency.mean():,.0f}",
+            "cycles with ESU or neuron update busy": f"{busy / digits:,.0f}",
+            "SOP per cycle, and cycles per SOP": f"{counters['synapses'] / counters['cycles']:.2f}, "
+                                                 f"{counters['cycles'] / counters['synapses']:.3f}",
+            "lanes useful while busy": f"{counters['synapses'] / (self.config.lanes * busy):.1%}",
+            "word operations per busy cycle": f"{counters['word_ops'] / busy:.3f}",
+            "stalls: bank, hazard, weights": ", ".join(
+                f"{counters[name] / digits:,.0f}" for name in ("stall_bank", "stall_hazard", "stall_weight")),
+        }.items():
+            cycles.add_row(name, text)
         self.console.print(cycles)
         return {"events in": events, "synaptic operations": synapses}
 
@@ -212,16 +215,17 @@ class Demo:
             return {"states": footprint.neurons, "weights": footprint.parameters,
                     "connectivity": footprint.connectivity}
 
-        memory = {"this image, as written": ours, "this technique, paper's count": reference(proposed(program)),
+        memory = {"image as written": ours, "this technique": reference(proposed(program)),
                   "hierarchical LUT": reference(hierarchical_lut(program)), "LUT": reference(lut(program))}
-        table = Table(title="Memory in kB (paper's accounting for all but the first row)")
-        for heading in ("", "states", "weights", "connectivity", "parameters", "padding", "total", "ours is smaller"):
-            table.add_column(heading, justify="left" if not heading else "right")
-        whole = sum(ours.values())
-        for name, parts in memory.items():
-            total = sum(parts.values())
-            table.add_row(name, *(f"{parts[key] / 1024:,.2f}" if key in parts else "" for key in ours),
-                          f"{total / 1024:,.1f}", "" if parts is ours else f"{total / whole:,.1f}×")
+        table = Table(title="Memory in kB", caption="All but the image as written: the paper's accounting.")
+        for heading in ("", *memory):
+            table.add_column(heading, justify="right" if heading else "left")
+        for key in ours:
+            table.add_row(key, *(f"{parts[key] / 1024:,.2f}" if key in parts else "" for parts in memory.values()))
+        table.add_section()
+        totals = [sum(parts.values()) for parts in memory.values()]
+        table.add_row("total", *(f"{total / 1024:,.1f}" for total in totals))
+        table.add_row("of the image", *(f"{total / totals[0]:,.1f}×" for total in totals))
         self.console.print(table)
         return memory
 
@@ -237,8 +241,7 @@ class Demo:
         whole = core.transistors + core.sram_transistors
         table = Table(title="Area, estimated by yosys", caption_justify="left", caption=(
             f"{core.model}; an SRAM bit counts 6 transistors. LUTs: {reports['core'][1].model}."))
-        for heading in ("block", "transistors", "gate equivalents", "share of core with SRAM", "Xilinx LUTs",
-                        "flip-flops"):
+        for heading in ("block", "transistors", "gates", "of core and SRAM", "Xilinx LUTs", "flip-flops"):
             table.add_column(heading, justify="left" if heading == "block" else "right")
 
         def row(name: str, transistors: int, luts: int, flip_flops: int) -> None:

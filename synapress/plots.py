@@ -59,7 +59,7 @@ def demo_picture(path: Path, *, images: npt.NDArray[np.uint8], labels: Sequence[
     left.margins(x=0.15)
     left.set_xlabel("memory (kB)")
     left.set_title("Memory by technique", fontsize=11)
-    left.legend(fontsize=8, loc="lower right")
+    left.legend(fontsize=8, loc="upper right")
     left.spines[["top", "right"]].set_visible(False)
     quantities = list(layers)
     layer_names = list(dict.fromkeys(layer for counts in layers.values() for layer in counts))
