@@ -116,8 +116,9 @@ class Demo:
         areas = self._area(estimates) if estimates else []
         picture = self.directory / "demo.png"
         with self.step(f"picture: {picture}"):
-            demo_picture(picture, images=images[:64], labels=labels[:64].tolist(),
-                         predictions=rtl_scores.argmax(axis=1)[:64].tolist(), memory=memory, layers=layers)
+            shown = min(64, self.digits)
+            demo_picture(picture, images=images[:shown], labels=labels[:shown].tolist(),
+                         predictions=rtl_scores.argmax(axis=1)[:shown].tolist(), memory=memory, layers=layers)
         report = {
             "config": config.to_json(), "digits": self.digits, "seed": self.seed, "stall": self.stall,
             "comparison": asdict(comparison), "accuracy": asdict(shares), "counters": result.counters,
