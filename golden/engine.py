@@ -32,6 +32,8 @@ Evaluated = tuple[Words, list[tuple[int, int]], int]
 """Events sent, (address, state word) of each word evaluated, neurons fired."""
 
 LOW_64 = (1 << 64) - 1
+CHUNK_EVENTS = 1 << 12
+"""Events that `FastEngine` expands at a time: bounds its working memory."""
 
 
 class Engine(Protocol):
@@ -121,6 +123,10 @@ class FastEngine:
 
     def integrate(self, events: Mapping[str, IntArray]) -> None:
         """Many events at a time: a state's products are added up first and wrapped last, which is the same."""
+        for first in range(0, len(events["v"]), CHUNK_EVENTS):
+            self._integrate({name: array[first:first + CHUNK_EVENTS] for name, array in events.items()})
+
+    def _integrate(self, events: Mapping[str, IntArray]) -> None:
         config, counters = self.config, self.counters
         ops = expand_events(config, self.memory[:, 0], self.edges, events)
         inside = ops.state_address < config.memory_words

@@ -1,7 +1,7 @@
 """The event-to-synapse unit (ESU): one event into all its weighted synapses, as word operations in hardware order.
 
-Bamberg et al., arXiv 2112.07019, section 4.3 and its ESU algorithm; the descriptor shared by all source channels, native
-strides, dilation and depthwise kernels, and that no position is visited in vain, are this project's
+Bamberg et al., arXiv 2112.07019, section 4.3 and its ESU algorithm; the descriptor shared by all source channels,
+native strides, dilation and depthwise kernels, and that no position is visited in vain, are this project's
 (docs/architecture.md). `synapses` and `operations` read literally like the algorithm and visit every tap;
 `expand_events` gives the same operations in closed form, on arrays, for many events at once.
 """
@@ -261,7 +261,7 @@ def _range(
 def expand_events(
     config: CoreConfig, memory: Memory, edges: int, events: Mapping[str, npt.ArrayLike],
 ) -> WordOperations:
-    """The word operations of events given as arrays `id`, `x`, `y`, `c`, `v`; equal to `Esu.expand` of each in order."""
+    """The word operations of events given as arrays `id`, `x`, `y`, `c`, `v`: those of `Esu.expand`, event by event."""
     words_of = layouts(config)
     identity, x, y, c, v = (np.asarray(events[name], np.int64) for name in ("id", "x", "y", "c", "v"))
 

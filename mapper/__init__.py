@@ -1,24 +1,26 @@
 """The mapper: a network of integer layers becomes the memory image of a core.
 
 Passes, one a file: `network` (the graph) → `lower` (program, then legal edges) → `rules` (does it fit) with `plan`
-(addresses) → `image` (words and manifest). For many cores `cut` (fragments) and `mesh` (an image per core) come in
-between. `footprint` accounts the memory.
+(addresses) → `image` (words and manifest). For many cores: `network` → `lower` → `cut` (with `grids`, `fragments`) →
+`place` → `rules` → `mesh` (an image per core). `footprint` accounts the memory.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from golden.config import CoreConfig
 from golden.program import Program
 from mapper.cut import cut
 from mapper.errors import RuleError, Violation
+from mapper.fragments import Core, CutProgram
 from mapper.image import Image, build_image
 from mapper.lower import legalise, lower
 from mapper.mesh import MeshImage, build_mesh
 from mapper.network import Network
+from mapper.place import Placement, place, place_all
 
 __all__ = [
-    "Image", "MeshImage", "Network", "RuleError", "Violation", "build_image", "build_mesh", "compile_network", "cut",
-    "legalise", "lower",
+    "Image", "MeshImage", "Network", "Placement", "RuleError", "Violation", "build_image", "build_mesh", "compile_mesh",
+    "compile_network", "cut", "legalise", "lower", "place", "place_all",
 ]
 
 
@@ -45,3 +47,30 @@ def compile_network(
     """
     program = legalise(lower(network), config)
     return program, build_image(program, config, pad=pad, host=host, measured=measured)
+
+
+def compile_mesh(
+    network: Network, config: CoreConfig, size: tuple[int, int] | None = None, *, pad: bool = True,
+    host: Core | None = None, pins: Mapping[str, Core | Sequence[Core]] | None = None,
+) -> tuple[CutProgram, Placement, MeshImage]:
+    """Map a network onto a mesh of cores: cut, place, and write an image per core.
+
+    Args:
+        network: with at least one output.
+        config: every core.
+        size: columns and rows; default: the smallest mesh that holds the network, as square as can be.
+        pad: odd words per position for populations with depthwise kernels, which spreads them over the banks.
+        host: its place; default: north of the middle of row 0.
+        pins: layer or fragment → the core, or the cores, that it must lie on.
+
+    Raises:
+        NetworkError: the network is inconsistent.
+        MappingError: it does not fit the cores, the mesh or the pins; the message names layer, rule, needed, available
+            and what would help.
+    """
+    result = cut(lower(network), config, pad=pad)
+    if size is None:
+        placed = place_all(result, host=host, pad=pad, pins=pins)
+    else:
+        placed = place(result, size, host=host, pad=pad, pins=pins)
+    return result, placed, build_mesh(result, placed.places, placed.size, host=placed.host, pad=pad)

@@ -12,8 +12,9 @@ from math import prod
 from typing import Any
 
 from golden.program import Edge, Population, Program
+from mapper.fragments import CutProgram
 from mapper.image import CATEGORIES, Image
-from mapper.plan import DEPTHWISE, edge_kind
+from mapper.plan import DEPTHWISE, TABLE, edge_kind
 
 MB = 1 << 20
 KB = 1 << 10
@@ -222,3 +223,48 @@ def image_footprint(image: Image) -> ImageFootprint:
         used[region["category"]] += region["words"] * word_bytes - region["padding_bytes"]
         used["padding"] += region["padding_bytes"]
     return ImageFootprint(network=image.manifest["network"], word_bytes=word_bytes, words=words, bytes=used)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RealConnectivity:
+    """Connectivity words that the images of a cut network have, and what the paper's scheme needs at the same cuts."""
+
+    descriptors: int
+    """Two words each, one descriptor per edge (or part of one) and destination fragment."""
+    tables: int
+    axons: int
+    """Between fragments that can hit, those of the inputs included."""
+    output_axons: int
+    population_words: int
+    paper: Connectivity
+    layers: dict[str, int]
+    """Words by population: its own, and the descriptors, tables and axons that lead into it."""
+
+    @property
+    def words(self) -> int:
+        return 2 * self.descriptors + self.tables + self.axons + self.output_axons + self.population_words
+
+    @property
+    def factor(self) -> float:
+        """How many times smaller than the paper's."""
+        return self.paper.words / self.words
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self) | {"paper": self.paper.to_json(), "words": self.words, "factor": round(self.factor, 2)}
+
+
+def real_connectivity(cut: CutProgram) -> RealConnectivity:
+    """Where the words of connectivity go: equals what the images hold, plus the axons that the host keeps."""
+    tables, layers = 0, dict.fromkeys((population.name for population in _computed(cut.program)), 0)
+    for descriptor in cut.descriptors:
+        destination = cut.by_name[descriptor.edge.destination]
+        rows = descriptor.depth if edge_kind(descriptor.edge, descriptor.depth, destination.shape[0]) == TABLE else 0
+        tables += rows
+        layers[destination.parent] += 2 + rows + len(descriptor.sources)
+    for fragment in cut.hosted:
+        layers[fragment.parent] += 1
+    outputs = sum(len(output.sources) for output in cut.outputs)
+    return RealConnectivity(
+        descriptors=len(cut.descriptors), tables=tables, axons=cut.axons, output_axons=outputs,
+        population_words=len(cut.hosted), layers=layers,
+        paper=connectivity(cut.program, {name: grid.parts for name, grid in cut.grids.items()}))

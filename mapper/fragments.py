@@ -192,7 +192,7 @@ def plan_fragments(
         inputs=list(others), outputs=[])
     incoming = {name: sum(len(descriptor.sources) for descriptor in cut.into[name]) for name in names}
     return layout(seen, hosted, seen.edges, cut.config, depths=[descriptor.depth for descriptor in descriptors],
-                  axons=axons, outgoing=outgoing, incoming=incoming, pad=pad,
+                  axons=axons, outgoing=outgoing, incoming=incoming, pad=pad, pad_identities=False,
                   host=relative(names[0], None) if names else (0, 0))
 
 

@@ -2,12 +2,12 @@
 
 Channel cuts come first, as they copy no weights; x and y are cut where a width, an offset, a stride or one channel word
 of states leaves no choice. All parts along the channels are as large as fits but the last: so most cores are full, and
-the rests of several populations share one. Populations joined by depthwise edges are cut at common channels, so that the edges stay
-depthwise: every bound of a destination is one of its source.
+the rests of several populations share one. Populations joined by depthwise edges are cut at common channels, so that
+the edges stay depthwise: every bound of a destination is one of its source.
 """
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from golden.config import CoreConfig
 from golden.program import Edge, Population, Program
@@ -115,7 +115,7 @@ def estimate(
         if edge_kind(edge, depth, population.shape[0]) == DEPTHWISE:
             kernels = 1 if edge.weights.shape[0] == 1 else channels
             total += 2 - (-kernels * taps // word)
-            stride = words | int(pad)
+            stride = max(stride, words | int(pad and taps > 1))
         elif edge.groups == 1:
             total += 2 - (-depth * taps * channels // word)
         else:
@@ -135,7 +135,7 @@ def _grids(program: Program, counts: Counts, config: CoreConfig) -> dict[str, Gr
 
 
 def _channel_bounds(program: Program, counts: Counts, config: CoreConfig) -> dict[str, tuple[int, ...]]:
-    """Parts common to all populations that depthwise edges join; some of them merged where fewer do."""
+    """Bounds of all populations along the channels; those that depthwise edges join are chosen together."""
     consumers: dict[str, list[str]] = {item.name: [] for item in program.populations}
     group = {name: name for name in consumers}
     for edge in program.edges:
@@ -144,19 +144,44 @@ def _channel_bounds(program: Program, counts: Counts, config: CoreConfig) -> dic
             consumers[edge.source].append(edge.destination)
             old, new = group[edge.source], group[edge.destination]
             group = {name: new if owner == old else owner for name, owner in group.items()}
-    least = {owner: min(counts[name][0] for name, other in group.items() if other == owner)
-             for owner in set(group.values())}
     bounds: dict[str, tuple[int, ...]] = {}
-    for name in reversed(program.topological_order()):
-        depth = program.population(name).shape[0]
-        grid = (*range(0, depth, least[group[name]] * config.lanes), depth)
-        kept = {bound for consumer in consumers[name] for bound in bounds[consumer]}
-        limit = counts[name][0] * config.lanes
-        merged = [0]
-        for bound, following in itertools.pairwise((*grid[1:], depth + limit + 1)):
-            if bound in kept or bound == depth or following - merged[-1] > limit:
-                merged.append(bound)
-        bounds[name] = tuple(merged)
+    order = program.topological_order()[::-1]
+    for owner in dict.fromkeys(group.values()):
+        members = [name for name in order if group[name] == owner]
+        depth = program.population(owner).shape[0]
+        words = -(-depth // config.lanes)
+        most = {name: min(counts[name][0], words) for name in members}
+        choices = [_nested(members, consumers, most, unit, words, (1 << config.channel_bits) // config.lanes, balanced)
+                   for balanced in (False, True) for unit in dict.fromkeys(most.values())]
+        best = min(choices, key=lambda choice: sum(map(len, choice.values())))
+        bounds |= {name: tuple(min(bound * config.lanes, depth) for bound in best[name]) for name in members}
+    return bounds
+
+
+def _nested(
+    members: Sequence[str], consumers: Mapping[str, Sequence[str]], most: Mapping[str, int], unit: int, words: int,
+    shared: int, balanced: bool
+) -> dict[str, tuple[int, ...]]:
+    """Bounds in channel words: every member has those of its consumers, and parts of at most `most` words.
+
+    Args:
+        members: destinations before sources.
+        unit: parts but the last have a multiple of so many words where they may be that large.
+        shared: channel words that one descriptor can serve: a bound at each multiple lets it serve whole sources.
+        balanced: parts of about the same size; else as large as can be but the last.
+    """
+    bounds: dict[str, tuple[int, ...]] = {}
+    for name in members:
+        kept = {0, words, *range(0, words, shared), *(bound for item in consumers[name] for bound in bounds[item])}
+        part = most[name] // unit * unit or most[name]
+        found = [0]
+        for high in sorted(kept - {0}):
+            low, count = found[-1], -(-(high - found[-1]) // most[name])
+            step = min(part, -(-(high - low) // (count * unit)) * unit) if balanced else part
+            while high - found[-1] > most[name]:
+                found.append(found[-1] + step)
+            found.append(high)
+        bounds[name] = tuple(found)
     return bounds
 
 
@@ -196,8 +221,3 @@ def _grow(population: Population, count: list[int], axis: int, config: CoreConfi
         return False
     count[axis] += 1
     return True
-
-
-def fragment_counts(result: CutProgram) -> Mapping[str, int]:
-    """Fragments by population."""
-    return {name: grid.parts for name, grid in result.grids.items()}

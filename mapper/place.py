@@ -1,14 +1,15 @@
 """Fragments → cores of a mesh: as few cores as possible, then as little traffic × distance as possible.
 
-Cores are filled by best-fit decreasing (a bin packing with four limits: words, event IDs, populations, ends of timestep).
-Filled cores are placed by scipy's heuristic for the quadratic assignment problem and by exchanging pairs as long as that
-helps; places beyond the reach of relative addresses cost more than anything else. Traffic is an estimate: every neuron
-that has a synapse on an axon fires once.
+Cores are filled by best-fit decreasing (bin packing with four limits: words, event IDs, populations, ends of
+timestep). Filled cores are placed by scipy's heuristic for the quadratic assignment problem and by exchanging pairs as
+long as that helps; places beyond the reach of relative addresses cost more than anything else. Traffic is an estimate:
+every neuron that has a synapse on an axon fires once.
 """
 
+import importlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +24,10 @@ LIMITS = ("words", "event IDs", "populations", "ends of timestep")
 CONSTRUCTIONS = ("row-major", "optimised")
 SWEEPS = 60
 """Most sweeps of pairwise exchanges."""
+KICKS = 10
+"""Most new attempts, each from the best so far with some cores shuffled, while something is out of reach."""
+OUT_OF_REACH = 100_000
+"""What a column or row beyond the reach of relative addresses counts, in hops."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +46,7 @@ class Placement:
     cost: int
     """Estimated events × hops per frame, the host's included."""
     row_major_cost: int
-    """The same with these cores side by side, row by row, in the order of the layers (where they keep in reach or not)."""
+    """The same with these cores row by row in the order of the layers, whether that keeps in reach or not."""
     links: dict[tuple[Core, Core], int]
     """Estimated events per frame by source and destination; the host is one of them."""
 
@@ -59,7 +64,7 @@ class Placement:
             "size": list(self.size), "host": list(self.host), "cores": len(self.used), "fewest": self.fewest,
             "traffic_distance": self.cost, "row_major": self.row_major_cost, "gain": round(self.gain, 3),
             "available": self.available,
-            "used": [{"core": list(core), **needs, "limiting": self.limiting(core)} for core, needs in self.used.items()],
+            "used": [{"core": list(core), **used, "limiting": self.limiting(core)} for core, used in self.used.items()],
             "places": {name: list(core) for name, core in self.places.items()},
             "links": [{"from": list(source), "to": list(destination), "events": events}
                       for (source, destination), events in self.links.items()],
@@ -83,14 +88,14 @@ def needs(cut: CutProgram, *, pad: bool = True) -> dict[str, dict[str, int]]:
 
 
 def place(
-    cut: CutProgram, size: tuple[int, int], *, host: Core = (0, -1), pins: Mapping[str, Core | Sequence[Core]] | None
-    = None, pad: bool = True, method: str = "optimised",
+    cut: CutProgram, size: tuple[int, int], *, host: Core | None = None,
+    pins: Mapping[str, Core | Sequence[Core]] | None = None, pad: bool = True, method: str = "optimised",
 ) -> Placement:
     """Place the fragments of a network.
 
     Args:
         size: columns and rows of the mesh.
-        host: its place; north of core (0, 0) by default, which XY routing reaches from everywhere.
+        host: its place; by default north of the middle of row 0, which XY routing reaches from everywhere.
         pins: layer or fragment → the core, or the cores, that its fragments must lie on.
         pad: as for the images, see `mapper.image.build_image`.
         method: one of `CONSTRUCTIONS`; "row-major" keeps the order of the layers, for comparison.
@@ -102,6 +107,7 @@ def place(
     """
     if method not in CONSTRUCTIONS:
         raise MappingError(f"placement method '{method}' is none of {', '.join(CONSTRUCTIONS)}")
+    host = ((size[0] - 1) // 2, -1) if host is None else host
     load, limits = needs(cut, pad=pad), available(cut.config)
     allowed = _allowed(cut, pins or {}, size, host)
     cores = pack(cut, load, limits, allowed)
@@ -156,18 +162,18 @@ def _allowed(
     """Cores by pinned fragment."""
     allowed: dict[str, list[Core]] = {}
     for layer, given in pins.items():
-        cores = [given] if isinstance(given[0], int) else list(given)  # type: ignore[list-item]
+        cores = cast("list[Core]", [given] if isinstance(given[0], int) else list(given))
         names = [item.name for item in cut.hosted if layer in (item.name, item.parent, item.layer)]
         if not names:
             raise MappingError(f"pin '{layer}': there is no such layer or fragment in cores; there are: "
                                f"{', '.join(dict.fromkeys(item.layer for item in cut.hosted))}")
         for core in cores:
-            if core == host or not (0 <= core[0] < size[0] and 0 <= core[1] < size[1]):  # type: ignore[operator]
+            if core == host or not (0 <= core[0] < size[0] and 0 <= core[1] < size[1]):
                 raise RuleError([Violation(
                     layer=layer, rule="pin", needed=f"core {core}", help="Pin it to a core of the mesh.",
                     available=f"a mesh of {size[0]} × {size[1]}, host at {host}")])
         for name in names:
-            allowed[name] = [core for core in cores if core in allowed.get(name, cores)]  # type: ignore[misc]
+            allowed[name] = [core for core in cores if core in allowed.get(name, cores)]
     return allowed
 
 
@@ -183,7 +189,8 @@ def pack(
     pinned = {core: _Bin([], dict.fromkeys(LIMITS, 0), core) for cores in allowed.values() for core in cores}
     bins = list(pinned.values())
     weight = {name: max(load[name][limit] / limits[limit] for limit in LIMITS) for name in order}
-    for name in sorted(order, key=lambda name: (len(allowed.get(name, ())) or len(order) + 1, -weight[name], order[name])):
+    choices = {name: len(allowed[name]) if name in allowed else len(order) + 1 for name in order}
+    for name in sorted(order, key=lambda name: (choices[name], -weight[name], order[name])):
         choice = [pinned[core] for core in allowed[name]] if name in allowed else bins
         fitting = [item for item in choice if item.fits(load[name], limits)]
         if not fitting and name in allowed:
@@ -208,7 +215,7 @@ def _unfit(
         if need[limit] > limits[limit] - item.needs[limit]) for item in choice]
     short = [limit for limit in LIMITS if all(need[limit] > limits[limit] - item.needs[limit] for item in choice)]
     return Violation(
-        layer=cut.by_name[name].layer, rule="pin" if choice and choice[0].place else "core",
+        layer=cut.by_name[name].layer, rule="pin" if not choice or choice[0].place else "core",
         needed=", ".join(f"{need[limit]} {limit}" for limit in short or LIMITS) + f" for '{name}'",
         available="; ".join(free) or "no core that all its pins allow", help="Pin it to more cores, or cut it finer.")
 
@@ -244,13 +251,13 @@ def _distance(locations: Sequence[Core], config: CoreConfig | None) -> Array:
     if config is None:
         return np.asarray(hops)
     beyond = np.maximum(0, apart - ((1 << (config.mesh_bits - 1)) - 1)).sum(axis=2)
-    return np.asarray(hops + 100_000 * beyond)
+    return np.asarray(hops + OUT_OF_REACH * beyond)
 
 
 def _cost(traffic: Array, distance: Array, chosen: Array) -> int:
     """Traffic × distance of cores at the chosen locations; the host is the last of both."""
     at = np.append(chosen, len(distance) - 1)
-    return int((traffic * distance[np.ix_(at, at)]).sum())
+    return round(float((traffic * distance[np.ix_(at, at)]).sum()))
 
 
 def _fill(order: Array, fixed: Mapping[int, int]) -> Array:
@@ -265,7 +272,7 @@ def _fill(order: Array, fixed: Mapping[int, int]) -> Array:
 def _optimise(traffic: Array, distance: Array, naive: Array, fixed: Mapping[int, int], size: tuple[int, int]) -> Array:
     """The best of several starts, each improved by pairwise exchanges."""
     try:
-        from scipy.optimize import quadratic_assignment
+        quadratic_assignment = importlib.import_module("scipy.optimize").quadratic_assignment
     except ImportError as error:
         raise ToolError("placement needs scipy: install the extra 'map', or use method='row-major'") from error
     count = len(naive)
@@ -277,11 +284,22 @@ def _optimise(traffic: Array, distance: Array, naive: Array, fixed: Mapping[int,
     starts = [naive, _fill(snake.reshape(-1), fixed)]
     pinned = np.array([*fixed.items(), (count, count)])
     guess = quadratic_assignment(worth, distance.astype(float), method="faq", options={
-        "partial_match": pinned, "tol": 1e-3})
+        "partial_match": pinned, "tol": 1e-3, "rng": np.random.default_rng(0)})
     starts.append(np.asarray(guess.col_ind[:count]))
     movable = np.array([number for number in range(count) if number not in fixed], np.int64)
+    if not len(movable):
+        return naive
     results = [_exchange(worth, distance, start, movable) for start in starts]
-    return min(results, key=lambda chosen: _cost(both, distance, chosen))
+    best = min(results, key=lambda chosen: _cost(worth, distance, chosen))
+    random = np.random.default_rng(0)
+    for _ in range(KICKS):
+        at = np.append(best, count)
+        if not (worth * distance[np.ix_(at, at)] * (distance[np.ix_(at, at)] >= OUT_OF_REACH)).any():
+            break
+        kicked, moved = best.copy(), random.choice(movable, min(len(movable), 2 + len(movable) // 8), replace=False)
+        kicked[moved] = best[random.permutation(moved)]
+        best = min(best, _exchange(worth, distance, kicked, movable), key=lambda chosen: _cost(worth, distance, chosen))
+    return best
 
 
 def _exchange(both: Array, distance: Array, start: Array, movable: Array) -> Array:
@@ -318,15 +336,17 @@ def _check_reach(
     for i, j in np.argwhere(traffic):
         apart = max(abs(ends[i][axis] - ends[j][axis]) for axis in (0, 1))
         if apart > far:
-            name = cores[min(i, j) if max(i, j) == len(locations) else j].names[0]
+            index = j if i == len(locations) else i
+            name = cores[index].names[0]
             violations.append(Violation(
-                layer=cut.by_name[name].layer, rule="reach", needed=f"{apart} columns or rows from {ends[i]} to {ends[j]}",
-                available=f"{far}", help="Use a smaller mesh, pin less, move the host, or raise mesh_bits."))
+                layer=cut.by_name[name].layer, rule="reach", available=f"{far}",
+                needed=f"{apart} columns or rows from {ends[i]} to {ends[j]}",
+                help="Use a smaller mesh, pin less, move the host, or raise mesh_bits."))
     if violations:
         raise RuleError(violations)
 
 
-def place_all(cut: CutProgram, *, host: Core = (0, -1), pad: bool = True, **options: Any) -> Placement:
+def place_all(cut: CutProgram, *, host: Core | None = None, pad: bool = True, **options: Any) -> Placement:
     """`place` on the smallest mesh, as square as can be, that holds the network."""
     count = len(pack(cut, needs(cut, pad=pad), available(cut.config), {}))
     columns = int(np.ceil(np.sqrt(count)))

@@ -234,13 +234,13 @@ def plan_core(
     return layout(
         program, hosted, order, config, depths=depths, axons=[axons[id(edge)] for edge in order], outgoing=outgoing,
         incoming={population.name: len(program.edges_into(population.name)) for population in hosted}, pad=pad,
-        host=host, inputs=len(program.inputs))
+        pad_identities=True, host=host, inputs=len(program.inputs))
 
 
 def layout(
     program: Program, hosted: Sequence[Population], order: Sequence[Edge], config: CoreConfig, *,
     depths: Sequence[int], axons: Sequence[AxonPlan], outgoing: Mapping[str, Sequence[AxonPlan]],
-    incoming: Mapping[str, int], pad: bool, host: tuple[int, int], inputs: int = 0,
+    incoming: Mapping[str, int], pad: bool, pad_identities: bool, host: tuple[int, int], inputs: int = 0,
 ) -> Plan:
     """The plan of one core of which everything is known but the addresses.
 
@@ -252,17 +252,19 @@ def layout(
         axons: the axon, or the first of the axons, of each edge.
         outgoing: axons of each population.
         incoming: how many axons lead into each population.
+        pad_identities: pad for depthwise edges of one tap, too, which need no spreading.
     """
     address = 2 * len(order) + len(hosted)
     populations = []
     for index, population in enumerate(hosted):
         name, depth = population.name, population.shape[0]
         ids = [number for number, edge in enumerate(order) if edge.destination == name]
-        kinds = {edge_kind(order[number], depths[number], depth) for number in ids}
+        spread = any(edge_kind(order[number], depths[number], depth) == DEPTHWISE
+                     and (pad_identities or order[number].weights[0, 0].size > 1) for number in ids)
         populations.append(PopulationPlan(
             index=index, population=population, base=address, axons=tuple(outgoing[name]),
             parameters=len(parameter_words(population)), ids=tuple(ids), incoming=incoming[name],
-            pad=int(pad and DEPTHWISE in kinds), depth_words=-(-depth // config.lanes)))
+            pad=int(pad and spread), depth_words=-(-depth // config.lanes)))
         address = populations[-1].state_base + populations[-1].state_words
     sizes = {population.name: population.shape[0] for population in hosted}
     tables = []

@@ -67,7 +67,7 @@ class EventCore(wiring.Component):
             "event_out": Out(stream.Signature(self.event_layout)),
             "host": In(stream.Signature(request_layout(config))),
             "host_data": Out(stream.Signature(unsigned(config.word_bits))),
-            "evaluated": Out(self.evaluation.trace.shape()),
+            "evaluated": Out(self.evaluation.evaluated.shape()),
         })
 
     def elaborate(self, platform):  # type: ignore[no-untyped-def]
@@ -90,7 +90,7 @@ class EventCore(wiring.Component):
         connect(m, evaluation.neuron, peg.neuron)
         connect(m, timestep.command, evaluation.command)
         m.d.comb += [
-            self.evaluated.eq(evaluation.trace), timestep.done.eq(evaluation.done),
+            self.evaluated.eq(evaluation.evaluated), timestep.done.eq(evaluation.done),
             esu.edges.eq(timestep.edges),
         ]
 

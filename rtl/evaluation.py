@@ -16,18 +16,17 @@ class Requantise(wiring.Component):
 
     Ports:
         advance: the pipeline moves. state, parameter: the neuron's. saturation: golden.words.Saturation, kept constant.
-        value: of the neuron that was given STAGES moves before.
+        value: of the neuron that was given `stages` moves before.
 
-    Latency: STAGES cycles. Throughput: one neuron per cycle.
+    Latency: `stages` cycles, 6, or 5 if shift_bits <= 4. Throughput: one neuron per cycle.
     """
-
-    STAGES = 6
 
     def __init__(self, config: CoreConfig):
         self.config = config
+        self.stages = 5 + (config.shift_bits > 4)
         super().__init__({
-            "advance": In(1), "state": In(signed(config.state_bits)), "parameter": In(struct(layouts(config).parameter)),
-            "saturation": In(2), "value": Out(signed(config.value_bits)),
+            "advance": In(1), "saturation": In(2), "state": In(signed(config.state_bits)),
+            "parameter": In(struct(layouts(config).parameter)), "value": Out(signed(config.value_bits)),
         })
 
     def elaborate(self, platform):  # type: ignore[no-untyped-def]
@@ -46,7 +45,7 @@ class Requantise(wiring.Component):
         half = config.multiplier_bits // 2
         low, high = register(biased * multiplier[:half], "low"), register(biased * multiplier[half:], "high")
         shift = register(shift, "shift_parts")
-        product = register((low + (high << half))[:config.state_bits + 1 + config.multiplier_bits], "product")
+        product = register((low + high.shift_left(half))[:config.state_bits + 1 + config.multiplier_bits], "product")
         shift = register(shift, "shift_product")
 
         # Two bits of the shift at a time, from the top. Bits that can no longer come down to the value only matter if
@@ -55,13 +54,12 @@ class Requantise(wiring.Component):
         for digit in reversed(range(0, config.shift_bits, 2)):
             amount = shift[digit:digit + 2]
             rest = (Cat(rest, negative).as_signed() >> (amount << digit))[:len(rest)]
-            kept = config.value_bits + (1 << digit) - 1
-            beyond = beyond | (rest[kept:] != negative.replicate(max(0, len(rest) - kept)))
+            kept = min(len(rest), config.value_bits + (1 << digit) - 1)
+            beyond = beyond | (Cat(rest[kept:], negative) != negative.replicate(len(rest) - kept + 1))
             rest = rest[:kept]
             if digit in (0, 4):
-                rest, negative, beyond = (register(value, f"{name}{digit}") for value, name in (
-                    (rest, "rest"), (negative, "negative"), (beyond, "beyond")))
-                shift = register(shift, f"shift{digit}")
+                rest, negative = register(rest, f"rest{digit}"), register(negative, f"negative{digit}")
+                beyond, shift = register(beyond, f"beyond{digit}"), register(shift, f"shift{digit}")
 
         # The carry of the rounding can only add one, so what is beyond stays beyond, whatever it adds to.
         rounded = Signal(signed(config.value_bits + 1))
@@ -81,18 +79,71 @@ class Requantise(wiring.Component):
         return m
 
 
+class Fire(wiring.Component):
+    """Finds the place of each value that comes out of the evaluation, in its order, and sends those that are not 0.
+
+    Ports:
+        evaluated, value: a neuron's value is there. ended: the population's values have all been; never both.
+        width, height, last_channel: of the population, each minus one.
+        advance: the pipeline in front may move; depends on registers only.
+        fired: stream of {x, y, c, v, end}; the zeros of `end` come from counters that have come round.
+
+    Latency: one cycle. Throughput: one neuron per cycle. A second register takes the neuron that comes out in the cycle
+    in which the first one is refused, so that `advance` need not wait for `fired.ready`.
+    """
+
+    def __init__(self, config: CoreConfig):
+        self.config = config
+        coordinate, channel = unsigned(config.coordinate_bits), unsigned(config.channel_bits)
+        self.layout = data.StructLayout({
+            "x": coordinate, "y": coordinate, "c": channel, "v": signed(config.value_bits), "end": 1})
+        super().__init__({
+            "evaluated": In(1), "ended": In(1), "value": In(signed(config.value_bits)),
+            "width": In(coordinate), "height": In(coordinate), "last_channel": In(channel),
+            "advance": Out(1), "fired": Out(stream.Signature(self.layout)),
+        })
+
+    def elaborate(self, platform):  # type: ignore[no-untyped-def]
+        lane_bits, m = self.config.lane_bits, Module()
+        x, y, c = Signal.like(self.width), Signal.like(self.height), Signal.like(self.last_channel)
+        lane, channel_word = c[:lane_bits], c[lane_bits:]
+        place, spilled = Signal(self.layout), Signal(self.layout, reset_less=True)
+        waits, fires, last_word = Signal(), Signal(), Signal()
+        m.d.comb += [
+            self.advance.eq(~waits), last_word.eq(channel_word == self.last_channel[lane_bits:]),
+            fires.eq(self.ended | (self.evaluated & self.value.any())),
+            place.x.eq(x), place.y.eq(y), place.c.eq(c), place.v.eq(Mux(self.ended, 0, self.value)),
+            place.end.eq(self.ended),
+        ]
+        with m.If(self.evaluated & ~waits):
+            m.d.sync += lane.eq(lane + 1)
+            with m.If(lane.all() | (last_word & (lane == self.last_channel[:lane_bits]))):
+                m.d.sync += [lane.eq(0), y.eq(y + 1)]
+                with m.If(y == self.height):
+                    m.d.sync += [y.eq(0), x.eq(x + 1)]
+                    with m.If(x == self.width):
+                        m.d.sync += [x.eq(0), channel_word.eq(Mux(last_word, 0, channel_word + 1))]
+
+        fired = self.fired
+        with m.If(~fired.valid | fired.ready):
+            m.d.sync += [fired.valid.eq(fires | waits), fired.payload.eq(Mux(waits, spilled, place)), waits.eq(0)]
+        with m.Elif(fires & ~waits):
+            m.d.sync += [spilled.eq(place), waits.eq(1)]
+        return m
+
+
 class Evaluation(wiring.Component):
     """Evaluates one population per command and fires its neurons.
 
-    Each state word is read, its neurons are evaluated (`Requantise`), and it is cleared. Neurons with a value other than
-    0 are sent, and after the last one an `end` neuron. Order: channel word, x, y, lane. The rule follows Bamberg et al.,
-    arXiv 2112.07019, section 4.2; the requantisation is this project's (docs/architecture.md).
+    Each state word is read, its neurons are evaluated (`Requantise`), and it is cleared. Neurons with a value other
+    than 0 are sent (`Fire`), and after the last one an `end` neuron. Order: channel word, x, y, lane. The rule follows
+    Bamberg et al., arXiv 2112.07019, section 4.2; the requantisation is this project's (docs/architecture.md).
 
     Ports:
         command: stream of populations to evaluate (`rtl.ports.command_layout`).
         memory: parameters and states are read, states cleared, one access at a time; `valid` depends on registers only.
         neuron: stream of firing neurons (`rtl.ports.neuron_layout`). done: pulses as the `end` neuron is taken.
-        trace: each state word as it is read: {valid, address, state}; for verification.
+        evaluated: each state word as it is read: {valid, address, state}; for verification.
 
     Latency: four cycles from a command to its first read; two from a word read to the evaluation of its first lane, and
     7 from there to its neuron. Throughput: one neuron per cycle while memory and `neuron` do not wait, from one channel
@@ -108,7 +159,7 @@ class Evaluation(wiring.Component):
             "memory": Out(MemoryPort(config)),
             "neuron": Out(stream.Signature(neuron_layout(config))),
             "done": Out(1),
-            "trace": Out(data.StructLayout({
+            "evaluated": Out(data.StructLayout({
                 "valid": unsigned(1), "address": unsigned(config.address_bits), "state": unsigned(config.word_bits)})),
         })
 
@@ -131,8 +182,8 @@ class Evaluation(wiring.Component):
         # Parameters of one channel word. Each is overwritten as soon as its last neuron has used it.
         m.submodules.parameters = table = Memory(shape=struct(layouts(config).parameter), depth=config.lanes, init=[])
         parameter_write, parameter_read = table.write_port(), table.read_port(domain="comb")
+        # `fresh`: the youngest word reserved is the first of its channel word, of which `loaded` parameters are there.
         reserved, fresh, loaded = Signal(2), Signal(), Signal(range(config.lanes + 1))
-        """`fresh`: the youngest word reserved is the first of its channel word, of which `loaded` parameters are there."""
         full = reserved[1]
         ask, take, lane, last_lane = Signal(), Signal(), Signal(lane_bits), Signal(lane_bits)
         pop = take & (lane == last_lane)
@@ -149,10 +200,12 @@ class Evaluation(wiring.Component):
         m.d.comb += [
             in_last_word.eq(channel_word == last_word), column_ends.eq(y == word.height), row_ends.eq(x == word.width),
             memory.address.eq(address),
-            arrived.en.eq(state_arrives), arrived.data.states.eq(memory.data), arrived.data.in_last_word.eq(in_last_word),
+            arrived.en.eq(state_arrives), arrived.data.states.eq(memory.data),
+            arrived.data.in_last_word.eq(in_last_word),
             parameter_write.en.eq(parameter_arrives), parameter_write.addr.eq(arriving_lane),
             parameter_write.data.eq(memory.data),
-            self.trace.valid.eq(state_arrives), self.trace.address.eq(address), self.trace.state.eq(memory.data),
+            self.evaluated.valid.eq(state_arrives), self.evaluated.address.eq(address),
+            self.evaluated.state.eq(memory.data),
         ]
         m.d.sync += [state_arrives.eq(ask), parameter_arrives.eq(0), arriving_lane.eq(parameter_lane)]
         with m.If(state_arrives):
@@ -160,7 +213,7 @@ class Evaluation(wiring.Component):
         with m.If(parameter_arrives):
             m.d.sync += loaded.eq(Mux(word.uniform, config.lanes, loaded + 1))
 
-        ended, end_taken = Signal(), Signal()
+        ended, advance = Signal(), Signal()
         with m.FSM():
             with m.State("idle"):
                 command = data.View(command_layout(config), self.command.payload)
@@ -221,14 +274,13 @@ class Evaluation(wiring.Component):
                                 m.next = "end"
             with m.State("end"):
                 m.d.comb += ended.eq(reserved == 0)
-                with m.If(ended & end_taken):
+                with m.If(ended & advance):
                     m.next = "wait"
             with m.State("wait"):
                 with m.If(self.done):
                     m.next = "idle"
 
         # -- evaluating: one lane per cycle.
-        advance, end = Signal(), Signal()
         m.submodules.requantise = requantise = Requantise(config)
         present = reserved[1] | (reserved[0] & ~state_arrives)
         m.d.comb += [
@@ -238,10 +290,26 @@ class Evaluation(wiring.Component):
             requantise.advance.eq(advance), requantise.saturation.eq(word.saturation),
             requantise.parameter.eq(parameter_read.data),
             requantise.state.eq(waiting.data.states.word_select(lane, config.state_bits)),
-            end_taken.eq(advance),
         ]
         with m.If(take):
             m.d.sync += lane.eq(lane + 1)
         with m.If(pop):
             m.d.sync += [lane.eq(0), waiting.addr.eq(~waiting.addr)]
+
+        # -- firing.
+        m.submodules.fire = fire = Fire(config)
+        evaluating, ending = Signal(requantise.stages), Signal(requantise.stages)
+        with m.If(advance):
+            m.d.sync += [evaluating.eq(Cat(take, evaluating)), ending.eq(Cat(ended, ending))]
+        neuron, sent = self.neuron, fire.fired.payload
+        m.d.comb += [
+            fire.evaluated.eq(evaluating[-1]), fire.ended.eq(ending[-1]), fire.value.eq(requantise.value),
+            fire.width.eq(word.width), fire.height.eq(word.height), fire.last_channel.eq(last_channel),
+            advance.eq(fire.advance),
+            neuron.valid.eq(fire.fired.valid), fire.fired.ready.eq(neuron.ready),
+            *(neuron.payload[name].eq(sent[name]) for name, _ in sent.shape()),
+            neuron.payload.axon_base.eq(word.base), neuron.payload.axons.eq(word.axons),
+            neuron.payload.population.eq(index),
+            self.done.eq(neuron.valid & neuron.ready & sent.end),
+        ]
         return m

@@ -23,7 +23,7 @@ class CoreHost:
 
     def __init__(self, dut: Any, config: CoreConfig, generator: random.Random, pause_in: str, pause_out: str):
         self.dut, self.config = dut, config
-        self.layout = Evaluation(config).trace.shape()
+        self.layout = Evaluation(config).evaluated.shape()
         event = layouts(config).event
         self.requests = StreamDriver(dut, "host", request_layout(config), generator=generator)
         self.data = StreamMonitor(dut, "host_data", config.word_bits, pause=pauses("randomly", generator))

@@ -253,7 +253,7 @@ class Bench:
         self.generator = random.Random(seed())
         self.work = Work(self.generator, self.config) if words is None else None
         self.words = words if self.work is None else self.work.words
-        self.patterns = dict.fromkeys(("event", "op", "descriptor"), "never")
+        self.patterns: dict[str, str] = dict.fromkeys(("event", "op", "descriptor"), "never")
         self.errors: Counter[str] = Counter()
         self.cycle = 0
         self.taken: list[int] = []
@@ -442,19 +442,20 @@ async def throughput_scenario(dut: Any) -> None:
     def event(identity: int, x: int = 0, y: int = 0) -> ValueEvent:
         return ValueEvent(identity, x, y, generator.randrange(8), generator.randrange(-9, 9))
 
-    async def bubbles(identities: list[int], what: str, exactly: int = 0) -> None:
-        events = [event(identity) for identity in identities]
+    async def bubbles(identities: list[int], what: str, exactly: int = 0, reads: int | None = None) -> None:
+        events, before = [event(identity) for identity in identities], bench.memory.reads["descriptor"]
         _, operations, _ = await run(events)
+        assert reads is None or bench.memory.reads["descriptor"] - before == reads, f"{what}: reads"
         each = len(operations) / len(events)
         assert each == exactly if exactly else each > 4, what
         assert operations == list(range(operations[0], operations[0] + len(operations))), f"{what}: bubbles"
 
-    await bubbles([0] * 40, "the same ID, four operations each", 4)
-    await bubbles([0, 1] * 20, "another ID each time, four operations each", 4)
+    await bubbles([0] * 40, "the same ID, four operations each", 4, reads=2)
+    await bubbles([0, 1] * 20, "another ID each time, four operations each", 4, reads=2 * 40)
     await bubbles([2, 0, 1, 3, 4] * 8, "kinds, stride and dilation in turn, four operations each", 4)
     await bubbles([generator.randrange(8) for _ in range(100)], "any ID, four operations or more")
-    await bubbles([8] * 40, "table, the same ID", 4)
-    await bubbles([8, 9] * 20, "table, another ID each time", 4)
+    await bubbles([8] * 40, "table, the same ID", 4, reads=3 * 40)
+    await bubbles([8, 9] * 20, "table, another ID each time", 4, reads=3 * 40)
     await bubbles([8, 0, 9, 1, 2] * 10, "table and others in turn", 4)
 
     # A short event after a long one hides in the long one's time; many of them go at one per four cycles.

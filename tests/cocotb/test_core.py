@@ -42,8 +42,8 @@ def bench_parameters(config: CoreConfig, rng: np.random.Generator, *, frames: in
 
 
 CASES = [("verilator", "fpga_small", pause) for pause in ("never", "randomly", "bursts")]
-CASES += [("verilator", "grai_vip", "randomly"), ("verilator", "lanes8", "bursts"), ("verilator", "state32", "randomly"),
-          ("verilator", "banks2", "never")]
+CASES += [("verilator", "grai_vip", "randomly"), ("verilator", "lanes8", "bursts"),
+          ("verilator", "state32", "randomly"), ("verilator", "banks2", "never")]
 # Icarus is slow: two cases are enough for a second opinion.
 CASES += [("icarus", "fpga_small", "bursts"), ("icarus", "grai_vip", "randomly")]
 

@@ -197,3 +197,37 @@ def test_places_are_checked_and_images_are_saved(tmp_path) -> None:
     loaded = MeshImage.load(tmp_path)
     assert loaded.manifest == image.manifest and (loaded.size, loaded.host) == (image.size, image.host)
     assert all((loaded.images[place].parts == core.parts).all() for place, core in image.images.items())
+
+
+def test_a_fragment_in_the_padding_waits_for_an_end_only() -> None:
+    """Column 500 of a map that grows by padding: no axon could say where it lies, and none sends it a value."""
+    rng = np.random.default_rng(6)
+    network = Network("net")
+    network.input("in", (2, 20, 4))
+    network.output(network.conv("x", "in", rng.integers(1, 99, (3, 2, 3, 3)), padding=(0, 1, 600, 1), bias=40))
+    program = lower(network)
+    result = cut(program, CoreConfig())
+    silent = [item for item in result.descriptors if item.silent]
+    assert [item.edge.destination for item in silent] == [item.name for item in result.hosted[1:]]
+    assert result.hosted[-1].origin[1] > 1 << (CoreConfig().offset_bits - 1)
+    places = {item.name: (index, 0) for index, item in enumerate(result.hosted)}
+    image = build_mesh(result, places, (len(places), 1))
+    mesh, fired = compare(program, image, [random_input(rng, network, 1.0)])
+    for item in silent:
+        counters = mesh.cores[places[item.edge.destination]].counters
+        assert counters["values_in"] == 0 and counters["ends"] == 1
+    assert mesh.traffic[image.host, (0, 0)] > 0 and fired > 3 * 600
+
+
+def test_a_source_deeper_than_the_channel_field_has_several_descriptors() -> None:
+    """1,500 channels: IDs for at most 1,024 source channels each, C_off counted from the ID's first."""
+    rng = np.random.default_rng(7)
+    network = Network("deep")
+    network.input("in", (2, 2, 1))
+    network.conv("a", "in", rng.integers(-99, 99, (1500, 2, 1, 1)), shift=4)
+    network.output(network.conv("b", "a", rng.integers(-99, 99, (5, 1500, 2, 1)), shift=9))
+    program = lower(network)
+    result = cut(program, CoreConfig())
+    assert [(item.first, item.depth, len(item.sources)) for item in result.into["b"]] == [(0, 1024, 2), (1024, 476, 1)]
+    places = {item.name: (index, 0) for index, item in enumerate(result.hosted)}
+    compare(program, build_mesh(result, places, (len(places), 1)), [random_input(rng, network, 1.0)])

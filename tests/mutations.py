@@ -1,0 +1,170 @@
+"""Breaks the RTL on purpose, one change at a time, and checks that the named test goes red.
+
+    python -m tests.mutations [--only TEXT] [--write]
+
+Each change is made in a copy of the tree; the test must pass there without it, and fail with it. `--write` puts the
+table into docs/verification.md. Takes some minutes per ten changes.
+"""
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+ROOMS = ("golden", "rtl", "mapper", "tb", "synapress", "examples", "tests")
+PAGE = ROOT / "docs" / "verification.md"
+MARK = "<!-- mutations -->"
+
+
+@dataclass(frozen=True)
+class Mutation:
+    """One change of a file, and the test that must see it."""
+
+    what: str
+    file: str
+    old: str
+    new: str
+    test: str
+
+
+PEG = "tests/cocotb/test_peg.py::test_random_axons"
+ESU = "tests/cocotb/test_esu.py::test_random_events"
+MEMORY = "tests/cocotb/test_memory.py::test_random_requests"
+NEURON = "tests/cocotb/test_neuron.py::test_random_operations"
+EVALUATION = "tests/cocotb/test_evaluation.py::test_random_populations"
+CORE = "tests/cocotb/test_core.py::test_core_equals_golden"
+NETWORKS = "tests/synapress/test_simulate.py::test_networks_equal_golden"
+
+MUTATIONS = (
+    Mutation("PEG: x offset ignored", "rtl/peg.py", 'register(axon[f"{axis}_offset"], neuron.end)',
+             'register(axon["y_offset"], neuron.end)', PEG),
+    Mutation("PEG: limit test off by one", "rtl/peg.py", "_compare(position[unit:half + 1], limit, equal=1)",
+             "_compare(position[unit:half + 1], limit, equal=0)", PEG),
+    Mutation("PEG: stride phase ignored", "rtl/peg.py", "first_inside & survives)", "first_inside)", PEG),
+    Mutation("PEG: kernel's extent off by one", "rtl/peg.py", "kernel, equal=0)", "kernel, equal=1)", PEG),
+    Mutation("PEG: an end must hit", "rtl/peg.py", "added & (end_added | (hits[0] & hits[1]))",
+             "added & (hits[0] & hits[1])", PEG),
+    Mutation("PEG: channel offset ignored", "rtl/peg.py", "(register(axon.c_offset, neuron.end) + source)",
+             "(source + 0)", PEG),
+    Mutation("ESU: x and y stride swapped", "rtl/esu.py",
+             "(old_geometry.x_stride, old_y_stride, old_kernel.weight_x_step, old_position_bytes)",
+             "(old_y_stride, old_geometry.x_stride, old_kernel.weight_x_step, old_position_bytes)", ESU),
+    Mutation("ESU: no clip at the right and bottom", "rtl/esu_range.py",
+             "Mux(neuron_steps[config.kernel_bits:].any() | (neuron_steps[:config.kernel_bits] > tap_steps),\n"
+             "                              tap_steps, neuron_steps)", "tap_steps", ESU),
+    Mutation("ESU: stride phase ignored", "rtl/esu_range.py", "small.eq(distance[:most] & ((1 << shift) - 1))",
+             "small.eq(0)", ESU),
+    Mutation("ESU: dilation taken for a stride", "rtl/esu_range.py", "shift.eq(Mux(negative == self.dilated,",
+             "shift.eq(Mux(negative == 0,", ESU),
+    Mutation("ESU: events without a surviving tap not dropped", "rtl/esu.py",
+             "with m.If(none_x | ranges.none):", "with m.If(none_x & ranges.none):", ESU),
+    Mutation("ESU: depthwise stays in channel word 0", "rtl/esu.py", "first = Mux(old_geometry.follow, old_event.c,",
+             "first = Mux(old_geometry.follow, 0,", ESU),
+    Mutation("ESU: last lane of the last word ignored", "rtl/esu.py",
+             "Mux(old_geometry.follow, old_event.c[:config.lane_bits], old_kernel.last_lane)",
+             "Mux(old_geometry.follow, old_event.c[:config.lane_bits], config.lanes - 1)", ESU),
+    Mutation("ESU: weights of a table counted from the channel", "rtl/esu.py", "with m.If(self._advance | table):",
+             "with m.If(self._advance):", ESU),
+    Mutation("memory: wrong bank read", "rtl/memory.py", "Array(read_data)[read_select]", "Array(read_data)[select]",
+             MEMORY),
+    Mutation("memory: priority of weight and state swapped", "rtl/memory.py",
+             '"write_back", "state", "promoted", "weight"', '"write_back", "weight", "promoted", "state"', MEMORY),
+    Mutation("memory: promotion ignored", "rtl/memory.py", "evaluation.valid & self.promote_evaluation",
+             "evaluation.valid & 0", MEMORY),
+    Mutation("neuron: no hazard check", "rtl/neuron.py", "hazard.eq(Cat(same.values()).any())", "hazard.eq(0)", NEURON),
+    Mutation("neuron: held write forgotten by the hazard check", "rtl/neuron.py",
+             'same["held"].eq(held_next & Mux(sums_valid, sums_match, held_match))', 'same["held"].eq(0)',
+             "tests/cocotb/test_neuron.py::test_random_operations_on_banks"),
+    Mutation("neuron: sum saturates instead of wrapping", "rtl/neuron.py", "sums[lane].eq(state + addition),",
+             "sums[lane].eq(Mux(state + addition > -int(lowest.value) - 1, -int(lowest.value) - 1, state + addition)),",
+             NEURON),
+    Mutation("neuron: lanes that are not masked change", "rtl/neuron.py", "with m.If(~product.mask[lane]):",
+             "with m.If(0):", NEURON),
+    Mutation("neuron: maximum without sign", "rtl/neuron.py", "Mux(state < addition, addition, state)",
+             "Mux(state.as_unsigned() < addition.as_unsigned(), addition, state)", NEURON),
+    Mutation("neuron: broadcast takes the first byte", "rtl/neuron.py",
+             "group.word_select(front.byte[:config.lane_bits], config.weight_bits)",
+             "group.word_select(0, config.weight_bits)", NEURON),
+    Mutation("evaluation: half is not rounded up", "rtl/evaluation.py", "Cat(rest[1:], negative).as_signed() + rest[0]",
+             "Cat(rest[1:], negative).as_signed()", EVALUATION),
+    Mutation("evaluation: upper saturation off by one", "rtl/evaluation.py", "(rounded > highest)",
+             "(rounded > highest + 1)", EVALUATION),
+    Mutation("evaluation: bias ignored", "rtl/evaluation.py", "register(self.state + self.parameter.bias, \"biased\")",
+             "register(self.state + 0 * self.parameter.bias, \"biased\")", EVALUATION),
+    Mutation("evaluation: states are not cleared", "rtl/evaluation.py", "memory.valid.eq(1), memory.write.eq(1)]",
+             "memory.valid.eq(1), memory.write.eq(0)]", EVALUATION),
+    Mutation("evaluation: padding of the depth ignored", "rtl/evaluation.py", "(last_word + 1) | word.pad",
+             "last_word + 1", EVALUATION),
+    Mutation("core: an end does not wait for the values before it", "rtl/core.py",
+             "timestep.end.valid.eq(head_valid & is_end & drained)", "timestep.end.valid.eq(head_valid & is_end)",
+             NETWORKS),
+    Mutation("core: the PEG does not look for room", "rtl/core.py", "peg.room.eq((local.level",
+             "peg.room.eq(1 | (local.level", NETWORKS),
+    Mutation("timestep: credits are not spent", "rtl/timestep.py",
+             "credited.bit_select(population, 1).eq(limits_read.data.axons == 0)",
+             "credited.bit_select(population, 1).eq(1)", NETWORKS),
+    Mutation("timestep: return slots overlap", "rtl/timestep.py", "slot.eq(slot + word.incoming)", "slot.eq(slot + 1)",
+             NETWORKS),
+    Mutation("timestep: credit goes the wrong way", "rtl/timestep.py", "payload.core_x.eq(-back.x)",
+             "payload.core_x.eq(back.x)", CORE),
+    Mutation("timestep: credit for the wrong population", "rtl/timestep.py", "payload.id.eq(back.population)",
+             "payload.id.eq(back.population + 1)", CORE),
+)
+
+
+def passes(tree: Path, test: str) -> bool:
+    """Whether a test passes in a tree, in Verilator."""
+    where = [] if test == NETWORKS else ["-k", "verilator and (fpga_small or banks)"]
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-x", "-m", "not long", "-p", "no:cacheprovider", *where, test],
+        cwd=tree, env={**os.environ, "PYTHONPATH": str(tree)}, capture_output=True, text=True, check=False)
+    if done.returncode not in (0, 1):
+        raise SystemExit(f"{test}: pytest ended with {done.returncode}\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
+    return done.returncode == 0
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", default="", metavar="TEXT", help="changes whose description has this text")
+    parser.add_argument("--write", action="store_true", help="put the table into docs/verification.md")
+    arguments = parser.parse_args()
+    chosen = [mutation for mutation in MUTATIONS if arguments.only in mutation.what]
+    with tempfile.TemporaryDirectory() as temporary:
+        tree = Path(temporary)
+        for room in ROOMS:
+            shutil.copytree(ROOT / room, tree / room, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copy(ROOT / "pyproject.toml", tree)
+        for test in dict.fromkeys(mutation.test for mutation in chosen):
+            if not passes(tree, test):
+                raise SystemExit(f"{test} fails without any change")
+            print(f"passes as it is: {test}", flush=True)
+        survivors = []
+        for mutation in chosen:
+            path = tree / mutation.file
+            text = path.read_text()
+            if text.count(mutation.old) != 1:
+                raise SystemExit(f"{mutation.what}: {mutation.file} has the text {text.count(mutation.old)} times")
+            path.write_text(text.replace(mutation.old, mutation.new))
+            red = not passes(tree, mutation.test)
+            path.write_text(text)
+            print(f"{'red     ' if red else 'SURVIVED'} {mutation.what}: {mutation.test}", flush=True)
+            if not red:
+                survivors.append(mutation.what)
+    if survivors:
+        raise SystemExit(f"{len(survivors)} of {len(chosen)} changes were not seen")
+    print(f"{len(chosen)} changes, all seen")
+    if arguments.write:
+        rows = "\n".join(f"| {item.what} | `{item.file}` | `{item.test}` |" for item in chosen)
+        head, _, rest = PAGE.read_text().partition(MARK)
+        tail = rest.partition(MARK)[2]
+        table = f"\n| change | file | test that goes red |\n|---|---|---|\n{rows}\n"
+        PAGE.write_text(f"{head}{MARK}{table}{MARK}{tail}")
+
+
+if __name__ == "__main__":
+    main()
