@@ -10,12 +10,12 @@ BIN := .venv/bin
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all check verilog area clean
+.PHONY: help demo test test-all check bench mutations verilog area clean
 
 help: ## say what the targets do
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: $(READY) ## train, quantise and map a small network, and run it in golden model and RTL
+demo: $(READY) ## run handwritten digits through the RTL, bit for bit compared with the golden model
 	@$(BIN)/synapress demo
 
 test: $(READY) ## run the tests without the long sweeps
@@ -29,6 +29,12 @@ check: $(READY) ## style (ruff) and types (mypy)
 	@$(BIN)/ruff check .
 	@echo "mypy: types"
 	@$(BIN)/mypy
+
+bench: $(READY) ## lane utilisation of the core on typical layers, by its performance counters
+	@$(BIN)/python -m benchmarks.core --json build/benchmarks/core.json
+
+mutations: $(READY) ## break the RTL on purpose, and see the tests go red
+	@$(BIN)/python -m tests.mutations
 
 verilog: $(READY) ## write Verilog and its description of every block, CONFIG=preset or file, into build/verilog
 	@$(BIN)/synapress verilog $(TOPS) --config $(CONFIG) --output build/verilog

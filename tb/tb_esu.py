@@ -136,7 +136,9 @@ class Work:
         for identity, (kind, step, dilated) in enumerate(combinations):
             for offset, word in enumerate(edge_words(generator, config, kind, step, dilated)):
                 self.words[2 * identity + offset] = word | generator.getrandbits(config.word_bits - 64) << 64
-        reference, events, expected = Esu(config, self.words, self.edges), [], []
+        reference = Esu(config, self.words, self.edges)
+        events: list[Any] = []
+        expected: list[Any] = []
         while len(events) < count:
             event = self._event(combinations, first=not events)
             operations = reference.expand(event) if self._likely(event) else None

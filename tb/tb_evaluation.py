@@ -8,6 +8,7 @@ may be full before; and for "random" pauses by name of `tb.stream.PAUSES`: `comm
 import random
 from collections import Counter
 from collections.abc import Sequence
+from functools import partial
 from itertools import product
 from typing import Any
 
@@ -42,7 +43,8 @@ class Work:
         self.bins: Counter[str] = Counter()
         self.commands: list[Fields] = []
         self.populations: list[Fields] = []
-        start = base = None
+        base: int | None = None
+        start = 0
         while len(self.commands) < count:
             fields = self._shape()
             place = PopulationMap.of(fields, config)
@@ -241,6 +243,10 @@ class Watch:
         self.refused: Counter[str] = Counter()
         cocotb.start_soon(self._run())
 
+    def finished(self, count: int) -> bool:
+        """Whether so many populations have been evaluated."""
+        return len(self.done) == count
+
     async def _run(self) -> None:
         dut, neuron, address_bits = self.dut, neuron_layout(self.config), self.config.address_bits
         while True:
@@ -351,7 +357,7 @@ async def garbage(dut: Any) -> None:
         small = {"width": generator.randint(1, 3), "height": generator.randint(1, 3)}
         fields |= {"saturation": 3} | generator.choice([small, small | {"depth": 0}, small | {"depth": 1}])
         driver.send({"population": 0, "word": layout.pack(fields)})
-        await wait_until(dut, lambda count=count: len(watch.done) == count, timeout=30 * (1 << config.channel_bits),
+        await wait_until(dut, partial(watch.finished, count), timeout=30 * (1 << config.channel_bits),
                          what=f"the end of {fields}")
         assert monitor.received[-1]["end"] == 1
         positions = fields["width"] * fields["height"]

@@ -42,7 +42,8 @@ class Work:
         self.words = [generator.getrandbits(config.word_bits) for _ in range(config.memory_words)]
         self.neurons: list[Fields] = []
         self.bins: Counter[str] = Counter()
-        most, blocks, total = (1 << config.axon_count_bits) - 1, [], 0
+        most, total = (1 << config.axon_count_bits) - 1, 0
+        blocks: list[Any] = []
         # From the last word of the memory, where the counter ends, down; when it is full, blocks are used again.
         top = config.memory_words
         while total < cases:
@@ -247,11 +248,12 @@ async def run(dut: Any, work: Work, names: dict[str, str], generator: random.Ran
     """Send all neurons, with pauses by name; returns when the last event has come."""
     neuron, memory, drain = (names.get(name) for name in ("neuron", "memory", "drain"))
     config = work.config
-    driver = StreamDriver(dut, "neuron", neuron_layout(config), pause=neuron and pauses(neuron, generator),
+    driver = StreamDriver(dut, "neuron", neuron_layout(config), pause=pauses(neuron, generator) if neuron else None,
                           generator=generator)
     model = MemoryModel(dut, "axon", work.words, word_bits=config.word_bits, generator=generator,
-                        pause=memory and pauses(memory, generator))
-    watch = Watch(dut, work, drain and pauses(drain, generator), depth=generator.randint(ROOM, 3 * ROOM))
+                        pause=pauses(memory, generator) if memory else None)
+    watch = Watch(dut, work, pauses(drain, generator) if drain else None,
+                  depth=generator.randint(ROOM, 3 * ROOM))
     await clock_and_reset(dut)
     driver.send_all(pack(neuron_layout(config), neuron) for neuron in work.neurons)
     await wait_until(dut, lambda: watch.done, timeout=200 * sum(1 + neuron["axons"] for neuron in work.neurons),
@@ -288,7 +290,8 @@ async def timing(dut: Any) -> None:
     config = CoreConfig.from_json(given["config"])
     work = Work(config, generator, given["cases"])
     watch = await run(dut, work, {}, generator)
-    cycle, reads = watch.taken[0], []
+    cycle = watch.taken[0]
+    reads: list[Any] = []
     for neuron, taken in zip(work.neurons, watch.taken, strict=True):
         assert taken == cycle, "a neuron was not taken in the cycle of the last axon before it"
         reads += range(cycle + 1, cycle + 1 + neuron["axons"])
