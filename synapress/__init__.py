@@ -32,6 +32,7 @@ _WHERE = {
     "Edge": "golden.program",
     "Network": "mapper",
     "compile_network": "mapper",
+    "compile_mesh": "mapper",
     "Image": "mapper",
     "EventCore": "rtl.core",
     "generate": "rtl.verilog",
@@ -59,6 +60,7 @@ __all__ = [
     "SynapressError",
     "ToolError",
     "__version__",
+    "compile_mesh",
     "compile_network",
     "estimate",
     "fmax",
@@ -82,7 +84,7 @@ if TYPE_CHECKING:
     )
     from golden.program import Edge, Population, Program
     from golden.words import layouts
-    from mapper import Image, Network, compile_network
+    from mapper import Image, Network, compile_mesh, compile_network
     from rtl.core import EventCore
     from rtl.verilog import generate
     from synapress.area import estimate, fmax

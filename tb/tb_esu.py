@@ -59,12 +59,16 @@ def edge_words(generator: random.Random, config: CoreConfig, kind: str, step: in
     stride = generator.randrange(1 << config.weight_stride_bits)
     fields = kernel_fields(generator, config, 1 if dilated else 1 << step)
     largest = 1 << config.coordinate_bits
-    width, height = (some(generator, 1, largest, generator.choice([2, 9])) for _ in range(2))
+    sizes = [some(generator, 1, largest, generator.choice([2, 9])) for _ in range(2)]
+    for axis, name in enumerate(("kernel_width", "kernel_height")):
+        if generator.random() < 0.2:  # what sticks out on both sides, on the stride's phase too
+            sizes[axis] = 1
+            fields[name] = min((2 if dilated else 2 << step) + 1 + generator.randrange(3), 1 << config.kernel_bits)
     near_end = generator.random() < 0.1
     geometry = lay.edge_geometry.pack(
         state_base=(config.memory_words - 1 - generator.randrange(8) if near_end
                     else generator.randrange(config.memory_words)),
-        width=width, height=height, x_stride=generator.randrange(config.memory_words),
+        width=sizes[0], height=sizes[1], x_stride=generator.randrange(config.memory_words),
         step=step, dilated=dilated, table=kind == "table",
         follow=kind == "depthwise", shift=generator.randrange(1 << config.product_shift_bits),
         pad=generator.randrange(2), max=generator.randrange(2), weight_stride_high=stride >> low_bits)

@@ -2,9 +2,10 @@
 
 ``python -m examples.digits.train`` needs PyTorch, takes a few minutes on one processor and
 writes ``digits.npz``.  ``--validate`` trains on four fifths of the training images, reports on
-the last fifth and writes nothing: every setting below was chosen that way, so the test images
-decided nothing.  ``--quantise`` quantises the stored float network again, and ``--check``
-recomputes what the file claims; both in numpy only.
+the last fifth and writes nothing: network, penalties and augmentation were chosen that way.  The
+levels and the headroom of the quantisation are round numbers, whose test accuracy was seen: 98.8
+to 99.0 % for any number of levels from 31 to 200.  ``--quantise`` quantises the stored
+float network again, and ``--check`` recomputes what the file claims; both in numpy only.
 
 Feature maps are (channel, x, y) and kernels ``[c_out, c_in / groups, j, k]`` with j along x and
 k along y: PyTorch is fed with transposed images, so its kernels have that order already.
@@ -45,9 +46,8 @@ if TYPE_CHECKING:
     import torch
 
 Arrays = dict[str, NDArray[Any]]
-Range = tuple[int, int]
 
-# -- training ----------------------------------------------------------------------------------
+# -- settings of the training --------------------------------------------------------------------
 TRAINING_SEED = 1
 EPOCHS = 150
 TRAINING_BATCH = 64
@@ -302,7 +302,7 @@ def fixed_point(ratios: NDArray[np.float64]) -> tuple[NDArray[np.uint16], NDArra
 def quantise(floats: Arrays, maps: NDArray[np.uint8]) -> Arrays:
     """Quantise all layers, calibrated on training maps, layer by layer on the integers before it.
 
-    The sums of the training images stay below 1 / HEADROOM of what the state holds.
+    Before rounding, the sums of the training images stay within 1 / HEADROOM of what the state holds.
     """
     arrays: Arrays = {}
     values, steps = quantise_input(maps), np.full(1, 1 / INPUT_LEVELS)

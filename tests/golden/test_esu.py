@@ -293,6 +293,9 @@ def test_dropped_events_are_counted_and_do_nothing() -> None:
     assert len(esu.expand(ValueEvent(0, 0, 0, 4, 1))) == 1
     assert esu.expand(ValueEvent(0, 0, 0, 5, 1)) == [] and esu.unknown_channel == 1
     assert esu.expand(ValueEvent(1, 0, 0, 0, 1)) == [] and esu.unknown_id == 1
+    result = expand_events(config, [geometry, kernel], 1, {
+        "id": [0, 0, 1, 0], "x": [0] * 4, "y": [0] * 4, "c": [4, 5, 0, 0], "v": [1] * 4})
+    assert result.event.tolist() == [0, 3] and (result.unknown_id, result.unknown_channel) == (1, 1)
 
 
 def test_events_of_a_whole_map_make_the_dense_convolution(seed: int) -> None:
