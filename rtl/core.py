@@ -53,7 +53,7 @@ class EventCore(wiring.Component):
         host: stream of accesses (`request_layout`); host_data: the words read, in order.
         evaluated: a state word at the moment of its evaluation, for verification; costs nothing when left open.
 
-    Latency: from a value event to its last state written, 12 cycles + one per word operation when nothing waits.
+    Latency: from a value event to its last state written, about 25 cycles + one per word operation when nothing waits.
     Throughput: one word operation (`lanes` synaptic operations) per cycle; an evaluation in the background takes one
     cycle per neuron.
     """
