@@ -214,7 +214,10 @@ class CoreConfig:
         if not isinstance(data, dict):
             raise ConfigError(f"a configuration must be a JSON object, not {type(data).__name__}")
         data = dict(data)
-        base = cls.preset(data.pop("preset", "grai_vip"))
+        preset = data.pop("preset", "grai_vip")
+        if not isinstance(preset, str):
+            raise ConfigError(f"'preset' must be the name of a preset, not {preset!r}")
+        base = cls.preset(preset)
         known = {field.name for field in dataclasses.fields(cls)}
         unknown = sorted(set(data) - known)
         if unknown:

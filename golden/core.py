@@ -110,10 +110,12 @@ class Core:
                 self._end(event)
             elif event["kind"] == EventKind.CREDIT:
                 self._credit(event["id"])
+            else:
+                self.counters["protocol_error"] += 1
 
     def _end(self, event: dict[str, int]) -> None:
         self.counters["ends"] += 1
-        if event["id"] >= min(self.edges, len(self.owner)):
+        if event["id"] >= len(self.owner):
             self.counters["protocol_error"] += 1
             return
         population = self.populations[self.owner[event["id"]]]

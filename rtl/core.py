@@ -20,6 +20,10 @@ PEG_FLIGHT = 4
 """Events that the PEG may still send after `room` fell."""
 
 
+EVALUATION_PATIENCE = 15
+"""Cycles in which an evaluation may be refused a bank before it goes above the weights."""
+
+
 class Register:
     """Addresses of the host registers; the counters follow from COUNTER_BASE in the order of rtl.counters.COUNTERS."""
 
@@ -62,6 +66,7 @@ class EventCore(wiring.Component):
         self.config = config
         self.event_layout = struct(layouts(config).event)
         self.evaluation = Evaluation(config)
+        self.unknown_kind = Signal()
         super().__init__({
             "event_in": In(stream.Signature(self.event_layout)),
             "event_out": Out(stream.Signature(self.event_layout)),
@@ -109,13 +114,13 @@ class EventCore(wiring.Component):
         idle = self._events(m, running, memory, esu, neuron, peg, timestep, counters)
         self._host(m, running, idle, memory, timestep, counters)
 
-        # Waiting evaluation is lifted above the weights only while the ESU has nothing to lose from it for long.
-        waiting = Signal(range(16))
+        # An evaluation that was refused so often goes above the weights, until it is granted once.
+        waiting = Signal(range(EVALUATION_PATIENCE + 1))
         with m.If(port.valid & ~port.ready):
-            m.d.sync += waiting.eq(Mux(waiting.all(), waiting, waiting + 1))
+            m.d.sync += waiting.eq(waiting + (waiting != EVALUATION_PATIENCE))
         with m.Else():
             m.d.sync += waiting.eq(0)
-        m.d.comb += memory.promote_evaluation.eq(waiting.all())
+        m.d.comb += memory.promote_evaluation.eq(waiting == EVALUATION_PATIENCE)
 
         busy = esu.busy | neuron.busy | esu.event.valid
         m.d.comb += [
@@ -132,7 +137,7 @@ class EventCore(wiring.Component):
             counters.increment["unknown_id"].eq(esu.unknown_id),
             counters.increment["unknown_channel"].eq(esu.unknown_channel),
             counters.increment["address_error"].eq(neuron.address_error),
-            counters.increment["protocol_error"].eq(timestep.protocol_error),
+            counters.increment["protocol_error"].eq(timestep.protocol_error + self.unknown_kind),
         ]
         return m
 
@@ -154,19 +159,23 @@ class EventCore(wiring.Component):
             outputs.r_en.eq(self.event_out.ready),
         ]
 
-        # In: local events first. END and CREDIT wait until everything before them is in memory.
+        # In: local events first. An END waits until all values before it are in memory; a kind that is none is dropped.
         head = Signal(self.event_layout)
         head_valid, head_taken, use_local = Signal(), Signal(), Signal()
+        waits, waits_local = Signal(), Signal()
+        m.d.sync += [waits.eq(head_valid & ~head_taken), waits_local.eq(use_local)]
         drained = ~esu.busy & ~neuron.busy
         is_value, is_end = head.kind == EventKind.VALUE, head.kind == EventKind.END
         is_credit = head.kind == EventKind.CREDIT
         m.d.comb += [
-            use_local.eq(local.r_rdy),
+            # What is offered stays offered, though a local event may come meanwhile.
+            use_local.eq(Mux(waits, waits_local, local.r_rdy)),
             head.eq(Mux(use_local, local.r_data, inputs.r_data)),
             head_valid.eq((use_local | inputs.r_rdy) & timestep.ready & running),
             esu.event.valid.eq(head_valid & is_value),
             timestep.end.valid.eq(head_valid & is_end & drained), timestep.end.payload.eq(head),
             timestep.credit.valid.eq(head_valid & is_credit), timestep.credit.payload.eq(head.id),
+            self.unknown_kind.eq(head_valid & ~is_value & ~is_end & ~is_credit),
             head_taken.eq(Mux(is_value, esu.event.ready, Mux(is_end, drained & timestep.end.ready,
                                                            ~is_credit | timestep.credit.ready))),
             local.r_en.eq(use_local & head_valid & head_taken),
@@ -199,7 +208,7 @@ class EventCore(wiring.Component):
             counters.increment["overflow"].eq((local.w_en & ~local.w_rdy) | (outputs.w_en & ~outputs.w_rdy)),
         ]
         idle = Signal()
-        m.d.comb += idle.eq(drained & ~inputs.r_rdy & ~local.r_rdy & ~outputs.r_rdy & timestep.idle & ~peg.event.valid
+        m.d.comb += idle.eq(drained & timestep.idle & ~peg.busy & ~peg.event.valid
                             & (inputs.level == 0) & (local.level == 0) & (outputs.level == 0))
         return idle
 

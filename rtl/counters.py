@@ -23,7 +23,7 @@ COUNTERS: dict[str, str] = {
     "unknown_id": "events dropped: no edge has this ID",
     "unknown_channel": "events dropped: the edge has no such source channel",
     "address_error": "word operations dropped: state address outside the memory",
-    "protocol_error": "ends and credits dropped: nobody waits for them",
+    "protocol_error": "events dropped: ends and credits that nobody waits for, and kinds that are none",
     "overflow": "events lost in a full queue: always 0",
 }
 """Name and meaning, in the order of the host's addresses."""
@@ -37,7 +37,7 @@ class Counters(wiring.Component):
 
     def __init__(self, config: CoreConfig):
         self.config = config
-        bits = {"synapses": config.lanes.bit_length()}
+        bits = {"synapses": config.lanes.bit_length(), "protocol_error": 2}
         self.increment = {name: Signal(bits.get(name, 1), name=f"increment_{name}") for name in COUNTERS}
         super().__init__({
             "clear": In(1), "select": In(config.address_bits), "value": Out(config.counter_bits),

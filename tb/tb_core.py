@@ -134,6 +134,7 @@ async def frames(dut: Any) -> None:
     counters = await host.counters()
     for name, value in golden.counters.items():
         assert counters[name] == value, f"counter {name}: {counters[name]}, golden {value}"
+    assert counters["unknown_id"] == counters["unknown_channel"] == 1 and counters["protocol_error"] == 3
     assert counters["overflow"] == 0 and counters["synapses"] > 0 and counters["neurons_fired"] > 0
     assert counters["busy"] >= counters["word_ops"] > 0
     used = len(words) + 8

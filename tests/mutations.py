@@ -134,6 +134,8 @@ def main() -> None:
     parser.add_argument("--only", default="", metavar="TEXT", help="changes whose description has this text")
     parser.add_argument("--write", action="store_true", help="put the table into docs/verification.md")
     arguments = parser.parse_args()
+    if arguments.only and arguments.write:
+        parser.error("--write writes the whole table: without --only")
     chosen = [mutation for mutation in MUTATIONS if arguments.only in mutation.what]
     with tempfile.TemporaryDirectory() as temporary:
         tree = Path(temporary)

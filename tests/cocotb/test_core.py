@@ -7,7 +7,7 @@ import pytest
 
 from golden.config import CoreConfig
 from golden.host import encode
-from golden.words import layouts
+from golden.words import EventKind, layouts
 from mapper import compile_network
 from rtl.core import EventCore
 from tb.launch import launch
@@ -26,10 +26,12 @@ CONFIGS = {
 def bench_parameters(config: CoreConfig, rng: np.random.Generator, *, frames: int = 2, **pause: str) -> dict:
     network = random_network(rng)
     _, image = compile_network(network, config, host=(-3, 2))
+    assert image.edges < config.max_edges and image.populations < config.max_populations
     axons = {entry["name"]: entry["axons"] for entry in image.manifest["inputs"]}
     pack = layouts(config).event.pack
     high_channel = (1 << config.channel_bits) - 1
-    bad = [pack(id=config.max_edges - 1, v=3), pack(id=0, c=high_channel, v=3), pack(kind=1, id=config.max_edges - 1)]
+    bad = [pack(id=config.max_edges - 1, v=3), pack(id=0, c=high_channel, v=3), pack(kind=3),
+           *(pack(kind=kind, id=config.max_edges - 1) for kind in (EventKind.END, EventKind.CREDIT))]
     packed = []
     for _ in range(frames):
         inputs = random_input(rng, network)
@@ -37,7 +39,7 @@ def bench_parameters(config: CoreConfig, rng: np.random.Generator, *, frames: in
     return {
         "config": config.to_json(), "words": image.parts.ravel().tolist(), "edges": image.edges,
         "populations": image.populations, "inputs": sum(len(entry) for entry in axons.values()), "frames": packed,
-        "bad": bad if image.edges < config.max_edges else [], **pause,
+        "bad": bad, **pause,
     }
 
 

@@ -85,9 +85,10 @@ def test_bad_events_are_dropped_and_counted(literal: bool, seed: int) -> None:
     core = Core(config, image.parts, edges=image.edges, populations=image.populations, literal=literal)
     pack = core.layouts.event.pack
     before = core.memory.copy()
-    core.run(np.array([pack(id=31, v=5), pack(id=0, c=1023, v=5), pack(kind=1, id=31), pack(kind=2, id=31)], np.uint64))
+    events = [pack(id=31, v=5), pack(id=0, c=1023, v=5), pack(kind=1, id=31), pack(kind=2, id=31), pack(kind=3)]
+    core.run(np.array(events, np.uint64))
     assert core.counters["unknown_id"] == core.counters["unknown_channel"] == 1
-    assert core.counters["protocol_error"] == 2
+    assert core.counters["protocol_error"] == 3
     np.testing.assert_array_equal(core.memory, before)
 
 

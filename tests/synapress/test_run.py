@@ -54,9 +54,10 @@ def test_wrong_inputs_are_refused(inputs: dict, error: type[Exception], message:
         simulate_image(image, inputs)
 
 
-def test_demo(tmp_path: Path) -> None:
+def test_demo(tmp_path: Path, seed: int) -> None:
     """All steps but the area, on a few digits: RTL = golden, and the accuracy that the project claims."""
-    report = demo.run(CoreConfig(), digits=6, directory=tmp_path, area=False, stall=0.1, console=Console(quiet=True))
+    report = demo.run(CoreConfig(), digits=6, directory=tmp_path, area=False, stall=0.1, seed=seed,
+                      console=Console(quiet=True))
     assert report["comparison"]["differences"] == () and report["comparison"]["frames"] == 6
     assert report["accuracy"]["golden_all"] >= 0.97
     assert abs(report["accuracy"]["golden_all"] - report["accuracy"]["float_all"]) <= 0.005
