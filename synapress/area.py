@@ -90,9 +90,9 @@ class FpgaArea(AreaReport):
 
 @dataclass(frozen=True, kw_only=True)
 class LibertyArea(AreaReport):
-    """Cell area in the unit of the library (usually µm²), without SRAM."""
+    """Cell area in the unit of the Liberty `file` (usually µm²), without SRAM."""
 
-    library: str
+    file: str
     cell_area: float
 
 
@@ -255,7 +255,7 @@ def _liberty(text: str, common: dict[str, Any], liberty: Path | None, cache: Pat
     sequential = set(re.findall(pattern, library, re.DOTALL))
     return LibertyArea(**common, model=f"yosys, dfflibmap and abc with {liberty.name}", cells=cells,
                        flip_flops=sum(count for name, count in cells.items() if name in sequential),
-                       library=liberty.name, cell_area=float(statistic["area"]))
+                       file=liberty.name, cell_area=float(statistic["area"]))
 
 
 # -- FPGAs ---------------------------------------------------------------------------------------

@@ -150,8 +150,8 @@ def _tables(reports: "list[AreaReport]", frequencies: "list[Frequency]") -> list
         table.caption = f"{chosen[0].model}."
         tables.append(table)
     libraries = [report for report in reports if isinstance(report, LibertyArea)]
-    for library in dict.fromkeys(report.library for report in libraries):
-        same = [report for report in libraries if report.library == library]
+    for library in dict.fromkeys(report.file for report in libraries):
+        same = [report for report in libraries if report.file == library]
         table = _table(f"{library}, synthesised ({same[0].config})", "cell area", "flip-flops", "SRAM bits, not in it")
         for cells in same:
             table.add_row(cells.top, f"{cells.cell_area:,.1f}", f"{cells.flip_flops:,}", f"{cells.sram_bits:,}")

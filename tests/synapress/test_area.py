@@ -90,7 +90,7 @@ def test_liberty(cache: Path, tmp_path: Path) -> None:
     report = estimate(Nands(3), CONFIG, "liberty", liberty=library, cache=cache)
     assert isinstance(report, LibertyArea)
     assert report.cells == {"DFF": 9, "NAND2": 3}
-    assert (report.cell_area, report.flip_flops, report.library) == (3 * 3 + 9 * 10, 9, "toy library.lib")
+    assert (report.cell_area, report.flip_flops, report.file) == (3 * 3 + 9 * 10, 9, "toy library.lib")
     library.write_text(LIBERTY.replace("area : 3", "area : 4"))
     again = estimate(Nands(3), CONFIG, "liberty", liberty=library, cache=cache)
     assert isinstance(again, LibertyArea)
