@@ -76,8 +76,8 @@ def by_hand(case: Case, frame: npt.NDArray[np.int64]) -> tuple[int, int]:
     """Synaptic operations and positions, counted from the definition of the convolution."""
     pad, positions = case.kernel // 2, 0
     for _, x, y in zip(*np.nonzero(frame), strict=True):
-        columns = sum((x + pad - j) % case.stride == 0 for j in range(case.kernel))
-        rows = sum((y + pad - k) % case.stride == 0 for k in range(case.kernel))
+        columns = sum((int(x) + pad - j) % case.stride == 0 for j in range(case.kernel))
+        rows = sum((int(y) + pad - k) % case.stride == 0 for k in range(case.kernel))
         positions += columns * rows
     return positions * (1 if case.depthwise else case.depth), positions
 

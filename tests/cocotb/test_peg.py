@@ -4,6 +4,7 @@ import dataclasses
 import random
 
 import pytest
+from amaranth.hdl import Fragment
 
 from golden.config import PRESETS, CoreConfig
 from golden.errors import ConfigError
@@ -77,7 +78,8 @@ def test_random_configurations(number: int, simulator: str, seed: int) -> None:
 
 
 def test_ports_follow_the_configuration() -> None:
-    config = PRESETS["grai_vip"]
-    peg = Peg(config)
-    assert len(peg.axon.address) == config.address_bits and len(peg.axon.data) == config.word_bits
-    assert dataclasses.replace(config, lanes=8).word_bits == len(Peg(dataclasses.replace(config, lanes=8)).axon.data)
+    for lanes in (4, 8):
+        config = dataclasses.replace(PRESETS["grai_vip"], lanes=lanes)
+        peg = Peg(config)
+        Fragment.get(peg, None)
+        assert len(peg.axon.address) == config.address_bits and len(peg.axon.data) == config.word_bits
