@@ -203,6 +203,25 @@ def hierarchical_lut(program: Program) -> Footprint:
         parameters=WEIGHT_BYTES * synapses(program))
 
 
+def layer_program(program: Program, name: str) -> Program:
+    """One population and the edges into it, their sources as inputs: its share of every footprint."""
+    edges = program.edges_into(name)
+    sources = list(dict.fromkeys(edge.source for edge in edges))
+    return Program(name=name, populations=[program.population(item) for item in (*sources, name)], edges=edges,
+                   inputs=sources, outputs=[])
+
+
+def by_layer(program: Program) -> dict[str, dict[str, Footprint]]:
+    """Footprints by population and technique; they sum to those of the program."""
+    cuts = channel_cuts(program)
+    found = {}
+    for population in _computed(program):
+        part = layer_program(program, population.name)
+        found[population.name] = {item.technique: item for item in (
+            proposed(part, cuts), hierarchical_lut(part), lut(part))}
+    return found
+
+
 def cells(program: Program) -> dict[str, float]:
     """All cells of the paper's table for one program, in bytes, by the names of `PUBLISHED`."""
     ours, flat, two_level = proposed(program), lut(program), hierarchical_lut(program)

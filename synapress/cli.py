@@ -1,4 +1,4 @@
-"""The command line: `synapress verilog | area | config | demo`.
+"""The command line: `synapress footprint | map | verilog | area | config | demo`.
 
 Whatever a user can cause ends as one line on stderr and exit status 1, never as a traceback.
 """
@@ -18,6 +18,9 @@ from rich.table import Table
 from golden.config import PRESETS, CoreConfig
 from golden.errors import ConfigError, SynapressError
 from synapress import __version__
+from synapress.cli_network import footprint, map_
+from synapress.options import Config, Output
+from synapress.tables import new_table, show
 
 if TYPE_CHECKING:
     from synapress.area import AreaReport, Frequency
@@ -25,12 +28,7 @@ if TYPE_CHECKING:
 app = typer.Typer(help="Generator of event-based CNN accelerators with compressed synapses.", no_args_is_help=True,
                   add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 
-Config = Annotated[str, typer.Option("--config", "-c", metavar="PRESET|FILE",
-                                     help=f"Configuration: {', '.join(PRESETS)}, or a JSON file.")]
-
-
 Blocks = Annotated[list[str] | None, typer.Argument(metavar="[BLOCK]...", help="Blocks; all if none is named.")]
-Output = Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Folder to write to.")]
 
 
 class Target(StrEnum):
@@ -51,6 +49,10 @@ def _version(wanted: bool) -> None:
 def _options(version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True,
                                                    help="Print the version and exit.")] = False) -> None:
     pass
+
+
+app.command()(footprint)
+app.command("map")(map_)
 
 
 def _blocks(tops: list[str]) -> list[str]:
@@ -121,8 +123,7 @@ def area(
         found = {"area": [report.to_json() for report in reports], "fmax": [item.to_json() for item in frequencies]}
         typer.echo(json.dumps(found, indent=1))
         return
-    for table in _tables(reports, frequencies):
-        Console().print(table)
+    show(_tables(reports, frequencies))
 
 
 def _tables(reports: "list[AreaReport]", frequencies: "list[Frequency]") -> list[Table]:
@@ -131,7 +132,7 @@ def _tables(reports: "list[AreaReport]", frequencies: "list[Frequency]") -> list
 
     tables = []
     if cmos := [report for report in reports if isinstance(report, CmosArea)]:
-        table = _table(f"Transistors, estimated ({cmos[0].config})",
+        table = new_table(f"Transistors, estimated ({cmos[0].config})", "block",
                        "transistors", "gate equivalents", "flip-flops", "SRAM bits", "SRAM transistors")
         for transistor in cmos:
             sram = f"{transistor.sram_transistors:,}" if transistor.memory else "left out"
@@ -143,7 +144,8 @@ def _tables(reports: "list[AreaReport]", frequencies: "list[Frequency]") -> list
     fpga = [report for report in reports if isinstance(report, FpgaArea)]
     for target in dict.fromkeys(report.target for report in fpga):
         chosen = [report for report in fpga if report.target == target]
-        table = _table(f"{target}, synthesised ({chosen[0].config})", "LUTs", "flip-flops", "block RAMs", "DSPs")
+        table = new_table(f"{target}, synthesised ({chosen[0].config})", "block", "LUTs", "flip-flops", "block RAMs",
+                          "DSPs")
         for report in chosen:
             rams = f"{report.block_rams:,g}" if report.memory or not report.sram_bits else "left out"
             table.add_row(report.top, f"{report.luts:,}", f"{report.flip_flops:,}", rams, f"{report.dsps:,}")
@@ -152,25 +154,20 @@ def _tables(reports: "list[AreaReport]", frequencies: "list[Frequency]") -> list
     libraries = [report for report in reports if isinstance(report, LibertyArea)]
     for library in dict.fromkeys(report.file for report in libraries):
         same = [report for report in libraries if report.file == library]
-        table = _table(f"{library}, synthesised ({same[0].config})", "cell area", "flip-flops", "SRAM bits, not in it")
+        table = new_table(f"{library}, synthesised ({same[0].config})", "block", "cell area", "flip-flops",
+                          "SRAM bits, not in it")
         for cells in same:
             table.add_row(cells.top, f"{cells.cell_area:,.1f}", f"{cells.flip_flops:,}", f"{cells.sram_bits:,}")
         table.caption = f"{same[0].model}."
         tables.append(table)
     if frequencies:
-        table = _table(f"Clock frequency, placed and routed ({frequencies[0].config})", "MHz", "device", "slowest path")
+        table = new_table(f"Clock frequency, placed and routed ({frequencies[0].config})", "block", "MHz", "device",
+                          "slowest path")
         for item in frequencies:
             table.add_row(item.top, f"{item.mhz:.1f}", item.device, escape(" to ".join(item.path)))
         table.caption = f"{frequencies[0].model}; seed {frequencies[0].seed}."
         tables.append(table)
     return tables
-
-
-def _table(title: str, *headings: str) -> Table:
-    table = Table("block", title=title, caption_justify="left")
-    for heading in headings:
-        table.add_column(heading, justify="right")
-    return table
 
 
 @app.command("config")

@@ -1,4 +1,4 @@
-"""The pictures of reports: digits with their predictions, memory by category."""
+"""The pictures of reports: digits with their predictions, memory by layer, a mesh with its links."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -72,6 +72,97 @@ def demo_picture(path: Path, *, images: npt.NDArray[np.uint8], labels: Sequence[
     right_axis.set_title("Work per digit, by layer", fontsize=11)
     right_axis.legend(fontsize=8)
     right_axis.spines[["top", "right"]].set_visible(False)
+    _save(figure, path)
+
+
+def _save(figure, path: Path) -> None:  # type: ignore[no-untyped-def]
+    """Write a PNG or SVG, by the suffix, the same bytes every time."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=120, metadata={"Software": None})
-    pyplot.close(figure)
+    metadata = {"Date": None} if path.suffix == ".svg" else {"Software": None}
+    with _figure().rc_context({"svg.hashsalt": "synapress"}):
+        figure.savefig(path, dpi=120, metadata=metadata)
+    _figure().close(figure)
+
+
+def footprint_picture(path: Path, *, network: str, layers: Sequence[str],
+                      panels: Mapping[str, Mapping[str, Sequence[float]]]) -> None:
+    """Memory per layer, stacked by category, a panel per technique, as in the paper's Fig. 6 [B §5.2].
+
+    Args:
+        path: PNG or SVG.
+        panels: technique → category → bytes, one number per layer.
+    """
+    pyplot = _figure()
+    size = min(24, max(8, 2.5 + 0.3 * len(layers))), 2.6 * len(panels)
+    figure, axes = pyplot.subplots(len(panels), 1, figsize=size, sharex=True, constrained_layout=True, squeeze=False)
+    categories = list(dict.fromkeys(category for parts in panels.values() for category in parts))
+    for axis, (technique, parts) in zip(axes[:, 0], panels.items(), strict=True):
+        bottom = np.zeros(len(layers))
+        for category, values in parts.items():
+            heights = np.asarray(values, float) / (1 << 20)
+            axis.bar(range(len(layers)), heights, bottom=bottom, width=0.8, label=category,
+                     color=COLOURS[categories.index(category) % len(COLOURS)])
+            bottom += heights
+        axis.set_title(f"{network}, {technique}: {bottom.sum():,.2f} MB", fontsize=10, loc="left")
+        axis.set_ylabel("MB")
+        axis.spines[["top", "right"]].set_visible(False)
+    handles = {label: handle for axis in axes[:, 0]
+               for handle, label in zip(*axis.get_legend_handles_labels(), strict=True)}
+    axes[0, 0].legend(handles.values(), handles.keys(), fontsize=8, ncols=len(handles), frameon=False)
+    axes[-1, 0].set_xticks(range(len(layers)), layers, rotation=90, fontsize=7)
+    axes[-1, 0].set_xlim(-0.6, len(layers) - 0.4)
+    _save(figure, path)
+
+
+def mesh_picture(path: Path, *, title: str, size: tuple[int, int], host: tuple[int, int],
+                 fill: Mapping[tuple[int, int], Mapping[str, float]], labels: Mapping[tuple[int, int], str],
+                 links: Mapping[tuple[tuple[int, int], tuple[int, int]], int]) -> None:
+    """The mesh: every core's memory as a stack by category, and arrows as wide as their links are loaded.
+
+    Args:
+        path: PNG or SVG.
+        size: columns and rows. host: its place, perhaps beside the mesh.
+        fill: core → category → share of its memory, from 0 to 1.
+        labels: core → what is written on it.
+        links: events by link between neighbours.
+    """
+    pyplot = _figure()
+    from matplotlib.patches import Rectangle
+
+    scale = 1.25 if max(size) <= 8 else 0.85
+    figure, axis = pyplot.subplots(figsize=(max(5, scale * size[0] + 2), max(4, scale * size[1] + 2)),
+                                   constrained_layout=True)
+    categories = list(dict.fromkeys(category for parts in fill.values() for category in parts))
+    side = 0.62
+    for (x, y), parts in fill.items():
+        bottom = y + side / 2
+        for category, share in parts.items():
+            axis.add_patch(Rectangle((x - side / 2, bottom - side * share), side, side * share, linewidth=0,
+                                     color=COLOURS[categories.index(category) % len(COLOURS)]))
+            bottom -= side * share
+        if max(size) <= 10:
+            axis.text(x, y, labels.get((x, y), ""), ha="center", va="center", fontsize=5.5)
+    for x in range(size[0]):
+        for y in range(size[1]):
+            axis.add_patch(Rectangle((x - side / 2, y - side / 2), side, side, fill=False, linewidth=0.8))
+    axis.add_patch(Rectangle((host[0] - side / 2, host[1] - side / 2), side, side, facecolor="#eeeeee",
+                             edgecolor="black", linewidth=0.8))
+    axis.text(*host, "host", ha="center", va="center", fontsize=7)
+    most = max(links.values(), default=1)
+    for ((from_x, from_y), (to_x, to_y)), events in links.items():
+        dx, dy = to_x - from_x, to_y - from_y
+        aside = 0.09
+        start = (from_x + dx * side / 2 - dy * aside, from_y + dy * side / 2 + dx * aside)
+        end = (to_x - dx * side / 2 - dy * aside, to_y - dy * side / 2 + dx * aside)
+        axis.annotate("", end, start, arrowprops={
+            "arrowstyle": "-|>", "linewidth": 0.4 + 3.6 * events / most, "color": "#D55E00", "shrinkA": 0, "shrinkB": 0,
+            "mutation_scale": 5})
+    axis.set_xlim(min(-0.5, host[0] - 0.5), max(size[0] - 0.5, host[0] + 0.5))
+    axis.set_ylim(max(size[1] - 0.5, host[1] + 0.5), min(-0.5, host[1] - 0.5))
+    axis.set_aspect("equal")
+    axis.axis("off")
+    axis.set_title(f"{title}\narrows: events per frame over each link, at most {most:,}", fontsize=9)
+    handles = [Rectangle((0, 0), 1, 1, color=COLOURS[number % len(COLOURS)]) for number in range(len(categories))]
+    axis.legend(handles, categories, fontsize=7, ncols=len(categories), loc="upper center",
+                bbox_to_anchor=(0.5, 0.0), frameon=False)
+    _save(figure, path)

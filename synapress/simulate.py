@@ -154,7 +154,12 @@ def run(config: CoreConfig, words: npt.NDArray[np.uint64], edges: int, populatio
 
 
 def _split(config: CoreConfig, events: Words, outputs: int, frames: int) -> list[Words]:
-    """Cut the events that came out into frames: each output population closes a frame with an end."""
+    """Cut the events that came out into frames: each output population, alone with its ID, closes one with an end.
+
+    The only frame is not cut, so fragments of an output may share an ID there.
+    """
+    if frames == 1:
+        return [events]
     fields = layouts(config).event.unpack_array(events)
     is_end = fields["kind"] == EventKind.END
     frame = np.zeros(len(events), np.int64)

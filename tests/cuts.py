@@ -49,10 +49,12 @@ def random_bounds(rng: np.random.Generator, size: int, cuts: float) -> tuple[int
     return (0, *(int(at) for at in range(1, size) if rng.random() < cuts / size), size)
 
 
-def random_cut(rng: np.random.Generator, program: Program, config: CoreConfig) -> CutProgram:
-    """Every population cut anywhere along every axis, some not at all."""
+def random_cut(rng: np.random.Generator, program: Program, config: CoreConfig, *, outputs: bool = True) -> CutProgram:
+    """Every population cut anywhere along every axis, some not at all; the outputs only if `outputs`."""
     grids = {}
     for population in program.populations:
+        if not outputs and population.name in program.outputs:
+            continue
         cuts = rng.choice([0.0, 1.0, 2.0], 3)
         grids[population.name] = Grid(*(random_bounds(rng, size, many)
                                         for size, many in zip(population.shape, cuts, strict=True)))

@@ -10,6 +10,7 @@ import pytest
 
 import synapress
 from golden.config import PRESETS, CoreConfig
+from mapper import MeshImage
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -25,7 +26,7 @@ def test_version_and_help(tmp_path: Path) -> None:
     assert run("--version", cwd=tmp_path).stdout == f"synapress {synapress.__version__}\n"
     shown = run("--help", cwd=tmp_path)
     assert shown.returncode == 0
-    for command in ("verilog", "area", "config", "demo"):
+    for command in ("footprint", "map", "verilog", "area", "config", "demo"):
         assert command in shown.stdout
         assert run(command, "--help", cwd=tmp_path).returncode == 0
 
@@ -57,7 +58,76 @@ def test_area(tmp_path: Path) -> None:
     assert f"{report['transistors']:,}" in table.stdout and "abc -g cmos" in table.stdout
 
 
+NETWORK = """
+import numpy as np
+import synapress
+
+def network():
+    net = synapress.Network("mine")
+    net.input("in", (2, 12, 9))
+    net.conv("a", "in", np.ones((8, 2, 3, 3), int), np.arange(8))
+    net.depthwise("b", "a", np.ones((8, 3, 3), int))
+    net.output("b")
+    return net
+"""
+
+
+def test_footprint(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(NETWORK)
+    done = run("footprint", "mine.py", "--json", "--figure", "out/f.png", "--figure", "f.svg", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    report = json.loads(done.stdout)
+    assert [layer["name"] for layer in report["layers"]] == ["a", "b"]
+    for technique, total in report["totals"].items():
+        for part in ("neurons", "connectivity", "parameters", "total"):
+            assert sum(layer["techniques"][technique][part] for layer in report["layers"]) == total[part]
+    assert report["image"]["neurons"] == 2 * (8 * 10 * 7 + 8 * 8 * 5)
+    assert sum(report["image"].values()) == 8 * sum(report["image_words"].values())
+    assert (tmp_path / "out/f.png").read_bytes()[:4] == b"\x89PNG" and "<svg" in (tmp_path / "f.svg").read_text()
+    table = run("footprint", "mine.py", cwd=tmp_path).stdout
+    assert "hierarchical LUT" in table and "words of connectivity" in table
+
+
+def test_published_cells_and_their_residuals(tmp_path: Path) -> None:
+    done = run("footprint", "pilotnet", "--json", cwd=tmp_path)
+    published = json.loads(done.stdout)["published"]
+    assert len(published) == 9
+    for cell, entry in published.items():
+        assert f"{entry['ours']:.2f}" == f"{entry['paper']:.2f}", cell
+
+
+def test_map(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(NETWORK)
+    arguments = ("map", "mine.py", "--mesh", "2x1", "--pin", "b=1,0", "--pin", "a=0,0")
+    done = run(*arguments, "--json", "-o", "images", "--figure", "m.png", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    report = json.loads(done.stdout)
+    assert report["placement"]["places"] == {"a": [0, 0], "b": [1, 0]}
+    assert {(tuple(link["from"]), tuple(link["to"])): link["events"] for link in report["link_loads"]} == {
+        ((0, -1), (0, 0)): 2 * 12 * 9 + 1, ((0, 0), (1, 0)): 8 * 10 * 7 + 1, ((1, 0), (0, 0)): 8 * 8 * 5 + 1,
+        ((0, 0), (0, -1)): 8 * 8 * 5 + 1}
+    loaded = MeshImage.load(tmp_path / "images")
+    assert sorted(loaded.images) == [(0, 0), (1, 0)]
+    for entry in report["cores"]:
+        assert sum(entry["words"].values()) == len(loaded.images[tuple(entry["core"])])
+    assert (tmp_path / "m.png").stat().st_size > 1000
+    shown = run(*arguments, cwd=tmp_path).stdout
+    assert "2 × 1 cores" in shown and "busiest" in shown
+
+
 @pytest.mark.parametrize(("arguments", "says"), [
+    (("footprint", "alexnet"), "'alexnet' is neither a known network nor a file; give pilotnet, "),
+    (("footprint", "bad.json"), "suffix '.json'"),
+    (("footprint", "fails.py"), "'fails.py' failed: ZeroDivisionError: division by zero"),
+    (("footprint", "empty.py"), "no function network()"),
+    (("footprint", "number.py"), "returned int, not a synapress.Network"),
+    (("footprint", "pilotnet", "--figure", "f.gif"), "--figure f.gif: the suffix must be .png or .svg"),
+    (("map", "pilotnet", "--mesh", "3"), "--mesh 3: needs columns x rows, as 12x12"),
+    (("map", "pilotnet", "--mesh", "1x1"), "rule 'placement': needs 2 cores; available: 1 × 1 = 1"),
+    (("map", "pilotnet", "--pin", "conv1"), "--pin conv1: needs LAYER=COLUMN,ROW"),
+    (("map", "pilotnet", "--pin", "conv1=a,b"), "'a,b' must be a column and a row"),
+    (("map", "pilotnet", "--pin", "conv9=0,0"), "pin 'conv9': there is no such layer"),
+    (("map", "pilotnet", "--mesh", "2x1", "--pin", "conv1=5,5"), "rule 'pin': needs core (5, 5)"),
     (("verilog", "cpu"), "unknown block 'cpu'; there are: peg, "),
     (("verilog", "peg", "--config", "nowhere.json"), "'nowhere.json' is neither a preset"),
     (("verilog", "peg", "--config", "bad.json"), "not JSON"),
@@ -71,6 +141,9 @@ def test_one_line_of_error(arguments: tuple[str, ...], says: str, tmp_path: Path
     (tmp_path / "bad.json").write_text("{")
     (tmp_path / "wrong.json").write_text('{"colour": 3}')
     (tmp_path / "conflict.json").write_text('{"banks": 3}')
+    (tmp_path / "fails.py").write_text("def network():\n    return 1 / 0\n")
+    (tmp_path / "number.py").write_text("def network():\n    return 1\n")
+    (tmp_path / "empty.py").write_text("")
     done = run(*arguments, cwd=tmp_path)
     assert done.returncode == 1
     assert done.stdout == ""

@@ -1,0 +1,119 @@
+"""Commands that take a network: `synapress footprint | map`."""
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from golden.config import CoreConfig
+from golden.errors import ConfigError
+from mapper.fragments import Core
+from synapress import footprint as footprints
+from synapress import mapping
+from synapress.networks import SOURCES, open_network
+from synapress.options import Config
+from synapress.tables import show
+
+Source = Annotated[str, typer.Argument(metavar="NETWORK|FILE", help=f"{SOURCES}.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Figure = Annotated[list[Path] | None, typer.Option(
+    "--figure", metavar="FILE", help="Draw it, as .png or .svg; may be repeated.")]
+Seed = Annotated[int, typer.Option(help="Seed of the weights of a known network.")]
+
+
+@contextmanager
+def _steps() -> Iterator[Callable[[str], None]]:
+    """Shows on stderr what is being done, and for how long."""
+    started = time.monotonic()
+    with Console(stderr=True).status("") as status:
+        yield lambda step: status.update(f"{step} ({time.monotonic() - started:.0f} s)")
+
+
+def _check_figures(paths: list[Path] | None) -> list[Path]:
+    for path in paths or []:
+        if path.suffix not in (".png", ".svg"):
+            raise ConfigError(f"--figure {path}: the suffix must be .png or .svg")
+    return paths or []
+
+
+def footprint(source: Source, config: Config = "grai_vip", figure: Figure = None, seed: Seed = 1,
+              as_json: AsJson = False) -> None:
+    """Account the memory of a network, by layer: this technique, its references, and the images as written."""
+    core, figures = CoreConfig.load(config), _check_figures(figure)
+    with _steps() as progress:
+        report = footprints.account(open_network(source, seed=seed), core, progress=progress)
+    if as_json:
+        typer.echo(json.dumps(report.to_json(), indent=1))
+    else:
+        show(footprints.tables(report))
+    for path in figures:
+        from synapress.plots import footprint_picture
+
+        footprint_picture(path, **footprints.picture_parts(report))
+        typer.echo(f"figure: {path}", err=True)
+
+
+def _mesh(text: str | None) -> tuple[int, int] | None:
+    if text is None:
+        return None
+    numbers = text.lower().split("x")
+    if len(numbers) != 2 or not all(number.isdigit() and int(number) for number in numbers):
+        raise ConfigError(f"--mesh {text}: needs columns x rows, as 12x12")
+    return int(numbers[0]), int(numbers[1])
+
+
+def _core(option: str, text: str) -> Core:
+    numbers = text.split(",")
+    try:
+        x, y = (int(number) for number in numbers)
+    except ValueError:
+        raise ConfigError(f"{option}: '{text}' must be a column and a row, as 3,0") from None
+    return x, y
+
+
+def _pins(given: list[str] | None) -> dict[str, list[Core]]:
+    pins: dict[str, list[Core]] = {}
+    for text in given or []:
+        layer, equals, cores = text.rpartition("=")
+        if not equals or not layer:
+            raise ConfigError(f"--pin {text}: needs LAYER=COLUMN,ROW or LAYER=COLUMN,ROW;COLUMN,ROW...")
+        pins.setdefault(layer, []).extend(_core(f"--pin {text}", core) for core in cores.split(";"))
+    return pins
+
+
+def map_(
+    source: Source, config: Config = "grai_vip",
+    mesh: Annotated[str | None, typer.Option(
+        metavar="COLUMNSxROWS", help="Default: the smallest that holds it.")] = None,
+    pin: Annotated[list[str] | None, typer.Option(
+        metavar="LAYER=X,Y[;X,Y...]", help="Cores that a layer or fragment must lie on; may be repeated.")] = None,
+    host: Annotated[str | None, typer.Option(metavar="X,Y", help="Default: north of the middle of row 0.")] = None,
+    pad: Annotated[bool, typer.Option("--pad/--no-pad", help="Spread depthwise layers over the banks.")] = True,
+    output: Annotated[Path | None, typer.Option("--output", "-o", metavar="DIR", help="Write the images.")] = None,
+    figure: Figure = None, seed: Seed = 1, as_json: AsJson = False,
+) -> None:
+    """Cut a network, place it on a mesh of cores, and write an image per core."""
+    core, figures, size, pins = CoreConfig.load(config), _check_figures(figure), _mesh(mesh), _pins(pin)
+    at = None if host is None else _core(f"--host {host}", host)
+    with _steps() as progress:
+        mapped = mapping.map_network(open_network(source, seed=seed), core, size, host=at, pins=pins, pad=pad,
+                                     progress=progress)
+        if output is not None:
+            progress(f"saving images to {output}")
+            mapped.images.save(output)
+    if as_json:
+        typer.echo(json.dumps(mapped.to_json(), indent=1))
+    else:
+        show(mapping.tables(mapped))
+    if output is not None:
+        typer.echo(f"images: {output}", err=True)
+    for path in figures:
+        from synapress.plots import mesh_picture
+
+        mesh_picture(path, **mapping.picture_parts(mapped))
+        typer.echo(f"figure: {path}", err=True)

@@ -1,0 +1,223 @@
+"""Memory of a network: by this technique and both references as the paper counts them, and as really written.
+
+The figures are those of `mapper.footprint`; here they become one report, as tables, JSON and a figure [B §5.2, Fig. 6].
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import ceil
+from typing import Any
+
+from rich.table import Table
+
+from golden.config import CoreConfig
+from golden.program import Program
+from mapper.cut import cut
+from mapper.footprint import (
+    CORE_BYTES,
+    MB,
+    PUBLISHED,
+    Connectivity,
+    Footprint,
+    RealConnectivity,
+    by_layer,
+    cells,
+    connectivity,
+    hierarchical_lut,
+    image_footprint,
+    lut,
+    proposed,
+    real_connectivity,
+)
+from mapper.fragments import CutProgram, plan_alone
+from mapper.image import CATEGORIES, write_image
+from mapper.lower import lower
+from mapper.network import Network
+from mapper.place import available, needs, pack
+from synapress.tables import new_table
+
+IMAGE_PARTS = {
+    "neurons": ("states",), "parameters": ("weights", "parameters"),
+    "connectivity": tuple(item for item in CATEGORIES if item not in ("states", "weights", "parameters")),
+    "padding": ("padding",),
+}
+"""What the categories of an image count as, beside the paper's."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Layer:
+    """One population, in bytes."""
+
+    name: str
+    shape: tuple[int, int, int]
+    fragments: int
+    techniques: dict[str, Footprint]
+    image: dict[str, int]
+    """By `IMAGE_PARTS`, all fragments together."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """Memory of a network, layer by layer and in all."""
+
+    network: str
+    config: str
+    layers: list[Layer]
+    totals: list[Footprint]
+    """This technique, hierarchical LUT, LUT."""
+    paper_words: Connectivity
+    image: dict[str, int]
+    image_words: dict[str, int]
+    """By category, words of all images."""
+    real: RealConnectivity
+    cores: dict[str, int]
+    """By technique; for those of the paper's accounting, bytes over the memory of a core."""
+    cells: dict[str, float]
+
+    def residuals(self) -> dict[str, tuple[float, float, float, int]]:
+        """Published cells: number, ours in its unit, difference in per cent, and the unit."""
+        published = PUBLISHED.get(self.network, {})
+        return {cell: (number, self.cells[cell] / unit, 100 * (self.cells[cell] / (number * unit) - 1), unit)
+                for cell, (number, unit) in published.items()}
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "network": self.network, "config": self.config,
+            "layers": [{"name": layer.name, "shape": list(layer.shape), "fragments": layer.fragments,
+                        "techniques": {name: item.to_json() for name, item in layer.techniques.items()},
+                        "image": layer.image} for layer in self.layers],
+            "totals": {item.technique: item.to_json() for item in self.totals},
+            "connectivity_words": self.paper_words.to_json(), "image": self.image, "image_words": self.image_words,
+            "real_connectivity": self.real.to_json(), "cores": self.cores, "cells": self.cells,
+            "published": {cell: {"paper": number, "ours": ours, "residual_percent": percent, "unit_bytes": unit}
+                          for cell, (number, ours, percent, unit) in self.residuals().items()},
+        }
+
+
+def _images(cut_program: CutProgram, progress: Callable[[str], None]) -> tuple[dict[str, dict[str, int]],
+                                                                              dict[str, int]]:
+    """Bytes by population and part, and words by category, of all fragments' images."""
+    layers: dict[str, dict[str, int]] = {}
+    words = dict.fromkeys(CATEGORIES, 0)
+    for number, fragment in enumerate(cut_program.hosted):
+        progress(f"image of fragment {number + 1} of {len(cut_program.hosted)}")
+        found = image_footprint(write_image(plan_alone(cut_program, fragment.name)))
+        parts = layers.setdefault(fragment.parent, dict.fromkeys(IMAGE_PARTS, 0))
+        for part, categories in IMAGE_PARTS.items():
+            parts[part] += sum(found.bytes[category] for category in categories)
+        for category, count in found.words.items():
+            words[category] += count
+    return layers, words
+
+
+def account(network: Network, config: CoreConfig, *, progress: Callable[[str], None] = lambda _: None) -> Report:
+    """Account a network: cut it for these cores, write every fragment's image, and count.
+
+    Args:
+        progress: called with what is being done.
+
+    Raises:
+        NetworkError, MappingError: as `mapper.compile_mesh`.
+    """
+    progress("lowering")
+    program = lower(network)
+    progress("cutting")
+    result = cut(program, config)
+    layers, words = _images(result, progress)
+    progress("packing")
+    count = len(pack(result, needs(result), available(config), {}))
+    return _report(program, result, layers, words, count)
+
+
+def _report(program: Program, result: CutProgram, images: dict[str, dict[str, int]], words: dict[str, int],
+            count: int) -> Report:
+    totals = [proposed(program), hierarchical_lut(program), lut(program)]
+    layers = [
+        Layer(name=name, shape=program.population(name).shape, fragments=result.grids[name].parts,
+              techniques=techniques, image=images[name])
+        for name, techniques in by_layer(program).items()]
+    return Report(
+        network=program.name, config=result.config.name, layers=layers, totals=totals,
+        paper_words=connectivity(program),
+        image={part: sum(layer.image[part] for layer in layers) for part in IMAGE_PARTS}, image_words=words,
+        real=real_connectivity(result), cells=cells(program),
+        cores={"image as written": count} | {item.technique: ceil(item.total / CORE_BYTES) for item in totals})
+
+
+# -- tables ------------------------------------------------------------------------------------
+
+
+def size(count: float) -> str:
+    """Bytes with a unit of 2**10 or its powers, three digits or more."""
+    for unit, name in ((1 << 30, "GB"), (MB, "MB"), (1 << 10, "kB")):
+        if count >= unit:
+            return f"{count / unit:,.2f} {name}"
+    return f"{count:,.0f} B"
+
+
+def tables(report: Report) -> list[Table]:
+    """The report for people: layers, totals, words of connectivity, published cells."""
+    return [_layer_table(report), _total_table(report), _word_table(report)] + (
+        [_cell_table(report)] if report.residuals() else [])
+
+
+def _layer_table(report: Report) -> Table:
+    table = new_table(f"{report.network}: memory by layer", "layer", "shape", "fragments", "neurons", "connectivity",
+                   "parameters", "image", "hier. LUT", "LUT", "LUT : this",
+                   caption="Image: as really written, padding and biases included. All else by the paper's accounting.")
+    for layer in report.layers:
+        ours, two_level, flat = layer.techniques.values()
+        table.add_row(layer.name, " × ".join(map(str, layer.shape)), str(layer.fragments), size(ours.neurons),
+                      size(ours.connectivity), size(ours.parameters), size(sum(layer.image.values())),
+                      size(two_level.total), size(flat.total), f"{flat.total / ours.total:,.1f}×")
+    return table
+
+
+def _total_table(report: Report) -> Table:
+    table = new_table(f"{report.network}: memory in all ({report.config})", "technique", "neurons", "connectivity",
+                   "parameters", "padding", "total", "to this technique", "cores of 256 kB",
+                   caption="Cores of the image: packed. Of the others: bytes over 256 kB, rounded up.")
+    whole, ours = sum(report.image.values()), report.totals[0].total
+    table.add_row("image as written", size(report.image["neurons"]), size(report.image["connectivity"]),
+                  size(report.image["parameters"]), size(report.image["padding"]), size(whole), f"{whole / ours:,.2f}×",
+                  f"{report.cores['image as written']:,}")
+    for item in report.totals:
+        table.add_row(item.technique, size(item.neurons), size(item.connectivity), size(item.parameters), "",
+                      size(item.total), f"{item.total / ours:,.2f}×", f"{report.cores[item.technique]:,}")
+    return table
+
+
+def _word_table(report: Report) -> Table:
+    real, paper = report.real, report.real.paper
+    table = new_table(f"{report.network}: words of connectivity at the same cuts", "", "paper's scheme", "ours",
+                   caption=f"Ours is {real.factor:,.1f} times smaller: descriptors shared by all source channels, and "
+                           "no axon that cannot hit. The images' words and the axons that the host keeps.")
+    table.add_row("kernel descriptors", f"{paper.kernel_descriptors:,}", f"{2 * real.descriptors:,}")
+    table.add_row("tables, a word per source channel", "", f"{real.tables:,}")
+    table.add_row("axons", f"{paper.axons:,}", f"{real.axons:,}")
+    table.add_row("axons to the host", "", f"{real.output_axons:,}")
+    table.add_row("populations", f"{paper.population_descriptors:,}", f"{real.population_words:,}")
+    table.add_section()
+    table.add_row("in all", f"{paper.words:,}", f"{real.words:,}")
+    return table
+
+
+def _cell_table(report: Report) -> Table:
+    table = new_table(f"{report.network}: the paper's cells", "cell", "paper", "ours", "residual",
+                      "to the printed digit")
+    names = {1 << 30: "GB", MB: "MB", 1 << 10: "kB"}
+    for cell, (number, ours, percent, unit) in report.residuals().items():
+        table.add_row(cell, f"{number:,.2f} {names[unit]}", f"{ours:,.2f} {names[unit]}", f"{percent:+.2f} %",
+                      "yes" if f"{ours:.2f}" == f"{number:.2f}" else "no")
+    return table
+
+
+def picture_parts(report: Report) -> dict[str, Any]:
+    """What `synapress.plots.footprint_picture` shows of it."""
+    parts = ("neurons", "connectivity", "parameters")
+    panels: dict[str, dict[str, list[float]]] = {
+        "image as written": {part: [layer.image[part] for layer in report.layers] for part in (*parts, "padding")}}
+    for technique in (item.technique for item in report.totals):
+        panels[technique] = {part: [getattr(layer.techniques[technique], part) for layer in report.layers]
+                             for part in parts}
+    return {"network": report.network, "layers": [layer.name for layer in report.layers], "panels": panels}
