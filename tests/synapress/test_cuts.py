@@ -11,6 +11,7 @@ from mapper.errors import RuleError
 from mapper.fragments import CutProgram
 from mapper.lower import lower
 from mapper.mesh import MeshImage, build_mesh
+from mapper.plan import TABLE
 from synapress import simulate
 from synapress.compare import compare, golden_frames
 from tests.cuts import ROOMY, cut_network, random_cut
@@ -34,7 +35,7 @@ def on_one_core(rng: np.random.Generator, program: Program, whole: bool) -> tupl
 
 def check_networks(seed: int, numbers: range) -> None:
     """Half with whole outputs, whose frames follow one another; half with cut ones, a frame alone."""
-    events = populations = 0
+    events = populations = tables = 0
     for number in numbers:
         rng = np.random.default_rng([seed, 700, number])
         network = cut_network(rng, layers=int(rng.integers(2, 6)))
@@ -59,9 +60,11 @@ def check_networks(seed: int, numbers: range) -> None:
                 np.testing.assert_array_equal(values, expected[name].outputs, err_msg=f"network {number}, {name}")
         assert image.populations == len(result.hosted)
         populations += image.populations
+        tables += sum(entry["kind"] == TABLE for entry in image.manifest["edge_table"])
         events += found.events
     assert populations > 5 * len(numbers)
     assert events > 20 * len(numbers)
+    assert tables > len(numbers) // 2, "kernels with a word per source channel"
 
 
 def test_cut_networks_equal_golden_and_the_uncut_network(seed: int) -> None:
