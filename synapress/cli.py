@@ -12,15 +12,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
 from golden.config import PRESETS, CoreConfig
 from golden.errors import ConfigError, SynapressError
 from synapress import __version__
 from synapress.cli_network import footprint, map_
 from synapress.options import Config, Output
-from synapress.tables import new_table, show
+from synapress.tables import Sheet, show
 
 if TYPE_CHECKING:
     from synapress.area import AreaReport, Frequency
@@ -126,14 +124,15 @@ def area(
     show(_tables(reports, frequencies))
 
 
-def _tables(reports: "list[AreaReport]", frequencies: "list[Frequency]") -> list[Table]:
+def _tables(reports: "list[AreaReport]", frequencies: "list[Frequency]") -> list[Sheet]:
     """One table per kind of figure; its caption says what the figures rest on."""
     from synapress.area import SRAM_BITS, SRAM_TRANSISTORS, CmosArea, FpgaArea, LibertyArea
 
     tables = []
     if cmos := [report for report in reports if isinstance(report, CmosArea)]:
-        table = new_table(f"Transistors, estimated ({cmos[0].config})", "block",
-                       "transistors", "gate equivalents", "flip-flops", "SRAM bits", "SRAM transistors")
+        table = Sheet(
+            title=f"Transistors, estimated ({cmos[0].config})",
+            headings=("block", "transistors", "gate equivalents", "flip-flops", "SRAM bits", "SRAM transistors"))
         for transistor in cmos:
             sram = f"{transistor.sram_transistors:,}" if transistor.memory else "left out"
             table.add_row(transistor.top, f"{transistor.transistors:,}", f"{transistor.gate_equivalents:,.0f}",
@@ -144,8 +143,9 @@ def _tables(reports: "list[AreaReport]", frequencies: "list[Frequency]") -> list
     fpga = [report for report in reports if isinstance(report, FpgaArea)]
     for target in dict.fromkeys(report.target for report in fpga):
         chosen = [report for report in fpga if report.target == target]
-        table = new_table(f"{target}, synthesised ({chosen[0].config})", "block", "LUTs", "flip-flops", "block RAMs",
-                          "DSPs")
+        table = Sheet(
+            title=f"{target}, synthesised ({chosen[0].config})",
+            headings=("block", "LUTs", "flip-flops", "block RAMs", "DSPs"))
         for report in chosen:
             rams = f"{report.block_rams:,g}" if report.memory or not report.sram_bits else "left out"
             table.add_row(report.top, f"{report.luts:,}", f"{report.flip_flops:,}", rams, f"{report.dsps:,}")
@@ -154,17 +154,19 @@ def _tables(reports: "list[AreaReport]", frequencies: "list[Frequency]") -> list
     libraries = [report for report in reports if isinstance(report, LibertyArea)]
     for library in dict.fromkeys(report.file for report in libraries):
         same = [report for report in libraries if report.file == library]
-        table = new_table(f"{library}, synthesised ({same[0].config})", "block", "cell area", "flip-flops",
-                          "SRAM bits, not in it")
+        table = Sheet(
+            title=f"{library}, synthesised ({same[0].config})",
+            headings=("block", "cell area", "flip-flops", "SRAM bits, not in it"))
         for cells in same:
             table.add_row(cells.top, f"{cells.cell_area:,.1f}", f"{cells.flip_flops:,}", f"{cells.sram_bits:,}")
         table.caption = f"{same[0].model}."
         tables.append(table)
     if frequencies:
-        table = new_table(f"Clock frequency, placed and routed ({frequencies[0].config})", "block", "MHz", "device",
-                          "slowest path")
+        table = Sheet(
+            title=f"Clock frequency, placed and routed ({frequencies[0].config})",
+            headings=("block", "MHz", "device", "slowest path"))
         for item in frequencies:
-            table.add_row(item.top, f"{item.mhz:.1f}", item.device, escape(" to ".join(item.path)))
+            table.add_row(item.top, f"{item.mhz:.1f}", item.device, " to ".join(item.path))
         table.caption = f"{frequencies[0].model}; seed {frequencies[0].seed}."
         tables.append(table)
     return tables

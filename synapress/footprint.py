@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from math import ceil
 from typing import Any
 
-from rich.table import Table
-
 from golden.config import CoreConfig
 from golden.program import Program
 from mapper.cut import cut
@@ -34,7 +32,7 @@ from mapper.image import CATEGORIES, write_image
 from mapper.lower import lower
 from mapper.network import Network
 from mapper.place import available, needs, pack
-from synapress.tables import new_table
+from synapress.tables import Sheet
 
 IMAGE_PARTS = {
     "neurons": ("states",), "parameters": ("weights", "parameters"),
@@ -155,16 +153,18 @@ def size(count: float) -> str:
     return f"{count:,.0f} B"
 
 
-def tables(report: Report) -> list[Table]:
+def tables(report: Report) -> list[Sheet]:
     """The report for people: layers, totals, words of connectivity, published cells."""
     return [_layer_table(report), _total_table(report), _word_table(report)] + (
         [_cell_table(report)] if report.residuals() else [])
 
 
-def _layer_table(report: Report) -> Table:
-    table = new_table(f"{report.network}: memory by layer", "layer", "shape", "fragments", "neurons", "connectivity",
-                   "parameters", "image", "hier. LUT", "LUT", "LUT : this",
-                   caption="Image: as really written, padding and biases included. All else by the paper's accounting.")
+def _layer_table(report: Report) -> Sheet:
+    table = Sheet(
+        title=f"{report.network}: memory by layer",
+        headings=("layer", "shape", "fragments", "neurons", "connectivity", "parameters", "image", "hier. LUT",
+                  "LUT", "LUT : this"),
+        caption="Image: as really written, padding and biases included. All else by the paper's accounting.")
     for layer in report.layers:
         ours, two_level, flat = layer.techniques.values()
         table.add_row(layer.name, " × ".join(map(str, layer.shape)), str(layer.fragments), size(ours.neurons),
@@ -173,10 +173,12 @@ def _layer_table(report: Report) -> Table:
     return table
 
 
-def _total_table(report: Report) -> Table:
-    table = new_table(f"{report.network}: memory in all ({report.config})", "technique", "neurons", "connectivity",
-                   "parameters", "padding", "total", "to this technique", "cores of 256 kB",
-                   caption="Cores of the image: packed. Of the others: bytes over 256 kB, rounded up.")
+def _total_table(report: Report) -> Sheet:
+    table = Sheet(
+        title=f"{report.network}: memory in all ({report.config})",
+        headings=("technique", "neurons", "connectivity", "parameters", "padding", "total", "to this technique",
+                  "cores of 256 kB"),
+        caption="Cores of the image: packed. Of the others: bytes over 256 kB, rounded up.")
     whole, ours = sum(report.image.values()), report.totals[0].total
     table.add_row("image as written", size(report.image["neurons"]), size(report.image["connectivity"]),
                   size(report.image["parameters"]), size(report.image["padding"]), size(whole), f"{whole / ours:,.2f}×",
@@ -187,11 +189,13 @@ def _total_table(report: Report) -> Table:
     return table
 
 
-def _word_table(report: Report) -> Table:
+def _word_table(report: Report) -> Sheet:
     real, paper = report.real, report.real.paper
-    table = new_table(f"{report.network}: words of connectivity at the same cuts", "", "paper's scheme", "ours",
-                   caption=f"Ours is {real.factor:,.1f} times smaller: descriptors shared by all source channels, and "
-                           "no axon that cannot hit. The images' words and the axons that the host keeps.")
+    table = Sheet(
+        title=f"{report.network}: words of connectivity at the same cuts",
+        headings=("", "paper's scheme", "ours"),
+        caption=f"Ours is {real.factor:,.1f} times smaller: descriptors shared by all source channels, and "
+                "no axon that cannot hit. The images' words and the axons that the host keeps.")
     table.add_row("kernel descriptors", f"{paper.kernel_descriptors:,}", f"{2 * real.descriptors:,}")
     table.add_row("tables, a word per source channel", "", f"{real.tables:,}")
     table.add_row("axons", f"{paper.axons:,}", f"{real.axons:,}")
@@ -202,9 +206,10 @@ def _word_table(report: Report) -> Table:
     return table
 
 
-def _cell_table(report: Report) -> Table:
-    table = new_table(f"{report.network}: the paper's cells", "cell", "paper", "ours", "residual",
-                      "to the printed digit")
+def _cell_table(report: Report) -> Sheet:
+    table = Sheet(
+        title=f"{report.network}: the paper's cells",
+        headings=("cell", "paper", "ours", "residual", "to the printed digit"))
     names = {1 << 30: "GB", MB: "MB", 1 << 10: "kB"}
     for cell, (number, ours, percent, unit) in report.residuals().items():
         table.add_row(cell, f"{number:,.2f} {names[unit]}", f"{ours:,.2f} {names[unit]}", f"{percent:+.2f} %",

@@ -5,8 +5,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from rich.table import Table
-
 from golden.config import CoreConfig
 from mapper.cut import cut
 from mapper.footprint import image_footprint
@@ -17,7 +15,7 @@ from mapper.network import Network
 from mapper.place import LIMITS, Placement, place, place_all
 from mapper.routes import Link, link_loads
 from synapress.footprint import IMAGE_PARTS
-from synapress.tables import new_table
+from synapress.tables import Sheet
 
 Pins = Mapping[str, Core | Sequence[Core]]
 
@@ -79,15 +77,15 @@ def map_network(
 # -- tables ------------------------------------------------------------------------------------
 
 
-def tables(mapped: MappedNetwork) -> list[Table]:
+def tables(mapped: MappedNetwork) -> list[Sheet]:
     """The report for people: the whole, the cores, the busiest links."""
     return [_whole(mapped), _cores(mapped), _links(mapped)]
 
 
-def _whole(mapped: MappedNetwork) -> Table:
+def _whole(mapped: MappedNetwork) -> Sheet:
     placed, config = mapped.placement, mapped.program.config
     columns, rows = placed.size
-    table = new_table(f"{mapped.program.program.name} on {columns} × {rows} cores ({config.name})", "", "")
+    table = Sheet(title=f"{mapped.program.program.name} on {columns} × {rows} cores ({config.name})", headings=("", ""))
     words = sum(sum(parts.values()) for parts in mapped.fill.values())
     room = len(mapped.fill) * config.memory_words
     limits = Counter(placed.limiting(core) for core in placed.used)
@@ -101,12 +99,14 @@ def _whole(mapped: MappedNetwork) -> Table:
     return table
 
 
-def _cores(mapped: MappedNetwork) -> Table:
+def _cores(mapped: MappedNetwork) -> Sheet:
     placed, room = mapped.placement, mapped.program.config.memory_words
-    table = new_table("Cores", "core", "states", "weights", "parameters", "connectivity", "words", "IDs", "populations",
-                   "ends", "fullest", "fragments", caption="Shares of the core's memory, and of its event IDs, "
+    table = Sheet(
+        title="Cores",
+        headings=("core", "states", "weights", "parameters", "connectivity", "words", "IDs", "populations", "ends",
+                  "fullest", "fragments"),
+        left=(0, 10), caption="Shares of the core's memory, and of its event IDs, "
                    "populations and ends of timestep.")
-    table.columns[-1].justify = "left"
     known = ("states", "weights", "parameters")
     for core, words in mapped.fill.items():
         used = placed.used[core]
@@ -120,11 +120,12 @@ def _cores(mapped: MappedNetwork) -> Table:
     return table
 
 
-def _links(mapped: MappedNetwork, most: int = 8) -> Table:
+def _links(mapped: MappedNetwork, most: int = 8) -> Sheet:
     loads = mapped.loads
-    table = new_table(f"The {min(most, len(loads))} busiest of {len(loads)} links in use", "from", "to",
-                      "events per frame", caption="Estimate: every neuron with a "
-                      "synapse on an axon fires once; routes along x, then y.")
+    table = Sheet(
+        title=f"The {min(most, len(loads))} busiest of {len(loads)} links in use",
+        headings=("from", "to", "events per frame"),
+        caption="Estimate: every neuron with a synapse on an axon fires once; routes along x, then y.")
     for (source, destination), events in list(loads.items())[:most]:
         table.add_row(*("host" if end == mapped.placement.host else str(end) for end in (source, destination)),
                       f"{events:,}")
