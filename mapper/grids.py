@@ -21,7 +21,8 @@ Counts = dict[str, list[int]]
 """By population: most channel words of a part, and parts along x and y."""
 
 RESERVED_WORDS = 16
-"""Words kept free in the estimate for a fragment's own two, its axons and descriptors, whose number follows from the other cuts."""
+"""Words kept free in the estimate for the fragment's own two, and for axons and descriptors, whose number follows from
+the other cuts."""
 ROUNDS = 200
 
 REPAIRS = {

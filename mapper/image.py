@@ -33,7 +33,8 @@ from mapper.rules import check, sums
 from mapper.validate import validate
 
 FORMAT, VERSION = "synapress-image", 2
-CATEGORIES = ("geometry words", "population words", "edge descriptors", "axons", "parameters", "states", "tables", "weights")
+CATEGORIES = (
+    "geometry words", "population words", "edge descriptors", "axons", "parameters", "states", "tables", "weights")
 """Every word of an image belongs to one of these; bytes of them that carry nothing are counted as padding."""
 
 

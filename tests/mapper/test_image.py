@@ -150,7 +150,7 @@ def test_an_even_number_of_words_is_padded_only_where_depthwise_edges_lead_and_i
 @pytest.mark.parametrize(("size", "stride", "strides"), [
     ((26, 25), 1, (3, 3)), ((30, 25), 1, (3, 2)), ((30, 30), 1, (2, 2)), ((36, 36), 2, (2, 3))])
 def test_padding_takes_only_what_the_memory_has_left(size, stride, strides):
-    """Depthwise layers of 2 words per position in 4,096 words: padded one by one, in order, where a third still fits."""
+    """Depthwise layers of 2 words per position in 4,096 words: padded in their order, where a third still fits."""
     network = Network("net")
     network.input("in", (8, *size))
     network.depthwise("a", "in", np.arange(72).reshape(8, 3, 3), padding=1)
