@@ -67,11 +67,12 @@ class Core:
              "unknown_channel", "address_error", "protocol_error"), 0)
         self.edges = edges
         self.trace: list[tuple[int, int]] = []
-        self.engine: Engine = (LiteralEngine if literal else FastEngine)(config, memory, edges, self.counters)
+        kind = LiteralEngine if literal else FastEngine
+        self.engine: Engine = kind(config, memory, edges, populations, self.counters)
         self.populations: list[PopulationState] = []
         self.owner: list[int] = []
         for index in range(populations):
-            word = self.engine.word(2 * edges + index) & ((1 << 64) - 1)
+            word = self.engine.word(2 * index + 1) & ((1 << 64) - 1)
             fields = self.layouts.population.unpack(word)
             self.populations.append(PopulationState(word, fields, credits=fields["axons"]))
             self.owner += [index] * fields["edges"]

@@ -39,7 +39,9 @@ CHUNK_EVENTS = 1 << 12
 class Engine(Protocol):
     """The memory of a core and the work on it; adds to the counters it was given."""
 
-    def __init__(self, config: CoreConfig, memory: Words, edges: int, counters: dict[str, int]) -> None: ...
+    def __init__(
+        self, config: CoreConfig, memory: Words, edges: int, populations: int, counters: dict[str, int]
+    ) -> None: ...
 
     def word(self, address: int) -> int:
         """One memory word."""
@@ -61,11 +63,11 @@ class Engine(Protocol):
 class LiteralEngine:
     """Block by block, one event, one operation, one neuron at a time."""
 
-    def __init__(self, config: CoreConfig, memory: Words, edges: int, counters: dict[str, int]):
+    def __init__(self, config: CoreConfig, memory: Words, edges: int, populations: int, counters: dict[str, int]):
         self.config = config
         self.counters = counters
         self.memory = [sum(int(part) << (64 * i) for i, part in enumerate(row)) for row in memory]
-        self.esu = Esu(config, self.memory, edges)
+        self.esu = Esu(config, self.memory, edges, populations)
 
     def word(self, address: int) -> int:
         return self.memory[address]
@@ -109,10 +111,10 @@ class LiteralEngine:
 class FastEngine:
     """The same on arrays, for whole networks."""
 
-    def __init__(self, config: CoreConfig, memory: Words, edges: int, counters: dict[str, int]):
+    def __init__(self, config: CoreConfig, memory: Words, edges: int, populations: int, counters: dict[str, int]):
         self.config = config
         self.counters = counters
-        self.edges = edges
+        self.edges, self.populations = edges, populations
         self.memory = np.ascontiguousarray(memory, "<u8")
 
     def word(self, address: int) -> int:
@@ -128,7 +130,7 @@ class FastEngine:
 
     def _integrate(self, events: Mapping[str, IntArray]) -> None:
         config, counters = self.config, self.counters
-        ops = expand_events(config, self.memory[:, 0], self.edges, events)
+        ops = expand_events(config, self.memory[:, 0], self.edges, self.populations, events)
         inside = ops.state_address < config.memory_words
         counters["unknown_id"] += ops.unknown_id
         counters["unknown_channel"] += ops.unknown_channel

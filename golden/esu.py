@@ -67,44 +67,46 @@ class EdgeDescriptor:
     width: int
     height: int
     x_stride: int
+    pad: int
+    max: int
+    depth_words: int
+    last_lane: int
+    source_channels: int
+    kernel_width: int
+    kernel_height: int
+    weight_base: int
+    weight_stride: int
     step: int
     dilated: int
     table: int
     follow: int
     shift: int
-    pad: int
-    max: int
-    kernel_width: int
-    kernel_height: int
-    depth_words: int
-    last_lane: int
-    weight_base: int
-    weight_x_step: int
-    source_channels: int
-    weight_stride: int
+    population: int
     y_stride: int
-    """Words from one row to the next: depth_words | pad of the kernel word, also with `table`."""
+    """Words from one row to the next: depth_words | pad of the geometry word, also with `table`."""
     first_channel: int = 0
     """First destination channel, from the table word."""
 
     @classmethod
-    def from_words(cls, config: CoreConfig, geometry: int, kernel: int) -> "EdgeDescriptor":
-        """From the two packed words of an edge."""
+    def from_words(cls, config: CoreConfig, edge: int, geometry: int) -> "EdgeDescriptor":
+        """From the packed words of an edge and of its population's geometry."""
         words = layouts(config)
-        fields = words.edge_geometry.unpack(geometry & LOW_64) | words.edge_kernel.unpack(kernel & LOW_64)
-        low_bits = words.edge_kernel.field("weight_stride_low").bits
-        high, low = fields.pop("weight_stride_high"), fields.pop("weight_stride_low")
-        return cls(**fields, weight_stride=high << low_bits | low, y_stride=fields["depth_words"] | fields["pad"])
+        fields = words.edge.unpack(edge & LOW_64) | words.geometry.unpack(geometry & LOW_64)
+        return cls(**fields, y_stride=fields["depth_words"] | fields["pad"])
 
     def with_table_word(self, config: CoreConfig, word: int) -> "EdgeDescriptor":
-        """With the kernel of a table word instead of its own; no weight stride any more."""
+        """With kernel and depth of a table word instead of its own; no weight stride any more."""
         return replace(self, **layouts(config).table.unpack(word & LOW_64), weight_stride=0)
 
     @classmethod
-    def load(cls, config: CoreConfig, memory: Memory, identity: int, channel: int) -> "EdgeDescriptor":
+    def load(
+        cls, config: CoreConfig, memory: Memory, populations: int, identity: int, channel: int
+    ) -> "EdgeDescriptor":
         """The descriptor of an edge as it applies to one of its source channels, from memory."""
         size = config.memory_words
-        descriptor = cls.from_words(config, int(memory[2 * identity % size]), int(memory[(2 * identity + 1) % size]))
+        edge = int(memory[(2 * populations + identity) % size])
+        population = layouts(config).edge.unpack(edge & LOW_64)["population"]
+        descriptor = cls.from_words(config, edge, int(memory[2 * population % size]))
         if descriptor.table and channel < descriptor.source_channels:
             word = int(memory[(descriptor.weight_base + channel) % size])
             descriptor = descriptor.with_table_word(config, word)
@@ -154,8 +156,8 @@ def operations(config: CoreConfig, descriptor: EdgeDescriptor, event: ValueEvent
     first_word, words, position_bytes, first_lane, last_lane = _words(config, d, event)
     for delta_x, delta_y, x, y in taps(d, event):
         state = d.state_base + x * d.x_stride + y * d.y_stride + first_word
-        weight = ((d.weight_base << config.byte_bits) + event.c * d.weight_stride + delta_x * d.weight_x_step
-                  + delta_y * position_bytes)
+        weight = ((d.weight_base << config.byte_bits) + event.c * d.weight_stride
+                  + (delta_x * d.kernel_height + delta_y) * position_bytes)
         for word in range(words):
             low = first_lane if word == 0 else 0
             high = last_lane if word == words - 1 else config.lanes - 1
@@ -175,8 +177,8 @@ def synapses(config: CoreConfig, descriptor: EdgeDescriptor, event: ValueEvent) 
     first = first_word * config.lanes + first_lane
     end = (first_word + words - 1) * config.lanes + last_lane + 1
     for delta_x, delta_y, x, y in taps(d, event):
-        weight = ((d.weight_base << config.byte_bits) + event.c * d.weight_stride + delta_x * d.weight_x_step
-                  + delta_y * position_bytes)
+        weight = ((d.weight_base << config.byte_bits) + event.c * d.weight_stride
+                  + (delta_x * d.kernel_height + delta_y) * position_bytes)
         for c in range(first, end):
             offset = 0 if d.follow else c - first_word * config.lanes
             result.append(Synapse(c, x, y, (weight + offset) % (1 << config.weight_address_bits)))
@@ -190,10 +192,11 @@ class Esu:
         unknown_id, unknown_channel: events dropped so far, for an ID >= edges or a channel >= source_channels.
     """
 
-    def __init__(self, config: CoreConfig, memory: Memory, edges: int):
+    def __init__(self, config: CoreConfig, memory: Memory, edges: int, populations: int):
         self.config = config
         self.memory = memory
         self.edges = edges
+        self.populations = populations
         self.unknown_id = 0
         self.unknown_channel = 0
 
@@ -202,7 +205,7 @@ class Esu:
         if event.id >= self.edges:
             self.unknown_id += 1
             return None
-        descriptor = EdgeDescriptor.load(self.config, self.memory, event.id, event.c)
+        descriptor = EdgeDescriptor.load(self.config, self.memory, self.populations, event.id, event.c)
         if event.c >= descriptor.source_channels:
             self.unknown_channel += 1
             return None
@@ -259,7 +262,7 @@ def _range(
 
 
 def expand_events(
-    config: CoreConfig, memory: Memory, edges: int, events: Mapping[str, npt.ArrayLike],
+    config: CoreConfig, memory: Memory, edges: int, populations: int, events: Mapping[str, npt.ArrayLike],
 ) -> WordOperations:
     """The word operations of events given as arrays `id`, `x`, `y`, `c`, `v`: those of `Esu.expand`, event by event."""
     words_of = layouts(config)
@@ -273,18 +276,17 @@ def expand_events(
 
     index = np.flatnonzero(identity < edges)
     unknown_id = len(identity) - len(index)
-    geometry = words_of.edge_geometry.unpack_array(fetch(2 * identity[index]))
-    kernel = words_of.edge_kernel.unpack_array(fetch(2 * identity[index] + 1))
-    low_bits = words_of.edge_kernel.field("weight_stride_low").bits
-    known = c[index] < kernel["source_channels"]
+    edge = words_of.edge.unpack_array(fetch(2 * populations + identity[index]))
+    geometry = words_of.geometry.unpack_array(fetch(2 * edge["population"]))
+    known = c[index] < edge["source_channels"]
     unknown_channel = int(np.sum(~known))
     index = index[known]
-    d = {name: array[known] for name, array in (geometry | kernel).items()}
+    d = {name: array[known] for name, array in (edge | geometry).items()}
     x, y, c, v = x[index], y[index], c[index], v[index]
 
     table = d["table"] != 0
     y_stride = d["depth_words"] | d["pad"]
-    weight_stride = np.where(table, 0, d["weight_stride_high"] << low_bits | d["weight_stride_low"])
+    weight_stride = np.where(table, 0, d["weight_stride"])
     first_channel = np.zeros_like(c)
     if table.any():
         entry = words_of.table.unpack_array(fetch(d["weight_base"][table] + c[table]))
@@ -301,9 +303,9 @@ def expand_events(
     first_word = np.where(follow, c, first_channel) // config.lanes
     first_lane = np.where(follow, c, first_channel) % config.lanes
     last_lane = np.where(follow, c % config.lanes, d["last_lane"])
+    column_bytes = d["kernel_height"] * position_bytes
     state = d["state_base"] + neuron_x * d["x_stride"] + neuron_y * y_stride + first_word
-    weight = (d["weight_base"] << config.byte_bits) + c * weight_stride + tap_x * d["weight_x_step"] \
-        + tap_y * position_bytes
+    weight = (d["weight_base"] << config.byte_bits) + c * weight_stride + tap_x * column_bytes + tap_y * position_bytes
     neuron_step, tap_step = np.where(d["dilated"], d["step"], 0), np.where(d["dilated"], 0, d["step"])
 
     # One row per operation: its event, and its place within the event as column, row, word.
@@ -314,7 +316,7 @@ def expand_events(
     column, row = np.divmod(position, rows[of])
     state_address = state[of] + ((column * d["x_stride"][of] + row * y_stride[of]) << neuron_step[of]) + word
     weight_address = weight[of] + config.lanes * word \
-        + ((column * d["weight_x_step"][of] + row * position_bytes[of]) << tap_step[of])
+        + ((column * column_bytes[of] + row * position_bytes[of]) << tap_step[of])
     lanes = np.arange(config.lanes)
     low = np.where(word == 0, first_lane[of], 0)[:, np.newaxis]
     high = np.where(word == words[of] - 1, last_lane[of], config.lanes - 1)[:, np.newaxis]

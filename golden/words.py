@@ -2,7 +2,7 @@
 
 Field 0 is the least significant. A memory wider than 64 bits keeps connectivity words in its low 64 bits.
 Bamberg et al., arXiv 2112.07019, sections 4 and 5.1; the edge descriptor shared by all source channels,
-with pre-multiplied strides, is this project's.
+the geometry that all edges into a population share, are this project's.
 """
 
 from collections.abc import Mapping
@@ -162,8 +162,8 @@ class Layouts:
     """The word layouts of one configuration. See docs/architecture.md for every field's meaning."""
 
     axon: WordLayout
-    edge_geometry: WordLayout
-    edge_kernel: WordLayout
+    geometry: WordLayout
+    edge: WordLayout
     table: WordLayout
     population: WordLayout
     parameter: WordLayout
@@ -179,17 +179,13 @@ def layouts(config: "CoreConfig") -> Layouts:
     """
     c = config
     address, extent = c.address_bits, c.axon_extent_bits
-    kernel_head = (
+    # A table word replaces the depth of the geometry word and the kernel of the edge word, each at its very bits.
+    depth = (Field("depth_words", c.depth_word_bits), Field("last_lane", c.lane_bits))
+    kernel = (
         Field("kernel_width", c.kernel_bits, bias=1),
         Field("kernel_height", c.kernel_bits, bias=1),
-        Field("depth_words", c.depth_word_bits),
-        Field("last_lane", c.lane_bits),
         Field("weight_base", address),
-        Field("weight_x_step", c.weight_step_bits),
     )
-    kernel_bits = sum(field.bits for field in kernel_head) + c.channel_bits
-    stride_low = min(c.weight_stride_bits, max(0, CONNECTIVITY_BITS - kernel_bits))
-    stride_high = c.weight_stride_bits - stride_low
     table = Layouts(
         axon=WordLayout("axon", (
             Field("x_offset", c.offset_bits, signed=True),
@@ -205,26 +201,27 @@ def layouts(config: "CoreConfig") -> Layouts:
             Field("core_y", c.mesh_bits, signed=True),
             Field("id", c.edge_bits),
         )),
-        edge_geometry=WordLayout("edge geometry", (
+        geometry=WordLayout("geometry", (
+            *depth,
             Field("state_base", address),
             Field("width", c.coordinate_bits, bias=1),
             Field("height", c.coordinate_bits, bias=1),
             Field("x_stride", address),
+            Field("pad", 1),
+            Field("max", 1),
+        )),
+        edge=WordLayout("edge", (
+            Field("source_channels", c.channel_bits, bias=1),
+            *kernel,
+            Field("weight_stride", c.weight_stride_bits),
             Field("step", c.step_bits),
             Field("dilated", 1),
             Field("table", 1),
             Field("follow", 1),
             Field("shift", c.product_shift_bits),
-            Field("pad", 1),
-            Field("max", 1),
-            Field("weight_stride_high", stride_high),
+            Field("population", c.population_bits),
         )),
-        edge_kernel=WordLayout("edge kernel", (
-            *kernel_head,
-            Field("source_channels", c.channel_bits, bias=1),
-            Field("weight_stride_low", stride_low),
-        )),
-        table=WordLayout("kernel table", (*kernel_head, Field("first_channel", c.channel_bits))),
+        table=WordLayout("kernel table", (*depth, *kernel, Field("first_channel", c.channel_bits))),
         population=WordLayout("population", (
             Field("base", address),
             Field("width", c.coordinate_bits, bias=1),
@@ -254,8 +251,8 @@ def layouts(config: "CoreConfig") -> Layouts:
             Field("core_x", c.mesh_bits, signed=True),
         )),
     )
-    for layout in (table.axon, table.edge_geometry, table.edge_kernel, table.table, table.population,
-                   table.parameter, table.event):
+    for layout in (table.axon, table.geometry, table.edge, table.table, table.population, table.parameter,
+                   table.event):
         if layout.bits > CONNECTIVITY_BITS:
             widths = ", ".join(f"{field.name} {field.bits}" for field in layout.fields)
             raise ConfigError(f"the {layout.name} word needs {layout.bits} bits and has {CONNECTIVITY_BITS}: {widths}")

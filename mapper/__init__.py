@@ -33,7 +33,8 @@ def compile_network(
     Args:
         network: with at least one output.
         config: the core.
-        pad: odd words per position for populations with depthwise edges, which spreads them over the banks.
+        pad: odd words per position for populations with depthwise edges, which spreads them over the banks, where there
+            is room.
         host: relative core address of the host.
         measured: population → range of its states without wrap (`golden.dense.state_ranges`), for the report on sums in
             the image's manifest.
@@ -59,7 +60,8 @@ def compile_mesh(
         network: with at least one output.
         config: every core.
         size: columns and rows; default: the smallest mesh that holds the network, as square as can be.
-        pad: odd words per position for populations with depthwise kernels, which spreads them over the banks.
+        pad: odd words per position for populations with depthwise kernels, which spreads them over the banks, where
+            there is room; it costs no core.
         host: its place; default: north of the middle of row 0.
         pins: layer or fragment → the core, or the cores, that it must lie on.
 
@@ -68,9 +70,9 @@ def compile_mesh(
         MappingError: it does not fit the cores, the mesh or the pins; the message names layer, rule, needed, available
             and what would help.
     """
-    result = cut(lower(network), config, pad=pad)
+    result = cut(lower(network), config)
     if size is None:
-        placed = place_all(result, host=host, pad=pad, pins=pins)
+        placed = place_all(result, host=host, pins=pins)
     else:
-        placed = place(result, size, host=host, pad=pad, pins=pins)
+        placed = place(result, size, host=host, pins=pins)
     return result, placed, build_mesh(result, placed.places, placed.size, host=placed.host, pad=pad)

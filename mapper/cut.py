@@ -28,13 +28,11 @@ def whole(population: Population) -> Grid:
     return Grid((0, depth), (0, width), (0, height))
 
 
-def cut(program: Program, config: CoreConfig, grids: Mapping[str, Grid] | None = None, *, pad: bool = True
-        ) -> CutProgram:
+def cut(program: Program, config: CoreConfig, grids: Mapping[str, Grid] | None = None) -> CutProgram:
     """Cut a lowered program (`mapper.lower.lower`; `cut` legalises its edges itself, fragment by fragment).
 
     Args:
         grids: by population; those not named stay whole. Default: `mapper.grids.choose_grids`.
-        pad: as for the images, see `mapper.image.build_image`; the chosen grids depend on it.
 
     Raises:
         RuleError: an edge that descriptors cannot express even after these cuts, or a population that does not fit.
@@ -43,7 +41,7 @@ def cut(program: Program, config: CoreConfig, grids: Mapping[str, Grid] | None =
     check_program(program)
     if grids is None:
         from mapper.grids import choose_grids  # which cuts, measures, and cuts again
-        return choose_grids(program, config, pad=pad)
+        return choose_grids(program, config)
     all_grids = {population.name: whole(population) for population in program.populations}
     for name, grid in grids.items():
         if name not in all_grids:

@@ -249,19 +249,21 @@ class RealConnectivity:
     """Connectivity words that the images of a cut network have, and what the paper's scheme needs at the same cuts."""
 
     descriptors: int
-    """Two words each, one descriptor per edge (or part of one) and destination fragment."""
+    """One word each, one descriptor per edge (or part of one) and destination fragment."""
     tables: int
     axons: int
     """Between fragments that can hit, those of the inputs included."""
     output_axons: int
+    geometry_words: int
     population_words: int
     paper: Connectivity
     layers: dict[str, int]
-    """Words by population: its own, and the descriptors, tables and axons that lead into it."""
+    """Words by population: its own two, and the descriptors, tables and axons that lead into it."""
 
     @property
     def words(self) -> int:
-        return 2 * self.descriptors + self.tables + self.axons + self.output_axons + self.population_words
+        return (self.descriptors + self.tables + self.axons + self.output_axons + self.geometry_words
+                + self.population_words)
 
     @property
     def factor(self) -> float:
@@ -279,11 +281,11 @@ def real_connectivity(cut: CutProgram) -> RealConnectivity:
         destination = cut.by_name[descriptor.edge.destination]
         rows = descriptor.depth if edge_kind(descriptor.edge, descriptor.depth, destination.shape[0]) == TABLE else 0
         tables += rows
-        layers[destination.parent] += 2 + rows + len(descriptor.sources)
+        layers[destination.parent] += 1 + rows + len(descriptor.sources)
     for fragment in cut.hosted:
-        layers[fragment.parent] += 1
+        layers[fragment.parent] += 2
     outputs = sum(len(output.sources) for output in cut.outputs)
     return RealConnectivity(
         descriptors=len(cut.descriptors), tables=tables, axons=cut.axons, output_axons=outputs,
-        population_words=len(cut.hosted), layers=layers,
+        geometry_words=len(cut.hosted), population_words=len(cut.hosted), layers=layers,
         paper=connectivity(cut.program, {name: grid.parts for name, grid in cut.grids.items()}))

@@ -158,7 +158,7 @@ def output_axon(cut: CutProgram, output: Output, source: str, core: Core) -> Axo
 
 def plan_fragments(
     cut: CutProgram, names: Sequence[str], *, ids: Mapping[Descriptor, int],
-    relative: Callable[[str, str | None], Core], pad: bool = True,
+    relative: Callable[[str, str | None], Core], pad: bool,
 ) -> Plan:
     """The plan of a core that hosts some fragments.
 
@@ -166,6 +166,7 @@ def plan_fragments(
         names: the fragments, in the order of the core's populations.
         ids: of every descriptor, in its own core.
         relative: core of the second fragment (None: the host) as seen from the first's.
+        pad: see `mapper.plan.layout`.
     """
     program, hosted = cut.program, [cut.by_name[name] for name in names]
     inputs = {fragment.name for fragment in cut.inputs}
@@ -196,8 +197,8 @@ def plan_fragments(
                   host=relative(names[0], None) if names else (0, 0))
 
 
-def plan_alone(cut: CutProgram, name: str, *, pad: bool = True) -> Plan:
-    """The plan of a core with one fragment only, all others somewhere else: how much it needs."""
+def plan_alone(cut: CutProgram, name: str) -> Plan:
+    """The plan of a core with one fragment only, all others somewhere else: how much it needs at least."""
     ids = {descriptor: number for descriptors in cut.into.values() for number, descriptor in enumerate(descriptors)}
     return plan_fragments(cut, [name], ids=ids, relative=lambda source, other: (0, 0) if source == other else (1, 0),
-                          pad=pad)
+                          pad=False)

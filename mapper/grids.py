@@ -21,26 +21,27 @@ Counts = dict[str, list[int]]
 """By population: most channel words of a part, and parts along x and y."""
 
 RESERVED_WORDS = 16
-"""Words kept free in the estimate for axons and descriptors, whose number follows from the other cuts."""
+"""Words kept free in the estimate for the fragment's own two, and for axons and descriptors, whose number follows from
+the other cuts."""
 ROUNDS = 200
 
 REPAIRS = {
-    "memory": 0, "edge weight_stride": 0, "edge weight_x_step": 0, "edge x_stride": 0, "edge depth_words": 0,
+    "memory": 0, "edge weight_stride": 0, "edge x_stride": 0, "edge depth_words": 0,
     "population depth": 0, "population width": 1, "population height": 2,
 }
 """Rules that smaller parts of the destination, along this axis, may satisfy."""
 
 
-def choose_grids(program: Program, config: CoreConfig, *, pad: bool = True) -> CutProgram:
+def choose_grids(program: Program, config: CoreConfig) -> CutProgram:
     """Cut a program into few fragments, each of which fits a core.
 
     Raises:
         RuleError: something does not fit however it is cut.
     """
-    counts = {population.name: _first_counts(program, population, config, pad) for population in program.populations}
+    counts = {population.name: _first_counts(program, population, config) for population in program.populations}
     for _ in range(ROUNDS):
         result = cut(program, config, _grids(program, counts, config))
-        violations, repairs = _problems(result, pad)
+        violations, repairs = _problems(result)
         if not violations:
             return result
         grown = [_grow(program.population(name), counts[name], axis, config) for name, axis in sorted(repairs)]
@@ -62,7 +63,7 @@ def even(size: int, parts: int) -> tuple[int, ...]:
 # -- estimate ----------------------------------------------------------------------------------
 
 
-def _first_counts(program: Program, population: Population, config: CoreConfig, pad: bool) -> list[int]:
+def _first_counts(program: Program, population: Population, config: CoreConfig) -> list[int]:
     depth, width, height = population.shape
     most = 1 << config.coordinate_bits
     parts = [1, -(-width // most), -(-height // most)]
@@ -77,7 +78,7 @@ def _first_counts(program: Program, population: Population, config: CoreConfig, 
     for _ in range(width + height):
         size = [-(-population.shape[i] // parts[i]) for i in (1, 2)]
         fitting = next((part for part in range(most_words, 0, -1) if estimate(
-            program, population, part, size[0], size[1], config, pad) <= config.memory_words), None)
+            program, population, part, size[0], size[1], config) <= config.memory_words), None)
         if fitting is not None:
             total = -(-words // fitting) * parts[1] * parts[2]
             if best is None or total < best[0]:
@@ -101,11 +102,11 @@ def _free_axes(edge: Edge, population: Population, config: CoreConfig) -> list[i
 
 
 def estimate(
-    program: Program, population: Population, words: int, width: int, height: int, config: CoreConfig, pad: bool
+    program: Program, population: Population, words: int, width: int, height: int, config: CoreConfig
 ) -> int:
     """Memory words of a fragment of so many channel words, columns and rows, with all that leads into it."""
     word, channels = config.word_bits // 8, words * config.lanes
-    total, stride = RESERVED_WORDS + channels, words
+    total = RESERVED_WORDS + channels + width * height * words
     for edge in program.edges_into(population.name):
         depth = program.population(edge.source).shape[0]
         taps = 1
@@ -114,15 +115,14 @@ def estimate(
             taps *= (edge.weights.shape[2 + i] - 1) * (edge.dilation[i] if filled else 1) + 1
         if edge_kind(edge, depth, population.shape[0]) == DEPTHWISE:
             kernels = 1 if edge.weights.shape[0] == 1 else channels
-            total += 2 - (-kernels * taps // word)
-            stride = max(stride, words | int(pad and taps > 1))
+            total += 1 - (-kernels * taps // word)
         elif edge.groups == 1:
-            total += 2 - (-depth * taps * channels // word)
+            total += 1 - (-depth * taps * channels // word)
         else:
             per_group = -(-population.shape[0] // edge.groups // config.lanes) + 1
             sources = min(depth, -(-channels * edge.groups // population.shape[0]) * (depth // edge.groups))
-            total += 2 + sources * (1 - (-taps * per_group * config.lanes // word))
-    return total + width * height * stride
+            total += 1 + sources * (1 - (-taps * per_group * config.lanes // word))
+    return total
 
 
 # -- grids of counts ---------------------------------------------------------------------------
@@ -188,12 +188,12 @@ def _nested(
 # -- repair ------------------------------------------------------------------------------------
 
 
-def _problems(result: CutProgram, pad: bool) -> tuple[list[Violation], set[tuple[str, int]]]:
+def _problems(result: CutProgram) -> tuple[list[Violation], set[tuple[str, int]]]:
     """What the rules refuse of fragments alone and of axons, and which (population, axis) may be cut once more."""
     violations: list[Violation] = []
     repairs: set[tuple[str, int]] = set()
     for fragment in result.hosted:
-        plan = plan_alone(result, fragment.name, pad=pad)
+        plan = plan_alone(result, fragment.name)
         for violation in itertools.chain.from_iterable(rule(plan) for rule in RULES if rule is not axons):
             violations.append(violation)
             if violation.rule in REPAIRS:

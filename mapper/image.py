@@ -24,6 +24,7 @@ from mapper.plan import (
     EdgePlan,
     Plan,
     edge_fields,
+    geometry_fields,
     parameter_words,
     population_fields,
     table_fields,
@@ -31,8 +32,9 @@ from mapper.plan import (
 from mapper.rules import check, sums
 from mapper.validate import validate
 
-FORMAT, VERSION = "synapress-image", 1
-CATEGORIES = ("edge descriptors", "population words", "axons", "parameters", "states", "tables", "weights")
+FORMAT, VERSION = "synapress-image", 2
+CATEGORIES = (
+    "geometry words", "population words", "edge descriptors", "axons", "parameters", "states", "tables", "weights")
 """Every word of an image belongs to one of these; bytes of them that carry nothing are counted as padding."""
 
 
@@ -149,7 +151,8 @@ def build_image(
 
     Args:
         program: legal edges, see `mapper.lower.legalise`.
-        pad: odd words per position for populations with depthwise edges, which spreads them over the banks.
+        pad: odd words per position for populations with depthwise edges, which spreads them over the banks, where the
+            core has room for it.
         host: relative address of the host, of at most one core's reach; outputs go there, inputs come from there.
         measured: population → range of its states without wrap, for the report on sums in the manifest.
 
@@ -166,16 +169,16 @@ def write_image(plan: Plan) -> Image:
     """The words of a plan that keeps every rule, and their manifest, without the report on sums."""
     config = plan.config
     table, writer = layouts(config), _Writer(plan)
-    for edge in plan.edges:
-        name, destination = edge.edge.name, plan.population(edge.edge.destination)
-        geometry, kernel = edge_fields(edge, destination, config)
-        writer.put(2 * edge.id, table.edge_geometry, geometry, name)
-        writer.put(2 * edge.id + 1, table.edge_kernel, kernel, name)
-        writer.region("edge descriptors", name, 2 * edge.id, 2)
     for item in plan.populations:
-        address = 2 * len(plan.edges) + item.index
-        writer.put(address, table.population, population_fields(item), item.population.name)
-        writer.region("population words", item.population.name, address, 1)
+        name, address = item.population.name, 2 * item.index
+        writer.put(address, table.geometry, geometry_fields(item, config), name)
+        writer.region("geometry words", name, address, 1)
+        writer.put(address + 1, table.population, population_fields(item), name)
+        writer.region("population words", name, address + 1, 1)
+    for edge in plan.edges:
+        address = 2 * len(plan.populations) + edge.id
+        writer.put(address, table.edge, edge_fields(edge, plan.population(edge.edge.destination)), edge.edge.name)
+        writer.region("edge descriptors", edge.edge.name, address, 1)
     for item in plan.populations:
         name, (depth, width, height) = item.population.name, item.population.shape
         for number, axon in enumerate(item.axons):

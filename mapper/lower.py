@@ -159,10 +159,9 @@ def _split(
     kind = edge_kind(edge, source_depth, destination_depth)
     unit = position_bytes(edge, source_depth, destination_depth, config)
     most = min(1 << config.kernel_bits, ((1 << (config.offset_bits - 2)) - 1) // edge.dilation[0] + 1)
-    column = max(1, ((1 << config.weight_step_bits) - 1) // unit) if width > 1 else height
     one_kernel = source_depth == 1 or kind == TABLE or (kind == DEPTHWISE and edge.weights.shape[0] == 1)
     positions = width * height if one_kernel else max(1, ((1 << config.weight_stride_bits) - 1) // unit)
-    most_height = min(height, most, column, positions)
+    most_height = min(height, most, positions)
     most_width = max(1, min(width, most, positions // most_height))
     for j0, j1 in _ranges(width, most_width, fill[0]):
         for k0, k1 in _ranges(height, most_height, fill[1]):

@@ -87,6 +87,7 @@ def build_mesh(
         places: core (column, row) of every fragment that is not an input's.
         size: columns and rows of the mesh.
         host: its place, outside the mesh or in it, in no core's stead.
+        pad: odd words per position for populations with depthwise kernels, where their core has room for it.
 
     Raises:
         RuleError: with everything that does not fit a core, a field, or the reach of relative addresses.

@@ -77,19 +77,19 @@ def available(config: CoreConfig) -> dict[str, int]:
                     strict=True))
 
 
-def needs(cut: CutProgram, *, pad: bool = True) -> dict[str, dict[str, int]]:
+def needs(cut: CutProgram) -> dict[str, dict[str, int]]:
     """What each fragment needs of each of `LIMITS`; a core's need is the sum of its fragments'."""
     found = {}
     for fragment in cut.hosted:
         into = cut.into[fragment.name]
-        values = (plan_alone(cut, fragment.name, pad=pad).words, len(into), 1, sum(len(item.sources) for item in into))
+        values = (plan_alone(cut, fragment.name).words, len(into), 1, sum(len(item.sources) for item in into))
         found[fragment.name] = dict(zip(LIMITS, values, strict=True))
     return found
 
 
 def place(
     cut: CutProgram, size: tuple[int, int], *, host: Core | None = None,
-    pins: Mapping[str, Core | Sequence[Core]] | None = None, pad: bool = True, method: str = "optimised",
+    pins: Mapping[str, Core | Sequence[Core]] | None = None, method: str = "optimised",
 ) -> Placement:
     """Place the fragments of a network.
 
@@ -97,7 +97,6 @@ def place(
         size: columns and rows of the mesh.
         host: its place; by default north of the middle of row 0, which XY routing reaches from everywhere.
         pins: layer or fragment → the core, or the cores, that its fragments must lie on.
-        pad: as for the images, see `mapper.image.build_image`.
         method: one of `CONSTRUCTIONS`; "row-major" keeps the order of the layers, for comparison.
 
     Raises:
@@ -108,7 +107,7 @@ def place(
     if method not in CONSTRUCTIONS:
         raise MappingError(f"placement method '{method}' is none of {', '.join(CONSTRUCTIONS)}")
     host = ((size[0] - 1) // 2, -1) if host is None else host
-    load, limits = needs(cut, pad=pad), available(cut.config)
+    load, limits = needs(cut), available(cut.config)
     allowed = _allowed(cut, pins or {}, size, host)
     cores = pack(cut, load, limits, allowed)
     if len(cores) > size[0] * size[1]:
@@ -346,8 +345,8 @@ def _check_reach(
         raise RuleError(violations)
 
 
-def place_all(cut: CutProgram, *, host: Core | None = None, pad: bool = True, **options: Any) -> Placement:
+def place_all(cut: CutProgram, *, host: Core | None = None, **options: Any) -> Placement:
     """`place` on the smallest mesh, as square as can be, that holds the network."""
-    count = len(pack(cut, needs(cut, pad=pad), available(cut.config), {}))
+    count = len(pack(cut, needs(cut), available(cut.config), {}))
     columns = int(np.ceil(np.sqrt(count)))
-    return place(cut, (columns, -(-count // columns)), host=host, pad=pad, **options)
+    return place(cut, (columns, -(-count // columns)), host=host, **options)

@@ -11,7 +11,7 @@ import numpy as np
 
 from golden.config import CoreConfig
 from golden.program import Edge, Population, Program
-from golden.words import NeuronType, layouts
+from golden.words import NeuronType
 
 SHARED, DEPTHWISE, TABLE = "shared", "depthwise", "table"
 """The three kinds of kernels that an edge descriptor can describe."""
@@ -87,7 +87,6 @@ class EdgePlan:
     kind: str
     source_depth: int
     position_bytes: int
-    weight_x_step: int
     weight_stride: int
     rows: tuple[TableRow, ...]
     """TABLE: see `table_rows`; else empty."""
@@ -213,7 +212,8 @@ def plan_core(
 
     Args:
         program: legal edges (see `mapper.lower.legalise`); others give a plan that `mapper.rules` refuses.
-        pad: make the words per position odd where depthwise edges lead, which spreads them over the banks.
+        pad: make the words per position odd where depthwise edges lead, which spreads them over the banks, and the
+            core has room for it.
         host: relative core address of the host, which sends the inputs and takes the outputs.
     """
     hosted = [population for population in program.populations if population.name not in program.inputs]
@@ -252,21 +252,34 @@ def layout(
         axons: the axon, or the first of the axons, of each edge.
         outgoing: axons of each population.
         incoming: how many axons lead into each population.
+        pad: see `plan_core`; populations are padded in their order as long as all still fits.
         pad_identities: pad for depthwise edges of one tap, too, which need no spreading.
     """
-    address = 2 * len(order) + len(hosted)
+    sizes = {population.name: population.shape[0] for population in hosted}
+    spread = {
+        edge.destination for edge, depth in zip(order, depths, strict=True)
+        if edge_kind(edge, depth, sizes[edge.destination]) == DEPTHWISE
+        and (pad_identities or edge.weights[0, 0].size > 1)}
+
+    room = 0
+    if pad and spread:
+        tight = layout(program, hosted, order, config, depths=depths, axons=axons, outgoing=outgoing,
+                       incoming=incoming, pad=False, pad_identities=pad_identities, host=host, inputs=inputs)
+        room = max(0, config.memory_words - tight.words)
+    address = 2 * len(hosted) + len(order)
     populations = []
     for index, population in enumerate(hosted):
-        name, depth = population.name, population.shape[0]
-        ids = [number for number, edge in enumerate(order) if edge.destination == name]
-        spread = any(edge_kind(order[number], depths[number], depth) == DEPTHWISE
-                     and (pad_identities or order[number].weights[0, 0].size > 1) for number in ids)
+        name, (depth, width, height) = population.name, population.shape
+        depth_words = -(-depth // config.lanes)
+        more = width * height * ((depth_words | 1) - depth_words)
+        padded = pad and name in spread and more <= room
+        room -= more * padded
         populations.append(PopulationPlan(
             index=index, population=population, base=address, axons=tuple(outgoing[name]),
-            parameters=len(parameter_words(population)), ids=tuple(ids), incoming=incoming[name],
-            pad=int(pad and spread), depth_words=-(-depth // config.lanes)))
+            parameters=len(parameter_words(population)), incoming=incoming[name], pad=int(padded),
+            ids=tuple(number for number, edge in enumerate(order) if edge.destination == name),
+            depth_words=depth_words))
         address = populations[-1].state_base + populations[-1].state_words
-    sizes = {population.name: population.shape[0] for population in hosted}
     tables = []
     for edge, depth in zip(order, depths, strict=True):
         tables.append(address)
@@ -285,7 +298,7 @@ def plan_edge(
     edge: Edge, source_depth: int, destination_depth: int, identifier: int, config: CoreConfig, table_base: int,
     weight_base: int, axon: AxonPlan
 ) -> EdgePlan:
-    """One edge's kernel: its kind, and the size and the steps of its weights."""
+    """One edge's kernel: its kind, and the size and the stride of its weights."""
     kind = edge_kind(edge, source_depth, destination_depth)
     width, height = edge.weights.shape[2:]
     word = config.word_bits // 8
@@ -293,7 +306,7 @@ def plan_edge(
     rows: tuple[TableRow, ...] = ()
     table_words: tuple[int, ...] = ()
     channel_words: tuple[int, ...] = ()
-    uniform, weight_stride, x_step = False, 0, height * unit
+    uniform, weight_stride = False, 0
     if kind == TABLE:
         rows = table_rows(edge, source_depth, destination_depth)
         table_words = tuple(row_words(row, config.lanes) for row in rows)
@@ -307,9 +320,8 @@ def plan_edge(
         total = -(-kernels * width * height * unit // word)
     return EdgePlan(
         id=identifier, edge=edge, kind=kind, source_depth=source_depth, position_bytes=unit,
-        weight_x_step=x_step if width > 1 else 0, weight_stride=weight_stride, rows=rows,
-        table_words=table_words, channel_words=channel_words, table_base=table_base, weight_base=weight_base,
-        weight_words=total, uniform=uniform, axon=axon)
+        weight_stride=weight_stride, rows=rows, table_words=table_words, channel_words=channel_words,
+        table_base=table_base, weight_base=weight_base, weight_words=total, uniform=uniform, axon=axon)
 
 
 def population_fields(plan: PopulationPlan) -> dict[str, int]:
@@ -322,28 +334,28 @@ def population_fields(plan: PopulationPlan) -> dict[str, int]:
     }
 
 
-def edge_fields(
-    plan: EdgePlan, destination: PopulationPlan, config: CoreConfig
-) -> tuple[dict[str, int], dict[str, int]]:
-    """Fields of an edge's geometry word and kernel word."""
-    edge, population = plan.edge, destination.population
+def geometry_fields(plan: PopulationPlan, config: CoreConfig) -> dict[str, int]:
+    """Fields of a geometry word: where the edges into a population find its states."""
+    depth, width, height = plan.population.shape
+    return {
+        "depth_words": plan.depth_words, "last_lane": (depth - 1) % config.lanes, "state_base": plan.state_base,
+        "width": width, "height": height, "x_stride": plan.x_stride, "pad": plan.pad,
+        "max": int(plan.population.type == NeuronType.MAX),
+    }
+
+
+def edge_fields(plan: EdgePlan, destination: PopulationPlan) -> dict[str, int]:
+    """Fields of an edge word."""
+    edge = plan.edge
     dilated = max(edge.dilation) > 1
-    low_bits = layouts(config).edge_kernel.field("weight_stride_low").bits
-    geometry = {
-        "state_base": destination.state_base, "width": population.shape[1], "height": population.shape[2],
-        "x_stride": destination.x_stride, "step": log2(max(edge.dilation) if dilated else edge.stride[0]),
-        "dilated": int(dilated), "table": int(plan.kind == TABLE), "follow": int(plan.kind == DEPTHWISE),
-        "shift": edge.shift, "pad": destination.pad, "max": int(population.type == NeuronType.MAX),
-        "weight_stride_high": plan.weight_stride >> low_bits,
-    }
-    kernel = {
-        "kernel_width": edge.weights.shape[2], "kernel_height": edge.weights.shape[3],
-        "depth_words": destination.depth_words, "last_lane": (population.shape[0] - 1) % config.lanes,
+    return {
+        "source_channels": plan.source_depth, "kernel_width": edge.weights.shape[2],
+        "kernel_height": edge.weights.shape[3],
         "weight_base": plan.table_base if plan.kind == TABLE else plan.weight_base,
-        "weight_x_step": 0 if plan.kind == TABLE else plan.weight_x_step,
-        "source_channels": plan.source_depth, "weight_stride_low": plan.weight_stride & ((1 << low_bits) - 1),
+        "weight_stride": plan.weight_stride, "step": log2(max(edge.dilation) if dilated else edge.stride[0]),
+        "dilated": int(dilated), "table": int(plan.kind == TABLE), "follow": int(plan.kind == DEPTHWISE),
+        "shift": edge.shift, "population": destination.index,
     }
-    return geometry, kernel
 
 
 def table_fields(plan: EdgePlan, config: CoreConfig) -> list[dict[str, int]]:
@@ -353,13 +365,11 @@ def table_fields(plan: EdgePlan, config: CoreConfig) -> list[dict[str, int]]:
     for (first, count, _), words, size in zip(plan.rows, plan.table_words, plan.channel_words, strict=True):
         if not count:
             fields.append({"kernel_width": 1, "kernel_height": 1, "depth_words": 1, "last_lane": 0,
-                           "weight_base": plan.weight_base + plan.weight_words - 1, "weight_x_step": 0,
-                           "first_channel": 0})
+                           "weight_base": plan.weight_base + plan.weight_words - 1, "first_channel": 0})
             continue
         fields.append({
             "kernel_width": width, "kernel_height": height, "depth_words": words,
-            "last_lane": (first + count - 1) % config.lanes, "weight_base": base,
-            "weight_x_step": height * words * config.lanes if width > 1 else 0, "first_channel": first,
+            "last_lane": (first + count - 1) % config.lanes, "weight_base": base, "first_channel": first,
         })
         base += size
     return fields

@@ -14,7 +14,7 @@ from golden.config import CoreConfig
 from golden.program import Edge, Population, Program
 from golden.words import Field, NeuronType, Saturation, layouts
 from mapper.errors import RuleError, Violation
-from mapper.plan import AxonPlan, Plan, edge_fields, plan_core
+from mapper.plan import AxonPlan, Plan, edge_fields, geometry_fields, plan_core
 
 ProgramRule = Callable[[Program], Iterator[Violation]]
 Rule = Callable[[Plan], Iterator[Violation]]
@@ -151,32 +151,22 @@ def kernel_size(plan: Plan) -> Iterator[Violation]:
 
 
 def descriptor_fields(plan: Plan) -> Iterator[Violation]:
-    """Strides between weights and states, product shifts and channel counts fit the edge descriptor."""
+    """Strides between weights and states, product shifts and channel counts fit the geometry and the edge word."""
     table = layouts(plan.config)
     hints = {
-        "weight_stride_high": "Fewer destination channels (cut them), or raise weight_stride_bits.",
-        "weight_x_step": "Fewer destination channels (cut them), or raise weight_step_bits.",
+        "weight_stride": "Fewer destination channels (cut them), or raise weight_stride_bits.",
         "shift": "Scale the weights instead.",
     }
-    checked = {"x_stride", "shift", "weight_stride_high", "weight_x_step", "source_channels", "depth_words"}
+    checked = {"x_stride", "shift", "weight_stride", "source_channels", "depth_words"}
     for item in plan.edges:
         destination = plan.population(item.edge.destination)
-        geometry, kernel = edge_fields(item, destination, plan.config)
-        values = geometry | kernel
-        for field in (*table.edge_geometry.fields, *table.edge_kernel.fields):
+        values = geometry_fields(destination, plan.config) | edge_fields(item, destination)
+        for field in (*table.geometry.fields, *table.edge.fields):
             if field.name in checked and _outside(values[field.name], field):
-                value, limit = values[field.name], field.high
-                if field.name == "weight_stride_high":
-                    value, limit = item.weight_stride, (1 << plan.config.weight_stride_bits) - 1
                 yield Violation(
-                    layer=_edge_layer(plan, item.edge), rule=f"edge {field.name.removesuffix('_high')}",
-                    needed=f"{value} (edge '{item.edge.name}')", available=f"at most {limit}",
+                    layer=_edge_layer(plan, item.edge), rule=f"edge {field.name}",
+                    needed=f"{values[field.name]} (edge '{item.edge.name}')", available=f"at most {field.high}",
                     help=hints.get(field.name, "Cut the feature map."))
-        steps = [words * item.edge.weights.shape[3] * plan.config.lanes for words in item.table_words]
-        if item.edge.weights.shape[2] > 1 and steps and _outside(max(steps), table.table.field("weight_x_step")):
-            yield Violation(
-                layer=_edge_layer(plan, item.edge), rule="edge weight_x_step", needed=str(max(steps)),
-                available=f"at most {table.table.field('weight_x_step').high}", help=hints["weight_x_step"])
 
 
 def weights(plan: Plan) -> Iterator[Violation]:

@@ -25,10 +25,9 @@ class _Block:
     index: int
     axons: range
     states: range
-    depth_words: int
-    y_stride: int
-    x_stride: int
     fields: dict[str, int]
+    geometry: dict[str, int]
+    """What the geometry word must say."""
 
 
 class _Reader:
@@ -80,16 +79,18 @@ def validate(words: Words, config: CoreConfig, *, edges: int, populations: int) 
     """
     _check("image", "edges", edges, 0, config.max_edges)
     _check("image", "populations", populations, 0, config.max_populations)
-    _check("image", "descriptor words", 2 * edges + populations, 0, config.memory_words)
+    _check("image", "descriptor words", 2 * populations + edges, 0, config.memory_words)
     reader = _Reader(words, config)
     blocks = [_population(reader, edges, populations, index) for index in range(populations)]
     _disjoint(blocks)
+    for block in blocks:
+        _geometry(reader, block)
     _check_equal("population words", "edges", sum(block.fields["edges"] for block in blocks), edges,
                  "the number of event IDs")
     incoming = sum(block.fields["incoming"] for block in blocks)
     _check("population words", "incoming, summed", incoming, 0, 1 << config.incoming_bits)
     owners = [block for block in blocks for _ in range(block.fields["edges"])]
-    depths = [_edge(reader, identifier, block) for identifier, block in enumerate(owners)]
+    depths = [_edge(reader, 2 * populations, identifier, block) for identifier, block in enumerate(owners)]
     for block in blocks:
         for address in block.axons:
             _axon(reader, address, block, depths)
@@ -97,7 +98,7 @@ def validate(words: Words, config: CoreConfig, *, edges: int, populations: int) 
 
 def _population(reader: _Reader, edges: int, populations: int, index: int) -> _Block:
     config, what = reader.config, f"population {index}"
-    fields = reader.unpack(2 * edges + index, layouts(config).population, what)
+    fields = reader.unpack(2 * index + 1, layouts(config).population, what)
     _check(what, "depth", fields["depth"], 1, ((1 << config.depth_word_bits) - 1) * config.lanes)
     _check(what, "type", fields["type"], NeuronType.SUM, NeuronType.MAX)
     _check(what, "saturation", fields["saturation"], Saturation.RELU, Saturation.FULL)
@@ -108,12 +109,22 @@ def _population(reader: _Reader, edges: int, populations: int, index: int) -> _B
     x_stride = fields["height"] * y_stride
     parameters = 1 if fields["uniform"] else fields["depth"]
     length = fields["axons"] + parameters + fields["width"] * x_stride
-    _check(what, "base", fields["base"], 2 * edges + populations, config.memory_words - length)
+    _check(what, "base", fields["base"], 2 * populations + edges, config.memory_words - length)
     axons = range(fields["base"], fields["base"] + fields["axons"])
     for address in range(axons.stop, axons.stop + parameters):
         reader.unpack(address, layouts(config).parameter, f"{what}, parameter word")
     states = range(axons.stop + parameters, fields["base"] + length)
-    return _Block(index, axons, states, depth_words, y_stride, x_stride, fields)
+    return _Block(index, axons, states, fields, {
+        "depth_words": depth_words, "last_lane": (fields["depth"] - 1) % config.lanes, "state_base": states.start,
+        "width": fields["width"], "height": fields["height"], "x_stride": x_stride, "pad": fields["pad"],
+        "max": int(fields["type"] == NeuronType.MAX)})
+
+
+def _geometry(reader: _Reader, block: _Block) -> None:
+    what = f"geometry word of population {block.index}"
+    geometry = reader.unpack(2 * block.index, layouts(reader.config).geometry, what)
+    for field, value in geometry.items():
+        _check_equal(what, field, value, block.geometry[field], "what follows from its population word")
 
 
 def _disjoint(blocks: Sequence[_Block]) -> None:
@@ -124,49 +135,36 @@ def _disjoint(blocks: Sequence[_Block]) -> None:
                              f"population {first.index}, which ends at {first.states.stop - 1}")
 
 
-def _edge(reader: _Reader, identifier: int, block: _Block) -> int:
-    """Check an edge descriptor; returns its number of source channels."""
+def _edge(reader: _Reader, first: int, identifier: int, block: _Block) -> int:
+    """Check an edge word, `first` being ID 0's; returns its number of source channels."""
     config, table = reader.config, layouts(reader.config)
-    what = f"edge descriptor {identifier}, geometry word"
-    geometry = reader.unpack(2 * identifier, table.edge_geometry, what)
-    owner = f"that of population {block.index}"
-    _check_equal(what, "pad", geometry["pad"], block.fields["pad"], owner)
-    _check_equal(what, "max", geometry["max"], int(block.fields["type"] == NeuronType.MAX), owner)
-    _check_equal(what, "x_stride", geometry["x_stride"], block.x_stride, owner)
-    if geometry["table"] and geometry["follow"]:
+    what = f"edge word of ID {identifier}"
+    edge = reader.unpack(first + identifier, table.edge, what)
+    _check_equal(what, "population", edge["population"], block.index, "the one whose ID it is by the population words")
+    if edge["table"] and edge["follow"]:
         raise ImageError(f"{what}, field 'follow': set together with 'table'; a kernel is one or the other")
-    kernel_what = f"edge descriptor {identifier}, kernel word"
-    kernel = reader.unpack(2 * identifier + 1, table.edge_kernel, kernel_what)
-    channels = kernel["source_channels"]
-    _check(kernel_what, "depth_words", kernel["depth_words"], 1, block.depth_words)
-    _check_equal(kernel_what, "depth_words", kernel["depth_words"] | geometry["pad"], block.y_stride, owner)
-    last = ((geometry["width"] - 1) * block.x_stride + (geometry["height"] - 1) * block.y_stride
-            + kernel["depth_words"] - 1)
-    _check(what, "state_base", geometry["state_base"], block.states.start, block.states.stop - 1 - last)
-    low_bits = table.edge_kernel.field("weight_stride_low").bits
-    stride = kernel["weight_stride_low"] | geometry["weight_stride_high"] << low_bits
-    if geometry["table"]:
-        _check(kernel_what, "weight_base", kernel["weight_base"], 0, config.memory_words - channels)
+    channels, words = edge["source_channels"], block.geometry["depth_words"]
+    if edge["table"]:
+        _check(what, "weight_base", edge["weight_base"], 0, config.memory_words - channels)
         for c in range(channels):
-            address = kernel["weight_base"] + c
-            row_what = f"kernel table of edge {identifier}, channel {c} (word {address})"
+            address = edge["weight_base"] + c
+            row_what = f"kernel table of ID {identifier}, channel {c} (word {address})"
             row = reader.unpack(address, table.table, row_what)
-            first = row["first_channel"] // config.lanes
-            _check(row_what, "first_channel", first * config.lanes, 0, (kernel["depth_words"] - 1) * config.lanes)
-            _check(row_what, "depth_words", row["depth_words"], 1, kernel["depth_words"] - first)
+            first_word = row["first_channel"] // config.lanes
+            _check(row_what, "first_channel", first_word * config.lanes, 0, (words - 1) * config.lanes)
+            _check(row_what, "depth_words", row["depth_words"], 1, words - first_word)
             _kernel(row_what, row, row["depth_words"] * config.lanes, 1, 0, config)
-    elif geometry["follow"]:
-        _check(kernel_what, "source_channels", channels, 1, kernel["depth_words"] * config.lanes)
-        _kernel(kernel_what, kernel, 1, channels, stride, config)
+    elif edge["follow"]:
+        _check(what, "source_channels", channels, 1, words * config.lanes)
+        _kernel(what, edge, 1, channels, edge["weight_stride"], config)
     else:
-        _kernel(kernel_what, kernel, kernel["depth_words"] * config.lanes, channels, stride, config)
+        _kernel(what, edge, words * config.lanes, channels, edge["weight_stride"], config)
     return channels
 
 
 def _kernel(what: str, fields: dict[str, int], unit: int, channels: int, stride: int, config: CoreConfig) -> None:
-    """Check that the last weight of the last channel lies in the memory."""
-    span = ((channels - 1) * stride + (fields["kernel_width"] - 1) * fields["weight_x_step"]
-            + (fields["kernel_height"] - 1) * unit + unit)
+    """Check that the last weight of the last channel lies in the memory; `unit` bytes per position."""
+    span = (channels - 1) * stride + fields["kernel_width"] * fields["kernel_height"] * unit
     word = config.word_bits // 8
     _check(what, "weight_base", fields["weight_base"], 0, config.memory_words - -(-span // word))
 

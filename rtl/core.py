@@ -96,7 +96,6 @@ class EventCore(wiring.Component):
         connect(m, timestep.command, evaluation.command)
         m.d.comb += [
             self.evaluated.eq(evaluation.evaluated), timestep.done.eq(evaluation.done),
-            esu.edges.eq(timestep.edges),
         ]
 
         # The scheduler reads a population word before the evaluation starts: the two share a port.
@@ -112,7 +111,7 @@ class EventCore(wiring.Component):
         running = Signal()
         m.d.comb += timestep.run.eq(running)
         idle = self._events(m, running, memory, esu, neuron, peg, timestep, counters)
-        self._host(m, running, idle, memory, timestep, counters)
+        self._host(m, running, idle, memory, esu, timestep, counters)
 
         # An evaluation that was refused so often goes above the weights, until it is granted once.
         waiting = Signal(range(EVALUATION_PATIENCE + 1))
@@ -212,16 +211,16 @@ class EventCore(wiring.Component):
                             & (inputs.level == 0) & (local.level == 0) & (outputs.level == 0))
         return idle
 
-    def _host(self, m, running, idle, memory, timestep, counters) -> None:  # type: ignore[no-untyped-def]
+    def _host(self, m, running, idle, memory, esu, timestep, counters) -> None:  # type: ignore[no-untyped-def]
         """Memory words and registers, read and written one access at a time."""
         request, response = self.host, self.host_data
         access, port = request.payload, memory.host
         pending, from_memory = Signal(), Signal()
         value = Signal(self.config.word_bits)
-        edges, populations = Signal.like(timestep.edges), Signal.like(timestep.populations)
+        edges, populations = Signal.like(esu.edges), Signal.like(esu.populations)
         held = Signal(self.config.word_bits)
         m.d.comb += [
-            timestep.edges.eq(edges), timestep.populations.eq(populations),
+            esu.edges.eq(edges), esu.populations.eq(populations), timestep.populations.eq(populations),
             port.valid.eq(request.valid & ~access.register & ~pending), port.address.eq(access.address),
             port.write.eq(access.write), port.write_data.eq(access.data),
             request.ready.eq(~pending & (access.register | port.ready)),

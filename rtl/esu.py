@@ -6,7 +6,7 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 
 from golden.config import CoreConfig
 from golden.words import layouts
-from rtl.esu_descriptor import PHASES, DescriptorFetch, value_layout
+from rtl.esu_descriptor import PHASES, DescriptorFetch, kernel_layout, value_layout
 from rtl.esu_range import Range, add
 from rtl.ports import ReadPort, op_layout
 from rtl.words import struct
@@ -21,7 +21,8 @@ class Esu(wiring.Component):
     Ports:
         event: stream of events (`value_layout`), VALUE only.
         descriptor: ReadPort to edge descriptors and kernel tables.
-        edges: IDs in use; one at or above it is unknown. Must not change while busy.
+        edges: IDs in use; one at or above it is unknown. populations: those of the core, whose words lie before the
+            edge words. Neither must change while busy.
         op: stream of operations (`rtl.ports.op_layout`). Addresses that overflow wrap.
         busy: an event is inside, or an operation of it has not been taken. While it is low nothing of the memory is
             remembered: the host may change descriptors.
@@ -29,7 +30,7 @@ class Esu(wiring.Component):
 
     A pipeline of four stages: descriptor, range of x and y, start addresses, and the walk through the operations. The
     first three go in step, in beats of four phases of a cycle each. A phase lasts longer while the descriptor port
-    refuses a read (0, 1 and 3), and the last one while the walk is busy and the place before it is taken.
+    refuses a read (0, 2 and 3), and the last one while the walk is busy and the place before it is taken.
 
     Throughput: one operation per cycle. An event takes as many cycles as it has operations, but at least four on
     average; a short one hides behind a long one before it. With the descriptor port always ready there is no bubble
@@ -44,7 +45,8 @@ class Esu(wiring.Component):
         self.config = config
         super().__init__({
             "event": In(stream.Signature(value_layout(config))), "descriptor": Out(ReadPort(config)),
-            "edges": In(config.edge_bits + 1), "op": Out(stream.Signature(op_layout(config))), "busy": Out(1),
+            "edges": In(config.edge_bits + 1), "populations": In(config.population_bits + 1),
+            "op": Out(stream.Signature(op_layout(config))), "busy": Out(1),
             "unknown_id": Out(1), "unknown_channel": Out(1),
         })
         # What the walk needs to know of an event.
@@ -68,8 +70,8 @@ class Esu(wiring.Component):
         connect(m, flipped(self.event), fetch.event)
         connect(m, fetch.descriptor, flipped(self.descriptor))
         m.d.comb += [
-            fetch.edges.eq(self.edges), fetch.phase.eq(phase), fetch.step.eq(step), fetch.advance.eq(advance),
-            fetch.idle.eq(~self.busy),
+            fetch.edges.eq(self.edges), fetch.populations.eq(self.populations),
+            fetch.phase.eq(phase), fetch.step.eq(step), fetch.advance.eq(advance), fetch.idle.eq(~self.busy),
             self.unknown_id.eq(fetch.unknown_id), self.unknown_channel.eq(fetch.unknown_channel),
         ]
 
@@ -95,25 +97,25 @@ class Esu(wiring.Component):
         """The second and third beat of an event, to `start`; the stages are valid with `in_range` and `starting`."""
         config, words = self.config, layouts(self.config)
         phase, step, advance = self._phase, self._step, self._advance
-        geometry_shape, kernel_shape = struct(words.edge_geometry), struct(words.edge_kernel)
+        shapes = (("event", value_layout(config)), ("edge", struct(words.edge)), ("geometry", struct(words.geometry)),
+                  ("kernel", kernel_layout(config)), ("last_lane", config.lane_bits))
 
-        # Second beat. The kernel comes a phase late, as a table word does.
-        event, geometry, kernel = (Signal(shape, name=f"range_{name}") for name, shape in (
-            ("event", value_layout(config)), ("geometry", geometry_shape), ("kernel", kernel_shape)))
-        y_stride = Signal(config.depth_word_bits)
-        position_bytes = Signal(config.depth_word_bits + config.lane_bits)
+        # Second beat. All but event and edge word comes late, as a table word does.
+        event, edge, geometry, kernel, last_lane = (Signal(shape, name=f"range_{name}") for name, shape in shapes)
+        y_stride, position_bytes = Signal(config.depth_word_bits), Signal(config.channel_bits)
         with m.If(advance):
-            m.d.sync += [in_range.eq(fetch.valid), event.eq(fetch.taken), geometry.eq(fetch.geometry)]
+            m.d.sync += [in_range.eq(fetch.valid), event.eq(fetch.taken), edge.eq(fetch.edge)]
         with m.If(step & phase[1]):
-            m.d.sync += [kernel.eq(fetch.kernel), y_stride.eq(fetch.depth_words | geometry.pad),
-                         position_bytes.eq(fetch.kernel.depth_words << config.lane_bits)]
-        with m.If(phase[2] & geometry.follow):
-            m.d.sync += position_bytes.eq(1)
+            m.d.sync += [
+                geometry.eq(fetch.geometry), kernel.eq(fetch.kernel), last_lane.eq(fetch.depth.last_lane),
+                y_stride.eq(fetch.geometry.depth_words | fetch.geometry.pad),
+            ]
+        column_bytes = self._column_bytes(m, fetch, edge.follow, kernel.kernel_height, position_bytes)
         m.submodules.range = ranges = Range(config)
         m.d.comb += [
             ranges.enable.eq(step), ranges.second.eq(phase[1]), ranges.third.eq(phase[3]),
             ranges.x.eq(event.x), ranges.y.eq(event.y),
-            ranges.step.eq(geometry.step), ranges.dilated.eq(geometry.dilated),
+            ranges.step.eq(edge.step), ranges.dilated.eq(edge.dilated),
             ranges.kernel_width.eq(kernel.kernel_width), ranges.kernel_height.eq(kernel.kernel_height),
             ranges.width.eq(geometry.width), ranges.height.eq(geometry.height),
         ]
@@ -123,14 +125,16 @@ class Esu(wiring.Component):
             m.d.sync += [neuron_x.eq(ranges.neuron), tap_x.eq(ranges.tap), none_x.eq(ranges.none)]
 
         # Third beat.
-        old_event, old_geometry, old_kernel = (Signal(shape, name=f"start_{name}") for name, shape in (
-            ("event", value_layout(config)), ("geometry", geometry_shape), ("kernel", kernel_shape)))
+        old_event, old_edge, old_geometry, old_kernel, old_last_lane = (
+            Signal(shape, name=f"start_{name}") for name, shape in shapes)
         old_y_stride, old_position_bytes = Signal.like(y_stride), Signal.like(position_bytes)
+        old_column_bytes = Signal.like(column_bytes)
         columns, rows = Signal(config.kernel_bits), Signal(config.kernel_bits)
         with m.If(advance):
             m.d.sync += [
-                starting.eq(in_range), old_event.eq(event), old_geometry.eq(geometry), old_kernel.eq(kernel),
-                old_y_stride.eq(y_stride), old_position_bytes.eq(position_bytes), columns.eq(ranges.count),
+                starting.eq(in_range), old_event.eq(event), old_edge.eq(edge), old_geometry.eq(geometry),
+                old_kernel.eq(kernel), old_last_lane.eq(last_lane), old_y_stride.eq(y_stride),
+                old_position_bytes.eq(position_bytes), old_column_bytes.eq(column_bytes), columns.eq(ranges.count),
             ]
         with m.If(step & phase[0]):
             m.d.sync += rows.eq(ranges.count)
@@ -138,14 +142,13 @@ class Esu(wiring.Component):
                 m.d.sync += starting.eq(0)
 
         neuron = [(neuron_x, geometry.x_stride, old_geometry.x_stride), (ranges.neuron, y_stride, old_y_stride)]
-        tap = [(tap_x, None, old_kernel.weight_x_step), (ranges.tap, None, old_position_bytes)]
+        tap = [(tap_x, None, old_column_bytes), (ranges.tap, None, old_position_bytes)]
         state = self._products(m, neuron, config.address_bits + 1, "neuron")
         weight = self._products(m, tap, config.weight_address_bits, "tap")
-        weight_stride = Cat(old_kernel.weight_stride_low, old_geometry.weight_stride_high)
-        channel = self._channel_product(m, event.c, old_event.c, weight_stride, old_geometry.table)
+        weight_stride = old_kernel.last[:config.weight_stride_bits]
+        channel = self._channel_product(m, event.c, old_event.c, weight_stride, old_edge.table)
 
-        # A table word has its first channel where the kernel word has the source channels.
-        first = Mux(old_geometry.follow, old_event.c, Mux(old_geometry.table, old_kernel.source_channels, 0))
+        first = Mux(old_edge.follow, old_event.c, Mux(old_edge.table, old_kernel.last[:config.channel_bits], 0))
         state_base = Signal(config.address_bits + 1)
         m.d.sync += state_base.eq(add(old_geometry.state_base, first[config.lane_bits:], Const(0, 1), len(state_base)))
 
@@ -155,16 +158,17 @@ class Esu(wiring.Component):
         shift = Signal(config.step_bits)
         with m.Switch(self._phase_code):
             for n, value in enumerate(
-                    (old_geometry.x_stride, old_y_stride, old_kernel.weight_x_step, old_position_bytes)):
+                    (old_geometry.x_stride, old_y_stride, old_column_bytes, old_position_bytes)):
                 with m.Case(n):
                     m.d.comb += plain.eq(value)
         m.d.comb += [
-            shift.eq(Mux(old_geometry.dilated == self._phase_code[1], 0, old_geometry.step)),
+            shift.eq(Mux(old_edge.dilated == self._phase_code[1], 0, old_edge.step)),
             shifted.eq(plain << shift),
         ]
         with m.If(step):
             m.d.sync += Cat(earlier).eq(Cat(shifted, earlier))
 
+        depth_words = old_position_bytes[config.lane_bits:]
         with m.If(advance & starting):
             m.d.sync += [
                 start.state.eq(state), start.state_base.eq(state_base),
@@ -174,13 +178,49 @@ class Esu(wiring.Component):
                 start.weight_x.eq(earlier[0]), start.weight_y.eq(shifted),
                 start.columns.eq(columns), start.one_column.eq(columns == 0),
                 start.rows.eq(rows), start.one_row.eq(rows == 0),
-                start.words.eq(old_kernel.depth_words),
-                start.one_word.eq(old_geometry.follow | (old_kernel.depth_words == 1)),
+                start.words.eq(depth_words), start.one_word.eq(old_edge.follow | (depth_words == 1)),
                 start.first_lane.eq(first[:config.lane_bits]),
-                start.last_lane.eq(Mux(old_geometry.follow, old_event.c[:config.lane_bits], old_kernel.last_lane)),
-                start.follow.eq(old_geometry.follow), start.max.eq(old_geometry.max),
-                start.shift.eq(old_geometry.shift), start.v.eq(old_event.v),
+                start.last_lane.eq(Mux(old_edge.follow, old_event.c[:config.lane_bits], old_last_lane)),
+                start.follow.eq(old_edge.follow), start.max.eq(old_geometry.max),
+                start.shift.eq(old_edge.shift), start.v.eq(old_event.v),
             ]
+
+    def _column_bytes(self, m: Module, fetch: DescriptorFetch, follow: Value, kernel_height: Value,
+                      position_bytes: Signal) -> Value:
+        """Bytes from one kernel column's weights to the next's: kernel height times `position_bytes`.
+
+        Sets `position_bytes` at the end of phase 1; the result is valid in phase 3. A kernel height is stored minus
+        one, and Booth's digits add that one for nothing: it is the carry into the lowest.
+        """
+        config, width = self.config, self.config.kernel_bits + self.config.channel_bits
+        rows = -(-config.kernel_bits // 2)
+        # A register that is only set or cleared where a value is loaded: no gate before it.
+        highest = Signal.like(position_bytes)
+        with m.If(self._step & self._phase[1]):
+            loaded = fetch.depth.depth_words << config.lane_bits
+            m.d.sync += [position_bytes.eq(loaded), highest.eq(loaded)]
+            with m.If(follow):
+                m.d.sync += [position_bytes.eq(1), highest.eq(1)]
+            with m.If(~Cat(fetch.kernel.kernel_height, Const(0, 1))[2 * rows - 1]):
+                m.d.sync += highest.eq(0)
+        digits = Cat(Const(1, 1), kernel_height, Const(0, 2))
+        total: Value = highest
+        for n in reversed(range(rows)):
+            bits = min(width, config.channel_bits + 2 * (rows - n))
+            total = Cat(Const(0, 2), total, Const(0, 2))[:bits]
+            total = self._booth_row(total, position_bytes, digits[2 * n:][:3], bits)
+            if n == rows // 2:
+                earlier = Signal(bits, name="column_bytes_high")
+                m.d.sync += earlier.eq(total)
+                total = earlier
+        return total
+
+    def _booth_row(self, partial: Value, multiplicand: Value, digit: Value, width: int, low: int = 0) -> Value:
+        """`partial` plus the multiplicand times a digit of -2 to 2, shifted by `low`: one adder."""
+        lowest, middle, negative = digit
+        one, two = lowest ^ middle, (lowest == middle) & (lowest != negative)
+        row = Cat(Mux(one, multiplicand, 0) | Mux(two, Cat(Const(0, 1), multiplicand), 0), Const(0, width))[:width]
+        return add(partial, Cat(negative.replicate(low), row ^ negative.replicate(width))[:width], negative, width)
 
     def _digits(self, m: Module, arriving: Value, bits: int, count: int, name: str, *, overlap: int = 0,
                 inverted: bool = False) -> Signal:
@@ -243,11 +283,7 @@ class Esu(wiring.Component):
         total = Signal(width, name="channel_accumulator")
         partial: Value = Cat(Const(0, 2 * per_phase), total)[:width]
         for n in reversed(range(per_phase)):
-            low, middle, negative = digits[2 * n:][:3]
-            one, two = low ^ middle, (low == middle) & (low != negative)
-            row = Cat(Mux(one, stride, 0) | Mux(two, Cat(Const(0, 1), stride), 0), Const(0, width))[:width]
-            row = Cat(negative.replicate(2 * n), row ^ negative.replicate(width))[:width]
-            partial = add(partial, row, negative, width)
+            partial = self._booth_row(partial, stride, digits[2 * n:][:3], width, 2 * n)
         with m.If(self._step & ~self._phase[-1]):
             m.d.sync += total.eq(partial)
         with m.If(self._advance | table):

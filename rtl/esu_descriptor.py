@@ -20,21 +20,40 @@ def value_layout(config: CoreConfig) -> data.StructLayout:
     return data.StructLayout({name: event[name].shape for name in ("v", "c", "y", "x", "id")})
 
 
+def kernel_layout(config: CoreConfig) -> data.StructLayout:
+    """What an edge word and a table word have at the same bits, above the lowest `channel_bits`.
+
+    `last` holds the weight stride of an edge word, or the first channel of a table word, in its lowest bits.
+    """
+    edge = struct(layouts(config).edge)
+    return data.StructLayout({
+        **{name: edge[name].shape for name in ("kernel_width", "kernel_height", "weight_base")},
+        "last": max(config.weight_stride_bits, config.channel_bits),
+    })
+
+
+def depth_layout(config: CoreConfig) -> data.StructLayout:
+    """What a geometry word and a table word have at the lowest bits: words of a position and lanes of the last one."""
+    geometry = struct(layouts(config).geometry)
+    return data.StructLayout({name: geometry[name].shape for name in ("depth_words", "last_lane")})
+
+
 class DescriptorFetch(wiring.Component):
     """An event and its descriptor; one event per beat (see `rtl.esu.Esu`).
 
-    In phase 0 of a beat the geometry word is read, in phase 1 the kernel word, in phase 3 the table word, if any. Words
-    that are there already are not read again: those of the ID of the last event, unless they lead to a table or the
-    unit has been idle since, as a host may have changed them.
+    In phase 0 of a beat the edge word is read, in phase 2 the geometry word of its population, in phase 3 the table
+    word, if any. Words that are there already are not read again: those of the ID of the last event, unless they lead
+    to a table or the unit has been idle since, as a host may have changed them.
 
     Ports:
-        event, descriptor, edges: those of the ESU.
+        event, descriptor, edges, populations: those of the ESU.
         phase: one-hot. step: the phase ends. advance: the beat ends.
         idle: nothing is in the ESU.
         stall: the phase must not end, as a read is refused. pending: an event is here.
         valid: at the end of a beat, whether its event goes on. taken: that event.
-        geometry: descriptor word of `taken`, at the end of the beat.
-        kernel: in phase 1 of the next beat, kernel word or table word. depth_words: then, of the kernel word.
+        edge: edge word of `taken`, at the end of the beat.
+        geometry: geometry word, in phases 0 to 2 of the next beat.
+        kernel, depth: in phase 1 of the next beat, those of the edge and its population or of the table word.
         unknown_id, unknown_channel: pulses, the event has been dropped.
     """
 
@@ -43,11 +62,12 @@ class DescriptorFetch(wiring.Component):
         words = layouts(config)
         super().__init__({
             "event": In(stream.Signature(value_layout(config))), "descriptor": Out(ReadPort(config)),
-            "edges": In(config.edge_bits + 1),
+            "edges": In(config.edge_bits + 1), "populations": In(config.population_bits + 1),
             "phase": In(PHASES), "step": In(1), "advance": In(1), "idle": In(1),
             "stall": Out(1), "pending": Out(1), "valid": Out(1), "taken": Out(value_layout(config)),
-            "geometry": Out(struct(words.edge_geometry)), "kernel": Out(struct(words.edge_kernel)),
-            "depth_words": Out(config.depth_word_bits), "unknown_id": Out(1), "unknown_channel": Out(1),
+            "edge": Out(struct(words.edge)), "geometry": Out(struct(words.geometry)),
+            "kernel": Out(kernel_layout(config)), "depth": Out(depth_layout(config)),
+            "unknown_id": Out(1), "unknown_channel": Out(1),
         })
 
     def elaborate(self, platform):  # type: ignore[no-untyped-def]
@@ -74,45 +94,46 @@ class DescriptorFetch(wiring.Component):
             m.d.sync += [present.eq(take), read.eq(take)]
         with m.If(take):
             m.d.sync += [taken.eq(next_event), held.eq(1)]
-            with m.If(held & (taken.id == next_event.id) & ~self.geometry.table):
+            with m.If(held & (taken.id == next_event.id) & ~self.edge.table):
                 m.d.sync += read.eq(0)
         with m.If(self.idle):
             m.d.sync += held.eq(0)
 
-        # Where: geometry and kernel word by ID, then the table, to which the channel is added.
+        # Where: the edge word by ID behind two words per population, the geometry word, the table by channel.
         where = Signal(config.address_bits)
         read_table, accepted = Signal(), Signal()
-        channel = taken.c & phase[3].replicate(config.channel_bits)
+        index = (taken.id & phase[0].replicate(config.edge_bits)) | (taken.c & phase[3].replicate(config.channel_bits))
         m.d.comb += [
-            read_table.eq(phase[3] & present & self.geometry.table & ~table_done),
-            port.valid.eq((read & (phase[0] | phase[1])) | read_table),
-            port.address.eq(add(where, channel, Const(0, 1), config.address_bits)),
+            read_table.eq(phase[3] & present & self.edge.table & ~table_done),
+            port.valid.eq((read & (phase[0] | phase[2])) | read_table),
+            port.address.eq(add(where, index, Const(0, 1), config.address_bits)),
             accepted.eq(port.valid & port.ready), self.stall.eq(port.valid & ~port.ready),
         ]
-        got_geometry, got_kernel, got_table = Signal(), Signal(), Signal()
-        kernel = data.View(struct(words.edge_kernel), port.data[:words.edge_kernel.bits])
+        got_edge, got_geometry, got_table = Signal(), Signal(), Signal()
         m.d.sync += [
-            got_geometry.eq(accepted & phase[0]), got_kernel.eq(accepted & phase[1]),
-            got_table.eq(accepted & phase[3]), table_done.eq((table_done | (accepted & phase[3])) & ~self.advance),
+            got_edge.eq(accepted & phase[0]), got_geometry.eq(accepted & phase[2]), got_table.eq(accepted & phase[3]),
+            table_done.eq((table_done | (accepted & phase[3])) & ~self.advance),
         ]
-        with m.If(self.advance):
-            m.d.sync += where.eq(next_event.id << 1)
-        with m.Elif(got_kernel):
-            m.d.sync += where.eq(kernel.weight_base)
-        with m.Elif(phase[0]):
-            m.d.sync += where[0].eq(self.step)
+        edge = data.View(struct(words.edge), port.data[:words.edge.bits])
+        with m.If(self.step):
+            m.d.sync += where.eq(self.populations << 1)
+            with m.If(phase[1]):
+                m.d.sync += where.eq(edge.population << 1)
+            with m.If(phase[2]):
+                m.d.sync += where.eq(self.kernel.weight_base)
 
-        # A table word replaces the kernel word, but for what the checks and the state addresses need.
-        source_channels = Signal(config.channel_bits)
+        # A table word replaces kernel and depth, but for what the checks and the state addresses need.
+        with m.If(got_edge):
+            m.d.sync += self.edge.eq(edge)
         with m.If(got_geometry):
-            m.d.sync += self.geometry.eq(port.data[:words.edge_geometry.bits])
-        with m.If(got_kernel | got_table):
-            m.d.sync += self.kernel.eq(kernel)
-        with m.If(got_kernel):
-            m.d.sync += [self.depth_words.eq(kernel.depth_words), source_channels.eq(kernel.source_channels)]
+            m.d.sync += self.geometry.eq(port.data[:words.geometry.bits])
+        with m.If(got_edge | got_table):
+            m.d.sync += self.kernel.eq(port.data[config.channel_bits:][:kernel_layout(config).size])
+        with m.If(got_geometry | got_table):
+            m.d.sync += self.depth.eq(port.data[:config.channel_bits])
         unknown_channel = Signal()
         m.d.comb += [
-            unknown_channel.eq(taken.c > source_channels),
+            unknown_channel.eq(taken.c > self.edge.source_channels),
             self.valid.eq(present & ~unknown_channel), self.pending.eq(waiting | present),
         ]
         m.d.sync += self.unknown_channel.eq(self.advance & present & unknown_channel)

@@ -1,6 +1,6 @@
 """The timestep scheduler: counts ends of timestep, keeps credits, starts evaluations."""
 
-from amaranth import Cat, Module, Signal, signed, unsigned
+from amaranth import Cat, Const, Module, Signal, signed, unsigned
 from amaranth.lib import data, memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -21,7 +21,7 @@ class Timestep(wiring.Component):
 
     Ports:
         run: from 0 to 1 reads all population words and starts with full credits; at 0 everything is forgotten.
-        edges, populations: how many IDs and populations the image has.
+        populations: how many the image has.
         end: END events. credit: population index that gets a credit.
         memory: reads population words. command: what to evaluate. done: the evaluation has sent its last neuron.
         credit_event: credits for sources on other cores; those of this core are counted at once.
@@ -36,7 +36,7 @@ class Timestep(wiring.Component):
         self.config = config
         event = struct(layouts(config).event)
         super().__init__({
-            "run": In(1), "edges": In(config.edge_bits + 1), "populations": In(config.population_bits + 1),
+            "run": In(1), "populations": In(config.population_bits + 1),
             "end": In(stream.Signature(event)),
             "credit": In(stream.Signature(unsigned(config.edge_bits))),
             "memory": Out(ReadPort(config)),
@@ -114,7 +114,7 @@ class Timestep(wiring.Component):
             limits_write.addr.eq(population), received_write.addr.eq(population), credits_write.addr.eq(population),
             returns_write.addr.eq(limits_read.data.slot + received_read.data),
             owner_write.addr.eq(identifier), owner_write.data.eq(population),
-            self.memory.address.eq((self.edges << 1) + population),
+            self.memory.address.eq(Cat(Const(1, 1), population)),
             self.command.payload.population.eq(current), self.command.payload.word.eq(word),
             limits_write.data.incoming.eq(word.incoming), limits_write.data.axons.eq(word.axons),
             limits_write.data.slot.eq(slot),

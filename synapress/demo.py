@@ -209,7 +209,8 @@ class Demo:
         written = image_footprint(image).bytes
         ours: dict[str, float] = {
             "states": written["states"], "weights": written["weights"],
-            "connectivity": sum(written[name] for name in ("edge descriptors", "population words", "axons", "tables")),
+            "connectivity": sum(written[name] for name in (
+                "geometry words", "population words", "edge descriptors", "axons", "tables")),
             "parameters": written["parameters"], "padding": written["padding"],
         }
 

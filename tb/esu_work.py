@@ -23,26 +23,26 @@ def some(generator: random.Random, low: int, high: int, usual: int) -> int:
     return generator.randint(low, min(usual, high) if pick < 0.9 else high)
 
 
-def kernel_fields(generator: random.Random, config: CoreConfig, stride: int) -> dict[str, int]:
-    """The fields that a kernel word and a table word share; the larger the stride, the larger the kernel."""
-    most_words = (1 << config.depth_word_bits) - 1
+def kernel_fields(generator: random.Random, config: CoreConfig, stride: int, deep: bool) -> dict[str, int]:
+    """The fields that an edge word and a table word share; the larger the stride, the larger the kernel."""
     largest = 1 << config.kernel_bits
-    deep = generator.random() < 0.05
     sizes = [1 if deep else some(generator, 1, largest, 4 + 2 * stride) for _ in range(2)]
+    base = generator.randrange(config.memory_words)
+    return {"kernel_width": sizes[0], "kernel_height": sizes[1], "weight_base": base}
+
+
+def depth_fields(generator: random.Random, config: CoreConfig, deep: bool) -> dict[str, int]:
+    """The fields that a geometry word and a table word share."""
+    most_words = (1 << config.depth_word_bits) - 1
     words = some(generator, 1, most_words, most_words) if deep else generator.randint(1, min(4, most_words))
-    return {
-        "kernel_width": sizes[0], "kernel_height": sizes[1], "depth_words": words,
-        "last_lane": generator.randrange(config.lanes), "weight_base": generator.randrange(config.memory_words),
-        "weight_x_step": generator.randrange(1 << config.weight_step_bits),
-    }
+    return {"depth_words": words, "last_lane": generator.randrange(config.lanes)}
 
 
-def edge_words(generator: random.Random, config: CoreConfig, kind: str, step: int, dilated: int) -> tuple[int, int]:
-    """Geometry and kernel word of a random edge of a kind."""
-    lay = layouts(config)
-    low_bits = lay.edge_kernel.field("weight_stride_low").bits
-    stride = generator.randrange(1 << config.weight_stride_bits)
-    fields = kernel_fields(generator, config, 1 if dilated else 1 << step)
+def edge_words(generator: random.Random, config: CoreConfig, kind: str, step: int, dilated: int, population: int
+               ) -> tuple[int, int]:
+    """Geometry and edge word of a random edge of a kind into a population."""
+    lay, deep = layouts(config), generator.random() < 0.05
+    fields = kernel_fields(generator, config, 1 if dilated else 1 << step, deep)
     largest = 1 << config.coordinate_bits
     sizes = [some(generator, 1, largest, generator.choice([2, 9])) for _ in range(2)]
     for axis, name in enumerate(("kernel_width", "kernel_height")):
@@ -50,17 +50,17 @@ def edge_words(generator: random.Random, config: CoreConfig, kind: str, step: in
             sizes[axis] = 1
             fields[name] = min((2 if dilated else 2 << step) + 1 + generator.randrange(3), 1 << config.kernel_bits)
     near_end = generator.random() < 0.1
-    geometry = lay.edge_geometry.pack(
-        state_base=(config.memory_words - 1 - generator.randrange(8) if near_end
+    geometry = lay.geometry.pack(
+        depth_fields(generator, config, deep), state_base=(config.memory_words - 1 - generator.randrange(8) if near_end
                     else generator.randrange(config.memory_words)),
         width=sizes[0], height=sizes[1], x_stride=generator.randrange(config.memory_words),
-        step=step, dilated=dilated, table=kind == "table",
-        follow=kind == "depthwise", shift=generator.randrange(1 << config.product_shift_bits),
-        pad=generator.randrange(2), max=generator.randrange(2), weight_stride_high=stride >> low_bits)
-    kernel = lay.edge_kernel.pack(
+        pad=generator.randrange(2), max=generator.randrange(2))
+    edge = lay.edge.pack(
         fields, source_channels=some(generator, 1, 1 << config.channel_bits, 1 << config.channel_bits),
-        weight_stride_low=stride & ((1 << low_bits) - 1))
-    return geometry, kernel
+        weight_stride=generator.randrange(1 << config.weight_stride_bits), step=step, dilated=dilated,
+        table=kind == "table", follow=kind == "depthwise", shift=generator.randrange(1 << config.product_shift_bits),
+        population=population)
+    return geometry, edge
 
 
 def clip(anchor: int, kernel: int, size: int, step: int, dilated: int) -> str:
@@ -101,11 +101,18 @@ class Work:
         self.coverage: Counter[str] = Counter()
         table = layouts(config).table
         # Every word is a table word at first.
-        self.words = [
-            table.pack(kernel_fields(generator, config, generator.choice([1, 6])), first_channel=self._channel())
-            | generator.getrandbits(config.word_bits - 64) << 64 for _ in range(config.memory_words)]
-        self.edges = 0
+        self.words = []
+        for _ in range(config.memory_words):
+            deep = generator.random() < 0.05
+            word = table.pack(kernel_fields(generator, config, generator.choice([1, 6]), deep)
+                              | depth_fields(generator, config, deep), first_channel=self._channel())
+            self.words.append(word | self._more_bits())
+        self.edges = self.populations = 0
         self.last: ValueEvent | None = None
+
+    def _more_bits(self) -> int:
+        """Any bits above the 64 of connectivity words."""
+        return self.generator.getrandbits(self.config.word_bits - 64) << 64
 
     def _channel(self) -> int:
         return some(self.generator, 0, (1 << self.config.channel_bits) - 1, 4 * self.config.lanes)
@@ -117,10 +124,15 @@ class Work:
         generator.shuffle(combinations)
         self.edges = min(len(combinations), config.max_edges - generator.randrange(2))
         combinations = combinations[:self.edges]
-        for identity, (kind, step, dilated) in enumerate(combinations):
-            for offset, word in enumerate(edge_words(generator, config, kind, step, dilated)):
-                self.words[2 * identity + offset] = word | generator.getrandbits(config.word_bits - 64) << 64
-        reference = Esu(config, self.words, self.edges)
+        # Each population has one edge, or a few that find the same geometry: the last one's.
+        self.populations = some(generator, min(self.edges, config.max_populations) // 2 + 1, config.max_populations,
+                                config.max_populations)
+        owners = [generator.randrange(self.populations) for _ in combinations]
+        for identity, ((kind, step, dilated), owner) in enumerate(zip(combinations, owners, strict=True)):
+            geometry, edge = edge_words(generator, config, kind, step, dilated, owner)
+            self.words[2 * owner] = geometry | self._more_bits()
+            self.words[2 * self.populations + identity] = edge | self._more_bits()
+        reference = Esu(config, self.words, self.edges, self.populations)
         events: list[ValueEvent] = []
         expected: list[WordOperation] = []
         while len(events) < count:
@@ -134,11 +146,14 @@ class Work:
             self.last = event
         return events, expected, reference.unknown_id, reference.unknown_channel
 
+    def _load(self, identity: int, channel: int) -> EdgeDescriptor:
+        return EdgeDescriptor.load(self.config, self.words, self.populations, identity, channel)
+
     def _likely(self, event: ValueEvent) -> bool:
         """Not too long, in most cases."""
         if event.id >= self.edges:
             return True
-        d = EdgeDescriptor.load(self.config, self.words, event.id, event.c)
+        d = self._load(event.id, event.c)
         most = 1 if d.follow else d.depth_words
         for kernel in (d.kernel_width, d.kernel_height):
             most *= kernel if d.dilated else (kernel >> d.step) + 1
@@ -152,14 +167,14 @@ class Work:
             identity = self.last.id
         v = generator.choice([-(1 << (config.value_bits - 1)), (1 << (config.value_bits - 1)) - 1,
                               generator.randrange(-(1 << (config.value_bits - 1)), 1 << (config.value_bits - 1))])
-        d = EdgeDescriptor.load(config, self.words, identity, 0)
+        d = self._load(identity, 0)
         c = some(generator, 0, d.source_channels - 1, d.source_channels - 1)
         if pick > 0.97 and d.source_channels < 1 << config.channel_bits:
             c = some(generator, d.source_channels, (1 << config.channel_bits) - 1, 1 << config.channel_bits)
         elif pick > 0.94 and self.edges < 1 << config.edge_bits:
             identity = generator.randrange(self.edges, 1 << config.edge_bits)
         kind, step, dilated = combinations[identity % self.edges]
-        d = EdgeDescriptor.load(config, self.words, identity % self.edges, c)
+        d = self._load(identity % self.edges, c)
         x, y = (anchor(generator, config, kernel, size, step, dilated, lambda sign, where, axis=axis: self.coverage[
             f"{kind}, step {step}, dilated {dilated}, {axis} {sign} {where}"])  # type: ignore[misc]
             for axis, kernel, size in (("x", d.kernel_width, d.width), ("y", d.kernel_height, d.height)))
@@ -172,7 +187,7 @@ class Work:
             coverage["unknown ID"] += 1
             return
         kind, step, dilated = combinations[event.id]
-        d = EdgeDescriptor.load(config, self.words, event.id, event.c)
+        d = self._load(event.id, event.c)
         if event.c >= d.source_channels:
             coverage[f"unknown channel, {kind}"] += 1
             return
@@ -194,7 +209,7 @@ class Work:
         coverage["one operation"] += len(operations) == 1
         coverage["many words"] += not d.follow and d.depth_words > 8
         coverage["state address outside"] += any(op.state_address >= config.memory_words for op in operations)
-        coverage["stride beyond the kernel word"] += d.weight_stride >> layouts(config).edge_kernel.fields[-1].bits > 0
+        coverage["column of full height"] += d.kernel_height == 1 << config.kernel_bits and d.kernel_width > 1
         coverage[f"max {d.max}"] += 1
         coverage[f"pad {d.pad}"] += 1
         coverage[f"shift {d.shift}"] += 1
@@ -223,6 +238,5 @@ def required(config: CoreConfig) -> set[str]:
         *(f"shift {shift}" for shift in range(1 << config.product_shift_bits)), "max 0", "max 1", "pad 0", "pad 1",
         *(f"unknown channel, {kind}" for kind in KINDS), *(f"{kind}, same ID again" for kind in KINDS),
         "unknown ID", "last known channel", "highest channel", "no operation", "one operation", "many words",
-        "one word", "several words", "state address outside",
-        *(("stride beyond the kernel word",) if layouts(config).edge_geometry.field("weight_stride_high").bits else ()),
+        "one word", "several words", "state address outside", "column of full height",
     }

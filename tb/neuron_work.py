@@ -109,8 +109,7 @@ def layer(config: CoreConfig, *, depth: int, kernel: int, step: int = 0, sources
         state_base=0, width=16, height=16, x_stride=16 * y_stride, step=step, dilated=0, table=0, follow=int(follow),
         shift=0, pad=int(follow), max=0, kernel_width=kernel, kernel_height=kernel, depth_words=words,
         last_lane=(depth - 1) % config.lanes, weight_base=16 * 16 * y_stride + weight_offset,
-        weight_x_step=kernel * position, source_channels=sources, weight_stride=kernel * kernel * position,
-        y_stride=y_stride,
+        source_channels=sources, weight_stride=kernel * kernel * position, population=0, y_stride=y_stride,
     )
 
 

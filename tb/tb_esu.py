@@ -43,7 +43,7 @@ class Bench:
         self.monitor = StreamMonitor(dut, "op", op_layout(self.config), pause=self.pace("op"))
         self.memory = MemoryModel(dut, "descriptor", self.words, word_bits=self.config.word_bits,
                                   pause=self.pace("descriptor"), generator=self.generator)
-        dut.edges.value = 0
+        dut.edges.value = dut.populations.value = 0
         cocotb.start_soon(self._watch())
 
     def pace(self, port: str) -> Iterator[bool]:
@@ -76,9 +76,9 @@ class Bench:
             if op and int(dut.op__ready.value):
                 self.operations.append(self.cycle)
 
-    async def run(self, events: list[ValueEvent], edges: int, timeout: int = 200_000) -> None:
+    async def run(self, events: list[ValueEvent], edges: int, populations: int, timeout: int = 200_000) -> None:
         """Send events and wait until the unit has nothing more to do; starts with events waiting at its port."""
-        self.dut.edges.value = edges
+        self.dut.edges.value, self.dut.populations.value = edges, populations
         self.driver.send_all(event._asdict() for event in events)
         await wait_until(self.dut, lambda: not self.driver.pending, timeout=timeout, what="an event that is not taken")
         await RisingEdge(self.dut.clk)
@@ -121,7 +121,7 @@ async def random_scenario(dut: Any) -> None:
         count = generator.choice([1, 5, 60, 120])
         events, expected, unknown_ids, unknown_channels = work.round(count)
         before = Counter(bench.errors)
-        await bench.run(events, work.edges)
+        await bench.run(events, work.edges, work.populations)
         compare(bench.received(), expected, f"round {number}")
         assert bench.errors["unknown_id"] - before["unknown_id"] == unknown_ids, f"round {number}: unknown IDs"
         assert bench.errors["unknown_channel"] - before["unknown_channel"] == unknown_channels, \
@@ -137,8 +137,7 @@ async def garbage_scenario(dut: Any) -> None:
     """Descriptors and events of random bits: nothing hangs, and the operations are still those of the model."""
     config, generator = CoreConfig.from_json(parameters()["config"]), random.Random(seed())
     # Mostly few words per position, as else nothing but long events would be seen.
-    fields = layouts(config).edge_kernel.fields
-    few = ~(((1 << config.depth_word_bits) - 4) << sum(field.bits for field in fields[:2]))
+    few = ~((1 << config.depth_word_bits) - 4)
     words = [generator.getrandbits(config.word_bits) & few for _ in range(config.memory_words)]
     bench = Bench(dut, words)
     await clock_and_reset(dut)
@@ -146,10 +145,11 @@ async def garbage_scenario(dut: Any) -> None:
     for _ in range(parameters()["rounds"]):
         for port in bench.patterns:
             bench.patterns[port] = generator.choice(["never", "rarely", "bursts"])
-        edges = generator.randrange(2 << config.edge_bits)
-        for address in range(2 * config.max_edges):
+        edges, populations = (generator.randrange(2 << bits) for bits in (config.edge_bits, config.population_bits))
+        used = 2 * max(populations, config.max_populations) + config.max_edges
+        for address in range(used):
             words[address % config.memory_words] = generator.getrandbits(config.word_bits) & few
-        long = generator.randrange(2 * config.max_edges)
+        long = generator.randrange(used)
         words[long % config.memory_words] = generator.getrandbits(config.word_bits)
         layout = value_layout(config)
         events = []
@@ -163,31 +163,31 @@ async def garbage_scenario(dut: Any) -> None:
                 value = view >> field.offset & (1 << field.width) - 1
                 values[name] = value - (1 << field.width) if name in "xyv" and value >> field.width - 1 else value
             events.append(ValueEvent(**values))
-        reference = Esu(config, words, edges)
+        reference = Esu(config, words, edges, populations)
         expected = [operation for event in events for operation in reference.expand(event)]
-        await bench.run(events, edges, timeout=2_000_000)
+        await bench.run(events, edges, populations, timeout=2_000_000)
         compare(bench.received(), expected, "garbage")
         total += len(expected)
     assert total > 0
 
 
 def edge(config: CoreConfig, *, kernel: tuple[int, int], size: tuple[int, int] = (8, 8), words: int = 1,
-         kind: str = "shared", step: int = 0, dilated: int = 0, table: int = 0) -> tuple[int, int]:
-    """Geometry and kernel word of a plain edge; `table` is where its table words lie."""
+         kind: str = "shared", step: int = 0, dilated: int = 0, table: int = 0, population: int = 0
+         ) -> tuple[int, int]:
+    """Geometry and edge word of a plain edge; `table` is where its table words lie."""
     lay = layouts(config)
     return (
-        lay.edge_geometry.pack(width=size[0], height=size[1], x_stride=size[1] * words, step=step, dilated=dilated,
-                               table=kind == "table", follow=kind == "depthwise"),
-        lay.edge_kernel.pack(kernel_width=kernel[0], kernel_height=kernel[1], depth_words=words,
-                             last_lane=config.lanes - 1, weight_base=table, weight_x_step=kernel[1] * words,
-                             source_channels=8))
+        lay.geometry.pack(width=size[0], height=size[1], x_stride=size[1] * words, depth_words=words,
+                          last_lane=config.lanes - 1),
+        lay.edge.pack(kernel_width=kernel[0], kernel_height=kernel[1], weight_base=table, source_channels=8, step=step,
+                      dilated=dilated, table=kind == "table", follow=kind == "depthwise", population=population))
 
 
 async def throughput_scenario(dut: Any) -> None:
     """No stalls from outside: not one cycle without an operation, within events and between those of four or more."""
     config = CoreConfig.from_json(parameters()["config"])
     lay, generator = layouts(config), random.Random(seed())
-    table = 2 * config.max_edges
+    table = 3 * config.max_edges
     words = [0] * config.memory_words
     # IDs 0 to 7 give events of at least four operations, in all kinds; 8 and 9 are tables of a 2 × 2 kernel.
     plain: list[dict[str, Any]] = [
@@ -199,7 +199,7 @@ async def throughput_scenario(dut: Any) -> None:
         {"kernel": (1, 1)}, {"kernel": (8, 8), "step": 3},
     ]
     for identity, fields in enumerate(plain):
-        words[2 * identity], words[2 * identity + 1] = edge(config, **fields)
+        words[2 * identity], words[2 * len(plain) + identity] = edge(config, **fields, population=identity)
     for offset in range(16):
         words[table + offset] = lay.table.pack(kernel_width=2, kernel_height=2, depth_words=1,
                                                last_lane=config.lanes - 1, weight_base=offset)
@@ -209,10 +209,10 @@ async def throughput_scenario(dut: Any) -> None:
     async def run(events: list[ValueEvent]) -> tuple[list[int], list[int], int]:
         """Cycles of events taken and of operations, both after the first event was taken; cycles to not busy."""
         taken, operations = len(bench.taken), len(bench.operations)
-        reference = Esu(config, words, len(plain))
+        reference = Esu(config, words, len(plain), len(plain))
         expected = [operation for event in events for operation in reference.expand(event)]
         assert not reference.unknown_id and not reference.unknown_channel
-        await bench.run(events, len(plain))
+        await bench.run(events, len(plain), len(plain))
         compare(bench.received(), expected, "throughput")
         start = bench.taken[taken]
         return [cycle - start for cycle in bench.taken[taken:]], [c - start for c in bench.operations[operations:]], \

@@ -39,7 +39,7 @@ def random_config(seed: int) -> CoreConfig:
                 channel_bits=generator.randint(5, 13), kernel_bits=generator.randint(2, 6), edge_bits=edge_bits,
                 population_bits=1, mesh_bits=2, extent_unit_log2=generator.randint(0, 2), axon_count_bits=4,
                 incoming_bits=4, edge_count_bits=3, weight_stride_bits=generator.randint(4, 20),
-                weight_step_bits=generator.randint(4, 16), product_shift_bits=generator.randint(0, 3))
+                product_shift_bits=generator.randint(0, 3))
         except ConfigError:
             continue
 

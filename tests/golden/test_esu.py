@@ -69,7 +69,6 @@ class Cases:
         self.base = corner(rng, 0, config.memory_words - 1, n)
         self.weight_base = corner(rng, 0, config.memory_words - 1, n)
         self.weight_stride = corner(rng, 0, (1 << config.weight_stride_bits) - 1, n)
-        self.weight_x_step = corner(rng, 0, (1 << config.weight_step_bits) - 1, n)
         self.pad, self.step, self.dilated = rng.integers(0, 2, n), step, dilated
         self.max, self.shift = rng.integers(0, 2, n), rng.integers(0, 1 << config.product_shift_bits, n)
         self.v = corner(rng, -(1 << (config.value_bits - 1)), (1 << (config.value_bits - 1)) - 1, n)
@@ -108,31 +107,28 @@ class Cases:
             self.kind == 2, (self.end - 1) // lanes + 1 - first_word, self.depth_words))
         state = (self.base[case] + x * self.x_stride[case] + y * self.y_stride[case] + c // lanes)
         channel = np.where(self.kind[case] == 1, 0, c - first_word[case] * lanes)
+        columns, rows = self.axes["x"]["kernel"][case], self.axes["y"]["kernel"][case]
         weight = (self.weight_base[case] * (config.word_bits // 8)
                   + np.where(self.kind == 2, 0, self.c * self.weight_stride)[case]
-                  + (self.axes["x"]["kernel"][case] - 1 - j) * self.weight_x_step[case]
-                  + (self.axes["y"]["kernel"][case] - 1 - k) * position_bytes[case] + channel)
+                  + (columns - 1 - j) * rows * position_bytes[case] + (rows - 1 - k) * position_bytes[case] + channel)
         return case, state % (2 * config.memory_words), c % lanes, weight % config.memory_bytes
 
     def words(self) -> tuple[npt.NDArray[np.uint64], dict[str, IntArray]]:
-        """Per case the geometry, kernel and table word (n, 3), and the events."""
+        """Per case the geometry, edge and table word (n, 3), and the events; all populations are the first."""
         config, lay = self.config, layouts(self.config)
         x, y = self.axes["x"], self.axes["y"]
-        low = lay.edge_kernel.field("weight_stride_low").bits
-        last = np.where(self.kind == 2, self.end - 1, self.depth - 1) % config.lanes
         kernel: dict[str, Any] = {
-            "kernel_width": x["kernel"], "kernel_height": y["kernel"], "depth_words": self.depth_words,
-            "last_lane": last, "weight_base": self.weight_base, "weight_x_step": self.weight_x_step}
-        geometry = pack_array(lay.edge_geometry, state_base=self.base, width=x["size"], height=y["size"],
-                              x_stride=self.x_stride, step=self.step, dilated=self.dilated, table=self.kind == 2,
-                              follow=self.kind == 1, shift=self.shift, pad=self.pad, max=self.max,
-                              weight_stride_high=self.weight_stride >> low)
-        table = pack_array(lay.table, **(kernel | {
-            "depth_words": (self.end - 1) // config.lanes + 1 - self.first // config.lanes}), first_channel=self.first)
-        kernel_word = pack_array(lay.edge_kernel, **kernel, source_channels=np.full(self.n, 1 << config.channel_bits),
-                                 weight_stride_low=self.weight_stride & ((1 << low) - 1))
+            "kernel_width": x["kernel"], "kernel_height": y["kernel"], "weight_base": self.weight_base}
+        geometry = pack_array(lay.geometry, state_base=self.base, width=x["size"], height=y["size"],
+                              x_stride=self.x_stride, depth_words=self.depth_words,
+                              last_lane=(self.depth - 1) % config.lanes, pad=self.pad, max=self.max)
+        edge = pack_array(lay.edge, **kernel, source_channels=np.full(self.n, 1 << config.channel_bits),
+                          weight_stride=self.weight_stride, step=self.step, dilated=self.dilated, table=self.kind == 2,
+                          follow=self.kind == 1, shift=self.shift, population=np.zeros(self.n, np.int64))
+        table = pack_array(lay.table, **kernel, first_channel=self.first, last_lane=(self.end - 1) % config.lanes,
+                           depth_words=(self.end - 1) // config.lanes + 1 - self.first // config.lanes)
         events = {"id": np.zeros(self.n, np.int64), "x": x["anchor"], "y": y["anchor"], "c": self.c, "v": self.v}
-        return np.stack([geometry, kernel_word, table], axis=1), events
+        return np.stack([geometry, edge, table], axis=1), events
 
 
 def product(n: int, left: IntArray, right: IntArray, columns: tuple[IntArray, ...]) -> tuple[IntArray, list[IntArray]]:
@@ -156,24 +152,24 @@ def pack_array(layout: Any, **values: IntArray) -> npt.NDArray[np.uint64]:
 
 def place_words(config: CoreConfig, words: npt.NDArray[np.uint64], events: dict[str, IntArray],
                 ) -> tuple[list[tuple[npt.NDArray[np.uint64], dict[str, IntArray], slice]], int]:
-    """Memories that hold `max_edges` cases each, with the table word where the kernel word's weight_base + c points."""
-    lay, size = layouts(config).edge_kernel, config.memory_words
-    position = sum(field.bits for field in lay.fields[:lay.fields.index(lay.field("weight_base"))])
-    field = np.uint64(((1 << config.address_bits) - 1) << position)
-    edges, batches = config.max_edges, []
-    for start in range(0, len(words), edges):
-        part = slice(start, min(start + edges, len(words)))
-        count = part.stop - part.start
+    """Memories of as many cases as there are populations, each with its own in an order other than that of the IDs;
+    the table word is where the edge word's weight_base + c points."""
+    lay, size = layouts(config).edge, config.memory_words
+    count, batches = config.max_populations, []
+    for start in range(0, len(words), count):
+        part = slice(start, min(start + count, len(words)))
         memory = np.zeros(size, np.uint64)
-        identity = np.arange(count)
-        geometry, kernel, table = words[part].T
-        tables = (geometry >> np.uint64(sum(f.bits for f in layouts(config).edge_geometry.fields[:6]))) & np.uint64(1)
-        address = 2 * edges + identity
-        pointer = ((address - events["c"][part]) % size).astype(np.uint64) << np.uint64(position)
-        kernel = np.where(tables != 0, (kernel & ~field) | pointer, kernel)
-        memory[2 * identity], memory[2 * identity + 1], memory[address] = geometry, kernel, table
+        identity = np.arange(part.stop - part.start)
+        population = count - 1 - identity
+        geometry, edge, table = words[part].T
+        address = 3 * count + identity
+        fields = {name: array.copy() for name, array in lay.unpack_array(edge).items()} | {"population": population}
+        pointer = (address - events["c"][part]) % size
+        fields["weight_base"] = np.where(fields["table"] != 0, pointer, fields["weight_base"])
+        memory[2 * population], memory[2 * count + identity] = geometry, pack_array(lay, **fields)
+        memory[address] = table
         batches.append((memory, {name: array[part] for name, array in events.items()} | {"id": identity}, part))
-    return batches, edges
+    return batches, count
 
 
 def check_against_dense(config: CoreConfig, seed: int, cases: int) -> None:
@@ -185,9 +181,9 @@ def check_against_dense(config: CoreConfig, seed: int, cases: int) -> None:
         case, state, lane, weight = batch.expected()
         words, events = batch.words()
         got: list[list[IntArray]] = [[], [], [], []]
-        memories, edges = place_words(config, words, events)
+        memories, count = place_words(config, words, events)
         for memory, some, part in memories:
-            result = expand_events(config, memory, edges, some)
+            result = expand_events(config, memory, count, count, some)
             assert result.unknown_id == result.unknown_channel == 0
             row, lanes = np.nonzero((result.mask[:, None] >> np.arange(config.lanes)) & 1)
             columns = (result.event[row] + part.start, result.state_address[row], lanes,
@@ -222,7 +218,7 @@ def test_literal_synapses_are_the_dense_convolution(name: str, seed: int) -> Non
     words, events = batch.words()
     starts = np.searchsorted(case, np.arange(batch.n + 1))
     for n in range(batch.n):
-        descriptor = EdgeDescriptor.from_words(config, int(words[n, 0]), int(words[n, 1]))
+        descriptor = EdgeDescriptor.from_words(config, int(words[n, 1]), int(words[n, 0]))
         if descriptor.table:
             descriptor = descriptor.with_table_word(config, int(words[n, 2]))
         event = ValueEvent(**{key: int(array[n]) for key, array in events.items()})
@@ -257,11 +253,10 @@ def test_vectorised_equals_literal_on_any_words(name: str, seed: int) -> None:
     for trial in range(20):
         memory = rng.integers(0, 1 << 64, config.memory_words, np.uint64, endpoint=False)
         if trial:  # few channel words, but once any number
-            words = lay.edge_kernel.fields
-            position = sum(field.bits for field in words[:2])
-            clear = np.uint64(((1 << config.depth_word_bits) - 4) << position)
-            memory &= ~clear
+            assert lay.geometry.fields[0].name == lay.table.fields[0].name == "depth_words"
+            memory &= ~np.uint64((1 << config.depth_word_bits) - 4)
         n, edges = (4 if trial == 0 else 25), int(rng.integers(1, config.max_edges + 1))
+        populations = int(rng.integers(config.max_populations + 1))
         low = -(1 << (config.offset_bits - 1))
         events = {
             "id": rng.integers(0, config.max_edges, n),
@@ -271,15 +266,15 @@ def test_vectorised_equals_literal_on_any_words(name: str, seed: int) -> None:
         near = rng.random(n) < 0.6
         for axis in ("x", "y"):
             events[axis] = np.where(near, rng.integers(-6, 12, n), events[axis])
-        reference = Esu(config, memory, edges)
+        reference = Esu(config, memory, edges, populations)
         expected = [(index, operation) for index in range(n)
                     for operation in reference.expand(ValueEvent(**{key: int(a[index]) for key, a in events.items()}))]
-        result = expand_events(config, memory, edges, events)
+        result = expand_events(config, memory, edges, populations, events)
         assert (result.unknown_id, result.unknown_channel) == (reference.unknown_id, reference.unknown_channel)
         assert result.event.tolist() == [index for index, _ in expected]
         assert result.rows() == [operation for _, operation in expected]
         total += len(expected)
-        from_list = expand_events(config, memory.tolist(), edges, events)
+        from_list = expand_events(config, memory.tolist(), edges, populations, events)
         assert from_list.rows() == result.rows()
     assert total > 1000
 
@@ -287,13 +282,13 @@ def test_vectorised_equals_literal_on_any_words(name: str, seed: int) -> None:
 def test_dropped_events_are_counted_and_do_nothing() -> None:
     config = CONFIGS["grai_vip"]
     lay = layouts(config)
-    geometry = lay.edge_geometry.pack(width=4, height=4, x_stride=4)
-    kernel = lay.edge_kernel.pack(kernel_width=1, kernel_height=1, depth_words=1, last_lane=3, source_channels=5)
-    esu = Esu(config, [geometry, kernel], edges=1)
+    geometry = lay.geometry.pack(width=4, height=4, x_stride=4, depth_words=1, last_lane=3)
+    edge = lay.edge.pack(kernel_width=1, kernel_height=1, source_channels=5)
+    esu = Esu(config, [geometry, 0, edge], edges=1, populations=1)
     assert len(esu.expand(ValueEvent(0, 0, 0, 4, 1))) == 1
     assert esu.expand(ValueEvent(0, 0, 0, 5, 1)) == [] and esu.unknown_channel == 1
     assert esu.expand(ValueEvent(1, 0, 0, 0, 1)) == [] and esu.unknown_id == 1
-    result = expand_events(config, [geometry, kernel], 1, {
+    result = expand_events(config, [geometry, 0, edge], 1, 1, {
         "id": [0, 0, 1, 0], "x": [0] * 4, "y": [0] * 4, "c": [4, 5, 0, 0], "v": [1] * 4})
     assert result.event.tolist() == [0, 3] and (result.unknown_id, result.unknown_channel) == (1, 1)
 
@@ -326,15 +321,14 @@ def test_events_of_a_whole_map_make_the_dense_convolution(seed: int) -> None:
         base, weight_base = 64, 4096
         weight_bytes = np.zeros(config.memory_bytes, np.int64)
         weight_bytes[weight_base * 8:weight_base * 8 + stored.size] = stored.ravel()
-        geometry = lay.edge_geometry.pack(state_base=base, width=width, height=height, x_stride=height * words,
-                                          step=step, dilated=dilated)
-        kernel = lay.edge_kernel.pack(
-            kernel_width=kw, kernel_height=kh, depth_words=words, last_lane=(depth - 1) % 4, weight_base=weight_base,
-            weight_x_step=kh * words * 4, source_channels=channels, weight_stride_low=kw * kh * words * 4)
+        geometry = lay.geometry.pack(state_base=base, width=width, height=height, x_stride=height * words,
+                                     depth_words=words, last_lane=(depth - 1) % 4)
+        edge = lay.edge.pack(kernel_width=kw, kernel_height=kh, weight_base=weight_base, source_channels=channels,
+                             weight_stride=kw * kh * words * 4, step=step, dilated=dilated)
         c, x, y = np.nonzero(source)
         events = {"id": np.zeros_like(c), "c": c, "v": source[c, x, y],
                       "x": (x << upsample) - (kw - 1) * dilation + xp, "y": (y << upsample) - (kh - 1) * dilation + yp}
-        result = expand_events(config, [geometry, kernel], 1, events)
+        result = expand_events(config, [geometry, 0, edge], 1, 1, events)
         states = np.zeros((config.memory_words, 4), np.int64)
         for lane in range(4):
             contribution = weight_bytes[result.weight_address + lane] * result.v * (result.mask >> lane & 1)

@@ -57,7 +57,7 @@ def taps(low, kernel, step, dilated, size):
             yield tap, at >> step
 
 
-def esu(words, identifier, channel, anchors, config, strict=True):
+def esu(words, populations, identifier, channel, anchors, config, strict=True):
     """(state word, lane, weight << shift) of every synapse of one event."""
     table, word_bytes = layouts(config), config.word_bits // 8
 
@@ -65,17 +65,16 @@ def esu(words, identifier, channel, anchors, config, strict=True):
         value = words[address // word_bytes] >> (8 * (address % word_bytes)) & 0xFF
         return value - 256 if value > 127 else value
 
-    geometry = table.edge_geometry.unpack(words[2 * identifier])
-    kernel = table.edge_kernel.unpack(words[2 * identifier + 1])
-    assert channel < kernel["source_channels"]
-    y_stride = kernel["depth_words"] | geometry["pad"]
-    stride = kernel["weight_stride_low"] + (
-        geometry["weight_stride_high"] << table.edge_kernel.field("weight_stride_low").bits)
-    first, origin = 0, word_bytes * kernel["weight_base"] + channel * stride
-    if geometry["table"]:
-        kernel = kernel | table.table.unpack(words[kernel["weight_base"] + channel])
+    edge = table.edge.unpack(words[2 * populations + identifier])
+    geometry = table.geometry.unpack(words[2 * edge["population"]])
+    assert channel < edge["source_channels"]
+    y_stride = geometry["depth_words"] | geometry["pad"]
+    kernel = edge | {name: geometry[name] for name in ("depth_words", "last_lane")}
+    first, origin = 0, word_bytes * edge["weight_base"] + channel * edge["weight_stride"]
+    if edge["table"]:
+        kernel = table.table.unpack(words[edge["weight_base"] + channel])
         first, origin = kernel["first_channel"], word_bytes * kernel["weight_base"]
-    if geometry["follow"]:
+    if edge["follow"]:
         lanes_of = {channel // config.lanes: range(channel % config.lanes, channel % config.lanes + 1)}
         unit = 1
     else:
@@ -86,15 +85,15 @@ def esu(words, identifier, channel, anchors, config, strict=True):
         head = first // config.lanes
         lanes_of[head] = range(first % config.lanes, lanes_of[head].stop)
     for (tap_x, x), (tap_y, y) in itertools.product(
-            taps(anchors[0], kernel["kernel_width"], geometry["step"], geometry["dilated"], geometry["width"]),
-            taps(anchors[1], kernel["kernel_height"], geometry["step"], geometry["dilated"], geometry["height"])):
-        at = origin + tap_x * kernel["weight_x_step"] + tap_y * unit
+            taps(anchors[0], kernel["kernel_width"], edge["step"], edge["dilated"], geometry["width"]),
+            taps(anchors[1], kernel["kernel_height"], edge["step"], edge["dilated"], geometry["height"])):
+        at = origin + (tap_x * kernel["kernel_height"] + tap_y) * unit
         for op, (word, lanes) in enumerate(lanes_of.items()):
             state = geometry["state_base"] + x * geometry["x_stride"] + y * y_stride + word
             for lane in lanes:
-                weight = byte(at if geometry["follow"] else at + config.lanes * op + lane)
-                yield state, lane, weight << geometry["shift"]
-            if strict and not geometry["follow"]:
+                weight = byte(at if edge["follow"] else at + config.lanes * op + lane)
+                yield state, lane, weight << edge["shift"]
+            if strict and not edge["follow"]:
                 for lane in set(range(config.lanes)) - set(lanes):
                     assert byte(at + config.lanes * op + lane) == 0, "weights outside an op's lanes are zeros"
 
@@ -123,6 +122,7 @@ def image_synapses(image, program, destination):
             for c, x, y in itertools.product(*map(range, source.shape)):
                 anchors = peg(axon, x, y, config)
                 if anchors is not None:
-                    for state, lane, weight in esu(words, axon["id"], c + axon["c_offset"], anchors, config):
+                    channel = c + axon["c_offset"]
+                    for state, lane, weight in esu(words, image.populations, axon["id"], channel, anchors, config):
                         found[(source.name, c, x, y, *place[state, lane])] += weight
     return Counter({synapse: weight for synapse, weight in found.items() if weight})

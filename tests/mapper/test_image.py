@@ -68,10 +68,11 @@ def words_of(image, category, name):
 def test_population_and_parameter_words(network, config, pad):
     program, image = compile_network(network, config, pad=pad)
     table, words = layouts(config), image.memory()
-    identifiers, end = 0, 2 * image.edges + image.populations
+    identifiers, end = 0, 2 * image.populations + image.edges
     hosted = [population for population in program.populations if population.name not in program.inputs]
     for index, population in enumerate(hosted):
-        fields = table.population.unpack(words[2 * image.edges + index])
+        fields = table.population.unpack(words[2 * index + 1])
+        geometry = table.geometry.unpack(words[2 * index])
         depth, width, height = population.shape
         incoming, outgoing = program.edges_into(population.name), program.edges_from(population.name)
         assert (fields["depth"], fields["width"], fields["height"]) == population.shape
@@ -80,7 +81,7 @@ def test_population_and_parameter_words(network, config, pad):
         assert fields["axons"] == len(outgoing) + program.outputs.count(population.name)
         assert fields["base"] == end, "blocks follow each other"
         depthwise = any(edge.groups == program.population(edge.source).shape[0] == depth for edge in incoming)
-        assert fields["pad"] == (pad and depthwise)
+        assert fields["pad"] == (pad and depthwise), "all of these networks have room for it"
         names = ("bias", "multiplier", "shift")
         columns = [np.broadcast_to(getattr(population, name), depth) for name in names]
         rows = [{name: int(column[c]) for name, column in zip(names, columns, strict=True)} for c in range(depth)]
@@ -91,10 +92,13 @@ def test_population_and_parameter_words(network, config, pad):
         positions = -(-depth // config.lanes) | fields["pad"]
         end = first + count + width * height * positions
         assert not any(words[first + count:end]), "states start at zero"
+        assert geometry == {
+            "depth_words": -(-depth // config.lanes), "last_lane": (depth - 1) % config.lanes, "width": width,
+            "height": height, "state_base": first + count, "x_stride": height * positions, "pad": fields["pad"],
+            "max": int(population.type == NeuronType.MAX)}
         for edge in incoming:
-            geometry = table.edge_geometry.unpack(words[2 * identifiers])
-            assert geometry["max"] == (population.type == NeuronType.MAX) and geometry["pad"] == fields["pad"]
-            assert geometry["state_base"] == first + count
+            word = table.edge.unpack(words[2 * image.populations + identifiers])
+            assert word["population"] == index and word["shift"] == edge.shift
             assert image.manifest["edge_table"][identifiers]["name"] == edge.name
             identifiers += 1
     assert identifiers == image.edges
@@ -128,8 +132,8 @@ def test_equal_depthwise_kernels_are_stored_once():
         network.output(network.depthwise("x", "in", weights))
         _, image = compile_network(network, config)
         assert len(words_of(image, "weights", "in->x")) == words
-        kernel = layouts(config).edge_kernel.unpack(image.memory()[1])
-        assert kernel["weight_stride_low"] == (0 if words == 2 else 9) and kernel["weight_x_step"] == 3
+        edge = layouts(config).edge.unpack(image.memory()[2])
+        assert edge["weight_stride"] == (0 if words == 2 else 9)
 
 
 def test_an_even_number_of_words_is_padded_only_where_depthwise_edges_lead_and_if_asked():
@@ -141,6 +145,25 @@ def test_an_even_number_of_words_is_padded_only_where_depthwise_edges_lead_and_i
         network.output(getattr(network, build)("x", "in", weights))
         _, image = compile_network(network, config, pad=pad)
         assert image.manifest["population_table"][0]["y_stride"] == stride
+
+
+@pytest.mark.parametrize(("size", "stride", "strides"), [
+    ((26, 25), 1, (3, 3)), ((30, 25), 1, (3, 2)), ((30, 30), 1, (2, 2)), ((36, 36), 2, (2, 3))])
+def test_padding_takes_only_what_the_memory_has_left(size, stride, strides):
+    """Depthwise layers of 2 words per position in 4,096 words: padded in their order, where a third still fits."""
+    network = Network("net")
+    network.input("in", (8, *size))
+    network.depthwise("a", "in", np.arange(72).reshape(8, 3, 3), padding=1)
+    network.output(network.depthwise("b", "a", np.arange(72).reshape(8, 3, 3), padding=1, stride=stride))
+    config = CoreConfig(name="tight", address_bits=12)
+    _, image = compile_network(network, config)
+    assert tuple(entry["y_stride"] for entry in image.manifest["population_table"]) == strides
+    _, without = compile_network(network, config, pad=False)
+    positions = [np.prod(network.shape(name)[1:]) for name in ("a", "b")]
+    assert len(image) == len(without) + sum(
+        n for n, y_stride in zip(positions, strides, strict=True) if y_stride == 3) <= config.memory_words
+    room = config.memory_words - len(image)
+    assert all(n > room for n, y_stride in zip(positions, strides, strict=True) if y_stride == 2)
 
 
 def test_kernels_of_sixteen_tell_the_axon_a_coarse_extent():
@@ -231,8 +254,8 @@ def test_damaged_files_are_refused(tmp_path):
     for name, content, message in (
         ("image.bin", data[:-8], "bytes, needs"),
         ("image.bin", bytes([data[0] ^ 1]) + data[1:], "checksum"),
-        ("manifest.json", "{}", "not synapress-image version 1"),
-        ("manifest.json", manifest.replace('"version": 1', '"version": 2'), "not synapress-image version 1"),
+        ("manifest.json", "{}", "not synapress-image version 2"),
+        ("manifest.json", manifest.replace('"version": 2', '"version": 1'), "not synapress-image version 2"),
         ("manifest.json", manifest.replace('"sha256"', '"sha"'), "lacks sha256"),
         ("manifest.json", manifest[:100], "no image in"),
     ):

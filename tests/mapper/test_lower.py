@@ -114,12 +114,11 @@ def test_large_kernels_become_several_at_other_offsets():
     assert [edge.padding for edge in edges] == [(0, 0), (0, -14), (-14, 0), (-14, -14)]
 
 
-@pytest.mark.parametrize(("step_bits", "stride_bits", "pieces"), [
-    (13, 16, [(4, 4)]), (5, 16, [(4, 2)] * 2), (13, 7, [(2, 4)] * 2), (13, 6, [(1, 4)] * 4), (4, 5, [(2, 1)] * 8),
-    (13, 5, [(1, 2)] * 8)])
-def test_kernels_are_split_where_distances_between_weights_do_not_fit(step_bits, stride_bits, pieces):
-    """12 bytes per position: columns of so many rows, kernels of so many columns, that the distances fit."""
-    config = CoreConfig(name="narrow", weight_step_bits=step_bits, weight_stride_bits=stride_bits)
+@pytest.mark.parametrize(("stride_bits", "pieces"), [
+    (16, [(4, 4)]), (7, [(2, 4)] * 2), (6, [(1, 4)] * 4), (5, [(1, 2)] * 8)])
+def test_kernels_are_split_where_distances_between_weights_do_not_fit(stride_bits, pieces):
+    """12 bytes per position: kernels of so many columns and rows that the distance of two channels fits."""
+    config = CoreConfig(name="narrow", weight_stride_bits=stride_bits)
     program = lower(single("conv", (2, 6, 6), np.ones((12, 2, 4, 4), int)))
     legal = legalise(program, config)
     assert [edge.weights.shape[2:] for edge in legal.edges] == pieces

@@ -158,15 +158,16 @@ def test_where_the_words_of_connectivity_go(seed: int) -> None:
             for region in core.manifest["regions"]:
                 words[region["category"]] += region["words"]
         inputs = sum(len(entry["axons"]) for entry in image.manifest["inputs"])
-        assert words["edge descriptors"] == 2 * real.descriptors and words["tables"] == real.tables
+        assert words["edge descriptors"] == real.descriptors and words["tables"] == real.tables
         assert words["axons"] + inputs == real.axons + real.output_axons
-        assert words["population words"] == real.population_words
+        assert words["population words"] == real.population_words and words["geometry words"] == real.geometry_words
         assert sum(real.layers.values()) == real.words - real.output_axons
-    program = lower(ZOO["mobilenet"](None))
-    assert real_connectivity(cut(program, CoreConfig(), pad=False)).factor > 70
-    assert real_connectivity(cut(program, CoreConfig())).factor > 60
-    assert real_connectivity(cut(lower(ZOO["resnet50"](None)), CoreConfig())).factor > 95
-    assert real_connectivity(cut(lower(ZOO["resnet101"](None)), CoreConfig())).factor > 100
+
+
+@pytest.mark.parametrize(("name", "least"), [("mobilenet", 70), ("resnet50", 100), ("resnet101", 100)])
+def test_how_far_below_the_paper_the_words_of_connectivity_are(name: str, least: int) -> None:
+    """At the same cuts."""
+    assert real_connectivity(cut(lower(ZOO[name](None)), CoreConfig())).factor >= least
 
 
 def test_no_exchange_of_two_cores_helps_any_more(seed: int) -> None:

@@ -70,13 +70,6 @@ LIMITS = {
     "weight stride": (
         "edge weight_stride", "result", program((2, 4, 4), (252, 1, 1), np.ones((252, 2, 16, 16), np.int8)),
         program((2, 4, 4), (256, 1, 1), np.ones((256, 2, 16, 16), np.int8))),
-    "weight column": (
-        "edge weight_x_step", "result", program((1, 4, 4), (508, 1, 1), np.ones((508, 1, 2, 16), np.int8)),
-        program((1, 4, 4), (512, 1, 1), np.ones((512, 1, 2, 16), np.int8))),
-    "weight column of a table": (
-        "edge weight_x_step", "result",
-        program((2, 4, 4), (1016, 1, 1), np.ones((1016, 1, 2, 16), np.int8), groups=2),
-        program((2, 4, 4), (1020, 1, 1), np.ones((1020, 1, 2, 16), np.int8), groups=2)),
     "product shift": ("edge shift", "result", program(product_shift=7), program(product_shift=8)),
     "highest weight": ("weight range", "result", program(weights=kernel(1) * 127), program(weights=kernel(1) * 128)),
     "lowest weight": ("weight range", "result", program(weights=kernel(1) * -128), program(weights=kernel(1) * -129)),

@@ -36,12 +36,15 @@ def check(words, edges=IMAGE.edges, populations=IMAGE.populations):
 
 
 def population(name):
-    return 2 * IMAGE.edges + POPULATIONS[name]["index"]
+    return 2 * POPULATIONS[name]["index"] + 1
 
 
-SHARED, FOLLOW, GROUPED = (2 * KINDS[kind] for kind in ("shared", "depthwise", "table"))
-GEOMETRY, KERNEL, ROW, WORD, AXON = (
-    TABLE.edge_geometry, TABLE.edge_kernel, TABLE.table, TABLE.population, TABLE.axon)
+def geometry(name):
+    return 2 * POPULATIONS[name]["index"]
+
+
+SHARED, FOLLOW, GROUPED = (2 * IMAGE.populations + KINDS[kind] for kind in ("shared", "depthwise", "table"))
+GEOMETRY, EDGE, ROW, WORD, AXON = TABLE.geometry, TABLE.edge, TABLE.table, TABLE.population, TABLE.axon
 TOP = CONFIG.memory_words - 1
 LOCAL_AXON, HOST_AXON = POPULATIONS["conv"]["base"], POPULATIONS["dense"]["base"]
 
@@ -57,23 +60,21 @@ REFUSED = {
     "population base in the descriptors": (population("conv"), WORD, {"base": 3}, r"field 'base': 3 is outside"),
     "population base in another block": (population("grouped"), WORD, {"base": POPULATIONS["conv"]["base"] + 5},
                                          r"lies in the block of population 0"),
-    "state base below": (SHARED, GEOMETRY, {"state_base": 0}, r"geometry word, field 'state_base': 0 is outside"),
-    "state base above": (SHARED, GEOMETRY, {"state_base": TOP}, r"geometry word, field 'state_base': 32767"),
-    "edge width": (FOLLOW, GEOMETRY, {"width": 200}, r"field 'state_base'"),
-    "edge height": (FOLLOW, GEOMETRY, {"height": 200}, r"field 'state_base'"),
-    "x stride": (SHARED, GEOMETRY, {"x_stride": 1}, r"geometry word, field 'x_stride': 1, but that of population"),
-    "pad": (FOLLOW, GEOMETRY, {"pad": 0}, r"field 'pad': 0, but that of population 2 is 1"),
-    "max": (FOLLOW, GEOMETRY, {"max": 1}, r"field 'max': 1"),
-    "table and follow": (FOLLOW, GEOMETRY, {"table": 1}, r"'follow': set together with 'table'"),
-    "depth words": (SHARED + 1, KERNEL, {"depth_words": 0}, r"kernel word, field 'depth_words': 0"),
-    "other depth words": (SHARED + 1, KERNEL, {"depth_words": 1}, r"kernel word, field 'depth_words': 1, but"),
-    "weight base": (SHARED + 1, KERNEL, {"weight_base": TOP}, r"kernel word, field 'weight_base': 32767"),
-    "weight step": (SHARED + 1, KERNEL, {"weight_base": TOP - 1000, "weight_x_step": 8191, "kernel_width": 16},
-                    r"kernel word, field 'weight_base'"),
-    "weight stride": (GROUPED, GEOMETRY, {"table": 0, "weight_stride_high": 255}, r"kernel word, field 'weight_base'"),
-    "depthwise channels": (FOLLOW + 1, KERNEL, {"source_channels": 13}, r"field 'source_channels': 13 .*, 12\]"),
-    "table base": (GROUPED + 1, KERNEL, {"weight_base": TOP - 2}, r"kernel word, field 'weight_base': 32765"),
-    "table row's weights": (GROUPED_ROW, ROW, {"weight_base": TOP}, r"table of edge 1, channel 3 .*'weight_base'"),
+    **{f"geometry {field}": (geometry("depthwise"), GEOMETRY, {field: value},
+                             rf"geometry word of population 2, field '{field}': {value}, but what follows .* is \d+")
+       for field, value in (("state_base", 0), ("width", 200), ("height", 9), ("x_stride", 1), ("depth_words", 0),
+                            ("last_lane", 3), ("pad", 0), ("max", 1))},
+    "maximum without max": (geometry("pool"), GEOMETRY, {"max": 0}, r"population 3, field 'max': 0"),
+    "edge of another population": (SHARED, EDGE, {"population": 1}, r"edge word of ID 0, field 'population': 1, but"),
+    "edge of no population": (SHARED, EDGE, {"population": 31}, r"edge word of ID 0, field 'population': 31, but"),
+    "table and follow": (FOLLOW, EDGE, {"table": 1}, r"'follow': set together with 'table'"),
+    "weight base": (SHARED, EDGE, {"weight_base": TOP}, r"edge word of ID 0, field 'weight_base': 32767"),
+    "kernel size": (SHARED, EDGE, {"weight_base": TOP - 100, "kernel_width": 16, "kernel_height": 16},
+                    r"edge word of ID 0, field 'weight_base'"),
+    "weight stride": (SHARED, EDGE, {"weight_base": TOP - 1000, "weight_stride": 65535}, r"field 'weight_base'"),
+    "depthwise channels": (FOLLOW, EDGE, {"source_channels": 13}, r"field 'source_channels': 13 .*, 12\]"),
+    "table base": (GROUPED, EDGE, {"weight_base": TOP - 2}, r"edge word of ID 1, field 'weight_base': 32765"),
+    "table row's weights": (GROUPED_ROW, ROW, {"weight_base": TOP}, r"table of ID 1, channel 3 .*'weight_base'"),
     "table row's first channel": (GROUPED_ROW, ROW, {"first_channel": 12}, r"channel 3 .*'first_channel': 12"),
     "table row's depth words": (GROUPED_ROW, ROW, {"depth_words": 3}, r"channel 3 .*'depth_words': 3"),
     "table row without words": (GROUPED_ROW, ROW, {"depth_words": 0}, r"channel 3 .*'depth_words': 0"),
@@ -126,11 +127,11 @@ def reachable(words, config, edges, populations):
     found = set()
     span = range(-(1 << config.kernel_bits), 12)
     owners = [index for index in range(populations) for _ in range(layouts(config).population.unpack(
-        words[2 * edges + index])["edges"])]
+        words[2 * index + 1])["edges"])]
     for identifier in range(edges):
-        channels = layouts(config).edge_kernel.unpack(words[2 * identifier + 1])["source_channels"]
+        channels = layouts(config).edge.unpack(words[2 * populations + identifier])["source_channels"]
         for channel, anchors in itertools.product({0, channels - 1}, itertools.product(span, span)):
-            synapses = esu(words, identifier, channel, anchors, config, strict=False)
+            synapses = esu(words, populations, identifier, channel, anchors, config, strict=False)
             found |= {(owners[identifier], word) for word, _, _ in synapses}
     return found
 
@@ -142,8 +143,8 @@ def test_what_passes_stays_inside_its_states(network, config, data):
     """A random field of a random word gets a random value: the image is refused, or all its events are harmless."""
     _, image = compile_network(network, config)
     words, table = image.memory(), layouts(config)
-    address = data.draw(st.integers(0, 2 * image.edges + image.populations - 1))
-    layout = table.population if address >= 2 * image.edges else (table.edge_geometry, table.edge_kernel)[address % 2]
+    address = data.draw(st.integers(0, 2 * image.populations + image.edges - 1))
+    layout = table.edge if address >= 2 * image.populations else (table.geometry, table.population)[address % 2]
     field = data.draw(st.sampled_from([field for field in layout.fields if field.bits]))
     value = data.draw(st.sampled_from([field.low, field.high]) | st.integers(field.low, field.high))
     words[address] = layout.pack(layout.unpack(words[address]) | {field.name: value})
@@ -156,7 +157,7 @@ def test_what_passes_stays_inside_its_states(network, config, data):
         assert "field '" in refused or "bits above" in refused
         return
     for owner, word in reachable(words, config, image.edges, image.populations):
-        fields = table.population.unpack(words[2 * image.edges + owner])
+        fields = table.population.unpack(words[2 * owner + 1])
         first = fields["base"] + fields["axons"] + (1 if fields["uniform"] else fields["depth"])
         stride = -(-fields["depth"] // config.lanes) | fields["pad"]
         assert first <= word < first + fields["width"] * fields["height"] * stride
