@@ -74,8 +74,6 @@ MUTATIONS = (
              "where.eq(self.populations << 1)", "where.eq(0)", ESU),
     Mutation("ESU: geometry of the next population", "rtl/esu_descriptor.py", "where.eq(edge.population << 1)",
              "where.eq((edge.population + 1) << 1)", ESU),
-    Mutation("ESU: geometry of the population before kept", "rtl/esu_descriptor.py",
-             "with m.If(got_geometry):", "with m.If(got_geometry & ~held):", ESU),
     Mutation("ESU: rows of a table word's depth apart", "rtl/esu_descriptor.py",
              "with m.If(got_geometry):", "with m.If(got_geometry | got_table):", ESU),
     Mutation("ESU: a table word's depth ignored", "rtl/esu_descriptor.py",
