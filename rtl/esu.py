@@ -20,7 +20,7 @@ class Esu(wiring.Component):
 
     Ports:
         event: stream of events (`value_layout`), VALUE only.
-        descriptor: ReadPort to edge descriptors and kernel tables.
+        descriptor: ReadPort to edge, geometry and table words.
         edges: IDs in use; one at or above it is unknown. populations: those of the core, whose words lie before the
             edge words. Neither must change while busy.
         op: stream of operations (`rtl.ports.op_layout`). Addresses that overflow wrap.

@@ -124,7 +124,7 @@ class Work:
         generator.shuffle(combinations)
         self.edges = min(len(combinations), config.max_edges - generator.randrange(2))
         combinations = combinations[:self.edges]
-        # Each population has one edge, or a few that find the same geometry: the last one's.
+        # Edges may share a population: they find the geometry that came with the last of them.
         self.populations = some(generator, min(self.edges, config.max_populations) // 2 + 1, config.max_populations,
                                 config.max_populations)
         owners = [generator.randrange(self.populations) for _ in combinations]
