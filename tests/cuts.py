@@ -10,6 +10,7 @@ from golden.mesh import Mesh, decode_frame, encode_frame
 from golden.neuron import unpack_states
 from golden.program import Program
 from mapper.cut import cut
+from mapper.errors import RuleError
 from mapper.fragments import Core, CutProgram, Grid
 from mapper.mesh import MeshImage, build_mesh
 from mapper.network import Network
@@ -120,8 +121,21 @@ def compare(
     return mesh, fired
 
 
-def random_mesh(rng: np.random.Generator, program: Program, config: CoreConfig) -> tuple[CutProgram, MeshImage]:
-    """A random cut on a random mesh."""
-    result = random_cut(rng, program, config)
-    size = (int(rng.integers(1, 5)), int(rng.integers(1, 5)))
-    return result, build_mesh(result, random_places(rng, result, size), size, pad=bool(rng.integers(2)))
+def random_mesh(
+    rng: np.random.Generator, program: Program, config: CoreConfig, *, size: Core | None = None, outputs: bool = True,
+) -> tuple[CutProgram, MeshImage]:
+    """A random cut on a mesh of this or a random size; what needs too many IDs or ends of a core is drawn again.
+
+    Args:
+        outputs: see `random_cut`.
+    """
+    for _ in range(50):
+        result = random_cut(rng, program, config, outputs=outputs)
+        columns, rows = size or (int(rng.integers(1, 5)), int(rng.integers(1, 5)))
+        places = random_places(rng, result, (columns, rows))
+        try:
+            return result, build_mesh(result, places, (columns, rows), pad=bool(rng.integers(2)))
+        except RuleError as error:
+            if not all("number of" in violation.rule for violation in error.violations):
+                raise
+    raise AssertionError(f"no cut of {program.name} fits")

@@ -6,31 +6,15 @@ import pytest
 from golden import dense
 from golden.core import Core
 from golden.mesh import decode_frame, encode_frame
-from golden.program import Program
-from mapper.errors import RuleError
-from mapper.fragments import CutProgram
 from mapper.lower import lower
-from mapper.mesh import MeshImage, build_mesh
 from mapper.plan import TABLE
 from synapress import simulate
 from synapress.compare import compare, golden_frames
-from tests.cuts import ROOMY, cut_network, random_cut
+from tests.cuts import ROOMY, cut_network, random_mesh
 from tests.networks import random_input
 
 STALLS = [(0.0, 0.0), (0.5, 0.0), (0.0, 0.9), (0.3, 0.3)]
 PLACE = (0, 0)
-
-
-def on_one_core(rng: np.random.Generator, program: Program, whole: bool) -> tuple[CutProgram, MeshImage]:
-    """A random cut whose fragments all fit one core: others, which need too many IDs or ends, are drawn again."""
-    for _ in range(50):
-        result = random_cut(rng, program, ROOMY, outputs=not whole)
-        try:
-            return result, build_mesh(result, {fragment.name: PLACE for fragment in result.hosted}, (1, 1))
-        except RuleError as error:
-            if not all("number of" in violation.rule for violation in error.violations):
-                raise
-    raise AssertionError(f"no cut of {program.name} fits a core")
 
 
 def check_networks(seed: int, numbers: range) -> None:
@@ -40,7 +24,7 @@ def check_networks(seed: int, numbers: range) -> None:
         rng = np.random.default_rng([seed, 700, number])
         network = cut_network(rng, layers=int(rng.integers(2, 6)))
         program, whole = lower(network), number % 2 == 0
-        result, mesh = on_one_core(rng, program, whole)
+        result, mesh = random_mesh(rng, program, ROOMY, size=(1, 1), outputs=not whole)
         image, inputs = mesh.images[PLACE], [random_input(rng, network) for _ in range(3 if whole else 1)]
         frames = [encode_frame(maps, mesh.manifest["inputs"], ROOMY) for maps in inputs]
         core = Core(ROOMY, image.parts, edges=image.edges, populations=image.populations)
