@@ -6,6 +6,7 @@ depthwise kernels and maxima, shifted views tap by tap. `golden.network` is made
 independent reference. The convolution is that of Bamberg et al., arXiv 2112.07019, section 3.
 """
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from math import gcd
@@ -28,6 +29,8 @@ _MOST_PIECES = 8
 """Pieces of a sum in float32, each below its bound, before one in float64 is faster."""
 _CHUNK_ELEMENTS = 1 << 24
 """Gathered elements at a time: bounds the working memory, 64 MB in float32."""
+_SPARSE = 4
+"""Scatters are thought of where at most one in so many neurons fires."""
 _ROW_COST = 60
 """Cost of adding one element to a scattered row, in multiplications of a matrix product."""
 _CALL_COST = 1_500_000
@@ -88,15 +91,6 @@ def phases(edge: Edge, axis: int, source_size: int, size: int) -> list[Phase]:
     return result
 
 
-def fan_out(edge: Edge, axis: int, source_size: int, size: int) -> npt.NDArray[np.int64]:
-    """Surviving taps along one axis by source coordinate: padding and stride phase are no taps."""
-    counts = np.zeros(source_size, np.int64)
-    for phase in phases(edge, axis, source_size, size):
-        for tap in phase.taps:
-            counts[tap.sources] += 1
-    return counts
-
-
 def check(edge: Edge, source: Population, destination: Population) -> None:
     """Whether an edge's weights fit its ends.
 
@@ -113,63 +107,68 @@ def check(edge: Edge, source: Population, destination: Population) -> None:
                            f"'{source.name}' to {results} of '{destination.name}' in {edge.groups} groups")
 
 
-def bound(edge: Edge, largest: int) -> int:
-    """What no sum of the edge exceeds in magnitude, nor any part of it, for values up to `largest`."""
-    weights = np.abs(edge.weights.astype(np.int64))
-    return int(weights.sum(axis=(1, 2, 3)).max(initial=0)) * largest << edge.shift
+def magnitude(edge: Edge) -> int:
+    """What no sum of the edge exceeds, nor any part of it, for values of magnitude 1; without the product shift."""
+    size = np.abs(edge.weights, dtype=np.int32 if edge.weights.dtype == np.int8 else np.int64)
+    return int(size.sum(axis=(1, 2, 3), dtype=np.int64).max(initial=0))
 
 
-def integrate(edge: Edge, source: Array, states: Array, kind: int, state_bits: int) -> None:
+def largest(values: Array) -> int:
+    """The largest magnitude of values, at least 1."""
+    return max(1, int(values.max(initial=0)), -int(values.min(initial=0)))
+
+
+def integrate(edge: Edge, source: Array, states: Array, kind: int, state_bits: int, reach: int) -> None:
     """Let the events of feature maps act on states, in place.
 
     Args:
         edge: its weights fit (`check`).
         source: values (N, D, W, H), integers; a zero is no event.
-        states: (N, D, W, H), int32 or int64, large enough for the sums (`bound`); they are not wrapped.
+        states: (N, D, W, H), int32 or int64, large enough for the sums; they are not wrapped.
         kind: the destination's `NeuronType`. A maximum compares products wrapped to `state_bits`.
+        reach: magnitude(edge) · largest(source), or more.
     """
     if kind == NeuronType.MAX or edge.groups == source.shape[1] == states.shape[1]:
         _by_taps(edge, source, states, kind, state_bits)
         return
-    largest = max(1, int(source.max(initial=0)), -int(source.min(initial=0)))
-    plain = bound(edge, largest) >> edge.shift
-    blocks = _sparse(edge, source, states) if edge.groups == 1 and plain < _EXACT_FLOAT64 else None
+    blocks = _sparse(edge, source, states) if edge.groups == 1 and reach < _EXACT_FLOAT64 else None
     if blocks is not None:
-        _scatter(edge, source, states, np.float32 if plain < _EXACT_FLOAT32 else np.float64, blocks)
+        _scatter(edge, source, states, np.float32 if reach < _EXACT_FLOAT32 else np.float64, blocks)
     else:
-        _gather(edge, source, states, largest)
+        _gather(edge, source, states, reach)
 
 
 # -- matrix product with gathered columns ------------------------------------------------------
 
 
-def _pieces(weights: Array, largest: int) -> tuple[Any, list[slice]]:
+def _pieces(weights: Array, most: int, reach: int) -> tuple[Any, list[slice]]:
     """Number type, and pieces of the terms whose sums are exact in it; `weights` are (rows, terms)."""
+    if reach < _EXACT_FLOAT32:
+        return np.float32, [slice(None)]
     size = np.abs(weights.astype(np.int64))
-    terms, total = weights.shape[1], int(size.sum(axis=1).max(initial=0)) * largest
+    terms, total = weights.shape[1], int(size.sum(axis=1).max(initial=0)) * most
     for count in range(1, _MOST_PIECES + 1):
         edges = [terms * i // count for i in range(count + 1)]
-        pieces = [slice(low, high) for low, high in zip(edges, edges[1:], strict=False) if low < high]
+        pieces = [slice(low, high) for low, high in itertools.pairwise(edges) if low < high]
         if total < _EXACT_FLOAT32 * count and all(
-                int(size[:, piece].sum(axis=1).max(initial=0)) * largest < _EXACT_FLOAT32 for piece in pieces):
+                int(size[:, piece].sum(axis=1).max(initial=0)) * most < _EXACT_FLOAT32 for piece in pieces):
             return np.float32, pieces
     count = total // _EXACT_FLOAT64 + 1  # a term has at most 24 bits, so that halving the terms halves the bound
-    while count > 1 and any(int(size[:, i::count].sum(axis=1).max()) * largest >= _EXACT_FLOAT64 for i in range(count)):
+    while count > 1 and any(int(size[:, i::count].sum(axis=1).max()) * most >= _EXACT_FLOAT64 for i in range(count)):
         count *= 2
     return np.float64, [slice(first, None, count) for first in range(count)]
 
 
-def _gather(edge: Edge, source: Array, states: Array, largest: int) -> None:
+def _gather(edge: Edge, source: Array, states: Array, reach: int) -> None:
     number, depth, width, height = source.shape
-    groups, per_group = edge.groups, depth // edge.groups
-    results = states.shape[1]
+    groups, results = edge.groups, states.shape[1]
     for column in phases(edge, 0, width, states.shape[2]):
         for row in phases(edge, 1, height, states.shape[3]):
             if not column.taps or not row.taps:
                 continue
             taps = np.ix_([tap.tap for tap in column.taps], [tap.tap for tap in row.taps])
             weights = edge.weights[:, :, taps[0], taps[1]].reshape(results, -1)
-            dtype, pieces = _pieces(weights, largest)
+            dtype, pieces = _pieces(weights, largest(source), reach)
             matrix = weights.reshape(groups, results // groups, -1).astype(dtype)
             positions = column.count * row.count
             shape = (depth, len(column.taps), len(row.taps))
@@ -182,7 +181,6 @@ def _gather(edge: Edge, source: Array, states: Array, largest: int) -> None:
                     product = (matrix[:, :, piece] @ columns[:, piece]).reshape(
                         results, len(part), column.count, row.count).transpose(1, 0, 2, 3)
                     target += _shifted(product, edge.shift, states.dtype)
-    assert per_group * groups == depth
 
 
 def _shifted(product: Array, shift: int, dtype: Any) -> Array:
@@ -212,6 +210,8 @@ def _sparse(edge: Edge, source: Array, states: Array) -> int | None:
     depth, results = source.shape[1], states.shape[1]
     taps, strides = edge.weights[0, 0].size, edge.stride[0] * edge.stride[1]
     firing = source != 0
+    if np.count_nonzero(firing) * _SPARSE > firing.size:
+        return None
     dense = states[0, 0].size * len(states) * taps * depth * results / (1 << 2 * edge.upsample)
     best, cost = None, float(dense)
     blocks = 1
@@ -270,8 +270,7 @@ def _targets(
 def _by_taps(edge: Edge, source: Array, states: Array, kind: int, state_bits: int) -> None:
     """Products of shifted views: depthwise sums, and maxima of any kernel."""
     results, per_group = states.shape[1], source.shape[1] // edge.groups
-    largest = max(1, int(source.max(initial=0)), -int(source.min(initial=0)))
-    heaviest = int(np.abs(edge.weights.astype(np.int64)).max(initial=0)) * largest << edge.shift
+    heaviest = largest(edge.weights) * largest(source) << edge.shift
     wraps = kind == NeuronType.MAX and heaviest >= 1 << (state_bits - 1)
     dtype = np.int64 if heaviest >= 1 << 31 else states.dtype
     columns, rows = (phases(edge, i, source.shape[2 + i], states.shape[2 + i]) for i in (0, 1))

@@ -1,167 +1,138 @@
 """Cycles of a layer on the event core: its events as word operations, and these through the model of the pipeline.
 
 The cycles of a layer are those in which the ESU or the neuron update of an otherwise idle core is busy when it is given
-all events of the layer, edge after edge, without a pause. The evaluation of its population is counted apart. Where
+all events of the layer, edge after edge, without a pause. They are exact: the figures of the hardware's counters. A
+large layer is replayed in samples, which is an estimate. The evaluation of its population is counted apart. Where
 events come slower, or an evaluation wants the memory in between, a layer takes longer.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from golden.config import CoreConfig
-from golden.peg import hits
+from golden.errors import NetworkError
 from golden.pipeline import Cycles, Work, replay
-from golden.program import Edge, Population, Program
-
-IntArray = npt.NDArray[np.int64]
+from golden.program import Population, Program
+from golden.work import EdgeWork, Events, IntArray, Place
 
 MINIMUM = 4
 """Cycles that the ESU needs for an event, however few operations it has: a beat."""
-FILL = 23
-"""Cycles from the first event offered to the first state written, less those of its operations."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Place:
-    """Where an edge lies in its core, as far as it decides on banks. The default is as good as any."""
-
-    identity: int = 0
-    state_base: int = 0
-    weight_base: int = 0
-    table_base: int = 0
-    y_stride: int | None = None
-    """Words from one row to the next; default: the channel words, made odd for a depthwise edge."""
-
-
-def places(manifest: Mapping[str, Sequence[Mapping[str, int]]]) -> dict[str, Place]:
-    """The places of all edges of a one-core image, from its manifest, by name."""
-    populations = {entry["name"]: entry for entry in manifest["population_table"]}
-    result = {}
-    for edge in manifest["edge_table"]:
-        population = populations[edge["destination"]]
-        result[str(edge["name"])] = Place(
-            identity=edge["id"], state_base=population["state_base"], y_stride=population["y_stride"],
-            weight_base=edge["weight_base"], table_base=edge["table_base"] or 0)
-    return result
-
-
-# -- one edge ----------------------------------------------------------------------------------
+FILL = 22
+"""Cycles of a single event of any number of operations, from its offer to its last state written, beyond those."""
+STRETCHES = 16
+"""Samples of an edge that is too large to be replayed."""
+EVALUATION_FILL = 13
+"""Cycles of an evaluation before its first neuron and after its last."""
 
 
 @dataclass(frozen=True)
-class _Axis:
-    """By source coordinate: whether the neuron sends, its first tap (flipped) and destination, and how many there are."""
+class LayerCycles:
+    """What a layer takes of the core's time, in cycles."""
 
-    sends: npt.NDArray[np.bool_]
-    tap: IntArray
-    neuron: IntArray
-    count: IntArray
-    tap_step: int
-    neuron_step: int
-
-
-def _axis(edge: Edge, axis: int, source_size: int, size: int, config: CoreConfig) -> _Axis:
-    taps, stride, dilation = edge.weights.shape[2 + axis], edge.stride[axis], edge.dilation[axis]
-    extent = (taps - 1) * dilation + 1
-    anchor = (np.arange(source_size, dtype=np.int64) << edge.upsample) + edge.padding[axis] + 1 - extent
-    reach = anchor[:, np.newaxis] + np.arange(taps) * dilation
-    neuron = reach // stride
-    inside = (reach % stride == 0) & (neuron >= 0) & (neuron < size)
-    first = inside.argmax(axis=1)
-    return _Axis(
-        sends=_sends(edge, axis, anchor, size, inside.any(axis=1), config), tap=first,
-        neuron=neuron[np.arange(source_size), first], count=inside.sum(axis=1),
-        # A kernel has a stride or a dilation (`mapper.legalise`).
-        tap_step=1 if dilation > 1 else stride, neuron_step=dilation if dilation > 1 else 1)
+    busy: int
+    """ESU or neuron update at work."""
+    ideal: int
+    """The same without banks, hazards and start-up: one per word operation, at least 4 per event."""
+    evaluation: int
+    """Evaluation of its population, if neither memory nor the PEG makes it wait; see `evaluation_cycles`."""
+    exact: bool
+    """`busy` was replayed in whole, not estimated from samples."""
+    stall_bank: int
+    stall_hazard: int
+    stall_weight: int
+    """As the counters of these names; of the samples only, if not exact."""
 
 
-def _sends(
-    edge: Edge, axis: int, anchor: IntArray, size: int, hit: npt.NDArray[np.bool_], config: CoreConfig
-) -> npt.NDArray[np.bool_]:
-    """Which source coordinates pass the PEG's test, which is coarser than a hit where source and kernel overhang."""
-    stride, dilation = edge.stride[axis], edge.dilation[axis]
-    if stride & (stride - 1):
-        return hit
-    log = 0 if max(edge.dilation) > 1 else stride.bit_length() - 1
-    extent = (edge.weights.shape[2 + axis] - 1) * dilation + 1
-    limit = ((size << log) - (1 << log)) >> config.extent_unit_log2
-    if limit >= 1 << config.axon_extent_bits:
-        limit = min(limit, max(int(anchor.max()), 0) >> config.extent_unit_log2)
-    coarse = min(extent, 1 << config.kernel_bits)
-    return np.array([hits(int(position), limit, coarse, log, config) for position in anchor])
+def firing_order(values: npt.NDArray[np.integer], config: CoreConfig, *, host: bool) -> Events:
+    """Channel, x and y of the firing neurons of one frame (D, W, H), in the order of their events.
 
-
-@dataclass(frozen=True)
-class EdgeWork:
-    """The synapses of one edge in words: which operations an event of each source neuron has.
-
-    `columns`, `rows`: by source x and y. By source channel: `words` per position; `lanes`: synapses per position.
+    Args:
+        host: the events of an input, which the host makes (`golden.host.encode`); else those of an evaluation.
     """
+    c, x, y = np.nonzero(values)
+    if host:
+        return c, x, y
+    order = np.lexsort((c % config.lanes, y, x, c // config.lanes))
+    return c[order], x[order], y[order]
 
-    edge: Edge
-    columns: _Axis
-    rows: _Axis
-    words: IntArray
-    lanes: IntArray
-    first_channel: IntArray
-    depthwise: bool
-    table: bool
-    depth: int
-    """Destination channels."""
-    height: int
-    """Of the destination."""
 
-    @classmethod
-    def of(cls, edge: Edge, source: Population, destination: Population, config: CoreConfig) -> "EdgeWork":
-        depth, results = source.shape[0], destination.shape[0]
-        columns, rows = (_axis(edge, i, source.shape[1 + i], destination.shape[1 + i], config) for i in (0, 1))
-        depthwise = edge.groups == depth == results
-        lanes, per_group = config.lanes, results // edge.groups
-        first = np.arange(depth, dtype=np.int64) // (depth // edge.groups) * per_group
-        words = (first + per_group - 1) // lanes - first // lanes + 1
-        return cls(edge, columns, rows, words, np.full(depth, per_group, np.int64), first, depthwise,
-                   edge.groups > 1 and not depthwise, results, destination.shape[2])
+def layer_cycles(
+    program: Program, name: str, outputs: Mapping[str, npt.NDArray[np.integer]], config: CoreConfig, *,
+    places: Mapping[str, Place] | None = None, limit: int = 500_000,
+) -> LayerCycles:
+    """The cycles of one population's incoming events over one timestep [B §4.3].
 
-    def positions(self) -> IntArray:
-        """Positions that an event visits, by source x and y."""
-        return np.outer(self.columns.count, self.rows.count)
+    Args:
+        program: legal edges (`mapper.legalise`).
+        outputs: values (D, W, H) of the sources, of one frame.
+        places: where the edges lie, by name, for the banks; see `golden.work.places`.
+        limit: cycles to replay; a layer with more is sampled, at about 0.6 microseconds each.
 
-    def sends(self) -> npt.NDArray[np.bool_]:
-        """Whether a firing neuron sends an event, by source x and y."""
-        return np.logical_and.outer(self.columns.sends, self.rows.sends)
+    Raises:
+        NetworkError: the population is an input: it has no cycles.
+    """
+    edges, population = program.edges_into(name), program.population(name)
+    if not edges:
+        raise NetworkError(f"population '{name}' has no incoming edge, so it takes no cycles")
+    parts, total = [], 0
+    for edge in edges:
+        source = program.population(edge.source)
+        work = EdgeWork.of(edge, source, population, config)
+        c, x, y = firing_order(outputs[edge.source], config, host=edge.source in program.inputs)
+        sent = work.sends()[x, y]
+        c, x, y = c[sent], x[sent], y[sent]
+        ideal = np.maximum(work.positions()[x, y] * work.words[c], MINIMUM)
+        parts.append((work, (places or {}).get(edge.name, Place()), (c, x, y), ideal))
+        total += int(ideal.sum())
+    evaluation = evaluation_cycles(population, config)
+    if total <= limit:
+        cycles = replay(Work.join([work.work(events, place, config) for work, place, events, _ in parts]), config.banks)
+        return LayerCycles(cycles.busy, total, evaluation, True, cycles.stall_bank, cycles.stall_hazard,
+                           cycles.stall_weight)
+    busy, samples = 0.0, []
+    for work, place, events, ideal in parts:
+        if len(ideal):
+            part, runs = _sample(work, place, events, ideal, limit // len(parts), config)
+            busy += part
+            samples += runs
+    return LayerCycles(round(busy) + FILL, total, evaluation, False, *(
+        sum(getattr(sample, stall) for sample in samples) for stall in ("stall_bank", "stall_hazard", "stall_weight")))
 
-    def work(self, c: IntArray, x: IntArray, y: IntArray, place: Place, config: CoreConfig) -> Work:
-        """The operations of events of source neurons (c, x, y) that send, in hardware order."""
-        edge, columns, rows = self.edge, self.columns, self.rows
-        depth_words = -(-self.depth // config.lanes)
-        y_stride = place.y_stride or depth_words | (1 if self.depthwise else 0)
-        x_stride = self.height * y_stride
-        width, height = edge.weights.shape[2:]
-        words = self.words[c]
-        unit = np.where(self.depthwise, 1, config.lanes * words)
-        uniform = edge.weights.shape[0] == 1 or bool((edge.weights == edge.weights[:1]).all())
-        if self.table:
-            sizes = -(-width * height * self.words * config.lanes * 8 // config.word_bits)
-            base = (place.weight_base + np.cumsum(sizes) - sizes)[c] * (config.word_bits // 8)
-        else:
-            kernel = width * height * unit if not (self.depthwise and uniform) else 0
-            base = place.weight_base * (config.word_bits // 8) + c * kernel
-        state = (place.state_base + columns.neuron[x] * x_stride + rows.neuron[y] * y_stride
-                 + self.first_channel[c] // config.lanes)
-        weight = base + (columns.tap[x] * height + rows.tap[y]) * unit
 
-        counts = columns.count[x] * rows.count[y] * words
-        of = np.repeat(np.arange(len(c)), counts)
-        within = np.arange(len(of)) - np.repeat(np.cumsum(counts) - counts, counts)
-        position, word = np.divmod(within, words[of])
-        column, row = np.divmod(position, rows.count[y][of])
-        state_step = column * (x_stride * columns.neuron_step) + row * (y_stride * rows.neuron_step) + word
-        weight_step = (column * (columns.tap_step * height) + row * rows.tap_step) * unit[of] + config.lanes * word
-        return Work(
-            operations=counts, identity=np.full(len(c), place.identity, np.int64),
-            table=place.table_base + c if self.table else np.full(len(c), -1, np.int64),
-            state=(state[of] + state_step) % config.memory_words,
-            weight=(weight[of] + weight_step) // (config.word_bits // 8) % config.memory_words)
+def _sample(
+    work: EdgeWork, place: Place, events: Events, ideal: IntArray, limit: int, config: CoreConfig
+) -> tuple[float, list[Cycles]]:
+    """Cycles of an edge, estimated from stretches of events at even distances: what they take beyond the ideal."""
+    ends, (c, x, y) = np.cumsum(ideal), events
+    taken, budget, runs, whole = 0, limit // STRETCHES, [], int(ends[-1])
+    busy = 0
+    for number in range(STRETCHES):
+        start = whole * number // STRETCHES
+        first, last = (int(i) for i in np.searchsorted(ends, (start, start + min(budget, whole // STRETCHES)), "right"))
+        last = max(last, first + 1)
+        run = replay(work.work((c[first:last], x[first:last], y[first:last]), place, config), config.banks)
+        runs.append(run)
+        busy += run.busy - FILL
+        taken += int(ideal[first:last].sum())
+    return busy / taken * whole, runs
+
+
+def evaluation_cycles(population: Population, config: CoreConfig) -> int:
+    """Cycles of an evaluation that no other block holds up, from its command to its end neuron.
+
+    One per neuron; but a channel word of few neurons waits for the memory, which reads and clears each state word and
+    reads each parameter word. The PEG takes one cycle per axon of a firing neuron, and its axon reads, which come
+    first, hold the evaluation up where many neurons fire.
+    """
+    depth, width, height = population.shape
+    parameters = np.stack([np.broadcast_to(np.asarray(values, np.int64).reshape(-1), depth)
+                           for values in (population.bias, population.multiplier, population.shift)])
+    uniform = bool((parameters == parameters[:, :1]).all())
+    cycles = EVALUATION_FILL
+    for first in range(0, depth, config.lanes):
+        neurons = min(config.lanes, depth - first)
+        cycles += max(width * height * neurons, 2 * width * height + (1 if uniform else neurons))
+    return cycles

@@ -1,4 +1,4 @@
-"""Whole networks, fast: states, values and work of every population of a program, to the bit of the event-driven models.
+"""Whole networks, fast: states, values and work of every population of a program, exact to the bit.
 
 An event-driven core adds up the same integers in another order, and accumulation wraps, so a timestep can be computed
 with matrix products (`golden.convolution`). `golden.core` is the model of the hardware, event by event; `golden.dense`
@@ -13,17 +13,16 @@ import numpy as np
 import numpy.typing as npt
 
 from golden.config import CoreConfig
-from golden.convolution import bound, check, fan_out, integrate
+from golden.convolution import check, integrate, largest, magnitude
 from golden.errors import NetworkError
 from golden.frames import input_frames
 from golden.neuron import evaluate, wrap_array
-from golden.peg import hits
 from golden.program import Edge, Population, Program
-from golden.words import NeuronType, Saturation
+from golden.work import EdgeCounts, EdgeWork
 
 Array = npt.NDArray[np.integer]
 
-_CHUNK_NEURONS = 1 << 24
+_CHUNK_NEURONS = 1 << 26
 """Neurons computed at a time, over the frames of a batch."""
 _CHUNK_EVALUATION = 1 << 16
 """Neurons evaluated at a time, so that the intermediate results stay in the cache."""
@@ -118,6 +117,7 @@ def stream(
     for name in order:
         if name not in frames and not program.edges_into(name):
             raise NetworkError(f"population '{name}' has no incoming edge and is no input")
+    magnitudes = {edge.name: magnitude(edge) for edge in program.edges}
     last = {name: max((order.index(edge.destination) for edge in program.edges_from(name)), default=-1)
             for name in order}
     count = len(next(iter(frames.values()), ()))
@@ -129,7 +129,7 @@ def stream(
                 values[name] = frames[name][first:first + step].astype(np.int16)
                 yield Part(name, first, Result(np.zeros(values[name].shape, np.int32), values[name], (0, 0)))
             else:
-                result = _population(program.edges_into(name), populations[name], values, config)
+                result = _population(program.edges_into(name), populations[name], values, magnitudes, config)
                 values[name] = result.outputs
                 yield Part(name, first, result)
                 del result
@@ -138,17 +138,17 @@ def stream(
 
 
 def _population(
-    edges: list[Edge], population: Population, values: Mapping[str, Array], config: CoreConfig
+    edges: list[Edge], population: Population, values: Mapping[str, Array], magnitudes: Mapping[str, int],
+    config: CoreConfig,
 ) -> Result:
     """States and values of one population from the values of its sources."""
     number = len(values[edges[0].source])
-    largest = sum(bound(edge, int(np.abs(values[edge.source].astype(np.int32)).max(initial=0))) for edge in edges)
-    states = np.zeros((number, *population.shape), np.int32 if largest < 1 << 31 else np.int64)
-    for edge in edges:
-        integrate(edge, values[edge.source], states, population.type, config.state_bits)
-    ends = int(states.min(initial=0)), int(states.max(initial=0))
-    if states.size:
-        ends = int(states.min()), int(states.max())
+    reaches = [magnitudes[edge.name] * largest(values[edge.source]) for edge in edges]
+    most = sum(reach << edge.shift for reach, edge in zip(reaches, edges, strict=True))
+    states = np.zeros((number, *population.shape), np.int32 if most < 1 << 31 else np.int64)
+    for edge, reach in zip(edges, reaches, strict=True):
+        integrate(edge, values[edge.source], states, population.type, config.state_bits, reach)
+    ends = (int(states.min()), int(states.max())) if states.size else (0, 0)
     half = 1 << (config.state_bits - 1)
     if not -half <= ends[0] <= ends[1] < half:
         states = wrap_array(states.astype(np.int64), config.state_bits)
@@ -172,3 +172,20 @@ def _evaluate(states: Array, population: Population, config: CoreConfig) -> Arra
                 states[first:first + frames, block], bias[block], multiplier[block], shift[block],
                 population.saturation, config)
     return outputs
+
+
+def counts(
+    program: Program, inputs: Mapping[str, npt.ArrayLike], config: CoreConfig | None = None
+) -> dict[str, EdgeCounts]:
+    """The work of each edge by name, over all frames of the inputs. Arguments and errors are those of `run`.
+
+    The program should be as mapped (`mapper.legalise`): what a kernel is filled with counts as synapses.
+    """
+    config = config or CoreConfig()
+    work = {edge.name: EdgeWork.of(edge, program.population(edge.source), program.population(edge.destination), config)
+            for edge in program.edges}
+    total = dict.fromkeys(work, EdgeCounts())
+    for part in stream(program, inputs, config):
+        for edge in program.edges_from(part.name):
+            total[edge.name] += work[edge.name].counts(part.result.outputs)
+    return total

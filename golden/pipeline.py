@@ -4,7 +4,7 @@ What decides a cycle is which word operation is where and which memory bank it w
 holds the valid bits, queue levels and addresses of `rtl.esu`, `rtl.neuron` and `rtl.memory`, and no data.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 import numpy.typing as npt
@@ -29,6 +29,12 @@ class Work:
     """State word of each operation."""
     weight: IntArray
     """Weight word of each operation."""
+
+    @classmethod
+    def join(cls, parts: "list[Work]") -> "Work":
+        """One run after another."""
+        return cls(**{field.name: np.concatenate([getattr(part, field.name) for part in parts])
+                      for field in fields(cls)})
 
 
 @dataclass(frozen=True)
@@ -71,7 +77,7 @@ def replay(work: Work, banks: int) -> Cycles:
             break
 
         # Memory: write-back, state, weight, in this order. The read goes before a write that can wait.
-        issue = state_valid = False
+        issue = False
         head_bank = write_bank = weight_bank = -1
         both = kept >= 0 and sums >= 0
         if kept >= 0:
@@ -83,7 +89,6 @@ def replay(work: Work, banks: int) -> Cycles:
             if head == product or head == addend or head == sums or head == kept:
                 stall_hazard += 1
             else:
-                state_valid = True
                 head_bank = head & mask
                 if write_bank == head_bank:
                     keep = not both
