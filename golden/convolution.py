@@ -32,9 +32,11 @@ _CHUNK_ELEMENTS = 1 << 24
 _SPARSE = 4
 """Scatters are thought of where at most one in so many neurons fires."""
 _ROW_COST = 60
-"""Cost of adding one element to a scattered row, in multiplications of a matrix product."""
+"""Cost of adding one element to a scattered row."""
+_STATE_COST = 40
+"""Cost per state of a scatter, whatever fires."""
 _CALL_COST = 1_500_000
-"""Cost of one step of a scatter, in multiplications of a matrix product."""
+"""Cost per tap and frame of a scatter. (These are measured, in multiplications of a matrix product.)"""
 
 
 @dataclass(frozen=True)
@@ -131,9 +133,8 @@ def integrate(edge: Edge, source: Array, states: Array, kind: int, state_bits: i
     if kind == NeuronType.MAX or edge.groups == source.shape[1] == states.shape[1]:
         _by_taps(edge, source, states, kind, state_bits)
         return
-    blocks = _sparse(edge, source, states) if edge.groups == 1 and reach < _EXACT_FLOAT64 else None
-    if blocks is not None:
-        _scatter(edge, source, states, np.float32 if reach < _EXACT_FLOAT32 else np.float64, blocks)
+    if edge.groups == 1 and reach < _EXACT_FLOAT64 and _scatters(edge, source, states):
+        _scatter(edge, source, states, np.float32 if reach < _EXACT_FLOAT32 else np.float64)
     else:
         _gather(edge, source, states, reach)
 
@@ -205,44 +206,27 @@ def _columns(source: Array, column: Phase, row: Phase, dtype: Any) -> Array:
 # -- rows of firing positions, scattered -------------------------------------------------------
 
 
-def _sparse(edge: Edge, source: Array, states: Array) -> int | None:
-    """In how many blocks of source channels a scatter is cheapest; None if gathering is cheaper."""
-    depth, results = source.shape[1], states.shape[1]
-    taps, strides = edge.weights[0, 0].size, edge.stride[0] * edge.stride[1]
-    firing = source != 0
-    if np.count_nonzero(firing) * _SPARSE > firing.size:
-        return None
-    dense = states[0, 0].size * len(states) * taps * depth * results / (1 << 2 * edge.upsample)
-    best, cost = None, float(dense)
-    blocks = 1
-    while blocks <= depth:
-        width = -(-depth // blocks)
-        active = sum(int(firing[:, low:low + width].any(axis=1).sum()) for low in range(0, depth, width))
-        scatter = (active * taps / strides * results * (width + _ROW_COST)
-                   + _CALL_COST * blocks * taps)
-        if scatter < cost:
-            best, cost = blocks, scatter
-        blocks *= 4
-    return best
+def _scatters(edge: Edge, source: Array, states: Array) -> bool:
+    """Whether a scatter is cheaper than gathering: an estimate, in multiplications of a matrix product."""
+    (depth, results), taps = edge.weights.shape[1::-1], edge.weights[0, 0].size
+    if np.count_nonzero(source) * _SPARSE > source.size:
+        return False
+    active = int(source.any(axis=1).sum())
+    gather = states.size * taps * depth / (1 << 2 * edge.upsample)
+    visits = active * taps / (edge.stride[0] * edge.stride[1])
+    return visits * results * (depth + _ROW_COST) + states.size * _STATE_COST + len(source) * taps * _CALL_COST < gather
 
 
-def _scatter(edge: Edge, source: Array, states: Array, dtype: Any, blocks: int) -> None:
-    """Per block of channels and tap, the products of the firing positions go to one destination row each."""
-    number, depth, _, _ = source.shape
-    results, (columns, rows) = states.shape[1], states.shape[2:]
-    width = -(-depth // blocks)
-    for frame in range(number):
+def _scatter(edge: Edge, source: Array, states: Array, dtype: Any) -> None:
+    """Tap by tap, the products of the firing positions go to one destination row each."""
+    results, columns, rows = states.shape[1:]
+    for frame, values in enumerate(source):
+        x, y = np.nonzero(values.any(axis=0))
+        channels = np.flatnonzero(values.any(axis=(1, 2)))
+        firing = values[channels][:, x, y].T.astype(dtype)
         sums = np.zeros((columns * rows, results), dtype)
-        for low in range(0, depth, width):
-            part = source[frame, low:low + width]
-            x, y = np.nonzero(part.any(axis=0))
-            if not len(x):
-                continue
-            channels = np.flatnonzero(part.any(axis=(1, 2)))
-            values = part[channels][:, x, y].T.astype(dtype)
-            for tap, chosen, target in _targets(edge, x, y, columns, rows):
-                weights = edge.weights[:, low + channels, *tap].T.astype(dtype)
-                sums[target] += values[chosen] @ weights
+        for (j, k), chosen, target in _targets(edge, x, y, columns, rows):
+            sums[target] += firing[chosen] @ edge.weights[:, channels, j, k].T.astype(dtype)
         states[frame] += _shifted(sums.T.reshape(results, columns, rows), edge.shift, states.dtype)
 
 

