@@ -97,7 +97,8 @@ def check(edge: Edge, source: Population, destination: Population) -> None:
     """Whether an edge's weights fit its ends.
 
     Raises:
-        NetworkError: they fit neither the source nor the destination, or the groups do not divide the channels.
+        NetworkError: they fit neither the source nor the destination, the groups do not divide the channels, or a
+            weight has more than 32 bits.
     """
     depth, results = source.shape[0], destination.shape[0]
     if edge.weights.ndim != 4 or edge.groups < 1 or depth % edge.groups or results % edge.groups:
@@ -107,6 +108,9 @@ def check(edge: Edge, source: Population, destination: Population) -> None:
     if edge.weights.shape[:2] not in {shape, (1, 1) if edge.groups == depth == results else shape}:
         raise NetworkError(f"edge '{edge.name}': weights {edge.weights.shape} do not lead from {depth} channels of "
                            f"'{source.name}' to {results} of '{destination.name}' in {edge.groups} groups")
+    if largest(edge.weights) >= 1 << 31:
+        raise NetworkError(f"edge '{edge.name}': weights of {edge.weights.min()} to {edge.weights.max()}; they have at "
+                           "most 32 bits")
 
 
 def magnitude(edge: Edge) -> int:
@@ -154,7 +158,7 @@ def _pieces(weights: Array, most: int, reach: int) -> tuple[Any, list[slice]]:
         if total < _EXACT_FLOAT32 * count and all(
                 int(size[:, piece].sum(axis=1).max(initial=0)) * most < _EXACT_FLOAT32 for piece in pieces):
             return np.float32, pieces
-    count = total // _EXACT_FLOAT64 + 1  # a term has at most 24 bits, so that halving the terms halves the bound
+    count = total // _EXACT_FLOAT64 + 1  # a term has at most 48 bits, so fewer terms do at last
     while count > 1 and any(int(size[:, i::count].sum(axis=1).max()) * most >= _EXACT_FLOAT64 for i in range(count)):
         count *= 2
     return np.float64, [slice(first, None, count) for first in range(count)]

@@ -56,7 +56,7 @@ def alone(
     for edge in edges:
         feature_map, axon = outputs[edge.source], axons[edge.name]
         c, x, y = firing_order(feature_map, config, host=edge.source in program.inputs)
-        _, fields = generate_array(x, y, c, feature_map[c, x, y], axon, config)
+        _, fields = generate_array(x, y, c, feature_map[c, x, y].astype(np.int64), axon, config)
         values.append(event.pack_array(fields))
         ends.append(event.pack(
             kind=EventKind.END, id=axon["id"], core_x=axon["core_x"], core_y=axon["core_y"], x=axon["core_x"],

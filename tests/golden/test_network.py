@@ -4,12 +4,11 @@ import dataclasses
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from golden import convolution, dense, network
 from golden.config import CoreConfig
 from golden.core import Core
+from golden.cycles import firing_order
 from golden.errors import EventError, NetworkError
 from golden.esu import expand_events
 from golden.host import decode, encode, run_frame
@@ -17,7 +16,7 @@ from golden.mesh import Mesh, decode_frame, encode_frame
 from golden.program import Edge, Population, Program
 from golden.words import EventKind, NeuronType, Saturation, layouts
 from golden.work import EdgeWork, places
-from mapper import compile_mesh, compile_network, lower
+from mapper import build_image, compile_mesh, compile_network, lower
 from tests.networks import random_input, random_network
 
 CONFIG = CoreConfig()
@@ -30,41 +29,40 @@ def assert_equal(fast, reference):
         assert np.array_equal(fast[name].outputs, result.outputs), name
 
 
-@st.composite
-def programs(draw):
+def random_program(rng, groups, kind):
     """One population and one or two edges of any shape into it, and its inputs; some dense, some nearly silent."""
-    pairs = lambda low, high: st.tuples(st.integers(low, high), st.integers(low, high))  # noqa: E731
-    rng = np.random.default_rng(draw(st.integers(0, 2**32)))
-    groups, per_group, per_result = draw(st.integers(1, 4)), draw(st.integers(1, 4)), draw(st.integers(1, 4))
-    kind, shift = draw(st.sampled_from([NeuronType.SUM, NeuronType.SUM, NeuronType.MAX])), draw(st.integers(0, 3))
+    pair = lambda low, high: tuple(int(number) for number in rng.integers(low, high + 1, 2))  # noqa: E731
+    per_group, per_result, shift = (int(number) for number in rng.integers(1, 5, 3))
     results = groups * per_result
-    populations = [Population(name="out", shape=(results, *draw(pairs(1, 6))), type=kind,
-                              bias=rng.integers(-99, 99, results), shift=np.array([draw(st.integers(0, 9))]),
-                              saturation=draw(st.sampled_from([Saturation.RELU, Saturation.FULL])))]
+    populations = [Population(name="out", shape=(results, *pair(1, 6)), type=kind, bias=rng.integers(-99, 99, results),
+                              shift=rng.integers(0, 10, 1), saturation=Saturation.FULL)]
     edges, inputs = [], {}
-    for number in range(draw(st.integers(1, 2))):
-        source = Population(name=f"in{number}", shape=(groups * per_group, *draw(pairs(1, 8))))
-        uniform = per_group == per_result == 1 and groups > 1 and draw(st.booleans())
+    for number in range(int(rng.integers(1, 3))):
+        source = Population(name=f"in{number}", shape=(groups * per_group, *pair(1, 8)))
+        uniform = per_group == per_result == 1 and groups > 1 and rng.random() < 0.5
         size = (1, 1) if uniform else (results, per_group)
         edges.append(Edge(
-            name=f"edge{number}", source=source.name, destination="out", groups=groups, shift=shift,
-            weights=rng.integers(-128, 128, (*size, *draw(pairs(1, 4)))), stride=draw(pairs(1, 4)),
-            padding=draw(pairs(-2, 4)), dilation=draw(pairs(1, 3)), upsample=draw(st.integers(0, 2))))
-        density = draw(st.sampled_from([0.0, 0.05, 0.2, 1.0]))
-        shape = (3, *source.shape)
-        inputs[source.name] = rng.integers(-256, 256, shape) * (rng.random(shape) < density)
+            name=f"edge{number}", source=source.name, destination="out", groups=groups, shift=shift - 1,
+            weights=rng.integers(-128, 128, (*size, *pair(1, 4))), stride=pair(1, 4), padding=pair(-2, 4),
+            dilation=pair(1, 3), upsample=int(rng.integers(0, 3))))
+        shape = (2, *source.shape)
+        inputs[source.name] = rng.integers(-256, 256, shape) * (rng.random(shape) < rng.choice([0.05, 0.3, 1.0]))
         populations.append(source)
     return Program(name="drawn", populations=populations, edges=edges, inputs=list(inputs), outputs=["out"]), inputs
 
 
-@given(programs(), st.sampled_from(["gather", "scatter", "as it thinks"]))
-@settings(max_examples=300, deadline=None)
-def test_any_edge_equals_dense(case, way):
-    program, inputs = case
-    with pytest.MonkeyPatch.context() as patch:
-        if way != "as it thinks":
-            patch.setattr(convolution, "_scatters", lambda *_: way == "scatter")
-        assert_equal(network.run(program, inputs, CONFIG), dense.run(program, inputs, CONFIG))
+@pytest.mark.parametrize("way", ["gather", "scatter", "groups", "maximum", "as it thinks"])
+def test_any_edge_equals_dense(way, seed, monkeypatch):
+    if way in ("gather", "scatter"):
+        monkeypatch.setattr(convolution, "_scatters", lambda *_: way == "scatter")
+    rng, fired = np.random.default_rng(seed), 0
+    for _ in range(100):
+        groups = int(rng.integers(2, 5)) if way == "groups" else int(rng.integers(1, 4)) if way == "maximum" else 1
+        program, inputs = random_program(rng, groups, NeuronType.MAX if way == "maximum" else NeuronType.SUM)
+        result = network.run(program, inputs, CONFIG)
+        assert_equal(result, dense.run(program, inputs, CONFIG))
+        fired += np.count_nonzero(result["out"].outputs)
+    assert fired > 1000
 
 
 @pytest.mark.parametrize("pieces", [8, 0], ids=["pieces of float32", "float64"])
@@ -85,14 +83,16 @@ def test_sums_beyond_float32(seed, pieces, depth, monkeypatch):
 
 
 def test_states_and_products_wrap(seed):
-    """Sums beyond 32 bits, in a configuration of the widest values and states of 32 bits and of 16."""
+    """Sums beyond 32 bits, some by the product shift only, and products beyond 16 bits, with the widest values."""
     rng = np.random.default_rng(seed)
-    for state_bits, kind in ((32, NeuronType.SUM), (16, NeuronType.SUM), (32, NeuronType.MAX), (16, NeuronType.MAX)):
+    for state_bits, kind, depth, weight in (
+            (32, NeuronType.SUM, 900, 128), (16, NeuronType.SUM, 900, 128), (32, NeuronType.SUM, 110, 128),
+            (32, NeuronType.SUM, 300, 1 << 30), (32, NeuronType.MAX, 9, 128), (16, NeuronType.MAX, 9, 128)):
         config = CoreConfig(name="wide", state_bits=state_bits, lanes=64 // state_bits, value_bits=16)
-        source = Population(name="in", shape=(900, 3, 2))
+        source = Population(name="in", shape=(depth, 3, 2))
         out = Population(name="out", shape=(5, 2, 2), type=kind, saturation=Saturation.FULL, shift=np.array([16]))
-        edge = Edge(name="edge", source="in", destination="out", weights=rng.integers(90, 128, (5, 900, 2, 2)), shift=3,
-                    padding=(0, 1))
+        edge = Edge(name="edge", source="in", destination="out", shift=3, padding=(0, 1),
+                    weights=rng.integers(weight * 2 // 3, weight, (5, depth, 2, 2)))
         program = Program(name="wrap", populations=[source, out], edges=[edge], inputs=["in"], outputs=["out"])
         inputs = {"in": rng.integers(30000, 32768, source.shape)}
         result = network.run(program, inputs, config)
@@ -120,8 +120,12 @@ def test_random_networks_equal_dense_and_core(number, seed):
         events = run_frame(core, encode([(frame[entry["name"]], entry["axons"])
                                          for entry in image.manifest["inputs"]], CONFIG))
         for entry in image.manifest["outputs"]:
-            assert np.array_equal(decode(events, entry["id"], tuple(entry["shape"]), CONFIG),
-                                  result[entry["name"]].outputs[index])
+            outputs = result[entry["name"]].outputs[index]
+            assert np.array_equal(decode(events, entry["id"], tuple(entry["shape"]), CONFIG), outputs)
+            sent = decoded(events)
+            mine = sent["id"] == entry["id"]
+            assert np.array_equal([sent[name][mine] for name in ("c", "x", "y")],
+                                  firing_order(outputs, CONFIG, host=False))
     traced = np.array([state for _, state in core.trace], np.uint64)
     assert np.array_equal(traced, _words(program, result, len(frames)))
     counts = network.counts(program, batch, CONFIG).values()
@@ -170,12 +174,30 @@ def test_meshes_of_cores_give_the_same(seed):
     assert cores > networks
 
 
-@pytest.mark.parametrize("number", range(3))
+@pytest.mark.parametrize("number", range(8))
 def test_work_of_an_edge_is_that_of_the_esu(number, seed):
-    """Operations, addresses and partial words of every edge, from the edge alone, as the ESU finds them in memory."""
     rng = np.random.default_rng([seed, number, 7])
-    net = random_network(rng, layers=6)
-    program, image = compile_network(net, CONFIG)
+    assert_work(*compile_network(random_network(rng, layers=6), CONFIG), rng)
+
+
+@pytest.mark.parametrize(("source", "size", "kernel", "more"), [
+    ((2, 60, 9), (20, 9), (4, 1), {"dilation": (8, 8)}),  # an extent beyond the kernel's field
+    ((2, 60, 30), (7, 4), (3, 2), {"stride": (4, 4)}),  # many neurons beyond the last position
+    ((2, 60, 30), (7, 5), (3, 2), {"stride": (2, 2), "padding": (-9, 2)}),
+    ((2, 32, 9), (60, 9), (2, 2), {"stride": (8, 8), "upsample": 3}),  # a limit beyond the axon's field
+    ((2, 31, 9), (30, 9), (2, 3), {"dilation": (2, 2), "padding": (-5, 1)}),
+    ((2, 20, 9), (17, 9), (3, 3), {"upsample": 1, "stride": (4, 4), "padding": (2, 1)}),
+])
+def test_work_of_edges_that_overhang(source, size, kernel, more, seed):
+    rng = np.random.default_rng(seed)
+    edge = Edge(name="edge", source="in", destination="out", weights=rng.integers(-9, 9, (5, 2, *kernel)), **more)
+    program = Program(name="overhang", inputs=["in"], outputs=["out"], edges=[edge], populations=[
+        Population(name="in", shape=source), Population(name="out", shape=(5, *size))])
+    assert_work(program, build_image(program, CONFIG), rng)
+
+
+def assert_work(program, image, rng):
+    """Operations, addresses and partial words of every edge, from the edge alone, as the ESU finds them in memory."""
     place, seen = places(image.manifest), 0
     for entry in image.manifest["edge_table"]:
         edge = next(edge for edge in program.edges if edge.name == entry["name"])
@@ -185,7 +207,7 @@ def test_work_of_an_edge_is_that_of_the_esu(number, seed):
         axon = entry["axon"] | {"core_x": 1}
         events = decoded(encode([(values, [axon])], CONFIG))
         expected = expand_events(CONFIG, image.parts[:, 0], image.edges, events)
-        c, x, y = np.nonzero(values)
+        c, x, y = firing_order(values, CONFIG, host=True)
         sent = work.sends()[x, y]
         assert sent.sum() == len(events["c"]) and np.array_equal(c[sent], events["c"])
         found = work.work((c[sent], x[sent], y[sent]), place[edge.name], CONFIG)
@@ -250,7 +272,8 @@ def test_refusals(small):
     with pytest.raises(EventError, match="do not fit an event"):
         network.run(program, {"in": batch["in"] + 256})
     edge = program.edges[0]
-    for wrong in (dataclasses.replace(edge, weights=edge.weights[:, :0]), dataclasses.replace(edge, groups=1000)):
+    for wrong in (dataclasses.replace(edge, weights=edge.weights[:, :0]), dataclasses.replace(edge, groups=1000),
+                  dataclasses.replace(edge, weights=edge.weights + (1 << 31))):
         with pytest.raises(NetworkError, match=f"edge '{edge.name}': weights"):
             network.run(dataclasses.replace(program, edges=[wrong, *program.edges[1:]]), batch)
     with pytest.raises(NetworkError, match="has no incoming edge and is no input"):
