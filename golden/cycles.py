@@ -35,7 +35,10 @@ class LayerCycles:
     busy: int
     """ESU or neuron update at work."""
     ideal: int
-    """The same without banks, hazards and start-up: one per word operation, at least 4 per event."""
+    """The same without banks, hazards and start-up, where each event takes one per word operation and at least 4.
+
+    It can be more than `busy`, as short events hide behind long ones before them.
+    """
     evaluation: int
     """Evaluation of its population, if neither memory nor the PEG makes it wait; see `evaluation_cycles`."""
     exact: bool

@@ -96,11 +96,9 @@ def _sends(
     stride, dilation = edge.stride[axis], edge.dilation[axis]
     if stride & (stride - 1):
         return hit
-    log = 0 if max(edge.dilation) > 1 else stride.bit_length() - 1
+    log = stride.bit_length() - 1
     extent = (edge.weights.shape[2 + axis] - 1) * dilation + 1
     limit = ((size << log) - (1 << log)) >> config.extent_unit_log2
-    if limit >= 1 << config.axon_extent_bits:
-        limit = min(limit, max(int(anchor.max()), 0) >> config.extent_unit_log2)
     coarse = min(extent, 1 << config.kernel_bits)
     return np.array([hits(int(position), limit, coarse, log, config) for position in anchor])
 

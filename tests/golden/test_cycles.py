@@ -38,7 +38,7 @@ def assert_cycles(program, inputs, config):
         assert cycles.exact
         assert {stall: counters[stall] for stall in ("busy", "stall_bank", "stall_hazard", "stall_weight")} == {
             stall: getattr(cycles, stall) for stall in ("busy", "stall_bank", "stall_hazard", "stall_weight")}, name
-        assert cycles.ideal <= cycles.busy or not cycles.busy
+        assert cycles.busy >= max(counters["word_ops"], 4 * counters["values_in"])
         # Evaluation and what is around it: a bound from below, as neither memory nor PEG make it wait.
         assert result.latency[0] >= cycles.busy + cycles.evaluation, name
         total += cycles.busy
@@ -52,8 +52,9 @@ def test_digits():
     assert_cycles(program, {program.inputs[0]: digit}, CONFIG)
 
 
-@pytest.mark.parametrize("number", range(5))
+@pytest.mark.parametrize("number", [0, 2, 8, 10, 16, 55])
 def test_random_networks(number, seed):
+    """With the default seed, networks that see every queue's depth and every read of a descriptor or table word."""
     rng = np.random.default_rng([seed, number])
     net = random_network(rng, layers=5)
     assert_cycles(legalise(lower(net), CONFIG), random_input(rng, net), CONFIG)
