@@ -32,7 +32,7 @@ check: $(READY) ## style (ruff) and types (mypy)
 
 bench: $(READY) ## lane utilisation of the core; speed and cycles of the whole-network model
 	@$(BIN)/python -m benchmarks.core --json build/benchmarks/core.json
-	@OPENBLAS_NUM_THREADS=1 $(BIN)/python -m benchmarks.network --json build/benchmarks/network.json
+	@$(BIN)/python -m benchmarks.network --json build/benchmarks/network.json
 
 mutations: $(READY) ## break the RTL on purpose, and see the tests go red
 	@$(BIN)/python -m tests.mutations

@@ -7,8 +7,8 @@ frame: a ResNet50 frame of 224 × 224 with random weights, every population comp
 sparse: synaptic operations per second (of firing neurons only) by density of the input.
 ratio: time of the event-by-event model for a PilotNet frame, on as many cores as it needs, over this model's.
 cycles: every layer of the digits network alone, by the cycle model and by the counters of the compiled RTL.
-Without names all of them. Times are wall-clock, the best and the median of the repeats. The models use the threads that
-BLAS takes: all, unless OPENBLAS_NUM_THREADS says how many; on a machine that is busy otherwise one is faster.
+Without names all of them. Times are wall-clock, the best and the median of the repeats. BLAS has one thread, or
+OPENBLAS_NUM_THREADS of them.
 """
 
 import argparse
@@ -178,7 +178,7 @@ def main() -> None:
         measure, bar = PARTS[name]
         rows = results[name] = measure(config, arguments.seed, arguments.repeat)
         table = Table(title=f"{name} ({config.name}, seed {arguments.seed}, "
-                            f"BLAS threads: {os.environ.get('OPENBLAS_NUM_THREADS', 'all')}); bar: {bar}")
+                            f"BLAS threads: {os.environ['OPENBLAS_NUM_THREADS']}); bar: {bar}")
         for heading in rows[0]:
             table.add_column(heading, justify="left" if heading in ("layer", "network") else "right")
         for row in rows:

@@ -122,7 +122,7 @@ def stream(
             for name in order}
     count = len(next(iter(frames.values()), ()))
     step = max(1, _CHUNK_NEURONS // sum(int(np.prod(population.shape)) for population in program.populations))
-    for first in range(0, count, step):
+    for first in range(0, max(1, count), step):
         values: dict[str, Array] = {}
         for index, name in enumerate(order):
             if name in frames:

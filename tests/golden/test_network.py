@@ -273,6 +273,15 @@ def test_keep_and_single_frames(small):
         assert result.outputs.dtype == np.int16 and np.array_equal(result.outputs, whole[name].outputs[2])
 
 
+def test_an_empty_batch(small):
+    program, batch = small
+    empty = network.run(program, {name: maps[:0] for name, maps in batch.items()})
+    assert all(result.states.shape == result.outputs.shape == (0, *program.population(name).shape)
+               for name, result in empty.items())
+    assert all(count.events == 0 for count in network.counts(
+        program, {name: maps[:0] for name, maps in batch.items()}).values())
+
+
 def test_refusals(small):
     program, batch = small
     with pytest.raises(NetworkError, match="no population nothing to keep"):
