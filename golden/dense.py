@@ -2,7 +2,7 @@
 
 Nothing here knows of events, words or addresses: a feature map is an array (N, D, W, H) over a batch, an edge is the
 textbook cross-correlation [B §3], a timestep evaluates the populations in topological order. It shares only
-`golden.neuron.evaluate` (bias, requantisation, saturation) with the event-driven models.
+`golden.neuron.evaluate` (bias, requantisation, saturation) and the checks of inputs with the event-driven models.
 """
 
 from collections.abc import Iterator, Mapping
@@ -13,10 +13,11 @@ import numpy as np
 import numpy.typing as npt
 
 from golden.config import CoreConfig
-from golden.errors import EventError, NetworkError
+from golden.errors import NetworkError
+from golden.frames import input_frames
 from golden.neuron import evaluate
 from golden.program import Edge, Population, Program
-from golden.words import NeuronType, Saturation
+from golden.words import NeuronType
 
 Array = npt.NDArray[np.int64]
 Pair = tuple[int, int]
@@ -229,7 +230,8 @@ def run(program: Program, inputs: Mapping[str, npt.ArrayLike], config: CoreConfi
     """
     config = config or CoreConfig()
     order = program.topological_order()
-    values, batched = _inputs(program, inputs, config)
+    given, batched = input_frames(program, inputs, config)
+    values = {name: array.astype(np.int64) for name, array in given.items()}
     results: dict[str, Result] = {}
     outputs: dict[str, Array] = {}
     for name in order:
@@ -244,32 +246,6 @@ def run(program: Program, inputs: Mapping[str, npt.ArrayLike], config: CoreConfi
     if not batched:
         results = {name: Result(result.states[0], result.outputs[0]) for name, result in results.items()}
     return results
-
-
-def _inputs(
-    program: Program, inputs: Mapping[str, npt.ArrayLike], config: CoreConfig
-) -> tuple[dict[str, Array], bool]:
-    if set(inputs) != set(program.inputs):
-        raise NetworkError(f"program '{program.name}' has the inputs {', '.join(sorted(program.inputs))}; "
-                           f"given: {', '.join(sorted(inputs)) or 'none'}")
-    low, high = Saturation.bounds(Saturation.FULL, config.value_bits)
-    values: dict[str, Array] = {}
-    batches = set()
-    for name in program.inputs:
-        array = np.asarray(inputs[name])
-        shape = tuple(program.population(name).shape)
-        if not np.issubdtype(array.dtype, np.integer):
-            raise EventError(f"input '{name}': values must be integers, not {array.dtype}")
-        if array.shape[-3:] != shape or array.ndim not in (3, 4):
-            raise NetworkError(f"input '{name}': needs shape {shape}, perhaps with a batch in front, not {array.shape}")
-        if array.size and not low <= int(array.min()) <= int(array.max()) <= high:
-            raise EventError(f"input '{name}': values from {array.min()} to {array.max()} do not fit an event: "
-                             f"[{low}, {high}]")
-        batches.add(len(array) if array.ndim == 4 else None)
-        values[name] = array.astype(np.int64).reshape(-1, *shape)
-    if len(batches) > 1:
-        raise NetworkError(f"program '{program.name}': its inputs have different batches: {batches}")
-    return values, batches != {None}
 
 
 def _evaluate(states: Array, population: Population, config: CoreConfig) -> Array:

@@ -36,6 +36,7 @@ PEG = "tests/cocotb/test_peg.py::test_random_axons"
 ESU = "tests/cocotb/test_esu.py::test_random_events"
 MEMORY = "tests/cocotb/test_memory.py::test_random_requests"
 NEURON = "tests/cocotb/test_neuron.py::test_random_operations"
+CYCLES = "tests/golden/test_cycles.py::test_random_networks"
 EVALUATION = "tests/cocotb/test_evaluation.py::test_random_populations"
 CORE = "tests/cocotb/test_core.py::test_core_equals_golden"
 NETWORKS = "tests/synapress/test_simulate.py::test_networks_equal_golden"
@@ -105,6 +106,11 @@ MUTATIONS = (
     Mutation("neuron: broadcast takes the first byte", "rtl/neuron.py",
              "group.word_select(front.byte[:config.lane_bits], config.weight_bits)",
              "group.word_select(0, config.weight_bits)", NEURON),
+    Mutation("cycles: a weight word fewer read ahead", "rtl/neuron.py", "WORDS = 3\n", "WORDS = 2\n", CYCLES),
+    Mutation("cycles: a write-back goes before the state it keeps waiting", "rtl/neuron.py",
+             "write.valid.eq((held_valid | sums_valid) & ~keep),", "write.valid.eq(held_valid | sums_valid),", CYCLES),
+    Mutation("cycles: descriptor words read again for each event", "rtl/esu_descriptor.py",
+             "m.d.sync += read.eq(0)", "m.d.sync += read.eq(1)", CYCLES),
     Mutation("evaluation: half is not rounded up", "rtl/evaluation.py", "Cat(rest[1:], negative).as_signed() + rest[0]",
              "Cat(rest[1:], negative).as_signed()", EVALUATION),
     Mutation("evaluation: upper saturation off by one", "rtl/evaluation.py", "(rounded > highest)",
@@ -137,7 +143,7 @@ MUTATIONS = (
 def passes(tree: Path, test: str) -> bool:
     """Whether a test passes in a tree, in Verilator."""
     cases = "grai_vip" if test == ESU else "fpga_small or banks"  # the smallest that see the changes
-    where = [] if test == NETWORKS else ["-k", f"verilator and ({cases})"]
+    where = [] if test in (NETWORKS, CYCLES) else ["-k", f"verilator and ({cases})"]
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-x", "-m", "not long", "-p", "no:cacheprovider", *where, test],
         cwd=tree, env={**os.environ, "PYTHONPATH": str(tree)}, capture_output=True, text=True, check=False)

@@ -1,0 +1,43 @@
+"""Frames of a program's inputs, checked before a model takes them."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import numpy.typing as npt
+
+from golden.config import CoreConfig
+from golden.errors import EventError, NetworkError
+from golden.program import Program
+from golden.words import Saturation
+
+
+def input_frames(
+    program: Program, inputs: Mapping[str, npt.ArrayLike], config: CoreConfig
+) -> tuple[dict[str, npt.NDArray[np.integer]], bool]:
+    """The inputs as batches (N, D, W, H), of the type given, and whether they came as batches.
+
+    Raises:
+        NetworkError: an input is missing, unknown or of the wrong shape, or the batches differ.
+        EventError: a value is no integer or does not fit an event.
+    """
+    if set(inputs) != set(program.inputs):
+        raise NetworkError(f"program '{program.name}' has the inputs {', '.join(sorted(program.inputs))}; "
+                           f"given: {', '.join(sorted(inputs)) or 'none'}")
+    low, high = Saturation.bounds(Saturation.FULL, config.value_bits)
+    values: dict[str, npt.NDArray[np.integer]] = {}
+    batches = set()
+    for name in program.inputs:
+        array = np.asarray(inputs[name])
+        shape = tuple(program.population(name).shape)
+        if not np.issubdtype(array.dtype, np.integer):
+            raise EventError(f"input '{name}': values must be integers, not {array.dtype}")
+        if array.shape[-3:] != shape or array.ndim not in (3, 4):
+            raise NetworkError(f"input '{name}': needs shape {shape}, perhaps with a batch in front, not {array.shape}")
+        if array.size and not low <= int(array.min()) <= int(array.max()) <= high:
+            raise EventError(f"input '{name}': values from {array.min()} to {array.max()} do not fit an event: "
+                             f"[{low}, {high}]")
+        batches.add(len(array) if array.ndim == 4 else None)
+        values[name] = array.reshape(-1, *shape)
+    if len(batches) > 1:
+        raise NetworkError(f"program '{program.name}': its inputs have different batches: {batches}")
+    return values, batches != {None}
