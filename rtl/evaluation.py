@@ -86,7 +86,7 @@ class Evaluation(wiring.Component):
         evaluated: each state word as it is read: {valid, address, state}; for verification.
 
     Latency: four cycles from a command to its first read; two from a word read to the evaluation of its first lane, and
-    8 from there to its neuron. Throughput: one neuron per cycle while memory and `neuron` do not wait, from one channel
+    9 from there to its neuron. Throughput: one neuron per cycle while memory and `neuron` do not wait, from one channel
     word to the next; with a table one in two cycles. Memory bounds it where a channel word has few neurons: two
     accesses per state word and one per parameter word. Lanes beyond the depth cost no cycle.
     Back-pressure: a neuron that is not taken stops the pipeline one neuron later, and the reading two words later.
@@ -127,8 +127,9 @@ class Evaluation(wiring.Component):
         full = reserved[1]
         ask, take, lane, last_lane = Signal(), Signal(), Signal(lane_bits), Signal(lane_bits)
         spiking, looks_up = Signal(), Signal()
-        m.d.comb += [
-            spiking.eq(word.type == NeuronType.SPIKING), looks_up.eq((word.saturation == Saturation.TABLE) & ~spiking)]
+        m.d.sync += [
+            spiking.eq(word.type == NeuronType.SPIKING),
+            looks_up.eq((word.saturation == Saturation.TABLE) & (word.type != NeuronType.SPIKING))]
         pop = take & (lane == last_lane)
         m.d.sync += reserved.eq(reserved + ask - pop)
 

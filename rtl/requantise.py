@@ -1,7 +1,9 @@
 """The arithmetic of the evaluation: a neuron's state to its value, and to the state that a spiking neuron keeps."""
 
+from typing import Any
+
 from amaranth import Cat, Module, Mux, Signal, Value, signed
-from amaranth.lib import wiring
+from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from golden.config import CoreConfig
@@ -21,12 +23,12 @@ class Requantise(wiring.Component):
             saturation TABLE the value is what is to be looked up.
         value, kept: of the neuron that was given `stages` moves before; `kept` is the new state of a SPIKING one.
 
-    Latency: `stages` cycles, 7, or 6 if shift_bits <= 4. Throughput: one neuron per cycle.
+    Latency: `stages` cycles, 8, or 7 if shift_bits <= 4. Throughput: one neuron per cycle.
     """
 
     def __init__(self, config: CoreConfig):
         self.config = config
-        self.stages = 6 + (config.shift_bits > 4)
+        self.stages = 7 + (config.shift_bits > 4)
         super().__init__({
             "advance": In(1), "type": In(3), "saturation": In(2), "state": In(signed(config.state_bits)),
             "parameter": In(struct(layouts(config).parameter)),
@@ -37,33 +39,53 @@ class Requantise(wiring.Component):
         config, m = self.config, Module()
         moves: list = []
 
-        def register(value: Value, name: str) -> Signal:
-            signal = Signal(Value.cast(value).shape(), name=name, reset_less=True)
+        def register(value: Any, name: str) -> Any:
+            shape = value.shape() if isinstance(value, data.View) else Value.cast(value).shape()
+            signal = Signal(shape, name=name, reset_less=True)
             moves.append(signal.eq(value))
             return signal
 
-        # A product needs one bit more than a state, and its bias one more.
-        spiking = Signal()
-        m.d.comb += spiking.eq(self.type == NeuronType.SPIKING)
-        biased = register((self._operand(m) + self.parameter.bias)[:config.state_bits + 2].as_signed(), "biased")
-        slope, leaky = register(self.parameter.slope, "slope"), register(self.parameter.leaky, "leaky")
-        multiplier = register(self.parameter.multiplier, "multiplier")
-        shift = register(self.parameter.shift, "shift_biased")
+        # What the type says is constant, and registered before it is used.
+        spiking, product, signed_a, signed_b = (
+            Signal(name=name) for name in ("spiking", "product", "signed_a", "signed_b"))
+        m.d.sync += [
+            spiking.eq(self.type == NeuronType.SPIKING), signed_a.eq(self.type == NeuronType.PRODUCT),
+            signed_b.eq(self.type != NeuronType.PRODUCT_UNSIGNED),
+            product.eq(sum(self.type == kind for kind in NeuronType.PRODUCTS)),
+        ]
 
-        threshold = slope[:config.state_bits + 1].as_signed()
-        rest = Signal(signed(config.state_bits + 2))
-        fires = Signal()
-        m.d.comb += [rest.eq(biased - threshold), fires.eq(spiking & ~rest[-1])]
-        factor = Signal(signed(config.multiplier_bits + 1))
-        m.d.comb += factor.eq(Mux(leaky & biased[-1] & ~spiking, slope, multiplier))
+        # The two operands of a product: a negative A has taken one from B's bits, which is given back.
+        bits = config.operand_bits
+        low, high = self.state[:bits], (self.state[bits:2 * bits] + (self.state[bits - 1] & signed_a))[:bits]
+        state = register(Cat(low, high, self.state[2 * bits:]).as_signed(), "state_given")
+        parameter = register(self.parameter, "parameter_given")
+        a = Cat(state[:bits], state[bits - 1] & signed_a).as_signed()
+        b = Cat(state[bits:2 * bits], state[2 * bits - 1] & signed_b).as_signed()
+        low = register(Mux(product, a * b[:bits // 2], state).as_signed(), "operand_low")
+        high = register(Mux(product, a * b[bits // 2:].as_signed(), 0).as_signed(), "operand_high")
+        threshold = parameter.slope[:config.state_bits + 1].as_signed()
+        bias, short = register(parameter.bias, "bias"), register((parameter.bias - threshold).as_signed(), "short")
+        multiplier, leaky = register(parameter.multiplier, "multiplier"), register(parameter.leaky, "leaky")
+        slope, shift = register(parameter.slope, "slope"), register(parameter.shift, "shift_operand")
+
+        # A product needs one bit more than a state, and its bias one more.
+        biased, rest = Signal(signed(config.state_bits + 2)), Signal(signed(config.state_bits + 2))
+        factor, fires = Signal(signed(config.multiplier_bits + 1)), Signal()
+        m.d.comb += [
+            biased.eq(low + high.shift_left(bits // 2) + bias), rest.eq(low + short),
+            fires.eq(spiking & ~rest[-1]), factor.eq(Mux(leaky & biased[-1] & ~spiking, slope, multiplier)),
+        ]
         reset = Mux(self.saturation[0] == Reset.ZERO, 0, rest)
         factor, term = register(factor, "factor"), register(Mux(fires, reset, biased).as_signed(), "term")
         shift, fires = register(shift, "shift_term"), register(fires, "fires_term")
 
-        half = config.multiplier_bits // 2
-        low, high = register(term * factor[:half], "low"), register(term * factor[half:].as_signed(), "high")
+        # The factor in three parts, as the product is the slowest path.
+        third = (config.multiplier_bits + 2) // 3
+        parts = [register(term * factor[first:first + third], f"part{first}") for first in (0, third)]
+        parts.append(register(term * factor[2 * third:].as_signed(), "part_top"))
         shift, fires = register(shift, "shift_parts"), register(fires, "fires_parts")
-        product = register((low + high.shift_left(half))[:config.state_bits + 2 + config.multiplier_bits], "product")
+        total = sum(part.shift_left(third * index) for index, part in enumerate(parts))
+        product = register(total[:config.state_bits + 2 + config.multiplier_bits], "product")
         shift, fires = register(shift, "shift_product"), register(fires, "fires_product")
 
         # Two bits of the shift at a time, from the top. Bits that can no longer come down to the state only matter if
@@ -84,41 +106,24 @@ class Requantise(wiring.Component):
         rounded = Signal(signed(config.state_bits + 1))
         m.d.comb += rounded.eq(Cat(rest[1:], negative).as_signed() + rest[0])
 
-        def clipped(low: int, high: int, bits: int, name: str) -> Signal:
-            result = Signal(signed(bits), name=name)
-            m.d.comb += result.eq(rounded)
-            with m.If(Mux(beyond, negative, rounded < low)):
-                m.d.comb += result.eq(low)
-            with m.Elif(beyond | (rounded > high)):
-                m.d.comb += result.eq(high)
-            return result
+        # What does not fit becomes the end of the range that its sign tells.
+        sign, value_bits = Signal(), config.value_bits
+        m.d.comb += sign.eq(Mux(beyond, negative, rounded[-1]))
 
-        value = Signal(signed(config.value_bits))
+        def fits(bits: int) -> Value:
+            return ~beyond & (rounded[bits - 1:] == sign.replicate(len(rounded) - bits + 1))
+
+        value = Signal(value_bits)
         with m.Switch(self.saturation):
-            for mode in (Saturation.RELU, Saturation.SIGNED, Saturation.FULL):
-                with m.Case(mode) if mode != Saturation.FULL else m.Default():
-                    lowest, highest = Saturation.bounds(mode, config.value_bits)
-                    m.d.comb += value.eq(clipped(lowest, highest, config.value_bits, f"clipped{mode}"))
-        most = (1 << config.state_bits - 1) - 1
-        moves += [self.value.eq(Mux(spiking, fires, value)), self.kept.eq(clipped(-most - 1, most, config.state_bits,
-                                                                                  "clipped_state"))]
+            with m.Case(Saturation.RELU):
+                m.d.comb += value.eq(Mux(sign, 0, Mux(fits(value_bits), rounded, (1 << value_bits - 1) - 1)))
+            with m.Case(Saturation.SIGNED):
+                end = Cat((~sign).replicate(value_bits - 2), sign, sign)
+                m.d.comb += value.eq(Mux(fits(value_bits - 1), rounded, end))
+            with m.Default():
+                m.d.comb += value.eq(Mux(fits(value_bits), rounded, Cat((~sign).replicate(value_bits - 1), sign)))
+        kept = Mux(fits(config.state_bits), rounded[:-1], Cat((~sign).replicate(config.state_bits - 1), sign))
+        moves += [self.value.eq(Mux(spiking, fires, value)), self.kept.eq(kept)]
         with m.If(self.advance):
             m.d.sync += moves
         return m
-
-    def _operand(self, m: Module) -> Signal:
-        """The state, or the product of the two operands that lie in it."""
-        config, bits = self.config, self.config.operand_bits
-        product, mixed, unsigned = (Signal(name=name) for name in ("product", "mixed", "unsigned"))
-        a, b = Signal(signed(bits + 1)), Signal(signed(bits + 1))
-        low, high = self.state[:bits], self.state[bits:2 * bits]
-        operand = Signal(signed(config.state_bits + 1))
-        m.d.comb += [
-            mixed.eq(self.type == NeuronType.PRODUCT_MIXED), unsigned.eq(self.type == NeuronType.PRODUCT_UNSIGNED),
-            product.eq(mixed | unsigned | (self.type == NeuronType.PRODUCT)),
-            # A negative operand A has taken one from B's bits.
-            a.eq(Cat(low, low[-1] & ~mixed & ~unsigned)),
-            b.eq(Mux(unsigned, high, (high + (low[-1] & ~mixed))[:bits].as_signed())),
-            operand.eq(Mux(product, a * b, self.state)),
-        ]
-        return operand

@@ -48,13 +48,15 @@ class StateWriter(wiring.Component):
         m.d.sync += full.eq((self.neuron & self.last) | (full & ~move))
         with m.If(self.read):
             m.d.sync += newest.addr.eq(newest.addr + 1)
+        # Written so that what becomes 0 is the reset of a flip-flop, and costs no logic.
         for lane in range(config.lanes):
-            with m.If(self.neuron & (self.lane == lane)):
+            chosen = self.neuron & (self.lane == lane)
+            with m.If(chosen):
                 m.d.sync += collected[lane].eq(self.state)
-            with m.Elif(move):
+            with m.If(move & ~chosen):
                 m.d.sync += collected[lane].eq(0)
         with m.If(move):
             m.d.sync += [self.write.eq(1), self.write_data.eq(collected)]
-        with m.Elif(self.granted):
+        with m.If(self.granted):
             m.d.sync += [self.write.eq(0), self.write_data.eq(0), oldest.addr.eq(oldest.addr + 1)]
         return m
