@@ -6,8 +6,8 @@ is the independent reference. Work is counted as the hardware's counters count i
 Bamberg et al., arXiv 2112.07019, sections 3 and 4.
 """
 
-from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -15,9 +15,11 @@ import numpy.typing as npt
 from golden.config import CoreConfig
 from golden.convolution import check, integrate, largest, magnitude
 from golden.errors import NetworkError
+from golden.evaluation import evaluate_population
 from golden.frames import input_frames
-from golden.neuron import evaluate, wrap_array
+from golden.neuron import wrap_array
 from golden.program import Edge, Population, Program
+from golden.words import NeuronType
 from golden.work import EdgeCounts, EdgeWork
 
 Array = npt.NDArray[np.integer]
@@ -38,6 +40,8 @@ class Result:
     """Values, int16; zero where a neuron does not fire."""
     state_range: tuple[int, int]
     """Lowest and highest state over the batch without the wrap: whether the sums fit. (0, 0) for an input."""
+    kept: Array | None = None
+    """SPIKING only: the states that stay for the next timestep, int32."""
 
 
 @dataclass(frozen=True)
@@ -53,15 +57,17 @@ class Part:
 
 def run(
     program: Program, inputs: Mapping[str, npt.ArrayLike], config: CoreConfig | None = None, *,
-    keep: Collection[str] | None = None,
+    keep: Collection[str] | None = None, before: Mapping[str, Result] | None = None,
 ) -> dict[str, Result]:
-    """Evaluate a whole program over one timestep, over a batch of frames.
+    """Evaluate a whole program over one timestep, over a batch of frames, which know nothing of each other.
 
     Args:
         program: any program, before or after `mapper.legalise`.
         inputs: input population → event values, integers (N, D, W, H) or (D, W, H); a zero is no event.
         config: widths of states and values; default `grai_vip`.
         keep: populations whose results are wanted; default all. The others take memory only while they are needed.
+        before: what the timestep before gave for the same batch, SPIKING populations at least; default: this is the
+            first timestep, and all states start at 0.
 
     Returns:
         Population → result, in topological order.
@@ -80,29 +86,39 @@ def run(
     count = len(next(iter(frames.values()), ()))
     kept: dict[str, list[Result]] = {name: [] for name in names if keep is None or name in keep}
     # A batch that is computed in several parts is put together as they come.
-    arrays: dict[str, tuple[Array, Array]] = {}
-    for part in stream(program, inputs, config):
+    arrays: dict[str, Result] = {}
+    for part in stream(program, inputs, config, before=before):
         if part.name not in kept:
             continue
         result = part.result
         kept[part.name].append(result)
         if len(result.states) < count:
-            shape = (count, *result.states.shape[1:])
-            states, outputs = arrays.setdefault(
-                part.name, (np.empty(shape, result.states.dtype), np.empty(shape, result.outputs.dtype)))
-            states[part.first:part.first + len(result.states)] = result.states
-            outputs[part.first:part.first + len(result.states)] = result.outputs
-            kept[part.name][-1] = Result(states, outputs, result.state_range)
+            whole = arrays.setdefault(part.name, _map(
+                result, lambda array: np.empty((count, *array.shape[1:]), array.dtype)))
+            for all_frames, some in zip(_arrays(whole), _arrays(result), strict=True):
+                all_frames[part.first:part.first + len(some)] = some
+            kept[part.name][-1] = replace(whole, state_range=result.state_range)
     results = {}
     for name, parts in kept.items():
-        states, outputs = (parts[0].states, parts[0].outputs) if batched else (parts[0].states[0], parts[0].outputs[0])
-        results[name] = Result(states, outputs, (min(part.state_range[0] for part in parts),
-                                                 max(part.state_range[1] for part in parts)))
+        ends = min(part.state_range[0] for part in parts), max(part.state_range[1] for part in parts)
+        result = parts[0] if batched else _map(parts[0], lambda array: array[0])
+        results[name] = replace(result, state_range=ends)
     return results
 
 
+def _arrays(result: Result) -> list[Array]:
+    return [array for array in (result.states, result.outputs, result.kept) if array is not None]
+
+
+def _map(result: Result, change: Callable[[Array], Array]) -> Result:
+    """A result with every array changed."""
+    return replace(result, states=change(result.states), outputs=change(result.outputs),
+                   kept=None if result.kept is None else change(result.kept))
+
+
 def stream(
-    program: Program, inputs: Mapping[str, npt.ArrayLike], config: CoreConfig | None = None
+    program: Program, inputs: Mapping[str, npt.ArrayLike], config: CoreConfig | None = None, *,
+    before: Mapping[str, Result] | None = None,
 ) -> Iterator[Part]:
     """The same as `run`, a population and a few frames at a time, for what need not be kept: statistics, calibration.
 
@@ -118,6 +134,8 @@ def stream(
         if name not in frames and not program.edges_into(name):
             raise NetworkError(f"population '{name}' has no incoming edge and is no input")
     magnitudes = {edge.name: magnitude(edge) for edge in program.edges}
+    into = {name: [replace(edge, shift=edge.shift + edge.operand * config.operand_bits, operand=0)
+                   for edge in program.edges_into(name)] for name in order}
     last = {name: max((order.index(edge.destination) for edge in program.edges_from(name)), default=-1)
             for name in order}
     count = len(next(iter(frames.values()), ()))
@@ -129,7 +147,10 @@ def stream(
                 values[name] = frames[name][first:first + step].astype(np.int16)
                 yield Part(name, first, Result(np.zeros(values[name].shape, np.int32), values[name], (0, 0)))
             else:
-                result = _population(program.edges_into(name), populations[name], values, magnitudes, config)
+                start = None if before is None or populations[name].type != NeuronType.SPIKING else before[name].kept
+                if start is not None:
+                    start = start.reshape(-1, *populations[name].shape)[first:first + step]
+                result = _population(into[name], populations[name], values, magnitudes, start, config)
                 values[name] = result.outputs
                 yield Part(name, first, result)
                 del result
@@ -139,13 +160,16 @@ def stream(
 
 def _population(
     edges: list[Edge], population: Population, values: Mapping[str, Array], magnitudes: Mapping[str, int],
-    config: CoreConfig,
+    start: Array | None, config: CoreConfig,
 ) -> Result:
-    """States and values of one population from the values of its sources."""
+    """States and values of one population from the values of its sources and the states it starts with."""
     number = len(values[edges[0].source])
     reaches = [magnitudes[edge.name] * largest(values[edge.source]) for edge in edges]
     most = sum(reach << edge.shift for reach, edge in zip(reaches, edges, strict=True))
+    most += 0 if start is None else largest(start)
     states = np.zeros((number, *population.shape), np.int32 if most < 1 << 31 else np.int64)
+    if start is not None:
+        states += start
     for edge, reach in zip(edges, reaches, strict=True):
         integrate(edge, values[edge.source], states, population.type, config.state_bits, reach)
     ends = (int(states.min()), int(states.max())) if states.size else (0, 0)
@@ -153,25 +177,25 @@ def _population(
     if not -half <= ends[0] <= ends[1] < half:
         states = wrap_array(states.astype(np.int64), config.state_bits)
     states = states.astype(np.int32, copy=False)
-    return Result(states, _evaluate(states, population, config), ends)
+    outputs, kept = _evaluate(states, population, config)
+    return Result(states, outputs, ends, kept)
 
 
-def _evaluate(states: Array, population: Population, config: CoreConfig) -> Array:
-    """Values of a population, in blocks of channels that fit the cache."""
+def _evaluate(states: Array, population: Population, config: CoreConfig) -> tuple[Array, Array | None]:
+    """Values of a population, and the states that it keeps, in blocks of channels that fit the cache."""
     depth, width, height = population.shape
-    bias, multiplier, shift = (
-        np.broadcast_to(np.asarray(parameter, np.int64).reshape(-1, 1, 1), (depth, 1, 1))
-        for parameter in (population.bias, population.multiplier, population.shift))
     outputs = np.empty(states.shape, np.int16)
+    kept = np.empty(states.shape, np.int32) if population.type == NeuronType.SPIKING else None
     channels = max(1, _CHUNK_EVALUATION // (width * height))
     frames = max(1, _CHUNK_EVALUATION // (depth * width * height))
     for first in range(0, len(states), frames):
         for low in range(0, depth, channels):
             block = slice(low, low + channels)
-            outputs[first:first + frames, block] = evaluate(
-                states[first:first + frames, block], bias[block], multiplier[block], shift[block],
-                population.saturation, config)
-    return outputs
+            values, stays = evaluate_population(states[first:first + frames, block], population, config, block)
+            outputs[first:first + frames, block] = values
+            if kept is not None:
+                kept[first:first + frames, block] = stays
+    return outputs, kept
 
 
 def counts(

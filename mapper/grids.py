@@ -106,7 +106,7 @@ def estimate(
 ) -> int:
     """Memory words of a fragment of so many channel words, columns and rows, with all that leads into it."""
     word, channels = config.word_bits // 8, words * config.lanes
-    total = RESERVED_WORDS + channels + width * height * words
+    total = RESERVED_WORDS + channels + population.looks_up * config.table_words + width * height * words
     for edge in program.edges_into(population.name):
         depth = program.population(edge.source).shape[0]
         taps = 1

@@ -14,7 +14,7 @@ from mapper.errors import RuleError
 from mapper.fragments import Core, CutProgram, Grid
 from mapper.mesh import MeshImage, build_mesh
 from mapper.network import Network
-from tests.networks import random_network
+from tests.networks import memory_after, random_network
 
 ROOMY = CoreConfig(
     name="roomy", coordinate_bits=5, offset_bits=8, channel_bits=8, edge_bits=8, population_bits=8, edge_count_bits=8,
@@ -99,10 +99,9 @@ def compare(
     Returns the mesh, and how many output neurons fired.
     """
     mesh, fired = Mesh(image.config, image.words(), host=image.host, random=rng), 0
-    for inputs in frames:
+    for inputs, expected in zip(frames, dense.run_timesteps(program, frames, image.config), strict=True):
         for core in mesh.cores.values():
             core.trace.clear()
-        expected = dense.run(program, inputs, image.config)
         events = mesh.run_frame(encode_frame(inputs, image.manifest["inputs"], image.config))
         outputs = decode_frame(events, image.manifest["outputs"], image.config)
         assert set(outputs) == set(program.outputs)
@@ -116,8 +115,8 @@ def compare(
     for place, core in mesh.cores.items():
         for name in ("unknown_id", "unknown_channel", "address_error", "protocol_error"):
             assert core.counters[name] == 0, (place, name)
-        parts = image.images[place].parts
-        np.testing.assert_array_equal(core.memory[:len(parts)], parts, err_msg="memory is as it was loaded")
+        parts = memory_after(image.images[place], expected)
+        np.testing.assert_array_equal(core.memory[:len(parts)], parts, err_msg="what is kept, else as loaded")
     return mesh, fired
 
 

@@ -41,7 +41,7 @@ def networks(draw, size: int = 8, depth: int = 9, kernel: int = 6) -> Network:
         last = network.conv("first", last, random_weights(rng, number(1, depth), network.shape("in")[0], 1, 1), shift=7)
     channels, width, height = network.shape(last)
     kind = draw(st.sampled_from(["conv", "grouped", "depthwise", "multiplied", "transposed", "max", "average", "global",
-                                 "dense", "add"]))
+                                 "dense", "add", "product", "lif"]))
     stride = draw(st.sampled_from([1, 1, 2, 4, 8]))
     dilation = (draw(st.sampled_from([1, 1, 2, 3, 4])), draw(st.sampled_from([1, 2])))
     taps = (number(1, kernel), number(1, kernel))
@@ -54,10 +54,15 @@ def networks(draw, size: int = 8, depth: int = 9, kernel: int = 6) -> Network:
     if kind == "grouped":
         groups = draw(st.sampled_from([g for g in range(1, channels + 1) if channels % g == 0]))
         results = groups * number(1, max(1, 12 // groups))
-    elif kind in ("depthwise", "multiplied"):
+    elif kind in ("depthwise", "multiplied", "product"):
         results = channels * (2 if kind == "multiplied" else 1)
     size = draw(st.sampled_from([1, results]))
-    shift = {"shift": rng.integers(0, 13, size), "bias": rng.integers(-99, 100, size), "product_shift": number(0, 2)}
+    shift: dict = {"shift": rng.integers(0, 13, size), "bias": rng.integers(-99, 100, size),
+                   "product_shift": number(0, 2)}
+    if draw(st.booleans()):
+        shift["slope"] = rng.integers(-250, 250, size)
+    if draw(st.booleans()):
+        shift["table"] = rng.integers(-256, 256, 512)
     if kind == "conv":
         network.conv("x", last, random_weights(rng, results, channels, *taps), **common, **shift)
     elif kind == "grouped":
@@ -78,6 +83,16 @@ def networks(draw, size: int = 8, depth: int = 9, kernel: int = 6) -> Network:
         network.average_pool("x", last, (min(taps[0], width), min(taps[1], height)), stride=stride, padding=pad)
     elif kind == "global":
         network.global_pool("x", last, kind=draw(st.sampled_from(["max", "average"])))
+    elif kind == "product":
+        del shift["product_shift"], shift["shift"], shift["bias"]
+        names = draw(st.sampled_from([(last, last), (last, "gate"), ("gate", last)]))
+        if "gate" in names:
+            network.global_pool("gate", last)
+        network.multiply("x", *names, **shift)
+    elif kind == "lif":
+        network.lif("x", [network.branch(last, random_weights(rng, results, channels, *taps), **common)],
+                    threshold=rng.integers(1, 200, size), bias=shift["bias"], multiplier=3, shift=2,
+                    reset=draw(st.sampled_from(["subtract", "zero"])))
     elif kind == "dense":
         network.dense("x", last, random_weights(rng, results, channels * width * height), **shift)
     else:

@@ -9,7 +9,7 @@ from collections import Counter
 from golden.words import layouts
 
 
-def program_synapses(program, destination):
+def program_synapses(program, destination, operand_bits=0):
     """(source, c, x, y, c', x', y') → sum of weights, from the definition of the convolution."""
     found = Counter()
     population = program.population(destination)
@@ -27,7 +27,8 @@ def program_synapses(program, destination):
             scale = 1 << edge.upsample
             if u % scale or v % scale or not 0 <= u // scale < source.shape[1] or not 0 <= v // scale < source.shape[2]:
                 continue
-            weight = int(weights[(0, 0, j, k) if one_kernel else (c, i, j, k)]) << edge.shift
+            weight = int(weights[(0, 0, j, k) if one_kernel else (c, i, j, k)])
+            weight <<= edge.shift + edge.operand * operand_bits
             found[edge.source, c // per_group * per_source + i, u // scale, v // scale, c, x, y] += weight
     return Counter({synapse: weight for synapse, weight in found.items() if weight})
 

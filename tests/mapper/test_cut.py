@@ -6,6 +6,7 @@ import pytest
 from golden.config import CoreConfig
 from golden.errors import MappingError
 from golden.program import Edge, Population, Program
+from golden.words import NeuronType
 from mapper import Network, RuleError, lower
 from mapper.cut import cut
 from mapper.fragments import Grid, plan_alone
@@ -21,13 +22,15 @@ SMALL = CoreConfig(name="small", address_bits=7, coordinate_bits=3, channel_bits
 def invariance(seed: int, first: int, last: int) -> dict[str, int]:
     """Run random networks, cuts, meshes and orders of events; what was covered."""
     seen = dict.fromkeys(("fired", "fragments", "cores", "silent", "several", "upsampled", "strided", "dilated",
-                          "cut in x", "shared descriptor", "shared", "depthwise", "table", "nowhere"), 0)
+                          "cut in x", "shared descriptor", "shared", "depthwise", "table", "nowhere", "spiking",
+                          "products", "lookups"), 0)
     for number in range(first, last):
         rng = np.random.default_rng([seed, 41, number])
-        network = cut_network(rng)
+        neurons = number % 2 == 1
+        network = cut_network(rng, neurons=neurons)
         program = lower(network)
         result, image = random_mesh(rng, program, CONFIGS[number % len(CONFIGS)])
-        frames = [random_input(rng, network) for _ in range(1 + number % 2)]
+        frames = [random_input(rng, network) for _ in range(4 if neurons else 1)]
         try:
             seen["fired"] += compare(program, image, frames, rng if number % 3 else None)[1]
         except Exception as error:
@@ -35,6 +38,9 @@ def invariance(seed: int, first: int, last: int) -> dict[str, int]:
             raise
         seen["fragments"] += len(result.fragments)
         seen["cores"] += len(image.images)
+        seen["spiking"] += sum(item.type == NeuronType.SPIKING for item in result.hosted)
+        seen["products"] += sum(item.type in NeuronType.PRODUCTS for item in result.hosted)
+        seen["lookups"] += sum(item.looks_up for item in result.hosted)
         seen["several"] += sum(core.populations > 1 for core in image.images.values())
         seen["cut in x"] += sum(len(grid.x) > 2 for grid in result.grids.values())
         for item in result.descriptors:

@@ -110,7 +110,7 @@ def test_image_footprint_counts_every_word():
     assert report.total_words == len(image) and sum(report.bytes.values()) == 8 * len(image)
     assert report.words == {
         "edge descriptors": 4, "geometry words": 3, "population words": 3, "axons": 4, "parameters": 3,
-        "states": 4 * 3 + 3 + 3, "tables": 0, "weights": -(-3 * 9 * 4 // 8) + 1 + 2 + 1}
+        "value tables": 0, "states": 4 * 3 + 3 + 3, "tables": 0, "weights": -(-3 * 9 * 4 // 8) + 1 + 2 + 1}
     assert report.bytes["weights"] == 108 + 6 + 16 + 1 and report.bytes["states"] == 2 * (48 + 12 + 12)
     json.dumps(report.to_json())
 

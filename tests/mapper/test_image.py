@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from golden.config import CoreConfig
 from golden.errors import ImageError, MappingError
+from golden.neuron import table_entry
 from golden.program import Edge, Population, Program
 from golden.words import NeuronType, Saturation, layouts
 from mapper import Image, build_image, compile_network, legalise, lower
@@ -44,7 +45,7 @@ def test_every_synapse_is_in_the_words(network, config):
     program = lower(network)
     image = build_image(legalise(program, config), config)
     for name in (population.name for population in program.populations if population.name not in program.inputs):
-        assert image_synapses(image, program, name) == program_synapses(program, name)
+        assert image_synapses(image, program, name) == program_synapses(program, name, config.operand_bits)
 
 
 @pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS)
@@ -79,11 +80,17 @@ def test_population_and_parameter_words(network, config, pad):
         assert (fields["type"], fields["saturation"]) == (population.type, population.saturation)
         assert fields["edges"] == fields["incoming"] == len(incoming)
         assert fields["axons"] == len(outgoing) + program.outputs.count(population.name)
-        assert fields["base"] == end, "blocks follow each other"
+        base = end + (config.table_words if population.looks_up else 0)
+        assert fields["base"] == base, "blocks follow each other, with a value table at the front"
+        if population.looks_up:
+            assert [table_entry(words, base, index, config) for index in range(512)] == population.table.tolist()
         depthwise = any(edge.groups == program.population(edge.source).shape[0] == depth for edge in incoming)
         assert fields["pad"] == (pad and depthwise), "all of these networks have room for it"
-        names = ("bias", "multiplier", "shift")
-        columns = [np.broadcast_to(getattr(population, name), depth) for name in names]
+        names = ("bias", "multiplier", "shift", "leaky", "slope")
+        slope = population.threshold if population.type == NeuronType.SPIKING else population.slope
+        leaky = slope is not None and population.type != NeuronType.SPIKING
+        columns = [np.broadcast_to(column, depth) for column in (
+            population.bias, population.multiplier, population.shift, int(leaky), 0 if slope is None else slope)]
         rows = [{name: int(column[c]) for name, column in zip(names, columns, strict=True)} for c in range(depth)]
         first = fields["base"] + fields["axons"]
         count = 1 if fields["uniform"] else depth

@@ -46,6 +46,9 @@ def test_shapes_of_every_layer(network):
     branch = network.branch("in", ones(4, 4, 1, 1), stride=1)
     network.add("sum", ["in", branch], scales=[2, 1], shifts=[1, 0])
     assert network.shape("sum") == (4, 9, 7)
+    network.lif("spikes", ["in", branch], threshold=[1, 2, 3, 4], multiplier=3, shift=2, reset="zero")
+    network.global_pool("gate", "sum")
+    assert network.shape(network.multiply("product", "gate", "spikes")) == (4, 9, 7)
     assert network.output("sum") == "sum" and network.outputs == ["sum"] and network.inputs == ["in"]
 
 
@@ -86,10 +89,14 @@ REFUSED = {
     "global pool": lambda n: n.global_pool("x", "in", kind="median"),
     "dense weights": lambda n: n.dense("x", "in", ones(3, 4 * 9 * 6)),
     "transposed stride": lambda n: n.transposed_conv("x", "in", ones(1, 4, 3, 3), stride=3),
-    "add": lambda n: n.add("x", []),
+    "sources": lambda n: n.add("x", []),
     "scales": lambda n: n.add("x", ["in", "in"], scales=[1]),
     "equal shapes": lambda n: n.add("x", ["in", n.branch("in", ones(4, 4, 3, 3))]),
     "output": lambda n: n.output("in"),
+    "slope": lambda n: n.conv("x", "in", ones(3, 4, 1, 1), slope=[1, 2]),
+    "table": lambda n: n.conv("x", "in", ones(3, 4, 1, 1), table=[[1, 2]]),
+    "threshold": lambda n: n.lif("x", ["in"], threshold=0),
+    "reset": lambda n: n.lif("x", ["in"], threshold=1, reset="none"),
 }
 
 
@@ -99,6 +106,15 @@ def test_refusals_name_layer_and_rule(network, rule):
     with pytest.raises(NetworkError, match=rf"layer '(x|in)', rule '{rule}': needs .+; given: .+"):
         REFUSED[rule](network)
     assert network.layers == before
+
+
+@pytest.mark.parametrize("shape", [(4, 8, 7), (1, 1, 1), (4, 9, 1), (5, 9, 7)])
+def test_products_need_equal_shapes_or_one_value_per_channel(network, shape):
+    network.input("other", shape)
+    for names in (("in", "other"), ("other", "in")):
+        with pytest.raises(NetworkError, match=r"layer 'x', rule 'product shapes': needs layers of one shape, or "
+                                               r"one of \(D, 1, 1\); given: '.+' \(\d, \d, \d\), '.+'"):
+            network.multiply("x", *names)
 
 
 def test_weights_must_be_integers(network):

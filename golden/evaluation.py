@@ -1,0 +1,42 @@
+"""The evaluation of whole feature maps, as the models without events need it: `golden.neuron` on populations."""
+
+import numpy as np
+import numpy.typing as npt
+
+from golden.config import CoreConfig
+from golden.errors import NetworkError
+from golden.neuron import evaluate, spike
+from golden.program import Population
+from golden.words import NeuronType
+
+IntArray = npt.NDArray[np.int64]
+
+
+def evaluate_population(
+    states: npt.NDArray[np.integer], population: Population, config: CoreConfig, channels: slice = slice(None)
+) -> tuple[IntArray, IntArray]:
+    """Values of a population (or of some channels of it), and the states that stay.
+
+    Args:
+        states: (..., D, W, H), of these channels only.
+
+    Raises:
+        NetworkError: a threshold or a table is missing.
+    """
+    def column(values: npt.ArrayLike) -> IntArray:
+        whole = np.broadcast_to(np.asarray(values, np.int64).reshape(-1, 1, 1), (population.shape[0], 1, 1))
+        return whole[channels]
+
+    bias, multiplier, shift = (column(values) for values in (population.bias, population.multiplier, population.shift))
+    if population.type == NeuronType.SPIKING:
+        if population.threshold is None:
+            raise NetworkError(f"population '{population.name}' is SPIKING and has no threshold")
+        return spike(states, bias, multiplier, shift, population.saturation, config,
+                     slope=column(population.threshold))
+    if population.looks_up and population.table is None:
+        raise NetworkError(f"population '{population.name}' has saturation TABLE and no table")
+    leaky = population.slope is not None
+    values = evaluate(states, bias, multiplier, shift, population.saturation, config, leaky=int(leaky),
+                      slope=0 if population.slope is None else column(population.slope), type=population.type,
+                      table=population.table)
+    return values, np.zeros(states.shape, np.int64)
