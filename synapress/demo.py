@@ -210,7 +210,7 @@ class Demo:
         ours: dict[str, float] = {
             "states": written["states"], "weights": written["weights"],
             "connectivity": sum(written[name] for name in ("edge descriptors", "population words", "axons", "tables")),
-            "parameters": written["parameters"], "padding": written["padding"],
+            "parameters": written["parameters"] + written["value tables"], "padding": written["padding"],
         }
 
         def reference(footprint: Footprint) -> dict[str, float]:
