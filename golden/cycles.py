@@ -24,7 +24,7 @@ FILL = 22
 """Cycles of a single event of any number of operations, from its offer to its last state written, beyond those."""
 STRETCHES = 16
 """Samples of an edge that is too large to be replayed."""
-EVALUATION_FILL = 13
+EVALUATION_FILL = 15
 """Cycles of an evaluation before its first neuron and after its last."""
 
 
@@ -126,7 +126,7 @@ def _sample(
 def evaluation_cycles(population: Population, config: CoreConfig) -> int:
     """Cycles of an evaluation that no other block holds up, from its command to its end neuron.
 
-    One per neuron; but a channel word of few neurons waits for the memory, which reads and clears each state word and
+    One per neuron, two with a value table; but a channel word of few neurons waits for the memory, which reads and clears each state word and
     reads each parameter word. The PEG takes one cycle per axon of a firing neuron, and its axon reads, which come
     first, hold the evaluation up where many neurons fire.
     """
@@ -137,5 +137,6 @@ def evaluation_cycles(population: Population, config: CoreConfig) -> int:
     cycles = EVALUATION_FILL
     for first in range(0, depth, config.lanes):
         neurons = min(config.lanes, depth - first)
-        cycles += max(width * height * neurons, 2 * width * height + (1 if uniform else neurons))
+        each = 2 if population.looks_up else 1
+        cycles += max(width * height * neurons * each, 2 * width * height + (1 if uniform else neurons))
     return cycles

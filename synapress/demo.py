@@ -211,7 +211,7 @@ class Demo:
             "states": written["states"], "weights": written["weights"],
             "connectivity": sum(written[name] for name in (
                 "geometry words", "population words", "edge descriptors", "axons", "tables")),
-            "parameters": written["parameters"], "padding": written["padding"],
+            "parameters": written["parameters"] + written["value tables"], "padding": written["padding"],
         }
 
         def reference(footprint: Footprint) -> dict[str, float]:

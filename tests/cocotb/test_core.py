@@ -82,15 +82,15 @@ def all_neurons(rng: np.random.Generator) -> Network:
     return network
 
 
-NEURON_CASES = [("verilator", "fpga_small", "randomly"), ("verilator", "state32", "bursts"),
-                ("icarus", "fpga_small", "randomly")]
+NEURON_CASES = [("verilator", "fpga_small", "randomly"), ("icarus", "fpga_small", "bursts"),
+                *(pytest.param("verilator", name, "bursts", marks=pytest.mark.long) for name in CONFIGS)]
 
 
 @pytest.mark.parametrize(("simulator", "name", "pause"), NEURON_CASES, indirect=["simulator"])
 def test_core_with_all_neurons(simulator: str, name: str, pause: str, seed: int) -> None:
     """Five frames, one close behind the other, with states that stay in between."""
     rng = np.random.default_rng([seed, 77])
-    config = dataclasses.replace(CONFIGS[name], edge_bits=5, population_bits=5)
+    config = CONFIGS[name]
     if config.state_bits == 32:  # a narrower multiplier leaves room for the threshold
         config = dataclasses.replace(config, multiplier_bits=12)
     parameters = bench_parameters(config, all_neurons(rng), rng, frames=5, pause_in=pause, pause_out=pause)

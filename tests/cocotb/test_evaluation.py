@@ -61,7 +61,7 @@ def test_back_pressure(waits: str, simulator: str, seed: int) -> None:
 @pytest.mark.parametrize("name", ["grai_vip", "8 lanes", "2 lanes of 32 bits"])
 def test_one_neuron_per_cycle(name: str, simulator: str, seed: int) -> None:
     """Nothing waits: cycle by cycle what the docstring promises."""
-    run(CONFIGS[name], simulator, seed, scenario="timing", populations=100)
+    run(CONFIGS[name], simulator, seed, scenario="timing", populations=100, corners=True)
 
 
 @pytest.mark.parametrize("name", ["grai_vip", "2 lanes of 32 bits"])
@@ -76,4 +76,4 @@ def test_random_configurations(number: int, simulator: str, seed: int) -> None:
     print(config.to_json())
     run(config, simulator, seed + number, scenario="random", populations=200, corners=False, memory="randomly",
         neuron="randomly")
-    run(config, simulator, seed + number, scenario="timing", populations=50)
+    run(config, simulator, seed + number, scenario="timing", populations=50, corners=False)

@@ -102,6 +102,27 @@ def test_states_and_products_wrap(seed):
             assert {"out": result["out"].state_range} == dense.state_ranges(program, dense.run(program, inputs, config))
 
 
+@pytest.mark.parametrize("number", range(12))
+def test_neurons_of_all_types_over_timesteps(number, seed):
+    """Slopes, tables, products and spiking neurons, whose states stay, equal the dense reference."""
+    rng = np.random.default_rng([seed, 80, number])
+    net = random_network(rng, layers=5, neurons=True)
+    program = lower(net)
+    timesteps = []
+    for _ in range(4):
+        frames = [random_input(rng, net, density) for density in (0.1, 0.6)]
+        timesteps.append({name: np.stack([frame[name] for frame in frames]) for name in net.inputs})
+    before = None
+    for inputs, reference in zip(timesteps, dense.run_timesteps(program, timesteps, CONFIG), strict=True):
+        before = network.run(program, inputs, CONFIG, before=before)
+        assert_equal(before, reference)
+        for population in program.populations:
+            kept = before[population.name].kept
+            assert (kept is not None) == (population.type == NeuronType.SPIKING)
+            if kept is not None:
+                np.testing.assert_array_equal(kept, reference[population.name].kept)
+
+
 @pytest.mark.parametrize("number", range(4))
 def test_random_networks_equal_dense_and_core(number, seed):
     """Batches equal the dense reference; a frame equals the event-by-event core in states, values and work."""

@@ -112,8 +112,8 @@ def test_refusals_name_layer_and_rule(network, rule):
 def test_products_need_equal_shapes_or_one_value_per_channel(network, shape):
     network.input("other", shape)
     for names in (("in", "other"), ("other", "in")):
-        with pytest.raises(NetworkError, match=r"layer 'x', rule 'product shapes': needs layers of one shape, or "
-                                               r"one of \(D, 1, 1\); given: '.+' \(\d, \d, \d\), '.+'"):
+        with pytest.raises(NetworkError, match=r"layer 'x', rule 'product shapes': needs layers of one shape, or one "
+                                               r"of \(D, 1, 1\); given: '.+' \(\d, \d, \d\), '.+'"):
             network.multiply("x", *names)
 
 
