@@ -221,6 +221,10 @@ class Network:
             padding=padding4(name, padding))
         return self._add(name, "max_pool", (branch,), 0, 1, 0, Saturation.RELU)
 
+    def pool_maximum(self, name: str, branch: Branch) -> str:
+        """A max pool given as a branch, which has dilation and paddings of its own for each side."""
+        return self._add(name, "max_pool", (branch,), 0, 1, 0, Saturation.RELU)
+
     def average_pool(
         self, name: str, source: str, size: int | Sequence[int], *, stride: int | Sequence[int] | None = None,
         padding: int | Sequence[int] = 0, bias: npt.ArrayLike = 0, multiplier: npt.ArrayLike | None = None,
