@@ -14,6 +14,9 @@ from golden.errors import ConfigError
 CONNECTIVITY_BITS = 64
 """Width of a connectivity word (axon, population, half an edge descriptor), whatever the memory's width."""
 
+TABLE_ENTRY_BITS = 16
+"""Width of an entry of a value table, of which an event value takes the low bits."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class CoreConfig:
@@ -123,6 +126,22 @@ class CoreConfig:
     def axon_extent_bits(self) -> int:
         """Coarse destination extent in an axon."""
         return self.offset_bits - 1 - self.extent_unit_log2
+
+    @property
+    def slope_bits(self) -> int:
+        """Signed slope or threshold in a parameter word: as wide as is of use, or as the word has room for."""
+        room = CONNECTIVITY_BITS - 1 - self.state_bits - self.multiplier_bits - self.shift_bits
+        return min(max(self.multiplier_bits, self.state_bits) + 1, room)
+
+    @property
+    def operand_bits(self) -> int:
+        """Width of an operand of a product: half a state, or what a weight and the product shift can reach."""
+        return min(self.state_bits // 2, self.weight_bits - 2 + (1 << self.product_shift_bits) - 1)
+
+    @property
+    def table_words(self) -> int:
+        """Words of a value table: one entry of TABLE_ENTRY_BITS for each event value."""
+        return max(1, (TABLE_ENTRY_BITS << self.value_bits) // self.word_bits)
 
     @property
     def max_edges(self) -> int:

@@ -2,10 +2,12 @@
 
 Nothing here knows of events, words or addresses: a feature map is an array (N, D, W, H) over a batch, an edge is the
 textbook cross-correlation [B §3], a timestep evaluates the populations in topological order. It shares only
-`golden.neuron.evaluate` (bias, requantisation, saturation) with the event-driven models.
+`golden.neuron.evaluate` and `spike` (bias, requantisation, saturation; threshold, reset, leak) with the event-driven
+models. The members of a batch know nothing of each other: timesteps are calls of `run`, one after another, see
+`run_timesteps`.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +16,7 @@ import numpy.typing as npt
 
 from golden.config import CoreConfig
 from golden.errors import EventError, NetworkError
-from golden.neuron import evaluate
+from golden.neuron import evaluate, spike
 from golden.program import Edge, Population, Program
 from golden.words import NeuronType, Saturation
 
@@ -173,12 +175,18 @@ class Result:
     states: Array
     """Before evaluation; zeros for an input, which has no states."""
     outputs: Array
+    kept: Array
+    """States after the evaluation, with which the next timestep starts: zeros but for SPIKING."""
+    start: Array
+    """States with which this timestep started."""
 
 
 def accumulate_edge(
-    edge: Edge, source: Array, destination: Population, product_bits: int | None = None
+    edge: Edge, source: Array, destination: Population, operand_bits: int, product_bits: int | None = None
 ) -> Array:
     """What one edge adds to its destination (or offers to its maximum), sums not wrapped: (N, D, W, H).
+
+    Operand B of a product goes `operand_bits` higher than A.
 
     Raises:
         NetworkError: the weights fit neither the source nor the destination.
@@ -187,8 +195,8 @@ def accumulate_edge(
     try:
         products = conv2d(
             source, edge.weights, stride=edge.stride, padding=edge.padding, dilation=edge.dilation, groups=edge.groups,
-            upsample=edge.upsample, size=destination.shape[1:], shift=edge.shift, maximum=maximum,
-            product_bits=product_bits)
+            upsample=edge.upsample, size=destination.shape[1:], shift=edge.shift + edge.operand * operand_bits,
+            maximum=maximum, product_bits=product_bits)
     except NetworkError as error:
         raise NetworkError(f"edge '{edge.name}': {error}") from error
     if products.shape[1] != destination.shape[0]:
@@ -198,30 +206,34 @@ def accumulate_edge(
 
 
 def true_states(
-    program: Program, name: str, outputs: Mapping[str, Array], product_bits: int | None = None
+    program: Program, name: str, outputs: Mapping[str, Array], operand_bits: int, product_bits: int | None = None
 ) -> Array:
-    """States of a population before its evaluation, without the wrap: (N, D, W, H).
+    """What a timestep adds to the states of a population (or their maximum), without the wrap: (N, D, W, H).
 
     `outputs` are those of its sources. It shows how many bits the states need.
     """
     population = program.population(name)
-    parts = [accumulate_edge(edge, outputs[edge.source], population, product_bits)
+    parts = [accumulate_edge(edge, outputs[edge.source], population, operand_bits, product_bits)
              for edge in program.edges_into(name)]
     if not parts:
         raise NetworkError(f"population '{name}' has no incoming edge and is no input")
     return np.maximum.reduce(parts) if population.type == NeuronType.MAX else np.add.reduce(parts)
 
 
-def run(program: Program, inputs: Mapping[str, npt.ArrayLike], config: CoreConfig | None = None) -> dict[str, Result]:
+def run(
+    program: Program, inputs: Mapping[str, npt.ArrayLike], config: CoreConfig | None = None, *,
+    before: Mapping[str, Result] | None = None,
+) -> dict[str, Result]:
     """Evaluate a whole program over one timestep.
 
     Args:
         program: any program; strides, paddings and dilations need not fit the hardware.
         inputs: input population → event values, (N, D, W, H) or (D, W, H); a zero is no event.
         config: widths of states and values; default `grai_vip`.
+        before: what the timestep before gave, for the same batch; default: the first timestep, all states are 0.
 
     Returns:
-        For every population, inputs included, its states before evaluation and its outputs, in topological order.
+        For every population, inputs included, its states and its outputs, in topological order.
 
     Raises:
         NetworkError: an input is missing, unknown or of the wrong shape, or the program is inconsistent.
@@ -235,15 +247,28 @@ def run(program: Program, inputs: Mapping[str, npt.ArrayLike], config: CoreConfi
     for name in order:
         if name in values:
             outputs[name] = values[name]
-            results[name] = Result(np.zeros_like(values[name]), values[name])
+            none = np.zeros_like(values[name])
+            results[name] = Result(none, values[name], none, none)
             continue
         population = program.population(name)
-        states = wrap(true_states(program, name, outputs, config.state_bits), config.state_bits)
-        outputs[name] = _evaluate(states, population, config)
-        results[name] = Result(states, outputs[name])
+        added = true_states(program, name, outputs, config.operand_bits, config.state_bits)
+        start = np.zeros_like(added) if before is None else before[name].kept.reshape(added.shape)
+        states = wrap(start + added, config.state_bits)
+        outputs[name], kept = _evaluate(states, population, config)
+        results[name] = Result(states, outputs[name], kept, start)
     if not batched:
-        results = {name: Result(result.states[0], result.outputs[0]) for name, result in results.items()}
+        results = {name: Result(*(array[0] for array in vars(result).values())) for name, result in results.items()}
     return results
+
+
+def run_timesteps(
+    program: Program, timesteps: Iterable[Mapping[str, npt.ArrayLike]], config: CoreConfig | None = None
+) -> Iterator[dict[str, Result]]:
+    """`run` for one timestep after another, with the states that SPIKING populations keep in between."""
+    before = None
+    for inputs in timesteps:
+        before = run(program, inputs, config, before=before)
+        yield before
 
 
 def _inputs(
@@ -272,23 +297,43 @@ def _inputs(
     return values, batches != {None}
 
 
-def _evaluate(states: Array, population: Population, config: CoreConfig) -> Array:
-    bias, multiplier, shift = (
-        np.broadcast_to(np.asarray(values, np.int64).reshape(-1, 1, 1), population.shape)
-        for values in (population.bias, population.multiplier, population.shift))
-    return np.asarray(evaluate(states, bias, multiplier, shift, population.saturation, config), np.int64)
+def _evaluate(states: Array, population: Population, config: CoreConfig) -> tuple[Array, Array]:
+    """Values, and the states that stay."""
+    def column(values: npt.ArrayLike) -> Array:
+        return np.broadcast_to(np.asarray(values, np.int64).reshape(-1, 1, 1), population.shape)
+
+    bias, multiplier, shift = (column(values) for values in (population.bias, population.multiplier, population.shift))
+    if population.type == NeuronType.SPIKING:
+        if population.threshold is None:
+            raise NetworkError(f"population '{population.name}' is SPIKING and has no threshold")
+        return spike(states, bias, multiplier, shift, population.saturation, config,
+                     slope=column(population.threshold))
+    if population.looks_up and population.table is None:
+        raise NetworkError(f"population '{population.name}' has saturation TABLE and no table")
+    leaky = population.slope is not None
+    values = evaluate(states, bias, multiplier, shift, population.saturation, config, leaky=int(leaky),
+                      slope=0 if population.slope is None else column(population.slope), type=population.type,
+                      table=population.table)
+    return values, np.zeros_like(states)
 
 
-def state_ranges(program: Program, results: Mapping[str, Result]) -> dict[str, Pair]:
+def state_ranges(
+    program: Program, results: Mapping[str, Result], config: CoreConfig | None = None
+) -> dict[str, Pair]:
     """Lowest and highest state that each population would have reached without the wrap, over the batch of `results`.
 
-    Ends of sums only: a partial sum may lie outside and wraps back.
+    Ends of sums only: a partial sum may lie outside and wraps back. What SPIKING states kept counts too.
     """
-    outputs = {name: result.outputs.reshape(-1, *result.outputs.shape[-3:]) for name, result in results.items()}
+    def batch(array: Array) -> Array:
+        return array.reshape(-1, *array.shape[-3:])
+
+    config = config or CoreConfig()
+    outputs = {name: batch(result.outputs) for name, result in results.items()}
     ranges = {}
     for population in program.populations:
         if population.name not in program.inputs:
-            states = true_states(program, population.name, outputs)
+            states = (true_states(program, population.name, outputs, config.operand_bits)
+                      + batch(results[population.name].start))
             ranges[population.name] = int(states.min()), int(states.max())
     return ranges
 

@@ -19,12 +19,14 @@ from golden.neuron import (
     evaluate_population,
     pack_lanes,
     pack_states,
+    spike,
     unpack_lanes,
     unpack_states,
+    unpack_table,
     wrap_array,
 )
 from golden.peg import generate_all, generate_array
-from golden.words import EventKind, layouts
+from golden.words import EventKind, NeuronType, Saturation, layouts
 
 IntArray = npt.NDArray[np.int64]
 Words = npt.NDArray[np.uint64]
@@ -171,10 +173,18 @@ class FastEngine:
         # Lanes beyond the depth borrow the last channel's parameters, and are silenced below.
         parameter = 0 * channels if population["uniform"] else np.minimum(channels, max(0, depth - 1))
         parameters = table.parameter.unpack_array(self.memory[(place.parameters + parameter) % size, 0])
-        values = evaluate(states, parameters["bias"], parameters["multiplier"], parameters["shift"],
-                          population["saturation"], config)
-        values[np.broadcast_to(channels >= depth, values.shape)] = 0
-        self.memory[addresses] = 0
+        kept = np.zeros(states.shape, np.int64)
+        if population["type"] == NeuronType.SPIKING:
+            values, kept = spike(states, **parameters, reset=population["saturation"], config=config)
+        else:
+            table_at = (population["base"] + np.arange(-config.table_words, 0)) % size
+            values = evaluate(
+                states, **parameters, saturation=population["saturation"], config=config, type=population["type"],
+                table=unpack_table(self.memory[table_at], config)
+                if population["saturation"] == Saturation.TABLE else None)
+        beyond = np.broadcast_to(channels >= depth, values.shape)
+        values[beyond] = kept[beyond] = 0
+        self.memory[addresses] = pack_states(kept, config).reshape(before.shape)
         trace = list(zip(addresses.ravel().tolist(), (self._join(row) for row in before.reshape(-1, before.shape[-1])),
                          strict=True))
         word_index, x, y, lane = np.nonzero(values)

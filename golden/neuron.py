@@ -5,14 +5,15 @@ that wraps, and the requantisation of the evaluation, are this project's. Functi
 integers; the others do the same on numpy arrays, exactly, for every configuration.
 """
 
-from collections.abc import Mapping, MutableSequence
+from collections.abc import Callable, Mapping, MutableSequence, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
 
-from golden.config import CoreConfig
-from golden.words import Saturation, layouts
+from golden.config import TABLE_ENTRY_BITS, CoreConfig
+from golden.words import NeuronType, Reset, Saturation, layouts
 
 IntArray = npt.NDArray[np.int64]
 
@@ -102,27 +103,134 @@ def accumulate(
 # -- evaluation --------------------------------------------------------------------------------
 
 
-def evaluate_one(state: int, bias: int, multiplier: int, shift: int, saturation: int, config: CoreConfig) -> int:
-    """The value of one neuron at the end of a timestep: see `evaluate`."""
-    rounding = 1 << (shift - 1) if shift else 0
+def evaluate_one(
+    state: int, bias: int, multiplier: int, shift: int, saturation: int, config: CoreConfig, *, leaky: int = 0,
+    slope: int = 0, type: int = NeuronType.SUM, table: Callable[[int], int] | None = None,
+) -> int:
+    """The value of one neuron at the end of a timestep: see `evaluate`; `table` gives the entry of an index."""
     low, high = Saturation.bounds(saturation, config.value_bits)
-    return min(max(((state + bias) * multiplier + rounding) >> shift, low), high)
+    if type in NeuronType.PRODUCTS:
+        bits = config.operand_bits
+        a = state & ((1 << bits) - 1) if type != NeuronType.PRODUCT else wrap(state, bits)
+        b = (state - a) >> bits
+        state = a * (b & ((1 << bits) - 1) if type == NeuronType.PRODUCT_UNSIGNED else wrap(b, bits))
+    biased = state + bias
+    factor = wrap(slope, config.multiplier_bits + 1) if leaky and biased < 0 else multiplier
+    value = min(max(shift_rounded(biased * factor, shift), low), high)
+    if saturation == Saturation.TABLE:
+        assert table is not None
+        return table(value - low)
+    return value
+
+
+def spike_one(
+    state: int, bias: int, multiplier: int, shift: int, reset: int, config: CoreConfig, *, slope: int, leaky: int = 0
+) -> tuple[int, int]:
+    """Whether one SPIKING neuron fires at the end of a timestep, and the state it keeps: see `spike`."""
+    potential = state + bias
+    threshold = wrap(slope, config.state_bits + 1)
+    fires = potential >= threshold
+    if fires:
+        potential = 0 if reset & 1 == Reset.ZERO else potential - threshold
+    half = 1 << (config.state_bits - 1)
+    return int(fires), min(max(shift_rounded(potential * multiplier, shift), -half), half - 1)
+
+
+def shift_rounded(value: int, shift: int) -> int:
+    """value / 2**shift, half rounded up."""
+    return (value + (1 << (shift - 1) if shift else 0)) >> shift
+
+
+def _shift_rounded(values: IntArray, shift: IntArray) -> IntArray:
+    return np.asarray((values + np.where(shift > 0, np.left_shift(1, np.maximum(shift - 1, 0)), 0)) >> shift)
 
 
 def evaluate(
     state: npt.ArrayLike, bias: npt.ArrayLike, multiplier: npt.ArrayLike, shift: npt.ArrayLike, saturation: int,
-    config: CoreConfig,
+    config: CoreConfig, *, leaky: npt.ArrayLike = 0, slope: npt.ArrayLike = 0, type: int = NeuronType.SUM,
+    table: npt.ArrayLike | None = None,
 ) -> IntArray:
     """Values of neurons at the end of a timestep; all arrays broadcast, e.g. parameters of shape (D, 1, 1).
 
-    y = saturate(((state + bias) · multiplier + round) >> shift) with round = 1 << (shift - 1), or 0 for shift 0: half
-    is rounded up (towards +infinity). No step wraps: the widest sum has 1 + 32 + 24 bits plus a rounding bit below
-    2**62, so int64 is exact. A neuron fires where y is not zero; its state is then cleared either way.
+    t = state + bias, or with a product type a · b + bias, where A lies in the state's low `operand_bits` bits and B in
+    as many above; a signed A takes one from B's bits where it is negative. Then
+
+    y = saturate((t · factor + round) >> shift) with factor = slope where `leaky` is set and t < 0, else the multiplier,
+    and round = 1 << (shift - 1), or 0 for shift 0: half is rounded up (towards +infinity). Of a slope the low
+    multiplier_bits + 1 bits count. With saturation TABLE, y is the table's entry y + 2**(value_bits - 1).
+
+    No step wraps: the widest product has 34 + 25 bits plus a rounding bit below 2**62, so int64 is exact. A neuron
+    fires where y is not zero; its state is then cleared either way. For SPIKING see `spike`.
     """
-    state, bias, multiplier, shift = (np.asarray(array, np.int64) for array in (state, bias, multiplier, shift))
-    rounding = np.where(shift > 0, np.left_shift(1, np.maximum(shift - 1, 0)), 0)
+    state, bias, multiplier, shift, leaky, slope = (
+        np.asarray(array, np.int64) for array in (state, bias, multiplier, shift, leaky, slope))
+    if type in NeuronType.PRODUCTS:
+        a, b = operands(state, type, config)
+        state = a * b
+    biased = state + bias
+    factor = multiplier
+    if leaky.any():
+        factor = np.where((leaky != 0) & (biased < 0), wrap_array(slope, config.multiplier_bits + 1), multiplier)
     low, high = Saturation.bounds(saturation, config.value_bits)
-    return np.clip(((state + bias) * multiplier + rounding) >> shift, low, high)
+    values = np.clip(_shift_rounded(biased * factor, shift), low, high)
+    if saturation == Saturation.TABLE:
+        if table is None:
+            raise ValueError("saturation TABLE needs a table")
+        return np.asarray(table, np.int64)[values - low]
+    return values
+
+
+def operands(state: IntArray, type: int, config: CoreConfig) -> tuple[IntArray, IntArray]:
+    """The operands A and B of the states of a population of a product type."""
+    bits = config.operand_bits
+    mask = (1 << bits) - 1
+    a = wrap_array(state, bits) if type == NeuronType.PRODUCT else state & mask
+    b = (state - a) >> bits
+    return a, b & mask if type == NeuronType.PRODUCT_UNSIGNED else wrap_array(b, bits)
+
+
+def spike(
+    state: npt.ArrayLike, bias: npt.ArrayLike, multiplier: npt.ArrayLike, shift: npt.ArrayLike, reset: int,
+    config: CoreConfig, *, slope: npt.ArrayLike, leaky: npt.ArrayLike = 0,
+) -> tuple[IntArray, IntArray]:
+    """SPIKING neurons at the end of a timestep: 1 where they fire, and the states they keep; all arrays broadcast.
+
+    In this order: integrate, u = state + bias; fire where u >= threshold, which is the slope field (signed, its low
+    state_bits + 1 bits); reset, for those that fire, u - threshold or 0 (`Reset`); leak, for the next timestep,
+    (u · multiplier + round) >> shift, half rounded up, clipped to the state's range. Multiplier 1 and shift 0 do not
+    leak: IF; others are LIF. `leaky` does not matter.
+    """
+    state, bias, multiplier, shift, slope = (
+        np.asarray(array, np.int64) for array in (state, bias, multiplier, shift, slope))
+    potential = state + bias
+    threshold = wrap_array(slope, config.state_bits + 1)
+    fires = potential >= threshold
+    potential = np.where(fires, 0 if reset & 1 == Reset.ZERO else potential - threshold, potential)
+    half = 1 << (config.state_bits - 1)
+    return fires.astype(np.int64), np.clip(_shift_rounded(potential * multiplier, shift), -half, half - 1)
+
+
+# -- value tables ------------------------------------------------------------------------------
+
+
+def table_entry(memory: Sequence[int], base: int, index: int, config: CoreConfig) -> int:
+    """Entry `index` of the value table that ends before the word `base`; addresses wrap at the end of the memory."""
+    word, entry = divmod(index, config.word_bits // TABLE_ENTRY_BITS)
+    address = (base - config.table_words + word) % config.memory_words
+    return wrap(int(memory[address]) >> (TABLE_ENTRY_BITS * entry), config.value_bits)
+
+
+def pack_table(table: npt.ArrayLike, config: CoreConfig) -> npt.NDArray[np.uint64]:
+    """The words of a value table as (table_words, word_bits // 64) uint64; entries from that of the lowest value."""
+    entries = np.zeros(config.table_words * config.word_bits // TABLE_ENTRY_BITS, np.uint16)
+    entries[:1 << config.value_bits] = np.asarray(table, np.int64).astype(np.uint16)
+    return entries.astype("<u2").view("<u8").astype(np.uint64).reshape(config.table_words, -1)
+
+
+def unpack_table(words: npt.NDArray[np.uint64], config: CoreConfig) -> IntArray:
+    """The inverse of `pack_table`."""
+    entries = np.ascontiguousarray(words, "<u8").reshape(-1).view("<u2").astype(np.int64)
+    return wrap_array(entries[:1 << config.value_bits], config.value_bits)
 
 
 # -- a population in a core's memory -----------------------------------------------------------
@@ -130,7 +238,10 @@ def evaluate(
 
 @dataclass(frozen=True)
 class PopulationMap:
-    """Where a population's words lie, from its population word (`golden.words`); addresses in words, before wrap."""
+    """Where a population's words lie, from its population word (`golden.words`); addresses in words, before wrap.
+
+    A value table lies right before the first axon word.
+    """
 
     axons: int
     """First axon word."""
@@ -161,18 +272,20 @@ def evaluate_population(
 ) -> tuple[list[dict[str, int]], list[tuple[int, int]]]:
     """Evaluate population `index`, given its packed population word, in place: literal, in the hardware's order.
 
-    Channel words outermost, then x, y, lane. Each state word is read, its neurons evaluated and the whole word
-    cleared, lanes beyond the depth too, which never fire. Addresses wrap at the end of the memory.
+    Channel words outermost, then x, y, lane. Each state word is read, its neurons evaluated, and the word written:
+    with what SPIKING neurons keep, else zeros, as for lanes beyond the depth, which never fire. Addresses wrap at the
+    end of the memory.
 
     Returns:
         The firing neurons in order, then the end neuron, as fields of `rtl.ports.neuron_layout`; and the state words
-        in order, as (address, word before it was cleared).
+        in order, as (address, word before it was written).
     """
     table, size = layouts(config), config.memory_words
     population = table.population.unpack(word)
     place = PopulationMap.of(population, config)
     common = {"axon_base": population["base"], "axons": population["axons"], "population": index}
     neurons, trace = [], []
+    entry = partial(table_entry, memory, population["base"], config=config)
     for channel_word in range(place.depth_words):
         channels = range(channel_word * config.lanes, min((channel_word + 1) * config.lanes, population["depth"]))
         parameters = [
@@ -184,10 +297,15 @@ def evaluate_population(
                 address = (place.states + x * place.x_stride + y * place.y_stride + channel_word) % size
                 trace.append((address, int(memory[address])))
                 states = unpack_lanes(memory[address], config)[:len(channels)]
-                for c, state, parameter in zip(channels, states, parameters, strict=True):
-                    v = evaluate_one(state, **parameter, saturation=population["saturation"], config=config)
+                kept = [0] * config.lanes
+                for lane, (c, state, parameter) in enumerate(zip(channels, states, parameters, strict=True)):
+                    if population["type"] == NeuronType.SPIKING:
+                        v, kept[lane] = spike_one(state, **parameter, reset=population["saturation"], config=config)
+                    else:
+                        v = evaluate_one(state, **parameter, saturation=population["saturation"], config=config,
+                                         type=population["type"], table=entry)
                     if v:
                         neurons.append({"x": x, "y": y, "c": c, "v": v, **common, "end": 0})
-                memory[address] = 0
+                memory[address] = pack_lanes(kept, config)
     neurons.append({"x": 0, "y": 0, "c": 0, "v": 0, **common, "end": 1})
     return neurons, trace

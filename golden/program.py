@@ -16,7 +16,8 @@ from golden.words import NeuronType, Saturation
 class Population:
     """A feature map of neurons that lives whole in one core; shape (D, W, H).
 
-    `bias`, `multiplier`, `shift` are per channel (D) or hold one entry for all.
+    `bias`, `multiplier`, `shift`, `slope` and `threshold` are per channel (D) or hold one entry for all. See
+    docs/architecture.md for what they do.
     """
 
     name: str
@@ -26,8 +27,27 @@ class Population:
     bias: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros(1, np.int64))
     multiplier: npt.NDArray[np.int64] = field(default_factory=lambda: np.ones(1, np.int64))
     shift: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros(1, np.int64))
+    slope: npt.NDArray[np.int64] | None = None
+    """The multiplier of negative sums, if it is another one. Not for SPIKING."""
+    threshold: npt.NDArray[np.int64] | None = None
+    """SPIKING only, and needed there; its `saturation` is a `golden.words.Reset`."""
+    table: npt.NDArray[np.int64] | None = None
+    """Saturation TABLE only, and needed there: the values of all 2**value_bits event values, the lowest first."""
     layer: str = ""
     """The layer it comes from, for messages and reports."""
+
+    @property
+    def looks_up(self) -> bool:
+        """Whether its values come from a table."""
+        return self.saturation == Saturation.TABLE and self.type != NeuronType.SPIKING
+
+    def bounds(self, value_bits: int) -> tuple[int, int]:
+        """Lowest and highest value that its neurons can have."""
+        if self.type == NeuronType.SPIKING:
+            return 0, 1
+        if self.looks_up and self.table is not None:
+            return int(np.min(self.table)), int(np.max(self.table))
+        return Saturation.bounds(self.saturation, value_bits)
 
 
 @dataclass(kw_only=True, eq=False)
@@ -51,6 +71,8 @@ class Edge:
     """log2 of the upsampling of the source, zeros between."""
     shift: int = 0
     """Left shift of every product."""
+    operand: int = 0
+    """1: what it adds is operand B of a product, and goes `CoreConfig.operand_bits` bits higher."""
 
 
 @dataclass(kw_only=True, eq=False)

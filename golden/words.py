@@ -134,10 +134,27 @@ class EventKind:
 
 
 class NeuronType:
-    """How a population's states are updated and evaluated."""
+    """How a population's states are updated and evaluated; 5 and 7, which nothing writes, are evaluated like SUM."""
 
     SUM = 0
     MAX = 1
+    PRODUCT = 2
+    """Two operands in one state, multiplied: both signed."""
+    SPIKING = 3
+    """Integrates over timesteps and fires at a threshold; its state is kept."""
+    PRODUCT_MIXED = 4
+    """A product whose operand A, in the low bits, is unsigned."""
+    PRODUCT_UNSIGNED = 6
+    """A product of two unsigned operands."""
+
+    PRODUCTS = (PRODUCT, PRODUCT_MIXED, PRODUCT_UNSIGNED)
+
+
+class Reset:
+    """What a SPIKING neuron's state becomes when it fires; in the place of the saturation, of which bit 0 counts."""
+
+    SUBTRACT = 0
+    ZERO = 1
 
 
 class Saturation:
@@ -149,12 +166,14 @@ class Saturation:
     """[-2**(value_bits-2), 2**(value_bits-2) - 1]: int8 for 9-bit events."""
     FULL = 2
     """The whole signed event value: [-256, 255] for 9 bits."""
+    TABLE = 3
+    """Clipped like FULL, and then looked up in the population's value table."""
 
     @staticmethod
     def bounds(saturation: int, value_bits: int) -> tuple[int, int]:
-        """Lowest and highest value of a saturation mode."""
+        """Lowest and highest value of a saturation mode; of TABLE, of what is looked up."""
         half, quarter = 1 << (value_bits - 1), 1 << (value_bits - 2)
-        return {0: (0, half - 1), 1: (-quarter, quarter - 1), 2: (-half, half - 1)}[saturation]
+        return ((0, half - 1), (-quarter, quarter - 1), (-half, half - 1), (-half, half - 1))[saturation]
 
 
 @dataclass(frozen=True)
@@ -242,6 +261,8 @@ def layouts(config: "CoreConfig") -> Layouts:
             Field("bias", c.state_bits, signed=True),
             Field("multiplier", c.multiplier_bits),
             Field("shift", c.shift_bits),
+            Field("leaky", 1),
+            Field("slope", c.slope_bits, signed=True),
         )),
         event=WordLayout("event", (
             Field("v", c.value_bits, signed=True),

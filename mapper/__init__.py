@@ -17,10 +17,12 @@ from mapper.lower import legalise, lower
 from mapper.mesh import MeshImage, build_mesh
 from mapper.network import Network
 from mapper.place import Placement, place, place_all
+from mapper.tables import value_table
 
 __all__ = [
     "Image", "MeshImage", "Network", "Placement", "RuleError", "Violation", "build_image", "build_mesh", "compile_mesh",
     "compile_network", "cut", "legalise", "lower", "place", "place_all",
+    "value_table",
 ]
 
 

@@ -17,7 +17,7 @@ from mapper.errors import RuleError, Violation
 from mapper.fragments import CutProgram, Descriptor, Fragment, Grid, Output, placed_edge, reach
 from mapper.lower import legalise_edge
 from mapper.plan import TableEdge
-from mapper.rules import check_program
+from mapper.rules import check_program, products
 
 Pair = tuple[int, int]
 
@@ -41,6 +41,8 @@ def cut(program: Program, config: CoreConfig, grids: Mapping[str, Grid] | None =
         MappingError: a grid that is none of its population's.
     """
     check_program(program)
+    if wrong := list(products(program, config)):
+        raise RuleError(wrong)
     if grids is None:
         from mapper.grids import choose_grids  # which cuts, measures, and cuts again
         return choose_grids(program, config, pad=pad)
@@ -89,13 +91,14 @@ def _fragments(population: Population, grid: Grid) -> list[Fragment]:
         name = population.name if grid.parts == 1 else (
             f"{population.name}[{c[0]}:{c[1]},{x[0]}:{x[1]},{y[0]}:{y[1]}]")
         parameters = {}
-        for column in ("bias", "multiplier", "shift"):
-            values = np.asarray(getattr(population, column), np.int64).reshape(-1)
-            parameters[column] = values if values.size == 1 else values[c[0]:c[1]]
+        for column in ("bias", "multiplier", "shift", "slope", "threshold"):
+            if (given := getattr(population, column)) is not None:
+                values = np.asarray(given, np.int64).reshape(-1)
+                parameters[column] = values if values.size == 1 else values[c[0]:c[1]]
         parts.append(Fragment(
             name=name, shape=(c[1] - c[0], x[1] - x[0], y[1] - y[0]), type=population.type, **parameters,
-            saturation=population.saturation, layer=population.layer or population.name, parent=population.name,
-            origin=(c[0], x[0], y[0])))
+            saturation=population.saturation, table=population.table, layer=population.layer or population.name,
+            parent=population.name, origin=(c[0], x[0], y[0])))
     return parts
 
 

@@ -105,7 +105,7 @@ def estimate(
 ) -> int:
     """Memory words of a fragment of so many channel words, columns and rows, with all that leads into it."""
     word, channels = config.word_bits // 8, words * config.lanes
-    total, stride = RESERVED_WORDS + channels, words
+    total, stride = RESERVED_WORDS + channels + population.looks_up * config.table_words, words
     for edge in program.edges_into(population.name):
         depth = program.population(edge.source).shape[0]
         taps = 1

@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from golden.config import CONNECTIVITY_BITS, CoreConfig
+from golden.config import CONNECTIVITY_BITS, TABLE_ENTRY_BITS, CoreConfig
 from golden.errors import ImageError
+from golden.neuron import pack_table
 from golden.program import Program
 from golden.words import WordLayout, layouts
 from mapper.plan import (
@@ -28,11 +29,13 @@ from mapper.plan import (
     population_fields,
     table_fields,
 )
-from mapper.rules import check, sums
+from mapper.rules import check
+from mapper.sums import sums
 from mapper.validate import validate
 
 FORMAT, VERSION = "synapress-image", 1
-CATEGORIES = ("edge descriptors", "population words", "axons", "parameters", "states", "tables", "weights")
+CATEGORIES = ("edge descriptors", "population words", "axons", "parameters", "value tables", "states", "tables",
+              "weights")
 """Every word of an image belongs to one of these; bytes of them that carry nothing are counted as padding."""
 
 
@@ -178,6 +181,11 @@ def write_image(plan: Plan) -> Image:
         writer.region("population words", item.population.name, address, 1)
     for item in plan.populations:
         name, (depth, width, height) = item.population.name, item.population.shape
+        if item.table_words and item.population.table is not None:
+            writer.put_bytes(item.base - item.table_words,
+                             pack_table(item.population.table, config).astype("<u8").view(np.uint8))
+            used = TABLE_ENTRY_BITS // 8 << config.value_bits
+            writer.region("value tables", name, item.base - item.table_words, item.table_words, used)
         for number, axon in enumerate(item.axons):
             writer.put(item.base + number, table.axon, axon.fields, name)
         for number, fields in enumerate(parameter_words(item.population)):
@@ -238,6 +246,7 @@ def _manifest(plan: Plan, image: Image, regions: list[dict[str, Any]]) -> dict[s
                 "name": item.population.name, "index": item.index, "layer": item.population.layer,
                 "shape": list(item.population.shape), "type": item.population.type,
                 "saturation": item.population.saturation, "base": item.base, "axons": len(item.axons),
+                "table_words": item.table_words,
                 "parameter_base": item.parameter_base, "parameters": item.parameters, "state_base": item.state_base,
                 "state_words": item.state_words, "x_stride": item.x_stride, "y_stride": item.y_stride,
                 "depth_words": item.depth_words, "ids": list(item.ids),

@@ -14,10 +14,11 @@ import numpy as np
 from golden.config import CoreConfig
 from golden.errors import NetworkError
 from golden.program import Edge, Population, Program
-from golden.words import NeuronType
+from golden.words import NeuronType, Saturation
 from mapper.errors import RuleError, Violation
 from mapper.network import Branch, Layer, Network, Pair
 from mapper.plan import DEPTHWISE, TABLE, edge_kind, position_bytes
+from mapper.rules import products
 
 
 def lower(network: Network) -> Program:
@@ -35,17 +36,41 @@ def lower(network: Network) -> Program:
     for layer in network.layers.values():
         populations.append(Population(
             name=layer.name, shape=layer.shape, saturation=layer.saturation, layer=layer.name,
-            type=NeuronType.MAX if layer.kind == "max_pool" else NeuronType.SUM,
-            bias=layer.bias, multiplier=layer.multiplier, shift=layer.shift))
+            type=_neuron_type(network, layer), bias=layer.bias, multiplier=layer.multiplier, shift=layer.shift,
+            slope=layer.slope, threshold=layer.threshold, table=layer.table))
         names: set[str] = set()
-        for branch in layer.branches:
+        for number, branch in enumerate(_branches(network, layer)):
             name = f"{branch.source}->{layer.name}"
             while name in names:
                 name += "'"
             names.add(name)
-            edges.append(_edge(name, network, layer, branch))
+            edge = _edge(name, network, layer, branch)
+            edges.append(dataclasses.replace(edge, operand=number) if layer.kind == "multiply" else edge)
     return Program(name=network.name, populations=populations, edges=edges, inputs=network.inputs,
                    outputs=list(network.outputs))
+
+
+def _unsigned(network: Network, branch: Branch) -> bool:
+    """Whether a branch's source has no negative values."""
+    layer = network.layer(branch.source)
+    if layer.table is not None:
+        return int(layer.table.min()) >= 0
+    return layer.kind == "lif" or layer.saturation == Saturation.RELU
+
+
+def _branches(network: Network, layer: Layer) -> list[Branch]:
+    """A layer's branches; operand A of a product is the unsigned one, if one of the two is."""
+    branches = list(layer.branches)
+    if layer.kind == "multiply" and _unsigned(network, branches[1]) and not _unsigned(network, branches[0]):
+        branches.reverse()
+    return branches
+
+
+def _neuron_type(network: Network, layer: Layer) -> int:
+    if layer.kind == "multiply":
+        unsigned = sum(_unsigned(network, branch) for branch in layer.branches)
+        return (NeuronType.PRODUCT, NeuronType.PRODUCT_MIXED, NeuronType.PRODUCT_UNSIGNED)[unsigned]
+    return {"max_pool": NeuronType.MAX, "lif": NeuronType.SPIKING}.get(layer.kind, NeuronType.SUM)
 
 
 def _check_used(network: Network) -> None:
@@ -84,10 +109,10 @@ def legalise(program: Program, config: CoreConfig) -> Program:
     """The same network with edges that descriptors can express; edges may be split, populations stay.
 
     Raises:
-        RuleError: a stride that the hardware does not have.
+        RuleError: a stride that the hardware does not have, or a product whose operands do not fit.
     """
     edges: list[Edge] = []
-    violations: list[Violation] = []
+    violations = list(products(program, config))
     for edge in program.edges:
         destination = program.population(edge.destination)
         legal = legalise_edge(edge, program.population(edge.source).shape[0], destination, config)
@@ -107,9 +132,18 @@ def legalise_edge(
     stride = _stride(edge, destination, config)
     if isinstance(stride, Violation):
         return stride
-    stepped = dataclasses.replace(edge, stride=(stride, stride))
+    stepped = _place_operand(dataclasses.replace(edge, stride=(stride, stride)), config)
     filled, dilation = _dilate(stepped, config)
     return list(_split(filled, dilation, source_depth, destination.shape[0], config))
+
+
+def _place_operand(edge: Edge, config: CoreConfig) -> Edge:
+    """Operand B of a product as weights and product shift, which make it `operand_bits` higher."""
+    if not edge.operand:
+        return edge
+    shift = min(config.operand_bits, (1 << config.product_shift_bits) - 1)
+    weights = np.asarray(edge.weights, np.int64) << (config.operand_bits - shift)
+    return dataclasses.replace(edge, weights=weights, shift=edge.shift + shift, operand=0)
 
 
 def _max_step(config: CoreConfig) -> int:

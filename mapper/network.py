@@ -2,19 +2,20 @@
 
 Feature maps are (D, W, H): channels, columns, rows. Weights are W[c, i, j, k]: destination channel, source channel
 within its group, column tap, row tap. A layer sums its branches and evaluates, per channel,
-saturate(((sum + bias) · multiplier + round) >> shift), see docs/architecture.md.
+saturate(((sum + bias) · multiplier + round) >> shift), see docs/architecture.md; `Evaluation` has what can differ.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypedDict, Unpack
 
 import numpy as np
 import numpy.typing as npt
 
 from golden.dense import output_size
 from golden.errors import NetworkError
-from golden.words import Saturation
+from golden.words import Reset, Saturation
+from mapper.tables import mean_scale
 
 Shape = tuple[int, int, int]
 Pair = tuple[int, int]
@@ -22,8 +23,6 @@ Padding = tuple[int, int, int, int]
 Integers = npt.NDArray[Any]
 
 SATURATIONS = (Saturation.RELU, Saturation.SIGNED, Saturation.FULL)
-MEAN_MULTIPLIER_BITS = 16
-"""Width of the multipliers that average pools choose for themselves."""
 
 
 def _refuse(layer: str, rule: str, needed: object, available: object) -> NoReturn:
@@ -57,13 +56,33 @@ class Layer:
 
     name: str
     kind: str
-    """input, conv, depthwise, transposed_conv, dense, max_pool, average_pool or add."""
+    """input, conv, depthwise, transposed_conv, dense, max_pool, average_pool, add, multiply or lif."""
     shape: Shape
     branches: tuple[Branch, ...] = ()
     bias: Integers = field(default_factory=lambda: np.zeros(1, np.int64))
     multiplier: Integers = field(default_factory=lambda: np.ones(1, np.int64))
     shift: Integers = field(default_factory=lambda: np.zeros(1, np.int64))
     saturation: int = Saturation.RELU
+    """For lif a `golden.words.Reset`."""
+    slope: Integers | None = None
+    threshold: Integers | None = None
+    table: Integers | None = None
+
+
+class Evaluation(TypedDict, total=False):
+    """How a layer becomes values of its sum: keywords of every method that adds a computed layer but the maximum."""
+
+    multiplier: npt.ArrayLike
+    """One integer, or one per channel; default 1."""
+    shift: npt.ArrayLike
+    """The same; default 0."""
+    saturation: int
+    """`golden.words.Saturation`; default RELU."""
+    slope: npt.ArrayLike
+    """The multiplier where sum + bias is negative, for leaky ReLU and PReLU; default: `multiplier`."""
+    table: npt.ArrayLike
+    """In place of a saturation: the result for each of the 2**value_bits event values, from the lowest, -256 of 9 bits.
+    For sigmoid, tanh, SiLU and the like; see `mapper.value_table`."""
 
 
 def pair(layer: str, rule: str, value: int | Sequence[int], low: int) -> Pair:
@@ -92,25 +111,12 @@ def integers(layer: str, rule: str, value: npt.ArrayLike) -> Integers:
     return array
 
 
-def mean_scale(count: int) -> tuple[int, int]:
-    """Multiplier and shift that divide a sum of `count` values by `count`.
-
-    The multiplier is rounded up, so that halves of non-negative means round up as in exact arithmetic: for uint8 values
-    the result is exact up to windows of 64, and never more than one off beyond.
-    """
-    shift = (count - 1).bit_length()
-    if count == 1 << shift:
-        return 1, shift
-    shift += MEAN_MULTIPLIER_BITS - 1
-    return -(-(1 << shift) // count), shift
-
-
 class Network:
     """A feed-forward graph of layers. Each method adds one layer and returns its name.
 
-    Common arguments: `bias`, `multiplier`, `shift` (one integer, or one per channel) and `saturation` (golden.words.
-    Saturation) evaluate the layer; `stride`, `dilation` (an integer or (x, y)); `padding` (an integer, (x, y) or (left,
-    top, right, bottom)); `product_shift` multiplies a branch by a power of two.
+    Common arguments: `bias` (one integer, or one per channel) and the keywords of `Evaluation` evaluate the layer;
+    `stride`, `dilation` (an integer or (x, y)); `padding` (an integer, (x, y) or (left, top, right, bottom));
+    `product_shift` multiplies a branch by a power of two.
 
     Raises:
         NetworkError: on construction of a layer whose name, source, shape or numbers do not fit, naming layer, rule,
@@ -148,22 +154,20 @@ class Network:
 
     def conv(
         self, name: str, source: str, weights: npt.ArrayLike, bias: npt.ArrayLike = 0, *,
-        multiplier: npt.ArrayLike = 1, shift: npt.ArrayLike = 0, stride: int | Sequence[int] = 1,
-        padding: int | Sequence[int] = 0, dilation: int | Sequence[int] = 1, groups: int = 1,
-        saturation: int = Saturation.RELU, product_shift: int = 0,
+        stride: int | Sequence[int] = 1, padding: int | Sequence[int] = 0, dilation: int | Sequence[int] = 1,
+        groups: int = 1, product_shift: int = 0, **evaluation: Unpack[Evaluation],
     ) -> str:
         """A convolution; weights (D_dst, D_src / groups, KW, KH)."""
         branch = Branch(
             source=source, weights=integers(name, "weights", weights), stride=pair(name, "stride", stride, 1),
             padding=padding4(name, padding), dilation=pair(name, "dilation", dilation, 1), groups=groups,
             shift=product_shift)
-        return self._add(name, "conv", (branch,), bias, multiplier, shift, saturation)
+        return self._add(name, "conv", (branch,), bias, **evaluation)
 
     def depthwise(
         self, name: str, source: str, weights: npt.ArrayLike, bias: npt.ArrayLike = 0, *,
-        multiplier: npt.ArrayLike = 1, shift: npt.ArrayLike = 0, stride: int | Sequence[int] = 1,
-        padding: int | Sequence[int] = 0, dilation: int | Sequence[int] = 1, saturation: int = Saturation.RELU,
-        product_shift: int = 0,
+        stride: int | Sequence[int] = 1, padding: int | Sequence[int] = 0, dilation: int | Sequence[int] = 1,
+        product_shift: int = 0, **evaluation: Unpack[Evaluation],
     ) -> str:
         """A depthwise convolution; weights (D, KW, KH), or (m·D, 1, KW, KH) with m results per channel."""
         array = integers(name, "weights", weights)
@@ -171,13 +175,12 @@ class Network:
         branch = Branch(
             source=source, weights=array, stride=pair(name, "stride", stride, 1), padding=padding4(name, padding),
             dilation=pair(name, "dilation", dilation, 1), groups=self.shape(source)[0], shift=product_shift)
-        return self._add(name, "depthwise", (branch,), bias, multiplier, shift, saturation)
+        return self._add(name, "depthwise", (branch,), bias, **evaluation)
 
     def transposed_conv(
         self, name: str, source: str, weights: npt.ArrayLike, bias: npt.ArrayLike = 0, *,
-        multiplier: npt.ArrayLike = 1, shift: npt.ArrayLike = 0, stride: int = 1, padding: int | Sequence[int] = 0,
-        output_padding: int | Sequence[int] = 0, groups: int = 1, saturation: int = Saturation.RELU,
-        product_shift: int = 0,
+        stride: int = 1, padding: int | Sequence[int] = 0, output_padding: int | Sequence[int] = 0, groups: int = 1,
+        product_shift: int = 0, **evaluation: Unpack[Evaluation],
     ) -> str:
         """A transposed convolution: each source neuron adds its kernel at stride · position - padding.
 
@@ -190,12 +193,11 @@ class Network:
             source=source, weights=integers(name, "weights", weights), padding=padding4(name, padding), groups=groups,
             transposed=stride.bit_length() - 1, output_padding=pair(name, "output padding", output_padding, 0),
             shift=product_shift)
-        return self._add(name, "transposed_conv", (branch,), bias, multiplier, shift, saturation)
+        return self._add(name, "transposed_conv", (branch,), bias, **evaluation)
 
     def dense(
         self, name: str, source: str, weights: npt.ArrayLike, bias: npt.ArrayLike = 0, *,
-        multiplier: npt.ArrayLike = 1, shift: npt.ArrayLike = 0, saturation: int = Saturation.RELU,
-        product_shift: int = 0,
+        product_shift: int = 0, **evaluation: Unpack[Evaluation],
     ) -> str:
         """A dense layer over the whole source; its result is (D_dst, 1, 1).
 
@@ -208,7 +210,7 @@ class Network:
             _refuse(name, "dense weights", f"(D_dst, {np.prod(shape)}) or (D_dst, {shape[0]}, {shape[1]}, {shape[2]})",
                     np.shape(weights))
         branch = Branch(source=source, weights=array, shift=product_shift)
-        return self._add(name, "dense", (branch,), bias, multiplier, shift, saturation)
+        return self._add(name, "dense", (branch,), bias, **evaluation)
 
     def max_pool(
         self, name: str, source: str, size: int | Sequence[int], *, stride: int | Sequence[int] | None = None,
@@ -219,7 +221,7 @@ class Network:
         branch = Branch(
             source=source, kernel=kernel, stride=kernel if stride is None else pair(name, "stride", stride, 1),
             padding=padding4(name, padding))
-        return self._add(name, "max_pool", (branch,), 0, 1, 0, Saturation.RELU)
+        return self._add(name, "max_pool", (branch,), 0)
 
     def pool_maximum(self, name: str, branch: Branch) -> str:
         """A max pool given as a branch, which has dilation and paddings of its own for each side."""
@@ -227,23 +229,23 @@ class Network:
 
     def average_pool(
         self, name: str, source: str, size: int | Sequence[int], *, stride: int | Sequence[int] | None = None,
-        padding: int | Sequence[int] = 0, bias: npt.ArrayLike = 0, multiplier: npt.ArrayLike | None = None,
-        shift: npt.ArrayLike | None = None, saturation: int | None = None,
+        padding: int | Sequence[int] = 0, bias: npt.ArrayLike = 0, **evaluation: Unpack[Evaluation],
     ) -> str:
         """Mean over windows, padding included; `multiplier` and `shift` (both or none) replace the division.
 
         The division is `mean_scale`; the saturation is by default the source's.
         """
         kernel = pair(name, "pool size", size, 1)
-        if (multiplier is None) != (shift is None):
+        if ("multiplier" in evaluation) != ("shift" in evaluation):
             _refuse(name, "mean", "multiplier and shift, both or none", "one of them")
-        if multiplier is None or shift is None:
-            multiplier, shift = mean_scale(kernel[0] * kernel[1])
+        if "multiplier" not in evaluation:
+            evaluation["multiplier"], evaluation["shift"] = mean_scale(kernel[0] * kernel[1])
         branch = Branch(
             source=source, kernel=kernel, stride=kernel if stride is None else pair(name, "stride", stride, 1),
             padding=padding4(name, padding))
-        chosen = self.layer(source).saturation if saturation is None else saturation
-        return self._add(name, "average_pool", (branch,), bias, multiplier, shift, chosen)
+        if "saturation" not in evaluation and "table" not in evaluation:
+            evaluation["saturation"] = self._range(source)
+        return self._add(name, "average_pool", (branch,), bias, **evaluation)
 
     def global_pool(self, name: str, source: str, *, kind: str = "average") -> str:
         """Average or maximum over all positions; the result is (D, 1, 1)."""
@@ -253,29 +255,55 @@ class Network:
 
     def add(
         self, name: str, sources: Sequence[str | Branch], *, scales: Sequence[int] | None = None,
-        shifts: Sequence[int] | None = None, bias: npt.ArrayLike = 0, multiplier: npt.ArrayLike = 1,
-        shift: npt.ArrayLike = 0, saturation: int = Saturation.RELU,
+        shifts: Sequence[int] | None = None, bias: npt.ArrayLike = 0, **evaluation: Unpack[Evaluation],
     ) -> str:
         """The sum of layers of one shape, each times scale << shift of its own.
 
         A source may also be a `branch`: a convolution that accumulates straight into the sum [B §4.4].
         """
-        if not sources:
-            _refuse(name, "add", "at least one source", "none")
-        for rule, values in (("scales", scales), ("shifts", shifts)):
-            if values is not None and len(values) != len(sources):
-                _refuse(name, rule, f"one per source: {len(sources)}", len(values))
-        branches = tuple(
-            source if isinstance(source, Branch) else Branch(
-                source=source, scale=1 if scales is None else int(scales[i]), shift=0 if shifts is None else shifts[i])
-            for i, source in enumerate(sources))
-        return self._add(name, "add", branches, bias, multiplier, shift, saturation)
+        return self._add(name, "add", self._branches(name, sources, scales, shifts), bias, **evaluation)
+
+    def multiply(
+        self, name: str, first: str, second: str, *, bias: npt.ArrayLike = 0, **evaluation: Unpack[Evaluation],
+    ) -> str:
+        """The product of two layers, neuron by neuron; one of them may be (D, 1, 1), and then meets all positions.
+
+        Both must fit half a state of the core that it is mapped to: uint8 or int8 with states of 16 bits.
+        """
+        shapes = self.shape(first), self.shape(second)
+        branches = []
+        for source, shape, other in ((first, shapes[0], shapes[1]), (second, shapes[1], shapes[0])):
+            if shape not in (other, (other[0], 1, 1)) and other != (shape[0], 1, 1):
+                _refuse(name, "product shapes", "layers of one shape, or one of (D, 1, 1)",
+                        f"'{first}' {shapes[0]}, '{second}' {shapes[1]}")
+            spread = shape[1:] == (1, 1)
+            branches.append(Branch(source=source, kernel=other[1:] if spread else (1, 1), transposed=0))
+        return self._add(name, "multiply", tuple(branches), bias, **evaluation)
+
+    def lif(
+        self, name: str, sources: Sequence[str | Branch], *, threshold: npt.ArrayLike, bias: npt.ArrayLike = 0,
+        multiplier: npt.ArrayLike = 1, shift: npt.ArrayLike = 0, reset: str = "subtract",
+        scales: Sequence[int] | None = None, shifts: Sequence[int] | None = None,
+    ) -> str:
+        """Leaky integrate-and-fire neurons, which keep their state from timestep to timestep and fire 1.
+
+        In each timestep: u += inputs + bias; those with u >= threshold fire, and u -= threshold, or u = 0 with `reset`
+        "zero"; then u leaks: (u · multiplier + round) >> shift. By default it does not: integrate-and-fire.
+
+        Args:
+            sources, scales, shifts: as of `add`: layers, or any convolutions by `branch`.
+            threshold: at least 1, per channel or one for all.
+        """
+        if reset not in ("subtract", "zero"):
+            _refuse(name, "reset", "'subtract' or 'zero'", repr(reset))
+        return self._add(name, "lif", self._branches(name, sources, scales, shifts), bias, multiplier=multiplier,
+                         shift=shift, saturation=Reset.ZERO if reset == "zero" else Reset.SUBTRACT, threshold=threshold)
 
     def branch(
         self, source: str, weights: npt.ArrayLike, *, stride: int | Sequence[int] = 1,
         padding: int | Sequence[int] = 0, dilation: int | Sequence[int] = 1, groups: int = 1, product_shift: int = 0,
     ) -> Branch:
-        """A convolution as a source of `add`."""
+        """A convolution as a source of `add` or `lif`."""
         return Branch(
             source=source, weights=integers(source, "weights", weights), stride=pair(source, "stride", stride, 1),
             padding=padding4(source, padding), dilation=pair(source, "dilation", dilation, 1), groups=groups,
@@ -301,26 +329,56 @@ class Network:
         self.layers[layer.name] = layer
         return layer.name
 
+    def _range(self, name: str) -> int:
+        """The saturation whose range a layer's values have."""
+        layer = self.layer(name)
+        if layer.table is not None:
+            return Saturation.RELU if layer.table.min() >= 0 else Saturation.FULL
+        return Saturation.RELU if layer.kind == "lif" else layer.saturation
+
+    def _branches(
+        self, name: str, sources: Sequence[str | Branch], scales: Sequence[int] | None, shifts: Sequence[int] | None
+    ) -> tuple[Branch, ...]:
+        if not sources:
+            _refuse(name, "sources", "at least one source", "none")
+        for rule, values in (("scales", scales), ("shifts", shifts)):
+            if values is not None and len(values) != len(sources):
+                _refuse(name, rule, f"one per source: {len(sources)}", len(values))
+        return tuple(
+            source if isinstance(source, Branch) else Branch(
+                source=source, scale=1 if scales is None else int(scales[i]), shift=0 if shifts is None else shifts[i])
+            for i, source in enumerate(sources))
+
     def _add(
-        self, name: str, kind: str, branches: tuple[Branch, ...], bias: npt.ArrayLike, multiplier: npt.ArrayLike,
-        shift: npt.ArrayLike, saturation: int,
+        self, name: str, kind: str, branches: tuple[Branch, ...], bias: npt.ArrayLike, *,
+        multiplier: npt.ArrayLike = 1, shift: npt.ArrayLike = 0, saturation: int | None = None,
+        slope: npt.ArrayLike | None = None, table: npt.ArrayLike | None = None, threshold: npt.ArrayLike | None = None,
     ) -> str:
         shapes = [self._branch_shape(name, branch) for branch in branches]
         if len(set(shapes)) > 1:
             _refuse(name, "equal shapes", "branches of one shape",
                     ", ".join(f"'{branch.source}' → {shape}" for branch, shape in zip(branches, shapes, strict=True)))
-        if saturation not in SATURATIONS:
-            _refuse(name, "saturation", f"one of {SATURATIONS}", saturation)
+        if saturation not in (None, *SATURATIONS) or (saturation is not None and table is not None):
+            _refuse(name, "saturation", f"one of {SATURATIONS}, or a table", saturation)
         parameters = {}
-        for rule, value in (("bias", bias), ("multiplier", multiplier), ("shift", shift)):
+        for rule, value in (("bias", bias), ("multiplier", multiplier), ("shift", shift), ("slope", slope),
+                            ("threshold", threshold)):
+            if value is None:
+                continue
             array = integers(name, rule, value).reshape(-1)
             if array.size not in (1, shapes[0][0]):
                 _refuse(name, rule, f"one integer or {shapes[0][0]}", array.size)
-            if rule != "bias" and int(array.min()) < 0:
-                _refuse(name, rule, "no negative number", int(array.min()))
+            least = {"multiplier": 0, "shift": 0, "threshold": 1}.get(rule)
+            if least is not None and int(array.min()) < least:
+                _refuse(name, rule, f"at least {least}", int(array.min()))
             parameters[rule] = array.astype(np.int64)
+        if table is not None:
+            saturation, parameters["table"] = Saturation.TABLE, integers(name, "table", table).astype(np.int64)
+            if parameters["table"].ndim != 1 or not parameters["table"].size:
+                _refuse(name, "table", "one entry per event value", parameters["table"].shape)
         return self._insert(Layer(
-            name=name, kind=kind, shape=shapes[0], branches=branches, saturation=saturation, **parameters))
+            name=name, kind=kind, shape=shapes[0], branches=branches,
+            saturation=Saturation.RELU if saturation is None else saturation, **parameters))
 
     def _branch_shape(self, name: str, branch: Branch) -> Shape:
         depth, width, height = self.shape(branch.source)

@@ -106,12 +106,13 @@ class EdgePlan:
 
 @dataclass(frozen=True, kw_only=True)
 class PopulationPlan:
-    """One population's block: axons, parameters, states, consecutively from `base`."""
+    """One population's block: perhaps a value table, which ends before `base`; axons, parameters, states from there."""
 
     index: int
     population: Population
     base: int
     axons: tuple[AxonPlan, ...]
+    table_words: int
     parameters: int
     """Parameter words: 1 if uniform, else one per channel."""
     ids: tuple[int, ...]
@@ -199,10 +200,13 @@ def _output_axon(population: Population, identifier: int, config: CoreConfig, ho
 
 def parameter_words(population: Population) -> list[dict[str, int]]:
     """Fields of a population's parameter words: one if all channels are alike, else one per channel."""
-    columns = [np.broadcast_to(np.asarray(column, np.int64).reshape(-1), population.shape[0])
-               for column in (population.bias, population.multiplier, population.shift)]
-    rows = [{"bias": int(bias), "multiplier": int(multiplier), "shift": int(shift)}
-            for bias, multiplier, shift in zip(*columns, strict=True)]
+    columns = {"bias": population.bias, "multiplier": population.multiplier, "shift": population.shift}
+    slope = population.threshold if population.type == NeuronType.SPIKING else population.slope
+    if slope is not None:
+        columns |= {"leaky": np.array([population.type != NeuronType.SPIKING]), "slope": slope}
+    arrays = [np.broadcast_to(np.asarray(column, np.int64).reshape(-1), population.shape[0]).tolist()
+              for column in columns.values()]
+    rows = [dict(zip(columns, row, strict=True)) for row in zip(*arrays, strict=True)]
     return rows[:1] if all(row == rows[0] for row in rows) else rows
 
 
@@ -261,8 +265,10 @@ def layout(
         ids = [number for number, edge in enumerate(order) if edge.destination == name]
         spread = any(edge_kind(order[number], depths[number], depth) == DEPTHWISE
                      and (pad_identities or order[number].weights[0, 0].size > 1) for number in ids)
+        table_words = config.table_words if population.looks_up else 0
+        address += table_words
         populations.append(PopulationPlan(
-            index=index, population=population, base=address, axons=tuple(outgoing[name]),
+            index=index, population=population, base=address, axons=tuple(outgoing[name]), table_words=table_words,
             parameters=len(parameter_words(population)), ids=tuple(ids), incoming=incoming[name],
             pad=int(pad and spread), depth_words=-(-depth // config.lanes)))
         address = populations[-1].state_base + populations[-1].state_words

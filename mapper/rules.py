@@ -1,18 +1,16 @@
-"""What a program must keep to fit a core: one small named function per rule, and a report on the sums.
+"""What a program must keep to fit a core: one small named function per rule.
 
 A rule yields a `Violation` for each thing that does not fit; `check` runs them all and raises one error listing them.
 Every refusal names the layer, the rule, what is needed, what there is, and what would help.
 """
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
 from golden.config import CoreConfig
 from golden.program import Edge, Population, Program
-from golden.words import Field, NeuronType, Saturation, layouts
+from golden.words import Field, NeuronType, Reset, layouts
 from mapper.errors import RuleError, Violation
 from mapper.plan import AxonPlan, Plan, edge_fields, plan_core
 
@@ -79,12 +77,58 @@ def shapes(program: Program) -> Iterator[Violation]:
                 available=f"{depth} source and {destination.shape[0]} destination channels (edge '{edge.name}')",
                 help="Weights are (D_dst, D_src / groups, KW, KH).")
     for population in program.populations:
-        for name, column in (("bias", population.bias), ("multiplier", population.multiplier),
-                             ("shift", population.shift)):
-            if np.size(column) not in (1, population.shape[0]):
+        for name in ("bias", "multiplier", "shift", "slope", "threshold"):
+            column = getattr(population, name)
+            if column is not None and np.size(column) not in (1, population.shape[0]):
                 yield Violation(
                     layer=_layer(population), rule="shapes", needed=f"{np.size(column)} entries of {name}",
                     available=f"1 or {population.shape[0]}", help="Parameters are per channel, or one for all.")
+
+
+def neurons(program: Program) -> Iterator[Violation]:
+    """A population has what its type and saturation need, and nothing that they do not look at."""
+    for population in program.populations:
+        spiking = population.type == NeuronType.SPIKING
+        for name, needed in (("threshold", spiking), ("table", population.looks_up)):
+            given = getattr(population, name) is not None
+            if needed != given and population.name not in program.inputs:
+                yield Violation(
+                    layer=_layer(population), rule=f"neuron {name}", needed=f"a {name}" if needed else f"no {name}",
+                    available=f"a {name}" if given else "none",
+                    help="SPIKING populations have thresholds, others with saturation TABLE a table.")
+        if spiking and (population.slope is not None or population.saturation not in (Reset.SUBTRACT, Reset.ZERO)):
+            yield Violation(
+                layer=_layer(population), rule="neuron reset", needed="no slope, and a Reset in place of a saturation",
+                available=f"saturation {population.saturation}, slope {population.slope}",
+                help="A threshold takes the slope's place in the parameter word.")
+
+
+def products(program: Program, config: CoreConfig) -> Iterator[Violation]:
+    """Operands of products fit their part of a state, and come with weight 1 from one source each.
+
+    Checked before `mapper.lower.legalise_edge` moves operand B to its place.
+    """
+    bits = config.operand_bits
+    for population in program.populations:
+        if population.type not in NeuronType.PRODUCTS:
+            continue
+        unsigned = (population.type != NeuronType.PRODUCT, population.type == NeuronType.PRODUCT_UNSIGNED)
+        incoming = program.edges_into(population.name)
+        if sorted(edge.operand for edge in incoming) != [0, 1] or any(
+                edge.shift or not (edge.weights == 1).all() for edge in incoming):
+            yield Violation(
+                layer=_layer(population), rule="product edges", needed="one edge per operand, with weights of 1",
+                available=f"{len(incoming)} edges", help="Scale and add in a layer in front, or by the multiplier.")
+        for edge in incoming:
+            source = program.population(edge.source)
+            low, high = source.bounds(config.value_bits)
+            least = 0 if unsigned[edge.operand] else -1 << (bits - 1)
+            most = least + (1 << bits) - 1
+            if low < least or high > most:
+                yield Violation(
+                    layer=_layer(population), rule="product operand", needed=f"[{low}, {high}] of '{edge.source}'",
+                    available=f"[{least}, {most}]: an operand has {bits} of {config.state_bits} bits of a state",
+                    help=f"Give '{edge.source}' saturation SIGNED or RELU, or a table within, or use 32-bit states.")
 
 
 def steps(plan: Plan) -> Iterator[Violation]:
@@ -97,6 +141,10 @@ def steps(plan: Plan) -> Iterator[Violation]:
                     layer=_edge_layer(plan, edge), rule=rule, needed=f"{rule} {rates} (edge '{edge.name}')",
                     available=f"a power of two up to {most}, the same in x and y",
                     help="mapper.legalise adapts what can be adapted; else cut the destination into columns and rows.")
+        if edge.operand:
+            yield Violation(
+                layer=_edge_layer(plan, edge), rule="operand", needed=f"operand B by edge '{edge.name}'",
+                available="weights and shifts", help="mapper.legalise moves the weights to where the operand lies.")
         if max(edge.stride) > 1 and max(edge.dilation) > 1:
             yield Violation(
                 layer=_edge_layer(plan, edge), rule="dilation",
@@ -108,7 +156,7 @@ def maximum_sources(plan: Plan) -> Iterator[Violation]:
     """A maximum starts from 0: its sources must not be negative."""
     for edge in plan.program.edges:
         destination, source = plan.program.population(edge.destination), plan.program.population(edge.source)
-        if destination.type == NeuronType.MAX and source.saturation != Saturation.RELU:
+        if destination.type == NeuronType.MAX and source.bounds(plan.config.value_bits)[0] < 0:
             yield Violation(
                 layer=_layer(destination), rule="maximum", needed=f"values of '{source.name}', which may be negative",
                 available="maxima of non-negative values: no event means 0",
@@ -192,18 +240,38 @@ def weights(plan: Plan) -> Iterator[Violation]:
 
 
 def parameters(plan: Plan) -> Iterator[Violation]:
-    """Bias, multiplier and shift fit the parameter word; shifts stay below the width of the evaluation."""
-    layout = layouts(plan.config).parameter
+    """Bias, multiplier, shift, and slope or threshold fit the parameter word, and what looks at them."""
+    config = plan.config
+    layout = layouts(config).parameter
+    widths = {"slope": config.multiplier_bits + 1, "threshold": config.state_bits + 1}
+    hints = {"bias": "state_bits", "multiplier": "multiplier_bits", "shift": "shift_bits"}
     for item in plan.populations:
-        columns = {name: getattr(item.population, name) for name in ("bias", "multiplier", "shift")}
-        for name, column in columns.items():
-            field = layout.field(name)
+        for name in ("bias", "multiplier", "shift", "slope", "threshold"):
+            column = getattr(item.population, name)
+            if column is None:
+                continue
+            field = layout.field(name if name != "threshold" else "slope")
+            if name in widths:
+                field = Field(field.name, min(field.bits, widths[name]), signed=True)
             lowest, highest = int(np.min(column)), int(np.max(column))
             if _outside(lowest, field) or _outside(highest, field):
+                more = f"raise {hints[name]}" if name in hints else "narrow its neighbours, e.g. multiplier_bits"
                 yield Violation(
                     layer=_layer(item.population), rule=f"parameter {name}", needed=f"[{lowest}, {highest}]",
-                    available=_range(field), help=f"Rescale the layer, or raise "
-                    f"{'state_bits' if name == 'bias' else name + '_bits'}.")
+                    available=_range(field), help=f"Rescale the layer, or {more}.")
+
+
+def value_tables(plan: Plan) -> Iterator[Violation]:
+    """A value table has an entry for every event value, and entries are event values."""
+    size = 1 << plan.config.value_bits
+    for item in plan.populations:
+        table = item.population.table
+        if table is not None and (np.size(table) != size or np.min(table) < -size // 2 or np.max(table) >= size // 2):
+            yield Violation(
+                layer=_layer(item.population), rule="value table",
+                needed=f"{np.size(table)} entries in [{np.min(table)}, {np.max(table)}]",
+                available=f"{size} entries in [{-size // 2}, {size // 2 - 1}]",
+                help="One entry for each event value, from the lowest.")
 
 
 def axons(plan: Plan) -> Iterator[Violation]:
@@ -271,7 +339,7 @@ def population_counts(plan: Plan) -> Iterator[Violation]:
 def memory(plan: Plan) -> Iterator[Violation]:
     """All words fit the memory."""
     if plan.words > plan.config.memory_words:
-        sizes = {_layer(item.population): len(item.axons) + item.parameters + item.state_words
+        sizes = {_layer(item.population): item.table_words + len(item.axons) + item.parameters + item.state_words
                  for item in plan.populations}
         for item in plan.edges:
             sizes[_edge_layer(plan, item.edge)] += item.weight_words
@@ -283,11 +351,11 @@ def memory(plan: Plan) -> Iterator[Violation]:
             help="Use more cores, cut the layer, or raise address_bits.")
 
 
-PROGRAM_RULES: tuple[ProgramRule, ...] = (connections, shapes)
+PROGRAM_RULES: tuple[ProgramRule, ...] = (connections, shapes, neurons)
 """Rules without which a plan makes no sense: checked first."""
 RULES: tuple[Rule, ...] = (
-    steps, maximum_sources, population_size, kernel_size, descriptor_fields, weights, parameters, axons, counts,
-    population_counts, memory,
+    steps, maximum_sources, population_size, kernel_size, descriptor_fields, weights, parameters, value_tables,
+    axons, counts, population_counts, memory,
 )
 
 
@@ -317,76 +385,3 @@ def check_plan(plan: Plan) -> None:
     violations = [violation for rule in RULES for violation in rule(plan)]
     if violations:
         raise RuleError(violations)
-
-
-# -- sums --------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, kw_only=True)
-class SumReport:
-    """Whether the states of a population hold its sums; a sum that does not fit wraps, in golden model and hardware."""
-
-    layer: str
-    population: str
-    worst: tuple[int, int]
-    """Lowest and highest sum that any input could cause, products included one by one."""
-    measured: tuple[int, int] | None
-    """Lowest and highest sum seen, where measured."""
-    available: tuple[int, int]
-    verdict: str
-    """'proved' (the worst case fits), 'measured' (what was seen fits), 'unproved', or 'wraps' (was seen to wrap)."""
-
-    def to_json(self) -> dict[str, Any]:
-        return {name: list(value) if isinstance(value, tuple) else value for name, value in vars(self).items()}
-
-    def __str__(self) -> str:
-        seen = f", measured [{self.measured[0]}, {self.measured[1]}]" if self.measured else ""
-        return (f"layer '{self.layer}', rule 'sums': {self.verdict}: worst case [{self.worst[0]}, {self.worst[1]}]"
-                f"{seen}; available: [{self.available[0]}, {self.available[1]}]")
-
-
-def sums(
-    program: Program, config: CoreConfig, *, measured: Mapping[str, tuple[int, int]] | None = None,
-    values: Mapping[str, tuple[int, int]] | None = None,
-) -> list[SumReport]:
-    """Compare the sums of every population with its states' range.
-
-    Args:
-        measured: population → lowest and highest state seen without wrap (`golden.dense.state_ranges`).
-        values: population → lowest and highest output value, where known to be tighter than its saturation.
-    """
-    half = 1 << (config.state_bits - 1)
-    reports = []
-    for population in program.populations:
-        if population.name in program.inputs:
-            continue
-        worst = _worst_case(program, population, config, values or {})
-        seen = (measured or {}).get(population.name)
-        if -half <= worst[0] and worst[1] < half:
-            verdict = "proved"
-        elif seen is None:
-            verdict = "unproved"
-        else:
-            verdict = "measured" if -half <= seen[0] and seen[1] < half else "wraps"
-        reports.append(SumReport(layer=_layer(population), population=population.name, worst=worst, measured=seen,
-                                 available=(-half, half - 1), verdict=verdict))
-    return reports
-
-
-def _worst_case(
-    program: Program, population: Population, config: CoreConfig, values: Mapping[str, tuple[int, int]]
-) -> tuple[int, int]:
-    parts = []
-    for edge in program.edges_into(population.name):
-        source = program.population(edge.source)
-        low, high = values.get(source.name, Saturation.bounds(source.saturation, config.value_bits))
-        kernel = edge.weights.astype(np.int64) << edge.shift
-        ends = np.sort(np.stack([kernel * min(low, 0), kernel * max(high, 0)]), axis=0)
-        if population.type == NeuronType.MAX:  # each product must fit alone: one that wraps is compared wrongly
-            parts.append(np.array([[ends[0].min()], [ends[1].max()]]))
-        else:
-            parts.append(np.broadcast_to(ends.sum(axis=(2, 3, 4)), (2, population.shape[0])))
-    if population.type == NeuronType.MAX:
-        return min(int(part[0, 0]) for part in parts), max(int(part[1, 0]) for part in parts)
-    total = np.sum(parts, axis=0)
-    return int(total[0].min()), int(total[1].max())

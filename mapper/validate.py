@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from golden.config import CONNECTIVITY_BITS, CoreConfig
 from golden.errors import ImageError
-from golden.words import NeuronType, Saturation, WordLayout, layouts
+from golden.words import NeuronType, Reset, Saturation, WordLayout, layouts
 
 Words = npt.NDArray[np.uint64] | Sequence[int]
 
@@ -23,6 +23,7 @@ class _Block:
     """A population's block, in words."""
 
     index: int
+    start: int
     axons: range
     states: range
     depth_words: int
@@ -99,8 +100,10 @@ def _population(reader: _Reader, edges: int, populations: int, index: int) -> _B
     config, what = reader.config, f"population {index}"
     fields = reader.unpack(2 * edges + index, layouts(config).population, what)
     _check(what, "depth", fields["depth"], 1, ((1 << config.depth_word_bits) - 1) * config.lanes)
-    _check(what, "type", fields["type"], NeuronType.SUM, NeuronType.MAX)
-    _check(what, "saturation", fields["saturation"], Saturation.RELU, Saturation.FULL)
+    if fields["type"] not in (NeuronType.SUM, NeuronType.MAX, NeuronType.SPIKING, *NeuronType.PRODUCTS):
+        raise ImageError(f"{what}, field 'type': {fields['type']} is no type of neuron")
+    if fields["type"] == NeuronType.SPIKING:
+        _check(what, "saturation", fields["saturation"], Reset.SUBTRACT, Reset.ZERO)
     _check(what, "incoming", fields["incoming"], 1, (1 << config.incoming_bits) - 1)
     _check(what, "edges", fields["edges"], 1, config.max_edges)
     depth_words = -(-fields["depth"] // config.lanes)
@@ -108,20 +111,22 @@ def _population(reader: _Reader, edges: int, populations: int, index: int) -> _B
     x_stride = fields["height"] * y_stride
     parameters = 1 if fields["uniform"] else fields["depth"]
     length = fields["axons"] + parameters + fields["width"] * x_stride
-    _check(what, "base", fields["base"], 2 * edges + populations, config.memory_words - length)
+    looks_up = fields["saturation"] == Saturation.TABLE and fields["type"] != NeuronType.SPIKING
+    table_words = config.table_words if looks_up else 0
+    _check(what, "base", fields["base"], 2 * edges + populations + table_words, config.memory_words - length)
     axons = range(fields["base"], fields["base"] + fields["axons"])
     for address in range(axons.stop, axons.stop + parameters):
         reader.unpack(address, layouts(config).parameter, f"{what}, parameter word")
     states = range(axons.stop + parameters, fields["base"] + length)
-    return _Block(index, axons, states, depth_words, y_stride, x_stride, fields)
+    return _Block(index, fields["base"] - table_words, axons, states, depth_words, y_stride, x_stride, fields)
 
 
 def _disjoint(blocks: Sequence[_Block]) -> None:
-    ordered = sorted(blocks, key=lambda block: block.fields["base"])
+    ordered = sorted(blocks, key=lambda block: block.start)
     for first, second in itertools.pairwise(ordered):
-        if second.fields["base"] < first.states.stop:
+        if second.start < first.states.stop:
             raise ImageError(f"population {second.index}, field 'base': {second.fields['base']} lies in the block of "
-                             f"population {first.index}, which ends at {first.states.stop - 1}")
+                             f"population {first.index}, which ends at {first.states.stop - 1}, or its table does")
 
 
 def _edge(reader: _Reader, identifier: int, block: _Block) -> int:

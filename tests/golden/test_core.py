@@ -10,7 +10,7 @@ from golden.errors import EventError, ImageError
 from golden.host import decode, encode, run_frame
 from golden.neuron import unpack_states
 from mapper import compile_network
-from tests.networks import random_input, random_network
+from tests.networks import memory_after, random_input, random_network
 
 CONFIGS = {
     "grai_vip": CoreConfig(), "fpga_small": CoreConfig.preset("fpga_small"),
@@ -19,8 +19,8 @@ CONFIGS = {
 }
 
 
-def run_both(config: CoreConfig, rng: np.random.Generator, frames: int, literal: bool):
-    network = random_network(rng)
+def run_both(config: CoreConfig, rng: np.random.Generator, frames: int, literal: bool, neurons: bool = False):
+    network, expected = random_network(rng, neurons=neurons), None
     program, image = compile_network(network, config)
     core = Core(config, image.parts, edges=image.edges, populations=image.populations, literal=literal)
     axons = {entry["name"]: entry["axons"] for entry in image.manifest["inputs"]}
@@ -28,17 +28,22 @@ def run_both(config: CoreConfig, rng: np.random.Generator, frames: int, literal:
         inputs = random_input(rng, network)
         frame = encode([(inputs[name], axons[name]) for name in axons], config)
         core.trace.clear()
-        yield program, image, core, run_frame(core, frame), dense.run(program, inputs, config)
+        expected = dense.run(program, inputs, config, before=expected)
+        yield program, image, core, run_frame(core, frame), expected
 
 
 @pytest.mark.parametrize("name", CONFIGS)
 @pytest.mark.parametrize("literal", [False, True])
 def test_core_equals_dense(name: str, literal: bool, seed: int) -> None:
-    """Every state before its evaluation and every output of random networks, over several timesteps."""
-    config, outputs_seen = CONFIGS[name], 0
-    for number in range(4 if literal else 25):
+    """Every state before its evaluation and every output of random networks, over several timesteps.
+
+    Two of three networks have neurons of all types; what spiking ones keep is compared at the end.
+    """
+    config, outputs_seen, types = CONFIGS[name], 0, set()
+    for number in range(6 if literal else 60):
         rng = np.random.default_rng([seed, number])
-        for _program, image, core, events, expected in run_both(config, rng, 2, literal):
+        for program, image, core, events, expected in run_both(config, rng, 4, literal, neurons=number % 3 != 0):
+            types |= {(item.type, item.looks_up, item.slope is not None) for item in program.populations}
             trace = dict(core.trace)
             for entry in image.manifest["population_table"]:
                 depth, width, height = entry["shape"]
@@ -56,8 +61,11 @@ def test_core_equals_dense(name: str, literal: bool, seed: int) -> None:
                 outputs_seen += int(np.count_nonzero(got))
             assert core.counters["unknown_id"] == core.counters["unknown_channel"] == 0
             assert core.counters["address_error"] == core.counters["protocol_error"] == 0
-        np.testing.assert_array_equal(core.memory[: len(image.parts)], image.parts)
+        np.testing.assert_array_equal(core.memory[: len(image.parts)], memory_after(image, expected))
     assert outputs_seen > 20
+    if not literal:
+        assert {item[0] for item in types} == {0, 1, 2, 3, 4, 6} and {item[1:] for item in types} == {
+            (False, False), (False, True), (True, False), (True, True)}
 
 
 def test_literal_equals_vectorised(seed: int) -> None:
@@ -67,7 +75,7 @@ def test_literal_equals_vectorised(seed: int) -> None:
         runs = []
         for literal in (False, True):
             rng = np.random.default_rng([seed, 99, number])
-            *_, (_, _, core, events, _) = run_both(config, rng, 2, literal)
+            *_, (_, _, core, events, _) = run_both(config, rng, 2, literal, neurons=True)
             runs.append((core, events))
         (fast, fast_events), (literal_core, literal_events) = runs
         np.testing.assert_array_equal(fast_events, literal_events)

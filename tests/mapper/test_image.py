@@ -81,8 +81,8 @@ def test_population_and_parameter_words(network, config, pad):
         assert fields["base"] == end, "blocks follow each other"
         depthwise = any(edge.groups == program.population(edge.source).shape[0] == depth for edge in incoming)
         assert fields["pad"] == (pad and depthwise)
-        names = ("bias", "multiplier", "shift")
-        columns = [np.broadcast_to(getattr(population, name), depth) for name in names]
+        names = ("bias", "multiplier", "shift", "leaky", "slope")
+        columns = [np.broadcast_to(getattr(population, name), depth) for name in names[:3]] + 2 * [np.zeros(depth, int)]
         rows = [{name: int(column[c]) for name, column in zip(names, columns, strict=True)} for c in range(depth)]
         first = fields["base"] + fields["axons"]
         count = 1 if fields["uniform"] else depth

@@ -86,7 +86,7 @@ REFUSED = {
     "global pool": lambda n: n.global_pool("x", "in", kind="median"),
     "dense weights": lambda n: n.dense("x", "in", ones(3, 4 * 9 * 6)),
     "transposed stride": lambda n: n.transposed_conv("x", "in", ones(1, 4, 3, 3), stride=3),
-    "add": lambda n: n.add("x", []),
+    "sources": lambda n: n.add("x", []),
     "scales": lambda n: n.add("x", ["in", "in"], scales=[1]),
     "equal shapes": lambda n: n.add("x", ["in", n.branch("in", ones(4, 4, 3, 3))]),
     "output": lambda n: n.output("in"),

@@ -14,7 +14,8 @@ from golden.words import NeuronType, Saturation
 from mapper import compile_network, legalise, lower
 from mapper.errors import RuleError
 from mapper.network import Network
-from mapper.rules import check, sums
+from mapper.rules import check
+from mapper.sums import sums
 from tests.mapper.strategies import configs, networks
 
 CONFIG = CoreConfig()

@@ -47,8 +47,11 @@ LOCAL_AXON, HOST_AXON = POPULATIONS["conv"]["base"], POPULATIONS["dense"]["base"
 
 REFUSED = {
     "population depth 0": (population("conv"), WORD, {"depth": 0}, r"population 0, field 'depth': 0"),
-    "population type": (population("conv"), WORD, {"type": 2}, r"population 0, field 'type': 2 is outside \[0, 1\]"),
-    "population saturation": (population("conv"), WORD, {"saturation": 3}, r"field 'saturation': 3"),
+    "population type": (population("conv"), WORD, {"type": 5}, r"population 0, field 'type': 5 is no type"),
+    "population reset": (population("conv"), WORD, {"type": 3, "saturation": 2}, r"field 'saturation': 2 is outside"),
+    "population table": (population("conv"), WORD, {"saturation": 3}, r"field 'base': \d+ is outside \[148, "),
+    "population table in another block": (population("grouped"), WORD, {"saturation": 3},
+                                          r"lies in the block of population 0, .*, or its table does"),
     "population incoming": (population("conv"), WORD, {"incoming": 0}, r"population 0, field 'incoming': 0"),
     "population incoming, summed": (population("conv"), WORD, {"incoming": 60}, r"'incoming, summed': 66 .*, 64\]"),
     "population edges": (population("conv"), WORD, {"edges": 0}, r"population 0, field 'edges': 0"),
@@ -110,8 +113,8 @@ def test_words_and_counts():
         check(words, edges=33)
     with pytest.raises(ImageError, match=r"field 'populations': -1 is outside"):
         check(words, populations=-1)
-    with pytest.raises(ImageError, match=r"population 2, parameter word \(word \d+\): bits above the 38"):
-        check([*words[:POPULATIONS["depthwise"]["parameter_base"]], 1 << 38,
+    with pytest.raises(ImageError, match=r"population 2, parameter word \(word \d+\): bits above the 56"):
+        check([*words[:POPULATIONS["depthwise"]["parameter_base"]], 1 << 56,
                *words[POPULATIONS["depthwise"]["parameter_base"] + 1:]])
     with pytest.raises(ImageError, match="words come in 2 parts"):
         check(np.zeros((4, 2), np.uint64))

@@ -1,0 +1,47 @@
+"""Numbers for the evaluation of layers: value tables of any function, and multipliers that divide."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+IntArray = npt.NDArray[np.int64]
+
+MEAN_MULTIPLIER_BITS = 16
+"""Width of the multipliers that average pools choose for themselves."""
+
+
+def value_table(
+    function: Callable[[npt.NDArray[Any]], npt.ArrayLike], *, scale: float, result_scale: float,
+    value_bits: int = 9, low: int | None = None, high: int | None = None,
+) -> IntArray:
+    """The `table` of a layer: result = function(value · scale) / result_scale, half rounded up, clipped to [low, high].
+
+    Args:
+        function: of an array of real numbers, e.g. `numpy.tanh`.
+        scale: what one unit of the sum is worth after multiplier and shift.
+        result_scale: what one unit of the result is to be worth.
+        value_bits: of the configuration.
+        low, high: of the results; default: all that an event can carry.
+
+    Returns:
+        2**value_bits entries, from that of the value -2**(value_bits - 1).
+    """
+    half = 1 << (value_bits - 1)
+    exact = np.asarray(function(np.arange(-half, half) * scale), np.float64) / result_scale
+    return np.clip(np.floor(exact + 0.5), -half if low is None else low, half - 1 if high is None else high).astype(
+        np.int64)
+
+
+def mean_scale(count: int) -> tuple[int, int]:
+    """Multiplier and shift that divide a sum of `count` values by `count`.
+
+    The multiplier is rounded up, so that halves of non-negative means round up as in exact arithmetic: for uint8 values
+    the result is exact up to windows of 64, and never more than one off beyond.
+    """
+    shift = (count - 1).bit_length()
+    if count == 1 << shift:
+        return 1, shift
+    shift += MEAN_MULTIPLIER_BITS - 1
+    return -(-(1 << shift) // count), shift
