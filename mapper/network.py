@@ -225,7 +225,7 @@ class Network:
 
     def pool_maximum(self, name: str, branch: Branch) -> str:
         """A max pool given as a branch, which has dilation and paddings of its own for each side."""
-        return self._add(name, "max_pool", (branch,), 0, 1, 0, Saturation.RELU)
+        return self._add(name, "max_pool", (branch,), 0)
 
     def average_pool(
         self, name: str, source: str, size: int | Sequence[int], *, stride: int | Sequence[int] | None = None,

@@ -6,22 +6,22 @@ layer, on the integers that the layers before really give: weights, bias with th
 correction), multiplier and shift. Where a file brings its own quantisation, that is kept exactly.
 """
 
-import inspect
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from golden.config import CoreConfig
-from golden.neuron import evaluate
 from golden.words import Saturation
+from mapper.activations import NONNEGATIVE, evaluation
 from mapper.errors import ModelError
 from mapper.frontend.graph import Floats
 from mapper.frontend.layers import FloatBranch, FloatLayer, FloatLayers, evaluate_layer, max_branch, run_layers
 from mapper.frontend.layers import sum_branches
-from mapper.frontend.reference import activate, convolve
+from mapper.frontend.reference import convolve
 from mapper.network import Branch, Network
 from mapper.scales import (
     MAX_SPLIT,
@@ -29,12 +29,10 @@ from mapper.scales import (
     Integers,
     Scale,
     activation_range,
-    requantisation,
     saturation_of,
     scale_for,
     split,
     sqnr,
-    uniform,
     units,
 )
 
@@ -144,13 +142,9 @@ class _Quantiser:
 
     def _limits(self, name: str) -> tuple[bool, int]:
         """Whether a map must fit 8 bits (for maxima and products), and its steps above 0."""
-        eight, levels = False, (1 << (self.config.value_bits - 1)) - 1
-        for layer, branch in self.consumers[name]:
-            if layer.kind in ("max", "product"):
-                eight = True
-            if layer.kind == "product" and branch is layer.branches[1]:
-                levels = min(levels, levels >> 1)
-        return eight, levels
+        kinds = {layer.kind for layer, _ in self.consumers[name]}
+        eight = "max" in kinds or ("product" in kinds and self.config.state_bits <= 16)
+        return eight, (1 << (self.config.value_bits - 1)) - 1
 
     def _levels(self, layer: FloatLayer, top: int) -> int:
         """Steps above 0 that make the least noise in the layers that read this one, for narrow states."""
@@ -181,7 +175,10 @@ class _Quantiser:
         eight, top = self._limits(layer.name)
         levels = self._levels(layer, top)
         bits = self.config.value_bits
-        low, high = activation_range(values, self.options.method, self.options.percentile, levels)
+        if layer.name in self.output_layers:  # few values, which nothing averages: leave room instead of clipping
+            low, high = (end * self.options.headroom for end in activation_range(values, "max", 100.0, levels))
+        else:
+            low, high = activation_range(values, self.options.method, self.options.percentile, levels)
         if nonnegative:
             return scale_for(0.0, high, levels, Saturation.RELU, bits)
         mode = Saturation.SIGNED if eight else Saturation.FULL
@@ -197,6 +194,19 @@ class _Quantiser:
         low, high = node.low - node.zero_point, node.high - node.zero_point
         mode = saturation_of(low, high, self.config.value_bits)
         return Scale(step=node.scale, low=low, high=high, saturation=Saturation.FULL if mode is None else mode)
+
+    def _copied(self, layer: FloatLayer) -> Scale | None:
+        """The scale of a layer that only gathers values of one scale, which it keeps exactly."""
+        scales = [self.scales[branch.source] for branch in layer.branches]
+        copies = layer.kind == "sum" and layer.activation is None and not layer.bias.any() and all(
+            branch.weights.shape[2:] == (1, 1) and np.isin(branch.weights, (0, 1)).all() for branch in layer.branches)
+        if not copies or len({scale.step for scale in scales}) > 1:
+            return None
+        if any(sum(float(branch.weights[c].sum()) for branch in layer.branches) != 1 for c in range(layer.shape[0])):
+            return None
+        low, high = min(scale.low for scale in scales), max(scale.high for scale in scales)
+        mode = saturation_of(low, high, self.config.value_bits)
+        return Scale(step=scales[0].step, low=low, high=high, saturation=Saturation.FULL if mode is None else mode)
 
     def _keep(self, layer: FloatLayer, scale: Scale, values: Integers, states: tuple[int, int], weight: int,
               name: str = "") -> None:
@@ -225,11 +235,7 @@ class _Quantiser:
         """Whether a layer can give no negative value."""
         if layer.activation is not None:
             function, parameters = layer.activation.function, layer.activation.parameters
-            if function in ("relu", "sigmoid", "hard_sigmoid"):
-                return True
-            if function == "clip":
-                return parameters[0] >= 0
-            return False
+            return function in NONNEGATIVE or (function == "clip" and parameters[0] >= 0)
         return bool((layer.bias >= 0).all()) and all(
             self.scales[branch.source].low >= 0 and bool((branch.weights >= 0).all()) for branch in layer.branches)
 
@@ -267,7 +273,7 @@ class _Quantiser:
                              "Use a configuration with 32-bit states.")
         branches = [made for branch, integers in zip(layer.branches, weights, strict=True)
                     for made in self._branches(branch, integers, layer.shape[1:])]
-        self._evaluate(layer, branches, states.astype(np.int64), bias, unit,
+        self._evaluate(layer, partial(self.network.add, layer.name, branches), states.astype(np.int64), bias, unit,
                        max(int(np.abs(integers).max()) for integers in weights))
 
     def _check_states(self, layer: FloatLayer, states: Floats) -> None:
@@ -276,101 +282,15 @@ class _Quantiser:
             raise ModelError(layer.name, "sums", f"states of [{low}, {high}]", f"{self.config.state_bits} bits",
                              "Use a configuration with 32-bit states, fewer activation levels, or smaller windows.")
 
-    def _evaluate(self, layer: FloatLayer, branches: list[Branch], states: Integers, bias: Floats, unit: Floats,
+    def _evaluate(self, layer: FloatLayer, add: Callable[..., str], states: Integers, bias: Floats, unit: Floats,
                   weight: int) -> None:
-        """Requantise a sum: scale of the result, activation, network layer, and the integers of the calibration."""
-        given, function = self._given(layer), layer.activation.function if layer.activation else None
-        parameters = layer.activation.parameters if layer.activation else ()
-        clip = (float(parameters[0]), float(parameters[1])) if function == "clip" else None
-        real = self.floats[layer.name]
-        extra: dict[str, Any] = {}
-        span = (int(states.min()), int(states.max()))
-        if function in (None, "relu", "clip"):
-            scale = given or self._scale(layer, real, self._nonnegative(layer))
-            low, high = scale.low, scale.high
-            if clip is not None and given is None:
-                scale, low, high = self._clipped(scale, clip, real)
-            elif clip is not None:
-                low = max(low, int(np.rint(max(clip[0], -1e9) / scale.step)))
-                high = min(high, int(np.rint(min(clip[1], 1e9) / scale.step)))
-            elif function == "relu":
-                low = max(low, 0)
-        elif function == "leaky_relu":
-            scale = given or self._scale(layer, real, False)
-            low, high = scale.low, scale.high
-            extra = self._slope(layer, unit, scale)
-        else:
-            self._table(layer, branches, states, bias, unit, weight, given)
-            return
-        self._bounded(layer, branches, states, bias, unit, scale, (low, high), span, weight, extra)
-
-    def _clipped(self, scale: Scale, clip: tuple[float, float], real: Floats) -> tuple[Scale, int, int]:
-        """A scale on which finite clip bounds are whole numbers, as nearly as can be."""
-        low, high = clip
-        mode_low, mode_high = scale.low, scale.high
-        if low >= 0:  # unsigned: the upper bound is the last step, unless the data stay far below it
-            if np.isfinite(high) and real.max() >= 0.75 * high:
-                scale = scale_for(0.0, high, mode_high, Saturation.RELU, self.config.value_bits)
-            low_bound = int(np.rint(low / scale.step))
-            top = mode_high if not np.isfinite(high) else min(mode_high, int(np.rint(high / scale.step)))
-            return scale, low_bound, top
-        low_bound = mode_low if not np.isfinite(low) else max(mode_low, int(np.rint(low / scale.step)))
-        top = mode_high if not np.isfinite(high) else min(mode_high, int(np.rint(high / scale.step)))
-        return scale, low_bound, top
-
-    def _bounded(self, layer: FloatLayer, branches: list[Branch], states: Integers, bias: Floats, unit: Floats,
-                 scale: Scale, bounds: tuple[int, int], span: tuple[int, int], weight: int,
-                 extra: dict[str, Any]) -> None:
-        """A sum clipped to [low, high]: by a saturation mode, or raised until the mode that starts at 0 fits."""
-        ratio = unit / scale.step
-        mode = saturation_of(*bounds, self.config.value_bits)
-        low, high = bounds
-        if mode is None and not extra:
-            top = Saturation.bounds(Saturation.RELU, self.config.value_bits)[1]
-            if high - low > top:
-                mode = Saturation.FULL  # wider than 8 bits: its bounds are as good
-            else:
-                raised = bias + (top - high) / ratio if high - low < top and low < 0 else bias - low / ratio
-                self._raised(layer, branches, states, raised, ratio, scale, bounds, span, weight)
-                return
-        mode = scale.saturation if mode is None else mode
-        values = self._layer(layer.name, branches, states, bias, ratio, mode, extra)
-        final = Scale(step=scale.step, low=low, high=high, saturation=mode)
-        self._keep(layer, final, values, span, weight)
-
-    def _raised(self, layer: FloatLayer, branches: list[Branch], states: Integers, bias: Floats, ratio: Floats,
-                scale: Scale, bounds: tuple[int, int], span: tuple[int, int], weight: int) -> None:
-        """Bounds that no mode has: shift so that one of them is a mode's, clip, shift back, and clip the other."""
-        low, high = bounds
-        top = Saturation.bounds(Saturation.RELU, self.config.value_bits)[1]
-        first = f"{layer.name}/raised"
-        offset = top - high if high - low < top and low < 0 else -low
-        values = self._layer(first, branches, states, bias, ratio, Saturation.RELU, {})
-        self.scales[first] = Scale(step=scale.step, low=0, high=top, saturation=Saturation.RELU)
-        self.measured[first] = span
-        if offset != -low:  # now clip from below: shift down to 0, and back
-            second = f"{layer.name}/lowered"
-            shift = np.full(1, -(offset + low), np.float64)
-            values = self._layer(second, [Branch(source=first)], values, shift, np.ones(1), Saturation.RELU, {})
-            self.scales[second] = Scale(step=scale.step, low=0, high=high - low, saturation=Saturation.RELU)
-            self.measured[second] = (0, top)
-            first, offset = second, -low
-        shifted = np.full(1, -offset, np.float64)
-        mode = Saturation.FULL if low < 0 else Saturation.RELU
-        reach = (int(values.min()), int(values.max()))
-        values = self._layer(layer.name, [Branch(source=first)], values, shifted, np.ones(1), mode, {})
-        final = Scale(step=scale.step, low=low, high=high, saturation=mode)
-        self._keep(layer, final, values, reach, weight)
-
-    def _layer(self, name: str, branches: list[Branch], states: Integers, bias: Floats, ratio: Floats, mode: int,
-               extra: dict[str, Any]) -> Integers:
-        """Add a layer to the network; returns its integers on the calibration."""
-        multiplier, shift = requantisation(np.atleast_1d(ratio), self.config.multiplier_bits, self.config.shift_bits)
-        offsets = np.rint(np.atleast_1d(bias)).astype(np.int64)
-        parameters = {"bias": uniform(offsets), "multiplier": uniform(multiplier), "shift": uniform(shift)}
-        self.network.add(name, branches, **parameters, saturation=mode, **extra)
-        return np.asarray(evaluate(states, offsets[:, None, None], multiplier[:, None, None], shift[:, None, None],
-                                   mode, self.config), np.int64)
+        """Choose the scale of a result, add the layer by `add`, and keep its integers on the calibration."""
+        given = self._given(layer) or self._copied(layer)
+        scale = given or self._scale(layer, self.floats[layer.name], self._nonnegative(layer))
+        parameters, scale, offsets, values = evaluation(
+            layer.activation, scale, given is not None, states=states, bias=bias, unit=unit, config=self.config)
+        add(bias=offsets, **parameters)
+        self._keep(layer, scale, values, (int(states.min()), int(states.max())), weight)
 
     def _branches(self, branch: FloatBranch, weights: Integers, size: tuple[int, int]) -> list[Branch]:
         """A float branch with integer weights, in the network's terms."""
@@ -414,7 +334,7 @@ class _Quantiser:
             if scale.high - scale.low > Saturation.bounds(Saturation.RELU, self.config.value_bits)[1]:
                 raise ModelError(layer.name, "maximum", "a source of 8 bits", f"[{scale.low}, {scale.high}]",
                                  "Quantise the source to 8 bits.")
-        depth, width, height = self.network.shape(source)
+        _, width, height = self.network.shape(source)
         kernel = (branch.weights.shape[2], branch.weights.shape[3])
         after = tuple((layer.shape[1 + i] - 1) * branch.stride[i] + (kernel[i] - 1) * branch.dilation[i] + 1
                       - (width, height)[i] - branch.padding[i] for i in (0, 1))
@@ -432,12 +352,8 @@ class _Quantiser:
                              "Quantise a maximum with the scale of its source.")
         self._keep(layer, scale, result, span, 1)
 
-    def _slope(self, layer: FloatLayer, unit: Floats, scale: Scale) -> dict[str, Any]:
-        raise NotImplementedError
-
-    def _table(self, layer: FloatLayer, branches: list[Branch], states: Integers, bias: Floats, unit: Floats,
-               weight: int, given: Scale | None) -> None:
-        raise NotImplementedError
-
     def _product(self, layer: FloatLayer) -> None:
-        raise NotImplementedError
+        first, second = (branch.source for branch in layer.branches)
+        unit = np.full(layer.shape[0], self.scales[first].step * self.scales[second].step)
+        add = partial(self.network.multiply, layer.name, first, second)
+        self._evaluate(layer, add, self.values[first] * self.values[second], np.zeros(layer.shape[0]), unit, 1)

@@ -126,8 +126,10 @@ def split(weights: Integers) -> list[tuple[Integers, int]]:
     raise OverflowError(f"weights from {weights.min()} to {weights.max()} exceed two branches of int8")
 
 
-def requantisation(ratio: Floats, multiplier_bits: int, shift_bits: int) -> tuple[Integers, Integers]:
-    """Multiplier and shift per channel with multiplier / 2**shift nearest to `ratio`.
+def requantisation(
+    ratio: Floats, multiplier_bits: int, shift_bits: int, *, reduce: bool = True
+) -> tuple[Integers, Integers]:
+    """Multiplier and shift per channel with multiplier / 2**shift nearest to `ratio`; `reduce` shortens both.
 
     Raises:
         OverflowError: a ratio beyond the multiplier's range.
@@ -139,12 +141,11 @@ def requantisation(ratio: Floats, multiplier_bits: int, shift_bits: int) -> tupl
     shift, multiplier = shift - over, np.where(over, multiplier >> 1, multiplier)
     if (shift < 0).any() or (multiplier >> multiplier_bits > 0).any():
         raise OverflowError(f"ratio {ratio.max():.3g} exceeds the multiplier")
-    even = (multiplier > 0) & (shift > 0)
-    while (even & (multiplier % 2 == 0)).any():
-        reduce = even & (multiplier % 2 == 0) & (shift > 0)
-        if not reduce.any():
+    while reduce:
+        even = (multiplier > 0) & (multiplier % 2 == 0) & (shift > 0)
+        if not even.any():
             break
-        multiplier, shift = np.where(reduce, multiplier >> 1, multiplier), np.where(reduce, shift - 1, shift)
+        multiplier, shift = np.where(even, multiplier >> 1, multiplier), shift - even
     return multiplier, shift
 
 

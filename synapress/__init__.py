@@ -39,6 +39,11 @@ _WHERE = {
     "estimate": "synapress.area",
     "fmax": "synapress.area",
     "simulate_image": "synapress.run",
+    "load": "synapress.models",
+    "compile": "synapress.models",
+    "simulate": "synapress.models",
+    "Options": "mapper.quantize",
+    "ModelError": "mapper.errors",
 }
 
 __all__ = [

@@ -12,8 +12,10 @@ from mapper.errors import ModelError
 from mapper.frontend import graph as g
 from mapper.frontend.graph import Floats, FloatGraph, Pair, Shape
 from mapper.frontend.layers import FloatBranch, FloatLayer, FloatLayers, Part, Value
-from mapper.frontend.runs import Run, axis_runs, modes, tap_matrix
+from mapper.frontend.runs import Run, axis_runs, extended_run, modes, tap_matrix
 
+_EDGE_COST = 50
+"""Taps of a kernel that one more layer and edge are worth."""
 Region = tuple[Pair, Shape, Floats, Pair, Pair, Pair, int]
 
 
@@ -117,9 +119,8 @@ class _Fuser:
             return self.whole(self.new(node.name, "input", node.shape, []))
         sources = [self.values[source] for source in node.sources]
         if isinstance(node, g.Conv):
-            value, width, height = sources[0], *node.shape[1:]
-            region = ((0, 0), node.shape, node.weights, node.stride, node.padding[:2], node.dilation, 1)
-            return self.regions(node, value, [region], node.groups, node.bias, node.weight_scale)
+            region: Region = ((0, 0), node.shape, node.weights, node.stride, node.padding[:2], node.dilation, 1)
+            return self.regions(node, sources[0], [region], node.groups, node.bias, node.weight_scale)
         if isinstance(node, g.TransposedConv):
             return self.transposed(node, sources[0])
         if isinstance(node, g.Resample):
@@ -171,10 +172,11 @@ class _Fuser:
 
     def runs(self, x_matrix: Floats, y_matrix: Floats, depth: int) -> list[tuple[Pair, Shape, Run, Run]]:
         """The fewest rectangles of a result in each of which one kernel serves all positions."""
-        best: tuple[tuple[int, int], list[Run], list[Run]] | None = None
+        best: tuple[int, list[Run], list[Run]] | None = None
         for stride, upsample in modes(x_matrix, y_matrix):
             x, y = axis_runs(x_matrix, stride, upsample), axis_runs(y_matrix, stride, upsample)
-            cost = (len(x) * len(y), sum(len(run.kernel) for run in x) * sum(len(run.kernel) for run in y))
+            taps = sum(len(run.kernel) for run in x) * sum(len(run.kernel) for run in y)
+            cost = _EDGE_COST * len(x) * len(y) + taps
             if best is None or cost < best[0]:
                 best = (cost, x, y)
         assert best is not None
@@ -184,11 +186,35 @@ class _Fuser:
     def resample(self, node: g.Resample, value: Value) -> Value:
         depth = node.shape[0]
         regions: list[Region] = []
-        for at, shape, x, y in self.runs(node.x_matrix, node.y_matrix, depth):
+        runs = self.runs(node.x_matrix, node.y_matrix, depth)
+        if len(runs) > 2:
+            for mode in modes(node.x_matrix, node.y_matrix):
+                x, y = (extended_run(matrix, *mode) for matrix in (node.x_matrix, node.y_matrix))
+                if x is not None and y is not None:
+                    value, runs = self.repeated_border(node, value), [((0, 0), node.shape, x, y)]
+                    break
+        for at, shape, x, y in runs:
             kernel = np.outer(x.kernel, y.kernel)
             regions.append((at, shape, np.broadcast_to(kernel, (depth, 1, *kernel.shape)), (x.stride, y.stride),
                             (x.padding, y.padding), (1, 1), x.upsample))
         return self.regions(node, value, regions, depth, np.zeros(depth))
+
+    def repeated_border(self, node: g.Resample, value: Value) -> Value:
+        """The value with its outermost columns and rows once more around it, as small layers of their own."""
+        if self.single(value) is None:
+            value = self.materialised(node.name, value)
+        source = value.parts[0]
+        depth, width, height = value.shape
+        parts = [source]
+        ends = [[(-1, 0, 1), (0, 0, size), (size, size - 1, 1)] for size in (width, height)]
+        for x, first_x, count_x in ends[0]:
+            for y, first_y, count_y in ends[1]:
+                if (x, y) != (0, 0):
+                    branch = FloatBranch(source=source.layer, weights=np.ones((depth, 1, 1, 1)), groups=depth,
+                                         padding=(-first_x, -first_y))
+                    layer = self.new(f"{node.name}/border", "sum", (depth, count_x, count_y), [branch])
+                    parts.append(Part(layer=layer.name, first=0, count=depth, x=x, y=y))
+        return Value(shape=value.shape, parts=tuple(parts))
 
     def max_pool(self, node: g.MaxPool, value: Value) -> Value:
         sizes = {self.layers[part.layer].shape[1:] for part in value.parts}

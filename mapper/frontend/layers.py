@@ -11,7 +11,7 @@ import numpy as np
 
 from mapper.frontend import graph as g
 from mapper.frontend.graph import Floats, Pair, Shape
-from mapper.frontend.reference import activate, convolve
+from mapper.frontend.reference import activate, convolve, quantised
 
 
 @dataclass(kw_only=True, eq=False)
@@ -110,22 +110,29 @@ def max_branch(branch: FloatBranch, x: Floats, size: Pair) -> Floats:
 
 
 def evaluate_layer(layer: FloatLayer, values: Mapping[str, Floats]) -> Floats:
-    """A layer's float map of its sources' maps; the file's quantisation is not applied."""
+    """A layer's float map of its sources' maps; rounded where the file quantises it."""
     if layer.kind == "max":
         result = max_branch(layer.branches[0], values[layer.branches[0].source], layer.shape[1:])
     elif layer.kind == "product":
         result = values[layer.branches[0].source] * values[layer.branches[1].source]
     else:
         result = sum_branches(layer, values) + np.reshape(layer.bias, (-1, 1, 1))
-    return result if layer.activation is None else activate(layer.activation, result)
+    result = result if layer.activation is None else activate(layer.activation, result)
+    return rounded(layer, result)
+
+
+def rounded(layer: FloatLayer, values: Floats) -> Floats:
+    """Values as the file's quantisation of a layer rounds them."""
+    node = layer.quantise
+    return values if node is None else (quantised(node, values) - node.zero_point) * node.scale
 
 
 def run_layers(layers: FloatLayers, inputs: Mapping[str, Floats]) -> dict[str, Floats]:
     """Every layer's float map over frames (N, D, W, H)."""
     values: dict[str, Floats] = {}
     for layer in layers.layers.values():
-        values[layer.name] = np.asarray(inputs[layer.name], np.float64) if layer.kind == "input" else evaluate_layer(
-            layer, values)
+        values[layer.name] = (rounded(layer, np.asarray(inputs[layer.name], np.float64)) if layer.kind == "input"
+                              else evaluate_layer(layer, values))
     return values
 
 

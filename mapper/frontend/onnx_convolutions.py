@@ -14,7 +14,9 @@ from mapper.frontend.tensor import Tensor
 def pair(values: Any, default: int) -> Pair:
     """ONNX's (rows, columns) or (columns) as (x, y)."""
     numbers = [int(value) for value in values] if values is not None else []
-    return (*numbers[::-1], default, default)[:2] if len(numbers) != 1 else (numbers[0], default)
+    if len(numbers) < 2:
+        return (numbers[0] if numbers else default), default
+    return numbers[1], numbers[0]
 
 
 def _spatial(tensor: Tensor, call: Call, reader: Reader) -> tuple[Tensor, int]:
@@ -45,7 +47,8 @@ def _pads(call: Call, dims: int, size: Pair, kernel: Pair, stride: Pair, dilatio
 
 def result_dims(tensor: Tensor, shape: g.Shape) -> tuple[int, ...]:
     """Dimensions (N, C, (H,) W) of a new map of canonical layout."""
-    return (tensor.dims[0], shape[0], *(shape[2], shape[1])[-(len(tensor.dims) - 2):][:len(tensor.dims) - 2])
+    spatial = (shape[1],) if len(tensor.dims) == 3 else (shape[2], shape[1])
+    return (tensor.dims[0], shape[0], *spatial[:len(tensor.dims) - 2])
 
 
 def canonical_result(reader: Reader, tensor: Tensor, node: g.Node) -> Tensor:
@@ -179,7 +182,10 @@ def contract(reader: Reader, call: Call, tensor: Tensor, dim: int, matrix: np.nd
     if label in (("W",), ("H",)) and weight_scale is None:
         x = matrix if label == ("W",) else np.eye(width)
         y = matrix if label == ("H",) else np.eye(height)
-        node = g.Resample(name=name, operator=call.op, sources=(tensor.node,), x_matrix=x, y_matrix=y)
+        before, sources = reader.graph.nodes[tensor.node], (tensor.node,)
+        if isinstance(before, g.Resample):  # columns and rows of one operator are resampled together
+            x, y, sources = x @ before.x_matrix, y @ before.y_matrix, (before.sources[0],)
+        node = g.Resample(name=name, operator=call.op, sources=sources, x_matrix=x, y_matrix=y)
         new: tuple[str, ...] = label
     else:
         sizes = {"D": depth, "W": width, "H": height}

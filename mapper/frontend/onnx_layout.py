@@ -29,7 +29,7 @@ def _reshaped(reader: Reader, call: Call, tensor: Tensor, wanted: list[int]) -> 
         call.refuse("reshape", "one that keeps channels, columns and rows whole", f"{tensor.dims} → {tuple(wanted)}",
                     "Only flattening and dimensions of 1 are free; data does not move.")
         raise AssertionError
-    if wanted and not labels[0] and wanted[0] == 1 and tensor.labels and tensor.labels[0] == ("N",):
+    if wanted and not labels[0] and tensor.labels[:1] == (("N",),) and ("N",) not in labels:
         labels = (("N",), *labels[1:])
     return Tensor(node=tensor.node, dims=tuple(wanted), labels=labels)
 

@@ -16,6 +16,7 @@ from golden.errors import SynapressError
 from mapper.errors import ModelError
 from mapper.frontend import graph as g
 from mapper.frontend.graph import FloatGraph
+from mapper.frontend.model import Model
 from mapper.frontend.tensor import Port, Tensor, default_labels, map_shape
 
 Array = npt.NDArray[Any]
@@ -25,16 +26,6 @@ FLOATS = (onnx.TensorProto.FLOAT, onnx.TensorProto.DOUBLE, onnx.TensorProto.FLOA
 BYTES = (onnx.TensorProto.UINT8, onnx.TensorProto.INT8)
 _CONSTANT_ELEMENTS = 1 << 26
 """Folding a constant beyond this is refused: a file of a few bytes must not fill the memory."""
-
-
-@dataclass(kw_only=True)
-class Model:
-    """A model as read: the float graph, and what its inputs and outputs are in the file."""
-
-    graph: FloatGraph
-    inputs: list[Port]
-    outputs: list[Port]
-    source: str = ""
 
 
 @dataclass(kw_only=True)

@@ -55,6 +55,29 @@ def axis_runs(matrix: Floats, stride: int, upsample: int) -> list[Run]:
     return runs
 
 
+def extended_run(matrix: Floats, stride: int, upsample: int) -> Run | None:
+    """One run for a whole axis whose source is one position longer at each end, its border elements repeated.
+
+    None if the axis is not that, which linear interpolation is.
+    """
+    runs = axis_runs(matrix, stride, upsample)
+    inner = max(runs, key=lambda run: run.last - run.first)
+    size = matrix.shape[1]
+    padding = inner.padding + stride * inner.first
+    longer = np.zeros((len(matrix), size + 2))
+    for x in range(len(matrix)):
+        for source in range(-1, size + 1):
+            tap = source * upsample - stride * x + padding
+            if 0 <= tap < len(inner.kernel):
+                longer[x, source + 1] = inner.kernel[tap]
+    folded = longer[:, 1:-1].copy()
+    folded[:, 0] += longer[:, 0]
+    folded[:, -1] += longer[:, -1]
+    if np.abs(folded - matrix).max() > _TOLERANCE:
+        return None
+    return Run(0, len(matrix), inner.kernel, padding, stride, upsample)
+
+
 def tap_matrix(size: int, result: int, kernel: int, stride: int, padding: int) -> Floats:
     """Of a transposed convolution: which tap, counted from 1, leads from each source to each destination; 0 for none."""
     taps = np.arange(result)[:, None] + padding - stride * np.arange(size)[None, :]
