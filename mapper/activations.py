@@ -47,7 +47,7 @@ def evaluation(
                                             value_bits=config.value_bits)
         else:
             keywords["saturation"] = mode
-    elif function == "leaky_relu":
+    elif function == "leaky_relu" and not _by_table(activation, states + offsets[:, None, None], unit, config):
         assert activation is not None and activation.slope is not None
         ratio = unit / scale.step
         _, shift = requantisation(ratio, config.multiplier_bits, config.shift_bits, reduce=False)
@@ -107,6 +107,15 @@ def _bounds(activation: g.Activation | None, scale: Scale) -> tuple[int, int]:
     ends = [int(np.rint(np.clip(bound / scale.step, -1e9, 1e9))) for bound in bounds]
     low, high = min(max(low, ends[0]), high), max(min(high, ends[1]), low)
     return min(low, high), high
+
+
+def _by_table(activation: g.Activation | None, states: Integers, unit: Floats, config: CoreConfig) -> bool:
+    """Whether a leaky ReLU with one slope is better off as a table: exact on integers, or the slope field is narrow."""
+    assert activation is not None and activation.slope is not None
+    if (activation.slope != activation.slope[0]).any():
+        return False
+    few = int(np.abs(states).max()) < 1 << (config.value_bits - 1) and bool((unit == unit[0]).all())
+    return few or layouts(config).parameter.field("slope").bits < config.value_bits
 
 
 def _index_step(activation: g.Activation, states: Integers, unit: Floats, config: CoreConfig) -> float:

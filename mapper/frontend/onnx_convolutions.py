@@ -111,7 +111,7 @@ def conv_transpose(reader: Reader, call: Call) -> Tensor:
     return canonical_result(reader, tensor, g.TransposedConv(
         name=call.name, operator=call.op, sources=(tensor.node,), weights=weights, stride=stride, dilation=dilation,
         bias=np.zeros(len(weights)) if bias is None else np.asarray(bias, np.float64), padding=padding, groups=groups,
-        output_padding=extra))
+        output_padding=extra, weight_scale=_scale(reader, call, 1, len(weights)) if groups == 1 else None))
 
 
 def _windows(reader: Reader, call: Call) -> tuple[Tensor, Pair, Pair, Pair, Padding, Pair, Padding]:
@@ -314,6 +314,7 @@ def resize(reader: Reader, call: Call) -> Tensor:
     region = np.array([[0.0] * rank, [1.0] * rank])
     if transformation == "tf_crop_and_resize" and roi is not None:
         region[:, axes] = np.asarray(roi, np.float64).reshape(2, -1)
+    outside = np.zeros([1] * rank, bool)
     for axis in range(rank):
         if target[axis] == tensor.dims[axis] and factor[axis] == 1 and transformation != "tf_crop_and_resize":
             continue
@@ -330,6 +331,12 @@ def resize(reader: Reader, call: Call) -> Tensor:
             tensor = Tensor(node=tensor.node, dims=tensor.dims,
                             labels=tuple((free,) if i == axis else label for i, label in enumerate(tensor.labels)))
         tensor = contract(reader, call, tensor, axis, matrix)
+        outside = outside | ~matrix.any(axis=1).reshape([-1 if i == axis else 1 for i in range(rank)])
+    beyond = call.attributes.get("extrapolation_value", 0.0)
+    if beyond and outside.any():
+        from mapper.frontend.onnx_elements import add_values
+
+        return add_values(reader, call, [tensor, outside * beyond], [1.0, 1.0])
     return tensor
 
 

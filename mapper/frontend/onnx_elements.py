@@ -204,13 +204,26 @@ def clip(reader: Reader, call: Call) -> Tensor:
 def leaky_relu(reader: Reader, call: Call) -> Tensor:
     tensor = call.tensor()
     if call.op == "PRelu":
-        slope = constant_on(reader, call, call.constant(1), tensor)
+        given = np.asarray(call.constant(1))
+        if call.version < 7 and given.ndim == 1 and len(tensor.dims) > 2:
+            given = given.reshape(-1, *[1] * (len(tensor.dims) - 2))  # before broadcasting: one per channel
+        slope = constant_on(reader, call, given, tensor)
         if slope.ndim != 1:
-            call.refuse("slope", "one slope per channel", slope.shape, "Share slopes over the positions.")
+            return _slope_map(reader, call, tensor, slope)
     else:
         slope = vector(call.attributes.get("alpha", 0.01), reader.graph.shape(tensor.node)[0])
     return reader.like(tensor, g.Activation(name=call.name, operator=call.op, sources=(tensor.node,),
                                             function="leaky_relu", slope=slope))
+
+
+def _slope_map(reader: Reader, call: Call, tensor: Tensor, slope: np.ndarray) -> Tensor:
+    """A slope per position: max(x, 0) + slope · min(x, 0)."""
+    ends = [reader.add(g.Activation(name=f"{call.name}/{name}", operator=call.op, sources=(tensor.node,),
+                                    function="clip", parameters=bounds))
+            for name, bounds in (("positive", (0.0, np.inf)), ("negative", (-np.inf, 0.0)))]
+    scaled = reader.add(g.Multiply(name=f"{call.name}/scaled", operator=call.op,
+                                   sources=(ends[1], constant_map(reader, call, slope))))
+    return reader.like(tensor, g.Add(name=call.name, operator=call.op, sources=(ends[0], scaled), signs=(1, 1)))
 
 
 def identity(reader: Reader, call: Call) -> Value:

@@ -9,7 +9,7 @@ from mapper.frontend.graph import Padding
 from mapper.frontend.onnx_elements import constant_map
 from mapper.frontend.onnx_reader import Call, Handler, Reader, Value
 from mapper.frontend.resample import select_matrix
-from mapper.frontend.tensor import Tensor, regroup
+from mapper.frontend.tensor import Tensor, default_labels, map_shape, regroup
 
 
 def _ints(value: Any) -> list[int]:
@@ -25,6 +25,14 @@ def _axes(call: Call, index: int) -> list[int] | None:
 
 def _reshaped(reader: Reader, call: Call, tensor: Tensor, wanted: list[int]) -> Tensor:
     labels = regroup(tensor.dims, tensor.labels, wanted, reader.sizes(tensor))
+    port = reader.ports.get(tensor.node)
+    if labels is None and port is not None and port.view is None and int(np.prod(port.dims)) == int(
+            np.prod(wanted)) and not any(tensor.node in node.sources for node in reader.graph):
+        # Nothing has read this input yet: whoever gives it reshapes it.
+        labels = default_labels(call.name, wanted, reader.batch)
+        port.view, port.labels, port.shape = tuple(wanted), labels, map_shape(wanted, labels)
+        object.__setattr__(reader.graph.nodes[tensor.node], "shape", port.shape)
+        return Tensor(node=tensor.node, dims=tuple(wanted), labels=labels)
     if labels is None:
         call.refuse("reshape", "one that keeps channels, columns and rows whole", f"{tensor.dims} → {tuple(wanted)}",
                     "Only flattening and dimensions of 1 are free; data does not move.")

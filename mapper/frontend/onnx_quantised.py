@@ -64,6 +64,11 @@ def _source_quantisation(reader: Reader, name: str) -> tuple[float, int] | None:
     if isinstance(node, g.Quantise):
         return node.scale, node.zero_point
     if isinstance(node, (g.MaxPool, g.Slice, g.Pad, g.Concat)):
+        found = {_source_quantisation(reader, source) for source in node.sources}
+        return found.pop() if len(found) == 1 else None
+    if isinstance(node, g.Resample) and all(
+            (matrix.max(axis=1) == 1).all() and (matrix.sum(axis=1) == 1).all()
+            for matrix in (node.x_matrix, node.y_matrix)):
         return _source_quantisation(reader, node.sources[0])
     return None
 

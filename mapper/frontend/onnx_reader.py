@@ -68,7 +68,7 @@ class Reader:
     values: dict[str, Value] = field(default_factory=dict)
     ports: dict[str, Port] = field(default_factory=dict)
     """Inputs, by node."""
-    taken: int = 0
+    batch: bool = True
 
     def fresh(self, name: str) -> str:
         """A name that no node has yet."""
@@ -212,7 +212,7 @@ def _static_inputs(proto: onnx.ModelProto, known: Mapping[str, Array]) -> None:
 def _read(proto: onnx.ModelProto, title: str, known: Mapping[str, Array], batch: bool) -> Model:
     from mapper.frontend.onnx_quantised import input_quantisation
 
-    reader = Reader(FloatGraph(title))
+    reader = Reader(FloatGraph(title), batch=batch)
     for tensor in proto.graph.initializer:
         reader.values[tensor.name] = _array(tensor)
     if proto.graph.sparse_initializer:

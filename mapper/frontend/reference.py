@@ -40,7 +40,8 @@ def activate(node: g.Activation, x: Floats) -> Floats:
     """The activation of (N, D, W, H) values."""
     if node.function == "leaky_relu":
         assert node.slope is not None
-        return np.where(x < 0, x * node.slope[:, None, None], x)
+        slope = node.slope[:x.shape[1], None, None]  # one channel stands for all where they are alike
+        return np.where(x < 0, x * slope, x)
     return ACTIVATIONS[node.function](x, *node.parameters)
 
 

@@ -77,7 +77,7 @@ def resize_matrix(
     stretch = min(1.0, scale) if antialias and mode != "nearest" else 1.0
     for x, position in enumerate(_source_positions(size, result, scale, transformation, region)):
         if transformation == "tf_crop_and_resize" and not 0 <= position <= size - 1:
-            raise ValueError("extrapolation beyond the map, which is a constant, not a sum of elements")
+            continue  # beyond the map: a constant, which the caller adds
         if mode == "nearest":
             matrix[x, min(max(_nearest(round(position, 9), rounding), 0), size - 1)] = 1
             continue

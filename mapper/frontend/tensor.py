@@ -83,6 +83,8 @@ class Port:
     scale: float | None = None
     """Of an integer array: value = scale · (integer - zero_point)."""
     zero_point: int = 0
+    view: tuple[int, ...] | None = None
+    """Dimensions that an input's array is reshaped to first; the labels are theirs."""
 
     def to_maps(self, array: npt.ArrayLike) -> npt.NDArray[np.float64]:
         """(N, D, W, H) of an array in the file's layout; more frames than the file says are fine.
@@ -91,13 +93,16 @@ class Port:
             ModelError: the array has other dimensions.
         """
         values = np.asarray(array, np.float64)
-        fixed = [size for size, label in zip(self.dims, self.labels, strict=True) if label != ("N",)]
-        given = [size for size, label in zip(values.shape, self.labels, strict=False) if label != ("N",)]
+        frames = ["N" in label for label in self.labels] if self.view is None else [False] * len(self.dims)
+        fixed = [size for size, many in zip(self.dims, frames, strict=True) if not many]
+        given = [size for size, many in zip(values.shape, frames, strict=False) if not many]
         if values.ndim != len(self.dims) or fixed != given:
             raise ModelError(self.name, "input shape", f"dimensions {self.dims}, of which the frames may vary",
                              values.shape, "Give arrays in the layout of the model's file.")
         if self.scale is not None:
             values = (values - self.zero_point) * self.scale
+        if self.view is not None:
+            values = values.reshape(self.view)
         sizes = dict(zip("DWH", self.shape, strict=True)) | {"N": 1}
         if ("N",) in self.labels:
             sizes["N"] = values.shape[self.labels.index(("N",))]
