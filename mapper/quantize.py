@@ -19,8 +19,15 @@ from golden.words import Saturation
 from mapper.activations import NONNEGATIVE, evaluation
 from mapper.errors import ModelError
 from mapper.frontend.graph import Floats
-from mapper.frontend.layers import FloatBranch, FloatLayer, FloatLayers, evaluate_layer, max_branch, run_layers
-from mapper.frontend.layers import sum_branches
+from mapper.frontend.layers import (
+    FloatBranch,
+    FloatLayer,
+    FloatLayers,
+    evaluate_layer,
+    max_branch,
+    run_layers,
+    sum_branches,
+)
 from mapper.frontend.reference import convolve
 from mapper.network import Branch, Network
 from mapper.scales import (
@@ -37,6 +44,8 @@ from mapper.scales import (
 )
 
 METHODS = ("max", "percentile", "error")
+_OUTPUT_ROOM = 1.25
+"""Range of an output beyond the calibration's."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,8 +55,8 @@ class Options:
     method: str = "error"
     """Ranges of activations: `max`, `percentile` or `error` (least mean square error)."""
     percentile: float = 99.99
-    headroom: float = 1.25
-    """Room in the states beyond the largest sum of the calibration."""
+    headroom: float = 2.0
+    """Room in the states beyond the largest sum of the calibration: a sum that wraps is all wrong."""
     bias_correction: bool = True
     levels: int | None = None
     """Steps of an activation above 0; default: as many as 8 bits have, or fewer where 16-bit states ask for it."""
@@ -99,7 +108,7 @@ def quantise(
     options = options or Options()
     if options.method not in METHODS:
         raise ModelError(layers.name, "method", f"one of {', '.join(METHODS)}", options.method, "Choose one of them.")
-    arrays = {name: np.asarray(values, np.float64) for name, values in calibration.items()}
+    arrays: dict[str, Floats] = {name: np.asarray(values, np.float64) for name, values in calibration.items()}
     for name in layers.inputs:
         shape = layers.layers[name].shape
         if name not in arrays or arrays[name].ndim != 4 or arrays[name].shape[1:] != shape or not len(arrays[name]):
@@ -176,7 +185,7 @@ class _Quantiser:
         levels = self._levels(layer, top)
         bits = self.config.value_bits
         if layer.name in self.output_layers:  # few values, which nothing averages: leave room instead of clipping
-            low, high = (end * self.options.headroom for end in activation_range(values, "max", 100.0, levels))
+            low, high = (end * _OUTPUT_ROOM for end in activation_range(values, "max", 100.0, levels))
         else:
             low, high = activation_range(values, self.options.method, self.options.percentile, levels)
         if nonnegative:

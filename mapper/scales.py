@@ -11,7 +11,7 @@ from mapper.frontend.graph import Floats
 Integers = npt.NDArray[np.int64]
 MAX_WEIGHT = 127
 """Weights are symmetric int8."""
-MAX_SPLIT = (MAX_WEIGHT << 7) + MAX_WEIGHT
+MAX_SPLIT = (MAX_WEIGHT << 7) + 63
 """The largest weight of two branches, one of them shifted by 7."""
 _FEW = 8
 """So many different weights of a channel at most are brought to small whole ratios."""

@@ -1,4 +1,4 @@
-"""The command line: `synapress verilog | area | config | demo`.
+"""The command line: `synapress verilog | area | config | demo | compile | simulate | report`.
 
 Whatever a user can cause ends as one line on stderr and exit status 1, never as a traceback.
 """
@@ -17,7 +17,7 @@ from rich.table import Table
 
 from golden.config import PRESETS, CoreConfig
 from golden.errors import ConfigError, SynapressError
-from synapress import __version__
+from synapress import __version__, cli_network
 
 if TYPE_CHECKING:
     from synapress.area import AreaReport, Frequency
@@ -193,6 +193,9 @@ def demo(
     """Run handwritten digits through the RTL, and compare it bit for bit with the golden model."""
     run = importlib.import_module("synapress.demo").run
     run(CoreConfig.load(config), digits=digits, directory=output, area=area, stall=stall, seed=seed)
+
+
+cli_network.register(app)
 
 
 def main() -> None:

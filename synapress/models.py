@@ -25,8 +25,8 @@ from mapper.frontend.layers import FloatLayers, Value, assemble
 from mapper.frontend.model import Model
 from mapper.frontend.tensor import Port
 from mapper.quantize import LayerReport, Options, quantise
-from mapper.sums import SumReport, sums
 from mapper.scales import Scale
+from mapper.sums import SumReport, sums
 
 Maps = dict[str, npt.NDArray[Any]]
 ENGINES = ("golden", "rtl")

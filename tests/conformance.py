@@ -1,9 +1,10 @@
-"""The conformance tests that come with onnx, through the front end and in integers: `python -m tests.conformance --write`.
+"""The conformance tests that come with onnx, in integers: `python -m tests.conformance --write`.
 
-Every node test and every test converted from PyTorch whose operators all are on the list of supported ones is run: read,
-evaluated in float64 against the test's own expectation (with the tolerance of onnx's own runner), quantised with the test's inputs as calibration to 8-bit
-activations and int8 weights with states of 32 bits, and run by the golden model. It passes if the float error is below
-FLOAT_TOLERANCE and the integer error below INTEGER_TOLERANCE of the largest output.
+Every node test and every test converted from PyTorch whose operators all are on the list of supported ones is run:
+read, evaluated in float64 against the test's own expectation (with the tolerance of onnx's own runner), quantised with
+the test's inputs as calibration to 8-bit activations and int8 weights with states of 32 bits, and run by the golden
+model. It passes if the float error is below FLOAT_TOLERANCE and the integer error below INTEGER_TOLERANCE of the
+largest output.
 """
 
 import argparse
@@ -31,10 +32,10 @@ from mapper.lower import lower
 from mapper.quantize import Options, quantise
 
 OPERATORS = (
-    "Conv ConvTranspose AveragePool MaxPool GlobalAveragePool GlobalMaxPool Resize Upsample Gemm MatMul Flatten Reshape "
-    "Squeeze Unsqueeze Transpose Concat Split Slice Add Mul Sub BatchNormalization Relu Clip LeakyRelu PRelu Sigmoid Tanh "
-    "HardSwish HardSigmoid Swish Identity Dropout Constant Pad ReduceMean QuantizeLinear DequantizeLinear QLinearConv "
-    "QLinearMatMul").split()
+    "Conv ConvTranspose AveragePool MaxPool GlobalAveragePool GlobalMaxPool Resize Upsample Gemm MatMul Flatten "
+    "Reshape Squeeze Unsqueeze Transpose Concat Split Slice Add Mul Sub BatchNormalization Relu Clip LeakyRelu PRelu "
+    "Sigmoid Tanh HardSwish HardSigmoid Swish Identity Dropout Constant Pad ReduceMean QuantizeLinear "
+    "DequantizeLinear QLinearConv QLinearMatMul").split()
 ALL_DATA = ("Add", "Mul", "Sub", "Concat")
 """Operators all of whose inputs may be feature maps; of the others the first is, and the rest are constants."""
 FLOAT_TOLERANCE = 1e-3
@@ -82,10 +83,9 @@ def cases() -> Iterator[tuple[str, onnx.ModelProto, list[np.ndarray], list[np.nd
 
 
 def _flat(model: onnx.ModelProto, inputs: list[np.ndarray]) -> bool:
-    types = [value.type for value in (*model.graph.input, *model.graph.output)]
     return bool(inputs) and all(array.ndim <= 4 for array in inputs) and all(
         kind.HasField("tensor_type") and kind.tensor_type.elem_type in FLOATS for kind in (
-            model.graph.input[0].type, *(value.type for value in model.graph.output))) and len(types) > 0
+            model.graph.input[0].type, *(value.type for value in model.graph.output)))
 
 
 def _data_inputs(model: onnx.ModelProto) -> set[str]:
@@ -177,8 +177,8 @@ def document(found: list[Outcome]) -> str:
         "Made by `python -m tests.conformance --write`: the tests of the onnx package (node tests, and those converted "
         f"from PyTorch) whose operators are all supported, {len(found)} of them.",
         f"A test passes if float64 is within {FLOAT_TOLERANCE:g} and the integers within {INTEGER_TOLERANCE:g} of the "
-        "expectation, as a share of its largest output: 8-bit activations, int8 weights, 32-bit states, ranges from the "
-        "test's own input, run by the golden model.", "",
+        "expectation, as a share of its largest output: 8-bit activations, int8 weights, 32-bit states, ranges from "
+        "the test's own input, run by the golden model.", "",
         f"- {len(passed)} of {len(found)} pass; of the {len(flat)} with static float tensors of at most two spatial "
         f"dimensions {len(flat_passed)} ({100 * len(flat_passed) / len(flat):.1f} %)",
         f"- largest integer error of those that pass: {100 * max(item.error for item in passed):.2f} % of the largest "

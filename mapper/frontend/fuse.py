@@ -10,7 +10,7 @@ import numpy as np
 
 from mapper.errors import ModelError
 from mapper.frontend import graph as g
-from mapper.frontend.graph import Floats, FloatGraph, Pair, Shape
+from mapper.frontend.graph import FloatGraph, Floats, Pair, Shape
 from mapper.frontend.layers import FloatBranch, FloatLayer, FloatLayers, Part, Value
 from mapper.frontend.runs import Run, axis_runs, extended_run, modes, tap_matrix
 
@@ -134,7 +134,7 @@ class _Fuser:
         if isinstance(node, g.Concat):
             return self.concat(node, sources)
         if isinstance(node, g.Slice):
-            return self.slice(node, sources[0])
+            return self.channels(node, sources[0])
         if isinstance(node, g.Pad):
             return self.pad(node, sources[0])
         if isinstance(node, (g.Affine, g.Activation, g.Quantise)):
@@ -272,7 +272,7 @@ class _Fuser:
         return Value(shape=node.shape, parts=tuple(parts),
                      exclusive=unique and all(self.exclusive(name) for name in node.sources))
 
-    def slice(self, node: g.Slice, value: Value) -> Value:
+    def channels(self, node: g.Slice, value: Value) -> Value:
         parts = []
         for part in value.parts:
             first, last = max(node.first, part.c), min(node.last, part.c + part.count)

@@ -17,7 +17,7 @@ from mapper.errors import ModelError
 Shape = tuple[int, int, int]
 Pair = tuple[int, int]
 Padding = tuple[int, int, int, int]
-Floats = npt.NDArray[np.float64]
+Floats = npt.NDArray[np.floating[Any]]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -38,7 +38,7 @@ class Input(Node):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Conv(Node):
-    """Cross-correlation; weights (D_dst, D_src / groups, KW, KH). A dense layer is one whose kernel has its map's size."""
+    """Cross-correlation; weights (D_dst, D_src / groups, KW, KH). A dense layer has a kernel of its map's size."""
 
     weights: Floats
     bias: Floats
@@ -140,7 +140,7 @@ class Pad(Node):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Quantise(Node):
-    """Rounding to scale · (integer - zero_point), the integers clipped to [low, high]: a quantised file's own scales."""
+    """Rounding to scale · (integer - zero_point), integers clipped to [low, high]: a quantised file's own scales."""
 
     scale: float
     zero_point: int

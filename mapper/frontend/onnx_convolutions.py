@@ -41,8 +41,7 @@ def _pads(call: Call, dims: int, size: Pair, kernel: Pair, stride: Pair, dilatio
     pads = call.attributes.get("pads")
     if auto == "VALID" or not pads:
         return 0, 0, 0, 0
-    (left, top), (right, bottom) = pair(pads[:dims], 0), pair(pads[dims:], 0)
-    return left, top, right, bottom
+    return (*pair(pads[:dims], 0), *pair(pads[dims:], 0))
 
 
 def result_dims(tensor: Tensor, shape: g.Shape) -> tuple[int, ...]:
@@ -182,10 +181,10 @@ def contract(reader: Reader, call: Call, tensor: Tensor, dim: int, matrix: np.nd
     if label in (("W",), ("H",)) and weight_scale is None:
         x = matrix if label == ("W",) else np.eye(width)
         y = matrix if label == ("H",) else np.eye(height)
-        before, sources = reader.graph.nodes[tensor.node], (tensor.node,)
+        before, source = reader.graph.nodes[tensor.node], tensor.node
         if isinstance(before, g.Resample):  # columns and rows of one operator are resampled together
-            x, y, sources = x @ before.x_matrix, y @ before.y_matrix, (before.sources[0],)
-        node = g.Resample(name=name, operator=call.op, sources=sources, x_matrix=x, y_matrix=y)
+            x, y, source = x @ before.x_matrix, y @ before.y_matrix, before.sources[0]
+        node = g.Resample(name=name, operator=call.op, sources=(source,), x_matrix=x, y_matrix=y)
         new: tuple[str, ...] = label
     else:
         sizes = {"D": depth, "W": width, "H": height}
@@ -216,7 +215,7 @@ def matmul(reader: Reader, call: Call) -> Tensor:
         call.refuse("operands", "a constant and a feature map", "two feature maps",
                     "Products of two maps are elementwise only (Mul).")
     if isinstance(left, Tensor):
-        matrix = np.asarray(right)
+        matrix: np.ndarray[Any, Any] = np.asarray(right)
         if matrix.ndim == 1:
             return _drop(contract(reader, call, left, len(left.dims) - 1, matrix[None].astype(float)), -1)
         if matrix.ndim > 2 and matrix.size != matrix.shape[-1] * matrix.shape[-2]:

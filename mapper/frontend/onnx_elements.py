@@ -15,9 +15,8 @@ from mapper.frontend.tensor import AXES, Tensor
 def constant_on(reader: Reader, call: Call, array: Any, tensor: Tensor) -> np.ndarray:
     """A constant that broadcasts to a tensor, on its map: (D) if the same for all positions, else (D, W, H)."""
     values = np.asarray(array, np.float64)
-    depth, width, height = reader.graph.shape(tensor.node)
     if values.size == 1:
-        return np.full(depth, float(values.reshape(-1)[0]))
+        return np.full(reader.graph.shape(tensor.node)[0], float(values.reshape(-1)[0]))
     try:
         full = np.broadcast_to(values, np.broadcast_shapes(values.shape, tensor.dims))
     except ValueError:

@@ -1,7 +1,7 @@
 """ONNX files that are already quantised: QDQ pairs, and the QLinear operators as what they abbreviate.
 
-A feature map carries real values; `Quantise` nodes say where the file rounds, and to what. Weights remember their scale,
-so that the integers of the file come out again exactly.
+A feature map carries real values; `Quantise` nodes say where the file rounds, and to what. Weights remember their
+scale, so that the integers of the file come out again exactly.
 """
 
 from dataclasses import replace

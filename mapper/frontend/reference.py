@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from golden.errors import NetworkError
 from mapper.frontend import graph as g
-from mapper.frontend.graph import Floats, FloatGraph, Pair
+from mapper.frontend.graph import FloatGraph, Floats, Pair
 
 Function = Callable[..., Floats]
 
@@ -149,7 +149,7 @@ def run(graph: FloatGraph, inputs: Mapping[str, npt.ArrayLike]) -> dict[str, Flo
         if isinstance(node, g.Input):
             array = np.asarray(inputs[node.name], np.float64)
             if array.ndim != 4 or array.shape[1:] != node.shape:
-                raise NetworkError(f"input '{node.name}': needs (N, {', '.join(map(str, node.shape))}), not {array.shape}")
+                raise NetworkError(f"input '{node.name}': needs frames of {node.shape}, not {array.shape}")
             values[node.name] = array
         else:
             values[node.name] = evaluate(graph, node, [values[source] for source in node.sources])

@@ -79,6 +79,6 @@ def extended_run(matrix: Floats, stride: int, upsample: int) -> Run | None:
 
 
 def tap_matrix(size: int, result: int, kernel: int, stride: int, padding: int) -> Floats:
-    """Of a transposed convolution: which tap, counted from 1, leads from each source to each destination; 0 for none."""
+    """Of a transposed convolution: which tap, counted from 1, leads from a source to a destination; 0 for none."""
     taps = np.arange(result)[:, None] + padding - stride * np.arange(size)[None, :]
     return np.where((taps >= 0) & (taps < kernel), taps + 1, 0).astype(np.float64)

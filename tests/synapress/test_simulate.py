@@ -28,7 +28,9 @@ def prepared(rng: np.random.Generator, frames: int, layers: int = 4) -> tuple[Im
     return image, Core(SMALL, image.parts, edges=image.edges, populations=image.populations), packed
 
 
-def run(image: Image, frames: list, stalls: tuple[float, float] = (0.0, 0.0), seed: int = 1, **more) -> verilated.RtlRun:
+def run(
+    image: Image, frames: list, stalls: tuple[float, float] = (0.0, 0.0), seed: int = 1, **more
+) -> verilated.RtlRun:
     inputs = sum(len(entry["axons"]) for entry in image.manifest["inputs"])
     return verilated.run(SMALL, image.parts, image.edges, image.populations, frames, inputs=inputs,
                         outputs=len(image.manifest["outputs"]), stall_in=stalls[0], stall_out=stalls[1], seed=seed,
