@@ -195,12 +195,10 @@ def simulate(
     for port in compiled.outputs:
         value = compiled.places[port.node]
         steps = {part.layer: compiled.scales[part.layer].step for part in value.parts}
-        outputs[port.name] = port.from_maps(assemble(value, {name: maps[name] * step for name, step in steps.items()}))
-        if port.scale is not None:
-            outputs[port.name] = np.rint(outputs[port.name] / port.scale) + port.zero_point
-            numbers[port.name] = outputs[port.name].astype(np.int64)
-        else:
-            numbers[port.name] = port.from_maps(assemble(value, maps)).astype(np.int64)
+        whole = port.from_maps(assemble(value, {name: maps[name] * step for name, step in steps.items()}))
+        outputs[port.name] = whole
+        numbers[port.name] = (port.from_maps(assemble(value, maps)) if port.scale is None
+                              else np.rint(whole / port.scale) + port.zero_point).astype(np.int64)
     return Simulated(outputs=outputs, integers=numbers, counts=_counts(compiled.program, results), maps=maps,
                      counters=counters)
 

@@ -4,6 +4,8 @@ import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
+from examples.digits.float_model import load_network
+
 
 class Builder:
     """Nodes and initializers, in order; each method returns the name of its result."""
@@ -39,21 +41,14 @@ class Builder:
         bias = self.rng.normal(0, 0.1, result).astype(np.float32)
         return self.node("Gemm", x, self.constant(weights), self.constant(bias), transB=1)
 
-    def model(self, *outputs: str, opset: int = 17) -> onnx.ModelProto:
+    def model(self, *outputs: str, kind: int = onnx.TensorProto.FLOAT) -> onnx.ModelProto:
         graph = helper.make_graph(
-            self.nodes, "random", [helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, ["n", *self.shape])],
-            [helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None) for name in outputs], self.constants)
-        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=8)
-        del model.graph.output[:]
-        inferred = onnx.shape_inference.infer_shapes(model)
-        known = {value.name: value for value in inferred.graph.value_info}
-        model.graph.output.extend(known[name] if name in known else value_info(name) for name in outputs)
+            self.nodes, "random", [helper.make_tensor_value_info("x", kind, ["n", *self.shape])],
+            [helper.make_tensor_value_info(name, kind, None) for name in outputs], self.constants)
+        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+        model = onnx.shape_inference.infer_shapes(model)
         onnx.checker.check_model(model)
         return model
-
-
-def value_info(name: str) -> onnx.ValueInfoProto:
-    return helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None)
 
 
 def plain(rng: np.random.Generator) -> onnx.ModelProto:
@@ -136,3 +131,23 @@ def one_dimensional(rng: np.random.Generator) -> onnx.ModelProto:
 
 TOPOLOGIES = {"plain": plain, "residual": residual, "inception": inception, "u_shape": u_shape,
               "squeeze_excite": squeeze_excite, "one_dimensional": one_dimensional}
+
+
+def digits() -> onnx.ModelProto:
+    """The trained digits network of examples/digits in float: x is (n, 1, rows, columns), 0 … 1."""
+    stored = load_network()
+    b, x = Builder(np.random.default_rng(0), (1, 28, 28)), "x"
+    for name, layer in stored.meta["layers"].items():
+        where = {"strides": [layer["stride"]] * 2, "pads": [layer["padding"]] * 4}
+        if layer["kind"] == "max_pool":
+            x = b.node("MaxPool", x, kernel_shape=layer["kernel"], **where)
+            continue
+        weights = np.ascontiguousarray(stored.arrays[f"float_{name}_weight"].swapaxes(2, 3))
+        if layer["kind"] == "dense":
+            flat = b.constant(weights.reshape(len(weights), -1))
+            x = b.node("Gemm", b.node("Flatten", x), flat, b.constant(stored.arrays[f"float_{name}_bias"]), transB=1)
+        else:
+            x = b.node("Conv", x, b.constant(weights), b.constant(stored.arrays[f"float_{name}_bias"]),
+                       group=layer["groups"], **where)
+        x = b.node("Relu", x) if layer["saturation"] == "relu" else x
+    return b.model(x)

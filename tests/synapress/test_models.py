@@ -9,15 +9,17 @@ import pytest
 from typer.testing import CliRunner
 
 import synapress
+from examples.digits.data import load_digits
 from golden.core import Core
 from golden.errors import ImageError, NetworkError
 from golden.host import decode, encode, run_frame
 from mapper.errors import ModelError
+from mapper.frontend.onnx_reader import read_onnx
 from synapress.cli import app
 from synapress.model_files import open_compiled, save_compiled
 from synapress.models import Compiled
 from tests.mapper.frontend.test_onnx import session
-from tests.onnx_models import TOPOLOGIES
+from tests.onnx_models import TOPOLOGIES, Builder, digits
 
 WIDE = dataclasses.replace(synapress.CoreConfig(), name="wide", state_bits=32)
 
@@ -61,6 +63,43 @@ def test_outputs_are_real_values_in_the_layout_of_the_file(name: str, tmp_path: 
     assert sum(count.operations for count in result.counts.values()) > 1000
     assert result.counts["x"].events == np.count_nonzero(result.maps["x"])
     assert {item.verdict for item in made.sums} <= {"proved", "measured"}
+
+
+@pytest.mark.parametrize(("config", "method", "least"), [
+    ("grai_vip", "percentile", 0.98), ("grai_vip", "error", 0.98), (WIDE, "max", 0.98)])
+def test_trained_digits_keep_their_accuracy(config: synapress.CoreConfig | str, method: str, least: float) -> None:
+    """1,000 test digits, float 98.9 %; 250 training digits calibrate."""
+    data = load_digits()
+    made = synapress.compile(read_onnx(digits()), config=config, calibration=data.train_images[::16, None] / 255,
+                             options=synapress.Options(method=method))
+    result = synapress.simulate(made, data.test_images[:, None] / 255)
+    (scores,) = result.outputs.values()
+    assert float(np.mean(scores.argmax(axis=1) == data.test_labels)) >= least
+
+
+def test_rtl_gives_the_same_integers(tmp_path: Path, seed: int) -> None:
+    made, x, _ = compiled("one_dimensional", seed, tmp_path, "fpga_small")
+    golden, rtl = (synapress.simulate(made, x, engine=engine) for engine in ("golden", "rtl"))
+    for name, array in golden.integers.items():
+        np.testing.assert_array_equal(rtl.integers[name], array)
+    assert rtl.counters is not None and rtl.counters["values_out"] > 0
+
+
+def test_integer_inputs_and_outputs_are_those_of_the_file(tmp_path: Path, seed: int) -> None:
+    """A file whose input and output are uint8, which needs no calibration."""
+    rng = np.random.default_rng(seed)
+    b = Builder(rng, (2, 6, 6))
+    numbers = [b.constant(value) for value in (
+        np.float32(0.02), np.uint8(100), rng.integers(-90, 90, (3, 2, 3, 3)).astype(np.int8), np.float32(0.01),
+        np.int8(0), np.float32(0.0317), np.uint8(30), rng.integers(-500, 500, 3).astype(np.int32))]
+    model = b.model(b.node("QLinearConv", "x", *numbers, pads=[1] * 4), kind=onnx.TensorProto.UINT8)
+    onnx.save(model, tmp_path / "bytes.onnx")
+    x = rng.integers(0, 256, (8, 2, 6, 6)).astype(np.uint8)
+    result = synapress.simulate(synapress.compile(synapress.load(tmp_path / "bytes.onnx"), config=WIDE), x)
+    (expected,) = session(model).run(None, {"x": x})
+    (got,), (real,) = result.integers.values(), result.outputs.values()
+    assert np.abs(got - expected.astype(int)).max() <= 1 and np.mean(got != expected) < 0.001
+    np.testing.assert_allclose(real, (got - 30) * 0.0317, atol=1e-6)
 
 
 def test_a_folder_gives_the_same_model_back(tmp_path: Path, seed: int) -> None:
