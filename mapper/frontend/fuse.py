@@ -12,10 +12,11 @@ from mapper.errors import ModelError
 from mapper.frontend import graph as g
 from mapper.frontend.graph import FloatGraph, Floats, Pair, Shape
 from mapper.frontend.layers import FloatBranch, FloatLayer, FloatLayers, Part, Value
-from mapper.frontend.runs import Run, axis_runs, extended_run, modes, tap_matrix
+from mapper.frontend.runs import STEPS, Run, axis_runs, extended_run, modes, tap_matrix
 
 _EDGE_COST = 50
 """Taps of a kernel that one more layer and edge are worth."""
+_MOST_CUTS = 16
 Region = tuple[Pair, Shape, Floats, Pair, Pair, Pair, int]
 
 
@@ -35,6 +36,22 @@ def fuse(graph: FloatGraph) -> FloatLayers:
             used |= {branch.source for branch in layer.branches}
     layers = {name: layer for name, layer in fuser.layers.items() if name in used or layer.kind == "input"}
     return FloatLayers(name=graph.name, layers=layers, outputs=outputs, inputs=graph.inputs)
+
+
+def _cut(shape: Shape, stride: Pair) -> list[tuple[int, int, Shape]]:
+    """Where a result is cut, because the hardware has no such stride: along one column or row any stride will do.
+
+    A result of too many columns and rows stays whole, and the mapper refuses it.
+    """
+    depth, width, height = shape
+    odd = [stride[i] not in STEPS and shape[1 + i] > 1 for i in (0, 1)]
+    if not any(odd) and stride[0] != stride[1] and min(width, height) > 1:
+        odd[int(height < width)] = True
+    columns = [(x, 1) for x in range(width)] if odd[0] else [(0, width)]
+    rows = [(y, 1) for y in range(height)] if odd[1] else [(0, height)]
+    if len(columns) * len(rows) > _MOST_CUTS:
+        columns, rows = [(0, width)], [(0, height)]
+    return [(x, y, (depth, w, h)) for x, w in columns for y, h in rows]
 
 
 class _Fuser:
@@ -119,8 +136,11 @@ class _Fuser:
             return self.whole(self.new(node.name, "input", node.shape, []))
         sources = [self.values[source] for source in node.sources]
         if isinstance(node, g.Conv):
-            region: Region = ((0, 0), node.shape, node.weights, node.stride, node.padding[:2], node.dilation, 1)
-            return self.regions(node, sources[0], [region], node.groups, node.bias, node.weight_scale)
+            left, top = node.padding[:2]
+            regions: list[Region] = [
+                ((x, y), shape, node.weights, node.stride, (left - x * node.stride[0], top - y * node.stride[1]),
+                 node.dilation, 1) for x, y, shape in _cut(node.shape, node.stride)]
+            return self.regions(node, sources[0], regions, node.groups, node.bias, node.weight_scale)
         if isinstance(node, g.TransposedConv):
             return self.transposed(node, sources[0])
         if isinstance(node, g.Resample):
@@ -225,12 +245,14 @@ class _Fuser:
             source = self.materialised(node.name, value)
         parts = []
         for part in source.parts:
-            branch = FloatBranch(source=part.layer, weights=np.ones((1, 1, *node.kernel)), stride=node.stride,
-                                 padding=node.padding[:2], dilation=node.dilation, groups=part.count)
-            own = source is not value or self.exclusive(node.sources[0])
-            layer = self.new(node.name, "max", (part.count, *node.shape[1:]), [branch],
-                             before=self.layers[part.layer] if own else None)
-            parts.append(replace(part, layer=layer.name))
+            cuts = _cut((part.count, *node.shape[1:]), node.stride)
+            own = (source is not value or self.exclusive(node.sources[0])) and len(cuts) == 1
+            for x, y, shape in cuts:
+                padding = (node.padding[0] - x * node.stride[0], node.padding[1] - y * node.stride[1])
+                branch = FloatBranch(source=part.layer, weights=np.ones((1, 1, *node.kernel)), stride=node.stride,
+                                     padding=padding, dilation=node.dilation, groups=part.count)
+                layer = self.new(node.name, "max", shape, [branch], before=self.layers[part.layer] if own else None)
+                parts.append(replace(part, layer=layer.name, x=x, y=y))
         return Value(shape=node.shape, parts=tuple(parts), exclusive=True)
 
     def add(self, node: g.Add, sources: list[Value]) -> Value:

@@ -8,12 +8,15 @@ import onnxruntime
 import pytest
 from onnx import helper, numpy_helper
 
+from golden.config import CoreConfig
 from golden.errors import SynapressError
 from mapper.errors import ModelError
 from mapper.frontend import reference
 from mapper.frontend.fuse import fuse
 from mapper.frontend.layers import assemble, run_layers
 from mapper.frontend.onnx_reader import read_onnx
+from mapper.lower import legalise, lower
+from mapper.quantize import quantise
 from tests.onnx_models import TOPOLOGIES, Builder
 
 
@@ -73,6 +76,23 @@ def test_linear_upsampling_repeats_the_border_instead_of_cutting_the_result() ->
     (value,) = layers.outputs.values()
     assert len(value.parts) == 1
     assert max(branch.weights[0].size for branch in layers.layers[value.parts[0].layer].branches) == 16
+
+
+@pytest.mark.parametrize("strides", [(3, 3), (2, 1), (1, 4), (5, 3)])
+@pytest.mark.parametrize("op", ["Conv", "MaxPool", "AveragePool", "ConvTranspose"])
+def test_any_stride_fits_the_hardware(op: str, strides: tuple[int, int], seed: int) -> None:
+    """Strides that no descriptor has become columns and rows of their own."""
+    rng = np.random.default_rng(seed)
+    size = [1, 2, 4, 3] if op == "ConvTranspose" else [1, 2, 11, 9]
+    weights = [] if op.endswith("Pool") else [rng.normal(0, 1, (2, 2, 3, 3)).astype(np.float32)]
+    shape = {"kernel_shape": [3, 3]} if op.endswith("Pool") else {}
+    model = single(op, size, *weights, strides=strides, pads=[1, 0, 1, 1], **shape)
+    x = np.abs(rng.normal(0, 1, size)).astype(np.float32)
+    read = read_onnx(model)
+    layers, maps = fuse(read.graph), {"x": read.inputs[0].to_maps(x)}
+    got = assemble(layers.outputs[read.outputs[0].node], run_layers(layers, maps))
+    assert np.abs(read.outputs[0].from_maps(got) - session(model).run(None, {"x": x})[0]).max() < 1e-4
+    legalise(lower(quantise(layers, maps, CoreConfig()).network), CoreConfig())
 
 
 def test_channels_last_is_laid_out_on_the_way_in(seed: int) -> None:
