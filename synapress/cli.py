@@ -17,7 +17,7 @@ from rich.table import Table
 
 from golden.config import PRESETS, CoreConfig
 from golden.errors import ConfigError, SynapressError
-from synapress import __version__, cli_network
+from synapress import __version__, cli_models
 
 if TYPE_CHECKING:
     from synapress.area import AreaReport, Frequency
@@ -195,7 +195,7 @@ def demo(
     run(CoreConfig.load(config), digits=digits, directory=output, area=area, stall=stall, seed=seed)
 
 
-cli_network.register(app)
+cli_models.register(app)
 
 
 def main() -> None:
