@@ -1,82 +1,16 @@
 """The evaluation unit: at the end of a timestep the states of a population become values, and neurons fire."""
 
-from amaranth import Cat, Module, Mux, Signal, Value, signed, unsigned
+from amaranth import Cat, Const, Module, Mux, Signal, signed, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
-from golden.config import CoreConfig
-from golden.words import Saturation, layouts
+from golden.config import TABLE_ENTRY_BITS, CoreConfig
+from golden.words import NeuronType, Saturation, layouts
 from rtl.ports import MemoryPort, command_layout, neuron_layout
+from rtl.requantise import Requantise
+from rtl.state_writer import StateWriter
 from rtl.words import struct
-
-
-class Requantise(wiring.Component):
-    """A state to a value: saturate(((state + bias) · multiplier + round) >> shift), half rounded up (`golden.neuron`).
-
-    Ports:
-        advance: the pipeline moves. state, parameter: the neuron's. saturation: golden.words.Saturation, kept constant.
-        value: of the neuron that was given `stages` moves before.
-
-    Latency: `stages` cycles, 6, or 5 if shift_bits <= 4. Throughput: one neuron per cycle.
-    """
-
-    def __init__(self, config: CoreConfig):
-        self.config = config
-        self.stages = 5 + (config.shift_bits > 4)
-        super().__init__({
-            "advance": In(1), "saturation": In(2), "state": In(signed(config.state_bits)),
-            "parameter": In(struct(layouts(config).parameter)), "value": Out(signed(config.value_bits)),
-        })
-
-    def elaborate(self, platform):  # type: ignore[no-untyped-def]
-        config, m = self.config, Module()
-        moves: list = []
-
-        def register(value: Value, name: str) -> Signal:
-            signal = Signal(Value.cast(value).shape(), name=name, reset_less=True)
-            moves.append(signal.eq(value))
-            return signal
-
-        biased = register(self.state + self.parameter.bias, "biased")
-        multiplier = register(self.parameter.multiplier, "multiplier")
-        shift = register(self.parameter.shift, "shift_biased")
-
-        half = config.multiplier_bits // 2
-        low, high = register(biased * multiplier[:half], "low"), register(biased * multiplier[half:], "high")
-        shift = register(shift, "shift_parts")
-        product = register((low + high.shift_left(half))[:config.state_bits + 1 + config.multiplier_bits], "product")
-        shift = register(shift, "shift_product")
-
-        # Two bits of the shift at a time, from the top. Bits that can no longer come down to the value only matter if
-        # they differ from the sign: then it is beyond all bounds. One bit below the binary point is kept.
-        negative, rest, beyond = product[-1], Cat(0, product[:-1]), Value.cast(0)
-        for digit in reversed(range(0, config.shift_bits, 2)):
-            amount = shift[digit:digit + 2]
-            rest = (Cat(rest, negative).as_signed() >> (amount << digit))[:len(rest)]
-            kept = min(len(rest), config.value_bits + (1 << digit) - 1)
-            beyond = beyond | (Cat(rest[kept:], negative) != negative.replicate(len(rest) - kept + 1))
-            rest = rest[:kept]
-            if digit in (0, 4):
-                rest, negative = register(rest, f"rest{digit}"), register(negative, f"negative{digit}")
-                beyond, shift = register(beyond, f"beyond{digit}"), register(shift, f"shift{digit}")
-
-        # The carry of the rounding can only add one, so what is beyond stays beyond, whatever it adds to.
-        rounded = Signal(signed(config.value_bits + 1))
-        value = Signal(signed(config.value_bits))
-        m.d.comb += [rounded.eq(Cat(rest[1:], negative).as_signed() + rest[0]), value.eq(rounded)]
-        with m.Switch(self.saturation):
-            for mode in (Saturation.RELU, Saturation.SIGNED, Saturation.FULL):
-                with m.Case(mode) if mode != Saturation.FULL else m.Default():
-                    lowest, highest = Saturation.bounds(mode, config.value_bits)
-                    with m.If(Mux(beyond, negative, rounded < lowest)):
-                        m.d.comb += value.eq(lowest)
-                    with m.Elif(beyond | (rounded > highest)):
-                        m.d.comb += value.eq(highest)
-        moves.append(self.value.eq(value))
-        with m.If(self.advance):
-            m.d.sync += moves
-        return m
 
 
 class Fire(wiring.Component):
@@ -86,6 +20,7 @@ class Fire(wiring.Component):
         evaluated, value: a neuron's value is there. ended: the population's values have all been; never both.
         width, height, last_channel: of the population, each minus one.
         advance: the pipeline in front may move; depends on registers only.
+        lane, word_ends: of the neuron whose value is there.
         fired: stream of {x, y, c, v, end}; the zeros of `end` come from counters that have come round.
 
     Latency: one cycle. Throughput: one neuron per cycle. A second register takes the neuron that comes out in the cycle
@@ -100,7 +35,8 @@ class Fire(wiring.Component):
         super().__init__({
             "evaluated": In(1), "ended": In(1), "value": In(signed(config.value_bits)),
             "width": In(coordinate), "height": In(coordinate), "last_channel": In(channel),
-            "advance": Out(1), "fired": Out(stream.Signature(self.layout)),
+            "advance": Out(1), "lane": Out(self.config.lane_bits), "word_ends": Out(1),
+            "fired": Out(stream.Signature(self.layout)),
         })
 
     def elaborate(self, platform):  # type: ignore[no-untyped-def]
@@ -110,14 +46,16 @@ class Fire(wiring.Component):
         place, spilled = Signal(self.layout), Signal(self.layout, reset_less=True)
         waits, fires, last_word = Signal(), Signal(), Signal()
         m.d.comb += [
-            self.advance.eq(~waits), last_word.eq(channel_word == self.last_channel[lane_bits:]),
+            self.advance.eq(~waits), self.lane.eq(lane),
+            self.word_ends.eq(lane.all() | (last_word & (lane == self.last_channel[:lane_bits]))),
+            last_word.eq(channel_word == self.last_channel[lane_bits:]),
             fires.eq(self.ended | (self.evaluated & self.value.any())),
             place.x.eq(x), place.y.eq(y), place.c.eq(c), place.v.eq(Mux(self.ended, 0, self.value)),
             place.end.eq(self.ended),
         ]
         with m.If(self.evaluated & ~waits):
             m.d.sync += lane.eq(lane + 1)
-            with m.If(lane.all() | (last_word & (lane == self.last_channel[:lane_bits]))):
+            with m.If(self.word_ends):
                 m.d.sync += [lane.eq(0), y.eq(y + 1)]
                 with m.If(y == self.height):
                     m.d.sync += [y.eq(0), x.eq(x + 1)]
@@ -135,20 +73,22 @@ class Fire(wiring.Component):
 class Evaluation(wiring.Component):
     """Evaluates one population per command and fires its neurons.
 
-    Each state word is read, its neurons are evaluated (`Requantise`), and it is cleared. Neurons with a value other
+    Each state word is read, its neurons are evaluated (`Requantise`), and it is cleared, or if they are SPIKING written
+    with what they keep (`StateWriter`). With saturation TABLE each value is looked up. Neurons with a value other
     than 0 are sent (`Fire`), and after the last one an `end` neuron. Order: channel word, x, y, lane. The rule follows
-    Bamberg et al., arXiv 2112.07019, section 4.2; the requantisation is this project's (docs/architecture.md).
+    Bamberg et al., arXiv 2112.07019, section 4.2; types and requantisation are this project's (docs/architecture.md).
 
     Ports:
         command: stream of populations to evaluate (`rtl.ports.command_layout`).
-        memory: parameters and states are read, states cleared, one access at a time; `valid` depends on registers only.
+        memory: parameters, states and tables are read, states written, one access at a time; `valid` depends on
+            registers only.
         neuron: stream of firing neurons (`rtl.ports.neuron_layout`). done: pulses as the `end` neuron is taken.
         evaluated: each state word as it is read: {valid, address, state}; for verification.
 
     Latency: four cycles from a command to its first read; two from a word read to the evaluation of its first lane, and
-    7 from there to its neuron. Throughput: one neuron per cycle while memory and `neuron` do not wait, from one channel
-    word to the next. Memory bounds it where a channel word has few neurons: two accesses per state word and one per
-    parameter word. Lanes beyond the depth cost no cycle.
+    9 from there to its neuron. Throughput: one neuron per cycle while memory and `neuron` do not wait, from one channel
+    word to the next; with a table one in two cycles. Memory bounds it where a channel word has few neurons: two
+    accesses per state word and one per parameter word. Lanes beyond the depth cost no cycle.
     Back-pressure: a neuron that is not taken stops the pipeline one neuron later, and the reading two words later.
     """
 
@@ -186,6 +126,10 @@ class Evaluation(wiring.Component):
         reserved, fresh, loaded = Signal(2), Signal(), Signal(range(config.lanes + 1))
         full = reserved[1]
         ask, take, lane, last_lane = Signal(), Signal(), Signal(lane_bits), Signal(lane_bits)
+        spiking, looks_up = Signal(), Signal()
+        m.d.sync += [
+            spiking.eq(word.type == NeuronType.SPIKING),
+            looks_up.eq((word.saturation == Saturation.TABLE) & (word.type != NeuronType.SPIKING))]
         pop = take & (lane == last_lane)
         m.d.sync += reserved.eq(reserved + ask - pop)
 
@@ -196,10 +140,18 @@ class Evaluation(wiring.Component):
         channel_word, x, y = Signal(config.depth_word_bits), Signal.like(word.width), Signal.like(word.height)
         load, parameter_lane, arriving_lane = Signal(), Signal(lane_bits), Signal(lane_bits)
         state_arrives, parameter_arrives = Signal(), Signal()
+        # The reading has the memory but for the cycles in which a table is read or kept states are written.
+        request, clear, read_parameter, served = Signal(), Signal(), Signal(), Signal()
+        lookup, lookup_address = Signal(), Signal(config.address_bits)
+        m.submodules.writer = writer = StateWriter(config)
         in_last_word, column_ends, row_ends = Signal(), Signal(), Signal()
         m.d.comb += [
             in_last_word.eq(channel_word == last_word), column_ends.eq(y == word.height), row_ends.eq(x == word.width),
-            memory.address.eq(address),
+            memory.valid.eq(request | lookup | writer.write), served.eq(memory.ready & ~lookup & ~writer.write),
+            memory.address.eq(Mux(lookup, lookup_address, Mux(
+                writer.write, writer.write_address, Mux(read_parameter, parameter_address, address)))),
+            memory.write.eq(writer.write | (clear & ~lookup)), memory.write_data.eq(writer.write_data),
+            writer.read.eq(ask & spiking), writer.address.eq(address), writer.granted.eq(writer.write & memory.ready),
             arrived.en.eq(state_arrives), arrived.data.states.eq(memory.data),
             arrived.data.in_last_word.eq(in_last_word),
             parameter_write.en.eq(parameter_arrives), parameter_write.addr.eq(arriving_lane),
@@ -240,7 +192,7 @@ class Evaluation(wiring.Component):
                 m.d.sync += [address.eq(next_base), next_base.eq(next_base + 1)]
                 m.next = "read"
             with m.State("read"):
-                m.d.comb += [memory.valid.eq(~full), ask.eq(~full & memory.ready)]
+                m.d.comb += [request.eq(~full), ask.eq(~full & served)]
                 with m.If(ask):
                     m.d.sync += fresh.eq(load)
                     m.next = "clear"
@@ -249,8 +201,8 @@ class Evaluation(wiring.Component):
                         m.next = "parameters"
             with m.State("parameters"):
                 # With two words reserved, the older one is of the channel word before and may still need the parameter.
-                m.d.comb += [memory.valid.eq(~full | (lane > parameter_lane)), memory.address.eq(parameter_address)]
-                with m.If(memory.valid & memory.ready):
+                m.d.comb += [request.eq(~full | (lane > parameter_lane)), read_parameter.eq(1)]
+                with m.If(request & served):
                     m.d.sync += [
                         parameter_arrives.eq(1), parameter_address.eq(parameter_address + 1),
                         parameter_lane.eq(parameter_lane + 1),
@@ -259,8 +211,8 @@ class Evaluation(wiring.Component):
                         m.d.sync += [parameter_lane.eq(0), load.eq(0)]
                         m.next = "clear"
             with m.State("clear"):
-                m.d.comb += [memory.valid.eq(1), memory.write.eq(1)]
-                with m.If(memory.ready):
+                m.d.comb += [request.eq(~spiking), clear.eq(~spiking)]
+                with m.If(spiking | served):
                     m.d.sync += [address.eq(address + y_stride), y.eq(y + 1)]
                     m.next = "read"
                     with m.If(column_ends):
@@ -287,7 +239,7 @@ class Evaluation(wiring.Component):
             last_lane.eq(Mux(waiting.data.in_last_word, top_lane, config.lanes - 1)),
             take.eq(advance & present & ((fresh & full) | (lane < loaded))),
             parameter_read.addr.eq(Mux(word.uniform, 0, lane)),
-            requantise.advance.eq(advance), requantise.saturation.eq(word.saturation),
+            requantise.advance.eq(advance), requantise.type.eq(word.type), requantise.saturation.eq(word.saturation),
             requantise.parameter.eq(parameter_read.data),
             requantise.state.eq(waiting.data.states.word_select(lane, config.state_bits)),
         ]
@@ -301,11 +253,28 @@ class Evaluation(wiring.Component):
         evaluating, ending = Signal(requantise.stages), Signal(requantise.stages)
         with m.If(advance):
             m.d.sync += [evaluating.eq(Cat(take, evaluating)), ending.eq(Cat(ended, ending))]
+        # A value that is looked up waits one cycle for the word that has its entry; `looked`: it is there.
+        looked, hold = Signal(), Signal()
+        number = Cat(requantise.value[:-1], ~requantise.value[-1])
+        entry_bits = (config.word_bits // TABLE_ENTRY_BITS - 1).bit_length()
+        entry = memory.data.word_select(number[:entry_bits], TABLE_ENTRY_BITS)
+        m.d.comb += [
+            lookup.eq(looks_up & evaluating[-1] & ~looked & fire.advance),
+            # The table ends before the axons: its address counts down from theirs.
+            lookup_address.eq(word.base + Cat(number[entry_bits:], Const(-1, config.address_bits))),
+            hold.eq((looks_up & evaluating[-1] & ~looked) | (evaluating[-1] & writer.waits)
+                    | (ending[-1] & writer.pending)),
+            writer.neuron.eq(evaluating[-1] & advance & spiking), writer.state.eq(requantise.kept),
+            writer.lane.eq(fire.lane), writer.last.eq(fire.word_ends),
+        ]
+        m.d.sync += looked.eq(lookup & memory.ready)
+
         neuron, sent = self.neuron, fire.fired.payload
         m.d.comb += [
-            fire.evaluated.eq(evaluating[-1]), fire.ended.eq(ending[-1]), fire.value.eq(requantise.value),
+            fire.evaluated.eq(evaluating[-1] & ~hold), fire.ended.eq(ending[-1] & ~hold),
+            fire.value.eq(Mux(looks_up, entry[:config.value_bits].as_signed(), requantise.value)),
             fire.width.eq(word.width), fire.height.eq(word.height), fire.last_channel.eq(last_channel),
-            advance.eq(fire.advance),
+            advance.eq(fire.advance & ~hold),
             neuron.valid.eq(fire.fired.valid), fire.fired.ready.eq(neuron.ready),
             *(neuron.payload[name].eq(sent[name]) for name, _ in sent.shape()),
             neuron.payload.axon_base.eq(word.base), neuron.payload.axons.eq(word.axons),

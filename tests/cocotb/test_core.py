@@ -7,8 +7,8 @@ import pytest
 
 from golden.config import CoreConfig
 from golden.host import encode
-from golden.words import EventKind, layouts
-from mapper import compile_network
+from golden.words import EventKind, Saturation, layouts
+from mapper import Network, compile_network, value_table
 from rtl.core import EventCore
 from tb.launch import launch
 from tests.networks import random_input, random_network
@@ -23,8 +23,8 @@ CONFIGS = {
 }
 
 
-def bench_parameters(config: CoreConfig, rng: np.random.Generator, *, frames: int = 2, **pause: str) -> dict:
-    network = random_network(rng)
+def bench_parameters(config: CoreConfig, network: Network, rng: np.random.Generator, *, frames: int = 2, **pause: str
+                     ) -> dict:
     _, image = compile_network(network, config, host=(-3, 2))
     assert image.edges < config.max_edges and image.populations < config.max_populations
     axons = {entry["name"]: entry["axons"] for entry in image.manifest["inputs"]}
@@ -54,9 +54,47 @@ CASES += [("icarus", "fpga_small", "bursts"), ("icarus", "grai_vip", "randomly")
 def test_core_equals_golden(simulator: str, name: str, pause: str, seed: int) -> None:
     rng = np.random.default_rng([seed, *name.encode(), *pause.encode()])
     pause_out = "mostly" if pause == "randomly" else pause
-    parameters = bench_parameters(CONFIGS[name], rng, pause_in=pause, pause_out=pause_out)
+    parameters = bench_parameters(CONFIGS[name], random_network(rng), rng, pause_in=pause, pause_out=pause_out)
     launch(EventCore(CONFIGS[name]), name="core", module="tb.tb_core", simulator=simulator, parameters=parameters,
            seed=seed)
+
+
+def all_neurons(rng: np.random.Generator) -> Network:
+    """Small maps through a leaky slope, spiking neurons of both resets, tables, and products of all operands."""
+    network = Network("all")
+    network.input("in", (3, 5, 4))
+    weights = rng.integers(-99, 99, (6, 3, 3, 3))
+    network.conv("leaky", "in", weights, padding=1, multiplier=5, shift=9, slope=1, saturation=Saturation.SIGNED)
+    network.conv("map", "in", weights[::-1], padding=1, multiplier=5, shift=9)
+    tanh = value_table(np.tanh, scale=1 / 64, result_scale=1 / 127)
+    network.conv("tanh", "in", weights[:, ::-1], padding=1, multiplier=5, shift=8, table=tanh)
+    network.conv("gate", network.global_pool("pool", "map", kind="max"), rng.integers(-99, 99, (6, 6, 1, 1)), shift=6,
+                 table=value_table(lambda v: 1 / (1 + np.exp(-v)), scale=1 / 64, result_scale=1 / 255))
+    network.multiply("excited", "map", "gate", shift=8)
+    network.multiply("mixed", "leaky", "gate", shift=8, saturation=Saturation.SIGNED)
+    network.multiply("signed", "leaky", "tanh", shift=7, saturation=Saturation.SIGNED)
+    for reset, source in (("subtract", "excited"), ("zero", "mixed")):
+        network.lif(reset, [network.branch(source, rng.integers(-20, 60, (5, 6, 2, 2)))], threshold=1500,
+                    bias=rng.integers(0, 300, 5), multiplier=230, shift=8, reset=reset)
+        network.output(network.dense(f"{reset} count", reset, rng.integers(-99, 99, (4, 5 * 4 * 3)), shift=2,
+                                     saturation=Saturation.FULL))
+    network.output("signed")
+    return network
+
+
+NEURON_CASES = [("verilator", "fpga_small", "randomly"), ("verilator", "state32", "bursts"),
+                ("icarus", "fpga_small", "randomly")]
+
+
+@pytest.mark.parametrize(("simulator", "name", "pause"), NEURON_CASES, indirect=["simulator"])
+def test_core_with_all_neurons(simulator: str, name: str, pause: str, seed: int) -> None:
+    """Five frames, one close behind the other, with states that stay in between."""
+    rng = np.random.default_rng([seed, 77])
+    config = dataclasses.replace(CONFIGS[name], edge_bits=5, population_bits=5)
+    if config.state_bits == 32:  # a narrower multiplier leaves room for the threshold
+        config = dataclasses.replace(config, multiplier_bits=12)
+    parameters = bench_parameters(config, all_neurons(rng), rng, frames=5, pause_in=pause, pause_out=pause)
+    launch(EventCore(config), name="core", module="tb.tb_core", simulator=simulator, parameters=parameters, seed=seed)
 
 
 @pytest.mark.long
@@ -65,5 +103,6 @@ def test_core_equals_golden(simulator: str, name: str, pause: str, seed: int) ->
 def test_many_networks(simulator: str, number: int, seed: int) -> None:
     """Several populations on one core, one network each."""
     rng = np.random.default_rng([seed, 1000, number])
-    parameters = bench_parameters(SMALL, rng, frames=3, pause_in="randomly", pause_out="bursts")
+    network = random_network(rng, neurons=number % 2 == 1)
+    parameters = bench_parameters(SMALL, network, rng, frames=3, pause_in="randomly", pause_out="bursts")
     launch(EventCore(SMALL), name="core", module="tb.tb_core", simulator=simulator, parameters=parameters, seed=seed)

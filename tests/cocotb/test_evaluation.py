@@ -13,13 +13,13 @@ from tb.launch import launch
 BENCH = "tb.tb_evaluation"
 
 CONFIGS = {
-    "grai_vip": dataclasses.replace(PRESETS["grai_vip"], address_bits=12),
-    "fpga_small": PRESETS["fpga_small"],
-    "8 lanes": CoreConfig(name="lanes8", lanes=8, address_bits=12, value_bits=12, multiplier_bits=11, shift_bits=5),
+    "grai_vip": dataclasses.replace(PRESETS["grai_vip"], address_bits=14),
+    "fpga_small": dataclasses.replace(PRESETS["fpga_small"], address_bits=14),
+    "8 lanes": CoreConfig(name="lanes8", lanes=8, address_bits=15, value_bits=12, multiplier_bits=11, shift_bits=5),
     "2 lanes of 32 bits": CoreConfig(
-        name="states32", lanes=2, state_bits=32, address_bits=12, multiplier_bits=24, channel_bits=9),
+        name="states32", lanes=2, state_bits=32, address_bits=14, multiplier_bits=24, channel_bits=9),
     "4 lanes of 32 bits": CoreConfig(
-        name="states32x4", lanes=4, state_bits=32, address_bits=12, multiplier_bits=9, shift_bits=4, value_bits=4),
+        name="states32x4", lanes=4, state_bits=32, address_bits=14, multiplier_bits=9, shift_bits=4, value_bits=4),
 }
 WAITS = {
     "slow memory": {"memory": "mostly"}, "slow event generator": {"neuron": "mostly"},
@@ -49,7 +49,7 @@ def run(config: CoreConfig, simulator: str, seed: int, **parameters: object) -> 
 @pytest.mark.parametrize("name", CONFIGS)
 def test_random_populations(name: str, simulator: str, seed: int) -> None:
     """Pauses everywhere: every neuron, every traced word, the whole memory, and every corner of the arithmetic."""
-    run(CONFIGS[name], simulator, seed, scenario="random", populations=100, corners=True, command="rarely",
+    run(CONFIGS[name], simulator, seed, scenario="random", populations=300, corners=True, command="rarely",
         memory="rarely", neuron="rarely")
 
 
@@ -61,7 +61,7 @@ def test_back_pressure(waits: str, simulator: str, seed: int) -> None:
 @pytest.mark.parametrize("name", ["grai_vip", "8 lanes", "2 lanes of 32 bits"])
 def test_one_neuron_per_cycle(name: str, simulator: str, seed: int) -> None:
     """Nothing waits: cycle by cycle what the docstring promises."""
-    run(CONFIGS[name], simulator, seed, scenario="timing", populations=40)
+    run(CONFIGS[name], simulator, seed, scenario="timing", populations=100)
 
 
 @pytest.mark.parametrize("name", ["grai_vip", "2 lanes of 32 bits"])

@@ -7,7 +7,7 @@ from golden.config import CoreConfig
 from golden.core import Core
 from golden.errors import ToolError
 from golden.host import encode
-from golden.words import EventKind, layouts
+from golden.words import EventKind, NeuronType, layouts
 from mapper import Image, compile_network
 from synapress import verilated
 from synapress.compare import GoldenRun, compare, golden_frames
@@ -17,8 +17,9 @@ SMALL = CoreConfig.preset("fpga_small")
 STALLS = [(0.0, 0.0), (0.5, 0.0), (0.0, 0.9), (0.3, 0.3)]
 
 
-def prepared(rng: np.random.Generator, frames: int, layers: int = 4) -> tuple[Image, Core, list]:
-    network = random_network(rng, layers=layers)
+def prepared(rng: np.random.Generator, frames: int, layers: int = 4, neurons: bool = False
+             ) -> tuple[Image, Core, list]:
+    network = random_network(rng, layers=layers, neurons=neurons)
     _, image = compile_network(network, SMALL)
     axons = {entry["name"]: entry["axons"] for entry in image.manifest["inputs"]}
     packed = []
@@ -37,15 +38,18 @@ def run(
                         **more)
 
 
-def check_networks(seed: int, numbers: range) -> None:
-    events = 0
+def check_networks(seed: int, numbers: range, neurons: bool = False) -> None:
+    events, types = 0, set()
     for number in numbers:
-        rng = np.random.default_rng([seed, 500, number])
-        image, core, frames = prepared(rng, 4, layers=int(rng.integers(1, 7)))
+        rng = np.random.default_rng([seed, 500, neurons, number])
+        image, core, frames = prepared(rng, 5, layers=int(rng.integers(1, 7)), neurons=neurons)
+        types |= {(entry["type"], entry["table_words"] > 0) for entry in image.manifest["population_table"]}
         result = compare(core, golden_frames(core, frames), run(image, frames, STALLS[number % 4], number + 1))
         assert result.equal, f"network {number}: {result.differences}"
         events += result.events
     assert events > 20 * len(numbers)
+    assert not neurons or {NeuronType.SPIKING, *NeuronType.PRODUCTS} < {kind for kind, _ in types}
+    assert not neurons or {looks_up for _, looks_up in types} == {False, True}
 
 
 def test_networks_equal_golden(seed: int) -> None:
@@ -53,9 +57,15 @@ def test_networks_equal_golden(seed: int) -> None:
     check_networks(seed, range(60))
 
 
+def test_networks_of_all_neurons_equal_golden(seed: int) -> None:
+    """Products, slopes, tables and spiking layers, whose states stay from frame to frame."""
+    check_networks(seed, range(60), neurons=True)
+
+
 @pytest.mark.long
-def test_many_networks_equal_golden(seed: int) -> None:
-    check_networks(seed, range(60, 1060))
+@pytest.mark.parametrize("neurons", [False, True])
+def test_many_networks_equal_golden(neurons: bool, seed: int) -> None:
+    check_networks(seed, range(60, 1060), neurons)
 
 
 def test_comparison_sees_every_kind_of_difference(seed: int) -> None:

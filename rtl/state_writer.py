@@ -1,0 +1,62 @@
+"""Puts the states that spiking neurons keep back into words, and writes these where they were read."""
+
+from amaranth import Module, Signal, signed, unsigned
+from amaranth.lib import data, wiring
+from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import In, Out
+
+from golden.config import CoreConfig
+
+WORDS = 16
+"""Words between their read and their write: two that wait, one per stage of the arithmetic, and two here."""
+
+
+class StateWriter(wiring.Component):
+    """Collects new states lane by lane, and writes each word to its address; part of the evaluation.
+
+    Lanes that get no state are written as zeros. While nothing is to be written `write_data` is 0, so that it serves
+    for clearing too.
+
+    Ports:
+        read, address: a word is read that will be written; words are written in this order.
+        neuron, state, lane, last: a neuron's new state; `last` of its word. Not while `waits`.
+        waits, pending: no state can be taken; something is not written yet. Both depend on registers only.
+        write, write_address, write_data: to memory; `write` stays until `granted`.
+
+    Latency: two cycles from the last state of a word to its write. Throughput: one state per cycle; a word every two.
+    """
+
+    def __init__(self, config: CoreConfig):
+        self.config = config
+        address = unsigned(config.address_bits)
+        super().__init__({
+            "read": In(1), "address": In(address), "neuron": In(1), "state": In(signed(config.state_bits)),
+            "lane": In(config.lane_bits), "last": In(1), "waits": Out(1), "pending": Out(1),
+            "write": Out(1), "write_address": Out(address), "write_data": Out(config.word_bits), "granted": In(1),
+        })
+
+    def elaborate(self, platform):  # type: ignore[no-untyped-def]
+        config, m = self.config, Module()
+        m.submodules.addresses = addresses = Memory(shape=unsigned(config.address_bits), depth=WORDS, init=[])
+        newest, oldest = addresses.write_port(), addresses.read_port(domain="comb")
+        collected = Signal(data.ArrayLayout(unsigned(config.state_bits), config.lanes))
+        full, move = Signal(), Signal()
+        m.d.comb += [
+            newest.en.eq(self.read), newest.data.eq(self.address), self.write_address.eq(oldest.data),
+            move.eq(full & ~self.write), self.waits.eq(full & self.write), self.pending.eq(full | self.write),
+        ]
+        m.d.sync += full.eq((self.neuron & self.last) | (full & ~move))
+        with m.If(self.read):
+            m.d.sync += newest.addr.eq(newest.addr + 1)
+        # Written so that what becomes 0 is the reset of a flip-flop, and costs no logic.
+        for lane in range(config.lanes):
+            chosen = self.neuron & (self.lane == lane)
+            with m.If(chosen):
+                m.d.sync += collected[lane].eq(self.state)
+            with m.If(move & ~chosen):
+                m.d.sync += collected[lane].eq(0)
+        with m.If(move):
+            m.d.sync += [self.write.eq(1), self.write_data.eq(collected)]
+        with m.If(self.granted):
+            m.d.sync += [self.write.eq(0), self.write_data.eq(0), oldest.addr.eq(oldest.addr + 1)]
+        return m
