@@ -77,9 +77,10 @@ def test_trained_digits_keep_their_accuracy(config: synapress.CoreConfig | str, 
     assert float(np.mean(scores.argmax(axis=1) == data.test_labels)) >= least
 
 
-def test_rtl_gives_the_same_integers(tmp_path: Path, seed: int) -> None:
-    made, x, _ = compiled("one_dimensional", seed, tmp_path, "fpga_small")
-    golden, rtl = (synapress.simulate(made, x, engine=engine) for engine in ("golden", "rtl"))
+@pytest.mark.parametrize("name", TOPOLOGIES)
+def test_rtl_gives_the_same_integers(name: str, tmp_path: Path, seed: int) -> None:
+    made, x, _ = compiled(name, seed, tmp_path)
+    golden, rtl = (synapress.simulate(made, x[:1], engine=engine) for engine in ("golden", "rtl"))
     for name, array in golden.integers.items():
         np.testing.assert_array_equal(rtl.integers[name], array)
     assert rtl.counters is not None and rtl.counters["values_out"] > 0
