@@ -20,7 +20,7 @@ from rich.table import Table
 from golden.config import CoreConfig
 from golden.host import encode
 from mapper import Network, compile_network
-from synapress.simulate import run
+from synapress.verilated import run
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
-from golden.errors import MappingError
+from golden.errors import MappingError, NetworkError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,3 +30,11 @@ class RuleError(MappingError):
     def __init__(self, violations: Sequence[Violation]):
         self.violations = tuple(violations)
         super().__init__("\n".join(str(violation) for violation in self.violations))
+
+
+class ModelError(NetworkError):
+    """A model (a file, or a graph read from one) cannot be taken; `violation` names the node and what would help."""
+
+    def __init__(self, node: str, rule: str, needed: object, available: object, help: str):
+        self.violation = Violation(layer=node, rule=rule, needed=str(needed), available=str(available), help=help)
+        super().__init__(f"node '{node}', rule '{rule}': needs {needed}; given: {available}. {help}")

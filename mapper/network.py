@@ -223,6 +223,10 @@ class Network:
             padding=padding4(name, padding))
         return self._add(name, "max_pool", (branch,), 0)
 
+    def pool_maximum(self, name: str, branch: Branch) -> str:
+        """A max pool given as a branch, which has dilation and paddings of its own for each side."""
+        return self._add(name, "max_pool", (branch,), 0)
+
     def average_pool(
         self, name: str, source: str, size: int | Sequence[int], *, stride: int | Sequence[int] | None = None,
         padding: int | Sequence[int] = 0, bias: npt.ArrayLike = 0, **evaluation: Unpack[Evaluation],

@@ -39,6 +39,11 @@ _WHERE = {
     "estimate": "synapress.area",
     "fmax": "synapress.area",
     "simulate_image": "synapress.run",
+    "load": "synapress.models",
+    "compile": "synapress.models",
+    "simulate": "synapress.models",
+    "Options": "mapper.quantize",
+    "ModelError": "mapper.errors",
 }
 
 __all__ = [
@@ -53,19 +58,24 @@ __all__ = [
     "Image",
     "ImageError",
     "MappingError",
+    "ModelError",
     "Network",
     "NetworkError",
+    "Options",
     "Population",
     "Program",
     "SynapressError",
     "ToolError",
     "__version__",
+    "compile",
     "compile_mesh",
     "compile_network",
     "estimate",
     "fmax",
     "generate",
     "layouts",
+    "load",
+    "simulate",
     "simulate_image",
 ]
 
@@ -85,9 +95,12 @@ if TYPE_CHECKING:
     from golden.program import Edge, Population, Program
     from golden.words import layouts
     from mapper import Image, Network, compile_mesh, compile_network
+    from mapper.errors import ModelError
+    from mapper.quantize import Options
     from rtl.core import EventCore
     from rtl.verilog import generate
     from synapress.area import estimate, fmax
+    from synapress.models import compile, load, simulate
     from synapress.run import simulate_image
 
 

@@ -1,4 +1,4 @@
-"""The command line: `synapress footprint | map | verilog | area | config | demo`.
+"""The command line: `synapress footprint | map | compile | simulate | report | verilog | area | config | demo`.
 
 Whatever a user can cause ends as one line on stderr and exit status 1, never as a traceback.
 """
@@ -15,7 +15,7 @@ from rich.console import Console
 
 from golden.config import PRESETS, CoreConfig
 from golden.errors import ConfigError, SynapressError
-from synapress import __version__
+from synapress import __version__, cli_models
 from synapress.cli_network import footprint, map_
 from synapress.options import Config, Output
 from synapress.tables import Sheet, show
@@ -192,6 +192,9 @@ def demo(
     """Run handwritten digits through the RTL, and compare it bit for bit with the golden model."""
     run = importlib.import_module("synapress.demo").run
     run(CoreConfig.load(config), digits=digits, directory=output, area=area, stall=stall, seed=seed)
+
+
+cli_models.register(app)
 
 
 def main() -> None:

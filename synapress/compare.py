@@ -9,7 +9,7 @@ import numpy.typing as npt
 from golden.core import Core
 from golden.host import run_frame
 from golden.words import layouts
-from synapress.simulate import RtlRun
+from synapress.verilated import RtlRun
 
 Words = npt.NDArray[np.uint64]
 

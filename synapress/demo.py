@@ -29,7 +29,7 @@ from golden.program import Program
 from mapper import Image, compile_network
 from mapper.footprint import Footprint, hierarchical_lut, image_footprint, lut, proposed
 from rtl.verilog import generate
-from synapress import simulate
+from synapress import verilated
 from synapress.area import GATE_TRANSISTORS, SRAM_TRANSISTORS, AreaReport, CmosArea, FpgaArea, estimate
 from synapress.compare import Comparison
 from synapress.plots import demo_picture
@@ -97,7 +97,7 @@ class Demo:
             results = dense.run(program, {program.inputs[0]: maps}, config)
             scores = results[program.outputs[0]].outputs.reshape(len(images), -1)
         with self.step("compiling the Verilog with Verilator (kept for the next time)"):
-            simulate.build(config)
+            verilated.build(config)
         result = self._simulate(image, maps[: self.digits])
         comparison = result.comparison
         rtl_scores, golden_scores = (outputs[program.outputs[0]].reshape(self.digits, -1)

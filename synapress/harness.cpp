@@ -1,5 +1,5 @@
 // Runs a compiled event core over frames of events, playing the host: loads the image, keeps credits, answers the
-// core's ends of timestep with credits, and records everything that comes out. Driven by synapress/simulate.py, which
+// core's ends of timestep with credits, and records everything that comes out. Driven by synapress/verilated.py, which
 // defines WORD_BITS, ADDRESS_BITS, ID_LOW/ID_BITS and so on from the configuration, and reads the files written here.
 #include <cstdint>
 #include <cstdio>

@@ -13,7 +13,7 @@ from golden.program import Program
 from golden.words import EventKind, layouts
 from golden.work import Place, places
 from mapper import Image, build_image
-from synapress.simulate import RtlRun, run
+from synapress.verilated import RtlRun, run
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from golden.core import Core
 from golden.errors import NetworkError
 from golden.host import decode, encode
 from mapper import Image
-from synapress import simulate
+from synapress import verilated
 from synapress.compare import Comparison, compare, golden_frames
 
 Maps = npt.NDArray[np.int64]
@@ -64,7 +64,7 @@ def simulate_image(image: Image, inputs: Mapping[str, npt.ArrayLike], *, stall: 
 
     core = Core(config, image.parts, edges=image.edges, populations=image.populations)
     golden = golden_frames(core, frames, report("golden"))
-    rtl = simulate.run(config, image.parts, image.edges, image.populations, frames,
+    rtl = verilated.run(config, image.parts, image.edges, image.populations, frames,
                        inputs=sum(len(entry["axons"]) for entry in entries), outputs=len(image.manifest["outputs"]),
                        stall_in=stall, stall_out=stall, seed=seed, progress=report("rtl"))
 

@@ -8,7 +8,7 @@ from golden.core import Core
 from golden.mesh import decode_frame, encode_frame
 from mapper.lower import lower
 from mapper.plan import TABLE
-from synapress import simulate
+from synapress import verilated
 from synapress.compare import compare, golden_frames
 from tests.cuts import ROOMY, cut_network, random_mesh
 from tests.networks import random_input
@@ -28,7 +28,7 @@ def check_networks(seed: int, numbers: range) -> None:
         image, inputs = mesh.images[PLACE], [random_input(rng, network) for _ in range(3 if whole else 1)]
         frames = [encode_frame(maps, mesh.manifest["inputs"], ROOMY) for maps in inputs]
         core = Core(ROOMY, image.parts, edges=image.edges, populations=image.populations)
-        rtl = simulate.run(
+        rtl = verilated.run(
             ROOMY, image.parts, image.edges, image.populations, frames,
             inputs=sum(len(entry["axons"]) for entry in mesh.manifest["inputs"]),
             outputs=sum(len(output.sources) for output in result.outputs), stall_in=STALLS[number % 4][0],

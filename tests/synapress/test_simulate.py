@@ -9,7 +9,7 @@ from golden.errors import ToolError
 from golden.host import encode
 from golden.words import EventKind, NeuronType, layouts
 from mapper import Image, compile_network
-from synapress import simulate
+from synapress import verilated
 from synapress.compare import GoldenRun, compare, golden_frames
 from tests.networks import random_input, random_network
 
@@ -29,9 +29,11 @@ def prepared(rng: np.random.Generator, frames: int, layers: int = 4, neurons: bo
     return image, Core(SMALL, image.parts, edges=image.edges, populations=image.populations), packed
 
 
-def run(image: Image, frames: list, stalls: tuple[float, float] = (0.0, 0.0), seed: int = 1, **more) -> simulate.RtlRun:
+def run(
+    image: Image, frames: list, stalls: tuple[float, float] = (0.0, 0.0), seed: int = 1, **more
+) -> verilated.RtlRun:
     inputs = sum(len(entry["axons"]) for entry in image.manifest["inputs"])
-    return simulate.run(SMALL, image.parts, image.edges, image.populations, frames, inputs=inputs,
+    return verilated.run(SMALL, image.parts, image.edges, image.populations, frames, inputs=inputs,
                         outputs=len(image.manifest["outputs"]), stall_in=stalls[0], stall_out=stalls[1], seed=seed,
                         **more)
 

@@ -1,0 +1,135 @@
+"""How the sum of a quantised layer becomes its value: multiplier and shift, saturation, slope or value table."""
+
+from typing import Any
+
+import numpy as np
+
+from golden.config import CoreConfig
+from golden.neuron import evaluate
+from golden.words import Saturation, layouts
+from mapper.frontend import graph as g
+from mapper.frontend.graph import Floats
+from mapper.frontend.reference import activate
+from mapper.network import Evaluation
+from mapper.scales import Integers, Scale, requantisation, saturation_of, scale_for, uniform
+from mapper.tables import value_table
+
+NONNEGATIVE = ("relu", "sigmoid", "hard_sigmoid")
+_SHARES = (1.0, 0.85, 0.7, 0.55, 0.42, 0.32, 0.24, 0.17, 0.12, 0.08)
+"""Shares of the range of a table's index that are tried."""
+
+
+def evaluation(
+    activation: g.Activation | None, scale: Scale, given: bool, *, states: Integers, bias: Floats, unit: Floats,
+    config: CoreConfig,
+) -> tuple[Evaluation, Scale, Integers, Integers]:
+    """The parameters of a layer, its final scale, its integer bias, and its integers for `states`.
+
+    Args:
+        activation: applied to the sum, or None.
+        scale: of the result; `given`: by the file, which must not be changed.
+        states: (N, D, W, H), of the calibration.
+        bias: (D), in units of the states.
+        unit: (D), what a state of 1 means.
+    """
+    function = activation.function if activation else None
+    offsets = np.rint(bias).astype(np.int64)
+    keywords: dict[str, Any]
+    if function in (None, "relu", "clip"):
+        scale = scale if given else _clip_scale(activation, scale, states * unit[:, None, None], config)
+        low, high = _bounds(activation, scale)
+        mode = saturation_of(low, high, config.value_bits)
+        keywords = _ratio(unit / scale.step, config)
+        scale = Scale(step=scale.step, low=low, high=high, saturation=mode if mode is not None else (
+            Saturation.RELU if low >= 0 else Saturation.FULL))
+        if mode is None:
+            keywords["table"] = value_table(lambda x: np.clip(x, low, high), scale=1.0, result_scale=1.0,
+                                            value_bits=config.value_bits)
+        else:
+            keywords["saturation"] = mode
+    elif function == "leaky_relu" and not _by_table(activation, states + offsets[:, None, None], unit, config):
+        assert activation is not None and activation.slope is not None
+        ratio = unit / scale.step
+        _, shift = requantisation(ratio, config.multiplier_bits, config.shift_bits, reduce=False)
+        field = layouts(config).parameter.field("slope")
+        steep = np.maximum(ratio * np.abs(activation.slope), 1e-30)
+        shift = np.clip(np.floor(np.log2(field.high / steep)).astype(np.int64), 0, shift)
+        keywords = {"multiplier": uniform(np.rint(ratio * 2.0**shift).astype(np.int64)), "shift": uniform(shift),
+                    "slope": uniform(np.rint(ratio * activation.slope * 2.0**shift).astype(np.int64)),
+                    "saturation": scale.saturation}
+        if saturation_of(scale.low, scale.high, config.value_bits) is None:
+            del keywords["saturation"]
+            low, high = scale.low, scale.high
+            keywords["table"] = value_table(lambda x: np.clip(x, low, high), scale=1.0, result_scale=1.0,
+                                            value_bits=config.value_bits)
+    else:
+        assert activation is not None
+        step = _index_step(activation, states + offsets[:, None, None], unit, config)
+        keywords = _ratio(unit / step, config)
+        keywords["table"] = value_table(
+            lambda x: activate(activation, x.reshape(1, 1, -1, 1)).reshape(-1), scale=step, result_scale=scale.step,
+            value_bits=config.value_bits, low=scale.low, high=scale.high)
+    values = _values(states, offsets, keywords, config)
+    return Evaluation(**keywords), scale, uniform(offsets), values  # type: ignore[typeddict-item]
+
+
+def _values(states: Integers, offsets: Integers, keywords: dict[str, Any], config: CoreConfig) -> Integers:
+    per_channel = {name: np.broadcast_to(keywords[name], offsets.shape)[:, None, None]
+                   for name in ("multiplier", "shift", "slope") if name in keywords}
+    slope = per_channel.get("slope", 0)
+    return np.asarray(evaluate(
+        states, offsets[:, None, None], per_channel["multiplier"], per_channel["shift"],
+        keywords.get("saturation", Saturation.TABLE), config, leaky=int("slope" in keywords), slope=slope,
+        table=keywords.get("table")), np.int64)
+
+
+def _ratio(ratio: Floats, config: CoreConfig) -> dict[str, Any]:
+    multiplier, shift = requantisation(ratio, config.multiplier_bits, config.shift_bits)
+    return {"multiplier": uniform(multiplier), "shift": uniform(shift)}
+
+
+def _clip_scale(activation: g.Activation | None, scale: Scale, sums: Floats, config: CoreConfig) -> Scale:
+    """Where a clip's upper bound is in use, let it be the last step."""
+    if activation is None or activation.function != "clip":
+        return scale
+    low, high = activation.parameters
+    if low < 0 or not np.isfinite(high) or high <= 0 or float(sums.max(initial=0)) < 0.75 * high:
+        return scale
+    return scale_for(0.0, high, scale.high, Saturation.RELU, config.value_bits)
+
+
+def _bounds(activation: g.Activation | None, scale: Scale) -> tuple[int, int]:
+    """The integers that a result is clipped to."""
+    low, high = scale.low, scale.high
+    if activation is None:
+        return low, high
+    bounds = (0.0, np.inf) if activation.function == "relu" else activation.parameters
+    ends = [int(np.rint(np.clip(bound / scale.step, -1e9, 1e9))) for bound in bounds]
+    low, high = min(max(low, ends[0]), high), max(min(high, ends[1]), low)
+    return min(low, high), high
+
+
+def _by_table(activation: g.Activation | None, states: Integers, unit: Floats, config: CoreConfig) -> bool:
+    """Whether a leaky ReLU with one slope is better off as a table: exact on integers, or the slope field is narrow."""
+    assert activation is not None and activation.slope is not None
+    if (activation.slope != activation.slope[0]).any():
+        return False
+    few = int(np.abs(states).max()) < 1 << (config.value_bits - 1) and bool((unit == unit[0]).all())
+    return few or layouts(config).parameter.field("slope").bits < config.value_bits
+
+
+def _index_step(activation: g.Activation, states: Integers, unit: Floats, config: CoreConfig) -> float:
+    """What one step of a table's index means: exactly a state where that fits, else with the least error."""
+    top = (1 << (config.value_bits - 1)) - 1
+    reach = int(np.abs(states).max())
+    if reach <= top and (unit == unit[0]).all():
+        return float(unit[0])
+    real = states * unit[:, None, None]
+    sample = real.reshape(-1)[::max(1, real.size // 20_000)].reshape(1, 1, -1, 1)
+    exact, largest = activate(activation, sample), max(float(np.abs(real).max()), 1e-12)
+
+    def error(share: float) -> float:
+        step = largest * share / top
+        return float(np.mean((activate(activation, np.clip(np.rint(sample / step), -top - 1, top) * step) - exact)**2))
+
+    return largest * min(_SHARES, key=error) / top

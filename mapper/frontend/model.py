@@ -1,0 +1,16 @@
+"""What a front end hands over."""
+
+from dataclasses import dataclass
+
+from mapper.frontend.graph import FloatGraph
+from mapper.frontend.tensor import Port
+
+
+@dataclass(kw_only=True)
+class Model:
+    """A model as read: the float graph, and what its inputs and outputs are in the file."""
+
+    graph: FloatGraph
+    inputs: list[Port]
+    outputs: list[Port]
+    source: str = ""

@@ -1,0 +1,181 @@
+"""NIR graph → float graph, for the nodes that have no memory of earlier timesteps.
+
+NIR leaves open whether the padding of an average counts; here it does, as in PyTorch. Several edges into a node add up.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import nir
+import numpy as np
+
+from golden.errors import SynapressError
+from mapper.errors import ModelError
+from mapper.frontend import graph as g
+from mapper.frontend.graph import FloatGraph
+from mapper.frontend.model import Model
+from mapper.frontend.onnx_convolutions import average_pool, conv, gemm
+from mapper.frontend.onnx_elements import add, multiply
+from mapper.frontend.onnx_layout import reshape
+from mapper.frontend.onnx_reader import Call, Reader, Value
+from mapper.frontend.tensor import Port, Tensor, default_labels, map_shape
+
+SPIKING = ("IF", "LIF", "CubaLIF", "LI", "I", "CubaLI", "Delay", "Threshold")
+
+
+def read_nir(source: str | Path | nir.NIRGraph) -> Model:
+    """Read a NIR graph from an HDF5 file, or take one in memory.
+
+    Arrays are (frames, channels, rows, columns), or fewer dimensions as the graph's input says.
+
+    Raises:
+        ModelError: naming the node, the rule, what is needed, what is given and what would help.
+    """
+    title = "network" if isinstance(source, nir.NIRGraph) else Path(source).stem
+    if isinstance(source, nir.NIRGraph):
+        graph = source
+    else:
+        if not Path(source).is_file():
+            raise ModelError(str(source), "file", "a NIR file", "no such file", "Check the path.")
+        try:
+            graph = nir.read(str(source))
+        except Exception as error:  # h5py and nir raise many kinds for damaged files
+            raise ModelError(str(source), "file", "a NIR graph in HDF5", f"{type(error).__name__}: {error}",
+                             "The file is truncated, damaged, or of another version of NIR.") from error
+    reader = Reader(FloatGraph(title))
+    inputs: list[Port] = []
+    outputs: list[Port] = []
+    sources: dict[str, list[str]] = {name: [] for name in graph.nodes}
+    for start, end in dict.fromkeys(map(tuple, graph.edges)):
+        for name in (start, end):
+            if name not in graph.nodes:
+                raise ModelError(str(name), "edges", "nodes of the graph", "an edge to a missing node", "Export again.")
+        sources[end].append(start)
+    done: dict[str, Value] = {}
+    for name in _order(title, sources):
+        node, kind = graph.nodes[name], type(graph.nodes[name]).__name__
+        try:
+            if kind == "Input":
+                done[name] = _input(reader, name, _shape(node.input_type, "input"), inputs)
+                continue
+            values = [done[start] for start in sources[name]]
+            value = _joined(reader, name, values)
+            if kind == "Output":
+                outputs.append(_output(reader, name, value))
+                continue
+            if kind not in NODES:
+                help_ = ("Neurons with state over time are made with Network.lif." if kind in SPIKING
+                         else "Replace it by supported nodes.")
+                raise ModelError(name, "node", f"one of {', '.join(('Input', 'Output', *NODES))}", kind, help_)
+            done[name] = NODES[kind](reader, name, node, value)
+        except SynapressError:
+            raise
+        except Exception as error:  # parameters that make no sense together
+            raise ModelError(name, kind, "parameters that fit together", f"{type(error).__name__}: {error}",
+                             "Check the node in the file.") from error
+    if not outputs or not inputs:
+        raise ModelError(title, "output", "at least one Input and one Output", f"{len(inputs)} and {len(outputs)}",
+                         "Add them to the graph.")
+    reader.graph.prune()
+    return Model(graph=reader.graph, inputs=inputs, outputs=outputs, source=title)
+
+
+def _order(title: str, sources: dict[str, list[str]]) -> list[str]:
+    """Names in topological order."""
+    order: dict[str, None] = {}
+    while len(order) < len(sources):
+        ready = [name for name in sources if name not in order and all(start in order for start in sources[name])]
+        if not ready:
+            left = [name for name in sources if name not in order]
+            raise ModelError(left[0], "cycle", "a feed-forward graph", f"a cycle through some of {', '.join(left)}",
+                             f"Unroll the recurrence of '{title}', or cut it.")
+        order |= dict.fromkeys(ready)
+    return list(order)
+
+
+def _shape(types: Any, key: str) -> tuple[int, ...]:
+    value = np.asarray(types[key] if isinstance(types, dict) else types).reshape(-1)
+    if value.dtype.kind not in "iu":
+        raise TypeError(f"a shape of {value.dtype}")
+    return tuple(int(size) for size in value)
+
+
+def _input(reader: Reader, name: str, shape: tuple[int, ...], inputs: list[Port]) -> Tensor:
+    dims = (1, *shape)
+    labels = default_labels(name, dims)
+    size = map_shape(dims, labels)
+    if not shape or min(shape) < 1:
+        raise ModelError(name, "input shape", "static sizes of at least 1", shape, "Write the sizes into the file.")
+    node = reader.add(g.Input(name=name, shape=size, operator="Input"))
+    port = Port(name=name, node=node, dims=dims, labels=labels, shape=size)
+    reader.ports[node] = port
+    inputs.append(port)
+    return Tensor(node=node, dims=dims, labels=labels)
+
+
+def _joined(reader: Reader, name: str, values: list[Value]) -> Tensor:
+    if not values:
+        raise ModelError(name, "edges", "at least one edge into it", "none", "Connect the node.")
+    result = values[0] if len(values) == 1 else add(reader, _call(f"{name}/sum", "Add", values))
+    assert isinstance(result, Tensor)
+    return result
+
+
+def _output(reader: Reader, name: str, value: Tensor) -> Port:
+    reader.graph.output(value.node)
+    return Port(name=name, node=value.node, dims=value.dims, labels=value.labels, shape=reader.graph.shape(value.node))
+
+
+def _call(name: str, op: str, inputs: list[Value], **attributes: Any) -> Call:
+    return Call(name=name, op=op, inputs=inputs, attributes=attributes, version=17, outputs=[name])
+
+
+def _numbers(value: Any, count: int) -> list[int]:
+    return [int(number) for number in np.broadcast_to(np.asarray(value), (count,))]
+
+
+def _conv(reader: Reader, name: str, node: Any, value: Tensor) -> Value:
+    weight = np.asarray(node.weight, np.float64)
+    count = weight.ndim - 2
+    attributes: dict[str, Any] = {"strides": _numbers(node.stride, count), "dilations": _numbers(node.dilation, count),
+                                  "group": int(node.groups)}
+    if isinstance(node.padding, str):
+        attributes["auto_pad"] = {"same": b"SAME_UPPER", "valid": b"VALID"}[node.padding]
+    else:
+        attributes["pads"] = _numbers(node.padding, count) * 2
+    bias = None if node.bias is None else np.asarray(node.bias, np.float64)
+    return conv(reader, _call(name, "Conv", [value, weight, bias], **attributes))
+
+
+def _affine(reader: Reader, name: str, node: Any, value: Tensor) -> Value:
+    bias = getattr(node, "bias", None)
+    weight = np.asarray(node.weight, np.float64)
+    return gemm(reader, _call(name, type(node).__name__, [value, weight, None if bias is None else np.asarray(bias)],
+                              transB=1))
+
+
+def _pool(reader: Reader, name: str, node: Any, value: Tensor) -> Value:
+    size = _numbers(node.kernel_size, 2)
+    pooled = average_pool(reader, _call(name, type(node).__name__, [value], kernel_shape=size, count_include_pad=1,
+                                        strides=_numbers(node.stride, 2), pads=_numbers(node.padding, 2) * 2))
+    if type(node).__name__ == "AvgPool2d":
+        return pooled
+    return multiply(reader, _call(f"{name}/area", "SumPool2d", [pooled, np.float64(size[0] * size[1]).reshape(1)]))
+
+
+def _flatten(reader: Reader, name: str, node: Any, value: Tensor) -> Value:
+    dims = list(value.dims[1:])
+    first, last = int(node.start_dim) % len(dims), int(node.end_dim) % len(dims)
+    dims[first:last + 1] = [int(np.prod(dims[first:last + 1]))]
+    return reshape(reader, _call(name, "Flatten", [value, np.array([value.dims[0], *dims])]))
+
+
+def _scale(reader: Reader, name: str, node: Any, value: Tensor) -> Value:
+    return multiply(reader, _call(name, "Scale", [value, np.asarray(node.scale, np.float64)]))
+
+
+NODES: dict[str, Callable[[Reader, str, Any, Tensor], Value]] = {
+    "Conv1d": _conv, "Conv2d": _conv, "Affine": _affine, "Linear": _affine, "SumPool2d": _pool, "AvgPool2d": _pool,
+    "Flatten": _flatten, "Scale": _scale,
+}

@@ -1,0 +1,287 @@
+"""ONNX operators that move whole channels, columns and rows, or only rename dimensions."""
+
+from typing import Any
+
+import numpy as np
+
+from mapper.frontend import graph as g
+from mapper.frontend.graph import Padding
+from mapper.frontend.onnx_elements import constant_map
+from mapper.frontend.onnx_reader import Call, Handler, Reader, Value
+from mapper.frontend.resample import select_matrix
+from mapper.frontend.tensor import Tensor, default_labels, map_shape, regroup
+
+
+def _ints(value: Any) -> list[int]:
+    return [] if value is None else [int(number) for number in np.asarray(value).reshape(-1)]
+
+
+def _axes(call: Call, index: int) -> list[int] | None:
+    if "axes" in call.attributes:
+        return _ints(call.attributes["axes"])
+    given = call.constant(index) if len(call.inputs) > index else None
+    return None if given is None else _ints(given)
+
+
+def _reshaped(reader: Reader, call: Call, tensor: Tensor, wanted: list[int]) -> Tensor:
+    labels = regroup(tensor.dims, tensor.labels, wanted, reader.sizes(tensor))
+    port = reader.ports.get(tensor.node)
+    if labels is None and port is not None and port.view is None and int(np.prod(port.dims)) == int(
+            np.prod(wanted)) and not any(tensor.node in node.sources for node in reader.graph):
+        # Nothing has read this input yet: whoever gives it reshapes it.
+        labels = default_labels(call.name, wanted, reader.batch)
+        port.view, port.labels, port.shape = tuple(wanted), labels, map_shape(wanted, labels)
+        object.__setattr__(reader.graph.nodes[tensor.node], "shape", port.shape)
+        return Tensor(node=tensor.node, dims=tuple(wanted), labels=labels)
+    if labels is None:
+        call.refuse("reshape", "one that keeps channels, columns and rows whole", f"{tensor.dims} → {tuple(wanted)}",
+                    "Only flattening and dimensions of 1 are free; data does not move.")
+        raise AssertionError
+    if wanted and not labels[0] and tensor.labels[:1] == (("N",),) and ("N",) not in labels:
+        labels = (("N",), *labels[1:])
+    return Tensor(node=tensor.node, dims=tuple(wanted), labels=labels)
+
+
+def reshape(reader: Reader, call: Call) -> Tensor:
+    tensor = call.tensor()
+    wanted = _ints(call.attributes["shape"]) if "shape" in call.attributes else _ints(call.constant(1))
+    if not call.attributes.get("allowzero"):
+        wanted = [tensor.dims[i] if size == 0 else size for i, size in enumerate(wanted)]
+    if -1 in wanted:
+        known = int(np.prod([size for size in wanted if size != -1]))
+        wanted[wanted.index(-1)] = int(np.prod(tensor.dims)) // max(known, 1)
+    return _reshaped(reader, call, tensor, wanted)
+
+
+def flatten(reader: Reader, call: Call) -> Tensor:
+    tensor = call.tensor()
+    axis = int(call.attributes.get("axis", 1))
+    axis += len(tensor.dims) if axis < 0 else 0
+    return _reshaped(reader, call, tensor, [int(np.prod(tensor.dims[:axis])), int(np.prod(tensor.dims[axis:]))])
+
+
+def squeeze(reader: Reader, call: Call) -> Tensor:
+    tensor = call.tensor()
+    axes = _axes(call, 1)
+    chosen = ([i for i, size in enumerate(tensor.dims) if size == 1] if axes is None
+              else [axis % len(tensor.dims) for axis in axes])
+    if any(tensor.dims[axis] != 1 for axis in chosen):
+        call.refuse("axes", "dimensions of 1", tensor.dims, "Check the model.")
+    keep = [i for i in range(len(tensor.dims)) if i not in chosen]
+    return Tensor(node=tensor.node, dims=tuple(tensor.dims[i] for i in keep),
+                  labels=tuple(tensor.labels[i] for i in keep))
+
+
+def unsqueeze(reader: Reader, call: Call) -> Tensor:
+    tensor = call.tensor()
+    axes = _axes(call, 1) or []
+    rank = len(tensor.dims) + len(axes)
+    chosen = {axis % rank for axis in axes}
+    dims, labels = list(tensor.dims), list(tensor.labels)
+    for axis in sorted(chosen):
+        dims.insert(axis, 1)
+        labels.insert(axis, ())
+    return Tensor(node=tensor.node, dims=tuple(dims), labels=tuple(labels))
+
+
+def transpose(reader: Reader, call: Call) -> Tensor:
+    tensor = call.tensor()
+    order = _ints(call.attributes.get("perm")) or list(range(len(tensor.dims)))[::-1]
+    if tensor.dims and tensor.dims[0] > 1 and tensor.labels[0] == ("N",) and order[0] != 0:
+        call.refuse("frames", "the frames first", f"permutation {order}", "Keep dimension 0 where it is.")
+    return Tensor(node=tensor.node, dims=tuple(tensor.dims[i] for i in order),
+                  labels=tuple(tensor.labels[i] for i in order))
+
+
+def _axis(reader: Reader, call: Call, tensor: Tensor, dim: int) -> str:
+    """The one map axis that a dimension is; a dimension of 1 takes a free one."""
+    label = tensor.labels[dim]
+    if not label:
+        label = tuple(axis for axis in "DHW" if tensor.find(axis) is None)[:1]
+    if len(label) != 1 or label == ("N",):
+        call.refuse("axis", "channels, columns or rows", f"dimension {dim} of {tensor.dims}, which holds {label}",
+                    "Frames are independent, and flattened dimensions are no longer apart.")
+    return label[0]
+
+
+def concat(reader: Reader, call: Call) -> Tensor:
+    tensors = [value for value in call.inputs if isinstance(value, Tensor)]
+    first = tensors[0]
+    dim = int(call.attributes.get("axis", 1)) % len(first.dims)
+    axis = _axis(reader, call, first, dim)
+    labels = tuple((axis,) if i == dim else label for i, label in enumerate(first.labels))
+    nodes, total = [], 0
+    for value in call.inputs:
+        if isinstance(value, Tensor):
+            same = [i for i in range(len(labels)) if i != dim and value.dims[i] > 1 and value.labels[i] != labels[i]]
+            if same or (value.dims[dim] > 1 and value.labels[dim] != (axis,)):
+                call.refuse("layout", f"maps laid out as {labels}", value.labels, "Bring them into one layout.")
+            nodes.append(value.node)
+            total += value.dims[dim]
+        else:
+            array = np.asarray(value, np.float64)
+            like = Tensor(node="", dims=array.shape, labels=labels)
+            nodes.append(_constant(reader, call, like, array))
+            total += array.shape[dim]
+    dims = tuple(total if i == dim else size for i, size in enumerate(first.dims))
+    name = reader.add(g.Concat(name=call.name, operator=call.op, sources=tuple(nodes), axis="DWH".index(axis)))
+    return Tensor(node=name, dims=dims, labels=labels)
+
+
+def _constant(reader: Reader, call: Call, like: Tensor, array: np.ndarray) -> str:
+    """A constant operand as a map."""
+    axes = [axis for label in like.labels for axis in label]
+    if array.ndim != len(like.labels) or len(axes) != len(set(axes)) or any(len(label) > 1 for label in like.labels):
+        call.refuse("constant operand", "a constant in the layout of the others", array.shape, "Fold it.")
+    kept = array.reshape([size for size, label in zip(array.shape, like.labels, strict=True) if label])
+    missing = [axis for axis in "NDWH" if axis not in axes]
+    ordered = kept.reshape(kept.shape + (1,) * len(missing))
+    ordered = ordered.transpose([(axes + missing).index(axis) for axis in "NDWH"])
+    if len(ordered) > 1:
+        call.refuse("frames", "one constant for all frames", "one per frame", "Frames are alike.")
+    return constant_map(reader, call, ordered[0])
+
+
+def _cut(reader: Reader, call: Call, tensor: Tensor, dim: int, first: int, last: int) -> Tensor:
+    """Elements first … last - 1 of a dimension."""
+    size = tensor.dims[dim]
+    dims = tuple(last - first if i == dim else other for i, other in enumerate(tensor.dims))
+    if (first, last) == (0, size):
+        return tensor
+    if first >= last:
+        call.refuse("size", "at least one element", f"[{first}, {last})", "An empty array is no feature map.")
+    axis = _axis(reader, call, tensor, dim)
+    node: g.Node
+    if axis == "D":
+        node = g.Slice(name=call.name, operator=call.op, sources=(tensor.node,), first=first, last=last)
+    else:
+        padding: Padding = ((-first, 0, last - size, 0) if axis == "W" else (0, -first, 0, last - size))
+        node = g.Pad(name=call.name, operator=call.op, sources=(tensor.node,), padding=padding)
+    return Tensor(node=reader.add(node), dims=dims, labels=tensor.labels)
+
+
+def split(reader: Reader, call: Call) -> list[Value]:
+    tensor = call.tensor()
+    dim = int(call.attributes.get("axis", 0)) % len(tensor.dims)
+    parts = _ints(call.attributes.get("split")) or (_ints(call.constant(1)) if len(call.inputs) > 1 else [])
+    if not parts:
+        count = int(call.attributes.get("num_outputs", len(call.outputs)))
+        each = -(-tensor.dims[dim] // count)
+        parts = [min(each, tensor.dims[dim] - each * i) for i in range(count)]
+    if sum(parts) != tensor.dims[dim]:
+        call.refuse("parts", f"parts that sum up to {tensor.dims[dim]}", parts, "Check the model.")
+    ends = np.cumsum([0, *parts])
+    return [_cut(reader, call, tensor, dim, int(ends[i]), int(ends[i + 1])) for i in range(len(parts))]
+
+
+def slice_(reader: Reader, call: Call) -> Tensor:
+    tensor = call.tensor()
+    if "starts" in call.attributes:
+        starts, ends = _ints(call.attributes["starts"]), _ints(call.attributes["ends"])
+        axes, steps = _ints(call.attributes.get("axes")) or list(range(len(starts))), [1] * len(starts)
+    else:
+        starts, ends = _ints(call.constant(1)), _ints(call.constant(2))
+        given = [call.constant(i) if len(call.inputs) > i else None for i in (3, 4)]
+        axes = list(range(len(starts))) if given[0] is None else _ints(given[0])
+        steps = [1] * len(starts) if given[1] is None else _ints(given[1])
+    for axis, start, end, step in zip(axes, starts, ends, steps, strict=True):
+        dim = axis % len(tensor.dims)
+        chosen = range(tensor.dims[dim])[start:end:step]
+        if not len(chosen):
+            call.refuse("size", "at least one element", f"{start}:{end}:{step} of {tensor.dims[dim]}",
+                        "An empty array is no feature map.")
+        if step == 1:
+            tensor = _cut(reader, call, tensor, dim, chosen[0], chosen[-1] + 1)
+        elif len(chosen) < tensor.dims[dim] or step < 0:
+            tensor = _gather(reader, call, tensor, dim, np.array(chosen))
+    return tensor
+
+
+def _gather(reader: Reader, call: Call, tensor: Tensor, dim: int, chosen: np.ndarray) -> Tensor:
+    from mapper.frontend.onnx_convolutions import contract
+
+    _axis(reader, call, tensor, dim)
+    return contract(reader, call, tensor, dim, select_matrix(tensor.dims[dim], chosen))
+
+
+def gather(reader: Reader, call: Call) -> Tensor:
+    tensor = call.tensor()
+    dim = int(call.attributes.get("axis", 0)) % len(tensor.dims)
+    indices = np.asarray(call.constant(1))
+    if indices.ndim > 1:
+        call.refuse("indices", "a list of indices", indices.shape, "Split it into several nodes.")
+    result = _gather(reader, call, tensor, dim, indices.reshape(-1).astype(int) % tensor.dims[dim])
+    if indices.ndim:
+        return result
+    keep = [i for i in range(len(result.dims)) if i != dim]
+    return Tensor(node=result.node, dims=tuple(result.dims[i] for i in keep),
+                  labels=tuple(result.labels[i] for i in keep))
+
+
+def pad(reader: Reader, call: Call) -> Tensor:
+    tensor = call.tensor()
+    rank = len(tensor.dims)
+    pads = _ints(call.attributes.get("pads", call.attributes.get("paddings"))) or _ints(call.constant(1))
+    mode = call.attributes.get("mode", b"constant").decode()
+    value = call.attributes.get("value", call.constant(2, 0.0) if len(call.inputs) > 2 else 0.0)
+    given = call.constant(3) if len(call.inputs) > 3 else None
+    axes = list(range(rank)) if given is None else [axis % rank for axis in _ints(given)]
+    for i, dim in enumerate(axes):
+        before, after = pads[i], pads[len(axes) + i]
+        if (before, after) == (0, 0):
+            continue
+        tensor = _pad_dim(reader, call, tensor, dim, before, after, mode, float(np.asarray(value).reshape(-1)[0]))
+    return tensor
+
+
+def _pad_dim(reader: Reader, call: Call, tensor: Tensor, dim: int, before: int, after: int, mode: str,
+             value: float) -> Tensor:
+    from mapper.frontend.onnx_convolutions import contract
+
+    axis, size = _axis(reader, call, tensor, dim), tensor.dims[dim]
+    if mode == "constant" and value == 0 and axis != "D":
+        padding: Padding = (before, 0, after, 0) if axis == "W" else (0, before, 0, after)
+        node = reader.add(g.Pad(name=call.name, operator=call.op, sources=(tensor.node,), padding=padding))
+        dims = tuple(size + before + after if i == dim else other for i, other in enumerate(tensor.dims))
+        labels = tuple((axis,) if i == dim else label for i, label in enumerate(tensor.labels))
+        return Tensor(node=node, dims=dims, labels=labels)
+    at = np.arange(-before, size + after)
+    if mode == "constant":
+        matrix = np.zeros((len(at), size))
+        inside = (at >= 0) & (at < size)
+        matrix[np.flatnonzero(inside), at[inside]] = 1
+        tensor = contract(reader, call, tensor, dim, matrix)
+        if value == 0:
+            return tensor
+        shape = [1] * len(tensor.dims)
+        shape[dim] = len(at)
+        border = np.where(inside, 0.0, value).reshape(shape)
+        from mapper.frontend.onnx_elements import add_values
+
+        return add_values(reader, call, [tensor, border], [1.0, 1.0])
+    if mode == "edge":
+        at = np.clip(at, 0, size - 1)
+    elif mode == "wrap":
+        at = at % size
+    else:
+        period = 2 * (size - 1)
+        at = np.abs((at + size - 1) % period - (size - 1)) if period else np.zeros_like(at)
+    return contract(reader, call, tensor, dim, select_matrix(size, at))
+
+
+def shape(reader: Reader, call: Call) -> np.ndarray:
+    value = call.inputs[0]
+    dims = value.dims if isinstance(value, Tensor) else np.shape(value)  # type: ignore[arg-type]
+    return np.array(dims[call.attributes.get("start", 0):call.attributes.get("end")], np.int64)
+
+
+def cast(reader: Reader, call: Call) -> Tensor:
+    if call.attributes.get("to") not in (1, 10, 11, 16):
+        call.refuse("type", "a cast between float types", call.attributes.get("to"), "Quantise with QuantizeLinear.")
+    return call.tensor()
+
+
+HANDLERS: dict[str, Handler] = {
+    "Reshape": reshape, "Flatten": flatten, "Squeeze": squeeze, "Unsqueeze": unsqueeze, "Transpose": transpose,
+    "Concat": concat, "Split": split, "Slice": slice_, "Gather": gather, "Pad": pad, "Shape": shape, "Cast": cast,
+}

@@ -1,0 +1,322 @@
+"""ONNX file → float graph: reading, checks, constants; the operators are in the `onnx_*` files beside this one."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+from onnx import numpy_helper
+from onnx.reference import ReferenceEvaluator
+
+from golden.errors import SynapressError
+from mapper.errors import ModelError
+from mapper.frontend import graph as g
+from mapper.frontend.graph import FloatGraph
+from mapper.frontend.model import Model
+from mapper.frontend.tensor import Port, Tensor, default_labels, map_shape
+
+Array = npt.NDArray[Any]
+Value = Tensor | Array | None
+Handler = Callable[["Reader", "Call"], Sequence[Value] | Value]
+FLOATS = (onnx.TensorProto.FLOAT, onnx.TensorProto.DOUBLE, onnx.TensorProto.FLOAT16, onnx.TensorProto.BFLOAT16)
+BYTES = (onnx.TensorProto.UINT8, onnx.TensorProto.INT8)
+_CONSTANT_ELEMENTS = 1 << 26
+"""Folding a constant beyond this is refused: a file of a few bytes must not fill the memory."""
+
+
+@dataclass(kw_only=True)
+class Call:
+    """One ONNX node with its inputs resolved."""
+
+    name: str
+    op: str
+    inputs: list[Value]
+    attributes: dict[str, Any]
+    version: int
+    outputs: list[str]
+
+    def tensor(self, index: int = 0) -> Tensor:
+        """An input that must be a feature map."""
+        value = self.inputs[index] if index < len(self.inputs) else None
+        if not isinstance(value, Tensor):
+            self.refuse("operand", f"a feature map as input {index}", "a constant or nothing",
+                        "Fold constants when exporting.")
+        assert isinstance(value, Tensor)
+        return value
+
+    def constant(self, index: int, default: Any = None) -> Any:
+        """An input that must be known when compiling; `default` if it is absent."""
+        value = self.inputs[index] if index < len(self.inputs) else None
+        if isinstance(value, Tensor):
+            self.refuse("constant operand", f"input {index} known when compiling", "one that depends on the data",
+                        "Make it an initializer, or bind it with `constants`.")
+        return default if value is None else value
+
+    def refuse(self, rule: str, needed: object, available: object, help: str) -> None:
+        raise ModelError(self.name, f"{self.op}: {rule}", needed, available, help)
+
+
+@dataclass
+class Reader:
+    """The state of one reading: values by name, and the graph so far."""
+
+    graph: FloatGraph
+    values: dict[str, Value] = field(default_factory=dict)
+    ports: dict[str, Port] = field(default_factory=dict)
+    """Inputs, by node."""
+    batch: bool = True
+
+    def fresh(self, name: str) -> str:
+        """A name that no node has yet."""
+        result, count = name, 1
+        while result in self.graph.nodes:
+            count += 1
+            result = f"{name}_{count}"
+        return result
+
+    def add(self, node: g.Node) -> str:
+        return self.graph.add(replace(node, name=self.fresh(node.name)))
+
+    def sizes(self, tensor: Tensor) -> dict[str, int]:
+        """Sizes of the axes of a tensor's map; N from its dimensions."""
+        sizes = dict(zip("DWH", self.graph.shape(tensor.node), strict=True)) | {"N": 1}
+        index = tensor.find("N")
+        if index is not None and tensor.labels[index] == ("N",):
+            sizes["N"] = tensor.dims[index]
+        return sizes
+
+    def canonical(self, call: Call, tensor: Tensor) -> Tensor:
+        """The tensor as frames, channels, (rows,) columns; an input that nothing has read yet is laid out so.
+
+        Raises:
+            ModelError: data would have to move between channels, columns and rows.
+        """
+        wanted = (("N",), ("D",), *((axis,) for axis in "HW"[-(len(tensor.dims) - 2):])) if len(tensor.dims) > 2 else (
+            ("N",), ("D",))
+        if not 2 <= len(tensor.dims) <= 4:
+            call.refuse("rank", "frames, channels and one or two spatial dimensions", tensor.dims,
+                        "Feature maps have at most two spatial dimensions.")
+        sizes = self.sizes(tensor)
+        fits = all(label in (role, ()) and (label or size == 1)
+                   for label, role, size in zip(tensor.labels, wanted, tensor.dims, strict=True))
+        fits = fits and all(sizes[role[0]] == size for role, size in zip(wanted, tensor.dims, strict=True))
+        if fits:
+            return replace(tensor, labels=wanted)
+        port = self.ports.get(tensor.node)
+        if port is None or any(tensor.node in node.sources for node in self.graph):
+            call.refuse("layout", "frames, channels, rows, columns in this order",
+                        f"dimensions {tensor.dims} that hold {tensor.labels}",
+                        "Reshapes and transpositions must not move data between channels, columns and rows.")
+        assert port is not None
+        return self._lay_out(call, tensor, wanted, port)
+
+    def _lay_out(self, call: Call, tensor: Tensor, wanted: Any, port: Port) -> Tensor:
+        renamed = {}
+        for label, role, size in zip(tensor.labels, wanted, tensor.dims, strict=True):
+            if len(label) > 1 or (not label and size > 1):
+                call.refuse("layout", "an input whose dimensions are channels, rows and columns", tensor.dims,
+                            "Give the network its input in that layout.")
+            if label:
+                renamed[label[0]] = role[0]
+        port.labels = tuple(tuple(renamed.get(axis, axis) for axis in label) for label in port.labels)
+        shape = map_shape(tensor.dims, wanted)
+        port.shape = shape
+        object.__setattr__(self.graph.nodes[tensor.node], "shape", shape)
+        return replace(tensor, labels=wanted)
+
+    def like(self, tensor: Tensor, node: g.Node) -> Tensor:
+        """A new node whose map is laid out as a tensor's."""
+        return replace(tensor, node=self.add(node))
+
+
+def handlers() -> dict[str, Handler]:
+    """Every operator that the front end takes."""
+    from mapper.frontend import onnx_convolutions, onnx_elements, onnx_layout, onnx_quantised
+
+    return {**onnx_convolutions.HANDLERS, **onnx_elements.HANDLERS, **onnx_layout.HANDLERS, **onnx_quantised.HANDLERS}
+
+
+def load_proto(path: str | Path) -> onnx.ModelProto:
+    """A checked ONNX model with its external data.
+
+    Raises:
+        ModelError: the file is missing, truncated, not ONNX, invalid, or its external data is missing.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise ModelError(str(path), "file", "an ONNX file", "no such file", "Check the path.")
+    try:
+        model = onnx.load(str(path), load_external_data=False)
+    except Exception as error:  # protobuf raises several kinds for bytes that are none of its own
+        raise ModelError(str(path), "file", "an ONNX model", f"bytes that are none ({error})",
+                         "The file is truncated or damaged: export or copy it again.") from error
+    try:
+        onnx.load_external_data_for_model(model, str(path.parent))
+    except (OSError, ValueError, RuntimeError, onnx.checker.ValidationError) as error:
+        tensors = [t.name for t in model.graph.initializer if t.data_location == onnx.TensorProto.EXTERNAL]
+        raise ModelError(", ".join(tensors[:3]) or str(path), "external data", "the files that hold the weights",
+                         str(error), "Copy the external data beside the model.") from error
+    return model
+
+
+def read_onnx(
+    source: str | Path | onnx.ModelProto, *, constants: Mapping[str, npt.ArrayLike] | None = None, batch: bool = True,
+    name: str = "",
+) -> Model:
+    """Read an ONNX model.
+
+    Args:
+        source: a file, or a model in memory.
+        constants: graph inputs that are known when compiling (weights that the file leaves open).
+        batch: whether the first dimension of inputs of rank 2 and more counts frames; a dynamic one counts as 1.
+
+    Raises:
+        ModelError: naming the node, the rule, what is needed, what is given and what would help.
+    """
+    model = source if isinstance(source, onnx.ModelProto) else load_proto(source)
+    title = name or (Path(source).stem if not isinstance(source, onnx.ModelProto) else model.graph.name) or "network"
+    proto = onnx.ModelProto()
+    proto.CopyFrom(model)
+    known = {name: np.asarray(value) for name, value in (constants or {}).items()}
+    try:
+        onnx.checker.check_model(proto)
+    except Exception as error:  # onnx raises many kinds for damaged models, none of its own for some
+        raise ModelError(title, "ONNX checker", "a valid model", str(error).strip()[:400],
+                         "Export the model again; the checker of the onnx package tells more.") from error
+    _static_inputs(proto, known)
+    return _read(proto, title, known, batch)
+
+
+def _static_inputs(proto: onnx.ModelProto, known: Mapping[str, Array]) -> None:
+    """Give every input static dimensions: a dynamic first one is 1 frame."""
+    initial = {tensor.name for tensor in proto.graph.initializer} | set(known)
+    for value in proto.graph.input:
+        if value.name in initial or not value.type.HasField("tensor_type"):
+            continue
+        tensor = value.type.tensor_type
+        if not tensor.HasField("shape"):
+            raise ModelError(value.name, "dynamic shape", "static dimensions", "an input without a shape",
+                             "Export with fixed sizes.")
+        for index, dim in enumerate(tensor.shape.dim):
+            if not dim.HasField("dim_value") or dim.dim_value < 1:
+                if index:
+                    raise ModelError(value.name, "dynamic shape", "static dimensions besides the first",
+                                     f"dimension {index} is {dim.dim_param or 'unknown'}", "Export with fixed sizes.")
+                dim.dim_value = 1
+
+
+def _read(proto: onnx.ModelProto, title: str, known: Mapping[str, Array], batch: bool) -> Model:
+    from mapper.frontend.onnx_quantised import input_quantisation
+
+    reader = Reader(FloatGraph(title), batch=batch)
+    for tensor in proto.graph.initializer:
+        reader.values[tensor.name] = _array(tensor)
+    if proto.graph.sparse_initializer:
+        raise ModelError(title, "sparse weights", "dense initializers", "sparse ones", "Export without sparsity.")
+    reader.values.update(known)
+    reader.values[""] = None
+    for value in proto.graph.input:
+        if value.name in reader.values:
+            continue
+        if not value.type.HasField("tensor_type"):
+            raise ModelError(value.name, "type", "a tensor", value.type.WhichOneof("value"),
+                             "Sequences, maps and optional values have no feature map.")
+        kind = value.type.tensor_type.elem_type
+        if kind not in FLOATS + BYTES:
+            raise ModelError(value.name, "type", "float, uint8 or int8", onnx.TensorProto.DataType.Name(kind)
+                             if kind in onnx.TensorProto.DataType.values() else kind,
+                             "Convert the input to float, or quantise it to 8 bits.")
+        dims = tuple(dim.dim_value for dim in value.type.tensor_type.shape.dim)
+        labels = default_labels(value.name, dims, batch)
+        node = reader.add(g.Input(name=value.name, shape=map_shape(dims, labels), operator="input"))
+        port = Port(name=value.name, node=node, dims=dims, labels=labels, shape=map_shape(dims, labels))
+        if kind in BYTES:
+            port.scale, port.zero_point = input_quantisation(proto, value.name, dict(known))
+        reader.ports[node] = port
+        reader.values[value.name] = Tensor(node=node, dims=dims, labels=labels)
+    inputs = list(reader.ports.values())
+    imports = {item.domain: item.version for item in proto.opset_import}
+    table = handlers()
+    for index, item in enumerate(proto.graph.node):
+        _node(reader, table, item, item.name or f"{item.op_type}_{index}", imports)
+    return Model(graph=reader.graph, inputs=inputs, outputs=_outputs(reader, proto), source=title)
+
+
+def _array(tensor: onnx.TensorProto) -> Array:
+    try:
+        return numpy_helper.to_array(tensor)
+    except Exception as error:
+        raise ModelError(tensor.name, "initializer", "an array", str(error)[:300],
+                         "The file is damaged, or its external data is missing.") from error
+
+
+def _node(reader: Reader, table: Mapping[str, Handler], item: onnx.NodeProto, name: str,
+          imports: Mapping[str, int]) -> None:
+    missing = [source for source in item.input if source not in reader.values]
+    if missing:
+        raise ModelError(name, "input", "values made before it", f"unknown {', '.join(missing)}", "Export again.")
+    inputs = [reader.values[source] for source in item.input]
+    try:
+        if not any(isinstance(value, Tensor) for value in inputs) and item.op_type not in ("Shape", "DequantizeLinear"):
+            _keep(reader, item, _fold(item, name, inputs, imports))
+            return
+        if item.op_type not in table or item.domain not in ("", "ai.onnx", "com.microsoft"):
+            raise ModelError(name, "operator", f"one of {', '.join(sorted(table))}",
+                             f"{item.domain + '.' if item.domain else ''}{item.op_type}",
+                             "Replace it by supported operators, or run that part outside.")
+        call = Call(name=name, op=item.op_type, inputs=inputs, outputs=list(item.output),
+                    attributes={a.name: onnx.helper.get_attribute_value(a) for a in item.attribute},
+                    version=imports.get(item.domain, 1))
+        result = table[item.op_type](reader, call)
+        _keep(reader, item, list(result) if isinstance(result, (list, tuple)) else [result])  # type: ignore[list-item]
+    except SynapressError:
+        raise
+    except Exception as error:  # a handler met attributes or constants that make no sense together
+        raise ModelError(name, item.op_type, "attributes and operands that fit together",
+                         f"{type(error).__name__}: {error}", "Check the node in the file.") from error
+
+
+def _keep(reader: Reader, item: onnx.NodeProto, results: Sequence[Value]) -> None:
+    for output, value in zip(item.output, results, strict=False):
+        reader.values[output] = value
+    for output in item.output[len(results):]:
+        reader.values.pop(output, None)
+
+
+def _fold(item: onnx.NodeProto, name: str, inputs: Sequence[Value], imports: Mapping[str, int]) -> list[Value]:
+    """A node of constants, evaluated by onnx's reference evaluator."""
+    names = [source for source in item.input if source]
+    graph = onnx.helper.make_graph(
+        [item], "fold", [onnx.helper.make_empty_tensor_value_info(source) for source in dict.fromkeys(names)],
+        [onnx.helper.make_empty_tensor_value_info(output) for output in item.output if output])
+    model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid(*pair) for pair in imports.items()])
+    feeds = {source: value for source, value in zip(item.input, inputs, strict=True) if source}
+    if item.op_type in ("ConstantOfShape", "Expand", "Tile", "Range"):
+        sizes = [value for value in inputs if isinstance(value, np.ndarray) and value.dtype == np.int64]
+        if any(np.prod(np.abs(size.astype(float))) > _CONSTANT_ELEMENTS for size in sizes):
+            raise ModelError(name, "constant", f"at most {_CONSTANT_ELEMENTS} elements", "more", "Check the file.")
+    results = iter(ReferenceEvaluator(model).run(None, feeds))
+    return [np.asarray(next(results)) if output else None for output in item.output]
+
+
+def _outputs(reader: Reader, proto: onnx.ModelProto) -> list[Port]:
+    ports = []
+    for output in proto.graph.output:
+        value = reader.values.get(output.name)
+        if not isinstance(value, Tensor):
+            raise ModelError(output.name, "output", "a feature map", "a constant, or nothing that was computed",
+                             "Remove this output.")
+        reader.graph.output(value.node)
+        scale, zero = reader.graph.nodes[value.node], 0
+        port = Port(name=output.name, node=value.node, dims=value.dims, labels=value.labels,
+                    shape=reader.graph.shape(value.node))
+        if isinstance(scale, g.Quantise) and output.type.tensor_type.elem_type in BYTES:
+            port.scale, port.zero_point = scale.scale, scale.zero_point + zero
+        ports.append(port)
+    if not ports:
+        raise ModelError(reader.graph.name, "output", "at least one output", "none", "Export with outputs.")
+    reader.graph.prune()
+    return ports

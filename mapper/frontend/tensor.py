@@ -1,0 +1,123 @@
+"""Arrays of a file against feature maps: which dimension of an array is which axis of a map.
+
+A file's arrays may be permuted, flattened and reshaped without moving data between channels, columns and rows. `labels`
+says for each dimension which axes it holds, slowest first: N (frames), D, W, H, or none if its size is 1. An ONNX image
+(N, C, H, W) is (N)(D)(H)(W); flattened it is (N)(D H W).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from mapper.errors import ModelError
+
+Labels = tuple[tuple[str, ...], ...]
+AXES = "NDWH"
+_ROLES = {0: "", 1: "D", 2: "DW", 3: "DHW"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tensor:
+    """An array of a file that is a feature map: the node of the float graph, its dimensions and their labels."""
+
+    node: str
+    dims: tuple[int, ...]
+    labels: Labels
+
+    def find(self, axis: str) -> int | None:
+        """The dimension that holds an axis."""
+        return next((i for i, label in enumerate(self.labels) if axis in label), None)
+
+
+def default_labels(where: str, dims: Sequence[int], batch: bool = True) -> Labels:
+    """Labels of a network input: (N, C, H, W), (N, C, L), (N, C), or without N.
+
+    Raises:
+        ModelError: more than three dimensions besides the frames.
+    """
+    start = 1 if batch and len(dims) > 1 else 0
+    first: Labels = (("N",),) if start else ()
+    rest = list(dims[start:])
+    wide = list(range(len(rest))) if len(rest) <= 3 else [i for i, size in enumerate(rest) if size > 1]
+    if len(wide) > 3:
+        raise ModelError(where, "rank", "at most channels, rows and columns besides the frames", tuple(dims),
+                         "Feature maps have two spatial dimensions; fold one of them into the channels.")
+    roles = dict(zip(wide, _ROLES[len(wide)], strict=True))
+    return first + tuple((roles[i],) if i in roles else () for i in range(len(rest)))
+
+
+def map_shape(dims: Sequence[int], labels: Labels) -> tuple[int, int, int]:
+    """(D, W, H) of unfused labels."""
+    sizes = {label[0]: size for size, label in zip(dims, labels, strict=True) if label}
+    return sizes.get("D", 1), sizes.get("W", 1), sizes.get("H", 1)
+
+
+def regroup(dims: Sequence[int], labels: Labels, wanted: Sequence[int], sizes: dict[str, int]) -> Labels | None:
+    """Labels after a reshape to `wanted`, or None if it would move data between axes; `sizes` of the axes."""
+    order = [axis for label in labels for axis in label if sizes[axis] > 1]
+    result: list[tuple[str, ...]] = []
+    for size in wanted:
+        label: list[str] = []
+        have = 1
+        while have < size and order:
+            label.append(order[0])
+            have *= sizes[order.pop(0)]
+        if have != size or ("N" in label and len(label) > 1):
+            return None
+        result.append(tuple(label))
+    return None if order else tuple(result)
+
+
+@dataclass(kw_only=True)
+class Port:
+    """An input or output of the model: how its array becomes maps, and back."""
+
+    name: str
+    node: str
+    dims: tuple[int, ...]
+    labels: Labels
+    shape: tuple[int, int, int]
+    """(D, W, H)."""
+    scale: float | None = None
+    """Of an integer array: value = scale · (integer - zero_point)."""
+    zero_point: int = 0
+    view: tuple[int, ...] | None = None
+    """Dimensions that an input's array is reshaped to first; the labels are theirs."""
+
+    def to_maps(self, array: npt.ArrayLike) -> npt.NDArray[np.float64]:
+        """(N, D, W, H) of an array in the file's layout; more frames than the file says are fine.
+
+        Raises:
+            ModelError: the array has other dimensions.
+        """
+        values = np.asarray(array, np.float64)
+        frames = ["N" in label for label in self.labels] if self.view is None else [False] * len(self.dims)
+        fixed = [size for size, many in zip(self.dims, frames, strict=True) if not many]
+        given = [size for size, many in zip(values.shape, frames, strict=False) if not many]
+        if values.ndim != len(self.dims) or fixed != given:
+            raise ModelError(self.name, "input shape", f"dimensions {self.dims}, of which the frames may vary",
+                             values.shape, "Give arrays in the layout of the model's file.")
+        if self.scale is not None:
+            values = (values - self.zero_point) * self.scale
+        if self.view is not None:
+            values = values.reshape(self.view)
+        sizes = dict(zip("DWH", self.shape, strict=True)) | {"N": 1}
+        if ("N",) in self.labels:
+            sizes["N"] = values.shape[self.labels.index(("N",))]
+        axes = [axis for label in self.labels for axis in label]
+        expanded = values.reshape([sizes[axis] for axis in axes] + [1] * (4 - len(axes)))
+        axes += [axis for axis in AXES if axis not in axes]
+        return np.ascontiguousarray(expanded.transpose([axes.index(axis) for axis in AXES]))
+
+    def from_maps(self, maps: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
+        """The array in the file's layout of maps (N, D, W, H)."""
+        axes = [axis for label in self.labels for axis in label]
+        missing = [axis for axis in AXES if axis not in axes]
+        count = len(maps)
+        ordered = maps.transpose([AXES.index(axis) for axis in missing + axes])
+        dims = [count if label == ("N",) else size for size, label in zip(self.dims, self.labels, strict=True)]
+        if "N" in missing and count > 1:  # a file without frames, run over several
+            dims = [count, *dims]
+        return ordered.reshape(dims).copy()

@@ -1,0 +1,368 @@
+"""Float layers + calibration data → a network of integer layers, and a report of where accuracy is lost.
+
+Every feature map gets one step (value = step · integer, and 0 is 0, so that silence costs nothing); the state of each
+channel a unit of its own, chosen so that weights are int8 and the sums seen fit the state with some headroom. Layer by
+layer, on the integers that the layers before really give: weights, bias with the mean error of the sums taken out (bias
+correction), multiplier and shift. Where a file brings its own quantisation, that is kept exactly.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from golden.config import CoreConfig
+from golden.words import Saturation
+from mapper.activations import NONNEGATIVE, evaluation
+from mapper.errors import ModelError
+from mapper.frontend.graph import Floats
+from mapper.frontend.layers import (
+    FloatBranch,
+    FloatLayer,
+    FloatLayers,
+    evaluate_layer,
+    max_branch,
+    run_layers,
+    sum_branches,
+)
+from mapper.frontend.reference import convolve
+from mapper.network import Branch, Network
+from mapper.scales import (
+    MAX_SPLIT,
+    MAX_WEIGHT,
+    Integers,
+    Scale,
+    activation_range,
+    saturation_of,
+    scale_for,
+    split,
+    sqnr,
+    units,
+)
+
+METHODS = ("max", "percentile", "error")
+_OUTPUT_ROOM = 1.25
+"""Range of an output beyond the calibration's."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """How to quantise."""
+
+    method: str = "error"
+    """Ranges of activations: `max`, `percentile` or `error` (least mean square error)."""
+    percentile: float = 99.99
+    headroom: float = 2.0
+    """Room in the states beyond the largest sum of the calibration: a sum that wraps is all wrong."""
+    bias_correction: bool = True
+    levels: int | None = None
+    """Steps of an activation above 0; default: as many as 8 bits have, or fewer where 16-bit states ask for it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LayerReport:
+    """What became of one layer."""
+
+    layer: str
+    step: float
+    """Real value of one integer step of its output."""
+    sqnr: float
+    """dB against the float layer on float inputs: all noise up to here."""
+    own_sqnr: float
+    """dB against the float layer on the same quantised inputs: the noise that this layer adds."""
+    states: tuple[int, int]
+    """Lowest and highest sum of the calibration."""
+    weight_levels: int
+    """Largest integer weight: how finely weights are resolved."""
+
+    def to_json(self) -> dict[str, Any]:
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in vars(self).items()}
+
+
+@dataclass(kw_only=True)
+class Quantised:
+    """The integer network, the scale of every layer, and the report."""
+
+    network: Network
+    scales: dict[str, Scale]
+    report: list[LayerReport]
+    measured: dict[str, tuple[int, int]] = field(default_factory=dict)
+    """Layer → lowest and highest state of the calibration, for `compile_network`."""
+
+
+def quantise(
+    layers: FloatLayers, calibration: Mapping[str, npt.ArrayLike], config: CoreConfig, options: Options | None = None
+) -> Quantised:
+    """Make integers of float layers.
+
+    Args:
+        calibration: by input, maps (N, D, W, H) like those to come.
+        config: widths of states, values and multipliers.
+
+    Raises:
+        ModelError: sums, weights or factors do not fit, or a layer needs what the hardware lacks.
+    """
+    options = options or Options()
+    if options.method not in METHODS:
+        raise ModelError(layers.name, "method", f"one of {', '.join(METHODS)}", options.method, "Choose one of them.")
+    arrays: dict[str, Floats] = {name: np.asarray(values, np.float64) for name, values in calibration.items()}
+    for name in layers.inputs:
+        shape = layers.layers[name].shape
+        if name not in arrays or arrays[name].ndim != 4 or arrays[name].shape[1:] != shape or not len(arrays[name]):
+            raise ModelError(name, "calibration", f"frames of shape {shape}",
+                             arrays[name].shape if name in arrays else "none", "Give a few dozen typical inputs.")
+        if not np.isfinite(arrays[name]).all():
+            raise ModelError(name, "calibration", "finite numbers", "NaN or infinite", "Check the calibration data.")
+    return _Quantiser(layers, arrays, config, options).run()
+
+
+class _Quantiser:
+    def __init__(self, layers: FloatLayers, calibration: dict[str, Floats], config: CoreConfig, options: Options):
+        self.layers, self.config, self.options = layers, config, options
+        self.floats = run_layers(layers, calibration)
+        self.network = Network(layers.name)
+        self.scales: dict[str, Scale] = {}
+        self.values: dict[str, Integers] = {}
+        self.report: list[LayerReport] = []
+        self.measured: dict[str, tuple[int, int]] = {}
+        self.limit = (1 << (config.state_bits - 1)) - 1
+        self.consumers: dict[str, list[tuple[FloatLayer, FloatBranch]]] = {name: [] for name in layers.layers}
+        for layer in layers.layers.values():
+            for branch in layer.branches:
+                self.consumers[branch.source].append((layer, branch))
+        self.output_layers = list(dict.fromkeys(
+            part.layer for value in layers.outputs.values() for part in value.parts))
+
+    def run(self) -> Quantised:
+        for layer in self.layers.layers.values():
+            try:
+                {"input": self._input, "max": self._max, "product": self._product}.get(layer.kind, self._sum)(layer)
+            except OverflowError as error:
+                raise ModelError(layer.name, "numbers", "weights and factors within the hardware's fields", str(error),
+                                 "Calibrate with typical data, or use a configuration with wider fields.") from error
+        for name in self.output_layers:
+            self.network.output(name)
+        return Quantised(network=self.network, scales=self.scales, report=self.report, measured=self.measured)
+
+    # -- scales --------------------------------------------------------------------------------
+
+    def _limits(self, name: str) -> tuple[bool, int]:
+        """Whether a map must fit 8 bits (for maxima and products), and its steps above 0."""
+        kinds = {layer.kind for layer, _ in self.consumers[name]}
+        eight = "max" in kinds or ("product" in kinds and self.config.state_bits <= 16)
+        return eight, (1 << (self.config.value_bits - 1)) - 1
+
+    def _levels(self, layer: FloatLayer, top: int) -> int:
+        """Steps above 0 that make the least noise in the layers that read this one, for narrow states."""
+        if self.options.levels is not None:
+            return min(top, self.options.levels)
+        readers = [(reader, branch) for reader, branch in self.consumers[layer.name] if reader.kind == "sum"]
+        if self.config.state_bits > 16 or not readers:
+            return top
+        x = self.floats[layer.name]
+        reach, power = max(float(np.abs(x).max()), 1e-30), float(np.mean(x**2))
+
+        def noise(levels: int) -> float:
+            step, total = reach / levels, 0.0
+            for reader, branch in readers:
+                sums = self.floats[reader.name]
+                most = float(np.abs(sums).max()) * self.options.headroom
+                quantum = max(float(np.abs(branch.weights).max()) / MAX_WEIGHT, most / (self.limit * step))
+                terms = branch.weights[0].size
+                rounding = quantum**2 * power * terms if np.unique(np.abs(branch.weights)).size > 2 else 0.0
+                total += (rounding + float(np.mean(branch.weights**2)) * terms * step**2) / max(
+                    float(np.var(sums)), 1e-30)
+            return total
+
+        return min((levels for levels in (255, 191, 127, 95, 63, 47, 31) if levels <= top), key=noise, default=top)
+
+    def _scale(self, layer: FloatLayer, values: Floats, nonnegative: bool) -> Scale:
+        """The scale of a map that the file does not quantise."""
+        eight, top = self._limits(layer.name)
+        levels = self._levels(layer, top)
+        bits = self.config.value_bits
+        if layer.name in self.output_layers:  # few values, which nothing averages: leave room instead of clipping
+            low, high = (end * _OUTPUT_ROOM for end in activation_range(values, "max", 100.0, levels))
+        else:
+            low, high = activation_range(values, self.options.method, self.options.percentile, levels)
+        if nonnegative:
+            return scale_for(0.0, high, levels, Saturation.RELU, bits)
+        mode = Saturation.SIGNED if eight else Saturation.FULL
+        if eight:
+            levels = min(levels, (1 << (bits - 2)) - 1)
+        return scale_for(low, high, levels, mode, bits)
+
+    def _given(self, layer: FloatLayer) -> Scale | None:
+        """The file's own scale; integers count from the zero point."""
+        node = layer.quantise
+        if node is None:
+            return None
+        low, high = node.low - node.zero_point, node.high - node.zero_point
+        mode = saturation_of(low, high, self.config.value_bits)
+        return Scale(step=node.scale, low=low, high=high, saturation=Saturation.FULL if mode is None else mode)
+
+    def _copied(self, layer: FloatLayer) -> Scale | None:
+        """The scale of a layer that only gathers values of one scale, which it keeps exactly."""
+        scales = [self.scales[branch.source] for branch in layer.branches]
+        copies = layer.kind == "sum" and layer.activation is None and not layer.bias.any() and all(
+            branch.weights.shape[2:] == (1, 1) and np.isin(branch.weights, (0, 1)).all() for branch in layer.branches)
+        if not copies or len({scale.step for scale in scales}) > 1:
+            return None
+        if any(sum(float(branch.weights[c].sum()) for branch in layer.branches) != 1 for c in range(layer.shape[0])):
+            return None
+        low, high = min(scale.low for scale in scales), max(scale.high for scale in scales)
+        mode = saturation_of(low, high, self.config.value_bits)
+        return Scale(step=scales[0].step, low=low, high=high, saturation=Saturation.FULL if mode is None else mode)
+
+    def _keep(self, layer: FloatLayer, scale: Scale, values: Integers, states: tuple[int, int], weight: int,
+              name: str = "") -> None:
+        name = name or layer.name
+        self.scales[name], self.values[name] = scale, values
+        if layer.kind == "input":
+            return
+        self.measured[name] = states
+        if name == layer.name:
+            sources = {branch.source: self.values[branch.source] * self.scales[branch.source].step
+                       for branch in layer.branches}
+            self.report.append(LayerReport(
+                layer=name, step=scale.step, states=states, weight_levels=weight,
+                sqnr=sqnr(self.floats[name], values * scale.step),
+                own_sqnr=sqnr(evaluate_layer(layer, sources), values * scale.step)))
+
+    # -- layers --------------------------------------------------------------------------------
+
+    def _input(self, layer: FloatLayer) -> None:
+        values = self.floats[layer.name]
+        scale = self._given(layer) or self._scale(layer, values, bool(values.min(initial=0) >= 0))
+        self.network.input(layer.name, layer.shape, saturation=scale.saturation)
+        self._keep(layer, scale, scale.integers(values), (0, 0), 0)
+
+    def _nonnegative(self, layer: FloatLayer) -> bool:
+        """Whether a layer can give no negative value."""
+        if layer.activation is not None:
+            function, parameters = layer.activation.function, layer.activation.parameters
+            return function in NONNEGATIVE or (function == "clip" and parameters[0] >= 0)
+        return bool((layer.bias >= 0).all()) and all(
+            self.scales[branch.source].low >= 0 and bool((branch.weights >= 0).all()) for branch in layer.branches)
+
+    def _sum(self, layer: FloatLayer) -> None:
+        depth = layer.shape[0]
+        real = {branch.source: self.floats[branch.source] for branch in layer.branches}
+        sums = np.broadcast_to(sum_branches(layer, real), self.floats[layer.name].shape)
+        steps = [self.scales[branch.source].step for branch in layer.branches]
+        products = [branch.weights.reshape(depth, -1) * step
+                    for branch, step in zip(layer.branches, steps, strict=True)]
+        reach = np.abs(sums).max(axis=(0, 2, 3)) * self.options.headroom
+        if layer.weight_scale is not None and layer.quantise is not None and len(layer.branches) == 1:
+            unit = layer.weight_scale * steps[0]
+        else:
+            worst = np.sum([np.abs(product).sum(axis=1) * max(-self.scales[b.source].low, self.scales[b.source].high)
+                            for product, b in zip(products, layer.branches, strict=True)], axis=0)
+            exact = layer.quantise is not None and self.config.state_bits > 16
+            unit = units(products, reach, layer.bias, self.limit, worst, MAX_SPLIT if exact else MAX_WEIGHT)
+        weights = [np.rint(branch.weights * step / unit[:, None, None, None]).astype(np.int64)
+                   for branch, step in zip(layer.branches, steps, strict=True)]
+        states = np.zeros(1)
+        for branch, integers in zip(layer.branches, weights, strict=True):
+            states = states + convolve(
+                self.values[branch.source].astype(np.float64), integers.astype(np.float64), stride=branch.stride,
+                padding=branch.padding, dilation=branch.dilation, groups=branch.groups, size=layer.shape[1:],
+                upsample=(branch.upsample,) * 2)
+        states = np.broadcast_to(states, sums.shape)
+        self._check_states(layer, states)
+        correction = np.zeros(depth)
+        if self.options.bias_correction and layer.quantise is None:
+            correction = np.mean(sums / unit[:, None, None] - states, axis=(0, 2, 3))
+        bias = layer.bias / unit + correction
+        if np.abs(bias).max() > self.limit:
+            raise ModelError(layer.name, "bias", f"at most {self.limit}", float(np.abs(bias).max()),
+                             "Use a configuration with 32-bit states.")
+        branches = [made for branch, integers in zip(layer.branches, weights, strict=True)
+                    for made in self._branches(branch, integers, layer.shape[1:])]
+        self._evaluate(layer, partial(self.network.add, layer.name, branches), states.astype(np.int64), bias, unit,
+                       max(int(np.abs(integers).max()) for integers in weights))
+
+    def _check_states(self, layer: FloatLayer, states: Floats) -> None:
+        low, high = int(states.min()), int(states.max())
+        if low < -self.limit - 1 or high > self.limit:
+            raise ModelError(layer.name, "sums", f"states of [{low}, {high}]", f"{self.config.state_bits} bits",
+                             "Use a configuration with 32-bit states, fewer activation levels, or smaller windows.")
+
+    def _evaluate(self, layer: FloatLayer, add: Callable[..., str], states: Integers, bias: Floats, unit: Floats,
+                  weight: int) -> None:
+        """Choose the scale of a result, add the layer by `add`, and keep its integers on the calibration."""
+        given = self._given(layer) or self._copied(layer)
+        scale = given or self._scale(layer, self.floats[layer.name], self._nonnegative(layer))
+        parameters, scale, offsets, values = evaluation(
+            layer.activation, scale, given is not None, states=states, bias=bias, unit=unit, config=self.config)
+        add(bias=offsets, **parameters)
+        self._keep(layer, scale, values, (int(states.min()), int(states.max())), weight)
+
+    def _branches(self, branch: FloatBranch, weights: Integers, size: tuple[int, int]) -> list[Branch]:
+        """A float branch with integer weights, in the network's terms."""
+        source = self.network.shape(branch.source)
+        made = []
+        for part, shift in split(weights):
+            kernel = (part.shape[2], part.shape[3])
+            where: dict[str, Any] = {"source": branch.source, "shift": shift}
+            if branch.upsample > 1:
+                left, top = (kernel[i] - 1 - branch.padding[i] for i in (0, 1))
+                right, bottom = ((source[1 + i] - 1) * branch.upsample + kernel[i] - (left, top)[i] - size[i]
+                                 for i in (0, 1))
+                part = part[:, :, ::-1, ::-1]
+                where["transposed"] = branch.upsample.bit_length() - 1
+            else:
+                left, top = branch.padding
+                right, bottom = ((size[i] - 1) * branch.stride[i] + (kernel[i] - 1) * branch.dilation[i] + 1
+                                 - source[1 + i] - branch.padding[i] for i in (0, 1))
+                where |= {"stride": branch.stride, "dilation": branch.dilation}
+            where["padding"] = (left, top, right, bottom)
+            if branch.groups == source[0] == len(part) and (part == part.flat[0]).all():
+                made.append(Branch(kernel=kernel, scale=int(part.flat[0]), **where))
+            else:
+                made.append(Branch(weights=part, groups=branch.groups, **where))
+        return made
+
+    # -- maxima, products, other activations ---------------------------------------------------
+
+    def _max(self, layer: FloatLayer) -> None:
+        branch = layer.branches[0]
+        scale, values = self.scales[branch.source], self.values[branch.source]
+        source, name = branch.source, layer.name
+        signed = scale.low < 0
+        if signed:  # a maximum starts from 0: raise all values so far that none is negative, and lower the result
+            source, name = f"{layer.name}/raised", f"{layer.name}/maximum"
+            self.network.add(source, [Branch(source=branch.source)], bias=-scale.low, saturation=Saturation.RELU)
+            values = values - scale.low
+            self.scales[source] = Scale(step=scale.step, low=0, high=scale.high - scale.low,
+                                        saturation=Saturation.RELU)
+            self.measured[source] = (scale.low, scale.high)
+            if scale.high - scale.low > Saturation.bounds(Saturation.RELU, self.config.value_bits)[1]:
+                raise ModelError(layer.name, "maximum", "a source of 8 bits", f"[{scale.low}, {scale.high}]",
+                                 "Quantise the source to 8 bits.")
+        _, width, height = self.network.shape(source)
+        kernel = (branch.weights.shape[2], branch.weights.shape[3])
+        after = tuple((layer.shape[1 + i] - 1) * branch.stride[i] + (kernel[i] - 1) * branch.dilation[i] + 1
+                      - (width, height)[i] - branch.padding[i] for i in (0, 1))
+        self.network.pool_maximum(name, Branch(source=source, kernel=kernel, stride=branch.stride,
+                                               dilation=branch.dilation, padding=(*branch.padding, *after)))
+        result = max_branch(branch, values.astype(np.float64), layer.shape[1:]).astype(np.int64)
+        span = (0, int(result.max()))
+        if signed:
+            self.scales[name], self.measured[name] = self.scales[source], span
+            result = result + scale.low
+            self.network.add(layer.name, [Branch(source=name)], bias=scale.low, saturation=Saturation.FULL)
+        given = layer.quantise
+        if given is not None and not np.isclose(given.scale, scale.step, rtol=1e-6):
+            raise ModelError(layer.name, "scale", f"the scale of its source, {scale.step}", given.scale,
+                             "Quantise a maximum with the scale of its source.")
+        self._keep(layer, scale, result, span, 1)
+
+    def _product(self, layer: FloatLayer) -> None:
+        first, second = (branch.source for branch in layer.branches)
+        unit = np.full(layer.shape[0], self.scales[first].step * self.scales[second].step)
+        add = partial(self.network.multiply, layer.name, first, second)
+        self._evaluate(layer, add, self.values[first] * self.values[second], np.zeros(layer.shape[0]), unit, 1)

@@ -1,0 +1,96 @@
+"""A compiled model in a folder: the memory image with its manifest, the program, scales, ports and the report."""
+
+import dataclasses
+import json
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from golden.errors import ImageError
+from golden.program import Edge, Population, Program
+from mapper import Image
+from mapper.frontend.layers import Part, Value
+from mapper.frontend.tensor import Port
+from mapper.quantize import LayerReport
+from mapper.scales import Scale
+from mapper.sums import SumReport
+from synapress.models import Compiled
+
+FORMAT, VERSION = "synapress-model", 1
+
+
+def save_compiled(compiled: Compiled, directory: str | Path) -> None:
+    """Write `image/`, `program.npz`, `model.json` and `report.json` into a folder, made if needed."""
+    path = Path(directory)
+    compiled.image.save(path / "image")
+    arrays: dict[str, Any] = {}
+    program = {"name": compiled.program.name, "inputs": compiled.program.inputs, "outputs": compiled.program.outputs,
+               "populations": [_plain(item, f"p{i}", arrays) for i, item in enumerate(compiled.program.populations)],
+               "edges": [_plain(item, f"e{i}", arrays) for i, item in enumerate(compiled.program.edges)]}
+    np.savez_compressed(path / "program.npz", **arrays)
+    model = {
+        "format": FORMAT, "version": VERSION, "program": program,
+        "inputs": [dataclasses.asdict(port) for port in compiled.inputs],
+        "outputs": [dataclasses.asdict(port) for port in compiled.outputs],
+        "places": {name: dataclasses.asdict(value) for name, value in compiled.places.items()},
+        "scales": {name: dataclasses.asdict(scale) for name, scale in compiled.scales.items()},
+        "layers": [dataclasses.asdict(layer) for layer in compiled.layers],
+        "sums": [dataclasses.asdict(item) for item in compiled.sums]}
+    (path / "model.json").write_text(json.dumps(model, indent=1) + "\n")
+    (path / "report.json").write_text(json.dumps(compiled.to_json(), indent=1) + "\n")
+
+
+def _plain(item: Population | Edge, prefix: str, arrays: dict[str, Any]) -> dict[str, Any]:
+    fields = {}
+    for field in dataclasses.fields(item):
+        value = getattr(item, field.name)
+        if isinstance(value, np.ndarray):
+            arrays[f"{prefix}.{field.name}"] = value
+        else:
+            fields[field.name] = value
+    return fields
+
+
+def open_compiled(directory: str | Path) -> Compiled:
+    """Read what `save_compiled` wrote.
+
+    Raises:
+        ImageError: a file is missing or damaged.
+    """
+    path = Path(directory)
+    image = Image.load(path / "image")
+    try:
+        model = json.loads((path / "model.json").read_text())
+        if model["format"] != FORMAT or model["version"] != VERSION:
+            raise ValueError(f"not {FORMAT} version {VERSION}")
+        with np.load(path / "program.npz", allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+        described = model["program"]
+        program = Program(
+            name=described["name"], inputs=described["inputs"], outputs=described["outputs"],
+            populations=[Population(**_tuples(item), **_arrays(arrays, f"p{i}."))
+                         for i, item in enumerate(described["populations"])],
+            edges=[Edge(**_tuples(item), **_arrays(arrays, f"e{i}.")) for i, item in enumerate(described["edges"])])
+        ports = {side: [Port(**_tuples(port)) for port in model[side]] for side in ("inputs", "outputs")}
+        return Compiled(
+            config=image.config, program=program, image=image, inputs=ports["inputs"], outputs=ports["outputs"],
+            places={name: Value(shape=tuple(value["shape"]), parts=tuple(Part(**part) for part in value["parts"]))
+                    for name, value in model["places"].items()},
+            scales={name: Scale(**scale) for name, scale in model["scales"].items()},
+            layers=[LayerReport(**_tuples(layer)) for layer in model["layers"]],
+            sums=[SumReport(**_tuples(item)) for item in model["sums"]])
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, zipfile.BadZipFile) as error:
+        raise ImageError(f"no compiled model in '{path}': {type(error).__name__}: {error}") from error
+
+
+def _arrays(arrays: dict[str, Any], prefix: str) -> dict[str, Any]:
+    return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
+
+
+def _tuples(item: dict[str, Any]) -> dict[str, Any]:
+    """JSON's lists as the tuples they were."""
+    def convert(value: Any) -> Any:
+        return tuple(convert(part) for part in value) if isinstance(value, list) else value
+    return {name: convert(value) for name, value in item.items()}

@@ -1,0 +1,146 @@
+"""Trained models through the public interface and the command line."""
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from typer.testing import CliRunner
+
+import synapress
+from examples.digits.data import load_digits
+from golden.core import Core
+from golden.errors import ImageError, NetworkError
+from golden.host import decode, encode, run_frame
+from mapper.errors import ModelError
+from mapper.frontend.onnx_reader import read_onnx
+from synapress.cli import app
+from synapress.model_files import open_compiled, save_compiled
+from synapress.models import Compiled
+from tests.mapper.frontend.test_onnx import session
+from tests.onnx_models import TOPOLOGIES, Builder, digits
+
+WIDE = dataclasses.replace(synapress.CoreConfig(), name="wide", state_bits=32)
+
+
+def compiled(name: str, seed: int, folder: Path, config: synapress.CoreConfig | str = "grai_vip") -> tuple[
+        Compiled, np.ndarray, np.ndarray]:
+    """A compiled model, two frames, and what onnxruntime makes of them."""
+    rng = np.random.default_rng(seed)
+    model = TOPOLOGIES[name](rng)
+    shape = [dim.dim_value for dim in model.graph.input[0].type.tensor_type.shape.dim][1:]
+    path = folder / f"{name}.onnx"
+    onnx.save(model, path)
+    made = synapress.compile(synapress.load(path), config=config, calibration=rng.normal(0, 1, (48, *shape)))
+    x = rng.normal(0, 1, (2, *shape)).astype(np.float32)
+    return made, x, session(model).run(None, {"x": x})[0]
+
+
+@pytest.mark.parametrize("config", ["grai_vip", WIDE], ids=["16 bit", "32 bit"])
+@pytest.mark.parametrize("name", TOPOLOGIES)
+def test_the_image_computes_what_the_program_does(
+    name: str, config: synapress.CoreConfig | str, tmp_path: Path, seed: int
+) -> None:
+    """One frame through the memory image in the golden core, event by event."""
+    made, x, _ = compiled(name, seed, tmp_path, config)
+    result = synapress.simulate(made, x[:1])
+    core = Core(made.config, made.image.parts, edges=made.image.edges, populations=made.image.populations)
+    inputs = [(result.maps[entry["name"]][0], entry["axons"]) for entry in made.image.manifest["inputs"]]
+    events = run_frame(core, encode(inputs, made.config))
+    for entry in made.image.manifest["outputs"]:
+        got = decode(events, entry["id"], tuple(entry["shape"]), made.config)
+        np.testing.assert_array_equal(got, result.maps[entry["name"]][0])
+
+
+@pytest.mark.parametrize("name", TOPOLOGIES)
+def test_outputs_are_real_values_in_the_layout_of_the_file(name: str, tmp_path: Path, seed: int) -> None:
+    made, x, expected = compiled(name, seed, tmp_path)
+    result = synapress.simulate(made, {"x": x})
+    (output,) = result.outputs.values()
+    assert output.shape == expected.shape
+    assert 10 * np.log10((expected**2).sum() / ((output - expected) ** 2).sum()) > 18
+    assert sum(count.operations for count in result.counts.values()) > 1000
+    assert result.counts["x"].events == np.count_nonzero(result.maps["x"])
+    assert {item.verdict for item in made.sums} <= {"proved", "measured"}
+
+
+@pytest.mark.parametrize(("config", "method", "least"), [
+    ("grai_vip", "percentile", 0.98), ("grai_vip", "error", 0.98), (WIDE, "max", 0.98)])
+def test_trained_digits_keep_their_accuracy(config: synapress.CoreConfig | str, method: str, least: float) -> None:
+    """1,000 test digits, float 98.9 %; 250 training digits calibrate."""
+    data = load_digits()
+    made = synapress.compile(read_onnx(digits()), config=config, calibration=data.train_images[::16, None] / 255,
+                             options=synapress.Options(method=method))
+    result = synapress.simulate(made, data.test_images[:, None] / 255)
+    (scores,) = result.outputs.values()
+    assert float(np.mean(scores.argmax(axis=1) == data.test_labels)) >= least
+
+
+@pytest.mark.parametrize("name", TOPOLOGIES)
+def test_rtl_gives_the_same_integers(name: str, tmp_path: Path, seed: int) -> None:
+    made, x, _ = compiled(name, seed, tmp_path)
+    golden, rtl = (synapress.simulate(made, x[:1], engine=engine) for engine in ("golden", "rtl"))
+    for name, array in golden.integers.items():
+        np.testing.assert_array_equal(rtl.integers[name], array)
+    assert rtl.counters is not None and rtl.counters["values_out"] > 0
+
+
+def test_integer_inputs_and_outputs_are_those_of_the_file(tmp_path: Path, seed: int) -> None:
+    """A file whose input and output are uint8, which needs no calibration."""
+    rng = np.random.default_rng(seed)
+    b = Builder(rng, (2, 6, 6))
+    numbers = [b.constant(value) for value in (
+        np.float32(0.02), np.uint8(100), rng.integers(-90, 90, (3, 2, 3, 3)).astype(np.int8), np.float32(0.01),
+        np.int8(0), np.float32(0.0317), np.uint8(30), rng.integers(-500, 500, 3).astype(np.int32))]
+    model = b.model(b.node("QLinearConv", "x", *numbers, pads=[1] * 4), kind=onnx.TensorProto.UINT8)
+    onnx.save(model, tmp_path / "bytes.onnx")
+    x = rng.integers(0, 256, (8, 2, 6, 6)).astype(np.uint8)
+    result = synapress.simulate(synapress.compile(synapress.load(tmp_path / "bytes.onnx"), config=WIDE), x)
+    (expected,) = session(model).run(None, {"x": x})
+    (got,), (real,) = result.integers.values(), result.outputs.values()
+    assert np.abs(got - expected.astype(int)).max() <= 1 and np.mean(got != expected) < 0.001
+    np.testing.assert_allclose(real, (got - 30) * 0.0317, atol=1e-6)
+
+
+def test_a_folder_gives_the_same_model_back(tmp_path: Path, seed: int) -> None:
+    made, x, _ = compiled("squeeze_excite", seed, tmp_path)
+    save_compiled(made, tmp_path / "out")
+    again = open_compiled(tmp_path / "out")
+    first, second = (synapress.simulate(item, x) for item in (made, again))
+    for name, array in first.outputs.items():
+        np.testing.assert_array_equal(second.outputs[name], array)
+    assert again.to_json() == made.to_json()
+    (tmp_path / "out" / "program.npz").write_bytes(b"nothing")
+    with pytest.raises(ImageError, match="no compiled model"):
+        open_compiled(tmp_path / "out")
+
+
+def test_command_line(tmp_path: Path, seed: int) -> None:
+    made, x, _ = compiled("plain", seed, tmp_path)
+    np.save(tmp_path / "x.npy", x)
+    folder, runner = str(tmp_path / "out"), CliRunner()
+    for arguments, text in (
+        (["compile", str(tmp_path / "plain.onnx"), "--calibration", str(tmp_path / "x.npy"), "-o", folder], "SQNR"),
+        (["report", folder], "states"),
+        (["simulate", folder, "-i", str(tmp_path / "x.npy"), "-o", str(tmp_path / "y.npz")], "synaptic operations"),
+    ):
+        done = runner.invoke(app, arguments)
+        assert done.exit_code == 0, done.output
+        assert text in done.output
+    with np.load(tmp_path / "y.npz") as file:
+        assert file[made.outputs[0].name].shape == (2, 5)
+
+
+def test_mistakes_are_named(tmp_path: Path, seed: int) -> None:
+    made, x, _ = compiled("plain", seed, tmp_path)
+    with pytest.raises(NetworkError, match="inputs x; given: y"):
+        synapress.simulate(made, {"y": x})
+    with pytest.raises(ModelError, match="node 'x', rule 'input shape'"):
+        synapress.simulate(made, x[:, :1])
+    with pytest.raises(NetworkError, match="engine 'fast'"):
+        synapress.simulate(made, x, engine="fast")
+    with pytest.raises(ModelError, match="rule 'calibration'"):
+        synapress.compile(synapress.load(tmp_path / "plain.onnx"))
+    with pytest.raises(ModelError, match="rule 'file'"):
+        synapress.load(tmp_path / "missing.onnx")
