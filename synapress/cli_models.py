@@ -3,21 +3,19 @@
 import json
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import numpy as np
 import typer
 from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
 from golden.errors import ConfigError
-
-if TYPE_CHECKING:
-    from synapress.models import Compiled
+from synapress.options import mesh_size
+from synapress.tables import show
 
 
 class Engine(StrEnum):
+    FAST = "fast"
     GOLDEN = "golden"
     RTL = "rtl"
 
@@ -58,39 +56,43 @@ def compile_model(
         "build/model"),
     method: Annotated[Method, typer.Option(help="How ranges of activations are chosen.")] = Method.ERROR,
     percentile: Annotated[float, typer.Option(help="Share of the activations for `percentile`.")] = 99.99,
+    mesh: Annotated[str | None, typer.Option(
+        metavar="COLUMNSxROWS", help="Default: one core if the model fits, else the smallest mesh.")] = None,
 ) -> None:
-    """Quantise a trained model and write the memory image of a core."""
+    """Quantise a trained model and write its memory images, of one core or of a mesh."""
     from mapper.quantize import Options
     from synapress.model_files import save_compiled
     from synapress.models import compile, load
+    from synapress.report import quantisation_sheet
 
     read = load(model)
     data = None if calibration is None else _read(calibration)
     compiled = compile(read, config=config, calibration=data,
-                       options=Options(method=method.value, percentile=percentile))
+                       options=Options(method=method.value, percentile=percentile), mesh=mesh_size(mesh))
     save_compiled(compiled, output)
-    Console().print(_table(compiled))
-    typer.echo(f"{output}: {len(compiled.image):,} words of {compiled.config.name}")
+    show([quantisation_sheet(compiled)])
+    cores = len(compiled.images)
+    typer.echo(f"{output}: {compiled.words:,} words on {cores} core{'s' * (cores > 1)} of {compiled.config.name}")
 
 
 def simulate_model(
     folder: Folder,
     inputs: Annotated[Path, typer.Option("--inputs", "-i", metavar="FILE", help=".npy, or .npz by input name.")],
-    engine: Annotated[Engine, typer.Option(help="golden: the model; rtl: the Verilog, compared with it.")] = (
-        Engine.GOLDEN),
+    engine: Annotated[Engine, typer.Option(
+        help="fast: whole-network model; golden: event by event from the images; rtl: the Verilog. Each is compared "
+             "with those before it.")] = Engine.FAST,
+    cycles: Annotated[bool, typer.Option("--cycles", help="Cycles by layer, too, by the cycle model.")] = False,
     output: Annotated[Path | None, typer.Option("--output", "-o", metavar="FILE", help="Outputs as .npz.")] = None,
 ) -> None:
     """Run inputs through a compiled model; prints the work by layer."""
     from synapress.model_files import open_compiled
     from synapress.models import simulate
+    from synapress.report import work_sheet
 
-    result = simulate(open_compiled(folder), _read(inputs), engine=engine.value)
-    table = Table("layer", title="Work")
-    for heading in ("neurons", "events", "synaptic operations"):
-        table.add_column(heading, justify="right")
-    for name, count in result.counts.items():
-        table.add_row(escape(name), f"{count.neurons:,}", f"{count.events:,}", f"{count.operations:,}")
-    Console().print(table)
+    result = simulate(open_compiled(folder), _read(inputs), engine=engine.value, cycles=cycles)
+    show([work_sheet(result)])
+    for name, total in (result.counters or {}).items():
+        typer.echo(f"counter {name}: {total:,}")
     if output is not None:
         output.parent.mkdir(parents=True, exist_ok=True)
         arrays: dict[str, Any] = dict(result.outputs)
@@ -100,27 +102,45 @@ def simulate_model(
 
 
 def report_model(
-    folder: Folder, as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False
+    folder: Folder,
+    output: Annotated[Path | None, typer.Option(
+        "--output", "-o", metavar="FILE", help="Write one self-contained HTML page.")] = None,
+    inputs: Annotated[Path | None, typer.Option(
+        "--inputs", "-i", metavar="FILE",
+        help="Frames for the work of each layer: .npy, or .npz by input name.")] = None,
+    labels: Annotated[Path | None, typer.Option(
+        metavar="FILE", help="Their classes, for the accuracy: .npy of integers.")] = None,
+    cycles: Annotated[bool, typer.Option("--cycles/--no-cycles", help="Cycles by layer, by the cycle model.")] = True,
+    area: Annotated[bool, typer.Option("--area", help="Estimate the area, too.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Say by layer how fine the integers are, where accuracy is lost, and whether the sums fit."""
+    """Say by layer how fine the integers are, where accuracy is lost, whether the sums fit; as a page much more."""
+    from synapress import report
     from synapress.model_files import open_compiled
+    from synapress.models import simulate
 
+    if labels is not None and inputs is None:
+        raise ConfigError("--labels are those of the frames of --inputs: give both")
     compiled = open_compiled(folder)
+    with Console(stderr=True).status("") as status:
+        simulated = None
+        if inputs is not None:
+            status.update("frames")
+            simulated = simulate(compiled, _read(inputs), cycles=cycles)
+        classes = None if labels is None else _read(labels)
+        if classes is not None and simulated is not None and np.size(classes) != simulated.frames:
+            raise ConfigError(f"--labels: {np.size(classes)} labels of {simulated.frames} frames")
+        text = None if output is None else report.html(
+            compiled, simulated=simulated, labels=classes, area=area, progress=status.update)
     if as_json:
         typer.echo(json.dumps(compiled.to_json(), indent=1))
     else:
-        Console().print(_table(compiled))
-
-
-def _table(compiled: "Compiled") -> Table:
-    table = Table("layer", title=f"Quantisation ({compiled.config.name})", caption_justify="left")
-    for heading in ("step", "SQNR dB", "own SQNR dB", "states", "weight levels", "sums"):
-        table.add_column(heading, justify="right")
-    verdicts = {item.population: item.verdict for item in compiled.sums}
-    for layer in compiled.layers:
-        table.add_row(escape(layer.layer), f"{layer.step:.4g}", f"{layer.sqnr:.1f}", f"{layer.own_sqnr:.1f}",
-                      f"{layer.states[0]:,} … {layer.states[1]:,}", str(layer.weight_levels),
-                      verdicts.get(layer.layer, ""))
-    table.caption = ("SQNR: against the float model, on the calibration; own: what this layer adds. Sums: proved for "
-                     "any input, or measured on the calibration.")
-    return table
+        show([report.quantisation_sheet(compiled)])
+        if simulated is not None:
+            show([report.work_sheet(simulated)])
+            if classes is not None:
+                typer.echo(f"accuracy: {report.accuracy(simulated, classes):.2%}")
+    if output is not None and text is not None:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        output.write_text(text, encoding="utf-8")
+        typer.echo(f"page: {output}", err=True)

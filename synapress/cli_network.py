@@ -16,7 +16,7 @@ from mapper.fragments import Core
 from synapress import footprint as footprints
 from synapress import mapping
 from synapress.networks import SOURCES, open_network
-from synapress.options import Config
+from synapress.options import Config, mesh_size
 from synapress.tables import show
 
 Source = Annotated[str, typer.Argument(metavar="NETWORK|FILE", help=f"{SOURCES}.")]
@@ -58,15 +58,6 @@ def footprint(source: Source, config: Config = "grai_vip", figure: Figure = None
         typer.echo(f"figure: {path}", err=True)
 
 
-def _mesh(text: str | None) -> tuple[int, int] | None:
-    if text is None:
-        return None
-    numbers = text.lower().split("x")
-    if len(numbers) != 2 or not all(number.isdigit() and int(number) for number in numbers):
-        raise ConfigError(f"--mesh {text}: needs columns x rows, as 12x12")
-    return int(numbers[0]), int(numbers[1])
-
-
 def _core(option: str, text: str) -> Core:
     numbers = text.split(",")
     try:
@@ -98,7 +89,7 @@ def map_(
     figure: Figure = None, seed: Seed = 1, as_json: AsJson = False,
 ) -> None:
     """Cut a network, place it on a mesh of cores, and write an image per core."""
-    core, figures, size, pins = CoreConfig.load(config), _check_figures(figure), _mesh(mesh), _pins(pin)
+    core, figures, size, pins = CoreConfig.load(config), _check_figures(figure), mesh_size(mesh), _pins(pin)
     at = None if host is None else _core(f"--host {host}", host)
     with _steps() as progress:
         mapped = mapping.map_network(open_network(source, seed=seed), core, size, host=at, pins=pins, pad=pad,

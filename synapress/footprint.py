@@ -118,7 +118,12 @@ def account(network: Network, config: CoreConfig, *, progress: Callable[[str], N
         NetworkError, MappingError: as `mapper.compile_mesh`.
     """
     progress("lowering")
-    program = lower(network)
+    return account_program(lower(network), config, progress=progress)
+
+
+def account_program(program: Program, config: CoreConfig, *, progress: Callable[[str], None] = lambda _: None
+                    ) -> Report:
+    """`account` for a program that `mapper.lower` made."""
     progress("cutting")
     result = cut(program, config)
     layers, words = _images(result, progress)

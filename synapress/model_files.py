@@ -10,7 +10,7 @@ import numpy as np
 
 from golden.errors import ImageError
 from golden.program import Edge, Population, Program
-from mapper import Image
+from mapper import Image, MeshImage
 from mapper.frontend.layers import Part, Value
 from mapper.frontend.tensor import Port
 from mapper.quantize import LayerReport
@@ -22,13 +22,14 @@ FORMAT, VERSION = "synapress-model", 1
 
 
 def save_compiled(compiled: Compiled, directory: str | Path) -> None:
-    """Write `image/`, `program.npz`, `model.json` and `report.json` into a folder, made if needed."""
+    """Write `image/` (one core's, or a mesh's), `program.npz`, `model.json` and `report.json` into a folder."""
     path = Path(directory)
     compiled.image.save(path / "image")
     arrays: dict[str, Any] = {}
-    program = {"name": compiled.program.name, "inputs": compiled.program.inputs, "outputs": compiled.program.outputs,
-               "populations": [_plain(item, f"p{i}", arrays) for i, item in enumerate(compiled.program.populations)],
-               "edges": [_plain(item, f"e{i}", arrays) for i, item in enumerate(compiled.program.edges)]}
+    lowered = compiled.lowered
+    program = {"name": lowered.name, "inputs": lowered.inputs, "outputs": lowered.outputs,
+               "populations": [_plain(item, f"p{i}", arrays) for i, item in enumerate(lowered.populations)],
+               "edges": [_plain(item, f"e{i}", arrays) for i, item in enumerate(lowered.edges)]}
     np.savez_compressed(path / "program.npz", **arrays)
     model = {
         "format": FORMAT, "version": VERSION, "program": program,
@@ -37,7 +38,8 @@ def save_compiled(compiled: Compiled, directory: str | Path) -> None:
         "places": {name: dataclasses.asdict(value) for name, value in compiled.places.items()},
         "scales": {name: dataclasses.asdict(scale) for name, scale in compiled.scales.items()},
         "layers": [dataclasses.asdict(layer) for layer in compiled.layers],
-        "sums": [dataclasses.asdict(item) for item in compiled.sums]}
+        "sums": [dataclasses.asdict(item) for item in compiled.sums],
+        "loads": [[*link, events] for link, events in compiled.loads.items()]}
     (path / "model.json").write_text(json.dumps(model, indent=1) + "\n")
     (path / "report.json").write_text(json.dumps(compiled.to_json(), indent=1) + "\n")
 
@@ -60,7 +62,7 @@ def open_compiled(directory: str | Path) -> Compiled:
         ImageError: a file is missing or damaged.
     """
     path = Path(directory)
-    image = Image.load(path / "image")
+    image = (MeshImage if (path / "image" / "mesh.json").exists() else Image).load(path / "image")
     try:
         model = json.loads((path / "model.json").read_text())
         if model["format"] != FORMAT or model["version"] != VERSION:
@@ -75,12 +77,13 @@ def open_compiled(directory: str | Path) -> Compiled:
             edges=[Edge(**_tuples(item), **_arrays(arrays, f"e{i}.")) for i, item in enumerate(described["edges"])])
         ports = {side: [Port(**_tuples(port)) for port in model[side]] for side in ("inputs", "outputs")}
         return Compiled(
-            config=image.config, program=program, image=image, inputs=ports["inputs"], outputs=ports["outputs"],
+            config=image.config, lowered=program, image=image, inputs=ports["inputs"], outputs=ports["outputs"],
             places={name: Value(shape=tuple(value["shape"]), parts=tuple(Part(**part) for part in value["parts"]))
                     for name, value in model["places"].items()},
             scales={name: Scale(**scale) for name, scale in model["scales"].items()},
             layers=[LayerReport(**_tuples(layer)) for layer in model["layers"]],
-            sums=[SumReport(**_tuples(item)) for item in model["sums"]])
+            sums=[SumReport(**_tuples(item)) for item in model["sums"]],
+            loads={(tuple(source), tuple(to)): events for source, to, events in model["loads"]})
     except (OSError, ValueError, KeyError, TypeError, AttributeError, zipfile.BadZipFile) as error:
         raise ImageError(f"no compiled model in '{path}': {type(error).__name__}: {error}") from error
 

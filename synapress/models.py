@@ -8,38 +8,43 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from golden import dense
+from golden import network
 from golden.config import CoreConfig
+from golden.cycles import layer_cycles
 from golden.errors import NetworkError
 from golden.program import Program
-from mapper import Image, compile_network
-from mapper.errors import ModelError
+from golden.work import EdgeWork, places
+from mapper import Image, MeshImage, build_image, compile_mesh, legalise, lower
+from mapper.errors import ModelError, RuleError
 from mapper.frontend.fuse import fuse
 from mapper.frontend.layers import FloatLayers, Value, assemble
 from mapper.frontend.model import Model
 from mapper.frontend.tensor import Port
 from mapper.quantize import LayerReport, Options, quantise
+from mapper.routes import Link, link_loads
 from mapper.scales import Scale
 from mapper.sums import SumReport, sums
 
 Maps = dict[str, npt.NDArray[Any]]
-ENGINES = ("golden", "rtl")
+ENGINES = ("fast", "golden", "rtl")
 HDF5 = b"\x89HDF\r\n\x1a\n"
 
 
 @dataclass(kw_only=True)
 class Compiled:
-    """A model on one core: the program, its memory image, and what its integers mean."""
+    """A model on one core or on a mesh of them: the program, the memory images, and what its integers mean."""
 
     config: CoreConfig
-    program: Program
-    image: Image
+    lowered: Program
+    """One population per layer, one edge per branch (`mapper.lower`)."""
+    image: Image | MeshImage
     inputs: list[Port]
     outputs: list[Port]
     places: dict[str, Value]
@@ -47,11 +52,27 @@ class Compiled:
     scales: dict[str, Scale]
     layers: list[LayerReport] = field(default_factory=list)
     sums: list[SumReport] = field(default_factory=list)
+    loads: dict[Link, int] = field(default_factory=dict)
+    """On a mesh: estimated events per frame by link, see `mapper.routes.link_loads`."""
+
+    @cached_property
+    def program(self) -> Program:
+        """With edges as descriptors express them (`mapper.legalise`); on a mesh, as if a core were large enough."""
+        return legalise(self.lowered, self.config)
+
+    @property
+    def images(self) -> list[Image]:
+        return [self.image] if isinstance(self.image, Image) else list(self.image.images.values())
+
+    @property
+    def words(self) -> int:
+        """Memory words of all cores."""
+        return sum(len(image) for image in self.images)
 
     def to_json(self) -> dict[str, Any]:
         """The report: per layer step, signal-to-noise ratios, states and whether the sums fit."""
         verdicts = {item.population: item.to_json() for item in self.sums}
-        return {"config": self.config.name, "words": len(self.image), "layers": [
+        return {"config": self.config.name, "cores": len(self.images), "words": self.words, "layers": [
             layer.to_json() | {"sums": verdicts.get(layer.layer, {}).get("verdict")} for layer in self.layers]}
 
 
@@ -64,6 +85,9 @@ class LayerCount:
     """Neurons that fired."""
     operations: int
     """Synaptic operations of the events that came in."""
+    cycles: int | None = None
+    """Of ESU and neuron update for these events, by the cycle model (`golden.cycles`), if asked for: the layer alone on
+    a core."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,9 +101,13 @@ class Simulated:
     counts: dict[str, LayerCount]
     """By population."""
     maps: Maps
-    """Integers (N, D, W, H) of every population (engine `golden`) or of the outputs (`rtl`)."""
+    """Integers (N, D, W, H) of every population (engine `fast`) or of the outputs."""
     counters: dict[str, int] | None = None
-    """Of the RTL."""
+    """Of the golden cores, or the RTL."""
+
+    @property
+    def frames(self) -> int:
+        return len(next(iter(self.maps.values())))
 
 
 def load(path: str | Path, *, constants: Mapping[str, npt.ArrayLike] | None = None) -> Model:
@@ -144,53 +172,73 @@ def _own_calibration(model: Model, layers: FloatLayers) -> dict[str, Any]:
 def compile(
     model: Model, *, config: CoreConfig | str = "grai_vip",
     calibration: npt.ArrayLike | Mapping[str, npt.ArrayLike] | None = None, options: Options | None = None,
+    mesh: tuple[int, int] | bool | None = None,
 ) -> Compiled:
-    """Quantise a model and map it onto one core.
+    """Quantise a model and map it onto cores.
 
     Args:
         config: a configuration, a preset's name or a JSON file.
         calibration: typical inputs in the layout of the file, by input name, or one array for the only input; a model
             that is quantised already needs none.
         options: how to quantise.
+        mesh: columns and rows; True: the smallest mesh that holds it; False: one core; None: one core if it fits, else
+            the smallest mesh.
 
     Raises:
         ModelError: the model or the calibration cannot be taken.
-        MappingError: it does not fit the core; the message names layer, rule, needed, available and what would help.
+        MappingError: it does not fit the cores; the message names layer, rule, needed, available and what would help.
     """
     config = _config(config)
     layers = fuse(model.graph)
     maps = _own_calibration(model, layers) if calibration is None else _arrays(model.inputs, calibration, "calibration")
     quantised = quantise(layers, maps, config, options)
-    program, image = compile_network(quantised.network, config, measured=quantised.measured)
+    lowered = lower(quantised.network)
+    program = legalise(lowered, config)
+    image: Image | MeshImage | None = None
+    loads: dict[Link, int] = {}
+    if mesh is None or mesh is False:
+        try:
+            image = build_image(program, config, measured=quantised.measured)
+        except RuleError:
+            if mesh is False:
+                raise
+    if image is None:
+        _, placed, image = compile_mesh(quantised.network, config, mesh if isinstance(mesh, tuple) else None)
+        loads = link_loads(placed.links, placed.size)
     return Compiled(
-        config=config, program=program, image=image, inputs=model.inputs, outputs=model.outputs,
+        config=config, lowered=lowered, image=image, inputs=model.inputs, outputs=model.outputs,
         places={port.node: layers.outputs[port.node] for port in model.outputs}, scales=quantised.scales,
-        layers=quantised.report, sums=sums(program, config, measured=quantised.measured))
+        layers=quantised.report, sums=sums(program, config, measured=quantised.measured), loads=loads)
 
 
 def simulate(
-    compiled: Compiled, inputs: npt.ArrayLike | Mapping[str, npt.ArrayLike], *, engine: str = "golden"
+    compiled: Compiled, inputs: npt.ArrayLike | Mapping[str, npt.ArrayLike], *, engine: str = "fast",
+    cycles: bool = False,
 ) -> Simulated:
     """Run frames.
 
     Args:
         inputs: real values in the layout of the file (or the file's integers, where its inputs are integers).
-        engine: `golden`, the dense evaluation that the event-driven models are held to; or `rtl`, the Verilog, which is
-            compared with the golden core on the way.
+        engine: `fast`, the whole-network model; `golden`, event by event from the memory images, on one core or the
+            mesh; `rtl`, the Verilog of one core. Whichever is asked for is compared with those before it.
+        cycles: tell the cycles of each layer, too, by the cycle model; takes some seconds a frame for large models.
 
     Raises:
-        NetworkError: an input is missing or of the wrong shape.
-        ToolError: RTL and golden core differ, or there is no simulator.
+        NetworkError: an input is missing or of the wrong shape, or RTL is asked for of more than one core.
+        ToolError: the engines differ, or there is no simulator.
     """
     if engine not in ENGINES:
-        raise NetworkError(f"engine '{engine}': there are {' and '.join(ENGINES)}")
+        raise NetworkError(f"engine '{engine}': there are {', '.join(ENGINES)}")
     real = _arrays(compiled.inputs, inputs, "inputs")
     integers = {node: compiled.scales[node].integers(values) for node, values in real.items()}
-    results = dense.run(compiled.program, integers, compiled.config)
+    results = network.run(compiled.program, integers, compiled.config)
     maps: Maps = {name: result.outputs for name, result in results.items()}
+    counts = _counts(compiled, maps, cycles)
     counters = None
-    if engine == "rtl":
-        maps, counters = _rtl(compiled, integers, maps)
+    if engine != "fast":
+        from synapress import engines
+
+        maps, counters = (engines.rtl if engine == "rtl" else engines.golden)(compiled.image, integers, maps)
     outputs, numbers = {}, {}
     for port in compiled.outputs:
         value = compiled.places[port.node]
@@ -199,27 +247,22 @@ def simulate(
         outputs[port.name] = whole
         numbers[port.name] = (port.from_maps(assemble(value, maps)) if port.scale is None
                               else np.rint(whole / port.scale) + port.zero_point).astype(np.int64)
-    return Simulated(outputs=outputs, integers=numbers, counts=_counts(compiled.program, results), maps=maps,
+    return Simulated(outputs=outputs, integers=numbers, counts=counts, maps=maps,
                      counters=counters)
 
 
-def _rtl(compiled: Compiled, integers: Maps, golden: Maps) -> tuple[Maps, dict[str, int]]:
-    from golden.errors import ToolError
-    from synapress.run import simulate_image
-
-    run = simulate_image(compiled.image, integers)
-    wrong = list(run.comparison.differences)
-    wrong += [f"output '{name}' differs from the dense evaluation" for name, array in run.outputs.items()
-              if not np.array_equal(array, golden[name])]
-    if wrong:
-        raise ToolError(f"RTL and golden model differ: {'; '.join(wrong[:3])}")
-    return dict(run.outputs), run.counters
-
-
-def _counts(program: Program, results: Mapping[str, dense.Result]) -> dict[str, LayerCount]:
-    operations = dense.synaptic_operations(program, {name: result.outputs for name, result in results.items()})
-    return {population.name: LayerCount(
-        neurons=int(np.prod(population.shape)), events=int(np.count_nonzero(results[population.name].outputs)),
-        operations=sum(operations[edge.name] for edge in program.edges_into(population.name)))
-        for population in program.populations}
-
+def _counts(compiled: Compiled, maps: Maps, cycles: bool) -> dict[str, LayerCount]:
+    """The work of all frames by population."""
+    program, config, found = compiled.program, compiled.config, {}
+    where = places(compiled.image.manifest) if isinstance(compiled.image, Image) else None
+    for population in program.populations:
+        name, edges = population.name, program.edges_into(population.name)
+        took = sum(
+            layer_cycles(program, name, {edge.source: maps[edge.source][number] for edge in edges}, config,
+                         places=where).busy
+            for number in range(len(maps[name]))) if cycles and edges else None
+        found[name] = LayerCount(
+            neurons=int(np.prod(population.shape)), events=int(np.count_nonzero(maps[name])), cycles=took,
+            operations=sum(EdgeWork.of(edge, program.population(edge.source), population, config).counts(
+                maps[edge.source]).synapses for edge in edges))
+    return found

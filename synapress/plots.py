@@ -166,3 +166,27 @@ def mesh_picture(path: Path, *, title: str, size: tuple[int, int], host: tuple[i
     axis.legend(handles, categories, fontsize=7, ncols=len(categories), loc="upper center",
                 bbox_to_anchor=(0.5, 0.0), frameon=False)
     _save(figure, path)
+
+
+def layer_picture(path: Path, *, layers: Sequence[str], bars: Mapping[str, Sequence[float]], label: str,
+                  log: bool = False) -> None:
+    """Quantities side by side for each layer.
+
+    Args:
+        path: PNG or SVG.
+        bars: quantity → one number per layer.
+        label: of the axis.
+    """
+    pyplot = _figure()
+    figure, axis = pyplot.subplots(figsize=(min(24, max(6, 2 + 0.45 * len(layers))), 3), constrained_layout=True)
+    width = 0.8 / max(1, len(bars))
+    for number, (name, values) in enumerate(bars.items()):
+        axis.bar(np.arange(len(layers)) + (number - (len(bars) - 1) / 2) * width, values, width=width, label=name,
+                 color=COLOURS[number])
+    axis.set_xticks(range(len(layers)), layers, rotation=90, fontsize=7)
+    axis.set_ylabel(label)
+    if log:
+        axis.set_yscale("symlog")
+    axis.legend(fontsize=8, frameon=False, ncols=len(bars))
+    axis.spines[["top", "right"]].set_visible(False)
+    _save(figure, path)

@@ -1,6 +1,7 @@
 """Trained models through the public interface and the command line."""
 
 import dataclasses
+import re
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from examples.digits.data import load_digits
 from golden.core import Core
 from golden.errors import ImageError, NetworkError
 from golden.host import decode, encode, run_frame
-from mapper.errors import ModelError
+from mapper.errors import ModelError, RuleError
 from mapper.frontend.onnx_reader import read_onnx
 from synapress.cli import app
 from synapress.model_files import open_compiled, save_compiled
@@ -83,7 +84,42 @@ def test_rtl_gives_the_same_integers(name: str, tmp_path: Path, seed: int) -> No
     golden, rtl = (synapress.simulate(made, x[:1], engine=engine) for engine in ("golden", "rtl"))
     for name, array in golden.integers.items():
         np.testing.assert_array_equal(rtl.integers[name], array)
-    assert rtl.counters is not None and rtl.counters["values_out"] > 0
+    assert golden.counters is not None and rtl.counters is not None
+    assert rtl.counters["values_out"] == golden.counters["values_out"] > 0
+
+
+def test_a_model_too_large_for_a_core_goes_to_a_mesh(tmp_path: Path, seed: int) -> None:
+    """Event by event on the golden mesh, as the fast model; saved and opened again."""
+    rng = np.random.default_rng(seed)
+    onnx.save(TOPOLOGIES["residual"](rng), tmp_path / "model.onnx")
+    model = synapress.load(tmp_path / "model.onnx")
+    shape = model.inputs[0].shape
+    x = rng.normal(0, 1, (40, *shape))
+    small = dataclasses.replace(synapress.CoreConfig(), name="small", address_bits=10)
+    with pytest.raises(RuleError, match="rule 'memory'"):
+        synapress.compile(model, config=small, calibration=x, mesh=False)
+    made = synapress.compile(model, config=small, calibration=x)
+    assert len(made.images) > 1 and made.loads
+    assert synapress.compile(model, config="grai_vip", calibration=x).images[0].config.name == "grai_vip"
+    save_compiled(made, tmp_path / "out")
+    fast, golden = (synapress.simulate(item, x[:2], engine=engine, cycles=True) for item, engine in (
+        (made, "fast"), (open_compiled(tmp_path / "out"), "golden")))
+    for name, array in fast.integers.items():
+        np.testing.assert_array_equal(golden.integers[name], array)
+    assert golden.counters is not None
+    assert golden.counters["synapses"] == sum(count.operations for count in fast.counts.values())
+    assert fast.counts == golden.counts
+    with pytest.raises(NetworkError, match="engine 'rtl' runs one core"):
+        synapress.simulate(made, x[:1], engine="rtl")
+
+
+def test_cycles_of_the_layers_are_the_busy_cycles_of_the_core(tmp_path: Path, seed: int) -> None:
+    """A core that overlaps nothing but start-up: the sum of the layers is close to what its counters say."""
+    made, x, _ = compiled("plain", seed, tmp_path)
+    result = synapress.simulate(made, x[:1], engine="rtl", cycles=True)
+    assert result.counters is not None
+    total = sum(count.cycles or 0 for count in result.counts.values())
+    assert abs(total / result.counters["busy"] - 1) < 0.15
 
 
 def test_integer_inputs_and_outputs_are_those_of_the_file(tmp_path: Path, seed: int) -> None:
@@ -119,17 +155,26 @@ def test_a_folder_gives_the_same_model_back(tmp_path: Path, seed: int) -> None:
 def test_command_line(tmp_path: Path, seed: int) -> None:
     made, x, _ = compiled("plain", seed, tmp_path)
     np.save(tmp_path / "x.npy", x)
+    np.save(tmp_path / "labels.npy", np.zeros(len(x), int))
     folder, runner = str(tmp_path / "out"), CliRunner()
     for arguments, text in (
         (["compile", str(tmp_path / "plain.onnx"), "--calibration", str(tmp_path / "x.npy"), "-o", folder], "SQNR"),
         (["report", folder], "states"),
-        (["simulate", folder, "-i", str(tmp_path / "x.npy"), "-o", str(tmp_path / "y.npz")], "synaptic operations"),
+        (["report", folder, "-i", str(tmp_path / "x.npy"), "--labels", str(tmp_path / "labels.npy"), "-o",
+          str(tmp_path / "page.html")], "accuracy"),
+        (["simulate", folder, "-i", str(tmp_path / "x.npy"), "-o", str(tmp_path / "y.npz")], "SOP"),
     ):
         done = runner.invoke(app, arguments)
         assert done.exit_code == 0, done.output
         assert text in done.output
     with np.load(tmp_path / "y.npz") as file:
         assert file[made.outputs[0].name].shape == (2, 5)
+    page = (tmp_path / "page.html").read_text()
+    assert page.count("<svg") == 4 and "http://" not in re.sub(r"xmlns[:a-z]*=\S+", "", page.split("</style>")[0])
+    for title in ("Network", "Accuracy against float", "Memory", "Mapping", "Work and sparsity"):
+        assert f">{title}" in page
+    done = runner.invoke(app, ["report", folder, "--labels", str(tmp_path / "labels.npy")])
+    assert done.exit_code == 1 and "give both" in str(done.exception)
 
 
 def test_mistakes_are_named(tmp_path: Path, seed: int) -> None:
@@ -138,8 +183,8 @@ def test_mistakes_are_named(tmp_path: Path, seed: int) -> None:
         synapress.simulate(made, {"y": x})
     with pytest.raises(ModelError, match="node 'x', rule 'input shape'"):
         synapress.simulate(made, x[:, :1])
-    with pytest.raises(NetworkError, match="engine 'fast'"):
-        synapress.simulate(made, x, engine="fast")
+    with pytest.raises(NetworkError, match="engine 'quick': there are fast, golden, rtl"):
+        synapress.simulate(made, x, engine="quick")
     with pytest.raises(ModelError, match="rule 'calibration'"):
         synapress.compile(synapress.load(tmp_path / "plain.onnx"))
     with pytest.raises(ModelError, match="rule 'file'"):

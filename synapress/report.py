@@ -1,0 +1,186 @@
+"""A compiled model as one HTML page: network, quantisation, memory, mapping, work, accuracy, area."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from golden.words import NeuronType
+from mapper import MeshImage
+from mapper.footprint import image_footprint
+from synapress import footprint, page, plots
+from synapress.area import AreaReport, CmosArea, FpgaArea, estimate
+from synapress.models import Compiled, Simulated
+from synapress.page import Section
+from synapress.tables import Sheet
+
+TYPES = {value: name.lower().replace("_", " ") for name, value in vars(NeuronType).items() if isinstance(value, int)}
+BLOCKS = ("peg", "esu", "core")
+BUSIEST = 12
+"""Links shown of a mesh."""
+
+
+def html(compiled: Compiled, *, simulated: Simulated | None = None, labels: npt.ArrayLike | None = None,
+         area: bool = False, progress: Callable[[str], None] = lambda _: None) -> str:
+    """The page.
+
+    Args:
+        simulated: a run, for the work of each layer; best with `cycles`.
+        labels: classes of the run's frames, for the accuracy of the first output.
+        area: estimate the area of the core, too (some seconds).
+        progress: called with what is being done.
+    """
+    progress("memory")
+    memory = footprint.account_program(compiled.lowered, compiled.config, progress=progress)
+    sections = [_network(compiled), quantisation_section(compiled), _memory(memory)]
+    progress("mapping")
+    sections.append(_mapping(compiled))
+    facts = [
+        ("configuration", compiled.config.name), ("cores", f"{len(compiled.images):,}"),
+        ("neurons", f"{sum(int(np.prod(item.shape)) for item in compiled.lowered.populations):,}"),
+        ("memory", footprint.size(sum(memory.image.values()))),
+        ("look-up tables instead", footprint.size(memory.totals[-1].total)),
+    ]
+    if compiled.layers:
+        facts.append(("SQNR of the last layer", f"{compiled.layers[-1].sqnr:.1f} dB"))
+    if simulated is not None:
+        sections.append(_work(simulated))
+        operations = sum(item.operations for item in simulated.counts.values())
+        facts.append(("SOP per frame", f"{operations / simulated.frames:,.0f}"))
+        if labels is not None:
+            facts.append(("accuracy", f"{accuracy(simulated, labels):.2%} of {simulated.frames:,}"))
+    if area:
+        reports = []
+        for block in BLOCKS:
+            for target in ("cmos", "xilinx"):
+                progress(f"area of {block}: {target}")
+                reports.append(estimate(block, compiled.config, target))
+        sections.append(_area(reports))
+    return page.render(compiled.lowered.name or "model", "Memory, work and accuracy of a compiled model. Figures that "
+                       "are estimates say by which model.", facts, sections)
+
+
+def accuracy(simulated: Simulated, labels: npt.ArrayLike) -> float:
+    """Share of the frames whose largest value of the first output is at the label."""
+    scores = next(iter(simulated.outputs.values()))
+    return float(np.mean(scores.reshape(len(scores), -1).argmax(axis=1) == np.asarray(labels).reshape(-1)))
+
+
+def _network(compiled: Compiled) -> Section:
+    program = compiled.lowered
+    sheet = Sheet(title="Populations", headings=("population", "shape", "neurons", "type", "from", "weights"),
+                  left=(0, 3, 4))
+    for population in program.populations:
+        edges = program.edges_into(population.name)
+        sheet.add_row(
+            population.name, " × ".join(map(str, population.shape)), f"{int(np.prod(population.shape)):,}",
+            "input" if population.name in program.inputs else TYPES[population.type],
+            ", ".join(f"{edge.source} {edge.weights.shape[2]}×{edge.weights.shape[3]}" for edge in edges),
+            f"{sum(edge.weights.size for edge in edges):,}")
+    return Section(title="Network", sheets=(sheet,))
+
+
+def quantisation_sheet(compiled: Compiled) -> Sheet:
+    """Per layer how fine the integers are, and whether the sums fit."""
+    sheet = Sheet(
+        title=f"Quantisation ({compiled.config.name})",
+        headings=("layer", "step", "SQNR dB", "own SQNR dB", "states", "weight levels", "sums"),
+        caption="SQNR: against the float model, on the calibration; own: what this layer adds. Sums: proved for any "
+                "input, or measured on the calibration.")
+    verdicts = {item.population: item.verdict for item in compiled.sums}
+    for layer in compiled.layers:
+        sheet.add_row(layer.layer, f"{layer.step:.4g}", f"{layer.sqnr:.1f}", f"{layer.own_sqnr:.1f}",
+                      f"{layer.states[0]:,} … {layer.states[1]:,}", str(layer.weight_levels),
+                      verdicts.get(layer.layer, ""))
+    return sheet
+
+
+def quantisation_section(compiled: Compiled) -> Section:
+    names = [layer.layer for layer in compiled.layers]
+    bars = {"SQNR": [layer.sqnr for layer in compiled.layers], "of this layer alone": [
+        layer.own_sqnr for layer in compiled.layers]}
+    finite = {name: [min(value, 80.0) for value in values] for name, values in bars.items()}
+    figures = (page.svg(lambda path: plots.layer_picture(path, layers=names, bars=finite, label="dB, at most 80")),)
+    return Section(title="Accuracy against float, layer by layer", figures=figures if names else (),
+                   sheets=(quantisation_sheet(compiled),))
+
+
+def _memory(report: footprint.Report) -> Section:
+    parts = footprint.picture_parts(report)
+    return Section(title="Memory", sheets=tuple(footprint.tables(report)),
+                   figures=(page.svg(lambda path: plots.footprint_picture(path, **parts)),))
+
+
+def _mapping(compiled: Compiled) -> Section:
+    image, room = compiled.image, compiled.config.memory_words
+    cores = list(image.images.items()) if isinstance(image, MeshImage) else [((0, 0), image)]
+    sheet = Sheet(title="Cores", headings=("core", *footprint.IMAGE_PARTS, "words in use", "populations"), left=(0, 6),
+                  caption="Shares of the core's memory.")
+    fill: dict[tuple[int, int], dict[str, float]] = {}
+    labels = {}
+    for place, item in cores:
+        found = image_footprint(item)
+        whole = room * found.word_bytes
+        fill[place] = {part: sum(found.bytes[name] for name in names) / whole
+                       for part, names in footprint.IMAGE_PARTS.items()}
+        populations = [entry["name"] for entry in item.manifest["population_table"]]
+        labels[place] = "\n".join(populations[:3])
+        shares = [*fill[place].values(), found.total_words / room]
+        sheet.add_row(str(place), *(f"{share:.1%}" for share in shares),
+                      ", ".join(populations[:4]) + (f" and {len(populations) - 4} more" if populations[4:] else ""))
+    size = image.size if isinstance(image, MeshImage) else (1, 1)
+    host = image.host if isinstance(image, MeshImage) else (0, -1)
+    sheets = [sheet]
+    if compiled.loads:
+        sheets.append(_links(compiled.loads, host))
+    return Section(title="Mapping", sheets=tuple(sheets), figures=(page.svg(lambda path: plots.mesh_picture(
+        path, title=f"{len(cores)} of {size[0]} × {size[1]} cores", size=size, host=host, fill=fill, labels=labels,
+        links=compiled.loads)),))
+
+
+def _links(loads: Mapping[Any, int], host: tuple[int, int]) -> Sheet:
+    sheet = Sheet(title=f"The busiest of {len(loads)} links in use", headings=("from", "to", "events per frame"),
+                  caption="Estimate: every neuron with a synapse on an axon fires once; routes along x, then y.")
+    for link, events in list(loads.items())[:BUSIEST]:
+        sheet.add_row(*("host" if end == host else str(end) for end in link), f"{events:,}")
+    return sheet
+
+
+def work_sheet(simulated: Simulated) -> Sheet:
+    """Events, synaptic operations and cycles of each layer, per frame."""
+    frames = simulated.frames
+    timed = any(count.cycles is not None for count in simulated.counts.values())
+    sheet = Sheet(
+        title=f"Work per frame (mean of {frames:,})",
+        headings=("population", "neurons", "events", "silent", "SOP", *(("cycles", "SOP per cycle") if timed else ())),
+        caption="Cycles: of ESU and neuron update for the events that come in, the layer alone on a core, by the cycle "
+                "model." if timed else "")
+    for name, count in simulated.counts.items():
+        cycles = () if not timed else ("", "") if not count.cycles else (
+            f"{count.cycles / frames:,.0f}", f"{count.operations / count.cycles:.2f}")
+        silent = 1 - count.events / (frames * count.neurons)
+        sheet.add_row(name, f"{count.neurons:,}", f"{count.events / frames:,.1f}", f"{silent:.1%}",
+                      f"{count.operations / frames:,.0f}", *cycles)
+    return sheet
+
+
+def _work(simulated: Simulated) -> Section:
+    counts, frames = simulated.counts, simulated.frames
+    bars = {"events": [count.events / frames for count in counts.values()],
+            "SOP": [count.operations / frames for count in counts.values()]}
+    if any(count.cycles for count in counts.values()):
+        bars["cycles"] = [(count.cycles or 0) / frames for count in counts.values()]
+    return Section(title="Work and sparsity", sheets=(work_sheet(simulated),), figures=(page.svg(
+        lambda path: plots.layer_picture(path, layers=list(counts), bars=bars, label="per frame", log=True)),))
+
+
+def _area(reports: Sequence[AreaReport]) -> Section:
+    sheet = Sheet(title="Area, estimated", headings=("block", "transistors", "SRAM transistors", "LUTs", "flip-flops"))
+    for block in BLOCKS:
+        cmos = next(item for item in reports if isinstance(item, CmosArea) and item.top == block)
+        fpga = next(item for item in reports if isinstance(item, FpgaArea) and item.top == block)
+        sheet.add_row(block, f"{cmos.transistors:,}", f"{cmos.sram_transistors:,}", f"{fpga.luts:,}",
+                      f"{fpga.flip_flops:,}")
+        sheet.caption = f"{cmos.model}. {fpga.model}."
+    return Section(title="Area", sheets=(sheet,))
