@@ -75,6 +75,12 @@ def demo_picture(path: Path, *, images: npt.NDArray[np.uint8], labels: Sequence[
     _save(figure, path)
 
 
+def _legend(axis, handles: Mapping[str, object]) -> None:  # type: ignore[no-untyped-def]
+    """Above the axis, at the right, where nothing is drawn."""
+    axis.legend(handles.values(), handles.keys(), fontsize=8, ncols=len(handles), frameon=False, loc="lower right",
+                bbox_to_anchor=(1, 1), borderaxespad=0.2)
+
+
 def _save(figure, path: Path) -> None:  # type: ignore[no-untyped-def]
     """Write a PNG or SVG, by the suffix, the same bytes every time."""
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -108,7 +114,7 @@ def footprint_picture(path: Path, *, network: str, layers: Sequence[str],
         axis.spines[["top", "right"]].set_visible(False)
     handles = {label: handle for axis in axes[:, 0]
                for handle, label in zip(*axis.get_legend_handles_labels(), strict=True)}
-    axes[0, 0].legend(handles.values(), handles.keys(), fontsize=8, ncols=len(handles), frameon=False)
+    _legend(axes[0, 0], handles)
     axes[-1, 0].set_xticks(range(len(layers)), layers, rotation=90, fontsize=7)
     axes[-1, 0].set_xlim(-0.6, len(layers) - 0.4)
     _save(figure, path)
@@ -161,7 +167,8 @@ def mesh_picture(path: Path, *, title: str, size: tuple[int, int], host: tuple[i
     axis.set_ylim(max(size[1] - 0.5, host[1] + 0.5), min(-0.5, host[1] - 0.5))
     axis.set_aspect("equal")
     axis.axis("off")
-    axis.set_title(f"{title}\narrows: events per frame over each link, at most {most:,}", fontsize=9)
+    arrows = f"\narrows: events per frame over each link, at most {most:,}" if links else ""
+    axis.set_title(title + arrows, fontsize=9)
     handles = [Rectangle((0, 0), 1, 1, color=COLOURS[number % len(COLOURS)]) for number in range(len(categories))]
     axis.legend(handles, categories, fontsize=7, ncols=len(categories), loc="upper center",
                 bbox_to_anchor=(0.5, 0.0), frameon=False)
@@ -187,6 +194,6 @@ def layer_picture(path: Path, *, layers: Sequence[str], bars: Mapping[str, Seque
     axis.set_ylabel(label)
     if log:
         axis.set_yscale("symlog")
-    axis.legend(fontsize=8, frameon=False, ncols=len(bars))
+    _legend(axis, dict(zip(*axis.get_legend_handles_labels()[::-1], strict=True)))
     axis.spines[["top", "right"]].set_visible(False)
     _save(figure, path)

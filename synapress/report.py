@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from golden.words import NeuronType
 from mapper import MeshImage
-from mapper.footprint import image_footprint
+from mapper.footprint import STATE_BYTES, image_footprint
 from synapress import footprint, page, plots
 from synapress.area import AreaReport, CmosArea, FpgaArea, estimate
 from synapress.models import Compiled, Simulated
@@ -38,7 +38,7 @@ def html(compiled: Compiled, *, simulated: Simulated | None = None, labels: npt.
     sections.append(_mapping(compiled))
     facts = [
         ("configuration", compiled.config.name), ("cores", f"{len(compiled.images):,}"),
-        ("neurons", f"{sum(int(np.prod(item.shape)) for item in compiled.lowered.populations):,}"),
+        ("neurons", f"{sum(layer.techniques['LUT'].neurons for layer in memory.layers) // STATE_BYTES:,}"),
         ("memory", footprint.size(sum(memory.image.values()))),
         ("look-up tables instead", footprint.size(memory.totals[-1].total)),
     ]
