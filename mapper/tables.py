@@ -37,8 +37,10 @@ def value_table(
 def mean_scale(count: int) -> tuple[int, int]:
     """Multiplier and shift that divide a sum of `count` values by `count`.
 
-    The multiplier is rounded up, so that halves of non-negative means round up as in exact arithmetic: for uint8 values
-    the result is exact up to windows of 64, and never more than one off beyond.
+    Counts of 2**k divide exactly, halves to even. For others 1 / count has no finite binary fraction: the multiplier
+    is rounded up, so that the result is the nearest integer up to counts of 64 of 9-bit values, and one of the two
+    neighbours beyond. Odd counts have no halves; those of even ones are seen from the other side of 0, and go away from
+    it.
     """
     shift = (count - 1).bit_length()
     if count == 1 << shift:
