@@ -16,7 +16,7 @@ def value_table(
     function: Callable[[npt.NDArray[Any]], npt.ArrayLike], *, scale: float, result_scale: float,
     value_bits: int = 9, low: int | None = None, high: int | None = None,
 ) -> IntArray:
-    """The `table` of a layer: result = function(value · scale) / result_scale, half rounded up, clipped to [low, high].
+    """The `table` of a layer: result = function(value · scale) / result_scale, half to even, clipped to [low, high].
 
     Args:
         function: of an array of real numbers, e.g. `numpy.tanh`.
@@ -30,7 +30,7 @@ def value_table(
     """
     half = 1 << (value_bits - 1)
     exact = np.asarray(function(np.arange(-half, half) * scale), np.float64) / result_scale
-    return np.clip(np.floor(exact + 0.5), -half if low is None else low, half - 1 if high is None else high).astype(
+    return np.clip(np.rint(exact), -half if low is None else low, half - 1 if high is None else high).astype(
         np.int64)
 
 
