@@ -89,8 +89,8 @@ class Requantise(wiring.Component):
         shift, fires = register(shift, "shift_product"), register(fires, "fires_product")
 
         # Two bits of the shift at a time, from the top. Bits that can no longer come down to the state only matter if
-        # they differ from the sign: then it is beyond all bounds. One bit below the binary point is kept, and whether any
-        # below that one was set: between two integers, their half is told from what is above it.
+        # they differ from the sign: then it is beyond all bounds. One bit below the binary point is kept, and `sticky`:
+        # whether any lower one was set, so that it is more than a half.
         negative, rest, beyond, sticky = product[-1], Cat(0, product[:-1]), Value.cast(0), Value.cast(0)
         for digit in reversed(range(0, config.shift_bits, 2)):
             amount, below = shift[digit:digit + 2], Cat(rest, negative)

@@ -133,7 +133,7 @@ def test_evaluate_by_hand() -> None:
     def y(state: int, bias: int = 0, multiplier: int = 1, shift: int = 0, saturation: int = Saturation.FULL) -> int:
         return int(evaluate(state, bias, multiplier, shift, saturation, GRAI_VIP))
 
-    assert [y(n, shift=1) for n in (-5, -3, -2, -1, 0, 1, 2, 3, 5)] == [-2, -2, -1, 0, 0, 0, 1, 2, 2]  # half goes to even
+    assert [y(n, shift=1) for n in (-5, -3, -2, -1, 0, 1, 2, 3, 5)] == [-2, -2, -1, 0, 0, 0, 1, 2, 2]  # to even
     assert [y(n, shift=2) for n in (-7, -6, -5, 5, 6, 7)] == [-2, -2, -1, 1, 2, 2]
     assert [y(n) for n in (-300, -256, 255, 300)] == [-256, -256, 255, 255]
     assert [y(n, saturation=Saturation.RELU) for n in (-1, 0, 255, 256)] == [0, 0, 255, 255]

@@ -117,9 +117,9 @@ def by_onnxruntime(model: onnx.ModelProto, x: np.ndarray) -> dict[str, np.ndarra
 
 
 def by_onnx_in_float64(model: onnx.ModelProto, x: np.ndarray) -> dict[str, np.ndarray]:
-    """A QDQ file by onnx's own evaluator, every float in float64: sums of 8-bit integers times float32 scales are exact.
+    """A QDQ file by onnx's own evaluator, all floats in float64: sums of 8-bit integers times float32 scales are exact.
 
-    In float32, as by onnxruntime, a tie is mostly missed by the rounding of these products.
+    In float32, as by onnxruntime, the rounding of these products often misses a tie.
     """
     wide = onnx.ModelProto.FromString(model.SerializeToString())
     for item in wide.graph.initializer:
