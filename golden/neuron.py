@@ -137,12 +137,19 @@ def spike_one(
 
 
 def shift_rounded(value: int, shift: int) -> int:
-    """value / 2**shift, half rounded up."""
-    return (value + (1 << (shift - 1) if shift else 0)) >> shift
+    """value / 2**shift, rounded to the nearest integer, half to even as in IEEE 754 and ONNX."""
+    half = 1 << shift >> 1
+    rounded = (value + half) >> shift
+    tie = shift > 0 and value & ((1 << shift) - 1) == half
+    return rounded - (rounded & 1) if tie else rounded
 
 
-def _shift_rounded(values: IntArray, shift: IntArray) -> IntArray:
-    return np.asarray((values + np.where(shift > 0, np.left_shift(1, np.maximum(shift - 1, 0)), 0)) >> shift)
+def shift_rounded_array(values: IntArray, shift: IntArray) -> IntArray:
+    """`shift_rounded` for int64 arrays of values in [-2**62, 2**62) and shifts up to 63."""
+    half = np.where(shift > 0, np.left_shift(1, np.maximum(shift - 1, 0)), 0)
+    rounded = (values + half) >> shift
+    tie = (half > 0) & (values & (half | (half - 1)) == half)
+    return np.asarray(rounded - (tie & (rounded & 1)))
 
 
 def evaluate(
@@ -155,9 +162,9 @@ def evaluate(
     t = state + bias, or with a product type a · b + bias, where A lies in the state's low `operand_bits` bits and B in
     as many above; a signed A takes one from B's bits where it is negative. Then
 
-    y = saturate((t · factor + round) >> shift) with factor = slope where `leaky` is set and t < 0, else the multiplier,
-    and round = 1 << (shift - 1), or 0 for shift 0: half is rounded up (towards +infinity). Of a slope the low
-    multiplier_bits + 1 bits count. With saturation TABLE, y is the table's entry y + 2**(value_bits - 1).
+    y = saturate(round(t · factor / 2**shift)) with factor = slope where `leaky` is set and t < 0, else the multiplier;
+    to the nearest integer, half to even. Of a slope the low multiplier_bits + 1 bits count. With saturation TABLE, y is
+    the table's entry y + 2**(value_bits - 1).
 
     No step wraps: the widest product has 34 + 25 bits plus a rounding bit below 2**62, so int64 is exact. A neuron
     fires where y is not zero; its state is then cleared either way. For SPIKING see `spike`.
@@ -172,7 +179,7 @@ def evaluate(
     if leaky.any():
         factor = np.where((leaky != 0) & (biased < 0), wrap_array(slope, config.multiplier_bits + 1), multiplier)
     low, high = Saturation.bounds(saturation, config.value_bits)
-    values = np.clip(_shift_rounded(biased * factor, shift), low, high)
+    values = np.clip(shift_rounded_array(biased * factor, shift), low, high)
     if saturation == Saturation.TABLE:
         if table is None:
             raise ValueError("saturation TABLE needs a table")
@@ -197,8 +204,8 @@ def spike(
 
     In this order: integrate, u = state + bias; fire where u >= threshold, which is the slope field (signed, its low
     state_bits + 1 bits); reset, for those that fire, u - threshold or 0 (`Reset`); leak, for the next timestep,
-    (u · multiplier + round) >> shift, half rounded up, clipped to the state's range. Multiplier 1 and shift 0 do not
-    leak: IF; others are LIF. `leaky` does not matter.
+    u · multiplier / 2**shift, rounded to nearest, half to even, clipped to the state's range. Multiplier 1 and shift 0
+    do not leak: IF; others are LIF. `leaky` does not matter.
     """
     state, bias, multiplier, shift, slope = (
         np.asarray(array, np.int64) for array in (state, bias, multiplier, shift, slope))
@@ -207,7 +214,7 @@ def spike(
     fires = potential >= threshold
     potential = np.where(fires, 0 if reset & 1 == Reset.ZERO else potential - threshold, potential)
     half = 1 << (config.state_bits - 1)
-    return fires.astype(np.int64), np.clip(_shift_rounded(potential * multiplier, shift), -half, half - 1)
+    return fires.astype(np.int64), np.clip(shift_rounded_array(potential * multiplier, shift), -half, half - 1)
 
 
 # -- value tables ------------------------------------------------------------------------------

@@ -2,7 +2,8 @@
 
 Feature maps are (D, W, H): channels, columns, rows. Weights are W[c, i, j, k]: destination channel, source channel
 within its group, column tap, row tap. A layer sums its branches and evaluates, per channel,
-saturate(((sum + bias) · multiplier + round) >> shift), see docs/architecture.md; `Evaluation` has what can differ.
+saturate(round((sum + bias) · multiplier / 2**shift)), half to even (docs/architecture.md); `Evaluation` has what can
+differ.
 """
 
 from collections.abc import Sequence
@@ -288,7 +289,7 @@ class Network:
         """Leaky integrate-and-fire neurons, which keep their state from timestep to timestep and fire 1.
 
         In each timestep: u += inputs + bias; those with u >= threshold fire, and u -= threshold, or u = 0 with `reset`
-        "zero"; then u leaks: (u · multiplier + round) >> shift. By default it does not: integrate-and-fire.
+        "zero"; then u leaks: u · multiplier / 2**shift, half to even. By default it does not: integrate-and-fire.
 
         Args:
             sources, scales, shifts: as of `add`: layers, or any convolutions by `branch`.

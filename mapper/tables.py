@@ -16,7 +16,7 @@ def value_table(
     function: Callable[[npt.NDArray[Any]], npt.ArrayLike], *, scale: float, result_scale: float,
     value_bits: int = 9, low: int | None = None, high: int | None = None,
 ) -> IntArray:
-    """The `table` of a layer: result = function(value · scale) / result_scale, half rounded up, clipped to [low, high].
+    """The `table` of a layer: result = function(value · scale) / result_scale, half to even, clipped to [low, high].
 
     Args:
         function: of an array of real numbers, e.g. `numpy.tanh`.
@@ -30,15 +30,17 @@ def value_table(
     """
     half = 1 << (value_bits - 1)
     exact = np.asarray(function(np.arange(-half, half) * scale), np.float64) / result_scale
-    return np.clip(np.floor(exact + 0.5), -half if low is None else low, half - 1 if high is None else high).astype(
+    return np.clip(np.rint(exact), -half if low is None else low, half - 1 if high is None else high).astype(
         np.int64)
 
 
 def mean_scale(count: int) -> tuple[int, int]:
     """Multiplier and shift that divide a sum of `count` values by `count`.
 
-    The multiplier is rounded up, so that halves of non-negative means round up as in exact arithmetic: for uint8 values
-    the result is exact up to windows of 64, and never more than one off beyond.
+    Counts of 2**k divide exactly, halves to even. For others 1 / count has no finite binary fraction: the multiplier
+    is rounded up, so that the result is the nearest integer up to counts of 64 of 9-bit values, and one of the two
+    neighbours beyond. Odd counts have no halves; those of even ones are seen from the other side of 0, and go away from
+    it.
     """
     shift = (count - 1).bit_length()
     if count == 1 << shift:

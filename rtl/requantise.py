@@ -12,7 +12,7 @@ from rtl.words import struct
 
 
 class Requantise(wiring.Component):
-    """A state to a value: saturate((t · factor + round) >> shift), half rounded up (`golden.neuron.evaluate`).
+    """A state to a value: saturate(round(t · factor / 2**shift)), half to even (`golden.neuron.evaluate`).
 
     t is state + bias, or of a product a · b + bias; the factor is the slope where `leaky` is set and t < 0, else the
     multiplier. SPIKING neurons compare t with the threshold instead, which takes the slope's place, and the product
@@ -89,10 +89,13 @@ class Requantise(wiring.Component):
         shift, fires = register(shift, "shift_product"), register(fires, "fires_product")
 
         # Two bits of the shift at a time, from the top. Bits that can no longer come down to the state only matter if
-        # they differ from the sign: then it is beyond all bounds. One bit below the binary point is kept.
-        negative, rest, beyond = product[-1], Cat(0, product[:-1]), Value.cast(0)
+        # they differ from the sign: then it is beyond all bounds. One bit below the binary point is kept, and `sticky`:
+        # whether any lower one was set, so that it is more than a half.
+        negative, rest, beyond, sticky = product[-1], Cat(0, product[:-1]), Value.cast(0), Value.cast(0)
         for digit in reversed(range(0, config.shift_bits, 2)):
-            amount = shift[digit:digit + 2]
+            amount, below = shift[digit:digit + 2], Cat(rest, negative)
+            for steps in range(1, 1 << len(amount)):
+                sticky = sticky | ((amount >= steps) & below[steps - 1 << digit:steps << digit].any())
             rest = (Cat(rest, negative).as_signed() >> (amount << digit))[:len(rest)]
             kept = min(len(rest), config.state_bits + (1 << digit) - 1)
             beyond = beyond | (Cat(rest[kept:], negative) != negative.replicate(len(rest) - kept + 1))
@@ -101,10 +104,14 @@ class Requantise(wiring.Component):
                 rest, negative = register(rest, f"rest{digit}"), register(negative, f"negative{digit}")
                 beyond, shift = register(beyond, f"beyond{digit}"), register(shift, f"shift{digit}")
                 fires = register(fires, f"fires{digit}")
+                sticky = register(sticky, f"sticky{digit}")
 
         # The carry of the rounding can only add one, so what is beyond stays beyond, whatever it adds to.
-        rounded = Signal(signed(config.state_bits + 1))
-        m.d.comb += rounded.eq(Cat(rest[1:], negative).as_signed() + rest[0])
+        rounded, carry = Signal(signed(config.state_bits + 1)), Signal()
+        m.d.comb += [
+            carry.eq(rest[0] & (sticky | rest[1])),
+            rounded.eq(Cat(rest[1:], negative).as_signed() + carry),
+        ]
 
         # What does not fit becomes the end of the range that its sign tells.
         sign, value_bits = Signal(), config.value_bits

@@ -8,7 +8,16 @@ from itertools import product
 import numpy as np
 
 from golden.config import TABLE_ENTRY_BITS, CoreConfig
-from golden.neuron import PopulationMap, evaluate_population, operands, pack_lanes, spike_one, unpack_lanes, wrap
+from golden.neuron import (
+    PopulationMap,
+    evaluate_population,
+    operands,
+    pack_lanes,
+    shift_rounded,
+    spike_one,
+    unpack_lanes,
+    wrap,
+)
 from golden.words import NeuronType, Reset, Saturation, layouts
 from rtl.requantise import Requantise
 
@@ -119,7 +128,10 @@ class Work:
         if kind == "all fire":
             multiplier, shift = 1, 0
         elif kind in ("small", "edge"):
-            multiplier, shift = 1, pick.choice([0, 1, 2, 3])
+            power = pick.choice([0, pick.randint(0, min(config.multiplier_bits - 1, most - 3))])
+            multiplier, shift = 1 << power, power + pick.choice([0, 1, 2, 3])
+            if kind == "small" and power > 3:  # ties, and what comes as close to them as can be
+                multiplier += pick.choice([0, 0, 1, -1])
         elif kind == "scaled":  # the largest sums come near the ends of the value's range
             multiplier = pick.randint(top // 2, top)
             shift = min(most, config.state_bits + config.multiplier_bits - config.value_bits + pick.randint(-1, 3))
@@ -154,7 +166,8 @@ class Work:
         if kind == "small":
             return pick.randint(-5, 5)
         if kind == "edge":
-            bounds, shift = Saturation.bounds(fields["saturation"], self.config.value_bits), values["shift"]
+            bounds = Saturation.bounds(fields["saturation"], self.config.value_bits)
+            shift = values["shift"] - values["multiplier"].bit_length() + 1
             state = (pick.choice(bounds) << shift) + pick.randint(-1 << shift, 1 << shift)
             return max(-half, min(half - 1, state))
         if kind == "off":
@@ -218,10 +231,14 @@ class Work:
         factor = wrap(parameter["slope"], config.multiplier_bits + 1) if sloping else parameter["multiplier"]
         scaled, shift = biased * factor, parameter["shift"]
         tie = shift > 0 and scaled & ((1 << shift) - 1) == 1 << (shift - 1)
-        exact = (scaled + (1 << shift >> 1)) >> shift
+        above = (scaled & ((1 << shift) - 1)) - (1 << shift >> 1)
+        exact = shift_rounded(scaled, shift)
         bins[f"mode {mode}: " + ("low" if exact < low else "high" if exact > high else "within")] += 1
         seen = {
-            "tie up": tie and scaled > 0, "tie down": tie and scaled < 0, "shift 0": shift == 0 and scaled != 0,
+            f"{'positive' if scaled > 0 else 'negative'} tie {'up' if exact > scaled >> shift else 'down'}":
+                tie and low <= exact <= high,
+            "just above a tie": 0 < above <= (1 << shift) >> 4 and exact & 1 and low <= exact <= high,
+            "shift 0": shift == 0 and scaled != 0,
             "largest shift": shift == (1 << config.shift_bits) - 1,
             "largest multiplier": parameter["multiplier"] == (1 << config.multiplier_bits) - 1,
             "sum too large": biased >= half, "sum too small": biased < -half,
@@ -244,8 +261,9 @@ def required(config: CoreConfig) -> set[str]:
     """Bins that a long enough run must have."""
     return {
         "no neurons", "one position", "many positions and channel words", "nothing fires", "no axons", "padded",
-        "across the end of the memory", "tie up", "tie down", "shift 0", "largest shift", "largest multiplier",
+        "across the end of the memory", "shift 0", "largest shift", "largest multiplier",
         "sum too large", "sum too small", "rounded to nothing", "rounded to one",
+        *(f"{sign} tie {way}" for sign in ("positive", "negative") for way in ("up", "down")), "just above a tie",
         *(f"last lane {lane}" for lane in range(config.lanes)), *(f"type {kind}" for kind in range(8)),
         *(f"uniform {uniform}, pad {pad}" for uniform in (0, 1) for pad in (0, 1)),
         *(f"mode {mode}: {what}" for mode in range(3 + has_tables(config)) for what in (

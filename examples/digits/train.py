@@ -227,13 +227,13 @@ def wrap(sums: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 def evaluate(states: NDArray[np.int64], arrays: Arrays, name: str, saturation: str) -> Any:
-    """Requantise states ``[..., c, x, y]``: ``sat((state + bias) * m + half >> s)``."""
+    """Requantise states ``[..., c, x, y]``: ``sat(round((state + bias) * m / 2**s))``, half to even."""
     bias, multiplier, shift = (
         arrays[f"{name}_{key}"].astype(np.int64)[:, None, None]
         for key in ("bias", "multiplier", "shift")
     )
-    half = np.where(shift > 0, np.left_shift(1, np.maximum(shift, 1) - 1), 0)
-    return np.clip(((states + bias) * multiplier + half) >> shift, *SATURATION[saturation])
+    exact = (states + bias) * multiplier / 2.0**shift  # 17 and 16 bits: float64 has it all
+    return np.clip(np.rint(exact).astype(np.int64), *SATURATION[saturation])
 
 
 def integer_forward(

@@ -2,7 +2,6 @@
 
 import dataclasses
 from fractions import Fraction
-from math import floor
 
 import numpy as np
 import pytest
@@ -17,6 +16,8 @@ from golden.neuron import (
     evaluate_population,
     pack_lanes,
     pack_states,
+    shift_rounded,
+    shift_rounded_array,
     unpack_lanes,
     unpack_states,
     wrap,
@@ -124,7 +125,7 @@ def test_evaluate_equals_literal_and_fractions(config: CoreConfig, saturation: i
         arguments = int(state[i]), int(bias[i]), int(multiplier[i]), int(shift[i])
         assert result[i] == evaluate_one(*arguments, saturation, config), arguments
         exact = Fraction((arguments[0] + arguments[1]) * arguments[2], 1 << arguments[3])
-        assert result[i] == min(max(floor(exact + Fraction(1, 2)), low), high), arguments
+        assert result[i] == min(max(round(exact), low), high), arguments  # half to even
     assert {low, high} < set(result.tolist()) and ((result > low) & (result < high)).sum() > count // 8
 
 
@@ -132,14 +133,27 @@ def test_evaluate_by_hand() -> None:
     def y(state: int, bias: int = 0, multiplier: int = 1, shift: int = 0, saturation: int = Saturation.FULL) -> int:
         return int(evaluate(state, bias, multiplier, shift, saturation, GRAI_VIP))
 
-    assert [y(n, shift=1) for n in (-3, -2, -1, 0, 1, 2, 3)] == [-1, -1, 0, 0, 1, 1, 2]  # half goes up
-    assert [y(n, shift=2) for n in (-7, -6, -5, 5, 6, 7)] == [-2, -1, -1, 1, 2, 2]
+    assert [y(n, shift=1) for n in (-5, -3, -2, -1, 0, 1, 2, 3, 5)] == [-2, -2, -1, 0, 0, 0, 1, 2, 2]  # to even
+    assert [y(n, shift=2) for n in (-7, -6, -5, 5, 6, 7)] == [-2, -2, -1, 1, 2, 2]
     assert [y(n) for n in (-300, -256, 255, 300)] == [-256, -256, 255, 255]
     assert [y(n, saturation=Saturation.RELU) for n in (-1, 0, 255, 256)] == [0, 0, 255, 255]
     assert [y(n, saturation=Saturation.SIGNED) for n in (-129, -128, 127, 128)] == [-128, -128, 127, 127]
     assert y(32767, 32767, 65535, 25) == 128  # the sum needs 17 bits
     assert y(-32768, -32768, 65535, 25) == -128
     assert y(32767, 32767, 65535, 63) == y(-32768, -32768, 65535, 63) == 0
+
+
+@pytest.mark.parametrize("shift", [0, 1, 2, 5, 16, 40, 58, 63])
+def test_rounding_around_every_kind_of_tie(shift: int, seed: int) -> None:
+    """Next to ties of both signs and above even and odd integers, also where the shift leaves nothing but the sign."""
+    rng = np.random.default_rng([seed, 6])
+    around = [(whole << shift) + sign * (1 << shift >> 1) + near
+              for whole in range(-4, 5) for near in (-1, 0, 1) for sign in (-1, 1)]
+    far = rng.integers(-(1 << 60), 1 << 60, 100).tolist()
+    values = np.array([value for value in around + far if -(1 << 62) <= value < 1 << 62])
+    expected = [round(Fraction(value, 1 << shift)) for value in values.tolist()]
+    assert [shift_rounded(int(value), shift) for value in values] == expected
+    assert shift_rounded_array(values, np.full(values.shape, shift)).tolist() == expected
 
 
 def test_population_map_by_hand() -> None:

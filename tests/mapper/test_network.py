@@ -7,7 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from golden.config import CoreConfig
 from golden.errors import NetworkError
+from golden.neuron import evaluate
 from golden.words import Saturation
 from mapper.network import Network, mean_scale
 
@@ -138,14 +140,21 @@ def test_broadcast_weights_are_not_copied(network):
 
 @pytest.mark.parametrize("count", [*range(1, 65), 81, 100, 121, 196, 256])
 def test_mean_is_exact_up_to_windows_of_64(count):
-    """Round half up of every sum of uint8 values; beyond 64 at most one off."""
+    """Of 9-bit values' sums, whatever the sign; halves go to even in windows of 2**k, else away from 0."""
     multiplier, shift = mean_scale(count)
     assert multiplier < 1 << 16 and shift < 1 << 6
-    sums = np.arange(255 * count + 1)
-    got = (sums * multiplier + ((1 << shift) >> 1)) >> shift
-    exact = (2 * sums + count) // (2 * count)
-    assert (np.abs(got - exact) <= (count > 64)).all()
-    assert (np.floor(sums[:2000] / count + 0.5) == exact[:2000]).all()
+    sums = np.arange(-256 * count, 255 * count + 1)
+    got = evaluate(sums, 0, multiplier, shift, Saturation.FULL, CoreConfig(state_bits=32, lanes=2))
+    nearest = np.abs(2 * (got * count - sums)) <= count
+    halves = 2 * sums % (2 * count) == count
+    if count & (count - 1) == 0:
+        to_even = np.rint(sums / count)  # without an error: a power of two
+        assert nearest.all() and (got == to_even).all() and (count == 1 or halves.any())
+    elif count <= 64:
+        assert nearest.all() and halves.any() == (count % 2 == 0)
+        assert (np.abs(got) * 2 * count == 2 * np.abs(sums) + count)[halves].all()
+    else:
+        assert (np.abs(got * count - sums) < count).all()
 
 
 def test_average_pool_keeps_the_range_of_its_source():

@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-from onnx import helper
+from onnx import helper, numpy_helper
+from onnx.reference import ReferenceEvaluator
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
@@ -94,61 +95,116 @@ def statically_quantised(model: onnx.ModelProto, calibration: np.ndarray, form: 
     return result
 
 
-@pytest.mark.parametrize("activations", [QuantType.QUInt8, QuantType.QInt8], ids=["uint8", "int8"])
-@pytest.mark.parametrize("form", [QuantFormat.QDQ, QuantFormat.QOperator], ids=["QDQ", "QOperator"])
-@pytest.mark.parametrize("name", ["residual", "inception", "squeeze_excite", "one_dimensional"])
-def test_quantised_files_equal_onnxruntime(
-    name: str, form: QuantFormat, activations: QuantType, tmp_path: Path, seed: int
-) -> None:
-    """Every layer's integers, end to end: the same on 99.9 %. Halves round up here, to even there.
-
-    Where a half made one integer differ by 1, a steep sigmoid behind it may make 2 of that.
-    """
-    rng = np.random.default_rng(seed)
-    model = TOPOLOGIES[name](rng)
-    calibration, x = (rng.normal(0, 1, (24, *shape_of(model))).astype(np.float32) for _ in range(2))
-    quantised = statically_quantised(model, calibration, form, activations, tmp_path)
-    runner = session(quantised)
-    expected = dict(zip([item.name for item in runner.get_outputs()], runner.run(None, {"x": x}), strict=True))
-    read = read_onnx(quantised)
-    layers = fuse(read.graph)
-    maps = {"x": read.inputs[0].to_maps(x)}
-    made = quantise(layers, maps, WIDE)
-    results = dense.run(lower(made.network), {"x": made.scales["x"].integers(maps["x"])}, WIDE)
-    total = wrong = 0
-    for port in read.outputs:
-        real = {name: result.outputs * made.scales[name].step for name, result in results.items()
-                if name in made.scales}
-        got = port.from_maps(assemble(layers.outputs[port.node], real))
-        assert port.scale is not None
-        apart = np.abs(np.rint(got / port.scale) + port.zero_point - expected[port.name].astype(int))
-        assert apart.max() <= 2, port.name
-        total, wrong = total + apart.size, wrong + int(np.count_nonzero(apart))
-    assert len(read.outputs) >= 4
-    assert wrong <= 0.001 * total, f"{wrong} of {total} integers differ"
-
-
-def test_means_differ_from_onnxruntime_in_halves_only(tmp_path: Path, seed: int) -> None:
-    """A mean over six uint8 values is often just a half: rounded up here, to even by onnxruntime."""
-    rng = np.random.default_rng(seed)
-    b = Builder(rng, (3, 12, 12))
-    model = b.model(b.node("AveragePool", b.conv("x", 3, 4), kernel_shape=[2, 3], strides=[2, 3]))
-    calibration, x = (rng.normal(0, 1, (16, 3, 12, 12)).astype(np.float32) for _ in range(2))
-    quantised = statically_quantised(model, calibration, QuantFormat.QDQ, QuantType.QUInt8, tmp_path)
-    runner = session(quantised)
-    expected = dict(zip([item.name for item in runner.get_outputs()], runner.run(None, {"x": x}), strict=True))
-    read = read_onnx(quantised)
+def integers_apart(model: onnx.ModelProto, expected: dict[str, np.ndarray], x: np.ndarray) -> dict[str, np.ndarray]:
+    """Of every output of a quantised file: our integers, computed with states of 32 bits, minus the expected ones."""
+    read = read_onnx(model)
     layers, maps = fuse(read.graph), {"x": read.inputs[0].to_maps(x)}
     made = quantise(layers, maps, WIDE)
     results = dense.run(lower(made.network), {"x": made.scales["x"].integers(maps["x"])}, WIDE)
-    port = read.outputs[-1]
-    value = layers.outputs[port.node]
-    got = assemble(value, {name: result.outputs for name, result in results.items()})
-    source = results[layers.layers[value.parts[0].layer].branches[0].source].outputs
-    halves = source.reshape(16, 4, 4, 3, 6, 2).sum((3, 5)) % 6 == 3
-    wrong = port.from_maps(got) != expected[port.name].astype(int)
-    assert 0 < wrong.sum() <= halves.sum()
-    assert not (wrong & ~port.from_maps(halves)).any()
+    real = {name: result.outputs * made.scales[name].step for name, result in results.items() if name in made.scales}
+    apart = {}
+    for port in read.outputs:
+        assert port.scale is not None
+        got = port.from_maps(assemble(layers.outputs[port.node], real))
+        apart[port.name] = np.rint(got / port.scale) + port.zero_point - expected[port.name].astype(int)
+    assert len(apart) >= 3
+    return apart
+
+
+def by_onnxruntime(model: onnx.ModelProto, x: np.ndarray) -> dict[str, np.ndarray]:
+    runner = session(model)
+    return dict(zip([item.name for item in runner.get_outputs()], runner.run(None, {"x": x}), strict=True))
+
+
+def by_onnx_in_float64(model: onnx.ModelProto, x: np.ndarray) -> dict[str, np.ndarray]:
+    """A QDQ file by onnx's own evaluator, all floats in float64: sums of 8-bit integers times float32 scales are exact.
+
+    In float32, as by onnxruntime, the rounding of these products often misses a tie.
+    """
+    wide = onnx.ModelProto.FromString(model.SerializeToString())
+    for item in wide.graph.initializer:
+        if item.data_type == onnx.TensorProto.FLOAT:
+            item.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(item).astype(np.float64), item.name))
+    wide.graph.input[0].type.tensor_type.elem_type = onnx.TensorProto.DOUBLE
+    wide.opset_import[0].version = 19  # the evaluator has no older DequantizeLinear
+    names = [item.name for item in wide.graph.output]
+    return dict(zip(names, ReferenceEvaluator(wide).run(names, {"x": x.astype(np.float64)}), strict=True))
+
+
+def model_and_frames(name: str, seed: int) -> tuple[onnx.ModelProto, np.ndarray, np.ndarray]:
+    """A topology, frames to calibrate it and frames to run."""
+    rng = np.random.default_rng(seed)
+    model = TOPOLOGIES[name](rng)
+    calibration, x = (rng.normal(0, 1, (24, *shape_of(model))).astype(np.float32) for _ in range(2))
+    return model, calibration, x
+
+
+def assert_nearly_equal(apart: dict[str, np.ndarray]) -> None:
+    """Layer by layer, in the frames of which no layer before differs: at most 0.1 % are 1 apart, none more.
+
+    What follows from an integer that is 1 apart may be more: a steep sigmoid makes 3 of it.
+    """
+    total = wrong = 0
+    same = np.ones(24, bool)
+    for name, difference in apart.items():
+        own = np.abs(difference[same])
+        assert own.max(initial=0) <= 1, name
+        total, wrong = total + own.size, wrong + int(own.sum())
+        same &= ~difference.any(axis=tuple(range(1, difference.ndim)))
+    everything = sum(difference.size for difference in apart.values())
+    assert total > everything / 2, f"only {total} of {everything} are of frames without a difference before"
+    assert wrong <= 0.001 * total, f"{wrong} of {total} integers differ"
+    assert sum(np.count_nonzero(difference) for difference in apart.values()) <= 0.01 * everything
+
+
+UINT8_OR_INT8 = pytest.mark.parametrize("activations", [QuantType.QUInt8, QuantType.QInt8], ids=["uint8", "int8"])
+
+
+@UINT8_OR_INT8
+@pytest.mark.parametrize(("name", "form"), [
+    *((name, QuantFormat.QDQ) for name in ("residual", "inception", "squeeze_excite", "one_dimensional")),
+    *((name, QuantFormat.QOperator) for name in TOPOLOGIES if name != "u_shape")],
+    ids=lambda value: value if isinstance(value, str) else value.name)
+def test_quantised_files_equal_onnxruntime(
+    name: str, form: QuantFormat, activations: QuantType, tmp_path: Path, seed: int
+) -> None:
+    """Every layer's integers. The other QDQ files have averages and resizing that float32 does not round exactly."""
+    model, calibration, x = model_and_frames(name, seed)
+    quantised = statically_quantised(model, calibration, form, activations, tmp_path)
+    assert_nearly_equal(integers_apart(quantised, by_onnxruntime(quantised, x), x))
+
+
+@UINT8_OR_INT8
+@pytest.mark.parametrize("name", [name for name in TOPOLOGIES if name != "plain"])
+def test_quantised_files_equal_onnx_in_float64(name: str, activations: QuantType, tmp_path: Path, seed: int) -> None:
+    """With ties of bilinear resizing and of global means over 2**k elements; plain has means over six."""
+    model, calibration, x = model_and_frames(name, seed)
+    quantised = statically_quantised(model, calibration, QuantFormat.QDQ, activations, tmp_path)
+    assert_nearly_equal(integers_apart(quantised, by_onnx_in_float64(quantised, x), x))
+
+
+@pytest.mark.parametrize("size", [(1, 2), (2, 2), (4, 4), (2, 3), (3, 4)], ids=lambda size: f"{size[0]}x{size[1]}")
+def test_means_differ_from_onnxruntime_in_halves_only(size: tuple[int, int], tmp_path: Path, seed: int) -> None:
+    """Means over 2**k elements are onnx's, whose halves go to even; over others the nearest, whose halves go up here.
+
+    onnxruntime computes both in float32, in which some halves are none.
+    """
+    rng = np.random.default_rng(seed)
+    b, (width, height) = Builder(rng, (3, 12, 12)), (size[1], size[0])
+    model = b.model(b.node("AveragePool", b.conv("x", 3, 4), kernel_shape=size, strides=size))
+    calibration, x = (rng.normal(0, 1, (16, 3, 12, 12)).astype(np.float32) for _ in range(2))
+    quantised = statically_quantised(model, calibration, QuantFormat.QDQ, QuantType.QUInt8, tmp_path)
+    expected, exact = by_onnxruntime(quantised, x), by_onnx_in_float64(quantised, x)
+    apart = integers_apart(quantised, expected, x)
+    name, before = (read_onnx(quantised).outputs[index] for index in (-1, -2))
+    source = expected[before.name].astype(int) - before.zero_point
+    sums = source.reshape(16, 4, 12 // height, height, 12 // width, width).sum((3, 5))
+    halves = 2 * sums % (2 * width * height) == width * height
+    wrong = apart.pop(name.name) != 0
+    assert not any(rest.any() for rest in apart.values())
+    assert 0 < wrong.sum() < halves.sum() and not (wrong & ~halves).any()
+    ours = integers_apart(quantised, exact, x)[name.name]
+    assert ours.any() == (width * height % 3 == 0) and not ours[~halves].any()
 
 
 def test_a_zero_point_leaves_zero_silent(seed: int) -> None:
