@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from golden.config import CoreConfig
+from golden.errors import ConfigError
 from golden.words import Saturation
 from mapper.activations import NONNEGATIVE, evaluation
 from mapper.errors import ModelError
@@ -60,6 +61,18 @@ class Options:
     bias_correction: bool = True
     levels: int | None = None
     """Steps of an activation above 0; default: as many as 8 bits have, or fewer where 16-bit states ask for it."""
+
+    def __post_init__(self) -> None:
+        """
+        Raises:
+            ConfigError: an option outside its range.
+        """
+        for name, right, needed in (
+                ("percentile", 0 < self.percentile <= 100, "more than 0, at most 100"),
+                ("headroom", self.headroom >= 1, "at least 1"),
+                ("levels", self.levels is None or self.levels >= 1, "at least 1")):
+            if not right:
+                raise ConfigError(f"option '{name}' of the quantisation: needs {needed}; given: {getattr(self, name)}")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -110,37 +110,54 @@ def report_model(
         help="Frames for the work of each layer: .npy, or .npz by input name.")] = None,
     labels: Annotated[Path | None, typer.Option(
         metavar="FILE", help="Their classes, for the accuracy: .npy of integers.")] = None,
+    model: Annotated[Path | None, typer.Option(
+        metavar="FILE", help="The model's own file, to compare with in float on these frames.")] = None,
     cycles: Annotated[bool, typer.Option("--cycles/--no-cycles", help="Cycles by layer, by the cycle model.")] = True,
-    area: Annotated[bool, typer.Option("--area", help="Estimate the area, too.")] = False,
+    area: Annotated[bool, typer.Option("--area", help="Estimate the area, too, on the page.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Say by layer how fine the integers are, where accuracy is lost, whether the sums fit; as a page much more."""
     from synapress import report
     from synapress.model_files import open_compiled
-    from synapress.models import simulate
+    from synapress.models import float_outputs, load, simulate
 
-    if labels is not None and inputs is None:
-        raise ConfigError("--labels are those of the frames of --inputs: give both")
+    if inputs is None and (labels is not None or model is not None):
+        raise ConfigError("--labels and --model are about the frames of --inputs: give them, too")
+    if area and output is None:
+        raise ConfigError("--area is a section of the page: give --output, too")
     compiled = open_compiled(folder)
+    simulated, accuracy = None, {}
     with Console(stderr=True).status("") as status:
-        simulated = None
         if inputs is not None:
             status.update("frames")
-            simulated = simulate(compiled, _read(inputs), cycles=cycles)
-        classes = None if labels is None else _read(labels)
-        if classes is not None and simulated is not None and np.size(classes) != simulated.frames:
-            raise ConfigError(f"--labels: {np.size(classes)} labels of {simulated.frames} frames")
+            frames = _read(inputs)
+            simulated = simulate(compiled, frames, cycles=cycles)
+            classes = None if labels is None else _labels(labels, simulated.frames)
+            status.update("float model")
+            wanted = None if model is None else float_outputs(load(model), frames)
+            accuracy = report.accuracies(simulated, classes, wanted)
         text = None if output is None else report.html(
-            compiled, simulated=simulated, labels=classes, area=area, progress=status.update)
+            compiled, simulated=simulated, accuracy=accuracy, area=area, progress=status.update)
     if as_json:
-        typer.echo(json.dumps(compiled.to_json(), indent=1))
+        found = compiled.to_json() | ({} if simulated is None else {
+            "work": simulated.to_json(), "accuracy": {
+                name: value if np.isfinite(value) else None for name, value in accuracy.items()}})
+        typer.echo(json.dumps(found, indent=1, allow_nan=False))
     else:
         show([report.quantisation_sheet(compiled)])
         if simulated is not None:
             show([report.work_sheet(simulated)])
-            if classes is not None:
-                typer.echo(f"accuracy: {report.accuracy(simulated, classes):.2%}")
+        for name, value in accuracy.items():
+            typer.echo(f"{name}: {report.accuracy_text(name, value)}")
     if output is not None and text is not None:
         output.parent.mkdir(parents=True, exist_ok=True)
         output.write_text(text, encoding="utf-8")
         typer.echo(f"page: {output}", err=True)
+
+
+def _labels(path: Path, frames: int) -> Any:
+    classes = _read(path)
+    if not isinstance(classes, np.ndarray) or not np.issubdtype(classes.dtype, np.integer) or classes.size != frames:
+        what = f"{classes.size} of {classes.dtype}" if isinstance(classes, np.ndarray) else "several arrays"
+        raise ConfigError(f"--labels {path}: needs {frames} integers, one per frame; given: {what}")
+    return classes

@@ -1,7 +1,9 @@
 """A compiled model in a folder: the memory image with its manifest, the program, scales, ports and the report."""
 
 import dataclasses
+import hashlib
 import json
+import shutil
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -24,6 +26,10 @@ FORMAT, VERSION = "synapress-model", 1
 def save_compiled(compiled: Compiled, directory: str | Path) -> None:
     """Write `image/` (one core's, or a mesh's), `program.npz`, `model.json` and `report.json` into a folder."""
     path = Path(directory)
+    if path.exists() and not path.is_dir():
+        raise ImageError(f"'{path}' is a file; a compiled model needs a folder")
+    if (path / "model.json").is_file():  # of a model before, perhaps on other cores
+        shutil.rmtree(path / "image", ignore_errors=True)
     compiled.image.save(path / "image")
     arrays: dict[str, Any] = {}
     lowered = compiled.lowered
@@ -41,7 +47,15 @@ def save_compiled(compiled: Compiled, directory: str | Path) -> None:
         "sums": [dataclasses.asdict(item) for item in compiled.sums],
         "loads": [[*link, events] for link, events in compiled.loads.items()]}
     (path / "model.json").write_text(json.dumps(model, indent=1) + "\n")
-    (path / "report.json").write_text(json.dumps(compiled.to_json(), indent=1) + "\n")
+    (path / "report.json").write_text(json.dumps(compiled.to_json(), indent=1, allow_nan=False) + "\n")
+    (path / "checksums.json").write_text(json.dumps(_checksums(path), indent=1) + "\n")
+
+
+def _checksums(path: Path) -> dict[str, str]:
+    """Of every file that a model consists of."""
+    files = [path / "model.json", path / "program.npz", *sorted((path / "image").rglob("*"))]
+    return {str(file.relative_to(path).as_posix()): hashlib.sha256(file.read_bytes()).hexdigest()
+            for file in files if file.is_file()}
 
 
 def _plain(item: Population | Edge, prefix: str, arrays: dict[str, Any]) -> dict[str, Any]:
@@ -62,6 +76,14 @@ def open_compiled(directory: str | Path) -> Compiled:
         ImageError: a file is missing or damaged.
     """
     path = Path(directory)
+    try:
+        expected, found = json.loads((path / "checksums.json").read_text()), _checksums(path)
+    except (OSError, ValueError) as error:
+        raise ImageError(f"no compiled model in '{path}': {error}") from error
+    if expected != found:
+        wrong = [name for name in found if not isinstance(expected, dict) or expected.get(name) != found[name]]
+        raise ImageError(f"no compiled model in '{path}': damaged, missing or of another model: "
+                         f"{', '.join(wrong[:3]) or 'a file of checksums.json'}")
     image = (MeshImage if (path / "image" / "mesh.json").exists() else Image).load(path / "image")
     try:
         model = json.loads((path / "model.json").read_text())
@@ -84,7 +106,7 @@ def open_compiled(directory: str | Path) -> Compiled:
             layers=[LayerReport(**_tuples(layer)) for layer in model["layers"]],
             sums=[SumReport(**_tuples(item)) for item in model["sums"]],
             loads={(tuple(source), tuple(to)): events for source, to, events in model["loads"]})
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, zipfile.BadZipFile) as error:
         raise ImageError(f"no compiled model in '{path}': {type(error).__name__}: {error}") from error
 
 

@@ -23,6 +23,7 @@ from golden.program import Program
 from golden.work import EdgeWork, places
 from mapper import Image, MeshImage, build_image, compile_mesh, legalise, lower
 from mapper.errors import ModelError, RuleError
+from mapper.frontend import reference
 from mapper.frontend.fuse import fuse
 from mapper.frontend.layers import FloatLayers, Value, assemble
 from mapper.frontend.model import Model
@@ -73,7 +74,8 @@ class Compiled:
         """The report: per layer step, signal-to-noise ratios, states and whether the sums fit."""
         verdicts = {item.population: item.to_json() for item in self.sums}
         return {"config": self.config.name, "cores": len(self.images), "words": self.words, "layers": [
-            layer.to_json() | {"sums": verdicts.get(layer.layer, {}).get("verdict")} for layer in self.layers]}
+            {name: _finite(value) for name, value in layer.to_json().items()}
+            | {"sums": verdicts.get(layer.layer, {}).get("verdict")} for layer in self.layers]}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,6 +111,11 @@ class Simulated:
     def frames(self) -> int:
         return len(next(iter(self.maps.values())))
 
+    def to_json(self) -> dict[str, Any]:
+        """The work, summed over the frames."""
+        return {"frames": self.frames, "counters": self.counters,
+                "layers": {name: vars(count) for name, count in self.counts.items()}}
+
 
 def load(path: str | Path, *, constants: Mapping[str, npt.ArrayLike] | None = None) -> Model:
     """A float graph from an ONNX file (float, QDQ or QOperator) or a NIR graph (HDF5).
@@ -141,17 +148,46 @@ def _config(config: CoreConfig | str) -> CoreConfig:
 
 def _arrays(ports: list[Port], given: npt.ArrayLike | Mapping[str, npt.ArrayLike], what: str) -> dict[str, Any]:
     """Maps (N, D, W, H) by node of arrays in the file's layout; a single input needs no name."""
+    if not isinstance(given, Mapping) and len(ports) > 1:
+        raise NetworkError(f"{what}: the model has the inputs {', '.join(port.name for port in ports)}: give arrays by "
+                           "these names")
     named: Mapping[str, npt.ArrayLike] = given if isinstance(given, Mapping) else {ports[0].name: given}
     if set(named) != {port.name for port in ports}:
         raise NetworkError(f"{what}: the model has the inputs {', '.join(port.name for port in ports)}; given: "
                            f"{', '.join(named) or 'none'}")
-    maps = {port.node: port.to_maps(named[port.name]) for port in ports}
+    maps = {port.node: port.to_maps(_numbers(named[port.name], f"{what} '{port.name}'")) for port in ports}
     count = max(len(array) for array in maps.values())
     for port in ports:
         if len(maps[port.node]) not in (1, count):
             raise NetworkError(f"{what}: the inputs have different numbers of frames: "
                                f"{', '.join(f'{name} {len(array)}' for name, array in maps.items())}")
     return {node: np.broadcast_to(array, (count, *array.shape[1:])) for node, array in maps.items()}
+
+
+def _numbers(given: npt.ArrayLike, what: str) -> npt.NDArray[Any]:
+    """A user's array, checked for what cannot be computed with."""
+    try:
+        array = np.asarray(given)
+    except ValueError as error:  # ragged lists
+        raise NetworkError(f"{what}: needs an array of real numbers, not {type(given).__name__}: {error}") from error
+    if not (np.issubdtype(array.dtype, np.floating) or np.issubdtype(array.dtype, np.integer) or array.dtype == bool):
+        raise NetworkError(f"{what}: needs real numbers, not {array.dtype}")
+    if not array.size:
+        raise NetworkError(f"{what}: needs at least one frame; given: an array of shape {array.shape}")
+    if not np.isfinite(array).all():
+        raise NetworkError(f"{what}: {np.sum(~np.isfinite(array))} of {array.size} numbers are not finite")
+    return array
+
+
+def float_outputs(model: Model, inputs: npt.ArrayLike | Mapping[str, npt.ArrayLike]) -> Maps:
+    """What the float model makes of frames, by output name, in the layout of the file; arguments as for `simulate`."""
+    found = reference.run(model.graph, _arrays(model.inputs, inputs, "inputs"))
+    return {port.name: port.from_maps(found[port.node]) for port in model.outputs}
+
+
+def _finite(value: Any) -> Any:
+    """JSON has no infinity: the signal-to-noise ratio of what is exact becomes null."""
+    return None if isinstance(value, float) and not np.isfinite(value) else value
 
 
 def _own_calibration(model: Model, layers: FloatLayers) -> dict[str, Any]:

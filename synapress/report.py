@@ -11,23 +11,24 @@ from mapper import MeshImage
 from mapper.footprint import STATE_BYTES, image_footprint
 from synapress import footprint, page, plots
 from synapress.area import AreaReport, CmosArea, FpgaArea, estimate
-from synapress.models import Compiled, Simulated
+from synapress.models import Compiled, Maps, Simulated
 from synapress.page import Section
 from synapress.tables import Sheet
 
 TYPES = {value: name.lower().replace("_", " ") for name, value in vars(NeuronType).items() if isinstance(value, int)}
 BLOCKS = ("peg", "esu", "core")
+ACCURACY, RATIO = "accuracy", "SQNR of the output"
 BUSIEST = 12
 """Links shown of a mesh."""
 
 
-def html(compiled: Compiled, *, simulated: Simulated | None = None, labels: npt.ArrayLike | None = None,
+def html(compiled: Compiled, *, simulated: Simulated | None = None, accuracy: Mapping[str, float] | None = None,
          area: bool = False, progress: Callable[[str], None] = lambda _: None) -> str:
     """The page.
 
     Args:
         simulated: a run, for the work of each layer; best with `cycles`.
-        labels: classes of the run's frames, for the accuracy of the first output.
+        accuracy: see `accuracies`.
         area: estimate the area of the core, too (some seconds).
         progress: called with what is being done.
     """
@@ -36,9 +37,10 @@ def html(compiled: Compiled, *, simulated: Simulated | None = None, labels: npt.
     sections = [_network(compiled), quantisation_section(compiled), _memory(memory)]
     progress("mapping")
     sections.append(_mapping(compiled))
+    neurons = memory.totals[0].neurons // STATE_BYTES
     facts = [
         ("configuration", compiled.config.name), ("cores", f"{len(compiled.images):,}"),
-        ("neurons", f"{sum(layer.techniques['LUT'].neurons for layer in memory.layers) // STATE_BYTES:,}"),
+        ("neurons, without inputs", f"{neurons:,}"),
         ("memory", footprint.size(sum(memory.image.values()))),
         ("look-up tables instead", footprint.size(memory.totals[-1].total)),
     ]
@@ -48,8 +50,7 @@ def html(compiled: Compiled, *, simulated: Simulated | None = None, labels: npt.
         sections.append(_work(simulated))
         operations = sum(item.operations for item in simulated.counts.values())
         facts.append(("SOP per frame", f"{operations / simulated.frames:,.0f}"))
-        if labels is not None:
-            facts.append(("accuracy", f"{accuracy(simulated, labels):.2%} of {simulated.frames:,}"))
+        facts += [(name, accuracy_text(name, value)) for name, value in (accuracy or {}).items()]
     if area:
         reports = []
         for block in BLOCKS:
@@ -61,10 +62,35 @@ def html(compiled: Compiled, *, simulated: Simulated | None = None, labels: npt.
                        "are estimates say by which model.", facts, sections)
 
 
-def accuracy(simulated: Simulated, labels: npt.ArrayLike) -> float:
-    """Share of the frames whose largest value of the first output is at the label."""
-    scores = next(iter(simulated.outputs.values()))
-    return float(np.mean(scores.reshape(len(scores), -1).argmax(axis=1) == np.asarray(labels).reshape(-1)))
+def accuracies(simulated: Simulated, labels: npt.ArrayLike | None = None, reference: Maps | None = None
+               ) -> dict[str, float]:
+    """How well the integers do on the frames of a run, by what is measured, for its first output.
+
+    Args:
+        labels: classes of the frames: share of the frames whose largest value is at the label.
+        reference: what the float model makes of them (`synapress.models.float_outputs`).
+    """
+    name, scores = next(iter(simulated.outputs.items()))
+
+    def classes(array: npt.NDArray[Any]) -> npt.NDArray[np.intp]:
+        return np.asarray(array).reshape(simulated.frames, -1).argmax(axis=1)
+
+    found = {}
+    if labels is not None:
+        found[ACCURACY] = float(np.mean(classes(scores) == np.asarray(labels).reshape(-1)))
+    if reference is not None:
+        wanted = reference[name]
+        if labels is not None:
+            found[f"{ACCURACY}, float"] = float(np.mean(classes(wanted) == np.asarray(labels).reshape(-1)))
+        found["same class as float"] = float(np.mean(classes(scores) == classes(wanted)))
+        noise = float(np.square(scores - wanted).sum())
+        found[RATIO] = 10 * float(np.log10(np.square(wanted).sum() / noise)) if noise else float("inf")
+    return found
+
+
+def accuracy_text(name: str, value: float) -> str:
+    """A figure of `accuracies` with its unit."""
+    return f"{value:.1f} dB" if name == RATIO else f"{value:.2%}"
 
 
 def _network(compiled: Compiled) -> Section:

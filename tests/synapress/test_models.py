@@ -1,6 +1,7 @@
 """Trained models through the public interface and the command line."""
 
 import dataclasses
+import json
 import re
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from typer.testing import CliRunner
 import synapress
 from examples.digits.data import load_digits
 from golden.core import Core
-from golden.errors import ImageError, NetworkError
+from golden.errors import ConfigError, ImageError, NetworkError
 from golden.host import decode, encode, run_frame
 from mapper.errors import ModelError, RuleError
 from mapper.frontend.onnx_reader import read_onnx
@@ -147,9 +148,22 @@ def test_a_folder_gives_the_same_model_back(tmp_path: Path, seed: int) -> None:
     for name, array in first.outputs.items():
         np.testing.assert_array_equal(second.outputs[name], array)
     assert again.to_json() == made.to_json()
-    (tmp_path / "out" / "program.npz").write_bytes(b"nothing")
-    with pytest.raises(ImageError, match="no compiled model"):
-        open_compiled(tmp_path / "out")
+    small = dataclasses.replace(synapress.CoreConfig(), name="small", address_bits=9)
+    model = synapress.load(tmp_path / "squeeze_excite.onnx")
+    save_compiled(synapress.compile(model, config=small, calibration=x), tmp_path / "out")
+    assert len(open_compiled(tmp_path / "out").images) > 1
+    save_compiled(made, tmp_path / "out")
+    assert len(open_compiled(tmp_path / "out").images) == 1, "nothing of the model before is left"
+    files = sorted(path for path in (tmp_path / "out").rglob("*") if path.is_file() and path.name != "report.json")
+    for number, path in enumerate(files):
+        kept = bytearray(path.read_bytes())
+        path.write_bytes(kept[:number] + bytes([kept[number] ^ 1]) + kept[number + 1:])
+        with pytest.raises(ImageError, match="no compiled model"):
+            open_compiled(tmp_path / "out")
+        path.write_bytes(kept)
+    assert len(open_compiled(tmp_path / "out").images) == 1
+    with pytest.raises(ImageError, match="needs a folder"):
+        save_compiled(made, files[0])
 
 
 def test_command_line(tmp_path: Path, seed: int) -> None:
@@ -170,11 +184,21 @@ def test_command_line(tmp_path: Path, seed: int) -> None:
     with np.load(tmp_path / "y.npz") as file:
         assert file[made.outputs[0].name].shape == (2, 5)
     page = (tmp_path / "page.html").read_text()
-    assert page.count("<svg") == 4 and "http://" not in re.sub(r"xmlns[:a-z]*=\S+", "", page.split("</style>")[0])
+    assert page.count("<svg") == 4
+    assert not re.search(r"<script|<link|@import|(src|href)=\"(?!#)|url\((?!#)", page), "nothing comes from elsewhere"
+    simulated = synapress.simulate(open_compiled(folder), x)
+    for name, count in simulated.counts.items():
+        assert f'<td class="left">{name}</td><td>{count.neurons:,}</td><td>{count.events / 2:,.1f}</td>' in page
+    done = runner.invoke(app, ["report", folder, "-i", str(tmp_path / "x.npy"), "--model", str(tmp_path / "plain.onnx"),
+                               "--labels", str(tmp_path / "labels.npy"), "--json"])
+    report = json.loads(done.output[done.output.index("{"):], parse_constant=lambda name: pytest.fail(name))
+    assert report["work"]["layers"]["x"]["events"] == simulated.counts["x"].events
+    assert set(report["accuracy"]) == {"accuracy", "accuracy, float", "same class as float", "SQNR of the output"}
+    assert report["accuracy"]["SQNR of the output"] > 15
     for title in ("Network", "Accuracy against float", "Memory", "Mapping", "Work and sparsity"):
         assert f">{title}" in page
     done = runner.invoke(app, ["report", folder, "--labels", str(tmp_path / "labels.npy")])
-    assert done.exit_code == 1 and "give both" in str(done.exception)
+    assert done.exit_code == 1 and "about the frames of --inputs" in str(done.exception)
 
 
 def test_mistakes_are_named(tmp_path: Path, seed: int) -> None:
@@ -185,6 +209,14 @@ def test_mistakes_are_named(tmp_path: Path, seed: int) -> None:
         synapress.simulate(made, x[:, :1])
     with pytest.raises(NetworkError, match="engine 'quick': there are fast, golden, rtl"):
         synapress.simulate(made, x, engine="quick")
+    for wrong, message in ((x[:0], "at least one frame"), (x * 1j, "real numbers, not complex"),
+                           (np.full_like(x, np.nan), "not finite"), ([[1], [1, 2]], "array of real numbers"),
+                           (np.array(["a"]), "needs real numbers")):
+        with pytest.raises(NetworkError, match=message):
+            synapress.simulate(made, wrong)
+    for option in ({"percentile": 200.0}, {"levels": 0}, {"headroom": 0.0}):
+        with pytest.raises(ConfigError, match=f"option '{next(iter(option))}' of the quantisation: needs"):
+            synapress.Options(**option)
     with pytest.raises(ModelError, match="rule 'calibration'"):
         synapress.compile(synapress.load(tmp_path / "plain.onnx"))
     with pytest.raises(ModelError, match="rule 'file'"):
