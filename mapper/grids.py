@@ -8,14 +8,16 @@ the edges stay depthwise: every bound of a destination is one of its source.
 
 import itertools
 from collections.abc import Mapping, Sequence
+from math import gcd, prod
 
 from golden.config import CoreConfig
 from golden.program import Edge, Population, Program
 from mapper.cut import cut
 from mapper.errors import RuleError, Violation
 from mapper.fragments import CutProgram, Grid, link_axon, plan_alone
+from mapper.lower import filled_rates
 from mapper.plan import DEPTHWISE, edge_kind
-from mapper.rules import RULES, axon_violations, axons
+from mapper.rules import RULES, axon_violations, axons, steps
 
 Counts = dict[str, list[int]]
 """By population: most channel words of a part, and parts along x and y."""
@@ -94,8 +96,7 @@ def _first_counts(program: Program, population: Population, config: CoreConfig) 
 
 def _free_axes(edge: Edge, population: Population, config: CoreConfig) -> list[int]:
     """Axes to be cut into columns or rows of one, along which then any stride works."""
-    powers = {1 << i for i in range(1 << config.step_bits)}
-    axes = [i for i in (1, 2) if population.shape[i] > 1 and edge.stride[i - 1] not in powers]
+    axes = [i for i in (1, 2) if population.shape[i] > 1 and edge.stride[i - 1] not in steps(config)]
     if not axes and edge.stride[0] != edge.stride[1] and min(population.shape[1:]) > 1:
         axes = [1 if population.shape[1] <= population.shape[2] else 2]
     return axes
@@ -105,24 +106,40 @@ def estimate(
     program: Program, population: Population, words: int, width: int, height: int, config: CoreConfig
 ) -> int:
     """Memory words of a fragment of so many channel words, columns and rows, with all that leads into it."""
-    word, channels = config.word_bits // 8, words * config.lanes
+    word, channels = config.word_bits // 8, min(words * config.lanes, population.shape[0])
     total = RESERVED_WORDS + channels + population.looks_up * config.table_words + width * height * words
     for edge in program.edges_into(population.name):
         depth = program.population(edge.source).shape[0]
-        taps = 1
-        for i in (0, 1):
-            filled = edge.dilation[i] > 1 and max(edge.stride) > 1
-            taps *= (edge.weights.shape[2 + i] - 1) * (edge.dilation[i] if filled else 1) + 1
+        fill = filled_rates(edge, config)
+        kernel = [(edge.weights.shape[2 + i] - 1) * fill[i] + 1 for i in (0, 1)]
+        taps, pieces = prod(kernel), prod(-(-size // (1 << config.kernel_bits)) for size in kernel)
         if edge_kind(edge, depth, population.shape[0]) == DEPTHWISE:
             kernels = 1 if edge.weights.shape[0] == 1 else channels
             total += 1 - (-kernels * taps // word)
         elif edge.groups == 1:
-            total += 1 - (-depth * taps * channels // word)
+            total += 1 - (-depth * taps * words * config.lanes // word)
         else:
-            per_group = -(-population.shape[0] // edge.groups // config.lanes) + 1
-            sources = min(depth, -(-channels * edge.groups // population.shape[0]) * (depth // edge.groups))
-            total += 1 + sources * (1 - (-taps * per_group * config.lanes // word))
+            total += 1 + _table_words(edge, depth, population.shape[0], words, taps, pieces, config)
     return total
+
+
+def _table_words(
+    edge: Edge, source_depth: int, depth: int, words: int, taps: int, pieces: int, config: CoreConfig
+) -> int:
+    """Most memory words of a grouped edge's table and weights into so many adjacent channel words.
+
+    Args:
+        taps, pieces: of the kernel, and how many descriptors it takes.
+    """
+    lanes, word = config.lanes, config.word_bits // 8
+    per_source, per_group = source_depth // edge.groups, depth // edge.groups
+    channels = min(words * lanes, depth)
+    groups = min(edge.groups, -(-(channels - gcd(lanes, per_group)) // per_group) + 1)  # cut at any channel word
+    # Of a group that begins within a word, the word counts for the group before it as well.
+    split = 0 if per_group % lanes == 0 else groups - 1
+    positions = min(words + split, groups * min(words, (per_group - 1) // lanes + 1 + bool(split)))
+    rounding = pieces * groups * (pieces > 1 or bool(taps * lanes % word))
+    return pieces * (source_depth + 1) + per_source * (-(-positions * taps * lanes // word) + rounding)
 
 
 # -- grids of counts ---------------------------------------------------------------------------

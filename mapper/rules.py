@@ -34,8 +34,9 @@ def _range(field: Field) -> str:
     return f"{field.name} in [{field.low}, {field.high}]"
 
 
-def _max_step(config: CoreConfig) -> int:
-    return 1 << ((1 << config.step_bits) - 1)
+def steps(config: CoreConfig) -> set[int]:
+    """The strides and dilation rates that the hardware has: powers of two."""
+    return {1 << i for i in range(1 << config.step_bits)}
 
 
 # -- the program itself ------------------------------------------------------------------------
@@ -131,15 +132,15 @@ def products(program: Program, config: CoreConfig) -> Iterator[Violation]:
                     help=f"Give '{edge.source}' saturation SIGNED or RELU, or a table within, or use 32-bit states.")
 
 
-def steps(plan: Plan) -> Iterator[Violation]:
+def strides(plan: Plan) -> Iterator[Violation]:
     """Strides and dilation rates are equal in x and y, powers of two, within the field, and not both above one."""
-    most = _max_step(plan.config)
+    known = steps(plan.config)
     for edge in plan.program.edges:
         for rule, rates in (("stride", edge.stride), ("dilation", edge.dilation)):
-            if rates[0] != rates[1] or rates[0] < 1 or rates[0] & (rates[0] - 1) or rates[0] > most:
+            if rates[0] != rates[1] or rates[0] not in known:
                 yield Violation(
                     layer=_edge_layer(plan, edge), rule=rule, needed=f"{rule} {rates} (edge '{edge.name}')",
-                    available=f"a power of two up to {most}, the same in x and y",
+                    available=f"a power of two up to {max(known)}, the same in x and y",
                     help="mapper.legalise adapts what can be adapted; else cut the destination into columns and rows.")
         if edge.operand:
             yield Violation(
@@ -344,7 +345,7 @@ def memory(plan: Plan) -> Iterator[Violation]:
 PROGRAM_RULES: tuple[ProgramRule, ...] = (connections, shapes, neurons)
 """Rules without which a plan makes no sense: checked first."""
 RULES: tuple[Rule, ...] = (
-    steps, maximum_sources, population_size, kernel_size, descriptor_fields, weights, parameters, value_tables,
+    strides, maximum_sources, population_size, kernel_size, descriptor_fields, weights, parameters, value_tables,
     axons, counts, population_counts, memory,
 )
 

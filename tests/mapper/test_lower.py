@@ -96,7 +96,7 @@ def test_legal_edges_compute_the_same(network, config):
     for name in before:
         assert (before[name].states == after[name].states).all() and (before[name].outputs == after[name].outputs).all()
     plan = plan_core(legal, config)
-    for rule in (rules.steps, rules.kernel_size, rules.descriptor_fields):
+    for rule in (rules.strides, rules.kernel_size, rules.descriptor_fields):
         assert not list(rule(plan))
     assert len({edge.name for edge in legal.edges}) == len(legal.edges)
 
