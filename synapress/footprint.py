@@ -31,7 +31,7 @@ from mapper.fragments import CutProgram, plan_alone
 from mapper.image import CATEGORIES, write_image
 from mapper.lower import lower
 from mapper.network import Network
-from mapper.place import available, needs, pack
+from mapper.pack import available, needs, pack
 from synapress.tables import Sheet
 
 IMAGE_PARTS = {
