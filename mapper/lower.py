@@ -154,12 +154,12 @@ def _stride(edge: Edge, destination: Population, config: CoreConfig) -> int | Vi
         return Violation(
             layer=layer, rule="equal strides", needed=f"strides {edge.stride} in x and y (edge '{edge.name}')",
             available="one stride for both axes",
-            help="Use the same stride in x and y, or cut the destination into columns or rows.")
+            help="Use the same stride in x and y, or map it to a mesh, which cuts small maps into columns or rows.")
     stride = needed[0] if needed else 1
     if stride not in steps(config):
         return Violation(
             layer=layer, rule="stride", needed=f"stride {stride} (edge '{edge.name}')", available=f"strides {powers}",
-            help="Use one of these strides, or cut the destination into columns and rows of one.")
+            help="Use one of these strides, or map it to a mesh, which cuts small maps into columns and rows of one.")
     return stride
 
 

@@ -16,7 +16,7 @@ from golden.config import CoreConfig
 from golden.errors import ImageError
 from golden.words import layouts
 from mapper.errors import RuleError, Violation
-from mapper.fragments import Core, CutProgram, Descriptor, link_axon, plan_fragments
+from mapper.fragments import Core, CutProgram, Descriptor, host_violations, link_axon, plan_fragments
 from mapper.image import FILES, Image, write_image
 from mapper.plan import AxonPlan, Plan
 from mapper.rules import RULES, axon_violations
@@ -185,7 +185,7 @@ def build_mesh(
     Raises:
         RuleError: with everything that does not fit a core, a field, or the reach of relative addresses.
     """
-    violations = list(_places(cut, places, size, host))
+    violations = [*_places(cut, places, size, host), *host_violations(cut)]
     if violations:
         raise RuleError(violations)
     cores: dict[Core, list[str]] = {}
@@ -205,16 +205,8 @@ def build_mesh(
     for place, plan in plans.items():
         for violation in (found for rule in RULES for found in rule(plan)):
             violations.append(Violation(**violation.to_json() | {"rule": f"{violation.rule} of core {place}"}))
-    for number, (layer, axons) in enumerate(inputs.values()):
-        violations += [found for axon in axons for found in axon_violations(axon, layer, cut.config)]
-        if number == cut.config.max_populations:
-            violations.append(Violation(
-                layer=layer, rule="number of input fragments", needed=str(len(inputs)), help="Raise population_bits.",
-                available=str(cut.config.max_populations)))
-    if len(cut.outputs) > cut.config.max_edges:
-        violations.append(Violation(
-            layer=cut.program.name, rule="number of output IDs", needed=str(len(cut.outputs)),
-            available=str(cut.config.max_edges), help="Fewer or smaller outputs, or raise edge_bits."))
+    violations += [found for layer, axons in inputs.values() for axon in axons
+                   for found in axon_violations(axon, layer, cut.config)]
     if violations:
         raise RuleError(violations)
     images = {place: _image(cut, plan, place) for place, plan in plans.items()}

@@ -5,7 +5,7 @@ import pytest
 
 from golden.config import PRESETS, CoreConfig
 from golden.program import Edge, Population, Program
-from mapper import Network, lower
+from mapper import Network, RuleError, lower
 from mapper.cut import cut
 from mapper.fragments import Grid, plan_alone
 from mapper.grids import RESERVED_WORDS, estimate
@@ -72,6 +72,17 @@ def conv(depth: int, source: int, kernel: int, **options):
     return lambda network: network.conv("x", "in", weights, **options)
 
 
+def steps(network: Network) -> str:
+    """A global pool in two steps, as large ones need."""
+    return network.global_pool("x", network.average_pool("first", "in", 8))
+
+
+def large(network: Network) -> str:
+    """Two strided convolutions of a megapixel."""
+    first = conv(16, 3, 3, stride=8)(network)
+    return network.conv("y", first, np.broadcast_to(np.int8(1), (4, 16, 3, 3)), stride=8)
+
+
 LAYERS = {
     # layer: (shape of the source, what is added, fragments on grai_vip, on fpga_small)
     "AlexNet conv2": ((96, 27, 27), conv(256, 48, 5, groups=2, padding=2), 3, 32),
@@ -81,6 +92,12 @@ LAYERS = {
     "four groups of 192": ((768, 7, 7), conv(768, 192, 3, groups=4, padding=1), 6, 66),
     "ResNeXt stage 1": ((128, 56, 56), conv(128, 4, 3, groups=32, padding=1), 4, 32),
     "ResNeXt stage 4": ((1024, 7, 7), conv(1024, 32, 3, groups=32, padding=1), 2, 20),
+    "global pool of 112 in two steps": ((8, 112, 112), steps, 2, 2),
+    "dense over 40": ((8, 40, 40), lambda network: network.dense(
+        "x", "in", np.broadcast_to(np.int8(1), (1000, 12800))), 50, None),
+    "1024 × 1024": ((3, 1024, 1024), large, 17, None),
+    "stride 3, 15 to 5": ((4, 15, 15), conv(16, 4, 3, stride=3), 25, None),
+    "strides 2 and 1, 64 to 31 columns": ((4, 64, 64), conv(16, 4, 3, stride=(2, 1)), 31, None),
     "no groups": ((256, 13, 13), conv(384, 256, 3, padding=1), 4, 33),
 }
 
@@ -89,4 +106,51 @@ LAYERS = {
 @pytest.mark.parametrize("name", LAYERS)
 def test_fragments_of_known_layers(name: str, config: CoreConfig) -> None:
     shape, add, *expected = LAYERS[name]
-    assert layer(config, shape, add) == expected[list(PRESETS).index(config.name)]
+    fragments = expected[list(PRESETS).index(config.name)]
+    if fragments is not None:
+        assert layer(config, shape, add) == fragments
+        return
+    with pytest.raises(RuleError) as caught:
+        layer(config, shape, add)
+    assert all(violation.rule in ("memory", "number of input fragments", "number of output IDs")
+               for violation in caught.value.violations)
+
+
+def refusal(config: CoreConfig, shape: tuple[int, int, int], add) -> str:
+    with pytest.raises(RuleError) as caught:
+        layer(config, shape, add)
+    return str(caught.value)
+
+
+def test_refusals_say_what_helps() -> None:
+    """The rule that no cut can satisfy, by its own name, and a remedy that is true."""
+    grai = CoreConfig()
+    large_pool = refusal(grai, (8, 112, 112), lambda network: network.global_pool("x", "in"))
+    assert "layer 'x', rule 'population edges': needs 49; available: edges in [0, 15]" in large_pool
+    assert "pool 8 × 8 with stride 8 first" in large_pool
+    places = refusal(grai, (4, 27, 27), conv(16, 4, 3, stride=3))
+    assert places.startswith("layer 'x', rule 'number of output IDs': needs 81; available: 32. ")
+    assert places.endswith("or raise edge_bits.")
+    inputs = refusal(grai, (1, 2000, 2000), conv(4, 1, 8, stride=8))
+    assert inputs.startswith("layer 'in', rule 'number of input fragments': needs 64; available: 32. ")
+    up = CoreConfig(name="narrow", upsample_bits=1)
+    weights = np.broadcast_to(np.int8(1), (4, 4, 4, 4))
+    assert "layer 'x', rule 'axon upsample': needs 2; available: upsample in [0, 1]. Upsample in several layers" in (
+        refusal(up, (4, 9, 9), lambda network: network.transposed_conv("x", "in", weights, stride=4)))
+
+
+def test_a_source_is_cut_where_its_destinations_are_too_many() -> None:
+    """11 × 11 places of a stride of 5: more axons than one source may have, but not of its parts."""
+    def add(network: Network) -> str:
+        source = conv(4, 4, 1)(network)
+        weights = np.broadcast_to(np.int8(1), (8, 4, 5, 5))
+        last = network.conv("strided", source, weights, stride=5)
+        last = network.conv("all", last, np.broadcast_to(np.int8(1), (4, 8, 1, 1)), stride=5)
+        return network.conv("y", last, np.broadcast_to(np.int8(1), (4, 4, 1, 1)))
+
+    network = Network("net")
+    network.input("in", (4, 55, 55))
+    network.output(add(network))
+    result = cut(lower(network), CoreConfig())
+    assert result.grids["strided"].parts == 121 and result.grids["x"].parts > 1
+    assert max(len(result.out_of[item.name]) for item in result.hosted) < 64

@@ -163,7 +163,7 @@ def test_the_stride_along_a_single_row_does_not_matter():
     ((2, 1), "equal strides", r"strides \(2, 1\)"), (3, "stride", "stride 3"), (16, "stride", "stride 16")])
 def test_strides_that_the_hardware_lacks(stride, rule, needed):
     network = single("conv", (1, 40, 40), np.ones((1, 1, 2, 2), int), stride=stride)
-    message = rf"layer 'x', rule '{rule}': needs {needed}.*; available: .+\. .+cut the destination"
+    message = rf"layer 'x', rule '{rule}': needs {needed}.*; available: .+\. .+map it to a mesh"
     with pytest.raises(MappingError, match=message):
         legalise(lower(network), CoreConfig())
 
