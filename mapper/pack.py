@@ -73,7 +73,7 @@ def pinned_cores(cut: CutProgram, pins: Pins) -> dict[str, list[Core]]:
     for layer, given in pins.items():
         if layer not in names:
             raise MappingError(f"pin '{layer}': there is no such layer or fragment in cores; there are: "
-                               f"{', '.join(dict.fromkeys(item.layer for item in cut.hosted))}")
+                               f"{', '.join(dict.fromkeys(item.layer for item in cut.hosted))}. Pin one of these.")
         what, cores = f"pin '{layer}'", list(cast("Iterable[object]", given)) if isinstance(given, Iterable) else []
         if not cores:
             raise MappingError(f"{what}: {given!r} is no core; give a column and a row, as (3, 0), or several such")

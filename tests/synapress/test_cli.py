@@ -88,10 +88,25 @@ def test_footprint(tmp_path: Path) -> None:
     assert "hierarchical LUT" in table and "words of connectivity" in table
 
 
+def test_a_file_imports_from_its_own_folder(tmp_path: Path) -> None:
+    (tmp_path / "nets").mkdir()
+    (tmp_path / "nets/helper_of_mine.py").write_text(NETWORK)
+    (tmp_path / "nets/mine.py").write_text("from helper_of_mine import network\n")
+    done = run("map", "nets/mine.py", "--json", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["network"] == "mine"
+
+
 def test_published_cells_and_their_residuals(tmp_path: Path) -> None:
     done = run("footprint", "pilotnet", "--json", cwd=tmp_path)
     published = json.loads(done.stdout)["published"]
     assert len(published) == 9
+    claims = json.loads(done.stdout)["claims"]
+    assert (claims["cores"]["paper"], claims["cores"]["ours"]) == (3, 2)
+    assert claims["words of connectivity"]["paper"] == claims["words of connectivity"]["ours"] == 405
+    assert round(claims["LUT : this technique"]["ours"]) == 262
+    assert round(claims["hierarchical LUT : this technique"]["ours"]) == 166
+    assert (claims["cores, LUT : ours"]["ours"], claims["cores, hierarchical LUT : ours"]["ours"]) == (235, 149)
     for cell, entry in published.items():
         assert f"{entry['ours']:.2f}" == f"{entry['paper']:.2f}", cell
 
@@ -119,6 +134,7 @@ def test_map(tmp_path: Path) -> None:
     (("footprint", "alexnet"), "'alexnet' is neither a known network nor a file; give pilotnet, "),
     (("footprint", "bad.json"), "suffix '.json'"),
     (("footprint", "fails.py"), "'fails.py' failed: ZeroDivisionError: division by zero"),
+    (("footprint", "exits.py"), "'exits.py' failed: SystemExit: 3"),
     (("footprint", "empty.py"), "no function network()"),
     (("footprint", "number.py"), "returned int, not a synapress.Network"),
     (("footprint", "pilotnet", "--figure", "f.gif"), "--figure f.gif: the suffix must be .png or .svg"),
@@ -144,6 +160,7 @@ def test_one_line_of_error(arguments: tuple[str, ...], says: str, tmp_path: Path
     (tmp_path / "wrong.json").write_text('{"colour": 3}')
     (tmp_path / "conflict.json").write_text('{"banks": 3}')
     (tmp_path / "fails.py").write_text("def network():\n    return 1 / 0\n")
+    (tmp_path / "exits.py").write_text("import sys\nsys.exit(3)\n")
     (tmp_path / "number.py").write_text("def network():\n    return 1\n")
     (tmp_path / "empty.py").write_text("")
     done = run(*arguments, cwd=tmp_path)
