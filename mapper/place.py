@@ -45,7 +45,7 @@ class Placement:
     """Per core in use, in row-major order, what it needs of each of `LIMITS`."""
     available: dict[str, int]
     fewest: int
-    """Cores that the sums of words, IDs and so on need at least, however the network is cut and packed."""
+    """Cores that the sums of words, IDs and so on of these fragments need at least, however they are packed."""
     cost: int
     """Estimated events × hops per frame, the host's included."""
     row_major_cost: int
