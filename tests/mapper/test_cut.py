@@ -95,9 +95,12 @@ def test_automatic_cuts_fit_and_change_nothing(seed: int, pad: bool) -> None:
 
 
 def test_channel_cuts_come_first() -> None:
-    """States that fit by channels are not cut in x and y; a map too wide for a field is cut in x only."""
-    for shape, expected in (((32, 100, 100), (3, 1, 1)), ((4, 300, 30), (1, 2, 1)), ((4, 200, 240), (1, 2, 1)),
-                            ((4, 240, 200), (1, 1, 2))):
+    """States that fit by channels are not cut in x and y; a map too wide for a field is cut in x only.
+
+    One channel word of states too large is cut along the longer of the two.
+    """
+    for shape, expected in (((32, 100, 100), (3, 1, 1)), ((4, 300, 30), (1, 2, 1)), ((4, 200, 240), (1, 1, 2)),
+                            ((4, 240, 200), (1, 2, 1))):
         network = Network("net")
         network.input("in", (1, *shape[1:]))
         network.output(network.conv("x", "in", np.ones((shape[0], 1, 1, 1), int)))
