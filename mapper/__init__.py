@@ -2,10 +2,10 @@
 
 Passes, one a file: `network` (the graph) → `lower` (program, then legal edges) → `rules` (does it fit) with `plan`
 (addresses) → `image` (words and manifest). For many cores: `network` → `lower` → `cut` (with `grids`, `fragments`) →
-`place` → `rules` → `mesh` (an image per core). `footprint` accounts the memory.
+`place` (with `pack`) → `rules` → `mesh` (an image per core). `footprint` accounts the memory.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 
 from golden.config import CoreConfig
 from golden.program import Program
@@ -16,6 +16,7 @@ from mapper.image import Image, build_image
 from mapper.lower import legalise, lower
 from mapper.mesh import MeshImage, build_mesh
 from mapper.network import Network
+from mapper.pack import Pins
 from mapper.place import Placement, place, place_all
 from mapper.tables import value_table
 
@@ -54,7 +55,7 @@ def compile_network(
 
 def compile_mesh(
     network: Network, config: CoreConfig, size: tuple[int, int] | None = None, *, pad: bool = True,
-    host: Core | None = None, pins: Mapping[str, Core | Sequence[Core]] | None = None,
+    host: Core | None = None, pins: Pins | None = None, progress: Callable[[str], None] = lambda _: None,
 ) -> tuple[CutProgram, Placement, MeshImage]:
     """Map a network onto a mesh of cores: cut, place, and write an image per core.
 
@@ -66,15 +67,19 @@ def compile_mesh(
             there is room; it costs no core.
         host: its place; default: north of the middle of row 0.
         pins: layer or fragment → the core, or the cores, that it must lie on.
+        progress: called with what is being done.
 
     Raises:
         NetworkError: the network is inconsistent.
         MappingError: it does not fit the cores, the mesh or the pins; the message names layer, rule, needed, available
             and what would help.
     """
-    result = cut(lower(network), config)
-    if size is None:
-        placed = place_all(result, host=host, pins=pins)
-    else:
-        placed = place(result, size, host=host, pins=pins)
+    progress("lowering")
+    program = lower(network)
+    progress("cutting")
+    result = cut(program, config)
+    progress(f"placing {len(result.hosted)} fragments")
+    placed = (place_all(result, host=host, pins=pins) if size is None
+              else place(result, size, host=host, pins=pins))
+    progress(f"writing the images of {len(placed.used)} cores")
     return result, placed, build_mesh(result, placed.places, placed.size, host=placed.host, pad=pad)

@@ -47,7 +47,8 @@ def cut(program: Program, config: CoreConfig, grids: Mapping[str, Grid] | None =
     all_grids = {population.name: whole(population) for population in program.populations}
     for name, grid in grids.items():
         if name not in all_grids:
-            raise MappingError(f"program '{program.name}' has no population '{name}' to cut")
+            raise MappingError(f"program '{program.name}' has no population '{name}' to cut; there are: "
+                               f"{', '.join(all_grids)}")
         _check_grid(name, grid, all_grids[name])
         all_grids[name] = grid
     fragments = {population.name: _fragments(population, all_grids[population.name])
@@ -80,7 +81,7 @@ def _check_grid(name: str, grid: Grid, full: Grid) -> None:
     for axis, bounds, ends in zip("cxy", grid, full, strict=True):
         if (bounds[0], bounds[-1]) != ends or any(low >= high for low, high in itertools.pairwise(bounds)):
             raise MappingError(f"population '{name}' cannot be cut in {axis} at {bounds}: bounds ascend from "
-                               f"{ends[0]} to {ends[1]}")
+                               f"{ends[0]} to {ends[1]}; give each bound once, the ends included")
 
 
 def _fragments(population: Population, grid: Grid) -> list[Fragment]:

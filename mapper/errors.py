@@ -25,11 +25,25 @@ class Violation:
 
 
 class RuleError(MappingError):
-    """A network is sound but breaks rules of the hardware; `violations` lists all that were found."""
+    """A network is sound but breaks rules of the hardware.
+
+    `violations` lists all that were found; the message has the first `SHOWN` of each rule, a line each.
+    """
+
+    SHOWN = 3
 
     def __init__(self, violations: Sequence[Violation]):
         self.violations = tuple(violations)
-        super().__init__("\n".join(str(violation) for violation in self.violations))
+        rules: dict[str, list[Violation]] = {}
+        for violation in self.violations:  # one rule in several cores is one rule
+            rules.setdefault(violation.rule.split(" of core ")[0], []).append(violation)
+        lines = []
+        for rule, found in rules.items():
+            distinct = list(dict.fromkeys(map(str, found)))
+            lines += distinct[:self.SHOWN]
+            if len(distinct) > self.SHOWN:
+                lines.append(f"and {len(distinct) - self.SHOWN} more by rule '{rule}'")
+        super().__init__("\n".join(lines))
 
 
 class ModelError(NetworkError):

@@ -147,7 +147,7 @@ def channel_cuts(program: Program, core_bytes: int = CORE_BYTES) -> dict[str, in
     """Fewest channel fragments of each population, such that each fits a core; 1 for inputs.
 
     A fragment has its states, its weights, its kernel descriptors (one per source channel and edge) and its population
-    word. A fragment of one channel that is still too large stays one channel: it would have to be cut in x and y too.
+    word. A fragment of one channel that is still too large stays one channel, and columns and rows are never cut.
     """
     cuts = dict.fromkeys(program.inputs, 1)
     for population in _computed(program):

@@ -6,7 +6,7 @@ C0_src, counted from the descriptor's first source channel.
 """
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
@@ -15,6 +15,7 @@ import numpy as np
 
 from golden.config import CoreConfig
 from golden.program import Edge, Population, Program
+from mapper.errors import Violation
 from mapper.plan import AxonPlan, Plan, layout, plan_axon
 
 Core = tuple[int, int]
@@ -113,6 +114,20 @@ class CutProgram:
     def axons(self) -> int:
         """Axons between fragments, those of inputs included, those to the host not."""
         return sum(len(descriptor.sources) for descriptor in self.descriptors)
+
+
+def host_violations(cut: CutProgram) -> Iterator[Violation]:
+    """What of a cut the host has no IDs for: it numbers input fragments like populations, outputs like edges."""
+    config = cut.config
+    for rule, needed, available, layer, field in (
+        ("number of input fragments", len(cut.inputs), config.max_populations,
+         max(cut.program.inputs, key=lambda name: cut.grids[name].parts, default=""), "population_bits"),
+        ("number of output IDs", len(cut.outputs), config.max_edges,
+         max(cut.program.outputs, key=lambda name: cut.grids[name].parts, default=""), "edge_bits"),
+    ):
+        if needed > available:
+            yield Violation(layer=layer, rule=rule, needed=str(needed), available=str(available),
+                            help=f"Fewer or smaller feature maps of the host, or raise {field}.")
 
 
 def placed_edge(edge: Edge, source: Fragment) -> Edge:

@@ -8,14 +8,16 @@ the edges stay depthwise: every bound of a destination is one of its source.
 
 import itertools
 from collections.abc import Mapping, Sequence
+from math import gcd, prod
 
 from golden.config import CoreConfig
 from golden.program import Edge, Population, Program
 from mapper.cut import cut
 from mapper.errors import RuleError, Violation
-from mapper.fragments import CutProgram, Grid, link_axon, plan_alone
+from mapper.fragments import CutProgram, Fragment, Grid, host_violations, link_axon, plan_alone
+from mapper.lower import filled_rates
 from mapper.plan import DEPTHWISE, edge_kind
-from mapper.rules import RULES, axon_violations, axons
+from mapper.rules import RULES, axon_violations, axons, steps
 
 Counts = dict[str, list[int]]
 """By population: most channel words of a part, and parts along x and y."""
@@ -30,6 +32,18 @@ REPAIRS = {
     "population depth": 0, "population width": 1, "population height": 2,
 }
 """Rules that smaller parts of the destination, along this axis, may satisfy."""
+AXON_REPAIRS = {
+    "axon x_offset": ("by sign", 1), "axon y_offset": ("by sign", 2), "anchor x_min": ("source", 1),
+    "anchor y_min": ("source", 2), "axon x_limit": ("destination", 1), "axon y_limit": ("destination", 2),
+}
+"""Rules that smaller parts of one end of an axon may satisfy; by sign: the end that the other begins far beyond."""
+COUNTS = ("population axons", "population incoming", "population edges", "number of event IDs",
+          "number of ends of timestep of all populations")
+"""Rules of which other cuts may change what is needed, but those into (D, 1, 1), where all sources always reach. All
+others that are in no table here no cut can satisfy."""
+
+Repair = tuple[str, int]
+"""A population, and the axis along which it is cut once more."""
 
 
 def choose_grids(program: Program, config: CoreConfig) -> CutProgram:
@@ -41,13 +55,20 @@ def choose_grids(program: Program, config: CoreConfig) -> CutProgram:
     counts = {population.name: _first_counts(program, population, config) for population in program.populations}
     for _ in range(ROUNDS):
         result = cut(program, config, _grids(program, counts, config))
-        violations, repairs = _problems(result)
-        if not violations:
+        problems = _problems(result)
+        if not problems:
             return result
-        grown = [_grow(program.population(name), counts[name], axis, config) for name, axis in sorted(repairs)]
-        if not any(grown):
+        repairs = {repair for _, repair in problems if repair is not None}
+        grown = {repair: _grow(program.population(repair[0]), counts[repair[0]], repair[1], config)
+                 for repair in sorted(repairs)}
+        hopeless = [violation for violation, repair in problems
+                    if (not grown[repair] if repair is not None else violation.rule not in COUNTS or (
+                        violation.rule == "population incoming" and _everywhere(program, violation.layer)))]
+        if hopeless:
+            raise RuleError(hopeless)
+        if not any(grown.values()):
             break
-    raise RuleError(violations)
+    raise RuleError([violation for violation, _ in problems])
 
 
 def _most_words(config: CoreConfig) -> int:
@@ -70,6 +91,9 @@ def _first_counts(program: Program, population: Population, config: CoreConfig) 
     if population.name in program.inputs:
         return [max(1, (1 << config.channel_bits) // config.lanes), parts[1], parts[2]]
     for edge in program.edges_into(population.name):
+        source = program.population(edge.source).shape
+        for axis in (1, 2):  # an offset tells how far from its destinations a part of a source begins
+            parts[axis] = max(parts[axis], min(population.shape[axis], -(-source[axis] >> (config.offset_bits - 1))))
         for axis in _free_axes(edge, population, config):
             parts[axis] = population.shape[axis]
     words = -(-depth // config.lanes)
@@ -94,8 +118,7 @@ def _first_counts(program: Program, population: Population, config: CoreConfig) 
 
 def _free_axes(edge: Edge, population: Population, config: CoreConfig) -> list[int]:
     """Axes to be cut into columns or rows of one, along which then any stride works."""
-    powers = {1 << i for i in range(1 << config.step_bits)}
-    axes = [i for i in (1, 2) if population.shape[i] > 1 and edge.stride[i - 1] not in powers]
+    axes = [i for i in (1, 2) if population.shape[i] > 1 and edge.stride[i - 1] not in steps(config)]
     if not axes and edge.stride[0] != edge.stride[1] and min(population.shape[1:]) > 1:
         axes = [1 if population.shape[1] <= population.shape[2] else 2]
     return axes
@@ -105,24 +128,40 @@ def estimate(
     program: Program, population: Population, words: int, width: int, height: int, config: CoreConfig
 ) -> int:
     """Memory words of a fragment of so many channel words, columns and rows, with all that leads into it."""
-    word, channels = config.word_bits // 8, words * config.lanes
+    word, channels = config.word_bits // 8, min(words * config.lanes, population.shape[0])
     total = RESERVED_WORDS + channels + population.looks_up * config.table_words + width * height * words
     for edge in program.edges_into(population.name):
         depth = program.population(edge.source).shape[0]
-        taps = 1
-        for i in (0, 1):
-            filled = edge.dilation[i] > 1 and max(edge.stride) > 1
-            taps *= (edge.weights.shape[2 + i] - 1) * (edge.dilation[i] if filled else 1) + 1
+        fill = filled_rates(edge, config)
+        kernel = [(edge.weights.shape[2 + i] - 1) * fill[i] + 1 for i in (0, 1)]
+        taps, pieces = prod(kernel), prod(-(-size // (1 << config.kernel_bits)) for size in kernel)
         if edge_kind(edge, depth, population.shape[0]) == DEPTHWISE:
             kernels = 1 if edge.weights.shape[0] == 1 else channels
             total += 1 - (-kernels * taps // word)
         elif edge.groups == 1:
-            total += 1 - (-depth * taps * channels // word)
+            total += 1 - (-depth * taps * words * config.lanes // word)
         else:
-            per_group = -(-population.shape[0] // edge.groups // config.lanes) + 1
-            sources = min(depth, -(-channels * edge.groups // population.shape[0]) * (depth // edge.groups))
-            total += 1 + sources * (1 - (-taps * per_group * config.lanes // word))
+            total += 1 + _table_words(edge, depth, population.shape[0], words, taps, pieces, config)
     return total
+
+
+def _table_words(
+    edge: Edge, source_depth: int, depth: int, words: int, taps: int, pieces: int, config: CoreConfig
+) -> int:
+    """Most memory words of a grouped edge's table and weights into so many adjacent channel words.
+
+    Args:
+        taps, pieces: of the kernel, and how many descriptors it takes.
+    """
+    lanes, word = config.lanes, config.word_bits // 8
+    per_source, per_group = source_depth // edge.groups, depth // edge.groups
+    channels = min(words * lanes, depth)
+    groups = min(edge.groups, -(-(channels - gcd(lanes, per_group)) // per_group) + 1)  # cut at any channel word
+    # Of a group that begins within a word, the word counts for the group before it as well.
+    split = 0 if per_group % lanes == 0 else groups - 1
+    positions = min(words + split, groups * min(words, (per_group - 1) // lanes + 1 + bool(split)))
+    rounding = pieces * groups * (pieces > 1 or bool(taps * lanes % word))
+    return pieces * (source_depth + 1) + per_source * (-(-positions * taps * lanes // word) + rounding)
 
 
 # -- grids of counts ---------------------------------------------------------------------------
@@ -188,25 +227,51 @@ def _nested(
 # -- repair ------------------------------------------------------------------------------------
 
 
-def _problems(result: CutProgram) -> tuple[list[Violation], set[tuple[str, int]]]:
-    """What the rules refuse of fragments alone and of axons, and which (population, axis) may be cut once more."""
-    violations: list[Violation] = []
-    repairs: set[tuple[str, int]] = set()
+def _problems(result: CutProgram) -> list[tuple[Violation, Repair | None]]:
+    """What the rules refuse of fragments alone, of axons and of the host; and what may be cut once more for it."""
+    problems: list[tuple[Violation, Repair | None]] = [(violation, None) for violation in host_violations(result)]
     for fragment in result.hosted:
         plan = plan_alone(result, fragment.name)
         for violation in itertools.chain.from_iterable(rule(plan) for rule in RULES if rule is not axons):
-            violations.append(violation)
-            if violation.rule in REPAIRS:
-                repairs.add((fragment.parent, REPAIRS[violation.rule]))
+            axis = REPAIRS.get(violation.rule)
+            repair = (fragment.parent, axis) if axis is not None else None
+            if violation.rule == "population edges":
+                repair = _fewer_pieces(result, fragment)
+            if violation.rule == "population axons":
+                repair = _fewer_axons(result, fragment)
+            problems.append((violation, repair))
     for descriptor in result.descriptors:
         for name in descriptor.sources:
-            source, destination = result.by_name[name], result.by_name[descriptor.edge.destination]
+            ends = {"source": result.by_name[name], "destination": result.by_name[descriptor.edge.destination]}
             axon = link_axon(result, descriptor, name, 0, (0, 0))
-            for violation in axon_violations(axon, destination.layer, result.config):
-                violations.append(violation)
-                axis = 1 if violation.rule.split()[1].startswith("x") else 2
-                repairs.add((destination.parent if violation.rule.endswith("limit") else source.parent, axis))
-    return violations, repairs
+            for violation in axon_violations(axon, ends["destination"].layer, result.config):
+                end, axis = AXON_REPAIRS.get(violation.rule, ("", 0))
+                if end == "by sign":
+                    end = "destination" if axon.fields[violation.rule.removeprefix("axon ")] > 0 else "source"
+                problems.append((violation, (ends[end].parent, axis) if end else None))
+    return problems
+
+
+def _everywhere(program: Program, layer: str) -> bool:
+    """Whether all neurons of a layer are at one place."""
+    return all(item.shape[1:] == (1, 1) for item in program.populations if layer in (item.layer, item.name))
+
+
+def _fewer_pieces(result: CutProgram, fragment: Fragment) -> Repair | None:
+    """Channels of a fragment whose kernels are in pieces because the weights of a source channel exceed a field."""
+    edges = {edge.name: edge for edge in result.program.edges_into(fragment.parent)}
+    parts = {(item.parent, item.first) for item in result.into[fragment.name]}
+    most = 1 << result.config.kernel_bits
+    least = sum(prod(-(-size // most) for size in edges[name].weights.shape[2:]) for name, _ in parts)
+    return (fragment.parent, 0) if least < 1 << result.config.edge_count_bits and fragment.shape[0] > 1 else None
+
+
+def _fewer_axons(result: CutProgram, fragment: Fragment) -> Repair | None:
+    """The axis of a source along which its destinations have most parts: smaller parts reach fewer of them."""
+    ends = [result.by_name[item.edge.destination] for item in result.out_of[fragment.name]]
+    places = [len({(end.parent, end.origin[axis]) for end in ends}) - len({end.parent for end in ends})
+              if fragment.shape[axis] > 1 else 0 for axis in (1, 2)]
+    return (fragment.parent, 1 if places[0] >= places[1] else 2) if any(places) else None
 
 
 def _grow(population: Population, count: list[int], axis: int, config: CoreConfig) -> bool:

@@ -35,6 +35,8 @@ from mapper.sums import sums
 from mapper.validate import validate
 
 FORMAT, VERSION = "synapress-image", 2
+FILES = ("image.bin", "image.hex", "manifest.json")
+"""What an image is saved to."""
 CATEGORIES = (
     "geometry words", "population words", "edge descriptors", "axons", "parameters", "value tables", "states",
     "tables", "weights")

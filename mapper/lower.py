@@ -18,7 +18,7 @@ from golden.words import NeuronType, Saturation
 from mapper.errors import RuleError, Violation
 from mapper.network import Branch, Layer, Network, Pair
 from mapper.plan import DEPTHWISE, TABLE, edge_kind, position_bytes
-from mapper.rules import products
+from mapper.rules import products, steps
 
 
 def lower(network: Network) -> Program:
@@ -146,39 +146,38 @@ def _place_operand(edge: Edge, config: CoreConfig) -> Edge:
     return dataclasses.replace(edge, weights=weights, shift=edge.shift + shift, operand=0)
 
 
-def _max_step(config: CoreConfig) -> int:
-    return 1 << ((1 << config.step_bits) - 1)
-
-
 def _stride(edge: Edge, destination: Population, config: CoreConfig) -> int | Violation:
     """The one stride of both axes; along a single destination column or row any stride does."""
     needed = sorted({edge.stride[i] for i in (0, 1) if destination.shape[1 + i] > 1})
-    layer, most = destination.layer or destination.name, _max_step(config)
-    powers = ", ".join(str(1 << i) for i in range(1 << config.step_bits))
+    layer, powers = destination.layer or destination.name, ", ".join(map(str, sorted(steps(config))))
     if len(needed) > 1:
         return Violation(
             layer=layer, rule="equal strides", needed=f"strides {edge.stride} in x and y (edge '{edge.name}')",
             available="one stride for both axes",
-            help="Use the same stride in x and y, or cut the destination into columns or rows.")
+            help="Use the same stride in x and y, or map it to a mesh, which cuts small maps into columns or rows.")
     stride = needed[0] if needed else 1
-    if stride & (stride - 1) or stride > most:
+    if stride not in steps(config):
         return Violation(
             layer=layer, rule="stride", needed=f"stride {stride} (edge '{edge.name}')", available=f"strides {powers}",
-            help="Use one of these strides, or cut the destination into columns and rows of one.")
+            help="Use one of these strides, or map it to a mesh, which cuts small maps into columns and rows of one.")
     return stride
+
+
+def filled_rates(edge: Edge, config: CoreConfig) -> Pair:
+    """Dilation rates in x and y that become zeros of the kernel, as they are not the hardware's; (1, 1): none."""
+    kernel = edge.weights.shape[2:]
+    rates = {edge.dilation[i] for i in (0, 1) if kernel[i] > 1}
+    if not rates - {1} or (edge.stride == (1, 1) and len(rates) == 1 and rates <= steps(config)):
+        return 1, 1
+    return edge.dilation[0] if kernel[0] > 1 else 1, edge.dilation[1] if kernel[1] > 1 else 1
 
 
 def _dilate(edge: Edge, config: CoreConfig) -> tuple[Edge, Pair]:
     """The edge with its dilation native, or made part of the kernel; and the rates that were filled with zeros."""
-    kernel = edge.weights.shape[2:]
-    needed = {edge.dilation[i] for i in (0, 1) if kernel[i] > 1} - {1}
-    rates = {edge.dilation[i] for i in (0, 1) if kernel[i] > 1}
-    if not needed:
-        return dataclasses.replace(edge, dilation=(1, 1)), (1, 1)
-    rate = max(needed)
-    if edge.stride == (1, 1) and len(rates) == 1 and not rate & (rate - 1) and rate <= _max_step(config):
-        return dataclasses.replace(edge, dilation=(rate, rate)), (1, 1)
-    fill: Pair = (edge.dilation[0] if kernel[0] > 1 else 1, edge.dilation[1] if kernel[1] > 1 else 1)
+    kernel, fill = edge.weights.shape[2:], filled_rates(edge, config)
+    if fill == (1, 1):
+        rate = max(edge.dilation[i] if kernel[i] > 1 else 1 for i in (0, 1))
+        return dataclasses.replace(edge, dilation=(rate, rate)), fill
     size = [(kernel[i] - 1) * fill[i] + 1 for i in (0, 1)]
     weights = np.zeros((*edge.weights.shape[:2], *size), edge.weights.dtype)
     weights[:, :, ::fill[0], ::fill[1]] = edge.weights

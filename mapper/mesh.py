@@ -4,19 +4,20 @@ Every core's image is complete in itself (`mapper.image.Image`); addresses betwe
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 import numpy.typing as npt
 
 from golden.config import CoreConfig
 from golden.errors import ImageError
+from golden.words import layouts
 from mapper.errors import RuleError, Violation
-from mapper.fragments import Core, CutProgram, Descriptor, link_axon, plan_fragments
-from mapper.image import Image, write_image
+from mapper.fragments import Core, CutProgram, Descriptor, host_violations, link_axon, plan_fragments
+from mapper.image import FILES, Image, write_image
 from mapper.plan import AxonPlan, Plan
 from mapper.rules import RULES, axon_violations
 
@@ -42,12 +43,21 @@ class MeshImage:
         return {place: (image.parts, image.edges, image.populations) for place, image in self.images.items()}
 
     def save(self, directory: str | Path) -> None:
-        """Write `mesh.json`, and each core's image into a directory `core_X_Y`."""
+        """Write `mesh.json`, and each core's image into a directory `core_X_Y`.
+
+        Images of cores that a former mesh in this directory had, and this one has not, are removed; nothing else is.
+        """
         path = Path(directory)
         path.mkdir(parents=True, exist_ok=True)
+        for place in _saved_cores(path) - set(self.images):
+            folder = path / _folder(place)
+            for name in FILES:
+                (folder / name).unlink(missing_ok=True)
+            if folder.is_dir() and not any(folder.iterdir()):
+                folder.rmdir()
         (path / "mesh.json").write_text(json.dumps(self.manifest, indent=1) + "\n")
-        for (x, y), image in self.images.items():
-            image.save(path / f"core_{x}_{y}")
+        for place, image in self.images.items():
+            image.save(path / _folder(place))
 
     @classmethod
     def load(cls, directory: str | Path) -> "MeshImage":
@@ -55,6 +65,7 @@ class MeshImage:
 
         Raises:
             ImageError: a file is missing or damaged, or an image points outside its memory.
+            ConfigError: the configuration is none.
         """
         path = Path(directory)
         try:
@@ -63,19 +74,101 @@ class MeshImage:
             raise ImageError(f"no mesh in '{path}': {error}") from error
         if not isinstance(manifest, dict) or manifest.get("format") != FORMAT or manifest.get("version") != VERSION:
             raise ImageError(f"'{path}': mesh.json is not {FORMAT} version {VERSION}")
-        missing = [key for key in ("config", "size", "host", "cores", "inputs", "outputs") if key not in manifest]
-        if missing:
-            raise ImageError(f"'{path}': mesh.json lacks {', '.join(missing)}")
+        config = CoreConfig.from_json(manifest.get("config"))
+        _check_manifest(path, manifest, config)
         images = {}
         for entry in manifest["cores"]:
-            x, y = entry["place"]
-            images[x, y] = Image.load(path / f"core_{x}_{y}")
-            if images[x, y].manifest["sha256"] != entry["sha256"]:
-                raise ImageError(f"'{path}': core ({x}, {y}) does not have the checksum that mesh.json gives")
-        config = CoreConfig.from_json(manifest["config"])
+            place = entry["place"][0], entry["place"][1]
+            images[place] = Image.load(path / _folder(place))
+            if images[place].manifest["sha256"] != entry["sha256"]:
+                raise ImageError(f"'{path}': core {place} does not have the checksum that mesh.json gives")
         if any(image.config != config for image in images.values()):
             raise ImageError(f"'{path}': a core has another configuration than mesh.json")
         return cls(config, tuple(manifest["size"]), tuple(manifest["host"]), images, manifest)
+
+
+def _folder(place: Core) -> str:
+    return f"core_{place[0]}_{place[1]}"
+
+
+def _saved_cores(path: Path) -> set[Core]:
+    """Cores of the mesh that a directory has, if it has one that can be read."""
+    try:
+        manifest = json.loads((path / "mesh.json").read_text())
+        if manifest["format"] != FORMAT:
+            return set()
+        return {(int(x), int(y)) for x, y in (entry["place"] for entry in manifest["cores"])}
+    except (OSError, ValueError, TypeError, KeyError):
+        return set()
+
+
+_INTEGERS = {"place": 2, "origin": 3, "shape": 3, "size": 2, "host": 2}
+"""Entries that are lists of so many integers."""
+
+
+def _is_integer(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _check_manifest(path: Path, manifest: Mapping[str, Any], config: CoreConfig) -> None:
+    """Everything of mesh.json that loading, running or decoding looks at has the type and range that it needs.
+
+    Raises:
+        ImageError: with the first thing that has not.
+    """
+    def refuse(where: str, needed: str, given: object) -> NoReturn:
+        raise ImageError(f"'{path}': mesh.json, {where}: needs {needed}; given: {given!r}")
+
+    def check(where: str, entry: object, keys: Sequence[str]) -> None:
+        if not isinstance(entry, dict):
+            refuse(where, "an object", entry)
+        for key in keys:
+            value: Any = entry.get(key)
+            count = _INTEGERS.get(key)
+            if count is not None and not (
+                    isinstance(value, list) and len(value) == count and all(map(_is_integer, value))):
+                refuse(f"{where}, '{key}'", f"{count} integers", value)
+            least = {"shape": 1, "size": 1, "origin": 0}.get(key)
+            if least is not None and min(value) < least:
+                refuse(f"{where}, '{key}'", f"at least {least} of each", value)
+            if key in ("name", "parent", "sha256", "network") and not isinstance(value, str):
+                refuse(f"{where}, '{key}'", "a string", value)
+            if key in ("id", "index", "words") and not (_is_integer(value) and value >= 0):
+                refuse(f"{where}, '{key}'", "a natural number", value)
+
+    check("top", manifest, ("size", "host", "network"))
+    axon = layouts(config).axon
+    lists = {"cores": ("place", "sha256", "words"), "fragments": ("name", "parent", "origin", "shape", "place"),
+             "inputs": ("name", "parent", "index", "origin", "shape"), "outputs": ("id", "parent", "origin", "shape")}
+    for kind, keys in lists.items():
+        if not isinstance(manifest.get(kind), list):
+            refuse(f"'{kind}'", "a list", manifest.get(kind))
+        for number, entry in enumerate(manifest[kind]):
+            where = f"'{kind}', entry {number}"
+            check(where, entry, keys)
+            if kind != "inputs":
+                continue
+            axons = entry.get("axons")
+            if not isinstance(axons, list):
+                refuse(f"{where}, 'axons'", "a list", axons)
+            for fields in axons:
+                if not isinstance(fields, dict) or set(fields) != {field.name for field in axon.fields} or not all(
+                        _is_integer(fields[field.name]) and field.low <= fields[field.name] <= field.high
+                        for field in axon.fields):
+                    refuse(f"{where}, 'axons'", f"the fields of an axon word, each in its range, in {config.name}",
+                           fields)
+    columns, rows = manifest["size"]
+    host, places = manifest["host"], [tuple(entry["place"]) for entry in manifest["cores"]]
+    for place in places:
+        if not (0 <= place[0] < columns and 0 <= place[1] < rows) or place == tuple(host) or places.count(place) > 1:
+            refuse("'cores'", f"each place once, in {columns} × {rows} cores, not the host's", list(place))
+    for kind in ("fragments", "inputs"):
+        for entry in manifest[kind]:
+            targets = [tuple(entry["place"])] if kind == "fragments" else [
+                (host[0] + fields["core_x"], host[1] + fields["core_y"]) for fields in entry["axons"]]
+            for place in targets:
+                if place not in places:
+                    refuse(f"'{kind}', '{entry['name']}'", "a place of 'cores'", list(place))
 
 
 def build_mesh(
@@ -92,7 +185,7 @@ def build_mesh(
     Raises:
         RuleError: with everything that does not fit a core, a field, or the reach of relative addresses.
     """
-    violations = list(_places(cut, places, size, host))
+    violations = [*_places(cut, places, size, host), *host_violations(cut)]
     if violations:
         raise RuleError(violations)
     cores: dict[Core, list[str]] = {}
@@ -112,16 +205,8 @@ def build_mesh(
     for place, plan in plans.items():
         for violation in (found for rule in RULES for found in rule(plan)):
             violations.append(Violation(**violation.to_json() | {"rule": f"{violation.rule} of core {place}"}))
-    for number, (layer, axons) in enumerate(inputs.values()):
-        violations += [found for axon in axons for found in axon_violations(axon, layer, cut.config)]
-        if number == cut.config.max_populations:
-            violations.append(Violation(
-                layer=layer, rule="number of input fragments", needed=str(len(inputs)), help="Raise population_bits.",
-                available=str(cut.config.max_populations)))
-    if len(cut.outputs) > cut.config.max_edges:
-        violations.append(Violation(
-            layer=cut.program.name, rule="number of output IDs", needed=str(len(cut.outputs)),
-            available=str(cut.config.max_edges), help="Fewer or smaller outputs, or raise edge_bits."))
+    violations += [found for layer, axons in inputs.values() for axon in axons
+                   for found in axon_violations(axon, layer, cut.config)]
     if violations:
         raise RuleError(violations)
     images = {place: _image(cut, plan, place) for place, plan in plans.items()}

@@ -26,8 +26,42 @@ Integers = npt.NDArray[Any]
 SATURATIONS = (Saturation.RELU, Saturation.SIGNED, Saturation.FULL)
 
 
+HELP = {
+    "name": "Choose another name.",
+    "input shape": "Give channels, columns and rows.",
+    "weights": "Quantise to integers, and give a dimension of one where there is none.",
+    "source channels": "Give weights for each source channel of a group, or change the groups.",
+    "groups": "Choose a number that divides both.",
+    "stride": "Give one integer, or one for x and one for y.",
+    "dilation": "Give one integer, or one for x and one for y.",
+    "padding": "Pad by what the framework pads; crop with a smaller kernel or source.",
+    "bias": "Give one integer for all channels, or one for each.",
+    "multiplier": "Give one natural number for all channels, or one for each; signs belong to weights and slopes.",
+    "shift": "Give one natural number for all channels, or one for each; a left shift belongs to the multiplier.",
+    "slope": "Give one integer for all channels, or one for each.",
+    "threshold": "Give one positive integer for all channels, or one for each.",
+    "product shift": "Scale by the multiplier and the shift instead.",
+    "saturation": "Use golden.words.Saturation.RELU, SIGNED or FULL, or the argument table.",
+    "table": "See mapper.value_table.",
+    "size": "Use a smaller kernel, dilation or crop, or more padding.",
+    "pool size": "Give one positive integer, or one for x and one for y.",
+    "mean": "Leave both out for the mean.",
+    "global pool": "Use one of these.",
+    "dense weights": "Flatten channel, column, row, the row fastest; the columns are W, not H.",
+    "transposed stride": "Go by powers of two in several layers, or make it a convolution.",
+    "output padding": "Give one natural number, or one for x and one for y.",
+    "sources": "Name at least one layer.",
+    "scales": "Give one number for each source.", "shifts": "Give one number for each source.",
+    "equal shapes": "Pad, stride or crop the branches to one shape.",
+    "product shapes": "Pool one of them to (D, 1, 1), or convolve it to the other's shape.",
+    "output": "Name each computed layer at most once; the host has the inputs already.",
+    "reset": "Use one of these.",
+}
+"""What would help, by rule."""
+
+
 def _refuse(layer: str, rule: str, needed: object, available: object) -> NoReturn:
-    raise NetworkError(f"layer '{layer}', rule '{rule}': needs {needed}; given: {available}")
+    raise NetworkError(f"layer '{layer}', rule '{rule}': needs {needed}; given: {available}. {HELP[rule]}")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

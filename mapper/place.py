@@ -1,15 +1,16 @@
 """Fragments → cores of a mesh: as few cores as possible, then as little traffic × distance as possible.
 
-Cores are filled by best-fit decreasing (bin packing with four limits: words, event IDs, populations, ends of
-timestep). Filled cores are placed by scipy's heuristic for the quadratic assignment problem and by exchanging pairs as
-long as that helps; places beyond the reach of relative addresses cost more than anything else. Traffic is an estimate:
-every neuron that has a synapse on an axon fires once.
+Filled cores (`mapper.pack`) are placed by scipy's heuristic for the quadratic assignment problem and by exchanging
+pairs as long as that helps; places beyond the reach of relative addresses cost more than anything else. Traffic is an
+estimate: every neuron that has a synapse on an axon fires once.
 """
 
 import importlib
-from collections.abc import Mapping, Sequence
+import itertools
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,11 +18,13 @@ import numpy.typing as npt
 from golden.config import CoreConfig
 from golden.errors import MappingError, ToolError
 from mapper.errors import RuleError, Violation
-from mapper.fragments import Core, CutProgram, placed_edge, plan_alone, reach
+from mapper.fragments import Core, CutProgram, placed_edge, reach
+from mapper.pack import LIMITS, Bin, Pins, allowed_cores, available, core_of, needs, pack, pinned_cores
 
 Array = npt.NDArray[Any]
-LIMITS = ("words", "event IDs", "populations", "ends of timestep")
 CONSTRUCTIONS = ("row-major", "optimised")
+MOST_LOCATIONS = 400
+"""Of a larger mesh, so many places next to the host and to the pinned cores are tried, or twice the cores in use."""
 SWEEPS = 60
 """Most sweeps of pairwise exchanges."""
 KICKS = 10
@@ -42,7 +45,7 @@ class Placement:
     """Per core in use, in row-major order, what it needs of each of `LIMITS`."""
     available: dict[str, int]
     fewest: int
-    """Cores that the sums of words, IDs and so on need at least, however the network is cut and packed."""
+    """Cores that the sums of words, IDs and so on of these fragments need at least, however they are packed."""
     cost: int
     """Estimated events × hops per frame, the host's included."""
     row_major_cost: int
@@ -71,162 +74,140 @@ class Placement:
         }
 
 
-def available(config: CoreConfig) -> dict[str, int]:
-    """What one core has of each of `LIMITS`."""
-    return dict(zip(LIMITS, (config.memory_words, config.max_edges, config.max_populations, 1 << config.incoming_bits),
-                    strict=True))
-
-
-def needs(cut: CutProgram) -> dict[str, dict[str, int]]:
-    """What each fragment needs of each of `LIMITS`; a core's need is the sum of its fragments'."""
-    found = {}
-    for fragment in cut.hosted:
-        into = cut.into[fragment.name]
-        values = (plan_alone(cut, fragment.name).words, len(into), 1, sum(len(item.sources) for item in into))
-        found[fragment.name] = dict(zip(LIMITS, values, strict=True))
-    return found
-
-
 def place(
-    cut: CutProgram, size: tuple[int, int], *, host: Core | None = None,
-    pins: Mapping[str, Core | Sequence[Core]] | None = None, method: str = "optimised",
+    cut: CutProgram, size: tuple[int, int], *, host: Core | None = None, pins: Pins | None = None,
+    method: str = "optimised",
 ) -> Placement:
     """Place the fragments of a network.
 
     Args:
         size: columns and rows of the mesh.
-        host: its place; by default north of the middle of row 0, which XY routing reaches from everywhere.
+        host: its place; by default north of the middle of row 0. In the mesh it takes the place of a core.
         pins: layer or fragment → the core, or the cores, that its fragments must lie on.
         method: one of `CONSTRUCTIONS`; "row-major" keeps the order of the layers, for comparison.
 
     Raises:
         RuleError: too few cores, a pin that cannot be honoured, or addresses that do not reach.
-        MappingError: a pin names no layer, or an unknown method is asked for.
+        MappingError: a mesh without cores, a pin that names no layer or no core, or an unknown method.
         ToolError: scipy is not installed.
     """
+    size, host = core_of("mesh", size), None if host is None else core_of("host", host)
+    return _place(cut, size, host, pinned_cores(cut, pins or {}), needs(cut), method)
+
+
+def place_all(
+    cut: CutProgram, *, host: Core | None = None, pins: Pins | None = None, method: str = "optimised"
+) -> Placement:
+    """`place` on a small mesh, as square as can be, that holds the network and all cores of its pins.
+
+    Where relative addresses do not reach, meshes of fewer rows, and of fewer columns, are tried before it is refused.
+    """
+    host, cores, load = None if host is None else core_of("host", host), pinned_cores(cut, pins or {}), needs(cut)
+    least = [1 + max((core[axis] for given in cores.values() for core in given), default=0) for axis in (0, 1)]
+    everywhere = (max(1, least[0]), max(1, least[1]))
+    count = len(pack(cut, load, available(cut.config), allowed_cores(
+        cut, cores, everywhere, (-1, -1) if host is None else host)))
+    refused: RuleError | None = None
+    for size in dict.fromkeys(_sizes(count, everywhere, host, cut.config)):
+        try:
+            return _place(cut, size, host, cores, load, method)
+        except RuleError as error:
+            if any(violation.rule != "reach" for violation in error.violations):
+                raise
+            refused = refused or error
+    assert refused is not None
+    raise refused
+
+
+def _sizes(count: int, least: Core, host: Core | None, config: CoreConfig) -> Iterator[Core]:
+    """Meshes that hold so many cores: about square, then with all rows, or all columns, in reach of the first."""
+    far = _far(config)
+    for columns in (math.isqrt(count - 1) + 1, -(-count // far), min(count, far)):
+        columns = max(columns, least[0])
+        rows = max(-(-count // columns), least[1])
+        if rows == least[1]:  # pins ask for these rows: no more columns than they leave to be filled
+            columns = max(least[0], -(-count // rows))
+        if host is not None and 0 <= host[0] < columns and 0 <= host[1] < rows and columns * rows == count:
+            columns, rows = (columns + 1, rows) if columns <= rows else (columns, rows + 1)
+        yield columns, rows
+
+
+def _place(
+    cut: CutProgram, size: tuple[int, int], host: Core | None, pins: Mapping[str, Sequence[Core]],
+    load: Mapping[str, Mapping[str, int]], method: str
+) -> Placement:
     if method not in CONSTRUCTIONS:
         raise MappingError(f"placement method '{method}' is none of {', '.join(CONSTRUCTIONS)}")
+    if min(size) < 1:
+        raise MappingError(f"a mesh of {size[0]} × {size[1]} has no cores; give columns and rows of at least 1")
     host = ((size[0] - 1) // 2, -1) if host is None else host
-    load, limits = needs(cut), available(cut.config)
-    allowed = _allowed(cut, pins or {}, size, host)
-    cores = pack(cut, load, limits, allowed)
-    if len(cores) > size[0] * size[1]:
+    limits = available(cut.config)
+    cores = pack(cut, load, limits, allowed_cores(cut, pins, size, host))
+    inside = 0 <= host[0] < size[0] and 0 <= host[1] < size[1]
+    if len(cores) > size[0] * size[1] - inside:
         raise RuleError([Violation(
             layer=cut.program.name, rule="placement", needed=f"{len(cores)} cores",
-            available=f"{size[0]} × {size[1]} = {size[0] * size[1]}",
+            available=f"{size[0]} × {size[1]} = {size[0] * size[1]}" + ", one of them the host" * inside,
             help="Use a larger mesh, cores with more memory, or a smaller network.")])
-    locations = [(x, y) for y in range(size[1]) for x in range(size[0])]
-    fixed = {number: locations.index(core.place) for number, core in enumerate(cores) if core.place is not None}
-    traffic = _traffic(cut, cores, len(locations))
-    distance = _distance([*locations, host], cut.config)
-    naive = _fill(np.arange(len(locations)), fixed)
-    chosen = naive if method == "row-major" else _optimise(traffic, distance, naive, fixed, size)
-    hops = _distance([*locations, host], None)
-    _check_reach(cut, cores, chosen, locations, host, traffic)
-    at = [*(locations[i] for i in chosen[:len(cores)])]
+    traffic = _traffic(cut, cores)
+    naive = _row_by_row(cores, size, host)
+    at = naive if method == "row-major" else _optimised(traffic, cores, size, host, cut.config)
+    _check_reach(cut, cores, [*at, host])
     used = {at[number]: core.needs for number, core in enumerate(cores)}
     totals = {name: sum(item[name] for item in load.values()) for name in LIMITS}
-    ends = [*(locations[i] for i in chosen), host]
+    ends = [*at, host]
     rows, columns = np.nonzero(traffic)
     return Placement(
         size=size, host=host, places={name: at[number] for number, core in enumerate(cores) for name in core.names},
         used=dict(sorted(used.items(), key=lambda item: (item[0][1], item[0][0]))), available=limits,
         fewest=max(-(-totals[name] // limits[name]) for name in LIMITS),
-        cost=_cost(traffic, hops, chosen), row_major_cost=_cost(traffic, hops, naive),
+        cost=_hops(traffic, ends), row_major_cost=_hops(traffic, [*naive, host]),
         links={(ends[i], ends[j]): int(traffic[i, j]) for i, j in zip(rows.tolist(), columns.tolist(), strict=True)})
 
 
-# -- pins and packing --------------------------------------------------------------------------
+# -- locations ---------------------------------------------------------------------------------
 
 
-@dataclass(eq=False)
-class _Bin:
-    """A core that is being filled; its place is known if something is pinned to it."""
-
-    names: list[str]
-    needs: dict[str, int]
-    place: Core | None = None
-
-    def fits(self, need: Mapping[str, int], limits: Mapping[str, int]) -> bool:
-        return all(self.needs[name] + need[name] <= limits[name] for name in LIMITS)
-
-    def put(self, name: str, need: Mapping[str, int]) -> None:
-        self.names.append(name)
-        self.needs = {limit: self.needs[limit] + need[limit] for limit in LIMITS}
+def _far(config: CoreConfig) -> int:
+    """Columns or rows that a relative address reaches, forth and back."""
+    return (1 << (config.mesh_bits - 1)) - 1
 
 
-def _allowed(
-    cut: CutProgram, pins: Mapping[str, Core | Sequence[Core]], size: tuple[int, int], host: Core
-) -> dict[str, list[Core]]:
-    """Cores by pinned fragment."""
-    allowed: dict[str, list[Core]] = {}
-    for layer, given in pins.items():
-        cores = cast("list[Core]", [given] if isinstance(given[0], int) else list(given))
-        names = [item.name for item in cut.hosted if layer in (item.name, item.parent, item.layer)]
-        if not names:
-            raise MappingError(f"pin '{layer}': there is no such layer or fragment in cores; there are: "
-                               f"{', '.join(dict.fromkeys(item.layer for item in cut.hosted))}")
-        for core in cores:
-            if core == host or not (0 <= core[0] < size[0] and 0 <= core[1] < size[1]):
-                raise RuleError([Violation(
-                    layer=layer, rule="pin", needed=f"core {core}", help="Pin it to a core of the mesh.",
-                    available=f"a mesh of {size[0]} × {size[1]}, host at {host}")])
-        for name in names:
-            allowed[name] = [core for core in cores if core in allowed.get(name, cores)]
-    return allowed
+def _row_by_row(cores: Sequence[Bin], size: tuple[int, int], host: Core) -> list[Core]:
+    """Cores that are not pinned row by row, in their order."""
+    taken = {host, *(core.place for core in cores)}
+    free = ((x, y) for y in range(size[1]) for x in range(size[0]) if (x, y) not in taken)
+    return [next(free) if core.place is None else core.place for core in cores]
 
 
-def pack(
-    cut: CutProgram, load: Mapping[str, Mapping[str, int]], limits: Mapping[str, int],
-    allowed: Mapping[str, Sequence[Core]],
-) -> list[_Bin]:
-    """Best-fit decreasing: the largest fragment first, into the fullest core that still takes it; pinned ones before.
-
-    Returns the cores in the order of their first fragments.
-    """
-    order = {fragment.name: number for number, fragment in enumerate(cut.hosted)}
-    pinned = {core: _Bin([], dict.fromkeys(LIMITS, 0), core) for cores in allowed.values() for core in cores}
-    bins = list(pinned.values())
-    weight = {name: max(load[name][limit] / limits[limit] for limit in LIMITS) for name in order}
-    choices = {name: len(allowed[name]) if name in allowed else len(order) + 1 for name in order}
-    for name in sorted(order, key=lambda name: (choices[name], -weight[name], order[name])):
-        choice = [pinned[core] for core in allowed[name]] if name in allowed else bins
-        fitting = [item for item in choice if item.fits(load[name], limits)]
-        if not fitting and name in allowed:
-            raise RuleError([_unfit(cut, name, load[name], choice, limits)])
-        if not fitting:
-            fitting = [_Bin([], dict.fromkeys(LIMITS, 0))]
-            bins += fitting
-            if not fitting[0].fits(load[name], limits):
-                raise RuleError([_unfit(cut, name, load[name], fitting, limits)])
-        max(fitting, key=lambda item: item.needs["words"]).put(name, load[name])
-    for item in bins:
-        item.names.sort(key=order.__getitem__)
-    return sorted((item for item in bins if item.names), key=lambda item: order[item.names[0]])
-
-
-def _unfit(
-    cut: CutProgram, name: str, need: Mapping[str, int], choice: Sequence[_Bin], limits: Mapping[str, int]
-) -> Violation:
-    """Why none of these cores takes a fragment."""
-    free = [f"core {item.place or 'of its own'}: " + ", ".join(
-        f"{limits[limit] - item.needs[limit]} {limit}" for limit in LIMITS
-        if need[limit] > limits[limit] - item.needs[limit]) for item in choice]
-    short = [limit for limit in LIMITS if all(need[limit] > limits[limit] - item.needs[limit] for item in choice)]
-    return Violation(
-        layer=cut.by_name[name].layer, rule="pin" if not choice or choice[0].place else "core",
-        needed=", ".join(f"{need[limit]} {limit}" for limit in short or LIMITS) + f" for '{name}'",
-        available="; ".join(free) or "no core that all its pins allow", help="Pin it to more cores, or cut it finer.")
+def _locations(cores: Sequence[Bin], size: tuple[int, int], host: Core) -> list[Core]:
+    """Places that are tried, row by row: all, or of a large mesh those next to the host and to the pinned cores."""
+    most = max(MOST_LOCATIONS, 2 * len(cores))
+    if size[0] * size[1] <= most:
+        return [(x, y) for y in range(size[1]) for x in range(size[0]) if (x, y) != host]
+    pinned = {core.place for core in cores if core.place is not None}
+    inside = min(max(host[0], 0), size[0] - 1), min(max(host[1], 0), size[1] - 1)
+    radius = [max(math.isqrt(2 * most) + 1, -(-most // size[1 - axis])) for axis in (0, 1)]
+    apart: dict[Core, int] = {}
+    for anchor in {inside, *pinned}:
+        spans = [range(max(0, anchor[axis] - radius[axis]), min(size[axis], anchor[axis] + radius[axis] + 1))
+                 for axis in (0, 1)]
+        for x, y in itertools.product(*spans):
+            hops = abs(x - anchor[0]) + abs(y - anchor[1])
+            apart[x, y] = min(hops, apart.get((x, y), hops))
+    apart.pop(host, None)
+    nearest = sorted(apart, key=lambda place: (place not in pinned, apart[place], place[1], place[0]))
+    return sorted(nearest[:most], key=lambda place: (place[1], place[0]))
 
 
 # -- traffic and distance ----------------------------------------------------------------------
 
 
-def _traffic(cut: CutProgram, cores: Sequence[_Bin], locations: int) -> Array:
-    """Events per frame from core to core, ends included; the host is last, cores not in use are silent."""
-    host = locations
+def _traffic(cut: CutProgram, cores: Sequence[Bin]) -> Array:
+    """Events per frame from core to core, ends included; the host is last."""
+    host = len(cores)
     number = {name: index for index, core in enumerate(cores) for name in core.names}
-    matrix = np.zeros((locations + 1, locations + 1), np.int64)
+    matrix = np.zeros((host + 1, host + 1), np.int64)
     for descriptor in cut.descriptors:
         destination = cut.by_name[descriptor.edge.destination]
         for name in descriptor.sources:
@@ -242,6 +223,11 @@ def _traffic(cut: CutProgram, cores: Sequence[_Bin], locations: int) -> Array:
     return matrix
 
 
+def _hops(traffic: Array, ends: Sequence[Core]) -> int:
+    """Traffic × distance between places."""
+    return round(float((traffic * _distance(ends, None)).sum()))
+
+
 def _distance(locations: Sequence[Core], config: CoreConfig | None) -> Array:
     """Hops between locations; with a configuration, out of reach is far worse than anything else."""
     at = np.array(locations)
@@ -249,7 +235,7 @@ def _distance(locations: Sequence[Core], config: CoreConfig | None) -> Array:
     hops = apart.sum(axis=2)
     if config is None:
         return np.asarray(hops)
-    beyond = np.maximum(0, apart - ((1 << (config.mesh_bits - 1)) - 1)).sum(axis=2)
+    beyond = np.maximum(0, apart - _far(config)).sum(axis=2)
     return np.asarray(hops + OUT_OF_REACH * beyond)
 
 
@@ -268,19 +254,34 @@ def _fill(order: Array, fixed: Mapping[int, int]) -> Array:
 # -- optimisation ------------------------------------------------------------------------------
 
 
-def _optimise(traffic: Array, distance: Array, naive: Array, fixed: Mapping[int, int], size: tuple[int, int]) -> Array:
+def _optimised(
+    traffic: Array, cores: Sequence[Bin], size: tuple[int, int], host: Core, config: CoreConfig
+) -> list[Core]:
+    """Places of the cores, by `_optimise` with a silent core on every place that is left."""
+    locations = _locations(cores, size, host)
+    number = {place: index for index, place in enumerate(locations)}
+    fixed = {index: number[core.place] for index, core in enumerate(cores) if core.place is not None}
+    order = [*range(len(cores)), len(locations)]
+    padded = np.zeros((len(locations) + 1,) * 2, np.int64)
+    padded[np.ix_(order, order)] = traffic
+    snake = np.array(sorted(number.values(), key=lambda index: (
+        locations[index][1], locations[index][0] * (1, -1)[locations[index][1] % 2])))
+    chosen = _optimise(padded, _distance([*locations, host], config), fixed, snake)
+    return [locations[index] for index in chosen[:len(cores)].tolist()]
+
+
+def _optimise(traffic: Array, distance: Array, fixed: Mapping[int, int], snake: Array) -> Array:
     """The best of several starts, each improved by pairwise exchanges."""
     try:
         quadratic_assignment = importlib.import_module("scipy.optimize").quadratic_assignment
     except ImportError as error:
         raise ToolError("placement needs scipy: install the extra 'map', or use method='row-major'") from error
-    count = len(naive)
+    count = len(snake)
+    naive = _fill(np.arange(count), fixed)
     both = (traffic + traffic.T).astype(float)
     # Links are heavy-tailed: without this the few with no events but ends would be left out of reach.
     worth = np.where(both > 0, np.maximum(both, both.max() / 1000), 0.0)
-    snake = np.arange(count).reshape(size[1], size[0])
-    snake[1::2] = snake[1::2, ::-1]
-    starts = [naive, _fill(snake.reshape(-1), fixed)]
+    starts = [naive, _fill(snake, fixed)]
     pinned = np.array([*fixed.items(), (count, count)])
     guess = quadratic_assignment(worth, distance.astype(float), method="faq", options={
         "partial_match": pinned, "tol": 1e-3, "rng": np.random.default_rng(0)})
@@ -325,28 +326,26 @@ def _exchange(both: Array, distance: Array, start: Array, movable: Array) -> Arr
     return at[:-1]
 
 
-def _check_reach(
-    cut: CutProgram, cores: Sequence[_Bin], chosen: Array, locations: Sequence[Core], host: Core, traffic: Array
-) -> None:
-    """Refuse links that relative addresses cannot tell."""
-    far = (1 << (cut.config.mesh_bits - 1)) - 1
-    ends = [*(locations[i] for i in chosen), host]
-    violations = []
-    for i, j in np.argwhere(traffic):
+def _check_reach(cut: CutProgram, cores: Sequence[Bin], ends: Sequence[Core]) -> None:
+    """Refuse links that relative addresses cannot tell, and name the layers at both ends."""
+    far, host = _far(cut.config), len(cores)
+    number = {name: index for index, core in enumerate(cores) for name in core.names}
+    links = [(number.get(name, host), number[item.edge.destination], name, item.edge.destination)
+             for item in cut.descriptors for name in item.sources]
+    links += [(number[name], host, name, "") for output in cut.outputs for name in output.sources]
+    violations: dict[tuple[str, str], tuple[int, Violation]] = {}
+    for i, j, source, destination in links:
         apart = max(abs(ends[i][axis] - ends[j][axis]) for axis in (0, 1))
         if apart > far:
-            index = j if i == len(locations) else i
-            name = cores[index].names[0]
-            violations.append(Violation(
-                layer=cut.by_name[name].layer, rule="reach", available=f"{far}",
-                needed=f"{apart} columns or rows from {ends[i]} to {ends[j]}",
-                help="Use a smaller mesh, pin less, move the host, or raise mesh_bits."))
+            layers = [cut.by_name[name].layer if name else "host" for name in (source, destination)]
+            names = [f"'{source}'" if i != host else f"the host ('{source}')", f"'{destination}'" if j != host else
+                     "the host"]
+            found = Violation(
+                layer=layers[j != host], rule="reach", available=str(far),
+                needed=f"{apart} columns or rows from {names[0]} at {ends[i]} to {names[1]} at {ends[j]}",
+                help="Use a smaller mesh, pin less, move the host, or raise mesh_bits.")
+            before = violations.get((layers[0], layers[1]))
+            if before is None or before[0] < apart:
+                violations[layers[0], layers[1]] = apart, found
     if violations:
-        raise RuleError(violations)
-
-
-def place_all(cut: CutProgram, *, host: Core | None = None, **options: Any) -> Placement:
-    """`place` on the smallest mesh, as square as can be, that holds the network."""
-    count = len(pack(cut, needs(cut), available(cut.config), {}))
-    columns = int(np.ceil(np.sqrt(count)))
-    return place(cut, (columns, -(-count // columns)), host=host, **options)
+        raise RuleError([violation for _, violation in violations.values()])

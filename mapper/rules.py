@@ -34,8 +34,9 @@ def _range(field: Field) -> str:
     return f"{field.name} in [{field.low}, {field.high}]"
 
 
-def _max_step(config: CoreConfig) -> int:
-    return 1 << ((1 << config.step_bits) - 1)
+def steps(config: CoreConfig) -> set[int]:
+    """The strides and dilation rates that the hardware has: powers of two."""
+    return {1 << i for i in range(1 << config.step_bits)}
 
 
 # -- the program itself ------------------------------------------------------------------------
@@ -131,15 +132,15 @@ def products(program: Program, config: CoreConfig) -> Iterator[Violation]:
                     help=f"Give '{edge.source}' saturation SIGNED or RELU, or a table within, or use 32-bit states.")
 
 
-def steps(plan: Plan) -> Iterator[Violation]:
+def strides(plan: Plan) -> Iterator[Violation]:
     """Strides and dilation rates are equal in x and y, powers of two, within the field, and not both above one."""
-    most = _max_step(plan.config)
+    known = steps(plan.config)
     for edge in plan.program.edges:
         for rule, rates in (("stride", edge.stride), ("dilation", edge.dilation)):
-            if rates[0] != rates[1] or rates[0] < 1 or rates[0] & (rates[0] - 1) or rates[0] > most:
+            if rates[0] != rates[1] or rates[0] not in known:
                 yield Violation(
                     layer=_edge_layer(plan, edge), rule=rule, needed=f"{rule} {rates} (edge '{edge.name}')",
-                    available=f"a power of two up to {most}, the same in x and y",
+                    available=f"a power of two up to {max(known)}, the same in x and y",
                     help="mapper.legalise adapts what can be adapted; else cut the destination into columns and rows.")
         if edge.operand:
             yield Violation(
@@ -272,16 +273,26 @@ def axons(plan: Plan) -> Iterator[Violation]:
         yield from axon_violations(axon, layer, plan.config)
 
 
+AXON_FIELDS = {
+    "x_offset": "Cut the source, or raise offset_bits.", "y_offset": "Cut the source, or raise offset_bits.",
+    "x_limit": "Cut the feature map, or raise offset_bits.", "y_limit": "Cut the feature map, or raise offset_bits.",
+    "upsample": "Upsample in several layers, or raise upsample_bits.",
+    "stride": "Use strides that the hardware has, in several layers if need be.",
+    "id": "Spread the fragments over more cores, or raise edge_bits.",
+}
+"""The checked fields of an axon word, and what helps where one does not fit."""
+
+
 def axon_violations(axon: AxonPlan, layer: str, config: CoreConfig) -> Iterator[Violation]:
     """What of one axon does not fit."""
     layout = layouts(config).axon
     low, high = -(1 << (config.offset_bits + 1)), (1 << (config.offset_bits + 1)) - 1
     far = (1 << (config.mesh_bits - 1)) - 1
-    for name in ("x_offset", "y_offset", "x_limit", "y_limit", "upsample", "stride", "id"):
+    for name, remedy in AXON_FIELDS.items():
         if _outside(axon.fields[name], layout.field(name)):
             yield Violation(
                 layer=layer, rule=f"axon {name}", needed=str(axon.fields[name]),
-                available=_range(layout.field(name)), help="Cut the feature map, or raise offset_bits.")
+                available=_range(layout.field(name)), help=remedy)
     for axis, (first, last) in zip("xy", axon.anchors, strict=True):
         if first < low or last > high:
             yield Violation(
@@ -315,15 +326,21 @@ def counts(plan: Plan) -> Iterator[Violation]:
 
 def population_counts(plan: Plan) -> Iterator[Violation]:
     """Axons, incoming ends of timestep and IDs of each population fit its word."""
-    layout = layouts(plan.config).population
+    layout, taps = layouts(plan.config).population, 1 << plan.config.kernel_bits
+    remedies = {
+        "axons": "Insert identity layers that share the connections, use larger fragments, or raise axon_count_bits.",
+        "incoming": "Insert identity layers that share the connections, use larger fragments, or raise incoming_bits.",
+        "edges": "Sum many branches in several layers. A large kernel takes an ID per piece of at most "
+                 f"{taps} × {taps} taps: go in two steps (e.g. pool 8 × 8 with stride 8 first), or raise kernel_bits "
+                 "or edge_count_bits.",
+    }
     for item in plan.populations:
         for name, count in (("axons", len(item.axons)), ("incoming", item.incoming), ("edges", len(item.ids))):
             field = layout.field(name)
             if _outside(count, field):
                 yield Violation(
                     layer=_layer(item.population), rule=f"population {name}", needed=str(count),
-                    available=_range(field),
-                    help="Insert identity layers that share the connections, or raise the field's width.")
+                    available=_range(field), help=remedies[name])
 
 
 def memory(plan: Plan) -> Iterator[Violation]:
@@ -344,7 +361,7 @@ def memory(plan: Plan) -> Iterator[Violation]:
 PROGRAM_RULES: tuple[ProgramRule, ...] = (connections, shapes, neurons)
 """Rules without which a plan makes no sense: checked first."""
 RULES: tuple[Rule, ...] = (
-    steps, maximum_sources, population_size, kernel_size, descriptor_fields, weights, parameters, value_tables,
+    strides, maximum_sources, population_size, kernel_size, descriptor_fields, weights, parameters, value_tables,
     axons, counts, population_counts, memory,
 )
 

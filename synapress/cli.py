@@ -1,6 +1,8 @@
 """The command line: `synapress footprint | map | compile | simulate | report | verilog | area | config | demo`.
 
-Whatever a user can cause ends as one line on stderr and exit status 1, never as a traceback.
+Whatever a user can cause ends on stderr and with exit status 1, never as a traceback: as one line, or where a network
+breaks several rules of the hardware, as a line for each of the first few by rule. Options that cannot be read end with
+exit status 2 and their usage.
 """
 
 import importlib

@@ -23,7 +23,7 @@ Source = Annotated[str, typer.Argument(metavar="NETWORK|FILE", help=f"{SOURCES}.
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Figure = Annotated[list[Path] | None, typer.Option(
     "--figure", metavar="FILE", help="Draw it, as .png or .svg; may be repeated.")]
-Seed = Annotated[int, typer.Option(help="Seed of the weights of a known network.")]
+Seed = Annotated[int, typer.Option(min=0, help="Seed of the weights of a known network.")]
 
 
 @contextmanager
@@ -83,7 +83,8 @@ def map_(
         metavar="COLUMNSxROWS", help="Default: the smallest that holds it.")] = None,
     pin: Annotated[list[str] | None, typer.Option(
         metavar="LAYER=X,Y[;X,Y...]", help="Cores that a layer or fragment must lie on; may be repeated.")] = None,
-    host: Annotated[str | None, typer.Option(metavar="X,Y", help="Default: north of the middle of row 0.")] = None,
+    host: Annotated[str | None, typer.Option(
+        metavar="X,Y", help="In the mesh or beside it. Default: north of the middle of row 0.")] = None,
     pad: Annotated[bool, typer.Option("--pad/--no-pad", help="Spread depthwise layers over the banks.")] = True,
     output: Annotated[Path | None, typer.Option("--output", "-o", metavar="DIR", help="Write the images.")] = None,
     figure: Figure = None, seed: Seed = 1, as_json: AsJson = False,

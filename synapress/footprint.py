@@ -31,7 +31,7 @@ from mapper.fragments import CutProgram, plan_alone
 from mapper.image import CATEGORIES, write_image
 from mapper.lower import lower
 from mapper.network import Network
-from mapper.place import available, needs, pack
+from mapper.pack import available, needs, pack
 from synapress.tables import Sheet
 
 IMAGE_PARTS = {
@@ -60,6 +60,8 @@ class Report:
 
     network: str
     config: str
+    core_bytes: int
+    """Memory of a core of this configuration."""
     layers: list[Layer]
     totals: list[Footprint]
     """This technique, hierarchical LUT, LUT."""
@@ -69,7 +71,7 @@ class Report:
     """By category, words of all images."""
     real: RealConnectivity
     cores: dict[str, int]
-    """By technique; for those of the paper's accounting, bytes over the memory of a core."""
+    """By technique; for those of the paper's accounting, bytes over the memory of the paper's core, 256 kB."""
     cells: dict[str, float]
 
     def residuals(self) -> dict[str, tuple[float, float, float, int]]:
@@ -77,6 +79,29 @@ class Report:
         published = PUBLISHED.get(self.network, {})
         return {cell: (number, self.cells[cell] / unit, 100 * (self.cells[cell] / (number * unit) - 1), unit)
                 for cell, (number, unit) in published.items()}
+
+    def factors(self) -> dict[str, dict[str, float]]:
+        """How many times this technique's bytes, and the packed images' cores, each technique needs."""
+        ours = self.totals[0].total
+        bytes_ = {"image as written": sum(self.image.values())} | {item.technique: item.total for item in self.totals}
+        packed = self.cores["image as written"]
+        return {name: {"total": total / ours, "cores": self.cores[name] / packed} for name, total in bytes_.items()}
+
+    def claims(self) -> dict[str, tuple[str, float, float, str]]:
+        """What the paper says of a network beside its cells: as printed, number, ours, and why ours differs."""
+        if self.network != "pilotnet":
+            return {}
+        factors = self.factors()
+        less = "ours packs into fewer cores"
+        return {
+            "words of connectivity": ("405", 405, self.paper_words.words, ""),
+            "LUT : this technique": ("262", 262, factors["LUT"]["total"], ""),
+            "hierarchical LUT : this technique": ("166", 166, factors["hierarchical LUT"]["total"], ""),
+            "cores": ("3", 3, self.cores["image as written"], "several populations share a core"),
+            "cores, LUT : ours": ("at least 101", 101, self.cores["LUT"] / self.cores["image as written"], less),
+            "cores, hierarchical LUT : ours": (
+                "at least 101", 101, self.cores["hierarchical LUT"] / self.cores["image as written"], less),
+        }
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -87,6 +112,9 @@ class Report:
             "totals": {item.technique: item.to_json() for item in self.totals},
             "connectivity_words": self.paper_words.to_json(), "image": self.image, "image_words": self.image_words,
             "real_connectivity": self.real.to_json(), "cores": self.cores, "cells": self.cells,
+            "factors": self.factors(),
+            "claims": {name: {"printed": printed, "paper": number, "ours": ours, "reason": reason}
+                       for name, (printed, number, ours, reason) in self.claims().items()},
             "published": {cell: {"paper": number, "ours": ours, "residual_percent": percent, "unit_bytes": unit}
                           for cell, (number, ours, percent, unit) in self.residuals().items()},
         }
@@ -140,7 +168,8 @@ def _report(program: Program, result: CutProgram, images: dict[str, dict[str, in
               techniques=techniques, image=images[name])
         for name, techniques in by_layer(program).items()]
     return Report(
-        network=program.name, config=result.config.name, layers=layers, totals=totals,
+        network=program.name, config=result.config.name, core_bytes=result.config.memory_bytes, layers=layers,
+        totals=totals,
         paper_words=connectivity(program),
         image={part: sum(layer.image[part] for layer in layers) for part in IMAGE_PARTS}, image_words=words,
         real=real_connectivity(result), cells=cells(program),
@@ -161,7 +190,7 @@ def size(count: float) -> str:
 def tables(report: Report) -> list[Sheet]:
     """The report for people: layers, totals, words of connectivity, published cells."""
     return [_layer_table(report), _total_table(report), _word_table(report)] + (
-        [_cell_table(report)] if report.residuals() else [])
+        [_cell_table(report)] if report.residuals() else []) + ([_claim_table(report)] if report.claims() else [])
 
 
 def _layer_table(report: Report) -> Sheet:
@@ -182,8 +211,9 @@ def _total_table(report: Report) -> Sheet:
     table = Sheet(
         title=f"{report.network}: memory in all ({report.config})",
         headings=("technique", "neurons", "connectivity", "parameters", "padding", "total", "to this technique",
-                  "cores of 256 kB"),
-        caption="Cores of the image: packed. Of the others: bytes over 256 kB, rounded up.")
+                  "cores"),
+        caption=f"Cores of the image: packed, {size(report.core_bytes)} each. Of the others: bytes over the paper's "
+                "256 kB, rounded up.")
     whole, ours = sum(report.image.values()), report.totals[0].total
     table.add_row("image as written", size(report.image["neurons"]), size(report.image["connectivity"]),
                   size(report.image["parameters"]), size(report.image["padding"]), size(whole), f"{whole / ours:,.2f}×",
@@ -220,6 +250,14 @@ def _cell_table(report: Report) -> Sheet:
     for cell, (number, ours, percent, unit) in report.residuals().items():
         table.add_row(cell, f"{number:,.2f} {names[unit]}", f"{ours:,.2f} {names[unit]}", f"{percent:+.2f} %",
                       "yes" if f"{ours:.2f}" == f"{number:.2f}" else "no")
+    return table
+
+
+def _claim_table(report: Report) -> Sheet:
+    table = Sheet(title=f"{report.network}: what the paper says beside its cells",
+                  headings=("figure", "paper", "ours", "residual", "reason"), left=(0, 4))
+    for name, (printed, number, ours, reason) in report.claims().items():
+        table.add_row(name, printed, f"{ours:,.1f}".removesuffix(".0"), f"{100 * (ours / number - 1):+.2f} %", reason)
     return table
 
 

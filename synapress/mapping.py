@@ -1,23 +1,21 @@
 """A network on a mesh: cores, what fills and what limits each, and how loaded the links are, as one report."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from golden.config import CoreConfig
-from mapper.cut import cut
+from mapper import compile_mesh
 from mapper.footprint import image_footprint
 from mapper.fragments import Core, CutProgram
-from mapper.lower import lower
-from mapper.mesh import MeshImage, build_mesh
+from mapper.mesh import MeshImage
 from mapper.network import Network
-from mapper.place import LIMITS, Placement, place, place_all
+from mapper.pack import LIMITS, Pins
+from mapper.place import Placement
 from mapper.routes import Link, link_loads
 from synapress.footprint import IMAGE_PARTS
 from synapress.tables import Sheet
-
-Pins = Mapping[str, Core | Sequence[Core]]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -55,23 +53,11 @@ def map_network(
     network: Network, config: CoreConfig, size: tuple[int, int] | None = None, *, host: Core | None = None,
     pins: Pins | None = None, pad: bool = True, progress: Callable[[str], None] = lambda _: None,
 ) -> MappedNetwork:
-    """Cut, place and write the images of a network; arguments and errors as `mapper.compile_mesh`.
-
-    Args:
-        progress: called with what is being done.
-    """
-    progress("lowering")
-    program = lower(network)
-    progress("cutting")
-    result = cut(program, config)
-    progress(f"placing {len(result.hosted)} fragments")
-    placed = (place_all(result, host=host, pins=pins) if size is None
-              else place(result, size, host=host, pins=pins))
-    progress(f"writing the images of {len(placed.used)} cores")
-    images = build_mesh(result, placed.places, placed.size, host=placed.host, pad=pad)
+    """`mapper.compile_mesh`, which has the arguments and errors, and what the report needs."""
+    result, placed, images = compile_mesh(network, config, size, host=host, pins=pins, pad=pad, progress=progress)
     fill = {core: image_footprint(image).words for core, image in images.images.items()}
     return MappedNetwork(program=result, placement=placed, images=images, fill=fill,
-                    loads=link_loads(placed.links, placed.size))
+                         loads=link_loads(placed.links, placed.size))
 
 
 # -- tables ------------------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 """Networks by name or file, as the command line takes them."""
 
 import runpy
+import sys
 from pathlib import Path
 
 from golden.errors import NetworkError, SynapressError
@@ -14,7 +15,8 @@ SOURCES = f"{', '.join(ZOO)}, or a Python file with a function network() that re
 def open_network(source: str, *, seed: int = 1) -> Network:
     """A network of the zoo by name, with random weights of this seed; or one that a Python file makes.
 
-    The file is run, as `python FILE` would run it but under another name than `__main__`.
+    The file is run, as `python FILE` would run it but under another name than `__main__`: its own folder comes first
+    in the search path of imports while it runs.
 
     Raises:
         NetworkError: no such network or file, or a file that fails or has no `network()`.
@@ -26,6 +28,8 @@ def open_network(source: str, *, seed: int = 1) -> Network:
         raise NetworkError(f"'{source}' is neither a known network nor a file; give {SOURCES}")
     if path.suffix != ".py":
         raise NetworkError(f"'{source}' has the suffix '{path.suffix}'; give {SOURCES}")
+    folder = str(path.resolve().parent)
+    sys.path.insert(0, folder)
     try:
         make = runpy.run_path(str(path), run_name="network").get("network")
         if not callable(make):
@@ -33,8 +37,11 @@ def open_network(source: str, *, seed: int = 1) -> Network:
         network = make()
     except SynapressError:
         raise
-    except Exception as error:  # whatever a user's file does
+    except (Exception, SystemExit) as error:  # whatever a user's file does
         raise NetworkError(f"'{source}' failed: {type(error).__name__}: {error}") from error
+    finally:
+        if folder in sys.path:
+            sys.path.remove(folder)
     if not isinstance(network, Network):
         raise NetworkError(f"network() of '{source}' returned {type(network).__name__}, not a synapress.Network")
     return network

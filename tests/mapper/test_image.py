@@ -8,14 +8,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from golden import dense
 from golden.config import CoreConfig
+from golden.core import Core
 from golden.errors import ImageError, MappingError
+from golden.host import decode, encode
 from golden.neuron import table_entry
 from golden.program import Edge, Population, Program
 from golden.words import NeuronType, Saturation, layouts
 from mapper import Image, build_image, compile_network, legalise, lower
 from mapper.image import CATEGORIES
 from mapper.network import Network
+from mapper.plan import TableEdge
 from tests.mapper.strategies import CONFIGS, configs, networks
 from tests.mapper.synapses import image_synapses, peg, program_synapses
 
@@ -62,6 +66,44 @@ def test_every_synapse_of_a_whole_network(config, seed):
 def words_of(image, category, name):
     return [address for region in image.manifest["regions"] if (region["category"], region["owner"]) == (category, name)
             for address in range(region["first"], region["first"] + region["words"])]
+
+
+@pytest.mark.parametrize("pruned", [False, True])
+def test_a_descriptor_per_source_channel(seed, pruned):
+    """The paper's scheme: an edge without groups has a table word per source channel; pruning leaves some out.
+
+    One word more per source channel, the same synapses, and the same states in the golden core.
+    """
+    rng, config = np.random.default_rng([seed, 79, pruned]), CoreConfig()
+    network = Network("table")
+    network.input("in", (6, 7, 5))
+    network.output(network.conv("x", "in", rng.integers(-99, 99, (10, 6, 3, 2)), stride=2, padding=1, shift=9))
+    program = lower(network)
+    if pruned:  # channels 1 and 4 lead nowhere, 2 only to the channels from 3 to 7
+        program.edges[0].weights[:, [1, 4]] = 0
+        program.edges[0].weights[[0, 1, 2, 8, 9], 2] = 0
+    legal = legalise(program, config)
+    rows = [(0, 10, channel) for channel in range(6)]
+    if pruned:
+        rows[1] = rows[4] = (0, 0, 0)
+        rows[2] = (3, 5, 2)
+    (edge,) = legal.edges
+    shared = build_image(legal, config)
+    legal.edges = [TableEdge(**vars(edge), rows=tuple(rows))]
+    image = build_image(legal, config)
+    words = {name: {region["category"]: region["words"] for region in item.manifest["regions"]}
+             for name, item in (("shared", shared), ("table", image))}
+    assert words["table"]["tables"] == 6 and "tables" not in words["shared"]
+    assert words["table"]["edge descriptors"] == words["shared"]["edge descriptors"] == 1
+    assert (words["table"]["weights"] < words["shared"]["weights"]) == pruned
+    assert image_synapses(image, program, "x") == program_synapses(program, "x")
+    inputs = {"in": rng.integers(0, 256, (6, 7, 5)) * (rng.random((6, 7, 5)) < 0.5)}
+    core = Core(config, image.words, edges=image.edges, populations=image.populations)
+    values = decode(core.run(encode([(inputs["in"], image.manifest["inputs"][0]["axons"])], config)), 0,
+                    program.population("x").shape, config)
+    expected = dense.run(program, inputs, config)["x"].outputs
+    np.testing.assert_array_equal(values, expected)
+    assert np.count_nonzero(values) > 10
 
 
 @given(network=networks(), config=configs(), pad=st.booleans())

@@ -96,7 +96,7 @@ def test_legal_edges_compute_the_same(network, config):
     for name in before:
         assert (before[name].states == after[name].states).all() and (before[name].outputs == after[name].outputs).all()
     plan = plan_core(legal, config)
-    for rule in (rules.steps, rules.kernel_size, rules.descriptor_fields):
+    for rule in (rules.strides, rules.kernel_size, rules.descriptor_fields):
         assert not list(rule(plan))
     assert len({edge.name for edge in legal.edges}) == len(legal.edges)
 
@@ -163,7 +163,7 @@ def test_the_stride_along_a_single_row_does_not_matter():
     ((2, 1), "equal strides", r"strides \(2, 1\)"), (3, "stride", "stride 3"), (16, "stride", "stride 16")])
 def test_strides_that_the_hardware_lacks(stride, rule, needed):
     network = single("conv", (1, 40, 40), np.ones((1, 1, 2, 2), int), stride=stride)
-    message = rf"layer 'x', rule '{rule}': needs {needed}.*; available: .+\. .+cut the destination"
+    message = rf"layer 'x', rule '{rule}': needs {needed}.*; available: .+\. .+map it to a mesh"
     with pytest.raises(MappingError, match=message):
         legalise(lower(network), CoreConfig())
 

@@ -1,6 +1,9 @@
 """The user's graph: shapes, and refusals that name layer, rule, needed and given."""
 
+import inspect
 import itertools
+import re
+import sys
 
 import numpy as np
 import pytest
@@ -11,7 +14,7 @@ from golden.config import CoreConfig
 from golden.errors import NetworkError
 from golden.neuron import evaluate
 from golden.words import Saturation
-from mapper.network import Network, mean_scale
+from mapper.network import HELP, Network, mean_scale
 
 
 def ones(*shape):
@@ -105,9 +108,16 @@ REFUSED = {
 @pytest.mark.parametrize("rule", REFUSED)
 def test_refusals_name_layer_and_rule(network, rule):
     before = dict(network.layers)
-    with pytest.raises(NetworkError, match=rf"layer '(x|in)', rule '{rule}': needs .+; given: .+"):
+    says = rf"layer '(x|in)', rule '{rule}': needs .+; given: .+\. {re.escape(HELP[rule])}$"
+    with pytest.raises(NetworkError, match=says):
         REFUSED[rule](network)
     assert network.layers == before
+
+
+def test_every_rule_has_help():
+    source = inspect.getsource(sys.modules[Network.__module__])
+    named = set(re.findall(r'(?:_refuse|integers|pair)\((?:self|\w+|layer\.name), "([a-z ]+)"', source))
+    assert named <= set(HELP) and len(named) > 20 and set(REFUSED) <= set(HELP)
 
 
 @pytest.mark.parametrize("shape", [(4, 8, 7), (1, 1, 1), (4, 9, 1), (5, 9, 7)])

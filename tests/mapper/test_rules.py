@@ -12,7 +12,7 @@ from golden.errors import MappingError
 from golden.program import Edge, Population, Program
 from golden.words import NeuronType, Saturation
 from mapper import compile_network, cut, legalise, lower
-from mapper.errors import RuleError
+from mapper.errors import RuleError, Violation
 from mapper.network import Network
 from mapper.rules import check
 from mapper.sums import sums
@@ -257,8 +257,21 @@ def test_all_violations_come_at_once():
         check(program((1, 4, 4), (1, 300, 300), kernel(17) * 200), CONFIG)
     assert {violation.rule for violation in caught.value.violations} >= {
         "population width", "population height", "kernel size", "weight range", "memory"}
-    assert str(caught.value).count("\n") == len(caught.value.violations) - 1
+    assert str(caught.value).splitlines() == [str(violation) for violation in caught.value.violations]
     assert caught.value.violations[0].to_json()["layer"] == "result"
+
+
+def test_many_violations_of_a_rule_are_told_in_few_lines():
+    def violation(rule, number):
+        return Violation(layer=f"l{number}", rule=rule, needed=str(number), available="0", help="Less.")
+
+    many = [violation("memory", number) for number in range(1000)]
+    cores = [violation(f"axon x_offset of core ({number}, 0)", 1) for number in range(5)]
+    error = RuleError([*many, violation("stride", 3), *cores, violation("stride", 3)])
+    assert len(error.violations) == 1007
+    assert str(error).splitlines() == [
+        *map(str, many[:3]), "and 997 more by rule 'memory'", str(violation("stride", 3)),
+        *map(str, cores[:3]), "and 2 more by rule 'axon x_offset'"]
 
 
 # -- sums --------------------------------------------------------------------------------------

@@ -88,10 +88,25 @@ def test_footprint(tmp_path: Path) -> None:
     assert "hierarchical LUT" in table and "words of connectivity" in table
 
 
+def test_a_file_imports_from_its_own_folder(tmp_path: Path) -> None:
+    (tmp_path / "nets").mkdir()
+    (tmp_path / "nets/helper_of_mine.py").write_text(NETWORK)
+    (tmp_path / "nets/mine.py").write_text("from helper_of_mine import network\n")
+    done = run("map", "nets/mine.py", "--json", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["network"] == "mine"
+
+
 def test_published_cells_and_their_residuals(tmp_path: Path) -> None:
     done = run("footprint", "pilotnet", "--json", cwd=tmp_path)
     published = json.loads(done.stdout)["published"]
     assert len(published) == 9
+    claims = json.loads(done.stdout)["claims"]
+    assert (claims["cores"]["paper"], claims["cores"]["ours"]) == (3, 2)
+    assert claims["words of connectivity"]["paper"] == claims["words of connectivity"]["ours"] == 405
+    assert round(claims["LUT : this technique"]["ours"]) == 262
+    assert round(claims["hierarchical LUT : this technique"]["ours"]) == 166
+    assert (claims["cores, LUT : ours"]["ours"], claims["cores, hierarchical LUT : ours"]["ours"]) == (235, 149)
     for cell, entry in published.items():
         assert f"{entry['ours']:.2f}" == f"{entry['paper']:.2f}", cell
 
@@ -119,10 +134,13 @@ def test_map(tmp_path: Path) -> None:
     (("footprint", "alexnet"), "'alexnet' is neither a known network nor a file; give pilotnet, "),
     (("footprint", "bad.json"), "suffix '.json'"),
     (("footprint", "fails.py"), "'fails.py' failed: ZeroDivisionError: division by zero"),
+    (("footprint", "exits.py"), "'exits.py' failed: SystemExit: 3"),
     (("footprint", "empty.py"), "no function network()"),
     (("footprint", "number.py"), "returned int, not a synapress.Network"),
     (("footprint", "pilotnet", "--figure", "f.gif"), "--figure f.gif: the suffix must be .png or .svg"),
     (("map", "pilotnet", "--mesh", "3"), "--mesh 3: needs columns x rows, as 12x12"),
+    (("map", "pilotnet", "--mesh", "2x²"), "--mesh 2x²: needs columns x rows, as 12x12"),
+    (("map", "pilotnet", "--mesh", "2x0"), "--mesh 2x0: needs columns x rows, as 12x12"),
     (("map", "pilotnet", "--mesh", "1x1"), "rule 'placement': needs 2 cores; available: 1 × 1 = 1"),
     (("map", "pilotnet", "--pin", "conv1"), "--pin conv1: needs LAYER=COLUMN,ROW"),
     (("map", "pilotnet", "--pin", "conv1=a,b"), "'a,b' must be a column and a row"),
@@ -142,6 +160,7 @@ def test_one_line_of_error(arguments: tuple[str, ...], says: str, tmp_path: Path
     (tmp_path / "wrong.json").write_text('{"colour": 3}')
     (tmp_path / "conflict.json").write_text('{"banks": 3}')
     (tmp_path / "fails.py").write_text("def network():\n    return 1 / 0\n")
+    (tmp_path / "exits.py").write_text("import sys\nsys.exit(3)\n")
     (tmp_path / "number.py").write_text("def network():\n    return 1\n")
     (tmp_path / "empty.py").write_text("")
     done = run(*arguments, cwd=tmp_path)
@@ -150,6 +169,36 @@ def test_one_line_of_error(arguments: tuple[str, ...], says: str, tmp_path: Path
     lines = done.stderr.splitlines()
     assert len(lines) == 1, done.stderr
     assert lines[0].startswith("synapress: ") and says in lines[0]
+
+
+def test_several_broken_rules_are_a_line_each(tmp_path: Path) -> None:
+    """Of 70 broken rules of one kind the first three and a count; of another kind its own lines."""
+    (tmp_path / "wrong.py").write_text("""
+import numpy as np
+import synapress
+
+def network():
+    net = synapress.Network("wrong")
+    last = net.input("in", (1, 8, 8))
+    for number in range(70):
+        last = net.conv(f"x{number}", last, np.full((1, 1, 1, 1), 300))
+    net.output(net.conv("shifted", last, np.ones((1, 1, 1, 1), int), shift=64))
+    return net
+""")
+    done = run("map", "wrong.py", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (1, "")
+    lines = done.stderr.splitlines()
+    assert [line.split(":")[0] for line in lines] == [
+        "synapress", *(f"layer 'x{number}', rule 'weight range'" for number in (1, 2)),
+        "and 67 more by rule 'weight range'", "layer 'shifted', rule 'parameter shift'"]
+    assert lines[0].startswith("synapress: layer 'x0', rule 'weight range': needs [300, 300]; available: [-128, 127]. ")
+
+
+@pytest.mark.parametrize("command", ["map", "footprint"])
+def test_seeds_are_not_negative(command: str, tmp_path: Path) -> None:
+    done = run(command, "pilotnet", "--seed", "-1", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "Traceback" not in done.stderr and "Invalid value for '--seed'" in done.stderr
 
 
 def test_public_names_exist_and_are_light() -> None:
