@@ -23,10 +23,13 @@ from mapper.errors import ModelError
 from mapper.frontend.fuse import fuse
 from mapper.frontend.layers import FloatLayers, Value, assemble
 from mapper.frontend.model import Model
+from mapper.frontend.neurons import Neurons
 from mapper.frontend.tensor import Port
 from mapper.quantize import LayerReport, Options, quantise
 from mapper.scales import Scale
 from mapper.sums import SumReport, sums
+from synapress.spiking import in_a_row, is_spiking
+from synapress.spiking import run as run_timesteps
 
 Maps = dict[str, npt.NDArray[Any]]
 ENGINES = ("golden", "rtl")
@@ -82,11 +85,14 @@ class Simulated:
     """Of the RTL."""
 
 
-def load(path: str | Path, *, constants: Mapping[str, npt.ArrayLike] | None = None) -> Model:
+def load(path: str | Path, *, constants: Mapping[str, npt.ArrayLike] | None = None,
+         neurons: Neurons | str | None = None) -> Model:
     """A float graph from an ONNX file (float, QDQ or QOperator) or a NIR graph (HDF5).
 
     Args:
         constants: ONNX graph inputs that are known when compiling.
+        neurons: how the neurons of a NIR graph compute where NIR leaves it open: `Neurons(...)`, or the name of the
+            framework that wrote it, one of `mapper.frontend.neurons.STYLES`.
 
     Raises:
         ModelError: the file cannot be taken: it names the node and what would help.
@@ -101,7 +107,7 @@ def load(path: str | Path, *, constants: Mapping[str, npt.ArrayLike] | None = No
     if head == HDF5 or path.suffix in (".nir", ".h5", ".hdf5"):
         from mapper.frontend.nir_reader import read_nir
 
-        return read_nir(path)
+        return read_nir(path, neurons=neurons)
     from mapper.frontend.onnx_reader import read_onnx
 
     return read_onnx(path, constants=constants)
@@ -111,9 +117,18 @@ def _config(config: CoreConfig | str) -> CoreConfig:
     return config if isinstance(config, CoreConfig) else CoreConfig.load(config)
 
 
-def _arrays(ports: list[Port], given: npt.ArrayLike | Mapping[str, npt.ArrayLike], what: str) -> dict[str, Any]:
-    """Maps (N, D, W, H) by node of arrays in the file's layout; a single input needs no name."""
+def _arrays(
+    ports: list[Port], given: npt.ArrayLike | Mapping[str, npt.ArrayLike], what: str, spiking: bool = False
+) -> tuple[dict[str, Any], tuple[int, int] | None]:
+    """Maps (N, D, W, H) by node of arrays in the file's layout; a single input needs no name.
+
+    With `spiking` there may be a dimension more, in front of all: several sequences, whose number and timesteps are
+    then the second result, and which come out in a row.
+    """
     named: Mapping[str, npt.ArrayLike] = given if isinstance(given, Mapping) else {ports[0].name: given}
+    sequences = None
+    if spiking and set(named) == {port.name for port in ports}:
+        named, sequences = in_a_row(ports, named, what)
     if set(named) != {port.name for port in ports}:
         raise NetworkError(f"{what}: the model has the inputs {', '.join(port.name for port in ports)}; given: "
                            f"{', '.join(named) or 'none'}")
@@ -123,7 +138,7 @@ def _arrays(ports: list[Port], given: npt.ArrayLike | Mapping[str, npt.ArrayLike
         if len(maps[port.node]) not in (1, count):
             raise NetworkError(f"{what}: the inputs have different numbers of frames: "
                                f"{', '.join(f'{name} {len(array)}' for name, array in maps.items())}")
-    return {node: np.broadcast_to(array, (count, *array.shape[1:])) for node, array in maps.items()}
+    return {node: np.broadcast_to(array, (count, *array.shape[1:])) for node, array in maps.items()}, sequences
 
 
 def _own_calibration(model: Model, layers: FloatLayers) -> dict[str, Any]:
@@ -150,7 +165,7 @@ def compile(
     Args:
         config: a configuration, a preset's name or a JSON file.
         calibration: typical inputs in the layout of the file, by input name, or one array for the only input; a model
-            that is quantised already needs none.
+            that is quantised already needs none. Of a model with neurons, timesteps, or (sequences, timesteps, ...).
         options: how to quantise.
 
     Raises:
@@ -159,8 +174,9 @@ def compile(
     """
     config = _config(config)
     layers = fuse(model.graph)
-    maps = _own_calibration(model, layers) if calibration is None else _arrays(model.inputs, calibration, "calibration")
-    quantised = quantise(layers, maps, config, options)
+    maps, sequences = ((_own_calibration(model, layers), None) if calibration is None
+                       else _arrays(model.inputs, calibration, "calibration", layers.spiking))
+    quantised = quantise(layers, maps, config, options, timesteps=sequences[1] if sequences else None)
     program, image = compile_network(quantised.network, config, measured=quantised.measured)
     return Compiled(
         config=config, program=program, image=image, inputs=model.inputs, outputs=model.outputs,
@@ -174,7 +190,9 @@ def simulate(
     """Run frames.
 
     Args:
-        inputs: real values in the layout of the file (or the file's integers, where its inputs are integers).
+        inputs: real values in the layout of the file (or the file's integers, where its inputs are integers). Of a
+            model with neurons the frames are timesteps of one sequence; with one dimension more in front, (sequences,
+            timesteps, ...), of several, which all start from the initial potentials. So are the outputs.
         engine: `golden`, the dense evaluation that the event-driven models are held to; or `rtl`, the Verilog, which is
             compared with the golden core on the way.
 
@@ -184,14 +202,17 @@ def simulate(
     """
     if engine not in ENGINES:
         raise NetworkError(f"engine '{engine}': there are {' and '.join(ENGINES)}")
-    real = _arrays(compiled.inputs, inputs, "inputs")
+    real, sequences = _arrays(compiled.inputs, inputs, "inputs", is_spiking(compiled.program))
     integers = {node: compiled.scales[node].integers(values) for node, values in real.items()}
-    results = dense.run(compiled.program, integers, compiled.config)
+    count = len(next(iter(integers.values())))
+    timesteps = (sequences[1] if sequences else count) if is_spiking(compiled.program) else 1
+    results = run_timesteps(compiled.program, integers, timesteps, compiled.config)
     maps: Maps = {name: result.outputs for name, result in results.items()}
     counters = None
     if engine == "rtl":
-        maps, counters = _rtl(compiled, integers, maps)
-    outputs, numbers = {}, {}
+        maps, counters = _rtl(compiled, integers, maps, sequences[0] if sequences else 1)
+    outputs: Maps = {}
+    numbers: Maps = {}
     for port in compiled.outputs:
         value = compiled.places[port.node]
         steps = {part.layer: compiled.scales[part.layer].step for part in value.parts}
@@ -199,21 +220,28 @@ def simulate(
         outputs[port.name] = whole
         numbers[port.name] = (port.from_maps(assemble(value, maps)) if port.scale is None
                               else np.rint(whole / port.scale) + port.zero_point).astype(np.int64)
+    if sequences is not None:
+        for found in (outputs, numbers):
+            found.update({name: array.reshape(*sequences, *array.shape[1:]) for name, array in found.items()})
     return Simulated(outputs=outputs, integers=numbers, counts=_counts(compiled.program, results), maps=maps,
                      counters=counters)
 
 
-def _rtl(compiled: Compiled, integers: Maps, golden: Maps) -> tuple[Maps, dict[str, int]]:
+def _rtl(compiled: Compiled, integers: Maps, golden: Maps, sequences: int) -> tuple[Maps, dict[str, int]]:
     from golden.errors import ToolError
     from synapress.run import simulate_image
 
-    run = simulate_image(compiled.image, integers)
-    wrong = list(run.comparison.differences)
-    wrong += [f"output '{name}' differs from the dense evaluation" for name, array in run.outputs.items()
+    parts = {name: np.split(array, sequences) for name, array in integers.items()}
+    runs = [simulate_image(compiled.image, {name: arrays[number] for name, arrays in parts.items()})
+            for number in range(sequences)]
+    outputs = {name: np.concatenate([run.outputs[name] for run in runs]) for name in runs[0].outputs}
+    wrong = [difference for run in runs for difference in run.comparison.differences]
+    wrong += [f"output '{name}' differs from the dense evaluation" for name, array in outputs.items()
               if not np.array_equal(array, golden[name])]
     if wrong:
         raise ToolError(f"RTL and golden model differ: {'; '.join(wrong[:3])}")
-    return dict(run.outputs), run.counters
+    counters = {name: sum(run.counters[name] for run in runs) for name in runs[0].counters}
+    return dict(outputs), counters
 
 
 def _counts(program: Program, results: Mapping[str, dense.Result]) -> dict[str, LayerCount]:
