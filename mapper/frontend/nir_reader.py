@@ -204,6 +204,9 @@ def _neuron(reader: Reader, name: str, node: Any, value: Tensor, options: Neuron
 
     def column(key: str, array: Any) -> g.Floats:
         values = np.asarray(array, np.float64)
+        if not np.isfinite(values).all():
+            raise ModelError(name, f"finite {key}", "finite numbers", "NaN or infinite",
+                             "Export the model again after training that did not diverge.")
         try:
             values = np.broadcast_to(values.reshape(()) if values.size == 1 else values, value.dims[1:])
         except ValueError:
