@@ -58,13 +58,15 @@ def compile_model(
         "build/model"),
     method: Annotated[Method, typer.Option(help="How ranges of activations are chosen.")] = Method.ERROR,
     percentile: Annotated[float, typer.Option(help="Share of the activations for `percentile`.")] = 99.99,
+    neurons: Annotated[str | None, typer.Option(
+        help="NIR: how neurons compute: nir, snntorch, sinabs or norse (docs/models.md).")] = None,
 ) -> None:
     """Quantise a trained model and write the memory image of a core."""
     from mapper.quantize import Options
     from synapress.model_files import save_compiled
     from synapress.models import compile, load
 
-    read = load(model)
+    read = load(model, neurons=neurons)
     data = None if calibration is None else _read(calibration)
     compiled = compile(read, config=config, calibration=data,
                        options=Options(method=method.value, percentile=percentile))

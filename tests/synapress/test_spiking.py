@@ -8,6 +8,7 @@ from typing import Any
 import nir
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 import synapress
 from golden.config import CoreConfig
@@ -18,6 +19,7 @@ from mapper.frontend.model import Model
 from mapper.frontend.neurons import Neurons
 from mapper.frontend.nir_reader import read_nir
 from mapper.spiking import agreement, integer_neuron
+from synapress.cli import app
 from synapress.model_files import open_compiled, save_compiled
 from synapress.models import Compiled
 from tests.spiking_graphs import STYLES, graph
@@ -138,6 +140,24 @@ def test_sequences_and_single_frames_are_the_same(seed: int, tmp_path: Path) -> 
     for number, sequence in enumerate(frames):
         np.testing.assert_array_equal(synapress.simulate(again, sequence).outputs["output"], whole[number])
     assert again.to_json() == made.to_json()
+
+
+def test_command_line(tmp_path: Path, seed: int) -> None:
+    """A NIR file, compiled in the style of its framework; the outputs are those of the interface."""
+    rng = np.random.default_rng([seed, 916])
+    made = graph(rng, "snntorch", 4)[0]
+    frames = (rng.random((4, 6, 2, 4, 4)) < 0.5).astype(float)
+    nir.write(tmp_path / "snn.nir", made)
+    np.save(tmp_path / "x.npy", frames)
+    x, folder, runner = str(tmp_path / "x.npy"), str(tmp_path / "out"), CliRunner()
+    for arguments in (
+            ["compile", str(tmp_path / "snn.nir"), "--calibration", x, "-o", folder, "--neurons", "snntorch"],
+            ["simulate", folder, "-i", x, "-o", str(tmp_path / "y.npz")]):
+        done = runner.invoke(app, arguments)
+        assert done.exit_code == 0, done.output
+    expected = synapress.simulate(synapress.compile(read_nir(made, neurons="snntorch"), calibration=frames), frames)
+    with np.load(tmp_path / "y.npz") as file:
+        np.testing.assert_array_equal(file["output"], expected.outputs["output"])
 
 
 def test_mistakes_are_named(seed: int) -> None:
