@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from golden.config import CoreConfig
 from golden.errors import NetworkError
-from golden.evaluation import evaluate_population
+from golden.evaluation import evaluate_population, initial_states
 from golden.frames import input_frames
 from golden.program import Edge, Population, Program
 from golden.words import NeuronType
@@ -231,7 +231,7 @@ def run(
         program: any program; strides, paddings and dilations need not fit the hardware.
         inputs: input population → event values, (N, D, W, H) or (D, W, H); a zero is no event.
         config: widths of states and values; default `grai_vip`.
-        before: what the timestep before gave, for the same batch; default: the first timestep, all states are 0.
+        before: what the timestep before gave, for the same batch; default: the first timestep, from the initial states.
 
     Returns:
         For every population, inputs included, its states and its outputs, in topological order.
@@ -254,7 +254,7 @@ def run(
             continue
         population = program.population(name)
         added = true_states(program, name, outputs, config.operand_bits, config.state_bits)
-        start = np.zeros_like(added) if before is None else before[name].kept.reshape(added.shape)
+        start = initial_states(population, added.shape) if before is None else before[name].kept.reshape(added.shape)
         states = wrap(start + added, config.state_bits)
         outputs[name], kept = evaluate_population(states, population, config)
         results[name] = Result(states, outputs[name], kept, start)

@@ -12,6 +12,13 @@ from golden.words import NeuronType
 IntArray = npt.NDArray[np.int64]
 
 
+def initial_states(population: Population, shape: tuple[int, ...]) -> IntArray:
+    """The states (..., D, W, H) with which the first timestep starts."""
+    if population.initial is None:
+        return np.zeros(shape, np.int64)
+    return np.array(np.broadcast_to(population.initial.reshape(-1, 1, 1), shape), np.int64)
+
+
 def evaluate_population(
     states: npt.NDArray[np.integer], population: Population, config: CoreConfig, channels: slice = slice(None)
 ) -> tuple[IntArray, IntArray]:

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from golden.config import CoreConfig
 from golden.convolution import check, integrate, largest, magnitude
 from golden.errors import NetworkError
-from golden.evaluation import evaluate_population
+from golden.evaluation import evaluate_population, initial_states
 from golden.frames import input_frames
 from golden.neuron import wrap_array
 from golden.program import Edge, Population, Program
@@ -67,7 +67,7 @@ def run(
         config: widths of states and values; default `grai_vip`.
         keep: populations whose results are wanted; default all. The others take memory only while they are needed.
         before: what the timestep before gave for the same batch, SPIKING populations at least; default: this is the
-            first timestep, and all states start at 0.
+            first timestep, from the initial states.
 
     Returns:
         Population → result, in topological order.
@@ -150,6 +150,9 @@ def stream(
                 start = None if before is None or populations[name].type != NeuronType.SPIKING else before[name].kept
                 if start is not None:
                     start = start.reshape(-1, *populations[name].shape)[first:first + step]
+                elif populations[name].initial is not None:
+                    size = (len(values[into[name][0].source]), *populations[name].shape)
+                    start = initial_states(populations[name], size)
                 result = _population(into[name], populations[name], values, magnitudes, start, config)
                 values[name] = result.outputs
                 yield Part(name, first, result)

@@ -16,7 +16,7 @@ from golden.words import NeuronType, Saturation
 class Population:
     """A feature map of neurons that lives whole in one core; shape (D, W, H).
 
-    `bias`, `multiplier`, `shift`, `slope` and `threshold` are per channel (D) or hold one entry for all. See
+    `bias`, `multiplier`, `shift`, `slope`, `threshold` and `initial` are per channel (D) or hold one entry for all. See
     docs/architecture.md for what they do.
     """
 
@@ -31,6 +31,8 @@ class Population:
     """The multiplier of negative sums, if it is another one. Not for SPIKING."""
     threshold: npt.NDArray[np.int64] | None = None
     """SPIKING only, and needed there; its `saturation` is a `golden.words.Reset`."""
+    initial: npt.NDArray[np.int64] | None = None
+    """SPIKING only: the states before the first timestep, default 0. They lie in the memory image."""
     table: npt.NDArray[np.int64] | None = None
     """Saturation TABLE only, and needed there: the values of all 2**value_bits event values, the lowest first."""
     layer: str = ""

@@ -90,7 +90,7 @@ def _fragments(population: Population, grid: Grid) -> list[Fragment]:
         name = population.name if grid.parts == 1 else (
             f"{population.name}[{c[0]}:{c[1]},{x[0]}:{x[1]},{y[0]}:{y[1]}]")
         parameters = {}
-        for column in ("bias", "multiplier", "shift", "slope", "threshold"):
+        for column in ("bias", "multiplier", "shift", "slope", "threshold", "initial"):
             if (given := getattr(population, column)) is not None:
                 values = np.asarray(given, np.int64).reshape(-1)
                 parameters[column] = values if values.size == 1 else values[c[0]:c[1]]

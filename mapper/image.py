@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from golden.config import CONNECTIVITY_BITS, TABLE_ENTRY_BITS, CoreConfig
 from golden.errors import ImageError
-from golden.neuron import pack_table
+from golden.neuron import pack_states, pack_table
 from golden.program import Program
 from golden.words import WordLayout, layouts
 from mapper.plan import (
@@ -24,6 +24,7 @@ from mapper.plan import (
     TABLE,
     EdgePlan,
     Plan,
+    PopulationPlan,
     edge_fields,
     geometry_fields,
     parameter_words,
@@ -197,6 +198,8 @@ def write_image(plan: Plan) -> Image:
             writer.put(item.parameter_base + number, table.parameter, fields, name)
         writer.region("axons", name, item.base, len(item.axons))
         writer.region("parameters", name, item.parameter_base, item.parameters)
+        if item.population.initial is not None:
+            _put_states(writer, item, item.population.initial)
         states = depth * width * height * config.state_bits // 8
         writer.region("states", name, item.state_base, item.state_words, states)
     for edge in plan.edges:
@@ -212,6 +215,16 @@ def write_image(plan: Plan) -> Image:
     image.manifest = _manifest(plan, image, writer.regions)
     validate(parts, config, edges=image.edges, populations=image.populations)
     return image
+
+
+def _put_states(writer: _Writer, item: PopulationPlan, initial: npt.NDArray[np.int64]) -> None:
+    """Write the states of a population before the first timestep; lanes beyond its depth stay 0."""
+    config, (depth, width, height) = writer.config, item.population.shape
+    states = np.zeros(item.depth_words * config.lanes, np.int64)
+    states[:depth] = initial
+    column = pack_states(states.reshape(-1, config.lanes), config).astype("<u8").reshape(-1).view(np.uint8)
+    for x, y in np.ndindex(width, height):
+        writer.put_bytes(item.state_base + x * item.x_stride + y * item.y_stride, column)
 
 
 def _put_weights(writer: _Writer, plan: EdgePlan, depth: int) -> int:

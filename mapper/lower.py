@@ -37,7 +37,7 @@ def lower(network: Network) -> Program:
         populations.append(Population(
             name=layer.name, shape=layer.shape, saturation=layer.saturation, layer=layer.name,
             type=_neuron_type(network, layer), bias=layer.bias, multiplier=layer.multiplier, shift=layer.shift,
-            slope=layer.slope, threshold=layer.threshold, table=layer.table))
+            slope=layer.slope, threshold=layer.threshold, initial=layer.initial, table=layer.table))
         names: set[str] = set()
         for number, branch in enumerate(_branches(network, layer)):
             name = f"{branch.source}->{layer.name}"

@@ -101,6 +101,7 @@ class Layer:
     """For lif a `golden.words.Reset`."""
     slope: Integers | None = None
     threshold: Integers | None = None
+    initial: Integers | None = None
     table: Integers | None = None
 
 
@@ -319,6 +320,7 @@ class Network:
         self, name: str, sources: Sequence[str | Branch], *, threshold: npt.ArrayLike, bias: npt.ArrayLike = 0,
         multiplier: npt.ArrayLike = 1, shift: npt.ArrayLike = 0, reset: str = "subtract",
         scales: Sequence[int] | None = None, shifts: Sequence[int] | None = None,
+        initial: npt.ArrayLike | None = None,
     ) -> str:
         """Leaky integrate-and-fire neurons, which keep their state from timestep to timestep and fire 1.
 
@@ -328,11 +330,13 @@ class Network:
         Args:
             sources, scales, shifts: as of `add`: layers, or any convolutions by `branch`.
             threshold: at least 1, per channel or one for all.
+            initial: the states before the first timestep, as they are after the leak; default 0.
         """
         if reset not in ("subtract", "zero"):
             _refuse(name, "reset", "'subtract' or 'zero'", repr(reset))
         return self._add(name, "lif", self._branches(name, sources, scales, shifts), bias, multiplier=multiplier,
-                         shift=shift, saturation=Reset.ZERO if reset == "zero" else Reset.SUBTRACT, threshold=threshold)
+                         shift=shift, saturation=Reset.ZERO if reset == "zero" else Reset.SUBTRACT, threshold=threshold,
+                         initial=initial)
 
     def branch(
         self, source: str, weights: npt.ArrayLike, *, stride: int | Sequence[int] = 1,
@@ -388,6 +392,7 @@ class Network:
         self, name: str, kind: str, branches: tuple[Branch, ...], bias: npt.ArrayLike, *,
         multiplier: npt.ArrayLike = 1, shift: npt.ArrayLike = 0, saturation: int | None = None,
         slope: npt.ArrayLike | None = None, table: npt.ArrayLike | None = None, threshold: npt.ArrayLike | None = None,
+        initial: npt.ArrayLike | None = None,
     ) -> str:
         shapes = [self._branch_shape(name, branch) for branch in branches]
         if len(set(shapes)) > 1:
@@ -397,7 +402,7 @@ class Network:
             _refuse(name, "saturation", f"one of {SATURATIONS}, or a table", saturation)
         parameters = {}
         for rule, value in (("bias", bias), ("multiplier", multiplier), ("shift", shift), ("slope", slope),
-                            ("threshold", threshold)):
+                            ("threshold", threshold), ("initial", initial)):
             if value is None:
                 continue
             array = integers(name, rule, value).reshape(-1)

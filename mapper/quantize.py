@@ -19,6 +19,7 @@ from golden.errors import ConfigError
 from golden.words import Saturation
 from mapper.activations import NONNEGATIVE, evaluation
 from mapper.errors import ModelError
+from mapper.frontend import graph as g
 from mapper.frontend.graph import Floats
 from mapper.frontend.layers import (
     FloatBranch,
@@ -29,7 +30,7 @@ from mapper.frontend.layers import (
     run_layers,
     sum_branches,
 )
-from mapper.frontend.reference import convolve
+from mapper.frontend.reference import convolve, spike
 from mapper.network import Branch, Network
 from mapper.scales import (
     MAX_SPLIT,
@@ -41,8 +42,11 @@ from mapper.scales import (
     scale_for,
     split,
     sqnr,
+    uniform,
     units,
+    whole_scale,
 )
+from mapper.spiking import agreement, check_order, grid, integer_neuron
 
 METHODS = ("max", "percentile", "error")
 _OUTPUT_ROOM = 1.25
@@ -69,7 +73,7 @@ class Options:
         """
         for name, right, needed in (
                 ("percentile", 0 < self.percentile <= 100, "more than 0, at most 100"),
-                ("headroom", self.headroom >= 1, "at least 1"),
+                ("headroom", self.headroom > 0, "more than 0"),
                 ("levels", self.levels is None or self.levels >= 1, "at least 1")):
             if not right:
                 raise ConfigError(f"option '{name}' of the quantisation: needs {needed}; given: {getattr(self, name)}")
@@ -90,6 +94,10 @@ class LayerReport:
     """Lowest and highest sum of the calibration."""
     weight_levels: int
     """Largest integer weight: how finely weights are resolved."""
+    spikes: float | None = None
+    """Of neurons: spikes that the float layer has too, as a share of those that either has; on float inputs."""
+    own_spikes: float | None = None
+    """The same, on the same quantised inputs."""
 
     def to_json(self) -> dict[str, Any]:
         return {name: list(value) if isinstance(value, tuple) else value for name, value in vars(self).items()}
@@ -107,13 +115,15 @@ class Quantised:
 
 
 def quantise(
-    layers: FloatLayers, calibration: Mapping[str, npt.ArrayLike], config: CoreConfig, options: Options | None = None
+    layers: FloatLayers, calibration: Mapping[str, npt.ArrayLike], config: CoreConfig, options: Options | None = None,
+    *, timesteps: int | None = None,
 ) -> Quantised:
     """Make integers of float layers.
 
     Args:
         calibration: by input, maps (N, D, W, H) like those to come.
         config: widths of states, values and multipliers.
+        timesteps: of a model with neurons: so many frames in a row are one sequence; default: all are one.
 
     Raises:
         ModelError: sums, weights or factors do not fit, or a layer needs what the hardware lacks.
@@ -129,13 +139,15 @@ def quantise(
                              arrays[name].shape if name in arrays else "none", "Give a few dozen typical inputs.")
         if not np.isfinite(arrays[name]).all():
             raise ModelError(name, "calibration", "finite numbers", "NaN or infinite", "Check the calibration data.")
-    return _Quantiser(layers, arrays, config, options).run()
+    return _Quantiser(layers, arrays, config, options, timesteps).run()
 
 
 class _Quantiser:
-    def __init__(self, layers: FloatLayers, calibration: dict[str, Floats], config: CoreConfig, options: Options):
+    def __init__(self, layers: FloatLayers, calibration: dict[str, Floats], config: CoreConfig, options: Options,
+                 timesteps: int | None):
         self.layers, self.config, self.options = layers, config, options
-        self.floats = run_layers(layers, calibration)
+        self.timesteps = timesteps or len(next(iter(calibration.values())))
+        self.floats = run_layers(layers, calibration, self.timesteps)
         self.network = Network(layers.name)
         self.scales: dict[str, Scale] = {}
         self.values: dict[str, Integers] = {}
@@ -172,7 +184,8 @@ class _Quantiser:
         """Steps above 0 that make the least noise in the layers that read this one, for narrow states."""
         if self.options.levels is not None:
             return min(top, self.options.levels)
-        readers = [(reader, branch) for reader, branch in self.consumers[layer.name] if reader.kind == "sum"]
+        readers = [(reader, branch) for reader, branch in self.consumers[layer.name]
+                   if reader.kind == "sum" and reader.neuron is None]
         if self.config.state_bits > 16 or not readers:
             return top
         x = self.floats[layer.name]
@@ -243,15 +256,23 @@ class _Quantiser:
             self.report.append(LayerReport(
                 layer=name, step=scale.step, states=states, weight_levels=weight,
                 sqnr=sqnr(self.floats[name], values * scale.step),
-                own_sqnr=sqnr(evaluate_layer(layer, sources), values * scale.step)))
+                own_sqnr=sqnr(own := evaluate_layer(layer, sources, self.timesteps), values * scale.step),
+                spikes=None if layer.neuron is None else agreement(self.floats[layer.name], values),
+                own_spikes=None if layer.neuron is None else agreement(own, values)))
 
     # -- layers --------------------------------------------------------------------------------
 
     def _input(self, layer: FloatLayer) -> None:
         values = self.floats[layer.name]
-        scale = self._given(layer) or self._scale(layer, values, bool(values.min(initial=0) >= 0))
+        scale = self._given(layer) or self._spikes(values) or self._scale(
+            layer, values, bool(values.min(initial=0) >= 0))
         self.network.input(layer.name, layer.shape, saturation=scale.saturation)
         self._keep(layer, scale, scale.integers(values), (0, 0), 0)
+
+    def _spikes(self, values: Floats) -> Scale | None:
+        """The scale of an input of spikes or their counts: to neurons, whole numbers stay what they are."""
+        low, high = float(values.min(initial=0)), float(values.max(initial=0))
+        return whole_scale([values], 1.0, low, high, self.config.value_bits) if self.layers.spiking else None
 
     def _nonnegative(self, layer: FloatLayer) -> bool:
         """Whether a layer can give no negative value."""
@@ -266,28 +287,26 @@ class _Quantiser:
         real = {branch.source: self.floats[branch.source] for branch in layer.branches}
         sums = np.broadcast_to(sum_branches(layer, real), self.floats[layer.name].shape)
         steps = [self.scales[branch.source].step for branch in layer.branches]
+        if layer.neuron is not None:
+            self._neurons(layer, layer.neuron, sums, steps)
+            return
         products = [branch.weights.reshape(depth, -1) * step
                     for branch, step in zip(layer.branches, steps, strict=True)]
         reach = np.abs(sums).max(axis=(0, 2, 3)) * self.options.headroom
+        worst = np.sum([np.abs(product).sum(axis=1) * max(-self.scales[b.source].low, self.scales[b.source].high)
+                        for product, b in zip(products, layer.branches, strict=True)], axis=0)
         if layer.weight_scale is not None and layer.quantise is not None and len(layer.branches) == 1:
             unit = layer.weight_scale * steps[0]
         else:
-            worst = np.sum([np.abs(product).sum(axis=1) * max(-self.scales[b.source].low, self.scales[b.source].high)
-                            for product, b in zip(products, layer.branches, strict=True)], axis=0)
             exact = layer.quantise is not None and self.config.state_bits > 16
             unit = units(products, reach, layer.bias, self.limit, worst, MAX_SPLIT if exact else MAX_WEIGHT)
         weights = [np.rint(branch.weights * step / unit[:, None, None, None]).astype(np.int64)
                    for branch, step in zip(layer.branches, steps, strict=True)]
-        states = np.zeros(1)
-        for branch, integers in zip(layer.branches, weights, strict=True):
-            states = states + convolve(
-                self.values[branch.source].astype(np.float64), integers.astype(np.float64), stride=branch.stride,
-                padding=branch.padding, dilation=branch.dilation, groups=branch.groups, size=layer.shape[1:],
-                upsample=(branch.upsample,) * 2)
-        states = np.broadcast_to(states, sums.shape)
-        self._check_states(layer, states)
+        states = self._states(layer, weights)
+        self._check_states(layer, int(states.min()), int(states.max()))
+        counts = self._counts(layer, unit, products, worst)
         correction = np.zeros(depth)
-        if self.options.bias_correction and layer.quantise is None:
+        if self.options.bias_correction and layer.quantise is None and counts is None:
             correction = np.mean(sums / unit[:, None, None] - states, axis=(0, 2, 3))
         bias = layer.bias / unit + correction
         if np.abs(bias).max() > self.limit:
@@ -296,18 +315,60 @@ class _Quantiser:
         branches = [made for branch, integers in zip(layer.branches, weights, strict=True)
                     for made in self._branches(branch, integers, layer.shape[1:])]
         self._evaluate(layer, partial(self.network.add, layer.name, branches), states.astype(np.int64), bias, unit,
-                       max(int(np.abs(integers).max()) for integers in weights))
+                       max(int(np.abs(integers).max()) for integers in weights), counts)
 
-    def _check_states(self, layer: FloatLayer, states: Floats) -> None:
-        low, high = int(states.min()), int(states.max())
+    def _states(self, layer: FloatLayer, weights: list[Integers]) -> Floats:
+        """Integer sums (N, D, W, H) of a layer's branches, on the integers that the layers before give."""
+        states = np.zeros((1, *layer.shape))
+        for branch, integers in zip(layer.branches, weights, strict=True):
+            states = states + convolve(
+                self.values[branch.source].astype(np.float64), integers.astype(np.float64), stride=branch.stride,
+                padding=branch.padding, dilation=branch.dilation, groups=branch.groups, size=layer.shape[1:],
+                upsample=(branch.upsample,) * 2)
+        return states
+
+    def _counts(self, layer: FloatLayer, unit: Floats, products: list[Floats], worst: Floats) -> Scale | None:
+        """The scale of a layer that only counts, such as a sum pool of spikes, whose sums stay what they are."""
+        plain = layer.activation is None and layer.quantise is None and not layer.bias.any()
+        if not (self.layers.spiking and plain and (unit == unit[0]).all()):
+            return None
+        lowest = 0.0 if self._nonnegative(layer) else -float(worst.max())
+        return whole_scale(products, float(unit[0]), lowest, float(worst.max()), self.config.value_bits)
+
+    def _neurons(self, layer: FloatLayer, node: g.Spiking, sums: Floats, steps: list[float]) -> None:
+        """Neurons with a potential: their unit, the weights, threshold, leak, and the bias that goes with them."""
+        check_order(layer.name, node)
+        depth = layer.shape[0]
+        potentials = spike(node, sums + layer.bias[:, None, None], self.timesteps)[1]
+        chosen = grid(node, [branch.weights.reshape(depth, -1) * step
+                             for branch, step in zip(layer.branches, steps, strict=True)],
+                      potentials, layer.bias, self.options.headroom, self.config)
+        unit = chosen.unit
+        weights = [chosen.weights(branch.weights * step) for branch, step in zip(layer.branches, steps, strict=True)]
+        states = np.broadcast_to(self._states(layer, weights), sums.shape)
+        bias = layer.bias / unit
+        if self.options.bias_correction:
+            bias = bias + np.mean(sums / unit[:, None, None] - states, axis=(0, 2, 3))
+        made = integer_neuron(layer.name, node, unit, bias, self.config)
+        spikes, span = made.run(states.astype(np.int64), self.timesteps, self.config)
+        self._check_states(layer, *span)
+        branches = [part for branch, integers in zip(layer.branches, weights, strict=True)
+                    for part in self._branches(branch, integers, layer.shape[1:])]
+        self.network.lif(
+            layer.name, branches, threshold=uniform(made.threshold), bias=uniform(made.bias), reset=made.reset,
+            multiplier=uniform(made.multiplier), shift=uniform(made.shift), initial=uniform(made.initial))
+        scale = Scale(step=1.0, low=0, high=1, saturation=Saturation.RELU)
+        self._keep(layer, scale, spikes, span, max(int(np.abs(integers).max()) for integers in weights))
+
+    def _check_states(self, layer: FloatLayer, low: int, high: int) -> None:
         if low < -self.limit - 1 or high > self.limit:
             raise ModelError(layer.name, "sums", f"states of [{low}, {high}]", f"{self.config.state_bits} bits",
                              "Use a configuration with 32-bit states, fewer activation levels, or smaller windows.")
 
     def _evaluate(self, layer: FloatLayer, add: Callable[..., str], states: Integers, bias: Floats, unit: Floats,
-                  weight: int) -> None:
+                  weight: int, counts: Scale | None = None) -> None:
         """Choose the scale of a result, add the layer by `add`, and keep its integers on the calibration."""
-        given = self._given(layer) or self._copied(layer)
+        given = self._given(layer) or self._copied(layer) or counts
         scale = given or self._scale(layer, self.floats[layer.name], self._nonnegative(layer))
         parameters, scale, offsets, values = evaluation(
             layer.activation, scale, given is not None, states=states, bias=bias, unit=unit, config=self.config)

@@ -78,7 +78,7 @@ def shapes(program: Program) -> Iterator[Violation]:
                 available=f"{depth} source and {destination.shape[0]} destination channels (edge '{edge.name}')",
                 help="Weights are (D_dst, D_src / groups, KW, KH).")
     for population in program.populations:
-        for name in ("bias", "multiplier", "shift", "slope", "threshold"):
+        for name in ("bias", "multiplier", "shift", "slope", "threshold", "initial"):
             column = getattr(population, name)
             if column is not None and np.size(column) not in (1, population.shape[0]):
                 yield Violation(
@@ -97,6 +97,9 @@ def neurons(program: Program) -> Iterator[Violation]:
                     layer=_layer(population), rule=f"neuron {name}", needed=f"a {name}" if needed else f"no {name}",
                     available=f"a {name}" if given else "none",
                     help="SPIKING populations have thresholds, others with saturation TABLE a table.")
+        if population.initial is not None and not spiking:
+            yield Violation(layer=_layer(population), rule="neuron initial", needed="no initial states",
+                            available="some", help="Only SPIKING populations keep states.")
         if spiking and (population.slope is not None or population.saturation not in (Reset.SUBTRACT, Reset.ZERO)):
             yield Violation(
                 layer=_layer(population), rule="neuron reset", needed="no slope, and a Reset in place of a saturation",
@@ -231,17 +234,17 @@ def weights(plan: Plan) -> Iterator[Violation]:
 
 
 def parameters(plan: Plan) -> Iterator[Violation]:
-    """Bias, multiplier, shift, and slope or threshold fit the parameter word, and what looks at them."""
+    """Bias, multiplier, shift, slope or threshold fit the parameter word and what looks at them; so do states."""
     config = plan.config
     layout = layouts(config).parameter
     widths = {"slope": config.multiplier_bits + 1, "threshold": config.state_bits + 1}
-    hints = {"bias": "state_bits", "multiplier": "multiplier_bits", "shift": "shift_bits"}
+    hints = {"bias": "state_bits", "initial": "state_bits", "multiplier": "multiplier_bits", "shift": "shift_bits"}
     for item in plan.populations:
-        for name in ("bias", "multiplier", "shift", "slope", "threshold"):
+        for name in ("bias", "multiplier", "shift", "slope", "threshold", "initial"):
             column = getattr(item.population, name)
             if column is None:
                 continue
-            field = layout.field(name if name != "threshold" else "slope")
+            field = layout.field({"threshold": "slope", "initial": "bias"}.get(name, name))  # a state is a bias wide
             if name in widths:
                 field = Field(field.name, min(field.bits, widths[name]), signed=True)
             lowest, highest = int(np.min(column)), int(np.max(column))

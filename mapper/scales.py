@@ -68,6 +68,16 @@ def activation_range(values: Floats, method: str, percentile: float, levels: int
     return low * chosen, high * chosen
 
 
+def whole_scale(parts: list[Floats], step: float, low: float, high: float, value_bits: int) -> Scale | None:
+    """The scale of sums of whole multiples of `step` within [low, high], if event values hold them all."""
+    mode = Saturation.RELU if low >= 0 else Saturation.FULL
+    bounds = Saturation.bounds(mode, value_bits)
+    whole = all(np.abs(part / step - np.rint(part / step)).max(initial=0) < 1e-6 for part in parts)
+    if not whole or low / step < bounds[0] - 0.5 or high / step > bounds[1] + 0.5:
+        return None
+    return Scale(step=step, low=bounds[0], high=bounds[1], saturation=mode)
+
+
 def whole_ratios(values: Floats, most: int) -> int:
     """The best count n ≤ most of units in the largest of `values`, so that all are nearly whole numbers of units."""
     ratios = values / values.max()

@@ -58,6 +58,8 @@ def compile_model(
     percentile: Annotated[float, typer.Option(help="Share of the activations for `percentile`.")] = 99.99,
     mesh: Annotated[str | None, typer.Option(
         metavar="COLUMNSxROWS", help="Default: one core if the model fits, else the smallest mesh.")] = None,
+    neurons: Annotated[str | None, typer.Option(
+        help="NIR: how neurons compute: nir, snntorch, sinabs or norse (docs/models.md).")] = None,
 ) -> None:
     """Quantise a trained model and write its memory images, of one core or of a mesh."""
     from mapper.quantize import Options
@@ -65,7 +67,7 @@ def compile_model(
     from synapress.models import compile, load
     from synapress.report import quantisation_sheet
 
-    read = load(model)
+    read = load(model, neurons=neurons)
     data = None if calibration is None else _read(calibration)
     compiled = compile(read, config=config, calibration=data,
                        options=Options(method=method.value, percentile=percentile), mesh=mesh_size(mesh))

@@ -15,22 +15,37 @@ from mapper import Image, MeshImage
 Maps = dict[str, npt.NDArray[Any]]
 
 
-def golden(image: Image | MeshImage, integers: Mapping[str, npt.NDArray[Any]], expected: Maps
+def golden(image: Image | MeshImage, integers: Mapping[str, npt.NDArray[Any]], expected: Maps, *, sequences: int = 1
            ) -> tuple[Maps, dict[str, int]]:
     """Outputs (N, D, W, H) of the golden core or mesh, and its counters, summed over the cores.
 
     Args:
         integers: inputs (N, D, W, H) by name.
         expected: outputs that must come out.
+        sequences: the inputs are so many sequences in a row, each of which starts with the image as it is.
 
     Raises:
         ToolError: something else comes out.
     """
-    frames = [{name: array[number] for name, array in integers.items()}
-              for number in range(len(next(iter(integers.values()))))]
-    found = _core(image, frames) if isinstance(image, Image) else _mesh(image, frames)
+    runs = []
+    for part in _split(integers, sequences):
+        frames = [{name: array[number] for name, array in part.items()}
+                  for number in range(len(next(iter(part.values()))))]
+        runs.append(_core(image, frames) if isinstance(image, Image) else _mesh(image, frames))
+    found = _joined(runs)
     _compare("golden model", found[0], expected)
     return found
+
+
+def _split(integers: Mapping[str, npt.NDArray[Any]], sequences: int) -> list[Maps]:
+    parts = {name: np.split(array, sequences) for name, array in integers.items()}
+    return [{name: arrays[number] for name, arrays in parts.items()} for number in range(sequences)]
+
+
+def _joined(runs: list[tuple[Maps, dict[str, int]]]) -> tuple[Maps, dict[str, int]]:
+    """Outputs one after another, and the sums of the counters."""
+    return ({name: np.concatenate([outputs[name] for outputs, _ in runs]) for name in runs[0][0]},
+            {name: sum(counters[name] for _, counters in runs) for name in runs[0][1]})
 
 
 def _core(image: Image, frames: list[Maps]) -> tuple[Maps, dict[str, int]]:
@@ -57,9 +72,9 @@ def _mesh(image: MeshImage, frames: list[Maps]) -> tuple[Maps, dict[str, int]]:
     return {name: np.array([result[name] for result in results]) for name in results[0]}, counters
 
 
-def rtl(image: Image | MeshImage, integers: Mapping[str, npt.NDArray[Any]], expected: Maps
+def rtl(image: Image | MeshImage, integers: Mapping[str, npt.NDArray[Any]], expected: Maps, *, sequences: int = 1
         ) -> tuple[Maps, dict[str, int]]:
-    """Outputs of the Verilog, compared bit for bit with the golden core, and its performance counters.
+    """Outputs of the Verilog, compared bit for bit with the golden core, and its counters; arguments as for `golden`.
 
     Raises:
         NetworkError: the image is of several cores.
@@ -70,11 +85,15 @@ def rtl(image: Image | MeshImage, integers: Mapping[str, npt.NDArray[Any]], expe
     if not isinstance(image, Image):
         raise NetworkError(f"engine 'rtl' runs one core, and the model lies on {len(image.images)}; use 'golden', or "
                            "compile it for a core with more memory")
-    run = simulate_image(image, integers)
-    if run.comparison.differences:
-        raise ToolError(f"RTL and golden core differ: {'; '.join(run.comparison.differences[:3])}")
-    _compare("RTL", run.outputs, expected)
-    return dict(run.outputs), run.counters
+    runs = []
+    for part in _split(integers, sequences):
+        run = simulate_image(image, part)
+        if run.comparison.differences:
+            raise ToolError(f"RTL and golden core differ: {'; '.join(run.comparison.differences[:3])}")
+        runs.append((dict(run.outputs), run.counters))
+    found = _joined(runs)
+    _compare("RTL", found[0], expected)
+    return found
 
 
 def _compare(who: str, found: Mapping[str, npt.NDArray[Any]], expected: Maps) -> None:

@@ -27,11 +27,14 @@ from mapper.frontend import reference
 from mapper.frontend.fuse import fuse
 from mapper.frontend.layers import FloatLayers, Value, assemble
 from mapper.frontend.model import Model
+from mapper.frontend.neurons import Neurons
 from mapper.frontend.tensor import Port
 from mapper.quantize import LayerReport, Options, quantise
 from mapper.routes import Link, link_loads
 from mapper.scales import Scale
 from mapper.sums import SumReport, sums
+from synapress.spiking import in_a_row, is_spiking
+from synapress.spiking import run as run_timesteps
 
 Maps = dict[str, npt.NDArray[Any]]
 ENGINES = ("fast", "golden", "rtl")
@@ -117,11 +120,14 @@ class Simulated:
                 "layers": {name: vars(count) for name, count in self.counts.items()}}
 
 
-def load(path: str | Path, *, constants: Mapping[str, npt.ArrayLike] | None = None) -> Model:
+def load(path: str | Path, *, constants: Mapping[str, npt.ArrayLike] | None = None,
+         neurons: Neurons | str | None = None) -> Model:
     """A float graph from an ONNX file (float, QDQ or QOperator) or a NIR graph (HDF5).
 
     Args:
         constants: ONNX graph inputs that are known when compiling.
+        neurons: how the neurons of a NIR graph compute where NIR leaves it open: `Neurons(...)`, or the name of the
+            framework that wrote it, one of `mapper.frontend.neurons.STYLES`.
 
     Raises:
         ModelError: the file cannot be taken: it names the node and what would help.
@@ -136,7 +142,7 @@ def load(path: str | Path, *, constants: Mapping[str, npt.ArrayLike] | None = No
     if head == HDF5 or path.suffix in (".nir", ".h5", ".hdf5"):
         from mapper.frontend.nir_reader import read_nir
 
-        return read_nir(path)
+        return read_nir(path, neurons=neurons)
     from mapper.frontend.onnx_reader import read_onnx
 
     return read_onnx(path, constants=constants)
@@ -146,12 +152,21 @@ def _config(config: CoreConfig | str) -> CoreConfig:
     return config if isinstance(config, CoreConfig) else CoreConfig.load(config)
 
 
-def _arrays(ports: list[Port], given: npt.ArrayLike | Mapping[str, npt.ArrayLike], what: str) -> dict[str, Any]:
-    """Maps (N, D, W, H) by node of arrays in the file's layout; a single input needs no name."""
+def _arrays(
+    ports: list[Port], given: npt.ArrayLike | Mapping[str, npt.ArrayLike], what: str, spiking: bool = False
+) -> tuple[dict[str, Any], tuple[int, int] | None]:
+    """Maps (N, D, W, H) by node of arrays in the file's layout; a single input needs no name.
+
+    With `spiking` there may be a dimension more, in front of all: several sequences, whose number and timesteps are
+    then the second result, and which come out in a row.
+    """
     if not isinstance(given, Mapping) and len(ports) > 1:
         raise NetworkError(f"{what}: the model has the inputs {', '.join(port.name for port in ports)}: give arrays by "
                            "these names")
     named: Mapping[str, npt.ArrayLike] = given if isinstance(given, Mapping) else {ports[0].name: given}
+    sequences = None
+    if spiking and set(named) == {port.name for port in ports}:
+        named, sequences = in_a_row(ports, named, what)
     if set(named) != {port.name for port in ports}:
         raise NetworkError(f"{what}: the model has the inputs {', '.join(port.name for port in ports)}; given: "
                            f"{', '.join(named) or 'none'}")
@@ -161,7 +176,7 @@ def _arrays(ports: list[Port], given: npt.ArrayLike | Mapping[str, npt.ArrayLike
         if len(maps[port.node]) not in (1, count):
             raise NetworkError(f"{what}: the inputs have different numbers of frames: "
                                f"{', '.join(f'{name} {len(array)}' for name, array in maps.items())}")
-    return {node: np.broadcast_to(array, (count, *array.shape[1:])) for node, array in maps.items()}
+    return {node: np.broadcast_to(array, (count, *array.shape[1:])) for node, array in maps.items()}, sequences
 
 
 def _numbers(given: npt.ArrayLike, what: str) -> npt.NDArray[Any]:
@@ -181,7 +196,7 @@ def _numbers(given: npt.ArrayLike, what: str) -> npt.NDArray[Any]:
 
 def float_outputs(model: Model, inputs: npt.ArrayLike | Mapping[str, npt.ArrayLike]) -> Maps:
     """What the float model makes of frames, by output name, in the layout of the file; arguments as for `simulate`."""
-    found = reference.run(model.graph, _arrays(model.inputs, inputs, "inputs"))
+    found = reference.run(model.graph, _arrays(model.inputs, inputs, "inputs")[0])
     return {port.name: port.from_maps(found[port.node]) for port in model.outputs}
 
 
@@ -215,7 +230,7 @@ def compile(
     Args:
         config: a configuration, a preset's name or a JSON file.
         calibration: typical inputs in the layout of the file, by input name, or one array for the only input; a model
-            that is quantised already needs none.
+            that is quantised already needs none. Of a model with neurons, timesteps, or (sequences, timesteps, ...).
         options: how to quantise.
         mesh: columns and rows; True: the smallest mesh that holds it; False: one core; None: one core if it fits, else
             the smallest mesh.
@@ -226,8 +241,9 @@ def compile(
     """
     config = _config(config)
     layers = fuse(model.graph)
-    maps = _own_calibration(model, layers) if calibration is None else _arrays(model.inputs, calibration, "calibration")
-    quantised = quantise(layers, maps, config, options)
+    maps, sequences = ((_own_calibration(model, layers), None) if calibration is None
+                        else _arrays(model.inputs, calibration, "calibration", layers.spiking))
+    quantised = quantise(layers, maps, config, options, timesteps=sequences[1] if sequences else None)
     lowered = lower(quantised.network)
     program = legalise(lowered, config)
     image: Image | MeshImage | None = None
@@ -254,7 +270,9 @@ def simulate(
     """Run frames.
 
     Args:
-        inputs: real values in the layout of the file (or the file's integers, where its inputs are integers).
+        inputs: real values in the layout of the file (or the file's integers, where its inputs are integers). Of a
+            model with neurons the frames are timesteps of one sequence; with one dimension more in front, (sequences,
+            timesteps, ...), of several, which all start from the initial potentials. So are the outputs.
         engine: `fast`, the whole-network model; `golden`, event by event from the memory images, on one core or the
             mesh; `rtl`, the Verilog of one core. Whichever is asked for is compared with those before it.
         cycles: tell the cycles of each layer, too, by the cycle model; takes some seconds a frame for large models.
@@ -265,17 +283,25 @@ def simulate(
     """
     if engine not in ENGINES:
         raise NetworkError(f"engine '{engine}': there are {', '.join(ENGINES)}")
-    real = _arrays(compiled.inputs, inputs, "inputs")
+    spiking = is_spiking(compiled.program)
+    real, sequences = _arrays(compiled.inputs, inputs, "inputs", spiking)
     integers = {node: compiled.scales[node].integers(values) for node, values in real.items()}
-    results = network.run(compiled.program, integers, compiled.config)
-    maps: Maps = {name: result.outputs for name, result in results.items()}
+    if spiking:
+        timesteps = sequences[1] if sequences else len(next(iter(integers.values())))
+        maps: Maps = {name: result.outputs for name, result in run_timesteps(
+            compiled.program, integers, timesteps, compiled.config).items()}
+    else:
+        maps = {name: result.outputs for name, result in network.run(
+            compiled.program, integers, compiled.config).items()}
     counts = _counts(compiled, maps, cycles)
     counters = None
     if engine != "fast":
         from synapress import engines
 
-        maps, counters = (engines.rtl if engine == "rtl" else engines.golden)(compiled.image, integers, maps)
-    outputs, numbers = {}, {}
+        maps, counters = (engines.rtl if engine == "rtl" else engines.golden)(
+            compiled.image, integers, maps, sequences=sequences[0] if sequences else 1)
+    outputs: Maps = {}
+    numbers: Maps = {}
     for port in compiled.outputs:
         value = compiled.places[port.node]
         steps = {part.layer: compiled.scales[part.layer].step for part in value.parts}
@@ -283,6 +309,9 @@ def simulate(
         outputs[port.name] = whole
         numbers[port.name] = (port.from_maps(assemble(value, maps)) if port.scale is None
                               else np.rint(whole / port.scale) + port.zero_point).astype(np.int64)
+    if sequences is not None:
+        for found in (outputs, numbers):
+            found.update({name: array.reshape(*sequences, *array.shape[1:]) for name, array in found.items()})
     return Simulated(outputs=outputs, integers=numbers, counts=counts, maps=maps,
                      counters=counters)
 

@@ -117,7 +117,8 @@ def _layer(
         return network.lif(
             name, branches, threshold=rng.integers(1, 250, size) if rng.random() < 0.5 else rng.integers(1, 9, size),
             bias=rng.integers(-20, 21, size), reset=str(rng.choice(["subtract", "zero"])),
-            multiplier=1 if leak == 0 else rng.integers(100, 256, size), shift=0 if leak == 0 else 8)
+            multiplier=1 if leak == 0 else rng.integers(100, 256, size), shift=0 if leak == 0 else 8,
+            initial=rng.integers(-300, 300, count) if rng.random() < 0.5 else None)
     if kind == "depthwise":
         return network.depthwise(name, source, rng.integers(-128, 128, (channels, *taps)), **where,
                                  **_parameters(rng, channels, 0.02, neurons))

@@ -157,7 +157,7 @@ class _Fuser:
             return self.channels(node, sources[0])
         if isinstance(node, g.Pad):
             return self.pad(node, sources[0])
-        if isinstance(node, (g.Affine, g.Activation, g.Quantise)):
+        if isinstance(node, (g.Affine, g.Activation, g.Quantise, g.Spiking)):
             return self.elementwise(node, sources[0])
         raise ModelError(node.name, "operator", "one that the fuser knows", type(node).__name__, "Report this.")
 
@@ -260,8 +260,8 @@ class _Fuser:
         bias = np.zeros(node.shape[0])
         for name, value, sign in zip(node.sources, sources, node.signs, strict=True):
             inner = self.single(value)
-            if (inner is not None and inner.kind == "sum" and inner.activation is None and inner.quantise is None
-                    and self.exclusive(name) and node.sources.count(name) == 1):
+            if (inner is not None and inner.kind == "sum" and inner.activation is None and inner.neuron is None
+                    and inner.quantise is None and self.exclusive(name) and node.sources.count(name) == 1):
                 for branch in inner.branches:
                     branch.weights = branch.weights * sign
                 layer_branches += inner.branches
@@ -310,7 +310,7 @@ class _Fuser:
 
     # -- elements ------------------------------------------------------------------------------
 
-    def elementwise(self, node: g.Affine | g.Activation | g.Quantise, value: Value) -> Value:
+    def elementwise(self, node: g.Affine | g.Activation | g.Quantise | g.Spiking, value: Value) -> Value:
         own = self.exclusive(node.sources[0])
         if not self.covers(value):
             value, own = self.materialised(node.sources[0], value), True
@@ -333,8 +333,14 @@ class _Fuser:
 
     def absorb(self, layer: FloatLayer, node: g.Node, rows: slice) -> bool:
         """Make a node part of the layer before it; False if the layer ends before that."""
-        if layer.quantise is not None or layer.kind == "input":
+        if layer.quantise is not None or layer.neuron is not None or layer.kind == "input":
             return False
+        if isinstance(node, g.Spiking):
+            if layer.kind != "sum" or layer.activation is not None:
+                return False
+            layer.neuron = replace(node, **{name: getattr(node, name)[rows] for name in (
+                "decay", "threshold", "v_reset", "initial")})
+            return True
         if isinstance(node, g.Quantise):
             if layer.kind == "max" and layer.before is not None and layer.before.quantise is None:
                 return False
@@ -345,7 +351,7 @@ class _Fuser:
             if layer.kind == "max":
                 before = layer.before
                 if before is None or node.function not in ("relu", "clip") or before.kind != "sum" or (
-                        before.activation is not None or before.quantise is not None):
+                        before.activation is not None or before.neuron is not None or before.quantise is not None):
                     return False
                 before.activation = chosen
                 return True

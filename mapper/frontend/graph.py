@@ -1,8 +1,8 @@
 """The float graph: what every front end makes of its file, every shape and parameter checked on construction.
 
 Feature maps are (D, W, H): channels, columns, rows; a one-dimensional map has H = 1, a vector W = H = 1. Weights are
-W[c, i, j, k]: destination channel, source channel within its group, column tap, row tap. Frames are independent: a node
-never mixes them.
+W[c, i, j, k]: destination channel, source channel within its group, column tap, row tap. Frames are independent, but to
+`Spiking` nodes they are timesteps.
 """
 
 from collections.abc import Iterator, Sequence
@@ -102,6 +102,25 @@ class Activation(Node):
     parameters: tuple[float, ...] = ()
     slope: Floats | None = None
     """(D), of `leaky_relu` only."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Spiking(Node):
+    """Neurons that keep a potential from timestep to timestep and fire 1; every array is per channel (D).
+
+    In each timestep u = carried + source; those with u > threshold (or u >= threshold, unless `strict`) fire; then
+    u - (threshold - v_reset), or v_reset (`reset` "subtract" or "zero"), is multiplied by `decay` and carried on. With
+    `late_reset` the decay comes first, and v_reset and what is subtracted do not decay.
+    """
+
+    decay: Floats
+    threshold: Floats
+    v_reset: Floats
+    initial: Floats
+    """Potential before the first timestep; it decays once before the first sum arrives."""
+    reset: str = "zero"
+    strict: bool = True
+    late_reset: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -253,6 +272,10 @@ def _shape(graph: FloatGraph, node: Node) -> Sequence[int]:
     if isinstance(node, Activation):
         if node.slope is not None:
             _per_channel(node, "slope", node.slope, depth)
+        return shapes[0]
+    if isinstance(node, Spiking):
+        for rule in ("decay", "threshold", "v_reset", "initial"):
+            _per_channel(node, rule, getattr(node, rule), depth)
         return shapes[0]
     if isinstance(node, Add):
         _expect(node, "equal shapes", len(set(shapes)) == 1, "maps of one shape", shapes)

@@ -11,7 +11,7 @@ import numpy as np
 
 from mapper.frontend import graph as g
 from mapper.frontend.graph import Floats, Pair, Shape
-from mapper.frontend.reference import activate, convolve, quantised
+from mapper.frontend.reference import activate, convolve, quantised, spike
 
 
 @dataclass(kw_only=True, eq=False)
@@ -41,6 +41,8 @@ class FloatLayer:
     """Of `product` the two factors, as branches of ones."""
     bias: Floats = field(default_factory=lambda: np.zeros(1))
     activation: g.Activation | None = None
+    neuron: g.Spiking | None = None
+    """In place of an activation: neurons that integrate the sums over timesteps."""
     quantise: g.Quantise | None = None
     """The file's own quantisation of the result."""
     weight_scale: Floats | None = None
@@ -81,6 +83,11 @@ class FloatLayers:
     """By node of the graph."""
     inputs: list[str]
 
+    @property
+    def spiking(self) -> bool:
+        """Whether there are neurons to which frames are timesteps."""
+        return any(layer.neuron is not None for layer in self.layers.values())
+
 
 def sum_branches(layer: FloatLayer, values: Mapping[str, Floats]) -> Floats:
     """Σ over a layer's branches, without bias: (N, D, W, H)."""
@@ -109,8 +116,8 @@ def max_branch(branch: FloatBranch, x: Floats, size: Pair) -> Floats:
     return result
 
 
-def evaluate_layer(layer: FloatLayer, values: Mapping[str, Floats]) -> Floats:
-    """A layer's float map of its sources' maps; rounded where the file quantises it."""
+def evaluate_layer(layer: FloatLayer, values: Mapping[str, Floats], timesteps: int | None = None) -> Floats:
+    """A layer's float map of its sources' maps; rounded where the file quantises it. `timesteps`: see `run_layers`."""
     if layer.kind == "max":
         result = max_branch(layer.branches[0], values[layer.branches[0].source], layer.shape[1:])
     elif layer.kind == "product":
@@ -118,6 +125,8 @@ def evaluate_layer(layer: FloatLayer, values: Mapping[str, Floats]) -> Floats:
     else:
         result = sum_branches(layer, values) + np.reshape(layer.bias, (-1, 1, 1))
     result = result if layer.activation is None else activate(layer.activation, result)
+    if layer.neuron is not None:
+        return spike(layer.neuron, np.broadcast_to(result, (len(result), *layer.shape)), timesteps or len(result))[0]
     return rounded(layer, result)
 
 
@@ -127,12 +136,12 @@ def rounded(layer: FloatLayer, values: Floats) -> Floats:
     return values if node is None else (quantised(node, values) - node.zero_point) * node.scale
 
 
-def run_layers(layers: FloatLayers, inputs: Mapping[str, Floats]) -> dict[str, Floats]:
-    """Every layer's float map over frames (N, D, W, H)."""
+def run_layers(layers: FloatLayers, inputs: Mapping[str, Floats], timesteps: int | None = None) -> dict[str, Floats]:
+    """Every layer's float map over frames (N, D, W, H); to neurons, `timesteps` frames in a row are a sequence."""
     values: dict[str, Floats] = {}
     for layer in layers.layers.values():
         values[layer.name] = (rounded(layer, np.asarray(inputs[layer.name], np.float64)) if layer.kind == "input"
-                              else evaluate_layer(layer, values))
+                              else evaluate_layer(layer, values, timesteps))
     return values
 
 

@@ -1,9 +1,11 @@
-"""NIR graph → float graph, for the nodes that have no memory of earlier timesteps.
+"""NIR graph → float graph.
 
 NIR leaves open whether the padding of an average counts; here it does, as in PyTorch. Several edges into a node add up.
+What it leaves open about neurons is in `mapper.frontend.neurons`.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,19 +17,33 @@ from mapper.errors import ModelError
 from mapper.frontend import graph as g
 from mapper.frontend.graph import FloatGraph
 from mapper.frontend.model import Model
+from mapper.frontend.neurons import STYLES, Neurons, neuron
 from mapper.frontend.onnx_convolutions import average_pool, conv, gemm
 from mapper.frontend.onnx_elements import add, multiply
 from mapper.frontend.onnx_layout import reshape
 from mapper.frontend.onnx_reader import Call, Reader, Value
 from mapper.frontend.tensor import Port, Tensor, default_labels, map_shape
 
-SPIKING = ("IF", "LIF", "CubaLIF", "LI", "I", "CubaLI", "Delay", "Threshold")
+STATEFUL = {
+    "LI": "Its potential is no spike; end the graph at the spikes before it, and integrate them on the host.",
+    "CubaLI": "Its potential is no spike; end the graph at the spikes before it, and integrate them on the host.",
+    "I": "Its potential is no spike; end the graph at the spikes before it, and integrate them on the host.",
+    "Delay": "Populations pass a spike on within its timestep; train without delays.",
+    "Threshold": "Replace it by an IF with reset, or end the graph before it.",
+    "NIRGraph": "Put the nodes of the subgraph into the graph; a recurrent one, such as of an RLeaky, has a cycle.",
+}
+"""Nodes of NIR that the hardware has nothing for, and what would help."""
 
 
-def read_nir(source: str | Path | nir.NIRGraph) -> Model:
+def read_nir(source: str | Path | nir.NIRGraph, *, neurons: Neurons | str | None = None) -> Model:
     """Read a NIR graph from an HDF5 file, or take one in memory.
 
-    Arrays are (frames, channels, rows, columns), or fewer dimensions as the graph's input says.
+    Arrays are (frames, channels, rows, columns), or fewer dimensions as the graph's input says. Of a graph with neurons
+    the frames are timesteps.
+
+    Args:
+        neurons: how neurons compute where NIR leaves it open, or a framework's name: see `neurons.STYLES`; default:
+            NIR's equations with dt = 1.
 
     Raises:
         ModelError: naming the node, the rule, what is needed, what is given and what would help.
@@ -43,6 +59,10 @@ def read_nir(source: str | Path | nir.NIRGraph) -> Model:
         except Exception as error:  # h5py and nir raise many kinds for damaged files
             raise ModelError(str(source), "file", "a NIR graph in HDF5", f"{type(error).__name__}: {error}",
                              "The file is truncated, damaged, or of another version of NIR.") from error
+    if isinstance(neurons, str) and neurons not in STYLES:
+        raise ModelError(title, "neurons", f"one of {', '.join(STYLES)}, or Neurons(...)", neurons,
+                         "Choose one of them.")
+    options = STYLES[neurons] if isinstance(neurons, str) else neurons or Neurons()
     reader = Reader(FloatGraph(title))
     inputs: list[Port] = []
     outputs: list[Port] = []
@@ -64,10 +84,12 @@ def read_nir(source: str | Path | nir.NIRGraph) -> Model:
             if kind == "Output":
                 outputs.append(_output(reader, name, value))
                 continue
+            if kind in NEURONS:
+                done[name] = _neuron(reader, name, node, value, options)
+                continue
             if kind not in NODES:
-                help_ = ("Neurons with state over time are made with Network.lif." if kind in SPIKING
-                         else "Replace it by supported nodes.")
-                raise ModelError(name, "node", f"one of {', '.join(('Input', 'Output', *NODES))}", kind, help_)
+                raise ModelError(name, "node", f"one of {', '.join(('Input', 'Output', *NODES, *NEURONS))}", kind,
+                                 STATEFUL.get(kind, "Replace it by supported nodes."))
             done[name] = NODES[kind](reader, name, node, value)
         except SynapressError:
             raise
@@ -89,7 +111,8 @@ def _order(title: str, sources: dict[str, list[str]]) -> list[str]:
         if not ready:
             left = [name for name in sources if name not in order]
             raise ModelError(left[0], "cycle", "a feed-forward graph", f"a cycle through some of {', '.join(left)}",
-                             f"Unroll the recurrence of '{title}', or cut it.")
+                             f"A spike arrives in its own timestep, before which all sources must have fired; train "
+                             f"'{title}' without recurrence.")
         order |= dict.fromkeys(ready)
     return list(order)
 
@@ -175,7 +198,33 @@ def _scale(reader: Reader, name: str, node: Any, value: Tensor) -> Value:
     return multiply(reader, _call(name, "Scale", [value, np.asarray(node.scale, np.float64)]))
 
 
+def _neuron(reader: Reader, name: str, node: Any, value: Tensor, options: Neurons) -> Tensor:
+    shape, kind = reader.graph.shape(value.node), type(node).__name__
+    port = Port(name=name, node=value.node, dims=(1, *value.dims[1:]), labels=value.labels, shape=shape)
+
+    def column(key: str, array: Any) -> g.Floats:
+        values = np.asarray(array, np.float64)
+        if not np.isfinite(values).all():
+            raise ModelError(name, f"finite {key}", "finite numbers", "NaN or infinite",
+                             "Export the model again after training that did not diverge.")
+        try:
+            values = np.broadcast_to(values.reshape(()) if values.size == 1 else values, value.dims[1:])
+        except ValueError:
+            raise ModelError(name, key, f"one number, or an array that broadcasts to {value.dims[1:]}", values.shape,
+                             "Check the node in the file.") from None
+        channels = port.to_maps(values[None])[0]
+        if (channels != channels[:, :1, :1]).any():
+            raise ModelError(name, key, "one value per channel", f"values that differ within a channel of {shape}",
+                             "Parameters are stored per channel: train with one per channel.")
+        return np.ascontiguousarray(channels[:, 0, 0])
+
+    current, spiking = neuron(node, name, kind, options, shape, column)
+    source = reader.add(replace(current, sources=(value.node,)))
+    return replace(value, node=reader.add(replace(spiking, sources=(source,))))
+
+
 NODES: dict[str, Callable[[Reader, str, Any, Tensor], Value]] = {
     "Conv1d": _conv, "Conv2d": _conv, "Affine": _affine, "Linear": _affine, "SumPool2d": _pool, "AvgPool2d": _pool,
     "Flatten": _flatten, "Scale": _scale,
 }
+NEURONS = ("IF", "LIF", "CubaLIF")

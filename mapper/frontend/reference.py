@@ -96,8 +96,28 @@ def quantised(node: g.Quantise, x: Floats) -> Floats:
     return np.clip(np.rint(x / node.scale) + node.zero_point, node.low, node.high)
 
 
-def evaluate(graph: FloatGraph, node: g.Node, sources: list[Floats]) -> Floats:
-    """One node's map of its sources' maps."""
+def spike(node: g.Spiking, sums: Floats, timesteps: int) -> tuple[Floats, Floats]:
+    """Spikes (1 or 0) and the potentials that fired or not, of sums (N, D, W, H): N / timesteps sequences in a row."""
+    decay, threshold, v_reset, initial = (
+        array[:, None, None] for array in (node.decay, node.threshold, node.v_reset, node.initial))
+    series = sums.reshape(-1, timesteps, *sums.shape[1:])
+    carried = np.broadcast_to(decay * initial, series[:, 0].shape)
+    spikes, potentials = np.zeros(series.shape), np.zeros(series.shape)
+    for t in range(timesteps):
+        u = carried + series[:, t]
+        fires = u > threshold if node.strict else u >= threshold
+        spikes[:, t], potentials[:, t] = fires, u
+        kept = decay * u if node.late_reset else u
+        if node.reset == "subtract":
+            kept = kept - fires * (threshold - v_reset)
+        else:
+            kept = np.where(fires, v_reset, kept)
+        carried = kept if node.late_reset else decay * kept
+    return spikes.reshape(sums.shape), potentials.reshape(sums.shape)
+
+
+def evaluate(graph: FloatGraph, node: g.Node, sources: list[Floats], timesteps: int | None = None) -> Floats:
+    """One node's map of its sources' maps; `timesteps` as of `run`."""
     x = sources[0]
     if isinstance(node, g.Conv):
         return node.bias[:, None, None] + convolve(
@@ -117,6 +137,8 @@ def evaluate(graph: FloatGraph, node: g.Node, sources: list[Floats]) -> Floats:
         return x * node.scale[:, None, None] + node.offset[:, None, None]
     if isinstance(node, g.Activation):
         return activate(node, x)
+    if isinstance(node, g.Spiking):
+        return spike(node, x, timesteps or len(x))[0]
     if isinstance(node, g.Add):
         return np.asarray(sum(source * sign for source, sign in zip(sources, node.signs, strict=True)))
     if isinstance(node, g.Multiply):
@@ -132,11 +154,15 @@ def evaluate(graph: FloatGraph, node: g.Node, sources: list[Floats]) -> Floats:
     raise TypeError(f"unknown node {type(node).__name__} in graph '{graph.name}'")
 
 
-def run(graph: FloatGraph, inputs: Mapping[str, npt.ArrayLike]) -> dict[str, Floats]:
+def run(
+    graph: FloatGraph, inputs: Mapping[str, npt.ArrayLike], *, timesteps: int | None = None
+) -> dict[str, Floats]:
     """Every node's map over frames.
 
     Args:
         inputs: by input name, (N, D, W, H).
+        timesteps: of `Spiking` nodes: so many frames in a row are one sequence, before which potentials are initial;
+            default: all frames are one sequence.
 
     Raises:
         NetworkError: an input is missing, unknown or of the wrong shape.
@@ -152,5 +178,5 @@ def run(graph: FloatGraph, inputs: Mapping[str, npt.ArrayLike]) -> dict[str, Flo
                 raise NetworkError(f"input '{node.name}': needs frames of {node.shape}, not {array.shape}")
             values[node.name] = array
         else:
-            values[node.name] = evaluate(graph, node, [values[source] for source in node.sources])
+            values[node.name] = evaluate(graph, node, [values[source] for source in node.sources], timesteps)
     return values

@@ -58,13 +58,6 @@ def test_a_cycle_names_its_nodes() -> None:
         read_nir(graph)
 
 
-def test_neurons_with_state_are_refused_by_name() -> None:
-    graph = network(np.random.default_rng(1))
-    graph.nodes["scale"] = nir.IF(r=np.ones(3), v_threshold=np.ones(3), v_reset=np.zeros(3))
-    with pytest.raises(ModelError, match=r"node 'scale', rule 'node'.*given: IF.*Network.lif"):
-        read_nir(graph)
-
-
 def test_damaged_files_are_never_a_traceback(tmp_path: Path, seed: int) -> None:
     rng = np.random.default_rng(seed)
     nir.write(tmp_path / "model.nir", network(rng))

@@ -1,0 +1,119 @@
+"""NIR's neurons in discrete time: what the file leaves open is an option here.
+
+NIR writes differential equations, LIF: τ dv/dt = (v_leak - v) + R · I; IF: dv/dt = R · I; a spike where
+v > v_threshold, after which v = v_reset. A timestep of dt makes of them v' = decay · v + gain · I + offset, with
+
+    euler   decay = 1 - dt/τ      gain = dt/τ · R           offset = dt/τ · v_leak
+    exact   decay = exp(-dt/τ)    gain = (1 - decay) · R    offset = (1 - decay) · v_leak
+
+and of an IF decay = 1, gain = dt · R, offset = 0 in both. Then v' fires and is reset in the same timestep, at most
+once.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from mapper.errors import ModelError
+from mapper.frontend import graph as g
+from mapper.frontend.graph import Floats, Shape
+
+METHODS, RESETS, FIRES, INITIAL = ("euler", "exact"), ("zero", "subtract"), (">", ">="), ("zero", "leak", "reset")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Neurons:
+    """What a NIR graph leaves open about its neurons. The defaults are NIR's equations, in steps of 1.
+
+    Raises:
+        ModelError: an option is none of its choices, or dt is not positive.
+    """
+
+    dt: float = 1.0
+    """A timestep, in the unit of the file's time constants."""
+    method: str = "euler"
+    """`euler` (forward), or `exact` for an input that is constant during a timestep."""
+    reset: str = "zero"
+    """What happens to those that fire: `zero` (to v_reset, which is 0 if the file says nothing), or `subtract`
+    threshold - v_reset."""
+    fires: str = ">"
+    """`>`: above the threshold; `>=`: also at it."""
+    late_reset: bool = False
+    """Reset after the next timestep's leak, so that what is subtracted does not leak itself."""
+    initial: str = "zero"
+    """Potential before the first timestep: `zero`, `leak` (v_leak) or `reset` (v_reset)."""
+
+    def __post_init__(self) -> None:
+        for name, choices in (("method", METHODS), ("reset", RESETS), ("fires", FIRES), ("initial", INITIAL)):
+            if getattr(self, name) not in choices:
+                raise ModelError("neurons", name, f"one of {', '.join(choices)}", repr(getattr(self, name)),
+                                 "Choose one of them.")
+        if not (np.isfinite(self.dt) and self.dt > 0):
+            raise ModelError("neurons", "dt", "a positive number", self.dt, "Give the timestep of the training.")
+
+
+STYLES: dict[str, Neurons] = {
+    "nir": Neurons(),
+    "snntorch": Neurons(dt=1e-4, reset="subtract", late_reset=True),
+    "sinabs": Neurons(method="exact", reset="subtract", fires=">="),
+    "norse": Neurons(dt=1e-3, initial="leak"),
+}
+"""How the frameworks that write NIR compute by default: snnTorch's Leaky, U' = β·U + I - S·θ; sinabs' LIF and IAF with
+one spike per timestep at most, time in timesteps; Norse's LIFBox."""
+
+
+def neuron(node: Any, name: str, kind: str, options: Neurons, shape: Shape, column: Callable[[str, Any], Floats]
+           ) -> tuple[g.Affine, g.Spiking]:
+    """A NIR neuron as what happens to its input, and to its potential; both nodes lack their sources.
+
+    Args:
+        node: IF, LIF or CubaLIF of NIR.
+        column: a parameter's values (D), of the parameter's name and its array.
+
+    Raises:
+        ModelError: a parameter makes no neuron that the hardware has.
+    """
+    def read(key: str) -> Floats:
+        return column(key, getattr(node, key))
+
+    zero: Floats = np.zeros(shape[0])
+    threshold, v_reset = read("v_threshold"), read("v_reset")
+    if kind == "IF":
+        decay, gain, offset = zero + 1, options.dt * read("r"), zero
+        v_leak = zero
+    else:
+        v_leak = read("v_leak")
+        rate = _rate(name, "tau_mem" if kind == "CubaLIF" else "tau", read, options)
+        decay, gain, offset = 1 - rate, rate * read("r"), rate * v_leak
+    if kind == "CubaLIF":
+        synaptic = _rate(name, "tau_syn", read, options)
+        if (synaptic < 1 - 1e-6).any():
+            raise ModelError(name, "synaptic current", "one that decays within a timestep: dt/tau_syn = 1 (euler)",
+                             f"a share of {1 - float(synaptic.min()):.4g} that stays",
+                             "A neuron here has one state, its potential: train with LIF, or with tau_syn = dt.")
+        gain = gain * read("w_in")
+    if (threshold <= v_reset).any():
+        c = int(np.argmax(threshold <= v_reset))
+        raise ModelError(name, "threshold", "v_threshold above v_reset", f"{threshold[c]:.6g} and {v_reset[c]:.6g} in "
+                         f"channel {c}", "A neuron that is reset to its threshold fires for ever; check the file.")
+    if options.late_reset and (decay <= 0).any():
+        raise ModelError(name, "late reset", "a leak that leaves something of the potential", "dt/tau = 1",
+                         "Give neurons with late_reset=False, or a smaller dt.")
+    initial = {"zero": zero, "leak": v_leak, "reset": v_reset}[options.initial]
+    return (g.Affine(name=f"{name}/current", scale=gain, offset=offset, operator=kind),
+            g.Spiking(name=name, decay=decay, threshold=threshold, v_reset=v_reset, initial=initial,
+                      reset=options.reset, strict=options.fires == ">", late_reset=options.late_reset, operator=kind))
+
+
+def _rate(name: str, key: str, read: Callable[[str], Floats], options: Neurons) -> Floats:
+    """The share of a difference that a timestep takes away: dt/τ, or 1 - exp(-dt/τ)."""
+    tau = read(key)
+    if (tau <= 0).any():
+        raise ModelError(name, key, "positive time constants", float(tau.min()), "Check the file.")
+    rate = options.dt / tau if options.method == "euler" else -np.expm1(-options.dt / tau)
+    if (rate > 1 + 1e-9).any():
+        raise ModelError(name, key, f"dt/{key} of at most 1", f"{options.dt:.6g} / {float(tau.min()):.6g}",
+                         "Give neurons with the dt of the training (snnTorch's files: 1e-4), or method='exact'.")
+    return np.minimum(rate, 1.0)

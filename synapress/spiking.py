@@ -1,0 +1,58 @@
+"""Models with neurons over timesteps: what `synapress.models` does with frames that follow one another."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import numpy.typing as npt
+
+from golden import dense
+from golden.config import CoreConfig
+from golden.errors import NetworkError
+from golden.program import Program
+from golden.words import NeuronType
+from mapper.frontend.tensor import Port
+
+Maps = Mapping[str, npt.NDArray[np.int64]]
+
+
+def is_spiking(program: Program) -> bool:
+    """Whether a program has populations that keep states from timestep to timestep."""
+    return any(population.type == NeuronType.SPIKING for population in program.populations)
+
+
+def in_a_row(
+    ports: list[Port], given: Mapping[str, npt.ArrayLike], what: str
+) -> tuple[dict[str, npt.ArrayLike], tuple[int, int] | None]:
+    """Arrays of several sequences as one after another, and the number of sequences and their timesteps.
+
+    Arrays that have no dimension more than the file's are one sequence and stay, with None.
+
+    Raises:
+        NetworkError: the inputs differ in sequences or timesteps.
+    """
+    arrays = {port.name: np.asarray(given[port.name]) for port in ports}
+    if not all(arrays[port.name].ndim == len(port.dims) + 1 for port in ports):
+        return dict(given), None
+    sizes = {array.shape[:2] for array in arrays.values()}
+    if len(sizes) > 1 or 0 in next(iter(sizes)):
+        raise NetworkError(f"{what}: the inputs must have the same sequences and timesteps, at least one: "
+                           f"{', '.join(f'{name} {array.shape[:2]}' for name, array in arrays.items())}")
+    return {name: array.reshape(-1, *array.shape[2:]) for name, array in arrays.items()}, sizes.pop()
+
+
+def run(program: Program, inputs: Maps, timesteps: int, config: CoreConfig) -> dict[str, dense.Result]:
+    """The dense evaluation of inputs (N, D, W, H): N / timesteps sequences in a row, each from the initial states.
+
+    Returns:
+        Population → result, of arrays in the order of the inputs.
+    """
+    series = {name: array.reshape(-1, timesteps, *array.shape[1:]) for name, array in inputs.items()}
+    steps = [{name: array[:, t] for name, array in series.items()} for t in range(timesteps)]
+    results = list(dense.run_timesteps(program, steps, config))
+
+    def joined(name: str, field: str) -> npt.NDArray[np.int64]:
+        arrays = np.stack([getattr(result[name], field) for result in results], axis=1)
+        return arrays.reshape(-1, *arrays.shape[2:])
+
+    return {name: dense.Result(**{field: joined(name, field) for field in ("states", "outputs", "kept", "start")})
+            for name in results[0]}

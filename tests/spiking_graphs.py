@@ -1,0 +1,132 @@
+"""Random NIR graphs with neurons in the style of each framework, and what that framework's equations make of them.
+
+The equations are written by hand, in the file's layout (channels, rows, columns) and knowing nothing of our graphs.
+"""
+
+import itertools
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import nir
+import numpy as np
+
+STYLES = ("nir", "snntorch", "sinabs", "norse")
+Step = Callable[[dict[str, Any], np.ndarray], np.ndarray]
+
+
+@dataclass
+class Neuron:
+    """A node of the file; and a step of its framework: from its state (a dictionary) and input to spikes."""
+
+    node: Any
+    step: Step
+
+
+def neuron(rng: np.random.Generator, style: str, depth: int, size: tuple[int, ...], integrate: bool) -> Neuron:
+    shape = (depth, *size)
+    ones = np.ones(shape)
+
+    def draw(low: float, high: float) -> np.ndarray:
+        return ones * rng.uniform(low, high, (depth, *(1 for _ in size)))
+
+    theta = draw(0.5, 1.5)
+    if style == "nir":  # v' = v + (dt/tau) (v_leak - v + R I) or v + dt R I; z = v' > theta; v = v_reset where z
+        reset, resistance = draw(-0.3, 0.2), draw(0.8, 1.5)
+        if integrate:
+            def integrated(s: dict[str, Any], i: np.ndarray) -> np.ndarray:
+                v = s.get("v", 0.0) + resistance * i
+                s["v"] = np.where(v > theta, reset, v)
+                return v > theta
+            return Neuron(nir.IF(r=resistance, v_threshold=theta, v_reset=reset), integrated)
+        tau, leak = draw(2, 12), draw(-0.2, 0.2)
+
+        def differential(s: dict[str, Any], i: np.ndarray) -> np.ndarray:
+            v = s.get("v", np.zeros(shape))
+            v = v + 1.0 / tau * (leak - v + 4 * resistance * i)
+            s["v"] = np.where(v > theta, reset, v)
+            return v > theta
+        return Neuron(nir.LIF(tau=tau, r=4 * resistance, v_leak=leak, v_threshold=theta, v_reset=reset), differential)
+    if style == "snntorch":  # U' = beta U + I - S theta, S of the timestep before; exported with dt = 1e-4
+        beta = draw(0.5, 0.97)
+
+        def leaky(s: dict[str, Any], i: np.ndarray) -> np.ndarray:
+            u = beta * s.get("u", 0.0) + i - s.get("s", 0.0) * theta
+            s["u"], s["s"] = u, u > theta
+            return s["s"]
+        tau = 1e-4 / (1 - beta)
+        return Neuron(nir.LIF(tau=tau, r=tau / 1e-4, v_leak=0 * ones, v_threshold=theta), leaky)
+    if style == "sinabs":  # v = alpha v + (1 - alpha) I, or v + I; s = v >= theta; v -= s theta
+        if integrate:
+            def iaf(s: dict[str, Any], i: np.ndarray) -> np.ndarray:
+                v = s.get("v", 0.0) + i
+                s["v"] = v - (v >= theta) * theta
+                return v >= theta
+            return Neuron(nir.IF(r=ones, v_threshold=theta), iaf)
+        tau = draw(1.5, 6)
+        alpha = np.exp(-1 / tau)
+
+        def lif(s: dict[str, Any], i: np.ndarray) -> np.ndarray:
+            v = alpha * s.get("v", 0.0) + (1 - alpha) * 3 * i
+            s["v"] = v - (v >= theta) * theta
+            return v >= theta
+        return Neuron(nir.LIF(tau=tau, r=3 * ones, v_leak=0 * ones, v_threshold=theta), lif)
+    inverse, leak, reset = draw(100, 500), draw(-0.1, 0.1), draw(-0.2, 0.1)  # Norse: LIFBox with dt = 0.001
+
+    def box(s: dict[str, Any], i: np.ndarray) -> np.ndarray:
+        v = s.get("v", leak)
+        decayed = v + 0.001 * inverse * ((leak - v) + 5 * i)
+        z = decayed - theta > 0
+        s["v"] = (1 - z) * decayed + z * reset
+        return z
+    return Neuron(nir.LIF(tau=1 / inverse, r=5 * ones, v_leak=leak, v_threshold=theta, v_reset=reset), box)
+
+
+def _conv(x: np.ndarray, node: Any) -> np.ndarray:
+    """3 × 3, stride 1, padding 1, of one frame."""
+    padded = np.pad(x, ((0, 0), (1, 1), (1, 1)))
+    windows = np.lib.stride_tricks.sliding_window_view(padded, (3, 3), axis=(1, 2))
+    return np.einsum("cyxij,dcij->dyx", windows, node.weight) + node.bias[:, None, None]
+
+
+def graph(rng: np.random.Generator, style: str, size: int = 8) -> tuple[nir.NIRGraph, Callable[[np.ndarray], dict]]:
+    """A graph over (2, size, size) of all nodes that such networks have, and what computes, of spikes (T, 2, size,
+    size), the spikes of its neurons "n1", "n2", "n3"."""
+    half = size // 2
+    neurons = {"n1": neuron(rng, style, 5, (size, size), True), "n2": neuron(rng, style, 6, (half, half), False),
+               "n3": neuron(rng, style, 4, (), True)}
+    last = 6 * (half // 2) ** 2
+
+    def conv(depth: int, source: int, wide: int) -> Any:
+        return nir.Conv2d(input_shape=(wide, wide), weight=rng.normal(0.08, 0.3, (depth, source, 3, 3)), stride=1,
+                          padding=1, dilation=1, groups=1, bias=rng.normal(0, 0.05, depth))
+
+    pool = {"kernel_size": np.array([2, 2]), "stride": np.array([2, 2]), "padding": np.array([0, 0])}
+    nodes: dict[str, Any] = {
+        "input": nir.Input(input_type={"input": np.array([2, size, size])}),
+        "c1": conv(5, 2, size), "n1": neurons["n1"].node, "p1": nir.SumPool2d(**pool), "c2": conv(6, 5, half),
+        "n2": neurons["n2"].node, "p2": nir.AvgPool2d(**pool),
+        "flat": nir.Flatten(input_type={"input": np.array([6, half // 2, half // 2])}, start_dim=0, end_dim=-1),
+        "scale": nir.Scale(scale=np.full(last, 1.5)),
+        "dense": (nir.Linear(weight=rng.normal(0.0, 0.4, (4, last))) if style == "sinabs" else
+                  nir.Affine(weight=rng.normal(0.0, 0.4, (4, last)), bias=rng.normal(0, 0.1, 4))),
+        "n3": neurons["n3"].node, "output": nir.Output(output_type={"output": np.array([4])})}
+    made = nir.NIRGraph(nodes=nodes, edges=list(itertools.pairwise(nodes)))
+
+    def pooled(x: np.ndarray) -> np.ndarray:
+        return x.reshape(len(x), x.shape[1] // 2, 2, x.shape[2] // 2, 2).sum((2, 4))
+
+    def run(frames: np.ndarray) -> dict[str, np.ndarray]:
+        states: dict[str, dict] = {name: {} for name in neurons}
+        spikes: dict[str, list] = {name: [] for name in neurons}
+        dense = nodes["dense"]
+        for frame in frames:
+            first = neurons["n1"].step(states["n1"], _conv(frame, nodes["c1"])).astype(float)
+            second = neurons["n2"].step(states["n2"], _conv(pooled(first), nodes["c2"])).astype(float)
+            flat = (pooled(second) / 4).reshape(-1) * 1.5
+            third = neurons["n3"].step(states["n3"], dense.weight @ flat + getattr(dense, "bias", 0.0)).astype(float)
+            for name, array in zip(spikes, (first, second, third), strict=True):
+                spikes[name].append(array)
+        return {name: np.array(arrays) for name, arrays in spikes.items()}
+
+    return made, run
