@@ -22,6 +22,8 @@ from mapper.scales import MAX_WEIGHT, Integers, requantisation, whole_ratios
 
 _EXACT = 1e-6
 """A count of units this near to a whole number is meant to be one."""
+_MOST = 4096
+"""Units of the largest number of a channel at most, where all are whole multiples."""
 _FEW = 24
 """So many different weights of a channel at most are tried for a unit of which all are whole multiples."""
 
@@ -112,7 +114,8 @@ def grid(node: g.Spiking, products: list[Floats], potentials: Floats, bias: Floa
     stacked = np.concatenate(products, axis=1)
     stay = 1 / (1 - np.minimum(node.decay, 1) + 0.02)
     leaks = (node.decay > 0) & (node.decay < 1)
-    whole = np.array([_whole(row) for row in stacked])
+    others = np.stack([threshold, center, bias, node.initial], axis=1)
+    whole = np.array([_whole(row, more) or _whole(row, more[:0]) for row, more in zip(stacked, others, strict=True)])
     best: tuple[float, Grid] | None = None
     for shift in range(1 << config.product_shift_bits):
         top = np.abs(stacked).max(axis=1)
@@ -128,13 +131,14 @@ def grid(node: g.Spiking, products: list[Floats], potentials: Floats, bias: Floa
     return best[1]
 
 
-def _whole(weights: Floats) -> float:
-    """The largest quantum of which all weights are int8 multiples, or 0."""
-    sizes = np.abs(weights[weights != 0])
+def _whole(weights: Floats, others: Floats) -> float:
+    """The largest quantum of which all weights are int8 multiples, and the other numbers multiples; or 0."""
+    sizes, top = np.abs(np.concatenate([weights, others])), float(np.abs(weights).max())
+    sizes = sizes[sizes > 0]
     distinct = np.unique(np.round(sizes / sizes.max(initial=1e-300), 12)) if sizes.size else sizes
-    if not 0 < len(distinct) <= _FEW:
+    if top == 0 or not 0 < len(distinct) <= _FEW:
         return 0.0
-    count = whole_ratios(distinct, MAX_WEIGHT)
+    count = whole_ratios(distinct, min(int(MAX_WEIGHT * sizes.max() / top), _MOST))
     return float(sizes.max() / count) if (_fraction(distinct * count) < _EXACT).all() else 0.0
 
 

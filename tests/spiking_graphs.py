@@ -111,6 +111,8 @@ def graph(rng: np.random.Generator, style: str, size: int = 8) -> tuple[nir.NIRG
         "dense": (nir.Linear(weight=rng.normal(0.0, 0.4, (4, last))) if style == "sinabs" else
                   nir.Affine(weight=rng.normal(0.0, 0.4, (4, last)), bias=rng.normal(0, 0.1, 4))),
         "n3": neurons["n3"].node, "output": nir.Output(output_type={"output": np.array([4])})}
+    dense_weights = nodes["dense"].weight
+    dense_weights += 1.2 / last - dense_weights.mean(axis=1, keepdims=True)  # so that each neuron fires, and not always
     made = nir.NIRGraph(nodes=nodes, edges=list(itertools.pairwise(nodes)))
 
     def pooled(x: np.ndarray) -> np.ndarray:

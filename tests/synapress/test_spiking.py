@@ -43,7 +43,7 @@ def test_integers_fire_as_the_floats_do(style: str, config: CoreConfig | str, se
     reports = [layer for layer in made.layers if layer.own_spikes is not None]
     assert len(reports) == 3
     for layer in reports:
-        assert layer.own_spikes is not None and layer.own_spikes > 0.9, layer
+        assert layer.own_spikes is not None and layer.own_spikes > 0.8, layer
     pools = [layer for layer in made.layers if layer.spikes is None]
     assert len(pools) == 2 and all(layer.own_sqnr == np.inf for layer in pools), "counts of spikes stay exact"
     frames = (rng.random((6, 10, 2, 8, 8)) < 0.3).astype(float)
@@ -52,7 +52,7 @@ def test_integers_fire_as_the_floats_do(style: str, config: CoreConfig | str, se
     (got,) = result.outputs.values()
     assert got.shape == (6, 10, 4)
     assert (got == model.outputs[0].from_maps(expected["n3"]).reshape(got.shape)).mean() > 0.85
-    assert 0.02 < got.mean() < 0.98
+    assert 0.05 < np.mean([expected[name].mean() for name in ("n1", "n2", "n3")]) < 0.95
 
 
 @pytest.mark.parametrize("config", ["fpga_small", pytest.param(WIDE, marks=pytest.mark.long)], ids=["16 bit", "32 bit"])
