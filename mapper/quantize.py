@@ -31,6 +31,7 @@ from mapper.frontend.layers import (
 from mapper.frontend.reference import convolve
 from mapper.network import Branch, Network
 from mapper.scales import (
+    BIAS_ROOM,
     MAX_SPLIT,
     MAX_WEIGHT,
     Integers,
@@ -46,6 +47,8 @@ from mapper.scales import (
 METHODS = ("max", "percentile", "error")
 _OUTPUT_ROOM = 1.25
 """Range of an output beyond the calibration's."""
+_FITS = 8
+"""So often units are enlarged at most until the corrected bias fits the states."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,6 +122,18 @@ def quantise(
     return _Quantiser(layers, arrays, config, options).run()
 
 
+def _gathers(layer: FloatLayer) -> bool:
+    """Whether each value of a layer is a value of one of its sources, or 0."""
+    if layer.kind != "sum" or layer.activation is not None or layer.bias.any():
+        return False
+    ones = np.zeros(layer.shape[0])
+    for branch in layer.branches:
+        if branch.weights.shape[2:] != (1, 1) or not np.isin(branch.weights, (0, 1)).all():
+            return False
+        ones += branch.weights.sum(axis=(1, 2, 3))
+    return bool((ones == 1).all())
+
+
 class _Quantiser:
     def __init__(self, layers: FloatLayers, calibration: dict[str, Floats], config: CoreConfig, options: Options):
         self.layers, self.config, self.options = layers, config, options
@@ -151,7 +166,14 @@ class _Quantiser:
 
     def _limits(self, name: str) -> tuple[bool, int]:
         """Whether a map must fit 8 bits (for maxima and products), and its steps above 0."""
-        kinds = {layer.kind for layer, _ in self.consumers[name]}
+        kinds: set[str] = set()
+        seen, todo = {name}, [name]
+        while todo:  # what only copies a map keeps its scale, so what reads the copies needs it as well
+            readers = [layer for layer, _ in self.consumers[todo.pop()]]
+            kinds |= {layer.kind for layer in readers}
+            copies = {layer.name for layer in readers if layer.quantise is None and _gathers(layer)} - seen
+            seen |= copies
+            todo += copies
         eight = "max" in kinds or ("product" in kinds and self.config.state_bits <= 16)
         return eight, (1 << (self.config.value_bits - 1)) - 1
 
@@ -207,11 +229,7 @@ class _Quantiser:
     def _copied(self, layer: FloatLayer) -> Scale | None:
         """The scale of a layer that only gathers values of one scale, which it keeps exactly."""
         scales = [self.scales[branch.source] for branch in layer.branches]
-        copies = layer.kind == "sum" and layer.activation is None and not layer.bias.any() and all(
-            branch.weights.shape[2:] == (1, 1) and np.isin(branch.weights, (0, 1)).all() for branch in layer.branches)
-        if not copies or len({scale.step for scale in scales}) > 1:
-            return None
-        if any(sum(float(branch.weights[c].sum()) for branch in layer.branches) != 1 for c in range(layer.shape[0])):
+        if not _gathers(layer) or len({scale.step for scale in scales}) > 1:
             return None
         low, high = min(scale.low for scale in scales), max(scale.high for scale in scales)
         mode = saturation_of(low, high, self.config.value_bits)
@@ -256,13 +274,32 @@ class _Quantiser:
         products = [branch.weights.reshape(depth, -1) * step
                     for branch, step in zip(layer.branches, steps, strict=True)]
         reach = np.abs(sums).max(axis=(0, 2, 3)) * self.options.headroom
-        if layer.weight_scale is not None and layer.quantise is not None and len(layer.branches) == 1:
+        given = layer.weight_scale is not None and layer.quantise is not None and len(layer.branches) == 1
+        if given:
+            assert layer.weight_scale is not None
             unit = layer.weight_scale * steps[0]
         else:
             worst = np.sum([np.abs(product).sum(axis=1) * max(-self.scales[b.source].low, self.scales[b.source].high)
                             for product, b in zip(products, layer.branches, strict=True)], axis=0)
             exact = layer.quantise is not None and self.config.state_bits > 16
             unit = units(products, reach, layer.bias, self.limit, worst, MAX_SPLIT if exact else MAX_WEIGHT)
+        for _ in range(_FITS):
+            weights, states, bias = self._integers(layer, steps, unit, sums)
+            over = np.abs(bias) / self.limit
+            if (over <= 1).all() or given:
+                break
+            unit = np.where(over > 1, unit * over * BIAS_ROOM, unit)  # rounding and correction moved it past the limit
+        if (over > 1).any():
+            raise ModelError(layer.name, "bias", f"at most {self.limit}", float(np.abs(bias).max()),
+                             "Use a configuration with 32-bit states.")
+        branches = [made for branch, integers in zip(layer.branches, weights, strict=True)
+                    for made in self._branches(branch, integers, layer.shape[1:])]
+        self._evaluate(layer, partial(self.network.add, layer.name, branches), states.astype(np.int64), bias, unit,
+                       max(int(np.abs(integers).max()) for integers in weights))
+
+    def _integers(self, layer: FloatLayer, steps: list[float], unit: Floats, sums: Floats,
+                  ) -> tuple[list[Integers], Floats, Floats]:
+        """Weights of each branch, states of the calibration and bias (D), all in units of the states."""
         weights = [np.rint(branch.weights * step / unit[:, None, None, None]).astype(np.int64)
                    for branch, step in zip(layer.branches, steps, strict=True)]
         states = np.zeros(1)
@@ -273,17 +310,10 @@ class _Quantiser:
                 upsample=(branch.upsample,) * 2)
         states = np.broadcast_to(states, sums.shape)
         self._check_states(layer, states)
-        correction = np.zeros(depth)
+        bias = layer.bias / unit
         if self.options.bias_correction and layer.quantise is None:
-            correction = np.mean(sums / unit[:, None, None] - states, axis=(0, 2, 3))
-        bias = layer.bias / unit + correction
-        if np.abs(bias).max() > self.limit:
-            raise ModelError(layer.name, "bias", f"at most {self.limit}", float(np.abs(bias).max()),
-                             "Use a configuration with 32-bit states.")
-        branches = [made for branch, integers in zip(layer.branches, weights, strict=True)
-                    for made in self._branches(branch, integers, layer.shape[1:])]
-        self._evaluate(layer, partial(self.network.add, layer.name, branches), states.astype(np.int64), bias, unit,
-                       max(int(np.abs(integers).max()) for integers in weights))
+            bias = bias + np.mean(sums / unit[:, None, None] - states, axis=(0, 2, 3))
+        return weights, states, bias
 
     def _check_states(self, layer: FloatLayer, states: Floats) -> None:
         low, high = int(states.min()), int(states.max())
