@@ -33,6 +33,7 @@ from mapper.frontend.layers import (
 from mapper.frontend.reference import convolve, spike
 from mapper.network import Branch, Network
 from mapper.scales import (
+    BIAS_ROOM,
     MAX_SPLIT,
     MAX_WEIGHT,
     Integers,
@@ -51,6 +52,8 @@ from mapper.spiking import agreement, check_order, grid, integer_neuron
 METHODS = ("max", "percentile", "error")
 _OUTPUT_ROOM = 1.25
 """Range of an output beyond the calibration's."""
+_FITS = 8
+"""So often units are enlarged at most until the corrected bias fits the states."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,6 +145,18 @@ def quantise(
     return _Quantiser(layers, arrays, config, options, timesteps).run()
 
 
+def _gathers(layer: FloatLayer) -> bool:
+    """Whether each value of a layer is a value of one of its sources, or 0."""
+    if layer.kind != "sum" or layer.activation is not None or layer.bias.any():
+        return False
+    ones = np.zeros(layer.shape[0])
+    for branch in layer.branches:
+        if branch.weights.shape[2:] != (1, 1) or not np.isin(branch.weights, (0, 1)).all():
+            return False
+        ones += branch.weights.sum(axis=(1, 2, 3))
+    return bool((ones == 1).all())
+
+
 class _Quantiser:
     def __init__(self, layers: FloatLayers, calibration: dict[str, Floats], config: CoreConfig, options: Options,
                  timesteps: int | None):
@@ -176,7 +191,14 @@ class _Quantiser:
 
     def _limits(self, name: str) -> tuple[bool, int]:
         """Whether a map must fit 8 bits (for maxima and products), and its steps above 0."""
-        kinds = {layer.kind for layer, _ in self.consumers[name]}
+        kinds: set[str] = set()
+        seen, todo = {name}, [name]
+        while todo:  # what only copies a map keeps its scale, so what reads the copies needs it as well
+            readers = [layer for layer, _ in self.consumers[todo.pop()]]
+            kinds |= {layer.kind for layer in readers}
+            copies = {layer.name for layer in readers if layer.quantise is None and _gathers(layer)} - seen
+            seen |= copies
+            todo += copies
         eight = "max" in kinds or ("product" in kinds and self.config.state_bits <= 16)
         return eight, (1 << (self.config.value_bits - 1)) - 1
 
@@ -233,11 +255,7 @@ class _Quantiser:
     def _copied(self, layer: FloatLayer) -> Scale | None:
         """The scale of a layer that only gathers values of one scale, which it keeps exactly."""
         scales = [self.scales[branch.source] for branch in layer.branches]
-        copies = layer.kind == "sum" and layer.activation is None and not layer.bias.any() and all(
-            branch.weights.shape[2:] == (1, 1) and np.isin(branch.weights, (0, 1)).all() for branch in layer.branches)
-        if not copies or len({scale.step for scale in scales}) > 1:
-            return None
-        if any(sum(float(branch.weights[c].sum()) for branch in layer.branches) != 1 for c in range(layer.shape[0])):
+        if not _gathers(layer) or len({scale.step for scale in scales}) > 1:
             return None
         low, high = min(scale.low for scale in scales), max(scale.high for scale in scales)
         mode = saturation_of(low, high, self.config.value_bits)
@@ -295,27 +313,42 @@ class _Quantiser:
         reach = np.abs(sums).max(axis=(0, 2, 3)) * self.options.headroom
         worst = np.sum([np.abs(product).sum(axis=1) * max(-self.scales[b.source].low, self.scales[b.source].high)
                         for product, b in zip(products, layer.branches, strict=True)], axis=0)
-        if layer.weight_scale is not None and layer.quantise is not None and len(layer.branches) == 1:
+        given = layer.weight_scale is not None and layer.quantise is not None and len(layer.branches) == 1
+        if given:
+            assert layer.weight_scale is not None
             unit = layer.weight_scale * steps[0]
         else:
             exact = layer.quantise is not None and self.config.state_bits > 16
             unit = units(products, reach, layer.bias, self.limit, worst, MAX_SPLIT if exact else MAX_WEIGHT)
-        weights = [np.rint(branch.weights * step / unit[:, None, None, None]).astype(np.int64)
-                   for branch, step in zip(layer.branches, steps, strict=True)]
-        states = self._states(layer, weights)
-        self._check_states(layer, int(states.min()), int(states.max()))
-        counts = self._counts(layer, unit, products, worst)
-        correction = np.zeros(depth)
-        if self.options.bias_correction and layer.quantise is None and counts is None:
-            correction = np.mean(sums / unit[:, None, None] - states, axis=(0, 2, 3))
-        bias = layer.bias / unit + correction
-        if np.abs(bias).max() > self.limit:
+        for _ in range(_FITS):
+            counts = self._counts(layer, unit, products, worst)
+            weights, states, bias = self._integers(layer, steps, unit, sums, counts is not None)
+            over = np.abs(bias) / self.limit
+            if (over <= 1).all() or given:
+                break
+            unit = np.where(over > 1, unit * over * BIAS_ROOM, unit)  # rounding and correction moved it past the limit
+        if (over > 1).any():
             raise ModelError(layer.name, "bias", f"at most {self.limit}", float(np.abs(bias).max()),
                              "Use a configuration with 32-bit states.")
         branches = [made for branch, integers in zip(layer.branches, weights, strict=True)
                     for made in self._branches(branch, integers, layer.shape[1:])]
         self._evaluate(layer, partial(self.network.add, layer.name, branches), states.astype(np.int64), bias, unit,
                        max(int(np.abs(integers).max()) for integers in weights), counts)
+
+    def _integers(self, layer: FloatLayer, steps: list[float], unit: Floats, sums: Floats, counts: bool,
+                  ) -> tuple[list[Integers], Floats, Floats]:
+        """Weights of each branch, states of the calibration and bias (D), all in units of the states.
+
+        The bias of a layer that only `counts` is not corrected.
+        """
+        weights = [np.rint(branch.weights * step / unit[:, None, None, None]).astype(np.int64)
+                   for branch, step in zip(layer.branches, steps, strict=True)]
+        states = np.broadcast_to(self._states(layer, weights), sums.shape)
+        self._check_states(layer, int(states.min()), int(states.max()))
+        bias = layer.bias / unit
+        if self.options.bias_correction and layer.quantise is None and not counts:
+            bias = bias + np.mean(sums / unit[:, None, None] - states, axis=(0, 2, 3))
+        return weights, states, bias
 
     def _states(self, layer: FloatLayer, weights: list[Integers]) -> Floats:
         """Integer sums (N, D, W, H) of a layer's branches, on the integers that the layers before give."""

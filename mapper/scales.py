@@ -16,6 +16,8 @@ MAX_SPLIT = (MAX_WEIGHT << 7) + 63
 _FEW = 8
 """So many different weights of a channel at most are brought to small whole ratios."""
 _EXACT = 1e-7
+BIAS_ROOM = 1.02
+"""Room of a state beyond the bias, for rounding and bias correction."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,13 +113,14 @@ def units(
         if top == 0:
             result[c] = max(abs(offset[c]) / limit * 2, 1e-12) if offset[c] else 1.0
             continue
-        needed = max(reach[c], abs(offset[c]), 1e-300) / limit
-        key = np.array([needed, worst[c], *np.unique(np.round(stacked[c][stacked[c] > 0] / top, 12)), top]).tobytes()
+        least = abs(offset[c]) * BIAS_ROOM / limit
+        needed = max(reach[c] / limit, least, 1e-300)
+        distinct = np.unique(np.round(stacked[c][stacked[c] > 0] / top, 12))
+        key = np.array([needed, least, worst[c], *distinct, top]).tobytes()
         if key not in seen:
-            distinct = np.unique(np.round(stacked[c][stacked[c] > 0] / top, 12))
             if len(distinct) <= _FEW:
                 room = int(min(most, max(top / max(needed, worst[c] / limit), 1)))
-                seen[key] = float(top) / whole_ratios(distinct, room)
+                seen[key] = float(max(top / whole_ratios(distinct, room), least))
             else:
                 seen[key] = float(max(top / MAX_WEIGHT, needed))
         result[c] = seen[key]

@@ -315,3 +315,57 @@ def test_calibration_is_checked() -> None:
     for bad in ({}, {"x": np.zeros((4, 2, 3, 4))}, {"x": np.full((4, 2, 3, 3), np.nan)}):
         with pytest.raises(ModelError, match="rule 'calibration'"):
             quantise(layers, bad, WIDE)
+
+
+@pytest.mark.parametrize("config", [WIDE, NARROW], ids=["32 bit", "16 bit"])
+def test_a_bias_that_dominates_its_weights_fits(config: CoreConfig, seed: int) -> None:
+    for draw in range(10):
+        rng = np.random.default_rng([seed, draw])
+        b = Builder(rng, (4, 8, 8))
+        weights = rng.normal(0, 0.02, (8, 4, 3, 3)).astype(np.float32)
+        bias = rng.normal(0, 1, 8).astype(np.float32)
+        y = b.node("Relu", b.node("Conv", "x", b.constant(weights), b.constant(bias), pads=[1] * 4))
+        data = rng.normal(0, 1, (16, 4, 8, 8))
+        exact, got, made = run(b.model(y), data, data, config)
+        assert sqnr(exact, got) > 30
+        assert all(np.abs(layer.bias).max() < 1 << (config.state_bits - 1) for layer in lower(made.network).populations)
+
+
+@pytest.mark.parametrize("config", [WIDE, NARROW], ids=["32 bit", "16 bit"])
+def test_channels_that_batch_norm_prunes_keep_their_offset(config: CoreConfig, seed: int) -> None:
+    for draw in range(10):
+        rng = np.random.default_rng([seed, draw])
+        b = Builder(rng, (4, 8, 8))
+        x = b.conv("x", 4, 8, relu=False)
+        gamma = np.where(rng.random(8) < 0.5, 1e-6 * rng.random(8), 1).astype(np.float32)
+        gamma[:2] = 1e-5, 1
+        normal = [gamma, rng.normal(0, 1, 8), rng.normal(0, 0.1, 8), rng.uniform(0.5, 1.5, 8)]
+        y = b.node("Relu", b.node("BatchNormalization", x, *(b.constant(row.astype(np.float32)) for row in normal)))
+        data = rng.normal(0, 1, (16, 4, 8, 8))
+        exact, got, _ = run(b.model(b.conv(y, 8, 4, relu=False)), data, data, config)
+        assert sqnr(exact, got) > 25
+
+
+@pytest.mark.parametrize("reader", ["MaxPool", "Mul"])
+@pytest.mark.parametrize("copy", ["Split", "Slice", "Pad"])
+def test_copies_of_signed_maps_fit_what_reads_them(copy: str, reader: str, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    b = Builder(rng, (4, 6, 6))
+    if copy == "Split":
+        first, second = b.node("Split", "x", b.constant(np.array([2, 2])), outputs=2, axis=1)
+    elif copy == "Slice":
+        first, second = (b.node("Slice", "x", *(b.constant(np.array([n])) for n in (k, k + 2, 1))) for k in (0, 2))
+    else:
+        first = b.node("Pad", "x", b.constant(np.array([0, 0, 1, 1, 0, 0, 1, 1])))
+        second = first
+    y = b.node("Mul", first, second) if reader == "Mul" else b.node(
+        "MaxPool", second, kernel_shape=[2, 2], strides=[2, 2])
+    data = rng.normal(0, 1, (16, 4, 6, 6))
+    exact, got, _ = run(b.model(y), data, data, NARROW)
+    assert sqnr(exact, got) > 25
+
+
+def test_a_bias_far_above_its_only_weight_fits() -> None:
+    model = single("Conv", [1, 1, 3, 3], np.ones((1, 1, 1, 1), np.float32), np.array([1e6], np.float32), result=4)
+    exact, got, _ = run(model, np.zeros((2, 1, 3, 3)) + 1, np.zeros((1, 1, 3, 3)) + 1, NARROW)
+    assert sqnr(exact, got) > 40
