@@ -16,6 +16,10 @@ from mapper.frontend.runs import STEPS, Run, axis_runs, extended_run, modes, tap
 
 _EDGE_COST = 50
 """Taps of a kernel that one more layer and edge are worth."""
+_BORDERED_EDGES = 9
+"""Of a map and its repeated border: four sides and four corners."""
+_MOST_REGIONS = 32
+"""Of a resampled map: each takes an event ID of whatever reads them all."""
 _MOST_CUTS = 16
 Region = tuple[Pair, Shape, Floats, Pair, Pair, Pair, int]
 
@@ -52,6 +56,11 @@ def _cut(shape: Shape, stride: Pair) -> list[tuple[int, int, Shape]]:
     if len(columns) * len(rows) > _MOST_CUTS:
         columns, rows = [(0, width)], [(0, height)]
     return [(x, y, (depth, w, h)) for x, w in columns for y, h in rows]
+
+
+def _cost(x: list[Run], y: list[Run], edges: int) -> int:
+    """What a choice of runs costs, in taps of kernels."""
+    return _EDGE_COST * edges + sum(len(run.kernel) for run in x) * sum(len(run.kernel) for run in y)
 
 
 class _Fuser:
@@ -195,8 +204,7 @@ class _Fuser:
         best: tuple[int, list[Run], list[Run]] | None = None
         for stride, upsample in modes(x_matrix, y_matrix):
             x, y = axis_runs(x_matrix, stride, upsample), axis_runs(y_matrix, stride, upsample)
-            taps = sum(len(run.kernel) for run in x) * sum(len(run.kernel) for run in y)
-            cost = _EDGE_COST * len(x) * len(y) + taps
+            cost = _cost(x, y, len(x) * len(y))
             if best is None or cost < best[0]:
                 best = (cost, x, y)
         assert best is not None
@@ -208,11 +216,20 @@ class _Fuser:
         regions: list[Region] = []
         runs = self.runs(node.x_matrix, node.y_matrix, depth)
         if len(runs) > 2:
+            extended = []
             for mode in modes(node.x_matrix, node.y_matrix):
                 x, y = (extended_run(matrix, *mode) for matrix in (node.x_matrix, node.y_matrix))
                 if x is not None and y is not None:
-                    value, runs = self.repeated_border(node, value), [((0, 0), node.shape, x, y)]
-                    break
+                    extended.append((_cost([x], [y], _BORDERED_EDGES), x, y))
+            cost, x, y = min(extended, key=lambda choice: choice[0], default=(0, None, None))
+            whole = sum(_cost([x], [y], 1) for _, _, x, y in runs)
+            if x is not None and y is not None and cost <= whole:
+                value, runs = self.repeated_border(node, value), [((0, 0), node.shape, x, y)]
+        if len(runs) > _MOST_REGIONS:
+            raise ModelError(node.name, "resampling", f"at most {_MOST_REGIONS} regions with one kernel each",
+                             f"{len(runs)} from {node.x_matrix.shape[1]} × {node.y_matrix.shape[1]} to "
+                             f"{node.x_matrix.shape[0]} × {node.y_matrix.shape[0]} columns and rows",
+                             "Resize by a whole power of two without align_corners.")
         for at, shape, x, y in runs:
             kernel = np.outer(x.kernel, y.kernel)
             regions.append((at, shape, np.broadcast_to(kernel, (depth, 1, *kernel.shape)), (x.stride, y.stride),

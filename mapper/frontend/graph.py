@@ -228,8 +228,8 @@ class FloatGraph:
         self.outputs.append(name)
 
     def prune(self) -> None:
-        """Drop nodes that no output depends on; inputs stay."""
-        used, todo = set(self.inputs), list(self.outputs)
+        """Drop nodes, inputs among them, that no output depends on."""
+        used, todo = set(), list(self.outputs)
         while todo:
             name = todo.pop()
             if name not in used:

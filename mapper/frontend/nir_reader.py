@@ -100,7 +100,8 @@ def read_nir(source: str | Path | nir.NIRGraph, *, neurons: Neurons | str | None
         raise ModelError(title, "output", "at least one Input and one Output", f"{len(inputs)} and {len(outputs)}",
                          "Add them to the graph.")
     reader.graph.prune()
-    return Model(graph=reader.graph, inputs=inputs, outputs=outputs, source=title)
+    used = [port for port in inputs if port.node in reader.graph.nodes]
+    return Model(graph=reader.graph, inputs=used, outputs=outputs, source=title)
 
 
 def _order(title: str, sources: dict[str, list[str]]) -> list[str]:
@@ -174,6 +175,9 @@ def _conv(reader: Reader, name: str, node: Any, value: Tensor) -> Value:
 def _affine(reader: Reader, name: str, node: Any, value: Tensor) -> Value:
     bias = getattr(node, "bias", None)
     weight = np.asarray(node.weight, np.float64)
+    if len(value.dims) != 2:  # NIR contracts the last axis, which no kernel does for every position of the others
+        raise ModelError(name, type(node).__name__, "a vector", f"an input of shape {value.dims[1:]}",
+                         "Put a Flatten before it, or use a Conv2d of 1 × 1 for the same weights at every position.")
     return gemm(reader, _call(name, type(node).__name__, [value, weight, None if bias is None else np.asarray(bias)],
                               transB=1))
 

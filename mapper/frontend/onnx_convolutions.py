@@ -1,5 +1,6 @@
 """ONNX operators with kernels: convolutions, pools, matrix products, means and resizing."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,9 @@ from mapper.frontend.graph import Padding, Pair, vector
 from mapper.frontend.onnx_reader import Call, Handler, Reader, Value
 from mapper.frontend.resample import mean_matrix, resize_matrix
 from mapper.frontend.tensor import Tensor
+
+_RESIZED_ELEMENTS = 1 << 26
+"""Most elements of a resizing matrix, and of a resized tensor."""
 
 
 def pair(values: Any, default: int) -> Pair:
@@ -319,6 +323,10 @@ def resize(reader: Reader, call: Call) -> Tensor:
             continue
         if target[axis] == tensor.dims[axis] == 1 or "N" in tensor.labels[axis]:
             continue
+        elements = target[axis] * tensor.dims[axis]
+        if max(elements, math.prod(target)) > _RESIZED_ELEMENTS:
+            call.refuse("size", f"a matrix per axis and a result of at most {_RESIZED_ELEMENTS} elements each",
+                        f"{elements} and {math.prod(target)}", "Resize to a smaller map.")
         matrix = resize_matrix(
             tensor.dims[axis], target[axis], float(factor[axis]), mode, transformation=transformation,
             rounding=call.attributes.get("nearest_mode", b"floor" if old else b"round_prefer_floor").decode(),

@@ -60,17 +60,19 @@ def quantize_linear(reader: Reader, call: Call) -> Tensor:
 
 def _source_quantisation(reader: Reader, name: str) -> tuple[float, int] | None:
     """Scale and zero point of a map that is quantised: its own, or those that pools and layout pass on."""
-    node = reader.graph.nodes[name]
-    if isinstance(node, g.Quantise):
-        return node.scale, node.zero_point
-    if isinstance(node, (g.MaxPool, g.Slice, g.Pad, g.Concat)):
-        found = {_source_quantisation(reader, source) for source in node.sources}
-        return found.pop() if len(found) == 1 else None
-    if isinstance(node, g.Resample) and all(
-            (matrix.max(axis=1) == 1).all() and (matrix.sum(axis=1) == 1).all()
-            for matrix in (node.x_matrix, node.y_matrix)):
-        return _source_quantisation(reader, node.sources[0])
-    return None
+    found, seen, todo = set(), {name}, [name]
+    while todo:
+        node = reader.graph.nodes[todo.pop()]
+        if isinstance(node, g.Quantise):
+            found.add((node.scale, node.zero_point))
+        elif isinstance(node, (g.MaxPool, g.Slice, g.Pad, g.Concat)) or (isinstance(node, g.Resample) and all(
+                (matrix.max(axis=1) == 1).all() and (matrix.sum(axis=1) == 1).all()
+                for matrix in (node.x_matrix, node.y_matrix))):
+            todo += set(node.sources) - seen  # a map that is read twice is looked at once
+            seen |= set(node.sources)
+        else:
+            return None
+    return found.pop() if len(found) == 1 else None
 
 
 def _dequantised(reader: Reader, call: Call, value: Value, scale: Any, zero: Any) -> Value:

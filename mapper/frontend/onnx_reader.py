@@ -237,12 +237,13 @@ def _read(proto: onnx.ModelProto, title: str, known: Mapping[str, Array], batch:
             port.scale, port.zero_point = input_quantisation(proto, value.name, dict(known))
         reader.ports[node] = port
         reader.values[value.name] = Tensor(node=node, dims=dims, labels=labels)
-    inputs = list(reader.ports.values())
     imports = {item.domain: item.version for item in proto.opset_import}
     table = handlers()
     for index, item in enumerate(proto.graph.node):
         _node(reader, table, item, item.name or f"{item.op_type}_{index}", imports)
-    return Model(graph=reader.graph, inputs=inputs, outputs=_outputs(reader, proto), source=title)
+    outputs = _outputs(reader, proto)
+    inputs = [port for port in reader.ports.values() if port.node in reader.graph.nodes]  # nobody need feed the others
+    return Model(graph=reader.graph, inputs=inputs, outputs=outputs, source=title)
 
 
 def _array(tensor: onnx.TensorProto) -> Array:

@@ -58,6 +58,15 @@ def test_a_cycle_names_its_nodes() -> None:
         read_nir(graph)
 
 
+def test_a_dense_layer_of_a_map_is_refused() -> None:
+    graph = network(np.random.default_rng(1))
+    del graph.nodes["flat"]
+    graph.edges = [("pool", "dense") if edge == ("pool", "flat") else edge for edge in graph.edges
+                   if edge != ("flat", "dense")]
+    with pytest.raises(ModelError, match=r"node 'dense', rule 'Affine'.*vector.*\(4, 2, 2\).*Flatten"):
+        read_nir(graph)
+
+
 def test_damaged_files_are_never_a_traceback(tmp_path: Path, seed: int) -> None:
     rng = np.random.default_rng(seed)
     nir.write(tmp_path / "model.nir", network(rng))

@@ -78,6 +78,22 @@ def test_linear_upsampling_repeats_the_border_instead_of_cutting_the_result() ->
     assert max(branch.weights[0].size for branch in layers.layers[value.parts[0].layer].branches) == 16
 
 
+@pytest.mark.parametrize("factor", [2, 4, 8])
+@pytest.mark.parametrize("size", [(5, 7), (4, 4), (8, 8)], ids=lambda size: f"{size[0]}x{size[1]}")
+def test_linear_upsampling_has_small_kernels(size: tuple[int, int], factor: int, seed: int) -> None:
+    scales = np.array([1, 1, factor, factor], np.float32)
+    model = single("Resize", [1, 2, *size], np.zeros(0, np.float32), scales, mode="linear")
+    x = np.random.default_rng(seed).normal(0, 1, (2, 2, *size)).astype(np.float32)
+    read = read_onnx(model)
+    layers = fuse(read.graph)
+    value = layers.outputs[read.outputs[0].node]
+    taps = [branch.weights[0].size for part in value.parts for branch in layers.layers[part.layer].branches]
+    assert len(taps) <= 9 and max(taps) <= max((2 * factor) ** 2, 64)
+    got = assemble(value, run_layers(layers, {"x": read.inputs[0].to_maps(x)}))
+    expected = np.concatenate([session(model).run(None, {"x": frame[None]})[0] for frame in x])
+    assert np.abs(read.outputs[0].from_maps(got) - expected).max() < 1e-4
+
+
 @pytest.mark.parametrize("strides", [(3, 3), (2, 1), (1, 4), (5, 3)])
 @pytest.mark.parametrize("op", ["Conv", "MaxPool", "AveragePool", "ConvTranspose"])
 def test_any_stride_fits_the_hardware(op: str, strides: tuple[int, int], seed: int) -> None:
@@ -138,6 +154,46 @@ def test_weights_that_are_no_numbers_are_named(bad: float) -> None:
     weights[1, 0, 2, 2] = bad
     with pytest.raises(ModelError, match=r"node 'the_node', rule 'finite weights'.*1 of 54"):
         read_onnx(conv_model(weights))
+
+
+def resized(factor: float, size: int, **attributes: str) -> onnx.ModelProto:
+    scales = np.array([1, 1, factor, factor], np.float32)
+    return single("Resize", [1, 2, size, size], np.zeros(0, np.float32), scales, mode="linear", **attributes)
+
+
+def test_resizing_into_too_many_regions_is_named() -> None:
+    read = read_onnx(resized(8, 8, coordinate_transformation_mode="align_corners"))
+    with pytest.raises(ModelError, match=r"node 'the_node\w*', rule 'resampling'.*64 from 8 × 8 to 64 × 64"):
+        fuse(read.graph)
+
+
+def test_a_resized_map_beyond_reason_is_refused_before_it_is_made() -> None:
+    with pytest.raises(ModelError, match=r"node 'the_node', rule 'Resize: size'.*67108864.*28800000000"):
+        read_onnx(resized(30_000, 4))
+
+
+def test_an_input_that_no_output_needs_is_ignored(seed: int) -> None:
+    b = Builder(np.random.default_rng(seed), (2, 5, 5))
+    model = b.model(b.conv("x", 2, 3))
+    model.graph.input.append(onnx.helper.make_tensor_value_info("idle", onnx.TensorProto.FLOAT, ["n", 4]))
+    model.graph.node.append(onnx.helper.make_node("Relu", ["idle"], ["lost"]))
+    read = read_onnx(model)
+    assert [port.name for port in read.inputs] == ["x"]
+    layers = fuse(read.graph)
+    x = np.random.default_rng(seed).normal(0, 1, (2, 2, 5, 5))
+    made = quantise(layers, {"x": read.inputs[0].to_maps(x)}, CoreConfig())
+    assert lower(made.network).inputs == ["x"]
+
+
+def test_scales_are_passed_on_in_linear_time() -> None:
+    b = Builder(np.random.default_rng(1), (2, 4, 4))
+    scale, zero = b.constant(np.float32(0.1)), b.constant(np.uint8(0))
+    ends = [b.constant(np.array([n])) for n in (0, 2, 1)]
+    y = b.node("QuantizeLinear", "x", scale, zero)
+    for _ in range(60):
+        y = b.node("Slice", b.node("Concat", y, y, axis=1), *ends)
+    read = read_onnx(b.model(b.node("DequantizeLinear", y, scale, zero)))
+    assert read.outputs[0].shape == (2, 4, 4)
 
 
 def test_wrong_channels_are_named() -> None:
