@@ -7,7 +7,6 @@ correction), multiplier and shift. Where a file brings its own quantisation, tha
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -15,7 +14,6 @@ import numpy as np
 import numpy.typing as npt
 
 from golden.config import CoreConfig
-from golden.errors import ConfigError
 from golden.words import Saturation
 from mapper.activations import NONNEGATIVE, evaluation
 from mapper.errors import ModelError
@@ -32,6 +30,7 @@ from mapper.frontend.layers import (
 )
 from mapper.frontend.reference import convolve, spike
 from mapper.network import Branch, Network
+from mapper.quantised import METHODS, LayerReport, Options, Quantised
 from mapper.scales import (
     BIAS_ROOM,
     MAX_SPLIT,
@@ -49,72 +48,10 @@ from mapper.scales import (
 )
 from mapper.spiking import agreement, check_order, grid, integer_neuron
 
-METHODS = ("max", "percentile", "error")
 _OUTPUT_ROOM = 1.25
 """Range of an output beyond the calibration's."""
 _FITS = 8
 """So often units are enlarged at most until the corrected bias fits the states."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Options:
-    """How to quantise."""
-
-    method: str = "error"
-    """Ranges of activations: `max`, `percentile` or `error` (least mean square error)."""
-    percentile: float = 99.99
-    headroom: float = 2.0
-    """Room in the states beyond the largest sum of the calibration: a sum that wraps is all wrong."""
-    bias_correction: bool = True
-    levels: int | None = None
-    """Steps of an activation above 0; default: as many as 8 bits have, or fewer where 16-bit states ask for it."""
-
-    def __post_init__(self) -> None:
-        """
-        Raises:
-            ConfigError: an option outside its range.
-        """
-        for name, right, needed in (
-                ("percentile", 0 < self.percentile <= 100, "more than 0, at most 100"),
-                ("headroom", self.headroom > 0, "more than 0"),
-                ("levels", self.levels is None or self.levels >= 1, "at least 1")):
-            if not right:
-                raise ConfigError(f"option '{name}' of the quantisation: needs {needed}; given: {getattr(self, name)}")
-
-
-@dataclass(frozen=True, kw_only=True)
-class LayerReport:
-    """What became of one layer."""
-
-    layer: str
-    step: float
-    """Real value of one integer step of its output."""
-    sqnr: float
-    """dB against the float layer on float inputs: all noise up to here."""
-    own_sqnr: float
-    """dB against the float layer on the same quantised inputs: the noise that this layer adds."""
-    states: tuple[int, int]
-    """Lowest and highest sum of the calibration."""
-    weight_levels: int
-    """Largest integer weight: how finely weights are resolved."""
-    spikes: float | None = None
-    """Of neurons: spikes that the float layer has too, as a share of those that either has; on float inputs."""
-    own_spikes: float | None = None
-    """The same, on the same quantised inputs."""
-
-    def to_json(self) -> dict[str, Any]:
-        return {name: list(value) if isinstance(value, tuple) else value for name, value in vars(self).items()}
-
-
-@dataclass(kw_only=True)
-class Quantised:
-    """The integer network, the scale of every layer, and the report."""
-
-    network: Network
-    scales: dict[str, Scale]
-    report: list[LayerReport]
-    measured: dict[str, tuple[int, int]] = field(default_factory=dict)
-    """Layer → lowest and highest state of the calibration, for `compile_network`."""
 
 
 def quantise(

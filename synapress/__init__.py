@@ -42,7 +42,7 @@ _WHERE = {
     "load": "synapress.models",
     "compile": "synapress.models",
     "simulate": "synapress.models",
-    "Options": "mapper.quantize",
+    "Options": "mapper.quantised",
     "ModelError": "mapper.errors",
 }
 
@@ -96,7 +96,7 @@ if TYPE_CHECKING:
     from golden.words import layouts
     from mapper import Image, Network, compile_mesh, compile_network
     from mapper.errors import ModelError
-    from mapper.quantize import Options
+    from mapper.quantised import Options
     from rtl.core import EventCore
     from rtl.verilog import generate
     from synapress.area import estimate, fmax

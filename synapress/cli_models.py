@@ -62,7 +62,7 @@ def compile_model(
         help="NIR: how neurons compute: nir, snntorch, sinabs or norse (docs/models.md).")] = None,
 ) -> None:
     """Quantise a trained model and write its memory images, of one core or of a mesh."""
-    from mapper.quantize import Options
+    from mapper.quantised import Options
     from synapress.model_files import save_compiled
     from synapress.models import compile, load
     from synapress.report import quantisation_sheet

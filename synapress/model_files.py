@@ -15,7 +15,7 @@ from golden.program import Edge, Population, Program
 from mapper import Image, MeshImage
 from mapper.frontend.layers import Part, Value
 from mapper.frontend.tensor import Port
-from mapper.quantize import LayerReport
+from mapper.quantised import LayerReport
 from mapper.scales import Scale
 from mapper.sums import SumReport
 from synapress.models import Compiled

@@ -29,7 +29,8 @@ from mapper.frontend.layers import FloatLayers, Value, assemble
 from mapper.frontend.model import Model
 from mapper.frontend.neurons import Neurons
 from mapper.frontend.tensor import Port
-from mapper.quantize import LayerReport, Options, quantise
+from mapper.quantised import LayerReport, Options
+from mapper.quantize import quantise
 from mapper.routes import Link, link_loads
 from mapper.scales import Scale
 from mapper.sums import SumReport, sums

@@ -29,7 +29,8 @@ from mapper.frontend.fuse import fuse
 from mapper.frontend.layers import assemble
 from mapper.frontend.onnx_reader import FLOATS, read_onnx
 from mapper.lower import lower
-from mapper.quantize import Options, quantise
+from mapper.quantised import Options
+from mapper.quantize import quantise
 
 OPERATORS = (
     "Conv ConvTranspose AveragePool MaxPool GlobalAveragePool GlobalMaxPool Resize Upsample Gemm MatMul Flatten "

@@ -21,7 +21,8 @@ from mapper.frontend.fuse import fuse
 from mapper.frontend.layers import assemble
 from mapper.frontend.onnx_reader import read_onnx
 from mapper.lower import lower
-from mapper.quantize import Options, Quantised, quantise
+from mapper.quantised import Options, Quantised
+from mapper.quantize import quantise
 from mapper.scales import Scale, activation_range, requantisation, split, sqnr, units, whole_ratios
 from tests.mapper.frontend.test_onnx import session, single
 from tests.onnx_models import TOPOLOGIES, Builder

@@ -1,0 +1,71 @@
+"""What quantisation takes and gives: options, the report on each layer, the integer network with its scales."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from golden.errors import ConfigError
+from mapper.network import Network
+from mapper.scales import Scale
+
+METHODS = ("max", "percentile", "error")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """How to quantise."""
+
+    method: str = "error"
+    """Ranges of activations: `max`, `percentile` or `error` (least mean square error)."""
+    percentile: float = 99.99
+    headroom: float = 2.0
+    """Room in the states beyond the largest sum of the calibration: a sum that wraps is all wrong."""
+    bias_correction: bool = True
+    levels: int | None = None
+    """Steps of an activation above 0; default: as many as 8 bits have, or fewer where 16-bit states ask for it."""
+
+    def __post_init__(self) -> None:
+        """
+        Raises:
+            ConfigError: an option outside its range.
+        """
+        for name, right, needed in (
+                ("percentile", 0 < self.percentile <= 100, "more than 0, at most 100"),
+                ("headroom", self.headroom > 0, "more than 0"),
+                ("levels", self.levels is None or self.levels >= 1, "at least 1")):
+            if not right:
+                raise ConfigError(f"option '{name}' of the quantisation: needs {needed}; given: {getattr(self, name)}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class LayerReport:
+    """What became of one layer."""
+
+    layer: str
+    step: float
+    """Real value of one integer step of its output."""
+    sqnr: float
+    """dB against the float layer on float inputs: all noise up to here."""
+    own_sqnr: float
+    """dB against the float layer on the same quantised inputs: the noise that this layer adds."""
+    states: tuple[int, int]
+    """Lowest and highest sum of the calibration."""
+    weight_levels: int
+    """Largest integer weight: how finely weights are resolved."""
+    spikes: float | None = None
+    """Of neurons: spikes that the float layer has too, as a share of those that either has; on float inputs."""
+    own_spikes: float | None = None
+    """The same, on the same quantised inputs."""
+
+    def to_json(self) -> dict[str, Any]:
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in vars(self).items()}
+
+
+@dataclass(kw_only=True)
+class Quantised:
+    """The integer network, the scale of every layer, and the report."""
+
+    network: Network
+    scales: dict[str, Scale]
+    report: list[LayerReport]
+    measured: dict[str, tuple[int, int]] = field(default_factory=dict)
+    """Layer → lowest and highest state of the calibration, for `compile_network`."""
