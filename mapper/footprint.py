@@ -14,7 +14,7 @@ from typing import Any
 from golden.program import Edge, Population, Program
 from mapper.fragments import CutProgram
 from mapper.image import CATEGORIES, Image
-from mapper.plan import DEPTHWISE, TABLE, edge_kind
+from mapper.plan import TABLE, edge_kind
 
 MB = 1 << 20
 KB = 1 << 10
@@ -96,12 +96,6 @@ class ImageFootprint:
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self) | {"total_words": self.total_words}
-
-
-def _pointwise(program: Program, edge: Edge) -> bool:
-    """Whether each destination channel has one source channel: depthwise, pools and identities."""
-    source, destination = program.population(edge.source), program.population(edge.destination)
-    return edge_kind(edge, source.shape[0], destination.shape[0]) == DEPTHWISE
 
 
 def _computed(program: Program) -> list[Population]:

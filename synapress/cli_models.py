@@ -121,7 +121,7 @@ def report_model(
     """Say by layer how fine the integers are, where accuracy is lost, whether the sums fit; as a page much more."""
     from synapress import report
     from synapress.model_files import open_compiled
-    from synapress.models import float_outputs, load, simulate
+    from synapress.models import finite, float_outputs, load, simulate
 
     if inputs is None and (labels is not None or model is not None):
         raise ConfigError("--labels and --model are about the frames of --inputs: give them, too")
@@ -142,8 +142,7 @@ def report_model(
             compiled, simulated=simulated, accuracy=accuracy, area=area, progress=status.update)
     if as_json:
         found = compiled.to_json() | ({} if simulated is None else {
-            "work": simulated.to_json(), "accuracy": {
-                name: value if np.isfinite(value) else None for name, value in accuracy.items()}})
+            "work": simulated.to_json(), "accuracy": {name: finite(value) for name, value in accuracy.items()}})
         typer.echo(json.dumps(found, indent=1, allow_nan=False))
     else:
         show([report.quantisation_sheet(compiled)])

@@ -1,7 +1,7 @@
 """A network on a mesh: cores, what fills and what limits each, and how loaded the links are, as one report."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -65,7 +65,7 @@ def map_network(
 
 def tables(mapped: MappedNetwork) -> list[Sheet]:
     """The report for people: the whole, the cores, the busiest links."""
-    return [_whole(mapped), _cores(mapped), _links(mapped)]
+    return [_whole(mapped), _cores(mapped), links_sheet(mapped.loads, mapped.placement.host)]
 
 
 def _whole(mapped: MappedNetwork) -> Sheet:
@@ -106,15 +106,14 @@ def _cores(mapped: MappedNetwork) -> Sheet:
     return table
 
 
-def _links(mapped: MappedNetwork, most: int = 8) -> Sheet:
-    loads = mapped.loads
+def links_sheet(loads: Mapping[Link, int], host: Core, most: int = 8) -> Sheet:
+    """The links with the most events; `loads` are sorted, see `mapper.routes.link_loads`."""
     table = Sheet(
         title=f"The {min(most, len(loads))} busiest of {len(loads)} links in use",
         headings=("from", "to", "events per frame"),
         caption="Estimate: every neuron with a synapse on an axon fires once; routes along x, then y.")
     for (source, destination), events in list(loads.items())[:most]:
-        table.add_row(*("host" if end == mapped.placement.host else str(end) for end in (source, destination)),
-                      f"{events:,}")
+        table.add_row(*("host" if end == host else str(end) for end in (source, destination)), f"{events:,}")
     return table
 
 

@@ -78,7 +78,7 @@ class Compiled:
         """The report: per layer step, signal-to-noise ratios, states and whether the sums fit."""
         verdicts = {item.population: item.to_json() for item in self.sums}
         return {"config": self.config.name, "cores": len(self.images), "words": self.words, "layers": [
-            {name: _finite(value) for name, value in layer.to_json().items()}
+            {name: finite(value) for name, value in layer.to_json().items()}
             | {"sums": verdicts.get(layer.layer, {}).get("verdict")} for layer in self.layers]}
 
 
@@ -201,7 +201,7 @@ def float_outputs(model: Model, inputs: npt.ArrayLike | Mapping[str, npt.ArrayLi
     return {port.name: port.from_maps(found[port.node]) for port in model.outputs}
 
 
-def _finite(value: Any) -> Any:
+def finite(value: Any) -> Any:
     """JSON has no infinity: the signal-to-noise ratio of what is exact becomes null."""
     return None if isinstance(value, float) and not np.isfinite(value) else value
 

@@ -11,6 +11,7 @@ from mapper import MeshImage
 from mapper.footprint import STATE_BYTES, image_footprint
 from synapress import footprint, page, plots
 from synapress.area import AreaReport, CmosArea, FpgaArea, estimate
+from synapress.mapping import links_sheet
 from synapress.models import Compiled, Maps, Simulated
 from synapress.page import Section
 from synapress.tables import Sheet
@@ -159,18 +160,10 @@ def _mapping(compiled: Compiled) -> Section:
     host = image.host if isinstance(image, MeshImage) else (0, -1)
     sheets = [sheet]
     if compiled.loads:
-        sheets.append(_links(compiled.loads, host))
+        sheets.append(links_sheet(compiled.loads, host, BUSIEST))
     return Section(title="Mapping", sheets=tuple(sheets), figures=(page.svg(lambda path: plots.mesh_picture(
         path, title=f"{len(cores)} of {size[0]} × {size[1]} cores", size=size, host=host, fill=fill, labels=labels,
         links=compiled.loads)),))
-
-
-def _links(loads: Mapping[Any, int], host: tuple[int, int]) -> Sheet:
-    sheet = Sheet(title=f"The busiest of {len(loads)} links in use", headings=("from", "to", "events per frame"),
-                  caption="Estimate: every neuron with a synapse on an axon fires once; routes along x, then y.")
-    for link, events in list(loads.items())[:BUSIEST]:
-        sheet.add_row(*("host" if end == host else str(end) for end in link), f"{events:,}")
-    return sheet
 
 
 def work_sheet(simulated: Simulated) -> Sheet:
