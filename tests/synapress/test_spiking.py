@@ -11,6 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 import synapress
+from golden import dense
 from golden.config import CoreConfig
 from golden.errors import NetworkError
 from mapper.frontend import graph as g
@@ -22,6 +23,7 @@ from mapper.spiking import agreement, integer_neuron
 from synapress.cli import app
 from synapress.model_files import open_compiled, save_compiled
 from synapress.models import Compiled
+from synapress.spiking import run
 from tests.spiking_graphs import STYLES, graph
 
 WIDE = dataclasses.replace(CoreConfig(), name="wide", state_bits=32, multiplier_bits=8)
@@ -140,6 +142,21 @@ def test_sequences_and_single_frames_are_the_same(seed: int, tmp_path: Path) -> 
     for number, sequence in enumerate(frames):
         np.testing.assert_array_equal(synapress.simulate(again, sequence).outputs["output"], whole[number])
     assert again.to_json() == made.to_json()
+
+
+def test_timesteps_are_those_of_the_dense_reference(seed: int) -> None:
+    """The fast model with the states that stay in between, of several sequences in a row."""
+    rng = np.random.default_rng([seed, 917])
+    made, _ = compiled(rng, "norse", "fpga_small", size=4)
+    frames = rng.integers(0, 2, (3 * 5, 2, 4, 4))
+    values = run(made.program, {"input": frames}, 5, made.config)
+    series = frames.reshape(3, 5, 2, 4, 4)
+    for t, expected in enumerate(dense.run_timesteps(
+            made.program, [{"input": series[:, t]} for t in range(5)], made.config)):
+        assert expected.keys() == values.keys()
+        for name, result in expected.items():
+            np.testing.assert_array_equal(values[name].reshape(3, 5, *values[name].shape[1:])[:, t], result.outputs)
+    assert all(0 < values[name].mean() < 1 for name in ("n1", "n2", "n3"))
 
 
 def test_command_line(tmp_path: Path, seed: int) -> None:
