@@ -131,6 +131,19 @@ def test_integer_neurons_of_all_kinds(seed: int) -> None:
     assert fired > 500 and same / fired > 0.99
 
 
+@pytest.mark.parametrize("style", STYLES[1:])
+def test_graphs_of_exporters_run_from_image_to_spikes(style: str, seed: int) -> None:
+    """In the forms that exporters write: event by event, and each layer as the float neurons on the same inputs."""
+    rng = np.random.default_rng([seed, 918, STYLES.index(style)])
+    model = read_nir(graph(rng, style, 4, exported=True)[0], neurons=style)
+    frames = (rng.random((6, 8, 2, 4, 4)) < 0.4).astype(float)
+    made = synapress.compile(model, config="fpga_small", calibration=frames)
+    shares = [layer.own_spikes for layer in made.layers if layer.own_spikes is not None]
+    assert len(shares) == 3 and min(shares) > 0.8
+    (got,) = synapress.simulate(made, frames[:2], engine="golden").outputs.values()
+    assert got.shape == (2, 8, 4) and 0 < got.mean() < 1
+
+
 def test_sequences_and_single_frames_are_the_same(seed: int, tmp_path: Path) -> None:
     """Also from a folder, which keeps initial potentials."""
     rng = np.random.default_rng([seed, 914])
