@@ -9,11 +9,11 @@ import numpy as np
 import numpy.typing as npt
 import onnx
 from onnx import numpy_helper
-from onnx.reference import ReferenceEvaluator
 
 from golden.errors import SynapressError
 from mapper.errors import ModelError
 from mapper.frontend import graph as g
+from mapper.frontend.folding import Folder
 from mapper.frontend.graph import FloatGraph
 from mapper.frontend.model import Model
 from mapper.frontend.tensor import Port, Tensor, default_labels, map_shape
@@ -23,8 +23,6 @@ Value = Tensor | Array | None
 Handler = Callable[["Reader", "Call"], Sequence[Value] | Value]
 FLOATS = (onnx.TensorProto.FLOAT, onnx.TensorProto.DOUBLE, onnx.TensorProto.FLOAT16, onnx.TensorProto.BFLOAT16)
 BYTES = (onnx.TensorProto.UINT8, onnx.TensorProto.INT8)
-_CONSTANT_ELEMENTS = 1 << 26
-"""Folding a constant beyond this is refused: a file of a few bytes must not fill the memory."""
 
 
 @dataclass(kw_only=True)
@@ -239,8 +237,9 @@ def _read(proto: onnx.ModelProto, title: str, known: Mapping[str, Array], batch:
         reader.values[value.name] = Tensor(node=node, dims=dims, labels=labels)
     imports = {item.domain: item.version for item in proto.opset_import}
     table = handlers()
+    folder = Folder(imports, sum(value.nbytes for value in reader.values.values() if isinstance(value, np.ndarray)))
     for index, item in enumerate(proto.graph.node):
-        _node(reader, table, item, item.name or f"{item.op_type}_{index}", imports)
+        _node(reader, table, item, item.name or f"{item.op_type}_{index}", imports, folder)
     outputs = _outputs(reader, proto)
     inputs = [port for port in reader.ports.values() if port.node in reader.graph.nodes]  # nobody need feed the others
     return Model(graph=reader.graph, inputs=inputs, outputs=outputs, source=title)
@@ -255,14 +254,15 @@ def _array(tensor: onnx.TensorProto) -> Array:
 
 
 def _node(reader: Reader, table: Mapping[str, Handler], item: onnx.NodeProto, name: str,
-          imports: Mapping[str, int]) -> None:
+          imports: Mapping[str, int], folder: Folder) -> None:
     missing = [source for source in item.input if source not in reader.values]
     if missing:
         raise ModelError(name, "input", "values made before it", f"unknown {', '.join(missing)}", "Export again.")
     inputs = [reader.values[source] for source in item.input]
     try:
-        if not any(isinstance(value, Tensor) for value in inputs) and item.op_type not in ("Shape", "DequantizeLinear"):
-            _keep(reader, item, _fold(item, name, inputs, imports))
+        known = [value for value in inputs if not isinstance(value, Tensor)]
+        if len(known) == len(inputs) and item.op_type not in ("Shape", "DequantizeLinear"):
+            _keep(reader, item, folder.fold(item, name, known))
             return
         if item.op_type not in table or item.domain not in ("", "ai.onnx", "com.microsoft"):
             raise ModelError(name, "operator", f"one of {', '.join(sorted(table))}",
@@ -285,22 +285,6 @@ def _keep(reader: Reader, item: onnx.NodeProto, results: Sequence[Value]) -> Non
         reader.values[output] = value
     for output in item.output[len(results):]:
         reader.values.pop(output, None)
-
-
-def _fold(item: onnx.NodeProto, name: str, inputs: Sequence[Value], imports: Mapping[str, int]) -> list[Value]:
-    """A node of constants, evaluated by onnx's reference evaluator."""
-    names = [source for source in item.input if source]
-    graph = onnx.helper.make_graph(
-        [item], "fold", [onnx.helper.make_empty_tensor_value_info(source) for source in dict.fromkeys(names)],
-        [onnx.helper.make_empty_tensor_value_info(output) for output in item.output if output])
-    model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid(*pair) for pair in imports.items()])
-    feeds = {source: value for source, value in zip(item.input, inputs, strict=True) if source}
-    if item.op_type in ("ConstantOfShape", "Expand", "Tile", "Range"):
-        sizes = [value for value in inputs if isinstance(value, np.ndarray) and value.dtype == np.int64]
-        if any(np.prod(np.abs(size.astype(float))) > _CONSTANT_ELEMENTS for size in sizes):
-            raise ModelError(name, "constant", f"at most {_CONSTANT_ELEMENTS} elements", "more", "Check the file.")
-    results = iter(ReferenceEvaluator(model).run(None, feeds))
-    return [np.asarray(next(results)) if output else None for output in item.output]
 
 
 def _outputs(reader: Reader, proto: onnx.ModelProto) -> list[Port]:
