@@ -10,7 +10,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all check bench mutations frameworks verilog area clean
+.PHONY: help demo test test-all check bench mutations models frameworks verilog area clean
 
 help: ## say what the targets do
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -37,6 +37,9 @@ bench: $(READY) ## utilisation of the core, speed and cycles of the whole-networ
 
 mutations: $(READY) ## break the RTL on purpose, and see the tests go red
 	@$(BIN)/python -m tests.mutations
+
+models: $(READY) ## take a trained ONNX and a trained NIR network through integers and RTL, to a report
+	@$(BIN)/python -m examples.trained_models
 
 # sinabs wants nir 1.0.4 at most, whose files the other two no longer write; with the newer one it works.
 frameworks: ## write tests/frameworks again, with snnTorch, sinabs and Norse (and PyTorch) in an environment of their own

@@ -46,7 +46,7 @@ from mapper.scales import (
     units,
     whole_scale,
 )
-from mapper.spiking import agreement, check_order, grid, integer_neuron
+from mapper.spiking import agreement, check_order, grid, integer_neuron, shifted
 
 _OUTPUT_ROOM = 1.25
 """Range of an output beyond the calibration's."""
@@ -143,18 +143,17 @@ class _Quantiser:
         """Steps above 0 that make the least noise in the layers that read this one, for narrow states."""
         if self.options.levels is not None:
             return min(top, self.options.levels)
-        readers = [(reader, branch) for reader, branch in self.consumers[layer.name]
-                   if reader.kind == "sum" and reader.neuron is None]
+        readers = [(reader, branch) for reader, branch in self.consumers[layer.name] if reader.kind == "sum"]
         if self.config.state_bits > 16 or not readers:
             return top
         x = self.floats[layer.name]
         reach, power = max(float(np.abs(x).max()), 1e-30), float(np.mean(x**2))
+        read = [(branch, *self._held(reader)) for reader, branch in readers]
 
         def noise(levels: int) -> float:
             step, total = reach / levels, 0.0
-            for reader, branch in readers:
-                sums = self.floats[reader.name]
-                most = float(np.abs(sums).max()) * self.options.headroom
+            for branch, sums, held in read:
+                most = held * self.options.headroom
                 quantum = max(float(np.abs(branch.weights).max()) / MAX_WEIGHT, most / (self.limit * step))
                 terms = branch.weights[0].size
                 rounding = quantum**2 * power * terms if np.unique(np.abs(branch.weights)).size > 2 else 0.0
@@ -163,6 +162,14 @@ class _Quantiser:
             return total
 
         return min((levels for levels in (255, 191, 127, 95, 63, 47, 31) if levels <= top), key=noise, default=top)
+
+    def _held(self, layer: FloatLayer) -> tuple[Floats, float]:
+        """What a layer sums on the calibration, and the largest magnitude that its state holds."""
+        if layer.neuron is None:
+            return (values := self.floats[layer.name]), float(np.abs(values).max())
+        sums = sum_branches(layer, {branch.source: self.floats[branch.source] for branch in layer.branches})
+        potentials = spike(layer.neuron, sums + layer.bias[:, None, None], self.timesteps)[1]
+        return sums, float(np.abs(potentials - shifted(layer.neuron)[0][:, None, None]).max())
 
     def _scale(self, layer: FloatLayer, values: Floats, nonnegative: bool) -> Scale:
         """The scale of a map that the file does not quantise."""

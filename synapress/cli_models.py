@@ -134,7 +134,7 @@ def report_model(
             status.update("frames")
             frames = _read(inputs)
             simulated = simulate(compiled, frames, cycles=cycles)
-            classes = None if labels is None else _labels(labels, simulated.frames)
+            classes = None if labels is None else _labels(labels, simulated.sequences or simulated.frames)
             status.update("float model")
             wanted = None if model is None else float_outputs(load(model), frames)
             accuracy = report.accuracies(simulated, classes, wanted)
@@ -160,5 +160,5 @@ def _labels(path: Path, frames: int) -> Any:
     classes = _read(path)
     if not isinstance(classes, np.ndarray) or not np.issubdtype(classes.dtype, np.integer) or classes.size != frames:
         what = f"{classes.size} of {classes.dtype}" if isinstance(classes, np.ndarray) else "several arrays"
-        raise ConfigError(f"--labels {path}: needs {frames} integers, one per frame; given: {what}")
+        raise ConfigError(f"--labels {path}: needs {frames} integers, one per frame or sequence; given: {what}")
     return classes

@@ -68,13 +68,16 @@ def accuracies(simulated: Simulated, labels: npt.ArrayLike | None = None, refere
     """How well the integers do on the frames of a run, by what is measured, for its first output.
 
     Args:
-        labels: classes of the frames: share of the frames whose largest value is at the label.
+        labels: classes of the frames: share of the frames whose largest value is at the label. Of a model with
+            neurons classes of the sequences, and its values are summed over the timesteps.
         reference: what the float model makes of them (`synapress.models.float_outputs`).
     """
     name, scores = next(iter(simulated.outputs.items()))
 
     def classes(array: npt.NDArray[Any]) -> npt.NDArray[np.intp]:
-        return np.asarray(array).reshape(simulated.frames, -1).argmax(axis=1)
+        frames = np.asarray(array).reshape(simulated.frames, -1)
+        samples = simulated.sequences or simulated.frames
+        return frames.reshape(samples, -1, frames.shape[1]).sum(axis=1).argmax(axis=1)
 
     found = {}
     if labels is not None:
