@@ -28,10 +28,11 @@ from mapper.footprint import (
     real_connectivity,
 )
 from mapper.fragments import CutProgram, plan_alone
-from mapper.image import CATEGORIES, write_image
+from mapper.image import write_image
 from mapper.lower import lower
 from mapper.network import Network
 from mapper.pack import available, needs, pack
+from mapper.schemas import CATEGORIES
 from synapress.tables import Sheet
 
 IMAGE_PARTS = {

@@ -26,7 +26,7 @@ class MappedNetwork:
     placement: Placement
     images: MeshImage
     fill: dict[Core, dict[str, int]]
-    """Words by core and category, see `mapper.image.CATEGORIES`."""
+    """Words by core and category, see `mapper.schemas.CATEGORIES`."""
     loads: dict[Link, int]
     """Estimated events per frame by link, see `mapper.routes.link_loads`."""
 
