@@ -250,13 +250,15 @@ class _Quantiser:
         reach = np.abs(sums).max(axis=(0, 2, 3)) * self.options.headroom
         worst = np.sum([np.abs(product).sum(axis=1) * max(-self.scales[b.source].low, self.scales[b.source].high)
                         for product, b in zip(products, layer.branches, strict=True)], axis=0)
-        given = layer.weight_scale is not None and layer.quantise is not None and len(layer.branches) == 1
+        given = layer.weight_scale is not None and layer.quantise is not None and len(set(steps)) == 1
         if given:
             assert layer.weight_scale is not None
             unit = layer.weight_scale * steps[0]
         else:
             exact = layer.quantise is not None and self.config.state_bits > 16
             unit = units(products, reach, layer.bias, self.limit, worst, MAX_SPLIT if exact else MAX_WEIGHT)
+            halves = exact & (np.abs(layer.bias / unit % 1 - 0.5) < 1e-6)  # a bias that makes a floor is exact as well
+            unit = np.where(halves, unit / 2, unit)
         for _ in range(_FITS):
             counts = self._counts(layer, unit, products, worst)
             weights, states, bias = self._integers(layer, steps, unit, sums, counts is not None)

@@ -12,6 +12,7 @@ from mapper.errors import ModelError
 from mapper.frontend import graph as g
 from mapper.frontend.graph import FloatGraph, Floats, Pair, Shape
 from mapper.frontend.layers import FloatBranch, FloatLayer, FloatLayers, Part, Value
+from mapper.frontend.resample import denominator
 from mapper.frontend.runs import STEPS, Run, axis_runs, extended_run, modes, tap_matrix
 
 _EDGE_COST = 50
@@ -177,8 +178,7 @@ class _Fuser:
         for (x, y), shape, weights, stride, padding, dilation, upsample in regions:
             branches = [self.branch(value, part, weights, groups=groups, stride=stride, padding=padding,
                                     dilation=dilation, upsample=upsample) for part in value.parts]
-            layer = self.new(node.name, "sum", shape, branches, bias.copy(),
-                             weight_scale=weight_scale if len(branches) == 1 else None)
+            layer = self.new(node.name, "sum", shape, branches, bias.copy(), weight_scale=weight_scale)
             parts.append(Part(layer=layer.name, first=0, count=shape[0], x=x, y=y))
         return Value(shape=node.shape, parts=tuple(parts), exclusive=True)
 
@@ -361,6 +361,12 @@ class _Fuser:
         if isinstance(node, g.Quantise):
             if layer.kind == "max" and layer.before is not None and layer.before.quantise is None:
                 return False
+            if node.down:
+                if layer.kind != "sum" or layer.activation is not None:
+                    return False
+                parts = denominator(np.concatenate([branch.weights.reshape(-1) for branch in layer.branches]))
+                layer.bias = layer.bias - (parts - 1) / (2 * parts) * node.scale  # floor(n / m), to the nearest
+                node = replace(node, down=False)
             layer.quantise = node
             return True
         if isinstance(node, g.Activation):

@@ -46,7 +46,7 @@ class FloatLayer:
     quantise: g.Quantise | None = None
     """The file's own quantisation of the result."""
     weight_scale: Floats | None = None
-    """(D): the weights of the only branch are whole multiples of it."""
+    """(D): the weights of all branches are whole multiples of it."""
     before: "FloatLayer | None" = None
     """Of a maximum: the layer that only it reads, if there is one."""
 
