@@ -178,7 +178,8 @@ class _Fuser:
         for (x, y), shape, weights, stride, padding, dilation, upsample in regions:
             branches = [self.branch(value, part, weights, groups=groups, stride=stride, padding=padding,
                                     dilation=dilation, upsample=upsample) for part in value.parts]
-            layer = self.new(node.name, "sum", shape, branches, bias.copy(), weight_scale=weight_scale)
+            layer = self.new(node.name, "sum", shape, branches, bias.copy(), weight_scale=weight_scale,
+                             group=node.name if len(regions) > 1 else "")
             parts.append(Part(layer=layer.name, first=0, count=shape[0], x=x, y=y))
         return Value(shape=node.shape, parts=tuple(parts), exclusive=True)
 
@@ -342,7 +343,8 @@ class _Fuser:
                 continue
             if not (mutable and self.absorb(layer, node, rows)):
                 alone = Value(shape=(part.count, *layer.shape[1:]), parts=(replace(part, c=0, x=0, y=0),))
-                layer = self.new(node.name, "sum", alone.shape, self.identity(alone))
+                layer = self.new(node.name, "sum", alone.shape, self.identity(alone),
+                                 group=node.name if len(value.parts) > 1 else "")
                 if not self.absorb(layer, node, rows):
                     raise AssertionError(f"an empty layer takes any element-wise node, not {node}")
             parts.append(replace(part, layer=layer.name, first=0))
