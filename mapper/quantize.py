@@ -24,6 +24,8 @@ from mapper.frontend.layers import (
     FloatLayer,
     FloatLayers,
     evaluate_layer,
+    gathers,
+    largest_sums,
     max_branch,
     run_layers,
     sum_branches,
@@ -82,18 +84,6 @@ def quantise(
     return _Quantiser(layers, arrays, config, options, timesteps).run()
 
 
-def _gathers(layer: FloatLayer) -> bool:
-    """Whether each value of a layer is a value of one of its sources, or 0."""
-    if layer.kind != "sum" or layer.activation is not None or layer.bias.any():
-        return False
-    ones = np.zeros(layer.shape[0])
-    for branch in layer.branches:
-        if branch.weights.shape[2:] != (1, 1) or not np.isin(branch.weights, (0, 1)).all():
-            return False
-        ones += branch.weights.sum(axis=(1, 2, 3))
-    return bool((ones == 1).all())
-
-
 class _Quantiser:
     def __init__(self, layers: FloatLayers, calibration: dict[str, Floats], config: CoreConfig, options: Options,
                  timesteps: int | None):
@@ -102,6 +92,8 @@ class _Quantiser:
         self.floats = run_layers(layers, calibration, self.timesteps)
         self.network = Network(layers.name)
         self.scales: dict[str, Scale] = {}
+        self.grouped: dict[str, Scale] = {}
+        """By group of layers, once one of them has its scale."""
         self.values: dict[str, Integers] = {}
         self.report: list[LayerReport] = []
         self.measured: dict[str, tuple[int, int]] = {}
@@ -133,11 +125,14 @@ class _Quantiser:
         while todo:  # what only copies a map keeps its scale, so what reads the copies needs it as well
             readers = [layer for layer, _ in self.consumers[todo.pop()]]
             kinds |= {layer.kind for layer in readers}
-            copies = {layer.name for layer in readers if layer.quantise is None and _gathers(layer)} - seen
+            copies = {layer.name for layer in readers if layer.quantise is None and self._gathers(layer)} - seen
             seen |= copies
             todo += copies
         eight = "max" in kinds or ("product" in kinds and self.config.state_bits <= 16)
         return eight, (1 << (self.config.value_bits - 1)) - 1
+
+    def _gathers(self, layer: FloatLayer) -> bool:
+        return gathers(layer, {branch.source: self.layers.layers[branch.source].shape for branch in layer.branches})
 
     def _levels(self, layer: FloatLayer, top: int) -> int:
         """Steps above 0 that make the least noise in the layers that read this one, for narrow states."""
@@ -173,8 +168,13 @@ class _Quantiser:
 
     def _scale(self, layer: FloatLayer, values: Floats, nonnegative: bool) -> Scale:
         """The scale of a map that the file does not quantise."""
-        eight, top = self._limits(layer.name)
-        levels = self._levels(layer, top)
+        parts = [part for part in self.layers.layers.values() if part.group and part.group == layer.group] or [layer]
+        if len(parts) > 1:  # a part alone sees few values, and copies of parts with different scales are not exact
+            values = np.concatenate([self.floats[part.name].reshape(-1) for part in parts])
+            nonnegative = all(self._nonnegative(part) for part in parts)
+        limits = [self._limits(part.name) for part in parts]
+        eight, top = any(limit[0] for limit in limits), min(limit[1] for limit in limits)
+        levels = min(self._levels(part, top) for part in parts)
         bits = self.config.value_bits
         if layer.name in self.output_layers:  # few values, which nothing averages: leave room instead of clipping
             low, high = (end * _OUTPUT_ROOM for end in activation_range(values, "max", 100.0, levels))
@@ -199,7 +199,7 @@ class _Quantiser:
     def _copied(self, layer: FloatLayer) -> Scale | None:
         """The scale of a layer that only gathers values of one scale, which it keeps exactly."""
         scales = [self.scales[branch.source] for branch in layer.branches]
-        if not _gathers(layer) or len({scale.step for scale in scales}) > 1:
+        if not self._gathers(layer) or len({scale.step for scale in scales}) > 1:
             return None
         low, high = min(scale.low for scale in scales), max(scale.high for scale in scales)
         mode = saturation_of(low, high, self.config.value_bits)
@@ -255,15 +255,18 @@ class _Quantiser:
         products = [branch.weights.reshape(depth, -1) * step
                     for branch, step in zip(layer.branches, steps, strict=True)]
         reach = np.abs(sums).max(axis=(0, 2, 3)) * self.options.headroom
-        worst = np.sum([np.abs(product).sum(axis=1) * max(-self.scales[b.source].low, self.scales[b.source].high)
-                        for product, b in zip(products, layer.branches, strict=True)], axis=0)
-        given = layer.weight_scale is not None and layer.quantise is not None and len(layer.branches) == 1
+        worst = largest_sums(
+            layer, {source: self.scales[source].step * max(-self.scales[source].low, self.scales[source].high)
+                    for source in real}, {source: self.layers.layers[source].shape for source in real})
+        given = layer.weight_scale is not None and layer.quantise is not None and len(set(steps)) == 1
         if given:
             assert layer.weight_scale is not None
             unit = layer.weight_scale * steps[0]
         else:
             exact = layer.quantise is not None and self.config.state_bits > 16
             unit = units(products, reach, layer.bias, self.limit, worst, MAX_SPLIT if exact else MAX_WEIGHT)
+            halves = exact & (np.abs(layer.bias / unit % 1 - 0.5) < 1e-6)  # a bias that makes a floor is exact as well
+            unit = np.where(halves, unit / 2, unit)
         for _ in range(_FITS):
             counts = self._counts(layer, unit, products, worst)
             weights, states, bias = self._integers(layer, steps, unit, sums, counts is not None)
@@ -345,11 +348,13 @@ class _Quantiser:
     def _evaluate(self, layer: FloatLayer, add: Callable[..., str], states: Integers, bias: Floats, unit: Floats,
                   weight: int, counts: Scale | None = None) -> None:
         """Choose the scale of a result, add the layer by `add`, and keep its integers on the calibration."""
-        given = self._given(layer) or self._copied(layer) or counts
+        given = self._given(layer) or self._copied(layer) or counts or self.grouped.get(layer.group)
         scale = given or self._scale(layer, self.floats[layer.name], self._nonnegative(layer))
         parameters, scale, offsets, values = evaluation(
             layer.activation, scale, given is not None, states=states, bias=bias, unit=unit, config=self.config)
         add(bias=offsets, **parameters)
+        if layer.group and layer.quantise is None:
+            self.grouped[layer.group] = scale
         self._keep(layer, scale, values, (int(states.min()), int(states.max())), weight)
 
     def _branches(self, branch: FloatBranch, weights: Integers, size: tuple[int, int]) -> list[Branch]:
