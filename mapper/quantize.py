@@ -16,6 +16,7 @@ import numpy.typing as npt
 from golden.config import CoreConfig
 from golden.words import Saturation
 from mapper.activations import NONNEGATIVE, evaluation
+from mapper.divide import divide
 from mapper.errors import ModelError
 from mapper.frontend import graph as g
 from mapper.frontend.graph import Floats
@@ -24,6 +25,7 @@ from mapper.frontend.layers import (
     FloatLayer,
     FloatLayers,
     evaluate_layer,
+    factor,
     gathers,
     largest_sums,
     max_branch,
@@ -53,14 +55,16 @@ from mapper.spiking import agreement, check_order, grid, integer_neuron, shifted
 _OUTPUT_ROOM = 1.25
 """Range of an output beyond the calibration's."""
 _FITS = 8
-"""So often units are enlarged at most until the corrected bias fits the states."""
+"""So often units are enlarged at most until sums and corrected bias fit the states."""
+_COARSE = 8
+"""Weights of fewer levels are no longer rounded to fewer: such sums are refused."""
 
 
 def quantise(
     layers: FloatLayers, calibration: Mapping[str, npt.ArrayLike], config: CoreConfig, options: Options | None = None,
     *, timesteps: int | None = None,
 ) -> Quantised:
-    """Make integers of float layers.
+    """Make integers of float layers, in more steps where the hardware needs them (`mapper.divide`).
 
     Args:
         calibration: by input, maps (N, D, W, H) like those to come.
@@ -81,7 +85,7 @@ def quantise(
                              arrays[name].shape if name in arrays else "none", "Give a few dozen typical inputs.")
         if not np.isfinite(arrays[name]).all():
             raise ModelError(name, "calibration", "finite numbers", "NaN or infinite", "Check the calibration data.")
-    return _Quantiser(layers, arrays, config, options, timesteps).run()
+    return _Quantiser(divide(layers, config), arrays, config, options, timesteps).run()
 
 
 class _Quantiser:
@@ -271,9 +275,13 @@ class _Quantiser:
             counts = self._counts(layer, unit, products, worst)
             weights, states, bias = self._integers(layer, steps, unit, sums, counts is not None)
             over = np.abs(bias) / self.limit
-            if (over <= 1).all() or given:
+            largest = np.max([np.abs(integers).max(axis=(1, 2, 3)) for integers in weights], axis=0)
+            wide = np.where(largest >= _COARSE, np.abs(states).max(axis=(0, 2, 3)) / self.limit, 0)
+            if (np.maximum(over, wide) <= 1).all() or given:
                 break
-            unit = np.where(over > 1, unit * over * BIAS_ROOM, unit)  # rounding and correction moved it past the limit
+            # Rounding and correction moved the bias past the limit, or the noise of the layers before the sums.
+            unit = np.where(np.maximum(over, wide) > 1, unit * np.maximum(over, wide) * BIAS_ROOM, unit)
+        self._check_states(layer, int(states.min()), int(states.max()))
         if (over > 1).any():
             raise ModelError(layer.name, "bias", f"at most {self.limit}", float(np.abs(bias).max()),
                              "Use a configuration with 32-bit states.")
@@ -291,7 +299,6 @@ class _Quantiser:
         weights = [np.rint(branch.weights * step / unit[:, None, None, None]).astype(np.int64)
                    for branch, step in zip(layer.branches, steps, strict=True)]
         states = np.broadcast_to(self._states(layer, weights), sums.shape)
-        self._check_states(layer, int(states.min()), int(states.max()))
         bias = layer.bias / unit
         if self.options.bias_correction and layer.quantise is None and not counts:
             bias = bias + np.mean(sums / unit[:, None, None] - states, axis=(0, 2, 3))
@@ -343,7 +350,7 @@ class _Quantiser:
     def _check_states(self, layer: FloatLayer, low: int, high: int) -> None:
         if low < -self.limit - 1 or high > self.limit:
             raise ModelError(layer.name, "sums", f"states of [{low}, {high}]", f"{self.config.state_bits} bits",
-                             "Use a configuration with 32-bit states, fewer activation levels, or smaller windows.")
+                             "Use a configuration with 32-bit states, or fewer activation levels (Options.levels).")
 
     def _evaluate(self, layer: FloatLayer, add: Callable[..., str], states: Integers, bias: Floats, unit: Floats,
                   weight: int, counts: Scale | None = None) -> None:
@@ -421,4 +428,6 @@ class _Quantiser:
         first, second = (branch.source for branch in layer.branches)
         unit = np.full(layer.shape[0], self.scales[first].step * self.scales[second].step)
         add = partial(self.network.multiply, layer.name, first, second)
-        self._evaluate(layer, add, self.values[first] * self.values[second], np.zeros(layer.shape[0]), unit, 1)
+        products = factor(layer.branches[0], self.values[first], layer.shape[1:]) * factor(
+            layer.branches[1], self.values[second], layer.shape[1:])
+        self._evaluate(layer, add, products, np.zeros(layer.shape[0]), unit, 1)

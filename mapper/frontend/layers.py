@@ -6,8 +6,10 @@ rows (borders that need other weights than the inside), or as part of a layer's 
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from mapper.frontend import graph as g
 from mapper.frontend.graph import Floats, Pair, Shape
@@ -38,7 +40,7 @@ class FloatLayer:
     """input, sum, max or product."""
     shape: Shape
     branches: list[FloatBranch] = field(default_factory=list)
-    """Of `product` the two factors, as branches of ones."""
+    """Of `product` the two factors, as branches of ones; one of them may be (D, 1, 1), or `upsample`."""
     bias: Floats = field(default_factory=lambda: np.zeros(1))
     activation: g.Activation | None = None
     neuron: g.Spiking | None = None
@@ -120,8 +122,7 @@ def gathers(layer: FloatLayer, shapes: Mapping[str, Shape]) -> bool:
     """Whether each value of a layer is a value of one of its sources, whose shapes are `shapes`, or 0."""
     if layer.kind != "sum" or layer.activation is not None or layer.bias.any():
         return False
-    if any(branch.weights.shape[2:] != (1, 1) or not np.isin(branch.weights, (0, 1)).all()
-           for branch in layer.branches):
+    if any(not np.isin(branch.weights, (0, 1)).all() for branch in layer.branches):
         return False
     ones = np.sum([branch.weights.sum(axis=(1, 2, 3)) for branch in layer.branches], axis=0)
     return bool((ones == 1).all()) or bool(
@@ -145,12 +146,20 @@ def max_branch(branch: FloatBranch, x: Floats, size: Pair) -> Floats:
     return result
 
 
+def factor(branch: FloatBranch, x: npt.NDArray[Any], size: Pair) -> npt.NDArray[Any]:
+    """A factor of a product: with `upsample`, each of its positions meets a square of the other's."""
+    if branch.upsample == 1:
+        return x
+    return x.repeat(branch.upsample, axis=2).repeat(branch.upsample, axis=3)[:, :, :size[0], :size[1]]
+
+
 def evaluate_layer(layer: FloatLayer, values: Mapping[str, Floats], timesteps: int | None = None) -> Floats:
     """A layer's float map of its sources' maps; rounded where the file quantises it. `timesteps`: see `run_layers`."""
     if layer.kind == "max":
         result = max_branch(layer.branches[0], values[layer.branches[0].source], layer.shape[1:])
     elif layer.kind == "product":
-        result = values[layer.branches[0].source] * values[layer.branches[1].source]
+        first, second = (factor(branch, values[branch.source], layer.shape[1:]) for branch in layer.branches)
+        result = first * second
     else:
         result = sum_branches(layer, values) + np.reshape(layer.bias, (-1, 1, 1))
     result = result if layer.activation is None else activate(layer.activation, result)
