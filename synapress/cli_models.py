@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 
 from golden.errors import ConfigError
-from synapress.options import mesh_size
+from synapress.options import check_output, mesh_size
 from synapress.tables import show
 
 
@@ -91,6 +91,7 @@ def simulate_model(
     from synapress.models import simulate
     from synapress.report import work_sheet
 
+    check_output(output, ".npz", inputs=inputs)
     result = simulate(open_compiled(folder), _read(inputs), engine=engine.value, cycles=cycles)
     show([work_sheet(result)])
     for name, total in (result.counters or {}).items():
@@ -127,6 +128,7 @@ def report_model(
         raise ConfigError("--labels and --model are about the frames of --inputs: give them, too")
     if area and output is None:
         raise ConfigError("--area is a section of the page: give --output, too")
+    check_output(output, ".html", ".htm")
     compiled = open_compiled(folder)
     simulated, accuracy = None, {}
     with Console(stderr=True).status("") as status:

@@ -16,7 +16,7 @@ from mapper.fragments import Core
 from synapress import footprint as footprints
 from synapress import mapping
 from synapress.networks import SOURCES, open_network
-from synapress.options import Config, mesh_size
+from synapress.options import Config, check_output, mesh_size
 from synapress.tables import show
 
 Source = Annotated[str, typer.Argument(metavar="NETWORK|FILE", help=f"{SOURCES}.")]
@@ -36,8 +36,7 @@ def _steps() -> Iterator[Callable[[str], None]]:
 
 def _check_figures(paths: list[Path] | None) -> list[Path]:
     for path in paths or []:
-        if path.suffix not in (".png", ".svg"):
-            raise ConfigError(f"--figure {path}: the suffix must be .png or .svg")
+        check_output(path, ".png", ".svg", option="--figure")
     return paths or []
 
 
