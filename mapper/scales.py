@@ -153,7 +153,10 @@ def requantisation(
     """
     exponent = np.floor(np.log2(ratio)).astype(np.int64)
     shift = np.clip(multiplier_bits - 1 - exponent, 0, (1 << shift_bits) - 1)
-    multiplier = np.rint(ratio * 2.0**shift).astype(np.int64)
+    scaled = np.rint(ratio * 2.0**shift)
+    if not (scaled < 2.0**62).all():  # nor is NaN; a cast would make some other number of it
+        raise OverflowError(f"ratio {ratio.max():.3g} exceeds the multiplier")
+    multiplier = scaled.astype(np.int64)
     over = multiplier >> multiplier_bits > 0
     shift, multiplier = shift - over, np.where(over, multiplier >> 1, multiplier)
     if (shift < 0).any() or (multiplier >> multiplier_bits > 0).any():

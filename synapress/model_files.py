@@ -3,7 +3,6 @@
 import dataclasses
 import hashlib
 import json
-import shutil
 import zipfile
 from dataclasses import dataclass
 from math import prod
@@ -17,6 +16,7 @@ from golden.program import Edge, Population, Program
 from mapper import Image, MeshImage
 from mapper.frontend.layers import Value
 from mapper.frontend.tensor import Port
+from mapper.image import FILES
 from mapper.manifest import Manifest, Natural, Place, Positive, Shape, read_manifest
 from mapper.quantised import LayerReport
 from mapper.scales import Scale
@@ -78,12 +78,17 @@ class _Content:
 
 
 def save_compiled(compiled: Compiled, directory: str | Path) -> None:
-    """Write `image/` (one core's, or a mesh's), `program.npz`, `model.json` and `report.json` into a folder."""
+    """Write `image/` (one core's, or a mesh's), `program.npz`, `model.json` and `report.json` into a folder.
+
+    Images of a model that this folder had before are removed; nothing else is.
+
+    Raises:
+        ImageError: there is a file in the folder's place, or a model.json that is not ours.
+    """
     path = Path(directory)
     if path.exists() and not path.is_dir():
         raise ImageError(f"'{path}' is a file; a compiled model needs a folder")
-    if (path / "model.json").is_file():  # of a model before, perhaps on other cores
-        shutil.rmtree(path / "image", ignore_errors=True)
+    _remove_images(path)
     compiled.image.save(path / "image")
     arrays: dict[str, Any] = {}
     lowered = compiled.lowered
@@ -105,9 +110,27 @@ def save_compiled(compiled: Compiled, directory: str | Path) -> None:
     (path / "checksums.json").write_text(json.dumps(_checksums(path), indent=1) + "\n")
 
 
+def _remove_images(path: Path) -> None:
+    """Remove the images of a model before, perhaps on other cores, by its list of files."""
+    if not (path / "model.json").exists():
+        return
+    read_manifest(path / "model.json", "compiled model", FORMAT, VERSION)
+    try:
+        listed = json.loads((path / "checksums.json").read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return
+    for name in listed if isinstance(listed, dict) else ():
+        file = path / name
+        if name.startswith("image/") and ".." not in Path(name).parts and file.is_file():
+            file.unlink()
+            if file.parent != path / "image" and not any(file.parent.iterdir()):
+                file.parent.rmdir()
+
+
 def _checksums(path: Path) -> dict[str, str]:
     """Of every file that a model consists of."""
-    files = [path / "model.json", path / "program.npz", *sorted((path / "image").rglob("*"))]
+    images = [file for file in sorted((path / "image").rglob("*")) if file.name in (*FILES, "mesh.json")]
+    files = [path / "model.json", path / "program.npz", *images]
     return {str(file.relative_to(path).as_posix()): hashlib.sha256(file.read_bytes()).hexdigest()
             for file in files if file.is_file()}
 

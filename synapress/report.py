@@ -35,7 +35,7 @@ def html(compiled: Compiled, *, simulated: Simulated | None = None, accuracy: Ma
         progress: called with what is being done.
     """
     progress("memory")
-    memory = footprint.account_program(compiled.lowered, compiled.config, progress=progress)
+    memory = footprint.account(compiled.lowered, compiled.config, images=compiled.images, progress=progress)
     sections = [_network(compiled), quantisation_section(compiled), _memory(memory)]
     progress("mapping")
     sections.append(_mapping(compiled))

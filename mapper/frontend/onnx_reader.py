@@ -189,7 +189,8 @@ def read_onnx(
     try:
         onnx.checker.check_model(proto)
     except Exception as error:  # onnx raises many kinds for damaged models, none of its own for some
-        raise ModelError(title, "ONNX checker", "a valid model", str(error).strip()[:400],
+        where = title if isinstance(source, onnx.ModelProto) else str(source)
+        raise ModelError(where, "ONNX checker", "a valid model", str(error).strip()[:400],
                          "Export the model again; the checker of the onnx package tells more.") from error
     _static_inputs(proto, known)
     return _read(proto, title, known, batch)

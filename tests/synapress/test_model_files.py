@@ -85,3 +85,18 @@ def test_arrays_that_are_not_the_programs_are_refused(folder: Path) -> None:
         write(folder, text)
         with pytest.raises(ImageError, match=r"model.json', field 'program': needs "):
             open_compiled(folder)
+
+
+def test_nothing_of_the_user_is_overwritten_or_removed(folder: Path) -> None:
+    made = open_compiled(folder)
+    (folder / "image/notes.txt").write_text("mine")
+    for _ in range(2):
+        save_compiled(made, folder)
+    assert (folder / "image/notes.txt").read_text() == "mine" and open_compiled(folder).images
+    other = folder.parent / "other"
+    (other / "image").mkdir(parents=True)
+    (other / "image/photo.png").write_bytes(b"mine")
+    (other / "model.json").write_text('{"mine": 1}')
+    with pytest.raises(ImageError, match=r"'model.json' is not synapress-model version 1"):
+        save_compiled(made, other)
+    assert (other / "model.json").read_text() == '{"mine": 1}' and (other / "image/photo.png").exists()
