@@ -295,8 +295,7 @@ def simulate(
     integers = {node: compiled.scales[node].integers(values) for node, values in real.items()}
     if spiking:
         timesteps = sequences[1] if sequences else len(next(iter(integers.values())))
-        maps: Maps = {name: result.outputs for name, result in run_timesteps(
-            compiled.program, integers, timesteps, compiled.config).items()}
+        maps: Maps = dict(run_timesteps(compiled.program, integers, timesteps, compiled.config))
     else:
         maps = {name: result.outputs for name, result in network.run(
             compiled.program, integers, compiled.config).items()}

@@ -120,7 +120,7 @@ def _rate(name: str, key: str, read: Callable[[str], Floats], options: Neurons) 
     if (tau <= 0).any():
         raise ModelError(name, key, "positive time constants", float(tau.min()), "Check the file.")
     rate = options.dt / tau if options.method == "euler" else -np.expm1(-options.dt / tau)
-    if (rate > 1 + 1e-9).any():
+    if (rate > 1 + 1e-6).any():
         raise ModelError(name, key, f"dt/{key} of at most 1", f"{options.dt:.6g} / {float(tau.min()):.6g}",
                          "Give neurons with the dt of the training (files of snnTorch: 1e-4, of Norse: 1e-6), or "
                          "method='exact'.")

@@ -160,10 +160,13 @@ def multiply(reader: Reader, call: Call) -> Tensor:
 
 
 def divide(reader: Reader, call: Call) -> Tensor:
-    divisor = call.constant(1)
+    divisor = np.asarray(call.constant(1))
+    if divisor.dtype.kind in "iu":  # the operands have one type
+        call.refuse("type", "floats", f"a division of {divisor.dtype} numbers, which drops fractions",
+                    "Divide floats, or quantise with QuantizeLinear.")
     if not np.all(divisor):
         call.refuse("divisor", "numbers other than 0", "a 0", "Check the model.")
-    inverse = replace(call, inputs=[call.tensor(), 1 / np.asarray(divisor, np.float64)])
+    inverse = replace(call, inputs=[call.tensor(), 1 / divisor.astype(np.float64)])
     return multiply(reader, inverse)
 
 

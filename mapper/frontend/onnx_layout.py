@@ -208,9 +208,9 @@ def gather(reader: Reader, call: Call) -> Tensor:
     tensor = call.tensor()
     dim = int(call.attributes.get("axis", 0)) % len(tensor.dims)
     indices = np.asarray(call.constant(1))
-    if indices.ndim > 1:
-        call.refuse("indices", "a list of indices", indices.shape, "Split it into several nodes.")
     result = _gather(reader, call, tensor, dim, indices.reshape(-1).astype(int) % tensor.dims[dim])
+    if indices.ndim > 1:
+        return _reshaped(reader, call, result, [*tensor.dims[:dim], *indices.shape, *tensor.dims[dim + 1:]])
     if indices.ndim:
         return result
     keep = [i for i in range(len(result.dims)) if i != dim]
