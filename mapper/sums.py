@@ -4,7 +4,8 @@ The bias needs no room in the states: it is not accumulated, but added as the po
 state_bits + 2 bits (`rtl.requantise`: `biased` and, with the threshold, `rest`; `golden.neuron.evaluate`, `spike`).
 State and bias have state_bits bits each, so their sum has one more, a product a · b + bias two more; less a threshold
 of state_bits + 1 bits it has two more. So nothing wraps there, and the proof is about what the edges add alone. It
-takes each source at the ends of its range, also an input: frames beyond an input's range are refused (`golden.frames`).
+takes each source at the ends of its range, also an input: frames beyond an input's range are refused
+(`golden.frames`).
 """
 
 from collections.abc import Mapping

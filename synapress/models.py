@@ -25,6 +25,7 @@ from mapper import Image, MeshImage, build_image, compile_mesh, legalise, lower
 from mapper.errors import ModelError, RuleError
 from mapper.frontend import reference
 from mapper.frontend.fuse import fuse
+from mapper.frontend.graph import Spiking
 from mapper.frontend.layers import FloatLayers, Value, assemble
 from mapper.frontend.model import Model
 from mapper.frontend.neurons import Neurons
@@ -110,6 +111,8 @@ class Simulated:
     """Integers (N, D, W, H) of every population (engine `fast`) or of the outputs."""
     counters: dict[str, int] | None = None
     """Of the golden cores, or the RTL."""
+    sequences: int | None = None
+    """Of a model with neurons: so many sequences of timesteps, which are the frames."""
 
     @property
     def frames(self) -> int:
@@ -197,8 +200,11 @@ def _numbers(given: npt.ArrayLike, what: str) -> npt.NDArray[Any]:
 
 def float_outputs(model: Model, inputs: npt.ArrayLike | Mapping[str, npt.ArrayLike]) -> Maps:
     """What the float model makes of frames, by output name, in the layout of the file; arguments as for `simulate`."""
-    found = reference.run(model.graph, _arrays(model.inputs, inputs, "inputs")[0])
-    return {port.name: port.from_maps(found[port.node]) for port in model.outputs}
+    spiking = any(isinstance(node, Spiking) for node in model.graph.nodes.values())
+    maps, sequences = _arrays(model.inputs, inputs, "inputs", spiking)
+    found = reference.run(model.graph, maps, timesteps=sequences[1] if sequences else None)
+    outputs = {port.name: port.from_maps(found[port.node]) for port in model.outputs}
+    return {name: array.reshape(*(sequences or array.shape[:1]), *array.shape[1:]) for name, array in outputs.items()}
 
 
 def finite(value: Any) -> Any:
@@ -312,8 +318,8 @@ def simulate(
     if sequences is not None:
         for found in (outputs, numbers):
             found.update({name: array.reshape(*sequences, *array.shape[1:]) for name, array in found.items()})
-    return Simulated(outputs=outputs, integers=numbers, counts=counts, maps=maps,
-                     counters=counters)
+    return Simulated(outputs=outputs, integers=numbers, counts=counts, maps=maps, counters=counters,
+                     sequences=(sequences[0] if sequences else 1) if spiking else None)
 
 
 def _counts(compiled: Compiled, maps: Maps, cycles: bool) -> dict[str, LayerCount]:

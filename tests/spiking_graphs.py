@@ -92,7 +92,7 @@ def neuron(rng: np.random.Generator, style: str, depth: int, size: tuple[int, ..
         z = decayed - theta > 0
         s["v"] = (1 - z) * decayed + z * reset
         return z
-    return Neuron(nir.LIF(tau=1 / inverse, r=5 * ones, v_leak=leak, v_threshold=theta, v_reset=reset), box)
+    return Neuron(nir.LIF(tau=0.001 / inverse, r=5 * ones, v_leak=leak, v_threshold=theta, v_reset=reset), box)
 
 
 def _conv(x: np.ndarray, node: Any) -> np.ndarray:

@@ -63,7 +63,8 @@ def read_nir(source: str | Path | nir.NIRGraph, *, neurons: Neurons | str | None
                 graph = nir.dict2NIRNode(_completed(hdf2dict(file["node"])))
         except Exception as error:  # h5py and nir raise many kinds for damaged files
             raise ModelError(str(source), "file", "a NIR graph in HDF5", f"{type(error).__name__}: {error}",
-                             "The file is truncated, damaged, or of another version of NIR.") from error
+                             "The file is truncated, damaged, or of another version of NIR; an ONNX file needs another "
+                             "suffix.") from error
     if isinstance(neurons, str) and neurons not in STYLES:
         raise ModelError(title, "neurons", f"one of {', '.join(STYLES)}, or Neurons(...)", neurons,
                          "Choose one of them.")

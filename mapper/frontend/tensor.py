@@ -19,12 +19,29 @@ _ROLES = {0: "", 1: "D", 2: "DW", 3: "DHW"}
 
 
 @dataclass(frozen=True, kw_only=True)
+class Quantisation:
+    """What the 8-bit integers of an array mean: value = scale · (integer - zero_point), integers of low … high."""
+
+    scale: float
+    zero_point: int
+    low: int
+    high: int
+
+    def agrees(self, other: "Quantisation") -> bool:
+        """Whether the same integers mean the same values."""
+        mine, theirs = ((item.zero_point, item.low, item.high) for item in (self, other))
+        return mine == theirs and bool(np.isclose(self.scale, other.scale, rtol=1e-6))
+
+
+@dataclass(frozen=True, kw_only=True)
 class Tensor:
     """An array of a file that is a feature map: the node of the float graph, its dimensions and their labels."""
 
     node: str
     dims: tuple[int, ...]
     labels: Labels
+    integers: Quantisation | None = None
+    """Of an array of 8-bit integers; the map has the real values that they stand for."""
 
     def find(self, axis: str) -> int | None:
         """The dimension that holds an axis."""

@@ -11,6 +11,8 @@ import pytest
 from typer.testing import CliRunner
 
 import synapress
+from examples.digits.data import load_digits
+from examples.spiking_digits.data import TIMESTEPS, sequences
 from golden import dense
 from golden.config import CoreConfig
 from golden.errors import NetworkError
@@ -24,9 +26,11 @@ from mapper.spiking import agreement, integer_neuron
 from synapress.cli import app
 from synapress.model_files import open_compiled, save_compiled
 from synapress.models import Compiled
+from synapress.report import accuracies
 from synapress.spiking import run
 from tests.spiking_graphs import STYLES, graph
 
+DIGITS = Path(__file__).parents[2] / "examples" / "spiking_digits" / "spiking_digits.nir"
 WIDE = dataclasses.replace(CoreConfig(), name="wide", state_bits=32, multiplier_bits=8)
 """32-bit states, and a multiplier that leaves thresholds 17 bits."""
 
@@ -70,6 +74,20 @@ def test_rtl_fires_as_golden_does(style: str, config: CoreConfig | str, seed: in
         np.testing.assert_array_equal(rtl.integers[name], array)
     assert sum(count.events for count in golden.counts.values()) > 100
     assert rtl.counters is not None and rtl.counters["neurons_fired"] > 50
+
+
+def test_trained_digits_keep_their_accuracy() -> None:
+    """A network of snnTorch on the first 20 test digits of each class; its own figure over all 1,000 is 98.6 %."""
+    data = load_digits()
+    chosen = np.concatenate([np.flatnonzero(data.test_labels == digit)[:20] for digit in range(10)])
+    model = synapress.load(DIGITS, neurons="snntorch")
+    made = synapress.compile(model, calibration=sequences(data.train_images[::40]))
+    result = synapress.simulate(made, sequences(data.test_images[chosen]))
+    wanted = synapress.float_outputs(model, sequences(data.test_images[chosen]))
+    assert result.outputs["output"].shape == wanted["output"].shape == (200, TIMESTEPS, 10)
+    found = accuracies(result, data.test_labels[chosen], wanted)
+    assert found["accuracy, float"] > 0.97 and found["accuracy"] > 0.96
+    assert (result.outputs["output"] == wanted["output"]).mean() > 0.95
 
 
 def chain(rng: np.random.Generator, *neurons: Any) -> nir.NIRGraph:
