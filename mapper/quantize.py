@@ -33,7 +33,8 @@ from mapper.frontend.layers import (
     sum_branches,
 )
 from mapper.frontend.reference import convolve, spike
-from mapper.network import Branch, Network
+from mapper.layer import Branch
+from mapper.network import Network
 from mapper.quantised import METHODS, LayerReport, Options, Quantised
 from mapper.scales import (
     BIAS_ROOM,

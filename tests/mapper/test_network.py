@@ -14,7 +14,9 @@ from golden.config import CoreConfig
 from golden.errors import NetworkError
 from golden.neuron import evaluate
 from golden.words import Saturation
-from mapper.network import HELP, Network, mean_scale
+from mapper.layer import HELP
+from mapper.network import Network
+from mapper.tables import mean_scale
 
 
 def ones(*shape):
