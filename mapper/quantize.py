@@ -31,6 +31,7 @@ from mapper.frontend.layers import (
     sum_branches,
 )
 from mapper.frontend.reference import convolve, spike
+from mapper.frontend.tensor import in_blocks
 from mapper.network import Branch, Network
 from mapper.quantised import METHODS, LayerReport, Options, Quantised
 from mapper.scales import (
@@ -54,6 +55,8 @@ _OUTPUT_ROOM = 1.25
 """Range of an output beyond the calibration's."""
 _FITS = 8
 """So often units are enlarged at most until sums and corrected bias fit the states."""
+_USUAL = 2.5
+"""Standard deviations that sums reach at least, if not in few frames of a small map."""
 _COARSE = 8
 """Weights of fewer levels are no longer rounded to fewer: such sums are refused."""
 
@@ -83,7 +86,11 @@ def quantise(
                              arrays[name].shape if name in arrays else "none", "Give a few dozen typical inputs.")
         if not np.isfinite(arrays[name]).all():
             raise ModelError(name, "calibration", "finite numbers", "NaN or infinite", "Check the calibration data.")
-    return _Quantiser(divide(layers, config), arrays, config, options, timesteps).run()
+    divided, blocks = divide(layers, config)
+    arrays |= {name: in_blocks(arrays[name], steps) for name, steps in blocks.items()}
+    made = _Quantiser(divided, arrays, config, options, timesteps).run()
+    made.blocks = blocks
+    return made
 
 
 class _Quantiser:
@@ -239,7 +246,8 @@ class _Quantiser:
             return
         products = [branch.weights.reshape(depth, -1) * step
                     for branch, step in zip(layer.branches, steps, strict=True)]
-        reach = np.abs(sums).max(axis=(0, 2, 3)) * self.options.headroom
+        reach = self.options.headroom * np.maximum(
+            np.abs(sums).max(axis=(0, 2, 3)), np.abs(sums.mean(axis=(0, 2, 3))) + _USUAL * sums.std(axis=(0, 2, 3)))
         worst = np.sum([np.abs(product).sum(axis=1) * max(-self.scales[b.source].low, self.scales[b.source].high)
                         for product, b in zip(products, layer.branches, strict=True)], axis=0)
         given = layer.weight_scale is not None and layer.quantise is not None and len(layer.branches) == 1
