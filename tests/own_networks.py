@@ -146,10 +146,10 @@ class Net:
     def up(self, x: str, mode: str, *, by_size: bool = False) -> str:
         where = {"nearest": {"coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"},
                  "linear": {"coordinate_transformation_mode": "half_pixel"}}[mode]
-        if by_size:
-            depth, *size = self.shape(x)
-            sizes = self.constant(np.array([2, depth, *(2 * n for n in size)]))
-            return self.node("Resize", x, "", "", sizes, mode=mode, **where)
+        if by_size:  # the exporter keeps the number of frames dynamic
+            head = self.node("Slice", self.node("Shape", x), *(self.constant(np.array([i])) for i in (0, 2, 0)))
+            size = self.constant(np.array([2 * size for size in self.shape(x)[1:]]))
+            return self.node("Resize", x, "", "", self.node("Concat", head, size, axis=0), mode=mode, **where)
         return self.node("Resize", x, "", self.constant(np.array([1, 1, 2, 2], np.float32)), mode=mode, **where)
 
     def transposed(self, x: str, result: int, function: str = "relu") -> str:
