@@ -174,7 +174,8 @@ class _Divider:
         source = self.layers[branch.source]
         kernel, size = branch.weights.shape[2:], source.shape[1:]
         whole = layer.shape[1:] == (1, 1) and branch.padding == (0, 0) and kernel == size
-        if not whole and any(value % _WINDOW for value in (*kernel, *branch.stride, *branch.padding)):
+        strides = [branch.stride[i] for i in (0, 1) if layer.shape[1 + i] > 1]
+        if not whole and any(value % _WINDOW for value in (*kernel, *strides, *branch.padding)):
             return branch
         window = (min(_WINDOW, size[0]), min(_WINDOW, size[1])) if whole else (_WINDOW, _WINDOW)
         shape = (source.shape[0], -(-size[0] // _WINDOW), -(-size[1] // _WINDOW))
@@ -187,7 +188,7 @@ class _Divider:
         value = branch.weights[:, :, :1, :1] * (1 if maximum else prod(window))
         rest = replace(
             branch, source=first.name, weights=np.broadcast_to(value, (*value.shape[:2], *taps)).copy(),
-            stride=(1, 1) if whole else (branch.stride[0] // _WINDOW, branch.stride[1] // _WINDOW),
+            stride=(max(1, branch.stride[0] // _WINDOW), max(1, branch.stride[1] // _WINDOW)),
             padding=(branch.padding[0] // _WINDOW, branch.padding[1] // _WINDOW))
         return self.branch(layer, rest, prod(taps))
 

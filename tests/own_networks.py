@@ -231,13 +231,13 @@ def mobilenet_v3(size: int = 224, width: float = 1.0, seed: int = 1) -> onnx.Mod
     return b.model(b.dense(b.act(b.dense(x, b.depth(1024)), "hard_swish"), 1000 if width == 1 else 10))
 
 
-def efficientnet(size: int = 224, width: float = 1.0, seed: int = 1) -> onnx.ModelProto:
-    """EfficientNet-B0: SiLU, and squeezes over maps of half the input's size."""
+def efficientnet(size: int = 224, width: float = 1.0, seed: int = 1, stages: int = 7) -> onnx.ModelProto:
+    """EfficientNet-B0: SiLU, and squeezes over maps of half the input's size; perhaps of its first stages only."""
     b = Net(seed, (3, size, size), width)
     x = b.conv("x", b.depth(32), 3, 2, "silu")
     for factor, channels, count, first, kernel in (
             (1, 16, 1, 1, 3), (6, 24, 2, 2, 3), (6, 40, 2, 2, 5), (6, 80, 3, 2, 3), (6, 112, 3, 1, 5),
-            (6, 192, 4, 2, 5), (6, 320, 1, 1, 3)):
+            (6, 192, 4, 2, 5), (6, 320, 1, 1, 3))[:stages]:
         for number in range(count):
             source, stride = b.shape(x)[0], first if number == 0 else 1
             y = x if factor == 1 else b.conv(x, source * factor, 1, 1, "silu")
