@@ -3,19 +3,21 @@
 Averages over large windows go by windows of at most 8 × 8, one after another: the maps between have a step of their
 own and are rounded once more. Whatever else has a kernel of too many pieces, or a stride beyond the hardware's, reads a
 copy of its source in which blocks of columns and rows lie behind each other as channels (space to depth): exact, as
-is a maximum of maxima. A gate that meets a large map is copied to a smaller map first.
+is a maximum of maxima. A gate that meets a large map is copied to a smaller map first. Inputs come in such blocks from
+the host where they are too large, or strides and kernels would be.
 """
 
 import itertools
 from dataclasses import replace
-from math import prod
+from math import gcd, prod
 
 import numpy as np
 
 from golden.config import CoreConfig
 from golden.words import Saturation
-from mapper.frontend.graph import Floats, Pair, Shape
+from mapper.frontend.graph import Pair, Shape
 from mapper.frontend.layers import FloatBranch, FloatLayer, FloatLayers
+from mapper.frontend.runs import STEPS
 
 _WINDOW = 8
 """The largest stride that the hardware has."""
@@ -23,28 +25,28 @@ _FEW_PIECES = 4
 """So few pieces of a kernel are aimed at."""
 
 
-def divide(layers: FloatLayers, config: CoreConfig) -> FloatLayers:
-    """The same layers, with more in front of those that the hardware cannot have in one step; names stay."""
-    return _Divider(layers, config).run()
+def divide(layers: FloatLayers, config: CoreConfig) -> tuple[FloatLayers, dict[str, Pair]]:
+    """The same layers, with more in front of those that the hardware cannot have in one step; names stay.
+
+    Returns:
+        The layers, and by input that the host must bring in blocks their columns and rows
+        (`mapper.frontend.tensor.in_blocks`).
+    """
+    divider = _Divider(layers, config)
+    return divider.run(), divider.blocks_of
 
 
-def space_to_depth(shape: Shape, step: int) -> tuple[Shape, Floats]:
-    """Shape and weights of a copy of a map, with stride `step`: channel (c · step + i) · step + j has the elements at
-    columns i and rows j of blocks of step × step."""
-    depth, width, height = shape
-    kernel = np.eye(step * step).reshape(step * step, 1, step, step)
-    return ((depth * step * step, -(-width // step), -(-height // step)), np.tile(kernel, (depth, 1, 1, 1)))
-
-
-def on_blocks(weights: Floats, stride: Pair, padding: Pair, step: int) -> tuple[Floats, Pair, Pair]:
-    """Weights, stride and padding of a convolution that reads a copy by `space_to_depth` in place of its source."""
-    ahead = [-(-padding[i] // step) for i in (0, 1)]
+def on_blocks(branch: FloatBranch, steps: Pair) -> FloatBranch:
+    """The branch on its source in blocks of columns and rows as channels (`mapper.frontend.tensor.in_blocks`)."""
+    weights, padding = branch.weights, branch.padding
+    ahead = [-(-padding[i] // steps[i]) for i in (0, 1)]
     places = [np.arange(weights.shape[2 + i]) - padding[i] for i in (0, 1)]
-    taps = [place // step + ahead[i] for i, place in enumerate(places)]
+    taps = [place // steps[i] + ahead[i] for i, place in enumerate(places)]
     size = [int(tap[-1]) + 1 for tap in taps]
-    result = np.zeros((*weights.shape[:2], step, step, *size))
-    result[:, :, (places[0] % step)[:, None], places[1] % step, taps[0][:, None], taps[1]] = weights
-    return (result.reshape(len(weights), -1, *size), (stride[0] // step, stride[1] // step), (ahead[0], ahead[1]))
+    result = np.zeros((*weights.shape[:2], *steps, *size))
+    result[:, :, (places[0] % steps[0])[:, None], places[1] % steps[1], taps[0][:, None], taps[1]] = weights
+    return replace(branch, weights=result.reshape(len(weights), -1, *size), padding=(ahead[0], ahead[1]),
+                   stride=(max(1, branch.stride[0] // steps[0]), max(1, branch.stride[1] // steps[1])))
 
 
 class _Divider:
@@ -53,9 +55,16 @@ class _Divider:
         self.layers: dict[str, FloatLayer] = {}
         self.made: dict[tuple[str, str, Pair], FloatLayer] = {}
         self.limit = (1 << (config.state_bits - 1)) - 1
+        self.blocks_of: dict[str, Pair] = {}
 
     def run(self) -> FloatLayers:
         for layer in self.given.layers.values():
+            if layer.kind == "input":
+                layer = self.input(layer)
+            elif layer.kind == "sum":
+                layer = replace(layer, branches=[
+                    on_blocks(self.whole_channels(branch), self.blocks_of[branch.source])
+                    if branch.source in self.blocks_of else branch for branch in layer.branches])
             if layer.kind in ("sum", "max"):
                 trimmed = [self.trimmed(branch, layer.shape) for branch in layer.branches]
                 taps = sum(branch.weights[0, 0].size for branch in trimmed if self.alike(branch))
@@ -76,6 +85,42 @@ class _Divider:
             self.made[key] = self.layers[name] = FloatLayer(
                 name=name, kind=kind, shape=shape, branches=[branch], bias=np.zeros(shape[0]))
         return self.made[key]
+
+    # -- inputs --------------------------------------------------------------------------------
+
+    def input(self, layer: FloatLayer) -> FloatLayer:
+        """An input in blocks, if it is too large, or its readers have strides or kernels, for it to come as it is."""
+        readers = [(reader, branch) for reader in self.given.layers.values() for branch in reader.branches
+                   if branch.source == layer.name]
+        self.layers[layer.name] = layer
+        if any(reader.kind != "sum" or branch.upsample > 1 or branch.dilation != (1, 1) for reader, branch in readers):
+            return layer
+        strides = [gcd(*(branch.stride[i] if reader.shape[1 + i] > 1 else 0 for reader, branch in readers))
+                   for i in (0, 1)]
+        choices = [[step for step in (range(1, strides[i] + 1) if strides[i] else (1, 2, 4, 8, 16))
+                    if step <= layer.shape[1 + i] and strides[i] % step == 0] for i in (0, 1)]
+
+        def fragments(steps: Pair) -> int:
+            """Of the input, which the host numbers."""
+            most = (1 << self.config.channel_bits, *[1 << self.config.coordinate_bits] * 2)
+            size = (layer.shape[0] * prod(steps), *(-(-layer.shape[1 + i] // steps[i]) for i in (0, 1)))
+            return prod(-(-size[i] // most[i]) for i in range(3))
+
+        def fits(steps: Pair, pieces: int) -> bool:
+            return fragments(steps) <= self.config.max_populations // 2 and all(  # the mapper may cut once more
+                self.pieces(branch, steps) <= pieces and all(
+                    branch.stride[i] // steps[i] in STEPS for i in (0, 1) if reader.shape[1 + i] > 1)
+                for reader, branch in readers)
+
+        if fits((1, 1), self.most_ids):
+            return layer
+        fitting = [(x, y) for x in choices[0] for y in choices[1] if fits((x, y), _FEW_PIECES)]
+        if not fitting:
+            return layer
+        steps = min(fitting, key=lambda steps: (fragments(steps), prod(steps)))
+        self.blocks_of[layer.name] = steps
+        return replace(layer, shape=(layer.shape[0] * prod(steps), -(-layer.shape[1] // steps[0]),
+                                     -(-layer.shape[2] // steps[1])))
 
     # -- one branch ----------------------------------------------------------------------------
 
@@ -117,7 +162,8 @@ class _Divider:
         source = self.layers[branch.source]
         kernel, size = branch.weights.shape[2:], source.shape[1:]
         whole = layer.shape[1:] == (1, 1) and branch.padding == (0, 0) and kernel == size
-        if not whole and any(value % _WINDOW for value in (*kernel, *branch.stride, *branch.padding)):
+        strides = [branch.stride[i] for i in (0, 1) if layer.shape[1 + i] > 1]
+        if not whole and any(value % _WINDOW for value in (*kernel, *strides, *branch.padding)):
             return branch
         window = (min(_WINDOW, size[0]), min(_WINDOW, size[1])) if whole else (_WINDOW, _WINDOW)
         shape = (source.shape[0], -(-size[0] // _WINDOW), -(-size[1] // _WINDOW))
@@ -130,7 +176,7 @@ class _Divider:
         value = branch.weights[:, :, :1, :1] * (1 if maximum else prod(window))
         rest = replace(
             branch, source=first.name, weights=np.broadcast_to(value, (*value.shape[:2], *taps)).copy(),
-            stride=(1, 1) if whole else (branch.stride[0] // _WINDOW, branch.stride[1] // _WINDOW),
+            stride=(max(1, branch.stride[0] // _WINDOW), max(1, branch.stride[1] // _WINDOW)),
             padding=(branch.padding[0] // _WINDOW, branch.padding[1] // _WINDOW))
         return self.branch(layer, rest, prod(taps))
 
@@ -153,13 +199,13 @@ class _Divider:
         """Event IDs of one population."""
         return (1 << self.config.edge_count_bits) - 1
 
-    def pieces(self, branch: FloatBranch, step: int = 1) -> int:
-        """Event IDs that a branch takes at least, on a copy of its source in blocks of step × step."""
+    def pieces(self, branch: FloatBranch, steps: Pair = (1, 1)) -> int:
+        """Event IDs that a branch takes at least, on its source in blocks of columns and rows."""
         most = min(1 << self.config.kernel_bits, (1 << (self.config.offset_bits - 2)) - 1)
-        places = [np.array([-branch.padding[i], branch.weights.shape[2 + i] - 1 - branch.padding[i]]) // step
+        places = [np.array([-branch.padding[i], branch.weights.shape[2 + i] - 1 - branch.padding[i]]) // steps[i]
                   for i in (0, 1)]
         kernels = prod(-(-(int(last - first) + 1) // most) for first, last in places)
-        depth, served = self.layers[branch.source].shape[0] * step**2, 1 << self.config.channel_bits
+        depth, served = self.layers[branch.source].shape[0] * prod(steps), 1 << self.config.channel_bits
         return kernels * (-(-depth // served) if branch.groups == 1 else 1)
 
     def few_pieces(self, layer: FloatLayer) -> FloatLayer:
@@ -168,12 +214,11 @@ class _Divider:
         while sum(map(self.pieces, branches)) > self.most_ids:
             number = max(range(len(branches)), key=lambda i: self.pieces(branches[i]))
             branch = branches[number]
-            if layer.shape[1:] == (1, 1):
-                branch = replace(branch, stride=(_WINDOW, _WINDOW))
-            steps = [step for step in (2, 4, 8) if all(stride % step == 0 for stride in branch.stride)]
+            steps = [step for step in (2, 4, 8) if all(
+                branch.stride[i] % step == 0 for i in (0, 1) if layer.shape[1 + i] > 1)]
             if branch.upsample > 1 or branch.dilation != (1, 1) or not steps:
                 break
-            tried = {step: self.pieces(branch, step) for step in steps}
+            tried = {step: self.pieces(branch, (step, step)) for step in steps}
             step = next((step for step in steps if tried[step] <= _FEW_PIECES), min(tried, key=lambda s: tried[s]))
             if tried[step] >= self.pieces(branches[number]):
                 break
@@ -183,11 +228,15 @@ class _Divider:
     def blocks(self, branch: FloatBranch, step: int) -> FloatBranch:
         """The branch on a copy of its source in blocks."""
         source = self.layers[branch.source]
-        shape, kernels = space_to_depth(source.shape, step)
-        copy = self.new((source.name, "blocks", (step, step)), "sum", shape, FloatBranch(
-            source=source.name, weights=kernels, stride=(step, step), groups=source.shape[0]))
-        weights = branch.weights
-        if branch.groups == source.shape[0] and len(weights) == 1:  # one kernel for all channels
-            weights = np.broadcast_to(weights, (source.shape[0], *weights.shape[1:]))
-        weights, stride, padding = on_blocks(weights, branch.stride, branch.padding, step)
-        return replace(branch, source=copy.name, weights=weights, stride=stride, padding=padding)
+        depth, width, height = source.shape
+        kernels = np.tile(np.eye(step * step).reshape(step * step, 1, step, step), (depth, 1, 1, 1))
+        copy = self.new((source.name, "blocks", (step, step)), "sum", (
+            depth * step * step, -(-width // step), -(-height // step)), FloatBranch(
+            source=source.name, weights=kernels, stride=(step, step), groups=depth))
+        return replace(on_blocks(self.whole_channels(branch), (step, step)), source=copy.name)
+
+    def whole_channels(self, branch: FloatBranch) -> FloatBranch:
+        """With a kernel for each channel, if one serves all."""
+        if branch.groups == 1 or len(branch.weights) > 1:
+            return branch
+        return replace(branch, weights=np.broadcast_to(branch.weights, (branch.groups, *branch.weights.shape[1:])))

@@ -33,6 +33,7 @@ from mapper.frontend.layers import (
     sum_branches,
 )
 from mapper.frontend.reference import convolve, spike
+from mapper.frontend.tensor import in_blocks
 from mapper.layer import Branch
 from mapper.network import Network
 from mapper.quantised import METHODS, LayerReport, Options, Quantised
@@ -57,6 +58,8 @@ _OUTPUT_ROOM = 1.25
 """Range of an output beyond the calibration's."""
 _FITS = 8
 """So often units are enlarged at most until sums and corrected bias fit the states."""
+_USUAL = 2.5
+"""Standard deviations that sums reach at least, if not in few frames of a small map."""
 _COARSE = 8
 """Weights of fewer levels are no longer rounded to fewer: such sums are refused."""
 
@@ -86,7 +89,11 @@ def quantise(
                              arrays[name].shape if name in arrays else "none", "Give a few dozen typical inputs.")
         if not np.isfinite(arrays[name]).all():
             raise ModelError(name, "calibration", "finite numbers", "NaN or infinite", "Check the calibration data.")
-    return _Quantiser(divide(layers, config), arrays, config, options, timesteps).run()
+    divided, blocks = divide(layers, config)
+    arrays |= {name: in_blocks(arrays[name], steps) for name, steps in blocks.items()}
+    made = _Quantiser(divided, arrays, config, options, timesteps).run()
+    made.blocks = blocks
+    return made
 
 
 class _Quantiser:
@@ -259,7 +266,8 @@ class _Quantiser:
             return
         products = [branch.weights.reshape(depth, -1) * step
                     for branch, step in zip(layer.branches, steps, strict=True)]
-        reach = np.abs(sums).max(axis=(0, 2, 3)) * self.options.headroom
+        reach = self.options.headroom * np.maximum(
+            np.abs(sums).max(axis=(0, 2, 3)), np.abs(sums.mean(axis=(0, 2, 3))) + _USUAL * sums.std(axis=(0, 2, 3)))
         worst = largest_sums(
             layer, {source: self.scales[source].step * max(-self.scales[source].low, self.scales[source].high)
                     for source in real}, {source: self.layers.layers[source].shape for source in real})

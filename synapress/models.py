@@ -7,7 +7,7 @@
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -265,7 +265,8 @@ def compile(
         _, placed, image = compile_mesh(quantised.network, config, mesh if isinstance(mesh, tuple) else None)
         loads = link_loads(placed.links, placed.size)
     return Compiled(
-        config=config, lowered=lowered, image=image, inputs=model.inputs, outputs=model.outputs,
+        config=config, lowered=lowered, image=image, outputs=model.outputs,
+        inputs=[replace(port, blocks=quantised.blocks.get(port.node, (1, 1))) for port in model.inputs],
         places={port.node: layers.outputs[port.node] for port in model.outputs}, scales=quantised.scales,
         layers=quantised.report, sums=sums(program, config, measured=quantised.measured), loads=loads)
 

@@ -146,10 +146,10 @@ class Net:
     def up(self, x: str, mode: str, *, by_size: bool = False) -> str:
         where = {"nearest": {"coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"},
                  "linear": {"coordinate_transformation_mode": "half_pixel"}}[mode]
-        if by_size:
-            depth, *size = self.shape(x)
-            sizes = self.constant(np.array([2, depth, *(2 * n for n in size)]))
-            return self.node("Resize", x, "", "", sizes, mode=mode, **where)
+        if by_size:  # the exporter keeps the number of frames dynamic
+            head = self.node("Slice", self.node("Shape", x), *(self.constant(np.array([i])) for i in (0, 2, 0)))
+            size = self.constant(np.array([2 * size for size in self.shape(x)[1:]]))
+            return self.node("Resize", x, "", "", self.node("Concat", head, size, axis=0), mode=mode, **where)
         return self.node("Resize", x, "", self.constant(np.array([1, 1, 2, 2], np.float32)), mode=mode, **where)
 
     def transposed(self, x: str, result: int, function: str = "relu") -> str:
@@ -231,13 +231,13 @@ def mobilenet_v3(size: int = 224, width: float = 1.0, seed: int = 1) -> onnx.Mod
     return b.model(b.dense(b.act(b.dense(x, b.depth(1024)), "hard_swish"), 1000 if width == 1 else 10))
 
 
-def efficientnet(size: int = 224, width: float = 1.0, seed: int = 1) -> onnx.ModelProto:
-    """EfficientNet-B0: SiLU, and squeezes over maps of half the input's size."""
+def efficientnet(size: int = 224, width: float = 1.0, seed: int = 1, stages: int = 7) -> onnx.ModelProto:
+    """EfficientNet-B0: SiLU, and squeezes over maps of half the input's size; perhaps of its first stages only."""
     b = Net(seed, (3, size, size), width)
     x = b.conv("x", b.depth(32), 3, 2, "silu")
     for factor, channels, count, first, kernel in (
             (1, 16, 1, 1, 3), (6, 24, 2, 2, 3), (6, 40, 2, 2, 5), (6, 80, 3, 2, 3), (6, 112, 3, 1, 5),
-            (6, 192, 4, 2, 5), (6, 320, 1, 1, 3)):
+            (6, 192, 4, 2, 5), (6, 320, 1, 1, 3))[:stages]:
         for number in range(count):
             source, stride = b.shape(x)[0], first if number == 0 else 1
             y = x if factor == 1 else b.conv(x, source * factor, 1, 1, "silu")

@@ -106,6 +106,11 @@ class _Fuser:
         fits = len(value.parts) == 1 and value.parts[0].count == layer.shape[0] and value.shape == layer.shape
         return layer if fits and (value.parts[0].x, value.parts[0].y) == (0, 0) else None
 
+    def stacked(self, value: Value) -> bool:
+        """Whether a value consists of several maps behind each other, each of the whole size."""
+        return len(value.parts) > 1 and self.covers(value) and all(
+            self.layers[part.layer].shape[1:] == value.shape[1:] for part in value.parts)
+
     def branch(self, value: Value, part: Part, weights: Floats, *, groups: int = 1, stride: Pair = (1, 1),
                padding: Pair = (0, 0), dilation: Pair = (1, 1), upsample: int = 1) -> FloatBranch:
         """What one part of a value adds to a convolution of all of it."""
@@ -173,8 +178,23 @@ class _Fuser:
 
     def regions(self, node: g.Node, value: Value, regions: list[Region], groups: int, bias: Floats,
                 weight_scale: Floats | None = None) -> Value:
-        """One layer per region of the result, each a convolution of all parts."""
-        parts = []
+        """One layer per region of the result, each a convolution of all parts.
+
+        Maps behind each other of which each channel stays on its own (depthwise, pools) have layers of their own:
+        together they would be one dense layer of mostly zeros.
+        """
+        parts: list[Part] = []
+        if groups == value.shape[0] and self.stacked(value):
+            for part in value.parts:
+                times = node.shape[0] // groups
+                rows = slice(part.c * times, (part.c + part.count) * times)
+                own: list[Region] = [(region[0], (part.count * times, *region[1][1:]), region[2][rows], *region[3:])
+                                     for region in regions]
+                found = self.regions(
+                    node, Value(shape=(part.count, *value.shape[1:]), parts=(replace(part, c=0),)), own,
+                    part.count, bias[rows], None if weight_scale is None else weight_scale[rows])
+                parts += [replace(item, c=rows.start) for item in found.parts]
+            return Value(shape=node.shape, parts=tuple(parts), exclusive=True)
         for (x, y), shape, weights, stride, padding, dilation, upsample in regions:
             branches = [self.branch(value, part, weights, groups=groups, stride=stride, padding=padding,
                                     dilation=dilation, upsample=upsample) for part in value.parts]
