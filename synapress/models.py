@@ -25,6 +25,7 @@ from mapper import Image, MeshImage, build_image, compile_mesh, legalise, lower
 from mapper.errors import ModelError, RuleError
 from mapper.frontend import reference
 from mapper.frontend.fuse import fuse
+from mapper.frontend.graph import Spiking
 from mapper.frontend.layers import FloatLayers, Value, assemble
 from mapper.frontend.model import Model
 from mapper.frontend.neurons import Neurons
@@ -197,8 +198,12 @@ def _numbers(given: npt.ArrayLike, what: str) -> npt.NDArray[Any]:
 
 def float_outputs(model: Model, inputs: npt.ArrayLike | Mapping[str, npt.ArrayLike]) -> Maps:
     """What the float model makes of frames, by output name, in the layout of the file; arguments as for `simulate`."""
-    found = reference.run(model.graph, _arrays(model.inputs, inputs, "inputs")[0])
-    return {port.name: port.from_maps(found[port.node]) for port in model.outputs}
+    spiking = any(isinstance(node, Spiking) for node in model.graph)
+    maps, sequences = _arrays(model.inputs, inputs, "inputs", spiking)
+    found = reference.run(model.graph, maps, timesteps=sequences[1] if sequences else None)
+    outputs = {port.name: port.from_maps(found[port.node]) for port in model.outputs}
+    return outputs if sequences is None else {
+        name: array.reshape(*sequences, *array.shape[1:]) for name, array in outputs.items()}
 
 
 def finite(value: Any) -> Any:
