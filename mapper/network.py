@@ -147,6 +147,19 @@ def integers(layer: str, rule: str, value: npt.ArrayLike) -> Integers:
     return array
 
 
+def _factor(source: str, shape: Shape, whole: Shape) -> Branch | None:
+    """A factor of a product of shape `whole`, spread over all of it, if it can be."""
+    if shape == whole:
+        return Branch(source=source, transposed=0)
+    if shape == (whole[0], 1, 1):
+        return Branch(source=source, kernel=whole[1:], transposed=0)
+    for times in range(1, max(whole[1:]).bit_length()):
+        if shape == (whole[0], -(-whole[1] >> times), -(-whole[2] >> times)):
+            after = ((shape[1] << times) - whole[1], (shape[2] << times) - whole[2])
+            return Branch(source=source, kernel=(1 << times, 1 << times), transposed=times, padding=(0, 0, *after))
+    return None
+
+
 class Network:
     """A feed-forward graph of layers. Each method adds one layer and returns its name.
 
@@ -302,19 +315,19 @@ class Network:
     def multiply(
         self, name: str, first: str, second: str, *, bias: npt.ArrayLike = 0, **evaluation: Unpack[Evaluation],
     ) -> str:
-        """The product of two layers, neuron by neuron; one of them may be (D, 1, 1), and then meets all positions.
+        """The product of two layers, neuron by neuron.
 
-        Both must fit half a state of the core that it is mapped to: uint8 or int8 with states of 16 bits.
+        One of them may be (D, 1, 1), and then meets all positions; or 2, 4, … times smaller in x and y, rounded up, and
+        then each of its positions meets a square of the other's. Both must fit half a state of the core that it is
+        mapped to: uint8 or int8 with states of 16 bits.
         """
-        shapes = self.shape(first), self.shape(second)
-        branches = []
-        for source, shape, other in ((first, shapes[0], shapes[1]), (second, shapes[1], shapes[0])):
-            if shape not in (other, (other[0], 1, 1)) and other != (shape[0], 1, 1):
-                _refuse(name, "product shapes", "layers of one shape, or one of (D, 1, 1)",
-                        f"'{first}' {shapes[0]}, '{second}' {shapes[1]}")
-            spread = shape[1:] == (1, 1)
-            branches.append(Branch(source=source, kernel=other[1:] if spread else (1, 1), transposed=0))
-        return self._add(name, "multiply", tuple(branches), bias, **evaluation)
+        shapes = {source: self.shape(source) for source in (first, second)}
+        whole = max(shapes.values(), key=lambda shape: shape[1] * shape[2])
+        branches = [_factor(source, shapes[source], whole) for source in (first, second)]
+        if None in branches:
+            _refuse(name, "product shapes", "layers of one shape, or one of (D, 1, 1), or 2, 4, … times smaller",
+                    ", ".join(f"'{source}' {shape}" for source, shape in shapes.items()))
+        return self._add(name, "multiply", tuple(branch for branch in branches if branch), bias, **evaluation)
 
     def lif(
         self, name: str, sources: Sequence[str | Branch], *, threshold: npt.ArrayLike, bias: npt.ArrayLike = 0,

@@ -71,3 +71,5 @@ class Quantised:
     report: list[LayerReport]
     measured: dict[str, tuple[int, int]] = field(default_factory=dict)
     """Layer → lowest and highest state of the calibration, for `compile_network`."""
+    blocks: dict[str, tuple[int, int]] = field(default_factory=dict)
+    """By input that the network takes in blocks (`mapper.frontend.tensor.in_blocks`) their columns and rows."""

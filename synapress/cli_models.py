@@ -158,12 +158,12 @@ def report_model(
             progress("frames")
             frames = _read(inputs)
             simulated = simulate(compiled, frames, cycles=cycles)
-            classes = None if labels is None else _labels(labels, report.sequences(compiled, simulated))
+            classes = None if labels is None else _labels(labels, simulated.sequences or simulated.frames)
             wanted = None
             if model is not None:
                 progress("float model")
                 wanted = float_outputs(load(model, neurons=neurons), frames)
-            accuracy = report.accuracies(compiled, simulated, classes, wanted)
+            accuracy = report.accuracies(simulated, classes, wanted)
         text = None if output is None else report.html(
             compiled, simulated=simulated, accuracy=accuracy, area=area, progress=progress)
     if as_json:

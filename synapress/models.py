@@ -7,7 +7,7 @@
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -111,6 +111,8 @@ class Simulated:
     """Integers (N, D, W, H) of every population (engine `fast`) or of the outputs."""
     counters: dict[str, int] | None = None
     """Of the golden cores, or the RTL."""
+    sequences: int | None = None
+    """Of a model with neurons: so many sequences of timesteps, which are the frames."""
 
     @property
     def frames(self) -> int:
@@ -198,12 +200,11 @@ def _numbers(given: npt.ArrayLike, what: str) -> npt.NDArray[Any]:
 
 def float_outputs(model: Model, inputs: npt.ArrayLike | Mapping[str, npt.ArrayLike]) -> Maps:
     """What the float model makes of frames, by output name, in the layout of the file; arguments as for `simulate`."""
-    spiking = any(isinstance(node, Spiking) for node in model.graph)
+    spiking = any(isinstance(node, Spiking) for node in model.graph.nodes.values())
     maps, sequences = _arrays(model.inputs, inputs, "inputs", spiking)
     found = reference.run(model.graph, maps, timesteps=sequences[1] if sequences else None)
     outputs = {port.name: port.from_maps(found[port.node]) for port in model.outputs}
-    return outputs if sequences is None else {
-        name: array.reshape(*sequences, *array.shape[1:]) for name, array in outputs.items()}
+    return {name: array.reshape(*(sequences or array.shape[:1]), *array.shape[1:]) for name, array in outputs.items()}
 
 
 def finite(value: Any) -> Any:
@@ -264,7 +265,8 @@ def compile(
         _, placed, image = compile_mesh(quantised.network, config, mesh if isinstance(mesh, tuple) else None)
         loads = link_loads(placed.links, placed.size)
     return Compiled(
-        config=config, lowered=lowered, image=image, inputs=model.inputs, outputs=model.outputs,
+        config=config, lowered=lowered, image=image, outputs=model.outputs,
+        inputs=[replace(port, blocks=quantised.blocks.get(port.node, (1, 1))) for port in model.inputs],
         places={port.node: layers.outputs[port.node] for port in model.outputs}, scales=quantised.scales,
         layers=quantised.report, sums=sums(program, config, measured=quantised.measured), loads=loads)
 
@@ -294,8 +296,7 @@ def simulate(
     integers = {node: compiled.scales[node].integers(values) for node, values in real.items()}
     if spiking:
         timesteps = sequences[1] if sequences else len(next(iter(integers.values())))
-        maps: Maps = {name: result.outputs for name, result in run_timesteps(
-            compiled.program, integers, timesteps, compiled.config).items()}
+        maps: Maps = dict(run_timesteps(compiled.program, integers, timesteps, compiled.config))
     else:
         maps = {name: result.outputs for name, result in network.run(
             compiled.program, integers, compiled.config).items()}
@@ -318,8 +319,8 @@ def simulate(
     if sequences is not None:
         for found in (outputs, numbers):
             found.update({name: array.reshape(*sequences, *array.shape[1:]) for name, array in found.items()})
-    return Simulated(outputs=outputs, integers=numbers, counts=counts, maps=maps,
-                     counters=counters)
+    return Simulated(outputs=outputs, integers=numbers, counts=counts, maps=maps, counters=counters,
+                     sequences=(sequences[0] if sequences else 1) if spiking else None)
 
 
 def _counts(compiled: Compiled, maps: Maps, cycles: bool) -> dict[str, LayerCount]:

@@ -71,28 +71,21 @@ def frame(compiled: Compiled) -> str:
     return "timestep" if is_spiking(compiled.lowered) else "frame"
 
 
-def sequences(compiled: Compiled, simulated: Simulated) -> int:
-    """Frames of a run, or of a model with neurons the sequences, of which each has one class."""
-    port = compiled.outputs[0]
-    shape = simulated.outputs[port.name].shape
-    return simulated.frames if not is_spiking(compiled.lowered) else shape[0] if len(shape) > len(port.dims) else 1
-
-
-def accuracies(compiled: Compiled, simulated: Simulated, labels: npt.ArrayLike | None = None,
-               reference: Maps | None = None) -> dict[str, float]:
+def accuracies(simulated: Simulated, labels: npt.ArrayLike | None = None, reference: Maps | None = None
+               ) -> dict[str, float]:
     """How well the integers do on the frames of a run, by what is measured, for its first output.
 
     Args:
-        labels: classes of the frames, or of the sequences: share of those whose largest value, or number of spikes, is
-            at the label.
+        labels: classes of the frames: share of the frames whose largest value is at the label. Of a model with
+            neurons classes of the sequences, and its values are summed over the timesteps.
         reference: what the float model makes of them (`synapress.models.float_outputs`).
     """
-    name, count = compiled.outputs[0].name, sequences(compiled, simulated)
-    scores = simulated.outputs[name]
+    name, scores = next(iter(simulated.outputs.items()))
 
     def classes(array: npt.NDArray[Any]) -> npt.NDArray[np.intp]:
-        steps = np.asarray(array).reshape(count, simulated.frames // count, -1)
-        return steps.sum(axis=1).argmax(axis=1)
+        frames = np.asarray(array).reshape(simulated.frames, -1)
+        samples = simulated.sequences or simulated.frames
+        return frames.reshape(samples, -1, frames.shape[1]).sum(axis=1).argmax(axis=1)
 
     found = {}
     if labels is not None:

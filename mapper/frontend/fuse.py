@@ -12,6 +12,7 @@ from mapper.errors import ModelError
 from mapper.frontend import graph as g
 from mapper.frontend.graph import FloatGraph, Floats, Pair, Shape
 from mapper.frontend.layers import FloatBranch, FloatLayer, FloatLayers, Part, Value
+from mapper.frontend.resample import denominator
 from mapper.frontend.runs import STEPS, Run, axis_runs, extended_run, modes, tap_matrix
 
 _EDGE_COST = 50
@@ -105,6 +106,11 @@ class _Fuser:
         fits = len(value.parts) == 1 and value.parts[0].count == layer.shape[0] and value.shape == layer.shape
         return layer if fits and (value.parts[0].x, value.parts[0].y) == (0, 0) else None
 
+    def stacked(self, value: Value) -> bool:
+        """Whether a value consists of several maps behind each other, each of the whole size."""
+        return len(value.parts) > 1 and self.covers(value) and all(
+            self.layers[part.layer].shape[1:] == value.shape[1:] for part in value.parts)
+
     def branch(self, value: Value, part: Part, weights: Floats, *, groups: int = 1, stride: Pair = (1, 1),
                padding: Pair = (0, 0), dilation: Pair = (1, 1), upsample: int = 1) -> FloatBranch:
         """What one part of a value adds to a convolution of all of it."""
@@ -172,13 +178,28 @@ class _Fuser:
 
     def regions(self, node: g.Node, value: Value, regions: list[Region], groups: int, bias: Floats,
                 weight_scale: Floats | None = None) -> Value:
-        """One layer per region of the result, each a convolution of all parts."""
-        parts = []
+        """One layer per region of the result, each a convolution of all parts.
+
+        Maps behind each other of which each channel stays on its own (depthwise, pools) have layers of their own:
+        together they would be one dense layer of mostly zeros.
+        """
+        parts: list[Part] = []
+        if groups == value.shape[0] and self.stacked(value):
+            for part in value.parts:
+                times = node.shape[0] // groups
+                rows = slice(part.c * times, (part.c + part.count) * times)
+                own: list[Region] = [(region[0], (part.count * times, *region[1][1:]), region[2][rows], *region[3:])
+                                     for region in regions]
+                found = self.regions(
+                    node, Value(shape=(part.count, *value.shape[1:]), parts=(replace(part, c=0),)), own,
+                    part.count, bias[rows], None if weight_scale is None else weight_scale[rows])
+                parts += [replace(item, c=rows.start) for item in found.parts]
+            return Value(shape=node.shape, parts=tuple(parts), exclusive=True)
         for (x, y), shape, weights, stride, padding, dilation, upsample in regions:
             branches = [self.branch(value, part, weights, groups=groups, stride=stride, padding=padding,
                                     dilation=dilation, upsample=upsample) for part in value.parts]
-            layer = self.new(node.name, "sum", shape, branches, bias.copy(),
-                             weight_scale=weight_scale if len(branches) == 1 else None)
+            layer = self.new(node.name, "sum", shape, branches, bias.copy(), weight_scale=weight_scale,
+                             group=node.name if len(regions) > 1 else "")
             parts.append(Part(layer=layer.name, first=0, count=shape[0], x=x, y=y))
         return Value(shape=node.shape, parts=tuple(parts), exclusive=True)
 
@@ -342,7 +363,8 @@ class _Fuser:
                 continue
             if not (mutable and self.absorb(layer, node, rows)):
                 alone = Value(shape=(part.count, *layer.shape[1:]), parts=(replace(part, c=0, x=0, y=0),))
-                layer = self.new(node.name, "sum", alone.shape, self.identity(alone))
+                layer = self.new(node.name, "sum", alone.shape, self.identity(alone),
+                                 group=node.name if len(value.parts) > 1 else "")
                 if not self.absorb(layer, node, rows):
                     raise AssertionError(f"an empty layer takes any element-wise node, not {node}")
             parts.append(replace(part, layer=layer.name, first=0))
@@ -361,6 +383,12 @@ class _Fuser:
         if isinstance(node, g.Quantise):
             if layer.kind == "max" and layer.before is not None and layer.before.quantise is None:
                 return False
+            if node.down:
+                if layer.kind != "sum" or layer.activation is not None:
+                    return False
+                parts = denominator(np.concatenate([branch.weights.reshape(-1) for branch in layer.branches]))
+                layer.bias = layer.bias - (parts - 1) / (2 * parts) * node.scale  # floor(n / m), to the nearest
+                node = replace(node, down=False)
             layer.quantise = node
             return True
         if isinstance(node, g.Activation):

@@ -7,6 +7,7 @@ says for each dimension which axes it holds, slowest first: N (frames), D, W, H,
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,12 +20,29 @@ _ROLES = {0: "", 1: "D", 2: "DW", 3: "DHW"}
 
 
 @dataclass(frozen=True, kw_only=True)
+class Quantisation:
+    """What the 8-bit integers of an array mean: value = scale · (integer - zero_point), integers of low … high."""
+
+    scale: float
+    zero_point: int
+    low: int
+    high: int
+
+    def agrees(self, other: "Quantisation") -> bool:
+        """Whether the same integers mean the same values."""
+        mine, theirs = ((item.zero_point, item.low, item.high) for item in (self, other))
+        return mine == theirs and bool(np.isclose(self.scale, other.scale, rtol=1e-6))
+
+
+@dataclass(frozen=True, kw_only=True)
 class Tensor:
     """An array of a file that is a feature map: the node of the float graph, its dimensions and their labels."""
 
     node: str
     dims: tuple[int, ...]
     labels: Labels
+    integers: Quantisation | None = None
+    """Of an array of 8-bit integers; the map has the real values that they stand for."""
 
     def find(self, axis: str) -> int | None:
         """The dimension that holds an axis."""
@@ -70,6 +88,18 @@ def regroup(dims: Sequence[int], labels: Labels, wanted: Sequence[int], sizes: d
     return None if order else tuple(result)
 
 
+def in_blocks(maps: npt.NDArray[Any], blocks: tuple[int, int]) -> npt.NDArray[Any]:
+    """Maps (N, D · sx · sy, ⌈W / sx⌉, ⌈H / sy⌉): channel (c · sx + i) · sy + j has column i, row j of every block."""
+    if blocks == (1, 1):
+        return maps
+    count, depth, *size = maps.shape
+    width, height = (-(-size[i] // blocks[i]) for i in (0, 1))
+    whole = np.zeros((count, depth, width * blocks[0], height * blocks[1]), maps.dtype)
+    whole[:, :, :size[0], :size[1]] = maps
+    return whole.reshape(count, depth, width, blocks[0], height, blocks[1]).transpose(0, 1, 3, 5, 2, 4).reshape(
+        count, -1, width, height)
+
+
 @dataclass(kw_only=True)
 class Port:
     """An input or output of the model: how its array becomes maps, and back."""
@@ -85,9 +115,11 @@ class Port:
     zero_point: int = 0
     view: tuple[int, ...] | None = None
     """Dimensions that an input's array is reshaped to first; the labels are theirs."""
+    blocks: tuple[int, int] = (1, 1)
+    """Columns and rows of an input's blocks that the core takes as channels, see `in_blocks`."""
 
     def to_maps(self, array: npt.ArrayLike) -> npt.NDArray[np.float64]:
-        """(N, D, W, H) of an array in the file's layout; more frames than the file says are fine.
+        """(N, D, W, H) of an array in the file's layout, in `blocks`; more frames than the file says are fine.
 
         Raises:
             ModelError: the array has other dimensions.
@@ -109,7 +141,7 @@ class Port:
         axes = [axis for label in self.labels for axis in label]
         expanded = values.reshape([sizes[axis] for axis in axes] + [1] * (4 - len(axes)))
         axes += [axis for axis in AXES if axis not in axes]
-        return np.ascontiguousarray(expanded.transpose([axes.index(axis) for axis in AXES]))
+        return in_blocks(np.ascontiguousarray(expanded.transpose([axes.index(axis) for axis in AXES])), self.blocks)
 
     def from_maps(self, maps: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
         """The array in the file's layout of maps (N, D, W, H)."""

@@ -125,7 +125,7 @@ def test_products_need_equal_shapes_or_one_value_per_channel(network, shape):
     network.input("other", shape)
     for names in (("in", "other"), ("other", "in")):
         with pytest.raises(NetworkError, match=r"layer 'x', rule 'product shapes': needs layers of one shape, or one "
-                                               r"of \(D, 1, 1\); given: '.+' \(\d, \d, \d\), '.+'"):
+                           r"of \(D, 1, 1\), or 2, 4, … times smaller; given: '.+' \(\d, \d, \d\), '.+'"):
             network.multiply("x", *names)
 
 
