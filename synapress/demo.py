@@ -240,8 +240,8 @@ class Demo:
         whole = core.transistors + core.sram_transistors
         table = Sheet(
             title="Area, estimated by yosys", headings=("block", "transistors", "gates", "share", "LUTs", "flip-flops"),
-            caption=f"Share: of the core with its SRAM. {core.model}; an SRAM bit counts {SRAM_TRANSISTORS} transistors. "
-                    f"LUTs: {reports['core'][1].model}.")
+            caption=f"Share: of the core with its SRAM. {core.model}; an SRAM bit counts {SRAM_TRANSISTORS} "
+                    f"transistors. LUTs: {reports['core'][1].model}.")
 
         def row(name: str, transistors: int, luts: int, flip_flops: int) -> None:
             table.add_row(name, f"{transistors:,}", f"{transistors / GATE_TRANSISTORS:,.0f}",
