@@ -200,9 +200,9 @@ def _check_names(found: Manifest, content: _Content, program: Program) -> None:
             spread = prod(sizes.get(axis, 0) for axis in axes), prod(port.shape)
             dims = port.dims if port.view is None else port.view
             if len(set(axes)) < len(axes) or spread[0] != spread[1] or len(port.labels) != len(dims) or min(
-                    *dims, *port.shape) < 1:
-                found.refuse(f"{side}[{number}]", "labels of dimensions that hold the axes of its shape",
-                             (port.labels, dims, port.shape))
+                    *dims, *port.shape, *port.blocks) < 1:
+                found.refuse(f"{side}[{number}]", "labels of dimensions that hold the axes of its shape, and blocks",
+                             (port.labels, dims, port.shape, port.blocks))
     if sorted(port.node for port in content.inputs) != sorted(program.inputs):
         found.refuse("inputs", f"the program's, {', '.join(program.inputs)}",
                      ", ".join(port.node for port in content.inputs))

@@ -190,8 +190,18 @@ def read_onnx(
         where = title if isinstance(source, onnx.ModelProto) else str(source)
         raise ModelError(where, "ONNX checker", "a valid model", str(error).strip()[:400],
                          "Export the model again; the checker of the onnx package tells more.") from error
+    _text_names(proto)
     _static_inputs(proto, known)
     return _read(proto, title, known, batch)
+
+
+def _text_names(proto: onnx.ModelProto) -> None:
+    """Names are text: protobuf gives bytes for those that are no UTF-8, and the checker lets them pass."""
+    graph = proto.graph
+    names = [item.name for item in (*graph.input, *graph.output, *graph.initializer, *graph.node)]
+    for name in (*names, *(name for node in graph.node for name in (*node.input, *node.output))):
+        if isinstance(name, bytes):
+            raise ModelError(repr(name), "name", "UTF-8 text", "other bytes", "The file is damaged: export it again.")
 
 
 def _static_inputs(proto: onnx.ModelProto, known: Mapping[str, Array]) -> None:
