@@ -241,6 +241,9 @@ class Fuser:
                and node.sources.count(name) == 1}
         crowded = sum(len(own[name].branches) if name in own else len(value.parts)
                       for name, value in zip(node.sources, sources, strict=True)) > MOST_EDGES
+        given = [inner.weight_scale for inner in own.values()]
+        weight_scale = given[0] if len(own) == len(sources) and given[0] is not None and all(
+            scale is not None and np.array_equal(scale, given[0]) for scale in given) else None
         for name, value, sign in zip(node.sources, sources, node.signs, strict=True):
             inner = own.get(name)
             if crowded and len(value.parts) > 1:
@@ -255,7 +258,8 @@ class Fuser:
                 for branch in self.identity(value):
                     branch.weights = branch.weights * sign
                     layer_branches.append(branch)
-        return self.whole(self.new(node.name, "sum", node.shape, layer_branches, bias))
+        return self.whole(self.new(node.name, "sum", node.shape, layer_branches, bias,
+                                   weight_scale=None if crowded else weight_scale))
 
     def multiply(self, node: g.Multiply, sources: list[Value]) -> Value:
         branches = []

@@ -16,10 +16,10 @@ from mapper.errors import ModelError
 from mapper.frontend import graph as g
 from mapper.frontend.graph import FloatGraph
 from mapper.frontend.model import Model
-from mapper.frontend.tensor import Port, Quantisation, Tensor, default_labels, map_shape
+from mapper.frontend.tensor import Joined, Port, Quantisation, Tensor, default_labels, map_shape
 
 Array = npt.NDArray[Any]
-Value = Tensor | Array | None
+Value = Tensor | Joined | Array | None
 Handler = Callable[["Reader", "Call"], Sequence[Value] | Value]
 FLOATS = (onnx.TensorProto.FLOAT, onnx.TensorProto.DOUBLE, onnx.TensorProto.FLOAT16, onnx.TensorProto.BFLOAT16)
 BYTES = (onnx.TensorProto.UINT8, onnx.TensorProto.INT8)
@@ -52,7 +52,7 @@ class Call:
     def constant(self, index: int, default: Any = None) -> Any:
         """An input that must be known when compiling; `default` if it is absent."""
         value = self.inputs[index] if index < len(self.inputs) else None
-        if isinstance(value, Tensor):
+        if isinstance(value, (Tensor, Joined)):
             self.refuse("constant operand", f"input {index} known when compiling", "one that depends on the data",
                         "Make it an initializer, or bind it with `constants`.")
         return default if value is None else value
@@ -138,10 +138,10 @@ class Reader:
 
 def handlers() -> dict[str, Handler]:
     """Every operator that the front end takes."""
-    from mapper.frontend import onnx_convolutions, onnx_elements, onnx_layout, onnx_quantised
+    from mapper.frontend import onnx_convolutions, onnx_elements, onnx_joined, onnx_layout, onnx_quantised
 
-    real = {**onnx_convolutions.HANDLERS, **onnx_elements.HANDLERS, **onnx_layout.HANDLERS}
-    return {**onnx_quantised.on_integers(real), **onnx_quantised.HANDLERS}
+    real = {**onnx_convolutions.HANDLERS, **onnx_elements.HANDLERS, **onnx_layout.HANDLERS, **onnx_joined.HANDLERS}
+    return onnx_joined.on_joined({**onnx_quantised.on_integers(real), **onnx_quantised.HANDLERS})
 
 
 def load_proto(path: str | Path) -> onnx.ModelProto:
@@ -271,7 +271,8 @@ def _node(reader: Reader, table: Mapping[str, Handler], item: onnx.NodeProto, na
         raise ModelError(name, "input", "values made before it", f"unknown {', '.join(missing)}", "Export again.")
     inputs = [reader.values[source] for source in item.input]
     try:
-        if not any(isinstance(value, Tensor) for value in inputs) and item.op_type not in ("Shape", "DequantizeLinear"):
+        maps = any(isinstance(value, (Tensor, Joined)) for value in inputs)
+        if not maps and item.op_type not in ("Shape", "DequantizeLinear"):
             _keep(reader, item, _fold(item, name, inputs, imports))
             return
         if item.op_type not in table or item.domain not in ("", "ai.onnx", "com.microsoft"):
@@ -328,9 +329,14 @@ def _round_inputs(reader: Reader) -> None:
 
 
 def _outputs(reader: Reader, proto: onnx.ModelProto) -> list[Port]:
+    from mapper.frontend.onnx_joined import whole
+
     ports = []
     for output in proto.graph.output:
         value = reader.values.get(output.name)
+        if isinstance(value, Joined):
+            value = whole(reader, Call(name=output.name, op="output", inputs=[value], attributes={}, version=1,
+                                       outputs=[]), value)
         if not isinstance(value, Tensor):
             raise ModelError(output.name, "output", "a feature map", "a constant, or nothing that was computed",
                              "Remove this output.")
