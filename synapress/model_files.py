@@ -39,7 +39,7 @@ def save_compiled(compiled: Compiled, directory: str | Path) -> None:
     np.savez_compressed(path / "program.npz", **arrays)
     model = {
         "format": FORMAT, "version": VERSION, "program": program,
-        "inputs": [dataclasses.asdict(port) for port in compiled.inputs],
+        "inputs": [dataclasses.asdict(port) for port in compiled.inputs], "ignored": list(compiled.ignored),
         "outputs": [dataclasses.asdict(port) for port in compiled.outputs],
         "places": {name: dataclasses.asdict(value) for name, value in compiled.places.items()},
         "scales": {name: dataclasses.asdict(scale) for name, scale in compiled.scales.items()},
@@ -100,6 +100,7 @@ def open_compiled(directory: str | Path) -> Compiled:
         ports = {side: [Port(**_tuples(port)) for port in model[side]] for side in ("inputs", "outputs")}
         return Compiled(
             config=image.config, lowered=program, image=image, inputs=ports["inputs"], outputs=ports["outputs"],
+            ignored=tuple(model.get("ignored", ())),
             places={name: Value(shape=tuple(value["shape"]), parts=tuple(Part(**part) for part in value["parts"]))
                     for name, value in model["places"].items()},
             scales={name: Scale(**scale) for name, scale in model["scales"].items()},

@@ -198,8 +198,9 @@ def read_onnx(
 def _static_inputs(proto: onnx.ModelProto, known: Mapping[str, Array]) -> None:
     """Give every input static dimensions: a dynamic first one is 1 frame."""
     initial = {tensor.name for tensor in proto.graph.initializer} | set(known)
+    read = _read_names(proto)
     for value in proto.graph.input:
-        if value.name in initial or not value.type.HasField("tensor_type"):
+        if value.name in initial or value.name not in read or not value.type.HasField("tensor_type"):
             continue
         tensor = value.type.tensor_type
         if not tensor.HasField("shape"):
@@ -213,6 +214,11 @@ def _static_inputs(proto: onnx.ModelProto, known: Mapping[str, Array]) -> None:
                 dim.dim_value = 1
 
 
+def _read_names(proto: onnx.ModelProto) -> set[str]:
+    """What nodes and outputs read."""
+    return {name for node in proto.graph.node for name in node.input} | {value.name for value in proto.graph.output}
+
+
 def _read(proto: onnx.ModelProto, title: str, known: Mapping[str, Array], batch: bool) -> Model:
     from mapper.frontend.onnx_quantised import input_quantisation
 
@@ -223,8 +229,12 @@ def _read(proto: onnx.ModelProto, title: str, known: Mapping[str, Array], batch:
         raise ModelError(title, "sparse weights", "dense initializers", "sparse ones", "Export without sparsity.")
     reader.values.update(known)
     reader.values[""] = None
+    read, ignored = _read_names(proto), []
     for value in proto.graph.input:
         if value.name in reader.values:
+            continue
+        if value.name not in read:
+            ignored.append(value.name)
             continue
         if not value.type.HasField("tensor_type"):
             raise ModelError(value.name, "type", "a tensor", value.type.WhichOneof("value"),
@@ -252,8 +262,9 @@ def _read(proto: onnx.ModelProto, title: str, known: Mapping[str, Array], batch:
         _node(reader, table, item, item.name or f"{item.op_type}_{index}", imports)
     _round_inputs(reader)
     outputs = _outputs(reader, proto)
-    inputs = [port for port in reader.ports.values() if port.node in reader.graph.nodes]  # nobody need feed the others
-    return Model(graph=reader.graph, inputs=inputs, outputs=outputs, source=title)
+    inputs = [port for port in reader.ports.values() if port.node in reader.graph.nodes]
+    ignored += [port.name for port in reader.ports.values() if port.node not in reader.graph.nodes]
+    return Model(graph=reader.graph, inputs=inputs, outputs=outputs, source=title, ignored=tuple(ignored))
 
 
 def _array(tensor: onnx.TensorProto) -> Array:

@@ -174,8 +174,9 @@ def test_an_input_that_no_output_needs_is_ignored(seed: int) -> None:
     model = b.model(b.conv("x", 2, 3))
     model.graph.input.append(onnx.helper.make_tensor_value_info("idle", onnx.TensorProto.FLOAT, ["n", 4]))
     model.graph.node.append(onnx.helper.make_node("Relu", ["idle"], ["lost"]))
+    model.graph.input.append(onnx.helper.make_tensor_value_info("unread", onnx.TensorProto.INT64, ["n", "length"]))
     read = read_onnx(model)
-    assert [port.name for port in read.inputs] == ["x"]
+    assert [port.name for port in read.inputs] == ["x"] and set(read.ignored) == {"idle", "unread"}
     layers = fuse(read.graph)
     x = np.random.default_rng(seed).normal(0, 1, (2, 2, 5, 5))
     made = quantise(layers, {"x": read.inputs[0].to_maps(x)}, CoreConfig())
