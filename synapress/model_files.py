@@ -70,6 +70,7 @@ class _Content:
     program: _Program
     inputs: list[Port]
     outputs: list[Port]
+    ignored: list[str]
     places: dict[str, Value]
     scales: dict[str, Scale]
     layers: list[LayerReport]
@@ -98,7 +99,7 @@ def save_compiled(compiled: Compiled, directory: str | Path) -> None:
     np.savez_compressed(path / "program.npz", **arrays)
     model = {
         "format": FORMAT, "version": VERSION, "program": program,
-        "inputs": [dataclasses.asdict(port) for port in compiled.inputs],
+        "inputs": [dataclasses.asdict(port) for port in compiled.inputs], "ignored": list(compiled.ignored),
         "outputs": [dataclasses.asdict(port) for port in compiled.outputs],
         "places": {name: dataclasses.asdict(value) for name, value in compiled.places.items()},
         "scales": {name: dataclasses.asdict(scale) for name, scale in compiled.scales.items()},
@@ -161,8 +162,8 @@ def open_compiled(directory: str | Path) -> Compiled:
     _check_names(found, content, program)
     return Compiled(
         config=image.config, lowered=program, image=image, inputs=content.inputs, outputs=content.outputs,
-        places=content.places, scales=content.scales, layers=content.layers, sums=content.sums,
-        loads={(source, to): events for source, to, events in content.loads})
+        ignored=tuple(content.ignored), places=content.places, scales=content.scales, layers=content.layers,
+        sums=content.sums, loads={(source, to): events for source, to, events in content.loads})
 
 
 def _check_names(found: Manifest, content: _Content, program: Program) -> None:
