@@ -1,5 +1,6 @@
 """A compiled model in a folder: the memory image with its manifest, the program, scales, ports and the report."""
 
+import base64
 import dataclasses
 import hashlib
 import json
@@ -45,7 +46,8 @@ def save_compiled(compiled: Compiled, directory: str | Path) -> None:
         "scales": {name: dataclasses.asdict(scale) for name, scale in compiled.scales.items()},
         "layers": [dataclasses.asdict(layer) for layer in compiled.layers],
         "sums": [dataclasses.asdict(item) for item in compiled.sums],
-        "loads": [[*link, events] for link, events in compiled.loads.items()]}
+        "loads": [[*link, events] for link, events in compiled.loads.items()],
+        "host": base64.b64encode(compiled.host).decode()}
     (path / "model.json").write_text(json.dumps(model, indent=1) + "\n")
     (path / "report.json").write_text(json.dumps(compiled.to_json(), indent=1, allow_nan=False) + "\n")
     (path / "checksums.json").write_text(json.dumps(_checksums(path), indent=1) + "\n")
@@ -105,7 +107,8 @@ def open_compiled(directory: str | Path) -> Compiled:
             scales={name: Scale(**scale) for name, scale in model["scales"].items()},
             layers=[LayerReport(**_tuples(layer)) for layer in model["layers"]],
             sums=[SumReport(**_tuples(item)) for item in model["sums"]],
-            loads={(tuple(source), tuple(to)): events for source, to, events in model["loads"]})
+            loads={(tuple(source), tuple(to)): events for source, to, events in model["loads"]},
+            host=base64.b64decode(model.get("host", "")))
     except (OSError, ValueError, LookupError, TypeError, AttributeError, zipfile.BadZipFile) as error:
         raise ImageError(f"no compiled model in '{path}': {type(error).__name__}: {error}") from error
 

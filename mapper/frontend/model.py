@@ -14,3 +14,5 @@ class Model:
     inputs: list[Port]
     outputs: list[Port]
     source: str = ""
+    host: bytes = b""
+    """What the host makes of the outputs to get those of the file, as an ONNX model; empty: nothing."""
