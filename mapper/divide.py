@@ -164,7 +164,7 @@ class _Divider:
             return self.windows(layer, branch) if far or self.pieces(branch) > self.most_ids else branch
         exact = layer.quantise is not None or self.given.spiking
         most = self.limit // -Saturation.bounds(Saturation.FULL, self.config.value_bits)[0]
-        large = taps > most and branch.weights[0, 0].size > _WINDOW**2
+        large = branch.weights[0, 0].size > _WINDOW**2 and (taps > most or self.pieces(branch) > self.most_ids)
         if (far or large) and not exact and self.alike(branch):
             return self.windows(layer, branch)
         return self.blocks(branch, _WINDOW) if far and branch.stride[0] == branch.stride[1] else branch
