@@ -10,7 +10,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all check bench mutations verilog area clean
+.PHONY: help demo test test-all check bench mutations models frameworks verilog area clean
 
 help: ## say what the targets do
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -37,6 +37,18 @@ bench: $(READY) ## utilisation of the core, speed and cycles of the whole-networ
 
 mutations: $(READY) ## break the RTL on purpose, and see the tests go red
 	@$(BIN)/python -m tests.mutations
+
+models: $(READY) ## take a trained ONNX and a trained NIR network through integers and RTL, to a report
+	@$(BIN)/python -m examples.trained_models
+
+# sinabs wants nir 1.0.4 at most, whose files the other two no longer write; with the newer one it works.
+frameworks: ## write tests/frameworks again, with snnTorch, sinabs and Norse (and PyTorch) in an environment of their own
+	@echo "installing PyTorch and three frameworks into build/frameworks (some GB) ..."
+	@$(PYTHON) -m venv build/frameworks
+	@build/frameworks/bin/python -m pip install --quiet --disable-pip-version-check torch==2.13.0 snntorch==1.0.0 \
+	  norse==1.1.0 nirtorch==2.0.2 nir==1.0.8 pbr matplotlib
+	@build/frameworks/bin/python -m pip install --quiet --disable-pip-version-check --no-deps sinabs==3.1.3
+	@build/frameworks/bin/python -W ignore -m tests.frameworks.write
 
 verilog: $(READY) ## write Verilog and its description of every block, CONFIG=preset or file, into build/verilog
 	@$(BIN)/synapress verilog $(TOPS) --config $(CONFIG) --output build/verilog

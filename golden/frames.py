@@ -8,7 +8,6 @@ import numpy.typing as npt
 from golden.config import CoreConfig
 from golden.errors import EventError, NetworkError
 from golden.program import Program
-from golden.words import Saturation
 
 
 def input_frames(
@@ -18,23 +17,23 @@ def input_frames(
 
     Raises:
         NetworkError: an input is missing, unknown or of the wrong shape, or the batches differ.
-        EventError: a value is no integer or does not fit an event.
+        EventError: a value is no integer or outside the input's range (its saturation), which the mapper relies on.
     """
     if set(inputs) != set(program.inputs):
         raise NetworkError(f"program '{program.name}' has the inputs {', '.join(sorted(program.inputs))}; "
                            f"given: {', '.join(sorted(inputs)) or 'none'}")
-    low, high = Saturation.bounds(Saturation.FULL, config.value_bits)
     values: dict[str, npt.NDArray[np.integer]] = {}
     batches = set()
     for name in program.inputs:
         array = np.asarray(inputs[name])
         shape = tuple(program.population(name).shape)
+        low, high = program.population(name).bounds(config.value_bits)
         if not np.issubdtype(array.dtype, np.integer):
             raise EventError(f"input '{name}': values must be integers, not {array.dtype}")
         if array.shape[-3:] != shape or array.ndim not in (3, 4):
             raise NetworkError(f"input '{name}': needs shape {shape}, perhaps with a batch in front, not {array.shape}")
         if array.size and not low <= int(array.min()) <= int(array.max()) <= high:
-            raise EventError(f"input '{name}': values from {array.min()} to {array.max()} do not fit an event: "
+            raise EventError(f"input '{name}': values from {array.min()} to {array.max()} do not fit its range: "
                              f"[{low}, {high}]")
         batches.add(len(array) if array.ndim == 4 else None)
         values[name] = array.reshape(-1, *shape)

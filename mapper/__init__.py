@@ -54,13 +54,13 @@ def compile_network(
 
 
 def compile_mesh(
-    network: Network, config: CoreConfig, size: tuple[int, int] | None = None, *, pad: bool = True,
+    network: Network | Program, config: CoreConfig, size: tuple[int, int] | None = None, *, pad: bool = True,
     host: Core | None = None, pins: Pins | None = None, progress: Callable[[str], None] = lambda _: None,
 ) -> tuple[CutProgram, Placement, MeshImage]:
     """Map a network onto a mesh of cores: cut, place, and write an image per core.
 
     Args:
-        network: with at least one output.
+        network: with at least one output; or what `lower` made of one.
         config: every core.
         size: columns and rows; default: the smallest mesh that holds the network, as square as can be.
         pad: odd words per position for populations with depthwise kernels, which spreads them over the banks, where
@@ -75,7 +75,7 @@ def compile_mesh(
             and what would help.
     """
     progress("lowering")
-    program = lower(network)
+    program = network if isinstance(network, Program) else lower(network)
     progress("cutting")
     result = cut(program, config)
     progress(f"placing {len(result.hosted)} fragments")

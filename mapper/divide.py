@@ -18,6 +18,7 @@ from golden.words import Saturation
 from mapper.frontend.graph import Pair, Shape
 from mapper.frontend.layers import FloatBranch, FloatLayer, FloatLayers
 from mapper.frontend.runs import STEPS
+from mapper.frontend.tensor import shape_in_blocks
 
 _WINDOW = 8
 """The largest stride that the hardware has."""
@@ -34,18 +35,6 @@ def divide(layers: FloatLayers, config: CoreConfig) -> tuple[FloatLayers, dict[s
     """
     divider = _Divider(layers, config)
     return divider.run(), divider.blocks_of
-
-
-def copies(layer: FloatLayer) -> bool:
-    """Whether each value of a layer is a value of one of its sources, or 0."""
-    if layer.kind != "sum" or layer.activation is not None or layer.bias.any():
-        return False
-    ones = np.zeros(layer.shape[0])
-    for branch in layer.branches:
-        if not np.isin(branch.weights, (0, 1)).all():
-            return False
-        ones += branch.weights.sum(axis=(1, 2, 3))
-    return bool((ones == 1).all())
 
 
 def on_blocks(branch: FloatBranch, steps: Pair) -> FloatBranch:
@@ -115,7 +104,7 @@ class _Divider:
         def fragments(steps: Pair) -> int:
             """Of the input, which the host numbers."""
             most = (1 << self.config.channel_bits, *[1 << self.config.coordinate_bits] * 2)
-            size = (layer.shape[0] * prod(steps), *(-(-layer.shape[1 + i] // steps[i]) for i in (0, 1)))
+            size = shape_in_blocks(layer.shape, steps)
             return prod(-(-size[i] // most[i]) for i in range(3))
 
         def fits(steps: Pair, pieces: int) -> bool:
@@ -131,8 +120,7 @@ class _Divider:
             return layer
         steps = min(fitting, key=lambda steps: (fragments(steps), prod(steps)))
         self.blocks_of[layer.name] = steps
-        return replace(layer, shape=(layer.shape[0] * prod(steps), -(-layer.shape[1] // steps[0]),
-                                     -(-layer.shape[2] // steps[1])))
+        return replace(layer, shape=shape_in_blocks(layer.shape, steps))
 
     # -- one branch ----------------------------------------------------------------------------
 

@@ -47,8 +47,12 @@ class RuleError(MappingError):
 
 
 class ModelError(NetworkError):
-    """A model (a file, or a graph read from one) cannot be taken; `violation` names the node and what would help."""
+    """A model (a file, or a graph read from one) cannot be taken; `violation` names the node and what would help.
+
+    The message is one line, whatever a library says of the file.
+    """
 
     def __init__(self, node: str, rule: str, needed: object, available: object, help: str):
+        available = " ".join(str(available).split())
         self.violation = Violation(layer=node, rule=rule, needed=str(needed), available=str(available), help=help)
         super().__init__(f"node '{node}', rule '{rule}': needs {needed}; given: {available}. {help}")

@@ -13,8 +13,9 @@ from typing import Any
 
 from golden.program import Edge, Population, Program
 from mapper.fragments import CutProgram
-from mapper.image import CATEGORIES, Image
+from mapper.image import Image
 from mapper.plan import TABLE, edge_kind
+from mapper.schemas import CATEGORIES
 
 MB = 1 << 20
 KB = 1 << 10

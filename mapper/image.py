@@ -19,6 +19,7 @@ from golden.errors import ImageError
 from golden.neuron import pack_states, pack_table
 from golden.program import Program
 from golden.words import WordLayout, layouts
+from mapper.manifest import read_manifest
 from mapper.plan import (
     DEPTHWISE,
     TABLE,
@@ -32,17 +33,13 @@ from mapper.plan import (
     table_fields,
 )
 from mapper.rules import check
+from mapper.schemas import ImageContent, check_image
 from mapper.sums import sums
 from mapper.validate import validate
 
 FORMAT, VERSION = "synapress-image", 2
 FILES = ("image.bin", "image.hex", "manifest.json")
 """What an image is saved to."""
-CATEGORIES = (
-    "geometry words", "population words", "edge descriptors", "axons", "parameters", "value tables", "states",
-    "tables", "weights")
-"""Every word of an image belongs to one of these; bytes of them that carry nothing are counted as padding."""
-
 
 @dataclass(eq=False)
 class Image:
@@ -103,25 +100,25 @@ class Image:
             ImageError: a file is missing or damaged, or the image points outside its memory.
         """
         path = Path(directory)
+        found = read_manifest(path / "manifest.json", "image", FORMAT, VERSION)
+        content = found.parse(ImageContent)
+        config = found.config(content.config)
         try:
-            manifest = json.loads((path / "manifest.json").read_text())
             data = (path / "image.bin").read_bytes()
-        except (OSError, ValueError) as error:
-            raise ImageError(f"no image in '{path}': {error}") from error
-        if not isinstance(manifest, dict) or manifest.get("format") != FORMAT or manifest.get("version") != VERSION:
-            raise ImageError(f"'{path}': manifest.json is not {FORMAT} version {VERSION}")
-        missing = [key for key in ("config", "edges", "populations", "words", "sha256") if key not in manifest]
-        if missing:
-            raise ImageError(f"'{path}': manifest.json lacks {', '.join(missing)}")
-        config = CoreConfig.from_json(manifest["config"])
-        if len(data) != manifest["words"] * config.word_bits // 8:
-            raise ImageError(f"'{path}': image.bin has {len(data)} bytes, needs {manifest['words']} words of "
+        except OSError as error:
+            raise ImageError(f"no image in '{path}': 'image.bin': {error.strerror}") from error
+        if len(data) != content.words * config.word_bits // 8:
+            raise ImageError(f"'{path}': image.bin has {len(data)} bytes, needs {content.words} words of "
                              f"{config.word_bits} bits")
-        if hashlib.sha256(data).hexdigest() != manifest["sha256"]:
+        if hashlib.sha256(data).hexdigest() != content.sha256:
             raise ImageError(f"'{path}': image.bin does not have the checksum that manifest.json gives")
         parts = np.frombuffer(data, "<u8").astype(np.uint64).reshape(-1, config.word_bits // 64)
-        validate(parts, config, edges=manifest["edges"], populations=manifest["populations"])
-        return cls(config, parts, manifest["edges"], manifest["populations"], manifest)
+        try:
+            validate(parts, config, edges=content.edges, populations=content.populations)
+        except ImageError as error:
+            raise ImageError(f"'{path}': {error}") from error
+        check_image(found, content, config, parts)
+        return cls(config, parts, content.edges, content.populations, found.data)
 
 
 class _Writer:

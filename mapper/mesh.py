@@ -4,22 +4,23 @@ Every core's image is complete in itself (`mapper.image.Image`); addresses betwe
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from golden.config import CoreConfig
 from golden.errors import ImageError
-from golden.words import layouts
 from mapper.errors import RuleError, Violation
 from mapper.fragments import Core, CutProgram, Descriptor, host_violations, link_axon, plan_fragments
 from mapper.image import FILES, Image, write_image
+from mapper.manifest import read_manifest
 from mapper.plan import AxonPlan, Plan
 from mapper.rules import RULES, axon_violations
+from mapper.schemas import MeshContent, check_mesh
 
 FORMAT, VERSION = "synapress-mesh", 1
 
@@ -65,26 +66,20 @@ class MeshImage:
 
         Raises:
             ImageError: a file is missing or damaged, or an image points outside its memory.
-            ConfigError: the configuration is none.
         """
         path = Path(directory)
-        try:
-            manifest = json.loads((path / "mesh.json").read_text())
-        except (OSError, ValueError) as error:
-            raise ImageError(f"no mesh in '{path}': {error}") from error
-        if not isinstance(manifest, dict) or manifest.get("format") != FORMAT or manifest.get("version") != VERSION:
-            raise ImageError(f"'{path}': mesh.json is not {FORMAT} version {VERSION}")
-        config = CoreConfig.from_json(manifest.get("config"))
-        _check_manifest(path, manifest, config)
+        found = read_manifest(path / "mesh.json", "mesh", FORMAT, VERSION)
+        content = found.parse(MeshContent)
+        config = found.config(content.config)
+        check_mesh(found, content, config)
         images = {}
-        for entry in manifest["cores"]:
-            place = entry["place"][0], entry["place"][1]
-            images[place] = Image.load(path / _folder(place))
-            if images[place].manifest["sha256"] != entry["sha256"]:
-                raise ImageError(f"'{path}': core {place} does not have the checksum that mesh.json gives")
-        if any(image.config != config for image in images.values()):
-            raise ImageError(f"'{path}': a core has another configuration than mesh.json")
-        return cls(config, tuple(manifest["size"]), tuple(manifest["host"]), images, manifest)
+        for number, entry in enumerate(content.cores):
+            images[entry.place] = image = Image.load(path / _folder(entry.place))
+            if image.manifest["sha256"] != entry.sha256:
+                raise ImageError(f"'{path}': core {entry.place} does not have the checksum that mesh.json gives")
+            if image.config != config:
+                found.refuse(f"cores[{number}]", f"the configuration of mesh.json, {config.name}", image.config.name)
+        return cls(config, content.size, content.host, images, found.data)
 
 
 def _folder(place: Core) -> str:
@@ -94,81 +89,10 @@ def _folder(place: Core) -> str:
 def _saved_cores(path: Path) -> set[Core]:
     """Cores of the mesh that a directory has, if it has one that can be read."""
     try:
-        manifest = json.loads((path / "mesh.json").read_text())
-        if manifest["format"] != FORMAT:
-            return set()
-        return {(int(x), int(y)) for x, y in (entry["place"] for entry in manifest["cores"])}
-    except (OSError, ValueError, TypeError, KeyError):
+        content = read_manifest(path / "mesh.json", "mesh", FORMAT, VERSION).parse(MeshContent)
+    except ImageError:
         return set()
-
-
-_INTEGERS = {"place": 2, "origin": 3, "shape": 3, "size": 2, "host": 2}
-"""Entries that are lists of so many integers."""
-
-
-def _is_integer(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
-def _check_manifest(path: Path, manifest: Mapping[str, Any], config: CoreConfig) -> None:
-    """Everything of mesh.json that loading, running or decoding looks at has the type and range that it needs.
-
-    Raises:
-        ImageError: with the first thing that has not.
-    """
-    def refuse(where: str, needed: str, given: object) -> NoReturn:
-        raise ImageError(f"'{path}': mesh.json, {where}: needs {needed}; given: {given!r}")
-
-    def check(where: str, entry: object, keys: Sequence[str]) -> None:
-        if not isinstance(entry, dict):
-            refuse(where, "an object", entry)
-        for key in keys:
-            value: Any = entry.get(key)
-            count = _INTEGERS.get(key)
-            if count is not None and not (
-                    isinstance(value, list) and len(value) == count and all(map(_is_integer, value))):
-                refuse(f"{where}, '{key}'", f"{count} integers", value)
-            least = {"shape": 1, "size": 1, "origin": 0}.get(key)
-            if least is not None and min(value) < least:
-                refuse(f"{where}, '{key}'", f"at least {least} of each", value)
-            if key in ("name", "parent", "sha256", "network") and not isinstance(value, str):
-                refuse(f"{where}, '{key}'", "a string", value)
-            if key in ("id", "index", "words") and not (_is_integer(value) and value >= 0):
-                refuse(f"{where}, '{key}'", "a natural number", value)
-
-    check("top", manifest, ("size", "host", "network"))
-    axon = layouts(config).axon
-    lists = {"cores": ("place", "sha256", "words"), "fragments": ("name", "parent", "origin", "shape", "place"),
-             "inputs": ("name", "parent", "index", "origin", "shape"), "outputs": ("id", "parent", "origin", "shape")}
-    for kind, keys in lists.items():
-        if not isinstance(manifest.get(kind), list):
-            refuse(f"'{kind}'", "a list", manifest.get(kind))
-        for number, entry in enumerate(manifest[kind]):
-            where = f"'{kind}', entry {number}"
-            check(where, entry, keys)
-            if kind != "inputs":
-                continue
-            axons = entry.get("axons")
-            if not isinstance(axons, list):
-                refuse(f"{where}, 'axons'", "a list", axons)
-            for fields in axons:
-                if not isinstance(fields, dict) or set(fields) != {field.name for field in axon.fields} or not all(
-                        _is_integer(fields[field.name]) and field.low <= fields[field.name] <= field.high
-                        for field in axon.fields):
-                    refuse(f"{where}, 'axons'", f"the fields of an axon word, each in its range, in {config.name}",
-                           fields)
-    columns, rows = manifest["size"]
-    host, places = manifest["host"], [tuple(entry["place"]) for entry in manifest["cores"]]
-    for place in places:
-        if not (0 <= place[0] < columns and 0 <= place[1] < rows) or place == tuple(host) or places.count(place) > 1:
-            refuse("'cores'", f"each place once, in {columns} × {rows} cores, not the host's", list(place))
-    for kind in ("fragments", "inputs"):
-        for entry in manifest[kind]:
-            targets = [tuple(entry["place"])] if kind == "fragments" else [
-                (host[0] + fields["core_x"], host[1] + fields["core_y"]) for fields in entry["axons"]]
-            for place in targets:
-                if place not in places:
-                    refuse(f"'{kind}', '{entry['name']}'", "a place of 'cores'", list(place))
+    return {core.place for core in content.cores}
 
 
 def build_mesh(

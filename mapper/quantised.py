@@ -57,7 +57,9 @@ class LayerReport:
     """The same, on the same quantised inputs."""
 
     def to_json(self) -> dict[str, Any]:
-        return {name: list(value) if isinstance(value, tuple) else value for name, value in vars(self).items()}
+        """Every field but those of neurons where there are none."""
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in vars(self).items()
+                if value is not None}
 
 
 @dataclass(kw_only=True)

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from golden.config import CoreConfig
 from golden.words import Saturation
 from mapper.activations import NONNEGATIVE, evaluation
-from mapper.divide import copies, divide
+from mapper.divide import divide
 from mapper.errors import ModelError
 from mapper.frontend import graph as g
 from mapper.frontend.graph import Floats
@@ -26,6 +26,8 @@ from mapper.frontend.layers import (
     FloatLayers,
     evaluate_layer,
     factor,
+    gathers,
+    largest_sums,
     max_branch,
     run_layers,
     sum_branches,
@@ -49,7 +51,7 @@ from mapper.scales import (
     units,
     whole_scale,
 )
-from mapper.spiking import agreement, check_order, grid, integer_neuron
+from mapper.spiking import agreement, check_order, grid, integer_neuron, shifted
 
 _OUTPUT_ROOM = 1.25
 """Range of an output beyond the calibration's."""
@@ -101,6 +103,8 @@ class _Quantiser:
         self.floats = run_layers(layers, calibration, self.timesteps)
         self.network = Network(layers.name)
         self.scales: dict[str, Scale] = {}
+        self.grouped: dict[str, Scale] = {}
+        """By group of layers, once one of them has its scale."""
         self.values: dict[str, Integers] = {}
         self.report: list[LayerReport] = []
         self.measured: dict[str, tuple[int, int]] = {}
@@ -132,28 +136,30 @@ class _Quantiser:
         while todo:  # what only copies a map keeps its scale, so what reads the copies needs it as well
             readers = [layer for layer, _ in self.consumers[todo.pop()]]
             kinds |= {layer.kind for layer in readers}
-            copied = {layer.name for layer in readers if layer.quantise is None and copies(layer)} - seen
-            seen |= copied
-            todo += copied
+            copies = {layer.name for layer in readers if layer.quantise is None and self._gathers(layer)} - seen
+            seen |= copies
+            todo += copies
         eight = "max" in kinds or ("product" in kinds and self.config.state_bits <= 16)
         return eight, (1 << (self.config.value_bits - 1)) - 1
+
+    def _gathers(self, layer: FloatLayer) -> bool:
+        return gathers(layer, {branch.source: self.layers.layers[branch.source].shape for branch in layer.branches})
 
     def _levels(self, layer: FloatLayer, top: int) -> int:
         """Steps above 0 that make the least noise in the layers that read this one, for narrow states."""
         if self.options.levels is not None:
             return min(top, self.options.levels)
-        readers = [(reader, branch) for reader, branch in self.consumers[layer.name]
-                   if reader.kind == "sum" and reader.neuron is None]
+        readers = [(reader, branch) for reader, branch in self.consumers[layer.name] if reader.kind == "sum"]
         if self.config.state_bits > 16 or not readers:
             return top
         x = self.floats[layer.name]
         reach, power = max(float(np.abs(x).max()), 1e-30), float(np.mean(x**2))
+        read = [(branch, *self._held(reader)) for reader, branch in readers]
 
         def noise(levels: int) -> float:
             step, total = reach / levels, 0.0
-            for reader, branch in readers:
-                sums = self.floats[reader.name]
-                most = float(np.abs(sums).max()) * self.options.headroom
+            for branch, sums, held in read:
+                most = held * self.options.headroom
                 quantum = max(float(np.abs(branch.weights).max()) / MAX_WEIGHT, most / (self.limit * step))
                 terms = branch.weights[0].size
                 rounding = quantum**2 * power * terms if np.unique(np.abs(branch.weights)).size > 2 else 0.0
@@ -163,10 +169,23 @@ class _Quantiser:
 
         return min((levels for levels in (255, 191, 127, 95, 63, 47, 31) if levels <= top), key=noise, default=top)
 
+    def _held(self, layer: FloatLayer) -> tuple[Floats, float]:
+        """What a layer sums on the calibration, and the largest magnitude that its state holds."""
+        if layer.neuron is None:
+            return (values := self.floats[layer.name]), float(np.abs(values).max())
+        sums = sum_branches(layer, {branch.source: self.floats[branch.source] for branch in layer.branches})
+        potentials = spike(layer.neuron, sums + layer.bias[:, None, None], self.timesteps)[1]
+        return sums, float(np.abs(potentials - shifted(layer.neuron)[0][:, None, None]).max())
+
     def _scale(self, layer: FloatLayer, values: Floats, nonnegative: bool) -> Scale:
         """The scale of a map that the file does not quantise."""
-        eight, top = self._limits(layer.name)
-        levels = self._levels(layer, top)
+        parts = [part for part in self.layers.layers.values() if part.group and part.group == layer.group] or [layer]
+        if len(parts) > 1:  # a part alone sees few values, and copies of parts with different scales are not exact
+            values = np.concatenate([self.floats[part.name].reshape(-1) for part in parts])
+            nonnegative = all(self._nonnegative(part) for part in parts)
+        limits = [self._limits(part.name) for part in parts]
+        eight, top = any(limit[0] for limit in limits), min(limit[1] for limit in limits)
+        levels = min(self._levels(part, top) for part in parts)
         bits = self.config.value_bits
         if layer.name in self.output_layers:  # few values, which nothing averages: leave room instead of clipping
             low, high = (end * _OUTPUT_ROOM for end in activation_range(values, "max", 100.0, levels))
@@ -191,7 +210,7 @@ class _Quantiser:
     def _copied(self, layer: FloatLayer) -> Scale | None:
         """The scale of a layer that only gathers values of one scale, which it keeps exactly."""
         scales = [self.scales[branch.source] for branch in layer.branches]
-        if not copies(layer) or len({scale.step for scale in scales}) > 1:
+        if not self._gathers(layer) or len({scale.step for scale in scales}) > 1:
             return None
         low, high = min(scale.low for scale in scales), max(scale.high for scale in scales)
         mode = saturation_of(low, high, self.config.value_bits)
@@ -248,15 +267,18 @@ class _Quantiser:
                     for branch, step in zip(layer.branches, steps, strict=True)]
         reach = self.options.headroom * np.maximum(
             np.abs(sums).max(axis=(0, 2, 3)), np.abs(sums.mean(axis=(0, 2, 3))) + _USUAL * sums.std(axis=(0, 2, 3)))
-        worst = np.sum([np.abs(product).sum(axis=1) * max(-self.scales[b.source].low, self.scales[b.source].high)
-                        for product, b in zip(products, layer.branches, strict=True)], axis=0)
-        given = layer.weight_scale is not None and layer.quantise is not None and len(layer.branches) == 1
+        worst = largest_sums(
+            layer, {source: self.scales[source].step * max(-self.scales[source].low, self.scales[source].high)
+                    for source in real}, {source: self.layers.layers[source].shape for source in real})
+        given = layer.weight_scale is not None and layer.quantise is not None and len(set(steps)) == 1
         if given:
             assert layer.weight_scale is not None
             unit = layer.weight_scale * steps[0]
         else:
             exact = layer.quantise is not None and self.config.state_bits > 16
             unit = units(products, reach, layer.bias, self.limit, worst, MAX_SPLIT if exact else MAX_WEIGHT)
+            halves = exact & (np.abs(layer.bias / unit % 1 - 0.5) < 1e-6)  # a bias that makes a floor is exact as well
+            unit = np.where(halves, unit / 2, unit)
         for _ in range(_FITS):
             counts = self._counts(layer, unit, products, worst)
             weights, states, bias = self._integers(layer, steps, unit, sums, counts is not None)
@@ -341,11 +363,13 @@ class _Quantiser:
     def _evaluate(self, layer: FloatLayer, add: Callable[..., str], states: Integers, bias: Floats, unit: Floats,
                   weight: int, counts: Scale | None = None) -> None:
         """Choose the scale of a result, add the layer by `add`, and keep its integers on the calibration."""
-        given = self._given(layer) or self._copied(layer) or counts
+        given = self._given(layer) or self._copied(layer) or counts or self.grouped.get(layer.group)
         scale = given or self._scale(layer, self.floats[layer.name], self._nonnegative(layer))
         parameters, scale, offsets, values = evaluation(
             layer.activation, scale, given is not None, states=states, bias=bias, unit=unit, config=self.config)
         add(bias=offsets, **parameters)
+        if layer.group and layer.quantise is None:
+            self.grouped[layer.group] = scale
         self._keep(layer, scale, values, (int(states.min()), int(states.max())), weight)
 
     def _branches(self, branch: FloatBranch, weights: Integers, size: tuple[int, int]) -> list[Branch]:

@@ -15,6 +15,8 @@ MAX_SPLIT = (MAX_WEIGHT << 7) + 63
 """The largest weight of two branches, one of them shifted by 7."""
 _FEW = 8
 """So many different weights of a channel at most are brought to small whole ratios."""
+_MANY = 64
+"""So many if the ratios are exact, as those of an interpolation are."""
 _EXACT = 1e-7
 BIAS_ROOM = 1.02
 """Room of a state beyond the bias, for rounding and bias correction."""
@@ -118,9 +120,11 @@ def units(
         distinct = np.unique(np.round(stacked[c][stacked[c] > 0] / top, 12))
         key = np.array([needed, least, worst[c], *distinct, top]).tobytes()
         if key not in seen:
-            if len(distinct) <= _FEW:
-                room = int(min(most, max(top / max(needed, worst[c] / limit), 1)))
-                seen[key] = float(max(top / whole_ratios(distinct, room), least))
+            room = int(min(most, max(top / max(needed, worst[c] / limit), 1)))
+            count = whole_ratios(distinct, room) if len(distinct) <= _MANY else 1
+            rest = float(np.abs(np.rint(count * distinct) / count - distinct).max())
+            if len(distinct) <= _FEW or rest < _EXACT:
+                seen[key] = float(max(top / count, least))
             else:
                 seen[key] = float(max(top / MAX_WEIGHT, needed))
         result[c] = seen[key]
@@ -149,7 +153,10 @@ def requantisation(
     """
     exponent = np.floor(np.log2(ratio)).astype(np.int64)
     shift = np.clip(multiplier_bits - 1 - exponent, 0, (1 << shift_bits) - 1)
-    multiplier = np.rint(ratio * 2.0**shift).astype(np.int64)
+    scaled = np.rint(ratio * 2.0**shift)
+    if not (scaled < 2.0**62).all():  # nor is NaN; a cast would make some other number of it
+        raise OverflowError(f"ratio {ratio.max():.3g} exceeds the multiplier")
+    multiplier = scaled.astype(np.int64)
     over = multiplier >> multiplier_bits > 0
     shift, multiplier = shift - over, np.where(over, multiplier >> 1, multiplier)
     if (shift < 0).any() or (multiplier >> multiplier_bits > 0).any():

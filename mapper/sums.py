@@ -1,4 +1,12 @@
-"""Do the states of a program hold its sums? Worst case, proved by the weights, and what was measured."""
+"""Do the states of a program hold its sums? Worst case, proved by the weights, and what was measured.
+
+The bias needs no room in the states: it is not accumulated, but added as the population is evaluated, in an adder of
+state_bits + 2 bits (`rtl.requantise`: `biased` and, with the threshold, `rest`; `golden.neuron.evaluate`, `spike`).
+State and bias have state_bits bits each, so their sum has one more, a product a · b + bias two more; less a threshold
+of state_bits + 1 bits it has two more. So nothing wraps there, and the proof is about what the edges add alone. It
+takes each source at the ends of its range, also an input: frames beyond an input's range are refused
+(`golden.frames`).
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -42,6 +42,7 @@ _WHERE = {
     "load": "synapress.models",
     "compile": "synapress.models",
     "simulate": "synapress.models",
+    "float_outputs": "synapress.models",
     "Options": "mapper.quantised",
     "ModelError": "mapper.errors",
 }
@@ -71,6 +72,7 @@ __all__ = [
     "compile_mesh",
     "compile_network",
     "estimate",
+    "float_outputs",
     "fmax",
     "generate",
     "layouts",
@@ -100,7 +102,7 @@ if TYPE_CHECKING:
     from rtl.core import EventCore
     from rtl.verilog import generate
     from synapress.area import estimate, fmax
-    from synapress.models import compile, load, simulate
+    from synapress.models import compile, float_outputs, load, simulate
     from synapress.run import simulate_image
 
 

@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 
 from golden.errors import ConfigError
-from synapress.options import mesh_size
+from synapress.options import Config, Neurons, check_output, mesh_size
 from synapress.tables import show
 
 
@@ -49,7 +49,7 @@ def _read(path: Path) -> Any:
 
 def compile_model(
     model: Annotated[Path, typer.Argument(metavar="FILE", help="ONNX (float or quantised), or NIR.")],
-    config: Annotated[str, typer.Option("--config", "-c", metavar="PRESET|FILE", help="Configuration.")] = "grai_vip",
+    config: Config = "grai_vip",
     calibration: Annotated[Path | None, typer.Option(
         metavar="FILE", help="Typical inputs: .npy, or .npz by input name. A quantised model needs none.")] = None,
     output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Folder to write to.")] = Path(
@@ -58,8 +58,7 @@ def compile_model(
     percentile: Annotated[float, typer.Option(help="Share of the activations for `percentile`.")] = 99.99,
     mesh: Annotated[str | None, typer.Option(
         metavar="COLUMNSxROWS", help="Default: one core if the model fits, else the smallest mesh.")] = None,
-    neurons: Annotated[str | None, typer.Option(
-        help="NIR: how neurons compute: nir, snntorch, sinabs or norse (docs/models.md).")] = None,
+    neurons: Neurons = None,
 ) -> None:
     """Quantise a trained model and write its memory images, of one core or of a mesh."""
     from mapper.quantised import Options
@@ -91,6 +90,7 @@ def simulate_model(
     from synapress.models import simulate
     from synapress.report import work_sheet
 
+    check_output(output, ".npz", inputs=inputs)
     result = simulate(open_compiled(folder), _read(inputs), engine=engine.value, cycles=cycles)
     show([work_sheet(result)])
     for name, total in (result.counters or {}).items():
@@ -127,6 +127,7 @@ def report_model(
         raise ConfigError("--labels and --model are about the frames of --inputs: give them, too")
     if area and output is None:
         raise ConfigError("--area is a section of the page: give --output, too")
+    check_output(output, ".html", ".htm")
     compiled = open_compiled(folder)
     simulated, accuracy = None, {}
     with Console(stderr=True).status("") as status:
@@ -134,7 +135,7 @@ def report_model(
             status.update("frames")
             frames = _read(inputs)
             simulated = simulate(compiled, frames, cycles=cycles)
-            classes = None if labels is None else _labels(labels, simulated.frames)
+            classes = None if labels is None else _labels(labels, simulated.sequences or simulated.frames)
             status.update("float model")
             wanted = None if model is None else float_outputs(load(model), frames)
             accuracy = report.accuracies(simulated, classes, wanted)
@@ -160,5 +161,5 @@ def _labels(path: Path, frames: int) -> Any:
     classes = _read(path)
     if not isinstance(classes, np.ndarray) or not np.issubdtype(classes.dtype, np.integer) or classes.size != frames:
         what = f"{classes.size} of {classes.dtype}" if isinstance(classes, np.ndarray) else "several arrays"
-        raise ConfigError(f"--labels {path}: needs {frames} integers, one per frame; given: {what}")
+        raise ConfigError(f"--labels {path}: needs {frames} integers, one per frame or sequence; given: {what}")
     return classes

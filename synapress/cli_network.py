@@ -10,16 +10,15 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from golden.config import CoreConfig
 from golden.errors import ConfigError
 from mapper.fragments import Core
 from synapress import footprint as footprints
 from synapress import mapping
-from synapress.networks import SOURCES, open_network
-from synapress.options import Config, mesh_size
+from synapress.networks import SOURCES, Opened, open_network
+from synapress.options import AnyConfig, Neurons, check_output, mesh_size
 from synapress.tables import show
 
-Source = Annotated[str, typer.Argument(metavar="NETWORK|FILE", help=f"{SOURCES}.")]
+Source = Annotated[str, typer.Argument(metavar="NETWORK|FILE|DIR", help=f"{SOURCES}.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Figure = Annotated[list[Path] | None, typer.Option(
     "--figure", metavar="FILE", help="Draw it, as .png or .svg; may be repeated.")]
@@ -34,23 +33,30 @@ def _steps() -> Iterator[Callable[[str], None]]:
         yield lambda step: status.update(f"{step} ({time.monotonic() - started:.0f} s)")
 
 
+def _say(network: Opened) -> None:
+    if network.assumed:
+        typer.echo(f"assumed: {network.assumed}")
+
+
 def _check_figures(paths: list[Path] | None) -> list[Path]:
     for path in paths or []:
-        if path.suffix not in (".png", ".svg"):
-            raise ConfigError(f"--figure {path}: the suffix must be .png or .svg")
+        check_output(path, ".png", ".svg", option="--figure")
     return paths or []
 
 
-def footprint(source: Source, config: Config = "grai_vip", figure: Figure = None, seed: Seed = 1,
-              as_json: AsJson = False) -> None:
+def footprint(source: Source, config: AnyConfig = None, figure: Figure = None, seed: Seed = 1,
+              neurons: Neurons = None, as_json: AsJson = False) -> None:
     """Account the memory of a network, by layer: this technique, its references, and the images as written."""
-    core, figures = CoreConfig.load(config), _check_figures(figure)
+    figures = _check_figures(figure)
     with _steps() as progress:
-        report = footprints.account(open_network(source, seed=seed), core, progress=progress)
+        progress(f"reading {source}")
+        network = open_network(source, config=config, seed=seed, neurons=neurons)
+        report = footprints.account(network.program, network.config, images=network.images, progress=progress)
     if as_json:
-        typer.echo(json.dumps(report.to_json(), indent=1))
+        typer.echo(json.dumps(report.to_json() | {"assumed": network.assumed}, indent=1))
     else:
         show(footprints.tables(report))
+        _say(network)
     for path in figures:
         from synapress.plots import footprint_picture
 
@@ -78,7 +84,7 @@ def _pins(given: list[str] | None) -> dict[str, list[Core]]:
 
 
 def map_(
-    source: Source, config: Config = "grai_vip",
+    source: Source, config: AnyConfig = None,
     mesh: Annotated[str | None, typer.Option(
         metavar="COLUMNSxROWS", help="Default: the smallest that holds it.")] = None,
     pin: Annotated[list[str] | None, typer.Option(
@@ -87,21 +93,24 @@ def map_(
         metavar="X,Y", help="In the mesh or beside it. Default: north of the middle of row 0.")] = None,
     pad: Annotated[bool, typer.Option("--pad/--no-pad", help="Spread depthwise layers over the banks.")] = True,
     output: Annotated[Path | None, typer.Option("--output", "-o", metavar="DIR", help="Write the images.")] = None,
-    figure: Figure = None, seed: Seed = 1, as_json: AsJson = False,
+    figure: Figure = None, seed: Seed = 1, neurons: Neurons = None, as_json: AsJson = False,
 ) -> None:
     """Cut a network, place it on a mesh of cores, and write an image per core."""
-    core, figures, size, pins = CoreConfig.load(config), _check_figures(figure), mesh_size(mesh), _pins(pin)
+    figures, size, pins = _check_figures(figure), mesh_size(mesh), _pins(pin)
     at = None if host is None else _core(f"--host {host}", host)
     with _steps() as progress:
-        mapped = mapping.map_network(open_network(source, seed=seed), core, size, host=at, pins=pins, pad=pad,
+        progress(f"reading {source}")
+        network = open_network(source, config=config, seed=seed, neurons=neurons)
+        mapped = mapping.map_network(network.program, network.config, size, host=at, pins=pins, pad=pad,
                                      progress=progress)
         if output is not None:
             progress(f"saving images to {output}")
             mapped.images.save(output)
     if as_json:
-        typer.echo(json.dumps(mapped.to_json(), indent=1))
+        typer.echo(json.dumps(mapped.to_json() | {"assumed": network.assumed}, indent=1))
     else:
         show(mapping.tables(mapped))
+        _say(network)
     if output is not None:
         typer.echo(f"images: {output}", err=True)
     for path in figures:

@@ -3,7 +3,7 @@
 The figures are those of `mapper.footprint`; here they become one report, as tables, JSON and a figure [B §5.2, Fig. 6].
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from math import ceil
 from typing import Any
@@ -22,16 +22,14 @@ from mapper.footprint import (
     cells,
     connectivity,
     hierarchical_lut,
-    image_footprint,
     lut,
     proposed,
     real_connectivity,
 )
 from mapper.fragments import CutProgram, plan_alone
-from mapper.image import CATEGORIES, write_image
-from mapper.lower import lower
-from mapper.network import Network
+from mapper.image import Image, write_image
 from mapper.pack import available, needs, pack
+from mapper.schemas import CATEGORIES
 from synapress.tables import Sheet
 
 IMAGE_PARTS = {
@@ -120,44 +118,54 @@ class Report:
         }
 
 
-def _images(cut_program: CutProgram, progress: Callable[[str], None]) -> tuple[dict[str, dict[str, int]],
-                                                                              dict[str, int]]:
-    """Bytes by population and part, and words by category, of all fragments' images."""
-    layers: dict[str, dict[str, int]] = {}
+Written = tuple[dict[str, dict[str, int]], dict[str, int]]
+"""Bytes by population and part (`IMAGE_PARTS`), and words by category."""
+
+
+def _written(images: Iterable[Image], layers: Iterable[str]) -> Written:
+    """What images hold, by the population that each word is of, or of a fragment of."""
+    parts = {layer: dict.fromkeys(IMAGE_PARTS, 0) for layer in layers}
     words = dict.fromkeys(CATEGORIES, 0)
-    for number, fragment in enumerate(cut_program.hosted):
-        progress(f"image of fragment {number + 1} of {len(cut_program.hosted)}")
-        found = image_footprint(write_image(plan_alone(cut_program, fragment.name)))
-        parts = layers.setdefault(fragment.parent, dict.fromkeys(IMAGE_PARTS, 0))
-        for part, categories in IMAGE_PARTS.items():
-            parts[part] += sum(found.bytes[category] for category in categories)
-        for category, count in found.words.items():
-            words[category] += count
-    return layers, words
+    part_of = {category: part for part, categories in IMAGE_PARTS.items() for category in categories}
+    for image in images:
+        tables, word_bytes = image.manifest, image.config.word_bits // 8
+        owners = {row["name"]: row.get("parent") or row["name"] for row in tables["population_table"]}
+        owners |= {row["name"]: owners[row["destination"]] for row in tables["edge_table"]}
+        for region in tables["regions"]:
+            layer, padding = parts[owners[region["owner"]]], region["padding_bytes"]
+            layer[part_of[region["category"]]] += region["words"] * word_bytes - padding
+            layer["padding"] += padding
+            words[region["category"]] += region["words"]
+    return parts, words
 
 
-def account(network: Network, config: CoreConfig, *, progress: Callable[[str], None] = lambda _: None) -> Report:
-    """Account a network: cut it for these cores, write every fragment's image, and count.
+def _alone(result: CutProgram, progress: Callable[[str], None]) -> Iterator[Image]:
+    """Each fragment's image, as if it had a core of its own."""
+    for number, fragment in enumerate(result.hosted):
+        progress(f"image of fragment {number + 1} of {len(result.hosted)}")
+        image = write_image(plan_alone(result, fragment.name))
+        for row in image.manifest["population_table"]:
+            row["parent"] = fragment.parent
+        yield image
+
+
+def account(program: Program, config: CoreConfig, *, images: Sequence[Image] | None = None,
+            progress: Callable[[str], None] = lambda _: None) -> Report:
+    """Account a program that `mapper.lower` made: cut it for these cores, write every fragment's image, and count.
 
     Args:
+        images: of all cores, if the program is mapped already.
         progress: called with what is being done.
 
     Raises:
         NetworkError, MappingError: as `mapper.compile_mesh`.
     """
-    progress("lowering")
-    return account_program(lower(network), config, progress=progress)
-
-
-def account_program(program: Program, config: CoreConfig, *, progress: Callable[[str], None] = lambda _: None
-                    ) -> Report:
-    """`account` for a program that `mapper.lower` made."""
     progress("cutting")
     result = cut(program, config)
-    layers, words = _images(result, progress)
+    written = _written(_alone(result, progress) if images is None else images, result.grids)
     progress("packing")
-    count = len(pack(result, needs(result), available(config), {}))
-    return _report(program, result, layers, words, count)
+    count = len(pack(result, needs(result), available(config), {})) if images is None else len(images)
+    return _report(program, result, *written, count)
 
 
 def _report(program: Program, result: CutProgram, images: dict[str, dict[str, int]], words: dict[str, int],

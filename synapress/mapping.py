@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from golden.config import CoreConfig
+from golden.program import Program
 from mapper import compile_mesh
 from mapper.footprint import image_footprint
 from mapper.fragments import Core, CutProgram
@@ -26,7 +27,7 @@ class MappedNetwork:
     placement: Placement
     images: MeshImage
     fill: dict[Core, dict[str, int]]
-    """Words by core and category, see `mapper.image.CATEGORIES`."""
+    """Words by core and category, see `mapper.schemas.CATEGORIES`."""
     loads: dict[Link, int]
     """Estimated events per frame by link, see `mapper.routes.link_loads`."""
 
@@ -50,7 +51,7 @@ class MappedNetwork:
 
 
 def map_network(
-    network: Network, config: CoreConfig, size: tuple[int, int] | None = None, *, host: Core | None = None,
+    network: Network | Program, config: CoreConfig, size: tuple[int, int] | None = None, *, host: Core | None = None,
     pins: Pins | None = None, pad: bool = True, progress: Callable[[str], None] = lambda _: None,
 ) -> MappedNetwork:
     """`mapper.compile_mesh`, which has the arguments and errors, and what the report needs."""

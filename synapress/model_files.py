@@ -4,33 +4,93 @@ import base64
 import dataclasses
 import hashlib
 import json
-import shutil
 import zipfile
+from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from golden.errors import ImageError
+from golden.errors import ImageError, NetworkError
 from golden.program import Edge, Population, Program
 from mapper import Image, MeshImage
-from mapper.frontend.layers import Part, Value
-from mapper.frontend.tensor import Port
+from mapper.frontend.layers import Value
+from mapper.frontend.tensor import Port, shape_in_blocks
+from mapper.image import FILES
+from mapper.manifest import Manifest, Natural, Place, Positive, Shape, read_manifest
 from mapper.quantised import LayerReport
 from mapper.scales import Scale
 from mapper.sums import SumReport
 from synapress.models import Compiled
 
 FORMAT, VERSION = "synapress-model", 1
+Pair = tuple[int, int]
+
+
+@dataclass(kw_only=True)
+class _Population:
+    """The fields of `golden.program.Population` that are no arrays; those are in program.npz."""
+
+    name: str
+    shape: Shape
+    type: Natural
+    saturation: Natural
+    layer: str
+
+
+@dataclass(kw_only=True)
+class _Edge:
+    """The same of `golden.program.Edge`."""
+
+    name: str
+    source: str
+    destination: str
+    stride: tuple[Positive, Positive]
+    padding: Pair
+    dilation: tuple[Positive, Positive]
+    groups: Positive
+    upsample: Natural
+    shift: Natural
+    operand: Natural
+
+
+@dataclass(kw_only=True)
+class _Program:
+    name: str
+    populations: list[_Population]
+    edges: list[_Edge]
+    inputs: list[str]
+    outputs: list[str]
+
+
+@dataclass(kw_only=True)
+class _Content:
+    """What model.json holds; `save_compiled` writes it."""
+
+    program: _Program
+    inputs: list[Port]
+    outputs: list[Port]
+    places: dict[str, Value]
+    scales: dict[str, Scale]
+    layers: list[LayerReport]
+    sums: list[SumReport]
+    loads: list[tuple[Place, Place, Natural]]
+    host: str = ""
 
 
 def save_compiled(compiled: Compiled, directory: str | Path) -> None:
-    """Write `image/` (one core's, or a mesh's), `program.npz`, `model.json` and `report.json` into a folder."""
+    """Write `image/` (one core's, or a mesh's), `program.npz`, `model.json` and `report.json` into a folder.
+
+    Images of a model that this folder had before are removed; nothing else is.
+
+    Raises:
+        ImageError: there is a file in the folder's place, or a model.json that is not ours.
+    """
     path = Path(directory)
     if path.exists() and not path.is_dir():
         raise ImageError(f"'{path}' is a file; a compiled model needs a folder")
-    if (path / "model.json").is_file():  # of a model before, perhaps on other cores
-        shutil.rmtree(path / "image", ignore_errors=True)
+    _remove_images(path)
     compiled.image.save(path / "image")
     arrays: dict[str, Any] = {}
     lowered = compiled.lowered
@@ -53,9 +113,27 @@ def save_compiled(compiled: Compiled, directory: str | Path) -> None:
     (path / "checksums.json").write_text(json.dumps(_checksums(path), indent=1) + "\n")
 
 
+def _remove_images(path: Path) -> None:
+    """Remove the images of a model before, perhaps on other cores, by its list of files."""
+    if not (path / "model.json").exists():
+        return
+    read_manifest(path / "model.json", "compiled model", FORMAT, VERSION)
+    try:
+        listed = json.loads((path / "checksums.json").read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return
+    for name in listed if isinstance(listed, dict) else ():
+        file = path / name
+        if name.startswith("image/") and ".." not in Path(name).parts and file.is_file():
+            file.unlink()
+            if file.parent != path / "image" and not any(file.parent.iterdir()):
+                file.parent.rmdir()
+
+
 def _checksums(path: Path) -> dict[str, str]:
     """Of every file that a model consists of."""
-    files = [path / "model.json", path / "program.npz", *sorted((path / "image").rglob("*"))]
+    images = [file for file in sorted((path / "image").rglob("*")) if file.name in (*FILES, "mesh.json")]
+    files = [path / "model.json", path / "program.npz", *images]
     return {str(file.relative_to(path).as_posix()): hashlib.sha256(file.read_bytes()).hexdigest()
             for file in files if file.is_file()}
 
@@ -66,7 +144,7 @@ def _plain(item: Population | Edge, prefix: str, arrays: dict[str, Any]) -> dict
         value = getattr(item, field.name)
         if isinstance(value, np.ndarray):
             arrays[f"{prefix}.{field.name}"] = value
-        else:
+        elif value is not None:
             fields[field.name] = value
     return fields
 
@@ -78,47 +156,132 @@ def open_compiled(directory: str | Path) -> Compiled:
         ImageError: a file is missing or damaged.
     """
     path = Path(directory)
+    _check_sums(path)
+    found = read_manifest(path / "model.json", "compiled model", FORMAT, VERSION)
+    content = found.parse(_Content)
+    image = (MeshImage if (path / "image" / "mesh.json").exists() else Image).load(path / "image")
+    program = _program(found, content.program, path / "program.npz")
+    _check_names(found, content, program)
+    return Compiled(
+        config=image.config, lowered=program, image=image, inputs=content.inputs, outputs=content.outputs,
+        places=content.places, scales=content.scales, layers=content.layers, sums=content.sums,
+        loads={(source, to): events for source, to, events in content.loads}, host=_host(found, content.host))
+
+
+def _host(found: Manifest, text: str) -> bytes:
+    """The host's part of the model.
+
+    Raises:
+        ImageError: it is none.
+    """
     try:
-        expected, found = json.loads((path / "checksums.json").read_text()), _checksums(path)
-    except (OSError, ValueError) as error:
-        raise ImageError(f"no compiled model in '{path}': {error}") from error
+        host = base64.b64decode(text, validate=True)
+        if host:
+            from synapress.host import operators
+
+            operators(host)
+    except Exception as error:  # base64 and protobuf raise several kinds
+        found.refuse("host", "an ONNX model in base64", str(error) or type(error).__name__)
+        raise AssertionError from error
+    return host
+
+
+def _check_names(found: Manifest, content: _Content, program: Program) -> None:
+    """Ports, places and scales are those of the program.
+
+    Raises:
+        ImageError: one is not.
+    """
+    shapes = {population.name: population.shape for population in program.populations}
+    if not content.outputs:
+        found.refuse("outputs", "at least one", "none")
+    for port in content.outputs:
+        if port.node not in content.places:
+            found.refuse("places", f"the output '{port.node}'", ", ".join(content.places))
+    for name, value in content.places.items():
+        if not value.parts:
+            found.refuse(f"places.{name}.parts", "at least one", "none")
+        for number, part in enumerate(value.parts):
+            depth, width, height = shapes[part.layer] if part.layer in program.outputs else (0, 0, 0)
+            ends = part.first + part.count, part.c + part.count, part.x + width, part.y + height
+            if min(part.first, part.count - 1, part.c, part.x, part.y) < 0 or any(
+                    end > size for end, size in zip(ends, (depth, *value.shape), strict=True)):
+                found.refuse(f"places.{name}.parts[{number}]",
+                             f"channels of an output of the program, which lie in {value.shape}", part)
+    for name in (*program.inputs, *program.outputs):
+        if name not in content.scales:
+            found.refuse("scales", f"one for '{name}'", ", ".join(content.scales))
+    for name, scale in content.scales.items():
+        if not 0 < scale.step < np.inf:
+            found.refuse(f"scales.{name}.step", "more than 0, and finite", scale.step)
+    for side, ports in (("inputs", content.inputs), ("outputs", content.outputs)):
+        for number, port in enumerate(ports):
+            sizes = dict(zip("DWH", port.shape, strict=True))
+            axes = [axis for label in port.labels for axis in label if axis != "N"]
+            spread = prod(sizes.get(axis, 0) for axis in axes), prod(port.shape)
+            dims = port.dims if port.view is None else port.view
+            if len(set(axes)) < len(axes) or spread[0] != spread[1] or len(port.labels) != len(dims) or min(
+                    *dims, *port.shape) < 1:
+                found.refuse(f"{side}[{number}]", "labels of dimensions that hold the axes of its shape",
+                             (port.labels, dims, port.shape))
+    for number, port in enumerate(content.inputs):
+        if port.node in shapes and (min(port.blocks) < 1 or shape_in_blocks(port.shape, port.blocks) != shapes[
+                port.node]):
+            found.refuse(f"inputs[{number}].blocks", f"the program's {shapes[port.node]} of {port.shape}",
+                         port.blocks)
+    if sorted(port.node for port in content.inputs) != sorted(program.inputs):
+        found.refuse("inputs", f"the program's, {', '.join(program.inputs)}",
+                     ", ".join(port.node for port in content.inputs))
+
+
+def _check_sums(path: Path) -> None:
+    """
+    Raises:
+        ImageError: a file is missing, or is another than was written.
+    """
+    try:
+        expected, found = json.loads((path / "checksums.json").read_bytes()), _checksums(path)
+    except (OSError, ValueError, RecursionError) as error:
+        raise ImageError(f"no compiled model in '{path}': {error}; `synapress compile` writes one") from error
     if expected != found:
         wrong = [name for name in found if not isinstance(expected, dict) or expected.get(name) != found[name]]
         raise ImageError(f"no compiled model in '{path}': damaged, missing or of another model: "
-                         f"{', '.join(wrong[:3]) or 'a file of checksums.json'}")
-    image = (MeshImage if (path / "image" / "mesh.json").exists() else Image).load(path / "image")
+                         f"{', '.join(wrong[:3]) or 'a file of checksums.json'}; compile it again")
+
+
+def _program(found: Manifest, described: _Program, file: Path) -> Program:
+    """The program, its arrays from program.npz.
+
+    Raises:
+        ImageError: what the two files say does not fit together.
+    """
     try:
-        model = json.loads((path / "model.json").read_text())
-        if model["format"] != FORMAT or model["version"] != VERSION:
-            raise ValueError(f"not {FORMAT} version {VERSION}")
-        with np.load(path / "program.npz", allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
-        described = model["program"]
+        with np.load(file, allow_pickle=False) as loaded:
+            arrays = {name: loaded[name] for name in loaded.files}
+    except (OSError, ValueError, zipfile.BadZipFile) as error:
+        raise ImageError(f"no compiled model in '{file.parent}': '{file.name}': {error}") from error
+
+    numbers = {"p": len(described.populations), "e": len(described.edges)}
+    for name in arrays:
+        if not (number := name[1:].partition(".")[0]).isdecimal() or int(number) >= numbers.get(name[0], 0):
+            found.refuse("program", f"an entry for each array of {file.name}", name)
+
+    def whole(kind: type[Population | Edge], item: _Population | _Edge, prefix: str) -> dict[str, Any]:
+        mine = {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
+        known = {field.name for field in dataclasses.fields(kind)} - set(vars(item))
+        for name, array in mine.items():
+            if name not in known or not np.issubdtype(array.dtype, np.integer):
+                found.refuse("program", f"integers in {file.name}, of {', '.join(sorted(known))}",
+                             f"{prefix}{name} of {array.dtype}")
+        return vars(item) | mine
+
+    try:
         program = Program(
-            name=described["name"], inputs=described["inputs"], outputs=described["outputs"],
-            populations=[Population(**_tuples(item), **_arrays(arrays, f"p{i}."))
-                         for i, item in enumerate(described["populations"])],
-            edges=[Edge(**_tuples(item), **_arrays(arrays, f"e{i}.")) for i, item in enumerate(described["edges"])])
-        ports = {side: [Port(**_tuples(port)) for port in model[side]] for side in ("inputs", "outputs")}
-        return Compiled(
-            config=image.config, lowered=program, image=image, inputs=ports["inputs"], outputs=ports["outputs"],
-            places={name: Value(shape=tuple(value["shape"]), parts=tuple(Part(**part) for part in value["parts"]))
-                    for name, value in model["places"].items()},
-            scales={name: Scale(**scale) for name, scale in model["scales"].items()},
-            layers=[LayerReport(**_tuples(layer)) for layer in model["layers"]],
-            sums=[SumReport(**_tuples(item)) for item in model["sums"]],
-            loads={(tuple(source), tuple(to)): events for source, to, events in model["loads"]},
-            host=base64.b64decode(model.get("host", "")))
-    except (OSError, ValueError, LookupError, TypeError, AttributeError, zipfile.BadZipFile) as error:
-        raise ImageError(f"no compiled model in '{path}': {type(error).__name__}: {error}") from error
-
-
-def _arrays(arrays: dict[str, Any], prefix: str) -> dict[str, Any]:
-    return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
-
-
-def _tuples(item: dict[str, Any]) -> dict[str, Any]:
-    """JSON's lists as the tuples they were."""
-    def convert(value: Any) -> Any:
-        return tuple(convert(part) for part in value) if isinstance(value, list) else value
-    return {name: convert(value) for name, value in item.items()}
+            name=described.name, inputs=described.inputs, outputs=described.outputs,
+            populations=[Population(**whole(Population, item, f"p{i}."))
+                         for i, item in enumerate(described.populations)],
+            edges=[Edge(**whole(Edge, item, f"e{i}.")) for i, item in enumerate(described.edges)])
+        program.topological_order()
+    except (TypeError, NetworkError) as error:  # an array that is missing, or names that lead nowhere
+        found.refuse("program", f"what {file.name} completes to a program", str(error))
+    return program

@@ -25,6 +25,7 @@ from mapper import Image, MeshImage, build_image, compile_mesh, legalise, lower
 from mapper.errors import ModelError, RuleError
 from mapper.frontend import reference
 from mapper.frontend.fuse import fuse
+from mapper.frontend.graph import Spiking
 from mapper.frontend.layers import FloatLayers, Value, assemble
 from mapper.frontend.model import Model
 from mapper.frontend.neurons import Neurons
@@ -118,6 +119,8 @@ class Simulated:
     """Integers (N, D, W, H) of every population (engine `fast`) or of the outputs."""
     counters: dict[str, int] | None = None
     """Of the golden cores, or the RTL."""
+    sequences: int | None = None
+    """Of a model with neurons: so many sequences of timesteps, which are the frames."""
 
     @property
     def frames(self) -> int:
@@ -210,9 +213,13 @@ def _numbers(given: npt.ArrayLike, what: str) -> npt.NDArray[Any]:
 
 def float_outputs(model: Model, inputs: npt.ArrayLike | Mapping[str, npt.ArrayLike]) -> Maps:
     """What the float model makes of frames, by output name, in the layout of the file; arguments as for `simulate`."""
-    found = reference.run(model.graph, _arrays(model.inputs, inputs, "inputs")[0])
-    return _finished(model.host, {port.name: port.from_maps(found[port.node]) for port in model.outputs}, model.inputs,
-                     inputs)
+    spiking = any(isinstance(node, Spiking) for node in model.graph.nodes.values())
+    maps, sequences = _arrays(model.inputs, inputs, "inputs", spiking)
+    found = reference.run(model.graph, maps, timesteps=sequences[1] if sequences else None)
+    outputs = {port.name: port.from_maps(found[port.node]) for port in model.outputs}
+    if sequences is not None:
+        outputs = {name: array.reshape(*sequences, *array.shape[1:]) for name, array in outputs.items()}
+    return _finished(model.host, outputs, model.inputs, inputs)
 
 
 def _finished(host: bytes, outputs: Maps, ports: list[Port],
@@ -315,8 +322,7 @@ def simulate(
     integers = {node: compiled.scales[node].integers(values) for node, values in real.items()}
     if spiking:
         timesteps = sequences[1] if sequences else len(next(iter(integers.values())))
-        maps: Maps = {name: result.outputs for name, result in run_timesteps(
-            compiled.program, integers, timesteps, compiled.config).items()}
+        maps: Maps = dict(run_timesteps(compiled.program, integers, timesteps, compiled.config))
     else:
         maps = {name: result.outputs for name, result in network.run(
             compiled.program, integers, compiled.config).items()}
@@ -340,7 +346,8 @@ def simulate(
         for found in (outputs, numbers):
             found.update({name: array.reshape(*sequences, *array.shape[1:]) for name, array in found.items()})
     return Simulated(outputs=_finished(compiled.host, outputs, compiled.inputs, inputs), integers=numbers,
-                     counts=counts, maps=maps, counters=counters)
+                     counts=counts, maps=maps, counters=counters,
+                     sequences=(sequences[0] if sequences else 1) if spiking else None)
 
 
 def _counts(compiled: Compiled, maps: Maps, cycles: bool) -> dict[str, LayerCount]:

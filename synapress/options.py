@@ -10,7 +10,33 @@ from golden.errors import ConfigError
 
 Config = Annotated[str, typer.Option("--config", "-c", metavar="PRESET|FILE",
                                      help=f"Configuration: {', '.join(PRESETS)}, or a JSON file.")]
+AnyConfig = Annotated[str | None, typer.Option(
+    "--config", "-c", metavar="PRESET|FILE", show_default="a compiled model's own, else grai_vip",
+    help=f"Configuration: {', '.join(PRESETS)}, or a JSON file.")]
+Neurons = Annotated[str | None, typer.Option(
+    help="NIR: how neurons compute: nir, snntorch, sinabs or norse (docs/models.md).")]
 Output = Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Folder to write to.")]
+
+
+def check_output(path: Path | None, *suffixes: str, inputs: Path | None = None, option: str = "--output") -> None:
+    """That a file can be written, before the work for it begins.
+
+    Raises:
+        ConfigError: it has another suffix, is a folder, lies in none, or is what is read.
+    """
+    if path is None:
+        return
+    if path.suffix not in suffixes:
+        raise ConfigError(f"{option} {path}: the suffix must be {' or '.join(suffixes)}")
+    if path.is_dir():
+        raise ConfigError(f"{option} {path}: is a folder; name a file")
+    if inputs is not None and path.exists() and inputs.exists() and path.samefile(inputs):
+        raise ConfigError(f"{option} {path}: would overwrite the file of --inputs; name another one")
+    for folder in path.parents:
+        if folder.exists():
+            if not folder.is_dir():
+                raise ConfigError(f"{option} {path}: '{folder}' is no folder")
+            return
 
 
 def mesh_size(text: str | None) -> tuple[int, int] | None:

@@ -1,6 +1,7 @@
 """A compiled model as one HTML page: network, quantisation, memory, mapping, work, accuracy, area."""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -34,7 +35,7 @@ def html(compiled: Compiled, *, simulated: Simulated | None = None, accuracy: Ma
         progress: called with what is being done.
     """
     progress("memory")
-    memory = footprint.account_program(compiled.lowered, compiled.config, progress=progress)
+    memory = footprint.account(compiled.lowered, compiled.config, images=compiled.images, progress=progress)
     sections = [_network(compiled), quantisation_section(compiled), _memory(memory)]
     progress("mapping")
     sections.append(_mapping(compiled))
@@ -68,13 +69,16 @@ def accuracies(simulated: Simulated, labels: npt.ArrayLike | None = None, refere
     """How well the integers do on the frames of a run, by what is measured, for its first output.
 
     Args:
-        labels: classes of the frames: share of the frames whose largest value is at the label.
+        labels: classes of the frames: share of the frames whose largest value is at the label. Of a model with
+            neurons classes of the sequences, and its values are summed over the timesteps.
         reference: what the float model makes of them (`synapress.models.float_outputs`).
     """
     name, scores = next(iter(simulated.outputs.items()))
 
     def classes(array: npt.NDArray[Any]) -> npt.NDArray[np.intp]:
-        return np.asarray(array).reshape(simulated.frames, -1).argmax(axis=1)
+        frames = np.asarray(array).reshape(simulated.frames, -1)
+        samples = simulated.sequences or simulated.frames
+        return frames.reshape(samples, -1, frames.shape[1]).sum(axis=1).argmax(axis=1)
 
     found = {}
     if labels is not None:
@@ -109,27 +113,42 @@ def _network(compiled: Compiled) -> Section:
 
 
 def quantisation_sheet(compiled: Compiled) -> Sheet:
-    """Per layer how fine the integers are, and whether the sums fit."""
+    """Per layer how fine the integers are, and whether the sums fit; of neurons also which spikes are right."""
+    fires = any(layer.spikes is not None for layer in compiled.layers)
+    caption = ("SQNR: against the float model, on the calibration; own: what this layer adds. Sums: proved for any "
+               "input, or measured on the calibration.")
+    if fires:
+        caption += (" Spikes: those that float and integers both have, of those that either has, on float inputs; own: "
+                    "on the same inputs.")
     sheet = Sheet(
-        title=f"Quantisation ({compiled.config.name})",
-        headings=("layer", "step", "SQNR dB", "own SQNR dB", "states", "weight levels", "sums"),
-        caption="SQNR: against the float model, on the calibration; own: what this layer adds. Sums: proved for any "
-                "input, or measured on the calibration.")
+        title=f"Quantisation ({compiled.config.name})", caption=caption,
+        headings=("layer", "step", "SQNR dB", "own SQNR dB", *(("spikes", "own spikes") if fires else ()), "states",
+                  "weight levels", "sums"))
     verdicts = {item.population: item.verdict for item in compiled.sums}
     for layer in compiled.layers:
-        sheet.add_row(layer.layer, f"{layer.step:.4g}", f"{layer.sqnr:.1f}", f"{layer.own_sqnr:.1f}",
-                      f"{layer.states[0]:,} … {layer.states[1]:,}", str(layer.weight_levels),
-                      verdicts.get(layer.layer, ""))
+        shares = ["" if share is None else f"{share:.1%}" for share in (layer.spikes, layer.own_spikes)]
+        sheet.add_row(layer.layer, f"{layer.step:.4g}", _ratio(layer.sqnr), _ratio(layer.own_sqnr),
+                      *(shares if fires else ()), f"{layer.states[0]:,} … {layer.states[1]:,}",
+                      str(layer.weight_levels), verdicts.get(layer.layer, ""))
     return sheet
 
 
+def _ratio(decibels: float) -> str:
+    return "exact" if decibels == float("inf") else f"{decibels:.1f}"
+
+
 def quantisation_section(compiled: Compiled) -> Section:
-    names = [layer.layer for layer in compiled.layers]
-    bars = {"SQNR": [layer.sqnr for layer in compiled.layers], "of this layer alone": [
-        layer.own_sqnr for layer in compiled.layers]}
-    finite = {name: [min(value, 80.0) for value in values] for name, values in bars.items()}
-    figures = (page.svg(lambda path: plots.layer_picture(path, layers=names, bars=finite, label="dB, at most 80")),)
-    return Section(title="Accuracy against float, layer by layer", figures=figures if names else (),
+    layers = compiled.layers
+    bars = {"SQNR": [layer.sqnr for layer in layers], "of this layer alone": [layer.own_sqnr for layer in layers]}
+    pictures = [([layer.layer for layer in layers], "dB, at most 80", {
+        name: [min(max(value, 0.0), 80.0) for value in values] for name, values in bars.items()})]
+    if firing := [layer for layer in layers if layer.spikes is not None]:
+        pictures.append(([layer.layer for layer in firing], "% of the spikes", {
+            "spikes that float and integers both have": [100 * (layer.spikes or 0) for layer in firing],
+            "on the same inputs": [100 * (layer.own_spikes or 0) for layer in firing]}))
+    figures = tuple(page.svg(partial(plots.layer_picture, layers=names, label=label, bars=heights))
+                    for names, label, heights in pictures if names)
+    return Section(title="Accuracy against float, layer by layer", figures=figures,
                    sheets=(quantisation_sheet(compiled),))
 
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 
-from golden import dense
+from golden import network
 from golden.config import CoreConfig
 from golden.errors import NetworkError
 from golden.program import Program
@@ -40,19 +40,23 @@ def in_a_row(
     return {name: array.reshape(-1, *array.shape[2:]) for name, array in arrays.items()}, sizes.pop()
 
 
-def run(program: Program, inputs: Maps, timesteps: int, config: CoreConfig) -> dict[str, dense.Result]:
-    """The dense evaluation of inputs (N, D, W, H): N / timesteps sequences in a row, each from the initial states.
+def run(program: Program, inputs: Maps, timesteps: int, config: CoreConfig) -> dict[str, npt.NDArray[np.int16]]:
+    """Values of inputs (N, D, W, H): N / timesteps sequences in a row, each from the initial states.
+
+    States are kept for one timestep only, so that memory is that of the values.
 
     Returns:
-        Population → result, of arrays in the order of the inputs.
+        Population → values (N, D, W, H), in the order of the inputs.
     """
     series = {name: array.reshape(-1, timesteps, *array.shape[1:]) for name, array in inputs.items()}
-    steps = [{name: array[:, t] for name, array in series.items()} for t in range(timesteps)]
-    results = list(dense.run_timesteps(program, steps, config))
-
-    def joined(name: str, field: str) -> npt.NDArray[np.int64]:
-        arrays = np.stack([getattr(result[name], field) for result in results], axis=1)
-        return arrays.reshape(-1, *arrays.shape[2:])
-
-    return {name: dense.Result(**{field: joined(name, field) for field in ("states", "outputs", "kept", "start")})
-            for name in results[0]}
+    count = len(next(iter(series.values())))
+    values = {population.name: np.empty((count, timesteps, *population.shape), np.int16)
+              for population in program.populations}
+    before: dict[str, network.Result] | None = None
+    for t in range(timesteps):
+        results = network.run(program, {name: array[:, t] for name, array in series.items()}, config, before=before)
+        for name, result in results.items():
+            values[name][:, t] = result.outputs
+        before = {name: result for name, result in results.items() if result.kept is not None}
+        del results
+    return {name: array.reshape(-1, *array.shape[2:]) for name, array in values.items()}

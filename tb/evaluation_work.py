@@ -204,12 +204,14 @@ class Work:
     def _cover_spiking(self, reset: int, state: int, parameter: Fields) -> None:
         config, half = self.config, 1 << (self.config.state_bits - 1)
         fires, kept = spike_one(state, **parameter, reset=reset, config=config)
-        over = state + parameter["bias"] - wrap(parameter["slope"], config.state_bits + 1)
+        potential = state + parameter["bias"]
+        over = potential - wrap(parameter["slope"], config.state_bits + 1)
         seen = {
             f"spiking: reset {reset}": fires and over > 0, "spiking: at the threshold": over == 0,
             "spiking: just below": over == -1, "spiking: negative threshold": fires and parameter["slope"] < 0,
             "spiking: leak": 0 < parameter["multiplier"] < 1 << parameter["shift"] and kept not in (0, -1),
             "spiking: rest leaks": bool(fires) and reset & 1 == Reset.SUBTRACT and parameter["shift"] > 0 and kept > 0,
+            "spiking: potential too large": potential >= half, "spiking: potential too small": potential < -half,
             "spiking: clipped low": kept == -half, "spiking: clipped high": kept == half - 1,
         }
         self.bins.update(name for name, there in seen.items() if there)
@@ -271,7 +273,7 @@ def required(config: CoreConfig) -> set[str]:
         *(f"product {kind}: {what}" for kind in NeuronType.PRODUCTS for what in ("lowest A", "highest A", "high B")),
         *(f"spiking: {what}" for what in (
             "reset 0", "reset 1", "reset 2", "reset 3", "at the threshold", "just below", "leak", "rest leaks",
-            "clipped low", "clipped high")),
+            "potential too large", "potential too small", "clipped low", "clipped high")),
         *(("slope", "negative slope", "spiking: negative threshold") if config.slope_bits > 4 else ()),
     }
 

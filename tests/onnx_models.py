@@ -4,8 +4,6 @@ import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
-from examples.digits.float_model import load_network
-
 
 class Builder:
     """Nodes and initializers, in order; each method returns the name of its result."""
@@ -131,23 +129,3 @@ def one_dimensional(rng: np.random.Generator) -> onnx.ModelProto:
 
 TOPOLOGIES = {"plain": plain, "residual": residual, "inception": inception, "u_shape": u_shape,
               "squeeze_excite": squeeze_excite, "one_dimensional": one_dimensional}
-
-
-def digits() -> onnx.ModelProto:
-    """The trained digits network of examples/digits in float: x is (n, 1, rows, columns), 0 … 1."""
-    stored = load_network()
-    b, x = Builder(np.random.default_rng(0), (1, 28, 28)), "x"
-    for name, layer in stored.meta["layers"].items():
-        where = {"strides": [layer["stride"]] * 2, "pads": [layer["padding"]] * 4}
-        if layer["kind"] == "max_pool":
-            x = b.node("MaxPool", x, kernel_shape=layer["kernel"], **where)
-            continue
-        weights = np.ascontiguousarray(stored.arrays[f"float_{name}_weight"].swapaxes(2, 3))
-        if layer["kind"] == "dense":
-            flat = b.constant(weights.reshape(len(weights), -1))
-            x = b.node("Gemm", b.node("Flatten", x), flat, b.constant(stored.arrays[f"float_{name}_bias"]), transB=1)
-        else:
-            x = b.node("Conv", x, b.constant(weights), b.constant(stored.arrays[f"float_{name}_bias"]),
-                       group=layer["groups"], **where)
-        x = b.node("Relu", x) if layer["saturation"] == "relu" else x
-    return b.model(x)

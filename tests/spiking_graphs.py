@@ -1,6 +1,17 @@
 """Random NIR graphs with neurons in the style of each framework, and what that framework's equations make of them.
 
 The equations are written by hand, in the file's layout (channels, rows, columns) and knowing nothing of our graphs.
+`exported` graphs have the forms that exporters write, which NIR's own check of types refuses in part:
+
+- snnTorch (snntorch/export_nir.py): a Leaky's parameters have no dimension where beta is one number; Conv2d without
+  input_shape, stride and the like as pairs; AvgPool2d with whole numbers; Flatten without input_type, its start counted
+  without the batch; recurrent layers as a subgraph with a cycle; Synaptic as CubaLIF with tau_syn > dt.
+- sinabs (sinabs/nir.py): an IAF's parameters have the shape of its potentials, batch included; a LIF's have none; no
+  v_reset; Flatten has input_type [0, 0, 0, 0] and counts the batch, as PyTorch does; SumPool2d with pairs.
+- Norse (norse/torch/utils/export_nir.py): parameters without dimensions, v_reset among them, tau in seconds.
+- nirtorch, which all of them use: Input has the shape of the sample, batch included, or that of what reads it; names
+  are those of PyTorch's modules, with dots.
+- Rockpool (rockpool/nn/modules/torch/nir.py): CubaLIF with r = tau · exp(-dt/tau) / dt, no v_reset, and w_in left out.
 """
 
 import itertools
@@ -23,12 +34,14 @@ class Neuron:
     step: Step
 
 
-def neuron(rng: np.random.Generator, style: str, depth: int, size: tuple[int, ...], integrate: bool) -> Neuron:
+def neuron(rng: np.random.Generator, style: str, depth: int, size: tuple[int, ...], integrate: bool,
+           exported: bool = False) -> Neuron:
+    """Neurons with parameters per channel, or if `exported` one for all."""
     shape = (depth, *size)
     ones = np.ones(shape)
 
     def draw(low: float, high: float) -> np.ndarray:
-        return ones * rng.uniform(low, high, (depth, *(1 for _ in size)))
+        return ones * rng.uniform(low, high, () if exported else (depth, *(1 for _ in size)))
 
     theta = draw(0.5, 1.5)
     if style == "nir":  # v' = v + (dt/tau) (v_leak - v + R I) or v + dt R I; z = v' > theta; v = v_reset where z
@@ -79,7 +92,7 @@ def neuron(rng: np.random.Generator, style: str, depth: int, size: tuple[int, ..
         z = decayed - theta > 0
         s["v"] = (1 - z) * decayed + z * reset
         return z
-    return Neuron(nir.LIF(tau=1 / inverse, r=5 * ones, v_leak=leak, v_threshold=theta, v_reset=reset), box)
+    return Neuron(nir.LIF(tau=0.001 / inverse, r=5 * ones, v_leak=leak, v_threshold=theta, v_reset=reset), box)
 
 
 def _conv(x: np.ndarray, node: Any) -> np.ndarray:
@@ -89,12 +102,61 @@ def _conv(x: np.ndarray, node: Any) -> np.ndarray:
     return np.einsum("cyxij,dcij->dyx", windows, node.weight) + node.bias[:, None, None]
 
 
-def graph(rng: np.random.Generator, style: str, size: int = 8) -> tuple[nir.NIRGraph, Callable[[np.ndarray], dict]]:
+def _exported(style: str, name: str, node: Any) -> Any:
+    """A node in the form that an exporter writes."""
+    kind = type(node).__name__
+    if kind in ("IF", "LIF"):
+        names = [key for key in ("tau", "r", "v_leak", "v_threshold", "v_reset") if hasattr(node, key)]
+        if style in ("snntorch", "sinabs"):
+            names.remove("v_reset")
+        batch = style == "sinabs" and kind == "IF"
+        return type(node)(**{key: getattr(node, key)[None] if batch else np.array(getattr(node, key).flat[0])
+                             for key in names})
+    if kind == "Conv2d":
+        return nir.Conv2d(input_shape=None, weight=node.weight, stride=(1, 1), dilation=(1, 1), groups=1,
+                          bias=node.bias, padding="same" if style == "norse" else (1, 1))
+    if kind == "AvgPool2d":
+        return nir.AvgPool2d(kernel_size=2, stride=2, padding=(0, 0))
+    if kind == "SumPool2d":
+        return nir.SumPool2d(kernel_size=(2, 2), stride=(2, 2), padding=(0, 0))
+    if kind == "Flatten":
+        if style == "sinabs":
+            return nir.Flatten(input_type={"input": np.array([0, 0, 0, 0])}, start_dim=1, end_dim=-1)
+        return nir.Flatten(input_type=None, start_dim=0, end_dim=-1)
+    if kind == "Input" and style != "norse":
+        return nir.Input(input_type={"input": np.array([1, *node.input_type["input"]])})
+    return nir.Output(output_type=None) if kind == "Output" else node
+
+
+def export(style: str, made: nir.NIRGraph) -> nir.NIRGraph:
+    """A graph in the forms that the exporter of a framework writes; inner nodes are named "net.…"."""
+    names = {name: name if name in ("input", "output") else f"net.{name}" for name in made.nodes}
+    return nir.NIRGraph(nodes={names[name]: _exported(style, name, node) for name, node in made.nodes.items()},
+                        edges=[(names[start], names[end]) for start, end in made.edges], type_check=False)
+
+
+def nested(made: nir.NIRGraph, inside: tuple[str, ...], name: str = "block") -> nir.NIRGraph:
+    """A graph with some nodes, which follow one another, in a subgraph."""
+    first, last = ([made.nodes[inside[i]].input_type, made.nodes[inside[-1]].output_type][-i] for i in (0, 1))
+    subgraph = nir.NIRGraph(
+        nodes={"input": nir.Input(input_type=first), **{part: made.nodes[part] for part in inside},
+               "output": nir.Output(output_type=last)},
+        edges=list(itertools.pairwise(["input", *inside, "output"])), type_check=False)
+    where = dict.fromkeys(inside, name)
+    edges = [(where.get(start, start), where.get(end, end)) for start, end in made.edges
+             if not (start in where and end in where)]
+    return nir.NIRGraph(nodes={**{part: node for part, node in made.nodes.items() if part not in where},
+                               name: subgraph}, edges=edges, type_check=False)
+
+
+def graph(rng: np.random.Generator, style: str, size: int = 8, exported: bool = False,
+          ) -> tuple[nir.NIRGraph, Callable[[np.ndarray], dict]]:
     """A graph over (2, size, size) of all nodes that such networks have, and what computes, of spikes (T, 2, size,
-    size), the spikes of its neurons "n1", "n2", "n3"."""
+    size), the spikes of its neurons "n1", "n2", "n3", which are "net.n1" and so on if `exported`."""
     half = size // 2
-    neurons = {"n1": neuron(rng, style, 5, (size, size), True), "n2": neuron(rng, style, 6, (half, half), False),
-               "n3": neuron(rng, style, 4, (), True)}
+    neurons = {"n1": neuron(rng, style, 5, (size, size), True, exported),
+               "n2": neuron(rng, style, 6, (half, half), False, exported),
+               "n3": neuron(rng, style, 4, (), True, exported)}
     last = 6 * (half // 2) ** 2
 
     def conv(depth: int, source: int, wide: int) -> Any:
@@ -131,4 +193,4 @@ def graph(rng: np.random.Generator, style: str, size: int = 8) -> tuple[nir.NIRG
                 spikes[name].append(array)
         return {name: np.array(arrays) for name, arrays in spikes.items()}
 
-    return made, run
+    return export(style, made) if exported else made, run

@@ -12,6 +12,7 @@ from mapper.errors import ModelError
 from mapper.frontend import graph as g
 from mapper.frontend.graph import FloatGraph, Floats, Pair, Shape
 from mapper.frontend.layers import FloatBranch, FloatLayer, FloatLayers, Part, Value
+from mapper.frontend.resample import denominator
 from mapper.frontend.runs import STEPS, Run, axis_runs, extended_run, modes, tap_matrix
 
 _EDGE_COST = 50
@@ -197,8 +198,8 @@ class _Fuser:
         for (x, y), shape, weights, stride, padding, dilation, upsample in regions:
             branches = [self.branch(value, part, weights, groups=groups, stride=stride, padding=padding,
                                     dilation=dilation, upsample=upsample) for part in value.parts]
-            layer = self.new(node.name, "sum", shape, branches, bias.copy(),
-                             weight_scale=weight_scale if len(branches) == 1 else None)
+            layer = self.new(node.name, "sum", shape, branches, bias.copy(), weight_scale=weight_scale,
+                             group=node.name if len(regions) > 1 else "")
             parts.append(Part(layer=layer.name, first=0, count=shape[0], x=x, y=y))
         return Value(shape=node.shape, parts=tuple(parts), exclusive=True)
 
@@ -362,7 +363,8 @@ class _Fuser:
                 continue
             if not (mutable and self.absorb(layer, node, rows)):
                 alone = Value(shape=(part.count, *layer.shape[1:]), parts=(replace(part, c=0, x=0, y=0),))
-                layer = self.new(node.name, "sum", alone.shape, self.identity(alone))
+                layer = self.new(node.name, "sum", alone.shape, self.identity(alone),
+                                 group=node.name if len(value.parts) > 1 else "")
                 if not self.absorb(layer, node, rows):
                     raise AssertionError(f"an empty layer takes any element-wise node, not {node}")
             parts.append(replace(part, layer=layer.name, first=0))
@@ -381,6 +383,12 @@ class _Fuser:
         if isinstance(node, g.Quantise):
             if layer.kind == "max" and layer.before is not None and layer.before.quantise is None:
                 return False
+            if node.down:
+                if layer.kind != "sum" or layer.activation is not None:
+                    return False
+                parts = denominator(np.concatenate([branch.weights.reshape(-1) for branch in layer.branches]))
+                layer.bias = layer.bias - (parts - 1) / (2 * parts) * node.scale  # floor(n / m), to the nearest
+                node = replace(node, down=False)
             layer.quantise = node
             return True
         if isinstance(node, g.Activation):

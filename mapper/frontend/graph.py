@@ -165,6 +165,8 @@ class Quantise(Node):
     zero_point: int
     low: int
     high: int
+    down: bool = False
+    """To the next integer below, and not to the nearest."""
 
 
 def _pair_sizes(size: Pair, kernel: Pair, stride: Pair, padding: Padding, dilation: Pair) -> Pair:

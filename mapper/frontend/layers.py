@@ -5,7 +5,7 @@ rows (borders that need other weights than the inside), or as part of a layer's 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -48,9 +48,11 @@ class FloatLayer:
     quantise: g.Quantise | None = None
     """The file's own quantisation of the result."""
     weight_scale: Floats | None = None
-    """(D): the weights of the only branch are whole multiples of it."""
+    """(D): the weights of all branches are whole multiples of it."""
     before: "FloatLayer | None" = None
     """Of a maximum: the layer that only it reads, if there is one."""
+    group: str = ""
+    """Layers of one group are parts of one map, and have one scale."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,6 +101,32 @@ def sum_branches(layer: FloatLayer, values: Mapping[str, Floats]) -> Floats:
             values[branch.source], branch.weights, stride=branch.stride, padding=branch.padding,
             dilation=branch.dilation, groups=branch.groups, size=layer.shape[1:], upsample=(branch.upsample,) * 2)
     return total
+
+
+def largest_sums(layer: FloatLayer, bounds: Mapping[str, float], shapes: Mapping[str, Shape]) -> Floats:
+    """(D): the largest |Σ branches| of any sources within ±`bounds`, whose shapes are `shapes`; an upper bound.
+
+    Where sources lie beside each other, or zeros between their elements, not every tap meets one.
+    """
+    simple = len(layer.branches) == 1 and layer.branches[0].upsample == 1
+    if simple:
+        branch = layer.branches[0]
+        return np.asarray(np.abs(branch.weights).sum(axis=(1, 2, 3)) * bounds[branch.source])
+    steady = FloatLayer(name=layer.name, kind="sum", shape=layer.shape, branches=[
+        replace(branch, weights=np.abs(branch.weights)) for branch in layer.branches])
+    maps = {source: np.full((1, *shapes[source]), bound) for source, bound in bounds.items()}
+    return np.broadcast_to(sum_branches(steady, maps), (1, *layer.shape)).max(axis=(0, 2, 3))
+
+
+def gathers(layer: FloatLayer, shapes: Mapping[str, Shape]) -> bool:
+    """Whether each value of a layer is a value of one of its sources, whose shapes are `shapes`, or 0."""
+    if layer.kind != "sum" or layer.activation is not None or layer.bias.any():
+        return False
+    if any(not np.isin(branch.weights, (0, 1)).all() for branch in layer.branches):
+        return False
+    ones = np.sum([branch.weights.sum(axis=(1, 2, 3)) for branch in layer.branches], axis=0)
+    return bool((ones == 1).all()) or bool(
+        (largest_sums(layer, {branch.source: 1.0 for branch in layer.branches}, shapes) <= 1).all())
 
 
 def max_branch(branch: FloatBranch, x: Floats, size: Pair) -> Floats:

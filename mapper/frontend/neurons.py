@@ -6,8 +6,8 @@ v > v_threshold, after which v = v_reset. A timestep of dt makes of them v' = de
     euler   decay = 1 - dt/τ      gain = dt/τ · R           offset = dt/τ · v_leak
     exact   decay = exp(-dt/τ)    gain = (1 - decay) · R    offset = (1 - decay) · v_leak
 
-and of an IF decay = 1, gain = dt · R, offset = 0 in both. Then v' fires and is reset in the same timestep, at most
-once.
+and of an IF decay = 1, gain = dt · R (or R), offset = 0 in both. Then v' fires and is reset in the same timestep, at
+most once.
 """
 
 from collections.abc import Callable
@@ -20,7 +20,8 @@ from mapper.errors import ModelError
 from mapper.frontend import graph as g
 from mapper.frontend.graph import Floats, Shape
 
-METHODS, RESETS, FIRES, INITIAL = ("euler", "exact"), ("zero", "subtract"), (">", ">="), ("zero", "leak", "reset")
+METHODS, RESETS, FIRES = ("euler", "exact"), ("zero", "subtract"), (">", ">=")
+INITIAL, IF_GAINS = ("zero", "leak", "reset"), ("time", "timestep")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,8 +46,12 @@ class Neurons:
     initial: str = "zero"
     """Potential before the first timestep: `zero`, `leak` (v_leak) or `reset` (v_reset)."""
 
+    if_gain: str = "time"
+    """What an IF adds to its potential in a timestep: `time`, dt · R · I; or `timestep`, R · I whatever dt is."""
+
     def __post_init__(self) -> None:
-        for name, choices in (("method", METHODS), ("reset", RESETS), ("fires", FIRES), ("initial", INITIAL)):
+        for name, choices in (("method", METHODS), ("reset", RESETS), ("fires", FIRES), ("initial", INITIAL),
+                              ("if_gain", IF_GAINS)):
             if getattr(self, name) not in choices:
                 raise ModelError("neurons", name, f"one of {', '.join(choices)}", repr(getattr(self, name)),
                                  "Choose one of them.")
@@ -58,10 +63,11 @@ STYLES: dict[str, Neurons] = {
     "nir": Neurons(),
     "snntorch": Neurons(dt=1e-4, reset="subtract", late_reset=True),
     "sinabs": Neurons(method="exact", reset="subtract", fires=">="),
-    "norse": Neurons(dt=1e-3, initial="leak"),
+    "norse": Neurons(dt=1e-6, initial="leak", if_gain="timestep"),
 }
 """How the frameworks that write NIR compute by default: snnTorch's Leaky, U' = β·U + I - S·θ; sinabs' LIF and IAF with
-one spike per timestep at most, time in timesteps; Norse's LIFBox."""
+one spike per timestep at most, time in timesteps; Norse's LIFBox, LIF and IAF, whose `to_nir` writes dt · τ, both in
+seconds, with dt = 1e-3: a timestep is 1e-6 of the file's unit."""
 
 
 def neuron(node: Any, name: str, kind: str, options: Neurons, shape: Shape, column: Callable[[str, Any], Floats]
@@ -81,7 +87,8 @@ def neuron(node: Any, name: str, kind: str, options: Neurons, shape: Shape, colu
     zero: Floats = np.zeros(shape[0])
     threshold, v_reset = read("v_threshold"), read("v_reset")
     if kind == "IF":
-        decay, gain, offset = zero + 1, options.dt * read("r"), zero
+        decay, gain, offset = zero + 1, read("r"), zero
+        gain = options.dt * gain if options.if_gain == "time" else gain
         v_leak = zero
     else:
         v_leak = read("v_leak")
@@ -113,7 +120,8 @@ def _rate(name: str, key: str, read: Callable[[str], Floats], options: Neurons) 
     if (tau <= 0).any():
         raise ModelError(name, key, "positive time constants", float(tau.min()), "Check the file.")
     rate = options.dt / tau if options.method == "euler" else -np.expm1(-options.dt / tau)
-    if (rate > 1 + 1e-9).any():
+    if (rate > 1 + 1e-6).any():
         raise ModelError(name, key, f"dt/{key} of at most 1", f"{options.dt:.6g} / {float(tau.min()):.6g}",
-                         "Give neurons with the dt of the training (snnTorch's files: 1e-4), or method='exact'.")
+                         "Give neurons with the dt of the training (files of snnTorch: 1e-4, of Norse: 1e-6), or "
+                         "method='exact'.")
     return np.minimum(rate, 1.0)

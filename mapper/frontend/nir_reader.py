@@ -1,7 +1,10 @@
 """NIR graph → float graph.
 
-NIR leaves open whether the padding of an average counts; here it does, as in PyTorch. Several edges into a node add up.
-What it leaves open about neurons is in `mapper.frontend.neurons`.
+NIR leaves open whether the padding of an average counts; here it does, as in PyTorch. Several edges into a node add
+up. What it leaves open about neurons is in `mapper.frontend.neurons`. Files are read without NIR's own check of types,
+which refuses what exporters write: shapes that count the batch of the sample they were made with, parameters of no
+dimension, and nodes that leave their shapes out. Subgraphs are put in place of their node, if no cycle goes through
+them.
 """
 
 from collections.abc import Callable
@@ -9,8 +12,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import h5py
 import nir
 import numpy as np
+from nir.serialization import hdf2dict
 
 from golden.errors import SynapressError
 from mapper.errors import ModelError
@@ -30,7 +35,6 @@ STATEFUL = {
     "I": "Its potential is no spike; end the graph at the spikes before it, and integrate them on the host.",
     "Delay": "Populations pass a spike on within its timestep; train without delays.",
     "Threshold": "Replace it by an IF with reset, or end the graph before it.",
-    "NIRGraph": "Put the nodes of the subgraph into the graph; a recurrent one, such as of an RLeaky, has a cycle.",
 }
 """Nodes of NIR that the hardware has nothing for, and what would help."""
 
@@ -55,10 +59,12 @@ def read_nir(source: str | Path | nir.NIRGraph, *, neurons: Neurons | str | None
         if not Path(source).is_file():
             raise ModelError(str(source), "file", "a NIR file", "no such file", "Check the path.")
         try:
-            graph = nir.read(str(source))
+            with h5py.File(source) as file:
+                graph = nir.dict2NIRNode(_completed(hdf2dict(file["node"])))
         except Exception as error:  # h5py and nir raise many kinds for damaged files
             raise ModelError(str(source), "file", "a NIR graph in HDF5", f"{type(error).__name__}: {error}",
-                             "The file is truncated, damaged, or of another version of NIR.") from error
+                             "The file is truncated, damaged, or of another version of NIR; an ONNX file needs another "
+                             "suffix.") from error
     if isinstance(neurons, str) and neurons not in STYLES:
         raise ModelError(title, "neurons", f"one of {', '.join(STYLES)}, or Neurons(...)", neurons,
                          "Choose one of them.")
@@ -66,21 +72,21 @@ def read_nir(source: str | Path | nir.NIRGraph, *, neurons: Neurons | str | None
     reader = Reader(FloatGraph(title))
     inputs: list[Port] = []
     outputs: list[Port] = []
-    sources: dict[str, list[str]] = {name: [] for name in graph.nodes}
-    for start, end in dict.fromkeys(map(tuple, graph.edges)):
-        for name in (start, end):
-            if name not in graph.nodes:
-                raise ModelError(str(name), "edges", "nodes of the graph", "an edge to a missing node", "Export again.")
+    nodes, edges = _flattened(graph)
+    sources: dict[str, list[str]] = {name: [] for name in nodes}
+    for start, end in dict.fromkeys(edges):
         sources[end].append(start)
     done: dict[str, Value] = {}
     for name in _order(title, sources):
-        node, kind = graph.nodes[name], type(graph.nodes[name]).__name__
+        node, kind = nodes[name], type(nodes[name]).__name__
         try:
             if kind == "Input":
-                done[name] = _input(reader, name, _shape(node.input_type, "input"), inputs)
+                done[name] = _input(reader, name, _input_shape(name, node, nodes, sources), inputs)
                 continue
-            values = [done[start] for start in sources[name]]
-            value = _joined(reader, name, values)
+            value = _joined(reader, name, [done[start] for start in sources[name]])
+            if node is None:
+                done[name] = value
+                continue
             if kind == "Output":
                 outputs.append(_output(reader, name, value))
                 continue
@@ -104,6 +110,51 @@ def read_nir(source: str | Path | nir.NIRGraph, *, neurons: Neurons | str | None
     return Model(graph=reader.graph, inputs=used, outputs=outputs, source=title)
 
 
+def _completed(content: dict[str, Any]) -> dict[str, Any]:
+    """A node's dictionary without the check of types, and with what old files leave out."""
+    if content["type"] == "NIRGraph":
+        content["nodes"] = {name: _completed(node) for name, node in content["nodes"].items()}
+        content["type_check"] = False
+    elif content["type"] in ("Conv1d", "Conv2d"):
+        content.setdefault("input_shape", None)
+    return content
+
+
+def _flattened(graph: nir.NIRGraph) -> tuple[dict[str, Any], list[tuple[str, str]]]:
+    """Nodes and edges with those of subgraphs in the place of their node; ends of subgraphs are None: they do nothing.
+
+    Raises:
+        ModelError: a node is missing, a name is used twice, or a subgraph has several inputs or outputs.
+    """
+    nodes: dict[str, Any] = {}
+    edges: list[tuple[str, str]] = []
+    entries: dict[str, str] = {}
+    exits: dict[str, str] = {}
+    for name, node in graph.nodes.items():
+        if not isinstance(node, nir.NIRGraph):
+            nodes[name] = node
+            continue
+        inner, more = _flattened(node)
+        for kind, ends in (("Input", entries), ("Output", exits)):
+            found = [part for part, content in inner.items() if type(content).__name__ == kind]
+            if len(found) != 1:
+                raise ModelError(name, "subgraph", f"one {kind}", len(found), "Make one subgraph of each path.")
+            ends[name] = f"{name}.{found[0]}"
+            inner[found[0]] = None
+        for part, content in inner.items():
+            if f"{name}.{part}" in nodes or f"{name}.{part}" in graph.nodes:
+                raise ModelError(f"{name}.{part}", "names", "names that differ, also after those of subgraphs",
+                                 f"two nodes '{name}.{part}'", "Rename one of them.")
+            nodes[f"{name}.{part}"] = content
+        edges += [(f"{name}.{start}", f"{name}.{end}") for start, end in more]
+    for start, end in map(tuple, graph.edges):
+        for name in (start, end):
+            if name not in graph.nodes:
+                raise ModelError(str(name), "edges", "nodes of the graph", "an edge to a missing node", "Export again.")
+        edges.append((exits.get(start, start), entries.get(end, end)))
+    return nodes, edges
+
+
 def _order(title: str, sources: dict[str, list[str]]) -> list[str]:
     """Names in topological order."""
     order: dict[str, None] = {}
@@ -118,11 +169,38 @@ def _order(title: str, sources: dict[str, list[str]]) -> list[str]:
     return list(order)
 
 
-def _shape(types: Any, key: str) -> tuple[int, ...]:
-    value = np.asarray(types[key] if isinstance(types, dict) else types).reshape(-1)
-    if value.dtype.kind not in "iu":
-        raise TypeError(f"a shape of {value.dtype}")
-    return tuple(int(size) for size in value)
+def _shape(types: Any, key: str) -> tuple[int, ...] | None:
+    value = types.get(key) if isinstance(types, dict) else types
+    if value is None:
+        return None
+    sizes = np.asarray(value).reshape(-1)
+    if not sizes.size:  # of parameters without dimensions
+        return None
+    if sizes.dtype.kind not in "iu":
+        raise TypeError(f"a shape of {sizes.dtype}")
+    return tuple(int(size) for size in sizes)
+
+
+_RANKS = {"Conv2d": 3, "SumPool2d": 3, "AvgPool2d": 3, "Conv1d": 2, "Affine": 1, "Linear": 1}
+"""Dimensions of what nodes take, without frames."""
+
+
+def _input_shape(name: str, node: Any, nodes: dict[str, Any], sources: dict[str, list[str]]) -> tuple[int, ...]:
+    """The shape of an Input without the batch of the sample that the graph was exported with; or of what reads it."""
+    readers, todo = [], [name]
+    while todo:
+        found = [reader for reader, starts in sources.items() if todo[0] in starts]
+        readers += [nodes[reader] for reader in found if nodes[reader] is not None]
+        todo = todo[1:] + [reader for reader in found if nodes[reader] is None]
+    shapes = [_shape(part.input_type, "input") for part in (node, *readers)]
+    shape = next((shape for shape in shapes if shape), None)
+    if shape is None:
+        raise ModelError(name, "input shape", "the sizes of the input", "none in the file",
+                         "Give nir.Input(input_type={'input': np.array(sizes)}), channels, rows and columns.")
+    ranks = [_RANKS[type(part).__name__] for part in readers if type(part).__name__ in _RANKS]
+    if ranks and len(shape) == max(ranks) + 1 and (shape[0] == 1 or max(ranks) > 2):
+        shape = shape[1:]
+    return shape
 
 
 def _input(reader: Reader, name: str, shape: tuple[int, ...], inputs: list[Port]) -> Tensor:
@@ -165,6 +243,10 @@ def _conv(reader: Reader, name: str, node: Any, value: Tensor) -> Value:
     attributes: dict[str, Any] = {"strides": _numbers(node.stride, count), "dilations": _numbers(node.dilation, count),
                                   "group": int(node.groups)}
     if isinstance(node.padding, str):
+        if node.padding == "same" and any(stride > 1 for stride in attributes["strides"]):
+            raise ModelError(name, "padding", "numbers, or 'same' with stride 1",
+                             f"'same' with {attributes['strides']}",
+                             "Frameworks differ in it, and PyTorch has none: give the padding in numbers.")
         attributes["auto_pad"] = {"same": b"SAME_UPPER", "valid": b"VALID"}[node.padding]
     else:
         attributes["pads"] = _numbers(node.padding, count) * 2
@@ -175,6 +257,12 @@ def _conv(reader: Reader, name: str, node: Any, value: Tensor) -> Value:
 def _affine(reader: Reader, name: str, node: Any, value: Tensor) -> Value:
     bias = getattr(node, "bias", None)
     weight = np.asarray(node.weight, np.float64)
+    sizes = [size for size in value.dims[1:] if size > 1]
+    flat = any(len(label) > 1 for label in value.labels) or len(sizes) < 2  # a Flatten that counted a batch left two
+    if len(value.dims) != 2 and flat and weight.shape[-1] == int(np.prod(value.dims[1:])):
+        vector = reshape(reader, _call(f"{name}/flat", "Flatten", [value, np.array([value.dims[0], weight.shape[-1]])]))
+        assert isinstance(vector, Tensor)
+        value = vector
     if len(value.dims) != 2:  # NIR contracts the last axis, which no kernel does for every position of the others
         raise ModelError(name, type(node).__name__, "a vector", f"an input of shape {value.dims[1:]}",
                          "Put a Flatten before it, or use a Conv2d of 1 × 1 for the same weights at every position.")
@@ -193,7 +281,15 @@ def _pool(reader: Reader, name: str, node: Any, value: Tensor) -> Value:
 
 def _flatten(reader: Reader, name: str, node: Any, value: Tensor) -> Value:
     dims = list(value.dims[1:])
-    first, last = int(node.start_dim) % len(dims), int(node.end_dim) % len(dims)
+    first, last, given = int(node.start_dim), int(node.end_dim), _shape(node.input_type, "input")
+    if given is not None and len(given) == len(dims) + 1:  # sinabs counts the batch
+        first, last = (at - (at > 0) for at in (first, last))
+    if len(dims) == 1:
+        return value
+    if not all(-len(dims) <= at < len(dims) for at in (first, last)) or first % len(dims) > last % len(dims):
+        raise ModelError(name, "Flatten", f"dimensions of {tuple(dims)}, without frames", f"{first} to {last}",
+                         "Count dimensions without the batch: PyTorch's 1 is NIR's 0.")
+    first, last = first % len(dims), last % len(dims)
     dims[first:last + 1] = [int(np.prod(dims[first:last + 1]))]
     return reshape(reader, _call(name, "Flatten", [value, np.array([value.dims[0], *dims])]))
 
@@ -209,8 +305,12 @@ def _neuron(reader: Reader, name: str, node: Any, value: Tensor, options: Neuron
     def column(key: str, array: Any) -> g.Floats:
         values = np.asarray(array, np.float64)
         if not np.isfinite(values).all():
-            raise ModelError(name, f"finite {key}", "finite numbers", "NaN or infinite",
-                             "Export the model again after training that did not diverge.")
+            help = "Export the model again after training that did not diverge."
+            if np.isposinf(values).any() and key in ("tau", "tau_mem", "r"):
+                help = "A Leaky of snnTorch with beta = 1 has no time constant: use an IF, or a beta below 1."
+            raise ModelError(name, f"finite {key}", "finite numbers", "NaN or infinite", help)
+        while values.ndim > len(value.dims) - 1 and values.shape[0] == 1:  # a batch of one, as sinabs writes
+            values = values[0]
         try:
             values = np.broadcast_to(values.reshape(()) if values.size == 1 else values, value.dims[1:])
         except ValueError:

@@ -42,7 +42,9 @@ def constant_on(reader: Reader, call: Call, array: Any, tensor: Tensor) -> np.nd
 
 def constant_map(reader: Reader, call: Call, values: np.ndarray) -> str:
     """A node that always is `values` (D, W, H): a constant neuron and its kernel."""
-    source = next(iter(reader.ports))
+    source = next(iter(reader.ports))  # whose values do not matter; quantised if it is, so that only that reads it
+    source = next((node.name for node in reader.graph if isinstance(node, g.Quantise) and node.sources == (source,)),
+                  source)
     depth, width, height = reader.graph.shape(source)
     one = reader.add(g.Conv(
         name=f"{call.name}/one", operator=call.op, sources=(source,), weights=np.zeros((1, depth, 1, 1)),
@@ -98,7 +100,7 @@ def add_values(reader: Reader, call: Call, values: Sequence[Value], factors: Seq
         if isinstance(value, Tensor):
             tensor = value if value is main else aligned(reader, call, value, main)
             if abs(factor) != 1:
-                tensor = _affine(reader, call, tensor, factor, 0.0)
+                tensor = affine(reader, call, tensor, factor, 0.0)
                 factor = 1.0
             sources.append(tensor.node)
             signs.append(int(factor))
@@ -114,10 +116,10 @@ def add_values(reader: Reader, call: Call, values: Sequence[Value], factors: Seq
     result = main
     if len(sources) > 1 or signs[0] < 0:
         result = reader.like(main, g.Add(name=call.name, operator=call.op, sources=tuple(sources), signs=tuple(signs)))
-    return _affine(reader, call, result, 1.0, offset) if offset.any() else result
+    return affine(reader, call, result, 1.0, offset) if offset.any() else result
 
 
-def _affine(reader: Reader, call: Call, tensor: Tensor, scale: Any, offset: Any) -> Tensor:
+def affine(reader: Reader, call: Call, tensor: Tensor, scale: Any, offset: Any) -> Tensor:
     depth = reader.graph.shape(tensor.node)[0]
     return reader.like(tensor, g.Affine(name=call.name, operator=call.op, sources=(tensor.node,),
                                         scale=vector(scale, depth), offset=vector(offset, depth)))
@@ -138,7 +140,7 @@ def multiply(reader: Reader, call: Call) -> Tensor:
         assert isinstance(tensor, Tensor)
         scale = constant_on(reader, call, constant, tensor)
         if scale.ndim == 1:
-            return _affine(reader, call, tensor, scale, 0.0)
+            return affine(reader, call, tensor, scale, 0.0)
         factors = (tensor.node, constant_map(reader, call, scale))
         return reader.like(tensor, g.Multiply(name=call.name, operator=call.op, sources=factors))
     for tensor, gate in ((first, second), (second, first)):
@@ -158,15 +160,18 @@ def multiply(reader: Reader, call: Call) -> Tensor:
 
 
 def divide(reader: Reader, call: Call) -> Tensor:
-    divisor = call.constant(1)
+    divisor = np.asarray(call.constant(1))
+    if divisor.dtype.kind in "iu":  # the operands have one type
+        call.refuse("type", "floats", f"a division of {divisor.dtype} numbers, which drops fractions",
+                    "Divide floats, or quantise with QuantizeLinear.")
     if not np.all(divisor):
         call.refuse("divisor", "numbers other than 0", "a 0", "Check the model.")
-    inverse = replace(call, inputs=[call.tensor(), 1 / np.asarray(divisor, np.float64)])
+    inverse = replace(call, inputs=[call.tensor(), 1 / divisor.astype(np.float64)])
     return multiply(reader, inverse)
 
 
 def negate(reader: Reader, call: Call) -> Tensor:
-    return _affine(reader, call, call.tensor(), -1.0, 0.0)
+    return affine(reader, call, call.tensor(), -1.0, 0.0)
 
 
 def batch_normalization(reader: Reader, call: Call) -> Tensor:
@@ -175,7 +180,7 @@ def batch_normalization(reader: Reader, call: Call) -> Tensor:
         call.refuse("mode", "inference", "training", "Export the model in evaluation mode.")
     scale, offset, mean, variance = (np.asarray(call.constant(i), np.float64) for i in (1, 2, 3, 4))
     factor = scale / np.sqrt(variance + call.attributes.get("epsilon", 1e-5))
-    return _affine(reader, call, tensor, factor, offset - mean * factor)
+    return affine(reader, call, tensor, factor, offset - mean * factor)
 
 
 def _activation(function: str, *attributes: tuple[str, float]) -> Handler:

@@ -208,9 +208,9 @@ def gather(reader: Reader, call: Call) -> Tensor:
     tensor = call.tensor()
     dim = int(call.attributes.get("axis", 0)) % len(tensor.dims)
     indices = np.asarray(call.constant(1))
-    if indices.ndim > 1:
-        call.refuse("indices", "a list of indices", indices.shape, "Split it into several nodes.")
     result = _gather(reader, call, tensor, dim, indices.reshape(-1).astype(int) % tensor.dims[dim])
+    if indices.ndim > 1:
+        return _reshaped(reader, call, result, [*tensor.dims[:dim], *indices.shape, *tensor.dims[dim + 1:]])
     if indices.ndim:
         return result
     keep = [i for i in range(len(result.dims)) if i != dim]
@@ -218,18 +218,20 @@ def gather(reader: Reader, call: Call) -> Tensor:
                   labels=tuple(result.labels[i] for i in keep))
 
 
-def pad(reader: Reader, call: Call) -> Tensor:
-    tensor = call.tensor()
-    rank = len(tensor.dims)
+def pad_widths(call: Call, rank: int) -> list[tuple[int, int, int]]:
+    """Of each dimension that is padded: the dimension, and elements before and after."""
     pads = _ints(call.attributes.get("pads", call.attributes.get("paddings"))) or _ints(call.constant(1))
-    mode = call.attributes.get("mode", b"constant").decode()
-    value = call.attributes.get("value", call.constant(2, 0.0) if len(call.inputs) > 2 else 0.0)
     given = call.constant(3) if len(call.inputs) > 3 else None
     axes = list(range(rank)) if given is None else [axis % rank for axis in _ints(given)]
-    for i, dim in enumerate(axes):
-        before, after = pads[i], pads[len(axes) + i]
-        if (before, after) == (0, 0):
-            continue
+    widths = [(dim, pads[i], pads[len(axes) + i]) for i, dim in enumerate(axes)]
+    return [width for width in widths if width[1:] != (0, 0)]
+
+
+def pad(reader: Reader, call: Call) -> Tensor:
+    tensor = call.tensor()
+    mode = call.attributes.get("mode", b"constant").decode()
+    value = call.attributes.get("value", call.constant(2, 0.0) if len(call.inputs) > 2 else 0.0)
+    for dim, before, after in pad_widths(call, len(tensor.dims)):
         tensor = _pad_dim(reader, call, tensor, dim, before, after, mode, float(np.asarray(value).reshape(-1)[0]))
     return tensor
 

@@ -13,12 +13,12 @@ from onnx import numpy_helper
 
 from mapper.errors import ModelError
 from mapper.frontend import graph as g
-from mapper.frontend.onnx_convolutions import average_pool, conv, gemm, global_average_pool, matmul
+from mapper.frontend.onnx_convolutions import average_pool, conv, gemm, global_average_pool, matmul, resize
 from mapper.frontend.onnx_elements import HANDLERS as ELEMENTS
-from mapper.frontend.onnx_elements import add, multiply
-from mapper.frontend.onnx_layout import concat
+from mapper.frontend.onnx_elements import add, add_values, affine, constant_map, constant_on, multiply
+from mapper.frontend.onnx_layout import cast, concat, pad, pad_widths
 from mapper.frontend.onnx_reader import Array, Call, Handler, Reader, Value
-from mapper.frontend.tensor import Tensor
+from mapper.frontend.tensor import Quantisation, Tensor
 
 BOUNDS = {"uint8": (0, 255), "int8": (-128, 127)}
 
@@ -46,50 +46,41 @@ def _quantise(reader: Reader, call: Call, tensor: Tensor, scale: Any, zero_point
     kind = np.asarray(zero_point).dtype.name if zero_point is not None else "uint8"
     if kind not in BOUNDS:
         call.refuse("type", "uint8 or int8", kind, "Events carry 9 bits: quantise activations to 8 bits.")
-    node = g.Quantise(
-        name=call.name, operator=call.op, sources=(tensor.node,), scale=_scalar(call, "scale", scale),
-        zero_point=int(_scalar(call, "zero point", 0 if zero_point is None else zero_point)),
-        low=BOUNDS[kind][0], high=BOUNDS[kind][1])
-    return reader.like(tensor, node)
+    return _rounded(reader, call, tensor, Quantisation(
+        scale=_scalar(call, "scale", scale), low=BOUNDS[kind][0], high=BOUNDS[kind][1],
+        zero_point=int(_scalar(call, "zero point", 0 if zero_point is None else zero_point))))
+
+
+def _rounded(reader: Reader, call: Call, tensor: Tensor, integers: Quantisation, down: bool = False) -> Tensor:
+    made = reader.like(tensor, g.Quantise(
+        name=call.name, operator=call.op, sources=(tensor.node,), scale=integers.scale, zero_point=integers.zero_point,
+        low=integers.low, high=integers.high, down=down))
+    return replace(made, integers=integers)
 
 
 def quantize_linear(reader: Reader, call: Call) -> Tensor:
+    if call.tensor().integers is not None:
+        call.refuse("type", "real values", "8-bit integers", "Dequantise them with DequantizeLinear first.")
     zero = call.constant(2) if len(call.inputs) > 2 else None
     return _quantise(reader, call, call.tensor(), call.constant(1), zero)
 
 
-def _source_quantisation(reader: Reader, name: str) -> tuple[float, int] | None:
-    """Scale and zero point of a map that is quantised: its own, or those that pools and layout pass on."""
-    found, seen, todo = set(), {name}, [name]
-    while todo:
-        node = reader.graph.nodes[todo.pop()]
-        if isinstance(node, g.Quantise):
-            found.add((node.scale, node.zero_point))
-        elif isinstance(node, (g.MaxPool, g.Slice, g.Pad, g.Concat)) or (isinstance(node, g.Resample) and all(
-                (matrix.max(axis=1) == 1).all() and (matrix.sum(axis=1) == 1).all()
-                for matrix in (node.x_matrix, node.y_matrix))):
-            todo += set(node.sources) - seen  # a map that is read twice is looked at once
-            seen |= set(node.sources)
-        else:
-            return None
-    return found.pop() if len(found) == 1 else None
-
-
-def _dequantised(reader: Reader, call: Call, value: Value, scale: Any, zero: Any) -> Value:
-    """Real values of quantised ones: a map as it is, if the scales agree; a constant computed."""
+def _dequantised(call: Call, value: Value, scale: Any, zero: Any) -> Value:
+    """Real values of integers: a map, if the scale is that which made it; a constant computed."""
     if value is None:
         return None
-    if isinstance(value, Tensor):
-        port = reader.ports.get(value.node)
-        if port is not None:
-            return _quantise(reader, call, value, scale, np.uint8(0) if zero is None else zero)
-        known = _source_quantisation(reader, value.node)
-        wanted = (_scalar(call, "scale", scale), int(_scalar(call, "zero point", 0 if zero is None else zero)))
-        if known is None or known[1] != wanted[1] or not np.isclose(known[0], wanted[0], rtol=1e-6):
-            call.refuse("scale", f"the scale and zero point that made the values: {known}", wanted,
-                        "Dequantise with the numbers of the QuantizeLinear before.")
-        return value
-    return _constant(value, scale, zero, 0)
+    if not isinstance(value, Tensor):
+        return _constant(value, scale, zero, 0)
+    made = value.integers
+    if made is None:
+        call.refuse("type", "8-bit integers", "real values", "Quantise them with QuantizeLinear.")
+    assert made is not None
+    wanted = replace(made, scale=_scalar(call, "scale", scale),
+                     zero_point=int(_scalar(call, "zero point", 0 if zero is None else zero)))
+    if not made.agrees(wanted):
+        call.refuse("scale", f"the scale and zero point that made the values: {(made.scale, made.zero_point)}",
+                    (wanted.scale, wanted.zero_point), "Dequantise with the numbers of the QuantizeLinear before.")
+    return replace(value, integers=None)
 
 
 def _constant(value: Array, scale: Any, zero: Any, axis: int) -> Scaled:
@@ -107,7 +98,7 @@ def dequantize_linear(reader: Reader, call: Call) -> Value:
     value = call.inputs[0]
     zero = call.constant(2) if len(call.inputs) > 2 else None
     if isinstance(value, Tensor):
-        return _dequantised(reader, call, value, call.constant(1), zero)
+        return _dequantised(call, value, call.constant(1), zero)
     assert value is not None
     return _constant(value, call.constant(1), zero, int(call.attributes.get("axis", 1)) % max(value.ndim, 1))
 
@@ -118,7 +109,7 @@ def _weights(call: Call, index: int, axis: int) -> Scaled:
 
 
 def qlinear_conv(reader: Reader, call: Call) -> Tensor:
-    x = _dequantised(reader, call, call.inputs[0], call.constant(1), call.constant(2))
+    x = _dequantised(call, call.inputs[0], call.constant(1), call.constant(2))
     weights = _weights(call, 3, 0)
     bias = call.constant(8) if len(call.inputs) > 8 else None
     if bias is not None:
@@ -132,7 +123,7 @@ def qlinear_matmul(reader: Reader, call: Call) -> Tensor:
     operands: list[Value] = []
     for index in (0, 3):
         if isinstance(call.inputs[index], Tensor):
-            operands.append(_dequantised(reader, call, call.inputs[index], call.constant(index + 1),
+            operands.append(_dequantised(call, call.inputs[index], call.constant(index + 1),
                                          call.constant(index + 2)))
         else:
             operands.append(_weights(call, index, np.ndim(call.constant(index)) - 1))
@@ -141,7 +132,7 @@ def qlinear_matmul(reader: Reader, call: Call) -> Tensor:
 
 
 def qgemm(reader: Reader, call: Call) -> Value:
-    a = _dequantised(reader, call, call.inputs[0], call.constant(1), call.constant(2))
+    a = _dequantised(call, call.inputs[0], call.constant(1), call.constant(2))
     weights = _weights(call, 3, 0 if call.attributes.get("transB") else 1)
     bias = call.constant(6)
     if bias is not None:
@@ -156,7 +147,7 @@ def qgemm(reader: Reader, call: Call) -> Value:
 def _binary(handler: Handler) -> Handler:
     """com.microsoft's QLinearAdd and QLinearMul: A, its scale and zero point, B alike, then the result's."""
     def run(reader: Reader, call: Call) -> Tensor:
-        operands = [_dequantised(reader, call, call.inputs[i], call.constant(i + 1), call.constant(i + 2))
+        operands = [_dequantised(call, call.inputs[i], call.constant(i + 1), call.constant(i + 2))
                     for i in (0, 3)]
         result = handler(reader, replace(call, name=f"{call.name}/sum", inputs=operands))
         assert isinstance(result, Tensor)
@@ -167,7 +158,7 @@ def _binary(handler: Handler) -> Handler:
 def _unary(handler: Handler) -> Handler:
     """com.microsoft's QLinear functions of one map: X, its scale and zero point, the result's."""
     def run(reader: Reader, call: Call) -> Tensor:
-        x = _dequantised(reader, call, call.inputs[0], call.constant(1), call.constant(2))
+        x = _dequantised(call, call.inputs[0], call.constant(1), call.constant(2))
         if call.attributes.get("channels_last"):
             call.refuse("layout", "channels first", "channels_last", "Export in NCHW.")
         result = handler(reader, replace(call, name=f"{call.name}/real", inputs=[x]))
@@ -177,7 +168,7 @@ def _unary(handler: Handler) -> Handler:
 
 
 def qlinear_concat(reader: Reader, call: Call) -> Tensor:
-    operands = [_dequantised(reader, call, call.inputs[i], call.constant(i + 1), call.constant(i + 2))
+    operands = [_dequantised(call, call.inputs[i], call.constant(i + 1), call.constant(i + 2))
                 for i in range(2, len(call.inputs), 3)]
     result = concat(reader, replace(call, name=f"{call.name}/real", inputs=operands))
     return _quantise(reader, call, result, call.constant(0), call.constant(1))
@@ -188,22 +179,159 @@ def _dynamic(reader: Reader, call: Call) -> NoReturn:
                      "scales or 32-bit sums that leave the node", "Quantise the model statically (QDQ or QOperator).")
 
 
-def input_quantisation(proto: onnx.ModelProto, name: str, known: dict[str, Array] | None = None) -> tuple[float, int]:
-    """Scale and zero point that the first reader of an integer input uses; 1 and 0 if it tells none."""
+# -- operators on integers ---------------------------------------------------------------------
+
+PASSED_ON = ("Reshape", "Flatten", "Squeeze", "Unsqueeze", "Transpose", "Concat", "Split", "Slice", "Gather", "MaxPool",
+             "Identity", "Pad", "Clip", "Relu", "Resize", "Upsample")
+"""Operators whose result has the scale and zero point of the integers that they read."""
+_GATHERED = (g.Input, g.Quantise, g.Slice, g.Pad, g.Concat, g.MaxPool)
+"""Nodes whose integers are integers of their sources."""
+
+
+def on_integers(real: dict[str, Handler]) -> dict[str, Handler]:
+    """Operators of real values as what they are to 8-bit integers."""
+    special = {"Resize": _resize, "Upsample": _resize, "Pad": _pad, "Cast": _cast, "Clip": _clip, "Relu": _clip}
+    return {name: _on_integers(name, handler, special.get(name)) for name, handler in real.items()}
+
+
+def _on_integers(name: str, handler: Handler, special: Handler | None) -> Handler:
+    def run(reader: Reader, call: Call) -> Any:
+        kinds = [value.integers for value in call.inputs if isinstance(value, Tensor)]
+        integers = next((kind for kind in kinds if kind is not None), None)
+        if integers is None or name == "Shape":
+            return handler(reader, call)
+        plain = name in ("Add", "Sub", "Mul") and (integers.scale, integers.zero_point) == (1, 0)  # numbers as others
+        if name not in (*PASSED_ON, "Cast") and not plain:
+            call.refuse("type", "real values", "8-bit integers", "Dequantise them with DequantizeLinear first.")
+        if any(kind is None or not kind.agrees(integers) for kind in kinds):
+            call.refuse("scale", "integers of one scale and zero point", kinds, "Requantise them to one scale.")
+        inputs: list[Value] = [replace(value, integers=None) if isinstance(value, Tensor) else value
+                               for value in call.inputs]
+        if name == "Concat":
+            inputs = [value if isinstance(value, Tensor) or value is None else _real(value, integers)
+                      for value in inputs]
+        result = special(reader, replace(call, inputs=inputs, integers=integers)) if special else handler(
+            reader, replace(call, inputs=inputs))
+        if name == "Cast" or plain:
+            return result
+        several = isinstance(result, (list, tuple))
+        kept = [_kept(reader, call, value, integers) if isinstance(value, Tensor) else value
+                for value in (result if isinstance(result, (list, tuple)) else [result])]
+        return kept if several else kept[0]
+    return run
+
+
+def _kept(reader: Reader, call: Call, tensor: Tensor, integers: Quantisation) -> Tensor:
+    """A result as integers again; what is computed and not only gathered is told to the quantiser."""
+    if isinstance(reader.graph.nodes[tensor.node], _GATHERED):
+        return replace(tensor, integers=integers)
+    return _rounded(reader, call, tensor, integers)
+
+
+def _real(value: Any, integers: Quantisation) -> Array:
+    """What integer constants mean."""
+    return (np.asarray(value, np.float64) - integers.zero_point) * integers.scale
+
+
+def _cast(reader: Reader, call: Call) -> Tensor:
+    """Integers as real values."""
+    tensor, integers = cast(reader, call), call.integers
+    assert isinstance(tensor, Tensor) and integers is not None
+    if (integers.scale, integers.zero_point) == (1, 0):
+        return tensor
+    depth = reader.graph.shape(tensor.node)[0]
+    return reader.like(tensor, g.Affine(
+        name=call.name, operator=call.op, sources=(tensor.node,), scale=np.full(depth, 1 / integers.scale),
+        offset=np.full(depth, float(integers.zero_point))))
+
+
+def _clip(reader: Reader, call: Call) -> Value:
+    assert call.integers is not None
+    bounds: list[Value] = [np.zeros(())] if call.op == "Relu" else call.inputs[1:]
+    real = [None if bound is None else _real(bound, call.integers) for bound in bounds]
+    result = ELEMENTS["Clip"](reader, replace(call, inputs=[call.inputs[0], *real]))
+    return result  # type: ignore[return-value]
+
+
+def _pad(reader: Reader, call: Call) -> Tensor:
+    """Padding with an integer: with what means 0, and a map of integers around that."""
+    source, integers = call.tensor(), call.integers
+    assert integers is not None
+    value = call.constant(2) if len(call.inputs) > 2 else None
+    filling = float(_real(0 if value is None else value, integers).reshape(-1)[0])
+    result = pad(reader, replace(call, inputs=[source, *call.inputs[1:2], np.zeros(()), *call.inputs[3:]]))
+    if call.attributes.get("mode", b"constant") != b"constant" or filling == 0:
+        return result
+    around = np.full(result.dims, filling)
+    inside = [slice(None)] * len(result.dims)
+    for dim, before, after in pad_widths(call, len(result.dims)):
+        inside[dim] = slice(max(before, 0), result.dims[dim] - max(after, 0))
+    around[tuple(inside)] = 0
+    filled = constant_on(reader, call, around, result)
+    filled = np.broadcast_to(filled if filled.ndim == 3 else filled[:, None, None], reader.graph.shape(result.node))
+    border = _rounded(reader, call, replace(result, node=constant_map(reader, call, filled)), integers)
+    return reader.like(result, g.Add(name=call.name, operator=call.op, sources=(result.node, border.node),
+                                     signs=(1, 1)))
+
+
+def _resize(reader: Reader, call: Call) -> Tensor:
+    """Resizing of integers, which drops fractions as a cast does (so does onnxruntime; ONNX leaves it open).
+
+    Cut off towards 0 = floor(max(x, 0)) - floor(max(-x, 0)).
+    """
+    integers, mode = call.integers, call.attributes.get("mode", b"nearest").decode()
+    assert integers is not None
+    if mode == "nearest":
+        return resize(reader, call)
+    transformation = call.attributes.get("coordinate_transformation_mode", b"").decode()
+    if mode == "cubic" or transformation == "tf_crop_and_resize":
+        call.refuse("mode", "nearest or linear, and no crop, for integers", f"{mode} {transformation}",
+                    "Dequantise before it.")
+    scale, zero = integers.scale, integers.zero_point
+    source = call.tensor()
+
+    def floor(sign: int, name: str, counted: Quantisation) -> Tensor:
+        """floor(sign · x), of integers x; clipped."""
+        tensor = resize(reader, replace(call, name=f"{call.name}/{name}" if name else call.name))
+        node = reader.graph.nodes[tensor.node]
+        if tensor.node == source.node or not isinstance(node, g.Resample):
+            return tensor
+        moved = affine(reader, call, tensor, sign, (sign * zero - counted.zero_point) * scale)
+        return _rounded(reader, call, moved, counted, down=True)
+
+    if integers.low >= 0:
+        return replace(floor(1, "", integers), integers=None)
+    up = floor(1, "positive", Quantisation(scale=scale, zero_point=0, low=0, high=integers.high))
+    if up.node == source.node:
+        return up
+    down = floor(-1, "negative", Quantisation(scale=scale, zero_point=0, low=0, high=-integers.low))
+    return add_values(reader, call, [replace(up, integers=None), replace(down, integers=None),
+                                     np.array(-zero * scale)], [1.0, -1.0, 1.0])
+
+
+def input_quantisation(
+    proto: onnx.ModelProto, name: str, kind: int, known: dict[str, Array] | None = None
+) -> tuple[Quantisation, bool]:
+    """What the first reader of an integer input takes it for, and whether there is one; else scale 1, zero point 0."""
     values = {tensor.name: tensor for tensor in proto.graph.initializer}
+    low, high = BOUNDS["int8" if kind == onnx.TensorProto.INT8 else "uint8"]
 
     def get(source: str) -> float:
         if known and source in known:
             return float(np.asarray(known[source]).reshape(-1)[0])
         return float(numpy_helper.to_array(values[source]).reshape(-1)[0]) if source in values else 0.0
 
+    names = {name}
     for node in proto.graph.node:
         for index, source in enumerate(node.input):
             quantised = node.op_type == "DequantizeLinear" or node.op_type.startswith("Q")
-            if source == name and quantised and len(node.input) > index + 1:
+            if source in names and quantised and len(node.input) > index + 1:
                 zero = get(node.input[index + 2]) if len(node.input) > index + 2 else 0
-                return get(node.input[index + 1]) or 1.0, int(zero)
-    return 1.0, 0
+                scale = get(node.input[index + 1])
+                return Quantisation(scale=scale or 1.0, zero_point=int(zero), low=low, high=high), scale > 0
+        if node.op_type in PASSED_ON and names & set(node.input):
+            names |= set(node.output)
+    return Quantisation(scale=1.0, zero_point=0, low=low, high=high), False
 
 
 HANDLERS: dict[str, Handler] = {

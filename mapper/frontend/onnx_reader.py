@@ -16,7 +16,7 @@ from mapper.errors import ModelError
 from mapper.frontend import graph as g
 from mapper.frontend.graph import FloatGraph
 from mapper.frontend.model import Model
-from mapper.frontend.tensor import Port, Tensor, default_labels, map_shape
+from mapper.frontend.tensor import Port, Quantisation, Tensor, default_labels, map_shape
 
 Array = npt.NDArray[Any]
 Value = Tensor | Array | None
@@ -37,6 +37,8 @@ class Call:
     attributes: dict[str, Any]
     version: int
     outputs: list[str]
+    integers: Quantisation | None = None
+    """Of an operator on 8-bit integers: what they mean."""
 
     def tensor(self, index: int = 0) -> Tensor:
         """An input that must be a feature map."""
@@ -68,6 +70,8 @@ class Reader:
     ports: dict[str, Port] = field(default_factory=dict)
     """Inputs, by node."""
     batch: bool = True
+    rounded: dict[str, Quantisation] = field(default_factory=dict)
+    """Input nodes whose arrays are integers, and what the file says they mean."""
 
     def fresh(self, name: str) -> str:
         """A name that no node has yet."""
@@ -136,7 +140,8 @@ def handlers() -> dict[str, Handler]:
     """Every operator that the front end takes."""
     from mapper.frontend import onnx_convolutions, onnx_elements, onnx_layout, onnx_quantised
 
-    return {**onnx_convolutions.HANDLERS, **onnx_elements.HANDLERS, **onnx_layout.HANDLERS, **onnx_quantised.HANDLERS}
+    real = {**onnx_convolutions.HANDLERS, **onnx_elements.HANDLERS, **onnx_layout.HANDLERS}
+    return {**onnx_quantised.on_integers(real), **onnx_quantised.HANDLERS}
 
 
 def load_proto(path: str | Path) -> onnx.ModelProto:
@@ -184,7 +189,8 @@ def read_onnx(
     try:
         onnx.checker.check_model(proto)
     except Exception as error:  # onnx raises many kinds for damaged models, none of its own for some
-        raise ModelError(title, "ONNX checker", "a valid model", str(error).strip()[:400],
+        where = title if isinstance(source, onnx.ModelProto) else str(source)
+        raise ModelError(where, "ONNX checker", "a valid model", str(error).strip()[:400],
                          "Export the model again; the checker of the onnx package tells more.") from error
     _static_inputs(proto, known)
     return _read(proto, title, known, batch)
@@ -233,14 +239,19 @@ def _read(proto: onnx.ModelProto, title: str, known: Mapping[str, Array], batch:
         labels = default_labels(value.name, dims, batch)
         node = reader.add(g.Input(name=value.name, shape=map_shape(dims, labels), operator="input"))
         port = Port(name=value.name, node=node, dims=dims, labels=labels, shape=map_shape(dims, labels))
+        integers = None
         if kind in BYTES:
-            port.scale, port.zero_point = input_quantisation(proto, value.name, dict(known))
+            integers, told = input_quantisation(proto, value.name, kind, dict(known))
+            port.scale, port.zero_point = integers.scale, integers.zero_point
+            if told:
+                reader.rounded[node] = integers
         reader.ports[node] = port
-        reader.values[value.name] = Tensor(node=node, dims=dims, labels=labels)
+        reader.values[value.name] = Tensor(node=node, dims=dims, labels=labels, integers=integers)
     imports = {item.domain: item.version for item in proto.opset_import}
     table = handlers()
     for index, item in enumerate(proto.graph.node):
         _node(reader, table, item, item.name or f"{item.op_type}_{index}", imports)
+    _round_inputs(reader)
     outputs = _outputs(reader, proto)
     inputs = [port for port in reader.ports.values() if port.node in reader.graph.nodes]  # nobody need feed the others
     return Model(graph=reader.graph, inputs=inputs, outputs=outputs, source=title)
@@ -303,6 +314,20 @@ def _fold(item: onnx.NodeProto, name: str, inputs: Sequence[Value], imports: Map
     return [np.asarray(next(results)) if output else None for output in item.output]
 
 
+def _round_inputs(reader: Reader) -> None:
+    """Inputs of integers are exactly those: whatever reads one reads it through its quantisation."""
+    nodes, reader.graph.nodes = list(reader.graph), {}
+    through: dict[str, str] = {}
+    for node in nodes:
+        sources = tuple(through.get(source, source) for source in node.sources)
+        reader.graph.nodes[node.name] = replace(node, sources=sources)
+        known = reader.rounded.get(node.name)
+        if known is not None:
+            through[node.name] = reader.add(g.Quantise(
+                name=f"{node.name}/integers", operator="input", sources=(node.name,), scale=known.scale,
+                zero_point=known.zero_point, low=known.low, high=known.high))
+
+
 def _outputs(reader: Reader, proto: onnx.ModelProto) -> list[Port]:
     ports = []
     for output in proto.graph.output:
@@ -311,11 +336,10 @@ def _outputs(reader: Reader, proto: onnx.ModelProto) -> list[Port]:
             raise ModelError(output.name, "output", "a feature map", "a constant, or nothing that was computed",
                              "Remove this output.")
         reader.graph.output(value.node)
-        scale, zero = reader.graph.nodes[value.node], 0
         port = Port(name=output.name, node=value.node, dims=value.dims, labels=value.labels,
                     shape=reader.graph.shape(value.node))
-        if isinstance(scale, g.Quantise) and output.type.tensor_type.elem_type in BYTES:
-            port.scale, port.zero_point = scale.scale, scale.zero_point + zero
+        if value.integers is not None:
+            port.scale, port.zero_point = value.integers.scale, value.integers.zero_point
         ports.append(port)
     if not ports:
         raise ModelError(reader.graph.name, "output", "at least one output", "none", "Export with outputs.")

@@ -14,6 +14,8 @@ from mapper.frontend import graph as g
 from mapper.frontend.graph import FloatGraph, Floats, Pair
 
 Function = Callable[..., Floats]
+_WHOLE = 1e-6
+"""So close below an integer is that integer."""
 
 
 def _sigmoid(x: Floats) -> Floats:
@@ -93,7 +95,8 @@ def _pad(node: g.Pad, x: Floats) -> Floats:
 
 def quantised(node: g.Quantise, x: Floats) -> Floats:
     """The integers of a quantisation, zero point included; halves round to even as in ONNX."""
-    return np.clip(np.rint(x / node.scale) + node.zero_point, node.low, node.high)
+    integers = np.floor(x / node.scale + _WHOLE) if node.down else np.rint(x / node.scale)
+    return np.clip(integers + node.zero_point, node.low, node.high)
 
 
 def spike(node: g.Spiking, sums: Floats, timesteps: int) -> tuple[Floats, Floats]:

@@ -26,6 +26,12 @@ def select_matrix(size: int, chosen: np.ndarray) -> Floats:
     return matrix
 
 
+def denominator(matrix: Floats, most: int = 512) -> int:
+    """The least n ≤ most of which all weights are whole fractions; `most` if there is none."""
+    values = np.unique(np.abs(matrix))
+    return next((n for n in range(1, most) if np.abs(values * n - np.rint(values * n)).max() < 1e-7), most)
+
+
 def _source_positions(size: int, result: int, scale: float, transformation: str, region: tuple[float, float]) -> Floats:
     x = np.arange(result, dtype=np.float64)
     if transformation == "half_pixel":

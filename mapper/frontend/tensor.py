@@ -20,12 +20,29 @@ _ROLES = {0: "", 1: "D", 2: "DW", 3: "DHW"}
 
 
 @dataclass(frozen=True, kw_only=True)
+class Quantisation:
+    """What the 8-bit integers of an array mean: value = scale · (integer - zero_point), integers of low … high."""
+
+    scale: float
+    zero_point: int
+    low: int
+    high: int
+
+    def agrees(self, other: "Quantisation") -> bool:
+        """Whether the same integers mean the same values."""
+        mine, theirs = ((item.zero_point, item.low, item.high) for item in (self, other))
+        return mine == theirs and bool(np.isclose(self.scale, other.scale, rtol=1e-6))
+
+
+@dataclass(frozen=True, kw_only=True)
 class Tensor:
     """An array of a file that is a feature map: the node of the float graph, its dimensions and their labels."""
 
     node: str
     dims: tuple[int, ...]
     labels: Labels
+    integers: Quantisation | None = None
+    """Of an array of 8-bit integers; the map has the real values that they stand for."""
 
     def find(self, axis: str) -> int | None:
         """The dimension that holds an axis."""
@@ -71,12 +88,17 @@ def regroup(dims: Sequence[int], labels: Labels, wanted: Sequence[int], sizes: d
     return None if order else tuple(result)
 
 
+def shape_in_blocks(shape: tuple[int, int, int], blocks: tuple[int, int]) -> tuple[int, int, int]:
+    """Shape of `in_blocks` of a map."""
+    return shape[0] * blocks[0] * blocks[1], -(-shape[1] // blocks[0]), -(-shape[2] // blocks[1])
+
+
 def in_blocks(maps: npt.NDArray[Any], blocks: tuple[int, int]) -> npt.NDArray[Any]:
     """Maps (N, D · sx · sy, ⌈W / sx⌉, ⌈H / sy⌉): channel (c · sx + i) · sy + j has column i, row j of every block."""
     if blocks == (1, 1):
         return maps
     count, depth, *size = maps.shape
-    width, height = (-(-size[i] // blocks[i]) for i in (0, 1))
+    _, width, height = shape_in_blocks((depth, size[0], size[1]), blocks)
     whole = np.zeros((count, depth, width * blocks[0], height * blocks[1]), maps.dtype)
     whole[:, :, :size[0], :size[1]] = maps
     return whole.reshape(count, depth, width, blocks[0], height, blocks[1]).transpose(0, 1, 3, 5, 2, 4).reshape(

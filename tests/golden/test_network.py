@@ -38,7 +38,7 @@ def random_program(rng, groups, kind):
                               shift=rng.integers(0, 10, 1), saturation=Saturation.FULL)]
     edges, inputs = [], {}
     for number in range(int(rng.integers(1, 3))):
-        source = Population(name=f"in{number}", shape=(groups * per_group, *pair(1, 8)))
+        source = Population(name=f"in{number}", shape=(groups * per_group, *pair(1, 8)), saturation=Saturation.FULL)
         uniform = per_group == per_result == 1 and groups > 1 and rng.random() < 0.5
         size = (1, 1) if uniform else (results, per_group)
         edges.append(Edge(
@@ -311,7 +311,7 @@ def test_refusals(small):
         network.run(program, {})
     with pytest.raises(NetworkError, match="needs shape"):
         network.run(program, {"in": batch["in"][:, :, 1:]})
-    with pytest.raises(EventError, match="do not fit an event"):
+    with pytest.raises(EventError, match=r"do not fit its range: \[0, 255\]"):
         network.run(program, {"in": batch["in"] + 256})
     edge = program.edges[0]
     for wrong in (dataclasses.replace(edge, weights=edge.weights[:, :0]), dataclasses.replace(edge, groups=1000),

@@ -1,12 +1,11 @@
 """Cuts change nothing: any cut, any placement, any order of events gives the uncut network's states and outputs."""
 
-import json
 
 import numpy as np
 import pytest
 
 from golden.config import CoreConfig
-from golden.errors import ImageError, MappingError
+from golden.errors import MappingError
 from golden.program import Edge, Population, Program
 from golden.words import NeuronType
 from mapper import Network, RuleError, lower
@@ -207,47 +206,6 @@ def test_places_are_checked_and_images_are_saved(tmp_path) -> None:
     assert all((loaded.images[place].parts == core.parts).all() for place, core in image.images.items())
 
 
-def put(data, path, value):
-    """Set, or with `value` DELETE take away, what lies at a path of keys."""
-    for key in path[:-1]:
-        data = data[key]
-    if value is DELETE:
-        del data[path[-1]]
-    else:
-        data[path[-1]] = value
-
-
-DELETE = object()
-DAMAGES = [
-    # path in mesh.json, what is put there, and what the refusal says
-    (("version",), 7, "is not synapress-mesh version 1"),
-    (("size",), DELETE, "top, 'size': needs 2 integers"),
-    (("size",), [0, 2], "top, 'size': needs at least 1"),
-    (("host",), None, "top, 'host': needs 2 integers"),
-    (("cores",), None, "'cores': needs a list"),
-    (("cores", 0), 3, "'cores', entry 0: needs an object"),
-    (("cores", 0), None, "'cores', entry 0: needs an object"),
-    (("cores", 0), DELETE, "'fragments', .+: needs a place of 'cores'"),
-    (("cores", 0, "place"), DELETE, "'cores', entry 0, 'place': needs 2 integers"),
-    (("cores", 0, "place"), [0, "0"], "'cores', entry 0, 'place': needs 2 integers"),
-    (("cores", 0, "place"), [True, 0], "'cores', entry 0, 'place': needs 2 integers"),
-    (("cores", 0, "place"), [9, 9], "'cores': needs each place once"),
-    (("cores", 1, "place"), [0, 0], "'cores': needs each place once"),
-    (("cores", 0, "sha256"), 5, "'cores', entry 0, 'sha256': needs a string"),
-    (("cores", 0, "sha256"), "00", "does not have the checksum"),
-    (("fragments", 0, "place"), [3, 3], "'fragments', .+: needs a place of 'cores'"),
-    (("inputs", 0, "axons"), DELETE, "'inputs', entry 0, 'axons': needs a list"),
-    (("inputs", 0, "axons", 0), None, "'inputs', entry 0, 'axons': needs the fields of an axon word"),
-    (("inputs", 0, "axons", 0, "id"), DELETE, "needs the fields of an axon word"),
-    (("inputs", 0, "axons", 0, "x_offset"), 1 << 20, "needs the fields of an axon word, each in its range"),
-    (("inputs", 0, "axons", 0, "core_x"), -5, "'inputs', 'in.*': needs a place of 'cores'"),
-    (("inputs", 0, "origin"), [0, 0, -1], "'inputs', entry 0, 'origin': needs at least 0"),
-    (("outputs", 0, "shape"), "4x4x4", "'outputs', entry 0, 'shape': needs 3 integers"),
-    (("outputs", 0, "id"), None, "'outputs', entry 0, 'id': needs a natural number"),
-    (("outputs", 0, "parent"), 1, "'outputs', entry 0, 'parent': needs a string"),
-]
-
-
 def small_mesh(cores: int = 2) -> MeshImage:
     network = Network("net")
     last = network.input("in", (2, 8, 6))
@@ -255,23 +213,6 @@ def small_mesh(cores: int = 2) -> MeshImage:
         last = network.conv(f"x{number}", last, np.ones((2, 2, 1, 1), int))
     network.output(last)
     return build_mesh(cut(lower(network), ROOMY), {f"x{number}": (number, 0) for number in range(cores)}, (cores, 1))
-
-
-@pytest.mark.parametrize(("path", "value", "says"), DAMAGES)
-def test_damaged_meshes_are_refused(tmp_path, path, value, says) -> None:
-    small_mesh().save(tmp_path)
-    manifest = json.loads((tmp_path / "mesh.json").read_text())
-    put(manifest, path, value)
-    (tmp_path / "mesh.json").write_text(json.dumps(manifest))
-    with pytest.raises(ImageError, match=says):
-        MeshImage.load(tmp_path)
-
-
-def test_files_that_are_no_mesh_are_refused(tmp_path) -> None:
-    for text in ("", "[]", "null", "3", '{"format": "synapress-mesh"}'):
-        (tmp_path / "mesh.json").write_text(text)
-        with pytest.raises(ImageError, match="mesh"):
-            MeshImage.load(tmp_path)
 
 
 def test_a_smaller_mesh_leaves_no_cores_of_a_larger_one(tmp_path) -> None:

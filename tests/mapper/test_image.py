@@ -17,9 +17,9 @@ from golden.neuron import table_entry
 from golden.program import Edge, Population, Program
 from golden.words import NeuronType, Saturation, layouts
 from mapper import Image, build_image, compile_network, legalise, lower
-from mapper.image import CATEGORIES
 from mapper.network import Network
 from mapper.plan import TableEdge
+from mapper.schemas import CATEGORIES
 from tests.mapper.strategies import CONFIGS, configs, networks
 from tests.mapper.synapses import image_synapses, peg, program_synapses
 
@@ -305,7 +305,7 @@ def test_damaged_files_are_refused(tmp_path):
         ("image.bin", bytes([data[0] ^ 1]) + data[1:], "checksum"),
         ("manifest.json", "{}", "not synapress-image version 2"),
         ("manifest.json", manifest.replace('"version": 2', '"version": 1'), "not synapress-image version 2"),
-        ("manifest.json", manifest.replace('"sha256"', '"sha"'), "lacks sha256"),
+        ("manifest.json", manifest.replace('"sha256"', '"sha"'), "field .sha256.: needs the field; given: nothing"),
         ("manifest.json", manifest[:100], "no image in"),
     ):
         image.save(tmp_path)

@@ -14,10 +14,10 @@ from mapper import Network, RuleError, compile_mesh, lower
 from mapper.cut import cut
 from mapper.footprint import real_connectivity
 from mapper.fragments import CutProgram
-from mapper.image import CATEGORIES
 from mapper.mesh import build_mesh
 from mapper.pack import LIMITS, available, needs
 from mapper.place import _exchange, place, place_all
+from mapper.schemas import CATEGORIES
 from mapper.zoo import ZOO, pilotnet
 from tests.cuts import CONFIGS, ROOMY, compare, cut_network, random_cut, random_mesh
 from tests.networks import random_input

@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 import synapress
 from examples.digits.data import load_digits
+from examples.digits.onnx_file import digits_onnx
 from golden.core import Core
 from golden.errors import ConfigError, ImageError, NetworkError
 from golden.host import decode, encode, run_frame
@@ -21,7 +22,7 @@ from synapress.cli import app
 from synapress.model_files import open_compiled, save_compiled
 from synapress.models import Compiled
 from tests.mapper.frontend.test_onnx import session
-from tests.onnx_models import TOPOLOGIES, Builder, digits
+from tests.onnx_models import TOPOLOGIES, Builder
 
 WIDE = dataclasses.replace(synapress.CoreConfig(), name="wide", state_bits=32)
 
@@ -72,7 +73,7 @@ def test_outputs_are_real_values_in_the_layout_of_the_file(name: str, tmp_path: 
 def test_trained_digits_keep_their_accuracy(config: synapress.CoreConfig | str, method: str, least: float) -> None:
     """1,000 test digits, float 98.9 %; 250 training digits calibrate."""
     data = load_digits()
-    made = synapress.compile(read_onnx(digits()), config=config, calibration=data.train_images[::16, None] / 255,
+    made = synapress.compile(read_onnx(digits_onnx()), config=config, calibration=data.train_images[::16, None] / 255,
                              options=synapress.Options(method=method))
     result = synapress.simulate(made, data.test_images[:, None] / 255)
     (scores,) = result.outputs.values()

@@ -1,5 +1,7 @@
 """The conformance tests of the onnx package, and the table that docs/ has of them."""
 
+import re
+
 from tests import conformance
 
 
@@ -12,3 +14,11 @@ def test_conformance_is_what_the_docs_say() -> None:
     assert len(flat) > 250
     assert sum(item.verdict == "passed" for item in flat) >= 0.95 * len(flat)
     assert conformance.DOCUMENT.read_text() == conformance.document(found), "run python -m tests.conformance --write"
+
+
+def test_every_operator_that_the_docs_name_is_under_test() -> None:
+    text = (conformance.DOCUMENT.parent / "models.md").read_text()
+    floats = text.split("- **ONNX**, float: ")[1].split("; whatever")[0]
+    named = set(re.findall(r"[A-Z][A-Za-z]+", floats)) | {
+        "QuantizeLinear", "DequantizeLinear", "QLinearConv", "QLinearMatMul"}
+    assert len(named) > 40 and named | {"Constant"} == set(conformance.OPERATORS)

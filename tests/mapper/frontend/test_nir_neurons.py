@@ -4,6 +4,7 @@ import itertools
 from pathlib import Path
 from typing import Any
 
+import h5py
 import nir
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from mapper.errors import ModelError
 from mapper.frontend import reference
 from mapper.frontend.neurons import Neurons
 from mapper.frontend.nir_reader import read_nir
-from tests.spiking_graphs import STYLES, graph
+from tests.spiking_graphs import STYLES, graph, nested
 
 
 @pytest.mark.parametrize("style", STYLES)
@@ -89,6 +90,123 @@ def test_current_based_neurons_whose_current_lasts_one_timestep() -> None:
         read_nir(chain(node), neurons=Neurons(dt=0.25))
 
 
+def recurrent() -> nir.NIRGraph:
+    """The subgraph that snnTorch writes for an RSynaptic."""
+    shape = np.array([3])
+    lif = nir.CubaLIF(tau_syn=np.full(3, 1e-4), tau_mem=np.full(3, 1e-3), r=np.full(3, 10.0), v_leak=np.zeros(3),
+                      v_threshold=np.ones(3))
+    return nir.NIRGraph(
+        nodes={"input": nir.Input(input_type=shape), "lif": lif, "w_rec": nir.Linear(weight=np.eye(3)),
+               "output": nir.Output(output_type=shape)},
+        edges=[("input", "lif"), ("lif", "w_rec"), ("w_rec", "lif"), ("lif", "output")])
+
+
+def write(group: h5py.Group, content: dict[str, Any]) -> None:
+    """A graph's dictionary in HDF5, without what it leaves out, as older versions of nir write."""
+    for key, value in content.items():
+        if isinstance(value, dict):
+            write(group.create_group(key), value)
+        elif value is not None:
+            group.create_dataset(key, data=value)
+
+
+@pytest.mark.parametrize("file", [False, True], ids=["in memory", "file"])
+@pytest.mark.parametrize("style", ["snntorch", "sinabs", "norse"])
+def test_graphs_as_exporters_write_them(style: str, file: bool, tmp_path: Path, seed: int) -> None:
+    """Every spike of every layer, though NIR's own check of types refuses the graph."""
+    for number in range(3):
+        rng = np.random.default_rng([seed, 902, STYLES.index(style), number])
+        made, run = graph(rng, style, exported=True)
+        with pytest.raises(ValueError, match="type"):
+            made.check_types()
+        source: Any = made
+        if file:
+            source = tmp_path / "model.nir"
+            made.nodes["output"] = nir.Output(output_type=np.array([4]))
+            content = made.to_dict()
+            for node in content["nodes"].values():
+                if style != "norse" and node["type"] in ("IF", "LIF"):
+                    del node["v_reset"]
+            with h5py.File(source, "w") as target:
+                target["version"] = "0.2"
+                write(target.create_group("node"), content)
+        model = read_nir(source, neurons=style)
+        frames = (rng.random((12, 2, 8, 8)) < 0.3).astype(float)
+        got = reference.run(model.graph, {"input": model.inputs[0].to_maps(frames)})
+        for name, expected in run(frames).items():
+            mine = got[f"net.{name}"].swapaxes(2, 3).reshape(expected.shape)
+            assert 0.01 < expected.mean() < 0.99 and (mine == expected).mean() > 0.999, name
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_subgraphs_are_put_in_place(style: str, seed: int) -> None:
+    """One within another, without cycles: the same spikes as without them."""
+    rng = np.random.default_rng([seed, 903, STYLES.index(style)])
+    made, run = graph(rng, style)
+    inner = nested(made, ("n1", "p1", "c2"), "inner")
+    twice = nested(inner, ("inner", "n2"), "outer")
+    frames = (rng.random((12, 2, 8, 8)) < 0.3).astype(float)
+    expected = run(frames)
+    for read in (read_nir(inner, neurons=style), read_nir(twice, neurons=style)):
+        values = reference.run(read.graph, {"input": read.inputs[0].to_maps(frames)})
+        assert (values["n3"].reshape(12, 4) == expected["n3"]).mean() > 0.999
+    assert "outer.inner.n1" in values and "outer.n2" in values
+    twice.nodes["outer"].nodes["second"] = nir.Output(output_type=np.array([1]))
+    with pytest.raises(ModelError, match=r"node 'outer', rule 'subgraph': needs one Output; given: 2"):
+        read_nir(twice, neurons=style)
+
+
+@pytest.mark.parametrize("shape", [(3,), (3, 4, 5)])
+def test_neurons_right_behind_an_input(shape: tuple[int, ...], seed: int) -> None:
+    """Currents from outside; parameters of no dimension, per neuron, and per channel."""
+    rng = np.random.default_rng([seed, 904])
+    currents = rng.normal(0.4, 0.5, (10, *shape))
+    per_channel = np.broadcast_to(rng.uniform(0.6, 1.2, (3, *(1 for _ in shape[1:]))), shape)
+    for threshold in (np.array(0.8), np.full(shape, 0.8), np.array(per_channel)):
+        node = nir.IF(r=np.ones_like(threshold), v_threshold=threshold)
+        model = read_nir(nir.NIRGraph(
+            nodes={"input": nir.Input(input_type=np.array(shape)), "n": node, "output": nir.Output(output_type=None)},
+            edges=[("input", "n"), ("n", "output")], type_check=False), neurons=Neurons(fires=">="))
+        got = reference.run(model.graph, {"input": model.inputs[0].to_maps(currents)})[model.outputs[0].node]
+        v = np.zeros(shape)
+        for t, current in enumerate(currents):
+            v = v + current
+            np.testing.assert_array_equal(model.outputs[0].from_maps(got)[t], v >= threshold)
+            v = np.where(v >= threshold, 0, v)
+        assert 0.2 < got.mean() < 0.8
+
+
+def test_shapes_that_the_file_leaves_out() -> None:
+    """An Input takes the shape of what reads it; if that has none either, the file is refused."""
+    node = nir.IF(r=np.ones((3, 2, 2)), v_threshold=np.ones((3, 2, 2)))
+    ends = {"input": nir.Input(input_type=None), "output": nir.Output(output_type=None)}
+    edges = [("input", "n"), ("n", "output")]
+    model = read_nir(nir.NIRGraph(nodes={**ends, "n": node}, edges=edges, type_check=False))
+    assert model.inputs[0].dims == (1, 3, 2, 2)
+    conv = nir.Conv2d(input_shape=None, weight=np.ones((1, 3, 3, 3)), stride=1, padding="valid", dilation=1, groups=1,
+                      bias=np.zeros(1))
+    with pytest.raises(ModelError, match=r"node 'input', rule 'input shape'.*none in the file.*nir.Input"):
+        read_nir(nir.NIRGraph(nodes={**ends, "n": conv}, edges=edges, type_check=False))
+    ends["input"] = nir.Input(input_type=np.array([16, 3, 6, 7]))  # a sample of 16
+    model = read_nir(nir.NIRGraph(nodes={**ends, "n": conv}, edges=edges, type_check=False))
+    assert (model.inputs[0].dims, model.outputs[0].dims) == ((1, 3, 6, 7), (1, 1, 4, 5))
+    flatten = nir.Flatten(input_type=None, start_dim=3)
+    with pytest.raises(ModelError, match=r"node 'n', rule 'Flatten'.*\(3, 6, 7\).*3 to -1.*PyTorch's 1 is NIR's 0"):
+        read_nir(nir.NIRGraph(nodes={"input": nir.Input(input_type=np.array([3, 6, 7])), "n": flatten,
+                                     "output": ends["output"]}, edges=edges, type_check=False))
+    flatten.start_dim = 1  # NIR's default: a batch was counted, as the dense layer behind it tells
+    model = read_nir(nir.NIRGraph(
+        nodes={"input": nir.Input(input_type=np.array([3, 2, 4])), "n": flatten,
+               "dense": nir.Linear(weight=np.arange(48.0).reshape(2, 24)), "output": ends["output"]},
+        edges=[("input", "n"), ("n", "dense"), ("dense", "output")], type_check=False))
+    maps = np.random.default_rng(1).normal(0, 1, (5, 3, 2, 4))
+    got = reference.run(model.graph, {"input": model.inputs[0].to_maps(maps)})[model.outputs[0].node]
+    np.testing.assert_allclose(got[:, :, 0, 0], maps.reshape(5, 24) @ np.arange(48.0).reshape(2, 24).T)
+    conv.padding, conv.stride = "same", (2, 2)
+    with pytest.raises(ModelError, match=r"node 'n', rule 'padding'.*'same' with stride 1.*in numbers"):
+        read_nir(nir.NIRGraph(nodes={**ends, "n": conv}, edges=edges, type_check=False))
+
+
 ONES = np.ones(3)
 
 
@@ -102,7 +220,11 @@ ONES = np.ones(3)
     (nir.IF(r=np.ones(4), v_threshold=np.ones(4)), None, "rule '(r|v_threshold)'.*broadcasts to"),
     (nir.IF(r=ONES * np.nan, v_threshold=ONES), None, "rule 'finite r'"),
     (nir.IF(r=ONES, v_threshold=ONES), "brian", "rule 'neurons'.*snntorch.*given: brian"),
-    (chain(nir.IF(r=ONES, v_threshold=ONES)), None, "given: NIRGraph.*cycle"),
+    (nir.LIF(tau=ONES * np.inf, r=ONES * np.inf, v_leak=0 * ONES, v_threshold=ONES), "snntorch",
+     r"rule 'finite (tau|r)'.*beta = 1.*IF"),
+    (nir.CubaLIF(tau_syn=5e-4 * ONES, tau_mem=1e-3 * ONES, r=10 * ONES, v_leak=0 * ONES, v_threshold=ONES,
+                 w_in=5 * ONES), "snntorch", r"rule 'synaptic current'.*0.8 that stays.*train with LIF"),
+    (recurrent(), None, r"node 'n.lif', rule 'cycle'.*n.lif, n.w_rec.*without recurrence"),
 ])
 def test_what_is_refused_is_named(node: Any, options: Any, text: str) -> None:
     made = chain(nir.IF(r=ONES, v_threshold=ONES))

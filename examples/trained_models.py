@@ -1,0 +1,77 @@
+"""Trained models as files, through integers and RTL to a report: `make models`.
+
+    python -m examples.trained_models
+
+An ONNX file, the CNN of examples/digits in float; and a NIR file, the spiking network of examples/spiking_digits, which
+snnTorch trained and wrote. Writes build/models: the ONNX file, what was compiled, and a page for each.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+from rich.console import Console
+
+import synapress
+from examples.digits.data import load_digits
+from examples.digits.onnx_file import digits_onnx
+from examples.spiking_digits.data import sequences
+from synapress.model_files import save_compiled
+from synapress.report import accuracies, html
+from synapress.tables import Sheet, show
+
+FOLDER = Path("build/models")
+SPIKING = Path(__file__).parent / "spiking_digits" / "spiking_digits.nir"
+RTL_IMAGES = 10
+
+
+def run(title: str, model: Any, calibration: Any, frames: Any, labels: np.ndarray, folder: Path, console: Console
+        ) -> Sheet:
+    """Compile a model, run all frames in the fast model and some in RTL, and write folder and page."""
+    with console.status("") as status:
+        status.update(f"{title}: integers and images")
+        compiled = synapress.compile(model, config="grai_vip", calibration=calibration)
+        save_compiled(compiled, folder)
+        status.update(f"{title}: {len(frames)} images, fast model")
+        result = synapress.simulate(compiled, frames)
+        wanted = synapress.float_outputs(model, frames)
+        status.update(f"{title}: {RTL_IMAGES} images, RTL against golden")
+        rtl = synapress.simulate(compiled, frames[:RTL_IMAGES], engine="rtl")
+        status.update(f"{title}: page")
+        page = folder.with_suffix(".html")
+        page.write_text(html(compiled, simulated=result, accuracy=accuracies(result, labels, wanted)), encoding="utf-8")
+
+    def right(outputs: dict[str, np.ndarray]) -> str:
+        (scores,) = outputs.values()
+        votes = scores.reshape(len(labels), -1, 10).sum(axis=1)  # over timesteps, of which a CNN has one
+        return f"{np.mean(votes.argmax(axis=1) == labels):.1%}"
+
+    for name, array in rtl.integers.items():
+        np.testing.assert_array_equal(array, result.integers[name][:RTL_IMAGES])
+    assert rtl.counters is not None
+    events = sum(count.events for count in result.counts.values()) / len(frames)
+    operations = sum(count.operations for count in result.counts.values()) / len(frames)
+    sheet = Sheet(title=title, headings=("", ""), caption=f"{page}")
+    for row in (("accuracy, float", right(wanted)), ("accuracy, integers", right(result.outputs)),
+                (f"RTL = golden = fast model, {RTL_IMAGES} images", "bit for bit"),
+                ("memory words", f"{compiled.words:,}"), ("events per image", f"{events:,.0f}"),
+                ("synaptic operations per image", f"{operations:,.0f}"),
+                ("cycles per image", f"{rtl.counters['cycles'] / RTL_IMAGES:,.0f}")):
+        sheet.add_row(*row)
+    return sheet
+
+
+def main() -> None:
+    digits, console = load_digits(), Console(stderr=True)
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    onnx.save(digits_onnx(), FOLDER / "digits.onnx")
+    show([run("ONNX: a CNN for digits", synapress.load(FOLDER / "digits.onnx"), digits.train_images[::16, None] / 255,
+              digits.test_images[:, None] / 255, digits.test_labels, FOLDER / "digits", console)])
+    show([run("NIR: a spiking network for digits, of snnTorch", synapress.load(SPIKING, neurons="snntorch"),
+              sequences(digits.train_images[::40]), sequences(digits.test_images), digits.test_labels,
+              FOLDER / "spiking_digits", console)])
+
+
+if __name__ == "__main__":
+    main()
