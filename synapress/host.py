@@ -4,7 +4,7 @@ A file is split in front of the first node that cores cannot have, if nothing be
 runs its part in float, frame by frame, by onnx's reference evaluator.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any
 
@@ -16,6 +16,7 @@ from onnx.reference import ReferenceEvaluator
 
 from golden.errors import NetworkError
 from mapper.errors import ModelError
+from mapper.frontend.model import Model
 
 _LEARNED = frozenset((
     "Conv", "ConvTranspose", "ConvInteger", "Gemm", "MatMul", "MatMulInteger", "Einsum", "LSTM", "GRU", "RNN",
@@ -112,29 +113,25 @@ class Split:
         return helper.make_model(graph, opset_imports=self.model.opset_import, ir_version=self.model.ir_version)
 
 
-def split(model: onnx.ModelProto, read: Any) -> tuple[Any, bytes]:
-    """What `read` makes of the cores' part of a model, and the host's part, serialised; empty if there is none.
-
-    Raises:
-        ModelError: the model cannot be taken, split or not.
-    """
+def split(model: onnx.ModelProto, refused: ModelError, read: Callable[[onnx.ModelProto], Model]) -> Model | None:
+    """What `read` makes of the cores' part of a model that it refused as a whole, with the host's; None: nothing."""
     try:
-        return read(model), b""
-    except ModelError as refused:
+        parts = Split(model)
+    except Exception:  # a damaged model, of which the reader has told more
+        return None
+    error = refused
+    while parts.cut(error.violation.layer):
+        core, host = parts.parts()
+        if not core.graph.node:
+            break
         try:
-            parts = Split(model)
-        except Exception:  # a damaged model, of which the reader has told more
-            raise refused from None
-        error = refused
-        while parts.cut(error.violation.layer):
-            core, host = parts.parts()
-            if not core.graph.node:
-                break
-            try:
-                return read(core), host.SerializeToString()
-            except ModelError as again:
-                error = again
-        raise refused
+            found = read(core)
+        except ModelError as again:
+            error = again
+        else:
+            found.host = host.SerializeToString()
+            return found
+    return None
 
 
 @cache

@@ -158,11 +158,16 @@ def load(path: str | Path, *, constants: Mapping[str, npt.ArrayLike] | None = No
 
         return read_nir(path, neurons=neurons)
     from mapper.frontend.onnx_reader import load_proto, read_onnx
-    from synapress.host import split
 
-    model, host = split(load_proto(path), lambda proto: read_onnx(proto, constants=constants, name=path.stem))
-    model.host = host
-    return model
+    try:
+        return read_onnx(path, constants=constants)
+    except ModelError as refused:
+        from synapress.host import split
+
+        found = split(load_proto(path), refused, lambda proto: read_onnx(proto, constants=constants, name=path.stem))
+        if found is None:
+            raise
+        return found
 
 
 def _config(config: CoreConfig | str) -> CoreConfig:
