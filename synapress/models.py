@@ -62,6 +62,8 @@ class Compiled:
     sums: list[SumReport] = field(default_factory=list)
     loads: dict[Link, int] = field(default_factory=dict)
     """On a mesh: estimated events per frame by link, see `mapper.routes.link_loads`."""
+    host: bytes = b""
+    """What the host makes of the outputs to get those of the file, see `synapress.host`."""
 
     @cached_property
     def program(self) -> Program:
@@ -80,7 +82,12 @@ class Compiled:
     def to_json(self) -> dict[str, Any]:
         """The report: per layer step, signal-to-noise ratios, states and whether the sums fit."""
         verdicts = {item.population: item.to_json() for item in self.sums}
-        return {"config": self.config.name, "cores": len(self.images), "words": self.words, "layers": [
+        found: dict[str, Any] = {"config": self.config.name, "cores": len(self.images), "words": self.words}
+        if self.host:
+            from synapress.host import operators
+
+            found["host"] = operators(self.host)
+        return found | {"layers": [
             {name: finite(value) for name, value in layer.to_json().items()}
             | {"sums": verdicts.get(layer.layer, {}).get("verdict")} for layer in self.layers]}
 
@@ -104,9 +111,10 @@ class Simulated:
     """What came out, in the layout of the model's file."""
 
     outputs: Maps
-    """Real values."""
+    """Real values, in the layout of the file."""
     integers: Maps
-    """The integers behind them; for an output that the file quantises, its own integers, zero point included."""
+    """The integers behind them, or behind what the host makes them of, by the file's names; for an output that the file
+    quantises, its own integers, zero point included."""
     counts: dict[str, LayerCount]
     """By population."""
     maps: Maps
@@ -130,6 +138,8 @@ def load(path: str | Path, *, constants: Mapping[str, npt.ArrayLike] | None = No
          neurons: Neurons | str | None = None) -> Model:
     """A float graph from an ONNX file (float, QDQ or QOperator) or a NIR graph (HDF5).
 
+    Of an ONNX file the host computes what follows the last layer, see `synapress.host`.
+
     Args:
         constants: ONNX graph inputs that are known when compiling.
         neurons: how the neurons of a NIR graph compute where NIR leaves it open: `Neurons(...)`, or the name of the
@@ -149,9 +159,17 @@ def load(path: str | Path, *, constants: Mapping[str, npt.ArrayLike] | None = No
         from mapper.frontend.nir_reader import read_nir
 
         return read_nir(path, neurons=neurons)
-    from mapper.frontend.onnx_reader import read_onnx
+    from mapper.frontend.onnx_reader import load_proto, read_onnx
 
-    return read_onnx(path, constants=constants)
+    try:
+        return read_onnx(path, constants=constants)
+    except ModelError as refused:
+        from synapress.host import split
+
+        found = split(load_proto(path), refused, lambda proto: read_onnx(proto, constants=constants, name=path.stem))
+        if found is None:
+            raise
+        return found
 
 
 def _config(config: CoreConfig | str) -> CoreConfig:
@@ -210,7 +228,19 @@ def float_outputs(model: Model, inputs: npt.ArrayLike | Mapping[str, npt.ArrayLi
     maps, sequences = _arrays(model, inputs, "inputs", spiking)
     found = reference.run(model.graph, maps, timesteps=sequences[1] if sequences else None)
     outputs = {port.name: port.from_maps(found[port.node]) for port in model.outputs}
-    return {name: array.reshape(*(sequences or array.shape[:1]), *array.shape[1:]) for name, array in outputs.items()}
+    if sequences is not None:
+        outputs = {name: array.reshape(*sequences, *array.shape[1:]) for name, array in outputs.items()}
+    return _finished(model.host, outputs, model.inputs, inputs)
+
+
+def _finished(host: bytes, outputs: Maps, ports: list[Port],
+              inputs: npt.ArrayLike | Mapping[str, npt.ArrayLike]) -> Maps:
+    """Outputs of the file: with what the host computes."""
+    if not host:
+        return outputs
+    from synapress.host import finish
+
+    return finish(host, outputs, inputs if isinstance(inputs, Mapping) else {ports[0].name: inputs})
 
 
 def finite(value: Any) -> Any:
@@ -276,7 +306,8 @@ def compile(
         inputs=[replace(port, blocks=quantised.blocks.get(port.node, (1, 1))) for port in model.inputs],
         ignored=model.ignored,
         places={port.node: layers.outputs[port.node] for port in model.outputs}, scales=quantised.scales,
-        layers=quantised.report, sums=sums(program, config, measured=quantised.measured), loads=loads)
+        layers=quantised.report, sums=sums(program, config, measured=quantised.measured), loads=loads,
+        host=model.host)
 
 
 def simulate(
@@ -327,7 +358,8 @@ def simulate(
     if sequences is not None:
         for found in (outputs, numbers):
             found.update({name: array.reshape(*sequences, *array.shape[1:]) for name, array in found.items()})
-    return Simulated(outputs=outputs, integers=numbers, counts=counts, maps=maps, counters=counters,
+    return Simulated(outputs=_finished(compiled.host, outputs, compiled.inputs, inputs), integers=numbers,
+                     counts=counts, maps=maps, counters=counters,
                      sequences=(sequences[0] if sequences else 1) if spiking else None)
 
 

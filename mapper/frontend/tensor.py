@@ -141,12 +141,17 @@ def regroup(dims: Sequence[int], labels: Labels, wanted: Sequence[int], sizes: d
     return None if order else tuple(result)
 
 
+def shape_in_blocks(shape: tuple[int, int, int], blocks: tuple[int, int]) -> tuple[int, int, int]:
+    """Shape of `in_blocks` of a map."""
+    return shape[0] * blocks[0] * blocks[1], -(-shape[1] // blocks[0]), -(-shape[2] // blocks[1])
+
+
 def in_blocks(maps: npt.NDArray[Any], blocks: tuple[int, int]) -> npt.NDArray[Any]:
     """Maps (N, D · sx · sy, ⌈W / sx⌉, ⌈H / sy⌉): channel (c · sx + i) · sy + j has column i, row j of every block."""
     if blocks == (1, 1):
         return maps
     count, depth, *size = maps.shape
-    width, height = (-(-size[i] // blocks[i]) for i in (0, 1))
+    _, width, height = shape_in_blocks((depth, size[0], size[1]), blocks)
     whole = np.zeros((count, depth, width * blocks[0], height * blocks[1]), maps.dtype)
     whole[:, :, :size[0], :size[1]] = maps
     return whole.reshape(count, depth, width, blocks[0], height, blocks[1]).transpose(0, 1, 3, 5, 2, 4).reshape(

@@ -12,6 +12,7 @@ from golden import dense
 from golden.config import CoreConfig
 from mapper import compile_mesh
 from mapper.errors import ModelError
+from mapper.frontend import graph as g
 from mapper.frontend import reference
 from mapper.frontend.fuse import fuse
 from mapper.frontend.layers import assemble, run_layers
@@ -135,10 +136,15 @@ def test_many_parts_are_brought_together_before_they_are_read(seed: int) -> None
 
 
 def test_a_kernel_of_too_many_pieces_is_named() -> None:
-    b = Builder(np.random.default_rng(1), (1, 700, 700))
-    node = b.node("AveragePool", "x", kernel_shape=[300, 300], strides=[100, 100])
-    b.nodes[-1].name = "shrink"
-    model = b.model(node)
+    """Averages of any size are `mapper.divide`'s; a triangle of 300 taps is nobody's."""
+    triangle = 1 - np.abs(np.arange(300) - 150) / 151
+    matrix = np.zeros((5, 700))
+    for row in range(5):
+        matrix[row, 100 * row:100 * row + 300] = triangle / triangle.sum()
+    graph = g.FloatGraph("wide")
+    graph.add(g.Input(name="x", shape=(1, 700, 700)))
+    graph.add(g.Resample(name="shrink", sources=("x",), x_matrix=matrix, y_matrix=matrix))
+    graph.outputs.append("shrink")
     with pytest.raises(ModelError, match=r"node 'shrink', rule 'resampling': needs kernels in at most 12 pieces of "
                        r"16 taps.*given: \d\d pieces from 700 × 700 to 5 × 5.*in two steps"):
-        fuse(read_onnx(model).graph)
+        fuse(graph)
