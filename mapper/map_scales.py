@@ -79,14 +79,13 @@ class MapScales:
     def _gathers(self, layer: FloatLayer) -> bool:
         return gathers(layer, {branch.source: self.layers.layers[branch.source].shape for branch in layer.branches})
 
-    def _levels(self, layer: FloatLayer, top: int) -> int:
-        """Steps above 0 that make the least noise in the layers that read this one, for narrow states."""
+    def _levels(self, layer: FloatLayer, top: int, x: Floats) -> int:
+        """Steps above 0 that make the least noise in the layers that read this one's values `x`, for narrow states."""
         if self.options.levels is not None:
             return min(top, self.options.levels)
         readers = [(reader, branch) for reader, branch in self.consumers[layer.name] if reader.kind == "sum"]
         if self.config.state_bits > 16 or not readers:
             return top
-        x = self.floats[layer.name]
         reach, power = max(float(np.abs(x).max()), 1e-30), float(np.mean(x**2))
         read = [(branch, *self._held(reader)) for reader, branch in readers]
 
@@ -119,7 +118,7 @@ class MapScales:
             nonnegative = all(self._nonnegative(part) for part in parts)
         limits = [self._limits(part.name) for part in parts]
         eight, top = any(limit[0] for limit in limits), min(limit[1] for limit in limits)
-        levels = min(self._levels(part, top) for part in parts)
+        levels = self._levels(layer, top, values)
         bits = self.config.value_bits
         if layer.name in self.output_layers:  # few values, which nothing averages: leave room instead of clipping
             low, high = (end * _OUTPUT_ROOM for end in activation_range(values, "max", 100.0, levels))
@@ -142,9 +141,9 @@ class MapScales:
         return Scale(step=node.scale, low=low, high=high, saturation=Saturation.FULL if mode is None else mode)
 
     def _copied(self, layer: FloatLayer) -> Scale | None:
-        """The scale of a layer that only gathers values of one scale, which it keeps exactly."""
+        """The scale of a layer that only gathers values of one scale, or values between them: it keeps that."""
         scales = [self.scales[branch.source] for branch in layer.branches]
-        if not self._gathers(layer) or len({scale.step for scale in scales}) > 1:
+        if not (layer.interpolated or self._gathers(layer)) or len({scale.step for scale in scales}) > 1:
             return None
         low, high = min(scale.low for scale in scales), max(scale.high for scale in scales)
         mode = saturation_of(low, high, self.config.value_bits)

@@ -14,3 +14,5 @@ class Model:
     inputs: list[Port]
     outputs: list[Port]
     source: str = ""
+    ignored: tuple[str, ...] = ()
+    """Inputs of the file on which no output depends."""

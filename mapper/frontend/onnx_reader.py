@@ -16,10 +16,10 @@ from mapper.frontend import graph as g
 from mapper.frontend.folding import Folder
 from mapper.frontend.graph import FloatGraph
 from mapper.frontend.model import Model
-from mapper.frontend.tensor import Port, Quantisation, Tensor, default_labels, map_shape
+from mapper.frontend.tensor import Joined, Port, Quantisation, Tensor, default_labels, map_shape
 
 Array = npt.NDArray[Any]
-Value = Tensor | Array | None
+Value = Tensor | Joined | Array | None
 Handler = Callable[["Reader", "Call"], Sequence[Value] | Value]
 FLOATS = (onnx.TensorProto.FLOAT, onnx.TensorProto.DOUBLE, onnx.TensorProto.FLOAT16, onnx.TensorProto.BFLOAT16)
 BYTES = (onnx.TensorProto.UINT8, onnx.TensorProto.INT8)
@@ -50,7 +50,7 @@ class Call:
     def constant(self, index: int, default: Any = None) -> Any:
         """An input that must be known when compiling; `default` if it is absent."""
         value = self.inputs[index] if index < len(self.inputs) else None
-        if isinstance(value, Tensor):
+        if isinstance(value, (Tensor, Joined)):
             self.refuse("constant operand", f"input {index} known when compiling", "one that depends on the data",
                         "Make it an initializer, or bind it with `constants`.")
         return default if value is None else value
@@ -136,10 +136,10 @@ class Reader:
 
 def handlers() -> dict[str, Handler]:
     """Every operator that the front end takes."""
-    from mapper.frontend import onnx_convolutions, onnx_elements, onnx_layout, onnx_quantised
+    from mapper.frontend import onnx_convolutions, onnx_elements, onnx_joined, onnx_layout, onnx_quantised
 
-    real = {**onnx_convolutions.HANDLERS, **onnx_elements.HANDLERS, **onnx_layout.HANDLERS}
-    return {**onnx_quantised.on_integers(real), **onnx_quantised.HANDLERS}
+    real = {**onnx_convolutions.HANDLERS, **onnx_elements.HANDLERS, **onnx_layout.HANDLERS, **onnx_joined.HANDLERS}
+    return onnx_joined.on_joined({**onnx_quantised.on_integers(real), **onnx_quantised.HANDLERS})
 
 
 def load_proto(path: str | Path) -> onnx.ModelProto:
@@ -190,15 +190,26 @@ def read_onnx(
         where = title if isinstance(source, onnx.ModelProto) else str(source)
         raise ModelError(where, "ONNX checker", "a valid model", str(error).strip()[:400],
                          "Export the model again; the checker of the onnx package tells more.") from error
+    _text_names(proto)
     _static_inputs(proto, known)
     return _read(proto, title, known, batch)
+
+
+def _text_names(proto: onnx.ModelProto) -> None:
+    """Names are text: protobuf gives bytes for those that are no UTF-8, and the checker lets them pass."""
+    graph = proto.graph
+    names = [item.name for item in (*graph.input, *graph.output, *graph.initializer, *graph.node)]
+    for name in (*names, *(name for node in graph.node for name in (*node.input, *node.output))):
+        if isinstance(name, bytes):
+            raise ModelError(repr(name), "name", "UTF-8 text", "other bytes", "The file is damaged: export it again.")
 
 
 def _static_inputs(proto: onnx.ModelProto, known: Mapping[str, Array]) -> None:
     """Give every input static dimensions: a dynamic first one is 1 frame."""
     initial = {tensor.name for tensor in proto.graph.initializer} | set(known)
+    read = _read_names(proto)
     for value in proto.graph.input:
-        if value.name in initial or not value.type.HasField("tensor_type"):
+        if value.name in initial or value.name not in read or not value.type.HasField("tensor_type"):
             continue
         tensor = value.type.tensor_type
         if not tensor.HasField("shape"):
@@ -212,6 +223,11 @@ def _static_inputs(proto: onnx.ModelProto, known: Mapping[str, Array]) -> None:
                 dim.dim_value = 1
 
 
+def _read_names(proto: onnx.ModelProto) -> set[str]:
+    """What nodes and outputs read."""
+    return {name for node in proto.graph.node for name in node.input} | {value.name for value in proto.graph.output}
+
+
 def _read(proto: onnx.ModelProto, title: str, known: Mapping[str, Array], batch: bool) -> Model:
     from mapper.frontend.onnx_quantised import input_quantisation
 
@@ -222,8 +238,12 @@ def _read(proto: onnx.ModelProto, title: str, known: Mapping[str, Array], batch:
         raise ModelError(title, "sparse weights", "dense initializers", "sparse ones", "Export without sparsity.")
     reader.values.update(known)
     reader.values[""] = None
+    read, ignored = _read_names(proto), []
     for value in proto.graph.input:
         if value.name in reader.values:
+            continue
+        if value.name not in read:
+            ignored.append(value.name)
             continue
         if not value.type.HasField("tensor_type"):
             raise ModelError(value.name, "type", "a tensor", value.type.WhichOneof("value"),
@@ -252,8 +272,9 @@ def _read(proto: onnx.ModelProto, title: str, known: Mapping[str, Array], batch:
         _node(reader, table, item, item.name or f"{item.op_type}_{index}", imports, folder)
     _round_inputs(reader)
     outputs = _outputs(reader, proto)
-    inputs = [port for port in reader.ports.values() if port.node in reader.graph.nodes]  # nobody need feed the others
-    return Model(graph=reader.graph, inputs=inputs, outputs=outputs, source=title)
+    inputs = [port for port in reader.ports.values() if port.node in reader.graph.nodes]
+    ignored += [port.name for port in reader.ports.values() if port.node not in reader.graph.nodes]
+    return Model(graph=reader.graph, inputs=inputs, outputs=outputs, source=title, ignored=tuple(ignored))
 
 
 def _array(tensor: onnx.TensorProto) -> Array:
@@ -271,7 +292,7 @@ def _node(reader: Reader, table: Mapping[str, Handler], item: onnx.NodeProto, na
         raise ModelError(name, "input", "values made before it", f"unknown {', '.join(missing)}", "Export again.")
     inputs = [reader.values[source] for source in item.input]
     try:
-        known = [value for value in inputs if not isinstance(value, Tensor)]
+        known = [value for value in inputs if not isinstance(value, (Tensor, Joined))]
         if len(known) == len(inputs) and item.op_type not in ("Shape", "DequantizeLinear"):
             _keep(reader, item, folder.fold(item, name, known))
             return
@@ -313,9 +334,14 @@ def _round_inputs(reader: Reader) -> None:
 
 
 def _outputs(reader: Reader, proto: onnx.ModelProto) -> list[Port]:
+    from mapper.frontend.onnx_joined import whole
+
     ports = []
     for output in proto.graph.output:
         value = reader.values.get(output.name)
+        if isinstance(value, Joined):
+            value = whole(reader, Call(name=output.name, op="output", inputs=[value], attributes={}, version=1,
+                                       outputs=[]), value)
         if not isinstance(value, Tensor):
             raise ModelError(output.name, "output", "a feature map", "a constant, or nothing that was computed",
                              "Remove this output.")
