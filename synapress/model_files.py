@@ -119,9 +119,12 @@ def check_folder(path: Path) -> None:
         raise ImageError(f"'{path}' is a file; a compiled model needs a folder")
     if (path / "model.json").exists():
         try:
-            read_manifest(path / "model.json", "compiled model", FORMAT, VERSION)
-        except ImageError as error:
-            raise ImageError(f"{error}; choose another folder, nothing in this one is overwritten") from error
+            found = json.loads((path / "model.json").read_bytes())
+        except (OSError, ValueError, RecursionError):
+            found = None
+        if not isinstance(found, dict) or found.get("format") != FORMAT:
+            raise ImageError(f"'{path}' has a model.json that is no {FORMAT}, and is not overwritten: choose another "
+                             "folder, or remove it")
 
 
 def _remove_images(path: Path) -> None:
