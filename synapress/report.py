@@ -49,7 +49,7 @@ def html(compiled: Compiled, *, simulated: Simulated | None = None, accuracy: Ma
         ("look-up tables instead", size(memory.totals[-1].total)),
     ]
     if compiled.layers:
-        facts.append(("SQNR of the last layer", f"{compiled.layers[-1].sqnr:.1f} dB"))
+        facts.append(("SQNR of the last layer", accuracy_text(RATIO, compiled.layers[-1].sqnr)))
     if simulated is not None:
         sections.append(_work(simulated, frame(compiled)))
         operations = sum(item.operations for item in simulated.counts.values())

@@ -84,6 +84,7 @@ def test_footprint(tmp_path: Path) -> None:
     assert report["image"]["neurons"] == 2 * (8 * 10 * 7 + 8 * 8 * 5)
     assert sum(report["image"].values()) == 8 * sum(report["image_words"].values())
     assert (tmp_path / "out/f.png").read_bytes()[:4] == b"\x89PNG" and "<svg" in (tmp_path / "f.svg").read_text()
+    assert "<dc:date>" not in (tmp_path / "f.svg").read_text(), "the same file every time"
     table = run("footprint", "mine.py", cwd=tmp_path).stdout
     assert "hierarchical LUT" in table and "words of connectivity" in table
 

@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 import synapress
 from synapress.cli import app
 from synapress.model_files import open_compiled
+from synapress.tables import size
 from tests.onnx_models import TOPOLOGIES
 from tests.spiking_graphs import graph
 
@@ -96,6 +97,17 @@ def test_the_page_is_one_file_and_always_the_same(spiking: Path) -> None:
     assert pages[0].count("<table>") == pages[0].count('<div class="scroll"><table>') > 5
     for title in ("Network", "Accuracy against float", "Memory", "Mapping", "Work and sparsity"):
         assert f">{title}" in pages[0]
+
+
+def test_memory_is_what_the_images_hold(tmp_path: Path, seed: int) -> None:
+    """Depthwise layers have padded rows, which no fragment alone has."""
+    rng = np.random.default_rng([seed, 923])
+    onnx.save(TOPOLOGIES["plain"](rng), tmp_path / "m.onnx")
+    np.save(tmp_path / "x.npy", rng.normal(0, 1, (8, 2, 12, 10)))
+    run("compile", tmp_path / "m.onnx", "--calibration", tmp_path / "x.npy", "-o", tmp_path / "out")
+    run("report", tmp_path / "out", "-o", tmp_path / "page.html")
+    held = size(sum(path.stat().st_size for path in tmp_path.rglob("image.bin")))
+    assert f"<dt>memory</dt><dd>{held}</dd>" in (tmp_path / "page.html").read_text()
 
 
 def test_where_accuracy_is_lost_is_said(spiking: Path) -> None:
