@@ -36,7 +36,7 @@ OPERATORS = (
     "Conv ConvTranspose AveragePool MaxPool GlobalAveragePool GlobalMaxPool Resize Upsample Gemm MatMul Flatten "
     "Reshape Squeeze Unsqueeze Transpose Concat Split Slice Add Mul Sub BatchNormalization Relu Clip LeakyRelu PRelu "
     "Sigmoid Tanh HardSwish HardSigmoid Swish Identity Dropout Constant Pad ReduceMean QuantizeLinear "
-    "DequantizeLinear QLinearConv QLinearMatMul").split()
+    "DequantizeLinear QLinearConv QLinearMatMul DepthToSpace SpaceToDepth").split()
 ALL_DATA = ("Add", "Mul", "Sub", "Concat")
 """Operators all of whose inputs may be feature maps; of the others the first is, and the rest are constants."""
 FLOAT_TOLERANCE = 1e-3
