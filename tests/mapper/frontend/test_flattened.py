@@ -88,8 +88,21 @@ def reshaped(b: Builder) -> str:
     return b.gemm(b.node("Dropout", b.node("Tanh", x)), 150, 6)
 
 
-CASES = (two_branches, normalised, normalised_and_rectified, arithmetic, split, sliced_and_gathered, as_an_output,
-         sum_of_joined, reshaped)
+def vector_as_a_map(b: Builder) -> str:
+    """A decoder: a dense layer, a map of its elements, a transposed convolution."""
+    x = b.node("Relu", b.gemm(b.node("Flatten", "x"), 90, 48))
+    x = b.node("Reshape", x, b.constant(np.array([0, 4, 3, 4])))
+    weights = b.constant(b.rng.normal(0, 0.3, (4, 2, 2, 2)).astype(np.float32))
+    return b.node("ConvTranspose", x, weights, strides=[2, 2])
+
+
+def vector_as_a_series(b: Builder) -> str:
+    x = b.node("Reshape", b.gemm(b.node("Flatten", "x"), 90, 48), b.constant(np.array([0, 6, 8])))
+    return b.node("MaxPool", b.node("Relu", x), kernel_shape=[2])
+
+
+CASES = (vector_as_a_map, vector_as_a_series, two_branches, normalised, normalised_and_rectified, arithmetic, split,
+         sliced_and_gathered, as_an_output, sum_of_joined, reshaped)
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.__name__)
