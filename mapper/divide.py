@@ -18,6 +18,7 @@ from golden.words import Saturation
 from mapper.frontend.graph import Pair, Shape
 from mapper.frontend.layers import FloatBranch, FloatLayer, FloatLayers
 from mapper.frontend.runs import STEPS
+from mapper.frontend.tensor import shape_in_blocks
 
 _WINDOW = 8
 """The largest stride that the hardware has."""
@@ -103,7 +104,7 @@ class _Divider:
         def fragments(steps: Pair) -> int:
             """Of the input, which the host numbers."""
             most = (1 << self.config.channel_bits, *[1 << self.config.coordinate_bits] * 2)
-            size = (layer.shape[0] * prod(steps), *(-(-layer.shape[1 + i] // steps[i]) for i in (0, 1)))
+            size = shape_in_blocks(layer.shape, steps)
             return prod(-(-size[i] // most[i]) for i in range(3))
 
         def fits(steps: Pair, pieces: int) -> bool:
@@ -119,8 +120,7 @@ class _Divider:
             return layer
         steps = min(fitting, key=lambda steps: (fragments(steps), prod(steps)))
         self.blocks_of[layer.name] = steps
-        return replace(layer, shape=(layer.shape[0] * prod(steps), -(-layer.shape[1] // steps[0]),
-                                     -(-layer.shape[2] // steps[1])))
+        return replace(layer, shape=shape_in_blocks(layer.shape, steps))
 
     # -- one branch ----------------------------------------------------------------------------
 
@@ -152,7 +152,7 @@ class _Divider:
             return self.windows(layer, branch) if far or self.pieces(branch) > self.most_ids else branch
         exact = layer.quantise is not None or self.given.spiking
         most = self.limit // -Saturation.bounds(Saturation.FULL, self.config.value_bits)[0]
-        large = taps > most and branch.weights[0, 0].size > _WINDOW**2
+        large = branch.weights[0, 0].size > _WINDOW**2 and (taps > most or self.pieces(branch) > self.most_ids)
         if (far or large) and not exact and self.alike(branch):
             return self.windows(layer, branch)
         return self.blocks(branch, _WINDOW) if far and branch.stride[0] == branch.stride[1] else branch

@@ -1,5 +1,6 @@
 """A compiled model in a folder: the memory image with its manifest, the program, scales, ports and the report."""
 
+import base64
 import dataclasses
 import hashlib
 import json
@@ -15,7 +16,7 @@ from golden.errors import ImageError, NetworkError
 from golden.program import Edge, Population, Program
 from mapper import Image, MeshImage
 from mapper.frontend.layers import Value
-from mapper.frontend.tensor import Port
+from mapper.frontend.tensor import Port, shape_in_blocks
 from mapper.image import FILES
 from mapper.manifest import Manifest, Natural, Place, Positive, Shape, read_manifest
 from mapper.quantised import LayerReport
@@ -70,11 +71,13 @@ class _Content:
     program: _Program
     inputs: list[Port]
     outputs: list[Port]
+    ignored: list[str]
     places: dict[str, Value]
     scales: dict[str, Scale]
     layers: list[LayerReport]
     sums: list[SumReport]
     loads: list[tuple[Place, Place, Natural]]
+    host: str = ""
 
 
 def save_compiled(compiled: Compiled, directory: str | Path) -> None:
@@ -97,13 +100,14 @@ def save_compiled(compiled: Compiled, directory: str | Path) -> None:
     np.savez_compressed(path / "program.npz", **arrays)
     model = {
         "format": FORMAT, "version": VERSION, "program": program,
-        "inputs": [dataclasses.asdict(port) for port in compiled.inputs],
+        "inputs": [dataclasses.asdict(port) for port in compiled.inputs], "ignored": list(compiled.ignored),
         "outputs": [dataclasses.asdict(port) for port in compiled.outputs],
         "places": {name: dataclasses.asdict(value) for name, value in compiled.places.items()},
         "scales": {name: dataclasses.asdict(scale) for name, scale in compiled.scales.items()},
         "layers": [dataclasses.asdict(layer) for layer in compiled.layers],
         "sums": [dataclasses.asdict(item) for item in compiled.sums],
-        "loads": [[*link, events] for link, events in compiled.loads.items()]}
+        "loads": [[*link, events] for link, events in compiled.loads.items()],
+        "host": base64.b64encode(compiled.host).decode()}
     (path / "model.json").write_text(json.dumps(model, indent=1) + "\n")
     (path / "report.json").write_text(json.dumps(compiled.to_json(), indent=1, allow_nan=False) + "\n")
     (path / "checksums.json").write_text(json.dumps(_checksums(path), indent=1) + "\n")
@@ -175,8 +179,27 @@ def open_compiled(directory: str | Path) -> Compiled:
     _check_names(found, content, program)
     return Compiled(
         config=image.config, lowered=program, image=image, inputs=content.inputs, outputs=content.outputs,
-        places=content.places, scales=content.scales, layers=content.layers, sums=content.sums,
-        loads={(source, to): events for source, to, events in content.loads})
+        ignored=tuple(content.ignored), places=content.places, scales=content.scales, layers=content.layers,
+        sums=content.sums, loads={(source, to): events for source, to, events in content.loads},
+        host=_host(found, content.host))
+
+
+def _host(found: Manifest, text: str) -> bytes:
+    """The host's part of the model.
+
+    Raises:
+        ImageError: it is none.
+    """
+    try:
+        host = base64.b64decode(text, validate=True)
+        if host:
+            from synapress.host import operators
+
+            operators(host)
+    except Exception as error:  # base64 and protobuf raise several kinds
+        found.refuse("host", "an ONNX model in base64", str(error) or type(error).__name__)
+        raise AssertionError from error
+    return host
 
 
 def _check_names(found: Manifest, content: _Content, program: Program) -> None:
@@ -214,9 +237,14 @@ def _check_names(found: Manifest, content: _Content, program: Program) -> None:
             spread = prod(sizes.get(axis, 0) for axis in axes), prod(port.shape)
             dims = port.dims if port.view is None else port.view
             if len(set(axes)) < len(axes) or spread[0] != spread[1] or len(port.labels) != len(dims) or min(
-                    *dims, *port.shape, *port.blocks) < 1:
-                found.refuse(f"{side}[{number}]", "labels of dimensions that hold the axes of its shape, and blocks",
-                             (port.labels, dims, port.shape, port.blocks))
+                    *dims, *port.shape) < 1:
+                found.refuse(f"{side}[{number}]", "labels of dimensions that hold the axes of its shape",
+                             (port.labels, dims, port.shape))
+    for number, port in enumerate(content.inputs):
+        if port.node in shapes and (min(port.blocks) < 1 or shape_in_blocks(port.shape, port.blocks) != shapes[
+                port.node]):
+            found.refuse(f"inputs[{number}].blocks", f"the program's {shapes[port.node]} of {port.shape}",
+                         port.blocks)
     if sorted(port.node for port in content.inputs) != sorted(program.inputs):
         found.refuse("inputs", f"the program's, {', '.join(program.inputs)}",
                      ", ".join(port.node for port in content.inputs))

@@ -53,6 +53,8 @@ class Compiled:
     image: Image | MeshImage
     inputs: list[Port]
     outputs: list[Port]
+    ignored: tuple[str, ...] = ()
+    """Inputs of the file on which no output depends: frames for them are not looked at."""
     places: dict[str, Value]
     """Of each output: the populations that it lies in."""
     scales: dict[str, Scale]
@@ -60,6 +62,8 @@ class Compiled:
     sums: list[SumReport] = field(default_factory=list)
     loads: dict[Link, int] = field(default_factory=dict)
     """On a mesh: estimated events per frame by link, see `mapper.routes.link_loads`."""
+    host: bytes = b""
+    """What the host makes of the outputs to get those of the file, see `synapress.host`."""
 
     @cached_property
     def program(self) -> Program:
@@ -78,7 +82,12 @@ class Compiled:
     def to_json(self) -> dict[str, Any]:
         """The report: per layer step, signal-to-noise ratios, states and whether the sums fit."""
         verdicts = {item.population: item.to_json() for item in self.sums}
-        return {"config": self.config.name, "cores": len(self.images), "words": self.words, "layers": [
+        found: dict[str, Any] = {"config": self.config.name, "cores": len(self.images), "words": self.words}
+        if self.host:
+            from synapress.host import operators
+
+            found["host"] = operators(self.host)
+        return found | {"layers": [
             {name: finite(value) for name, value in layer.to_json().items()}
             | {"sums": verdicts.get(layer.layer, {}).get("verdict")} for layer in self.layers]}
 
@@ -102,9 +111,10 @@ class Simulated:
     """What came out, in the layout of the model's file."""
 
     outputs: Maps
-    """Real values."""
+    """Real values, in the layout of the file."""
     integers: Maps
-    """The integers behind them; for an output that the file quantises, its own integers, zero point included."""
+    """The integers behind them, or behind what the host makes them of, by the file's names; for an output that the file
+    quantises, its own integers, zero point included."""
     counts: dict[str, LayerCount]
     """By population."""
     maps: Maps
@@ -128,6 +138,8 @@ def load(path: str | Path, *, constants: Mapping[str, npt.ArrayLike] | None = No
          neurons: Neurons | str | None = None) -> Model:
     """A float graph from an ONNX file (float, QDQ or QOperator) or a NIR graph (HDF5).
 
+    Of an ONNX file the host computes what follows the last layer, see `synapress.host`.
+
     Args:
         constants: ONNX graph inputs that are known when compiling.
         neurons: how the neurons of a NIR graph compute where NIR leaves it open: `Neurons(...)`, or the name of the
@@ -147,9 +159,17 @@ def load(path: str | Path, *, constants: Mapping[str, npt.ArrayLike] | None = No
         from mapper.frontend.nir_reader import read_nir
 
         return read_nir(path, neurons=neurons)
-    from mapper.frontend.onnx_reader import read_onnx
+    from mapper.frontend.onnx_reader import load_proto, read_onnx
 
-    return read_onnx(path, constants=constants)
+    try:
+        return read_onnx(path, constants=constants)
+    except ModelError as refused:
+        from synapress.host import split
+
+        found = split(load_proto(path), refused, lambda proto: read_onnx(proto, constants=constants, name=path.stem))
+        if found is None:
+            raise
+        return found
 
 
 def _config(config: CoreConfig | str) -> CoreConfig:
@@ -157,17 +177,21 @@ def _config(config: CoreConfig | str) -> CoreConfig:
 
 
 def _arrays(
-    ports: list[Port], given: npt.ArrayLike | Mapping[str, npt.ArrayLike], what: str, spiking: bool = False
+    model: "Model | Compiled", given: npt.ArrayLike | Mapping[str, npt.ArrayLike], what: str, spiking: bool = False
 ) -> tuple[dict[str, Any], tuple[int, int] | None]:
     """Maps (N, D, W, H) by node of arrays in the file's layout; a single input needs no name.
+
+    Arrays for inputs on which no output depends are left out.
 
     With `spiking` there may be a dimension more, in front of all: several sequences, whose number and timesteps are
     then the second result, and which come out in a row.
     """
+    ports = model.inputs
     if not isinstance(given, Mapping) and len(ports) > 1:
         raise NetworkError(f"{what}: the model has the inputs {', '.join(port.name for port in ports)}: give arrays by "
                            "these names")
-    named: Mapping[str, npt.ArrayLike] = given if isinstance(given, Mapping) else {ports[0].name: given}
+    named: Mapping[str, npt.ArrayLike] = {ports[0].name: given} if not isinstance(given, Mapping) else {
+        name: array for name, array in given.items() if name not in model.ignored}
     sequences = None
     if spiking and set(named) == {port.name for port in ports}:
         named, sequences = in_a_row(ports, named, what)
@@ -201,10 +225,22 @@ def _numbers(given: npt.ArrayLike, what: str) -> npt.NDArray[Any]:
 def float_outputs(model: Model, inputs: npt.ArrayLike | Mapping[str, npt.ArrayLike]) -> Maps:
     """What the float model makes of frames, by output name, in the layout of the file; arguments as for `simulate`."""
     spiking = any(isinstance(node, Spiking) for node in model.graph.nodes.values())
-    maps, sequences = _arrays(model.inputs, inputs, "inputs", spiking)
+    maps, sequences = _arrays(model, inputs, "inputs", spiking)
     found = reference.run(model.graph, maps, timesteps=sequences[1] if sequences else None)
     outputs = {port.name: port.from_maps(found[port.node]) for port in model.outputs}
-    return {name: array.reshape(*(sequences or array.shape[:1]), *array.shape[1:]) for name, array in outputs.items()}
+    if sequences is not None:
+        outputs = {name: array.reshape(*sequences, *array.shape[1:]) for name, array in outputs.items()}
+    return _finished(model.host, outputs, model.inputs, inputs)
+
+
+def _finished(host: bytes, outputs: Maps, ports: list[Port],
+              inputs: npt.ArrayLike | Mapping[str, npt.ArrayLike]) -> Maps:
+    """Outputs of the file: with what the host computes."""
+    if not host:
+        return outputs
+    from synapress.host import finish
+
+    return finish(host, outputs, inputs if isinstance(inputs, Mapping) else {ports[0].name: inputs})
 
 
 def finite(value: Any) -> Any:
@@ -236,8 +272,9 @@ def compile(
 
     Args:
         config: a configuration, a preset's name or a JSON file.
-        calibration: typical inputs in the layout of the file, by input name, or one array for the only input; a model
-            that is quantised already needs none. Of a model with neurons, timesteps, or (sequences, timesteps, ...).
+        calibration: typical inputs in the layout of the file, by input name, or one array for the only input; inputs on
+            which no output depends need none, and what is given for them is ignored, as in `simulate`. A model that is
+            quantised already needs none at all. Of a model with neurons, timesteps, or (sequences, timesteps, ...).
         options: how to quantise.
         mesh: columns and rows; True: the smallest mesh that holds it; False: one core; None: one core if it fits, else
             the smallest mesh.
@@ -249,7 +286,7 @@ def compile(
     config = _config(config)
     layers = fuse(model.graph)
     maps, sequences = ((_own_calibration(model, layers), None) if calibration is None
-                        else _arrays(model.inputs, calibration, "calibration", layers.spiking))
+                        else _arrays(model, calibration, "calibration", layers.spiking))
     quantised = quantise(layers, maps, config, options, timesteps=sequences[1] if sequences else None)
     lowered = lower(quantised.network)
     program = legalise(lowered, config)
@@ -267,8 +304,10 @@ def compile(
     return Compiled(
         config=config, lowered=lowered, image=image, outputs=model.outputs,
         inputs=[replace(port, blocks=quantised.blocks.get(port.node, (1, 1))) for port in model.inputs],
+        ignored=model.ignored,
         places={port.node: layers.outputs[port.node] for port in model.outputs}, scales=quantised.scales,
-        layers=quantised.report, sums=sums(program, config, measured=quantised.measured), loads=loads)
+        layers=quantised.report, sums=sums(program, config, measured=quantised.measured), loads=loads,
+        host=model.host)
 
 
 def simulate(
@@ -286,13 +325,13 @@ def simulate(
         cycles: tell the cycles of each layer, too, by the cycle model; takes some seconds a frame for large models.
 
     Raises:
-        NetworkError: an input is missing or of the wrong shape, or RTL is asked for of more than one core.
+        NetworkError: an input is missing, unknown or of the wrong shape, or RTL is asked for of more than one core.
         ToolError: the engines differ, or there is no simulator.
     """
     if engine not in ENGINES:
         raise NetworkError(f"engine '{engine}': there are {', '.join(ENGINES)}")
     spiking = is_spiking(compiled.program)
-    real, sequences = _arrays(compiled.inputs, inputs, "inputs", spiking)
+    real, sequences = _arrays(compiled, inputs, "inputs", spiking)
     integers = {node: compiled.scales[node].integers(values) for node, values in real.items()}
     if spiking:
         timesteps = sequences[1] if sequences else len(next(iter(integers.values())))
@@ -319,7 +358,8 @@ def simulate(
     if sequences is not None:
         for found in (outputs, numbers):
             found.update({name: array.reshape(*sequences, *array.shape[1:]) for name, array in found.items()})
-    return Simulated(outputs=outputs, integers=numbers, counts=counts, maps=maps, counters=counters,
+    return Simulated(outputs=_finished(compiled.host, outputs, compiled.inputs, inputs), integers=numbers,
+                     counts=counts, maps=maps, counters=counters,
                      sequences=(sequences[0] if sequences else 1) if spiking else None)
 
 

@@ -28,6 +28,7 @@ def _dense(b: Net, x: str) -> str:
 MODELS = {
     "average": (NARROW, (2, 30, 13), lambda b: b.node("GlobalAveragePool", b.conv("x", 4))),
     "average of 112 × 112": (NARROW, (1, 112, 112), lambda b: b.node("GlobalAveragePool", b.conv("x", 2))),
+    "average on 32 bits": (WIDE, (1, 80, 64), lambda b: b.node("GlobalAveragePool", b.conv("x", 2))),
     "average of a concat": (NARROW, (2, 20, 20), lambda b: b.node(
         "GlobalAveragePool", b.node("Concat", b.conv("x", 4), b.conv("x", 6), axis=1))),
     "average of 16 with stride 16": (NARROW, (2, 64, 64), lambda b: b.node(
