@@ -17,6 +17,7 @@ from mapper.frontend import reference
 from mapper.frontend.fuse import fuse
 from mapper.frontend.layers import assemble, run_layers
 from mapper.frontend.onnx_reader import read_onnx
+from mapper.frontend.runs import Passes, Run
 from mapper.lower import legalise, lower
 from mapper.quantize import quantise
 from mapper.scales import sqnr
@@ -104,6 +105,28 @@ def test_resizing_keeps_its_signal(
     assert alone > 30 and behind > (30 if config is WIDE else 28)
     for group in {layer.group for layer in layers.layers.values()} - {""}:
         assert len({made.scales[layer.name] for layer in layers.layers.values() if layer.group == group}) == 1
+
+
+def test_parts_share_a_scale_where_only_some_reach_a_clip(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    b = Builder(rng, (1, 8, 8))
+    clipped = b.node("Clip", resizing(b, "x", 1, (64, 64), "linear", "align_corners"), b.constant(np.float32(0)),
+                     b.constant(np.float32(6)))
+    read = read_onnx(b.model(b.conv(clipped, 1, 2, relu=False)))
+    x = np.abs(rng.normal(0, 0.2, (4, 1, 8, 8)))
+    x[:, :, 0] = 8
+    layers = fuse(read.graph)
+    made = quantise(layers, {"x": read.inputs[0].to_maps(x)}, NARROW)
+    parts = [layer.name for layer in layers.layers.values() if layer.activation is not None]
+    assert len(parts) > 2 and len({made.scales[name].step for name in parts}) == 1
+
+
+def test_event_ids_of_two_passes_are_counted() -> None:
+    """Each strip of the second reads every strip of the first, by each piece of its kernel."""
+    short, long = (Run(0, 4, np.ones(taps), 0, 1, 1) for taps in (3, 20))
+    assert Passes(1, [short] * 5, [long] * 2, gathered=False).edges == 10
+    assert Passes(1, [short] * 5, [long] * 2, gathered=True).edges == 5
+    assert Passes(1, [long] * 2, [], gathered=False).edges == 2
 
 
 def test_columns_and_rows_apart_are_the_same_event_by_event(seed: int) -> None:
