@@ -22,6 +22,8 @@ _BORDERED_EDGES = 9
 _MOST_REGIONS = 32
 """Of a resampled map: each takes an event ID of whatever reads them all."""
 _MOST_CUTS = 16
+_MOST_PARTS = 12
+"""Of a concat, each of which takes an event ID of whatever reads it."""
 Region = tuple[Pair, Shape, Floats, Pair, Pair, Pair, int]
 
 
@@ -137,6 +139,18 @@ class _Fuser:
         """The value as one layer of its own."""
         return self.whole(self.new(f"{name}/map", "sum", value.shape, self.identity(value)))
 
+    def gathered(self, name: str, value: Value) -> Value:
+        """Maps behind each other as fewer layers, each of up to `_MOST_PARTS` of them."""
+        parts, ordered = [], sorted(value.parts, key=lambda part: part.c)
+        for first in range(0, len(ordered), _MOST_PARTS):
+            chunk = ordered[first:first + _MOST_PARTS]
+            low = chunk[0].c
+            shape = (chunk[-1].c + chunk[-1].count - low, *value.shape[1:])
+            whole = self.materialised(name, Value(shape=shape, parts=tuple(
+                replace(part, c=part.c - low) for part in chunk)))
+            parts.append(replace(whole.parts[0], c=low))
+        return Value(shape=value.shape, parts=tuple(parts), exclusive=True)
+
     def computed(self, name: str) -> Value:
         """A value that the host can read: made of computed layers."""
         value = self.values[name]
@@ -195,6 +209,8 @@ class _Fuser:
                     part.count, bias[rows], None if weight_scale is None else weight_scale[rows])
                 parts += [replace(item, c=rows.start) for item in found.parts]
             return Value(shape=node.shape, parts=tuple(parts), exclusive=True)
+        if len(value.parts) > _MOST_PARTS and self.stacked(value):
+            value = self.gathered(node.sources[0], value)
         for (x, y), shape, weights, stride, padding, dilation, upsample in regions:
             branches = [self.branch(value, part, weights, groups=groups, stride=stride, padding=padding,
                                     dilation=dilation, upsample=upsample) for part in value.parts]
@@ -352,6 +368,8 @@ class _Fuser:
         own = self.exclusive(node.sources[0])
         if not self.covers(value):
             value, own = self.materialised(node.sources[0], value), True
+        elif len(value.parts) > _MOST_PARTS and self.stacked(value):
+            value, own = self.gathered(node.sources[0], value), True
         parts = []
         for part in value.parts:
             layer = self.layers[part.layer]
