@@ -10,7 +10,7 @@ from golden.words import Saturation, layouts
 from mapper.frontend import graph as g
 from mapper.frontend.graph import Floats
 from mapper.frontend.reference import activate
-from mapper.network import Evaluation
+from mapper.layer import Evaluation
 from mapper.scales import Integers, Scale, requantisation, saturation_of, scale_for, uniform
 from mapper.tables import value_table
 

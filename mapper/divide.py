@@ -2,9 +2,9 @@
 
 Averages over large windows go by windows of at most 8 × 8, one after another: the maps between have a step of their
 own and are rounded once more. Whatever else has a kernel of too many pieces, or a stride beyond the hardware's, reads a
-copy of its source in which blocks of columns and rows lie behind each other as channels (space to depth): exact, as is
-a maximum of maxima. A gate that meets a large map is copied to a smaller map first. Inputs
-come in such blocks from the host where they are too large, or strides and kernels would be.
+copy of its source in which blocks of columns and rows lie behind each other as channels (space to depth): exact, as
+is a maximum of maxima. A gate that meets a large map is copied to a smaller map first. Inputs come in such blocks from
+the host where they are too large, or strides and kernels would be.
 """
 
 import itertools

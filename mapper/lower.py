@@ -16,7 +16,8 @@ from golden.errors import NetworkError
 from golden.program import Edge, Population, Program
 from golden.words import NeuronType, Saturation
 from mapper.errors import RuleError, Violation
-from mapper.network import Branch, Layer, Network, Pair
+from mapper.layer import Branch, Layer, Pair
+from mapper.network import Network
 from mapper.plan import DEPTHWISE, TABLE, edge_kind, position_bytes
 from mapper.rules import products, steps
 

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from golden.config import CoreConfig
 from golden.words import Saturation
-from mapper.activations import NONNEGATIVE, evaluation
+from mapper.activations import evaluation
 from mapper.divide import divide
 from mapper.errors import ModelError
 from mapper.frontend import graph as g
@@ -26,7 +26,6 @@ from mapper.frontend.layers import (
     FloatLayers,
     evaluate_layer,
     factor,
-    gathers,
     largest_sums,
     max_branch,
     run_layers,
@@ -34,7 +33,9 @@ from mapper.frontend.layers import (
 )
 from mapper.frontend.reference import convolve, spike
 from mapper.frontend.tensor import in_blocks
-from mapper.network import Branch, Network
+from mapper.layer import Branch
+from mapper.map_scales import MapScales
+from mapper.network import Network
 from mapper.quantised import METHODS, LayerReport, Options, Quantised
 from mapper.scales import (
     BIAS_ROOM,
@@ -42,19 +43,13 @@ from mapper.scales import (
     MAX_WEIGHT,
     Integers,
     Scale,
-    activation_range,
-    saturation_of,
-    scale_for,
     split,
     sqnr,
     uniform,
     units,
-    whole_scale,
 )
-from mapper.spiking import agreement, check_order, grid, integer_neuron, shifted
+from mapper.spiking import agreement, check_order, grid, integer_neuron
 
-_OUTPUT_ROOM = 1.25
-"""Range of an output beyond the calibration's."""
 _FITS = 8
 """So often units are enlarged at most until sums and corrected bias fit the states."""
 _USUAL = 2.5
@@ -102,19 +97,12 @@ class _Quantiser:
         self.timesteps = timesteps or len(next(iter(calibration.values())))
         self.floats = run_layers(layers, calibration, self.timesteps)
         self.network = Network(layers.name)
-        self.scales: dict[str, Scale] = {}
-        self.grouped: dict[str, Scale] = {}
-        """By group of layers, once one of them has its scale."""
+        self.maps = MapScales(layers, self.floats, config, options, self.timesteps)
+        self.scales = self.maps.scales
         self.values: dict[str, Integers] = {}
         self.report: list[LayerReport] = []
         self.measured: dict[str, tuple[int, int]] = {}
         self.limit = (1 << (config.state_bits - 1)) - 1
-        self.consumers: dict[str, list[tuple[FloatLayer, FloatBranch]]] = {name: [] for name in layers.layers}
-        for layer in layers.layers.values():
-            for branch in layer.branches:
-                self.consumers[branch.source].append((layer, branch))
-        self.output_layers = list(dict.fromkeys(
-            part.layer for value in layers.outputs.values() for part in value.parts))
 
     def run(self) -> Quantised:
         for layer in self.layers.layers.values():
@@ -123,98 +111,11 @@ class _Quantiser:
             except OverflowError as error:
                 raise ModelError(layer.name, "numbers", "weights and factors within the hardware's fields", str(error),
                                  "Calibrate with typical data, or use a configuration with wider fields.") from error
-        for name in self.output_layers:
+        for name in self.maps.output_layers:
             self.network.output(name)
         return Quantised(network=self.network, scales=self.scales, report=self.report, measured=self.measured)
 
-    # -- scales --------------------------------------------------------------------------------
-
-    def _limits(self, name: str) -> tuple[bool, int]:
-        """Whether a map must fit 8 bits (for maxima and products), and its steps above 0."""
-        kinds: set[str] = set()
-        seen, todo = {name}, [name]
-        while todo:  # what only copies a map keeps its scale, so what reads the copies needs it as well
-            readers = [layer for layer, _ in self.consumers[todo.pop()]]
-            kinds |= {layer.kind for layer in readers}
-            copies = {layer.name for layer in readers if layer.quantise is None and self._gathers(layer)} - seen
-            seen |= copies
-            todo += copies
-        eight = "max" in kinds or ("product" in kinds and self.config.state_bits <= 16)
-        return eight, (1 << (self.config.value_bits - 1)) - 1
-
-    def _gathers(self, layer: FloatLayer) -> bool:
-        return gathers(layer, {branch.source: self.layers.layers[branch.source].shape for branch in layer.branches})
-
-    def _levels(self, layer: FloatLayer, top: int) -> int:
-        """Steps above 0 that make the least noise in the layers that read this one, for narrow states."""
-        if self.options.levels is not None:
-            return min(top, self.options.levels)
-        readers = [(reader, branch) for reader, branch in self.consumers[layer.name] if reader.kind == "sum"]
-        if self.config.state_bits > 16 or not readers:
-            return top
-        x = self.floats[layer.name]
-        reach, power = max(float(np.abs(x).max()), 1e-30), float(np.mean(x**2))
-        read = [(branch, *self._held(reader)) for reader, branch in readers]
-
-        def noise(levels: int) -> float:
-            step, total = reach / levels, 0.0
-            for branch, sums, held in read:
-                most = held * self.options.headroom
-                quantum = max(float(np.abs(branch.weights).max()) / MAX_WEIGHT, most / (self.limit * step))
-                terms = branch.weights[0].size
-                rounding = quantum**2 * power * terms if np.unique(np.abs(branch.weights)).size > 2 else 0.0
-                total += (rounding + float(np.mean(branch.weights**2)) * terms * step**2) / max(
-                    float(np.var(sums)), 1e-30)
-            return total
-
-        return min((levels for levels in (255, 191, 127, 95, 63, 47, 31) if levels <= top), key=noise, default=top)
-
-    def _held(self, layer: FloatLayer) -> tuple[Floats, float]:
-        """What a layer sums on the calibration, and the largest magnitude that its state holds."""
-        if layer.neuron is None:
-            return (values := self.floats[layer.name]), float(np.abs(values).max())
-        sums = sum_branches(layer, {branch.source: self.floats[branch.source] for branch in layer.branches})
-        potentials = spike(layer.neuron, sums + layer.bias[:, None, None], self.timesteps)[1]
-        return sums, float(np.abs(potentials - shifted(layer.neuron)[0][:, None, None]).max())
-
-    def _scale(self, layer: FloatLayer, values: Floats, nonnegative: bool) -> Scale:
-        """The scale of a map that the file does not quantise."""
-        parts = [part for part in self.layers.layers.values() if part.group and part.group == layer.group] or [layer]
-        if len(parts) > 1:  # a part alone sees few values, and copies of parts with different scales are not exact
-            values = np.concatenate([self.floats[part.name].reshape(-1) for part in parts])
-            nonnegative = all(self._nonnegative(part) for part in parts)
-        limits = [self._limits(part.name) for part in parts]
-        eight, top = any(limit[0] for limit in limits), min(limit[1] for limit in limits)
-        levels = min(self._levels(part, top) for part in parts)
-        bits = self.config.value_bits
-        if layer.name in self.output_layers:  # few values, which nothing averages: leave room instead of clipping
-            low, high = (end * _OUTPUT_ROOM for end in activation_range(values, "max", 100.0, levels))
-        else:
-            low, high = activation_range(values, self.options.method, self.options.percentile, levels)
-        if nonnegative:
-            return scale_for(0.0, high, levels, Saturation.RELU, bits)
-        mode = Saturation.SIGNED if eight else Saturation.FULL
-        if eight:
-            levels = min(levels, (1 << (bits - 2)) - 1)
-        return scale_for(low, high, levels, mode, bits)
-
-    def _given(self, layer: FloatLayer) -> Scale | None:
-        """The file's own scale; integers count from the zero point."""
-        node = layer.quantise
-        if node is None:
-            return None
-        low, high = node.low - node.zero_point, node.high - node.zero_point
-        mode = saturation_of(low, high, self.config.value_bits)
-        return Scale(step=node.scale, low=low, high=high, saturation=Saturation.FULL if mode is None else mode)
-
-    def _copied(self, layer: FloatLayer) -> Scale | None:
-        """The scale of a layer that only gathers values of one scale, which it keeps exactly."""
-        scales = [self.scales[branch.source] for branch in layer.branches]
-        if not self._gathers(layer) or len({scale.step for scale in scales}) > 1:
-            return None
-        low, high = min(scale.low for scale in scales), max(scale.high for scale in scales)
-        mode = saturation_of(low, high, self.config.value_bits)
-        return Scale(step=scales[0].step, low=low, high=high, saturation=Saturation.FULL if mode is None else mode)
+    # -- layers --------------------------------------------------------------------------------
 
     def _keep(self, layer: FloatLayer, scale: Scale, values: Integers, states: tuple[int, int], weight: int,
               name: str = "") -> None:
@@ -233,27 +134,11 @@ class _Quantiser:
                 spikes=None if layer.neuron is None else agreement(self.floats[layer.name], values),
                 own_spikes=None if layer.neuron is None else agreement(own, values)))
 
-    # -- layers --------------------------------------------------------------------------------
-
     def _input(self, layer: FloatLayer) -> None:
         values = self.floats[layer.name]
-        scale = self._given(layer) or self._spikes(values) or self._scale(
-            layer, values, bool(values.min(initial=0) >= 0))
+        scale = self.maps.of_input(layer)
         self.network.input(layer.name, layer.shape, saturation=scale.saturation)
         self._keep(layer, scale, scale.integers(values), (0, 0), 0)
-
-    def _spikes(self, values: Floats) -> Scale | None:
-        """The scale of an input of spikes or their counts: to neurons, whole numbers stay what they are."""
-        low, high = float(values.min(initial=0)), float(values.max(initial=0))
-        return whole_scale([values], 1.0, low, high, self.config.value_bits) if self.layers.spiking else None
-
-    def _nonnegative(self, layer: FloatLayer) -> bool:
-        """Whether a layer can give no negative value."""
-        if layer.activation is not None:
-            function, parameters = layer.activation.function, layer.activation.parameters
-            return function in NONNEGATIVE or (function == "clip" and parameters[0] >= 0)
-        return bool((layer.bias >= 0).all()) and all(
-            self.scales[branch.source].low >= 0 and bool((branch.weights >= 0).all()) for branch in layer.branches)
 
     def _sum(self, layer: FloatLayer) -> None:
         depth = layer.shape[0]
@@ -280,7 +165,7 @@ class _Quantiser:
             halves = exact & (np.abs(layer.bias / unit % 1 - 0.5) < 1e-6)  # a bias that makes a floor is exact as well
             unit = np.where(halves, unit / 2, unit)
         for _ in range(_FITS):
-            counts = self._counts(layer, unit, products, worst)
+            counts = self.maps.counts(layer, unit, products, worst)
             weights, states, bias = self._integers(layer, steps, unit, sums, counts is not None)
             over = np.abs(bias) / self.limit
             largest = np.max([np.abs(integers).max(axis=(1, 2, 3)) for integers in weights], axis=0)
@@ -322,14 +207,6 @@ class _Quantiser:
                 upsample=(branch.upsample,) * 2)
         return states
 
-    def _counts(self, layer: FloatLayer, unit: Floats, products: list[Floats], worst: Floats) -> Scale | None:
-        """The scale of a layer that only counts, such as a sum pool of spikes, whose sums stay what they are."""
-        plain = layer.activation is None and layer.quantise is None and not layer.bias.any()
-        if not (self.layers.spiking and plain and (unit == unit[0]).all()):
-            return None
-        lowest = 0.0 if self._nonnegative(layer) else -float(worst.max())
-        return whole_scale(products, float(unit[0]), lowest, float(worst.max()), self.config.value_bits)
-
     def _neurons(self, layer: FloatLayer, node: g.Spiking, sums: Floats, steps: list[float]) -> None:
         """Neurons with a potential: their unit, the weights, threshold, leak, and the bias that goes with them."""
         check_order(layer.name, node)
@@ -363,13 +240,11 @@ class _Quantiser:
     def _evaluate(self, layer: FloatLayer, add: Callable[..., str], states: Integers, bias: Floats, unit: Floats,
                   weight: int, counts: Scale | None = None) -> None:
         """Choose the scale of a result, add the layer by `add`, and keep its integers on the calibration."""
-        given = self._given(layer) or self._copied(layer) or counts or self.grouped.get(layer.group)
-        scale = given or self._scale(layer, self.floats[layer.name], self._nonnegative(layer))
+        scale, given = self.maps.of(layer, counts)
         parameters, scale, offsets, values = evaluation(
-            layer.activation, scale, given is not None, states=states, bias=bias, unit=unit, config=self.config)
+            layer.activation, scale, given, states=states, bias=bias, unit=unit, config=self.config)
         add(bias=offsets, **parameters)
-        if layer.group and layer.quantise is None:
-            self.grouped[layer.group] = scale
+        self.maps.settle(layer, scale)
         self._keep(layer, scale, values, (int(states.min()), int(states.max())), weight)
 
     def _branches(self, branch: FloatBranch, weights: Integers, size: tuple[int, int]) -> list[Branch]:

@@ -13,13 +13,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 
 from golden.config import PRESETS, CoreConfig
 from golden.errors import ConfigError, SynapressError
 from synapress import __version__, cli_models
 from synapress.cli_network import footprint, map_
-from synapress.options import Config, Output
+from synapress.options import Config, Output, steps
 from synapress.tables import Sheet, show
 
 if TYPE_CHECKING:
@@ -72,7 +71,10 @@ def verilog(
     output: Output = Path("build/verilog"),
     prefix: Annotated[str, typer.Option(help="Put before the names of modules and files.")] = "",
 ) -> None:
-    """Write Verilog and a JSON description (ports, parameters, packed words) of blocks."""
+    """Write the Verilog of blocks.
+
+    Beside each a JSON description: ports, parameters, packed words.
+    """
     from rtl.verilog import generate
 
     core = CoreConfig.load(config)
@@ -95,7 +97,7 @@ def area(
     memory: Annotated[bool, typer.Option("--memory/--no-memory", help="Count the large memories.")] = True,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Estimate area and clock frequency of blocks with open tools."""
+    """Estimate area and clock of blocks with open tools."""
     from synapress import area as estimates
 
     core = CoreConfig.load(config)
@@ -108,16 +110,16 @@ def area(
     names = list(estimates.TARGETS) if Target.ALL in targets else [item.value for item in dict.fromkeys(targets)]
     reports: list[estimates.AreaReport] = []
     frequencies: list[estimates.Frequency] = []
-    with Console(stderr=True).status("") as status:
+    with steps() as progress:
         for top in blocks:
             for name in names:
-                status.update(f"{top}: {name}")
+                progress(f"{top}: {name}")
                 reports.append(estimates.estimate(top, core, name, memory=memory, dsp=dsp))
             for library in libraries:
-                status.update(f"{top}: {library.name}")
+                progress(f"{top}: {library.name}")
                 reports.append(estimates.estimate(top, core, "liberty", memory=memory, liberty=library))
             if fmax:
-                status.update(f"{top}: place and route")
+                progress(f"{top}: place and route")
                 frequencies.append(estimates.fmax(top, core, dsp=dsp))
     if as_json:
         found = {"area": [report.to_json() for report in reports], "fmax": [item.to_json() for item in frequencies]}
@@ -178,7 +180,7 @@ def _tables(reports: "list[AreaReport]", frequencies: "list[Frequency]") -> list
 def show_config(source: Annotated[str, typer.Argument(
         metavar="[PRESET|FILE]", help=f"{', '.join(PRESETS)}, or a JSON file to complete and check.")] = "grai_vip",
         ) -> None:
-    """Print a configuration as JSON, to change it or to check one."""
+    """Print a configuration as JSON, to change or check it."""
     typer.echo(json.dumps(CoreConfig.load(source).to_json(), indent=1))
 
 
@@ -191,7 +193,10 @@ def demo(
     stall: Annotated[float, typer.Option(min=0, max=0.99, help="Chance per cycle that the host waits.")] = 0.0,
     seed: Annotated[int, typer.Option(help="Seed of the stalls.")] = 1,
 ) -> None:
-    """Run handwritten digits through the RTL, and compare it bit for bit with the golden model."""
+    """Run handwritten digits through the RTL.
+
+    Compared bit for bit with the golden model; needs nothing but a C++ compiler.
+    """
     run = importlib.import_module("synapress.demo").run
     run(CoreConfig.load(config), digits=digits, directory=output, area=area, stall=stall, seed=seed)
 

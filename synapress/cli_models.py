@@ -1,16 +1,16 @@
 """The commands for trained models: `synapress compile | simulate | report`."""
 
 import json
+import zipfile
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
 import typer
-from rich.console import Console
 
 from golden.errors import ConfigError
-from synapress.options import Config, Neurons, check_output, mesh_size
+from synapress.options import Config, Neurons, check_output, mesh_size, steps
 from synapress.tables import show
 
 
@@ -60,17 +60,24 @@ def compile_model(
         metavar="COLUMNSxROWS", help="Default: one core if the model fits, else the smallest mesh.")] = None,
     neurons: Neurons = None,
 ) -> None:
-    """Quantise a trained model and write its memory images, of one core or of a mesh."""
+    """Quantise a trained model and write its memory images.
+
+    Of one core, or of a mesh. A model that the folder had before is replaced; `synapress report` tells more of it.
+    """
     from mapper.quantised import Options
     from synapress.model_files import save_compiled
     from synapress.models import compile, load
     from synapress.report import quantisation_sheet
 
-    read = load(model, neurons=neurons)
+    size, options = mesh_size(mesh), Options(method=method.value, percentile=percentile)
     data = None if calibration is None else _read(calibration)
-    compiled = compile(read, config=config, calibration=data,
-                       options=Options(method=method.value, percentile=percentile), mesh=mesh_size(mesh))
-    save_compiled(compiled, output)
+    with steps() as progress:
+        progress(f"reading {model}")
+        read = load(model, neurons=neurons)
+        progress("quantising and mapping")
+        compiled = compile(read, config=config, calibration=data, options=options, mesh=size)
+        progress(f"writing {output}")
+        save_compiled(compiled, output)
     show([quantisation_sheet(compiled)])
     cores = len(compiled.images)
     typer.echo(f"{output}: {compiled.words:,} words on {cores} core{'s' * (cores > 1)} of {compiled.config.name}")
@@ -85,20 +92,30 @@ def simulate_model(
     cycles: Annotated[bool, typer.Option("--cycles", help="Cycles by layer, too, by the cycle model.")] = False,
     output: Annotated[Path | None, typer.Option("--output", "-o", metavar="FILE", help="Outputs as .npz.")] = None,
 ) -> None:
-    """Run inputs through a compiled model; prints the work by layer."""
+    """Run inputs through a compiled model.
+
+    Prints the work by layer and the range of the outputs; with --output writes the outputs.
+    """
     from synapress.model_files import open_compiled
     from synapress.models import simulate
-    from synapress.report import work_sheet
+    from synapress.report import frame, work_sheet
 
     check_output(output, ".npz", inputs=inputs)
-    result = simulate(open_compiled(folder), _read(inputs), engine=engine.value, cycles=cycles)
-    show([work_sheet(result)])
+    compiled, arrays = open_compiled(folder), _read(inputs)
+    with steps() as progress:
+        progress({"fast": "whole-network model", "golden": "golden model, event by event",
+                  "rtl": "RTL: Verilog, Verilator, and cycle by cycle"}[engine.value])
+        result = simulate(compiled, arrays, engine=engine.value, cycles=cycles)
+    show([work_sheet(result, frame(compiled))])
     for name, total in (result.counters or {}).items():
         typer.echo(f"counter {name}: {total:,}")
     if output is not None:
         output.parent.mkdir(parents=True, exist_ok=True)
-        arrays: dict[str, Any] = dict(result.outputs)
-        np.savez_compressed(output, **arrays)
+        with zipfile.ZipFile(output, "w", zipfile.ZIP_DEFLATED) as archive:  # numpy's savez takes not any name
+            for name, array in result.outputs.items():
+                with archive.open(f"{name}.npy", "w") as file:
+                    np.lib.format.write_array(file, array, allow_pickle=False)
+        typer.echo(f"outputs: {output}", err=True)
     for name, array in result.outputs.items():
         typer.echo(f"{name}: {array.shape}, from {array.min():.6g} to {array.max():.6g}")
 
@@ -111,14 +128,20 @@ def report_model(
         "--inputs", "-i", metavar="FILE",
         help="Frames for the work of each layer: .npy, or .npz by input name.")] = None,
     labels: Annotated[Path | None, typer.Option(
-        metavar="FILE", help="Their classes, for the accuracy: .npy of integers.")] = None,
+        metavar="FILE", help="Their classes, for the accuracy: .npy of integers. Of a model with neurons one for each "
+                             "sequence, whose spikes are counted.")] = None,
     model: Annotated[Path | None, typer.Option(
         metavar="FILE", help="The model's own file, to compare with in float on these frames.")] = None,
+    neurons: Neurons = None,
     cycles: Annotated[bool, typer.Option("--cycles/--no-cycles", help="Cycles by layer, by the cycle model.")] = True,
     area: Annotated[bool, typer.Option("--area", help="Estimate the area, too, on the page.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Say by layer how fine the integers are, where accuracy is lost, whether the sums fit; as a page much more."""
+    """Report on a compiled model, on the terminal or as a page.
+
+    By layer how fine the integers are, where accuracy is lost, whether the sums fit; with --inputs the work; the page
+    has network, memory and mapping, too.
+    """
     from synapress import report
     from synapress.model_files import open_compiled
     from synapress.models import finite, float_outputs, load, simulate
@@ -130,17 +153,19 @@ def report_model(
     check_output(output, ".html", ".htm")
     compiled = open_compiled(folder)
     simulated, accuracy = None, {}
-    with Console(stderr=True).status("") as status:
+    with steps() as progress:
         if inputs is not None:
-            status.update("frames")
+            progress("frames")
             frames = _read(inputs)
             simulated = simulate(compiled, frames, cycles=cycles)
             classes = None if labels is None else _labels(labels, simulated.sequences or simulated.frames)
-            status.update("float model")
-            wanted = None if model is None else float_outputs(load(model), frames)
+            wanted = None
+            if model is not None:
+                progress("float model")
+                wanted = float_outputs(load(model, neurons=neurons), frames)
             accuracy = report.accuracies(simulated, classes, wanted)
         text = None if output is None else report.html(
-            compiled, simulated=simulated, accuracy=accuracy, area=area, progress=status.update)
+            compiled, simulated=simulated, accuracy=accuracy, area=area, progress=progress)
     if as_json:
         found = compiled.to_json() | ({} if simulated is None else {
             "work": simulated.to_json(), "accuracy": {name: finite(value) for name, value in accuracy.items()}})
@@ -148,7 +173,7 @@ def report_model(
     else:
         show([report.quantisation_sheet(compiled)])
         if simulated is not None:
-            show([report.work_sheet(simulated)])
+            show([report.work_sheet(simulated, report.frame(compiled))])
         for name, value in accuracy.items():
             typer.echo(f"{name}: {report.accuracy_text(name, value)}")
     if output is not None and text is not None:

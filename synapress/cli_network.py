@@ -1,21 +1,17 @@
 """Commands that take a network: `synapress footprint | map`."""
 
 import json
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from golden.errors import ConfigError
 from mapper.fragments import Core
 from synapress import footprint as footprints
 from synapress import mapping
 from synapress.networks import SOURCES, Opened, open_network
-from synapress.options import AnyConfig, Neurons, check_output, mesh_size
+from synapress.options import AnyConfig, Neurons, check_output, mesh_size, steps
 from synapress.tables import show
 
 Source = Annotated[str, typer.Argument(metavar="NETWORK|FILE|DIR", help=f"{SOURCES}.")]
@@ -23,14 +19,6 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Figure = Annotated[list[Path] | None, typer.Option(
     "--figure", metavar="FILE", help="Draw it, as .png or .svg; may be repeated.")]
 Seed = Annotated[int, typer.Option(min=0, help="Seed of the weights of a known network.")]
-
-
-@contextmanager
-def _steps() -> Iterator[Callable[[str], None]]:
-    """Shows on stderr what is being done, and for how long."""
-    started = time.monotonic()
-    with Console(stderr=True).status("") as status:
-        yield lambda step: status.update(f"{step} ({time.monotonic() - started:.0f} s)")
 
 
 def _say(network: Opened) -> None:
@@ -46,9 +34,12 @@ def _check_figures(paths: list[Path] | None) -> list[Path]:
 
 def footprint(source: Source, config: AnyConfig = None, figure: Figure = None, seed: Seed = 1,
               neurons: Neurons = None, as_json: AsJson = False) -> None:
-    """Account the memory of a network, by layer: this technique, its references, and the images as written."""
+    """Account the memory of a network.
+
+    By layer, of this technique, of both references as the paper counts them, and of the images as written.
+    """
     figures = _check_figures(figure)
-    with _steps() as progress:
+    with steps() as progress:
         progress(f"reading {source}")
         network = open_network(source, config=config, seed=seed, neurons=neurons)
         report = footprints.account(network.program, network.config, images=network.images, progress=progress)
@@ -95,10 +86,13 @@ def map_(
     output: Annotated[Path | None, typer.Option("--output", "-o", metavar="DIR", help="Write the images.")] = None,
     figure: Figure = None, seed: Seed = 1, neurons: Neurons = None, as_json: AsJson = False,
 ) -> None:
-    """Cut a network, place it on a mesh of cores, and write an image per core."""
+    """Cut a network and place it on a mesh of cores.
+
+    Tells what fills each core, what limits it and how loaded the links are; with --output also writes the images.
+    """
     figures, size, pins = _check_figures(figure), mesh_size(mesh), _pins(pin)
     at = None if host is None else _core(f"--host {host}", host)
-    with _steps() as progress:
+    with steps() as progress:
         progress(f"reading {source}")
         network = open_network(source, config=config, seed=seed, neurons=neurons)
         mapped = mapping.map_network(network.program, network.config, size, host=at, pins=pins, pad=pad,

@@ -17,7 +17,6 @@ import numpy as np
 import numpy.typing as npt
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Table
 
 from examples.digits.data import feature_maps, load_digits, quantise_input
 from examples.digits.float_model import accuracy, forward, load_network
@@ -34,6 +33,7 @@ from synapress.area import GATE_TRANSISTORS, SRAM_TRANSISTORS, AreaReport, CmosA
 from synapress.compare import Comparison
 from synapress.plots import demo_picture
 from synapress.run import ImageRun, simulate_image
+from synapress.tables import Sheet, show
 
 OUTPUT = Path("build/demo")
 TEST_IMAGES = 1000
@@ -151,14 +151,13 @@ class Demo:
             self.console.print("[bold red]RTL and golden differ:[/]", *comparison.differences, sep="\n  ")
 
     def _accuracy(self, shares: Accuracy) -> None:
-        table = Table(title="Accuracy")
-        for heading in ("", f"all {TEST_IMAGES} test digits", f"{self.digits} simulated digits"):
-            table.add_column(heading, justify="left" if not heading else "right")
+        table = Sheet(title="Accuracy",
+                      headings=("", f"all {TEST_IMAGES} test digits", f"{self.digits} simulated digits"))
         table.add_row("float network", f"{shares.float_all:.1%}", "")
         table.add_row("integer network, dense reference", f"{shares.golden_all:.1%}", "")
         table.add_row("golden core", "", f"{shares.golden_simulated:.1%}")
         table.add_row("RTL", "", f"{shares.rtl_simulated:.1%}")
-        self.console.print(table)
+        show([table], self.console)
 
     def _work(self, program: Program, outputs: dict[str, npt.NDArray[np.int64]], rtl: ImageRun
               ) -> dict[str, dict[str, float]]:
@@ -166,9 +165,8 @@ class Demo:
         by_edge = dense.synaptic_operations(program, outputs)
         events: dict[str, float] = {}
         synapses: dict[str, float] = {}
-        table = Table(title=f"Work per digit (mean of {self.digits})")
-        for heading in ("layer", "neurons", "firing", "events in", "SOP"):
-            table.add_column(heading, justify="left" if heading == "layer" else "right")
+        table = Sheet(title=f"Work per digit (mean of {self.digits})",
+                      headings=("layer", "neurons", "firing", "events in", "SOP"))
         for population in program.populations:
             name, edges = population.name, program.edges_into(population.name)
             firing = np.count_nonzero(outputs[name]) / self.digits
@@ -186,8 +184,7 @@ class Demo:
         table.add_section()
         table.add_row("all", "", "", f"{(counters['values_in'] + counters['values_local']) / digits:,.0f}",
                       f"{counters['synapses'] / digits:,.0f}")
-        self.console.print(table)
-        cycles = Table(title="Cycles per digit, from the performance counters", show_header=False)
+        cycles = Sheet(title="Cycles per digit, from the performance counters", headings=("", ""))
         busy = counters["busy"]
         for name, text in {
             "cycles from digit to digit": f"{counters['cycles'] / digits:,.0f}",
@@ -201,7 +198,7 @@ class Demo:
                 f"{counters[name] / digits:,.0f}" for name in ("stall_bank", "stall_hazard", "stall_weight")),
         }.items():
             cycles.add_row(name, text)
-        self.console.print(cycles)
+        show([table, cycles], self.console)
         return {"events in": events, "synaptic operations": synapses}
 
     def _memory(self, program: Program, image: Image) -> dict[str, dict[str, float]]:
@@ -220,16 +217,15 @@ class Demo:
 
         memory = {"image as written": ours, "this technique": reference(proposed(program)),
                   "hierarchical LUT": reference(hierarchical_lut(program)), "LUT": reference(lut(program))}
-        table = Table(title="Memory in kB", caption="All but the image as written: the paper's accounting.")
-        for heading in ("", *memory):
-            table.add_column(heading, justify="right" if heading else "left")
+        table = Sheet(title="Memory in kB", headings=("", *memory),
+                      caption="All but the image as written: the paper's accounting.")
         for key in ours:
             table.add_row(key, *(f"{parts[key] / 1024:,.2f}" if key in parts else "" for parts in memory.values()))
         table.add_section()
         totals = [sum(parts.values()) for parts in memory.values()]
         table.add_row("total", *(f"{total / 1024:,.1f}" for total in totals))
         table.add_row("of the image", *(f"{total / totals[0]:,.1f}×" for total in totals))
-        self.console.print(table)
+        show([table], self.console)
         return memory
 
     def _area(self, estimates: Mapping[str, tuple["Future[AreaReport]", "Future[AreaReport]"]]) -> list[AreaReport]:
@@ -242,11 +238,10 @@ class Demo:
             reports[block] = cmos, fpga
         core = reports["core"][0]
         whole = core.transistors + core.sram_transistors
-        table = Table(title="Area, estimated by yosys", caption_justify="left", caption=(
-            "Share: of the core with its SRAM. "
-            f"{core.model}; an SRAM bit counts {SRAM_TRANSISTORS} transistors. LUTs: {reports['core'][1].model}."))
-        for heading in ("block", "transistors", "gates", "share", "LUTs", "flip-flops"):
-            table.add_column(heading, justify="left" if heading == "block" else "right")
+        table = Sheet(
+            title="Area, estimated by yosys", headings=("block", "transistors", "gates", "share", "LUTs", "flip-flops"),
+            caption=f"Share: of the core with its SRAM. {core.model}; an SRAM bit counts {SRAM_TRANSISTORS} "
+                    f"transistors. LUTs: {reports['core'][1].model}.")
 
         def row(name: str, transistors: int, luts: int, flip_flops: int) -> None:
             table.add_row(name, f"{transistors:,}", f"{transistors / GATE_TRANSISTORS:,.0f}",
@@ -260,7 +255,7 @@ class Demo:
                     sum(two.flip_flops for _, two in both))
             row("core, logic" if block == "core" else block, cmos.transistors, fpga.luts, fpga.flip_flops)
         row("core, SRAM", core.sram_transistors, 0, 0)
-        self.console.print(table)
+        show([table], self.console)
         return [report for pair in reports.values() for report in pair]
 
 

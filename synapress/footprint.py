@@ -30,7 +30,7 @@ from mapper.fragments import CutProgram, plan_alone
 from mapper.image import Image, write_image
 from mapper.pack import available, needs, pack
 from mapper.schemas import CATEGORIES
-from synapress.tables import Sheet
+from synapress.tables import Sheet, size
 
 IMAGE_PARTS = {
     "neurons": ("states",), "parameters": ("weights", "parameters"),
@@ -185,14 +185,6 @@ def _report(program: Program, result: CutProgram, images: dict[str, dict[str, in
 
 
 # -- tables ------------------------------------------------------------------------------------
-
-
-def size(count: float) -> str:
-    """Bytes with a unit of 2**10 or its powers, three digits or more."""
-    for unit, name in ((1 << 30, "GB"), (MB, "MB"), (1 << 10, "kB")):
-        if count >= unit:
-            return f"{count / unit:,.2f} {name}"
-    return f"{count:,.0f} B"
 
 
 def tables(report: Report) -> list[Sheet]:

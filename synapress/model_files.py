@@ -71,6 +71,7 @@ class _Content:
     program: _Program
     inputs: list[Port]
     outputs: list[Port]
+    ignored: list[str]
     places: dict[str, Value]
     scales: dict[str, Scale]
     layers: list[LayerReport]
@@ -100,7 +101,7 @@ def save_compiled(compiled: Compiled, directory: str | Path) -> None:
     np.savez_compressed(path / "program.npz", **arrays)
     model = {
         "format": FORMAT, "version": VERSION, "program": program,
-        "inputs": [dataclasses.asdict(port) for port in compiled.inputs],
+        "inputs": [dataclasses.asdict(port) for port in compiled.inputs], "ignored": list(compiled.ignored),
         "outputs": [dataclasses.asdict(port) for port in compiled.outputs],
         "places": {name: dataclasses.asdict(value) for name, value in compiled.places.items()},
         "scales": {name: dataclasses.asdict(scale) for name, scale in compiled.scales.items()},
@@ -164,8 +165,9 @@ def open_compiled(directory: str | Path) -> Compiled:
     _check_names(found, content, program)
     return Compiled(
         config=image.config, lowered=program, image=image, inputs=content.inputs, outputs=content.outputs,
-        places=content.places, scales=content.scales, layers=content.layers, sums=content.sums,
-        loads={(source, to): events for source, to, events in content.loads}, host=_host(found, content.host))
+        ignored=tuple(content.ignored), places=content.places, scales=content.scales, layers=content.layers,
+        sums=content.sums, loads={(source, to): events for source, to, events in content.loads},
+        host=_host(found, content.host))
 
 
 def _host(found: Manifest, text: str) -> bytes:
@@ -221,12 +223,11 @@ def _check_names(found: Manifest, content: _Content, program: Program) -> None:
             spread = prod(sizes.get(axis, 0) for axis in axes), prod(port.shape)
             dims = port.dims if port.view is None else port.view
             if len(set(axes)) < len(axes) or spread[0] != spread[1] or len(port.labels) != len(dims) or min(
-                    *dims, *port.shape) < 1:
-                found.refuse(f"{side}[{number}]", "labels of dimensions that hold the axes of its shape",
-                             (port.labels, dims, port.shape))
+                    *dims, *port.shape, *port.blocks) < 1:
+                found.refuse(f"{side}[{number}]", "labels of dimensions that hold the axes of its shape, and blocks",
+                             (port.labels, dims, port.shape, port.blocks))
     for number, port in enumerate(content.inputs):
-        if port.node in shapes and (min(port.blocks) < 1 or shape_in_blocks(port.shape, port.blocks) != shapes[
-                port.node]):
+        if port.node in shapes and shape_in_blocks(port.shape, port.blocks) != shapes[port.node]:
             found.refuse(f"inputs[{number}].blocks", f"the program's {shapes[port.node]} of {port.shape}",
                          port.blocks)
     if sorted(port.node for port in content.inputs) != sorted(program.inputs):

@@ -53,6 +53,8 @@ class Compiled:
     image: Image | MeshImage
     inputs: list[Port]
     outputs: list[Port]
+    ignored: tuple[str, ...] = ()
+    """Inputs of the file on which no output depends: frames for them are not looked at."""
     places: dict[str, Value]
     """Of each output: the populations that it lies in."""
     scales: dict[str, Scale]
@@ -175,17 +177,21 @@ def _config(config: CoreConfig | str) -> CoreConfig:
 
 
 def _arrays(
-    ports: list[Port], given: npt.ArrayLike | Mapping[str, npt.ArrayLike], what: str, spiking: bool = False
+    model: "Model | Compiled", given: npt.ArrayLike | Mapping[str, npt.ArrayLike], what: str, spiking: bool = False
 ) -> tuple[dict[str, Any], tuple[int, int] | None]:
     """Maps (N, D, W, H) by node of arrays in the file's layout; a single input needs no name.
+
+    Arrays for inputs on which no output depends are left out.
 
     With `spiking` there may be a dimension more, in front of all: several sequences, whose number and timesteps are
     then the second result, and which come out in a row.
     """
+    ports = model.inputs
     if not isinstance(given, Mapping) and len(ports) > 1:
         raise NetworkError(f"{what}: the model has the inputs {', '.join(port.name for port in ports)}: give arrays by "
                            "these names")
-    named: Mapping[str, npt.ArrayLike] = given if isinstance(given, Mapping) else {ports[0].name: given}
+    named: Mapping[str, npt.ArrayLike] = {ports[0].name: given} if not isinstance(given, Mapping) else {
+        name: array for name, array in given.items() if name not in model.ignored}
     sequences = None
     if spiking and set(named) == {port.name for port in ports}:
         named, sequences = in_a_row(ports, named, what)
@@ -219,7 +225,7 @@ def _numbers(given: npt.ArrayLike, what: str) -> npt.NDArray[Any]:
 def float_outputs(model: Model, inputs: npt.ArrayLike | Mapping[str, npt.ArrayLike]) -> Maps:
     """What the float model makes of frames, by output name, in the layout of the file; arguments as for `simulate`."""
     spiking = any(isinstance(node, Spiking) for node in model.graph.nodes.values())
-    maps, sequences = _arrays(model.inputs, inputs, "inputs", spiking)
+    maps, sequences = _arrays(model, inputs, "inputs", spiking)
     found = reference.run(model.graph, maps, timesteps=sequences[1] if sequences else None)
     outputs = {port.name: port.from_maps(found[port.node]) for port in model.outputs}
     if sequences is not None:
@@ -266,8 +272,9 @@ def compile(
 
     Args:
         config: a configuration, a preset's name or a JSON file.
-        calibration: typical inputs in the layout of the file, by input name, or one array for the only input; a model
-            that is quantised already needs none. Of a model with neurons, timesteps, or (sequences, timesteps, ...).
+        calibration: typical inputs in the layout of the file, by input name, or one array for the only input; inputs on
+            which no output depends need none, and what is given for them is ignored, as in `simulate`. A model that is
+            quantised already needs none at all. Of a model with neurons, timesteps, or (sequences, timesteps, ...).
         options: how to quantise.
         mesh: columns and rows; True: the smallest mesh that holds it; False: one core; None: one core if it fits, else
             the smallest mesh.
@@ -279,7 +286,7 @@ def compile(
     config = _config(config)
     layers = fuse(model.graph)
     maps, sequences = ((_own_calibration(model, layers), None) if calibration is None
-                        else _arrays(model.inputs, calibration, "calibration", layers.spiking))
+                        else _arrays(model, calibration, "calibration", layers.spiking))
     quantised = quantise(layers, maps, config, options, timesteps=sequences[1] if sequences else None)
     lowered = lower(quantised.network)
     program = legalise(lowered, config)
@@ -297,6 +304,7 @@ def compile(
     return Compiled(
         config=config, lowered=lowered, image=image, outputs=model.outputs,
         inputs=[replace(port, blocks=quantised.blocks.get(port.node, (1, 1))) for port in model.inputs],
+        ignored=model.ignored,
         places={port.node: layers.outputs[port.node] for port in model.outputs}, scales=quantised.scales,
         layers=quantised.report, sums=sums(program, config, measured=quantised.measured), loads=loads,
         host=model.host)
@@ -317,13 +325,13 @@ def simulate(
         cycles: tell the cycles of each layer, too, by the cycle model; takes some seconds a frame for large models.
 
     Raises:
-        NetworkError: an input is missing or of the wrong shape, or RTL is asked for of more than one core.
+        NetworkError: an input is missing, unknown or of the wrong shape, or RTL is asked for of more than one core.
         ToolError: the engines differ, or there is no simulator.
     """
     if engine not in ENGINES:
         raise NetworkError(f"engine '{engine}': there are {', '.join(ENGINES)}")
     spiking = is_spiking(compiled.program)
-    real, sequences = _arrays(compiled.inputs, inputs, "inputs", spiking)
+    real, sequences = _arrays(compiled, inputs, "inputs", spiking)
     integers = {node: compiled.scales[node].integers(values) for node, values in real.items()}
     if spiking:
         timesteps = sequences[1] if sequences else len(next(iter(integers.values())))

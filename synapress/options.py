@@ -1,9 +1,13 @@
 """Options that several commands have."""
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.console import Console
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from golden.config import PRESETS
 from golden.errors import ConfigError
@@ -16,6 +20,16 @@ AnyConfig = Annotated[str | None, typer.Option(
 Neurons = Annotated[str | None, typer.Option(
     help="NIR: how neurons compute: nir, snntorch, sinabs or norse (docs/models.md).")]
 Output = Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Folder to write to.")]
+
+
+@contextmanager
+def steps() -> Iterator[Callable[[str], None]]:
+    """Shows on stderr, if that is a terminal, what is being done and for how long."""
+    console = Console(stderr=True)
+    with Progress(SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn(), transient=True,
+                  console=console, disable=not console.is_terminal) as progress:
+        task = progress.add_task("", total=None)
+        yield lambda step: progress.update(task, description=step)
 
 
 def check_output(path: Path | None, *suffixes: str, inputs: Path | None = None, option: str = "--output") -> None:

@@ -27,7 +27,8 @@ def svg(draw: Callable[[Path], None]) -> str:
         path = Path(folder) / "figure.svg"
         draw(path)
         text = path.read_text(encoding="utf-8")
-    return re.sub(r"^.*?(?=<svg)", "", text, count=1, flags=re.DOTALL)
+    # From the element on, and without the metadata, which names the maker by a link.
+    return re.sub(r"^.*?(?=<svg)|\s*<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
 
 
 def render(title: str, subtitle: str, facts: Sequence[tuple[str, str]], sections: Sequence[Section]) -> str:

@@ -6,6 +6,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from synapress.tables import size, unit
+
 # Colours that stay apart for colour-blind readers (Okabe and Ito).
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#999999")
 
@@ -99,18 +101,19 @@ def footprint_picture(path: Path, *, network: str, layers: Sequence[str],
         panels: technique → category → bytes, one number per layer.
     """
     pyplot = _figure()
-    size = min(24, max(8, 2.5 + 0.3 * len(layers))), 2.6 * len(panels)
-    figure, axes = pyplot.subplots(len(panels), 1, figsize=size, sharex=True, constrained_layout=True, squeeze=False)
+    shape = min(24, max(8, 2.5 + 0.3 * len(layers))), 2.6 * len(panels)
+    figure, axes = pyplot.subplots(len(panels), 1, figsize=shape, sharex=True, constrained_layout=True, squeeze=False)
     categories = list(dict.fromkeys(category for parts in panels.values() for category in parts))
     for axis, (technique, parts) in zip(axes[:, 0], panels.items(), strict=True):
         bottom = np.zeros(len(layers))
+        divisor, unit_name = unit(np.sum([*parts.values()], axis=0).max(initial=0))
         for category, values in parts.items():
-            heights = np.asarray(values, float) / (1 << 20)
+            heights = np.asarray(values, float) / divisor
             axis.bar(range(len(layers)), heights, bottom=bottom, width=0.8, label=category,
                      color=COLOURS[categories.index(category) % len(COLOURS)])
             bottom += heights
-        axis.set_title(f"{network}, {technique}: {bottom.sum():,.2f} MB", fontsize=10, loc="left")
-        axis.set_ylabel("MB")
+        axis.set_title(f"{network}, {technique}: {size(bottom.sum() * divisor)}", fontsize=10, loc="left")
+        axis.set_ylabel(unit_name)
         axis.spines[["top", "right"]].set_visible(False)
     handles = {label: handle for axis in axes[:, 0]
                for handle, label in zip(*axis.get_legend_handles_labels(), strict=True)}

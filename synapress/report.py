@@ -15,7 +15,8 @@ from synapress.area import AreaReport, CmosArea, FpgaArea, estimate
 from synapress.mapping import links_sheet
 from synapress.models import Compiled, Maps, Simulated
 from synapress.page import Section
-from synapress.tables import Sheet
+from synapress.spiking import is_spiking
+from synapress.tables import Sheet, size
 
 TYPES = {value: name.lower().replace("_", " ") for name, value in vars(NeuronType).items() if isinstance(value, int)}
 BLOCKS = ("peg", "esu", "core")
@@ -41,17 +42,18 @@ def html(compiled: Compiled, *, simulated: Simulated | None = None, accuracy: Ma
     sections.append(_mapping(compiled))
     neurons = memory.totals[0].neurons // STATE_BYTES
     facts = [
-        ("configuration", compiled.config.name), ("cores", f"{len(compiled.images):,}"),
+        ("configuration", compiled.config.name),
+        (f"cores of {size(compiled.config.memory_bytes)}", f"{len(compiled.images):,}"),
         ("neurons, without inputs", f"{neurons:,}"),
-        ("memory", footprint.size(sum(memory.image.values()))),
-        ("look-up tables instead", footprint.size(memory.totals[-1].total)),
+        ("memory", size(sum(memory.image.values()))),
+        ("look-up tables instead", size(memory.totals[-1].total)),
     ]
     if compiled.layers:
         facts.append(("SQNR of the last layer", f"{compiled.layers[-1].sqnr:.1f} dB"))
     if simulated is not None:
-        sections.append(_work(simulated))
+        sections.append(_work(simulated, frame(compiled)))
         operations = sum(item.operations for item in simulated.counts.values())
-        facts.append(("SOP per frame", f"{operations / simulated.frames:,.0f}"))
+        facts.append((f"SOP per {frame(compiled)}", f"{operations / simulated.frames:,.0f}"))
         facts += [(name, accuracy_text(name, value)) for name, value in (accuracy or {}).items()]
     if area:
         reports = []
@@ -62,6 +64,11 @@ def html(compiled: Compiled, *, simulated: Simulated | None = None, accuracy: Ma
         sections.append(_area(reports))
     return page.render(compiled.lowered.name or "model", "Memory, work and accuracy of a compiled model. Figures that "
                        "are estimates say by which model.", facts, sections)
+
+
+def frame(compiled: Compiled) -> str:
+    """What a frame is to a model."""
+    return "timestep" if is_spiking(compiled.lowered) else "frame"
 
 
 def accuracies(simulated: Simulated, labels: npt.ArrayLike | None = None, reference: Maps | None = None
@@ -89,13 +96,14 @@ def accuracies(simulated: Simulated, labels: npt.ArrayLike | None = None, refere
             found[f"{ACCURACY}, float"] = float(np.mean(classes(wanted) == np.asarray(labels).reshape(-1)))
         found["same class as float"] = float(np.mean(classes(scores) == classes(wanted)))
         noise = float(np.square(scores - wanted).sum())
-        found[RATIO] = 10 * float(np.log10(np.square(wanted).sum() / noise)) if noise else float("inf")
+        power = float(np.square(wanted).sum())
+        found[RATIO] = float("inf") if not noise else 10 * float(np.log10(power / noise)) if power else float("-inf")
     return found
 
 
 def accuracy_text(name: str, value: float) -> str:
     """A figure of `accuracies` with its unit."""
-    return f"{value:.1f} dB" if name == RATIO else f"{value:.2%}"
+    return f"{value:.2%}" if name != RATIO else _ratio(value) if np.isinf(value) else f"{_ratio(value)} dB"
 
 
 def _network(compiled: Compiled) -> Section:
@@ -148,8 +156,27 @@ def quantisation_section(compiled: Compiled) -> Section:
             "on the same inputs": [100 * (layer.own_spikes or 0) for layer in firing]}))
     figures = tuple(page.svg(partial(plots.layer_picture, layers=names, label=label, bars=heights))
                     for names, label, heights in pictures if names)
-    return Section(title="Accuracy against float, layer by layer", figures=figures,
+    return Section(title="Accuracy against float, layer by layer", text=_losses(compiled), figures=figures,
                    sheets=(quantisation_sheet(compiled),))
+
+
+def _losses(compiled: Compiled) -> str:
+    """Where accuracy is lost: the layer that adds most noise, and the one over which most is lost."""
+    layers = {layer.layer: layer for layer in compiled.layers}
+    noisy = min(layers.values(), key=lambda layer: layer.own_sqnr, default=None)
+    if noisy is None or np.isinf(noisy.own_sqnr):
+        return "No layer adds noise." if noisy is not None and noisy.own_sqnr > 0 else ""
+    text = f"Most noise of its own adds {noisy.layer}: {noisy.own_sqnr:.1f} dB."
+    falls = []
+    for name, layer in layers.items():
+        before = [layers[edge.source].sqnr for edge in compiled.lowered.edges_into(name) if edge.source in layers]
+        if before and np.isfinite([layer.sqnr, min(before)]).all():
+            falls.append((min(before) - layer.sqnr, min(before), layer))
+    fall, before_it, layer = max(falls, key=lambda item: item[0], default=(0.0, 0.0, noisy))
+    if fall > 0:
+        text += (f" Most is lost in {layer.layer}: from {before_it:.1f} dB of what it reads to {layer.sqnr:.1f} dB"
+                 f"{', mostly noise that it amplifies' if layer.own_sqnr > layer.sqnr + 6 else ''}.")
+    return text
 
 
 def _memory(report: footprint.Report) -> Section:
@@ -185,12 +212,12 @@ def _mapping(compiled: Compiled) -> Section:
         links=compiled.loads)),))
 
 
-def work_sheet(simulated: Simulated) -> Sheet:
-    """Events, synaptic operations and cycles of each layer, per frame."""
+def work_sheet(simulated: Simulated, each: str = "frame") -> Sheet:
+    """Events, synaptic operations and cycles of each layer, per frame or whatever `each` calls it."""
     frames = simulated.frames
     timed = any(count.cycles is not None for count in simulated.counts.values())
     sheet = Sheet(
-        title=f"Work per frame (mean of {frames:,})",
+        title=f"Work per {each} (mean of {frames:,})",
         headings=("population", "neurons", "events", "silent", "SOP", *(("cycles", "SOP per cycle") if timed else ())),
         caption="Cycles: of ESU and neuron update for the events that come in, the layer alone on a core, by the cycle "
                 "model." if timed else "")
@@ -203,14 +230,14 @@ def work_sheet(simulated: Simulated) -> Sheet:
     return sheet
 
 
-def _work(simulated: Simulated) -> Section:
+def _work(simulated: Simulated, each: str) -> Section:
     counts, frames = simulated.counts, simulated.frames
     bars = {"events": [count.events / frames for count in counts.values()],
             "SOP": [count.operations / frames for count in counts.values()]}
     if any(count.cycles for count in counts.values()):
         bars["cycles"] = [(count.cycles or 0) / frames for count in counts.values()]
-    return Section(title="Work and sparsity", sheets=(work_sheet(simulated),), figures=(page.svg(
-        lambda path: plots.layer_picture(path, layers=list(counts), bars=bars, label="per frame", log=True)),))
+    return Section(title="Work and sparsity", sheets=(work_sheet(simulated, each),), figures=(page.svg(
+        lambda path: plots.layer_picture(path, layers=list(counts), bars=bars, label=f"per {each}", log=True)),))
 
 
 def _area(reports: Sequence[AreaReport]) -> Section:

@@ -32,7 +32,8 @@ class Sheet:
 
     def rich(self) -> Table:
         """For the terminal."""
-        table = Table(title=escape(self.title), caption=escape(self.caption) or None, caption_justify="left")
+        table = Table(title=escape(self.title), caption=escape(self.caption) or None, caption_justify="left",
+                      show_header=any(self.headings))
         for number, heading in enumerate(self.headings):
             table.add_column(escape(heading), justify="left" if number in self.left else "right")
         for number, row in enumerate(self.rows):
@@ -40,10 +41,24 @@ class Sheet:
         return table
 
 
-def show(sheets: Iterable[Sheet]) -> None:
+def show(sheets: Iterable[Sheet], console: Console | None = None) -> None:
     """Print tables as wide as the terminal, or wide enough in a file."""
-    console = Console()
+    console = console or Console()
     if not console.is_terminal:
-        console = Console(width=FILE_WIDTH)
+        console = Console(width=FILE_WIDTH, file=console.file)
     for sheet in sheets:
         console.print(sheet.rich())
+
+
+UNITS = ((1 << 30, "GB"), (1 << 20, "MB"), (1 << 10, "kB"))
+
+
+def unit(count: float) -> tuple[int, str]:
+    """The largest unit of bytes, of 2**10 or its powers, that is not above a count."""
+    return next(((size, name) for size, name in UNITS if count >= size), (1, "B"))
+
+
+def size(count: float) -> str:
+    """Bytes with their unit, three digits or more."""
+    divisor, name = unit(count)
+    return f"{count:,.0f} B" if divisor == 1 else f"{count / divisor:,.2f} {name}"

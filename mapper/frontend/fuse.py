@@ -13,18 +13,10 @@ from mapper.frontend import graph as g
 from mapper.frontend.graph import FloatGraph, Floats, Pair, Shape
 from mapper.frontend.layers import FloatBranch, FloatLayer, FloatLayers, Part, Value
 from mapper.frontend.resample import denominator
-from mapper.frontend.runs import STEPS, Run, axis_runs, extended_run, modes, tap_matrix
+from mapper.frontend.resampling import Region, rectangles, resample
+from mapper.frontend.runs import MOST_EDGES, STEPS, tap_matrix
 
-_EDGE_COST = 50
-"""Taps of a kernel that one more layer and edge are worth."""
-_BORDERED_EDGES = 9
-"""Of a map and its repeated border: four sides and four corners."""
-_MOST_REGIONS = 32
-"""Of a resampled map: each takes an event ID of whatever reads them all."""
 _MOST_CUTS = 16
-_MOST_PARTS = 12
-"""Of a concat, each of which takes an event ID of whatever reads it."""
-Region = tuple[Pair, Shape, Floats, Pair, Pair, Pair, int]
 
 
 def fuse(graph: FloatGraph) -> FloatLayers:
@@ -33,7 +25,7 @@ def fuse(graph: FloatGraph) -> FloatLayers:
     Raises:
         ModelError: a node has no form that the hardware knows; the message names it.
     """
-    fuser = _Fuser(graph)
+    fuser = Fuser(graph)
     for node in graph:
         fuser.values[node.name] = fuser.lower(node)
     outputs = {name: fuser.computed(name) for name in dict.fromkeys(graph.outputs)}
@@ -61,12 +53,9 @@ def _cut(shape: Shape, stride: Pair) -> list[tuple[int, int, Shape]]:
     return [(x, y, (depth, w, h)) for x, w in columns for y, h in rows]
 
 
-def _cost(x: list[Run], y: list[Run], edges: int) -> int:
-    """What a choice of runs costs, in taps of kernels."""
-    return _EDGE_COST * edges + sum(len(run.kernel) for run in x) * sum(len(run.kernel) for run in y)
+class Fuser:
+    """The layers so far, and where each value of the graph lies in them."""
 
-
-class _Fuser:
     def __init__(self, graph: FloatGraph):
         self.graph, self.uses = graph, graph.uses()
         self.layers: dict[str, FloatLayer] = {}
@@ -137,24 +126,30 @@ class _Fuser:
 
     def materialised(self, name: str, value: Value) -> Value:
         """The value as one layer of its own."""
+        while len(value.parts) > MOST_EDGES:
+            value = self.fewer(name, value)
         return self.whole(self.new(f"{name}/map", "sum", value.shape, self.identity(value)))
 
-    def gathered(self, name: str, value: Value) -> Value:
-        """Maps behind each other as fewer layers, each of up to `_MOST_PARTS` of them."""
-        parts, ordered = [], sorted(value.parts, key=lambda part: part.c)
-        for first in range(0, len(ordered), _MOST_PARTS):
-            chunk = ordered[first:first + _MOST_PARTS]
-            low = chunk[0].c
-            shape = (chunk[-1].c + chunk[-1].count - low, *value.shape[1:])
-            whole = self.materialised(name, Value(shape=shape, parts=tuple(
-                replace(part, c=part.c - low) for part in chunk)))
-            parts.append(replace(whole.parts[0], c=low))
+    def fewer(self, name: str, value: Value) -> Value:
+        """The value in a twelfth as many parts."""
+        parts = []
+        for start in range(0, len(value.parts), MOST_EDGES):
+            chunk = value.parts[start:start + MOST_EDGES]
+            ends = [(part.c + part.count, part.x + shape[1], part.y + shape[2])
+                    for part in chunk for shape in (self.layers[part.layer].shape,)]
+            low = [max(0, min(getattr(part, axis) for part in chunk)) for axis in "cxy"]
+            depth, width, height = (min(max(end[i] for end in ends), value.shape[i]) - low[i] for i in range(3))
+            moved = tuple(replace(part, c=part.c - low[0], x=part.x - low[1], y=part.y - low[2]) for part in chunk)
+            box = Value(shape=(depth, width, height), parts=moved)
+            layer = self.new(f"{name}/part", "sum", box.shape, self.identity(box), group=f"{name}/part")
+            parts.append(Part(layer=layer.name, first=0, count=depth, c=low[0], x=low[1], y=low[2]))
         return Value(shape=value.shape, parts=tuple(parts), exclusive=True)
 
     def computed(self, name: str) -> Value:
         """A value that the host can read: made of computed layers."""
         value = self.values[name]
-        if not self.covers(value) or any(self.layers[part.layer].kind == "input" for part in value.parts):
+        computed = all(self.layers[part.layer].kind != "input" for part in value.parts)
+        if len(value.parts) > MOST_EDGES or not self.covers(value) or not computed:
             value = self.materialised(name, value)
         return value
 
@@ -163,6 +158,10 @@ class _Fuser:
     def lower(self, node: g.Node) -> Value:
         if isinstance(node, g.Input):
             return self.whole(self.new(node.name, "input", node.shape, []))
+        if not isinstance(node, (g.Concat, g.Slice, g.Pad, g.Affine, g.Activation, g.Quantise, g.Spiking)):
+            for source in node.sources:
+                if len(self.values[source].parts) > MOST_EDGES:
+                    self.values[source] = self.materialised(source, self.values[source])
         sources = [self.values[source] for source in node.sources]
         if isinstance(node, g.Conv):
             left, top = node.padding[:2]
@@ -173,7 +172,7 @@ class _Fuser:
         if isinstance(node, g.TransposedConv):
             return self.transposed(node, sources[0])
         if isinstance(node, g.Resample):
-            return self.resample(node, sources[0])
+            return resample(self, node, sources[0])
         if isinstance(node, g.MaxPool):
             return self.max_pool(node, sources[0])
         if isinstance(node, g.Add):
@@ -191,7 +190,7 @@ class _Fuser:
         raise ModelError(node.name, "operator", "one that the fuser knows", type(node).__name__, "Report this.")
 
     def regions(self, node: g.Node, value: Value, regions: list[Region], groups: int, bias: Floats,
-                weight_scale: Floats | None = None) -> Value:
+                weight_scale: Floats | None = None, interpolated: bool = False) -> Value:
         """One layer per region of the result, each a convolution of all parts.
 
         Maps behind each other of which each channel stays on its own (depthwise, pools) have layers of their own:
@@ -206,16 +205,15 @@ class _Fuser:
                                      for region in regions]
                 found = self.regions(
                     node, Value(shape=(part.count, *value.shape[1:]), parts=(replace(part, c=0),)), own,
-                    part.count, bias[rows], None if weight_scale is None else weight_scale[rows])
+                    part.count, bias[rows], None if weight_scale is None else weight_scale[rows],
+                    interpolated)
                 parts += [replace(item, c=rows.start) for item in found.parts]
             return Value(shape=node.shape, parts=tuple(parts), exclusive=True)
-        if len(value.parts) > _MOST_PARTS and self.stacked(value):
-            value = self.gathered(node.sources[0], value)
         for (x, y), shape, weights, stride, padding, dilation, upsample in regions:
             branches = [self.branch(value, part, weights, groups=groups, stride=stride, padding=padding,
                                     dilation=dilation, upsample=upsample) for part in value.parts]
             layer = self.new(node.name, "sum", shape, branches, bias.copy(), weight_scale=weight_scale,
-                             group=node.name if len(regions) > 1 else "")
+                             interpolated=interpolated, group=node.name if len(regions) > 1 else "")
             parts.append(Part(layer=layer.name, first=0, count=shape[0], x=x, y=y))
         return Value(shape=node.shape, parts=tuple(parts), exclusive=True)
 
@@ -230,65 +228,11 @@ class _Fuser:
             region: Region = ((0, 0), node.shape, weights[:, :, ::-1, ::-1], (1, 1), padding, (1, 1), stride[0])
             return self.regions(node, value, [region], node.groups, node.bias, node.weight_scale)
         padded = np.pad(weights, ((0, 0), (0, 0), (1, 0), (1, 0)))  # tap 0 of the matrices is no tap
-        regions = self.runs(axes[0], axes[1], node.shape[0])
+        regions = rectangles(axes[0], axes[1], node.shape[0])
         return self.regions(node, value, [
             (at, shape, padded[:, :, np.rint(x.kernel).astype(int)[:, None], np.rint(y.kernel).astype(int)],
              (x.stride, y.stride), (x.padding, y.padding), (1, 1), x.upsample)
             for at, shape, x, y in regions], node.groups, node.bias, node.weight_scale)
-
-    def runs(self, x_matrix: Floats, y_matrix: Floats, depth: int) -> list[tuple[Pair, Shape, Run, Run]]:
-        """The fewest rectangles of a result in each of which one kernel serves all positions."""
-        best: tuple[int, list[Run], list[Run]] | None = None
-        for stride, upsample in modes(x_matrix, y_matrix):
-            x, y = axis_runs(x_matrix, stride, upsample), axis_runs(y_matrix, stride, upsample)
-            cost = _cost(x, y, len(x) * len(y))
-            if best is None or cost < best[0]:
-                best = (cost, x, y)
-        assert best is not None
-        return [((x.first, y.first), (depth, x.last - x.first, y.last - y.first), x, y)
-                for x in best[1] for y in best[2]]
-
-    def resample(self, node: g.Resample, value: Value) -> Value:
-        depth = node.shape[0]
-        regions: list[Region] = []
-        runs = self.runs(node.x_matrix, node.y_matrix, depth)
-        if len(runs) > 2:
-            extended = []
-            for mode in modes(node.x_matrix, node.y_matrix):
-                x, y = (extended_run(matrix, *mode) for matrix in (node.x_matrix, node.y_matrix))
-                if x is not None and y is not None:
-                    extended.append((_cost([x], [y], _BORDERED_EDGES), x, y))
-            cost, x, y = min(extended, key=lambda choice: choice[0], default=(0, None, None))
-            whole = sum(_cost([x], [y], 1) for _, _, x, y in runs)
-            if x is not None and y is not None and cost <= whole:
-                value, runs = self.repeated_border(node, value), [((0, 0), node.shape, x, y)]
-        if len(runs) > _MOST_REGIONS:
-            raise ModelError(node.name, "resampling", f"at most {_MOST_REGIONS} regions with one kernel each",
-                             f"{len(runs)} from {node.x_matrix.shape[1]} × {node.y_matrix.shape[1]} to "
-                             f"{node.x_matrix.shape[0]} × {node.y_matrix.shape[0]} columns and rows",
-                             "Resize by a whole power of two without align_corners.")
-        for at, shape, x, y in runs:
-            kernel = np.outer(x.kernel, y.kernel)
-            regions.append((at, shape, np.broadcast_to(kernel, (depth, 1, *kernel.shape)), (x.stride, y.stride),
-                            (x.padding, y.padding), (1, 1), x.upsample))
-        return self.regions(node, value, regions, depth, np.zeros(depth))
-
-    def repeated_border(self, node: g.Resample, value: Value) -> Value:
-        """The value with its outermost columns and rows once more around it, as small layers of their own."""
-        if self.single(value) is None:
-            value = self.materialised(node.name, value)
-        source = value.parts[0]
-        depth, width, height = value.shape
-        parts = [source]
-        ends = [[(-1, 0, 1), (0, 0, size), (size, size - 1, 1)] for size in (width, height)]
-        for x, first_x, count_x in ends[0]:
-            for y, first_y, count_y in ends[1]:
-                if (x, y) != (0, 0):
-                    branch = FloatBranch(source=source.layer, weights=np.ones((depth, 1, 1, 1)), groups=depth,
-                                         padding=(-first_x, -first_y))
-                    layer = self.new(f"{node.name}/border", "sum", (depth, count_x, count_y), [branch])
-                    parts.append(Part(layer=layer.name, first=0, count=depth, x=x, y=y))
-        return Value(shape=value.shape, parts=tuple(parts))
 
     def max_pool(self, node: g.MaxPool, value: Value) -> Value:
         sizes = {self.layers[part.layer].shape[1:] for part in value.parts}
@@ -312,10 +256,20 @@ class _Fuser:
     def add(self, node: g.Add, sources: list[Value]) -> Value:
         layer_branches: list[FloatBranch] = []
         bias = np.zeros(node.shape[0])
+        own = {name: inner for name, value in zip(node.sources, sources, strict=True)
+               if (inner := self.single(value)) is not None and inner.kind == "sum" and inner.activation is None
+               and inner.neuron is None and inner.quantise is None and self.exclusive(name)
+               and node.sources.count(name) == 1}
+        crowded = sum(len(own[name].branches) if name in own else len(value.parts)
+                      for name, value in zip(node.sources, sources, strict=True)) > MOST_EDGES
+        given = [inner.weight_scale for inner in own.values()]
+        weight_scale = given[0] if len(own) == len(sources) and given[0] is not None and all(
+            scale is not None and np.array_equal(scale, given[0]) for scale in given) else None
         for name, value, sign in zip(node.sources, sources, node.signs, strict=True):
-            inner = self.single(value)
-            if (inner is not None and inner.kind == "sum" and inner.activation is None and inner.neuron is None
-                    and inner.quantise is None and self.exclusive(name) and node.sources.count(name) == 1):
+            inner = own.get(name)
+            if crowded and len(value.parts) > 1:
+                value = self.materialised(name, value)
+            if inner is not None and not (crowded and len(inner.branches) > 1):
                 for branch in inner.branches:
                     branch.weights = branch.weights * sign
                 layer_branches += inner.branches
@@ -325,7 +279,8 @@ class _Fuser:
                 for branch in self.identity(value):
                     branch.weights = branch.weights * sign
                     layer_branches.append(branch)
-        return self.whole(self.new(node.name, "sum", node.shape, layer_branches, bias))
+        return self.whole(self.new(node.name, "sum", node.shape, layer_branches, bias,
+                                   weight_scale=None if crowded else weight_scale))
 
     def multiply(self, node: g.Multiply, sources: list[Value]) -> Value:
         branches = []
@@ -368,8 +323,6 @@ class _Fuser:
         own = self.exclusive(node.sources[0])
         if not self.covers(value):
             value, own = self.materialised(node.sources[0], value), True
-        elif len(value.parts) > _MOST_PARTS and self.stacked(value):
-            value, own = self.gathered(node.sources[0], value), True
         parts = []
         for part in value.parts:
             layer = self.layers[part.layer]

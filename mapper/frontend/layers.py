@@ -53,6 +53,8 @@ class FloatLayer:
     """Of a maximum: the layer that only it reads, if there is one."""
     group: str = ""
     """Layers of one group are parts of one map, and have one scale."""
+    interpolated: bool = False
+    """Each value lies between values of the sources: their scale serves."""
 
 
 @dataclass(frozen=True, kw_only=True)

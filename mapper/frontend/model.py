@@ -16,3 +16,5 @@ class Model:
     source: str = ""
     host: bytes = b""
     """What the host makes of the outputs to get those of the file, as an ONNX model; empty: nothing."""
+    ignored: tuple[str, ...] = ()
+    """Inputs of the file on which no output depends."""

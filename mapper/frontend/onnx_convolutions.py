@@ -68,7 +68,7 @@ def _weights(call: Call, index: int, dims: int) -> np.ndarray:
     return np.ascontiguousarray(weights)
 
 
-def _scale(reader: Reader, call: Call, index: int, channels: int) -> np.ndarray | None:
+def weight_scale(call: Call, index: int, channels: int) -> np.ndarray | None:
     """The known quantisation scale of constant weights, per destination channel."""
     array = call.inputs[index]
     scale = getattr(array, "quantisation_scale", None)
@@ -86,7 +86,7 @@ def conv(reader: Reader, call: Call) -> Tensor:
         name=call.name, operator=call.op, sources=(tensor.node,), weights=weights,
         bias=np.zeros(len(weights)) if bias is None else np.asarray(bias, np.float64), stride=stride, dilation=dilation,
         padding=_pads(call, dims, (size[0], size[1]), kernel, stride, dilation),
-        groups=int(call.attributes.get("group", 1)), weight_scale=_scale(reader, call, 1, len(weights))))
+        groups=int(call.attributes.get("group", 1)), weight_scale=weight_scale(call, 1, len(weights))))
 
 
 def conv_transpose(reader: Reader, call: Call) -> Tensor:
@@ -114,7 +114,7 @@ def conv_transpose(reader: Reader, call: Call) -> Tensor:
     return canonical_result(reader, tensor, g.TransposedConv(
         name=call.name, operator=call.op, sources=(tensor.node,), weights=weights, stride=stride, dilation=dilation,
         bias=np.zeros(len(weights)) if bias is None else np.asarray(bias, np.float64), padding=padding, groups=groups,
-        output_padding=extra, weight_scale=_scale(reader, call, 1, len(weights)) if groups == 1 else None))
+        output_padding=extra, weight_scale=weight_scale(call, 1, len(weights)) if groups == 1 else None))
 
 
 def _windows(reader: Reader, call: Call) -> tuple[Tensor, Pair, Pair, Pair, Padding, Pair, Padding]:
@@ -225,7 +225,7 @@ def matmul(reader: Reader, call: Call) -> Tensor:
         if matrix.ndim > 2 and matrix.size != matrix.shape[-1] * matrix.shape[-2]:
             call.refuse("weights", "one matrix", matrix.shape, "Batches of matrices are not supported.")
         matrix = matrix.reshape(matrix.shape[-2:])
-        scale = _scale(reader, call, 1, matrix.shape[1])
+        scale = weight_scale(call, 1, matrix.shape[1])
         return contract(reader, call, left, len(left.dims) - 1, matrix.T.astype(float), scale)
     matrix, tensor = np.asarray(left), call.tensor(1)
     if len(tensor.dims) == 1:
@@ -252,7 +252,7 @@ def gemm(reader: Reader, call: Call) -> Value:
     if isinstance(first, Tensor):
         matrix = np.asarray(second, np.float64)
         matrix = matrix if call.attributes.get("transB") else matrix.T
-        scale = _scale(reader, call, 1, len(matrix)) if alpha == 1 else None
+        scale = weight_scale(call, 1, len(matrix)) if alpha == 1 else None
         result = contract(reader, call, first, 0 if call.attributes.get("transA") else 1, alpha * matrix, scale)
         if call.attributes.get("transA"):
             result = Tensor(node=result.node, dims=result.dims[::-1], labels=result.labels[::-1])

@@ -174,13 +174,17 @@ def negate(reader: Reader, call: Call) -> Tensor:
     return affine(reader, call, call.tensor(), -1.0, 0.0)
 
 
-def batch_normalization(reader: Reader, call: Call) -> Tensor:
-    tensor = reader.canonical(call, call.tensor())
+def normalisation(call: Call) -> tuple[np.ndarray, np.ndarray]:
+    """Factor and offset of a batch normalisation, per channel."""
     if call.attributes.get("training_mode") or any(call.outputs[1:]):
         call.refuse("mode", "inference", "training", "Export the model in evaluation mode.")
     scale, offset, mean, variance = (np.asarray(call.constant(i), np.float64) for i in (1, 2, 3, 4))
     factor = scale / np.sqrt(variance + call.attributes.get("epsilon", 1e-5))
-    return affine(reader, call, tensor, factor, offset - mean * factor)
+    return factor, offset - mean * factor
+
+
+def batch_normalization(reader: Reader, call: Call) -> Tensor:
+    return affine(reader, call, reader.canonical(call, call.tensor()), *normalisation(call))
 
 
 def _activation(function: str, *attributes: tuple[str, float]) -> Handler:

@@ -44,20 +44,22 @@ def _reshaped(reader: Reader, call: Call, tensor: Tensor, wanted: list[int]) -> 
 
 def reshape(reader: Reader, call: Call) -> Tensor:
     tensor = call.tensor()
+    return _reshaped(reader, call, tensor, reshaped_dims(call, tensor.dims))
+
+
+def reshaped_dims(call: Call, dims: tuple[int, ...]) -> list[int]:
+    """The dimensions that Reshape or Flatten gives to an array of `dims`."""
+    if call.op == "Flatten":
+        axis = int(call.attributes.get("axis", 1))
+        axis += len(dims) if axis < 0 else 0
+        return [int(np.prod(dims[:axis])), int(np.prod(dims[axis:]))]
     wanted = _ints(call.attributes["shape"]) if "shape" in call.attributes else _ints(call.constant(1))
     if not call.attributes.get("allowzero"):
-        wanted = [tensor.dims[i] if size == 0 else size for i, size in enumerate(wanted)]
+        wanted = [dims[i] if size == 0 else size for i, size in enumerate(wanted)]
     if -1 in wanted:
         known = int(np.prod([size for size in wanted if size != -1]))
-        wanted[wanted.index(-1)] = int(np.prod(tensor.dims)) // max(known, 1)
-    return _reshaped(reader, call, tensor, wanted)
-
-
-def flatten(reader: Reader, call: Call) -> Tensor:
-    tensor = call.tensor()
-    axis = int(call.attributes.get("axis", 1))
-    axis += len(tensor.dims) if axis < 0 else 0
-    return _reshaped(reader, call, tensor, [int(np.prod(tensor.dims[:axis])), int(np.prod(tensor.dims[axis:]))])
+        wanted[wanted.index(-1)] = int(np.prod(dims)) // max(known, 1)
+    return wanted
 
 
 def squeeze(reader: Reader, call: Call) -> Tensor:
@@ -162,6 +164,12 @@ def _cut(reader: Reader, call: Call, tensor: Tensor, dim: int, first: int, last:
 
 def split(reader: Reader, call: Call) -> list[Value]:
     tensor = call.tensor()
+    dim, ends = _split_ends(call, tensor)
+    return [_cut(reader, call, tensor, dim, ends[i], ends[i + 1]) for i in range(len(ends) - 1)]
+
+
+def _split_ends(call: Call, tensor: Tensor) -> tuple[int, list[int]]:
+    """The dimension that is split, and the ends of its parts."""
     dim = int(call.attributes.get("axis", 0)) % len(tensor.dims)
     parts = _ints(call.attributes.get("split")) or (_ints(call.constant(1)) if len(call.inputs) > 1 else [])
     if not parts:
@@ -170,12 +178,11 @@ def split(reader: Reader, call: Call) -> list[Value]:
         parts = [min(each, tensor.dims[dim] - each * i) for i in range(count)]
     if sum(parts) != tensor.dims[dim]:
         call.refuse("parts", f"parts that sum up to {tensor.dims[dim]}", parts, "Check the model.")
-    ends = np.cumsum([0, *parts])
-    return [_cut(reader, call, tensor, dim, int(ends[i]), int(ends[i + 1])) for i in range(len(parts))]
+    return dim, [int(end) for end in np.cumsum([0, *parts])]
 
 
-def slice_(reader: Reader, call: Call) -> Tensor:
-    tensor = call.tensor()
+def _slices(call: Call, tensor: Tensor) -> list[tuple[int, range]]:
+    """Of each dimension that is sliced: the dimension and its elements."""
     if "starts" in call.attributes:
         starts, ends = _ints(call.attributes["starts"]), _ints(call.attributes["ends"])
         axes, steps = _ints(call.attributes.get("axes")) or list(range(len(starts))), [1] * len(starts)
@@ -184,17 +191,40 @@ def slice_(reader: Reader, call: Call) -> Tensor:
         given = [call.constant(i) if len(call.inputs) > i else None for i in (3, 4)]
         axes = list(range(len(starts))) if given[0] is None else _ints(given[0])
         steps = [1] * len(starts) if given[1] is None else _ints(given[1])
+    found = []
     for axis, start, end, step in zip(axes, starts, ends, steps, strict=True):
         dim = axis % len(tensor.dims)
         chosen = range(tensor.dims[dim])[start:end:step]
         if not len(chosen):
             call.refuse("size", "at least one element", f"{start}:{end}:{step} of {tensor.dims[dim]}",
                         "An empty array is no feature map.")
-        if step == 1:
+        found.append((dim, chosen))
+    return found
+
+
+def slice_(reader: Reader, call: Call) -> Tensor:
+    tensor = call.tensor()
+    for dim, chosen in _slices(call, tensor):
+        if chosen.step == 1:
             tensor = _cut(reader, call, tensor, dim, chosen[0], chosen[-1] + 1)
-        elif len(chosen) < tensor.dims[dim] or step < 0:
+        elif len(chosen) < tensor.dims[dim] or chosen.step < 0:
             tensor = _gather(reader, call, tensor, dim, np.array(chosen))
     return tensor
+
+
+def picked(call: Call) -> list[list[int]] | None:
+    """Of an array (frames, elements): the elements in each result of Split, Slice or Gather; None for other axes."""
+    tensor = call.tensor()
+    if call.op == "Split":
+        dim, ends = _split_ends(call, tensor)
+        return [list(range(ends[i], ends[i + 1])) for i in range(len(ends) - 1)] if dim == 1 else None
+    if call.op == "Gather":
+        indices = np.asarray(call.constant(1))
+        fits = int(call.attributes.get("axis", 0)) % 2 == 1 and indices.ndim == 1
+        return [(indices.astype(int) % tensor.dims[1]).tolist()] if fits else None
+    sliced = _slices(call, tensor)
+    rest = [chosen for dim, chosen in sliced if dim == 0 and len(chosen) < tensor.dims[0]]
+    return None if rest else [list(next((chosen for dim, chosen in sliced if dim == 1), range(tensor.dims[1])))]
 
 
 def _gather(reader: Reader, call: Call, tensor: Tensor, dim: int, chosen: np.ndarray) -> Tensor:
@@ -284,6 +314,6 @@ def cast(reader: Reader, call: Call) -> Tensor:
 
 
 HANDLERS: dict[str, Handler] = {
-    "Reshape": reshape, "Flatten": flatten, "Squeeze": squeeze, "Unsqueeze": unsqueeze, "Transpose": transpose,
+    "Reshape": reshape, "Flatten": reshape, "Squeeze": squeeze, "Unsqueeze": unsqueeze, "Transpose": transpose,
     "Concat": concat, "Split": split, "Slice": slice_, "Gather": gather, "Pad": pad, "Shape": shape, "Cast": cast,
 }

@@ -13,12 +13,13 @@ from onnx import numpy_helper
 
 from mapper.errors import ModelError
 from mapper.frontend import graph as g
-from mapper.frontend.onnx_convolutions import average_pool, conv, gemm, global_average_pool, matmul, resize
+from mapper.frontend.onnx_convolutions import average_pool, conv, global_average_pool, resize
 from mapper.frontend.onnx_elements import HANDLERS as ELEMENTS
 from mapper.frontend.onnx_elements import add, add_values, affine, constant_map, constant_on, multiply
-from mapper.frontend.onnx_layout import cast, concat, pad, pad_widths
+from mapper.frontend.onnx_joined import concat, gemm, matmul
+from mapper.frontend.onnx_layout import cast, pad, pad_widths
 from mapper.frontend.onnx_reader import Array, Call, Handler, Reader, Value
-from mapper.frontend.tensor import Quantisation, Tensor
+from mapper.frontend.tensor import Joined, Quantisation, Tensor
 
 BOUNDS = {"uint8": (0, 255), "int8": (-128, 127)}
 
@@ -58,6 +59,14 @@ def _rounded(reader: Reader, call: Call, tensor: Tensor, integers: Quantisation,
     return replace(made, integers=integers)
 
 
+def _quantised_parts(reader: Reader, call: Call, value: Value, scale: Any, zero_point: Any) -> Value:
+    """The same of flattened parts."""
+    if isinstance(value, Joined):
+        return value.mapped(lambda tensor: _quantise(reader, call, tensor, scale, zero_point))
+    assert isinstance(value, Tensor)
+    return _quantise(reader, call, value, scale, zero_point)
+
+
 def quantize_linear(reader: Reader, call: Call) -> Tensor:
     if call.tensor().integers is not None:
         call.refuse("type", "real values", "8-bit integers", "Dequantise them with DequantizeLinear first.")
@@ -69,6 +78,12 @@ def _dequantised(call: Call, value: Value, scale: Any, zero: Any) -> Value:
     """Real values of integers: a map, if the scale is that which made it; a constant computed."""
     if value is None:
         return None
+    if isinstance(value, Joined):
+        def real(tensor: Tensor) -> Tensor:
+            done = _dequantised(call, tensor, scale, zero)
+            assert isinstance(done, Tensor)
+            return done
+        return value.mapped(real)
     if not isinstance(value, Tensor):
         return _constant(value, scale, zero, 0)
     made = value.integers
@@ -97,7 +112,7 @@ def _constant(value: Array, scale: Any, zero: Any, axis: int) -> Scaled:
 def dequantize_linear(reader: Reader, call: Call) -> Value:
     value = call.inputs[0]
     zero = call.constant(2) if len(call.inputs) > 2 else None
-    if isinstance(value, Tensor):
+    if isinstance(value, (Tensor, Joined)):
         return _dequantised(call, value, call.constant(1), zero)
     assert value is not None
     return _constant(value, call.constant(1), zero, int(call.attributes.get("axis", 1)) % max(value.ndim, 1))
@@ -122,12 +137,13 @@ def qlinear_conv(reader: Reader, call: Call) -> Tensor:
 def qlinear_matmul(reader: Reader, call: Call) -> Tensor:
     operands: list[Value] = []
     for index in (0, 3):
-        if isinstance(call.inputs[index], Tensor):
+        if isinstance(call.inputs[index], (Tensor, Joined)):
             operands.append(_dequantised(call, call.inputs[index], call.constant(index + 1),
                                          call.constant(index + 2)))
         else:
             operands.append(_weights(call, index, np.ndim(call.constant(index)) - 1))
     result = matmul(reader, replace(call, name=f"{call.name}/sum", inputs=operands))
+    assert isinstance(result, Tensor)
     return _quantise(reader, call, result, call.constant(6), call.constant(7))
 
 
@@ -167,11 +183,11 @@ def _unary(handler: Handler) -> Handler:
     return run
 
 
-def qlinear_concat(reader: Reader, call: Call) -> Tensor:
+def qlinear_concat(reader: Reader, call: Call) -> Value:
     operands = [_dequantised(call, call.inputs[i], call.constant(i + 1), call.constant(i + 2))
                 for i in range(2, len(call.inputs), 3)]
     result = concat(reader, replace(call, name=f"{call.name}/real", inputs=operands))
-    return _quantise(reader, call, result, call.constant(0), call.constant(1))
+    return _quantised_parts(reader, call, result, call.constant(0), call.constant(1))
 
 
 def _dynamic(reader: Reader, call: Call) -> NoReturn:
@@ -215,7 +231,8 @@ def _on_integers(name: str, handler: Handler, special: Handler | None) -> Handle
         if name == "Cast" or plain:
             return result
         several = isinstance(result, (list, tuple))
-        kept = [_kept(reader, call, value, integers) if isinstance(value, Tensor) else value
+        kept = [value.mapped(lambda tensor: replace(tensor, integers=integers)) if isinstance(value, Joined)
+                else _kept(reader, call, value, integers) if isinstance(value, Tensor) else value
                 for value in (result if isinstance(result, (list, tuple)) else [result])]
         return kept if several else kept[0]
     return run

@@ -9,22 +9,20 @@ import numpy as np
 import numpy.typing as npt
 import onnx
 from onnx import numpy_helper
-from onnx.reference import ReferenceEvaluator
 
 from golden.errors import SynapressError
 from mapper.errors import ModelError
 from mapper.frontend import graph as g
+from mapper.frontend.folding import Folder
 from mapper.frontend.graph import FloatGraph
 from mapper.frontend.model import Model
-from mapper.frontend.tensor import Port, Quantisation, Tensor, default_labels, map_shape
+from mapper.frontend.tensor import Joined, Port, Quantisation, Tensor, default_labels, map_shape
 
 Array = npt.NDArray[Any]
-Value = Tensor | Array | None
+Value = Tensor | Joined | Array | None
 Handler = Callable[["Reader", "Call"], Sequence[Value] | Value]
 FLOATS = (onnx.TensorProto.FLOAT, onnx.TensorProto.DOUBLE, onnx.TensorProto.FLOAT16, onnx.TensorProto.BFLOAT16)
 BYTES = (onnx.TensorProto.UINT8, onnx.TensorProto.INT8)
-_CONSTANT_ELEMENTS = 1 << 26
-"""Folding a constant beyond this is refused: a file of a few bytes must not fill the memory."""
 
 
 @dataclass(kw_only=True)
@@ -52,7 +50,7 @@ class Call:
     def constant(self, index: int, default: Any = None) -> Any:
         """An input that must be known when compiling; `default` if it is absent."""
         value = self.inputs[index] if index < len(self.inputs) else None
-        if isinstance(value, Tensor):
+        if isinstance(value, (Tensor, Joined)):
             self.refuse("constant operand", f"input {index} known when compiling", "one that depends on the data",
                         "Make it an initializer, or bind it with `constants`.")
         return default if value is None else value
@@ -138,10 +136,10 @@ class Reader:
 
 def handlers() -> dict[str, Handler]:
     """Every operator that the front end takes."""
-    from mapper.frontend import onnx_convolutions, onnx_elements, onnx_layout, onnx_quantised
+    from mapper.frontend import onnx_convolutions, onnx_elements, onnx_joined, onnx_layout, onnx_quantised
 
-    real = {**onnx_convolutions.HANDLERS, **onnx_elements.HANDLERS, **onnx_layout.HANDLERS}
-    return {**onnx_quantised.on_integers(real), **onnx_quantised.HANDLERS}
+    real = {**onnx_convolutions.HANDLERS, **onnx_elements.HANDLERS, **onnx_layout.HANDLERS, **onnx_joined.HANDLERS}
+    return onnx_joined.on_joined({**onnx_quantised.on_integers(real), **onnx_quantised.HANDLERS})
 
 
 def load_proto(path: str | Path) -> onnx.ModelProto:
@@ -192,15 +190,26 @@ def read_onnx(
         where = title if isinstance(source, onnx.ModelProto) else str(source)
         raise ModelError(where, "ONNX checker", "a valid model", str(error).strip()[:400],
                          "Export the model again; the checker of the onnx package tells more.") from error
+    _text_names(proto)
     _static_inputs(proto, known)
     return _read(proto, title, known, batch)
+
+
+def _text_names(proto: onnx.ModelProto) -> None:
+    """Names are text: protobuf gives bytes for those that are no UTF-8, and the checker lets them pass."""
+    graph = proto.graph
+    names = [item.name for item in (*graph.input, *graph.output, *graph.initializer, *graph.node)]
+    for name in (*names, *(name for node in graph.node for name in (*node.input, *node.output))):
+        if isinstance(name, bytes):
+            raise ModelError(repr(name), "name", "UTF-8 text", "other bytes", "The file is damaged: export it again.")
 
 
 def _static_inputs(proto: onnx.ModelProto, known: Mapping[str, Array]) -> None:
     """Give every input static dimensions: a dynamic first one is 1 frame."""
     initial = {tensor.name for tensor in proto.graph.initializer} | set(known)
+    read = _read_names(proto)
     for value in proto.graph.input:
-        if value.name in initial or not value.type.HasField("tensor_type"):
+        if value.name in initial or value.name not in read or not value.type.HasField("tensor_type"):
             continue
         tensor = value.type.tensor_type
         if not tensor.HasField("shape"):
@@ -214,6 +223,11 @@ def _static_inputs(proto: onnx.ModelProto, known: Mapping[str, Array]) -> None:
                 dim.dim_value = 1
 
 
+def _read_names(proto: onnx.ModelProto) -> set[str]:
+    """What nodes and outputs read."""
+    return {name for node in proto.graph.node for name in node.input} | {value.name for value in proto.graph.output}
+
+
 def _read(proto: onnx.ModelProto, title: str, known: Mapping[str, Array], batch: bool) -> Model:
     from mapper.frontend.onnx_quantised import input_quantisation
 
@@ -224,8 +238,12 @@ def _read(proto: onnx.ModelProto, title: str, known: Mapping[str, Array], batch:
         raise ModelError(title, "sparse weights", "dense initializers", "sparse ones", "Export without sparsity.")
     reader.values.update(known)
     reader.values[""] = None
+    read, ignored = _read_names(proto), []
     for value in proto.graph.input:
         if value.name in reader.values:
+            continue
+        if value.name not in read:
+            ignored.append(value.name)
             continue
         if not value.type.HasField("tensor_type"):
             raise ModelError(value.name, "type", "a tensor", value.type.WhichOneof("value"),
@@ -249,12 +267,14 @@ def _read(proto: onnx.ModelProto, title: str, known: Mapping[str, Array], batch:
         reader.values[value.name] = Tensor(node=node, dims=dims, labels=labels, integers=integers)
     imports = {item.domain: item.version for item in proto.opset_import}
     table = handlers()
+    folder = Folder(imports, sum(value.nbytes for value in reader.values.values() if isinstance(value, np.ndarray)))
     for index, item in enumerate(proto.graph.node):
-        _node(reader, table, item, item.name or f"{item.op_type}_{index}", imports)
+        _node(reader, table, item, item.name or f"{item.op_type}_{index}", imports, folder)
     _round_inputs(reader)
     outputs = _outputs(reader, proto)
-    inputs = [port for port in reader.ports.values() if port.node in reader.graph.nodes]  # nobody need feed the others
-    return Model(graph=reader.graph, inputs=inputs, outputs=outputs, source=title)
+    inputs = [port for port in reader.ports.values() if port.node in reader.graph.nodes]
+    ignored += [port.name for port in reader.ports.values() if port.node not in reader.graph.nodes]
+    return Model(graph=reader.graph, inputs=inputs, outputs=outputs, source=title, ignored=tuple(ignored))
 
 
 def _array(tensor: onnx.TensorProto) -> Array:
@@ -266,14 +286,15 @@ def _array(tensor: onnx.TensorProto) -> Array:
 
 
 def _node(reader: Reader, table: Mapping[str, Handler], item: onnx.NodeProto, name: str,
-          imports: Mapping[str, int]) -> None:
+          imports: Mapping[str, int], folder: Folder) -> None:
     missing = [source for source in item.input if source not in reader.values]
     if missing:
         raise ModelError(name, "input", "values made before it", f"unknown {', '.join(missing)}", "Export again.")
     inputs = [reader.values[source] for source in item.input]
     try:
-        if not any(isinstance(value, Tensor) for value in inputs) and item.op_type not in ("Shape", "DequantizeLinear"):
-            _keep(reader, item, _fold(item, name, inputs, imports))
+        known = [value for value in inputs if not isinstance(value, (Tensor, Joined))]
+        if len(known) == len(inputs) and item.op_type not in ("Shape", "DequantizeLinear"):
+            _keep(reader, item, folder.fold(item, name, known))
             return
         if item.op_type not in table or item.domain not in ("", "ai.onnx", "com.microsoft"):
             raise ModelError(name, "operator", f"one of {', '.join(sorted(table))}",
@@ -298,22 +319,6 @@ def _keep(reader: Reader, item: onnx.NodeProto, results: Sequence[Value]) -> Non
         reader.values.pop(output, None)
 
 
-def _fold(item: onnx.NodeProto, name: str, inputs: Sequence[Value], imports: Mapping[str, int]) -> list[Value]:
-    """A node of constants, evaluated by onnx's reference evaluator."""
-    names = [source for source in item.input if source]
-    graph = onnx.helper.make_graph(
-        [item], "fold", [onnx.helper.make_empty_tensor_value_info(source) for source in dict.fromkeys(names)],
-        [onnx.helper.make_empty_tensor_value_info(output) for output in item.output if output])
-    model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid(*pair) for pair in imports.items()])
-    feeds = {source: value for source, value in zip(item.input, inputs, strict=True) if source}
-    if item.op_type in ("ConstantOfShape", "Expand", "Tile", "Range"):
-        sizes = [value for value in inputs if isinstance(value, np.ndarray) and value.dtype == np.int64]
-        if any(np.prod(np.abs(size.astype(float))) > _CONSTANT_ELEMENTS for size in sizes):
-            raise ModelError(name, "constant", f"at most {_CONSTANT_ELEMENTS} elements", "more", "Check the file.")
-    results = iter(ReferenceEvaluator(model).run(None, feeds))
-    return [np.asarray(next(results)) if output else None for output in item.output]
-
-
 def _round_inputs(reader: Reader) -> None:
     """Inputs of integers are exactly those: whatever reads one reads it through its quantisation."""
     nodes, reader.graph.nodes = list(reader.graph), {}
@@ -329,9 +334,14 @@ def _round_inputs(reader: Reader) -> None:
 
 
 def _outputs(reader: Reader, proto: onnx.ModelProto) -> list[Port]:
+    from mapper.frontend.onnx_joined import whole
+
     ports = []
     for output in proto.graph.output:
         value = reader.values.get(output.name)
+        if isinstance(value, Joined):
+            value = whole(reader, Call(name=output.name, op="output", inputs=[value], attributes={}, version=1,
+                                       outputs=[]), value)
         if not isinstance(value, Tensor):
             raise ModelError(output.name, "output", "a feature map", "a constant, or nothing that was computed",
                              "Remove this output.")

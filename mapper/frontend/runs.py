@@ -12,6 +12,10 @@ from mapper.frontend.graph import Floats, Pair
 
 _TOLERANCE = 1e-9
 STEPS = (1, 2, 4, 8)
+MOST_EDGES = 12
+"""Event IDs that a layer may take here: the hardware has 15, and a reader may have other sources."""
+_TAPS = 16
+"""Of a descriptor's kernel, in one row."""
 
 
 @dataclass(frozen=True)
@@ -34,8 +38,8 @@ def modes(x_matrix: Floats, y_matrix: Floats) -> Iterator[Pair]:
             yield 1, step
 
 
-def axis_runs(matrix: Floats, stride: int, upsample: int) -> list[Run]:
-    """The longest runs of a matrix (destination, source), greedily from position 0."""
+def axis_runs(matrix: Floats, stride: int, upsample: int, taps_at_most: int | None = None) -> list[Run]:
+    """The longest runs of a matrix (destination, source), greedily from position 0; their kernels may be bounded."""
     runs, first = [], 0
     source = np.arange(matrix.shape[1]) * upsample
     while first < len(matrix):
@@ -44,6 +48,9 @@ def axis_runs(matrix: Floats, stride: int, upsample: int) -> list[Run]:
         while last < len(matrix):
             row = dict(zip((source - stride * last).tolist(), matrix[last].tolist(), strict=True))
             if any(abs(taps[at] - value) > _TOLERANCE for at, value in row.items() if at in taps):
+                break
+            used = [at for at, value in (taps | row).items() if value]
+            if taps_at_most and last > first and used and max(used) - min(used) >= taps_at_most:
                 break
             taps |= row
             last += 1
@@ -76,6 +83,58 @@ def extended_run(matrix: Floats, stride: int, upsample: int) -> Run | None:
     if np.abs(folded - matrix).max() > _TOLERANCE:
         return None
     return Run(0, len(matrix), inner.kernel, padding, stride, upsample)
+
+
+@dataclass(frozen=True)
+class Passes:
+    """A resampling in two: along one axis, between whose results zeros may lie, then along the other.
+
+    The map between them is that of the first axis' results and `upsample` times the second axis' sources.
+    """
+
+    upsample: int
+    first: list[Run]
+    second: list[Run]
+    gathered: bool
+    """Whether the results of the first are brought together, so that the second need not read each."""
+
+    @property
+    def edges(self) -> int:
+        """Most event IDs of one population; bringing parts together takes as many steps as need be."""
+        between = 1 if self.gathered else len(self.first)
+        return max(max(map(pieces, self.first)), between * max(map(pieces, self.second), default=0))
+
+
+def pieces(run: Run) -> int:
+    """Descriptors that a kernel of one row takes."""
+    return -(-len(run.kernel) // _TAPS)
+
+
+def passes(first: Floats, second: Floats) -> Passes:
+    """The cheapest way to resample one axis by matrix `first`, then the other by `second`; fewest edges come first.
+
+    There is no second pass where nothing is left to do.
+    """
+    best: tuple[int, float, Passes] | None = None
+    same = len(second) == second.shape[1] and bool((second == np.eye(len(second))).all())
+    for upsample in (1, *(step for step in (2, 4, 8, 16, 32) if step <= max(len(first), len(second)))):
+        rows = upsample * (second.shape[1] - 1) + 1
+        ways = [[axis_runs(matrix, 1, upsample, most) for most in (_TAPS, 3 * _TAPS, 6 * _TAPS)]
+                for matrix in (first, second)]
+        if same and rows == len(second):
+            ways[1] = [[]]
+        for gathered in (False, True):
+            for x in ways[0]:
+                for y in ways[1]:
+                    plan = Passes(upsample, x, y, gathered)
+                    reads = sum(map(pieces, x)) + len(x) * gathered + (1 if gathered else len(x)) * sum(map(pieces, y))
+                    reads += sum(len(way) for way in (x, y) if len(way) > MOST_EDGES)
+                    cost = reads + len(x) + len(y) + 4 * rows / len(second)
+                    key = (max(plan.edges - MOST_EDGES, 0), cost)
+                    if best is None or key < best[:2]:
+                        best = (*key, plan)
+    assert best is not None
+    return best[2]
 
 
 def tap_matrix(size: int, result: int, kernel: int, stride: int, padding: int) -> Floats:

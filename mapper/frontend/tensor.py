@@ -5,8 +5,8 @@ says for each dimension which axes it holds, slowest first: N (frames), D, W, H,
 (N, C, H, W) is (N)(D)(H)(W); flattened it is (N)(D H W).
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -47,6 +47,59 @@ class Tensor:
     def find(self, axis: str) -> int | None:
         """The dimension that holds an axis."""
         return next((i for i, label in enumerate(self.labels) if axis in label), None)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Segment:
+    """Some elements of a flattened map, each times a factor plus an offset."""
+
+    tensor: Tensor
+    """(frames, elements)."""
+    chosen: npt.NDArray[np.intp]
+    scale: npt.NDArray[np.float64]
+    offset: npt.NDArray[np.float64]
+
+    def __len__(self) -> int:
+        return len(self.chosen)
+
+    @property
+    def plain(self) -> bool:
+        """Whether the elements are taken as they are."""
+        return bool((self.scale == 1).all() and not self.offset.any())
+
+    def cut(self, at: npt.NDArray[np.intp]) -> "Segment":
+        """The same of fewer elements."""
+        return Segment(tensor=self.tensor, chosen=self.chosen[at], scale=self.scale[at], offset=self.offset[at])
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Joined:
+    """Flattened maps behind each other, or parts of one: an array (frames, elements) that is no map.
+
+    What reads it by a matrix reads each map with its columns of the matrix.
+    """
+
+    segments: tuple[Segment, ...]
+
+    @property
+    def dims(self) -> tuple[int, int]:
+        return self.segments[0].tensor.dims[0], sum(map(len, self.segments))
+
+    @staticmethod
+    def of(tensor: Tensor) -> "Joined":
+        """A flattened map, whole."""
+        size = tensor.dims[1]
+        return Joined(segments=(Segment(
+            tensor=tensor, chosen=np.arange(size), scale=np.ones(size), offset=np.zeros(size)),))
+
+    def slices(self) -> list[tuple[Segment, slice]]:
+        """Segments, and where they lie."""
+        ends = np.cumsum([0, *map(len, self.segments)])
+        return [(segment, slice(int(ends[i]), int(ends[i + 1]))) for i, segment in enumerate(self.segments)]
+
+    def mapped(self, change: Callable[[Tensor], Tensor]) -> "Joined":
+        """The same with other maps of the same size."""
+        return Joined(segments=tuple(replace(segment, tensor=change(segment.tensor)) for segment in self.segments))
 
 
 def default_labels(where: str, dims: Sequence[int], batch: bool = True) -> Labels:

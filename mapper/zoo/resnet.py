@@ -1,7 +1,8 @@
 """ResNet50 and ResNet101, version 1: the stride is in the first 1 × 1 of a stage and in its downsampling branch."""
 
 from golden.words import Saturation
-from mapper.network import Branch, Network
+from mapper.layer import Branch
+from mapper.network import Network
 from mapper.zoo.weights import Weights
 
 

@@ -14,7 +14,9 @@ from golden.config import CoreConfig
 from golden.errors import NetworkError
 from golden.neuron import evaluate
 from golden.words import Saturation
-from mapper.network import HELP, Network, mean_scale
+from mapper.layer import HELP, Branch
+from mapper.network import Network
+from mapper.tables import mean_scale
 
 
 def ones(*shape):
@@ -115,8 +117,8 @@ def test_refusals_name_layer_and_rule(network, rule):
 
 
 def test_every_rule_has_help():
-    source = inspect.getsource(sys.modules[Network.__module__])
-    named = set(re.findall(r'(?:_refuse|integers|pair)\((?:self|\w+|layer\.name), "([a-z ]+)"', source))
+    source = "".join(inspect.getsource(sys.modules[kind.__module__]) for kind in (Network, Branch))
+    named = set(re.findall(r'(?:refuse|integers|pair)\((?:self|\w+|layer\.name), "([a-z ]+)"', source))
     assert named <= set(HELP) and len(named) > 20 and set(REFUSED) <= set(HELP)
 
 

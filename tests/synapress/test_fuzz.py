@@ -92,6 +92,7 @@ def make_bad(models: Path, bad: Path) -> None:
         whole = (models / source).read_bytes()
         (bad / name).write_bytes(whole[:len(whole) // 2])
     shutil.copy(models / "plain.onnx", bad / "onnx.nir")
+    (bad / "name.onnx").write_bytes((models / "plain.onnx").read_bytes().replace(b"averagepool", b"average\xfcool"))
     with_weight(models, bad / "nan.onnx", np.nan)
     with_weight(models, bad / "inf.onnx", np.inf)
     onnx.save(onnx.load(models / "plain.onnx"), bad / "parts.onnx", save_as_external_data=True, location="gone.bin",
@@ -118,6 +119,7 @@ MISTAKES = [
         ("none.onnx", "none.onnx', rule 'file': needs a readable file; given: No such file"),
         ("empty.onnx", "empty.onnx', rule 'ONNX checker'"), ("text.onnx", "text.onnx', rule 'file'"),
         ("cut.onnx", "cut.onnx', rule 'file'.* export or copy it again"), ("dir.onnx", "dir.onnx'.*Is a directory"),
+        ("name.onnx", "rule 'name': needs UTF-8 text"),
         ("nan.onnx", "node 'conv0', rule 'finite weights'.*1 of 144 are NaN"),
         ("inf.onnx", "node 'conv0', rule 'finite weights'.*1 of 144 are infinite"),
         ("parts.onnx", "rule 'external data'.*gone.bin.*Copy the external data"),

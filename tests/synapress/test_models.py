@@ -202,6 +202,29 @@ def test_command_line(tmp_path: Path, seed: int) -> None:
     assert done.exit_code == 1 and "about the frames of --inputs" in str(done.exception)
 
 
+def test_frames_for_inputs_without_effect_are_ignored(tmp_path: Path, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    b = Builder(rng, (2, 5, 5))
+    model = b.model(b.conv("x", 2, 3))
+    model.graph.input.append(onnx.helper.make_tensor_value_info("idle", onnx.TensorProto.FLOAT, ["n", 4]))
+    model.graph.node.append(onnx.helper.make_node("Relu", ["idle"], ["lost"]))
+    onnx.save(model, tmp_path / "model.onnx")
+    read = synapress.load(tmp_path / "model.onnx")
+    x, idle = rng.normal(0, 1, (6, 2, 5, 5)), np.zeros((6, 4))
+    made = synapress.compile(read, calibration={"x": x, "idle": idle})
+    assert [port.name for port in made.inputs] == ["x"] and made.ignored == ("idle",)
+    save_compiled(made, tmp_path / "out")
+    for item in (made, open_compiled(tmp_path / "out")):
+        results = [synapress.simulate(item, given) for given in (x, {"x": x}, {"x": x, "idle": idle})]
+        for result in results[1:]:
+            for name, array in results[0].outputs.items():
+                np.testing.assert_array_equal(result.outputs[name], array)
+        with pytest.raises(NetworkError, match="inputs x; given: x, other"):
+            synapress.simulate(item, {"x": x, "other": idle})
+        with pytest.raises(NetworkError, match="inputs x; given: none"):
+            synapress.simulate(item, {"idle": idle})
+
+
 def test_mistakes_are_named(tmp_path: Path, seed: int) -> None:
     made, x, _ = compiled("plain", seed, tmp_path)
     with pytest.raises(NetworkError, match="inputs x; given: y"):

@@ -10,6 +10,7 @@ import onnx
 import pytest
 from typer.testing import CliRunner
 
+import synapress
 from synapress.cli import app
 from synapress.model_files import open_compiled
 from tests.onnx_models import TOPOLOGIES
@@ -57,3 +58,48 @@ def test_layers_without_neurons_tell_of_no_spikes(tmp_path: Path, seed: int) -> 
     run("compile", tmp_path / "m.onnx", "--calibration", tmp_path / "x.npy", "-o", tmp_path / "out")
     text = run("report", tmp_path / "out", "-o", tmp_path / "page.html") + run("report", tmp_path / "out", "--json")
     assert "spikes" not in text + (tmp_path / "page.html").read_text()
+
+
+def test_a_model_with_neurons_is_right_by_the_spikes_of_a_sequence(spiking: Path, seed: int) -> None:
+    labels = np.random.default_rng([seed, 922]).integers(0, 4, 3)
+    np.save(spiking / "labels.npy", labels)
+    arguments = ("report", spiking / "out", "-i", spiking / "x.npy", "--model", spiking / "snn.nir", "--neurons",
+                 "snntorch", "--labels", spiking / "labels.npy")
+    found = json.loads(run(*arguments, "--json"))["accuracy"]
+    frames, made = np.load(spiking / "x.npy"), open_compiled(spiking / "out")
+    (got,) = synapress.simulate(made, frames).outputs.values()
+    expected = np.array([np.array(graph(np.random.default_rng([seed, 920]), "snntorch", 4)[1](sequence)["n3"])
+                         for sequence in frames])
+    classes, wanted = (array.reshape(3, 6, 4).sum(axis=1).argmax(axis=1) for array in (got, expected))
+    assert found["accuracy"] == np.mean(classes == labels)
+    assert found["accuracy, float"] == np.mean(wanted == labels)
+    assert found["same class as float"] == np.mean(classes == wanted)
+    assert "Work per timestep (mean of 18)" in run(*arguments)
+    np.save(spiking / "one.npy", frames[0])
+    np.save(spiking / "labels.npy", labels[:1])
+    one = json.loads(run(*arguments, "-i", spiking / "one.npy", "--json"))["accuracy"]
+    assert one["accuracy"] == float(classes[0] == labels[0])
+
+
+def test_the_page_is_one_file_and_always_the_same(spiking: Path) -> None:
+    pages = []
+    for number in (1, 2):
+        run("report", spiking / "out", "-i", spiking / "x.npy", "-o", spiking / f"{number}.html")
+        pages.append((spiking / f"{number}.html").read_text())
+    assert pages[0] == pages[1]
+    links = re.findall(r"""(?:href|src|action)\s*=\s*["']?([^"'\s>]*)|url\(([^)]*)\)|@import(.*)""", pages[0])
+    assert links and all("".join(link).startswith("#") for link in links)
+    assert not re.search(r"<(script|link|iframe|object|embed|img)\b", pages[0])
+    namespaces = set(re.findall(r'xmlns(?::\w+)?="([^"]*)"', pages[0]))
+    assert set(re.findall(r"https?://[^\s\"<]*", pages[0])) <= namespaces | {"http://www.w3.org/1999/xlink"}
+    assert "prefers-color-scheme: dark" in pages[0]
+    assert pages[0].count("<table>") == pages[0].count('<div class="scroll"><table>') > 5
+    for title in ("Network", "Accuracy against float", "Memory", "Mapping", "Work and sparsity"):
+        assert f">{title}" in pages[0]
+
+
+def test_where_accuracy_is_lost_is_said(spiking: Path) -> None:
+    made = open_compiled(spiking / "out")
+    run("report", spiking / "out", "-o", spiking / "page.html")
+    worst = min(made.layers, key=lambda layer: layer.own_sqnr)
+    assert f"Most noise of its own adds {worst.layer}: {worst.own_sqnr:.1f} dB." in (spiking / "page.html").read_text()

@@ -1,0 +1,163 @@
+"""Which scale each feature map gets: the file's, that of what it copies, counts as they are, or one by its range."""
+
+import numpy as np
+
+from golden.config import CoreConfig
+from golden.words import Saturation
+from mapper.activations import NONNEGATIVE
+from mapper.frontend.graph import Floats
+from mapper.frontend.layers import FloatBranch, FloatLayer, FloatLayers, gathers, sum_branches
+from mapper.frontend.reference import spike
+from mapper.quantised import Options
+from mapper.scales import MAX_WEIGHT, Scale, activation_range, saturation_of, scale_for, whole_scale
+from mapper.spiking import shifted
+
+_OUTPUT_ROOM = 1.25
+"""Range of an output beyond the calibration's."""
+
+
+class MapScales:
+    """The scales of feature maps, which are asked for in topological order."""
+
+    def __init__(self, layers: FloatLayers, floats: dict[str, Floats], config: CoreConfig, options: Options,
+                 timesteps: int):
+        """
+        Args:
+            floats: by layer, its values (N, D, W, H) on the calibration.
+        """
+        self.layers, self.floats, self.config, self.options = layers, floats, config, options
+        self.timesteps = timesteps
+        self.scales: dict[str, Scale] = {}
+        """By map, as far as they are settled; whoever quantises the map puts it in."""
+        self.grouped: dict[str, Scale] = {}
+        """By group of layers, once one of them has its scale."""
+        self.limit = (1 << (config.state_bits - 1)) - 1
+        self.consumers: dict[str, list[tuple[FloatLayer, FloatBranch]]] = {name: [] for name in layers.layers}
+        for layer in layers.layers.values():
+            for branch in layer.branches:
+                self.consumers[branch.source].append((layer, branch))
+        self.output_layers = list(dict.fromkeys(
+            part.layer for value in layers.outputs.values() for part in value.parts))
+
+    def of_input(self, layer: FloatLayer) -> Scale:
+        """The scale of an input."""
+        values = self.floats[layer.name]
+        return self._given(layer) or self._spikes(values) or self._chosen(
+            layer, values, bool(values.min(initial=0) >= 0))
+
+    def of(self, layer: FloatLayer, counts: Scale | None) -> tuple[Scale, bool]:
+        """The scale of a computed layer, and whether it must stay as it is; `counts`: that of counts (`counts`)."""
+        given = self._given(layer) or self._copied(layer) or counts or self.grouped.get(layer.group)
+        return given or self._chosen(layer, self.floats[layer.name], self._nonnegative(layer)), given is not None
+
+    def settle(self, layer: FloatLayer, scale: Scale) -> None:
+        """Let the other layers of a group have the scale that one of them got."""
+        if layer.group and layer.quantise is None:
+            self.grouped[layer.group] = scale
+
+    def counts(self, layer: FloatLayer, unit: Floats, products: list[Floats], worst: Floats) -> Scale | None:
+        """The scale of a layer that only counts, such as a sum pool of spikes, whose sums stay what they are."""
+        plain = layer.activation is None and layer.quantise is None and not layer.bias.any()
+        if not (self.layers.spiking and plain and (unit == unit[0]).all()):
+            return None
+        lowest = 0.0 if self._nonnegative(layer) else -float(worst.max())
+        return whole_scale(products, float(unit[0]), lowest, float(worst.max()), self.config.value_bits)
+
+    def _limits(self, name: str) -> tuple[bool, int]:
+        """Whether a map must fit 8 bits (for maxima and products), and its steps above 0."""
+        kinds: set[str] = set()
+        seen, todo = {name}, [name]
+        while todo:  # what only copies a map keeps its scale, so what reads the copies needs it as well
+            readers = [layer for layer, _ in self.consumers[todo.pop()]]
+            kinds |= {layer.kind for layer in readers}
+            copies = {layer.name for layer in readers if layer.quantise is None and self._gathers(layer)} - seen
+            seen |= copies
+            todo += copies
+        eight = "max" in kinds or ("product" in kinds and self.config.state_bits <= 16)
+        return eight, (1 << (self.config.value_bits - 1)) - 1
+
+    def _gathers(self, layer: FloatLayer) -> bool:
+        return gathers(layer, {branch.source: self.layers.layers[branch.source].shape for branch in layer.branches})
+
+    def _levels(self, layer: FloatLayer, top: int, x: Floats) -> int:
+        """Steps above 0 that make the least noise in the layers that read this one's values `x`, for narrow states."""
+        if self.options.levels is not None:
+            return min(top, self.options.levels)
+        readers = [(reader, branch) for reader, branch in self.consumers[layer.name] if reader.kind == "sum"]
+        if self.config.state_bits > 16 or not readers:
+            return top
+        reach, power = max(float(np.abs(x).max()), 1e-30), float(np.mean(x**2))
+        read = [(branch, *self._held(reader)) for reader, branch in readers]
+
+        def noise(levels: int) -> float:
+            step, total = reach / levels, 0.0
+            for branch, sums, held in read:
+                most = held * self.options.headroom
+                quantum = max(float(np.abs(branch.weights).max()) / MAX_WEIGHT, most / (self.limit * step))
+                terms = branch.weights[0].size
+                rounding = quantum**2 * power * terms if np.unique(np.abs(branch.weights)).size > 2 else 0.0
+                total += (rounding + float(np.mean(branch.weights**2)) * terms * step**2) / max(
+                    float(np.var(sums)), 1e-30)
+            return total
+
+        return min((levels for levels in (255, 191, 127, 95, 63, 47, 31) if levels <= top), key=noise, default=top)
+
+    def _held(self, layer: FloatLayer) -> tuple[Floats, float]:
+        """What a layer sums on the calibration, and the largest magnitude that its state holds."""
+        if layer.neuron is None:
+            return (values := self.floats[layer.name]), float(np.abs(values).max())
+        sums = sum_branches(layer, {branch.source: self.floats[branch.source] for branch in layer.branches})
+        potentials = spike(layer.neuron, sums + layer.bias[:, None, None], self.timesteps)[1]
+        return sums, float(np.abs(potentials - shifted(layer.neuron)[0][:, None, None]).max())
+
+    def _chosen(self, layer: FloatLayer, values: Floats, nonnegative: bool) -> Scale:
+        """The scale of a map that the file does not quantise."""
+        parts = [part for part in self.layers.layers.values() if part.group and part.group == layer.group] or [layer]
+        if len(parts) > 1:  # a part alone sees few values, and copies of parts with different scales are not exact
+            values = np.concatenate([self.floats[part.name].reshape(-1) for part in parts])
+            nonnegative = all(self._nonnegative(part) for part in parts)
+        limits = [self._limits(part.name) for part in parts]
+        eight, top = any(limit[0] for limit in limits), min(limit[1] for limit in limits)
+        levels = self._levels(layer, top, values)
+        bits = self.config.value_bits
+        if layer.name in self.output_layers:  # few values, which nothing averages: leave room instead of clipping
+            low, high = (end * _OUTPUT_ROOM for end in activation_range(values, "max", 100.0, levels))
+        else:
+            low, high = activation_range(values, self.options.method, self.options.percentile, levels)
+        if nonnegative:
+            return scale_for(0.0, high, levels, Saturation.RELU, bits)
+        mode = Saturation.SIGNED if eight else Saturation.FULL
+        if eight:
+            levels = min(levels, (1 << (bits - 2)) - 1)
+        return scale_for(low, high, levels, mode, bits)
+
+    def _given(self, layer: FloatLayer) -> Scale | None:
+        """The file's own scale; integers count from the zero point."""
+        node = layer.quantise
+        if node is None:
+            return None
+        low, high = node.low - node.zero_point, node.high - node.zero_point
+        mode = saturation_of(low, high, self.config.value_bits)
+        return Scale(step=node.scale, low=low, high=high, saturation=Saturation.FULL if mode is None else mode)
+
+    def _copied(self, layer: FloatLayer) -> Scale | None:
+        """The scale of a layer that only gathers values of one scale, or values between them: it keeps that."""
+        scales = [self.scales[branch.source] for branch in layer.branches]
+        if not (layer.interpolated or self._gathers(layer)) or len({scale.step for scale in scales}) > 1:
+            return None
+        low, high = min(scale.low for scale in scales), max(scale.high for scale in scales)
+        mode = saturation_of(low, high, self.config.value_bits)
+        return Scale(step=scales[0].step, low=low, high=high, saturation=Saturation.FULL if mode is None else mode)
+
+    def _spikes(self, values: Floats) -> Scale | None:
+        """The scale of an input of spikes or their counts: to neurons, whole numbers stay what they are."""
+        low, high = float(values.min(initial=0)), float(values.max(initial=0))
+        return whole_scale([values], 1.0, low, high, self.config.value_bits) if self.layers.spiking else None
+
+    def _nonnegative(self, layer: FloatLayer) -> bool:
+        """Whether a layer can give no negative value."""
+        if layer.activation is not None:
+            function, parameters = layer.activation.function, layer.activation.parameters
+            return function in NONNEGATIVE or (function == "clip" and parameters[0] >= 0)
+        return bool((layer.bias >= 0).all()) and all(
+            self.scales[branch.source].low >= 0 and bool((branch.weights >= 0).all()) for branch in layer.branches)
