@@ -30,10 +30,11 @@ check: $(READY) ## style (ruff) and types (mypy)
 	@echo "mypy: types"
 	@$(BIN)/mypy
 
-bench: $(READY) ## utilisation of the core, speed and cycles of the whole-network model, time to map known networks
+bench: $(READY) ## utilisation of the core, speed and cycles of the whole-network model, time to map known networks and models
 	@$(BIN)/python -m benchmarks.core --json build/benchmarks/core.json
 	@$(BIN)/python -m benchmarks.network --json build/benchmarks/network.json
 	@$(BIN)/python -m benchmarks.mapping --json build/benchmarks/mapping.json --figure build/benchmarks/mapping.png
+	@$(BIN)/python -m benchmarks.models --json build/benchmarks/models.json
 
 mutations: $(READY) ## break the RTL on purpose, and see the tests go red
 	@$(BIN)/python -m tests.mutations

@@ -237,12 +237,11 @@ def _check_names(found: Manifest, content: _Content, program: Program) -> None:
             spread = prod(sizes.get(axis, 0) for axis in axes), prod(port.shape)
             dims = port.dims if port.view is None else port.view
             if len(set(axes)) < len(axes) or spread[0] != spread[1] or len(port.labels) != len(dims) or min(
-                    *dims, *port.shape) < 1:
-                found.refuse(f"{side}[{number}]", "labels of dimensions that hold the axes of its shape",
-                             (port.labels, dims, port.shape))
+                    *dims, *port.shape, *port.blocks) < 1:
+                found.refuse(f"{side}[{number}]", "labels of dimensions that hold the axes of its shape, and blocks",
+                             (port.labels, dims, port.shape, port.blocks))
     for number, port in enumerate(content.inputs):
-        if port.node in shapes and (min(port.blocks) < 1 or shape_in_blocks(port.shape, port.blocks) != shapes[
-                port.node]):
+        if port.node in shapes and shape_in_blocks(port.shape, port.blocks) != shapes[port.node]:
             found.refuse(f"inputs[{number}].blocks", f"the program's {shapes[port.node]} of {port.shape}",
                          port.blocks)
     if sorted(port.node for port in content.inputs) != sorted(program.inputs):

@@ -248,6 +248,23 @@ def efficientnet(size: int = 224, width: float = 1.0, seed: int = 1, stages: int
     return b.model(b.dense(b.flatten(b.node("GlobalAveragePool", x)), 1000 if width == 1 else 10))
 
 
+def densenet(
+    size: int = 224, width: float = 1.0, seed: int = 1, blocks: Sequence[int] = (6, 12, 24, 16)
+) -> onnx.ModelProto:
+    """DenseNet-121: each layer reads the concat of all before it in its block."""
+    b = Net(seed, (3, size, size), width)
+    x = b.pool(b.conv("x", b.depth(64), 7, 2), 3, 2, 1)
+    for number, count in enumerate(blocks):
+        if number:
+            x = b.bare(b.act(b.batch_norm(x), "relu"), b.shape(x)[0] // 2, 1)
+            x = b.node("AveragePool", x, kernel_shape=[2, 2], strides=[2, 2])
+        for _ in range(count):
+            y = b.conv(b.act(b.batch_norm(x), "relu"), b.depth(128), 1)
+            x = b.node("Concat", x, b.bare(y, b.depth(32), 3), axis=1)
+    x = b.flatten(b.node("GlobalAveragePool", b.act(b.batch_norm(x), "relu")))
+    return b.model(b.dense(x, 1000 if width == 1 else 10))
+
+
 def vgg(size: int = 112, width: float = 1.0, seed: int = 1) -> onnx.ModelProto:
     """Convolutions with biases, no batch norm; a map of 7 × 7 flattened into dense layers."""
     b = Net(seed, (3, size, size), width)
@@ -359,6 +376,6 @@ def heartbeat(size: int = 3000, width: float = 1.0, seed: int = 1) -> onnx.Model
 
 NETWORKS: dict[str, Callable[..., onnx.ModelProto]] = {
     "resnet18": resnet18, "resnet50": resnet50, "mobilenet_v2": mobilenet_v2, "mobilenet_v3": mobilenet_v3,
-    "efficientnet": efficientnet, "vgg": vgg, "mlp": mlp, "pilotnet": pilotnet, "unet": unet, "yolo": yolo,
-    "keywords": keywords, "waveform": waveform, "heartbeat": heartbeat,
+    "efficientnet": efficientnet, "densenet": densenet, "vgg": vgg, "mlp": mlp, "pilotnet": pilotnet, "unet": unet,
+    "yolo": yolo, "keywords": keywords, "waveform": waveform, "heartbeat": heartbeat,
 }

@@ -31,8 +31,8 @@ MODELS = {
     "average on 32 bits": (WIDE, (1, 80, 64), lambda b: b.node("GlobalAveragePool", b.conv("x", 2))),
     "average of a concat": (NARROW, (2, 20, 20), lambda b: b.node(
         "GlobalAveragePool", b.node("Concat", b.conv("x", 4), b.conv("x", 6), axis=1))),
-    "average of 16 with stride 16": (NARROW, (2, 64, 64), lambda b: b.node(
-        "AveragePool", b.conv("x", 4, 1), kernel_shape=[16, 16], strides=[16, 16])),
+    "maximum of 16 with stride 16": (NARROW, (2, 128, 96), lambda b: b.node(
+        "MaxPool", b.conv("x", 4, 1), kernel_shape=[16, 16], strides=[16, 16])),
     "maximum of 80 × 72": (NARROW, (1, 80, 72), lambda b: b.node("GlobalMaxPool", b.conv("x", 2))),
     "gate of 70 × 64": (NARROW, (2, 70, 64), lambda b: b.squeeze(b.conv("x", 4), 4)),
     "dense of 72 × 64": (NARROW, (2, 72, 64), lambda b: _dense(b, b.conv("x", 4))),

@@ -21,6 +21,7 @@ CASES: dict[str, tuple[str, dict[str, Any], float]] = {
     "MobileNetV2": ("mobilenet_v2", {"size": 64, "width": 0.25}, 2),
     "MobileNetV3": ("mobilenet_v3", {"size": 128, "width": 0.25}, 5),
     "EfficientNet-B0": ("efficientnet", {"size": 64, "width": 0.25, "stages": 4}, 3),
+    "DenseNet": ("densenet", {"size": 32, "width": 0.125, "blocks": (13, 1)}, 8),
     "VGG": ("vgg", {"size": 64, "width": 0.25}, 18),
     "MLP": ("mlp", {"size": 64, "width": 0.25}, 10),
     "PilotNet": ("pilotnet", {"size": 72, "width": 0.5}, 5),
