@@ -5,6 +5,7 @@ W[c, i, j, k]: destination channel, source channel within its group, column tap,
 `Spiking` nodes they are timesteps.
 """
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
@@ -18,6 +19,11 @@ Shape = tuple[int, int, int]
 Pair = tuple[int, int]
 Padding = tuple[int, int, int, int]
 Floats = npt.NDArray[np.floating[Any]]
+
+MAP_ELEMENTS = 1 << 27
+"""The largest feature map, 64 channels of 1920 × 1080: a file of a few bytes must not fill the memory."""
+MAP_SIDE = 1 << 22
+"""The most channels, columns or rows."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -222,6 +228,9 @@ class FloatGraph:
         if min(shape) < 1:
             raise ModelError(node.name, "size", "a result of at least 1 × 1", f"shape (D, W, H) = {shape}",
                              "Enlarge the input, or use a smaller kernel.")
+        if math.prod(shape) > MAP_ELEMENTS or max(shape) > MAP_SIDE:
+            raise ModelError(node.name, "size", f"a result of at most {MAP_ELEMENTS} elements, none of D, W, H above "
+                             f"{MAP_SIDE}", f"shape (D, W, H) = {shape}", "Check the paddings and sizes in the file.")
         object.__setattr__(node, "shape", tuple(int(size) for size in shape))
         self.nodes[node.name] = node
         return node.name

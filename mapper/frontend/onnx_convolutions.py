@@ -175,6 +175,10 @@ def max_pool(reader: Reader, call: Call) -> Tensor:
 def average_pool(reader: Reader, call: Call) -> Tensor:
     tensor, kernel, stride, dilation, padding, size, _ = _windows(reader, call)
     include = bool(call.attributes.get("count_include_pad", 0))
+    before = reader.graph.shape(tensor.node)[1:]
+    if max(size[i] * before[i] for i in (0, 1)) > _RESIZED_ELEMENTS:
+        call.refuse("size", f"a matrix per axis of at most {_RESIZED_ELEMENTS} elements", f"{before} to {size}",
+                    "Pool smaller maps, or check the paddings.")
     matrices = [mean_matrix(reader.graph.shape(tensor.node)[1 + i], size[i], kernel[i], stride[i], padding[i],
                             padding[i + 2], dilation[i], include) for i in (0, 1)]
     return canonical_result(reader, tensor, g.Resample(

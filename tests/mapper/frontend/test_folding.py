@@ -9,6 +9,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from mapper.errors import ModelError
 from mapper.frontend import folding, reference
+from mapper.frontend.graph import FloatGraph, Input
 from mapper.frontend.onnx_reader import read_onnx
 
 BIG = 100_000
@@ -115,6 +116,25 @@ def test_all_constants_of_a_file_together_are_bounded(monkeypatch: pytest.Monkey
         numpy_helper.from_array(np.ones(1, np.float32), "v"), numpy_helper.from_array(numbers(5)), [1 << 20])
     with pytest.raises(ModelError, match=r"rule 'Constant: constant': needs computed constants of at most 65536 bytes"):
         read_onnx(model([node("Constant", [], sparse_value=sparse)]))
+
+
+@pytest.mark.parametrize(("op", "attributes", "rule"), [
+    ("AveragePool", {"kernel_shape": [2, 2], "pads": [1 << 29] * 4}, "(AveragePool: )?size"),
+    ("AveragePool", {"kernel_shape": [2, 2], "pads": [1 << 15, 0, 1 << 15, 0]}, "AveragePool: size"),
+])
+def test_maps_are_bounded_too(op: str, attributes: dict[str, Any], rule: str) -> None:
+    """Paddings of a file of a few bytes."""
+    ports = [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 1, 1 << 12, 2]),
+             helper.make_tensor_value_info("y", TensorProto.FLOAT, list("nchw"))]
+    graph = helper.make_graph([node(op, ["x"], "y", **attributes)], "wide", ports[:1], ports[1:])
+    with pytest.raises(ModelError, match=rf"node 'made', rule '{rule}'.*at most"):
+        read_onnx(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10))
+
+
+@pytest.mark.parametrize("shape", [(1, 1 << 23, 1), (1 << 10, 1 << 10, 1 << 10)])
+def test_no_map_is_larger_than_any_image(shape: tuple[int, int, int]) -> None:
+    with pytest.raises(ModelError, match=r"node 'x', rule 'size': needs a result of at most \d+ elements.*\d+; given"):
+        FloatGraph("wide").add(Input(name="x", shape=shape))
 
 
 def test_negative_and_unknown_sizes_are_refused() -> None:
