@@ -221,7 +221,7 @@ class CoreConfig:
             raise ConfigError(f"'{source}' is neither a preset ({', '.join(PRESETS)}) nor a file")
         try:
             data = json.loads(path.read_text())
-        except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
             raise ConfigError(f"{source}: not JSON: {error}") from error
         return cls.from_json(data)
 

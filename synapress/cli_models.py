@@ -11,7 +11,7 @@ import typer
 
 from golden.errors import ConfigError
 from synapress.options import Config, Neurons, check_output, mesh_size, steps
-from synapress.tables import show
+from synapress.tables import Sheet, show
 
 
 class Engine(StrEnum):
@@ -65,10 +65,11 @@ def compile_model(
     Of one core, or of a mesh. A model that the folder had before is replaced; `synapress report` tells more of it.
     """
     from mapper.quantised import Options
-    from synapress.model_files import save_compiled
+    from synapress.model_files import check_folder, save_compiled
     from synapress.models import compile, load
-    from synapress.report import quantisation_sheet
+    from synapress.report import host_text, quantisation_sheet
 
+    check_folder(output)
     size, options = mesh_size(mesh), Options(method=method.value, percentile=percentile)
     data = None if calibration is None else _read(calibration)
     with steps() as progress:
@@ -79,6 +80,8 @@ def compile_model(
         progress(f"writing {output}")
         save_compiled(compiled, output)
     show([quantisation_sheet(compiled)])
+    if text := host_text(compiled):
+        typer.echo(text)
     cores = len(compiled.images)
     typer.echo(f"{output}: {compiled.words:,} words on {cores} core{'s' * (cores > 1)} of {compiled.config.name}")
 
@@ -107,8 +110,11 @@ def simulate_model(
                   "rtl": "RTL: Verilog, Verilator, and cycle by cycle"}[engine.value])
         result = simulate(compiled, arrays, engine=engine.value, cycles=cycles)
     show([work_sheet(result, frame(compiled))])
-    for name, total in (result.counters or {}).items():
-        typer.echo(f"counter {name}: {total:,}")
+    if result.counters is not None:
+        sheet = Sheet(title=f"Counters, {result.frames:,} frames in all", headings=("counter", engine.value))
+        for name, total in result.counters.items():
+            sheet.add_row(name, f"{total:,}")
+        show([sheet])
     if output is not None:
         output.parent.mkdir(parents=True, exist_ok=True)
         with zipfile.ZipFile(output, "w", zipfile.ZIP_DEFLATED) as archive:  # numpy's savez takes not any name
@@ -155,7 +161,7 @@ def report_model(
     simulated, accuracy = None, {}
     with steps() as progress:
         if inputs is not None:
-            progress("frames")
+            progress("frames, and cycles by layer" if cycles else "frames")
             frames = _read(inputs)
             simulated = simulate(compiled, frames, cycles=cycles)
             classes = None if labels is None else _labels(labels, simulated.sequences or simulated.frames)

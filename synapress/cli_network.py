@@ -92,6 +92,8 @@ def map_(
     """
     figures, size, pins = _check_figures(figure), mesh_size(mesh), _pins(pin)
     at = None if host is None else _core(f"--host {host}", host)
+    if output is not None and output.exists() and not output.is_dir():
+        raise ConfigError(f"--output {output}: is a file; the images need a folder")
     with steps() as progress:
         progress(f"reading {source}")
         network = open_network(source, config=config, seed=seed, neurons=neurons)

@@ -89,8 +89,7 @@ def save_compiled(compiled: Compiled, directory: str | Path) -> None:
         ImageError: there is a file in the folder's place, or a model.json that is not ours.
     """
     path = Path(directory)
-    if path.exists() and not path.is_dir():
-        raise ImageError(f"'{path}' is a file; a compiled model needs a folder")
+    check_folder(path)
     _remove_images(path)
     compiled.image.save(path / "image")
     arrays: dict[str, Any] = {}
@@ -114,11 +113,26 @@ def save_compiled(compiled: Compiled, directory: str | Path) -> None:
     (path / "checksums.json").write_text(json.dumps(_checksums(path), indent=1) + "\n")
 
 
+def check_folder(path: Path) -> None:
+    """That a model may be written to a folder.
+
+    Raises:
+        ImageError: there is a file in its place, or in it a model.json that is not ours.
+    """
+    if path.exists() and not path.is_dir():
+        raise ImageError(f"'{path}' is a file; a compiled model needs a folder")
+    if (path / "model.json").exists():
+        try:
+            found = json.loads((path / "model.json").read_bytes())
+        except (OSError, ValueError, RecursionError):
+            found = None
+        if not isinstance(found, dict) or found.get("format") != FORMAT:
+            raise ImageError(f"'{path}' has a model.json that is no {FORMAT}, and is not overwritten: choose another "
+                             "folder, or remove it")
+
+
 def _remove_images(path: Path) -> None:
     """Remove the images of a model before, perhaps on other cores, by its list of files."""
-    if not (path / "model.json").exists():
-        return
-    read_manifest(path / "model.json", "compiled model", FORMAT, VERSION)
     try:
         listed = json.loads((path / "checksums.json").read_bytes())
     except (OSError, ValueError, RecursionError):

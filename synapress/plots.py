@@ -194,6 +194,7 @@ def layer_picture(path: Path, *, layers: Sequence[str], bars: Mapping[str, Seque
         axis.bar(np.arange(len(layers)) + (number - (len(bars) - 1) / 2) * width, values, width=width, label=name,
                  color=COLOURS[number])
     axis.set_xticks(range(len(layers)), layers, rotation=90, fontsize=7)
+    axis.set_xlim(-0.6, len(layers) - 0.4)
     axis.set_ylabel(label)
     if log:
         axis.set_yscale("symlog")

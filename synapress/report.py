@@ -49,7 +49,7 @@ def html(compiled: Compiled, *, simulated: Simulated | None = None, accuracy: Ma
         ("look-up tables instead", size(memory.totals[-1].total)),
     ]
     if compiled.layers:
-        facts.append(("SQNR of the last layer", f"{compiled.layers[-1].sqnr:.1f} dB"))
+        facts.append(("SQNR of the last layer", accuracy_text(RATIO, compiled.layers[-1].sqnr)))
     if simulated is not None:
         sections.append(_work(simulated, frame(compiled)))
         operations = sum(item.operations for item in simulated.counts.values())
@@ -73,19 +73,24 @@ def frame(compiled: Compiled) -> str:
 
 def accuracies(simulated: Simulated, labels: npt.ArrayLike | None = None, reference: Maps | None = None
                ) -> dict[str, float]:
-    """How well the integers do on the frames of a run, by what is measured, for its first output.
+    """How well the integers do on the frames of a run, by what is measured, for its first output of several values.
+
+    If each has only one, that is taken as the class itself, rounded.
 
     Args:
         labels: classes of the frames: share of the frames whose largest value is at the label. Of a model with
             neurons classes of the sequences, and its values are summed over the timesteps.
         reference: what the float model makes of them (`synapress.models.float_outputs`).
     """
-    name, scores = next(iter(simulated.outputs.items()))
+    name = next((name for name, array in simulated.outputs.items() if array.size > simulated.frames),
+                next(iter(simulated.outputs)))
+    scores = simulated.outputs[name]
 
     def classes(array: npt.NDArray[Any]) -> npt.NDArray[np.intp]:
         frames = np.asarray(array).reshape(simulated.frames, -1)
         samples = simulated.sequences or simulated.frames
-        return frames.reshape(samples, -1, frames.shape[1]).sum(axis=1).argmax(axis=1)
+        votes = frames.reshape(samples, -1, frames.shape[1]).sum(axis=1)
+        return votes.argmax(axis=1) if votes.shape[1] > 1 else np.rint(votes[:, 0]).astype(np.intp)
 
     found = {}
     if labels is not None:
@@ -117,7 +122,13 @@ def _network(compiled: Compiled) -> Section:
             "input" if population.name in program.inputs else TYPES[population.type],
             ", ".join(f"{edge.source} {edge.weights.shape[2]}×{edge.weights.shape[3]}" for edge in edges),
             f"{sum(edge.weights.size for edge in edges):,}")
-    return Section(title="Network", sheets=(sheet,))
+    return Section(title="Network", text=host_text(compiled), sheets=(sheet,))
+
+
+def host_text(compiled: Compiled) -> str:
+    """What of the model is not on the cores."""
+    found = compiled.to_json().get("host")
+    return f"The host computes in float, behind the last layer: {', '.join(found)}." if found else ""
 
 
 def quantisation_sheet(compiled: Compiled) -> Sheet:

@@ -21,7 +21,7 @@ Array = npt.NDArray[Any]
 BASE_BYTES = 1 << 29
 """Constants that any file may compute."""
 SHARE = 8
-"""Further bytes of computed constants for each byte of the file's own."""
+"""Further bytes of computed constants for each byte of the file's own: initializers, and nodes that hold a constant."""
 SLOW_ELEMENTS = 1 << 18
 """The largest result of operators that the evaluator computes element by element, in Python."""
 
@@ -42,7 +42,7 @@ class Folder:
         """
         Args:
             imports: versions of the operator sets by domain.
-            weights: bytes of the constants that the file brings.
+            weights: bytes of the file's initializers.
         """
         self._imports = [helper.make_opsetid(*pair) for pair in imports.items()]
         self._allowed = self._left = BASE_BYTES + SHARE * weights
@@ -57,6 +57,8 @@ class Folder:
                  if source and value is not None}
         self._check_kind(node, name, inputs)
         elements, needed = self._size(node, name, given)
+        if node.op_type == "Constant" and all(attribute.name != "sparse_value" for attribute in node.attribute):
+            self._allowed, self._left = self._allowed + (SHARE + 1) * needed, self._left + (SHARE + 1) * needed
         if node.op_type in _SLOW and (reach := max(elements, _field(node, inputs))) > SLOW_ELEMENTS:
             raise ModelError(name, f"{node.op_type}: constant", f"at most {SLOW_ELEMENTS} elements of this operator, "
                              "padding included", reach, "Compute the constant before exporting.")

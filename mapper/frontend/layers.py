@@ -124,8 +124,10 @@ def gathers(layer: FloatLayer, shapes: Mapping[str, Shape]) -> bool:
     """Whether each value of a layer is a value of one of its sources, whose shapes are `shapes`, or 0."""
     if layer.kind != "sum" or layer.activation is not None or layer.bias.any():
         return False
-    if any(not np.isin(branch.weights, (0, 1)).all() for branch in layer.branches):
-        return False
+    for branch in layer.branches:
+        weights = branch.weights
+        if weights.max() != 1 or weights.min() < 0 or not np.isin(weights, (0, 1)).all():
+            return False
     ones = np.sum([branch.weights.sum(axis=(1, 2, 3)) for branch in layer.branches], axis=0)
     return bool((ones == 1).all()) or bool(
         (largest_sums(layer, {branch.source: 1.0 for branch in layer.branches}, shapes) <= 1).all())

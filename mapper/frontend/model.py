@@ -14,7 +14,7 @@ class Model:
     inputs: list[Port]
     outputs: list[Port]
     source: str = ""
-    host: bytes = b""
-    """What the host makes of the outputs to get those of the file, as an ONNX model; empty: nothing."""
     ignored: tuple[str, ...] = ()
     """Inputs of the file on which no output depends."""
+    host: bytes = b""
+    """What the host makes of the outputs to get those of the file, as an ONNX model; empty: nothing."""

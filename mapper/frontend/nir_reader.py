@@ -186,12 +186,15 @@ _RANKS = {"Conv2d": 3, "SumPool2d": 3, "AvgPool2d": 3, "Conv1d": 2, "Affine": 1,
 
 
 def _input_shape(name: str, node: Any, nodes: dict[str, Any], sources: dict[str, list[str]]) -> tuple[int, ...]:
-    """The shape of an Input without the batch of the sample that the graph was exported with; or of what reads it."""
-    readers, todo = [], [name]
+    """The shape of an Input without the batch of the sample that the graph was exported with; or of what reads it,
+    perhaps behind nodes that keep the shape."""
+    behind: dict[str, None] = {}
+    todo = [name]
     while todo:
-        found = [reader for reader, starts in sources.items() if todo[0] in starts]
-        readers += [nodes[reader] for reader in found if nodes[reader] is not None]
-        todo = todo[1:] + [reader for reader in found if nodes[reader] is None]
+        found = [part for part, starts in sources.items() if todo[0] in starts and part not in behind]
+        behind |= dict.fromkeys(found)
+        todo = todo[1:] + [part for part in found if type(nodes[part]).__name__ in ("NoneType", "Scale", *NEURONS)]
+    readers = [nodes[part] for part in behind if nodes[part] is not None]
     shapes = [_shape(part.input_type, "input") for part in (node, *readers)]
     shape = next((shape for shape in shapes if shape), None)
     if shape is None:

@@ -117,6 +117,32 @@ def conv_transpose(reader: Reader, call: Call) -> Tensor:
         output_padding=extra, weight_scale=weight_scale(call, 1, len(weights)) if groups == 1 else None))
 
 
+def depth_to_space(reader: Reader, call: Call) -> Tensor:
+    """Channels as blocks of columns and rows, or back: a kernel of a block, in which each channel has a place."""
+    tensor, dims = _spatial(call.tensor(), call, reader)
+    block = int(call.attributes.get("blocksize", 1))
+    depth, width, height = reader.graph.shape(tensor.node)
+    spread = call.op == "DepthToSpace"
+    if dims != 2 or block < 1 or (depth % block**2 if spread else width % block or height % block):
+        call.refuse("block", "two spatial dimensions, and a block that divides the channels (or columns and rows)",
+                    f"blocks of {block} of {tensor.dims}", "Check the model.")
+    channels = depth // block**2 if spread else depth
+    rows, columns, index = np.meshgrid(np.arange(block), np.arange(block), np.arange(channels), indexing="ij")
+    packed = (rows * block + columns) * channels + index
+    if call.attributes.get("mode", b"DCR") == b"CRD":
+        packed = index * block**2 + rows * block + columns
+    weights = np.zeros((channels, channels * block**2, block, block))
+    weights[index, packed, columns, rows] = 1
+    if spread:
+        return canonical_result(reader, tensor, g.TransposedConv(
+            name=call.name, operator=call.op, sources=(tensor.node,), weights=weights, bias=np.zeros(channels),
+            stride=(block, block)))
+    weights = np.ascontiguousarray(weights.swapaxes(0, 1))
+    return canonical_result(reader, tensor, g.Conv(
+        name=call.name, operator=call.op, sources=(tensor.node,), weights=weights, bias=np.zeros(len(weights)),
+        stride=(block, block)))
+
+
 def _windows(reader: Reader, call: Call) -> tuple[Tensor, Pair, Pair, Pair, Padding, Pair, Padding]:
     """Tensor, kernel, stride, dilation, padding, size of the result, padding with what ceil_mode adds."""
     tensor, dims = _spatial(call.tensor(), call, reader)
@@ -363,5 +389,6 @@ def _sizes(call: Call, tensor: Tensor, axes: list[int], sizes: np.ndarray) -> tu
 HANDLERS: dict[str, Handler] = {
     "Conv": conv, "ConvTranspose": conv_transpose, "MaxPool": max_pool, "AveragePool": average_pool,
     "GlobalAveragePool": global_average_pool, "GlobalMaxPool": global_max_pool, "MatMul": matmul, "Gemm": gemm,
+    "DepthToSpace": depth_to_space, "SpaceToDepth": depth_to_space,
     "ReduceMean": reduce_mean, "ReduceSum": reduce_mean, "Resize": resize, "Upsample": resize,
 }

@@ -19,8 +19,6 @@ from mapper.frontend.onnx_elements import add_values
 from mapper.frontend.onnx_reader import Call, Handler, Reader, Value
 from mapper.frontend.tensor import Joined, Segment, Tensor
 
-_MOST_ELEMENTS = 1024
-"""Of what becomes a map of its own: so many squared are its weights."""
 UNARY = ("Relu", "Clip", "LeakyRelu", "Sigmoid", "Tanh", "HardSigmoid", "HardSwish", "Swish", "Identity", "Dropout",
          "Cast", "QuantizeLinear", "DequantizeLinear", "QLinearLeakyRelu", "QLinearSigmoid")
 
@@ -54,8 +52,8 @@ def product(reader: Reader, call: Call, joined: Joined, matrix: np.ndarray, weig
 def whole(reader: Reader, call: Call, joined: Joined) -> Tensor:
     """A map of the elements, as channels."""
     size = joined.dims[1]
-    if size > _MOST_ELEMENTS:
-        call.refuse("flattened parts", f"a matrix product, or at most {_MOST_ELEMENTS} elements",
+    if size > onnx_layout.MOST_SPREAD:
+        call.refuse("flattened parts", f"a matrix product, or at most {onnx_layout.MOST_SPREAD} elements",
                     f"{size} elements of {len(joined.segments)} flattened maps",
                     "Read them by Gemm or MatMul, or join the maps before they are flattened.")
     kind = joined.segments[0].tensor.integers

@@ -11,6 +11,9 @@ from mapper.frontend.onnx_reader import Call, Handler, Reader, Value
 from mapper.frontend.resample import select_matrix
 from mapper.frontend.tensor import Tensor, default_labels, map_shape, regroup
 
+MOST_SPREAD = 1024
+"""Elements of a vector that becomes a map, or of flattened parts that do: so many squared are the weights."""
+
 
 def _ints(value: Any) -> list[int]:
     return [] if value is None else [int(number) for number in np.asarray(value).reshape(-1)]
@@ -33,13 +36,31 @@ def _reshaped(reader: Reader, call: Call, tensor: Tensor, wanted: list[int]) -> 
         port.view, port.labels, port.shape = tuple(wanted), labels, map_shape(wanted, labels)
         object.__setattr__(reader.graph.nodes[tensor.node], "shape", port.shape)
         return Tensor(node=tensor.node, dims=tuple(wanted), labels=labels)
+    vector = tensor.labels == (("N",), ("D",)) and tensor.dims[1] <= MOST_SPREAD
+    if labels is None and vector and len(wanted) in (3, 4) and wanted[0] == tensor.dims[0] and min(wanted) > 0 and int(
+            np.prod(wanted)) == int(np.prod(tensor.dims)):
+        return _spread(reader, call, tensor, wanted)
     if labels is None:
         call.refuse("reshape", "one that keeps channels, columns and rows whole", f"{tensor.dims} → {tuple(wanted)}",
-                    "Only flattening and dimensions of 1 are free; data does not move.")
+                    "Only flattening and dimensions of 1 are free, and a vector of at most "
+                    f"{MOST_SPREAD} elements may become a map; other data does not move.")
         raise AssertionError
     if wanted and not labels[0] and tensor.labels[:1] == (("N",),) and ("N",) not in labels:
         labels = (("N",), *labels[1:])
     return Tensor(node=tensor.node, dims=tuple(wanted), labels=labels)
+
+
+def _spread(reader: Reader, call: Call, tensor: Tensor, wanted: list[int]) -> Tensor:
+    """A vector as a map: each element has its place in a kernel of the map's size."""
+    places = np.arange(tensor.dims[1]).reshape((*wanted[1:], 1)[:3])  # channels, rows, columns; or channels, columns
+    places = places.swapaxes(1, 2) if len(wanted) == 4 else places
+    weights = np.zeros((len(places), places.size, *places.shape[1:]))
+    c, x, y = np.indices(places.shape)
+    weights[c, places, x, y] = 1
+    node = g.TransposedConv(name=call.name, operator=call.op, sources=(tensor.node,), weights=weights,
+                            bias=np.zeros(len(places)))
+    labels = (("N",), ("D",), *((("H",), ("W",)) if len(wanted) == 4 else (("W",),)))
+    return Tensor(node=reader.add(node), dims=tuple(wanted), labels=labels)
 
 
 def reshape(reader: Reader, call: Call) -> Tensor:

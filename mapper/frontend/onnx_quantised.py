@@ -198,7 +198,7 @@ def _dynamic(reader: Reader, call: Call) -> NoReturn:
 # -- operators on integers ---------------------------------------------------------------------
 
 PASSED_ON = ("Reshape", "Flatten", "Squeeze", "Unsqueeze", "Transpose", "Concat", "Split", "Slice", "Gather", "MaxPool",
-             "Identity", "Pad", "Clip", "Relu", "Resize", "Upsample")
+             "DepthToSpace", "SpaceToDepth", "Identity", "Pad", "Clip", "Relu", "Resize", "Upsample")
 """Operators whose result has the scale and zero point of the integers that they read."""
 _GATHERED = (g.Input, g.Quantise, g.Slice, g.Pad, g.Concat, g.MaxPool)
 """Nodes whose integers are integers of their sources."""

@@ -60,9 +60,9 @@ def resample(fuser: "Fuser", node: g.Resample, value: Value) -> Value:
         if x is not None and y is not None and cost <= whole:
             value, runs = _repeated_border(fuser, node, value), [((0, 0), node.shape, x, y)]
     edges = max(pieces(x) * pieces(y) for _, _, x, y in runs) * len(value.parts)
-    if node.shape[1:] == (1, 1) and all(len(set(run.kernel)) == 1 for _, _, *both in runs for run in both):
-        edges = 1  # a global average: `mapper.divide` has better ways
-    if edges > MOST_EDGES or len(runs) > (_MOST_EXACT_REGIONS if _exact(fuser, node.name) else _MOST_REGIONS):
+    average = all(len(run.kernel) > 8 and (run.kernel == run.kernel[0]).all() for _, _, *pair in runs for run in pair)
+    most = _MOST_EXACT_REGIONS if average or _exact(fuser, node.name) else _MOST_REGIONS
+    if len(runs) > most or (edges > MOST_EDGES and not average):  # `mapper.divide` takes large averages by windows
         return _in_passes(fuser, node, value)
     for at, shape, x, y in runs:
         kernel = np.outer(x.kernel, y.kernel)

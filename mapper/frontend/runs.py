@@ -102,7 +102,8 @@ class Passes:
     def edges(self) -> int:
         """Most event IDs of one population; bringing parts together takes as many steps as need be."""
         between = 1 if self.gathered else len(self.first)
-        return max(max(map(pieces, self.first)), between * max(map(pieces, self.second), default=0))
+        apart = min(len(self.first), MOST_EDGES) if self.gathered else 1
+        return max(apart, max(map(pieces, self.first)), between * max(map(pieces, self.second), default=0))
 
 
 def pieces(run: Run) -> int:

@@ -53,6 +53,7 @@ def test_a_field_that_is_missing_or_wrong_is_named(kind: str, one_in: int, tmp_p
 DAMAGES: list[tuple[tuple[str | int, ...], Any, str]] = [
     # path in mesh.json, what is put there, and what the refusal says
     (("version",), 7, "is not synapress-mesh version 1; given: synapress-mesh version 7"),
+    (("version",), True, "is not synapress-mesh version 1; given: synapress-mesh version True"),
     (("size",), DROP, "field 'size': needs the field; given: nothing"),
     (("size",), [0, 2], r"field 'size\[0\]': needs a number greater than or equal to 1; given: 0"),
     (("host",), None, "field 'host': needs a valid array; given: None"),
@@ -81,6 +82,42 @@ def test_a_refusal_says_what_is_needed(path: tuple[str | int, ...], value: Any, 
     (tmp_path / "mesh.json").write_text(json.dumps(put(data, path, value)))
     with pytest.raises(ImageError, match=says):
         MeshImage.load(tmp_path)
+
+
+CONTRADICTIONS: list[tuple[tuple[str | int, ...], Any, str]] = [
+    # path in manifest.json of an image, what is put there, and what the refusal says
+    (("population_table", 0, "shape"), [1, 1, 1], r"'population_table\[0\]': needs \(0, \(.*; given: \(0, \(1, 1, 1"),
+    (("population_table", 1), DROP, r"field 'population_table': needs \d entries; given: \d"),
+    (("population_table", 1, "name"), "a", r"field 'population_table\[0\].name': needs a name of its own; given: a"),
+    (("edge_table", 1), DROP, r"field 'edge_table': needs \d+ entries"),
+    (("edge_table", 0, "id"), 1, r"field 'edge_table\[0\]': needs 0; given: 1"),
+    (("edge_table", 0, "destination"), "z", r"edge_table\[0\].destination': needs a name of population_table"),
+    (("edge_table", 0, "axon", "id"), 99, r"edge_table\[0\].axon\[0\].id': needs 0 to 31 in grai_vip; given: 99"),
+    (("inputs", 0, "index"), 3, r"field 'inputs\[0\]': needs 0; given: 3"),
+    (("inputs", 0, "axons", 0, "x_offset"), 999, r"inputs\[0\].axons\[0\].x_offset': needs -256 to 255 in grai_vip"),
+    (("outputs", 0, "index"), 99, r"field 'outputs\[0\]': needs index and shape of a population"),
+    (("outputs", 0, "shape"), [1, 1, 1], r"field 'outputs\[0\]': needs index and shape of a population"),
+    (("regions", 0, "category"), "air", r"field 'regions\[0\].category': needs one of geometry words, .*; given: air"),
+    (("regions", 0, "words"), 1 << 20, r"field 'regions\[0\]': needs words of \d+, and no more padding than words"),
+    (("regions", 0, "padding_bytes"), 9, r"field 'regions\[0\]': needs words of"),
+    (("words",), 3, "image.bin has .* bytes, needs 3 words of 64 bits"),
+    (("edges",), 0, "population words, field 'edges'"),
+]
+
+
+@pytest.mark.parametrize(("path", "value", "says"), CONTRADICTIONS)
+def test_what_contradicts_the_words_is_refused(
+    path: tuple[str | int, ...], value: Any, says: str, tmp_path: Path
+) -> None:
+    make, file, load = SAVED["image"]
+    make().save(tmp_path)
+    data = json.loads((tmp_path / file).read_text())
+    if value == "a":
+        value = data["population_table"][0]["name"]
+        says = says.replace("given: a", f"given: {value}")
+    (tmp_path / file).write_text(json.dumps(put(data, path, value)))
+    with pytest.raises(ImageError, match=says):
+        load(tmp_path)
 
 
 @pytest.mark.parametrize("kind", SAVED)

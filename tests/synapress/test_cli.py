@@ -84,6 +84,7 @@ def test_footprint(tmp_path: Path) -> None:
     assert report["image"]["neurons"] == 2 * (8 * 10 * 7 + 8 * 8 * 5)
     assert sum(report["image"].values()) == 8 * sum(report["image_words"].values())
     assert (tmp_path / "out/f.png").read_bytes()[:4] == b"\x89PNG" and "<svg" in (tmp_path / "f.svg").read_text()
+    assert "<dc:date>" not in (tmp_path / "f.svg").read_text(), "the same file every time"
     table = run("footprint", "mine.py", cwd=tmp_path).stdout
     assert "hierarchical LUT" in table and "words of connectivity" in table
 
@@ -149,6 +150,7 @@ def test_map(tmp_path: Path) -> None:
     (("verilog", "cpu"), "unknown block 'cpu'; there are: peg, "),
     (("verilog", "peg", "--config", "nowhere.json"), "'nowhere.json' is neither a preset"),
     (("verilog", "peg", "--config", "bad.json"), "not JSON"),
+    (("config", "deep.json"), "deep.json: not JSON: maximum recursion"),
     (("config", "wrong.json"), "unknown configuration fields: colour"),
     (("config", "conflict.json"), "'banks' = 3 must be a power of two"),
     (("verilog", "peg", "-o", "bad.json"), "File exists"),
@@ -157,6 +159,7 @@ def test_map(tmp_path: Path) -> None:
 ])
 def test_one_line_of_error(arguments: tuple[str, ...], says: str, tmp_path: Path) -> None:
     (tmp_path / "bad.json").write_text("{")
+    (tmp_path / "deep.json").write_text("[" * 100_000)
     (tmp_path / "wrong.json").write_text('{"colour": 3}')
     (tmp_path / "conflict.json").write_text('{"banks": 3}')
     (tmp_path / "fails.py").write_text("def network():\n    return 1 / 0\n")

@@ -137,6 +137,7 @@ MISTAKES = [
     )),
     ("compile GOOD/plain.onnx -o BAD/made", "node 'plain', rule 'calibration'"),
     ("compile GOOD/plain.onnx --calibration GOOD/plain.npy -o BAD/text.onnx", "text.onnx' is a file; .*needs a folder"),
+    ("map pilotnet -o BAD/text.onnx", "--output .*text.onnx: is a file; the images need a folder"),
     ("simulate BAD/none -i GOOD/plain.npy", "no compiled model in .*none"),
     ("simulate BAD/text.npy -i GOOD/plain.npy", "no compiled model in .*text.npy"),
     ("report BAD/dir", "no compiled model in .*dir.*`synapress compile`"),

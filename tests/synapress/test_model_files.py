@@ -11,7 +11,7 @@ import pytest
 import synapress
 from golden.errors import ImageError
 from synapress.model_files import _checksums, open_compiled, save_compiled
-from tests.damage import survey
+from tests.damage import DROP, put, survey
 from tests.spiking_graphs import graph
 
 TOLERATED = re.compile(r"""
@@ -48,6 +48,25 @@ def test_a_field_that_is_missing_or_wrong_is_named(folder: Path, one_in: int, se
     for message in refused:
         assert str(folder) in message and len(message) < 600 and "\n" not in message
     assert [item for item in taken if not TOLERATED.fullmatch(item)] == []
+
+
+def test_what_contradicts_the_program_is_refused(folder: Path) -> None:
+    data = json.loads((folder / "model.json").read_text())
+    for path, value, says in (
+            (("places", "n3", "parts"), [], r"places.n3.parts': needs at least one"),
+            (("places", "n3", "parts", 0, "layer"), "p2", r"places.n3.parts\[0\]': needs channels of an output"),
+            (("places", "n3", "parts", 0, "count"), 5, r"places.n3.parts\[0\]': needs channels of an output"),
+            (("places", "n3"), DROP, "field 'places': needs the output 'n3'"),
+            (("scales", "input"), DROP, "field 'scales': needs one for 'input'"),
+            (("scales", "dense", "step"), 0, "scales.dense.step': needs more than 0"),
+            (("inputs", 0, "labels"), [["N"], ["D"], ["D"], ["W"]], r"field 'inputs\[0\]': needs labels of dimensions"),
+            (("inputs", 0, "node"), "other", "field 'inputs': needs the program's, input; given: other"),
+            (("outputs",), [], "field 'outputs': needs at least one"),
+            (("program", "edges", 0, "source"), "nobody", "field 'program': .*no population 'nobody'"),
+            (("program", "edges", 4), DROP, "field 'program': needs an entry for each array of program.npz")):
+        write(folder, json.dumps(put(data, path, value)))
+        with pytest.raises(ImageError, match=says):
+            open_compiled(folder)
 
 
 def test_files_that_are_no_model_are_refused(folder: Path, seed: int) -> None:
@@ -93,10 +112,16 @@ def test_nothing_of_the_user_is_overwritten_or_removed(folder: Path) -> None:
     for _ in range(2):
         save_compiled(made, folder)
     assert (folder / "image/notes.txt").read_text() == "mine" and open_compiled(folder).images
+    victim = folder.parent / "victim.txt"
+    victim.write_text("mine")
+    sums = json.loads((folder / "checksums.json").read_text())
+    (folder / "checksums.json").write_text(json.dumps(sums | {"../victim.txt": "", "image/../../victim.txt": ""}))
+    save_compiled(made, folder)
+    assert victim.exists() and open_compiled(folder).images
     other = folder.parent / "other"
     (other / "image").mkdir(parents=True)
     (other / "image/photo.png").write_bytes(b"mine")
     (other / "model.json").write_text('{"mine": 1}')
-    with pytest.raises(ImageError, match=r"'model.json' is not synapress-model version 1"):
+    with pytest.raises(ImageError, match=r"a model.json that is no synapress-model, and is not"):
         save_compiled(made, other)
     assert (other / "model.json").read_text() == '{"mine": 1}' and (other / "image/photo.png").exists()

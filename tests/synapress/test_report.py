@@ -13,7 +13,8 @@ from typer.testing import CliRunner
 import synapress
 from synapress.cli import app
 from synapress.model_files import open_compiled
-from tests.onnx_models import TOPOLOGIES
+from synapress.tables import size
+from tests.onnx_models import TOPOLOGIES, Builder
 from tests.spiking_graphs import graph
 
 
@@ -98,8 +99,40 @@ def test_the_page_is_one_file_and_always_the_same(spiking: Path) -> None:
         assert f">{title}" in pages[0]
 
 
+def test_memory_is_what_the_images_hold(tmp_path: Path, seed: int) -> None:
+    """Depthwise layers have padded rows, which no fragment alone has."""
+    rng = np.random.default_rng([seed, 923])
+    onnx.save(TOPOLOGIES["plain"](rng), tmp_path / "m.onnx")
+    np.save(tmp_path / "x.npy", rng.normal(0, 1, (8, 2, 12, 10)))
+    run("compile", tmp_path / "m.onnx", "--calibration", tmp_path / "x.npy", "-o", tmp_path / "out")
+    run("report", tmp_path / "out", "-o", tmp_path / "page.html")
+    held = size(sum(path.stat().st_size for path in tmp_path.rglob("image.bin")))
+    assert f"<dt>memory</dt><dd>{held}</dd>" in (tmp_path / "page.html").read_text()
+
+
 def test_where_accuracy_is_lost_is_said(spiking: Path) -> None:
     made = open_compiled(spiking / "out")
     run("report", spiking / "out", "-o", spiking / "page.html")
     worst = min(made.layers, key=lambda layer: layer.own_sqnr)
     assert f"Most noise of its own adds {worst.layer}: {worst.own_sqnr:.1f} dB." in (spiking / "page.html").read_text()
+
+
+def test_what_the_host_computes_is_said(tmp_path: Path, seed: int) -> None:
+    """And the class of a model whose only output is a class is that."""
+    b = Builder(np.random.default_rng([seed, 924]), (2, 6, 6))
+    scores = b.gemm(b.node("Flatten", b.conv("x", 2, 4, strides=[2, 2])), 36, 5)
+    model = b.model(scores)
+    model.graph.node.append(onnx.helper.make_node("ArgMax", [scores], ["class"], name="class", axis=1, keepdims=0))
+    model.graph.output[0].CopyFrom(onnx.helper.make_tensor_value_info("class", onnx.TensorProto.INT64, ["n"]))
+    onnx.save(model, tmp_path / "m.onnx")
+    frames = np.random.default_rng([seed, 925]).normal(0, 1, (40, 2, 6, 6))
+    np.save(tmp_path / "x.npy", frames)
+    compiled = run("compile", tmp_path / "m.onnx", "--calibration", tmp_path / "x.npy", "-o", tmp_path / "out")
+    (classes,) = synapress.float_outputs(synapress.load(tmp_path / "m.onnx"), frames).values()
+    np.save(tmp_path / "labels.npy", classes.astype(int))
+    arguments = ("report", tmp_path / "out", "-i", tmp_path / "x.npy", "--labels", tmp_path / "labels.npy")
+    found = json.loads(run(*arguments, "--json"))["accuracy"]["accuracy"]
+    assert len(set(classes.tolist())) > 1 and found > 0.8
+    run(*arguments, "-o", tmp_path / "page.html")
+    says = "The host computes in float, behind the last layer: ArgMax."
+    assert says in compiled and says in (tmp_path / "page.html").read_text()

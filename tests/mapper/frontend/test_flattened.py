@@ -13,9 +13,12 @@ from mapper.frontend import reference
 from mapper.frontend.fuse import fuse
 from mapper.frontend.layers import assemble, run_layers
 from mapper.frontend.onnx_reader import read_onnx
+from mapper.quantize import quantise
 from tests.mapper.frontend.test_onnx import session
+from tests.mapper.frontend.test_onnx_integers import whole
 from tests.mapper.test_quantize import (
     NARROW,
+    WIDE,
     assert_nearly_equal,
     by_onnxruntime,
     integers_apart,
@@ -69,7 +72,7 @@ def sliced_and_gathered(b: Builder) -> str:
     joined = b.node("Concat", flat(b), flat(b, 2), axis=1)
     ends = [b.constant(np.array([n])) for n in (170, 20, 1, -3)]
     some = b.node("Slice", joined, *ends)
-    more = b.node("Gather", joined, b.constant(np.array([3, 150, 3, -1])), axis=1)
+    more = b.node("Gather", joined, b.constant(np.array([3, 3, 150, -1])), axis=1)
     return b.gemm(b.node("Concat", some, more, axis=1), 54, 6)
 
 
@@ -88,8 +91,21 @@ def reshaped(b: Builder) -> str:
     return b.gemm(b.node("Dropout", b.node("Tanh", x)), 150, 6)
 
 
-CASES = (two_branches, normalised, normalised_and_rectified, arithmetic, split, sliced_and_gathered, as_an_output,
-         sum_of_joined, reshaped)
+def vector_as_a_map(b: Builder) -> str:
+    """A decoder: a dense layer, a map of its elements, a transposed convolution."""
+    x = b.node("Relu", b.gemm(b.node("Flatten", "x"), 90, 48))
+    x = b.node("Reshape", x, b.constant(np.array([0, 4, 3, 4])))
+    weights = b.constant(b.rng.normal(0, 0.3, (4, 2, 2, 2)).astype(np.float32))
+    return b.node("ConvTranspose", x, weights, strides=[2, 2])
+
+
+def vector_as_a_series(b: Builder) -> str:
+    x = b.node("Reshape", b.gemm(b.node("Flatten", "x"), 90, 48), b.constant(np.array([0, 6, 8])))
+    return b.node("MaxPool", b.node("Relu", x), kernel_shape=[2])
+
+
+CASES = (vector_as_a_map, vector_as_a_series, two_branches, normalised, normalised_and_rectified, arithmetic, split,
+         sliced_and_gathered, as_an_output, sum_of_joined, reshaped)
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.__name__)
@@ -136,6 +152,26 @@ def test_joined_branches_of_a_quantised_file(form: QuantFormat, tmp_path: Path, 
             quantised.graph.output.remove(output)
     as_written = form == QuantFormat.QOperator
     assert_nearly_equal(integers_apart(quantised, by_onnxruntime(quantised, x, as_written), x))
+
+
+def test_weights_of_joined_branches_keep_their_integers(seed: int) -> None:
+    """Of a file whose largest weight is not 127 of its scale: all branches have the file's own integers."""
+    rng = np.random.default_rng(seed)
+    b = Builder(rng, SHAPE)
+    numbers = b.constant(np.float32(0.0213)), b.constant(np.uint8(101))
+    maps = [b.node("DequantizeLinear", b.node("QuantizeLinear", x, *numbers), *numbers)
+            for x in ("x", b.node("Relu", "x"))]
+    integers = rng.integers(-100, 101, (180, 6)).astype(np.int8)
+    weights = b.node("DequantizeLinear", b.constant(integers), b.constant(np.float32(0.00317)), b.constant(np.int8(0)))
+    y = b.node("MatMul", b.node("Concat", *(b.node("Flatten", name) for name in maps), axis=1), weights)
+    y = b.node("QuantizeLinear", y, b.constant(np.float32(0.081)), numbers[1])
+    read = read_onnx(whole(b, onnx.TensorProto.UINT8, [y], 2))
+    layers = fuse(read.graph)
+    made = quantise(layers, {"x": read.inputs[0].to_maps(rng.normal(0, 1, (8, *SHAPE)))}, WIDE)
+    (part,) = layers.outputs[read.outputs[0].node].parts
+    found = [branch.weights for branch in made.network.layer(part.layer).branches]
+    np.testing.assert_array_equal(np.concatenate(
+        [array.swapaxes(2, 3).reshape(6, -1) for array in found if array is not None], axis=1), integers.T)
 
 
 def test_flattened_parts_that_need_a_large_map_are_named(seed: int) -> None:

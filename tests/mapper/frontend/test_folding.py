@@ -110,6 +110,11 @@ def test_all_constants_of_a_file_together_are_bounded(monkeypatch: pytest.Monkey
     read_onnx(model(chain, **constants, weights=np.ones(1 << 12, np.float32)))
     large = np.ones((1 << 10, 1 << 5), np.float32)
     read_onnx(model([node("Transpose", ["a"])], a=large))
+    read_onnx(model([node("Constant", [], "a", value=numpy_helper.from_array(large)), node("Transpose", ["a"])]))
+    sparse = helper.make_sparse_tensor(
+        numpy_helper.from_array(np.ones(1, np.float32), "v"), numpy_helper.from_array(numbers(5)), [1 << 20])
+    with pytest.raises(ModelError, match=r"rule 'Constant: constant': needs computed constants of at most 65536 bytes"):
+        read_onnx(model([node("Constant", [], sparse_value=sparse)]))
 
 
 def test_negative_and_unknown_sizes_are_refused() -> None:

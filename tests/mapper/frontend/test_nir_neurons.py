@@ -190,6 +190,11 @@ def test_shapes_that_the_file_leaves_out() -> None:
     ends["input"] = nir.Input(input_type=np.array([16, 3, 6, 7]))  # a sample of 16
     model = read_nir(nir.NIRGraph(nodes={**ends, "n": conv}, edges=edges, type_check=False))
     assert (model.inputs[0].dims, model.outputs[0].dims) == ((1, 3, 6, 7), (1, 1, 4, 5))
+    first = nir.IF(r=np.ones((1, 3, 6, 7)), v_threshold=np.ones((1, 3, 6, 7)))  # as sinabs writes
+    ends["input"] = nir.Input(input_type=np.array([1, 3, 6, 7]))
+    model = read_nir(nir.NIRGraph(nodes={**ends, "first": first, "n": conv}, type_check=False,
+                                  edges=[("input", "first"), ("first", "n"), ("n", "output")]))
+    assert (model.inputs[0].dims, model.outputs[0].dims) == ((1, 3, 6, 7), (1, 1, 4, 5))
     flatten = nir.Flatten(input_type=None, start_dim=3)
     with pytest.raises(ModelError, match=r"node 'n', rule 'Flatten'.*\(3, 6, 7\).*3 to -1.*PyTorch's 1 is NIR's 0"):
         read_nir(nir.NIRGraph(nodes={"input": nir.Input(input_type=np.array([3, 6, 7])), "n": flatten,

@@ -113,6 +113,28 @@ def test_any_stride_fits_the_hardware(op: str, strides: tuple[int, int], seed: i
     legalise(lower(quantise(layers, maps, CoreConfig()).network), CoreConfig())
 
 
+@pytest.mark.parametrize("attributes", [
+    {"op": "DepthToSpace", "blocksize": 2}, {"op": "DepthToSpace", "blocksize": 2, "mode": "CRD"},
+    {"op": "DepthToSpace", "blocksize": 4}, {"op": "SpaceToDepth", "blocksize": 2}], ids=str)
+def test_channels_become_blocks_of_positions(attributes: dict, seed: int) -> None:
+    """With the integers of the source: nothing is computed."""
+    rng = np.random.default_rng(seed)
+    b = Builder(rng, (3, 4, 6))
+    op = attributes["op"]
+    y = b.node(op, b.conv("x", 3, 32), **{name: value for name, value in attributes.items() if name != "op"})
+    model = b.model(y)
+    x = rng.normal(0, 1, (3, 3, 4, 6)).astype(np.float32)
+    read = read_onnx(model)
+    port, maps = read.outputs[0], {"x": read.inputs[0].to_maps(x)}
+    got = reference.run(read.graph, maps)[port.node]
+    assert np.abs(port.from_maps(got) - session(model).run(None, {"x": x})[0]).max() < 1e-4
+    layers = fuse(read.graph)
+    made = quantise(layers, maps, CoreConfig())
+    (part,) = layers.outputs[port.node].parts
+    assert made.scales[part.layer].step == made.scales["conv0"].step
+    assert next(item.own_sqnr for item in made.report if item.layer == part.layer) == np.inf
+
+
 def test_channels_last_is_laid_out_on_the_way_in(seed: int) -> None:
     rng = np.random.default_rng(seed)
     b = Builder(rng, (6, 5, 3))

@@ -38,6 +38,7 @@ CASES = {
     "Clip": ((20, 60), {}),
     "Transpose": ((), {"perm": [0, 1, 3, 2]}),
     "Reshape": ((int64(0, 3, 6, 8, 1),), {}),
+    "SpaceToDepth": ((), {"blocksize": 2}),
     "Resize": (("", np.array([1, 1, 2, 2], np.float32)), {"mode": "nearest", "nearest_mode": "floor"}),
     "Resize linear": (("", np.array([1, 1, 2, 4], np.float32)), {"mode": "linear"}),
     "Resize down": (("", np.array([1, 1, 0.5, 1], np.float32)), {"mode": "linear"}),
@@ -54,7 +55,7 @@ def integer_model(case: str, kind: str, rng: np.random.Generator) -> onnx.ModelP
     y = b.node(case.split()[0], b.node("QuantizeLinear", "x", *numbers), *constants, **attributes)
     outputs = [y]
     if case not in ("Reshape", "Transpose"):
-        depth = 4 if case == "Gather" else 2 if case == "Slice" else 3
+        depth = {"Gather": 4, "Slice": 2, "SpaceToDepth": 12}.get(case, 3)
         weights = b.constant(rng.integers(-127, 128, (4, depth, 3, 3)).astype(np.int8))
         scales = [b.constant(value) for value in (np.float32(0.00413), np.int8(0), np.float32(0.0713), dtype(zero))]
         outputs.append(b.node("QLinearConv", y, *numbers, weights, *scales))

@@ -12,10 +12,12 @@ from golden import dense
 from golden.config import CoreConfig
 from mapper import compile_mesh
 from mapper.errors import ModelError
+from mapper.frontend import graph as g
 from mapper.frontend import reference
 from mapper.frontend.fuse import fuse
 from mapper.frontend.layers import assemble, run_layers
 from mapper.frontend.onnx_reader import read_onnx
+from mapper.frontend.runs import Passes, Run
 from mapper.lower import legalise, lower
 from mapper.quantize import quantise
 from mapper.scales import sqnr
@@ -105,6 +107,28 @@ def test_resizing_keeps_its_signal(
         assert len({made.scales[layer.name] for layer in layers.layers.values() if layer.group == group}) == 1
 
 
+def test_parts_share_a_scale_where_only_some_reach_a_clip(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    b = Builder(rng, (1, 8, 8))
+    clipped = b.node("Clip", resizing(b, "x", 1, (64, 64), "linear", "align_corners"), b.constant(np.float32(0)),
+                     b.constant(np.float32(6)))
+    read = read_onnx(b.model(b.conv(clipped, 1, 2, relu=False)))
+    x = np.abs(rng.normal(0, 0.2, (4, 1, 8, 8)))
+    x[:, :, 0] = 8
+    layers = fuse(read.graph)
+    made = quantise(layers, {"x": read.inputs[0].to_maps(x)}, NARROW)
+    parts = [layer.name for layer in layers.layers.values() if layer.activation is not None]
+    assert len(parts) > 2 and len({made.scales[name].step for name in parts}) == 1
+
+
+def test_event_ids_of_two_passes_are_counted() -> None:
+    """Each strip of the second reads every strip of the first, by each piece of its kernel."""
+    short, long = (Run(0, 4, np.ones(taps), 0, 1, 1) for taps in (3, 20))
+    assert Passes(1, [short] * 5, [long] * 2, gathered=False).edges == 10
+    assert Passes(1, [short] * 5, [long] * 2, gathered=True).edges == 5
+    assert Passes(1, [long] * 2, [], gathered=False).edges == 2
+
+
 def test_columns_and_rows_apart_are_the_same_event_by_event(seed: int) -> None:
     rng = np.random.default_rng(seed)
     b = Builder(rng, (1, 7, 9))
@@ -135,10 +159,15 @@ def test_many_parts_are_brought_together_before_they_are_read(seed: int) -> None
 
 
 def test_a_kernel_of_too_many_pieces_is_named() -> None:
-    b = Builder(np.random.default_rng(1), (1, 700, 700))
-    node = b.node("AveragePool", "x", kernel_shape=[300, 300], strides=[100, 100])
-    b.nodes[-1].name = "shrink"
-    model = b.model(node)
+    """Averages of any size are `mapper.divide`'s; a triangle of 300 taps is nobody's."""
+    triangle = 1 - np.abs(np.arange(300) - 150) / 151
+    matrix = np.zeros((5, 700))
+    for row in range(5):
+        matrix[row, 100 * row:100 * row + 300] = triangle / triangle.sum()
+    graph = g.FloatGraph("wide")
+    graph.add(g.Input(name="x", shape=(1, 700, 700)))
+    graph.add(g.Resample(name="shrink", sources=("x",), x_matrix=matrix, y_matrix=matrix))
+    graph.outputs.append("shrink")
     with pytest.raises(ModelError, match=r"node 'shrink', rule 'resampling': needs kernels in at most 12 pieces of "
                        r"16 taps.*given: \d\d pieces from 700 × 700 to 5 × 5.*in two steps"):
-        fuse(read_onnx(model).graph)
+        fuse(graph)
