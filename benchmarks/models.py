@@ -45,7 +45,6 @@ CASES: dict[str, tuple[str, str, dict[str, Any]]] = {
     "mobilenet_v2": ("MobileNetV2, 224 × 224", "mobilenet_v2", {}),
     "mobilenet_v3": ("MobileNetV3 small, 224 × 224", "mobilenet_v3", {}),
     "efficientnet": ("EfficientNet-B0, 224 × 224", "efficientnet", {}),
-    "densenet": ("DenseNet-121, 224 × 224", "densenet", {}),
     "resnet18": ("ResNet-18, 224 × 224", "resnet18", {}),
     "resnet50": ("ResNet-50, 224 × 224", "resnet50", {}),
 }
