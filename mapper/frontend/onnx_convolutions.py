@@ -6,13 +6,21 @@ from typing import Any
 import numpy as np
 
 from mapper.frontend import graph as g
-from mapper.frontend.graph import Padding, Pair, vector
+from mapper.frontend.graph import Floats, Padding, Pair, vector
 from mapper.frontend.onnx_reader import Call, Handler, Reader, Value
 from mapper.frontend.resample import mean_matrix, resize_matrix
 from mapper.frontend.tensor import Tensor
 
 _RESIZED_ELEMENTS = 1 << 26
 """Most elements of a resizing matrix, and of a resized tensor."""
+
+
+def unchanged(call: Call, size: int) -> Floats:
+    """The matrix of an axis that stays as it is, of a map that is resampled along the other one."""
+    if size * size > _RESIZED_ELEMENTS:
+        call.refuse("size", f"a matrix per axis of at most {_RESIZED_ELEMENTS} elements", f"{size} × {size}",
+                    "Use smaller maps.")
+    return np.eye(size)
 
 
 def pair(values: Any, default: int) -> Pair:
@@ -213,8 +221,8 @@ def contract(reader: Reader, call: Call, tensor: Tensor, dim: int, matrix: np.nd
     if "N" in label:
         call.refuse("axis", "a dimension within a frame", "the frames", "Frames are independent of each other.")
     if label in (("W",), ("H",)) and weight_scale is None:
-        x = matrix if label == ("W",) else np.eye(width)
-        y = matrix if label == ("H",) else np.eye(height)
+        x = matrix if label == ("W",) else unchanged(call, width)
+        y = matrix if label == ("H",) else unchanged(call, height)
         before, source = reader.graph.nodes[tensor.node], tensor.node
         if isinstance(before, g.Resample):  # columns and rows of one operator are resampled together
             x, y, source = x @ before.x_matrix, y @ before.y_matrix, before.sources[0]

@@ -8,6 +8,7 @@ import numpy as np
 
 from mapper.frontend import graph as g
 from mapper.frontend.graph import vector
+from mapper.frontend.onnx_convolutions import unchanged
 from mapper.frontend.onnx_reader import Call, Handler, Reader, Value
 from mapper.frontend.tensor import AXES, Tensor
 
@@ -79,7 +80,7 @@ def aligned(reader: Reader, call: Call, tensor: Tensor, main: Tensor) -> Tensor:
         node = reader.add(g.Conv(name=f"{call.name}/repeat", operator=call.op, sources=(node,),
                                  weights=np.ones((sizes[0], 1, 1, 1)), bias=np.zeros(sizes[0])))
     if mine[1:] != sizes[1:]:
-        x, y = (np.ones((sizes[i], 1)) if mine[i] == 1 else np.eye(sizes[i]) for i in (1, 2))
+        x, y = (np.ones((sizes[i], 1)) if mine[i] == 1 else unchanged(call, sizes[i]) for i in (1, 2))
         node = reader.add(g.Resample(name=f"{call.name}/repeat", operator=call.op, sources=(node,), x_matrix=x,
                                      y_matrix=y))
     return Tensor(node=node, dims=main.dims, labels=main.labels)
