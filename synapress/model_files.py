@@ -237,7 +237,7 @@ def _check_names(found: Manifest, content: _Content, program: Program) -> None:
             spread = prod(sizes.get(axis, 0) for axis in axes), prod(port.shape)
             dims = port.dims if port.view is None else port.view
             if len(set(axes)) < len(axes) or spread[0] != spread[1] or len(port.labels) != len(dims) or min(
-                    *dims, *port.shape) < 1:
+                    *dims, *port.shape, *port.blocks) < 1:
                 found.refuse(f"{side}[{number}]", "labels of dimensions that hold the axes of its shape",
                              (port.labels, dims, port.shape))
     for number, port in enumerate(content.inputs):
