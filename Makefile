@@ -10,10 +10,10 @@ BIN := .venv/bin
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all check bench mutations models frameworks verilog area clean
+.PHONY: help demo test test-all check bench bench-models mutations models frameworks verilog area clean
 
 help: ## say what the targets do
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(READY) ## run handwritten digits through the RTL, bit for bit compared with the golden model
 	@$(BIN)/synapress demo
@@ -30,10 +30,12 @@ check: $(READY) ## style (ruff) and types (mypy)
 	@echo "mypy: types"
 	@$(BIN)/mypy
 
-bench: $(READY) ## utilisation of the core, speed and cycles of the whole-network model, time to map known networks and models
+bench: $(READY) ## utilisation of the core, speed and cycles of the whole-network model, time to map known networks
 	@$(BIN)/python -m benchmarks.core --json build/benchmarks/core.json
 	@$(BIN)/python -m benchmarks.network --json build/benchmarks/network.json
 	@$(BIN)/python -m benchmarks.mapping --json build/benchmarks/mapping.json --figure build/benchmarks/mapping.png
+
+bench-models: $(READY) ## ONNX files of real size, from file to mesh: cores, times, accuracy (some minutes, 4 GB)
 	@$(BIN)/python -m benchmarks.models --json build/benchmarks/models.json
 
 mutations: $(READY) ## break the RTL on purpose, and see the tests go red
