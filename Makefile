@@ -13,7 +13,7 @@ READY := .venv/.ready
 .PHONY: help demo test test-all check bench bench-models mutations models frameworks verilog area clean
 
 help: ## say what the targets do
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(READY) ## run handwritten digits through the RTL, bit for bit compared with the golden model
 	@$(BIN)/synapress demo
