@@ -1,16 +1,11 @@
 """The quantiser: signal-to-noise ratios, exactness of quantised files against onnxruntime, scales and weights."""
 
-import dataclasses
-import logging
 from pathlib import Path
 
 import numpy as np
 import onnx
 import pytest
-from onnx import helper, numpy_helper
-from onnx.reference import ReferenceEvaluator
-from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
-from onnxruntime.quantization.shape_inference import quant_pre_process
+from onnxruntime.quantization import QuantFormat, QuantType
 
 from golden import dense
 from golden.config import CoreConfig
@@ -24,10 +19,19 @@ from mapper.lower import lower
 from mapper.quantised import Options, Quantised
 from mapper.quantize import quantise
 from mapper.scales import Scale, activation_range, requantisation, split, sqnr, units, whole_ratios
-from tests.mapper.frontend.test_onnx import session, single
+from tests.mapper.frontend.test_onnx import single
 from tests.onnx_models import TOPOLOGIES, Builder
+from tests.quantised_files import (
+    WIDE,
+    by_onnx_in_float64,
+    by_onnxruntime,
+    integers_apart,
+    model_and_frames,
+    shape_of,
+    statically_quantised,
+    transposed_on_a_grid,
+)
 
-WIDE = dataclasses.replace(CoreConfig(), name="wide", state_bits=32, multiplier_bits=22)
 NARROW = CoreConfig()
 
 
@@ -44,10 +48,6 @@ def run(model: onnx.ModelProto, calibration: np.ndarray, x: np.ndarray, config: 
     return exact, assemble(layers.outputs[port.node], real), made
 
 
-def shape_of(model: onnx.ModelProto) -> list[int]:
-    return [dim.dim_value for dim in model.graph.input[0].type.tensor_type.shape.dim][1:]
-
-
 @pytest.mark.parametrize("config", [WIDE, NARROW], ids=["32 bit", "16 bit"])
 @pytest.mark.parametrize("name", TOPOLOGIES)
 def test_topologies_keep_their_signal(name: str, config: CoreConfig, seed: int) -> None:
@@ -61,95 +61,6 @@ def test_topologies_keep_their_signal(name: str, config: CoreConfig, seed: int) 
 
 
 # -- files that are quantised already ----------------------------------------------------------
-
-
-class Frames(CalibrationDataReader):
-    def __init__(self, frames: np.ndarray):
-        self.frames = iter(frames)
-
-    def get_next(self) -> dict | None:
-        frame = next(self.frames, None)
-        return None if frame is None else {"x": frame[None]}
-
-
-def statically_quantised(model: onnx.ModelProto, calibration: np.ndarray, form: QuantFormat, activations: QuantType,
-                         folder: Path) -> onnx.ModelProto:
-    """onnxruntime's own quantisation, with every 8-bit activation as an output."""
-    logging.getLogger().setLevel(logging.ERROR)
-    onnx.save(model, folder / "float.onnx")
-    quant_pre_process(folder / "float.onnx", folder / "ready.onnx", skip_symbolic_shape=True)
-    quantize_static(folder / "ready.onnx", folder / "quantised.onnx", Frames(calibration), quant_format=form,
-                    per_channel=True, activation_type=activations, weight_type=QuantType.QInt8)
-    result = onnx.load(folder / "quantised.onnx")
-    known = {value.name: value for part in (model, result)
-             for value in onnx.shape_inference.infer_shapes(part).graph.value_info}
-    constants, have = {item.name for item in result.graph.initializer}, {item.name for item in result.graph.output}
-    kind = onnx.TensorProto.UINT8 if activations == QuantType.QUInt8 else onnx.TensorProto.INT8
-    del result.graph.output[:]
-    for node in result.graph.node:
-        name = node.output[0]
-        whole = node.op_type == "QuantizeLinear" or node.op_type.startswith("QL") or name.endswith("_quantized")
-        if whole and node.op_type != "DequantizeLinear" and node.input[0] not in constants and name not in have:
-            info = known.get(name) or known.get(name.removesuffix("_quantized"))
-            rank = len(info.type.tensor_type.shape.dim) if info else 2
-            result.graph.output.append(helper.make_tensor_value_info(name, kind, [None] * rank))
-    return result
-
-
-def integers_apart(model: onnx.ModelProto, expected: dict[str, np.ndarray], x: np.ndarray) -> dict[str, np.ndarray]:
-    """Of every output of a quantised file: our integers, computed with states of 32 bits, minus the expected ones."""
-    read = read_onnx(model)
-    layers, maps = fuse(read.graph), {"x": read.inputs[0].to_maps(x)}
-    made = quantise(layers, maps, WIDE)
-    results = dense.run(lower(made.network), {"x": made.scales["x"].integers(maps["x"])}, WIDE)
-    real = {name: result.outputs * made.scales[name].step for name, result in results.items() if name in made.scales}
-    apart = {}
-    for port in read.outputs:
-        assert port.scale is not None
-        got = port.from_maps(assemble(layers.outputs[port.node], real))
-        apart[port.name] = np.rint(got / port.scale) + port.zero_point - expected[port.name].astype(int)
-    assert len(apart) >= 3
-    return apart
-
-
-def by_onnxruntime(model: onnx.ModelProto, x: np.ndarray, as_written: bool = False) -> dict[str, np.ndarray]:
-    """`as_written`: without onnxruntime's optimisations, which quantise float weights between quantised maps."""
-    runner = session(model, optimised=not as_written)
-    return dict(zip([item.name for item in runner.get_outputs()], runner.run(None, {"x": x}), strict=True))
-
-
-def by_onnx_in_float64(model: onnx.ModelProto, x: np.ndarray) -> dict[str, np.ndarray]:
-    """A QDQ file by onnx's own evaluator, all floats in float64: sums of 8-bit integers times float32 scales are exact.
-
-    In float32, as by onnxruntime, the rounding of these products often misses a tie.
-    """
-    wide = onnx.ModelProto.FromString(model.SerializeToString())
-    for item in wide.graph.initializer:
-        if item.data_type == onnx.TensorProto.FLOAT:
-            item.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(item).astype(np.float64), item.name))
-    wide.graph.input[0].type.tensor_type.elem_type = onnx.TensorProto.DOUBLE
-    wide.opset_import[0].version = 19  # the evaluator has no older DequantizeLinear
-    names = [item.name for item in wide.graph.output]
-    return dict(zip(names, ReferenceEvaluator(wide).run(names, {"x": x.astype(np.float64)}), strict=True))
-
-
-def model_and_frames(name: str, seed: int) -> tuple[onnx.ModelProto, np.ndarray, np.ndarray]:
-    """A topology, frames to calibrate it and frames to run."""
-    rng = np.random.default_rng(seed)
-    model = TOPOLOGIES[name](rng)
-    calibration, x = (rng.normal(0, 1, (24, *shape_of(model))).astype(np.float32) for _ in range(2))
-    return model, calibration, x
-
-
-def transposed_on_a_grid(model: onnx.ModelProto) -> onnx.ModelProto:
-    """With weights of transposed convolutions that int8 holds: QOperator files leave them float."""
-    names = {node.input[1] for node in model.graph.node if node.op_type == "ConvTranspose"}
-    for item in model.graph.initializer:
-        if item.name in names:
-            weights = numpy_helper.to_array(item).astype(np.float64)
-            step = np.abs(weights).max(axis=(0, 2, 3), keepdims=True) / 127
-            item.CopyFrom(numpy_helper.from_array((np.rint(weights / step) * step).astype(np.float32), item.name))
-    return model
 
 
 def assert_nearly_equal(apart: dict[str, np.ndarray]) -> None:

@@ -16,16 +16,9 @@ from mapper.frontend.onnx_reader import read_onnx
 from mapper.quantize import quantise
 from tests.mapper.frontend.test_onnx import session
 from tests.mapper.frontend.test_onnx_integers import whole
-from tests.mapper.test_quantize import (
-    NARROW,
-    WIDE,
-    assert_nearly_equal,
-    by_onnxruntime,
-    integers_apart,
-    run,
-    statically_quantised,
-)
+from tests.mapper.test_quantize import NARROW, assert_nearly_equal, run
 from tests.onnx_models import Builder
+from tests.quantised_files import WIDE, by_onnxruntime, integers_apart, statically_quantised
 
 SHAPE = (3, 6, 5)
 
