@@ -18,7 +18,7 @@ import numpy.typing as npt
 from golden import network
 from golden.config import CoreConfig
 from golden.cycles import layer_cycles
-from golden.errors import NetworkError
+from golden.errors import ConfigError, NetworkError
 from golden.program import Program
 from golden.work import EdgeWork, places
 from mapper import Image, MeshImage, build_image, compile_mesh, legalise, lower
@@ -148,6 +148,8 @@ def load(path: str | Path, *, constants: Mapping[str, npt.ArrayLike] | None = No
     Raises:
         ModelError: the file cannot be taken: it names the node and what would help.
     """
+    if not isinstance(path, str | Path):
+        raise ModelError(repr(path), "file", "the path of a file", type(path).__name__, "Give a path.")
     path = Path(path)
     try:
         with path.open("rb") as file:
@@ -161,6 +163,8 @@ def load(path: str | Path, *, constants: Mapping[str, npt.ArrayLike] | None = No
         return read_nir(path, neurons=neurons)
     from mapper.frontend.onnx_reader import load_proto, read_onnx
 
+    if neurons is not None:
+        raise ModelError(str(path), "neurons", "a NIR file", "an ONNX file, which has none", "Leave the option out.")
     try:
         return read_onnx(path, constants=constants)
     except ModelError as refused:
@@ -173,7 +177,16 @@ def load(path: str | Path, *, constants: Mapping[str, npt.ArrayLike] | None = No
 
 
 def _config(config: CoreConfig | str) -> CoreConfig:
-    return config if isinstance(config, CoreConfig) else CoreConfig.load(config)
+    if not isinstance(config, CoreConfig | str | Path):
+        raise ConfigError(f"config: needs a configuration, a preset's name or a JSON file, not {config!r}")
+    return config if isinstance(config, CoreConfig) else CoreConfig.load(str(config))
+
+
+def _check_mesh(mesh: Any) -> None:
+    if mesh is None or isinstance(mesh, bool):
+        return
+    if not (isinstance(mesh, tuple) and len(mesh) == 2 and all(type(size) is int and size > 0 for size in mesh)):
+        raise ConfigError(f"mesh: needs (columns, rows), True, False or None, not {mesh!r}")
 
 
 def _arrays(
@@ -284,6 +297,7 @@ def compile(
         MappingError: it does not fit the cores; the message names layer, rule, needed, available and what would help.
     """
     config = _config(config)
+    _check_mesh(mesh)
     layers = fuse(model.graph)
     maps, sequences = ((_own_calibration(model, layers), None) if calibration is None
                         else _arrays(model, calibration, "calibration", layers.spiking))

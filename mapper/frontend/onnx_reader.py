@@ -191,6 +191,10 @@ def read_onnx(
         raise ModelError(where, "ONNX checker", "a valid model", str(error).strip()[:400],
                          "Export the model again; the checker of the onnx package tells more.") from error
     _text_names(proto)
+    inputs = [value.name for value in proto.graph.input]
+    for unknown in sorted(set(known) - set(inputs)):
+        raise ModelError(str(unknown), "constants", f"names of inputs: {', '.join(inputs)}", str(unknown),
+                         "Check the name.")
     _static_inputs(proto, known)
     return _read(proto, title, known, batch)
 

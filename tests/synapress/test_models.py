@@ -245,3 +245,22 @@ def test_mistakes_are_named(tmp_path: Path, seed: int) -> None:
         synapress.compile(synapress.load(tmp_path / "plain.onnx"))
     with pytest.raises(ModelError, match="rule 'file'"):
         synapress.load(tmp_path / "missing.onnx")
+
+
+@pytest.mark.parametrize(("options", "message"), [
+    ({"mesh": "2x2"}, r"mesh: needs \(columns, rows\).*'2x2'"), ({"mesh": [2, 2]}, "mesh"), ({"mesh": 5}, "mesh"),
+    ({"mesh": (0, 2)}, "mesh: needs"), ({"config": None}, "config: needs a configuration")])
+def test_arguments_of_the_wrong_kind_are_named(options: dict, message: str, seed: int) -> None:
+    model = read_onnx(TOPOLOGIES["plain"](np.random.default_rng(seed)))
+    with pytest.raises(ConfigError, match=message):
+        synapress.compile(model, calibration=np.zeros((2, *model.inputs[0].shape)), **options)
+
+
+def test_options_of_another_kind_of_file_are_refused(tmp_path: Path, seed: int) -> None:
+    onnx.save(TOPOLOGIES["plain"](np.random.default_rng(seed)), tmp_path / "model.onnx")
+    with pytest.raises(ModelError, match="rule 'neurons': needs a NIR file"):
+        synapress.load(tmp_path / "model.onnx", neurons="snntorch")
+    with pytest.raises(ModelError, match="'weights', rule 'constants': needs names of inputs: x"):
+        synapress.load(tmp_path / "model.onnx", constants={"weights": 1.0})
+    with pytest.raises(ModelError, match="needs the path of a file"):
+        synapress.load(None)  # type: ignore[arg-type]
