@@ -275,9 +275,12 @@ class Network:
     ) -> tuple[Branch, ...]:
         if not sources:
             refuse(name, "sources", "at least one source", "none")
-        for rule, values in (("scales", scales), ("shifts", shifts)):
+        for rule, values, none in (("scales", scales, 1), ("shifts", shifts, 0)):
             if values is not None and len(values) != len(sources):
                 refuse(name, rule, f"one per source: {len(sources)}", len(values))
+            for source, value in zip(sources, values or (), strict=False):
+                if isinstance(source, Branch) and value != none:
+                    refuse(name, rule, f"{none} for a branch, which has weights of its own", value)
         return tuple(
             source if isinstance(source, Branch) else Branch(
                 source=source, scale=1 if scales is None else int(scales[i]), shift=0 if shifts is None else shifts[i])

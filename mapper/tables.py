@@ -6,6 +6,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from golden.errors import NetworkError
+
 IntArray = npt.NDArray[np.int64]
 
 MEAN_MULTIPLIER_BITS = 16
@@ -27,9 +29,17 @@ def value_table(
 
     Returns:
         2**value_bits entries, from that of the value -2**(value_bits - 1).
+
+    Raises:
+        NetworkError: the function has no finite value somewhere; give one that is defined for all values.
     """
     half = 1 << (value_bits - 1)
-    exact = np.asarray(function(np.arange(-half, half) * scale), np.float64) / result_scale
+    values = np.arange(-half, half) * scale
+    with np.errstate(all="ignore"):
+        exact = np.asarray(function(values), np.float64) / result_scale
+    if not np.isfinite(exact).all():
+        raise NetworkError(f"value table: needs finite results; that of {values[~np.isfinite(exact)][0]:.6g} is none: "
+                           "give a function that is defined for all values, as with numpy.maximum or numpy.where")
     return np.clip(np.rint(exact), -half if low is None else low, half - 1 if high is None else high).astype(
         np.int64)
 

@@ -83,8 +83,9 @@ def rtl(image: Image | MeshImage, integers: Mapping[str, npt.NDArray[Any]], expe
     from synapress.run import simulate_image
 
     if not isinstance(image, Image):
-        raise NetworkError(f"engine 'rtl' runs one core, and the model lies on {len(image.images)}; use 'golden', or "
-                           "compile it for a core with more memory")
+        raise NetworkError(f"engine 'rtl' runs one core, and the model lies on a mesh, of which it uses "
+                           f"{len(image.images)}; use 'golden', or compile it for one core (mesh=False), perhaps with "
+                           "more memory")
     runs = []
     for part in _split(integers, sequences):
         run = simulate_image(image, part)

@@ -7,8 +7,9 @@ import numpy as np
 import numpy.typing as npt
 
 from golden.core import Core
-from golden.errors import NetworkError
+from golden.errors import EventError, NetworkError
 from golden.host import decode, encode
+from golden.words import Saturation
 from mapper import Image
 from synapress import verilated
 from synapress.compare import Comparison, compare, golden_frames
@@ -39,7 +40,7 @@ def simulate_image(image: Image, inputs: Mapping[str, npt.ArrayLike], *, stall: 
 
     Raises:
         NetworkError: an input is missing, unknown or of the wrong shape.
-        EventError: a value does not fit an event.
+        EventError: a value is outside its input's range, on which the proof of the sums relies.
         ToolError: no simulator, or the core hangs.
     """
     config = image.config
@@ -52,6 +53,10 @@ def simulate_image(image: Image, inputs: Mapping[str, npt.ArrayLike], *, stall: 
         if array.ndim not in (3, 4) or array.shape[-3:] != shape or not np.issubdtype(array.dtype, np.integer):
             raise NetworkError(f"input '{entry['name']}': needs integers of shape {shape}, perhaps frames of them;"
                                f" given: {array.dtype} {array.shape}")
+        low, high = Saturation.bounds(entry["saturation"], config.value_bits)
+        if array.size and not low <= int(array.min()) <= int(array.max()) <= high:
+            raise EventError(f"input '{entry['name']}': values from {array.min()} to {array.max()} do not fit its "
+                             f"range: [{low}, {high}]")
         maps[entry["name"]] = array.reshape(-1, *shape).astype(np.int64)
     if len({len(array) for array in maps.values()}) != 1:
         raise NetworkError("the inputs have different numbers of frames")

@@ -16,7 +16,7 @@ from golden.neuron import evaluate
 from golden.words import Saturation
 from mapper.layer import HELP, Branch
 from mapper.network import Network
-from mapper.tables import mean_scale
+from mapper.tables import mean_scale, value_table
 
 
 def ones(*shape):
@@ -184,3 +184,14 @@ def test_orders_of_flattened_weights_agree(network):
     kernel = network.layers["x"].branches[0].weights
     for c, i, x, y in itertools.product(range(2), range(4), range(9), range(7)):
         assert kernel[c, i, x, y] == weights[c, (i * 9 + x) * 7 + y]
+
+
+def test_scales_are_for_layers_and_tables_for_finite_functions() -> None:
+    net = Network("mistakes")
+    net.input("in", (2, 4, 4))
+    with pytest.raises(NetworkError, match=r"rule 'scales'.*needs 1 for a branch.*given: 5"):
+        net.add("sum", ["in", net.branch("in", ones(2, 2, 1, 1))], scales=[1, 5])
+    with pytest.raises(NetworkError, match="rule 'shifts'"):
+        net.lif("n", [net.branch("in", ones(2, 2, 1, 1))], threshold=10, shifts=[2])
+    with pytest.raises(NetworkError, match=r"value table: needs finite results; that of -25\.6 is none"):
+        value_table(np.log, scale=0.1, result_scale=0.1)

@@ -46,7 +46,8 @@ def test_outputs_are_those_of_the_dense_reference(seed: int) -> None:
     ({}, NetworkError, "the image has the inputs in; given: none"),
     ({"in": np.zeros((2, 7, 8), int)}, NetworkError, r"'in': needs integers of shape \(2, 8, 7\)"),
     ({"in": np.zeros((2, 8, 7))}, NetworkError, "given: float64"),
-    ({"in": np.full((2, 8, 7), 256)}, EventError, "do not fit an event"),
+    ({"in": np.full((2, 8, 7), 256)}, EventError, r"'in': values from 256 to 256 do not fit its range: \[0, 255\]"),
+    ({"in": np.full((2, 8, 7), -1)}, EventError, "do not fit its range"),
 ])
 def test_wrong_inputs_are_refused(inputs: dict, error: type[Exception], message: str, seed: int) -> None:
     _, image = compile_network(residual(np.random.default_rng(seed)), SMALL)
