@@ -161,6 +161,9 @@ def multiply(reader: Reader, call: Call) -> Tensor:
 
 
 def divide(reader: Reader, call: Call) -> Tensor:
+    if isinstance(call.inputs[1], Tensor):
+        below = _function(reader, replace(call, name=f"{call.name}/reciprocal"), call.tensor(1), "reciprocal")
+        return multiply(reader, replace(call, inputs=[call.inputs[0], below]))
     divisor = np.asarray(call.constant(1))
     if divisor.dtype.kind in "iu":  # the operands have one type
         call.refuse("type", "floats", f"a division of {divisor.dtype} numbers, which drops fractions",
@@ -190,11 +193,30 @@ def batch_normalization(reader: Reader, call: Call) -> Tensor:
 
 def _activation(function: str, *attributes: tuple[str, float]) -> Handler:
     def handler(reader: Reader, call: Call) -> Tensor:
-        parameters = tuple(float(call.attributes.get(name, default)) for name, default in attributes)
-        tensor = call.tensor()
-        return reader.like(tensor, g.Activation(
-            name=call.name, operator=call.op, sources=(tensor.node,), function=function, parameters=parameters))
+        return _function(reader, call, call.tensor(), function, *(
+            float(call.attributes.get(name, default)) for name, default in attributes))
     return handler
+
+
+def _function(reader: Reader, call: Call, tensor: Tensor, function: str, *parameters: float) -> Tensor:
+    return reader.like(tensor, g.Activation(
+        name=call.name, operator=call.op, sources=(tensor.node,), function=function, parameters=parameters))
+
+
+def gelu(reader: Reader, call: Call) -> Tensor:
+    approximate = call.attributes.get("approximate", b"none") == b"tanh"
+    return _function(reader, call, call.tensor(), "gelu_tanh" if approximate else "gelu")
+
+
+def power(reader: Reader, call: Call) -> Tensor:
+    """A constant exponent; other exponents per element would be as many tables."""
+    exponent = np.asarray(call.constant(1)).reshape(-1)
+    if not exponent.size or not (exponent == exponent[0]).all():
+        call.refuse("exponent", "one number for all elements", f"{exponent.size} of them",
+                    "Split the map, with a Pow of its own for each exponent.")
+    named = {-1.0: "reciprocal", 0.5: "sqrt"}.get(float(exponent[0]))
+    given = () if named else (float(exponent[0]),)
+    return _function(reader, call, call.tensor(), named or "power", *given)
 
 
 def clip(reader: Reader, call: Call) -> Tensor:
@@ -247,5 +269,11 @@ HANDLERS: dict[str, Handler] = {
     "BatchNormalization": batch_normalization, "Relu": _activation("relu"), "Clip": clip, "LeakyRelu": leaky_relu,
     "PRelu": leaky_relu, "Sigmoid": _activation("sigmoid"), "Tanh": _activation("tanh"),
     "HardSigmoid": _activation("hard_sigmoid", ("alpha", 0.2), ("beta", 0.5)), "HardSwish": _activation("hard_swish"),
-    "Swish": _activation("silu", ("alpha", 1.0)), "Identity": identity, "Dropout": identity,
+    "Swish": _activation("silu", ("alpha", 1.0)), "Elu": _activation("elu", ("alpha", 1.0)),
+    "Selu": _activation("selu", ("alpha", 1.67326319217681884765625), ("gamma", 1.05070102214813232421875)),
+    "Celu": _activation("celu", ("alpha", 1.0)), "Gelu": gelu, "Mish": _activation("mish"),
+    "Softplus": _activation("softplus"), "Softsign": _activation("softsign"),
+    "ThresholdedRelu": _activation("thresholded_relu", ("alpha", 1.0)), "Abs": _activation("abs"),
+    "Sqrt": _activation("sqrt"), "Exp": _activation("exp"), "Log": _activation("log"), "Erf": _activation("erf"),
+    "Pow": power, "Reciprocal": _activation("reciprocal"), "Identity": identity, "Dropout": identity,
 }
