@@ -107,13 +107,13 @@ def network(make: Callable[[Builder, str], str], seed: int) -> onnx.ModelProto:
     return b.model(b.conv(make(b, b.conv("x", 3, 8, relu=False)), 8, 6, relu=False), opset=20)
 
 
-def frames(seed: int, count: int = 12) -> np.ndarray:
+def some_frames(seed: int, count: int = 12) -> np.ndarray:
     return np.random.default_rng(seed + 1).normal(0, 1, (count, 3, 9, 8)).astype(np.float32)
 
 
-def check(model: onnx.ModelProto, seed: int, least: float) -> Model:
+def check(model: onnx.ModelProto, seed: int, least: float, frames: int = 12) -> Model:
     """Float against onnxruntime, layers against float, integers by their signal-to-noise ratio in decibels."""
-    x = frames(seed)
+    x = some_frames(seed, frames)
     read = read_onnx(model)
     port, maps = read.outputs[0], {"x": read.inputs[0].to_maps(x)}
     got = reference.run(read.graph, maps)[port.node]
@@ -170,7 +170,7 @@ def test_a_formula_does_not_grow_without_bound(seed: int) -> None:
 def test_a_function_without_finite_values_is_named(op: str, seed: int) -> None:
     read = read_onnx(network(whole(op), seed))
     with pytest.raises(ModelError, match=rf"rule 'finite values'.*NaN or infinite, by {op}.*Clip"):
-        quantise(fuse(read.graph), {"x": read.inputs[0].to_maps(frames(seed))}, CONFIG)
+        quantise(fuse(read.graph), {"x": read.inputs[0].to_maps(some_frames(seed))}, CONFIG)
 
 
 def test_exponents_per_element_are_refused(seed: int) -> None:
