@@ -1,5 +1,6 @@
 """How the sum of a quantised layer becomes its value: multiplier and shift, saturation, slope or value table."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,9 +15,10 @@ from mapper.layer import Evaluation
 from mapper.scales import Integers, Scale, requantisation, saturation_of, scale_for, uniform
 from mapper.tables import value_table
 
-NONNEGATIVE = ("relu", "sigmoid", "hard_sigmoid")
 _SHARES = (1.0, 0.85, 0.7, 0.55, 0.42, 0.32, 0.24, 0.17, 0.12, 0.08)
 """Shares of the range of a table's index that are tried."""
+_SAMPLE = 20_000
+"""Sums of the calibration that decide."""
 
 
 def evaluation(
@@ -66,8 +68,11 @@ def evaluation(
         assert activation is not None
         step = _index_step(activation, states + offsets[:, None, None], unit, config)
         keywords = _ratio(unit / step, config)
+        real = (states + offsets[:, None, None]) * unit[:, None, None]
+        usual = float(np.median(real.reshape(-1)[::max(1, real.size // _SAMPLE)]))
+        chosen = activation if given else _beside(activation, step)
         keywords["table"] = value_table(
-            lambda x: activate(activation, x.reshape(1, 1, -1, 1)).reshape(-1), scale=step, result_scale=scale.step,
+            lambda x: _entries(chosen, x, usual), scale=step, result_scale=scale.step,
             value_bits=config.value_bits, low=scale.low, high=scale.high)
     values = _values(states, offsets, keywords, config)
     return Evaluation(**keywords), scale, uniform(offsets), values  # type: ignore[typeddict-item]
@@ -118,6 +123,27 @@ def _by_table(activation: g.Activation | None, states: Integers, unit: Floats, c
     return few or layouts(config).parameter.field("slope").bits < config.value_bits
 
 
+def _of(activation: g.Activation, x: Floats) -> Floats:
+    return activate(activation, x.reshape(1, 1, -1, 1)).reshape(-1)
+
+
+def _entries(activation: g.Activation, x: Floats, usual: float) -> Floats:
+    """The function of ascending `x`; the nearest value where it has no finite one, of two that nearer `usual`."""
+    values = _of(activation, x)
+    finite, gaps = np.flatnonzero(np.isfinite(values)), np.flatnonzero(~np.isfinite(values))
+    nearer = np.abs(x[finite] - usual) / (2 * float(np.abs(x[finite] - usual).max(initial=1e-30)))
+    for gap in gaps:
+        values[gap] = values[finite[np.argmin(np.abs(finite - gap) + nearer)]]
+    return values
+
+
+def _beside(activation: g.Activation, step: float) -> g.Activation:
+    """A threshold at the upper end of its index: a sum that equals it is not above it, however it is rounded."""
+    if activation.function != "thresholded_relu":
+        return activation
+    return replace(activation, parameters=(activation.parameters[0] + 0.5 * step,))
+
+
 def _index_step(activation: g.Activation, states: Integers, unit: Floats, config: CoreConfig) -> float:
     """What one step of a table's index means: exactly a state where that fits, else with the least error."""
     top = (1 << (config.value_bits - 1)) - 1
@@ -125,11 +151,14 @@ def _index_step(activation: g.Activation, states: Integers, unit: Floats, config
     if reach <= top and (unit == unit[0]).all():
         return float(unit[0])
     real = states * unit[:, None, None]
-    sample = real.reshape(-1)[::max(1, real.size // 20_000)].reshape(1, 1, -1, 1)
-    exact, largest = activate(activation, sample), max(float(np.abs(real).max()), 1e-12)
+    sample = real.reshape(-1)[::max(1, real.size // _SAMPLE)]
+    exact, largest, usual = _of(activation, sample), max(float(np.abs(real).max()), 1e-12), float(np.median(sample))
+    finite = np.isfinite(exact)  # rounded sums may lie where the function has no value, though the exact ones do not
+    sample, exact = sample[finite], exact[finite]
 
     def error(share: float) -> float:
         step = largest * share / top
-        return float(np.mean((activate(activation, np.clip(np.rint(sample / step), -top - 1, top) * step) - exact)**2))
+        table = _entries(activation, np.arange(-top - 1, top + 1) * step, usual)
+        return float(np.mean((table[np.clip(np.rint(sample / step), -top - 1, top).astype(int) + top + 1] - exact)**2))
 
     return largest * min(_SHARES, key=error) / top

@@ -4,7 +4,7 @@ import numpy as np
 
 from golden.config import CoreConfig
 from golden.words import Saturation
-from mapper.activations import NONNEGATIVE
+from mapper.frontend.functions import Formula
 from mapper.frontend.graph import Floats
 from mapper.frontend.layers import FloatBranch, FloatLayer, FloatLayers, gathers, sum_branches
 from mapper.frontend.reference import spike
@@ -157,7 +157,8 @@ class MapScales:
     def _nonnegative(self, layer: FloatLayer) -> bool:
         """Whether a layer can give no negative value."""
         if layer.activation is not None:
-            function, parameters = layer.activation.function, layer.activation.parameters
-            return function in NONNEGATIVE or (function == "clip" and parameters[0] >= 0)
+            chosen = layer.activation
+            return chosen.slope is None and (chosen.formula or Formula(
+                chosen.function, chosen.parameters)).nonnegative()
         return bool((layer.bias >= 0).all()) and all(
             self.scales[branch.source].low >= 0 and bool((branch.weights >= 0).all()) for branch in layer.branches)

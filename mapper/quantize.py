@@ -96,6 +96,15 @@ class _Quantiser:
         self.layers, self.config, self.options = layers, config, options
         self.timesteps = timesteps or len(next(iter(calibration.values())))
         self.floats = run_layers(layers, calibration, self.timesteps)
+        for name, values in self.floats.items():
+            if not np.isfinite(values).all():
+                chosen = layers.layers[name].activation
+                raise ModelError(
+                    name, "finite values", "finite results on the calibration",
+                    f"{int((~np.isfinite(values)).sum())} of {values.size} are NaN or infinite"
+                    + (f", by {chosen.operator or chosen.function}" if chosen else ""),
+                    "Bound its operand (Clip, Relu, or a constant added) to where the function has finite values, or "
+                    "calibrate with typical data.")
         self.network = Network(layers.name)
         self.maps = MapScales(layers, self.floats, config, options, self.timesteps)
         self.scales = self.maps.scales

@@ -4,6 +4,7 @@ import base64
 import dataclasses
 import hashlib
 import json
+import re
 import zipfile
 from dataclasses import dataclass
 from math import prod
@@ -233,6 +234,9 @@ def _check_names(found: Manifest, content: _Content, program: Program) -> None:
     for side, ports in (("inputs", content.inputs), ("outputs", content.outputs)):
         for number, port in enumerate(ports):
             sizes = dict(zip("DWH", port.shape, strict=True))
+            if side == "outputs":  # whose channels the host may lay out in groups
+                sizes |= {axis: int(axis.split(".")[2]) for label in port.labels for axis in label
+                          if re.fullmatch(r"D\.\d\.[1-9]\d{0,8}", axis)}
             axes = [axis for label in port.labels for axis in label if axis != "N"]
             spread = prod(sizes.get(axis, 0) for axis in axes), prod(port.shape)
             dims = port.dims if port.view is None else port.view

@@ -35,7 +35,8 @@ from mapper.quantize import quantise
 OPERATORS = (
     "Conv ConvTranspose AveragePool MaxPool GlobalAveragePool GlobalMaxPool Resize Upsample Gemm MatMul Flatten "
     "Reshape Squeeze Unsqueeze Transpose Concat Split Slice Gather Add Sum Mul Sub Div Neg BatchNormalization Relu "
-    "Clip LeakyRelu PRelu Sigmoid Tanh HardSwish HardSigmoid Swish Identity Dropout Cast Constant Pad ReduceMean "
+    "Clip LeakyRelu PRelu Sigmoid Tanh HardSwish HardSigmoid Swish Elu Selu Celu Gelu Mish Softplus Softsign "
+    "ThresholdedRelu Abs Sqrt Exp Erf Pow Reciprocal Expand Identity Dropout Cast Constant Pad ReduceMean "
     "ReduceSum QuantizeLinear DequantizeLinear QLinearConv QLinearMatMul DepthToSpace SpaceToDepth").split()
 ALL_DATA = ("Add", "Sum", "Mul", "Sub", "Concat")
 """Operators all of whose inputs may be feature maps; of the others the first is, and the rest are constants."""

@@ -39,11 +39,11 @@ class Builder:
         bias = self.rng.normal(0, 0.1, result).astype(np.float32)
         return self.node("Gemm", x, self.constant(weights), self.constant(bias), transB=1)
 
-    def model(self, *outputs: str, kind: int = onnx.TensorProto.FLOAT) -> onnx.ModelProto:
+    def model(self, *outputs: str, kind: int = onnx.TensorProto.FLOAT, opset: int = 17) -> onnx.ModelProto:
         graph = helper.make_graph(
             self.nodes, "random", [helper.make_tensor_value_info("x", kind, ["n", *self.shape])],
             [helper.make_tensor_value_info(name, kind, None) for name in outputs], self.constants)
-        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=8)
         model = onnx.shape_inference.infer_shapes(model)
         onnx.checker.check_model(model)
         return model

@@ -11,14 +11,13 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from mapper.errors import ModelError
+from mapper.frontend.functions import Floats, Formula
 
 Shape = tuple[int, int, int]
 Pair = tuple[int, int]
 Padding = tuple[int, int, int, int]
-Floats = npt.NDArray[np.floating[Any]]
 
 MAP_ELEMENTS = 1 << 27
 """The largest feature map, 64 channels of 1920 × 1080: a file of a few bytes must not fill the memory."""
@@ -102,12 +101,14 @@ class Affine(Node):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Activation(Node):
-    """A function of each element: see `reference.ACTIVATIONS` for the names and what `parameters` are to them."""
+    """A function of each element: see `functions.FUNCTIONS` for the names and what `parameters` are to them."""
 
     function: str
     parameters: tuple[float, ...] = ()
     slope: Floats | None = None
     """(D), of `leaky_relu` only."""
+    formula: Formula | None = None
+    """Of several functions, where the name is "composed"."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

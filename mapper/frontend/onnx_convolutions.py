@@ -8,6 +8,7 @@ import numpy as np
 from mapper.frontend import graph as g
 from mapper.frontend.graph import Floats, Padding, Pair, vector
 from mapper.frontend.onnx_reader import Call, Handler, Reader, Value
+from mapper.frontend.onnx_shuffle import permuted
 from mapper.frontend.resample import mean_matrix, resize_matrix
 from mapper.frontend.tensor import Tensor
 
@@ -89,9 +90,11 @@ def conv(reader: Reader, call: Call) -> Tensor:
     stride, dilation = pair(call.attributes.get("strides"), 1), pair(call.attributes.get("dilations"), 1)
     size = reader.graph.shape(tensor.node)[1:]
     kernel: Pair = (weights.shape[2], weights.shape[3])
-    bias = call.constant(2)
+    bias, source = call.constant(2), tensor.node
+    if int(call.attributes.get("group", 1)) == 1 and weights.shape[1] == reader.graph.shape(source)[0]:
+        source, weights = permuted(reader, source, weights)
     return canonical_result(reader, tensor, g.Conv(
-        name=call.name, operator=call.op, sources=(tensor.node,), weights=weights,
+        name=call.name, operator=call.op, sources=(source,), weights=weights,
         bias=np.zeros(len(weights)) if bias is None else np.asarray(bias, np.float64), stride=stride, dilation=dilation,
         padding=_pads(call, dims, (size[0], size[1]), kernel, stride, dilation),
         groups=int(call.attributes.get("group", 1)), weight_scale=weight_scale(call, 1, len(weights))))

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from mapper.frontend import graph as g
-from mapper.frontend.graph import vector
+from mapper.frontend.graph import Shape, vector
 from mapper.frontend.onnx_convolutions import unchanged
 from mapper.frontend.onnx_reader import Call, Handler, Reader, Value
 from mapper.frontend.tensor import AXES, Tensor
@@ -74,7 +74,12 @@ def aligned(reader: Reader, call: Call, tensor: Tensor, main: Tensor) -> Tensor:
             call.refuse("broadcast", f"axes {wanted}", wide, "Both maps must have the same layout.")
         assert port is not None
         tensor = reader._lay_out(call, replace(tensor, dims=dims, labels=wide), wanted, port)
-    node, sizes = tensor.node, reader.graph.shape(main.node)
+    return Tensor(node=_repeated(reader, call, tensor.node, reader.graph.shape(main.node)), dims=main.dims,
+                  labels=main.labels)
+
+
+def _repeated(reader: Reader, call: Call, node: str, sizes: Shape) -> str:
+    """A map repeated along its axes of 1."""
     mine = reader.graph.shape(node)
     if mine[0] < sizes[0] and mine[0] == 1:
         node = reader.add(g.Conv(name=f"{call.name}/repeat", operator=call.op, sources=(node,),
@@ -83,7 +88,41 @@ def aligned(reader: Reader, call: Call, tensor: Tensor, main: Tensor) -> Tensor:
         x, y = (np.ones((sizes[i], 1)) if mine[i] == 1 else unchanged(call, sizes[i]) for i in (1, 2))
         node = reader.add(g.Resample(name=f"{call.name}/repeat", operator=call.op, sources=(node,), x_matrix=x,
                                      y_matrix=y))
-    return Tensor(node=node, dims=main.dims, labels=main.labels)
+    return node
+
+
+def expand(reader: Reader, call: Call) -> Tensor:
+    """Dimensions of 1 repeated; those that no axis has yet become rows and columns where images have them."""
+    tensor = call.tensor()
+    wanted = np.broadcast_shapes(tensor.dims, tuple(int(size) for size in np.asarray(call.constant(1)).reshape(-1)))
+    extra = len(wanted) - len(tensor.dims)
+    dims, labels = (1,) * extra + tensor.dims, [*((),) * extra, *tensor.labels]
+    roles = ("N", "D", *"HW"[-(len(wanted) - 2):]) if 2 < len(wanted) < 5 else "NDHW"
+    sizes = reader.sizes(tensor)
+    for i, (before, after) in enumerate(zip(dims, wanted, strict=True)):
+        if before == after:
+            continue
+        used = {axis for j, label in enumerate(labels) if j != i for axis in label if sizes.get(axis, 2) > 1}
+        axis = next((axis for axis in (*labels[i], *roles[i:i + 1], *"DHW") if axis not in used), "N")
+        if axis == "N":
+            call.refuse("frames", "repeated channels, rows or columns", f"{tensor.dims} → {wanted}",
+                        "Frames are independent and alike.")
+        labels = [tuple(other for other in label if other != axis) if j != i else (axis,)
+                  for j, label in enumerate(labels)]
+        sizes[axis] = after
+    shape = (sizes["D"], sizes["W"], sizes["H"])
+    return Tensor(node=_repeated(reader, call, tensor.node, shape), dims=tuple(wanted), labels=tuple(labels))
+
+
+def _gate(reader: Reader, tensor: Tensor) -> Tensor:
+    """The map of one value per channel that a tensor repeats, or itself."""
+    node = reader.graph.nodes[tensor.node]
+    if not isinstance(node, g.Resample) or reader.graph.shape(node.sources[0])[1:] != (1, 1) or not (
+            (node.x_matrix == 1).all() and (node.y_matrix == 1).all()):
+        return tensor
+    dims = tuple(1 if set(label) & {"W", "H"} else size for size, label in zip(
+        tensor.dims, tensor.labels, strict=True))
+    return replace(tensor, node=node.sources[0], dims=dims)
 
 
 def _main(reader: Reader, call: Call, values: Sequence[Value]) -> Tensor:
@@ -151,6 +190,9 @@ def multiply(reader: Reader, call: Call) -> Tensor:
             if swish == "silu" or (swish and np.allclose(node.parameters, (1 / 6, 0.5))):
                 return reader.like(tensor, g.Activation(name=call.name, operator=call.op, sources=node.sources,
                                                         function=swish))
+    gates = [_gate(reader, tensor) for tensor in (first, second)]
+    if first.dims == second.dims and (gates[0] is first) != (gates[1] is second):
+        first, second = gates
     main = _main(reader, call, [first, second])
     other = second if main is first else first
     depth, _, _ = reader.graph.shape(main.node)
@@ -161,6 +203,9 @@ def multiply(reader: Reader, call: Call) -> Tensor:
 
 
 def divide(reader: Reader, call: Call) -> Tensor:
+    if isinstance(call.inputs[1], Tensor):
+        below = _function(reader, replace(call, name=f"{call.name}/reciprocal"), call.tensor(1), "reciprocal")
+        return multiply(reader, replace(call, inputs=[call.inputs[0], below]))
     divisor = np.asarray(call.constant(1))
     if divisor.dtype.kind in "iu":  # the operands have one type
         call.refuse("type", "floats", f"a division of {divisor.dtype} numbers, which drops fractions",
@@ -190,11 +235,30 @@ def batch_normalization(reader: Reader, call: Call) -> Tensor:
 
 def _activation(function: str, *attributes: tuple[str, float]) -> Handler:
     def handler(reader: Reader, call: Call) -> Tensor:
-        parameters = tuple(float(call.attributes.get(name, default)) for name, default in attributes)
-        tensor = call.tensor()
-        return reader.like(tensor, g.Activation(
-            name=call.name, operator=call.op, sources=(tensor.node,), function=function, parameters=parameters))
+        return _function(reader, call, call.tensor(), function, *(
+            float(call.attributes.get(name, default)) for name, default in attributes))
     return handler
+
+
+def _function(reader: Reader, call: Call, tensor: Tensor, function: str, *parameters: float) -> Tensor:
+    return reader.like(tensor, g.Activation(
+        name=call.name, operator=call.op, sources=(tensor.node,), function=function, parameters=parameters))
+
+
+def gelu(reader: Reader, call: Call) -> Tensor:
+    approximate = call.attributes.get("approximate", b"none") == b"tanh"
+    return _function(reader, call, call.tensor(), "gelu_tanh" if approximate else "gelu")
+
+
+def power(reader: Reader, call: Call) -> Tensor:
+    """A constant exponent; other exponents per element would be as many tables."""
+    exponent = np.asarray(call.constant(1)).reshape(-1)
+    if not exponent.size or not (exponent == exponent[0]).all():
+        call.refuse("exponent", "one number for all elements", f"{exponent.size} of them",
+                    "Split the map, with a Pow of its own for each exponent.")
+    named = {-1.0: "reciprocal", 0.5: "sqrt"}.get(float(exponent[0]))
+    given = () if named else (float(exponent[0]),)
+    return _function(reader, call, call.tensor(), named or "power", *given)
 
 
 def clip(reader: Reader, call: Call) -> Tensor:
@@ -247,5 +311,11 @@ HANDLERS: dict[str, Handler] = {
     "BatchNormalization": batch_normalization, "Relu": _activation("relu"), "Clip": clip, "LeakyRelu": leaky_relu,
     "PRelu": leaky_relu, "Sigmoid": _activation("sigmoid"), "Tanh": _activation("tanh"),
     "HardSigmoid": _activation("hard_sigmoid", ("alpha", 0.2), ("beta", 0.5)), "HardSwish": _activation("hard_swish"),
-    "Swish": _activation("silu", ("alpha", 1.0)), "Identity": identity, "Dropout": identity,
+    "Expand": expand, "Swish": _activation("silu", ("alpha", 1.0)), "Elu": _activation("elu", ("alpha", 1.0)),
+    "Selu": _activation("selu", ("alpha", 1.67326319217681884765625), ("gamma", 1.05070102214813232421875)),
+    "Celu": _activation("celu", ("alpha", 1.0)), "Gelu": gelu, "Mish": _activation("mish"),
+    "Softplus": _activation("softplus"), "Softsign": _activation("softsign"),
+    "ThresholdedRelu": _activation("thresholded_relu", ("alpha", 1.0)), "Abs": _activation("abs"),
+    "Sqrt": _activation("sqrt"), "Exp": _activation("exp"), "Log": _activation("log"), "Erf": _activation("erf"),
+    "Pow": power, "Reciprocal": _activation("reciprocal"), "Identity": identity, "Dropout": identity,
 }

@@ -19,8 +19,10 @@ from mapper.frontend.onnx_elements import add_values
 from mapper.frontend.onnx_reader import Call, Handler, Reader, Value
 from mapper.frontend.tensor import Joined, Segment, Tensor
 
-UNARY = ("Relu", "Clip", "LeakyRelu", "Sigmoid", "Tanh", "HardSigmoid", "HardSwish", "Swish", "Identity", "Dropout",
-         "Cast", "QuantizeLinear", "DequantizeLinear", "QLinearLeakyRelu", "QLinearSigmoid")
+UNARY = ("Relu", "Clip", "LeakyRelu", "Sigmoid", "Tanh", "HardSigmoid", "HardSwish", "Swish", "Elu", "Selu", "Celu",
+         "Gelu", "Mish", "Softplus", "Softsign", "ThresholdedRelu", "Abs", "Sqrt", "Exp", "Log", "Erf", "Pow",
+         "Reciprocal", "Identity", "Dropout", "Cast", "QuantizeLinear", "DequantizeLinear", "QLinearLeakyRelu",
+         "QLinearSigmoid")
 
 
 def _flat(value: Value) -> bool:

@@ -8,8 +8,9 @@ from mapper.frontend import graph as g
 from mapper.frontend.graph import Padding
 from mapper.frontend.onnx_elements import constant_map
 from mapper.frontend.onnx_reader import Call, Handler, Reader, Value
+from mapper.frontend.onnx_shuffle import picked_group, regrouped, select, selected
 from mapper.frontend.resample import select_matrix
-from mapper.frontend.tensor import Tensor, default_labels, map_shape, regroup
+from mapper.frontend.tensor import Labels, Tensor, default_labels, factors, map_shape, regroup
 
 MOST_SPREAD = 1024
 """Elements of a vector that becomes a map, or of flattened parts that do: so many squared are the weights."""
@@ -27,10 +28,13 @@ def _axes(call: Call, index: int) -> list[int] | None:
 
 
 def _reshaped(reader: Reader, call: Call, tensor: Tensor, wanted: list[int]) -> Tensor:
-    labels = regroup(tensor.dims, tensor.labels, wanted, reader.sizes(tensor))
+    sizes = reader.sizes(tensor)
+    labels = None if factors(tensor.labels) else regroup(tensor.dims, tensor.labels, wanted, sizes)
     port = reader.ports.get(tensor.node)
     if labels is None and port is not None and port.view is None and int(np.prod(port.dims)) == int(
-            np.prod(wanted)) and not any(tensor.node in node.sources for node in reader.graph):
+            np.prod(wanted)) and sum(size > 1 for size in wanted[1:]) <= 3 and not any(
+                tensor.node in node.sources for node in reader.graph) and _order(tensor.labels, sizes) == _order(
+                    port.labels, sizes):
         # Nothing has read this input yet: whoever gives it reshapes it.
         labels = default_labels(call.name, wanted, reader.batch)
         port.view, port.labels, port.shape = tuple(wanted), labels, map_shape(wanted, labels)
@@ -40,14 +44,23 @@ def _reshaped(reader: Reader, call: Call, tensor: Tensor, wanted: list[int]) -> 
     if labels is None and vector and len(wanted) in (3, 4) and wanted[0] == tensor.dims[0] and min(wanted) > 0 and int(
             np.prod(wanted)) == int(np.prod(tensor.dims)):
         return _spread(reader, call, tensor, wanted)
+    if labels is None and tensor.labels != (("N",), ("D",)):
+        grouped = regrouped(reader, call, tensor, wanted)
+        if grouped is not None:
+            return grouped
     if labels is None:
         call.refuse("reshape", "one that keeps channels, columns and rows whole", f"{tensor.dims} → {tuple(wanted)}",
-                    "Only flattening and dimensions of 1 are free, and a vector of at most "
+                    "Only flattening, dimensions of 1 and groups of channels are free, and a vector of at most "
                     f"{MOST_SPREAD} elements may become a map; other data does not move.")
         raise AssertionError
     if wanted and not labels[0] and tensor.labels[:1] == (("N",),) and ("N",) not in labels:
         labels = (("N",), *labels[1:])
     return Tensor(node=tensor.node, dims=tuple(wanted), labels=labels)
+
+
+def _order(labels: Labels, sizes: dict[str, int]) -> list[str]:
+    """The axes, slowest first, as the elements of an array lie."""
+    return [axis for label in labels for axis in label if sizes.get(axis, 2) > 1]
 
 
 def _spread(reader: Reader, call: Call, tensor: Tensor, wanted: list[int]) -> Tensor:
@@ -121,9 +134,10 @@ def _axis(reader: Reader, call: Call, tensor: Tensor, dim: int) -> str:
     label = tensor.labels[dim]
     if not label:
         label = tuple(axis for axis in "DHW" if tensor.find(axis) is None)[:1]
-    if len(label) != 1 or label == ("N",):
+    if len(label) != 1 or label[0] not in "DHW":
         call.refuse("axis", "channels, columns or rows", f"dimension {dim} of {tensor.dims}, which holds {label}",
-                    "Frames are independent, and flattened dimensions are no longer apart.")
+                    "Frames are independent, and flattened dimensions no longer apart; groups of channels must become "
+                    "whole channels again.")
     return label[0]
 
 
@@ -175,6 +189,10 @@ def _cut(reader: Reader, call: Call, tensor: Tensor, dim: int, first: int, last:
         call.refuse("size", "at least one element", f"[{first}, {last})", "An empty array is no feature map.")
     axis = _axis(reader, call, tensor, dim)
     node: g.Node
+    channels = selected(reader.graph.nodes[tensor.node]) if axis == "D" else None
+    if channels is not None:  # a copy of fewer channels instead of a part of the copy
+        return Tensor(node=select(reader, call, reader.graph.nodes[tensor.node].sources[0], channels[first:last]),
+                      dims=dims, labels=tensor.labels)
     if axis == "D":
         node = g.Slice(name=call.name, operator=call.op, sources=(tensor.node,), first=first, last=last)
     else:
@@ -251,6 +269,8 @@ def picked(call: Call) -> list[list[int]] | None:
 def _gather(reader: Reader, call: Call, tensor: Tensor, dim: int, chosen: np.ndarray) -> Tensor:
     from mapper.frontend.onnx_convolutions import contract
 
+    if tensor.labels[dim][:1] and tensor.labels[dim][0] in factors(tensor.labels) and len(tensor.labels[dim]) == 1:
+        return picked_group(reader, call, tensor, dim, chosen)
     _axis(reader, call, tensor, dim)
     return contract(reader, call, tensor, dim, select_matrix(tensor.dims[dim], chosen))
 

@@ -13,6 +13,7 @@ from onnx import numpy_helper
 from golden.errors import SynapressError
 from mapper.errors import ModelError
 from mapper.frontend import graph as g
+from mapper.frontend.composing import compose
 from mapper.frontend.folding import Folder
 from mapper.frontend.graph import FloatGraph
 from mapper.frontend.model import Model
@@ -276,6 +277,7 @@ def _read(proto: onnx.ModelProto, title: str, known: Mapping[str, Array], batch:
         _node(reader, table, item, item.name or f"{item.op_type}_{index}", imports, folder)
     _round_inputs(reader)
     outputs = _outputs(reader, proto)
+    compose(reader.graph)
     inputs = [port for port in reader.ports.values() if port.node in reader.graph.nodes]
     ignored += [port.name for port in reader.ports.values() if port.node not in reader.graph.nodes]
     return Model(graph=reader.graph, inputs=inputs, outputs=outputs, source=title, ignored=tuple(ignored))

@@ -4,47 +4,27 @@ Held to onnxruntime and to onnx's own reference evaluator by the tests. Arrays a
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 import numpy as np
 import numpy.typing as npt
 
 from golden.errors import NetworkError
 from mapper.frontend import graph as g
+from mapper.frontend.functions import Formula
 from mapper.frontend.graph import FloatGraph, Floats, Pair
 
-Function = Callable[..., Floats]
 _WHOLE = 1e-6
 """So close below an integer is that integer."""
 
 
-def _sigmoid(x: Floats) -> Floats:
-    return 0.5 * (1 + np.tanh(0.5 * x))
-
-
-def _hard_sigmoid(x: Floats, alpha: float, beta: float) -> Floats:
-    return np.clip(alpha * x + beta, 0, 1)
-
-
-ACTIVATIONS: dict[str, Function] = {
-    "relu": lambda x: np.maximum(x, 0),
-    "clip": lambda x, low, high: np.clip(x, low, high),
-    "sigmoid": _sigmoid,
-    "tanh": np.tanh,
-    "hard_sigmoid": _hard_sigmoid,
-    "hard_swish": lambda x: x * _hard_sigmoid(x, 1 / 6, 0.5),
-    "silu": lambda x, alpha=1.0: x * _sigmoid(alpha * x),
-}
-"""Functions of an element and the node's `parameters`; `leaky_relu`, with a slope per channel, is apart."""
-
-
 def activate(node: g.Activation, x: Floats) -> Floats:
-    """The activation of (N, D, W, H) values."""
+    """The activation of (N, D, W, H) values; not finite where the function has no finite value."""
     if node.function == "leaky_relu":
         assert node.slope is not None
         slope = node.slope[:x.shape[1], None, None]  # one channel stands for all where they are alike
         return np.where(x < 0, x * slope, x)
-    return ACTIVATIONS[node.function](x, *node.parameters)
+    return (node.formula or Formula(node.function, node.parameters))(x)
 
 
 def convolve(

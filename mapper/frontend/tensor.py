@@ -119,6 +119,16 @@ def default_labels(where: str, dims: Sequence[int], batch: bool = True) -> Label
     return first + tuple((roles[i],) if i in roles else () for i in range(len(rest)))
 
 
+def factors(labels: Labels) -> list[str]:
+    """Labels "D.index.size" of dimensions that hold factors of the channels, slowest first (`onnx_shuffle`)."""
+    return sorted((axis for label in labels for axis in label if axis.startswith("D.")),
+                  key=lambda axis: int(axis.split(".")[1]))
+
+
+def factor_size(axis: str) -> int:
+    return int(axis.split(".")[2])
+
+
 def map_shape(dims: Sequence[int], labels: Labels) -> tuple[int, int, int]:
     """(D, W, H) of unfused labels."""
     sizes = {label[0]: size for size, label in zip(dims, labels, strict=True) if label}
@@ -204,9 +214,12 @@ class Port:
     def from_maps(self, maps: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
         """The array in the file's layout of maps (N, D, W, H)."""
         axes = [axis for label in self.labels for axis in label]
-        missing = [axis for axis in AXES if axis not in axes]
-        count = len(maps)
-        ordered = maps.transpose([AXES.index(axis) for axis in missing + axes])
+        count, parts = len(maps), factors(self.labels) or ["D"]
+        own = ["N", *parts, "W", "H"]
+        missing = [axis for axis in own if axis not in axes]
+        if len(parts) > 1:
+            maps = maps.reshape(count, *map(factor_size, parts), *maps.shape[2:])
+        ordered = maps.transpose([own.index(axis) for axis in missing + axes])
         dims = [count if label == ("N",) else size for size, label in zip(self.dims, self.labels, strict=True)]
         if "N" in missing and count > 1:  # a file without frames, run over several
             dims = [count, *dims]

@@ -57,7 +57,7 @@ def boxes(b: Net) -> list[str]:
 
 CASES: dict[str, tuple[Callable[[Net], list[str]], set[str]]] = {
     "softmax": (softmax, {"Softmax"}), "scores and class": (scores_and_class, {"Softmax", "ArgMax"}),
-    "grid": (grid, {"Reshape", "Transpose", "Sigmoid", "Add", "Mul"}), "boxes": (boxes, {"Reshape", "Concat"}),
+    "grid": (grid, {"Add", "Mul"}), "boxes": (boxes, {"Concat"}),
 }
 
 
