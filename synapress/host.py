@@ -1,147 +1,268 @@
 """What of an ONNX file the host computes: operators behind the last layer, such as softmax or the decoding of boxes.
 
 A file is split in front of the first node that cores cannot have, if nothing behind it has learned weights. The host
-runs its part in float, frame by frame, by onnx's reference evaluator.
+runs its part in float by onnx's reference evaluator. Where the file's number of frames is dynamic it runs all of them
+at once, as the file would; else, or if the file itself takes only one, frame by frame.
 """
 
-from collections.abc import Callable, Mapping
+import json
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import onnx
-from onnx import helper, numpy_helper
+from onnx import helper
 from onnx.reference import ReferenceEvaluator
 
 from golden.errors import NetworkError
 from mapper.errors import ModelError
 from mapper.frontend.model import Model
+from mapper.frontend.tensor import Port
+from synapress.host_operators import RANDOM, evaluator
+from synapress.host_split import FRAMES, Split
 
-_LEARNED = frozenset((
-    "Conv", "ConvTranspose", "ConvInteger", "Gemm", "MatMul", "MatMulInteger", "Einsum", "LSTM", "GRU", "RNN",
-    "Attention", "MultiHeadAttention", "BatchNormalization", "LayerNormalization", "InstanceNormalization",
-    "GroupNormalization", "PRelu", "QLinearConv", "QLinearMatMul", "QGemm", "If", "Loop", "Scan"))
-"""What is part of the network itself: where it follows, a file is not split."""
-
-
-class Split:
-    """A file, and how many of its last nodes are the host's."""
-
-    def __init__(self, model: onnx.ModelProto):
-        static = onnx.ModelProto()
-        static.CopyFrom(model)
-        for value in static.graph.input:
-            dims = value.type.tensor_type.shape.dim
-            if dims and dims[0].dim_value < 1:
-                dims[0].dim_value = 1
-        del static.graph.value_info[:]
-        for output in static.graph.output:
-            output.type.tensor_type.ClearField("shape")
-        self.model = onnx.shape_inference.infer_shapes(static, data_prop=True)
-        graph = self.model.graph
-        self.names = [item.name or f"{item.op_type}_{index}" for index, item in enumerate(graph.node)]
-        for item, name in zip(graph.node, self.names, strict=True):
-            item.name = name
-        self.maker = {output: index for index, item in enumerate(graph.node) for output in item.output if output}
-        self.types = {value.name: value for value in (*graph.value_info, *graph.output, *graph.input)}
-        self.host: set[int] = set()
-
-    def cut(self, node: str) -> bool:
-        """Give a node and all that follows to the host; False if that is no one's but the cores'."""
-        chosen = {index for index, name in enumerate(self.names)
-                  if node == name or node.startswith((f"{name}/", f"{name}_"))} - self.host
-        if not chosen:
-            return False
-        behind = {output for index in chosen for output in self.model.graph.node[index].output}
-        for index, item in enumerate(self.model.graph.node):
-            if index not in chosen and behind & set(item.input):
-                chosen.add(index)
-                behind |= set(item.output)
-        if any(self.model.graph.node[index].op_type in _LEARNED for index in chosen):
-            return False
-        self.host |= chosen
-        return True
-
-    def parts(self) -> tuple[onnx.ModelProto, onnx.ModelProto]:
-        """The cores' model, and the host's, whose inputs are outputs of the cores' and inputs of the file."""
-        graph = self.model.graph
-        known = {tensor.name: tensor for tensor in graph.initializer}
-        own, crossing = dict.fromkeys(sorted(self.host)), []
-        todo = [name for index in own for name in graph.node[index].input]
-        constants: dict[str, onnx.TensorProto] = {}
-        while todo:
-            name = todo.pop()
-            index = self.maker.get(name)
-            if not name or index in own or name in constants or name in crossing:
-                continue
-            if name in known:
-                constants[name] = known[name]
-            elif index is None:
-                crossing.append(name)
-            elif graph.node[index].op_type == "Shape" and (dims := self.dims(graph.node[index].input[0])):
-                start, end = (next((a.i for a in graph.node[index].attribute if a.name == key), default)
-                              for key, default in (("start", 0), ("end", len(dims))))
-                constants[name] = numpy_helper.from_array(np.array(dims[start:end], np.int64), name)
-            elif self.types[name].type.tensor_type.elem_type in (
-                    onnx.TensorProto.FLOAT, onnx.TensorProto.DOUBLE) and graph.node[index].op_type != "Constant":
-                crossing.append(name)
-            else:
-                own[index] = None
-                todo += graph.node[index].input
-        rest = [value.name for value in graph.output if self.maker.get(value.name) not in self.host]
-        host = helper.make_graph(
-            [graph.node[index] for index in sorted(own)], "host",
-            [self.types[name] for name in dict.fromkeys((*crossing, *rest))], list(graph.output),
-            list(constants.values()))
-        needed = [self.types[name] for name in dict.fromkeys((*rest, *crossing)) if name in self.maker]
-        used, kept = {value.name for value in needed}, []
-        for index in reversed(range(len(graph.node))):
-            if index not in self.host and used & set(graph.node[index].output):
-                kept.append(graph.node[index])
-                used |= set(graph.node[index].input)
-        core = helper.make_graph(kept[::-1], graph.name, list(graph.input), needed, list(graph.initializer))
-        return self.made(core), self.made(host)
-
-    def dims(self, name: str) -> list[int] | None:
-        """Static dimensions of a value, with one frame."""
-        value = self.types.get(name)
-        found = [dim.dim_value for dim in value.type.tensor_type.shape.dim] if value is not None else []
-        return found if found and min(found) > 0 else None
-
-    def made(self, graph: onnx.GraphProto) -> onnx.ModelProto:
-        return helper.make_model(graph, opset_imports=self.model.opset_import, ir_version=self.model.ir_version)
+_PLAN = "synapress"
 
 
-def split(model: onnx.ModelProto, refused: ModelError, read: Callable[[onnx.ModelProto], Model]) -> Model | None:
-    """What `read` makes of the cores' part of a model that it refused as a whole, with the host's; None: nothing."""
+def split(model: onnx.ModelProto, refused: ModelError, read: Callable[[onnx.ModelProto], Model],
+          constants: Mapping[str, npt.ArrayLike] | None = None) -> Model | None:
+    """What `read` makes of the cores' part of a model that it refused as a whole, with the host's; None: nothing.
+
+    Args:
+        constants: inputs that are known.
+
+    Raises:
+        ModelError: the host cannot compute its part, or not for any number of frames.
+    """
     try:
-        parts = Split(model)
+        parts = Split(model, constants)
     except Exception:  # a damaged model, of which the reader has told more
         return None
     error = refused
     while parts.cut(error.violation.layer):
         core, host = parts.parts()
         if not core.graph.node:
-            break
+            return None
         try:
             found = read(core)
         except ModelError as again:
             error = again
         else:
-            found.host = host.SerializeToString()
+            found.host = _planned(host, found, parts.dynamic)
             return found
+    if parts.behind and error.violation.rule == "operator":
+        told = error.violation
+        raise ModelError(told.layer, told.rule, told.needed, told.available, f"{told.help} The host computes only what "
+                         f"follows the last layer; behind this comes layer {parts.behind}.") from error
     return None
 
 
+class _Input(NamedTuple):
+    """An input of the host's part."""
+
+    axis: int | None
+    """Of the frames."""
+    dims: tuple[int, ...]
+    scale: float | None
+    """Of an integer array that is given as real values."""
+    zero_point: int
+
+    def count(self, array: npt.NDArray[Any]) -> int:
+        if self.axis is not None:
+            return int(array.shape[self.axis])
+        return len(array) if array.ndim > len(self.dims) else 1
+
+    def frame(self, array: npt.NDArray[Any], index: int) -> npt.NDArray[Any]:
+        """One frame as the file has it."""
+        if self.count(array) == 1:
+            index = 0
+        if self.axis is not None:
+            return np.take(array, [index], self.axis)
+        return np.asarray(array[index]) if array.ndim > len(self.dims) else array
+
+
+class _Host:
+    """The host's part, ready to run."""
+
+    def __init__(self, model: onnx.ModelProto):
+        self.run = evaluator(model)
+        plans = [json.loads(item.value) for item in model.metadata_props if item.key == _PLAN]
+        if not plans:
+            raise ValueError("it does not say how frames are given")
+        plan = plans[0]
+        self.whole: bool = plan["whole"]
+        self.inputs = {name: _Input(*value) for name, value in plan["inputs"].items()}
+        self.kinds = {value.name: helper.tensor_dtype_to_np_dtype(value.type.tensor_type.elem_type)
+                      for value in model.graph.input}
+
+    def given(self, arrays: Mapping[str, npt.ArrayLike]) -> dict[str, npt.NDArray[Any]]:
+        """Arrays as the host's part has them, of real values or of an input's own integers."""
+        found = {}
+        for name, item in self.inputs.items():
+            array, kind = np.asarray(arrays[name]), self.kinds[name]
+            if item.scale is not None and np.issubdtype(kind, np.integer):
+                limits = np.iinfo(kind)
+                array = np.clip(np.rint(array / item.scale) + item.zero_point, limits.min, limits.max)
+            found[name] = array.astype(kind)
+        frames = max(item.count(found[name]) for name, item in self.inputs.items())
+        if self.whole:
+            for name, item in self.inputs.items():
+                if item.count(found[name]) < frames:
+                    found[name] = np.repeat(found[name], frames, item.axis)
+        return found
+
+    def frames(self, given: Mapping[str, npt.NDArray[Any]]) -> Iterator[dict[str, npt.NDArray[Any]]]:
+        for index in range(max(item.count(given[name]) for name, item in self.inputs.items())):
+            yield {name: item.frame(given[name], index) for name, item in self.inputs.items()}
+
+    def outputs(self, arrays: Mapping[str, npt.ArrayLike]) -> list[npt.NDArray[Any]]:
+        given = self.given(arrays)
+        if self.whole:
+            return [_array(item) for item in _ran(self.run, given)]
+        results = [[_array(item) for item in _ran(self.run, frame)] for frame in self.frames(given)]
+        return [_joined(each) for each in zip(*results, strict=True)]
+
+
+def _ran(run: ReferenceEvaluator, given: dict[str, npt.NDArray[Any]]) -> list[Any]:
+    with np.errstate(all="ignore"):
+        return list(run.run(None, given))
+
+
+def _array(result: Any) -> npt.NDArray[Any]:
+    if not isinstance(result, (np.ndarray, np.generic)):
+        raise TypeError(f"an output is no array but a {type(result).__name__}")
+    return np.asarray(result)
+
+
+def _joined(results: tuple[npt.NDArray[Any], ...]) -> npt.NDArray[Any]:
+    """Outputs of frames: behind each other where the file has frames first, else stacked."""
+    if len({result.shape for result in results}) > 1:
+        raise ValueError("the shape of an output depends on the data: "
+                         f"{', '.join(sorted({str(result.shape) for result in results}))}")
+    if len(results) == 1:
+        return results[0]
+    return np.concatenate(results) if results[0].shape[:1] == (1,) else np.stack(results)
+
+
+def _planned(host: onnx.ModelProto, found: Model, dynamic: set[str]) -> bytes:
+    """The host's part with how to run it, tried with random numbers."""
+    ports = {port.name: port for port in (*found.inputs, *found.outputs)}
+    files = {port.name for port in found.inputs}
+    made = {name for item in host.graph.node for name in item.output}
+    used = {name for item in host.graph.node for name in item.input} | {value.name for value in host.graph.output}
+    version = next((item.version for item in host.opset_import if not item.domain), 1)
+    for item in host.graph.node:
+        if item.op_type in RANDOM:
+            raise ModelError(item.name, "host", "operators whose results can be reproduced", item.op_type,
+                             "Remove it from the file.")
+        if (item.op_type == "Resize" and version < 11) or any(each.name == "broadcast" for each in item.attribute):
+            raise ModelError(item.name, "host", "operators of opset 11 or later", f"{item.op_type} of {version}",
+                             "Convert the file by onnx.version_converter, or export it for a later opset.")
+    inputs = {}
+    for value in host.graph.input:
+        if value.name not in ports:
+            raise ModelError(value.name, "host", "inputs that a layer on the cores reads", "one that only the host's "
+                             f"operators read ({', '.join(_kinds(host))})", "Bind it with `constants` if it is known, "
+                             "or remove these operators from the file.")
+        if value.name in used - made and value.type.tensor_type.elem_type:
+            inputs[value.name] = _input(ports[value.name], value.name in files)
+    whole = bool(dynamic) and all(item.axis is not None for item in inputs.values()) and not (
+        set(inputs) & files) - dynamic
+    fixed = 1 if dynamic else max((item.dims[item.axis] for item in inputs.values() if item.axis is not None),
+                                  default=1)
+    errors: list[Exception] = []
+    for way in (True, False) if whole or fixed > 1 else (False,):
+        plan = {"whole": way, "inputs": inputs}
+        del host.metadata_props[:]
+        helper.set_model_props(host, {_PLAN: json.dumps(plan)})
+        try:
+            part = _Host(host)
+            if way and fixed > 1:
+                _check_alone(part, host, _drawn(inputs, fixed))
+                continue
+            for count in (1, 2) if way or not any(inputs[name].axis is None for name in set(inputs) & files) else (1,):
+                part.outputs(_drawn(inputs, count))
+        except ModelError:
+            raise
+        except Exception as error:  # onnx's evaluator raises whatever numpy does
+            errors.append(error)
+            if fixed > 1:
+                break
+        else:
+            return host.SerializeToString()
+    last = errors[-1]
+    raise ModelError(host.graph.node[-1].name, "host", "operators that onnx's evaluator computes for any frame",
+                     f"{', '.join(_kinds(host))}: {type(last).__name__}: {last}",
+                     "Remove these operators from the file.") from last
+
+
+def _input(port: Port, of_file: bool) -> _Input:
+    axis = port.labels.index(("N",)) if ("N",) in port.labels and port.view is None else None
+    return _Input(axis, port.dims, None if of_file else port.scale, port.zero_point)
+
+
+def _drawn(inputs: Mapping[str, _Input], frames: int) -> dict[str, npt.NDArray[Any]]:
+    """Random arrays of so many frames."""
+    rng, found = np.random.default_rng(1), {}
+    for name, item in inputs.items():
+        dims = list(item.dims)
+        if item.axis is not None:
+            dims[item.axis] = frames
+        elif frames > 1:
+            dims.insert(0, frames)
+        found[name] = rng.normal(0, 1, dims) if item.scale is None else item.scale * (
+            rng.integers(0, 128, dims) - item.zero_point)
+    return found
+
+
+def _check_alone(part: _Host, host: onnx.ModelProto, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
+    """That frames of a file with several do not depend on each other.
+
+    Raises:
+        ModelError: they do; it names the first operator where that shows.
+    """
+    given = part.given(arrays)
+    together = part.run.run(None, given, intermediate=True)
+    alone = [part.run.run(None, frame, intermediate=True) for frame in part.frames(given)]
+    assert isinstance(together, dict)
+    fixed = {tensor.name for tensor in host.graph.initializer}
+    for item in host.graph.node:
+        if not set(item.input) - fixed:
+            fixed |= set(item.output)
+            continue
+        for name in filter(None, item.output):
+            parts = [np.asarray(each[name]) for each in alone]
+            joined = np.concatenate(parts) if parts[0].ndim else np.stack(parts)
+            whole = np.asarray(together[name])
+            same = whole.shape == joined.shape and (
+                np.allclose(whole, joined, rtol=1e-4, atol=1e-6, equal_nan=True)
+                if np.issubdtype(whole.dtype, np.floating) else np.array_equal(whole, joined))
+            if not same:
+                raise ModelError(item.name, f"host: {item.op_type}", "frames that do not depend on each other",
+                                 f"{whole.shape} for {len(alone)} frames together, {parts[0].shape} for each alone",
+                                 "Export the model with a dynamic number of frames, or with one.")
+
+
 @cache
-def _evaluator(host: bytes) -> ReferenceEvaluator:
-    return ReferenceEvaluator(onnx.load_model_from_string(host))
+def ready(host: bytes) -> _Host:
+    """The host's part of a model, to run.
+
+    Raises:
+        Exception: of any kind, if it is none.
+    """
+    return _Host(onnx.load_model_from_string(host))
+
+
+def _kinds(model: onnx.ModelProto) -> list[str]:
+    own = (item for item in model.graph.node if not item.output[0].startswith(f"{FRAMES}/"))
+    return [item.op_type for item in own if item.op_type != "Constant"]
 
 
 def operators(host: bytes) -> list[str]:
     """Operators of the host's part, in order."""
-    return [item.op_type for item in onnx.load_model_from_string(host).graph.node if item.op_type != "Constant"]
+    return _kinds(onnx.load_model_from_string(host))
 
 
 def finish(
@@ -150,21 +271,17 @@ def finish(
     """All outputs of the file.
 
     Args:
-        values: outputs of the cores' part, by name, frames first.
+        values: outputs of the cores' part, real, by name, as `mapper.frontend.tensor.Port.from_maps` gives them.
         inputs: of the file, by name.
 
     Raises:
         NetworkError: an operator cannot be computed.
     """
-    run = _evaluator(host)
-    given = {name: np.asarray(values[name] if name in values else inputs[name], np.float32) for name in run.input_names}
-    frames = max(len(array) for array in given.values())
-    results: list[list[Any]] = []
     try:
-        for i in range(frames):
-            results.append(list(run.run(None, {name: array[i:i + 1] for name, array in given.items()})))
+        part = ready(host)
+        results = part.outputs({**inputs, **values})
     except Exception as error:  # onnx's evaluator raises whatever numpy does
         raise NetworkError(f"the host's part of the model ({', '.join(operators(host))}): {type(error).__name__}: "
                            f"{error}. Remove these operators from the file.") from error
-    return {name: np.asarray(values[name]) if name in values else np.concatenate([
-        np.atleast_1d(result[j]) for result in results]) for j, name in enumerate(run.output_names)}
+    return {name: np.asarray(values[name]) if name in values else result
+            for name, result in zip(part.run.output_names, results, strict=True)}

@@ -194,9 +194,9 @@ def _host(found: Manifest, text: str) -> bytes:
     try:
         host = base64.b64decode(text, validate=True)
         if host:
-            from synapress.host import operators
+            from synapress.host import ready
 
-            operators(host)
+            ready(host)
     except Exception as error:  # base64 and protobuf raise several kinds
         found.refuse("host", "an ONNX model in base64", str(error) or type(error).__name__)
         raise AssertionError from error

@@ -170,7 +170,7 @@ def load(path: str | Path, *, constants: Mapping[str, npt.ArrayLike] | None = No
     except ModelError as refused:
         from synapress.host import split
 
-        found = split(load_proto(path), refused, lambda proto: read_onnx(proto, constants=constants, name=path.stem))
+        found = split(load_proto(path), refused, lambda proto: read_onnx(proto, name=path.stem), constants)
         if found is None:
             raise
         return found
