@@ -18,7 +18,7 @@ from examples.digits.data import load_digits
 from examples.digits.onnx_file import digits_onnx
 from examples.spiking_digits.data import sequences
 from synapress.model_files import save_compiled
-from synapress.report import accuracies, html
+from synapress.report import accuracies, accuracy_text, html
 from synapress.tables import Sheet, show
 
 FOLDER = Path("build/models")
@@ -40,12 +40,8 @@ def run(title: str, model: Any, calibration: Any, frames: Any, labels: np.ndarra
         rtl = synapress.simulate(compiled, frames[:RTL_IMAGES], engine="rtl")
         status.update(f"{title}: page")
         page = folder.with_suffix(".html")
-        page.write_text(html(compiled, simulated=result, accuracy=accuracies(result, labels, wanted)), encoding="utf-8")
-
-    def right(outputs: dict[str, np.ndarray]) -> str:
-        (scores,) = outputs.values()
-        votes = scores.reshape(len(labels), -1, 10).sum(axis=1)  # over timesteps, of which a CNN has one
-        return f"{np.mean(votes.argmax(axis=1) == labels):.1%}"
+        accuracy = accuracies(result, labels, wanted)
+        page.write_text(html(compiled, simulated=result, accuracy=accuracy), encoding="utf-8")
 
     for name, array in rtl.integers.items():
         np.testing.assert_array_equal(array, result.integers[name][:RTL_IMAGES])
@@ -53,7 +49,7 @@ def run(title: str, model: Any, calibration: Any, frames: Any, labels: np.ndarra
     events = sum(count.events for count in result.counts.values()) / len(frames)
     operations = sum(count.operations for count in result.counts.values()) / len(frames)
     sheet = Sheet(title=title, headings=("", ""), caption=f"{page}")
-    for row in (("accuracy, float", right(wanted)), ("accuracy, integers", right(result.outputs)),
+    for row in (*((name, accuracy_text(name, value)) for name, value in accuracy.items()),
                 (f"RTL = golden = fast model, {RTL_IMAGES} images", "bit for bit"),
                 ("memory words", f"{compiled.words:,}"), ("events per image", f"{events:,.0f}"),
                 ("synaptic operations per image", f"{operations:,.0f}"),
