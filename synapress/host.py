@@ -204,7 +204,7 @@ def _input(port: Port, of_file: bool) -> _Input:
 
 
 def _drawn(inputs: Mapping[str, _Input], frames: int) -> dict[str, npt.NDArray[Any]]:
-    """Random arrays of so many frames."""
+    """Random arrays of so many frames, with zeros as maps have them."""
     rng, found = np.random.default_rng(1), {}
     for name, item in inputs.items():
         dims = list(item.dims)
@@ -212,8 +212,9 @@ def _drawn(inputs: Mapping[str, _Input], frames: int) -> dict[str, npt.NDArray[A
             dims[item.axis] = frames
         elif frames > 1:
             dims.insert(0, frames)
-        found[name] = rng.normal(0, 1, dims) if item.scale is None else item.scale * (
+        drawn = rng.normal(0, 1, dims) if item.scale is None else item.scale * (
             rng.integers(0, 128, dims) - item.zero_point)
+        found[name] = np.where(rng.random(dims) < 0.3, 0, drawn)
     return found
 
 

@@ -39,6 +39,11 @@ class Split:
         self.dynamic = {value.name for value in inputs if (dims := value.type.tensor_type.shape.dim)
                         and dims[0].dim_value < 1}
         """Inputs of any number of frames."""
+        self.varies = {value.name for value in inputs}
+        """Values that depend on data, not only on shapes."""
+        for item in graph.node:
+            if item.op_type not in ("Shape", "Size") and self.varies & set(item.input):
+                self.varies |= set(filter(None, item.output))
         self.types, self.of_two = _inferred(self.model, 1), _inferred(self.model, 2)
         self.host: set[int] = set()
         self.behind = ""
@@ -123,7 +128,7 @@ class Split:
     def crosses(self, name: str) -> bool:
         """Whether a value is one that cores can make: of real numbers, or of the integers that stand for some."""
         item, kind = self.model.graph.node[self.maker[name]], self.kind(name)
-        if item.op_type == "Constant" or item.op_type.startswith("DynamicQ"):
+        if name not in self.varies or item.op_type.startswith("DynamicQ"):
             return False
         while kind in _BYTES and item.op_type != "QuantizeLinear" and not item.op_type.startswith(("QLinear", "QGemm")):
             index = self.maker.get(item.input[0]) if item.input else None
