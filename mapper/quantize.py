@@ -161,9 +161,9 @@ class _Quantiser:
             unit = layer.weight_scale * steps[0]
         else:
             exact = layer.quantise is not None and self.config.state_bits > 16
-            unit = units(products, reach, layer.bias, self.limit, worst, MAX_SPLIT if exact else MAX_WEIGHT)
-            halves = exact & (np.abs(layer.bias / unit % 1 - 0.5) < 1e-6)  # a bias that makes a floor is exact as well
-            unit = np.where(halves, unit / 2, unit)
+            unit = units(
+                products, reach, layer.bias, self.limit, worst, MAX_SPLIT if exact else MAX_WEIGHT,
+                top_shift=min((1 << self.config.product_shift_bits) - 1, 7), finest=self._finest())
         for _ in range(_FITS):
             counts = self.maps.counts(layer, unit, products, worst)
             weights, states, bias = self._integers(layer, steps, unit, sums, counts is not None)
@@ -182,6 +182,10 @@ class _Quantiser:
                     for made in self._branches(branch, integers, layer.shape[1:])]
         self._evaluate(layer, partial(self.network.add, layer.name, branches), states.astype(np.int64), bias, unit,
                        max(int(np.abs(integers).max()) for integers in weights), counts)
+
+    def _finest(self) -> float:
+        """The least unit of a state, as a share of a map's range, whose multiplier has all its bits."""
+        return 2.0 ** (self.config.multiplier_bits - (1 << self.config.shift_bits) - self.config.value_bits + 1)
 
     def _integers(self, layer: FloatLayer, steps: list[float], unit: Floats, sums: Floats, counts: bool,
                   ) -> tuple[list[Integers], Floats, Floats]:
