@@ -135,12 +135,12 @@ def units(
     """
     stacked = np.concatenate([np.abs(product) for product in products], axis=1)
     largest = stacked.max(axis=1)
-    result = np.ones(len(stacked))
+    result = np.zeros(len(stacked))
     factors: dict[int, tuple[int, int]] = {}
     seen: dict[bytes, tuple[float, tuple[int, int] | None]] = {}
     for c, top in enumerate(largest):
         if top == 0:
-            result[c] = max(abs(offset[c]) / limit * 2, 1e-12) if offset[c] else 1.0
+            result[c] = max(abs(offset[c]) / limit * 2, 1e-12) if offset[c] else 0.0
             continue
         least = abs(offset[c]) * BIAS_ROOM / limit
         needed = max(reach[c] / limit, least, 1e-300)
@@ -166,7 +166,7 @@ def units(
     alike = common >= _ENOUGH and bool((stacked == stacked[0]).all())  # a pool stays without weights of its own
     for c, (factor, fine) in factors.items():
         result[c] /= factor if whole else common if alike else fine
-    return result
+    return np.where(result > 0, result, result.max() or 1.0)  # of channels that are always 0 any
 
 
 def split(weights: Integers) -> list[tuple[Integers, int]]:

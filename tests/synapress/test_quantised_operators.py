@@ -79,3 +79,52 @@ CHANNEL = (1, 3, 1, 1)
                   "m": f32([0.1, 0.2, -0.3]), "v": f32([0.8, 1, 1.2])}, id="BatchNormalization")])
 def test_constants_of_quantised_files(nodes: list[Node], constants: dict[str, npt.ArrayLike], seed: int) -> None:
     assert_nearly_equal(apart(file([*BEFORE, *nodes, *AFTER], constants), frames(seed)))
+
+
+@pytest.mark.parametrize("engine", ["fast", "golden"])
+@pytest.mark.parametrize("slopes", [[0.37, 0.11, 0.234], [0.37, -0.11, 0.0], [0.17] * 3], ids=str)
+def test_slopes_have_all_bits_of_the_multiplier(slopes: list[float], engine: str, seed: int) -> None:
+    """With 32-bit states and long multipliers a parameter word has room for slopes of two bits."""
+    nodes = [helper.make_node("Add", ["xd", "k"], ["s"]), helper.make_node("PRelu", ["s", "slopes"], ["z"])]
+    model = file([*BEFORE, *nodes, *AFTER], {
+        "k": f32([0.4, -0.3, 0.1]).reshape(CHANNEL), "slopes": f32(slopes).reshape(3, 1, 1)})
+    assert_nearly_equal(apart(model, frames(seed)[:2 if engine == "golden" else 8], engine=engine))
+
+
+def test_slopes_of_float_models_are_fine(seed: int) -> None:
+    model = file([helper.make_node("PRelu", ["x", "slopes"], ["y"])],
+                 {"slopes": f32([0.37, -0.11, 0.0]).reshape(3, 1, 1)})
+    x = frames(seed)
+    for config in (WIDE, CoreConfig.preset("grai_vip")):
+        made = synapress.compile(read_onnx(model), config=config, calibration=x)
+        assert all(layer.sqnr > 40 and layer.own_sqnr > 40 for layer in made.layers)
+
+
+@pytest.mark.parametrize("scale", [0.025, 0.03, 0.05])
+@pytest.mark.parametrize("zero", [0, 97])
+@pytest.mark.parametrize("pool", [helper.make_node("MaxPool", ["xd"], ["z"], kernel_shape=[2, 2], strides=[2, 2]),
+                                  helper.make_node("GlobalMaxPool", ["xd"], ["z"])], ids=lambda node: node.op_type)
+def test_maxima_with_scales_of_their_own(pool: Node, zero: int, scale: float, seed: int) -> None:
+    model = file([*BEFORE, pool, *AFTER], {"sy": np.float32(scale), "zy": np.uint8(zero)})
+    assert_nearly_equal(apart(model, frames(seed), step=scale))
+
+
+def test_signed_maxima_are_operands_of_16_bit_states(seed: int) -> None:
+    nodes = [helper.make_node("GlobalMaxPool", ["x"], ["m"]), helper.make_node("Mul", ["x", "m"], ["y"])]
+    x = frames(seed) - 1
+    made = synapress.compile(read_onnx(file(nodes, {})), config="grai_vip", calibration=x)
+    assert made.layers[-1].sqnr > 30
+
+
+@pytest.mark.parametrize("activation", ["Sigmoid", "Tanh", "HardSwish", "SiLU"])
+@pytest.mark.parametrize("scale", [0.0, 1e-9])
+def test_tables_of_maps_that_are_zero_in_the_calibration(activation: str, scale: float, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    weights = rng.normal(0, 1, (3, 3, 1, 1)).astype(np.float32)
+    weights[1] = 0
+    last = [helper.make_node("Sigmoid", ["c"], ["s"]), helper.make_node("Mul", ["c", "s"], ["y"])]
+    nodes = [helper.make_node("Conv", ["x", "w"], ["c"]),
+             *(last if activation == "SiLU" else [helper.make_node(activation, ["c"], ["y"])])]
+    made = synapress.compile(read_onnx(file(nodes, {"w": weights})), calibration=frames(seed) * scale)
+    (got,) = synapress.simulate(made, np.zeros((1, *SHAPE))).outputs.values()
+    assert np.abs(got - (0.5 if activation == "Sigmoid" else 0)).max() < 0.02
