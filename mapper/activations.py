@@ -10,6 +10,7 @@ from golden.neuron import evaluate
 from golden.words import Saturation, layouts
 from mapper.frontend import graph as g
 from mapper.frontend.graph import Floats
+from mapper.frontend.layers import FloatLayer
 from mapper.frontend.reference import activate
 from mapper.layer import Evaluation
 from mapper.scales import Integers, Scale, requantisation, saturation_of, scale_for, uniform
@@ -114,13 +115,35 @@ def _bounds(activation: g.Activation | None, scale: Scale) -> tuple[int, int]:
     return min(low, high), high
 
 
+def by_halves(layer: FloatLayer, states: Integers, unit: Floats, config: CoreConfig) -> bool:
+    """Whether a leaky ReLU is better off as relu(x) - relu(-slope · x), as the slope field is narrow.
+
+    Args:
+        states: (N, D, W, H), bias included.
+        unit: (D), what a state of 1 means.
+    """
+    if layer.activation is None or layer.activation.function != "leaky_relu":
+        return False
+    narrow = layouts(config).parameter.field("slope").bits < (
+        config.multiplier_bits if layer.quantise is not None else config.value_bits)
+    return narrow and not _few(layer.activation, states, unit, config) and (
+        layer.quantise is not None or not _by_table(layer.activation, states, unit, config))
+
+
+def _few(activation: g.Activation, states: Integers, unit: Floats, config: CoreConfig) -> bool:
+    """Whether a table has an entry for each state, the same for all channels."""
+    assert activation.slope is not None
+    return (int(np.abs(states).max()) < 1 << (config.value_bits - 1) and bool((unit == unit[0]).all())
+            and bool((activation.slope == activation.slope[0]).all()))
+
+
 def _by_table(activation: g.Activation | None, states: Integers, unit: Floats, config: CoreConfig) -> bool:
     """Whether a leaky ReLU with one slope is better off as a table: exact on integers, or the slope field is narrow."""
     assert activation is not None and activation.slope is not None
     if (activation.slope != activation.slope[0]).any():
         return False
-    few = int(np.abs(states).max()) < 1 << (config.value_bits - 1) and bool((unit == unit[0]).all())
-    return few or layouts(config).parameter.field("slope").bits < config.value_bits
+    return _few(activation, states, unit, config) or (
+        layouts(config).parameter.field("slope").bits < config.value_bits)
 
 
 def _of(activation: g.Activation, x: Floats) -> Floats:
@@ -147,10 +170,13 @@ def _beside(activation: g.Activation, step: float) -> g.Activation:
 def _index_step(activation: g.Activation, states: Integers, unit: Floats, config: CoreConfig) -> float:
     """What one step of a table's index means: exactly a state where that fits, else with the least error."""
     top = (1 << (config.value_bits - 1)) - 1
+    least = float(unit.max()) / ((1 << config.multiplier_bits) - 1)
     reach = int(np.abs(states).max())
     if reach <= top and (unit == unit[0]).all():
         return float(unit[0])
     real = states * unit[:, None, None]
+    if not real.any():  # whatever the calibration says, it is not a range
+        return float(unit.max())
     sample = real.reshape(-1)[::max(1, real.size // _SAMPLE)]
     exact, largest, usual = _of(activation, sample), max(float(np.abs(real).max()), 1e-12), float(np.median(sample))
     finite = np.isfinite(exact)  # rounded sums may lie where the function has no value, though the exact ones do not
@@ -161,4 +187,4 @@ def _index_step(activation: g.Activation, states: Integers, unit: Floats, config
         table = _entries(activation, np.arange(-top - 1, top + 1) * step, usual)
         return float(np.mean((table[np.clip(np.rint(sample / step), -top - 1, top).astype(int) + top + 1] - exact)**2))
 
-    return largest * min(_SHARES, key=error) / top
+    return max(largest * min(_SHARES, key=error) / top, least)

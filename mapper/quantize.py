@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from golden.config import CoreConfig
 from golden.words import Saturation
-from mapper.activations import evaluation
+from mapper.activations import by_halves, evaluation
 from mapper.divide import divide
 from mapper.errors import ModelError
 from mapper.frontend import graph as g
@@ -54,6 +54,8 @@ _FITS = 8
 """So often units are enlarged at most until sums and corrected bias fit the states."""
 _USUAL = 2.5
 """Standard deviations that sums reach at least, if not in few frames of a small map."""
+_LEAST = 1e-30
+"""Slopes below are 0."""
 _COARSE = 8
 """Weights of fewer levels are no longer rounded to fewer: such sums are refused."""
 
@@ -170,9 +172,9 @@ class _Quantiser:
             unit = layer.weight_scale * steps[0]
         else:
             exact = layer.quantise is not None and self.config.state_bits > 16
-            unit = units(products, reach, layer.bias, self.limit, worst, MAX_SPLIT if exact else MAX_WEIGHT)
-            halves = exact & (np.abs(layer.bias / unit % 1 - 0.5) < 1e-6)  # a bias that makes a floor is exact as well
-            unit = np.where(halves, unit / 2, unit)
+            unit = units(
+                products, reach, layer.bias, self.limit, worst, MAX_SPLIT if exact else MAX_WEIGHT,
+                top_shift=min((1 << self.config.product_shift_bits) - 1, 7), finest=self._finest())
         for _ in range(_FITS):
             counts = self.maps.counts(layer, unit, products, worst)
             weights, states, bias = self._integers(layer, steps, unit, sums, counts is not None)
@@ -189,8 +191,44 @@ class _Quantiser:
                              "Use a configuration with 32-bit states.")
         branches = [made for branch, integers in zip(layer.branches, weights, strict=True)
                     for made in self._branches(branch, integers, layer.shape[1:])]
-        self._evaluate(layer, partial(self.network.add, layer.name, branches), states.astype(np.int64), bias, unit,
-                       max(int(np.abs(integers).max()) for integers in weights), counts)
+        sums_of = states.astype(np.int64)
+        weight = max(int(np.abs(integers).max()) for integers in weights)
+        if by_halves(layer, sums_of + np.rint(bias).astype(np.int64)[:, None, None], unit, self.config):
+            self._halves(layer, weights, sums_of, bias, unit, weight)
+            return
+        self._evaluate(layer, partial(self.network.add, layer.name, branches), sums_of, bias, unit, weight, counts)
+
+    def _halves(self, layer: FloatLayer, weights: list[Integers], states: Integers, bias: Floats, unit: Floats,
+                weight: int) -> None:
+        """A leaky ReLU as relu(x) - relu(-slope · x), of which one is 0; each has all bits of the multiplier."""
+        assert layer.activation is not None and layer.activation.slope is not None
+        slope, scale = layer.activation.slope, self.maps.of(layer, None)[0]
+        saturation = Saturation.RELU
+        half = Scale(step=scale.step, low=0, high=Saturation.bounds(saturation, self.config.value_bits)[1],
+                     saturation=saturation)
+        parts = {}
+        down = np.maximum(np.abs(slope), _LEAST)
+        for part, sign, gain in (("positive", 1, np.ones_like(down)), ("negative", -1, down)):
+            name = f"{layer.name}/{part}"
+            parameters, self.scales[name], offsets, parts[name] = evaluation(
+                None, half, True, states=sign * states, bias=sign * bias, unit=unit * gain, config=self.config)
+            self.network.add(name, [made for branch, integers in zip(layer.branches, weights, strict=True)
+                                    for made in self._branches(branch, sign * integers, layer.shape[1:])],
+                             bias=offsets, **parameters)
+            ends = sorted((sign * int(states.min()), sign * int(states.max())))
+            self.measured[name] = ends[0], ends[1]
+        (positive, first), (negative, second) = parts.items()
+        signs = np.where(slope < 0, 1, -1) * np.ones(len(unit), np.int64)
+        lowered = Branch(source=negative, scale=int(signs[0])) if (signs == signs[0]).all() else Branch(
+            source=negative, weights=signs[:, None, None, None], groups=len(signs))
+        self._evaluate(
+            layer, partial(self.network.add, layer.name, [Branch(source=positive), lowered]),
+            np.asarray(first + signs[:, None, None] * second, np.int64), np.zeros(len(unit)),
+            np.full(len(unit), scale.step), weight, activated=True)
+
+    def _finest(self) -> float:
+        """The least unit of a state, as a share of a map's range, whose multiplier has all its bits."""
+        return 2.0 ** (self.config.multiplier_bits - (1 << self.config.shift_bits) - self.config.value_bits + 1)
 
     def _integers(self, layer: FloatLayer, steps: list[float], unit: Floats, sums: Floats, counts: bool,
                   ) -> tuple[list[Integers], Floats, Floats]:
@@ -247,11 +285,15 @@ class _Quantiser:
                              "Use a configuration with 32-bit states, or fewer activation levels (Options.levels).")
 
     def _evaluate(self, layer: FloatLayer, add: Callable[..., str], states: Integers, bias: Floats, unit: Floats,
-                  weight: int, counts: Scale | None = None) -> None:
-        """Choose the scale of a result, add the layer by `add`, and keep its integers on the calibration."""
+                  weight: int, counts: Scale | None = None, *, activated: bool = False) -> None:
+        """Choose the scale of a result, add the layer by `add`, and keep its integers on the calibration.
+
+        States that are `activated` have the layer's activation function behind them.
+        """
         scale, given = self.maps.of(layer, counts)
+        activation = None if activated else layer.activation
         parameters, scale, offsets, values = evaluation(
-            layer.activation, scale, given, states=states, bias=bias, unit=unit, config=self.config)
+            activation, scale, given, states=states, bias=bias, unit=unit, config=self.config)
         add(bias=offsets, **parameters)
         self.maps.settle(layer, scale)
         self._keep(layer, scale, values, (int(states.min()), int(states.max())), weight)
@@ -288,8 +330,11 @@ class _Quantiser:
         scale, values = self.scales[branch.source], self.values[branch.source]
         source, name = branch.source, layer.name
         signed = scale.low < 0
+        other = layer.quantise is not None and not _same(self.maps.of(layer, None)[0], scale)
+        if other or signed:
+            name = f"{layer.name}/maximum"
         if signed:  # a maximum starts from 0: raise all values so far that none is negative, and lower the result
-            source, name = f"{layer.name}/raised", f"{layer.name}/maximum"
+            source = f"{layer.name}/raised"
             self.network.add(source, [Branch(source=branch.source)], bias=-scale.low, saturation=Saturation.RELU)
             values = values - scale.low
             self.scales[source] = Scale(step=scale.step, low=0, high=scale.high - scale.low,
@@ -306,14 +351,16 @@ class _Quantiser:
                                                dilation=branch.dilation, padding=(*branch.padding, *after)))
         result = max_branch(branch, values.astype(np.float64), layer.shape[1:]).astype(np.int64)
         span = (0, int(result.max()))
-        if signed:
+        lowered = partial(self.network.add, layer.name, [Branch(source=name)])
+        if name != layer.name:
             self.scales[name], self.measured[name] = self.scales[source], span
+        if other:  # the file quantises the maximum with another scale
+            bias = np.full(layer.shape[0], float(scale.low if signed else 0))
+            self._evaluate(layer, lowered, result, bias, np.full(layer.shape[0], scale.step), 1)
+            return
+        if signed:
             result = result + scale.low
-            self.network.add(layer.name, [Branch(source=name)], bias=scale.low, saturation=Saturation.FULL)
-        given = layer.quantise
-        if given is not None and not np.isclose(given.scale, scale.step, rtol=1e-6):
-            raise ModelError(layer.name, "scale", f"the scale of its source, {scale.step}", given.scale,
-                             "Quantise a maximum with the scale of its source.")
+            lowered(bias=scale.low, saturation=scale.saturation)
         self._keep(layer, scale, result, span, 1)
 
     def _product(self, layer: FloatLayer) -> None:
@@ -323,3 +370,8 @@ class _Quantiser:
         products = factor(layer.branches[0], self.values[first], layer.shape[1:]) * factor(
             layer.branches[1], self.values[second], layer.shape[1:])
         self._evaluate(layer, add, products, np.zeros(layer.shape[0]), unit, 1)
+
+
+def _same(given: Scale, own: Scale) -> bool:
+    """Whether integers of a map's `own` scale are those of the file's."""
+    return bool(np.isclose(given.step, own.step, rtol=1e-6)) and given.low <= own.low and given.high >= own.high

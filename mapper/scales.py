@@ -18,6 +18,10 @@ _FEW = 8
 _MANY = 64
 """So many if the ratios are exact, as those of an interpolation are."""
 _EXACT = 1e-7
+_WHOLE = 1e-6
+"""A bias this near to a whole number of units is one."""
+_ENOUGH = 16
+"""So much finer than the weights a unit resolves a bias well enough to be the same in all channels."""
 BIAS_ROOM = 1.02
 """Room of a state beyond the bias, for rounding and bias correction."""
 
@@ -91,8 +95,28 @@ def whole_ratios(values: Floats, most: int) -> int:
     return int(exact[0]) + 1 if exact.size else int(np.argmin(errors)) + 1
 
 
+def _resolution(count: int, bias: float, room: int, most: int, top_shift: int) -> tuple[int, int]:
+    """By how much to multiply `count` units in the largest weight so that they resolve the bias, which is rounded.
+
+    Args:
+        bias: in these units, not negative.
+        room: the largest weight that the states allow.
+        most: the largest weight without a product shift; with one, of at most `top_shift`, MAX_WEIGHT is.
+
+    Returns:
+        The least factor that makes the bias whole (0 if none does), and the largest power of two.
+    """
+    factors = np.arange(1, max(min(room, most) // count, 1) + 1)
+    whole = np.flatnonzero(np.abs(bias * factors - np.rint(bias * factors)) < _WHOLE)
+    fine = 1
+    while count * fine * 2 <= room and count * fine * 2 <= max(MAX_WEIGHT, (MAX_WEIGHT // count) * count << top_shift):
+        fine *= 2
+    return int(factors[whole[0]]) if whole.size else 0, fine
+
+
 def units(
-    products: list[Floats], reach: Floats, offset: Floats, limit: int, worst: Floats, most: int = MAX_WEIGHT
+    products: list[Floats], reach: Floats, offset: Floats, limit: int, worst: Floats, most: int = MAX_WEIGHT, *,
+    top_shift: int = 0, finest: float = 0.0,
 ) -> Floats:
     """What one unit of each channel's state means.
 
@@ -103,32 +127,46 @@ def units(
         limit: the largest state.
         worst: (D), the largest sum that any input could cause.
         most: the largest integer weight of channels with few different weights.
+        top_shift: the largest shift of a branch's products, with which few weights resolve a bias.
+        finest: the least unit, as a share of sums and bias, that multiplier and shift requantise well.
 
     Returns:
         (D), so that integer weights are products / unit: as fine as weights, sums and bias allow.
     """
     stacked = np.concatenate([np.abs(product) for product in products], axis=1)
     largest = stacked.max(axis=1)
-    result = np.ones(len(stacked))
-    seen: dict[bytes, float] = {}
+    result = np.zeros(len(stacked))
+    factors: dict[int, tuple[int, int]] = {}
+    seen: dict[bytes, tuple[float, tuple[int, int] | None]] = {}
     for c, top in enumerate(largest):
         if top == 0:
-            result[c] = max(abs(offset[c]) / limit * 2, 1e-12) if offset[c] else 1.0
+            result[c] = max(abs(offset[c]) / limit * 2, 1e-12) if offset[c] else 0.0
             continue
         least = abs(offset[c]) * BIAS_ROOM / limit
         needed = max(reach[c] / limit, least, 1e-300)
         distinct = np.unique(np.round(stacked[c][stacked[c] > 0] / top, 12))
-        key = np.array([needed, least, worst[c], *distinct, top]).tobytes()
+        key = np.array([needed, least, worst[c], *distinct, top, offset[c]]).tobytes()
         if key not in seen:
-            room = int(min(most, max(top / max(needed, worst[c] / limit), 1)))
+            coarse = max(needed, worst[c] / limit)
+            room = int(min(most, max(top / coarse, 1)))
             count = whole_ratios(distinct, room) if len(distinct) <= _MANY else 1
             rest = float(np.abs(np.rint(count * distinct) / count - distinct).max())
             if len(distinct) <= _FEW or rest < _EXACT:
-                seen[key] = float(max(top / count, least))
+                coarse = max(coarse, finest * max(reach[c], abs(offset[c])))
+                fits = int(min(max(top / coarse, 1), MAX_WEIGHT << 7))
+                seen[key] = (float(max(top / count, least)),
+                             _resolution(count, abs(offset[c]) * count / top, fits, most, top_shift))
             else:
-                seen[key] = float(max(top / MAX_WEIGHT, needed))
-        result[c] = seen[key]
-    return result
+                seen[key] = float(max(top / MAX_WEIGHT, needed)), None
+        result[c], found = seen[key]
+        if found:
+            factors[c] = found
+    whole = all(factor for factor, _ in factors.values())  # weights of few channels with a shift would cost a branch
+    common = min((fine for _, fine in factors.values()), default=1)
+    alike = common >= _ENOUGH and bool((stacked == stacked[0]).all())  # a pool stays without weights of its own
+    for c, (factor, fine) in factors.items():
+        result[c] /= factor if whole else common if alike else fine
+    return np.where(result > 0, result, result.max() or 1.0)  # of channels that are always 0 any
 
 
 def split(weights: Integers) -> list[tuple[Integers, int]]:

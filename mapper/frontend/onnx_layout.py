@@ -99,7 +99,8 @@ def reshaped_dims(call: Call, dims: tuple[int, ...]) -> list[int]:
 def squeeze(reader: Reader, call: Call) -> Tensor:
     tensor = call.tensor()
     axes = _axes(call, 1)
-    chosen = ([i for i, size in enumerate(tensor.dims) if size == 1] if axes is None
+    open_ = {i for i, label in enumerate(tensor.labels) if reader.dynamic and label == ("N",)}
+    chosen = ([i for i, size in enumerate(tensor.dims) if size == 1 and i not in open_] if axes is None
               else [axis % len(tensor.dims) for axis in axes])
     if any(tensor.dims[axis] != 1 for axis in chosen):
         call.refuse("axes", "dimensions of 1", tensor.dims, "Check the model.")

@@ -69,6 +69,8 @@ class Reader:
     ports: dict[str, Port] = field(default_factory=dict)
     """Inputs, by node."""
     batch: bool = True
+    dynamic: bool = False
+    """Whether the file leaves the number of frames open: they must then be a dimension of each output."""
     rounded: dict[str, Quantisation] = field(default_factory=dict)
     """Input nodes whose arrays are integers, and what the file says they mean."""
 
@@ -196,8 +198,8 @@ def read_onnx(
     for unknown in sorted(set(known) - set(inputs)):
         raise ModelError(str(unknown), "constants", f"names of inputs: {', '.join(inputs)}", str(unknown),
                          "Check the name.")
-    _static_inputs(proto, known)
-    return _read(proto, title, known, batch)
+    dynamic = _static_inputs(proto, known)
+    return _read(proto, title, known, batch, dynamic)
 
 
 def _text_names(proto: onnx.ModelProto) -> None:
@@ -209,8 +211,9 @@ def _text_names(proto: onnx.ModelProto) -> None:
             raise ModelError(repr(name), "name", "UTF-8 text", "other bytes", "The file is damaged: export it again.")
 
 
-def _static_inputs(proto: onnx.ModelProto, known: Mapping[str, Array]) -> None:
-    """Give every input static dimensions: a dynamic first one is 1 frame."""
+def _static_inputs(proto: onnx.ModelProto, known: Mapping[str, Array]) -> bool:
+    """Give every input static dimensions: a dynamic first one is 1 frame. Whether there is one."""
+    dynamic = False
     initial = {tensor.name for tensor in proto.graph.initializer} | set(known)
     read = _read_names(proto)
     for value in proto.graph.input:
@@ -225,7 +228,8 @@ def _static_inputs(proto: onnx.ModelProto, known: Mapping[str, Array]) -> None:
                 if index:
                     raise ModelError(value.name, "dynamic shape", "static dimensions besides the first",
                                      f"dimension {index} is {dim.dim_param or 'unknown'}", "Export with fixed sizes.")
-                dim.dim_value = 1
+                dim.dim_value, dynamic = 1, True
+    return dynamic
 
 
 def _read_names(proto: onnx.ModelProto) -> set[str]:
@@ -233,10 +237,10 @@ def _read_names(proto: onnx.ModelProto) -> set[str]:
     return {name for node in proto.graph.node for name in node.input} | {value.name for value in proto.graph.output}
 
 
-def _read(proto: onnx.ModelProto, title: str, known: Mapping[str, Array], batch: bool) -> Model:
+def _read(proto: onnx.ModelProto, title: str, known: Mapping[str, Array], batch: bool, dynamic: bool) -> Model:
     from mapper.frontend.onnx_quantised import input_quantisation
 
-    reader = Reader(FloatGraph(title), batch=batch)
+    reader = Reader(FloatGraph(title), batch=batch, dynamic=dynamic)
     for tensor in proto.graph.initializer:
         reader.values[tensor.name] = _array(tensor)
     if proto.graph.sparse_initializer:
@@ -310,7 +314,8 @@ def _node(reader: Reader, table: Mapping[str, Handler], item: onnx.NodeProto, na
                     attributes={a.name: onnx.helper.get_attribute_value(a) for a in item.attribute},
                     version=imports.get(item.domain, 1))
         result = table[item.op_type](reader, call)
-        _keep(reader, item, list(result) if isinstance(result, (list, tuple)) else [result])  # type: ignore[list-item]
+        results: list[Value] = list(result) if isinstance(result, (list, tuple)) else [result]  # type: ignore[list-item]
+        _keep(reader, item, results)
     except SynapressError:
         raise
     except Exception as error:  # a handler met attributes or constants that make no sense together
@@ -351,6 +356,11 @@ def _outputs(reader: Reader, proto: onnx.ModelProto) -> list[Port]:
         if not isinstance(value, Tensor):
             raise ModelError(output.name, "output", "a feature map", "a constant, or nothing that was computed",
                              "Remove this output.")
+        if reader.dynamic and ("N",) not in value.labels:
+            name = next((item.name or f"{item.op_type}_{index}" for index, item in enumerate(proto.graph.node)
+                         if output.name in item.output), output.name)
+            raise ModelError(name, "frames", "an output that has the frames, whose number the file leaves open, as a "
+                             "dimension", value.dims, "Keep the first dimension, or export with one frame.")
         reader.graph.output(value.node)
         port = Port(name=output.name, node=value.node, dims=value.dims, labels=value.labels,
                     shape=reader.graph.shape(value.node))

@@ -173,6 +173,37 @@ def test_pools_and_copies_have_weights_of_one(seed: int) -> None:
     assert pool.branches[0].weights is None and pool.branches[0].scale == 1
 
 
+def constant_behind(first: str, constants: np.ndarray, rng: np.random.Generator) -> onnx.ModelProto:
+    """A map plus a constant per channel."""
+    b = Builder(rng, (len(constants), 8, 8))
+    source = b.node("MaxPool", "x", kernel_shape=[2, 2], strides=[2, 2]) if first == "MaxPool" else b.node(first, "x")
+    return b.model(b.node("Add", source, b.constant(constants.reshape(1, -1, 1, 1).astype(np.float32))))
+
+
+@pytest.mark.parametrize("config", [WIDE, NARROW], ids=["32 bit", "16 bit"])
+@pytest.mark.parametrize("first", ["MaxPool", "Sigmoid"])
+def test_constants_added_to_maps_are_finer_than_their_steps(first: str, config: CoreConfig, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    model = constant_behind(first, rng.normal(0, 1, 4), rng)
+    data = rng.normal(0, 1, (32, 4, 8, 8))
+    _, _, made = run(model, data, data, config)
+    layer = made.network.layer(made.network.outputs[0])
+    assert len(layer.branches) == 1 and layer.branches[0].weights is None, "one weight for all channels"
+    assert layer.branches[0].scale << layer.branches[0].shift >= 16
+    (last,) = (item for item in made.report if item.layer == layer.name)
+    assert last.own_sqnr > 42, "what rounding to the result's step leaves"
+
+
+def test_biases_that_are_whole_keep_small_weights() -> None:
+    ones, limit = [np.full((2, 1), 0.5)], (1 << 31) - 1
+    arguments = (np.ones(2), np.array([1.5, -4.0]), limit, np.ones(2))
+    assert units(ones, *arguments, top_shift=7).tolist() == [0.5, 0.5]
+    halves = units(ones, np.ones(2), np.array([1.25, 0.75]), limit, np.ones(2), top_shift=7)
+    assert halves.tolist() == [0.25, 0.25]
+    fine = units(ones, np.ones(2), np.array([0.1234567, 0.7]), limit, np.ones(2), top_shift=7)
+    assert (fine == 0.5 / 8192).all(), "64 with a product shift of 7"
+
+
 @pytest.mark.parametrize("top", [100, 200, 1000, 16319])
 def test_large_weights_are_two_branches(top: int, seed: int) -> None:
     weights = np.random.default_rng(seed).integers(-top, top + 1, (4, 5))

@@ -182,17 +182,17 @@ ACROSS: dict[str, tuple[list[onnx.NodeProto], int]] = {
     "largest of all": ([node("ReduceMax", ["c"], ["y"], keepdims=0)], TensorProto.FLOAT),
     "largest of all, kept": ([node("ReduceMax", ["c"], ["y"])], TensorProto.FLOAT),
     "index": ([node("ArgMax", ["c"], ["y"], axis=0)], TensorProto.INT64),
-    "moved": ([node("Exp", ["c"], ["e"]), node("Transpose", ["e"], ["y"], perm=[1, 2, 0, 3])], TensorProto.FLOAT),
-    "joined": ([node("Exp", ["c"], ["e"]), node("Reshape", ["e", "rows"], ["y"])], TensorProto.FLOAT),
+    "moved": ([node("Sin", ["c"], ["e"]), node("Transpose", ["e"], ["y"], perm=[1, 2, 0, 3])], TensorProto.FLOAT),
+    "joined": ([node("Sin", ["c"], ["e"]), node("Reshape", ["e", "rows"], ["y"])], TensorProto.FLOAT),
     "non-zero": ([node("Relu", ["c"], ["r"]), node("NonZero", ["r"], ["y"])], TensorProto.INT64),
-    "number": ([node("Shape", ["x"], ["s"]), node("Exp", ["c"], ["e"]), node("Gather", ["s", "first"], ["f"]),
+    "number": ([node("Shape", ["x"], ["s"]), node("Sin", ["c"], ["e"]), node("Gather", ["s", "first"], ["f"]),
                 node("Concat", ["minus", "f"], ["to"], axis=0), node("Reshape", ["e", "to"], ["y"])],
                TensorProto.FLOAT),
     "number of a hidden map": (
         [node("Relu", ["c"], ["r"]), node("MaxPool", ["r"], ["p"], kernel_shape=[2, 2]), node("Shape", ["r"], ["s"]),
-         node("Exp", ["p"], ["e"]), node("ConstantOfShape", ["s"], ["z"]), node("ReduceMax", ["e"], ["m"]),
+         node("Sin", ["p"], ["e"]), node("ConstantOfShape", ["s"], ["z"]), node("ReduceMax", ["e"], ["m"]),
          node("Add", ["z", "m"], ["y"])], TensorProto.FLOAT),
-    "boxes": ([node("Reshape", ["c", "boxes"], ["b"]), node("Exp", ["b"], ["e"]),
+    "boxes": ([node("Reshape", ["c", "boxes"], ["b"]), node("Sin", ["b"], ["e"]),
                node("Split", ["e", "split"], ["corner", "rest"], axis=2),
                node("Transpose", ["rest"], ["t"], perm=[0, 2, 1]),
                node("Concat", ["corner", "corner"], ["four"], axis=2),
@@ -246,8 +246,8 @@ def test_shapes_that_depend_on_the_data_need_a_dynamic_number_of_frames(tmp_path
 
 def test_an_input_for_the_host_alone_is_refused_or_bound(tmp_path: Path, seed: int) -> None:
     more = [helper.make_tensor_value_info("u", TensorProto.FLOAT, ["n", 3, 1, 1])]
-    path = tail(tmp_path, seed, [node("Exp", ["c"], ["e"]), node("Mul", ["e", "u"], ["y"])], more=more)
-    with pytest.raises(ModelError, match=r"'u', rule 'host'.*Exp, Mul.*`constants`"):
+    path = tail(tmp_path, seed, [node("Sin", ["c"], ["e"]), node("Mul", ["e", "u"], ["y"])], more=more)
+    with pytest.raises(ModelError, match=r"'u', rule 'host'.*Sin, Mul.*`constants`"):
         synapress.load(path)
     u, x = np.array([1, 2, 3], np.float32).reshape(1, 3, 1, 1), images(seed)
     found = float_outputs(synapress.load(path, constants={"u": u}), x)["y"]
@@ -256,7 +256,7 @@ def test_an_input_for_the_host_alone_is_refused_or_bound(tmp_path: Path, seed: i
 
 def test_an_input_that_layers_and_the_host_read_is_checked_and_broadcast(tmp_path: Path, seed: int) -> None:
     more = [helper.make_tensor_value_info("u", TensorProto.FLOAT, ["n", 3, 4, 5])]
-    path = tail(tmp_path, seed, [node("Add", ["c", "u"], ["a"]), node("Exp", ["a"], ["e"]),
+    path = tail(tmp_path, seed, [node("Add", ["c", "u"], ["a"]), node("Sin", ["a"], ["e"]),
                                  node("Mul", ["e", "u"], ["m"]), node("Softmax", ["m"], ["y"], axis=0)], more=more)
     x, u = images(seed), np.random.default_rng([seed, 932]).normal(0, 1, (3, 3, 4, 5)).astype(np.float32)
     agree_all, model = by_onnxruntime(path, x, u=u)["y"], synapress.load(path)
@@ -325,9 +325,9 @@ def test_names_that_begin_alike_are_others(tmp_path: Path, seed: int) -> None:
 
 
 def test_refusals_say_what_is_behind(tmp_path: Path, seed: int) -> None:
-    path = tail(tmp_path, seed, [node("Erf", ["c"], ["e"], name="erf"), node("Conv", ["e", "v"], ["y"], name="last")],
+    path = tail(tmp_path, seed, [node("Sin", ["c"], ["e"], name="sine"), node("Conv", ["e", "v"], ["y"], name="last")],
                 constants={"v": np.ones((4, 3, 1, 1), np.float32)})
-    with pytest.raises(ModelError, match=r"'erf', rule 'operator'.*: Erf.*behind this comes layer 'last' \(Conv\)"):
+    with pytest.raises(ModelError, match=r"'sine', rule 'operator'.*: Sin.*behind this comes layer 'last' \(Conv\)"):
         synapress.load(path)
     for item in (node("RandomNormalLike", ["c"], ["y"], name="dice"), node("Bernoulli", ["c"], ["y"], name="dice")):
         with pytest.raises(ModelError, match=r"'dice', rule 'host': needs .* can be reproduced"):
