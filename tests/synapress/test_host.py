@@ -250,7 +250,7 @@ def test_an_input_for_the_host_alone_is_refused_or_bound(tmp_path: Path, seed: i
     with pytest.raises(ModelError, match=r"'u', rule 'host'.*Exp, Mul.*`constants`"):
         synapress.load(path)
     u, x = np.array([1, 2, 3], np.float32).reshape(1, 3, 1, 1), images(seed)
-    found = float_outputs(synapress.load(path, constants={"u": u}), x)["y"]
+    found = float_outputs(synapress.load(path, constants={"u": u.tolist()}), x)["y"]
     np.testing.assert_allclose(found, by_onnxruntime(path, x, u=u)["y"], rtol=1e-4)
 
 
