@@ -174,6 +174,9 @@ def test_softmax_is_that_of_the_opset(kind: str, opset: int, tmp_path: Path, see
     for axis in (None, 1, 2, 3, *((0, -1) if opset > 10 else ())):
         attributes = {} if axis is None else {"axis": axis}
         agree(tail(tmp_path, seed, [node(kind, ["c"], ["y"], **attributes)], opset=opset), 9 * images(seed))
+        turned = [node("Exp", ["c"], ["e"]), node("Transpose", ["e"], ["t"], perm=[0, 3, 1, 2]),
+                  node(kind, ["t"], ["y"], **attributes)]
+        agree(tail(tmp_path, seed, turned, opset=opset), images(seed))
 
 
 ACROSS: dict[str, tuple[list[onnx.NodeProto], int]] = {
@@ -212,9 +215,15 @@ def test_frames_together_are_those_of_the_file(name: str, tmp_path: Path, seed: 
 
 
 def test_a_file_of_several_frames_must_not_mix_them(tmp_path: Path, seed: int) -> None:
-    apart = [node("Softmax", ["c"], ["y"], axis=1, name="soft")]
-    path, x = tail(tmp_path, seed, apart, frames=4), images(seed, 4)
-    np.testing.assert_allclose(float_outputs(synapress.load(path), x)["y"], by_onnxruntime(path, x)["y"], rtol=1e-4)
+    apart = [node("Softmax", ["c"], ["s"], axis=1, name="soft"), node("Shape", ["s"], ["size"]),
+             node("Gather", ["size", "first"], ["f"]), node("Concat", ["f", "minus"], ["to"], axis=0),
+             node("Transpose", ["s"], ["t"], perm=[1, 0, 2, 3]), node("Transpose", ["t"], ["u"], perm=[1, 0, 2, 3]),
+             node("Reshape", ["u", "to"], ["y"])]
+    path = tail(tmp_path, seed, apart, frames=4, constants={key: KNOWN[key] for key in ("first", "minus")})
+    x, model = images(seed, 4), synapress.load(path)
+    expected = by_onnxruntime(path, x)["y"]
+    np.testing.assert_allclose(float_outputs(model, x)["y"], expected, rtol=1e-4)
+    np.testing.assert_allclose(float_outputs(model, x[1:])["y"], expected[1:], rtol=1e-4)
     for last, known in ((node("Reshape", ["s", "to"], ["y"], name="mixed"), {"to": np.array([4, -1])}),
                         (node("ReduceMax", ["s"], ["y"], name="mixed", axes=[0]), {}),
                         (node("Softmax", ["s"], ["y"], name="mixed", axis=0), {})):
