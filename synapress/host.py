@@ -194,7 +194,7 @@ def _planned(host: onnx.ModelProto, found: Model, dynamic: set[str]) -> bytes:
             return host.SerializeToString()
     last = errors[-1]
     raise ModelError(host.graph.node[-1].name, "host", "operators that onnx's evaluator computes for any frame",
-                     f"{', '.join(_kinds(host))}: {type(last).__name__}: {last}",
+                     f"{', '.join(_kinds(host))}: {type(last).__name__}: {str(last)[:200]}",
                      "Remove these operators from the file.") from last
 
 

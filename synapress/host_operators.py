@@ -54,6 +54,17 @@ class Hardmax(_AlongAxis):
         return np.arange(lines.shape[-1]) == lines.argmax(axis=-1, keepdims=True)
 
 
+class LpNormalization(OpRun):
+    """The evaluator's norm of order 1 adds numbers with their signs."""
+
+    def _run(self, x: Array, **_: Any) -> tuple[Array]:
+        known = {a.name: a.i for a in self.onnx_node.attribute}
+        axis = known.get("axis", -1)
+        norm = np.linalg.norm(np.moveaxis(x, axis, -1), known.get("p", 2), axis=-1)
+        norm = np.expand_dims(norm, axis)
+        return (np.divide(x, norm, out=np.zeros(x.shape, x.dtype), where=norm != 0, casting="same_kind"),)
+
+
 def _along(factors: Array, x: Array, axis: int) -> Array:
     """Scales or zero points, one or one for each index of an axis, against an array."""
     factors = np.asarray(factors)
@@ -107,7 +118,7 @@ def evaluator(model: onnx.ModelProto) -> ReferenceEvaluator:
     Raises:
         Exception: of any kind, for what it cannot compute.
     """
-    own: list[type[OpRun]] = [Softmax, LogSoftmax, Hardmax, QLinearSoftmax]
+    own: list[type[OpRun]] = [Softmax, LogSoftmax, Hardmax, LpNormalization, QLinearSoftmax]
     if next((item.version for item in model.opset_import if not item.domain), ONE_AXIS) < 19:
         own.append(DequantizeLinear)
     return ReferenceEvaluator(model, new_ops=own)

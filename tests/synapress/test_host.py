@@ -179,6 +179,22 @@ def test_softmax_is_that_of_the_opset(kind: str, opset: int, tmp_path: Path, see
         agree(tail(tmp_path, seed, turned, opset=opset), images(seed))
 
 
+OTHERS = [
+    node("LpNormalization", ["e"], ["y"], axis=1, p=1), node("LpNormalization", ["e"], ["y"], axis=2),
+    node("ReduceLogSumExp", ["e"], ["y"], axes=[1, 2]), node("ReduceL1", ["e"], ["y"], axes=[1], keepdims=0),
+    node("Celu", ["e"], ["y"]), node("LRN", ["e"], ["y"], size=3), node("LpPool", ["e"], ["y"], kernel_shape=[2, 2]),
+    node("MeanVarianceNormalization", ["e"], ["y"]), node("CumSum", ["e", "axis"], ["y"], reverse=1),
+    node("Resize", ["e", "", "scales"], ["y"], mode="cubic"), node("Pad", ["e", "pads"], ["y"], mode="reflect")]
+
+
+@pytest.mark.parametrize("last", OTHERS, ids=lambda item: item.op_type)
+def test_other_operators_are_as_in_onnxruntime(last: onnx.NodeProto, tmp_path: Path, seed: int) -> None:
+    known = {"axis": np.int64(1), "scales": np.array([1, 1, 2, 2], np.float32),
+             "pads": np.array([0, 0, 1, 1, 0, 0, 1, 1])}
+    agree(tail(tmp_path, seed, [node("Erf", ["c"], ["e"]), last],
+               constants={key: known[key] for key in last.input if key in known}), images(seed))
+
+
 ACROSS: dict[str, tuple[list[onnx.NodeProto], int]] = {
     "softmax": ([node("Softmax", ["c"], ["y"], axis=0)], TensorProto.FLOAT),
     "largest": ([node("ReduceMax", ["c"], ["y"], axes=[0], keepdims=0)], TensorProto.FLOAT),
