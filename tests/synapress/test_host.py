@@ -282,7 +282,8 @@ def test_an_input_for_the_host_alone_is_refused_or_bound(tmp_path: Path, seed: i
 def test_an_input_that_layers_and_the_host_read_is_checked_and_broadcast(tmp_path: Path, seed: int) -> None:
     more = [helper.make_tensor_value_info("u", TensorProto.FLOAT, ["n", 3, 4, 5])]
     path = tail(tmp_path, seed, [node("Add", ["c", "u"], ["a"]), node("Exp", ["a"], ["e"]),
-                                 node("Mul", ["e", "u"], ["m"]), node("Softmax", ["m"], ["y"], axis=0)], more=more)
+                                 node("Concat", ["e", "u"], ["m"], axis=1), node("Softmax", ["m"], ["y"], axis=0)],
+                more=more)
     x, u = images(seed), np.random.default_rng([seed, 932]).normal(0, 1, (3, 3, 4, 5)).astype(np.float32)
     agree_all, model = by_onnxruntime(path, x, u=u)["y"], synapress.load(path)
     np.testing.assert_allclose(float_outputs(model, {"x": x, "u": u})["y"], agree_all, rtol=1e-3, atol=1e-6)
