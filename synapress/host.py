@@ -194,7 +194,7 @@ def _planned(host: onnx.ModelProto, found: Model, dynamic: set[str]) -> bytes:
             return host.SerializeToString()
     last = errors[-1]
     raise ModelError(host.graph.node[-1].name, "host", "operators that onnx's evaluator computes for any frame",
-                     f"{', '.join(_kinds(host))}: {type(last).__name__}: {last}",
+                     f"{', '.join(_kinds(host))}: {type(last).__name__}: {str(last)[:200]}",
                      "Remove these operators from the file.") from last
 
 
@@ -225,25 +225,24 @@ def _check_alone(part: _Host, host: onnx.ModelProto, arrays: Mapping[str, npt.ND
         ModelError: they do; it names the first operator where that shows.
     """
     given = part.given(arrays)
-    together = part.run.run(None, given, intermediate=True)
-    alone = [part.run.run(None, frame, intermediate=True) for frame in part.frames(given)]
-    assert isinstance(together, dict)
-    fixed = {tensor.name for tensor in host.graph.initializer}
-    for item in host.graph.node:
-        if not set(item.input) - fixed:
-            fixed |= set(item.output)
-            continue
-        for name in filter(None, item.output):
-            parts = [np.asarray(each[name]) for each in alone]
-            joined = np.concatenate(parts) if parts[0].ndim else np.stack(parts)
-            whole = np.asarray(together[name])
-            same = whole.shape == joined.shape and (
-                np.allclose(whole, joined, rtol=1e-4, atol=1e-6, equal_nan=True)
-                if np.issubdtype(whole.dtype, np.floating) else np.array_equal(whole, joined))
-            if not same:
-                raise ModelError(item.name, f"host: {item.op_type}", "frames that do not depend on each other",
-                                 f"{whole.shape} for {len(alone)} frames together, {parts[0].shape} for each alone",
-                                 "Export the model with a dynamic number of frames, or with one.")
+    together, *alone = (dict(part.run.run(None, each, intermediate=True)) for each in (given, *part.frames(given)))
+
+    def agrees(name: str) -> bool:
+        whole, parts = np.asarray(together[name]), [np.asarray(each[name]) for each in alone]
+        joined = np.concatenate(parts) if parts[0].ndim else np.stack(parts)
+        return whole.shape == joined.shape and bool(
+            np.allclose(whole, joined, rtol=1e-4, atol=1e-6, equal_nan=True)
+            if np.issubdtype(whole.dtype, np.floating) else np.array_equal(whole, joined))
+
+    maker = {name: item for item in host.graph.node for name in item.output if name}
+    wrong = [output.name for output in host.graph.output if output.name in maker and not agrees(output.name)]
+    if not wrong:
+        return
+    name = next((name for name in maker if np.issubdtype(np.asarray(together[name]).dtype, np.floating)
+                 and not agrees(name)), wrong[0])
+    raise ModelError(maker[name].name, f"host: {maker[name].op_type}", "frames that do not depend on each other",
+                     f"other results for {len(alone)} frames together, {np.shape(together[name])}, than for each alone",
+                     "Export the model with a dynamic number of frames, or with one.")
 
 
 @cache

@@ -28,8 +28,8 @@ class _AlongAxis(OpRun):
 
     def _run(self, x: Array, axis: int | None = None) -> tuple[Array]:
         del axis
-        result = np.empty_like(x)
-        lines = self._lines(result)  # a view
+        result = np.empty(x.shape, x.dtype)  # in rows, so that its lines are a view
+        lines = self._lines(result)
         lines[...] = self._of(self._lines(x))
         return (result,)
 
@@ -52,6 +52,17 @@ class LogSoftmax(_AlongAxis):
 class Hardmax(_AlongAxis):
     def _of(self, lines: Array) -> Array:
         return np.arange(lines.shape[-1]) == lines.argmax(axis=-1, keepdims=True)
+
+
+class LpNormalization(OpRun):
+    """The evaluator's norm of order 1 adds numbers with their signs."""
+
+    def _run(self, x: Array, **_: Any) -> tuple[Array]:
+        known = {a.name: a.i for a in self.onnx_node.attribute}
+        axis = known.get("axis", -1)
+        norm = np.linalg.norm(np.moveaxis(x, axis, -1), known.get("p", 2), axis=-1)
+        norm = np.expand_dims(norm, axis)
+        return (np.divide(x, norm, out=np.zeros(x.shape, x.dtype), where=norm != 0, casting="same_kind"),)
 
 
 def _along(factors: Array, x: Array, axis: int) -> Array:
@@ -107,7 +118,7 @@ def evaluator(model: onnx.ModelProto) -> ReferenceEvaluator:
     Raises:
         Exception: of any kind, for what it cannot compute.
     """
-    own: list[type[OpRun]] = [Softmax, LogSoftmax, Hardmax, QLinearSoftmax]
+    own: list[type[OpRun]] = [Softmax, LogSoftmax, Hardmax, LpNormalization, QLinearSoftmax]
     if next((item.version for item in model.opset_import if not item.domain), ONE_AXIS) < 19:
         own.append(DequantizeLinear)
     return ReferenceEvaluator(model, new_ops=own)

@@ -26,8 +26,12 @@ class Split:
         self.model = onnx.ModelProto()
         self.model.CopyFrom(model)
         graph = self.model.graph
+        kinds = {value.name: value.type.tensor_type.elem_type for value in graph.input}
+        for tensor in [tensor for tensor in graph.initializer if tensor.name in (constants or {})]:
+            graph.initializer.remove(tensor)  # a default
         for name, array in (constants or {}).items():
-            graph.initializer.append(numpy_helper.from_array(np.asarray(array), name))
+            kind = helper.tensor_dtype_to_np_dtype(kinds[name]) if kinds.get(name) else None
+            graph.initializer.append(numpy_helper.from_array(np.asarray(array, kind), name))
         initial = {tensor.name for tensor in graph.initializer}
         inputs = [value for value in graph.input if value.name not in initial]
         del graph.input[:]

@@ -7,9 +7,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from golden.errors import ConfigError, NetworkError
 from golden.words import NeuronType
 from mapper import MeshImage
 from mapper.footprint import STATE_BYTES, image_footprint
+from mapper.scales import sqnr
 from synapress import footprint, page, plots
 from synapress.area import AreaReport, CmosArea, FpgaArea, estimate
 from synapress.mapping import links_sheet
@@ -20,7 +22,7 @@ from synapress.tables import Sheet, size
 
 TYPES = {value: name.lower().replace("_", " ") for name, value in vars(NeuronType).items() if isinstance(value, int)}
 BLOCKS = ("peg", "esu", "core")
-ACCURACY, RATIO = "accuracy", "SQNR of the output"
+ACCURACY, RATIO, SAME = "accuracy", "SQNR of the output", "same values as float"
 BUSIEST = 12
 """Links shown of a mesh."""
 
@@ -73,37 +75,87 @@ def frame(compiled: Compiled) -> str:
 
 def accuracies(simulated: Simulated, labels: npt.ArrayLike | None = None, reference: Maps | None = None
                ) -> dict[str, float]:
-    """How well the integers do on the frames of a run, by what is measured, for its first output of several values.
+    """How well the integers do on the frames of a run, by what is measured.
 
-    If each has only one, that is taken as the class itself, rounded.
+    Classes are those of the first output that has some: scores, of which the largest counts; or one value per frame,
+    a class itself if whole, or the probability of class 1. All else is of the first output of several values.
 
     Args:
-        labels: classes of the frames: share of the frames whose largest value is at the label. Of a model with
+        labels: classes of the frames: share of the frames whose class is the label. Of a model with
             neurons classes of the sequences, and its values are summed over the timesteps.
         reference: what the float model makes of them (`synapress.models.float_outputs`).
+
+    Raises:
+        NetworkError: there are labels, but no output has classes.
+        ConfigError: labels are no classes of the model.
     """
-    name = next((name for name, array in simulated.outputs.items() if array.size > simulated.frames),
-                next(iter(simulated.outputs)))
-    scores = simulated.outputs[name]
-
-    def classes(array: npt.NDArray[Any]) -> npt.NDArray[np.intp]:
-        frames = np.asarray(array).reshape(simulated.frames, -1)
-        samples = simulated.sequences or simulated.frames
-        votes = frames.reshape(samples, -1, frames.shape[1]).sum(axis=1)
-        return votes.argmax(axis=1) if votes.shape[1] > 1 else np.rint(votes[:, 0]).astype(np.intp)
-
-    found = {}
+    scores = {name: values for name, array in simulated.outputs.items()
+              if (values := _scores(simulated, array)) is not None}
+    chosen = next((name for name, array in scores.items() if array.shape[1] > 1), next(iter(scores), None))
+    found: dict[str, float] = {}
+    wanted = None
+    if chosen is not None and reference is not None:
+        wanted = _scores(simulated, reference[chosen])
     if labels is not None:
-        found[ACCURACY] = float(np.mean(classes(scores) == np.asarray(labels).reshape(-1)))
+        if chosen is None:
+            raise NetworkError("labels: needs an output of scores (frames, classes), or of one class per frame; given: "
+                               f"{', '.join(f'{n} {a.shape} of {a.dtype}' for n, a in simulated.outputs.items())}")
+        given = _checked(np.asarray(labels), scores[chosen])
+        found[ACCURACY] = float(np.mean(_classes(scores[chosen]) == given))
+        if wanted is not None:
+            found[f"{ACCURACY}, float"] = float(np.mean(_classes(wanted) == given))
+    if wanted is not None and chosen is not None:
+        found["same class as float"] = float(np.mean(_classes(scores[chosen]) == _classes(wanted)))
     if reference is not None:
-        wanted = reference[name]
-        if labels is not None:
-            found[f"{ACCURACY}, float"] = float(np.mean(classes(wanted) == np.asarray(labels).reshape(-1)))
-        found["same class as float"] = float(np.mean(classes(scores) == classes(wanted)))
-        noise = float(np.square(scores - wanted).sum())
-        power = float(np.square(wanted).sum())
-        found[RATIO] = float("inf") if not noise else 10 * float(np.log10(power / noise)) if power else float("-inf")
+        name = next((name for name, array in simulated.outputs.items() if array.size > simulated.frames),
+                    next(iter(simulated.outputs)))
+        got, exact = simulated.outputs[name], reference[name]
+        if np.issubdtype(got.dtype, np.floating) and got.shape == exact.shape:
+            found[RATIO] = float(sqnr(exact.astype(np.float64), got.astype(np.float64)))
+        elif wanted is None:
+            found[SAME] = float(np.mean(got == exact)) if got.shape == exact.shape else 0.0
     return found
+
+
+def _scores(simulated: Simulated, array: npt.NDArray[Any]) -> npt.NDArray[Any] | None:
+    """Values (frames or sequences, classes) of an output that has classes, else None.
+
+    One value per frame is a class if it is whole, or the probability of class 1.
+    """
+    frames, samples = simulated.frames, simulated.sequences or simulated.frames
+    leading = 2 if array.shape[:2] == (samples, frames // samples) and simulated.sequences else 1
+    if array.dtype == bool:
+        return None
+    if array.ndim == 1 and frames == 1 and array.size > 1:  # a file without frames
+        array = array[None]
+    if not array.ndim or int(np.prod(array.shape[:leading])) != frames or sum(
+            size > 1 for size in array.shape[leading:]) > 1:
+        return None
+    values = array.reshape(frames, -1)
+    if values.shape[1] > 1:
+        if np.issubdtype(array.dtype, np.integer) and array.dtype.itemsize > 1:  # indices, not 8-bit scores
+            return None
+        return np.asarray(values.reshape(samples, -1, values.shape[1]).sum(axis=1))
+    if simulated.sequences or not ((values == np.rint(values)).all() or ((values >= 0) & (values <= 1)).all()):
+        return None
+    return values
+
+
+def _classes(scores: npt.NDArray[Any]) -> npt.NDArray[np.intp]:
+    return scores.argmax(axis=1) if scores.shape[1] > 1 else np.rint(scores[:, 0]).astype(np.intp)
+
+
+def _checked(labels: npt.NDArray[Any], scores: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Labels, one for each row of the scores."""
+    count, classes = scores.shape
+    whole = np.issubdtype(labels.dtype, np.integer)
+    if not whole or labels.size != count or max(labels.shape, default=1) != count:
+        raise ConfigError(f"labels: needs {count} integers, one per frame or sequence; given: {labels.shape} of "
+                          f"{labels.dtype}")
+    if labels.min() < 0 or (classes > 1 and labels.max() >= classes):
+        raise ConfigError(f"labels: needs classes from 0{f' to {classes - 1}' if classes > 1 else ''}; given: "
+                          f"{labels.min()} … {labels.max()}")
+    return labels.reshape(-1)
 
 
 def accuracy_text(name: str, value: float) -> str:

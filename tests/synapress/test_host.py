@@ -174,6 +174,25 @@ def test_softmax_is_that_of_the_opset(kind: str, opset: int, tmp_path: Path, see
     for axis in (None, 1, 2, 3, *((0, -1) if opset > 10 else ())):
         attributes = {} if axis is None else {"axis": axis}
         agree(tail(tmp_path, seed, [node(kind, ["c"], ["y"], **attributes)], opset=opset), 9 * images(seed))
+        turned = [node("Sin", ["c"], ["e"]), node("Transpose", ["e"], ["t"], perm=[0, 3, 1, 2]),
+                  node(kind, ["t"], ["y"], **attributes)]
+        agree(tail(tmp_path, seed, turned, opset=opset), images(seed))
+
+
+OTHERS = [
+    node("LpNormalization", ["e"], ["y"], axis=1, p=1), node("LpNormalization", ["e"], ["y"], axis=2),
+    node("ReduceLogSumExp", ["e"], ["y"], axes=[1, 2]), node("ReduceL1", ["e"], ["y"], axes=[1], keepdims=0),
+    node("Celu", ["e"], ["y"]), node("LRN", ["e"], ["y"], size=3), node("LpPool", ["e"], ["y"], kernel_shape=[2, 2]),
+    node("MeanVarianceNormalization", ["e"], ["y"]), node("CumSum", ["e", "axis"], ["y"], reverse=1),
+    node("Resize", ["e", "", "scales"], ["y"], mode="cubic"), node("Pad", ["e", "pads"], ["y"], mode="reflect")]
+
+
+@pytest.mark.parametrize("last", OTHERS, ids=lambda item: item.op_type)
+def test_other_operators_are_as_in_onnxruntime(last: onnx.NodeProto, tmp_path: Path, seed: int) -> None:
+    known = {"axis": np.int64(1), "scales": np.array([1, 1, 2, 2], np.float32),
+             "pads": np.array([0, 0, 1, 1, 0, 0, 1, 1])}
+    agree(tail(tmp_path, seed, [node("Erf", ["c"], ["e"]), last],
+               constants={key: known[key] for key in last.input if key in known}), images(seed))
 
 
 ACROSS: dict[str, tuple[list[onnx.NodeProto], int]] = {
@@ -212,9 +231,15 @@ def test_frames_together_are_those_of_the_file(name: str, tmp_path: Path, seed: 
 
 
 def test_a_file_of_several_frames_must_not_mix_them(tmp_path: Path, seed: int) -> None:
-    apart = [node("Softmax", ["c"], ["y"], axis=1, name="soft")]
-    path, x = tail(tmp_path, seed, apart, frames=4), images(seed, 4)
-    np.testing.assert_allclose(float_outputs(synapress.load(path), x)["y"], by_onnxruntime(path, x)["y"], rtol=1e-4)
+    apart = [node("Softmax", ["c"], ["s"], axis=1, name="soft"), node("Shape", ["s"], ["size"]),
+             node("Gather", ["size", "first"], ["f"]), node("Concat", ["f", "minus"], ["to"], axis=0),
+             node("Transpose", ["s"], ["t"], perm=[1, 0, 2, 3]), node("Transpose", ["t"], ["u"], perm=[1, 0, 2, 3]),
+             node("Reshape", ["u", "to"], ["y"])]
+    path = tail(tmp_path, seed, apart, frames=4, constants={key: KNOWN[key] for key in ("first", "minus")})
+    x, model = images(seed, 4), synapress.load(path)
+    expected = by_onnxruntime(path, x)["y"]
+    np.testing.assert_allclose(float_outputs(model, x)["y"], expected, rtol=1e-4)
+    np.testing.assert_allclose(float_outputs(model, x[1:])["y"], expected[1:], rtol=1e-4)
     for last, known in ((node("Reshape", ["s", "to"], ["y"], name="mixed"), {"to": np.array([4, -1])}),
                         (node("ReduceMax", ["s"], ["y"], name="mixed", axes=[0]), {}),
                         (node("Softmax", ["s"], ["y"], name="mixed", axis=0), {})):
@@ -250,14 +275,15 @@ def test_an_input_for_the_host_alone_is_refused_or_bound(tmp_path: Path, seed: i
     with pytest.raises(ModelError, match=r"'u', rule 'host'.*Sin, Mul.*`constants`"):
         synapress.load(path)
     u, x = np.array([1, 2, 3], np.float32).reshape(1, 3, 1, 1), images(seed)
-    found = float_outputs(synapress.load(path, constants={"u": u}), x)["y"]
+    found = float_outputs(synapress.load(path, constants={"u": u.tolist()}), x)["y"]
     np.testing.assert_allclose(found, by_onnxruntime(path, x, u=u)["y"], rtol=1e-4)
 
 
 def test_an_input_that_layers_and_the_host_read_is_checked_and_broadcast(tmp_path: Path, seed: int) -> None:
     more = [helper.make_tensor_value_info("u", TensorProto.FLOAT, ["n", 3, 4, 5])]
     path = tail(tmp_path, seed, [node("Add", ["c", "u"], ["a"]), node("Sin", ["a"], ["e"]),
-                                 node("Mul", ["e", "u"], ["m"]), node("Softmax", ["m"], ["y"], axis=0)], more=more)
+                                 node("Concat", ["e", "u"], ["m"], axis=1), node("Softmax", ["m"], ["y"], axis=0)],
+                more=more)
     x, u = images(seed), np.random.default_rng([seed, 932]).normal(0, 1, (3, 3, 4, 5)).astype(np.float32)
     agree_all, model = by_onnxruntime(path, x, u=u)["y"], synapress.load(path)
     np.testing.assert_allclose(float_outputs(model, {"x": x, "u": u})["y"], agree_all, rtol=1e-3, atol=1e-6)

@@ -11,8 +11,11 @@ import pytest
 from typer.testing import CliRunner
 
 import synapress
+from golden.errors import ConfigError, NetworkError
 from synapress.cli import app
 from synapress.model_files import open_compiled
+from synapress.models import Simulated
+from synapress.report import accuracies
 from synapress.tables import size
 from tests.onnx_models import TOPOLOGIES, Builder
 from tests.spiking_graphs import graph
@@ -136,3 +139,43 @@ def test_what_the_host_computes_is_said(tmp_path: Path, seed: int) -> None:
     run(*arguments, "-o", tmp_path / "page.html")
     says = "The host computes in float, behind the last layer: ArgMax."
     assert says in compiled and says in (tmp_path / "page.html").read_text()
+
+
+def a_run(**outputs: np.ndarray) -> Simulated:
+    """Of four frames."""
+    return Simulated(outputs=outputs, integers={}, counts={}, maps={"p": np.zeros((4, 1, 1, 1))})
+
+
+def test_classes_are_those_of_an_output_that_has_some() -> None:
+    """Whole numbers are classes, scores are compared, one value of 0 … 1 is the probability of class 1."""
+    labels = np.array([0, 2, 1, 1])
+    scores = np.eye(3)[[0, 2, 1, 2]]
+    for output in (scores, scores.reshape(4, 3, 1, 1), np.array([0, 2, 1, 2]), np.array([[0], [2], [1], [2]]),
+                   (100 * scores).astype(np.uint8), np.array([0.0, 2, 1, 2])):
+        assert accuracies(a_run(y=output), labels) == {"accuracy": 0.75}
+    assert accuracies(a_run(y=np.array([0.2, 0.7, 0.6, 0.4])), np.array([0, 1, 1, 1])) == {"accuracy": 0.75}
+    both = a_run(boxes=np.zeros((4, 5, 4)), y=scores)
+    assert accuracies(both, labels) == {"accuracy": 0.75}
+    for output in (np.zeros((4, 3), bool), np.zeros((2, 6)), np.zeros((8, 3)), np.zeros((4, 2, 3)), np.zeros(()),
+                   np.array([0.2, 3.4, 1, 0]), np.zeros((4, 3), np.int64), np.zeros((1, 4))):
+        with pytest.raises(NetworkError, match=r"needs an output of scores .*given: y"):
+            accuracies(a_run(y=output), labels)
+
+
+def test_labels_are_classes_of_the_model() -> None:
+    run_of_scores, run_of_classes = a_run(y=np.eye(4)[:, :3]), a_run(y=np.arange(4))
+    for simulated, labels in ((run_of_scores, [0, 1, 2, 3]), (run_of_scores, [0, 1, -1, 2]),
+                              (run_of_classes, [0, 1, -1, 2]), (run_of_scores, [0, 1, 2]),
+                              (run_of_scores, [0.0, 1, 2, 2]), (run_of_scores, [[0, 1], [2, 2]])):
+        with pytest.raises(ConfigError, match="labels: needs"):
+            accuracies(simulated, np.array(labels))
+    assert accuracies(run_of_classes, np.array([[0], [1], [9], [3]])) == {"accuracy": 0.75}
+
+
+def test_outputs_that_are_no_real_numbers_have_no_noise() -> None:
+    some, others = np.array([[True, False]] * 4), np.array([[True, True]] * 4)
+    assert accuracies(a_run(y=some), reference={"y": others}) == {"same values as float": 0.5}
+    found = accuracies(a_run(y=np.arange(4)), np.arange(4), {"y": np.array([0, 1, 2, 2])})
+    assert found == {"accuracy": 1.0, "accuracy, float": 0.75, "same class as float": 0.75}
+    assert accuracies(a_run(y=np.ones((4, 2, 3))), reference={"y": np.full((4, 2, 3), 1.1)}) == {
+        "SQNR of the output": pytest.approx(20 * np.log10(11))}
