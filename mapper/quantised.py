@@ -11,6 +11,8 @@ from mapper.scales import Scale
 
 METHODS = ("max", "percentile", "error")
 
+MOST_LOST = 0.95
+"""From this share of a map's values on that became 0, a report says so."""
 MAX_HEADROOM = 1_000_000
 """No state has room for more."""
 
@@ -68,6 +70,9 @@ class LayerReport:
     """Of neurons: spikes that the float layer has too, as a share of those that either has; on float inputs."""
     own_spikes: float | None = None
     """The same, on the same quantised inputs."""
+    lost: float | None = None
+    """Share of its values, or those of a source of inputs, that are not 0 but became it, if they are nearly all: one
+    value of the calibration far above the others makes the step too coarse for these."""
 
     def to_json(self) -> dict[str, Any]:
         """Every field but those of neurons where there are none."""

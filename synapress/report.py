@@ -139,6 +139,10 @@ def quantisation_sheet(compiled: Compiled) -> Sheet:
     if fires:
         caption += (" Spikes: those that float and integers both have, of those that either has, on float inputs; own: "
                     "on the same inputs.")
+    lost = ", ".join(f"{layer.layer} ({layer.lost:.1%})" for layer in compiled.layers if layer.lost is not None)
+    if lost:
+        caption += (f" Warning: nearly all values of these layers or of their inputs became 0: {lost}. Look for single "
+                    "values far above all others in the calibration, or choose Options.method percentile.")
     sheet = Sheet(
         title=f"Quantisation ({compiled.config.name})", caption=caption,
         headings=("layer", "step", "SQNR dB", "own SQNR dB", *(("spikes", "own spikes") if fires else ()), "states",

@@ -1,4 +1,4 @@
-"""Sums that exceed the states: they wrap, and whoever simulates is told which."""
+"""What reports warn of: sums that exceed the states and wrap, and calibrations whose outliers make all else 0."""
 
 from pathlib import Path
 
@@ -64,3 +64,15 @@ def test_the_command_line_and_the_page_warn(
         told = CliRunner().invoke(app, ["report", str(tmp_path / "out"), *given, "-o", str(tmp_path / "page.html")])
         for text in (ran.output, told.output, (tmp_path / "page.html").read_text()):
             assert ("exceeded the states" in " ".join(text.split())) == warned, text
+
+
+def test_an_outlier_of_the_calibration_that_leaves_nothing_is_told(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    noise = rng.uniform(-1, 1, (64, DEPTH, 1, 1)).astype(np.float32)
+    model = read_onnx(dense(rng.normal(0, 1 / 64, (DEPTH, 8)).astype(np.float32)))
+    fine = synapress.compile(model, calibration=noise)
+    assert fine.layers[0].lost is None and "Warning" not in report.quantisation_sheet(fine).caption
+    noise[3, 5] = 1e30
+    spoilt = synapress.compile(model, calibration=noise)
+    assert spoilt.layers[0].lost is not None and spoilt.layers[0].lost > 0.99
+    assert "became 0: fc (100.0%)" in report.quantisation_sheet(spoilt).caption
