@@ -42,6 +42,8 @@ class Result:
     """Lowest and highest state over the batch without the wrap: whether the sums fit. (0, 0) for an input."""
     kept: Array | None = None
     """SPIKING only: the states that stay for the next timestep, int32."""
+    wrapped: int = 0
+    """So many sums over the batch did not fit the states; operands of products are no sums."""
 
 
 @dataclass(frozen=True)
@@ -97,12 +99,12 @@ def run(
                 result, lambda array: np.empty((count, *array.shape[1:]), array.dtype)))
             for all_frames, some in zip(_arrays(whole), _arrays(result), strict=True):
                 all_frames[part.first:part.first + len(some)] = some
-            kept[part.name][-1] = replace(whole, state_range=result.state_range)
+            kept[part.name][-1] = replace(whole, state_range=result.state_range, wrapped=result.wrapped)
     results = {}
     for name, parts in kept.items():
         ends = min(part.state_range[0] for part in parts), max(part.state_range[1] for part in parts)
         result = parts[0] if batched else _map(parts[0], lambda array: array[0])
-        results[name] = replace(result, state_range=ends)
+        results[name] = replace(result, state_range=ends, wrapped=sum(part.wrapped for part in parts))
     return results
 
 
@@ -176,12 +178,14 @@ def _population(
     for edge, reach in zip(edges, reaches, strict=True):
         integrate(edge, values[edge.source], states, population.type, config.state_bits, reach)
     ends = (int(states.min()), int(states.max())) if states.size else (0, 0)
-    half = 1 << (config.state_bits - 1)
+    half, wrapped = 1 << (config.state_bits - 1), 0
     if not -half <= ends[0] <= ends[1] < half:
+        if population.type not in NeuronType.PRODUCTS:
+            wrapped = int(np.count_nonzero((states < -half) | (states >= half)))
         states = wrap_array(states.astype(np.int64), config.state_bits)
     states = states.astype(np.int32, copy=False)
     outputs, kept = _evaluate(states, population, config)
-    return Result(states, outputs, ends, kept)
+    return Result(states, outputs, ends, kept, wrapped)
 
 
 def _evaluate(states: Array, population: Population, config: CoreConfig) -> tuple[Array, Array | None]:

@@ -1,5 +1,7 @@
 """Which scale each feature map gets: the file's, that of what it copies, counts as they are, or one by its range."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from golden.config import CoreConfig
@@ -42,7 +44,7 @@ class MapScales:
     def of_input(self, layer: FloatLayer) -> Scale:
         """The scale of an input."""
         values = self.floats[layer.name]
-        return self._given(layer) or self._spikes(values) or self._chosen(
+        return self._given(layer) or self._spikes(values) or self._quantised_behind(layer) or self._chosen(
             layer, values, bool(values.min(initial=0) >= 0))
 
     def of(self, layer: FloatLayer, counts: Scale | None) -> tuple[Scale, bool]:
@@ -139,6 +141,24 @@ class MapScales:
         low, high = node.low - node.zero_point, node.high - node.zero_point
         mode = saturation_of(low, high, self.config.value_bits)
         return Scale(step=node.scale, low=low, high=high, saturation=Saturation.FULL if mode is None else mode)
+
+    def _quantised_behind(self, layer: FloatLayer) -> Scale | None:
+        """The file's scale of what only moves values or takes maxima of them: to round earlier changes nothing."""
+        found: Scale | None = None
+        todo = [layer.name]
+        while todo:
+            for reader, _ in self.consumers[name := todo.pop()]:
+                moved = replace(reader, activation=None) if reader.quantise is not None and (
+                    reader.activation is not None and reader.activation.function == "relu") else reader
+                scale = self._given(reader)
+                if not (reader.kind == "max" or self._gathers(moved)) or (
+                        scale is not None and found is not None and scale != found):
+                    return None
+                found = found or scale
+                todo += [reader.name] if scale is None else []
+            if name in self.output_layers:
+                return None
+        return found
 
     def _copied(self, layer: FloatLayer) -> Scale | None:
         """The scale of a layer that only gathers values of one scale, or values between them: it keeps that."""

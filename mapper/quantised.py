@@ -3,11 +3,22 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from golden.errors import ConfigError
 from mapper.network import Network
 from mapper.scales import Scale
 
 METHODS = ("max", "percentile", "error")
+
+MOST_LOST = 0.95
+"""From this share of a map's values on that became 0, a report says so."""
+MAX_HEADROOM = 1_000_000
+"""No state has room for more."""
+
+
+def _real(value: object) -> bool:
+    return isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,12 +39,16 @@ class Options:
         Raises:
             ConfigError: an option outside its range.
         """
+        levels = self.levels
         for name, right, needed in (
-                ("percentile", 0 < self.percentile <= 100, "more than 0, at most 100"),
-                ("headroom", self.headroom > 0, "more than 0"),
-                ("levels", self.levels is None or self.levels >= 1, "at least 1")):
+                ("percentile", _real(self.percentile) and 0 < self.percentile <= 100, "more than 0, at most 100"),
+                ("headroom", _real(self.headroom) and 0 < self.headroom <= MAX_HEADROOM,
+                 f"more than 0, at most {MAX_HEADROOM:,}"),
+                ("levels", levels is None or (isinstance(levels, (int, np.integer)) and not isinstance(levels, bool)
+                                              and levels >= 1), "a whole number of at least 1")):
             if not right:
-                raise ConfigError(f"option '{name}' of the quantisation: needs {needed}; given: {getattr(self, name)}")
+                raise ConfigError(
+                    f"option '{name}' of the quantisation: needs {needed}; given: {getattr(self, name)!r}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,6 +70,9 @@ class LayerReport:
     """Of neurons: spikes that the float layer has too, as a share of those that either has; on float inputs."""
     own_spikes: float | None = None
     """The same, on the same quantised inputs."""
+    lost: float | None = None
+    """Share of its values, or those of a source of inputs, that are not 0 but became it, if they are nearly all: one
+    value of the calibration far above the others makes the step too coarse for these."""
 
     def to_json(self) -> dict[str, Any]:
         """Every field but those of neurons where there are none."""

@@ -36,7 +36,7 @@ from mapper.frontend.tensor import in_blocks
 from mapper.layer import Branch
 from mapper.map_scales import MapScales
 from mapper.network import Network
-from mapper.quantised import METHODS, LayerReport, Options, Quantised
+from mapper.quantised import METHODS, MOST_LOST, LayerReport, Options, Quantised
 from mapper.scales import (
     BIAS_ROOM,
     MAX_SPLIT,
@@ -142,8 +142,24 @@ class _Quantiser:
                 layer=name, step=scale.step, states=states, weight_levels=weight,
                 sqnr=sqnr(self.floats[name], values * scale.step),
                 own_sqnr=sqnr(own := evaluate_layer(layer, sources, self.timesteps), values * scale.step),
+                lost=self._lost(layer),
                 spikes=None if layer.neuron is None else agreement(self.floats[layer.name], values),
                 own_spikes=None if layer.neuron is None else agreement(own, values)))
+
+    def _lost(self, layer: FloatLayer) -> float | None:
+        """The share of values that became 0, of a layer or an input that it reads, if it is nearly all of them.
+
+        A sigmoid is expected to be nearly 0, and the file's own scales are its own affair.
+        """
+        inputs = [branch.source for branch in layer.branches if self.layers.layers[branch.source].kind == "input"]
+        shares = [0.0]
+        for name in (layer.name, *inputs):
+            item = self.layers.layers[name]
+            if item.quantise is None and item.neuron is None and not (
+                    item.activation is not None and item.activation.function == "sigmoid"):
+                some = np.abs(self.floats[name][self.floats[name] != 0])
+                shares.append(float(np.mean(some < self.scales[name].step / 2)) if some.size else 0.0)
+        return most if (most := max(shares)) >= MOST_LOST else None
 
     def _input(self, layer: FloatLayer) -> None:
         values = self.floats[layer.name]

@@ -123,14 +123,16 @@ class Simulated:
     """Of the golden cores, or the RTL."""
     sequences: int | None = None
     """Of a model with neurons: so many sequences of timesteps, which are the frames."""
+    wrapped: dict[str, int] = field(default_factory=dict)
+    """By population: so many of its sums over all frames exceeded the states and wrapped, which makes them wrong."""
 
     @property
     def frames(self) -> int:
         return len(next(iter(self.maps.values())))
 
     def to_json(self) -> dict[str, Any]:
-        """The work, summed over the frames."""
-        return {"frames": self.frames, "counters": self.counters,
+        """The work, summed over the frames, and the sums that wrapped."""
+        return {"frames": self.frames, "counters": self.counters, "wrapped": self.wrapped,
                 "layers": {name: vars(count) for name, count in self.counts.items()}}
 
 
@@ -349,10 +351,13 @@ def simulate(
     integers = {node: compiled.scales[node].integers(values) for node, values in real.items()}
     if spiking:
         timesteps = sequences[1] if sequences else len(next(iter(integers.values())))
-        maps: Maps = dict(run_timesteps(compiled.program, integers, timesteps, compiled.config))
+        found, wrapped = run_timesteps(compiled.program, integers, timesteps, compiled.config)
+        maps: Maps = dict(found)
     else:
-        maps = {name: result.outputs for name, result in network.run(
-            compiled.program, integers, compiled.config).items()}
+        results = network.run(compiled.program, integers, compiled.config)
+        maps = {name: result.outputs for name, result in results.items()}
+        wrapped = {name: result.wrapped for name, result in results.items()}
+        del results
     counts = _counts(compiled, maps, cycles)
     counters = None
     if engine != "fast":
@@ -370,10 +375,11 @@ def simulate(
         numbers[port.name] = (port.from_maps(assemble(value, maps)) if port.scale is None
                               else np.rint(whole / port.scale) + port.zero_point).astype(np.int64)
     if sequences is not None:
-        for found in (outputs, numbers):
-            found.update({name: array.reshape(*sequences, *array.shape[1:]) for name, array in found.items()})
+        for given in (outputs, numbers):
+            given.update({name: array.reshape(*sequences, *array.shape[1:]) for name, array in given.items()})
     return Simulated(outputs=_finished(compiled.host, outputs, compiled.inputs, inputs), integers=numbers,
                      counts=counts, maps=maps, counters=counters,
+                     wrapped={name: count for name, count in wrapped.items() if count},
                      sequences=(sequences[0] if sequences else 1) if spiking else None)
 
 

@@ -191,6 +191,10 @@ def quantisation_sheet(compiled: Compiled) -> Sheet:
     if fires:
         caption += (" Spikes: those that float and integers both have, of those that either has, on float inputs; own: "
                     "on the same inputs.")
+    lost = ", ".join(f"{layer.layer} ({layer.lost:.1%})" for layer in compiled.layers if layer.lost is not None)
+    if lost:
+        caption += (f" Warning: nearly all values of these layers or of their inputs became 0: {lost}. Look for single "
+                    "values far above all others in the calibration, or choose Options.method percentile.")
     sheet = Sheet(
         title=f"Quantisation ({compiled.config.name})", caption=caption,
         headings=("layer", "step", "SQNR dB", "own SQNR dB", *(("spikes", "own spikes") if fires else ()), "states",
@@ -275,15 +279,26 @@ def _mapping(compiled: Compiled) -> Section:
         links=compiled.loads)),))
 
 
+def wrap_warning(simulated: Simulated) -> str:
+    """Which layers' sums did not fit the states; empty if all did."""
+    if not simulated.wrapped:
+        return ""
+    layers = ", ".join(f"{name} ({count:,} of {simulated.counts[name].neurons * simulated.frames:,})"
+                       for name, count in simulated.wrapped.items())
+    return (f"Warning: sums exceeded the states and wrapped, so they are wrong: {layers}. Calibrate with frames like "
+            "these, raise Options.headroom, or use 32-bit states.")
+
+
 def work_sheet(simulated: Simulated, each: str = "frame") -> Sheet:
     """Events, synaptic operations and cycles of each layer, per frame or whatever `each` calls it."""
     frames = simulated.frames
     timed = any(count.cycles is not None for count in simulated.counts.values())
+    notes = [] if not timed else [
+        "Cycles: of ESU and neuron update for the events that come in, the layer alone on a core, by the cycle model."]
     sheet = Sheet(
         title=f"Work per {each} (mean of {frames:,})",
         headings=("population", "neurons", "events", "silent", "SOP", *(("cycles", "SOP per cycle") if timed else ())),
-        caption="Cycles: of ESU and neuron update for the events that come in, the layer alone on a core, by the cycle "
-                "model." if timed else "")
+        caption=" ".join(notes + [warning for warning in [wrap_warning(simulated)] if warning]))
     for name, count in simulated.counts.items():
         cycles = () if not timed else ("", "") if not count.cycles else (
             f"{count.cycles / frames:,.0f}", f"{count.operations / count.cycles:.2f}")

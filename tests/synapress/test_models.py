@@ -238,7 +238,8 @@ def test_mistakes_are_named(tmp_path: Path, seed: int) -> None:
                            (np.array(["a"]), "needs real numbers")):
         with pytest.raises(NetworkError, match=message):
             synapress.simulate(made, wrong)
-    for option in ({"percentile": 200.0}, {"levels": 0}, {"headroom": 0.0}):
+    for option in ({"percentile": 200.0}, {"levels": 0}, {"headroom": 0.0}, {"levels": 2.5}, {"levels": "3"},
+                   {"levels": True}, {"headroom": float("inf")}, {"headroom": "2"}, {"percentile": None}):
         with pytest.raises(ConfigError, match=f"option '{next(iter(option))}' of the quantisation: needs"):
             synapress.Options(**option)
     with pytest.raises(ModelError, match="rule 'calibration'"):

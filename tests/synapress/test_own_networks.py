@@ -19,7 +19,7 @@ CASES: dict[str, tuple[str, dict[str, Any], float]] = {
     "ResNet-18": ("resnet18", {"size": 64, "width": 0.25}, 16),
     "ResNet-50": ("resnet50", {"size": 64, "width": 0.125}, 9),
     "MobileNetV2": ("mobilenet_v2", {"size": 64, "width": 0.25}, 2),
-    "MobileNetV3": ("mobilenet_v3", {"size": 128, "width": 0.25}, 5),
+    "MobileNetV3": ("mobilenet_v3", {"size": 128, "width": 0.25}, 1),
     "EfficientNet-B0": ("efficientnet", {"size": 64, "width": 0.25, "stages": 4}, 3),
     "DenseNet": ("densenet", {"size": 32, "width": 0.125, "blocks": (13, 1)}, 8),
     "VGG": ("vgg", {"size": 64, "width": 0.25}, 18),

@@ -128,3 +128,14 @@ def test_tables_of_maps_that_are_zero_in_the_calibration(activation: str, scale:
     made = synapress.compile(read_onnx(file(nodes, {"w": weights})), calibration=frames(seed) * scale)
     (got,) = synapress.simulate(made, np.zeros((1, *SHAPE))).outputs.values()
     assert np.abs(got - (0.5 if activation == "Sigmoid" else 0)).max() < 0.02
+
+
+@pytest.mark.parametrize(("nodes", "zero"), [
+    pytest.param([helper.make_node("MaxPool", ["x"], ["z"], kernel_shape=[2, 2], strides=[2, 2])], 97, id="MaxPool"),
+    pytest.param([helper.make_node("Relu", ["x"], ["z"])], 0, id="Relu"),
+    pytest.param([helper.make_node("SpaceToDepth", ["x"], ["z"], blocksize=2)], 97, id="SpaceToDepth"),
+    pytest.param([helper.make_node("SpaceToDepth", ["x"], ["m"], blocksize=2),
+                  helper.make_node("MaxPool", ["m"], ["z"], kernel_shape=[2, 2])], 97, id="both")])
+def test_inputs_have_the_scale_of_what_moves_them(nodes: list[Node], zero: int, seed: int) -> None:
+    model = file([*nodes, *AFTER], {"zy": np.uint8(zero)})
+    assert_nearly_equal(apart(model, frames(seed)))
