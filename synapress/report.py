@@ -10,6 +10,7 @@ import numpy.typing as npt
 from golden.words import NeuronType
 from mapper import MeshImage
 from mapper.footprint import STATE_BYTES, image_footprint
+from mapper.frontend.neurons import Neurons
 from synapress import footprint, page, plots
 from synapress.area import AreaReport, CmosArea, FpgaArea, estimate
 from synapress.mapping import links_sheet
@@ -64,6 +65,12 @@ def html(compiled: Compiled, *, simulated: Simulated | None = None, accuracy: Ma
         sections.append(_area(reports))
     return page.render(compiled.lowered.name or "model", "Memory, work and accuracy of a compiled model. Figures that "
                        "are estimates say by which model.", facts, sections)
+
+
+def neurons_text(neurons: Neurons) -> str:
+    """How neurons were read: the framework's name if these are its defaults, and all options."""
+    options = str(neurons).replace(",", ", ")
+    return f"{neurons.style} ({options})" if neurons.style else options
 
 
 def frame(compiled: Compiled) -> str:

@@ -11,8 +11,8 @@ most once.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, fields
+from typing import Any, Self
 
 import numpy as np
 
@@ -22,6 +22,7 @@ from mapper.frontend.graph import Floats, Shape
 
 METHODS, RESETS, FIRES = ("euler", "exact"), ("zero", "subtract"), (">", ">=")
 INITIAL, IF_GAINS = ("zero", "leak", "reset"), ("time", "timestep")
+_SWITCHES = {"yes": True, "no": False, "true": True, "false": False}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,6 +58,49 @@ class Neurons:
                                  "Choose one of them.")
         if not (np.isfinite(self.dt) and self.dt > 0):
             raise ModelError("neurons", "dt", "a positive number", self.dt, "Give the timestep of the training.")
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Options written as `style`, `style,option=value,...` or `option=value,...`, without a style those of nir.
+
+        Raises:
+            ModelError: an unknown style or option, or a value that is none of its choices.
+        """
+        style, *rest = (part.strip() for part in text.split(","))
+        if "=" in style:
+            style, rest = "nir", [style, *rest]
+        if style not in STYLES:
+            raise ModelError("neurons", "neurons", f"one of {', '.join(STYLES)}, perhaps with option=value,... behind "
+                             "it, or Neurons(...)", style or "nothing", "Choose one of them.")
+        known = {field.name for field in fields(cls)}
+        given: dict[str, Any] = {}
+        for part in rest:
+            name, sign, value = (piece.strip() for piece in part.partition("="))
+            if not sign or name not in known or name in given:
+                raise ModelError("neurons", "neurons", f"option=value, each once, of {', '.join(sorted(known))}",
+                                 part or "nothing", "Check the option's name (docs/models.md).")
+            given[name] = value
+        try:
+            if "dt" in given:
+                given["dt"] = float(given["dt"])
+            if "late_reset" in given:
+                given["late_reset"] = _SWITCHES[given["late_reset"]]
+        except ValueError:
+            raise ModelError("neurons", "dt", "a positive number", given["dt"], "Write it as 1e-4.") from None
+        except KeyError:
+            raise ModelError("neurons", "late_reset", "yes or no", given["late_reset"], "Choose one of them.") from None
+        return cls(**vars(STYLES[style]) | given)
+
+    def __str__(self) -> str:
+        """All options, as `parse` takes them."""
+        words = {True: "yes", False: "no"}
+        return ",".join(f"{name}={words[value] if isinstance(value, bool) else value}"
+                        for name, value in vars(self).items())
+
+    @property
+    def style(self) -> str | None:
+        """The framework whose defaults these options are, if they are."""
+        return next((name for name, options in STYLES.items() if options == self), None)
 
 
 STYLES: dict[str, Neurons] = {

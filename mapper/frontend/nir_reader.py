@@ -22,7 +22,7 @@ from mapper.errors import ModelError
 from mapper.frontend import graph as g
 from mapper.frontend.graph import FloatGraph
 from mapper.frontend.model import Model
-from mapper.frontend.neurons import STYLES, Neurons, neuron
+from mapper.frontend.neurons import Neurons, neuron
 from mapper.frontend.onnx_convolutions import average_pool, conv, gemm
 from mapper.frontend.onnx_elements import add, multiply
 from mapper.frontend.onnx_layout import reshape
@@ -46,8 +46,8 @@ def read_nir(source: str | Path | nir.NIRGraph, *, neurons: Neurons | str | None
     the frames are timesteps.
 
     Args:
-        neurons: how neurons compute where NIR leaves it open, or a framework's name: see `neurons.STYLES`; default:
-            NIR's equations with dt = 1.
+        neurons: how neurons compute where NIR leaves it open; or a framework's name, see `neurons.STYLES`, and options,
+            as "snntorch,reset=zero"; default: NIR's equations with dt = 1.
 
     Raises:
         ModelError: naming the node, the rule, what is needed, what is given and what would help.
@@ -65,10 +65,7 @@ def read_nir(source: str | Path | nir.NIRGraph, *, neurons: Neurons | str | None
             raise ModelError(str(source), "file", "a NIR graph in HDF5", f"{type(error).__name__}: {error}",
                              "The file is truncated, damaged, or of another version of NIR; an ONNX file needs another "
                              "suffix.") from error
-    if isinstance(neurons, str) and neurons not in STYLES:
-        raise ModelError(title, "neurons", f"one of {', '.join(STYLES)}, or Neurons(...)", neurons,
-                         "Choose one of them.")
-    options = STYLES[neurons] if isinstance(neurons, str) else neurons or Neurons()
+    options = Neurons.parse(neurons) if isinstance(neurons, str) else neurons or Neurons()
     reader = Reader(FloatGraph(title))
     inputs: list[Port] = []
     outputs: list[Port] = []
@@ -107,7 +104,8 @@ def read_nir(source: str | Path | nir.NIRGraph, *, neurons: Neurons | str | None
                          "Add them to the graph.")
     reader.graph.prune()
     used = [port for port in inputs if port.node in reader.graph.nodes]
-    return Model(graph=reader.graph, inputs=used, outputs=outputs, source=title)
+    fires = any(isinstance(node, g.Spiking) for node in reader.graph.nodes.values())
+    return Model(graph=reader.graph, inputs=used, outputs=outputs, source=title, neurons=options if fires else None)
 
 
 def _completed(content: dict[str, Any]) -> dict[str, Any]:

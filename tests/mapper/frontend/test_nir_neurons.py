@@ -11,6 +11,7 @@ import pytest
 
 from mapper.errors import ModelError
 from mapper.frontend import reference
+from mapper.frontend.neurons import STYLES as STYLE_OPTIONS
 from mapper.frontend.neurons import Neurons
 from mapper.frontend.nir_reader import read_nir
 from tests.spiking_graphs import STYLES, graph, nested
@@ -251,6 +252,35 @@ def test_parameters_are_per_channel() -> None:
 def test_options_are_checked(options: dict, text: str) -> None:
     with pytest.raises(ModelError, match=text):
         Neurons(**options)
+
+
+@pytest.mark.parametrize(("text", "expected"), [
+    ("snntorch", STYLE_OPTIONS["snntorch"]),
+    ("snntorch,reset=zero", Neurons(dt=1e-4, late_reset=True)),
+    ("dt=1e-3, reset=subtract", Neurons(dt=1e-3, reset="subtract")),
+    ("sinabs,fires=>,late_reset=yes,dt=.5",
+     Neurons(dt=0.5, method="exact", reset="subtract", late_reset=True)),
+])
+def test_options_are_written_as_text(text: str, expected: Neurons) -> None:
+    assert Neurons.parse(text) == expected == Neurons.parse(str(expected))
+    model = read_nir(chain(nir.IF(r=ONES, v_threshold=ONES)), neurons=text)
+    assert model.neurons == expected
+    assert read_nir(nir.NIRGraph(
+        nodes={"input": nir.Input(input_type=np.array([3])), "a": nir.Linear(weight=np.ones((2, 3))),
+               "output": nir.Output(output_type=np.array([2]))},
+        edges=[("input", "a"), ("a", "output")]), neurons=text).neurons is None
+
+
+@pytest.mark.parametrize(("text", "says"), [
+    ("brian", r"needs one of nir, snntorch.*given: brian"), ("", "given: nothing"),
+    ("snntorch,tau=3", "needs option=value, each once, of dt, .*method.*given: tau=3"),
+    ("snntorch,reset", "given: reset"), ("dt=1,dt=2", "given: dt=2"), ("snntorch,", "given: nothing"),
+    ("dt=fast", "rule 'dt': needs a positive number; given: fast"), ("dt=-1", "rule 'dt'.*given: -1.0"),
+    ("late_reset=maybe", "needs yes or no; given: maybe"), ("nir,method=rk4", "one of euler, exact; given: 'rk4'"),
+])
+def test_text_that_is_no_options_is_refused(text: str, says: str) -> None:
+    with pytest.raises(ModelError, match=says):
+        Neurons.parse(text)
 
 
 def test_recurrent_graphs_are_refused() -> None:
