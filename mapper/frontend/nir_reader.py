@@ -73,8 +73,9 @@ def read_nir(source: str | Path | nir.NIRGraph, *, neurons: Neurons | str | None
     sources: dict[str, list[str]] = {name: [] for name in nodes}
     for start, end in dict.fromkeys(edges):
         sources[end].append(start)
+    needed = _needed([name for name, node in nodes.items() if type(node).__name__ == "Output"], sources)
     done: dict[str, Value] = {}
-    for name in _order(title, sources):
+    for name in _order(title, {name: starts for name, starts in sources.items() if name in needed}):
         node, kind = nodes[name], type(nodes[name]).__name__
         try:
             if kind == "Input":
@@ -104,8 +105,10 @@ def read_nir(source: str | Path | nir.NIRGraph, *, neurons: Neurons | str | None
                          "Add them to the graph.")
     reader.graph.prune()
     used = [port for port in inputs if port.node in reader.graph.nodes]
+    names = [name for name, node in nodes.items() if type(node).__name__ == "Input"]
     fires = any(isinstance(node, g.Spiking) for node in reader.graph.nodes.values())
-    return Model(graph=reader.graph, inputs=used, outputs=outputs, source=title, neurons=options if fires else None)
+    return Model(graph=reader.graph, inputs=used, outputs=outputs, source=title, neurons=options if fires else None,
+                 ignored=tuple(name for name in names if name not in {port.name for port in used}))
 
 
 def _completed(content: dict[str, Any]) -> dict[str, Any]:
@@ -151,6 +154,16 @@ def _flattened(graph: nir.NIRGraph) -> tuple[dict[str, Any], list[tuple[str, str
                 raise ModelError(str(name), "edges", "nodes of the graph", "an edge to a missing node", "Export again.")
         edges.append((exits.get(start, start), entries.get(end, end)))
     return nodes, edges
+
+
+def _needed(outputs: list[str], sources: dict[str, list[str]]) -> set[str]:
+    """The nodes that outputs depend on; what else a file has, such as a readout for training, need not be taken."""
+    found, todo = set(outputs), list(outputs)
+    while todo:
+        new = set(sources[todo.pop()]) - found
+        found |= new
+        todo += new
+    return found
 
 
 def _order(title: str, sources: dict[str, list[str]]) -> list[str]:
@@ -199,7 +212,7 @@ def _input_shape(name: str, node: Any, nodes: dict[str, Any], sources: dict[str,
         raise ModelError(name, "input shape", "the sizes of the input", "none in the file",
                          "Give nir.Input(input_type={'input': np.array(sizes)}), channels, rows and columns.")
     ranks = [_RANKS[type(part).__name__] for part in readers if type(part).__name__ in _RANKS]
-    if ranks and len(shape) == max(ranks) + 1 and (shape[0] == 1 or max(ranks) > 2):
+    if len(shape) == 4 or (ranks and len(shape) == max(ranks) + 1 and shape[0] == 1):  # no map has four dimensions
         shape = shape[1:]
     return shape
 
