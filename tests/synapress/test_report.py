@@ -113,6 +113,26 @@ def test_a_report_compares_with_the_neurons_of_the_compilation(spiking: Path) ->
     run(*arguments, "--neurons", "snntorch")
 
 
+def test_the_page_tells_of_the_neurons(spiking: Path) -> None:
+    run("report", spiking / "out", "-i", spiking / "x.npy", "-o", spiking / "page.html")
+    page, made = (spiking / "page.html").read_text(), open_compiled(spiking / "out")
+    assert "Read as snntorch (dt=0.0001, method=euler, reset=subtract, fires=&gt;, late_reset=yes" in page
+    assert "<dt>sequences × timesteps</dt><dd>3 × 6</dd>" in page and "3 × 6 timesteps." in page
+    for name, number in (("c1", 80), ("c2", 24), ("dense", 4)):
+        (layer,) = (item for item in made.lowered.populations if item.name == name)
+        assert layer.threshold is not None
+        kept, thresholds = layer.multiplier / 2.0**layer.shift, np.sort(layer.threshold)
+        texts = [f"{array.min():{form}} … {array.max():{form}}" if len(set(array)) > 1 else f"{array[0]:{form}}"
+                 for array, form in ((kept, ".4g"), (thresholds, ",.0f"))]
+        row = f'{name}</td><td>{number}</td><td class="left">by the threshold</td><td>{"</td><td>".join(texts)}</td>'
+        assert row in page
+    model = synapress.load(spiking / "snn.nir", neurons="snntorch,reset=zero")
+    save_compiled(synapress.compile(model, calibration=np.load(spiking / "x.npy")), spiking / "zero")
+    run("report", spiking / "zero", "-o", spiking / "page.html")
+    page = (spiking / "page.html").read_text()
+    assert page.count('<td class="left">to 0</td>') == 3 and "sequences" not in page
+
+
 def test_the_page_is_one_file_and_always_the_same(spiking: Path) -> None:
     pages = []
     for number in (1, 2):
