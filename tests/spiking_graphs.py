@@ -1,8 +1,8 @@
 """Random NIR graphs with neurons in the style of each framework, and what that framework's equations make of them.
 
 The equations are written by hand, in the file's layout (channels, rows, columns) and knowing nothing of our graphs.
-`exported` graphs have the forms that exporters write or once wrote, which NIR's own check of types refuses in part (what
-today's versions write with parameters of whole maps, which it takes, lies in tests/frameworks):
+`exported` graphs have the forms that exporters write or once wrote, which NIR's own check of types refuses in part
+(what today's versions write with parameters of whole maps, which it takes, is in tests/frameworks):
 
 - snnTorch (snntorch/export_nir.py, 1.0.0): a Leaky's parameters have no dimension where beta is one number, its v_reset
   is 0; Conv2d without input_shape, stride and the like as pairs; AvgPool2d with whole numbers; Flatten with its input,
