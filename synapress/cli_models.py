@@ -67,7 +67,7 @@ def compile_model(
     from mapper.quantised import Options
     from synapress.model_files import check_folder, save_compiled
     from synapress.models import compile, load
-    from synapress.report import host_text, quantisation_sheet
+    from synapress.report import host_text, neurons_text, quantisation_sheet
 
     check_folder(output)
     size, options = mesh_size(mesh), Options(method=method.value, percentile=percentile)
@@ -82,6 +82,8 @@ def compile_model(
     show([quantisation_sheet(compiled)])
     if text := host_text(compiled):
         typer.echo(text)
+    if compiled.neurons is not None:
+        typer.echo(f"neurons: {neurons_text(compiled.neurons)}")
     cores = len(compiled.images)
     typer.echo(f"{output}: {compiled.words:,} words on {cores} core{'s' * (cores > 1)} of {compiled.config.name}")
 

@@ -65,6 +65,8 @@ def read_nir(source: str | Path | nir.NIRGraph, *, neurons: Neurons | str | None
             raise ModelError(str(source), "file", "a NIR graph in HDF5", f"{type(error).__name__}: {error}",
                              "The file is truncated, damaged, or of another version of NIR; an ONNX file needs another "
                              "suffix.") from error
+    if not isinstance(neurons, Neurons | str | None):
+        raise ModelError(title, "neurons", "a text as 'snntorch', or Neurons(...)", repr(neurons), "Give one of them.")
     options = Neurons.parse(neurons) if isinstance(neurons, str) else neurons or Neurons()
     reader = Reader(FloatGraph(title))
     inputs: list[Port] = []
@@ -73,7 +75,12 @@ def read_nir(source: str | Path | nir.NIRGraph, *, neurons: Neurons | str | None
     sources: dict[str, list[str]] = {name: [] for name in nodes}
     for start, end in dict.fromkeys(edges):
         sources[end].append(start)
-    needed = _needed([name for name, node in nodes.items() if type(node).__name__ == "Output"], sources)
+    entries, ends = ([name for name, node in nodes.items() if type(node).__name__ == kind]
+                     for kind in ("Input", "Output"))
+    if not entries or not ends:
+        raise ModelError(title, "output", "at least one Input and one Output", f"{len(entries)} and {len(ends)}",
+                         "Add them to the graph.")
+    needed = _needed(ends, sources)
     done: dict[str, Value] = {}
     for name in _order(title, {name: starts for name, starts in sources.items() if name in needed}):
         node, kind = nodes[name], type(nodes[name]).__name__
@@ -100,15 +107,11 @@ def read_nir(source: str | Path | nir.NIRGraph, *, neurons: Neurons | str | None
         except Exception as error:  # parameters that make no sense together
             raise ModelError(name, kind, "parameters that fit together", f"{type(error).__name__}: {error}",
                              "Check the node in the file.") from error
-    if not outputs or not inputs:
-        raise ModelError(title, "output", "at least one Input and one Output", f"{len(inputs)} and {len(outputs)}",
-                         "Add them to the graph.")
     reader.graph.prune()
     used = [port for port in inputs if port.node in reader.graph.nodes]
-    names = [name for name, node in nodes.items() if type(node).__name__ == "Input"]
     fires = any(isinstance(node, g.Spiking) for node in reader.graph.nodes.values())
     return Model(graph=reader.graph, inputs=used, outputs=outputs, source=title, neurons=options if fires else None,
-                 ignored=tuple(name for name in names if name not in {port.name for port in used}))
+                 ignored=tuple(name for name in entries if name not in {port.name for port in used}))
 
 
 def _completed(content: dict[str, Any]) -> dict[str, Any]:

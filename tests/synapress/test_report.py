@@ -87,8 +87,9 @@ def test_a_report_compares_with_the_neurons_of_the_compilation(spiking: Path) ->
     """`--neurons` need not be given again; others than those of the compilation are refused."""
     made = open_compiled(spiking / "out")
     assert made.neurons == STYLES["snntorch"]
-    run("compile", spiking / "snn.nir", "--calibration", spiking / "x.npy", "--neurons", "snntorch,fires=>=,reset=zero",
-        "-o", spiking / "other")
+    text = run("compile", spiking / "snn.nir", "--calibration", spiking / "x.npy", "--neurons",
+               "snntorch,fires=>=,reset=zero", "-o", spiking / "other")
+    assert "neurons: dt=0.0001, method=euler, reset=zero, fires=>=" in text
     other = open_compiled(spiking / "other")
     assert other.neurons == Neurons(dt=1e-4, late_reset=True, fires=">=")
     frames = np.load(spiking / "x.npy")

@@ -246,6 +246,10 @@ def test_nodes_that_no_output_depends_on_are_left_out() -> None:
     made.edges = [("input", "n"), ("n", "readout"), ("readout", "output")]
     with pytest.raises(ModelError, match="given: LI"):
         read_nir(made)
+    del made.nodes["output"]
+    made.edges = [("input", "n")]
+    with pytest.raises(ModelError, match="at least one Input and one Output; given: 2 and 0"):
+        read_nir(made)
 
 
 ONES = np.ones(3)
@@ -262,6 +266,7 @@ ONES = np.ones(3)
     (nir.IF(r=np.ones(4), v_threshold=np.ones(4)), None, "rule '(r|v_threshold)'.*broadcasts to"),
     (nir.IF(r=ONES * np.nan, v_threshold=ONES), None, "rule 'finite r'"),
     (nir.IF(r=ONES, v_threshold=ONES), "brian", "rule 'neurons'.*snntorch.*given: brian"),
+    (nir.IF(r=ONES, v_threshold=ONES), {"dt": 1.0}, r"rule 'neurons': needs a text.*Neurons\(\.\.\.\); given: \{'dt'"),
     (nir.LIF(tau=ONES * np.inf, r=ONES * np.inf, v_leak=0 * ONES, v_threshold=ONES), "snntorch",
      r"rule 'finite (tau|r)'.*beta = 1.*IF"),
     (nir.CubaLIF(tau_syn=5e-4 * ONES, tau_mem=1e-3 * ONES, r=10 * ONES, v_leak=0 * ONES, v_threshold=ONES,
