@@ -67,7 +67,7 @@ def compile_model(
     from mapper.quantised import Options
     from synapress.model_files import check_folder, save_compiled
     from synapress.models import compile, load
-    from synapress.report import host_text, quantisation_sheet
+    from synapress.report import host_text, neurons_text, quantisation_sheet
 
     check_folder(output)
     size, options = mesh_size(mesh), Options(method=method.value, percentile=percentile)
@@ -82,6 +82,8 @@ def compile_model(
     show([quantisation_sheet(compiled)])
     if text := host_text(compiled):
         typer.echo(text)
+    if compiled.neurons is not None:
+        typer.echo(f"neurons: {neurons_text(compiled.neurons)}")
     cores = len(compiled.images)
     typer.echo(f"{output}: {compiled.words:,} words on {cores} core{'s' * (cores > 1)} of {compiled.config.name}")
 
@@ -138,7 +140,9 @@ def report_model(
                              "sequence, whose spikes are counted.")] = None,
     model: Annotated[Path | None, typer.Option(
         metavar="FILE", help="The model's own file, to compare with in float on these frames.")] = None,
-    neurons: Neurons = None,
+    neurons: Annotated[str | None, typer.Option(
+        metavar="STYLE[,OPTION=VALUE...]", show_default="those of the compilation",
+        help="NIR: how neurons compute, as of `synapress compile`.")] = None,
     cycles: Annotated[bool, typer.Option("--cycles/--no-cycles", help="Cycles by layer, by the cycle model.")] = True,
     area: Annotated[bool, typer.Option("--area", help="Estimate the area, too, on the page.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
@@ -158,6 +162,7 @@ def report_model(
         raise ConfigError("--area is a section of the page: give --output, too")
     check_output(output, ".html", ".htm")
     compiled = open_compiled(folder)
+    options = _neurons(neurons, compiled, model is not None)
     simulated, accuracy = None, {}
     with steps() as progress:
         if inputs is not None:
@@ -168,7 +173,7 @@ def report_model(
             wanted = None
             if model is not None:
                 progress("float model")
-                wanted = float_outputs(load(model, neurons=neurons), frames)
+                wanted = float_outputs(load(model, neurons=options), frames)
             accuracy = report.accuracies(simulated, classes, wanted)
         text = None if output is None else report.html(
             compiled, simulated=simulated, accuracy=accuracy, area=area, progress=progress)
@@ -178,6 +183,8 @@ def report_model(
         typer.echo(json.dumps(found, indent=1, allow_nan=False))
     else:
         show([report.quantisation_sheet(compiled)])
+        if compiled.neurons is not None:
+            typer.echo(f"neurons: {report.neurons_text(compiled.neurons)}")
         if simulated is not None:
             show([report.work_sheet(simulated, report.frame(compiled))])
         for name, value in accuracy.items():
@@ -186,6 +193,28 @@ def report_model(
         output.parent.mkdir(parents=True, exist_ok=True)
         output.write_text(text, encoding="utf-8")
         typer.echo(f"page: {output}", err=True)
+
+
+def _neurons(given: str | None, compiled: Any, needed: bool) -> Any:
+    """The options that the model was compiled with, which given ones must equal."""
+    from mapper.frontend.neurons import Neurons as Options
+    from synapress.spiking import is_spiking
+
+    wanted = None if given is None else Options.parse(given)
+    if not is_spiking(compiled.lowered):
+        return wanted
+    if compiled.neurons is None:
+        if needed and wanted is None:
+            raise ConfigError("--model: the compiled model does not say how its neurons were read: give --neurons, or "
+                              "compile it again")
+        return wanted
+    if wanted not in (None, compiled.neurons):
+        differ = {name: (value, vars(wanted)[name]) for name, value in vars(compiled.neurons).items()
+                  if value != vars(wanted)[name]}
+        raise ConfigError(f"--neurons {given}: the model was compiled with other neurons: "
+                          f"{', '.join(f'{name} = {was}, not {now}' for name, (was, now) in differ.items())}; leave "
+                          "the option out, or compile the model with it")
+    return compiled.neurons
 
 
 def _labels(path: Path, frames: int) -> Any:

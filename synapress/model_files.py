@@ -16,7 +16,9 @@ import numpy as np
 from golden.errors import ImageError, NetworkError
 from golden.program import Edge, Population, Program
 from mapper import Image, MeshImage
+from mapper.errors import ModelError
 from mapper.frontend.layers import Value
+from mapper.frontend.neurons import Neurons
 from mapper.frontend.tensor import Port, shape_in_blocks
 from mapper.image import FILES
 from mapper.manifest import Manifest, Natural, Place, Positive, Shape, read_manifest
@@ -79,6 +81,7 @@ class _Content:
     sums: list[SumReport]
     loads: list[tuple[Place, Place, Natural]]
     host: str = ""
+    neurons: str | None = None
 
 
 def save_compiled(compiled: Compiled, directory: str | Path) -> None:
@@ -108,7 +111,8 @@ def save_compiled(compiled: Compiled, directory: str | Path) -> None:
         "layers": [dataclasses.asdict(layer) for layer in compiled.layers],
         "sums": [dataclasses.asdict(item) for item in compiled.sums],
         "loads": [[*link, events] for link, events in compiled.loads.items()],
-        "host": base64.b64encode(compiled.host).decode()}
+        "host": base64.b64encode(compiled.host).decode(),
+        "neurons": None if compiled.neurons is None else str(compiled.neurons)}
     (path / "model.json").write_text(json.dumps(model, indent=1) + "\n")
     (path / "report.json").write_text(json.dumps(compiled.to_json(), indent=1, allow_nan=False) + "\n")
     (path / "checksums.json").write_text(json.dumps(_checksums(path), indent=1) + "\n")
@@ -182,7 +186,19 @@ def open_compiled(directory: str | Path) -> Compiled:
         config=image.config, lowered=program, image=image, inputs=content.inputs, outputs=content.outputs,
         ignored=tuple(content.ignored), places=content.places, scales=content.scales, layers=content.layers,
         sums=content.sums, loads={(source, to): events for source, to, events in content.loads},
-        host=_host(found, content.host))
+        host=_host(found, content.host), neurons=_neurons(found, content.neurons))
+
+
+def _neurons(found: Manifest, text: str | None) -> Neurons | None:
+    """How neurons were read.
+
+    Raises:
+        ImageError: these are no options.
+    """
+    try:
+        return None if text is None else Neurons.parse(text)
+    except ModelError as error:
+        found.refuse("neurons", error.violation.needed, error.violation.available)
 
 
 def _host(found: Manifest, text: str) -> bytes:

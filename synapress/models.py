@@ -64,6 +64,8 @@ class Compiled:
     """On a mesh: estimated events per frame by link, see `mapper.routes.link_loads`."""
     host: bytes = b""
     """What the host makes of the outputs to get those of the file, see `synapress.host`."""
+    neurons: Neurons | None = None
+    """How the neurons of the file were read, if it has any."""
 
     @cached_property
     def program(self) -> Program:
@@ -83,6 +85,8 @@ class Compiled:
         """The report: per layer step, signal-to-noise ratios, states and whether the sums fit."""
         verdicts = {item.population: item.to_json() for item in self.sums}
         found: dict[str, Any] = {"config": self.config.name, "cores": len(self.images), "words": self.words}
+        if self.neurons is not None:
+            found["neurons"] = dict(vars(self.neurons))
         if self.host:
             from synapress.host import operators
 
@@ -145,7 +149,8 @@ def load(path: str | Path, *, constants: Mapping[str, npt.ArrayLike] | None = No
     Args:
         constants: ONNX graph inputs that are known when compiling.
         neurons: how the neurons of a NIR graph compute where NIR leaves it open: `Neurons(...)`, or the name of the
-            framework that wrote it, one of `mapper.frontend.neurons.STYLES`.
+            framework that wrote it, one of `mapper.frontend.neurons.STYLES`, perhaps with options that differ from its
+            defaults: "snntorch,reset=zero".
 
     Raises:
         ModelError: the file cannot be taken: it names the node and what would help.
@@ -323,7 +328,7 @@ def compile(
         ignored=model.ignored,
         places={port.node: layers.outputs[port.node] for port in model.outputs}, scales=quantised.scales,
         layers=quantised.report, sums=sums(program, config, measured=quantised.measured), loads=loads,
-        host=model.host)
+        host=model.host, neurons=model.neurons)
 
 
 def simulate(

@@ -18,7 +18,9 @@ AnyConfig = Annotated[str | None, typer.Option(
     "--config", "-c", metavar="PRESET|FILE", show_default="a compiled model's own, else grai_vip",
     help=f"Configuration: {', '.join(PRESETS)}, or a JSON file.")]
 Neurons = Annotated[str | None, typer.Option(
-    help="NIR: how neurons compute: nir, snntorch, sinabs or norse (docs/models.md).")]
+    metavar="STYLE[,OPTION=VALUE...]",
+    help="NIR: how neurons compute: nir, snntorch, sinabs or norse, perhaps with options that differ from its "
+         "defaults, as snntorch,reset=zero (docs/models.md).")]
 Output = Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Folder to write to.")]
 
 

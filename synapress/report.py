@@ -8,9 +8,10 @@ import numpy as np
 import numpy.typing as npt
 
 from golden.errors import ConfigError, NetworkError
-from golden.words import NeuronType
+from golden.words import NeuronType, Reset
 from mapper import MeshImage
 from mapper.footprint import STATE_BYTES, image_footprint
+from mapper.frontend.neurons import Neurons
 from mapper.scales import sqnr
 from synapress import footprint, page, plots
 from synapress.area import AreaReport, CmosArea, FpgaArea, estimate
@@ -39,7 +40,8 @@ def html(compiled: Compiled, *, simulated: Simulated | None = None, accuracy: Ma
     """
     progress("memory")
     memory = footprint.account(compiled.lowered, compiled.config, images=compiled.images, progress=progress)
-    sections = [_network(compiled), quantisation_section(compiled), _memory(memory)]
+    sections = [_network(compiled), *([neurons_section(compiled)] if is_spiking(compiled.lowered) else []),
+                quantisation_section(compiled), _memory(memory)]
     progress("mapping")
     sections.append(_mapping(compiled))
     neurons = memory.totals[0].neurons // STATE_BYTES
@@ -54,6 +56,8 @@ def html(compiled: Compiled, *, simulated: Simulated | None = None, accuracy: Ma
         facts.append(("SQNR of the last layer", accuracy_text(RATIO, compiled.layers[-1].sqnr)))
     if simulated is not None:
         sections.append(_work(simulated, frame(compiled)))
+        if is_spiking(compiled.lowered):
+            facts.append(("sequences × timesteps", "{:,} × {:,}".format(*sequences(simulated))))
         operations = sum(item.operations for item in simulated.counts.values())
         facts.append((f"SOP per {frame(compiled)}", f"{operations / simulated.frames:,.0f}"))
         facts += [(name, accuracy_text(name, value)) for name, value in (accuracy or {}).items()]
@@ -66,6 +70,44 @@ def html(compiled: Compiled, *, simulated: Simulated | None = None, accuracy: Ma
         sections.append(_area(reports))
     return page.render(compiled.lowered.name or "model", "Memory, work and accuracy of a compiled model. Figures that "
                        "are estimates say by which model.", facts, sections)
+
+
+def neurons_text(neurons: Neurons) -> str:
+    """How neurons were read: the framework's name if these are its defaults, and all options."""
+    options = str(neurons).replace(",", ", ")
+    return f"{neurons.style} ({options})" if neurons.style else options
+
+
+def neurons_section(compiled: Compiled) -> Section:
+    """What the integer neurons of each layer do, and how the file's were read."""
+    sheet = Sheet(
+        title="Neurons by layer", left=(0, 2),
+        headings=("layer", "neurons", "reset", "kept after a leak", "threshold", "at the start"),
+        caption="Of the integers, lowest and highest of the channels: the share of a potential that a leak leaves, "
+                "threshold and first state in units of the channel's state.")
+    for population in compiled.lowered.populations:
+        if population.type == NeuronType.SPIKING:
+            first = np.zeros(1) if population.initial is None else population.initial
+            threshold = np.zeros(1) if population.threshold is None else population.threshold
+            sheet.add_row(
+                population.name, f"{int(np.prod(population.shape)):,}",
+                "to 0" if population.saturation == Reset.ZERO else "by the threshold",
+                _span(population.multiplier / 2.0 ** np.asarray(population.shift), ".4g"), _span(threshold, ",.0f"),
+                _span(first, ",.0f"))
+    read = "" if compiled.neurons is None else f"Read as {neurons_text(compiled.neurons)}. "
+    return Section(title="Neurons", text=f"{read}Potentials are shifted so that every reset is one to 0, or by the "
+                                         "threshold.", sheets=(sheet,))
+
+
+def _span(values: npt.NDArray[Any], form: str) -> str:
+    low, high = (format(value, form) for value in (values.min(), values.max()))
+    return low if low == high else f"{low} … {high}"
+
+
+def sequences(simulated: Simulated) -> tuple[int, int]:
+    """Of a run of a model with neurons: how many, and their timesteps."""
+    count = simulated.sequences or 1
+    return count, simulated.frames // count
 
 
 def frame(compiled: Compiled) -> str:
@@ -293,12 +335,13 @@ def work_sheet(simulated: Simulated, each: str = "frame") -> Sheet:
     """Events, synaptic operations and cycles of each layer, per frame or whatever `each` calls it."""
     frames = simulated.frames
     timed = any(count.cycles is not None for count in simulated.counts.values())
-    notes = [] if not timed else [
-        "Cycles: of ESU and neuron update for the events that come in, the layer alone on a core, by the cycle model."]
     sheet = Sheet(
         title=f"Work per {each} (mean of {frames:,})",
         headings=("population", "neurons", "events", "silent", "SOP", *(("cycles", "SOP per cycle") if timed else ())),
-        caption=" ".join(notes + [warning for warning in [wrap_warning(simulated)] if warning]))
+        caption=" ".join(filter(None, (
+            "{:,} × {:,} timesteps.".format(*sequences(simulated)) if each == "timestep" else "",
+            "Cycles: of ESU and neuron update for the events that come in, the layer alone on a core, by the cycle "
+            "model." if timed else "", wrap_warning(simulated)))))
     for name, count in simulated.counts.items():
         cycles = () if not timed else ("", "") if not count.cycles else (
             f"{count.cycles / frames:,.0f}", f"{count.operations / count.cycles:.2f}")

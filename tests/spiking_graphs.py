@@ -1,14 +1,17 @@
 """Random NIR graphs with neurons in the style of each framework, and what that framework's equations make of them.
 
 The equations are written by hand, in the file's layout (channels, rows, columns) and knowing nothing of our graphs.
-`exported` graphs have the forms that exporters write, which NIR's own check of types refuses in part:
+`exported` graphs have the forms that exporters write or once wrote, which NIR's own check of types refuses in part
+(what today's versions write with parameters of whole maps, which it takes, is in tests/frameworks):
 
-- snnTorch (snntorch/export_nir.py): a Leaky's parameters have no dimension where beta is one number; Conv2d without
-  input_shape, stride and the like as pairs; AvgPool2d with whole numbers; Flatten without input_type, its start counted
-  without the batch; recurrent layers as a subgraph with a cycle; Synaptic as CubaLIF with tau_syn > dt.
+- snnTorch (snntorch/export_nir.py, 1.0.0): a Leaky's parameters have no dimension where beta is one number, its v_reset
+  is 0; Conv2d without input_shape, stride and the like as pairs; AvgPool2d with whole numbers; Flatten with its input,
+  its start counted without the batch; recurrent layers as a subgraph with a cycle; Synaptic as CubaLIF, tau_syn > dt.
 - sinabs (sinabs/nir.py): an IAF's parameters have the shape of its potentials, batch included; a LIF's have none; no
-  v_reset; Flatten has input_type [0, 0, 0, 0] and counts the batch, as PyTorch does; SumPool2d with pairs.
-- Norse (norse/torch/utils/export_nir.py): parameters without dimensions, v_reset among them, tau in seconds.
+  v_reset; Flatten has input_type [0, 0, 0, 0] and counts the batch, as PyTorch does; SumPool2d with pairs. (3.1.3 has
+  parameters without the batch, and Flatten as snnTorch.)
+- Norse (norse/torch/utils/export_nir.py): parameters without dimensions, v_reset among them in files of older versions
+  (1.1.0 leaves it out), tau times dt; here with a Flatten that lacks its input.
 - nirtorch, which all of them use: Input has the shape of the sample, batch included, or that of what reads it; names
   are those of PyTorch's modules, with dots.
 - Rockpool (rockpool/nn/modules/torch/nir.py): CubaLIF with r = tau · exp(-dt/tau) / dt, no v_reset, and w_in left out.
@@ -107,7 +110,7 @@ def _exported(style: str, name: str, node: Any) -> Any:
     kind = type(node).__name__
     if kind in ("IF", "LIF"):
         names = [key for key in ("tau", "r", "v_leak", "v_threshold", "v_reset") if hasattr(node, key)]
-        if style in ("snntorch", "sinabs"):
+        if style == "sinabs":
             names.remove("v_reset")
         batch = style == "sinabs" and kind == "IF"
         return type(node)(**{key: getattr(node, key)[None] if batch else np.array(getattr(node, key).flat[0])
@@ -122,7 +125,7 @@ def _exported(style: str, name: str, node: Any) -> Any:
     if kind == "Flatten":
         if style == "sinabs":
             return nir.Flatten(input_type={"input": np.array([0, 0, 0, 0])}, start_dim=1, end_dim=-1)
-        return nir.Flatten(input_type=None, start_dim=0, end_dim=-1)
+        return node if style == "snntorch" else nir.Flatten(input_type=None, start_dim=0, end_dim=-1)
     if kind == "Input" and style != "norse":
         return nir.Input(input_type={"input": np.array([1, *node.input_type["input"]])})
     return nir.Output(output_type=None) if kind == "Output" else node

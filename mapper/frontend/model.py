@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from mapper.frontend.graph import FloatGraph
+from mapper.frontend.neurons import Neurons
 from mapper.frontend.tensor import Port
 
 
@@ -18,3 +19,5 @@ class Model:
     """Inputs of the file on which no output depends."""
     host: bytes = b""
     """What the host makes of the outputs to get those of the file, as an ONNX model; empty: nothing."""
+    neurons: Neurons | None = None
+    """How its neurons were read, if it has any."""

@@ -6,13 +6,13 @@ v > v_threshold, after which v = v_reset. A timestep of dt makes of them v' = de
     euler   decay = 1 - dt/τ      gain = dt/τ · R           offset = dt/τ · v_leak
     exact   decay = exp(-dt/τ)    gain = (1 - decay) · R    offset = (1 - decay) · v_leak
 
-and of an IF decay = 1, gain = dt · R (or R), offset = 0 in both. Then v' fires and is reset in the same timestep, at
-most once.
+(or gain = R), and of an IF decay = 1, gain = dt · R (or R), offset = 0 in both. Then v' fires and is reset in the same
+timestep, at most once.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, fields
+from typing import Any, Self
 
 import numpy as np
 
@@ -21,7 +21,8 @@ from mapper.frontend import graph as g
 from mapper.frontend.graph import Floats, Shape
 
 METHODS, RESETS, FIRES = ("euler", "exact"), ("zero", "subtract"), (">", ">=")
-INITIAL, IF_GAINS = ("zero", "leak", "reset"), ("time", "timestep")
+INITIAL, IF_GAINS, LIF_GAINS = ("zero", "leak", "reset"), ("time", "timestep"), ("rate", "one")
+_SWITCHES = {"yes": True, "no": False, "true": True, "false": False}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,15 +49,60 @@ class Neurons:
 
     if_gain: str = "time"
     """What an IF adds to its potential in a timestep: `time`, dt · R · I; or `timestep`, R · I whatever dt is."""
+    lif_gain: str = "rate"
+    """What a LIF adds: `rate`, R · I times dt/τ or 1 - exp(-dt/τ); or `one`, R · I whatever the leak is."""
 
     def __post_init__(self) -> None:
         for name, choices in (("method", METHODS), ("reset", RESETS), ("fires", FIRES), ("initial", INITIAL),
-                              ("if_gain", IF_GAINS)):
+                              ("if_gain", IF_GAINS), ("lif_gain", LIF_GAINS)):
             if getattr(self, name) not in choices:
                 raise ModelError("neurons", name, f"one of {', '.join(choices)}", repr(getattr(self, name)),
                                  "Choose one of them.")
         if not (np.isfinite(self.dt) and self.dt > 0):
             raise ModelError("neurons", "dt", "a positive number", self.dt, "Give the timestep of the training.")
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Options written as `style`, `style,option=value,...` or `option=value,...`, without a style those of nir.
+
+        Raises:
+            ModelError: an unknown style or option, or a value that is none of its choices.
+        """
+        style, *rest = (part.strip() for part in text.split(","))
+        if "=" in style:
+            style, rest = "nir", [style, *rest]
+        if style not in STYLES:
+            raise ModelError("neurons", "neurons", f"one of {', '.join(STYLES)}, perhaps with option=value,... behind "
+                             "it, or Neurons(...)", style or "nothing", "Choose one of them.")
+        known = {field.name for field in fields(cls)}
+        given: dict[str, Any] = {}
+        for part in rest:
+            name, sign, value = (piece.strip() for piece in part.partition("="))
+            if not sign or name not in known or name in given:
+                raise ModelError("neurons", "neurons", f"option=value, each once, of {', '.join(sorted(known))}",
+                                 part or "nothing", "Check the option's name (docs/models.md).")
+            given[name] = value
+        try:
+            if "dt" in given:
+                given["dt"] = float(given["dt"])
+            if "late_reset" in given:
+                given["late_reset"] = _SWITCHES[given["late_reset"]]
+        except ValueError:
+            raise ModelError("neurons", "dt", "a positive number", given["dt"], "Write it as 1e-4.") from None
+        except KeyError:
+            raise ModelError("neurons", "late_reset", "yes or no", given["late_reset"], "Choose one of them.") from None
+        return cls(**vars(STYLES[style]) | given)
+
+    def __str__(self) -> str:
+        """All options, as `parse` takes them."""
+        words = {True: "yes", False: "no"}
+        return ",".join(f"{name}={words[value] if isinstance(value, bool) else value}"
+                        for name, value in vars(self).items())
+
+    @property
+    def style(self) -> str | None:
+        """The framework whose defaults these options are, if they are."""
+        return next((name for name, options in STYLES.items() if options == self), None)
 
 
 STYLES: dict[str, Neurons] = {
@@ -93,7 +139,8 @@ def neuron(node: Any, name: str, kind: str, options: Neurons, shape: Shape, colu
     else:
         v_leak = read("v_leak")
         rate = _rate(name, "tau_mem" if kind == "CubaLIF" else "tau", read, options)
-        decay, gain, offset = 1 - rate, rate * read("r"), rate * v_leak
+        decay, offset = 1 - rate, rate * v_leak
+        gain = read("r") * (rate if options.lif_gain == "rate" else 1)
     if kind == "CubaLIF":
         synaptic = _rate(name, "tau_syn", read, options)
         if (synaptic < 1 - 1e-6).any():
@@ -105,13 +152,16 @@ def neuron(node: Any, name: str, kind: str, options: Neurons, shape: Shape, colu
         c = int(np.argmax(threshold <= v_reset))
         raise ModelError(name, "threshold", "v_threshold above v_reset", f"{threshold[c]:.6g} and {v_reset[c]:.6g} in "
                          f"channel {c}", "A neuron that is reset to its threshold fires for ever; check the file.")
-    if options.late_reset and (decay <= 0).any():
-        raise ModelError(name, "late reset", "a leak that leaves something of the potential", "dt/tau = 1",
-                         "Give neurons with late_reset=False, or a smaller dt.")
+    late = options.late_reset and (options.reset == "subtract" or bool(v_reset.any()))  # to 0 is the same at any time
+    if late and (decay <= 0).any():
+        raise ModelError(name, "late reset", "a leak that leaves something of the potential",
+                         "dt/tau = 1 (snnTorch: beta = 0)",
+                         "No neuron here has what it subtracts outlast its leak: train with beta above 0, or with a "
+                         "reset to zero.")
     initial = {"zero": zero, "leak": v_leak, "reset": v_reset}[options.initial]
     return (g.Affine(name=f"{name}/current", scale=gain, offset=offset, operator=kind),
             g.Spiking(name=name, decay=decay, threshold=threshold, v_reset=v_reset, initial=initial,
-                      reset=options.reset, strict=options.fires == ">", late_reset=options.late_reset, operator=kind))
+                      reset=options.reset, strict=options.fires == ">", late_reset=late, operator=kind))
 
 
 def _rate(name: str, key: str, read: Callable[[str], Floats], options: Neurons) -> Floats:

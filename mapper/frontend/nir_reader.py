@@ -22,7 +22,7 @@ from mapper.errors import ModelError
 from mapper.frontend import graph as g
 from mapper.frontend.graph import FloatGraph
 from mapper.frontend.model import Model
-from mapper.frontend.neurons import STYLES, Neurons, neuron
+from mapper.frontend.neurons import Neurons, neuron
 from mapper.frontend.onnx_convolutions import average_pool, conv, gemm
 from mapper.frontend.onnx_elements import add, multiply
 from mapper.frontend.onnx_layout import reshape
@@ -46,8 +46,8 @@ def read_nir(source: str | Path | nir.NIRGraph, *, neurons: Neurons | str | None
     the frames are timesteps.
 
     Args:
-        neurons: how neurons compute where NIR leaves it open, or a framework's name: see `neurons.STYLES`; default:
-            NIR's equations with dt = 1.
+        neurons: how neurons compute where NIR leaves it open; or a framework's name, see `neurons.STYLES`, and options,
+            as "snntorch,reset=zero"; default: NIR's equations with dt = 1.
 
     Raises:
         ModelError: naming the node, the rule, what is needed, what is given and what would help.
@@ -65,10 +65,9 @@ def read_nir(source: str | Path | nir.NIRGraph, *, neurons: Neurons | str | None
             raise ModelError(str(source), "file", "a NIR graph in HDF5", f"{type(error).__name__}: {error}",
                              "The file is truncated, damaged, or of another version of NIR; an ONNX file needs another "
                              "suffix.") from error
-    if isinstance(neurons, str) and neurons not in STYLES:
-        raise ModelError(title, "neurons", f"one of {', '.join(STYLES)}, or Neurons(...)", neurons,
-                         "Choose one of them.")
-    options = STYLES[neurons] if isinstance(neurons, str) else neurons or Neurons()
+    if not isinstance(neurons, Neurons | str | None):
+        raise ModelError(title, "neurons", "a text as 'snntorch', or Neurons(...)", repr(neurons), "Give one of them.")
+    options = Neurons.parse(neurons) if isinstance(neurons, str) else neurons or Neurons()
     reader = Reader(FloatGraph(title))
     inputs: list[Port] = []
     outputs: list[Port] = []
@@ -76,8 +75,14 @@ def read_nir(source: str | Path | nir.NIRGraph, *, neurons: Neurons | str | None
     sources: dict[str, list[str]] = {name: [] for name in nodes}
     for start, end in dict.fromkeys(edges):
         sources[end].append(start)
+    entries, ends = ([name for name, node in nodes.items() if type(node).__name__ == kind]
+                     for kind in ("Input", "Output"))
+    if not entries or not ends:
+        raise ModelError(title, "output", "at least one Input and one Output", f"{len(entries)} and {len(ends)}",
+                         "Add them to the graph.")
+    needed = _needed(ends, sources)
     done: dict[str, Value] = {}
-    for name in _order(title, sources):
+    for name in _order(title, {name: starts for name, starts in sources.items() if name in needed}):
         node, kind = nodes[name], type(nodes[name]).__name__
         try:
             if kind == "Input":
@@ -102,12 +107,11 @@ def read_nir(source: str | Path | nir.NIRGraph, *, neurons: Neurons | str | None
         except Exception as error:  # parameters that make no sense together
             raise ModelError(name, kind, "parameters that fit together", f"{type(error).__name__}: {error}",
                              "Check the node in the file.") from error
-    if not outputs or not inputs:
-        raise ModelError(title, "output", "at least one Input and one Output", f"{len(inputs)} and {len(outputs)}",
-                         "Add them to the graph.")
     reader.graph.prune()
     used = [port for port in inputs if port.node in reader.graph.nodes]
-    return Model(graph=reader.graph, inputs=used, outputs=outputs, source=title)
+    fires = any(isinstance(node, g.Spiking) for node in reader.graph.nodes.values())
+    return Model(graph=reader.graph, inputs=used, outputs=outputs, source=title, neurons=options if fires else None,
+                 ignored=tuple(name for name in entries if name not in {port.name for port in used}))
 
 
 def _completed(content: dict[str, Any]) -> dict[str, Any]:
@@ -153,6 +157,16 @@ def _flattened(graph: nir.NIRGraph) -> tuple[dict[str, Any], list[tuple[str, str
                 raise ModelError(str(name), "edges", "nodes of the graph", "an edge to a missing node", "Export again.")
         edges.append((exits.get(start, start), entries.get(end, end)))
     return nodes, edges
+
+
+def _needed(outputs: list[str], sources: dict[str, list[str]]) -> set[str]:
+    """The nodes that outputs depend on; what else a file has, such as a readout for training, need not be taken."""
+    found, todo = set(outputs), list(outputs)
+    while todo:
+        new = set(sources[todo.pop()]) - found
+        found |= new
+        todo += new
+    return found
 
 
 def _order(title: str, sources: dict[str, list[str]]) -> list[str]:
@@ -201,7 +215,7 @@ def _input_shape(name: str, node: Any, nodes: dict[str, Any], sources: dict[str,
         raise ModelError(name, "input shape", "the sizes of the input", "none in the file",
                          "Give nir.Input(input_type={'input': np.array(sizes)}), channels, rows and columns.")
     ranks = [_RANKS[type(part).__name__] for part in readers if type(part).__name__ in _RANKS]
-    if ranks and len(shape) == max(ranks) + 1 and (shape[0] == 1 or max(ranks) > 2):
+    if len(shape) == 4 or (ranks and len(shape) == max(ranks) + 1 and shape[0] == 1):  # no map has four dimensions
         shape = shape[1:]
     return shape
 

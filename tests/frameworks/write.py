@@ -69,9 +69,10 @@ def spread(shape: Shape, low: float, high: float) -> torch.Tensor:
     return (low + (high - low) * torch.rand(shape[0], *(1 for _ in shape[1:]))).expand(shape).clone()
 
 
-def with_snntorch(x: torch.Tensor) -> tuple[nir.NIRGraph, Spikes]:
+def with_snntorch(x: torch.Tensor, reset_mechanism: str = "subtract") -> tuple[nir.NIRGraph, Spikes]:
     def leaky(shape: Shape) -> nn.Module:
-        return snntorch.Leaky(beta=spread(shape, 0.6, 0.95), threshold=spread(shape, 0.5, 1), init_hidden=True)
+        return snntorch.Leaky(beta=spread(shape, 0.6, 0.95), threshold=spread(shape, 0.5, 1), init_hidden=True,
+                              reset_mechanism=reset_mechanism)
 
     net = nn.Sequential(*layers(nn.AvgPool2d(2), True, leaky, 3))
     graph = export_to_nir(net, x[:1], ignore_dims=[0])
@@ -80,6 +81,10 @@ def with_snntorch(x: torch.Tensor) -> tuple[nir.NIRGraph, Spikes]:
     for frame in x:
         net(frame[None])
     return graph, spikes
+
+
+def snntorch_zero(x: torch.Tensor) -> tuple[nir.NIRGraph, Spikes]:
+    return with_snntorch(x, "zero")
 
 
 def with_sinabs(x: torch.Tensor, neuron: Neuron, gain: float) -> tuple[nir.NIRGraph, Spikes]:
@@ -102,6 +107,17 @@ def sinabs_iaf(x: torch.Tensor) -> tuple[nir.NIRGraph, Spikes]:
 def sinabs_lif(x: torch.Tensor) -> tuple[nir.NIRGraph, Spikes]:
     return with_sinabs(x, lambda shape: sinabs.layers.LIFSqueeze(
         tau_mem=spread(shape, 2, 6), spike_threshold=spread(shape, 0.3, 0.6), **SINABS), 6)
+
+
+def sinabs_whole(x: torch.Tensor) -> tuple[nir.NIRGraph, Spikes]:
+    """Neurons to which the whole input is added, whatever the leak."""
+    return with_sinabs(x, lambda shape: sinabs.layers.LIFSqueeze(
+        tau_mem=spread(shape, 2, 6), spike_threshold=spread(shape, 0.5, 1), norm_input=False, **SINABS), 2)
+
+
+def sinabs_zero(x: torch.Tensor) -> tuple[nir.NIRGraph, Spikes]:
+    return with_sinabs(x, lambda shape: sinabs.layers.IAFSqueeze(
+        reset_fn=sinabs.activation.MembraneReset(), **SINABS), 2)
 
 
 def with_norse(x: torch.Tensor, neuron: Neuron, gain: float) -> tuple[nir.NIRGraph, Spikes]:
@@ -130,7 +146,8 @@ def norse_lif(x: torch.Tensor) -> tuple[nir.NIRGraph, Spikes]:
 
 
 NETWORKS = {"snntorch": with_snntorch, "sinabs_iaf": sinabs_iaf, "sinabs_lif": sinabs_lif,
-            "norse_lifbox": norse_lifbox, "norse_iaf": norse_iaf, "norse_lif": norse_lif}
+            "norse_lifbox": norse_lifbox, "norse_iaf": norse_iaf, "norse_lif": norse_lif,
+            "snntorch_zero": snntorch_zero, "sinabs_whole": sinabs_whole, "sinabs_zero": sinabs_zero}
 
 
 def main() -> None:

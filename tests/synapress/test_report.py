@@ -12,8 +12,9 @@ from typer.testing import CliRunner
 
 import synapress
 from golden.errors import ConfigError, NetworkError
+from mapper.frontend.neurons import STYLES, Neurons
 from synapress.cli import app
-from synapress.model_files import open_compiled
+from synapress.model_files import open_compiled, save_compiled
 from synapress.models import Simulated
 from synapress.report import accuracies
 from synapress.tables import size
@@ -83,6 +84,57 @@ def test_a_model_with_neurons_is_right_by_the_spikes_of_a_sequence(spiking: Path
     np.save(spiking / "labels.npy", labels[:1])
     one = json.loads(run(*arguments, "-i", spiking / "one.npy", "--json"))["accuracy"]
     assert one["accuracy"] == float(classes[0] == labels[0])
+
+
+def test_a_report_compares_with_the_neurons_of_the_compilation(spiking: Path) -> None:
+    """`--neurons` need not be given again; others than those of the compilation are refused."""
+    made = open_compiled(spiking / "out")
+    assert made.neurons == STYLES["snntorch"]
+    text = run("compile", spiking / "snn.nir", "--calibration", spiking / "x.npy", "--neurons",
+               "snntorch,fires=>=,reset=zero", "-o", spiking / "other")
+    assert "neurons: dt=0.0001, method=euler, reset=zero, fires=>=" in text
+    other = open_compiled(spiking / "other")
+    assert other.neurons == Neurons(dt=1e-4, late_reset=True, fires=">=")
+    frames = np.load(spiking / "x.npy")
+    for name, compiled in (("out", made), ("other", other)):
+        arguments = ("report", spiking / name, "-i", spiking / "x.npy", "--model", spiking / "snn.nir")
+        found = json.loads(run(*arguments, "--json"))
+        model = synapress.load(spiking / "snn.nir", neurons=compiled.neurons)
+        (got,), (wanted,) = (result.values() for result in (
+            synapress.simulate(compiled, frames).outputs, synapress.float_outputs(model, frames)))
+        classes = [array.reshape(3, 6, -1).sum(axis=1).argmax(axis=1) for array in (got, wanted)]
+        assert found["accuracy"]["same class as float"] == np.mean(classes[0] == classes[1])
+        assert found["neurons"] == vars(compiled.neurons)
+        assert run(*arguments, "--json") == run(*arguments, "--json", "--neurons", str(compiled.neurons))
+        assert f"neurons: {'snntorch (' if name == 'out' else ''}dt=0.0001, method=euler" in run(*arguments)
+    done = CliRunner().invoke(app, ["report", str(spiking / "other"), "--neurons", "snntorch"])
+    assert done.exit_code == 1
+    assert "reset = zero, not subtract, fires = >=, not >" in " ".join(str(done.exception or done.output).split())
+    made.neurons = None  # as folders of earlier versions
+    save_compiled(made, spiking / "out")
+    arguments = ("report", spiking / "out", "-i", spiking / "x.npy", "--model", spiking / "snn.nir")
+    assert "give --neurons" in str(CliRunner().invoke(app, [str(argument) for argument in arguments]).exception)
+    run(*arguments, "--neurons", "snntorch")
+
+
+def test_the_page_tells_of_the_neurons(spiking: Path) -> None:
+    run("report", spiking / "out", "-i", spiking / "x.npy", "-o", spiking / "page.html")
+    page, made = (spiking / "page.html").read_text(), open_compiled(spiking / "out")
+    assert "Read as snntorch (dt=0.0001, method=euler, reset=subtract, fires=&gt;, late_reset=yes" in page
+    assert "<dt>sequences × timesteps</dt><dd>3 × 6</dd>" in page and "3 × 6 timesteps." in page
+    for name, number in (("c1", 80), ("c2", 24), ("dense", 4)):
+        (layer,) = (item for item in made.lowered.populations if item.name == name)
+        assert layer.threshold is not None
+        kept, thresholds = layer.multiplier / 2.0**layer.shift, np.sort(layer.threshold)
+        texts = [f"{array.min():{form}} … {array.max():{form}}" if len(set(array)) > 1 else f"{array[0]:{form}}"
+                 for array, form in ((kept, ".4g"), (thresholds, ",.0f"))]
+        row = f'{name}</td><td>{number}</td><td class="left">by the threshold</td><td>{"</td><td>".join(texts)}</td>'
+        assert row in page
+    model = synapress.load(spiking / "snn.nir", neurons="snntorch,reset=zero")
+    save_compiled(synapress.compile(model, calibration=np.load(spiking / "x.npy")), spiking / "zero")
+    run("report", spiking / "zero", "-o", spiking / "page.html")
+    page = (spiking / "page.html").read_text()
+    assert page.count('<td class="left">to 0</td>') == 3 and "sequences" not in page
 
 
 def test_the_page_is_one_file_and_always_the_same(spiking: Path) -> None:

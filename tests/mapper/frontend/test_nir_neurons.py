@@ -11,6 +11,7 @@ import pytest
 
 from mapper.errors import ModelError
 from mapper.frontend import reference
+from mapper.frontend.neurons import STYLES as STYLE_OPTIONS
 from mapper.frontend.neurons import Neurons
 from mapper.frontend.nir_reader import read_nir
 from tests.spiking_graphs import STYLES, graph, nested
@@ -66,6 +67,13 @@ def test_options_of_what_nir_leaves_open() -> None:
     # v: 3 fires, 1 left -> 0.5 + 1.6 = 2.1 fires; with a late reset 1.5 - 2 + 1.6 = 1.1 does not
     assert spikes(lif, Neurons(reset="subtract"), [3, 1.6]) == [1, 1]
     assert spikes(lif, Neurons(reset="subtract", late_reset=True), [3, 1.6]) == [1, 0]
+    # nothing of a potential stays: each current alone decides, whenever the reset to 0 comes
+    forgetful = nir.LIF(tau=ones, r=ones, v_leak=zeros, v_threshold=2 * ones)
+    for late in (False, True):
+        assert spikes(forgetful, Neurons(late_reset=late), [3, 1.5, 1.5, 2.5, 2.5]) == [1, 0, 0, 1, 1]
+    assert spikes(lif, Neurons(), [0.9, 0, 0.8, 0.2]) == [0, 0, 0, 0]
+    assert spikes(lif, Neurons(lif_gain="one"), [0.9, 0, 0.5, 0.2]) == [0, 0, 0, 0]
+    assert spikes(lif, Neurons(lif_gain="one"), [0.9, 0, 0.8, 0.2]) == [0, 0, 1, 0]  # 1.8, 0.9, 0.45 + 1.6
     # exp(-1/2) = 0.607: 0.787 · 2.5 = 1.97, then 1.19 + 0.94
     assert spikes(lif, Neurons(method="exact"), [2.5, 1.2]) == [0, 1]
     assert spikes(lif, Neurons(), [2.5, 1.2]) == [1, 0]
@@ -212,6 +220,38 @@ def test_shapes_that_the_file_leaves_out() -> None:
         read_nir(nir.NIRGraph(nodes={**ends, "n": conv}, edges=edges, type_check=False))
 
 
+@pytest.mark.parametrize("batch", [1, 16])
+def test_an_input_before_a_flatten_counts_the_batch_of_the_sample(batch: int, seed: int) -> None:
+    weights = np.random.default_rng([seed, 905]).normal(0, 1, (4, 60))
+    model = read_nir(nir.NIRGraph(
+        nodes={"input": nir.Input(input_type=np.array([batch, 2, 6, 5])),
+               "flat": nir.Flatten(input_type={"input": np.array([batch, 2, 6, 5])}, start_dim=1, end_dim=-1),
+               "dense": nir.Linear(weight=weights), "output": nir.Output(output_type=None)},
+        edges=[("input", "flat"), ("flat", "dense"), ("dense", "output")], type_check=False))
+    assert (model.inputs[0].dims, model.outputs[0].dims) == ((1, 2, 6, 5), (1, 4))
+    maps = np.random.default_rng([seed, 906]).normal(0, 1, (5, 2, 6, 5))
+    got = reference.run(model.graph, {"input": model.inputs[0].to_maps(maps)})[model.outputs[0].node]
+    np.testing.assert_allclose(got[:, :, 0, 0], maps.reshape(5, 60) @ weights.T)
+
+
+def test_nodes_that_no_output_depends_on_are_left_out() -> None:
+    """Potentials that are only read in training, a layer that nothing feeds, a loop, and an input of theirs."""
+    made = chain(nir.IF(r=ONES, v_threshold=ONES))
+    made.nodes |= {"readout": nir.LI(tau=ONES, r=ONES, v_leak=ONES), "loose": nir.Linear(weight=np.ones((2, 3))),
+                   "loop": nir.Linear(weight=np.ones((3, 3))), "more": nir.Input(input_type=np.array([3]))}
+    made.edges += [("n", "readout"), ("loose", "readout"), ("more", "loop"), ("loop", "loop")]
+    model = read_nir(made)
+    assert set(model.graph.nodes) == {"input", "n", "n/current"}
+    assert ([port.name for port in model.inputs], model.ignored) == (["input"], ("more",))
+    made.edges = [("input", "n"), ("n", "readout"), ("readout", "output")]
+    with pytest.raises(ModelError, match="given: LI"):
+        read_nir(made)
+    del made.nodes["output"]
+    made.edges = [("input", "n")]
+    with pytest.raises(ModelError, match="at least one Input and one Output; given: 2 and 0"):
+        read_nir(made)
+
+
 ONES = np.ones(3)
 
 
@@ -220,11 +260,13 @@ ONES = np.ones(3)
     (nir.LIF(tau=ONES * 1e-3, r=ONES, v_leak=ONES, v_threshold=ONES * 2), None,
      r"rule 'tau': needs dt/tau of at most 1.*dt of the training"),
     (nir.LIF(tau=-ONES, r=ONES, v_leak=ONES, v_threshold=ONES * 2), None, "rule 'tau': needs positive"),
-    (nir.LIF(tau=ONES, r=ONES, v_leak=ONES, v_threshold=ONES), Neurons(late_reset=True), "late reset"),
+    (nir.LIF(tau=ONES, r=ONES, v_leak=ONES, v_threshold=ONES), Neurons(late_reset=True, reset="subtract"),
+     r"rule 'late reset'.*beta = 0\).*beta above 0, or with a reset to zero"),
     (nir.IF(r=ONES, v_threshold=ONES, v_reset=ONES), None, "rule 'threshold'.*1 and 1 in channel 0"),
     (nir.IF(r=np.ones(4), v_threshold=np.ones(4)), None, "rule '(r|v_threshold)'.*broadcasts to"),
     (nir.IF(r=ONES * np.nan, v_threshold=ONES), None, "rule 'finite r'"),
     (nir.IF(r=ONES, v_threshold=ONES), "brian", "rule 'neurons'.*snntorch.*given: brian"),
+    (nir.IF(r=ONES, v_threshold=ONES), {"dt": 1.0}, r"rule 'neurons': needs a text.*Neurons\(\.\.\.\); given: \{'dt'"),
     (nir.LIF(tau=ONES * np.inf, r=ONES * np.inf, v_leak=0 * ONES, v_threshold=ONES), "snntorch",
      r"rule 'finite (tau|r)'.*beta = 1.*IF"),
     (nir.CubaLIF(tau_syn=5e-4 * ONES, tau_mem=1e-3 * ONES, r=10 * ONES, v_leak=0 * ONES, v_threshold=ONES,
@@ -247,10 +289,40 @@ def test_parameters_are_per_channel() -> None:
 
 
 @pytest.mark.parametrize(("options", "text"), [({"dt": 0.0}, "dt"), ({"method": "rk4"}, "euler, exact"),
-                                               ({"reset": "none"}, "zero, subtract"), ({"fires": "="}, ">, >=")])
+                                               ({"reset": "none"}, "zero, subtract"), ({"fires": "="}, ">, >="),
+                                               ({"lif_gain": "tau"}, "rate, one")])
 def test_options_are_checked(options: dict, text: str) -> None:
     with pytest.raises(ModelError, match=text):
         Neurons(**options)
+
+
+@pytest.mark.parametrize(("text", "expected"), [
+    ("snntorch", STYLE_OPTIONS["snntorch"]),
+    ("snntorch,reset=zero", Neurons(dt=1e-4, late_reset=True)),
+    ("dt=1e-3, reset=subtract", Neurons(dt=1e-3, reset="subtract")),
+    ("sinabs,fires=>,late_reset=yes,dt=.5",
+     Neurons(dt=0.5, method="exact", reset="subtract", late_reset=True)),
+])
+def test_options_are_written_as_text(text: str, expected: Neurons) -> None:
+    assert Neurons.parse(text) == expected == Neurons.parse(str(expected))
+    model = read_nir(chain(nir.IF(r=ONES, v_threshold=ONES)), neurons=text)
+    assert model.neurons == expected
+    assert read_nir(nir.NIRGraph(
+        nodes={"input": nir.Input(input_type=np.array([3])), "a": nir.Linear(weight=np.ones((2, 3))),
+               "output": nir.Output(output_type=np.array([2]))},
+        edges=[("input", "a"), ("a", "output")]), neurons=text).neurons is None
+
+
+@pytest.mark.parametrize(("text", "says"), [
+    ("brian", r"needs one of nir, snntorch.*given: brian"), ("", "given: nothing"),
+    ("snntorch,tau=3", "needs option=value, each once, of dt, .*method.*given: tau=3"),
+    ("snntorch,reset", "given: reset"), ("dt=1,dt=2", "given: dt=2"), ("snntorch,", "given: nothing"),
+    ("dt=fast", "rule 'dt': needs a positive number; given: fast"), ("dt=-1", "rule 'dt'.*given: -1.0"),
+    ("late_reset=maybe", "needs yes or no; given: maybe"), ("nir,method=rk4", "one of euler, exact; given: 'rk4'"),
+])
+def test_text_that_is_no_options_is_refused(text: str, says: str) -> None:
+    with pytest.raises(ModelError, match=says):
+        Neurons.parse(text)
 
 
 def test_recurrent_graphs_are_refused() -> None:
