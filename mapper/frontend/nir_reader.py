@@ -176,6 +176,8 @@ def _order(title: str, sources: dict[str, list[str]]) -> list[str]:
         ready = [name for name in sources if name not in order and all(start in order for start in sources[name])]
         if not ready:
             left = [name for name in sources if name not in order]
+            while ends := [name for name in left if not any(name in sources[other] for other in left)]:
+                left = [name for name in left if name not in ends]  # what only lies behind the cycle
             raise ModelError(left[0], "cycle", "a feed-forward graph", f"a cycle through some of {', '.join(left)}",
                              f"A spike arrives in its own timestep, before which all sources must have fired; train "
                              f"'{title}' without recurrence.")

@@ -101,7 +101,7 @@ def make_bad(models: Path, bad: Path) -> None:
     cycle = graph(np.random.default_rng(1), "snntorch", 4)[0]
     cycle.nodes["back"] = nir.Scale(scale=np.ones(4))
     cycle.nodes["more"] = nir.Scale(scale=np.ones(4))
-    cycle.edges += [("dense", "back"), ("back", "more"), ("more", "back")]
+    cycle.edges += [("dense", "back"), ("back", "more"), ("more", "back"), ("more", "n3")]
     nir.write(bad / "cycle.nir", cycle)
     frames = np.load(models / "plain.npy")
     np.save(bad / "nan.npy", np.full_like(frames, np.nan))
