@@ -1,7 +1,9 @@
 """What reports warn of: sums that exceed the states and wrap, and calibrations whose outliers make all else 0."""
 
+import itertools
 from pathlib import Path
 
+import nir
 import numpy as np
 import numpy.typing as npt
 import onnx
@@ -10,6 +12,7 @@ from onnx import TensorProto, helper, numpy_helper
 from typer.testing import CliRunner
 
 import synapress
+from mapper.frontend.nir_reader import read_nir
 from mapper.frontend.onnx_reader import read_onnx
 from synapress import report
 from synapress.cli import app
@@ -76,3 +79,17 @@ def test_an_outlier_of_the_calibration_that_leaves_nothing_is_told(seed: int) ->
     spoilt = synapress.compile(model, calibration=noise)
     assert spoilt.layers[0].lost is not None and spoilt.layers[0].lost > 0.99
     assert "became 0: fc (100.0%)" in report.quantisation_sheet(spoilt).caption
+
+
+def test_an_inhibited_neuron_wraps_on_sequences_longer_than_those_of_the_calibration(seed: int) -> None:
+    rng = np.random.default_rng([seed, 940])
+    nodes = {
+        "input": nir.Input(input_type={"input": np.array([8])}),
+        "w": nir.Linear(weight=rng.normal(-0.3, 0.1, (16, 8))),
+        "n": nir.IF(r=np.ones(16), v_threshold=np.ones(16)),
+        "output": nir.Output(output_type={"output": np.array([16])})}
+    model = read_nir(nir.NIRGraph(nodes=nodes, edges=list(itertools.pairwise(nodes))))
+    made = synapress.compile(model, calibration=(rng.random((30, 10, 8)) < 0.4).astype(float))
+    for timesteps in (10, 100):
+        result = synapress.simulate(made, (rng.random((timesteps, 8)) < 0.4).astype(float))
+        assert bool(result.wrapped) == bool(result.outputs["output"].any()) == (timesteps > 10)
