@@ -18,6 +18,7 @@ from rich.console import Console
 from rich.table import Table
 
 from golden.config import CoreConfig
+from golden.files import write
 from golden.host import encode
 from mapper import Network, compile_network
 from synapress.verilated import run
@@ -128,8 +129,7 @@ def main() -> None:
                       f"[{colour}]{reached:.1%} (≥ {bar:.0%})[/]")
     Console(width=150).print(table)
     if arguments.json:
-        arguments.json.parent.mkdir(parents=True, exist_ok=True)
-        arguments.json.write_text(json.dumps(rows, indent=1) + "\n")
+        write(arguments.json, json.dumps(rows, indent=1) + "\n")
     if any(float(row["reached"]) < float(row["bar"]) for row in rows):
         raise SystemExit(1)
 

@@ -21,6 +21,7 @@ from rich.console import Console
 from rich.table import Table
 
 from golden.config import CoreConfig
+from golden.files import Writing, write
 from mapper.zoo import ZOO
 from synapress.mapping import map_network
 
@@ -75,8 +76,8 @@ def picture(path: Path, rows: list[dict[str, Any]]) -> None:
     axis.set_ylabel("seconds")
     axis.legend(loc="upper left", fontsize=8)
     axis.spines[["top", "right"]].set_visible(False)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=120, metadata={"Software": None})
+    with Writing() as files, files.open(path) as file:
+        figure.savefig(file, format=path.suffix[1:] or None, dpi=120, metadata={"Software": None})
 
 
 def main() -> None:
@@ -109,8 +110,7 @@ def main() -> None:
                       f"{row['gigabytes']:.2f} GB")
     Console(width=130).print(table)
     if arguments.json:
-        arguments.json.parent.mkdir(parents=True, exist_ok=True)
-        arguments.json.write_text(json.dumps(rows, indent=1) + "\n")
+        write(arguments.json, json.dumps(rows, indent=1) + "\n")
     if arguments.figure:
         picture(arguments.figure, rows)
     missed = [row["network"] for row in rows if row["seconds"] > SECONDS.get(row["network"], 1e9)

@@ -26,6 +26,7 @@ from rich.table import Table
 
 import synapress
 from golden.config import CoreConfig
+from golden.files import write
 from mapper.footprint import synapses
 from mapper.scales import sqnr
 from synapress.models import float_outputs
@@ -114,8 +115,7 @@ def main() -> None:
                       f"{row['SQNR of a layer alone']:.1f} dB", f"{row['gigabytes']:.2f} GB")
     Console(width=150).print(table)
     if arguments.json:
-        arguments.json.parent.mkdir(parents=True, exist_ok=True)
-        arguments.json.write_text(json.dumps(rows, indent=1) + "\n")
+        write(arguments.json, json.dumps(rows, indent=1) + "\n")
 
 
 if __name__ == "__main__":

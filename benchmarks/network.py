@@ -31,6 +31,7 @@ from examples.digits.network import digits_network
 from golden import dense, network
 from golden.config import CoreConfig
 from golden.cycles import layer_cycles
+from golden.files import write
 from golden.mesh import Mesh, decode_frame, encode_frame
 from golden.program import Program
 from mapper import Network, compile_mesh, legalise, lower
@@ -185,8 +186,7 @@ def main() -> None:
             table.add_row(*map(text, row.values()))
         Console(width=150).print(table)
     if arguments.json:
-        arguments.json.parent.mkdir(parents=True, exist_ok=True)
-        arguments.json.write_text(json.dumps(results, indent=1, default=float) + "\n")
+        write(arguments.json, json.dumps(results, indent=1, default=float) + "\n")
     if not all(row["reached"] for rows in results.values() for row in rows):
         raise SystemExit(1)
 

@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnx
 from rich.console import Console
 
 import synapress
 from examples.digits.data import load_digits
 from examples.digits.onnx_file import digits_onnx
 from examples.spiking_digits.data import sequences
+from golden.files import write
 from synapress.model_files import save_compiled
 from synapress.report import accuracies, accuracy_text, html
 from synapress.tables import Sheet, show
@@ -41,7 +41,7 @@ def run(title: str, model: Any, calibration: Any, frames: Any, labels: np.ndarra
         status.update(f"{title}: page")
         page = folder.with_suffix(".html")
         accuracy = accuracies(result, labels, wanted)
-        page.write_text(html(compiled, simulated=result, accuracy=accuracy), encoding="utf-8")
+        write(page, html(compiled, simulated=result, accuracy=accuracy))
 
     for name, array in rtl.integers.items():
         np.testing.assert_array_equal(array, result.integers[name][:RTL_IMAGES])
@@ -60,8 +60,7 @@ def run(title: str, model: Any, calibration: Any, frames: Any, labels: np.ndarra
 
 def main() -> None:
     digits, console = load_digits(), Console(stderr=True)
-    FOLDER.mkdir(parents=True, exist_ok=True)
-    onnx.save(digits_onnx(), FOLDER / "digits.onnx")
+    write(FOLDER / "digits.onnx", digits_onnx().SerializeToString())
     show([run("ONNX: a CNN for digits", synapress.load(FOLDER / "digits.onnx"), digits.train_images[::16, None] / 255,
               digits.test_images[:, None] / 255, digits.test_labels, FOLDER / "digits", console)])
     show([run("NIR: a spiking network for digits, of snnTorch", synapress.load(SPIKING, neurons="snntorch"),

@@ -6,10 +6,10 @@ Widths of the default preset follow Bamberg et al., arXiv 2112.07019, section 5.
 import dataclasses
 import json
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from golden.errors import ConfigError
+from golden.files import read_text
 
 CONNECTIVITY_BITS = 64
 """Width of a connectivity word (axon, population, geometry, edge), whatever the memory's width."""
@@ -216,12 +216,12 @@ class CoreConfig:
         """A preset by name, or a JSON file by path."""
         if source in PRESETS:
             return PRESETS[source]
-        path = Path(source)
-        if not path.is_file():
-            raise ConfigError(f"'{source}' is neither a preset ({', '.join(PRESETS)}) nor a file")
         try:
-            data = json.loads(path.read_text())
-        except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
+            data = json.loads(read_text(source))
+        except OSError as error:
+            raise ConfigError(f"'{source}' is neither a preset ({', '.join(PRESETS)}) nor a file that can be read: "
+                              f"{error.strerror}") from error
+        except (ValueError, RecursionError) as error:
             raise ConfigError(f"{source}: not JSON: {error}") from error
         return cls.from_json(data)
 

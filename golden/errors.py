@@ -1,5 +1,7 @@
 """The typed exceptions of the whole project: each message says who, which rule, what is needed and what there is."""
 
+import os
+
 
 class SynapressError(Exception):
     """Base of every error that a user of Synapress can cause."""
@@ -36,3 +38,15 @@ class EventError(SynapressError):
 
 class ToolError(SynapressError):
     """An external tool (simulator, synthesiser) is missing or failed."""
+
+
+class FileError(SynapressError, OSError):
+    """A file cannot be read or written as asked; `filename` names it, `strerror` says why."""
+
+    def __init__(self, path: str | os.PathLike[str], why: str):
+        self.why = f"'{os.fspath(path)}': {why}"
+        super().__init__(self.why)
+        self.filename, self.strerror = os.fspath(path), why
+
+    def __str__(self) -> str:
+        return self.why  # OSError would put an error number in front

@@ -4,8 +4,10 @@ The image is deterministic, byte for byte. Besides the words, a host needs from 
 `edges` and `populations` registers, the axons of the inputs (it makes their events as a PEG would) and the outputs.
 """
 
+import contextlib
 import hashlib
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +18,7 @@ import numpy.typing as npt
 
 from golden.config import CONNECTIVITY_BITS, TABLE_ENTRY_BITS, CoreConfig
 from golden.errors import ImageError
+from golden.files import Writing, open_read
 from golden.neuron import pack_states, pack_table
 from golden.program import Program
 from golden.words import WordLayout, layouts
@@ -80,13 +83,20 @@ class Image:
         digits = self.config.word_bits // 4
         return "".join(f"{word:0{digits}x}\n" for word in self.integers())
 
-    def save(self, directory: str | Path) -> None:
-        """Write `image.bin` (little endian), `image.hex` and `manifest.json` into a directory, made if needed."""
+    def save(self, directory: str | Path, *, files: Writing | None = None) -> None:
+        """Write `image.bin` (little endian), `image.hex` and `manifest.json` into a directory, made if needed.
+
+        Args:
+            files: what they are written together with, all or none; default: these three alone.
+
+        Raises:
+            FileError: a file cannot be written; all are as they were.
+        """
         path = Path(directory)
-        path.mkdir(parents=True, exist_ok=True)
-        (path / "image.bin").write_bytes(self.to_bytes())
-        (path / "image.hex").write_text(self.hex())
-        (path / "manifest.json").write_text(json.dumps(self.manifest, indent=1) + "\n")
+        with Writing() if files is None else contextlib.nullcontext(files) as out:
+            out.write(path / "image.bin", self.to_bytes())
+            out.write(path / "image.hex", self.hex())
+            out.write(path / "manifest.json", json.dumps(self.manifest, indent=1) + "\n")
 
     def to_bytes(self) -> bytes:
         """The words, little endian."""
@@ -104,12 +114,14 @@ class Image:
         content = found.parse(ImageContent)
         config = found.config(content.config)
         try:
-            data = (path / "image.bin").read_bytes()
+            with open_read(path / "image.bin") as file:
+                size = os.fstat(file.fileno()).st_size
+                if size != content.words * config.word_bits // 8:
+                    raise ImageError(f"'{path}': image.bin has {size} bytes, needs {content.words} words of "
+                                     f"{config.word_bits} bits")
+                data = file.read()
         except OSError as error:
             raise ImageError(f"no image in '{path}': 'image.bin': {error.strerror}") from error
-        if len(data) != content.words * config.word_bits // 8:
-            raise ImageError(f"'{path}': image.bin has {len(data)} bytes, needs {content.words} words of "
-                             f"{config.word_bits} bits")
         if hashlib.sha256(data).hexdigest() != content.sha256:
             raise ImageError(f"'{path}': image.bin does not have the checksum that manifest.json gives")
         parts = np.frombuffer(data, "<u8").astype(np.uint64).reshape(-1, config.word_bits // 64)

@@ -14,6 +14,7 @@ import pydantic_core
 
 from golden.config import CoreConfig
 from golden.errors import ConfigError, ImageError
+from golden.files import read_bytes
 from golden.words import layouts
 
 T = TypeVar("T")
@@ -115,7 +116,7 @@ def read_manifest(path: Path, what: str, kind: str, version: int) -> Manifest:
         ImageError: the file is missing, no JSON, or of another kind or version.
     """
     try:
-        text = path.read_bytes()
+        text = read_bytes(path)
         data = pydantic_core.from_json(text)
     except (OSError, ValueError) as error:
         raise ImageError(f"no {what} in '{path.parent}': '{path.name}': {getattr(error, 'strerror', None) or error}"

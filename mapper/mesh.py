@@ -3,6 +3,7 @@
 Every core's image is complete in itself (`mapper.image.Image`); addresses between cores are relative [B §5.1].
 """
 
+import contextlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ import numpy.typing as npt
 
 from golden.config import CoreConfig
 from golden.errors import ImageError
+from golden.files import Writing
 from mapper.errors import RuleError, Violation
 from mapper.fragments import Core, CutProgram, Descriptor, host_violations, link_axon, plan_fragments
 from mapper.image import FILES, Image, write_image
@@ -43,22 +45,25 @@ class MeshImage:
         """By place: words, edges and populations, as `golden.mesh.Mesh` takes them."""
         return {place: (image.parts, image.edges, image.populations) for place, image in self.images.items()}
 
-    def save(self, directory: str | Path) -> None:
+    def save(self, directory: str | Path, *, files: Writing | None = None) -> None:
         """Write `mesh.json`, and each core's image into a directory `core_X_Y`.
 
         Images of cores that a former mesh in this directory had, and this one has not, are removed; nothing else is.
+
+        Args:
+            files: what they are written together with, all or none; default: this mesh alone.
+
+        Raises:
+            FileError: a file cannot be written; all are as they were.
         """
         path = Path(directory)
-        path.mkdir(parents=True, exist_ok=True)
-        for place in _saved_cores(path) - set(self.images):
-            folder = path / _folder(place)
-            for name in FILES:
-                (folder / name).unlink(missing_ok=True)
-            if folder.is_dir() and not any(folder.iterdir()):
-                folder.rmdir()
-        (path / "mesh.json").write_text(json.dumps(self.manifest, indent=1) + "\n")
-        for place, image in self.images.items():
-            image.save(path / _folder(place))
+        with Writing() if files is None else contextlib.nullcontext(files) as out:
+            for place in _saved_cores(path) - set(self.images):
+                for name in FILES:
+                    out.remove(path / _folder(place) / name)
+            out.write(path / "mesh.json", json.dumps(self.manifest, indent=1) + "\n")
+            for place, image in self.images.items():
+                image.save(path / _folder(place), files=out)
 
     @classmethod
     def load(cls, directory: str | Path) -> "MeshImage":

@@ -14,6 +14,7 @@ from amaranth.lib.wiring import FlippedSignature, In
 
 from golden.config import CoreConfig
 from golden.errors import ConfigError
+from golden.files import Writing
 from golden.words import WordLayout, layouts
 
 TOPS: dict[str, tuple[str, str]] = {
@@ -93,7 +94,7 @@ def generate(top: str, config: CoreConfig, directory: Path, *, name: str | None 
 
     Raises:
         ConfigError: there is no such block, or the name is not a Verilog identifier.
-        OSError: the files cannot be written.
+        FileError: a file cannot be written; both are as they were.
     """
     name = top if name is None else name
     if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
@@ -101,10 +102,10 @@ def generate(top: str, config: CoreConfig, directory: Path, *, name: str | None 
     block = component(top, config)
     text = to_verilog(block, name)
     description = describe(block, name, config, text)
-    directory.mkdir(parents=True, exist_ok=True)
     path = directory / f"{name}.v"
-    path.write_text(text)
-    (directory / f"{name}.json").write_text(json.dumps(description, indent=1) + "\n")
+    with Writing() as files:
+        files.write(path, text)
+        files.write(directory / f"{name}.json", json.dumps(description, indent=1) + "\n")
     return path
 
 

@@ -1,7 +1,6 @@
 """The commands for trained models: `synapress compile | simulate | report`."""
 
 import json
-import zipfile
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -9,7 +8,8 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
-from golden.errors import ConfigError
+from golden.errors import ConfigError, FileError
+from golden.files import Writing, load_arrays, save_arrays, write
 from synapress.options import Config, Neurons, check_output, mesh_size, steps
 from synapress.tables import Sheet, show
 
@@ -39,12 +39,12 @@ def register(app: typer.Typer) -> None:
 def _read(path: Path) -> Any:
     """Arrays of a .npy or .npz file: one array, or arrays by input name."""
     try:
-        loaded = np.load(path, allow_pickle=False)
-        return loaded if isinstance(loaded, np.ndarray) else {name: loaded[name] for name in loaded.files}
+        return load_arrays(path)
     except FileNotFoundError as error:
         raise ConfigError(f"'{path}': no such file; give a .npy or .npz file of numpy") from error
-    except Exception as error:  # numpy raises several kinds for files that are none of its own
-        raise ConfigError(f"'{path}' is no .npy or .npz file of numbers: {error}") from error
+    except Exception as error:  # numpy and zipfile raise several kinds for files that are none of their own
+        why = error.strerror if isinstance(error, FileError) else error
+        raise ConfigError(f"'{path}' is no .npy or .npz file of numbers that can be read: {why}") from error
 
 
 def compile_model(
@@ -118,11 +118,8 @@ def simulate_model(
             sheet.add_row(name, f"{total:,}")
         show([sheet])
     if output is not None:
-        output.parent.mkdir(parents=True, exist_ok=True)
-        with zipfile.ZipFile(output, "w", zipfile.ZIP_DEFLATED) as archive:  # numpy's savez takes not any name
-            for name, array in result.outputs.items():
-                with archive.open(f"{name}.npy", "w") as file:
-                    np.lib.format.write_array(file, array, allow_pickle=False)
+        with Writing() as files, files.open(output) as file:
+            save_arrays(file, result.outputs)
         typer.echo(f"outputs: {output}", err=True)
     for name, array in result.outputs.items():
         typer.echo(f"{name}: {array.shape}, from {array.min():.6g} to {array.max():.6g}")
@@ -190,8 +187,7 @@ def report_model(
         for name, value in accuracy.items():
             typer.echo(f"{name}: {report.accuracy_text(name, value)}")
     if output is not None and text is not None:
-        output.parent.mkdir(parents=True, exist_ok=True)
-        output.write_text(text, encoding="utf-8")
+        write(output, text)
         typer.echo(f"page: {output}", err=True)
 
 

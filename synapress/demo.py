@@ -24,6 +24,7 @@ from examples.digits.network import digits_network
 from golden import dense
 from golden.config import CoreConfig
 from golden.errors import ConfigError, SynapressError
+from golden.files import write
 from golden.program import Program
 from mapper import Image, compile_network
 from mapper.footprint import Footprint, hierarchical_lut, image_footprint, lut, proposed
@@ -125,7 +126,7 @@ class Demo:
             "latency_cycles": {"mean": float(result.latency.mean()), "max": int(result.latency.max())},
             "layers": layers, "memory_bytes": memory, "area": [item.to_json() for item in areas],
         }
-        (self.directory / "report.json").write_text(json.dumps(report, indent=1) + "\n")
+        write(self.directory / "report.json", json.dumps(report, indent=1) + "\n")
         console.print(f"everything is in {self.directory}/ : core.v, image/, report.json, demo.png")
         if not comparison.equal:
             raise MismatchError("RTL and golden differ: " + "; ".join(comparison.differences))

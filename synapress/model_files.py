@@ -5,7 +5,6 @@ import dataclasses
 import hashlib
 import json
 import re
-import zipfile
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from golden.errors import ImageError, NetworkError
+from golden.files import Writing, load_arrays, read_bytes, save_arrays
 from golden.program import Edge, Population, Program
 from mapper import Image, MeshImage
 from mapper.errors import ModelError
@@ -87,21 +87,20 @@ class _Content:
 def save_compiled(compiled: Compiled, directory: str | Path) -> None:
     """Write `image/` (one core's, or a mesh's), `program.npz`, `model.json` and `report.json` into a folder.
 
-    Images of a model that this folder had before are removed; nothing else is.
+    Images of a model that this folder had before are removed; nothing else is. If a file cannot be written, the model
+    that the folder had before is still there.
 
     Raises:
         ImageError: there is a file in the folder's place, or a model.json that is not ours.
+        FileError: a file cannot be written.
     """
     path = Path(directory)
     check_folder(path)
-    _remove_images(path)
-    compiled.image.save(path / "image")
     arrays: dict[str, Any] = {}
     lowered = compiled.lowered
     program = {"name": lowered.name, "inputs": lowered.inputs, "outputs": lowered.outputs,
                "populations": [_plain(item, f"p{i}", arrays) for i, item in enumerate(lowered.populations)],
                "edges": [_plain(item, f"e{i}", arrays) for i, item in enumerate(lowered.edges)]}
-    np.savez_compressed(path / "program.npz", **arrays)
     model = {
         "format": FORMAT, "version": VERSION, "program": program,
         "inputs": [dataclasses.asdict(port) for port in compiled.inputs], "ignored": list(compiled.ignored),
@@ -113,9 +112,14 @@ def save_compiled(compiled: Compiled, directory: str | Path) -> None:
         "loads": [[*link, events] for link, events in compiled.loads.items()],
         "host": base64.b64encode(compiled.host).decode(),
         "neurons": None if compiled.neurons is None else str(compiled.neurons)}
-    (path / "model.json").write_text(json.dumps(model, indent=1) + "\n")
-    (path / "report.json").write_text(json.dumps(compiled.to_json(), indent=1, allow_nan=False) + "\n")
-    (path / "checksums.json").write_text(json.dumps(_checksums(path), indent=1) + "\n")
+    with Writing() as files:
+        _remove_images(path, files)
+        compiled.image.save(path / "image", files=files)
+        with files.open(path / "program.npz") as file:
+            save_arrays(file, arrays)
+        files.write(path / "model.json", json.dumps(model, indent=1) + "\n")
+        files.write(path / "report.json", json.dumps(compiled.to_json(), indent=1, allow_nan=False) + "\n")
+        files.write(path / "checksums.json", json.dumps(_checksums(path, files), indent=1) + "\n")
 
 
 def check_folder(path: Path) -> None:
@@ -128,7 +132,7 @@ def check_folder(path: Path) -> None:
         raise ImageError(f"'{path}' is a file; a compiled model needs a folder")
     if (path / "model.json").exists():
         try:
-            found = json.loads((path / "model.json").read_bytes())
+            found = json.loads(read_bytes(path / "model.json"))
         except (OSError, ValueError, RecursionError):
             found = None
         if not isinstance(found, dict) or found.get("format") != FORMAT:
@@ -136,26 +140,25 @@ def check_folder(path: Path) -> None:
                              "folder, or remove it")
 
 
-def _remove_images(path: Path) -> None:
+def _remove_images(path: Path, files: Writing) -> None:
     """Remove the images of a model before, perhaps on other cores, by its list of files."""
     try:
-        listed = json.loads((path / "checksums.json").read_bytes())
+        listed = json.loads(read_bytes(path / "checksums.json"))
     except (OSError, ValueError, RecursionError):
         return
     for name in listed if isinstance(listed, dict) else ():
         file = path / name
         if name.startswith("image/") and ".." not in Path(name).parts and file.is_file():
-            file.unlink()
-            if file.parent != path / "image" and not any(file.parent.iterdir()):
-                file.parent.rmdir()
+            files.remove(file)
 
 
-def _checksums(path: Path) -> dict[str, str]:
-    """Of every file that a model consists of."""
-    images = [file for file in sorted((path / "image").rglob("*")) if file.name in (*FILES, "mesh.json")]
-    files = [path / "model.json", path / "program.npz", *images]
-    return {str(file.relative_to(path).as_posix()): hashlib.sha256(file.read_bytes()).hexdigest()
-            for file in files if file.is_file()}
+def _checksums(path: Path, files: Writing | None = None) -> dict[str, str]:
+    """Of every file that a model consists of, as it is, or will be when `files` are written."""
+    files = Writing() if files is None else files
+    images = [f"image/{file.as_posix()}" for file in files.inside(path / "image")
+              if file.name in (*FILES, "mesh.json")]
+    contents = {name: files.content(path / name) for name in ("model.json", "program.npz", *images)}
+    return {name: hashlib.sha256(file.read_bytes()).hexdigest() for name, file in contents.items() if file is not None}
 
 
 def _plain(item: Population | Edge, prefix: str, arrays: dict[str, Any]) -> dict[str, Any]:
@@ -275,7 +278,7 @@ def _check_sums(path: Path) -> None:
         ImageError: a file is missing, or is another than was written.
     """
     try:
-        expected, found = json.loads((path / "checksums.json").read_bytes()), _checksums(path)
+        expected, found = json.loads(read_bytes(path / "checksums.json")), _checksums(path)
     except (OSError, ValueError, RecursionError) as error:
         raise ImageError(f"no compiled model in '{path}': {error}; `synapress compile` writes one") from error
     if expected != found:
@@ -291,10 +294,12 @@ def _program(found: Manifest, described: _Program, file: Path) -> Program:
         ImageError: what the two files say does not fit together.
     """
     try:
-        with np.load(file, allow_pickle=False) as loaded:
-            arrays = {name: loaded[name] for name in loaded.files}
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
-        raise ImageError(f"no compiled model in '{file.parent}': '{file.name}': {error}") from error
+        arrays = load_arrays(file)
+        if not isinstance(arrays, dict):
+            raise ValueError("one array; needs several, as .npz")
+    except Exception as error:  # zipfile and zlib raise several kinds
+        raise ImageError(f"no compiled model in '{file.parent}': '{file.name}': "
+                         f"{getattr(error, 'strerror', None) or error}") from error
 
     numbers = {"p": len(described.populations), "e": len(described.edges)}
     for name in arrays:

@@ -19,6 +19,7 @@ from golden import network
 from golden.config import CoreConfig
 from golden.cycles import layer_cycles
 from golden.errors import ConfigError, NetworkError
+from golden.files import open_read
 from golden.program import Program
 from golden.work import EdgeWork, places
 from mapper import Image, MeshImage, build_image, compile_mesh, legalise, lower
@@ -159,7 +160,7 @@ def load(path: str | Path, *, constants: Mapping[str, npt.ArrayLike] | None = No
         raise ModelError(repr(path), "file", "the path of a file", type(path).__name__, "Give a path.")
     path = Path(path)
     try:
-        with path.open("rb") as file:
+        with open_read(path) as file:
             head = file.read(len(HDF5))
     except OSError as error:
         raise ModelError(str(path), "file", "a readable file", error.strerror or str(error),

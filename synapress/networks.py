@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from golden.config import CoreConfig
-from golden.errors import ConfigError, NetworkError, SynapressError
+from golden.errors import ConfigError, FileError, NetworkError, SynapressError
+from golden.files import check_regular
 from golden.program import Program
 from mapper.frontend.layers import FloatLayers
 from mapper.image import Image
@@ -62,8 +63,11 @@ def open_network(source: str, *, config: str | None = None, seed: int = 1, neuro
     core = CoreConfig.load(config or "grai_vip")
     if source in ZOO:
         return Opened(program=lower(ZOO[source](seed)), config=core, assumed=f"random weights of seed {seed}")
-    if not path.is_file():
-        raise NetworkError(f"'{source}' is neither a known network nor a file; give {SOURCES}")
+    try:
+        check_regular(path)
+    except (OSError, ValueError) as error:  # ValueError: a name that no file can have
+        kind = f" that can be read: it {error.strerror}" if isinstance(error, FileError) else ""
+        raise NetworkError(f"'{source}' is neither a known network nor a file{kind}; give {SOURCES}") from error
     if path.suffix == ".py":
         return Opened(program=lower(_run(source, path)), config=core)
     if path.suffix in (".onnx", ".nir"):

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from golden.files import Writing
 from synapress.tables import size, unit
 
 # Colours that stay apart for colour-blind readers (Okabe and Ito).
@@ -85,10 +86,9 @@ def _legend(axis, handles: Mapping[str, object]) -> None:  # type: ignore[no-unt
 
 def _save(figure, path: Path) -> None:  # type: ignore[no-untyped-def]
     """Write a PNG or SVG, by the suffix, the same bytes every time."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     metadata = {"Date": None} if path.suffix == ".svg" else {"Software": None}
-    with _figure().rc_context({"svg.hashsalt": "synapress"}):
-        figure.savefig(path, dpi=120, metadata=metadata)
+    with _figure().rc_context({"svg.hashsalt": "synapress"}), Writing() as files, files.open(path) as file:
+        figure.savefig(file, format=path.suffix[1:] or None, dpi=120, metadata=metadata)
     _figure().close(figure)
 
 

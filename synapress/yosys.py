@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from golden.errors import ToolError
+from golden.files import write
 
 CACHE = Path("build/area")
 """Results by the hash of everything they depend on: a second run takes no time."""
@@ -95,12 +96,11 @@ def _load(cache: Path | None, key: str) -> dict[str, Any] | None:
         return None
     try:
         found: dict[str, Any] = json.loads(path.read_text())
-    except ValueError:  # half written
+    except ValueError:  # damaged
         return None
     return found
 
 
 def _save(cache: Path | None, key: str, results: dict[str, Any]) -> None:
     if cache is not None:
-        cache.mkdir(parents=True, exist_ok=True)
-        (cache / f"{key}.json").write_text(json.dumps(results))
+        write(cache / f"{key}.json", json.dumps(results))

@@ -39,6 +39,8 @@ NEURON = "tests/cocotb/test_neuron.py::test_random_operations"
 CYCLES = "tests/golden/test_cycles.py::test_random_networks"
 EVALUATION = "tests/cocotb/test_evaluation.py::test_random_populations"
 CORE = "tests/cocotb/test_core.py::test_core_equals_golden"
+ENDS = "tests/cocotb/test_core.py::test_an_end_waits_for_the_values_before_it"
+SURPLUS = "tests/cocotb/test_core.py::test_surplus_ends_and_credits_are_dropped_and_counted"
 NETWORKS = "tests/synapress/test_simulate.py::test_networks_equal_golden"
 
 MUTATIONS = (
@@ -161,6 +163,10 @@ MUTATIONS = (
     Mutation("core: an end does not wait for the values before it", "rtl/core.py",
              "timestep.end.valid.eq(head_valid & is_end & drained)", "timestep.end.valid.eq(head_valid & is_end)",
              NETWORKS),
+    Mutation("core: an end does not wait for the neuron update", "rtl/core.py",
+             "drained = ~esu.busy & ~neuron.busy", "drained = ~esu.busy", ENDS),
+    Mutation("core: an end does not wait for the ESU", "rtl/core.py",
+             "drained = ~esu.busy & ~neuron.busy", "drained = ~neuron.busy", ENDS),
     Mutation("core: the PEG does not look for room", "rtl/core.py", "peg.room.eq((local.level",
              "peg.room.eq(1 | (local.level", NETWORKS),
     Mutation("timestep: geometry words taken for population words", "rtl/timestep.py", "Cat(Const(1, 1), population)",
@@ -174,6 +180,16 @@ MUTATIONS = (
              "payload.core_x.eq(back.x)", CORE),
     Mutation("timestep: credit for the wrong population", "rtl/timestep.py", "payload.id.eq(back.population)",
              "payload.id.eq(back.population + 1)", CORE),
+    Mutation("timestep: a surplus end is counted as one that was waited for", "rtl/timestep.py",
+             "with m.If(ready.bit_select(population, 1) | (limits_read.data.incoming == 0)):",
+             "with m.If(limits_read.data.incoming == 0):", SURPLUS),
+    Mutation("timestep: a surplus end is told, but not dropped", "rtl/timestep.py",
+             "with m.Else():\n                    m.d.comb += [returns_write.en.eq(1),",
+             "with m.If(1):\n                    m.d.comb += [returns_write.en.eq(1),", SURPLUS),
+    Mutation("timestep: a surplus credit is not told", "rtl/timestep.py",
+             "with m.If(credits_read.data == limits_read.data.axons):", "with m.If(0):", SURPLUS),
+    Mutation("timestep: a surplus credit is kept", "rtl/timestep.py",
+             "credits_write.en.eq(credits_read.data != limits_read.data.axons)", "credits_write.en.eq(1)", SURPLUS),
 )
 
 

@@ -41,6 +41,7 @@ from examples.digits.float_model import (
     load_network,
     max_pool,
 )
+from golden.files import Writing
 
 if TYPE_CHECKING:
     import torch
@@ -382,7 +383,7 @@ def describe(arrays: Arrays, digits: Digits) -> Network:
 def save_network(network: Network, path: Path) -> None:
     """Write an npz file that is the same, byte for byte, for the same network."""
     arrays = network.arrays | {"meta": np.array(json.dumps(network.meta))}
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
+    with Writing() as files, files.open(path) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
         for name, array in arrays.items():
             entry = zipfile.ZipInfo(f"{name}.npy", date_time=(1980, 1, 1, 0, 0, 0))
             with archive.open(entry, "w") as stream:

@@ -1,7 +1,10 @@
 """What a front end hands over."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
+from golden.files import check_regular
+from mapper.errors import ModelError
 from mapper.frontend.graph import FloatGraph
 from mapper.frontend.neurons import Neurons
 from mapper.frontend.tensor import Port
@@ -21,3 +24,16 @@ class Model:
     """What the host makes of the outputs to get those of the file, as an ONNX model; empty: nothing."""
     neurons: Neurons | None = None
     """How its neurons were read, if it has any."""
+
+
+def check_model_file(path: Path, what: str) -> None:
+    """That a model's file can be read to its end; `what` it must be.
+
+    Raises:
+        ModelError: there is none, or it is no regular file.
+    """
+    try:
+        check_regular(path)
+    except OSError as error:
+        given = "no such file" if isinstance(error, FileNotFoundError) else error.strerror or error
+        raise ModelError(str(path), "file", what, given, "Check the path.") from error

@@ -17,11 +17,12 @@ import nir
 import numpy as np
 from nir.serialization import hdf2dict
 
-from golden.errors import SynapressError
+from golden.errors import FileError, SynapressError
 from mapper.errors import ModelError
 from mapper.frontend import graph as g
 from mapper.frontend.graph import FloatGraph
-from mapper.frontend.model import Model
+from mapper.frontend.hdf5 import check_content
+from mapper.frontend.model import Model, check_model_file
 from mapper.frontend.neurons import Neurons, neuron
 from mapper.frontend.onnx_convolutions import average_pool, conv, gemm
 from mapper.frontend.onnx_elements import add, multiply
@@ -56,11 +57,14 @@ def read_nir(source: str | Path | nir.NIRGraph, *, neurons: Neurons | str | None
     if isinstance(source, nir.NIRGraph):
         graph = source
     else:
-        if not Path(source).is_file():
-            raise ModelError(str(source), "file", "a NIR file", "no such file", "Check the path.")
+        check_model_file(Path(source), "a NIR file")
         try:
             with h5py.File(source) as file:
+                check_content(Path(source), file)
                 graph = nir.dict2NIRNode(_completed(hdf2dict(file["node"])))
+        except FileError as error:  # too large
+            raise ModelError(str(source), "size", "a NIR graph that fits the memory", error.strerror,
+                             "Export the network again.") from error
         except Exception as error:  # h5py and nir raise many kinds for damaged files
             raise ModelError(str(source), "file", "a NIR graph in HDF5", f"{type(error).__name__}: {error}",
                              "The file is truncated, damaged, or of another version of NIR; an ONNX file needs another "

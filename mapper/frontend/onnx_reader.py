@@ -16,7 +16,7 @@ from mapper.frontend import graph as g
 from mapper.frontend.composing import compose
 from mapper.frontend.folding import Folder
 from mapper.frontend.graph import FloatGraph
-from mapper.frontend.model import Model
+from mapper.frontend.model import Model, check_model_file
 from mapper.frontend.tensor import Joined, Port, Quantisation, Tensor, default_labels, map_shape
 
 Array = npt.NDArray[Any]
@@ -152,8 +152,7 @@ def load_proto(path: str | Path) -> onnx.ModelProto:
         ModelError: the file is missing, truncated, not ONNX, invalid, or its external data is missing.
     """
     path = Path(path)
-    if not path.is_file():
-        raise ModelError(str(path), "file", "an ONNX file", "no such file", "Check the path.")
+    check_model_file(path, "an ONNX file")
     try:
         model = onnx.load(str(path), load_external_data=False)
     except Exception as error:  # protobuf raises several kinds for bytes that are none of its own

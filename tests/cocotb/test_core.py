@@ -1,6 +1,7 @@
 """The whole core in both simulators: random networks, tiny queues, stalls, events that must be dropped."""
 
 import dataclasses
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ import pytest
 from golden.config import CoreConfig
 from golden.host import encode
 from golden.words import EventKind, Saturation, layouts
-from mapper import Network, compile_network, value_table
+from mapper import Image, Network, compile_network, value_table
 from rtl.core import EventCore
 from tb.launch import launch
 from tests.networks import random_input, random_network
@@ -95,6 +96,72 @@ def test_core_with_all_neurons(simulator: str, name: str, pause: str, seed: int)
         config = dataclasses.replace(config, multiplier_bits=12)
     parameters = bench_parameters(config, all_neurons(rng), rng, frames=5, pause_in=pause, pause_out=pause)
     launch(EventCore(config), name="core", module="tb.tb_core", simulator=simulator, parameters=parameters, seed=seed)
+
+
+def two_layers(rng: np.random.Generator) -> tuple[Image, Callable[..., list[int]], Callable[[int], int]]:
+    """An image of two 3×3 layers of four channels on one 5×5 input; and what makes packed events for one of them.
+
+    `values(layer, (x, y), ...)` gives an event per position of the input, `end(layer)` the end of its timestep.
+    """
+    network = Network("two layers")
+    network.input("in", (4, 5, 5))
+    for name in ("a", "b"):
+        network.output(network.conv(name, "in", rng.integers(1, 99, (4, 4, 3, 3)), multiplier=5, shift=9))
+    _, image = compile_network(network, CONFIGS["banks2"], host=(-3, 2))
+    axons = image.manifest["inputs"][0]["axons"]
+
+    def values(layer: int, *positions: tuple[int, int]) -> list[int]:
+        events = []
+        for number, (x, y) in enumerate(positions):
+            pixels = np.zeros((4, 5, 5), np.int64)
+            pixels[number % 4, x, y] = 50 + number
+            events.append(encode([(pixels, [axons[layer]])], image.config).tolist()[0])
+        return events
+
+    def end(layer: int) -> int:
+        return encode([(np.zeros((4, 5, 5), np.int64), [axons[layer]])], image.config).tolist()[0]
+
+    return image, values, end
+
+
+def launch_steps(image: Image, simulator: str, steps: list[list[int]], seed: int, protocol_errors: int = 0) -> None:
+    parameters = {"config": image.config.to_json(), "words": image.parts.ravel().tolist(), "edges": image.edges,
+                  "populations": image.populations, "steps": steps, "protocol_errors": protocol_errors}
+    launch(EventCore(image.config), name="core", module="tb.tb_core_directed", simulator=simulator,
+           parameters=parameters, seed=seed)
+
+
+DIRECTED = pytest.mark.parametrize("simulator", ["verilator"], indirect=True, ids=["verilator-banks2"])
+
+
+@DIRECTED
+def test_an_end_waits_for_the_values_before_it(simulator: str, seed: int) -> None:
+    """The evaluation starts with the neuron at (0, 0), whose last operation is then still on its way.
+
+    After values of nine operations each, the neuron update is behind, as two banks make it wait, and the ESU is done
+    with the last values, of one operation each. How far behind depends on banks: hence several lengths. A value that
+    finds everything idle is in the ESU alone for its first cycles.
+    """
+    image, values, end = two_layers(np.random.default_rng([seed, 5]))
+    behind = [[*values(0, *[(2, 2)] * center, *[(0, 0)] * corner), end(0)]
+              for center in range(4, 9) for corner in (1, 2, 3)]
+    launch_steps(image, simulator, [*behind, [*values(0, (0, 0)), end(0)]], seed)
+
+
+@DIRECTED
+def test_surplus_ends_and_credits_are_dropped_and_counted(simulator: str, seed: int) -> None:
+    """Ends to populations that have all of theirs, credits to populations that have all of theirs.
+
+    A surplus end would take the place of the next population's in the table of ways back. After the first surplus
+    credit a population would have one more than it can have, and the second would no longer be seen as surplus.
+    """
+    image, values, end = two_layers(np.random.default_rng([seed, 6]))
+    event = layouts(image.config).event
+    elsewhere = {**event.unpack(end(0)), "x": 5, "y": -6, "c": 3}
+    credits = [event.pack(kind=EventKind.CREDIT, id=population) for population in (0, 0, 1, 1)]
+    step = [*credits, *values(0, (2, 2)), *values(1, (1, 3)), end(1), end(0), event.pack(elsewhere), end(1)]
+    # The second time shows that the first left nothing behind.
+    launch_steps(image, simulator, [step, step], seed, protocol_errors=12)
 
 
 @pytest.mark.long

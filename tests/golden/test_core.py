@@ -9,7 +9,8 @@ from golden.core import Core
 from golden.errors import EventError, ImageError
 from golden.host import decode, encode, run_frame
 from golden.neuron import unpack_states
-from mapper import compile_network
+from golden.words import EventKind
+from mapper import Network, compile_network
 from tests.networks import memory_after, random_input, random_network
 
 CONFIGS = {
@@ -98,6 +99,28 @@ def test_bad_events_are_dropped_and_counted(literal: bool, seed: int) -> None:
     assert core.counters["unknown_id"] == core.counters["unknown_channel"] == 1
     assert core.counters["protocol_error"] == 3
     np.testing.assert_array_equal(core.memory, before)
+
+
+@pytest.mark.parametrize("literal", [False, True])
+def test_surplus_ends_and_credits_are_dropped_and_counted(literal: bool) -> None:
+    """One input with one end into one output with one axon: one credit comes back, and the outputs are the same."""
+    network = Network("one")
+    network.input("in", (1, 3, 3))
+    network.output(network.conv("a", "in", np.full((1, 1, 1, 1), 2)))
+    _, image = compile_network(network, CoreConfig())
+    frame = encode([(np.arange(9).reshape(1, 3, 3), image.manifest["inputs"][0]["axons"])], CoreConfig())
+    plain, given = (Core(CoreConfig(), image.parts, edges=1, populations=1, literal=literal) for _ in range(2))
+    event = plain.layouts.event
+    credit = np.array([event.pack(kind=EventKind.CREDIT, id=0)], np.uint64)
+    for _ in range(2):
+        wanted = plain.run(frame)
+        np.testing.assert_array_equal(given.run(np.concatenate([credit, credit, frame, frame[-1:]])), wanted)
+        kinds = event.unpack_array(wanted)["kind"].tolist()
+        assert sorted(kinds) == [EventKind.VALUE] * 8 + [EventKind.END, EventKind.CREDIT]
+        for core in (plain, given):
+            core.run(credit)  # for the end that came out
+    assert plain.counters["protocol_error"] == 0 and given.counters["protocol_error"] == 6
+    assert plain.counters["ends"] == 2 and given.counters["ends"] == 4
 
 
 def test_errors_name_what_is_wrong() -> None:
