@@ -27,7 +27,10 @@ def doubts(graph: FloatGraph, nodes: dict[str, Any], options: Neurons) -> list[s
     """
     bounds: dict[str, Bounds] = {}
     outside: dict[str, bool] = {}
-    found = _timestep_of_snntorch(nodes, options)
+    neurons = [node for node in graph if isinstance(node, g.Spiking)]
+    if not neurons:
+        return []
+    found = _timestep_of_snntorch({node.name: nodes[node.name] for node in neurons if node.operator == "LIF"}, options)
     for node in graph:
         outside[node.name] = isinstance(node, g.Input) or (
             not isinstance(node, g.Spiking) and any(outside[source] for source in node.sources))
@@ -54,9 +57,8 @@ def timesteps_to_fire(node: g.Spiking, current: Floats) -> Floats:
     return np.where(at_once, 1.0, np.where(later, 1 + np.ceil(np.where(later, more, 0.0)), np.inf))
 
 
-def _timestep_of_snntorch(nodes: dict[str, Any], options: Neurons) -> list[str]:
+def _timestep_of_snntorch(leaky: dict[str, Any], options: Neurons) -> list[str]:
     """That LIFs are as snnTorch's exporter writes them, r = tau / 1e-4, but dt is another: they lose that factor."""
-    leaky = {name: node for name, node in nodes.items() if type(node).__name__ == "LIF"}
     dt = STYLES["snntorch"].dt
     if not leaky or np.isclose(options.dt, dt, rtol=1e-3) or options.lif_gain != "rate" or not all(
             np.allclose(np.asarray(node.r) * dt, node.tau, rtol=1e-3, atol=0) for node in leaky.values()):
