@@ -56,3 +56,7 @@ class ModelError(NetworkError):
         available = " ".join(str(available).split())
         self.violation = Violation(layer=node, rule=rule, needed=str(needed), available=str(available), help=help)
         super().__init__(f"node '{node}', rule '{rule}': needs {needed}; given: {available}. {help}")
+
+
+class ModelWarning(UserWarning):
+    """A model was taken, but may compute something else than its training did; the message names what would help."""

@@ -85,7 +85,8 @@ def check_order(name: str, node: g.Spiking) -> None:
     c = int(np.argmin(shifted(node)[1]))
     if shifted(node)[1][c] <= 0:
         raise ModelError(name, "late reset", f"v_reset / decay below the threshold {node.threshold[c]:.6g}",
-                         f"{node.v_reset[c]:.6g} / {node.decay[c]:.6g}", "Give neurons with late_reset=False.")
+                         f"{node.v_reset[c]:.6g} / {node.decay[c]:.6g}", "Train with a lower v_reset or a weaker leak; "
+                         "if the training resets before the leak, give late_reset=no.")
 
 
 def leak(node: g.Spiking, config: CoreConfig) -> tuple[Integers, Integers]:

@@ -45,6 +45,7 @@ _WHERE = {
     "float_outputs": "synapress.models",
     "Options": "mapper.quantised",
     "ModelError": "mapper.errors",
+    "ModelWarning": "mapper.errors",
 }
 
 __all__ = [
@@ -60,6 +61,7 @@ __all__ = [
     "ImageError",
     "MappingError",
     "ModelError",
+    "ModelWarning",
     "Network",
     "NetworkError",
     "Options",
@@ -97,7 +99,7 @@ if TYPE_CHECKING:
     from golden.program import Edge, Population, Program
     from golden.words import layouts
     from mapper import Image, Network, compile_mesh, compile_network
-    from mapper.errors import ModelError
+    from mapper.errors import ModelError, ModelWarning
     from mapper.quantised import Options
     from rtl.core import EventCore
     from rtl.verilog import generate

@@ -10,7 +10,7 @@ import typer
 
 from golden.errors import ConfigError, FileError
 from golden.files import Writing, load_arrays, save_arrays, write
-from synapress.options import Config, Neurons, check_output, mesh_size, steps
+from synapress.options import Config, Neurons, check_output, mesh_size, steps, warnings_told
 from synapress.tables import Sheet, show
 
 
@@ -72,7 +72,7 @@ def compile_model(
     check_folder(output)
     size, options = mesh_size(mesh), Options(method=method.value, percentile=percentile)
     data = None if calibration is None else _read(calibration)
-    with steps() as progress:
+    with warnings_told(), steps() as progress:
         progress(f"reading {model}")
         read = load(model, neurons=neurons)
         progress("quantising and mapping")
@@ -161,7 +161,7 @@ def report_model(
     compiled = open_compiled(folder)
     options = _neurons(neurons, compiled, model is not None)
     simulated, accuracy = None, {}
-    with steps() as progress:
+    with warnings_told(compiled.warnings), steps() as progress:
         if inputs is not None:
             progress("frames, and cycles by layer" if cycles else "frames")
             frames = _read(inputs)

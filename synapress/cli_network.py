@@ -11,7 +11,7 @@ from mapper.fragments import Core
 from synapress import footprint as footprints
 from synapress import mapping
 from synapress.networks import SOURCES, Opened, open_network
-from synapress.options import AnyConfig, Neurons, check_output, mesh_size, steps
+from synapress.options import AnyConfig, Neurons, check_output, mesh_size, steps, warnings_told
 from synapress.tables import show
 
 Source = Annotated[str, typer.Argument(metavar="NETWORK|FILE|DIR", help=f"{SOURCES}.")]
@@ -39,7 +39,7 @@ def footprint(source: Source, config: AnyConfig = None, figure: Figure = None, s
     By layer, of this technique, of both references as the paper counts them, and of the images as written.
     """
     figures = _check_figures(figure)
-    with steps() as progress:
+    with warnings_told(), steps() as progress:
         progress(f"reading {source}")
         network = open_network(source, config=config, seed=seed, neurons=neurons)
         report = footprints.account(network.program, network.config, images=network.images, progress=progress)
@@ -94,7 +94,7 @@ def map_(
     at = None if host is None else _core(f"--host {host}", host)
     if output is not None and output.exists() and not output.is_dir():
         raise ConfigError(f"--output {output}: is a file; the images need a folder")
-    with steps() as progress:
+    with warnings_told(), steps() as progress:
         progress(f"reading {source}")
         network = open_network(source, config=config, seed=seed, neurons=neurons)
         mapped = mapping.map_network(network.program, network.config, size, host=at, pins=pins, pad=pad,

@@ -82,6 +82,7 @@ class _Content:
     loads: list[tuple[Place, Place, Natural]]
     host: str = ""
     neurons: str | None = None
+    warnings: list[str] = dataclasses.field(default_factory=list)
 
 
 def save_compiled(compiled: Compiled, directory: str | Path) -> None:
@@ -111,7 +112,8 @@ def save_compiled(compiled: Compiled, directory: str | Path) -> None:
         "sums": [dataclasses.asdict(item) for item in compiled.sums],
         "loads": [[*link, events] for link, events in compiled.loads.items()],
         "host": base64.b64encode(compiled.host).decode(),
-        "neurons": None if compiled.neurons is None else str(compiled.neurons)}
+        "neurons": None if compiled.neurons is None else str(compiled.neurons),
+        "warnings": list(compiled.warnings)}
     with Writing() as files:
         _remove_images(path, files)
         compiled.image.save(path / "image", files=files)
@@ -189,7 +191,8 @@ def open_compiled(directory: str | Path) -> Compiled:
         config=image.config, lowered=program, image=image, inputs=content.inputs, outputs=content.outputs,
         ignored=tuple(content.ignored), places=content.places, scales=content.scales, layers=content.layers,
         sums=content.sums, loads={(source, to): events for source, to, events in content.loads},
-        host=_host(found, content.host), neurons=_neurons(found, content.neurons))
+        host=_host(found, content.host), neurons=_neurons(found, content.neurons),
+        warnings=tuple(content.warnings))
 
 
 def _neurons(found: Manifest, text: str | None) -> Neurons | None:

@@ -67,6 +67,8 @@ class Compiled:
     """What the host makes of the outputs to get those of the file, see `synapress.host`."""
     neurons: Neurons | None = None
     """How the neurons of the file were read, if it has any."""
+    warnings: tuple[str, ...] = ()
+    """Why the model may compute something else than its training did, as `load` told."""
 
     @cached_property
     def program(self) -> Program:
@@ -88,6 +90,8 @@ class Compiled:
         found: dict[str, Any] = {"config": self.config.name, "cores": len(self.images), "words": self.words}
         if self.neurons is not None:
             found["neurons"] = dict(vars(self.neurons))
+        if self.warnings:
+            found["warnings"] = list(self.warnings)
         if self.host:
             from synapress.host import operators
 
@@ -152,6 +156,9 @@ def load(path: str | Path, *, constants: Mapping[str, npt.ArrayLike] | None = No
         neurons: how the neurons of a NIR graph compute where NIR leaves it open: `Neurons(...)`, or the name of the
             framework that wrote it, one of `mapper.frontend.neurons.STYLES`, perhaps with options that differ from its
             defaults: "snntorch,reset=zero".
+
+    Warns:
+        ModelWarning: neurons of a NIR graph may compute something else than in training, see `Model.warnings`.
 
     Raises:
         ModelError: the file cannot be taken: it names the node and what would help.
@@ -329,7 +336,7 @@ def compile(
         ignored=model.ignored,
         places={port.node: layers.outputs[port.node] for port in model.outputs}, scales=quantised.scales,
         layers=quantised.report, sums=sums(program, config, measured=quantised.measured), loads=loads,
-        host=model.host, neurons=model.neurons)
+        host=model.host, neurons=model.neurons, warnings=model.warnings)
 
 
 def simulate(

@@ -1,9 +1,10 @@
 """Options that several commands have."""
 
-from collections.abc import Callable, Iterator
+import warnings
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TextIO
 
 import typer
 from rich.console import Console
@@ -20,7 +21,7 @@ AnyConfig = Annotated[str | None, typer.Option(
 Neurons = Annotated[str | None, typer.Option(
     metavar="STYLE[,OPTION=VALUE...]",
     help="NIR: how neurons compute: nir, snntorch, sinabs or norse, perhaps with options that differ from its "
-         "defaults, as snntorch,reset=zero (docs/models.md).")]
+         "defaults, as snntorch,reset=zero or sinabs,spikes=one,bound=none (docs/models.md).")]
 Output = Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Folder to write to.")]
 
 
@@ -32,6 +33,31 @@ def steps() -> Iterator[Callable[[str], None]]:
                   console=console, disable=not console.is_terminal) as progress:
         task = progress.add_task("", total=None)
         yield lambda step: progress.update(task, description=step)
+
+
+@contextmanager
+def warnings_told(known: Sequence[str] = ()) -> Iterator[None]:
+    """Prints on stderr, at the end, what is known already and the `ModelWarning`s of its block, each text once."""
+    from mapper.errors import ModelWarning
+
+    texts = dict.fromkeys(known)
+    show = warnings.showwarning
+
+    def keep(message: Warning | str, category: type[Warning], filename: str, lineno: int,
+             file: TextIO | None = None, line: str | None = None) -> None:
+        if issubclass(category, ModelWarning):
+            texts[str(message)] = None
+        else:
+            show(message, category, filename, lineno, file, line)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", ModelWarning)
+        warnings.showwarning = keep
+        try:
+            yield
+        finally:
+            for text in texts:
+                typer.echo(f"synapress: warning: {text}", err=True)
 
 
 def check_output(path: Path | None, *suffixes: str, inputs: Path | None = None, option: str = "--output") -> None:

@@ -95,6 +95,7 @@ def neurons_section(compiled: Compiled) -> Section:
                 _span(population.multiplier / 2.0 ** np.asarray(population.shift), ".4g"), _span(threshold, ",.0f"),
                 _span(first, ",.0f"))
     read = "" if compiled.neurons is None else f"Read as {neurons_text(compiled.neurons)}. "
+    read = "".join(f"Warning: {text} " for text in compiled.warnings) + read
     return Section(title="Neurons", text=f"{read}Potentials are shifted so that every reset is one to 0, or by the "
                                          "threshold.", sheets=(sheet,))
 

@@ -26,6 +26,8 @@ import nir
 import numpy as np
 
 STYLES = ("nir", "snntorch", "sinabs", "norse")
+READ_AS = {style: style for style in STYLES} | {"sinabs": "sinabs,spikes=one,bound=none"}
+"""How graphs are read whose neurons are as below: those of sinabs fire once at most, and have no lower bound."""
 Step = Callable[[dict[str, Any], np.ndarray], np.ndarray]
 
 

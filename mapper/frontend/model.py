@@ -24,6 +24,8 @@ class Model:
     """What the host makes of the outputs to get those of the file, as an ONNX model; empty: nothing."""
     neurons: Neurons | None = None
     """How its neurons were read, if it has any."""
+    warnings: tuple[str, ...] = ()
+    """Why it may compute something else than its training did, and what would help."""
 
 
 def check_model_file(path: Path, what: str) -> None:

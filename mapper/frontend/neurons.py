@@ -22,6 +22,11 @@ from mapper.frontend.graph import Floats, Shape
 
 METHODS, RESETS, FIRES = ("euler", "exact"), ("zero", "subtract"), (">", ">=")
 INITIAL, IF_GAINS, LIF_GAINS = ("zero", "leak", "reset"), ("time", "timestep"), ("rate", "one")
+SPIKES, BOUNDS = ("one", "several"), ("none", "below")
+_NEXT_TO_ZERO = 1e-12
+"""Far less than the unit of any potential."""
+_LASTS_EXACT = 20
+"""By so many time constants, exp(-20), nothing of a current is left (`method` exact)."""
 _SWITCHES = {"yes": True, "no": False, "true": True, "false": False}
 
 
@@ -51,10 +56,16 @@ class Neurons:
     """What an IF adds to its potential in a timestep: `time`, dt · R · I; or `timestep`, R · I whatever dt is."""
     lif_gain: str = "rate"
     """What a LIF adds: `rate`, R · I times dt/τ or 1 - exp(-dt/τ); or `one`, R · I whatever the leak is."""
+    spikes: str = "one"
+    """How often a neuron fires in a timestep: `one`, once at most; or `several`, as often as the threshold goes into
+    its potential (MultiSpike of sinabs), which the hardware does not compute: a graph with such neurons is refused."""
+    bound: str = "none"
+    """The potential's lower bound: `none`; or `below`, clipped (min_v_mem of sinabs), refused for the same reason."""
 
     def __post_init__(self) -> None:
         for name, choices in (("method", METHODS), ("reset", RESETS), ("fires", FIRES), ("initial", INITIAL),
-                              ("if_gain", IF_GAINS), ("lif_gain", LIF_GAINS)):
+                              ("if_gain", IF_GAINS), ("lif_gain", LIF_GAINS), ("spikes", SPIKES),
+                              ("bound", BOUNDS)):
             if getattr(self, name) not in choices:
                 raise ModelError("neurons", name, f"one of {', '.join(choices)}", repr(getattr(self, name)),
                                  "Choose one of them.")
@@ -74,12 +85,12 @@ class Neurons:
         if style not in STYLES:
             raise ModelError("neurons", "neurons", f"one of {', '.join(STYLES)}, perhaps with option=value,... behind "
                              "it, or Neurons(...)", style or "nothing", "Choose one of them.")
-        known = {field.name for field in fields(cls)}
+        known = [field.name for field in fields(cls)]
         given: dict[str, Any] = {}
         for part in rest:
             name, sign, value = (piece.strip() for piece in part.partition("="))
             if not sign or name not in known or name in given:
-                raise ModelError("neurons", "neurons", f"option=value, each once, of {', '.join(sorted(known))}",
+                raise ModelError("neurons", "neurons", f"option=value, each once, of {', '.join(known)}",
                                  part or "nothing", "Check the option's name (docs/models.md).")
             given[name] = value
         try:
@@ -108,12 +119,31 @@ class Neurons:
 STYLES: dict[str, Neurons] = {
     "nir": Neurons(),
     "snntorch": Neurons(dt=1e-4, reset="subtract", late_reset=True),
-    "sinabs": Neurons(method="exact", reset="subtract", fires=">="),
+    "sinabs": Neurons(method="exact", reset="subtract", fires=">=", spikes="several", bound="below"),
     "norse": Neurons(dt=1e-6, initial="leak", if_gain="timestep"),
 }
-"""How the frameworks that write NIR compute by default: snnTorch's Leaky, U' = β·U + I - S·θ; sinabs' LIF and IAF with
-one spike per timestep at most, time in timesteps; Norse's LIFBox, LIF and IAF, whose `to_nir` writes dt · τ, both in
-seconds, with dt = 1e-3: a timestep is 1e-6 of the file's unit."""
+"""How the frameworks that write NIR compute by default: snnTorch's Leaky, U' = β·U + I - S·θ; sinabs' LIF and IAF, time
+in timesteps, with spike_fn=MultiSpike, and the min_v_mem that sinabs sets where it converts a network (`from_model`) or
+reads an IF (`from_nir`): the hardware computes neither, so a graph needs spikes=one,bound=none; Norse's LIFBox, LIF and
+IAF, whose `to_nir` writes dt · τ, both in seconds, with dt = 1e-3: a timestep is 1e-6 of the file's unit."""
+
+
+def check_computable(name: str, options: Neurons) -> None:
+    """Neurons fire once per timestep at most, and nothing bounds their potential.
+
+    Raises:
+        ModelError: the options say otherwise.
+    """
+    if options.spikes == "one" and options.bound == "none":
+        return
+    given = f"spikes={options.spikes}, bound={options.bound}"
+    if options.style == "sinabs":
+        given += ", the defaults of sinabs (MultiSpike; min_v_mem as from_model and from_nir set it)"
+    raise ModelError(name, "neurons", "neurons that fire once per timestep at most, with no lower bound of the "
+                     "potential: spikes=one, bound=none", given,
+                     "A NIR file does not say which they are. If the network was trained with spike_fn=SingleSpike and "
+                     "min_v_mem=None, add spikes=one,bound=none (neurons='sinabs,spikes=one,bound=none'); else train "
+                     "it so and export it again.")
 
 
 def neuron(node: Any, name: str, kind: str, options: Neurons, shape: Shape, column: Callable[[str, Any], Floats]
@@ -121,7 +151,7 @@ def neuron(node: Any, name: str, kind: str, options: Neurons, shape: Shape, colu
     """A NIR neuron as what happens to its input, and to its potential; both nodes lack their sources.
 
     Args:
-        node: IF, LIF or CubaLIF of NIR.
+        node: IF, LIF, CubaLIF or Threshold of NIR; a Threshold computes the same whatever the options are.
         column: a parameter's values (D), of the parameter's name and its array.
 
     Raises:
@@ -131,6 +161,8 @@ def neuron(node: Any, name: str, kind: str, options: Neurons, shape: Shape, colu
         return column(key, getattr(node, key))
 
     zero: Floats = np.zeros(shape[0])
+    if kind == "Threshold":
+        return _step(name, read("threshold"))
     threshold, v_reset = read("v_threshold"), read("v_reset")
     if kind == "IF":
         decay, gain, offset = zero + 1, read("r"), zero
@@ -144,24 +176,45 @@ def neuron(node: Any, name: str, kind: str, options: Neurons, shape: Shape, colu
     if kind == "CubaLIF":
         synaptic = _rate(name, "tau_syn", read, options)
         if (synaptic < 1 - 1e-6).any():
-            raise ModelError(name, "synaptic current", "one that decays within a timestep: dt/tau_syn = 1 (euler)",
+            raise ModelError(name, "synaptic current",
+                             f"one that decays within a timestep: tau_syn = {_forgotten(options)}",
                              f"a share of {1 - float(synaptic.min()):.4g} that stays",
-                             "A neuron here has one state, its potential: train with LIF, or with tau_syn = dt.")
+                             "A neuron here has one state, its potential: train with LIF, or with tau_syn = "
+                             f"{_forgotten(options)}.")
         gain = gain * read("w_in")
     if (threshold <= v_reset).any():
         c = int(np.argmax(threshold <= v_reset))
         raise ModelError(name, "threshold", "v_threshold above v_reset", f"{threshold[c]:.6g} and {v_reset[c]:.6g} in "
-                         f"channel {c}", "A neuron that is reset to its threshold fires for ever; check the file.")
+                         f"channel {c}", "A neuron that is reset to its threshold fires for ever: set v_reset below it "
+                         "in the file.")
     late = options.late_reset and (options.reset == "subtract" or bool(v_reset.any()))  # to 0 is the same at any time
     if late and (decay <= 0).any():
         raise ModelError(name, "late reset", "a leak that leaves something of the potential",
                          "dt/tau = 1 (snnTorch: beta = 0)",
                          "No neuron here has what it subtracts outlast its leak: train with beta above 0, or with a "
-                         "reset to zero.")
+                         "reset to zero, and give reset=zero; v_reset must then be 0.")
     initial = {"zero": zero, "leak": v_leak, "reset": v_reset}[options.initial]
     return (g.Affine(name=f"{name}/current", scale=gain, offset=offset, operator=kind),
             g.Spiking(name=name, decay=decay, threshold=threshold, v_reset=v_reset, initial=initial,
                       reset=options.reset, strict=options.fires == ">", late_reset=late, operator=kind))
+
+
+def _forgotten(options: Neurons) -> str:
+    """The time constant with which nothing outlasts a timestep."""
+    return f"dt, {options.dt:.6g}" if options.method == "euler" else (
+        f"dt/{_LASTS_EXACT}, {options.dt / _LASTS_EXACT:.6g} (method=exact)")
+
+
+def _step(name: str, threshold: Floats) -> tuple[g.Affine, g.Spiking]:
+    """NIR's Threshold, 1 where its input is above the threshold: a neuron that keeps nothing of its potential.
+
+    A neuron's v_reset must lie below its threshold; here no potential outlasts the timestep, so any value will do. It
+    is 0, or a multiple of the threshold, so that whole numbers stay whole.
+    """
+    below = np.minimum(2 * threshold, 0.0) - (threshold == 0) * _NEXT_TO_ZERO
+    zero, one = np.zeros_like(threshold), np.ones_like(threshold)
+    return (g.Affine(name=f"{name}/current", scale=one, offset=zero, operator="Threshold"),
+            g.Spiking(name=name, decay=zero, threshold=threshold, v_reset=below, initial=zero, operator="Threshold"))
 
 
 def _rate(name: str, key: str, read: Callable[[str], Floats], options: Neurons) -> Floats:
@@ -172,6 +225,6 @@ def _rate(name: str, key: str, read: Callable[[str], Floats], options: Neurons) 
     rate = options.dt / tau if options.method == "euler" else -np.expm1(-options.dt / tau)
     if (rate > 1 + 1e-6).any():
         raise ModelError(name, key, f"dt/{key} of at most 1", f"{options.dt:.6g} / {float(tau.min()):.6g}",
-                         "Give neurons with the dt of the training (files of snnTorch: 1e-4, of Norse: 1e-6), or "
-                         "method='exact'.")
+                         "Give neurons with the dt of the training (files of snnTorch: dt=1e-4, of Norse: dt=1e-6); "
+                         "method=exact takes any, if the training computed exp(-dt/tau).")
     return np.minimum(rate, 1.0)

@@ -7,6 +7,7 @@ dimension, and nodes that leave their shapes out. Subgraphs are put in place of 
 them.
 """
 
+import warnings
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -18,12 +19,13 @@ import numpy as np
 from nir.serialization import hdf2dict
 
 from golden.errors import FileError, SynapressError
-from mapper.errors import ModelError
+from mapper.errors import ModelError, ModelWarning
 from mapper.frontend import graph as g
+from mapper.frontend.firing import doubts
 from mapper.frontend.graph import FloatGraph
 from mapper.frontend.hdf5 import check_content
 from mapper.frontend.model import Model, check_model_file
-from mapper.frontend.neurons import Neurons, neuron
+from mapper.frontend.neurons import STYLES, Neurons, check_computable, neuron
 from mapper.frontend.onnx_convolutions import average_pool, conv, gemm
 from mapper.frontend.onnx_elements import add, multiply
 from mapper.frontend.onnx_layout import reshape
@@ -35,7 +37,6 @@ STATEFUL = {
     "CubaLI": "Its potential is no spike; end the graph at the spikes before it, and integrate them on the host.",
     "I": "Its potential is no spike; end the graph at the spikes before it, and integrate them on the host.",
     "Delay": "Populations pass a spike on within its timestep; train without delays.",
-    "Threshold": "Replace it by an IF with reset, or end the graph before it.",
 }
 """Nodes of NIR that the hardware has nothing for, and what would help."""
 
@@ -48,27 +49,17 @@ def read_nir(source: str | Path | nir.NIRGraph, *, neurons: Neurons | str | None
 
     Args:
         neurons: how neurons compute where NIR leaves it open; or a framework's name, see `neurons.STYLES`, and options,
-            as "snntorch,reset=zero"; default: NIR's equations with dt = 1.
+            as "snntorch,reset=zero"; default: NIR's equations with dt = 1, of which a warning tells.
+
+    Warns:
+        ModelWarning: neurons may compute something else than in training: `neurons` is not given, or by these options
+            neurons can hardly ever fire. The result has the same texts in `Model.warnings`.
 
     Raises:
         ModelError: naming the node, the rule, what is needed, what is given and what would help.
     """
     title = "network" if isinstance(source, nir.NIRGraph) else Path(source).stem
-    if isinstance(source, nir.NIRGraph):
-        graph = source
-    else:
-        check_model_file(Path(source), "a NIR file")
-        try:
-            with h5py.File(source) as file:
-                check_content(Path(source), file)
-                graph = nir.dict2NIRNode(_completed(hdf2dict(file["node"])))
-        except FileError as error:  # too large
-            raise ModelError(str(source), "size", "a NIR graph that fits the memory", error.strerror,
-                             "Export the network again.") from error
-        except Exception as error:  # h5py and nir raise many kinds for damaged files
-            raise ModelError(str(source), "file", "a NIR graph in HDF5", f"{type(error).__name__}: {error}",
-                             "The file is truncated, damaged, or of another version of NIR; an ONNX file needs another "
-                             "suffix.") from error
+    graph = source if isinstance(source, nir.NIRGraph) else _opened(source)
     if not isinstance(neurons, Neurons | str | None):
         raise ModelError(title, "neurons", "a text as 'snntorch', or Neurons(...)", repr(neurons), "Give one of them.")
     options = Neurons.parse(neurons) if isinstance(neurons, str) else neurons or Neurons()
@@ -114,8 +105,38 @@ def read_nir(source: str | Path | nir.NIRGraph, *, neurons: Neurons | str | None
     reader.graph.prune()
     used = [port for port in inputs if port.node in reader.graph.nodes]
     fires = any(isinstance(node, g.Spiking) for node in reader.graph.nodes.values())
+    told = _warnings(title, reader.graph, nodes, neurons, options)
+    for text in told:
+        warnings.warn(text, ModelWarning, stacklevel=2)
     return Model(graph=reader.graph, inputs=used, outputs=outputs, source=title, neurons=options if fires else None,
+                 warnings=tuple(told),
                  ignored=tuple(name for name in entries if name not in {port.name for port in used}))
+
+
+def _opened(source: str | Path) -> nir.NIRGraph:
+    check_model_file(Path(source), "a NIR file")
+    try:
+        with h5py.File(source) as file:
+            check_content(Path(source), file)
+            return nir.dict2NIRNode(_completed(hdf2dict(file["node"])))
+    except FileError as error:  # too large
+        raise ModelError(str(source), "size", "a NIR graph that fits the memory", error.strerror,
+                         "Export the network again.") from error
+    except Exception as error:  # h5py and nir raise many kinds for damaged files
+        raise ModelError(str(source), "file", "a NIR graph in HDF5", f"{type(error).__name__}: {error}",
+                         "The file is truncated, damaged, or of another version of NIR; an ONNX file needs another "
+                         "suffix.") from error
+
+
+def _warnings(title: str, graph: FloatGraph, nodes: dict[str, Any], given: Any, options: Neurons) -> list[str]:
+    """What may make the neurons of a graph compute something else than in training."""
+    found = []
+    if given is None and any(isinstance(node, g.Spiking) and node.operator != "Threshold" for node in graph):
+        frameworks = ", ".join(style for style in STYLES if style != "nir")
+        found.append(f"'{title}': a NIR file does not say how its neurons were trained, and neurons is not given: they "
+                     f"compute NIR's equations with dt = 1 ({options}). Name the framework that wrote the file, one of "
+                     f"{frameworks} (neurons='snntorch', or --neurons snntorch); or nir, if these equations are meant.")
+    return found + doubts(graph, nodes, options)
 
 
 def _completed(content: dict[str, Any]) -> dict[str, Any]:
@@ -146,7 +167,9 @@ def _flattened(graph: nir.NIRGraph) -> tuple[dict[str, Any], list[tuple[str, str
         for kind, ends in (("Input", entries), ("Output", exits)):
             found = [part for part, content in inner.items() if type(content).__name__ == kind]
             if len(found) != 1:
-                raise ModelError(name, "subgraph", f"one {kind}", len(found), "Make one subgraph of each path.")
+                raise ModelError(name, "subgraph", f"one {kind}", len(found),
+                                 "Put its nodes into the graph itself, or make a subgraph of each part with one Input "
+                                 "and one Output.")
             ends[name] = f"{name}.{found[0]}"
             inner[found[0]] = None
         for part, content in inner.items():
@@ -158,7 +181,8 @@ def _flattened(graph: nir.NIRGraph) -> tuple[dict[str, Any], list[tuple[str, str
     for start, end in map(tuple, graph.edges):
         for name in (start, end):
             if name not in graph.nodes:
-                raise ModelError(str(name), "edges", "nodes of the graph", "an edge to a missing node", "Export again.")
+                raise ModelError(str(name), "edges", "nodes of the graph", "an edge to a missing node",
+                                 "Remove the edge, or add the node.")
         edges.append((exits.get(start, start), entries.get(end, end)))
     return nodes, edges
 
@@ -288,7 +312,9 @@ def _affine(reader: Reader, name: str, node: Any, value: Tensor) -> Value:
         value = vector
     if len(value.dims) != 2:  # NIR contracts the last axis, which no kernel does for every position of the others
         raise ModelError(name, type(node).__name__, "a vector", f"an input of shape {value.dims[1:]}",
-                         "Put a Flatten before it, or use a Conv2d of 1 × 1 for the same weights at every position.")
+                         "For weights of the whole map put a Flatten before it. For the same weights at every position "
+                         "of the other axes make the last axis the channels, the first, and use a Conv1d or Conv2d "
+                         "with kernels of size 1.")
     return gemm(reader, _call(name, type(node).__name__, [value, weight, None if bias is None else np.asarray(bias)],
                               transB=1))
 
@@ -323,6 +349,8 @@ def _scale(reader: Reader, name: str, node: Any, value: Tensor) -> Value:
 
 def _neuron(reader: Reader, name: str, node: Any, value: Tensor, options: Neurons) -> Tensor:
     shape, kind = reader.graph.shape(value.node), type(node).__name__
+    if kind != "Threshold":
+        check_computable(name, options)
     port = Port(name=name, node=value.node, dims=(1, *value.dims[1:]), labels=value.labels, shape=shape)
 
     def column(key: str, array: Any) -> g.Floats:
@@ -330,7 +358,9 @@ def _neuron(reader: Reader, name: str, node: Any, value: Tensor, options: Neuron
         if not np.isfinite(values).all():
             help = "Export the model again after training that did not diverge."
             if np.isposinf(values).any() and key in ("tau", "tau_mem", "r"):
-                help = "A Leaky of snnTorch with beta = 1 has no time constant: use an IF, or a beta below 1."
+                gain = 1 / options.dt if options.if_gain == "time" else 1
+                help = (f"A Leaky of snnTorch with beta = 1 has no time constant: use an IF with r = {gain:.6g}, or a "
+                        "beta below 1.")
             raise ModelError(name, f"finite {key}", "finite numbers", "NaN or infinite", help)
         while values.ndim > len(value.dims) - 1 and values.shape[0] == 1:  # a batch of one, as sinabs writes
             values = values[0]
@@ -338,7 +368,7 @@ def _neuron(reader: Reader, name: str, node: Any, value: Tensor, options: Neuron
             values = np.broadcast_to(values.reshape(()) if values.size == 1 else values, value.dims[1:])
         except ValueError:
             raise ModelError(name, key, f"one number, or an array that broadcasts to {value.dims[1:]}", values.shape,
-                             "Check the node in the file.") from None
+                             "Give one number, or one for each neuron.") from None
         channels = port.to_maps(values[None])[0]
         if (channels != channels[:, :1, :1]).any():
             raise ModelError(name, key, "one value per channel", f"values that differ within a channel of {shape}",
@@ -354,4 +384,4 @@ NODES: dict[str, Callable[[Reader, str, Any, Tensor], Value]] = {
     "Conv1d": _conv, "Conv2d": _conv, "Affine": _affine, "Linear": _affine, "SumPool2d": _pool, "AvgPool2d": _pool,
     "Flatten": _flatten, "Scale": _scale,
 }
-NEURONS = ("IF", "LIF", "CubaLIF")
+NEURONS = ("IF", "LIF", "CubaLIF", "Threshold")

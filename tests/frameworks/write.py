@@ -4,7 +4,8 @@
 
 Writes `<name>.nir` and `<name>.npz` (x, and the spikes of each layer) beside itself, so that tests need no framework.
 Parameters of neurons are arrays of the whole map, as NIR's type check wants them. Norse has no exporter for Flatten, so
-its networks end with a convolution.
+its networks end with a convolution. Neurons of sinabs have SingleSpike and no min_v_mem: the hardware does not compute
+its default, MultiSpike.
 """
 
 import sys

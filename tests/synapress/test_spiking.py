@@ -28,7 +28,7 @@ from synapress.model_files import open_compiled, save_compiled
 from synapress.models import Compiled
 from synapress.report import accuracies
 from synapress.spiking import run
-from tests.spiking_graphs import STYLES, graph
+from tests.spiking_graphs import READ_AS, STYLES, graph
 
 DIGITS = Path(__file__).parents[2] / "examples" / "spiking_digits" / "spiking_digits.nir"
 WIDE = dataclasses.replace(CoreConfig(), name="wide", state_bits=32, multiplier_bits=8)
@@ -36,7 +36,7 @@ WIDE = dataclasses.replace(CoreConfig(), name="wide", state_bits=32, multiplier_
 
 
 def compiled(rng: np.random.Generator, style: str, config: CoreConfig | str, size: int = 8) -> tuple[Compiled, Model]:
-    model = read_nir(graph(rng, style, size)[0], neurons=style)
+    model = read_nir(graph(rng, style, size)[0], neurons=READ_AS[style])
     calibration = (rng.random((16, 10, 2, size, size)) < 0.3).astype(float)
     return synapress.compile(model, config=config, calibration=calibration), model
 
@@ -153,7 +153,7 @@ def test_integer_neurons_of_all_kinds(seed: int) -> None:
 def test_graphs_of_exporters_run_from_image_to_spikes(style: str, seed: int) -> None:
     """In the forms that exporters write: event by event, and each layer as the float neurons on the same inputs."""
     rng = np.random.default_rng([seed, 918, STYLES.index(style)])
-    model = read_nir(graph(rng, style, 4, exported=True)[0], neurons=style)
+    model = read_nir(graph(rng, style, 4, exported=True)[0], neurons=READ_AS[style])
     frames = (rng.random((6, 8, 2, 4, 4)) < 0.4).astype(float)
     made = synapress.compile(model, config="fpga_small", calibration=frames)
     shares = [layer.own_spikes for layer in made.layers if layer.own_spikes is not None]

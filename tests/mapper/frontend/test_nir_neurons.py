@@ -14,7 +14,7 @@ from mapper.frontend import reference
 from mapper.frontend.neurons import STYLES as STYLE_OPTIONS
 from mapper.frontend.neurons import Neurons
 from mapper.frontend.nir_reader import read_nir
-from tests.spiking_graphs import STYLES, graph, nested
+from tests.spiking_graphs import READ_AS, STYLES, graph, nested
 
 
 @pytest.mark.parametrize("style", STYLES)
@@ -25,7 +25,7 @@ def test_the_reference_equals_the_equations_of_the_framework(style: str, tmp_pat
         rng = np.random.default_rng([seed, 900, STYLES.index(style), number])
         made, run = graph(rng, style)
         nir.write(tmp_path / "model.nir", made)
-        model = read_nir(tmp_path / "model.nir", neurons=style)
+        model = read_nir(tmp_path / "model.nir", neurons=READ_AS[style])
         frames = (rng.random((12, 2, 8, 8)) < 0.3).astype(float)
         got = reference.run(model.graph, {"input": model.inputs[0].to_maps(frames)})
         for name, expected in run(frames).items():
@@ -138,7 +138,7 @@ def test_graphs_as_exporters_write_them(style: str, file: bool, tmp_path: Path, 
             with h5py.File(source, "w") as target:
                 target["version"] = "0.2"
                 write(target.create_group("node"), content)
-        model = read_nir(source, neurons=style)
+        model = read_nir(source, neurons=READ_AS[style])
         frames = (rng.random((12, 2, 8, 8)) < 0.3).astype(float)
         got = reference.run(model.graph, {"input": model.inputs[0].to_maps(frames)})
         for name, expected in run(frames).items():
@@ -155,13 +155,13 @@ def test_subgraphs_are_put_in_place(style: str, seed: int) -> None:
     twice = nested(inner, ("inner", "n2"), "outer")
     frames = (rng.random((12, 2, 8, 8)) < 0.3).astype(float)
     expected = run(frames)
-    for read in (read_nir(inner, neurons=style), read_nir(twice, neurons=style)):
+    for read in (read_nir(inner, neurons=READ_AS[style]), read_nir(twice, neurons=READ_AS[style])):
         values = reference.run(read.graph, {"input": read.inputs[0].to_maps(frames)})
         assert (values["n3"].reshape(12, 4) == expected["n3"]).mean() > 0.999
     assert "outer.inner.n1" in values and "outer.n2" in values
     twice.nodes["outer"].nodes["second"] = nir.Output(output_type=np.array([1]))
     with pytest.raises(ModelError, match=r"node 'outer', rule 'subgraph': needs one Output; given: 2"):
-        read_nir(twice, neurons=style)
+        read_nir(twice, neurons=READ_AS[style])
 
 
 @pytest.mark.parametrize("shape", [(3,), (3, 4, 5)])
@@ -290,7 +290,8 @@ def test_parameters_are_per_channel() -> None:
 
 @pytest.mark.parametrize(("options", "text"), [({"dt": 0.0}, "dt"), ({"method": "rk4"}, "euler, exact"),
                                                ({"reset": "none"}, "zero, subtract"), ({"fires": "="}, ">, >="),
-                                               ({"lif_gain": "tau"}, "rate, one")])
+                                               ({"lif_gain": "tau"}, "rate, one"), ({"spikes": "two"}, "one, several"),
+                                               ({"bound": "0"}, "none, below")])
 def test_options_are_checked(options: dict, text: str) -> None:
     with pytest.raises(ModelError, match=text):
         Neurons(**options)
@@ -300,7 +301,7 @@ def test_options_are_checked(options: dict, text: str) -> None:
     ("snntorch", STYLE_OPTIONS["snntorch"]),
     ("snntorch,reset=zero", Neurons(dt=1e-4, late_reset=True)),
     ("dt=1e-3, reset=subtract", Neurons(dt=1e-3, reset="subtract")),
-    ("sinabs,fires=>,late_reset=yes,dt=.5",
+    ("sinabs,fires=>,late_reset=yes,dt=.5,spikes=one,bound=none",
      Neurons(dt=0.5, method="exact", reset="subtract", late_reset=True)),
 ])
 def test_options_are_written_as_text(text: str, expected: Neurons) -> None:
