@@ -23,8 +23,8 @@ CONFIGS = {
 }
 
 
-def bench_parameters(config: CoreConfig, network: Network, rng: np.random.Generator, *, frames: int = 2, **pause: str
-                     ) -> dict:
+def bench_parameters(config: CoreConfig, network: Network, rng: np.random.Generator, *, frames: int = 2,
+                     **more: str | int) -> dict:
     _, image = compile_network(network, config, host=(-3, 2))
     assert image.edges < config.max_edges and image.populations < config.max_populations
     axons = {entry["name"]: entry["axons"] for entry in image.manifest["inputs"]}
@@ -39,7 +39,7 @@ def bench_parameters(config: CoreConfig, network: Network, rng: np.random.Genera
     return {
         "config": config.to_json(), "words": image.parts.ravel().tolist(), "edges": image.edges,
         "populations": image.populations, "inputs": sum(len(entry) for entry in axons.values()), "frames": packed,
-        "bad": bad, **pause,
+        "bad": bad, **more,
     }
 
 
@@ -95,6 +95,29 @@ def test_core_with_all_neurons(simulator: str, name: str, pause: str, seed: int)
         config = dataclasses.replace(config, multiplier_bits=12)
     parameters = bench_parameters(config, all_neurons(rng), rng, frames=5, pause_in=pause, pause_out=pause)
     launch(EventCore(config), name="core", module="tb.tb_core", simulator=simulator, parameters=parameters, seed=seed)
+
+
+def stop_network(rng: np.random.Generator) -> Network:
+    """A frame of some hundred cycles through a shared, a grouped and a depthwise kernel, and spiking neurons."""
+    network = Network("stop")
+    network.input("in", (3, 3, 3))
+    network.conv("conv", "in", rng.integers(-99, 99, (4, 3, 2, 2)), multiplier=9, shift=8)
+    network.conv("grouped", "conv", rng.integers(-99, 99, (6, 2, 1, 2)), groups=2, multiplier=9, shift=8,
+                 saturation=Saturation.SIGNED)
+    network.lif("spikes", [network.branch("conv", rng.integers(20, 60, (3, 4, 2, 1)))], threshold=900,
+                bias=rng.integers(0, 300, 3), multiplier=230, shift=8)
+    network.output(network.depthwise("depthwise", "grouped", rng.integers(-99, 99, (6, 2, 1)), shift=4))
+    network.output("spikes")
+    return network
+
+
+@pytest.mark.parametrize(("simulator", "name"), [("verilator", "fpga_small")], indirect=["simulator"])
+def test_stopped_core_starts_afresh(simulator: str, name: str, seed: int) -> None:
+    """A stop at every tenth cycle of a start and of a frame, at several paces of input and output."""
+    rng = np.random.default_rng([seed, 88])
+    parameters = bench_parameters(CONFIGS[name], stop_network(rng), rng, frames=1, every=10, start_cycles=40)
+    launch(EventCore(CONFIGS[name]), name="core", module="tb.tb_core_stop", simulator=simulator, seed=seed,
+           parameters=parameters)
 
 
 @pytest.mark.long
