@@ -38,13 +38,23 @@ class Expected:
     memory: list[int]
 
 
+class Host(CoreHost):
+    """A host that can leave the ends of an aborted frame without an answer."""
+
+    answers = True
+
+    def _receive(self, event: Event) -> None:
+        if self.answers:
+            super()._receive(event)
+
+
 class StopBench:
     """A core, its image, and one frame that is given to it again and again."""
 
     def __init__(self, dut: Any, given: dict[str, Any], pause_in: str, pause_out: str):
         self.dut, self.given = dut, given
         self.config = CoreConfig.from_json(given["config"])
-        self.host = CoreHost(dut, self.config, random.Random(launch.seed()), pause_in, pause_out)
+        self.host = Host(dut, self.config, random.Random(launch.seed()), pause_in, pause_out)
         self.parts = np.array(given["words"], np.uint64).reshape(-1, self.config.word_bits // 64)
         self.words = self._joined(self.parts)
         self.packed = np.array(given["frames"][0], np.uint64)
@@ -100,15 +110,24 @@ class StopBench:
         With `hold` the input is first left waiting. With `reload` the image follows the write of CONTROL at once.
         """
         dut, host = self.dut, self.host
-        control = 0 if hold else Control.DISCARD
-        host.requests.send({"address": Register.CONTROL, "register": 1, "write": 1, "data": control})
+        access = {"register": 1, "write": 1}
+        host.requests.send({**access, "address": Register.CONTROL, "data": 0 if hold else Control.DISCARD})
+        answers = len(host.data.received)
+        if hold:  # the write fills the cycle between, so that STATUS is read in the first one that can say idle
+            host.requests.send({**access, "address": Register.EDGES, "data": self.given["edges"]})
+            host.requests.send({**access, "address": Register.STATUS, "write": 0})
         if reload:
             host.send_image(self.words, self.given["edges"], self.given["populations"])
         await self._taken(Register.CONTROL)
         if hold:
-            for _ in range(4):
+            offered = []
+            for _ in range(STOP_CYCLES + 1):
                 await RisingEdge(dut.clk)
                 assert dut.event_in__ready.value == 0, "a stopped core takes an event"
+                offered.append(int(dut.event_out__valid.value))
+            await host.data.wait(answers + 1)
+            # What is in the output queue is offered a cycle later at most.
+            assert host.data.received[answers] == (0 if any(offered[-2:]) else Status.IDLE)
             await host.write(Register.CONTROL, Control.DISCARD, register=True)
         for _ in range(STOP_CYCLES):
             await RisingEdge(dut.clk)
@@ -117,6 +136,19 @@ class StopBench:
         await wait_until(dut, lambda: not host.inputs.pending, timeout=LIMIT, what="the rest of the frame")
         assert await host.read([Register.STATUS], register=True) == [Status.IDLE]
         await host.requests.idle()
+
+    async def stop_and_start_at_once(self) -> None:
+        """Start one access after the stop: nothing of the frame may go on. For when all of it has been taken in."""
+        host = self.host
+        host.answers = False
+        for address, value in ((Register.CONTROL, 0), (Register.CONTROL, Control.RUN), (Register.CLEAR, 0)):
+            host.requests.send({"address": address, "register": 1, "write": 1, "data": value})
+        await host.status(Status.READY)
+        await host.status(Status.IDLE)
+        host.answers = True
+        counters = await host.counters()
+        moved = [name for name, value in counters.items() if value and name not in ("cycles", "values_out")]
+        assert not moved, f"after a stop and a start, without an event: {moved}"
 
     async def _taken(self, register: int) -> None:
         """Wait for the cycle in which the host port takes a write of a register."""
@@ -144,16 +176,23 @@ async def _stop_and_run(bench: StopBench, number: int, where: str, cycle: int) -
     bench.send_frame()
     for _ in range(cycle):
         await RisingEdge(dut.clk)
-    reload = number % 4 != 3
-    await bench.stop(hold=number % 2 == 1, reload=reload)
-    if number % 8 == 1:
+    at_once = number % 3 == 2 and not host.inputs.pending
+    reload = not at_once and number % 4 != 3
+    if at_once:
+        await bench.stop_and_start_at_once()
+    else:
+        await bench.stop(hold=number % 2 == 1, reload=reload)
+    if number % 8 == 1 and not at_once:
         await bench.counters_stay()
     expected = bench.fresh
     if not reload:  # whatever the stop left in memory is what the next frame starts with
         memory = await host.read(list(range(len(bench.words))))
         parts = [[word >> (64 * i) & (1 << 64) - 1 for i in range(bench.parts.shape[1])] for word in memory]
         expected = bench.expect(np.array(parts, np.uint64))
-    await host.start()
+    if at_once:
+        await host.write(Register.CLEAR, 0, register=True)
+    else:
+        await host.start()
     return expected, await bench.check_frame(expected)
 
 

@@ -178,6 +178,7 @@ MUTATIONS = (
              "queue(config.local_queue)", STOP),
     Mutation("stop: an offered output event withdrawn", "rtl/core.py", "outputs = queue(config.output_queue)",
              "outputs = ResetInserter(~running)(queue(config.output_queue))", STOP),
+    Mutation("stop: idle with events in the output queue", "rtl/core.py", "& (outputs.level == 0))", ")", STOP),
     Mutation("stop: events taken while stopped", "rtl/core.py", "Mux(running, inputs.w_rdy, discard)",
              "inputs.w_rdy", STOP),
     Mutation("stop: counters cleared", "rtl/core.py", "Cat(running, discard).eq(access.data)",
