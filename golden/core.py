@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from golden.config import CoreConfig
 from golden.engine import Engine, FastEngine, LiteralEngine
-from golden.errors import ImageError
+from golden.errors import EventError, ImageError
 from golden.words import EventKind, layouts
 
 Words = npt.NDArray[np.uint64]
@@ -35,7 +35,7 @@ class PopulationState:
 
 
 class Core:
-    """One event core that runs a memory image.
+    """One event core that runs a memory image: loaded and started at once, stopped and started again at will.
 
     Args:
         words: the image, (words,) of 64 bits or (words, words of 64 bits); zeros fill the rest of the memory.
@@ -44,7 +44,8 @@ class Core:
 
     Attributes:
         trace: (address, state word) of each state word evaluated, in order.
-        counters: events and synaptic operations, by the names of the hardware's counters.
+        counters: events and synaptic operations, by the names of the hardware's counters; a stop does not clear them.
+        running: events are taken.
 
     Raises:
         ImageError: more words than the memory holds, or more edges or populations than the configuration allows.
@@ -53,29 +54,56 @@ class Core:
     def __init__(self, config: CoreConfig, words: Words, *, edges: int, populations: int, literal: bool = False):
         self.config = config
         self.layouts = layouts(config)
-        parts = config.word_bits // 64
-        image = np.asarray(words, np.uint64).reshape(-1, parts)
+        self.counters = dict.fromkeys(
+            ("values_in", "values_local", "values_out", "ends", "word_ops", "synapses", "neurons_fired", "unknown_id",
+             "unknown_channel", "address_error", "protocol_error"), 0)
+        self.trace: list[tuple[int, int]] = []
+        self.running = False
+        self._kind = LiteralEngine if literal else FastEngine
+        self._load(np.zeros((config.memory_words, config.word_bits // 64), np.uint64), words, edges, populations)
+        self.start()
+
+    def load(self, words: Words, *, edges: int, populations: int) -> None:
+        """Write an image into a stopped core; the memory behind it stays as it is.
+
+        Raises:
+            ImageError: as the constructor; or the core is running.
+        """
+        if self.running:
+            raise ImageError("the core is running: stop it before an image is loaded")
+        self._load(self.memory.copy(), words, edges, populations)
+
+    def _load(self, memory: Words, words: Words, edges: int, populations: int) -> None:
+        config = self.config
+        image = np.asarray(words, np.uint64).reshape(-1, config.word_bits // 64)
         if len(image) > config.memory_words:
             raise ImageError(f"the image has {len(image)} words, the memory {config.memory_words}")
         if edges > config.max_edges or populations > config.max_populations:
             raise ImageError(f"{edges} edges and {populations} populations exceed the configuration's "
                              f"{config.max_edges} and {config.max_populations}")
-        memory = np.zeros((config.memory_words, parts), np.uint64)
         memory[: len(image)] = image
-        self.counters = dict.fromkeys(
-            ("values_in", "values_local", "values_out", "ends", "word_ops", "synapses", "neurons_fired", "unknown_id",
-             "unknown_channel", "address_error", "protocol_error"), 0)
-        self.edges = edges
-        self.trace: list[tuple[int, int]] = []
-        kind = LiteralEngine if literal else FastEngine
-        self.engine: Engine = kind(config, memory, edges, populations, self.counters)
+        self.edges, self._population_count = edges, populations
+        self.engine: Engine = self._kind(config, memory, edges, populations, self.counters)
+
+    def start(self) -> None:
+        """Read the population words, and begin with full credits and no end counted; the states are those in memory."""
         self.populations: list[PopulationState] = []
         self.owner: list[int] = []
-        for index in range(populations):
+        for index in range(self._population_count):
             word = self.engine.word(2 * index + 1) & ((1 << 64) - 1)
             fields = self.layouts.population.unpack(word)
             self.populations.append(PopulationState(word, fields, credits=fields["axons"]))
             self.owner += [index] * fields["edges"]
+        self.running = True
+
+    def stop(self) -> None:
+        """Forget the credits and the ends counted; memory and counters stay.
+
+        The hardware also drops the events and the operations under way, which the model never leaves behind. So the
+        states that a stop inside a timestep leaves differ; an image loaded before the next start makes them equal.
+        """
+        self.populations, self.owner = [], []
+        self.running = False
 
     @property
     def memory(self) -> Words:
@@ -83,7 +111,13 @@ class Core:
         return self.engine.words()
 
     def run(self, events: Words) -> Words:
-        """Take packed events, in order, and all that follows from them; returns what leaves the core, packed."""
+        """Take packed events, in order, and all that follows from them; returns what leaves the core, packed.
+
+        Raises:
+            EventError: the core is stopped, and takes no events.
+        """
+        if not self.running:
+            raise EventError("the core is stopped and takes no events: start it first")
         out: list[Words] = []
         arrived, local = np.asarray(events, np.uint64), np.zeros(0, np.uint64)
         while True:

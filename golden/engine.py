@@ -80,6 +80,8 @@ class LiteralEngine:
 
     def integrate(self, events: Mapping[str, IntArray]) -> None:
         config, counters = self.config, self.counters
+        counters["unknown_id"] -= self.esu.unknown_id
+        counters["unknown_channel"] -= self.esu.unknown_channel
         for row in zip(*(events[name].tolist() for name in ValueEvent._fields), strict=True):
             for op in self.esu.expand(ValueEvent(*row)):
                 if op.state_address >= config.memory_words:
@@ -93,7 +95,8 @@ class LiteralEngine:
                 states = accumulate(unpack_lanes(self.memory[op.state_address], config), weights, op.v, mask,
                                     shift=op.shift, maximum=bool(op.max), state_bits=config.state_bits)
                 self.memory[op.state_address] = pack_lanes(states, config)
-        counters["unknown_id"], counters["unknown_channel"] = self.esu.unknown_id, self.esu.unknown_channel
+        counters["unknown_id"] += self.esu.unknown_id
+        counters["unknown_channel"] += self.esu.unknown_channel
 
     def _weight(self, byte_address: int) -> int:
         address, byte = divmod(byte_address, self.config.word_bits // 8)

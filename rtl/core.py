@@ -1,6 +1,6 @@
 """The event core: queues, ESU, neuron update, evaluation, PEG, memory, host port and performance counters."""
 
-from amaranth import Module, Mux, Signal, unsigned
+from amaranth import Cat, Module, Mux, ResetInserter, Signal, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.wiring import In, Out, connect
@@ -28,14 +28,32 @@ class Register:
     """Addresses of the host registers; the counters follow from COUNTER_BASE in the order of rtl.counters.COUNTERS."""
 
     CONTROL = 0
-    """Bit 0: run."""
+    """Bits of `Control`; 0 after a reset."""
     EDGES = 1
     POPULATIONS = 2
     STATUS = 3
-    """Bit 0: ready for events. Bit 1: nothing in any queue or pipeline, and no population being evaluated."""
+    """Bits of `Status`; read only."""
     CLEAR = 4
-    """A write clears all counters."""
+    """A write clears all counters; nothing else but a reset does."""
     COUNTER_BASE = 16
+
+
+class Control:
+    """Bits of the register CONTROL."""
+
+    RUN = 1
+    """Clearing it stops the core: all but the output queue is as after a reset, and stays so until it is set."""
+    DISCARD = 2
+    """While RUN is 0, events at the input are taken and dropped; without it they are not taken."""
+
+
+class Status:
+    """Bits of the register STATUS."""
+
+    READY = 1
+    """Running, and ready for events: all population words are read."""
+    IDLE = 2
+    """Nothing in any queue or pipeline; if running, ready and no population being evaluated."""
 
 
 def request_layout(config: CoreConfig) -> data.StructLayout:
@@ -54,7 +72,8 @@ class EventCore(wiring.Component):
 
     Ports:
         event_in, event_out: streams of events (kinds VALUE, END, CREDIT).
-        host: stream of accesses (`request_layout`); host_data: the words read, in order.
+        host: stream of accesses (`request_layout`); host_data: the words read, in order. The registers are in
+            `Register`. CONTROL stops the core and starts it again: see "Stopping" in docs/architecture.md.
         evaluated: a state word at the moment of its evaluation, for verification; costs nothing when left open.
 
     Latency: from a value event to its last state written, about 25 cycles + one per word operation when nothing waits.
@@ -79,12 +98,14 @@ class EventCore(wiring.Component):
         config = self.config
         m = Module()
         m.submodules.memory = memory = BankedMemory(config)
-        m.submodules.esu = esu = Esu(config)
-        m.submodules.neuron = neuron = NeuronUpdate(config)
-        m.submodules.evaluation = evaluation = self.evaluation
-        m.submodules.peg = peg = Peg(config)
-        m.submodules.timestep = timestep = Timestep(config)
         m.submodules.counters = counters = Counters(config)
+        # All that works on events is held in reset while the core is stopped, and so starts as after a reset.
+        running = Signal()
+        m.submodules.esu = esu = ResetInserter(~running)(Esu(config))
+        m.submodules.neuron = neuron = ResetInserter(~running)(NeuronUpdate(config))
+        m.submodules.evaluation = evaluation = ResetInserter(~running)(self.evaluation)
+        m.submodules.peg = peg = ResetInserter(~running)(Peg(config))
+        m.submodules.timestep = timestep = ResetInserter(~running)(Timestep(config))
 
         connect(m, esu.op, neuron.op)
         connect(m, esu.descriptor, memory.descriptor)
@@ -108,10 +129,9 @@ class EventCore(wiring.Component):
             read.data.eq(port.data), evaluate.data.eq(port.data),
         ]
 
-        running = Signal()
-        m.d.comb += timestep.run.eq(running)
-        idle = self._events(m, running, memory, esu, neuron, peg, timestep, counters)
-        self._host(m, running, idle, memory, esu, timestep, counters)
+        discard = Signal()
+        idle = self._events(m, running, discard, esu, neuron, peg, timestep, counters)
+        self._host(m, running, discard, idle, memory, esu, timestep, counters)
 
         # An evaluation that was refused so often goes above the weights, until it is granted once.
         waiting = Signal(range(EVALUATION_PATIENCE + 1))
@@ -140,20 +160,20 @@ class EventCore(wiring.Component):
         ]
         return m
 
-    def _events(self, m, running, memory, esu, neuron, peg, timestep, counters):  # type: ignore[no-untyped-def]
+    def _events(self, m, running, discard, esu, neuron, peg, timestep, counters):  # type: ignore[no-untyped-def]
         """The three queues and who takes from and gives to them; returns 'nothing anywhere'."""
         config = self.config
-        width = self.event_layout.size
 
-        def queue(name: str, depth: int) -> SyncFIFOBuffered:
-            m.submodules[name] = fifo = SyncFIFOBuffered(width=width, depth=depth)
-            return fifo
+        def queue(depth: int) -> SyncFIFOBuffered:
+            return SyncFIFOBuffered(width=self.event_layout.size, depth=depth)
 
-        inputs, local, outputs = (queue("input_queue", config.input_queue), queue("local_queue", config.local_queue),
-                                  queue("output_queue", config.output_queue))
+        m.submodules.input_queue = inputs = ResetInserter(~running)(queue(config.input_queue))
+        m.submodules.local_queue = local = ResetInserter(~running)(queue(config.local_queue))
+        # Not reset by a stop: an event that is offered stays offered until it is taken.
+        m.submodules.output_queue = outputs = queue(config.output_queue)
         m.d.comb += [
-            inputs.w_data.eq(self.event_in.payload), inputs.w_en.eq(self.event_in.valid),
-            self.event_in.ready.eq(inputs.w_rdy),
+            inputs.w_data.eq(self.event_in.payload), inputs.w_en.eq(self.event_in.valid & running),
+            self.event_in.ready.eq(Mux(running, inputs.w_rdy, discard)),
             self.event_out.payload.eq(outputs.r_data), self.event_out.valid.eq(outputs.r_rdy),
             outputs.r_en.eq(self.event_out.ready),
         ]
@@ -207,11 +227,11 @@ class EventCore(wiring.Component):
             counters.increment["overflow"].eq((local.w_en & ~local.w_rdy) | (outputs.w_en & ~outputs.w_rdy)),
         ]
         idle = Signal()
-        m.d.comb += idle.eq(drained & timestep.idle & ~peg.busy & ~peg.event.valid
+        m.d.comb += idle.eq(drained & timestep.idle & (timestep.ready | ~running) & ~peg.busy & ~peg.event.valid
                             & (inputs.level == 0) & (local.level == 0) & (outputs.level == 0))
         return idle
 
-    def _host(self, m, running, idle, memory, esu, timestep, counters) -> None:  # type: ignore[no-untyped-def]
+    def _host(self, m, running, discard, idle, memory, esu, timestep, counters):  # type: ignore[no-untyped-def]
         """Memory words and registers, read and written one access at a time."""
         request, response = self.host, self.host_data
         access, port = request.payload, memory.host
@@ -229,7 +249,7 @@ class EventCore(wiring.Component):
         ]
         with m.Switch(access.address):
             with m.Case(Register.CONTROL):
-                m.d.comb += value.eq(running)
+                m.d.comb += value.eq(Cat(running, discard))
             with m.Case(Register.EDGES):
                 m.d.comb += value.eq(edges)
             with m.Case(Register.POPULATIONS):
@@ -249,7 +269,7 @@ class EventCore(wiring.Component):
             with m.Elif(access.register):
                 with m.Switch(access.address):
                     with m.Case(Register.CONTROL):
-                        m.d.sync += running.eq(access.data[0])
+                        m.d.sync += Cat(running, discard).eq(access.data)
                     with m.Case(Register.EDGES):
                         m.d.sync += edges.eq(access.data)
                     with m.Case(Register.POPULATIONS):

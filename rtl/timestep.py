@@ -19,16 +19,17 @@ class Timestep(wiring.Component):
     or for the way out (docs/architecture.md, "No deadlock"). Bamberg et al., arXiv 2112.07019, section 4; the credits
     are this project's.
 
+    Out of reset it reads all population words, and starts with full credits. The core holds it in reset while stopped.
+
     Ports:
-        run: from 0 to 1 reads all population words and starts with full credits; at 0 everything is forgotten.
-        populations: how many the image has.
+        populations: how many the image has; must not change but in reset.
         end: END events. credit: population index that gets a credit.
         memory: reads population words. command: what to evaluate. done: the evaluation has sent its last neuron.
         credit_event: credits for sources on other cores; those of this core are counted at once.
-        ready: all population words are read. idle: nothing is being evaluated or waits to be.
+        ready: all population words are read. idle: in reset, or nothing is being evaluated or waits to be.
         protocol_error: pulses for an END or a credit that no population waits for, and is dropped.
 
-    Latency: an end or a credit takes two cycles; the start of an evaluation four, with memory at once. From `run` to
+    Latency: an end or a credit takes two cycles; the start of an evaluation four, with memory at once. From reset to
     `ready`, four cycles per population and one per ID. Credits go out one per cycle, and wait for nothing else.
     """
 
@@ -36,7 +37,7 @@ class Timestep(wiring.Component):
         self.config = config
         event = struct(layouts(config).event)
         super().__init__({
-            "run": In(1), "populations": In(config.population_bits + 1),
+            "populations": In(config.population_bits + 1),
             "end": In(stream.Signature(event)),
             "credit": In(stream.Signature(unsigned(config.edge_bits))),
             "memory": Out(ReadPort(config)),
@@ -127,15 +128,10 @@ class Timestep(wiring.Component):
             m.d.sync += finished.eq(1)
 
         with m.FSM() as fsm:
-            with m.State("off"):
-                m.d.sync += [
-                    population.eq(0), identifier.eq(0), slot.eq(0), ready.eq(0), credited.eq(0), evaluating.eq(0),
-                    finished.eq(0), owed.eq(0),
-                ]
-                with m.If(self.run):
-                    m.next = "idle"
-                    with m.If(self.populations != 0):
-                        m.next = "read"
+            with m.State("reset"):
+                m.next = "idle"
+                with m.If(self.populations != 0):
+                    m.next = "read"
             with m.State("read"):
                 m.d.comb += self.memory.valid.eq(1)
                 with m.If(self.memory.ready):
@@ -163,9 +159,7 @@ class Timestep(wiring.Component):
                         m.next = "idle"
             with m.State("idle"):
                 # Consuming comes first: an event at the head of a queue must never wait.
-                with m.If(~self.run):
-                    m.next = "off"
-                with m.Elif(self.credit.valid):
+                with m.If(self.credit.valid):
                     m.d.comb += self.credit.ready.eq(1)
                     m.d.sync += population.eq(self.credit.payload)
                     m.next = "credit"
@@ -236,9 +230,9 @@ class Timestep(wiring.Component):
                 ]
                 m.next = "idle"
 
-        starting = Cat(fsm.ongoing(state) for state in ("off", "read", "store", "fill", "own"))
+        starting = Cat(fsm.ongoing(state) for state in ("reset", "read", "store", "fill", "own"))
         m.d.comb += [
             self.ready.eq(~starting.any()),
-            self.idle.eq(fsm.ongoing("idle") & ~evaluating & ~any_ready & (owed == 0)),
+            self.idle.eq(fsm.ongoing("reset") | (fsm.ongoing("idle") & ~evaluating & ~any_ready & (owed == 0))),
         ]
         return m

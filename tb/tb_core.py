@@ -11,7 +11,7 @@ from golden.config import CoreConfig
 from golden.core import Core
 from golden.host import run_frame
 from golden.words import EventKind, layouts
-from rtl.core import Register, request_layout
+from rtl.core import Control, Register, Status, request_layout
 from rtl.counters import COUNTERS
 from rtl.evaluation import Evaluation
 from tb import launch
@@ -65,15 +65,23 @@ class CoreHost:
         await self.data.wait(first + len(addresses), timeout=50 * len(addresses) + 1000)
         return self.data.received[first:]
 
-    async def load(self, words: list[int], edges: int, populations: int) -> None:
-        """Write the image and start the core."""
+    def send_image(self, words: list[int], edges: int, populations: int) -> None:
+        """Queue the accesses that write the image and its sizes."""
         for address, word in enumerate(words):
             self.requests.send({"address": address, "register": 0, "write": 1, "data": word})
-        for register, value in ((Register.EDGES, edges), (Register.POPULATIONS, populations), (Register.CONTROL, 1)):
+        for register, value in ((Register.EDGES, edges), (Register.POPULATIONS, populations)):
             self.requests.send({"address": register, "register": 1, "write": 1, "data": value})
-        await self.requests.idle()
-        await self.status(1)
+
+    async def start(self) -> None:
+        """Start the core, wait until it is ready for events, and clear its counters."""
+        await self.write(Register.CONTROL, Control.RUN, register=True)
+        await self.status(Status.READY)
         await self.write(Register.CLEAR, 0, register=True)
+
+    async def load(self, words: list[int], edges: int, populations: int) -> None:
+        """Write the image and start the core."""
+        self.send_image(words, edges, populations)
+        await self.start()
 
     async def status(self, bit: int) -> None:
         """Wait for a bit of the status register."""
@@ -125,7 +133,7 @@ async def frames(dut: Any) -> None:
         if index == 0:
             host.inputs.send_all(bad)
     await wait_until(dut, lambda: host.ends == ends and not host.inputs.pending, timeout=2_000_000, what="the last end")
-    await host.status(2)
+    await host.status(Status.IDLE)
 
     assert by_id(host.outputs) == by_id(expected)
     sent = [event.unpack(word) for frame in given["frames"] for word in frame]

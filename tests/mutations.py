@@ -41,6 +41,7 @@ EVALUATION = "tests/cocotb/test_evaluation.py::test_random_populations"
 CORE = "tests/cocotb/test_core.py::test_core_equals_golden"
 ENDS = "tests/cocotb/test_core.py::test_an_end_waits_for_the_values_before_it"
 SURPLUS = "tests/cocotb/test_core.py::test_surplus_ends_and_credits_are_dropped_and_counted"
+STOP = "tests/cocotb/test_core.py::test_stopped_core_starts_afresh"
 NETWORKS = "tests/synapress/test_simulate.py::test_networks_equal_golden"
 
 MUTATIONS = (
@@ -169,6 +170,25 @@ MUTATIONS = (
              "drained = ~esu.busy & ~neuron.busy", "drained = ~neuron.busy", ENDS),
     Mutation("core: the PEG does not look for room", "rtl/core.py", "peg.room.eq((local.level",
              "peg.room.eq(1 | (local.level", NETWORKS),
+    Mutation("stop: ESU goes on", "rtl/core.py", "ResetInserter(~running)(Esu(config))", "Esu(config)", STOP),
+    Mutation("stop: neuron update goes on", "rtl/core.py", "ResetInserter(~running)(NeuronUpdate(config))",
+             "NeuronUpdate(config)", STOP),
+    Mutation("stop: evaluation goes on", "rtl/core.py", "ResetInserter(~running)(self.evaluation)", "self.evaluation",
+             STOP),
+    Mutation("stop: PEG goes on", "rtl/core.py", "ResetInserter(~running)(Peg(config))", "Peg(config)", STOP),
+    Mutation("stop: counts and credits of the scheduler kept", "rtl/core.py",
+             "ResetInserter(~running)(Timestep(config))", "Timestep(config)", STOP),
+    Mutation("stop: input queue kept", "rtl/core.py", "ResetInserter(~running)(queue(config.input_queue))",
+             "queue(config.input_queue)", STOP),
+    Mutation("stop: local queue kept", "rtl/core.py", "ResetInserter(~running)(queue(config.local_queue))",
+             "queue(config.local_queue)", STOP),
+    Mutation("stop: an offered output event withdrawn", "rtl/core.py", "outputs = queue(config.output_queue)",
+             "outputs = ResetInserter(~running)(queue(config.output_queue))", STOP),
+    Mutation("stop: idle with events in the output queue", "rtl/core.py", "& (outputs.level == 0))", ")", STOP),
+    Mutation("stop: events taken while stopped", "rtl/core.py", "Mux(running, inputs.w_rdy, discard)",
+             "inputs.w_rdy", STOP),
+    Mutation("stop: counters cleared", "rtl/core.py", "Cat(running, discard).eq(access.data)",
+             "Cat(running, discard).eq(access.data)\n                        m.d.comb += counters.clear.eq(1)", STOP),
     Mutation("timestep: geometry words taken for population words", "rtl/timestep.py", "Cat(Const(1, 1), population)",
              "Cat(Const(0, 1), population)", CORE),
     Mutation("timestep: credits are not spent", "rtl/timestep.py",

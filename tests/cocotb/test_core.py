@@ -24,8 +24,8 @@ CONFIGS = {
 }
 
 
-def bench_parameters(config: CoreConfig, network: Network, rng: np.random.Generator, *, frames: int = 2, **pause: str
-                     ) -> dict:
+def bench_parameters(config: CoreConfig, network: Network, rng: np.random.Generator, *, frames: int = 2,
+                     **more: str | int) -> dict:
     _, image = compile_network(network, config, host=(-3, 2))
     assert image.edges < config.max_edges and image.populations < config.max_populations
     axons = {entry["name"]: entry["axons"] for entry in image.manifest["inputs"]}
@@ -40,7 +40,7 @@ def bench_parameters(config: CoreConfig, network: Network, rng: np.random.Genera
     return {
         "config": config.to_json(), "words": image.parts.ravel().tolist(), "edges": image.edges,
         "populations": image.populations, "inputs": sum(len(entry) for entry in axons.values()), "frames": packed,
-        "bad": bad, **pause,
+        "bad": bad, **more,
     }
 
 
@@ -162,6 +162,29 @@ def test_surplus_ends_and_credits_are_dropped_and_counted(simulator: str, seed: 
     step = [*credits, *values(0, (2, 2)), *values(1, (1, 3)), end(1), end(0), event.pack(elsewhere), end(1)]
     # The second time shows that the first left nothing behind.
     launch_steps(image, simulator, [step, step], seed, protocol_errors=12)
+
+
+def stop_network(rng: np.random.Generator) -> Network:
+    """A frame of some hundred cycles through a shared, a grouped and a depthwise kernel, and spiking neurons."""
+    network = Network("stop")
+    network.input("in", (3, 3, 3))
+    network.conv("conv", "in", rng.integers(-99, 99, (4, 3, 2, 2)), multiplier=9, shift=8)
+    network.conv("grouped", "conv", rng.integers(-99, 99, (6, 2, 1, 2)), groups=2, multiplier=9, shift=8,
+                 saturation=Saturation.SIGNED)
+    network.lif("spikes", [network.branch("conv", rng.integers(20, 60, (3, 4, 2, 1)))], threshold=900,
+                bias=rng.integers(0, 300, 3), multiplier=230, shift=8)
+    network.output(network.depthwise("depthwise", "grouped", rng.integers(-99, 99, (6, 2, 1)), shift=4))
+    network.output("spikes")
+    return network
+
+
+@pytest.mark.parametrize(("simulator", "name"), [("verilator", "fpga_small")], indirect=["simulator"])
+def test_stopped_core_starts_afresh(simulator: str, name: str, seed: int) -> None:
+    """A stop at every tenth cycle of a start and of a frame, at several paces of input and output."""
+    rng = np.random.default_rng([seed, 88])
+    parameters = bench_parameters(CONFIGS[name], stop_network(rng), rng, frames=1, every=10, start_cycles=40)
+    launch(EventCore(CONFIGS[name]), name="core", module="tb.tb_core_stop", simulator=simulator, seed=seed,
+           parameters=parameters)
 
 
 @pytest.mark.long

@@ -123,6 +123,61 @@ def test_surplus_ends_and_credits_are_dropped_and_counted(literal: bool) -> None
     assert plain.counters["ends"] == 2 and given.counters["ends"] == 4
 
 
+@pytest.mark.parametrize("literal", [False, True])
+def test_stopped_core_starts_afresh(literal: bool, seed: int) -> None:
+    """Stopped after any event of a frame and loaded again, a core gives what a fresh one gives; counters go on."""
+    config = CONFIGS["fpga_small"]
+    for number in range(2 if literal else 12):
+        rng = np.random.default_rng([seed, 88, number])
+        network = random_network(rng, neurons=number % 2 == 0)
+        _, image = compile_network(network, config)
+        given = {"edges": image.edges, "populations": image.populations}
+        axons = {entry["name"]: entry["axons"] for entry in image.manifest["inputs"]}
+        inputs = random_input(rng, network)
+        frame = encode([(inputs[name], axons[name]) for name in axons], config)
+        fresh = Core(config, image.parts, **given, literal=literal)
+        expected = run_frame(fresh, frame)
+        unknown = np.uint64(fresh.layouts.event.pack(id=config.max_edges - 1, v=1))
+        assert image.edges < config.max_edges
+        core = Core(config, image.parts, **given, literal=literal)
+        for taken in (0, len(frame), *rng.integers(1, len(frame) + 1, 2).tolist()):
+            core.run(np.append(frame[:taken], unknown))
+            memory, counters = core.memory.copy(), dict(core.counters)
+            core.stop()
+            with pytest.raises(EventError, match="the core is stopped"):
+                core.run(frame)
+            assert counters == core.counters
+            np.testing.assert_array_equal(core.memory, memory)
+            core.load(image.parts, **given)
+            core.start()
+            core.trace.clear()
+            np.testing.assert_array_equal(run_frame(core, frame), expected)
+            np.testing.assert_array_equal(core.memory, fresh.memory)
+            assert core.trace == fresh.trace
+            assert {name: core.counters[name] - counters[name] for name in counters} == fresh.counters
+        assert core.counters["synapses"] > fresh.counters["synapses"] > 0 and core.counters["unknown_id"] == 4
+
+
+def test_start_without_loading_keeps_the_states(seed: int) -> None:
+    """What a stop leaves in memory is what the next frame starts with: the same as in a core made of that memory."""
+    config = CONFIGS["fpga_small"]
+    rng = np.random.default_rng([seed, 89])
+    network = random_network(rng)
+    _, image = compile_network(network, config)
+    axons = {entry["name"]: entry["axons"] for entry in image.manifest["inputs"]}
+    inputs = random_input(rng, network)
+    frame = encode([(inputs[name], axons[name]) for name in axons], config)
+    core = Core(config, image.parts, edges=image.edges, populations=image.populations)
+    core.run(frame[:len(frame) // 2])
+    left = core.memory.copy()
+    core.stop()
+    core.start()
+    other = Core(config, left, edges=image.edges, populations=image.populations)
+    np.testing.assert_array_equal(run_frame(core, frame), run_frame(other, frame))
+    np.testing.assert_array_equal(core.memory, other.memory)
+    assert (left[:len(image.parts)] != image.parts).any()
+
+
 def test_errors_name_what_is_wrong() -> None:
     config = CoreConfig()
     with pytest.raises(ImageError, match="32769 words, the memory 32768"):
@@ -132,5 +187,7 @@ def test_errors_name_what_is_wrong() -> None:
     with pytest.raises(EventError, match=r"values from 0 to 300 do not fit an event: \[-256, 255\]|from 300 to 300"):
         encode([(np.full((1, 1, 1), 300), [])], config)
     core = Core(config, np.zeros(1, np.uint64), edges=0, populations=0)
+    with pytest.raises(ImageError, match="the core is running"):
+        core.load(np.zeros(1, np.uint64), edges=0, populations=0)
     with pytest.raises(EventError, match="an end is missing"):
         run_frame(core, np.array([core.layouts.event.pack(id=0)], np.uint64))
