@@ -305,7 +305,7 @@ def compile(
     """
     config = _config(config)
     _check_mesh(mesh)
-    layers = fuse(model.graph)
+    layers = fuse(model.graph, config)
     maps, sequences = ((_own_calibration(model, layers), None) if calibration is None
                         else _arrays(model, calibration, "calibration", layers.spiking))
     quantised = quantise(layers, maps, config, options, timesteps=sequences[1] if sequences else None)
