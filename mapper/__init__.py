@@ -77,9 +77,21 @@ def compile_mesh(
     progress("lowering")
     program = network if isinstance(network, Program) else lower(network)
     progress("cutting")
-    result = cut(program, config)
-    progress(f"placing {len(result.hosted)} fragments")
-    placed = (place_all(result, host=host, pins=pins) if size is None
-              else place(result, size, host=host, pins=pins))
+    try:
+        result = cut(program, config)
+        progress(f"placing {len(result.hosted)} fragments")
+        placed = (place_all(result, host=host, pins=pins) if size is None
+                  else place(result, size, host=host, pins=pins))
+    except RuleError as refused:  # perhaps of cuts that only a stride makes necessary
+        raise _with_causes(refused, program, config) from refused
     progress(f"writing the images of {len(placed.used)} cores")
     return result, placed, build_mesh(result, placed.places, placed.size, host=placed.host, pad=pad)
+
+
+def _with_causes(refused: RuleError, program: Program, config: CoreConfig) -> RuleError:
+    """What a mesh refuses, after the strides for which the mapper had to cut."""
+    try:
+        legalise(program, config)
+    except RuleError as uncut:
+        return RuleError(list(dict.fromkeys((*uncut.violations, *refused.violations))))
+    return refused

@@ -17,11 +17,9 @@ from golden.config import CoreConfig
 from golden.words import Saturation
 from mapper.frontend.graph import Pair, Shape
 from mapper.frontend.layers import FloatBranch, FloatLayer, FloatLayers
-from mapper.frontend.runs import STEPS
 from mapper.frontend.tensor import shape_in_blocks
+from mapper.limits import Limits
 
-_WINDOW = 8
-"""The largest stride that the hardware has."""
 _FEW_PIECES = 4
 """So few pieces of a kernel are aimed at."""
 
@@ -52,7 +50,8 @@ def on_blocks(branch: FloatBranch, steps: Pair) -> FloatBranch:
 
 class _Divider:
     def __init__(self, layers: FloatLayers, config: CoreConfig):
-        self.given, self.config = layers, config
+        self.given, self.config, self.limits = layers, config, Limits.of(config)
+        self.window = max(self.limits.strides)
         self.layers: dict[str, FloatLayer] = {}
         self.made: dict[tuple[str, str, Pair], FloatLayer] = {}
         self.limit = (1 << (config.state_bits - 1)) - 1
@@ -110,10 +109,10 @@ class _Divider:
         def fits(steps: Pair, pieces: int) -> bool:
             return fragments(steps) <= self.config.max_populations // 2 and all(  # the mapper may cut once more
                 self.pieces(branch, steps) <= pieces and all(
-                    branch.stride[i] // steps[i] in STEPS for i in (0, 1) if reader.shape[1 + i] > 1)
+                    branch.stride[i] // steps[i] in self.limits.strides for i in (0, 1) if reader.shape[1 + i] > 1)
                 for reader, branch in readers)
 
-        if fits((1, 1), self.most_ids):
+        if fits((1, 1), self.limits.ids):
             return layer
         fitting = [(x, y) for x in choices[0] for y in choices[1] if fits((x, y), _FEW_PIECES)]
         if not fitting:
@@ -145,17 +144,17 @@ class _Divider:
         Args:
             taps: of all averages that the layer adds up.
         """
-        far = max(branch.stride) > _WINDOW and all(stride % _WINDOW == 0 for stride in branch.stride)
+        far = max(branch.stride) > self.window and all(stride % self.window == 0 for stride in branch.stride)
         if branch.upsample > 1 or branch.dilation != (1, 1):
             return branch
         if layer.kind == "max":
-            return self.windows(layer, branch) if far or self.pieces(branch) > self.most_ids else branch
+            return self.windows(layer, branch) if far or self.pieces(branch) > self.limits.ids else branch
         exact = layer.quantise is not None or self.given.spiking
         most = self.limit // -Saturation.bounds(Saturation.FULL, self.config.value_bits)[0]
-        large = branch.weights[0, 0].size > _WINDOW**2 and (taps > most or self.pieces(branch) > self.most_ids)
+        large = branch.weights[0, 0].size > self.window**2 and (taps > most or self.pieces(branch) > self.limits.ids)
         if (far or large) and not exact and self.alike(branch):
             return self.windows(layer, branch)
-        return self.blocks(branch, _WINDOW) if far and branch.stride[0] == branch.stride[1] else branch
+        return self.blocks(branch, self.window) if far and branch.stride[0] == branch.stride[1] else branch
 
     def windows(self, layer: FloatLayer, branch: FloatBranch) -> FloatBranch:
         """A branch of equal weights that reads the averages, or maxima, of windows of its source."""
@@ -163,45 +162,41 @@ class _Divider:
         kernel, size = branch.weights.shape[2:], source.shape[1:]
         whole = layer.shape[1:] == (1, 1) and branch.padding == (0, 0) and kernel == size
         strides = [branch.stride[i] for i in (0, 1) if layer.shape[1 + i] > 1]
-        if not whole and any(value % _WINDOW for value in (*kernel, *strides, *branch.padding)):
+        if not whole and any(value % self.window for value in (*kernel, *strides, *branch.padding)):
             return branch
-        window = (min(_WINDOW, size[0]), min(_WINDOW, size[1])) if whole else (_WINDOW, _WINDOW)
-        shape = (source.shape[0], -(-size[0] // _WINDOW), -(-size[1] // _WINDOW))
+        window = (min(self.window, size[0]), min(self.window, size[1])) if whole else (self.window, self.window)
+        shape = (source.shape[0], -(-size[0] // self.window), -(-size[1] // self.window))
         maximum = layer.kind == "max"
         inner = FloatBranch(
-            source=source.name, stride=(_WINDOW, _WINDOW), groups=source.shape[0],
+            source=source.name, stride=(self.window, self.window), groups=source.shape[0],
             weights=np.ones((1, 1, *window)) if maximum else np.full((source.shape[0], 1, *window), 1 / prod(window)))
         first = self.new((source.name, "maxima" if maximum else "means", window), layer.kind, shape, inner)
-        taps = shape[1:] if whole else (kernel[0] // _WINDOW, kernel[1] // _WINDOW)
+        taps = shape[1:] if whole else (kernel[0] // self.window, kernel[1] // self.window)
         value = branch.weights[:, :, :1, :1] * (1 if maximum else prod(window))
         rest = replace(
             branch, source=first.name, weights=np.broadcast_to(value, (*value.shape[:2], *taps)).copy(),
-            stride=(max(1, branch.stride[0] // _WINDOW), max(1, branch.stride[1] // _WINDOW)),
-            padding=(branch.padding[0] // _WINDOW, branch.padding[1] // _WINDOW))
+            stride=(max(1, branch.stride[0] // self.window), max(1, branch.stride[1] // self.window)),
+            padding=(branch.padding[0] // self.window, branch.padding[1] // self.window))
         return self.branch(layer, rest, prod(taps))
 
     def spread(self, branch: FloatBranch, shape: Shape) -> FloatBranch:
         """A factor of one position that meets a large map, by way of a smaller map of copies."""
         depth, width, height = self.layers[branch.source].shape
-        side = 1 << self.config.kernel_bits
-        if (width, height) != (1, 1) or -(-shape[1] // side) * -(-shape[2] // side) < self.most_ids:
+        side = self.limits.taps
+        if (width, height) != (1, 1) or -(-shape[1] // side) * -(-shape[2] // side) < self.limits.ids:
             return branch
-        size = (-(-shape[1] // _WINDOW), -(-shape[2] // _WINDOW))
+        step = min(self.window, max(self.limits.upsampling))
+        size = (-(-shape[1] // step), -(-shape[2] // step))
         copy = self.new((branch.source, "spread", size), "sum", (depth, *size), FloatBranch(
             source=branch.source, weights=np.ones((depth, 1, *size)), groups=depth, padding=(size[0] - 1, size[1] - 1)))
-        return FloatBranch(source=copy.name, weights=np.ones((1, 1, _WINDOW, _WINDOW)), groups=depth, upsample=_WINDOW,
-                           padding=(_WINDOW - 1, _WINDOW - 1))
+        return FloatBranch(source=copy.name, weights=np.ones((1, 1, step, step)), groups=depth, upsample=step,
+                           padding=(step - 1, step - 1))
 
     # -- kernels of many pieces ----------------------------------------------------------------
 
-    @property
-    def most_ids(self) -> int:
-        """Event IDs of one population."""
-        return (1 << self.config.edge_count_bits) - 1
-
     def pieces(self, branch: FloatBranch, steps: Pair = (1, 1)) -> int:
         """Event IDs that a branch takes at least, on its source in blocks of columns and rows."""
-        most = min(1 << self.config.kernel_bits, (1 << (self.config.offset_bits - 2)) - 1)
+        most = self.limits.taps
         places = [np.array([-branch.padding[i], branch.weights.shape[2 + i] - 1 - branch.padding[i]]) // steps[i]
                   for i in (0, 1)]
         kernels = prod(-(-(int(last - first) + 1) // most) for first, last in places)
@@ -211,10 +206,10 @@ class _Divider:
     def few_pieces(self, layer: FloatLayer) -> FloatLayer:
         """A sum whose branches take as many event IDs as there are, the largest ones on copies in blocks."""
         branches = list(layer.branches)
-        while sum(map(self.pieces, branches)) > self.most_ids:
+        while sum(map(self.pieces, branches)) > self.limits.ids:
             number = max(range(len(branches)), key=lambda i: self.pieces(branches[i]))
             branch = branches[number]
-            steps = [step for step in (2, 4, 8) if all(
+            steps = [step for step in self.limits.strides if step > 1 and all(
                 branch.stride[i] % step == 0 for i in (0, 1) if layer.shape[1 + i] > 1)]
             if branch.upsample > 1 or branch.dilation != (1, 1) or not steps:
                 break

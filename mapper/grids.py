@@ -15,9 +15,9 @@ from golden.program import Edge, Population, Program
 from mapper.cut import cut
 from mapper.errors import RuleError, Violation
 from mapper.fragments import CutProgram, Fragment, Grid, host_violations, link_axon, plan_alone
-from mapper.lower import filled_rates
+from mapper.lower import filled_rates, free_axes
 from mapper.plan import DEPTHWISE, edge_kind
-from mapper.rules import RULES, axon_violations, axons, steps
+from mapper.rules import RULES, axon_violations, axons
 
 Counts = dict[str, list[int]]
 """By population: most channel words of a part, and parts along x and y."""
@@ -94,7 +94,7 @@ def _first_counts(program: Program, population: Population, config: CoreConfig) 
         source = program.population(edge.source).shape
         for axis in (1, 2):  # an offset tells how far from its destinations a part of a source begins
             parts[axis] = max(parts[axis], min(population.shape[axis], -(-source[axis] >> (config.offset_bits - 1))))
-        for axis in _free_axes(edge, population, config):
+        for axis in free_axes(edge, population, config):
             parts[axis] = population.shape[axis]
     words = -(-depth // config.lanes)
     most_words = min(words, _most_words(config))
@@ -114,14 +114,6 @@ def _first_counts(program: Program, population: Population, config: CoreConfig) 
             break
         parts[longer] += 1
     return best[1] if best else [1, *parts[1:]]
-
-
-def _free_axes(edge: Edge, population: Population, config: CoreConfig) -> list[int]:
-    """Axes to be cut into columns or rows of one, along which then any stride works."""
-    axes = [i for i in (1, 2) if population.shape[i] > 1 and edge.stride[i - 1] not in steps(config)]
-    if not axes and edge.stride[0] != edge.stride[1] and min(population.shape[1:]) > 1:
-        axes = [1 if population.shape[1] <= population.shape[2] else 2]
-    return axes
 
 
 def estimate(

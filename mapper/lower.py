@@ -8,6 +8,7 @@ where they have both, and kernels too large for a descriptor split into several 
 import dataclasses
 import itertools
 from collections.abc import Iterator
+from math import prod
 
 import numpy as np
 
@@ -106,8 +107,11 @@ def _edge(name: str, network: Network, layer: Layer, branch: Branch) -> Edge:
 # -- what a descriptor can express -------------------------------------------------------------
 
 
-def legalise(program: Program, config: CoreConfig) -> Program:
+def legalise(program: Program, config: CoreConfig, *, whole: bool = True) -> Program:
     """The same network with edges that descriptors can express; edges may be split, populations stay.
+
+    Args:
+        whole: populations stay whole. Else `mapper.cut` cuts them, and an edge with a stride that needs cuts keeps it.
 
     Raises:
         RuleError: a stride that the hardware does not have, or a product whose operands do not fit.
@@ -117,7 +121,9 @@ def legalise(program: Program, config: CoreConfig) -> Program:
     for edge in program.edges:
         destination = program.population(edge.destination)
         legal = legalise_edge(edge, program.population(edge.source).shape[0], destination, config)
-        if isinstance(legal, Violation):
+        if isinstance(legal, Violation) and not whole:
+            edges.append(_dilate(_place_operand(edge, config), config)[0])
+        elif isinstance(legal, Violation):
             violations.append(legal)
         else:
             edges += legal
@@ -151,17 +157,28 @@ def _stride(edge: Edge, destination: Population, config: CoreConfig) -> int | Vi
     """The one stride of both axes; along a single destination column or row any stride does."""
     needed = sorted({edge.stride[i] for i in (0, 1) if destination.shape[1 + i] > 1})
     layer, powers = destination.layer or destination.name, ", ".join(map(str, sorted(steps(config))))
+    parts = prod(destination.shape[axis] for axis in free_axes(edge, destination, config))
+    most = min(config.max_edges, (1 << config.axon_count_bits) - 1, (1 << config.incoming_bits) - 1)
+    mesh = "" if parts > most else f", or map it to a mesh, which cuts the map into {parts} parts of one column or row"
     if len(needed) > 1:
         return Violation(
             layer=layer, rule="equal strides", needed=f"strides {edge.stride} in x and y (edge '{edge.name}')",
-            available="one stride for both axes",
-            help="Use the same stride in x and y, or map it to a mesh, which cuts small maps into columns or rows.")
+            available="one stride for both axes", help=f"Use the same stride in x and y, one of {powers}{mesh}.")
     stride = needed[0] if needed else 1
     if stride not in steps(config):
         return Violation(
             layer=layer, rule="stride", needed=f"stride {stride} (edge '{edge.name}')", available=f"strides {powers}",
-            help="Use one of these strides, or map it to a mesh, which cuts small maps into columns and rows of one.")
+            help=f"Use one of these strides{mesh}.")
     return stride
+
+
+def free_axes(edge: Edge, destination: Population, config: CoreConfig) -> list[int]:
+    """Axes of the destination to be cut into columns or rows of one, along which then any stride works."""
+    shape = destination.shape
+    axes = [i for i in (1, 2) if shape[i] > 1 and edge.stride[i - 1] not in steps(config)]
+    if not axes and edge.stride[0] != edge.stride[1] and min(shape[1:]) > 1:
+        axes = [1 if shape[1] <= shape[2] else 2]
+    return axes
 
 
 def filled_rates(edge: Edge, config: CoreConfig) -> Pair:

@@ -75,7 +75,7 @@ class MapScales:
             copies = {layer.name for layer in readers if layer.quantise is None and self._gathers(layer)} - seen
             seen |= copies
             todo += copies
-        eight = "max" in kinds or ("product" in kinds and self.config.state_bits <= 16)
+        eight = "max" in kinds or ("product" in kinds and self.config.operand_bits < self.config.value_bits)
         return eight, (1 << (self.config.value_bits - 1)) - 1
 
     def _gathers(self, layer: FloatLayer) -> bool:

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from golden.config import CoreConfig
-from golden.words import Saturation
+from golden.words import Saturation, layouts
 from mapper.activations import by_halves, evaluation
 from mapper.divide import divide
 from mapper.errors import ModelError
@@ -39,10 +39,10 @@ from mapper.network import Network
 from mapper.quantised import METHODS, MOST_LOST, LayerReport, Options, Quantised
 from mapper.scales import (
     BIAS_ROOM,
-    MAX_SPLIT,
     MAX_WEIGHT,
     Integers,
     Scale,
+    max_split,
     split,
     sqnr,
     uniform,
@@ -114,6 +114,7 @@ class _Quantiser:
         self.report: list[LayerReport] = []
         self.measured: dict[str, tuple[int, int]] = {}
         self.limit = (1 << (config.state_bits - 1)) - 1
+        self.top_shift = layouts(config).edge.field("shift").high
 
     def run(self) -> Quantised:
         for layer in self.layers.layers.values():
@@ -189,8 +190,8 @@ class _Quantiser:
         else:
             exact = layer.quantise is not None and self.config.state_bits > 16
             unit = units(
-                products, reach, layer.bias, self.limit, worst, MAX_SPLIT if exact else MAX_WEIGHT,
-                top_shift=min((1 << self.config.product_shift_bits) - 1, 7), finest=self._finest())
+                products, reach, layer.bias, self.limit, worst,
+                max_split(self.top_shift) if exact else MAX_WEIGHT, top_shift=self.top_shift, finest=self._finest())
         for _ in range(_FITS):
             counts = self.maps.counts(layer, unit, products, worst)
             weights, states, bias = self._integers(layer, steps, unit, sums, counts is not None)
@@ -318,7 +319,7 @@ class _Quantiser:
         """A float branch with integer weights, in the network's terms."""
         source = self.network.shape(branch.source)
         made = []
-        for part, shift in split(weights):
+        for part, shift in split(weights, self.top_shift):
             kernel = (part.shape[2], part.shape[3])
             where: dict[str, Any] = {"source": branch.source, "shift": shift}
             if branch.upsample > 1:

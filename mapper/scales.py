@@ -11,8 +11,6 @@ from mapper.frontend.graph import Floats
 Integers = npt.NDArray[np.int64]
 MAX_WEIGHT = 127
 """Weights are symmetric int8."""
-MAX_SPLIT = (MAX_WEIGHT << 7) + 63
-"""The largest weight of two branches, one of them shifted by 7."""
 _FEW = 8
 """So many different weights of a channel at most are brought to small whole ratios."""
 _MANY = 64
@@ -169,11 +167,20 @@ def units(
     return np.where(result > 0, result, result.max() or 1.0)  # of channels that are always 0 any
 
 
-def split(weights: Integers) -> list[tuple[Integers, int]]:
-    """Integer weights as (int8 weights, product shift) whose sum they are: one pair, or two where they exceed int8."""
+def max_split(top_shift: int) -> int:
+    """The largest weight of two branches, one of them shifted by at most `top_shift`."""
+    return (MAX_WEIGHT << top_shift) + max((1 << top_shift) // 2 - 1, 0)
+
+
+def split(weights: Integers, top_shift: int = 7) -> list[tuple[Integers, int]]:
+    """Integer weights as (int8 weights, product shift) whose sum they are: one pair, or two where they exceed int8.
+
+    Raises:
+        OverflowError: they exceed two branches, of which one has a shift of at most `top_shift`.
+    """
     if weights.size == 0 or (weights.min() >= -MAX_WEIGHT - 1 and weights.max() <= MAX_WEIGHT):
         return [(weights, 0)]
-    for shift in range(1, 8):
+    for shift in range(1, top_shift + 1):
         high = (weights + (1 << (shift - 1))) >> shift
         if high.min() >= -MAX_WEIGHT - 1 and high.max() <= MAX_WEIGHT:
             low = weights - (high << shift)

@@ -199,8 +199,7 @@ def _planned(host: onnx.ModelProto, found: Model, dynamic: set[str]) -> bytes:
 
 
 def _input(port: Port, of_file: bool) -> _Input:
-    axis = port.labels.index(("N",)) if ("N",) in port.labels and port.view is None else None
-    return _Input(axis, port.dims, None if of_file else port.scale, port.zero_point)
+    return _Input(port.frames, port.dims, None if of_file else port.scale, port.zero_point)
 
 
 def _drawn(inputs: Mapping[str, _Input], frames: int) -> dict[str, npt.NDArray[Any]]:

@@ -72,8 +72,8 @@ class Compiled:
 
     @cached_property
     def program(self) -> Program:
-        """With edges as descriptors express them (`mapper.legalise`); on a mesh, as if a core were large enough."""
-        return legalise(self.lowered, self.config)
+        """With edges as descriptors express them (`mapper.legalise`); on a mesh, as far as uncut populations allow."""
+        return legalise(self.lowered, self.config, whole=isinstance(self.image, Image))
 
     @property
     def images(self) -> list[Image]:
@@ -313,23 +313,23 @@ def compile(
     """
     config = _config(config)
     _check_mesh(mesh)
-    layers = fuse(model.graph)
+    layers = fuse(model.graph, config)
     maps, sequences = ((_own_calibration(model, layers), None) if calibration is None
                         else _arrays(model, calibration, "calibration", layers.spiking))
     quantised = quantise(layers, maps, config, options, timesteps=sequences[1] if sequences else None)
     lowered = lower(quantised.network)
-    program = legalise(lowered, config)
     image: Image | MeshImage | None = None
     loads: dict[Link, int] = {}
     if mesh is None or mesh is False:
         try:
-            image = build_image(program, config, measured=quantised.measured)
+            image = build_image(legalise(lowered, config), config, measured=quantised.measured)
         except RuleError:
             if mesh is False:
                 raise
     if image is None:
         _, placed, image = compile_mesh(quantised.network, config, mesh if isinstance(mesh, tuple) else None)
         loads = link_loads(placed.links, placed.size)
+    program = legalise(lowered, config, whole=isinstance(image, Image))
     return Compiled(
         config=config, lowered=lowered, image=image, outputs=model.outputs,
         inputs=[replace(port, blocks=quantised.blocks.get(port.node, (1, 1))) for port in model.inputs],

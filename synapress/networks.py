@@ -92,7 +92,7 @@ def _model(path: Path, config: CoreConfig, neurons: str | None) -> Opened:
     from mapper.quantize import quantise
     from synapress.models import load
 
-    layers = fuse(load(path, neurons=neurons).graph)
+    layers = fuse(load(path, neurons=neurons).graph, config)
     made = quantise(layers, _random_inputs(layers), config)
     return Opened(program=lower(made.network), config=config, assumed=(
         "random inputs for the calibration: sizes and connections are the model's, its integers are not to be used"))

@@ -8,24 +8,24 @@ from dataclasses import replace
 
 import numpy as np
 
+from golden.config import CoreConfig
 from mapper.errors import ModelError
 from mapper.frontend import graph as g
 from mapper.frontend.graph import FloatGraph, Floats, Pair, Shape
 from mapper.frontend.layers import FloatBranch, FloatLayer, FloatLayers, Part, Value
 from mapper.frontend.resample import denominator
 from mapper.frontend.resampling import Region, rectangles, resample
-from mapper.frontend.runs import MOST_EDGES, STEPS, tap_matrix
+from mapper.frontend.runs import tap_matrix
+from mapper.limits import Limits
 
-_MOST_CUTS = 16
 
-
-def fuse(graph: FloatGraph) -> FloatLayers:
-    """The layers of a graph.
+def fuse(graph: FloatGraph, config: CoreConfig | None = None) -> FloatLayers:
+    """The layers of a graph, within the limits of cores of `config` (default: `grai_vip`).
 
     Raises:
         ModelError: a node has no form that the hardware knows; the message names it.
     """
-    fuser = Fuser(graph)
+    fuser = Fuser(graph, Limits.of(config or CoreConfig()))
     for node in graph:
         fuser.values[node.name] = fuser.lower(node)
     outputs = {name: fuser.computed(name) for name in dict.fromkeys(graph.outputs)}
@@ -37,18 +37,18 @@ def fuse(graph: FloatGraph) -> FloatLayers:
     return FloatLayers(name=graph.name, layers=layers, outputs=outputs, inputs=graph.inputs)
 
 
-def _cut(shape: Shape, stride: Pair) -> list[tuple[int, int, Shape]]:
+def _cut(shape: Shape, stride: Pair, limits: Limits) -> list[tuple[int, int, Shape]]:
     """Where a result is cut, because the hardware has no such stride: along one column or row any stride will do.
 
     A result of too many columns and rows stays whole, and the mapper refuses it.
     """
     depth, width, height = shape
-    odd = [stride[i] not in STEPS and shape[1 + i] > 1 for i in (0, 1)]
+    odd = [stride[i] not in limits.strides and shape[1 + i] > 1 for i in (0, 1)]
     if not any(odd) and stride[0] != stride[1] and min(width, height) > 1:
         odd[int(height < width)] = True
     columns = [(x, 1) for x in range(width)] if odd[0] else [(0, width)]
     rows = [(y, 1) for y in range(height)] if odd[1] else [(0, height)]
-    if len(columns) * len(rows) > _MOST_CUTS:
+    if len(columns) * len(rows) > limits.layers:
         columns, rows = [(0, width)], [(0, height)]
     return [(x, y, (depth, w, h)) for x, w in columns for y, h in rows]
 
@@ -56,8 +56,8 @@ def _cut(shape: Shape, stride: Pair) -> list[tuple[int, int, Shape]]:
 class Fuser:
     """The layers so far, and where each value of the graph lies in them."""
 
-    def __init__(self, graph: FloatGraph):
-        self.graph, self.uses = graph, graph.uses()
+    def __init__(self, graph: FloatGraph, limits: Limits):
+        self.graph, self.uses, self.limits = graph, graph.uses(), limits
         self.layers: dict[str, FloatLayer] = {}
         self.values: dict[str, Value] = {}
 
@@ -126,15 +126,15 @@ class Fuser:
 
     def materialised(self, name: str, value: Value) -> Value:
         """The value as one layer of its own."""
-        while len(value.parts) > MOST_EDGES:
+        while len(value.parts) > self.limits.parts:
             value = self.fewer(name, value)
         return self.whole(self.new(f"{name}/map", "sum", value.shape, self.identity(value)))
 
     def fewer(self, name: str, value: Value) -> Value:
-        """The value in a twelfth as many parts."""
-        parts = []
-        for start in range(0, len(value.parts), MOST_EDGES):
-            chunk = value.parts[start:start + MOST_EDGES]
+        """The value in as few parts as layers that read `Limits.parts` of them each can make."""
+        parts, most = [], self.limits.parts
+        for start in range(0, len(value.parts), most):
+            chunk = value.parts[start:start + most]
             ends = [(part.c + part.count, part.x + shape[1], part.y + shape[2])
                     for part in chunk for shape in (self.layers[part.layer].shape,)]
             low = [max(0, min(getattr(part, axis) for part in chunk)) for axis in "cxy"]
@@ -149,7 +149,7 @@ class Fuser:
         """A value that the host can read: made of computed layers."""
         value = self.values[name]
         computed = all(self.layers[part.layer].kind != "input" for part in value.parts)
-        if len(value.parts) > MOST_EDGES or not self.covers(value) or not computed:
+        if len(value.parts) > self.limits.many_parts or not self.covers(value) or not computed:
             value = self.materialised(name, value)
         return value
 
@@ -160,14 +160,14 @@ class Fuser:
             return self.whole(self.new(node.name, "input", node.shape, []))
         if not isinstance(node, (g.Concat, g.Slice, g.Pad, g.Affine, g.Activation, g.Quantise, g.Spiking)):
             for source in node.sources:
-                if len(self.values[source].parts) > MOST_EDGES:
+                if len(self.values[source].parts) > self.limits.many_parts:
                     self.values[source] = self.materialised(source, self.values[source])
         sources = [self.values[source] for source in node.sources]
         if isinstance(node, g.Conv):
             left, top = node.padding[:2]
             regions: list[Region] = [
                 ((x, y), shape, node.weights, node.stride, (left - x * node.stride[0], top - y * node.stride[1]),
-                 node.dilation, 1) for x, y, shape in _cut(node.shape, node.stride)]
+                 node.dilation, 1) for x, y, shape in _cut(node.shape, node.stride, self.limits)]
             return self.regions(node, sources[0], regions, node.groups, node.bias, node.weight_scale)
         if isinstance(node, g.TransposedConv):
             return self.transposed(node, sources[0])
@@ -209,6 +209,8 @@ class Fuser:
                     interpolated)
                 parts += [replace(item, c=rows.start) for item in found.parts]
             return Value(shape=node.shape, parts=tuple(parts), exclusive=True)
+        if len(value.parts) > self.limits.ids:
+            value = self.materialised(node.sources[0], value)
         for (x, y), shape, weights, stride, padding, dilation, upsample in regions:
             branches = [self.branch(value, part, weights, groups=groups, stride=stride, padding=padding,
                                     dilation=dilation, upsample=upsample) for part in value.parts]
@@ -223,12 +225,12 @@ class Fuser:
         weights = np.zeros((*node.weights.shape[:2], *size))
         weights[:, :, ::node.dilation[0], ::node.dilation[1]] = node.weights
         axes = [tap_matrix(value.shape[1 + i], node.shape[1 + i], size[i], stride[i], node.padding[i]) for i in (0, 1)]
-        if stride[0] == stride[1] and stride[0] in (1, 2, 4, 8, 16, 32, 64, 128):
+        if stride[0] == stride[1] and stride[0] in self.limits.upsampling:
             padding = (size[0] - 1 - node.padding[0], size[1] - 1 - node.padding[1])
             region: Region = ((0, 0), node.shape, weights[:, :, ::-1, ::-1], (1, 1), padding, (1, 1), stride[0])
             return self.regions(node, value, [region], node.groups, node.bias, node.weight_scale)
         padded = np.pad(weights, ((0, 0), (0, 0), (1, 0), (1, 0)))  # tap 0 of the matrices is no tap
-        regions = rectangles(axes[0], axes[1], node.shape[0])
+        regions = rectangles(axes[0], axes[1], node.shape[0], self.limits.usual)
         return self.regions(node, value, [
             (at, shape, padded[:, :, np.rint(x.kernel).astype(int)[:, None], np.rint(y.kernel).astype(int)],
              (x.stride, y.stride), (x.padding, y.padding), (1, 1), x.upsample)
@@ -243,7 +245,7 @@ class Fuser:
             source = self.materialised(node.name, value)
         parts = []
         for part in source.parts:
-            cuts = _cut((part.count, *node.shape[1:]), node.stride)
+            cuts = _cut((part.count, *node.shape[1:]), node.stride, self.limits)
             own = (source is not value or self.exclusive(node.sources[0])) and len(cuts) == 1
             for x, y, shape in cuts:
                 padding = (node.padding[0] - x * node.stride[0], node.padding[1] - y * node.stride[1])
@@ -261,7 +263,7 @@ class Fuser:
                and inner.neuron is None and inner.quantise is None and self.exclusive(name)
                and node.sources.count(name) == 1}
         crowded = sum(len(own[name].branches) if name in own else len(value.parts)
-                      for name, value in zip(node.sources, sources, strict=True)) > MOST_EDGES
+                      for name, value in zip(node.sources, sources, strict=True)) > self.limits.parts
         given = [inner.weight_scale for inner in own.values()]
         weight_scale = given[0] if len(own) == len(sources) and given[0] is not None and all(
             scale is not None and np.array_equal(scale, given[0]) for scale in given) else None
@@ -279,8 +281,17 @@ class Fuser:
                 for branch in self.identity(value):
                     branch.weights = branch.weights * sign
                     layer_branches.append(branch)
+        while len(layer_branches) > self.limits.ids:
+            layer_branches = self.partial_sums(node, layer_branches)
         return self.whole(self.new(node.name, "sum", node.shape, layer_branches, bias,
                                    weight_scale=None if crowded else weight_scale))
+
+    def partial_sums(self, node: g.Add, branches: list[FloatBranch]) -> list[FloatBranch]:
+        """Branches that read layers, each of which adds up some of the given ones."""
+        value = Value(shape=node.shape, parts=tuple(
+            Part(layer=self.new(f"{node.name}/part", "sum", node.shape, branches[i:i + self.limits.parts]).name,
+                 first=0, count=node.shape[0]) for i in range(0, len(branches), self.limits.parts)))
+        return self.identity(value)
 
     def multiply(self, node: g.Multiply, sources: list[Value]) -> Value:
         branches = []

@@ -76,7 +76,7 @@ def read_nir(source: str | Path | nir.NIRGraph, *, neurons: Neurons | str | None
         raise ModelError(title, "output", "at least one Input and one Output", f"{len(entries)} and {len(ends)}",
                          "Add them to the graph.")
     needed = _needed(ends, sources)
-    done: dict[str, Value] = {}
+    done = reader.values
     for name in _order(title, {name: starts for name, starts in sources.items() if name in needed}):
         node, kind = nodes[name], type(nodes[name]).__name__
         try:

@@ -10,6 +10,7 @@ from mapper.frontend import graph as g
 from mapper.frontend.graph import Shape, vector
 from mapper.frontend.onnx_convolutions import unchanged
 from mapper.frontend.onnx_reader import Call, Handler, Reader, Value
+from mapper.frontend.relayout import renamed
 from mapper.frontend.tensor import AXES, Tensor
 
 
@@ -69,11 +70,11 @@ def aligned(reader: Reader, call: Call, tensor: Tensor, main: Tensor) -> Tensor:
     wanted = tuple(label if size > 1 or own == ("N",) else ()
                    for size, label, own in zip(dims, main.labels, wide, strict=True))
     if wide != wanted:
-        port = reader.ports.get(tensor.node)
-        if port is None or any(tensor.node in node.sources for node in reader.graph):
+        found = renamed(reader, call, replace(tensor, dims=dims, labels=wide), wanted)
+        if found is None:
             call.refuse("broadcast", f"axes {wanted}", wide, "Both maps must have the same layout.")
-        assert port is not None
-        tensor = reader._lay_out(call, replace(tensor, dims=dims, labels=wide), wanted, port)
+        assert found is not None
+        tensor = found
     return Tensor(node=_repeated(reader, call, tensor.node, reader.graph.shape(main.node)), dims=main.dims,
                   labels=main.labels)
 

@@ -9,8 +9,9 @@ from mapper.frontend.graph import Padding
 from mapper.frontend.onnx_elements import constant_map
 from mapper.frontend.onnx_reader import Call, Handler, Reader, Value
 from mapper.frontend.onnx_shuffle import picked_group, regrouped, select, selected
+from mapper.frontend.relayout import viewed
 from mapper.frontend.resample import select_matrix
-from mapper.frontend.tensor import Labels, Tensor, default_labels, factors, map_shape, regroup
+from mapper.frontend.tensor import Tensor, default_labels, factors, regroup
 
 MOST_SPREAD = 1024
 """Elements of a vector that becomes a map, or of flattened parts that do: so many squared are the weights."""
@@ -28,18 +29,14 @@ def _axes(call: Call, index: int) -> list[int] | None:
 
 
 def _reshaped(reader: Reader, call: Call, tensor: Tensor, wanted: list[int]) -> Tensor:
+    if 0 < int(np.prod(wanted)) != int(np.prod(tensor.dims)):
+        call.refuse("reshape", f"{int(np.prod(tensor.dims))} elements, as {tensor.dims} has", f"{tuple(wanted)}",
+                    "Give -1 in place of the number of frames, and check the other sizes.")
     sizes = reader.sizes(tensor)
     labels = None if factors(tensor.labels) else regroup(tensor.dims, tensor.labels, wanted, sizes)
-    port = reader.ports.get(tensor.node)
-    if labels is None and port is not None and port.view is None and int(np.prod(port.dims)) == int(
-            np.prod(wanted)) and sum(size > 1 for size in wanted[1:]) <= 3 and not any(
-                tensor.node in node.sources for node in reader.graph) and _order(tensor.labels, sizes) == _order(
-                    port.labels, sizes):
-        # Nothing has read this input yet: whoever gives it reshapes it.
-        labels = default_labels(call.name, wanted, reader.batch)
-        port.view, port.labels, port.shape = tuple(wanted), labels, map_shape(wanted, labels)
-        object.__setattr__(reader.graph.nodes[tensor.node], "shape", port.shape)
-        return Tensor(node=tensor.node, dims=tuple(wanted), labels=labels)
+    unread = tensor.node in reader.ports and not any(tensor.node in node.sources for node in reader.graph)
+    if labels is None and unread and (laid_out := _viewed(reader, call, tensor, wanted)) is not None:
+        return laid_out
     vector = tensor.labels == (("N",), ("D",)) and tensor.dims[1] <= MOST_SPREAD
     if labels is None and vector and len(wanted) in (3, 4) and wanted[0] == tensor.dims[0] and min(wanted) > 0 and int(
             np.prod(wanted)) == int(np.prod(tensor.dims)):
@@ -48,6 +45,8 @@ def _reshaped(reader: Reader, call: Call, tensor: Tensor, wanted: list[int]) -> 
         grouped = regrouped(reader, call, tensor, wanted)
         if grouped is not None:
             return grouped
+    if labels is None and (laid_out := _viewed(reader, call, tensor, wanted)) is not None:
+        return laid_out
     if labels is None:
         call.refuse("reshape", "one that keeps channels, columns and rows whole", f"{tensor.dims} → {tuple(wanted)}",
                     "Only flattening, dimensions of 1 and groups of channels are free, and a vector of at most "
@@ -58,9 +57,11 @@ def _reshaped(reader: Reader, call: Call, tensor: Tensor, wanted: list[int]) -> 
     return Tensor(node=tensor.node, dims=tuple(wanted), labels=labels)
 
 
-def _order(labels: Labels, sizes: dict[str, int]) -> list[str]:
-    """The axes, slowest first, as the elements of an array lie."""
-    return [axis for label in labels for axis in label if sizes.get(axis, 2) > 1]
+def _viewed(reader: Reader, call: Call, tensor: Tensor, wanted: list[int]) -> Tensor | None:
+    """The reshape as one of the input, which the host does, if nothing but element-wise nodes has read it yet."""
+    if len(wanted) < 1 or min(wanted) < 1 or sum(size > 1 for size in wanted[1:]) > 3:
+        return None
+    return viewed(reader, call, tensor, wanted, default_labels(call.name, wanted, reader.batch))
 
 
 def _spread(reader: Reader, call: Call, tensor: Tensor, wanted: list[int]) -> Tensor:

@@ -1,5 +1,6 @@
 """ONNX file → float graph: reading, checks, constants; the operators are in the `onnx_*` files beside this one."""
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -17,6 +18,7 @@ from mapper.frontend.composing import compose
 from mapper.frontend.folding import Folder
 from mapper.frontend.graph import FloatGraph
 from mapper.frontend.model import Model, check_model_file
+from mapper.frontend.relayout import renamed, viewed
 from mapper.frontend.tensor import Joined, Port, Quantisation, Tensor, default_labels, map_shape
 
 Array = npt.NDArray[Any]
@@ -66,6 +68,9 @@ class Reader:
 
     graph: FloatGraph
     values: dict[str, Value] = field(default_factory=dict)
+    """By name, as far as they are still to be read."""
+    reads: Counter[str] = field(default_factory=Counter)
+    """By name of a value: how many operands and outputs are still to read it."""
     ports: dict[str, Port] = field(default_factory=dict)
     """Inputs, by node."""
     batch: bool = True
@@ -73,6 +78,14 @@ class Reader:
     """Whether the file leaves the number of frames open: they must then be a dimension of each output."""
     rounded: dict[str, Quantisation] = field(default_factory=dict)
     """Input nodes whose arrays are integers, and what the file says they mean."""
+
+    def take(self, name: str) -> Value:
+        """A value as an operand; it is forgotten with the last one, so that only what is still to be read counts."""
+        value = self.values[name]
+        self.reads[name] -= 1
+        if name and not self.reads[name]:
+            del self.values[name]
+        return value
 
     def fresh(self, name: str) -> str:
         """A name that no node has yet."""
@@ -110,27 +123,13 @@ class Reader:
         fits = fits and all(sizes[role[0]] == size for role, size in zip(wanted, tensor.dims, strict=True))
         if fits:
             return replace(tensor, labels=wanted)
-        port = self.ports.get(tensor.node)
-        if port is None or any(tensor.node in node.sources for node in self.graph):
+        found = renamed(self, call, tensor, wanted) or viewed(self, call, tensor, tensor.dims, wanted)
+        if found is None:
             call.refuse("layout", "frames, channels, rows, columns in this order",
                         f"dimensions {tensor.dims} that hold {tensor.labels}",
                         "Reshapes and transpositions must not move data between channels, columns and rows.")
-        assert port is not None
-        return self._lay_out(call, tensor, wanted, port)
-
-    def _lay_out(self, call: Call, tensor: Tensor, wanted: Any, port: Port) -> Tensor:
-        renamed = {}
-        for label, role, size in zip(tensor.labels, wanted, tensor.dims, strict=True):
-            if len(label) > 1 or (not label and size > 1):
-                call.refuse("layout", "an input whose dimensions are channels, rows and columns", tensor.dims,
-                            "Give the network its input in that layout.")
-            if label:
-                renamed[label[0]] = role[0]
-        port.labels = tuple(tuple(renamed.get(axis, axis) for axis in label) for label in port.labels)
-        shape = map_shape(tensor.dims, wanted)
-        port.shape = shape
-        object.__setattr__(self.graph.nodes[tensor.node], "shape", shape)
-        return replace(tensor, labels=wanted)
+        assert found is not None
+        return found
 
     def like(self, tensor: Tensor, node: g.Node) -> Tensor:
         """A new node whose map is laid out as a tensor's."""
@@ -275,6 +274,8 @@ def _read(proto: onnx.ModelProto, title: str, known: Mapping[str, Array], batch:
         reader.values[value.name] = Tensor(node=node, dims=dims, labels=labels, integers=integers)
     imports = {item.domain: item.version for item in proto.opset_import}
     table = handlers()
+    reader.reads.update([*(name for item in proto.graph.node for name in item.input),
+                         *(output.name for output in proto.graph.output)])
     folder = Folder(imports, sum(value.nbytes for value in reader.values.values() if isinstance(value, np.ndarray)))
     for index, item in enumerate(proto.graph.node):
         _node(reader, table, item, item.name or f"{item.op_type}_{index}", imports, folder)
@@ -299,7 +300,7 @@ def _node(reader: Reader, table: Mapping[str, Handler], item: onnx.NodeProto, na
     missing = [source for source in item.input if source not in reader.values]
     if missing:
         raise ModelError(name, "input", "values made before it", f"unknown {', '.join(missing)}", "Export again.")
-    inputs = [reader.values[source] for source in item.input]
+    inputs = [reader.take(source) for source in item.input]
     try:
         known = [value for value in inputs if not isinstance(value, (Tensor, Joined))]
         if len(known) == len(inputs) and item.op_type not in ("Shape", "DequantizeLinear"):

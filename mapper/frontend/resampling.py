@@ -1,6 +1,6 @@
 """Resampling as layers: a kernel per region of the result, a map with its border repeated, or one axis by one."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -9,7 +9,8 @@ from mapper.errors import ModelError
 from mapper.frontend import graph as g
 from mapper.frontend.graph import Floats, Pair, Shape
 from mapper.frontend.layers import FloatBranch, Part, Value
-from mapper.frontend.runs import MOST_EDGES, Run, axis_runs, extended_run, modes, passes, pieces
+from mapper.frontend.runs import Passes, Run, axis_runs, extended_run, modes, passes, pieces
+from mapper.limits import Limits
 
 if TYPE_CHECKING:
     from mapper.frontend.fuse import Fuser
@@ -26,18 +27,18 @@ _MOST_EXACT_REGIONS = 36
 """The same where a quantised file asks for its own integers, which a map in between would round."""
 
 
-def _cost(x: list[Run], y: list[Run], edges: int = 1) -> int:
+def _cost(x: list[Run], y: list[Run], limits: Limits, edges: int = 1) -> int:
     """What a choice of runs costs, in taps of kernels; each kernel takes `edges` edges, times its pieces."""
-    count = edges * sum(map(pieces, x)) * sum(map(pieces, y))
+    count = edges * sum(pieces(run, limits) for run in x) * sum(pieces(run, limits) for run in y)
     return _EDGE_COST * count + sum(len(run.kernel) for run in x) * sum(len(run.kernel) for run in y)
 
 
-def rectangles(x_matrix: Floats, y_matrix: Floats, depth: int) -> list[tuple[Pair, Shape, Run, Run]]:
+def rectangles(x_matrix: Floats, y_matrix: Floats, depth: int, limits: Limits) -> list[tuple[Pair, Shape, Run, Run]]:
     """The fewest rectangles of a result in each of which one kernel serves all positions."""
     best: tuple[int, list[Run], list[Run]] | None = None
-    for stride, upsample in modes(x_matrix, y_matrix):
+    for stride, upsample in modes(x_matrix, y_matrix, limits):
         x, y = axis_runs(x_matrix, stride, upsample), axis_runs(y_matrix, stride, upsample)
-        cost = _cost(x, y)
+        cost = _cost(x, y, limits)
         if best is None or cost < best[0]:
             best = (cost, x, y)
     assert best is not None
@@ -45,30 +46,88 @@ def rectangles(x_matrix: Floats, y_matrix: Floats, depth: int) -> list[tuple[Pai
             for x in best[1] for y in best[2]]
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Way:
+    """How a map is resampled: in regions of one kernel each, or in two passes."""
+
+    regions: list[tuple[Pair, Shape, Run, Run]]
+    parts: int
+    """Of the source, which each region reads."""
+    bordered: bool
+    """The source gets its border once more around it."""
+    passes: Passes | None = None
+    axis: int = 0
+    """That the first pass resamples."""
+    between: int = 0
+    """Positions of the other axis between the passes."""
+
+    def fits(self, limits: Limits) -> bool:
+        """Whether a core has the event IDs, and a source of regions the axons; the mapper cuts that of strips."""
+        if self.passes is None:
+            counts = [pieces(x, limits) * pieces(y, limits) for _, _, x, y in self.regions]
+            return max(counts) * self.parts <= limits.ids and sum(counts) <= limits.readers
+        return self.passes.edges(limits) <= limits.ids
+
+
 def resample(fuser: "Fuser", node: g.Resample, value: Value) -> Value:
-    depth = node.shape[0]
+    depth, limits = node.shape[0], fuser.limits
+    way = _way(fuser, node, value, limits.usual)
+    if limits != limits.usual and not way.fits(limits):
+        way = _way(fuser, node, value, limits)
+    if way.bordered:
+        value = _repeated_border(fuser, node, value)
+    if way.passes is not None:
+        return _in_passes(fuser, node, value, way.passes, way.axis, way.between)
     regions: list[Region] = []
-    runs = rectangles(node.x_matrix, node.y_matrix, depth)
-    if len(runs) > 2:
-        extended = []
-        for mode in modes(node.x_matrix, node.y_matrix):
-            x, y = (extended_run(matrix, *mode) for matrix in (node.x_matrix, node.y_matrix))
-            if x is not None and y is not None:
-                extended.append((_cost([x], [y], _BORDERED_EDGES), x, y))
-        cost, x, y = min(extended, key=lambda choice: choice[0], default=(0, None, None))
-        whole = sum(_cost([x], [y]) for _, _, x, y in runs)
-        if x is not None and y is not None and cost <= whole:
-            value, runs = _repeated_border(fuser, node, value), [((0, 0), node.shape, x, y)]
-    edges = max(pieces(x) * pieces(y) for _, _, x, y in runs) * len(value.parts)
-    average = all(len(run.kernel) > 8 and (run.kernel == run.kernel[0]).all() for _, _, *pair in runs for run in pair)
-    most = _MOST_EXACT_REGIONS if average or _exact(fuser, node.name) else _MOST_REGIONS
-    if len(runs) > most or (edges > MOST_EDGES and not average):  # `mapper.divide` takes large averages by windows
-        return _in_passes(fuser, node, value)
-    for at, shape, x, y in runs:
+    for at, shape, x, y in way.regions:
         kernel = np.outer(x.kernel, y.kernel)
         regions.append((at, shape, np.broadcast_to(kernel, (depth, 1, *kernel.shape)), (x.stride, y.stride),
                         (x.padding, y.padding), (1, 1), x.upsample))
     return fuser.regions(node, value, regions, depth, np.zeros(depth))
+
+
+def _way(fuser: "Fuser", node: g.Resample, value: Value, limits: Limits) -> _Way:
+    """The cheapest way within the limits.
+
+    Raises:
+        ModelError: there is none, and the limits are the core's own.
+    """
+    runs, bordered, parts = rectangles(node.x_matrix, node.y_matrix, node.shape[0], limits), False, len(value.parts)
+    if len(runs) > 2 and _BORDERED_EDGES <= limits.ids:
+        extended = []
+        for mode in modes(node.x_matrix, node.y_matrix, limits):
+            x, y = (extended_run(matrix, *mode) for matrix in (node.x_matrix, node.y_matrix))
+            if x is not None and y is not None:
+                extended.append((_cost([x], [y], limits, _BORDERED_EDGES), x, y))
+        cost, x, y = min(extended, key=lambda choice: choice[0], default=(0, None, None))
+        whole = sum(_cost([x], [y], limits) for _, _, x, y in runs)
+        if x is not None and y is not None and cost <= whole:
+            runs, bordered, parts = [((0, 0), node.shape, x, y)], True, _BORDERED_EDGES
+    edges = max(pieces(x, limits) * pieces(y, limits) for _, _, x, y in runs) * parts
+    average = all(len(run.kernel) > 8 and (run.kernel == run.kernel[0]).all() for _, _, *pair in runs for run in pair)
+    most = _MOST_EXACT_REGIONS if average or _exact(fuser, node.name) else _MOST_REGIONS
+    way = _Way(regions=runs, parts=parts, bordered=bordered)
+    if len(runs) > most or (edges > limits.parts and not average):  # `mapper.divide` takes large averages by windows
+        return _by_passes(way, node, value, limits, limits == fuser.limits)
+    return way
+
+
+def _by_passes(way: _Way, node: g.Resample, value: Value, limits: Limits, own: bool) -> _Way:
+    """The cheapest passes within the limits, which must do if they are the core's `own`."""
+    size, matrices, plans = value.shape[1:], (node.x_matrix, node.y_matrix), []
+    for axis in (0, 1):
+        plan = passes(matrices[axis], matrices[1 - axis], limits)
+        between = plan.upsample * (size[1 - axis] - 1) + 1
+        plans.append((max(plan.edges(limits) - limits.parts, 0), between * len(matrices[axis]), axis, between, plan))
+    over, _, axis, between, plan = min(plans, key=lambda item: item[:3])
+    sizes = " to ".join(f"{width} × {height}" for width, height in (size, node.shape[1:]))
+    if over and own:
+        raise ModelError(
+            node.name, "resampling",
+            f"kernels in at most {limits.parts} pieces of {limits.taps} taps, columns and rows apart",
+            f"{plan.edges(limits)} pieces from {sizes} columns and rows",
+            "Resize in two steps, or by a whole power of two.")
+    return replace(way, passes=plan, axis=axis, between=between)
 
 
 def _exact(fuser: "Fuser", name: str) -> bool:
@@ -83,22 +142,11 @@ def _peaks(matrix: Floats) -> bool:
     return bool(matrix.min() >= 0 and matrix.sum(axis=1).max() < 1 + 1e-9 and matrix.max() > 0.7)
 
 
-def _in_passes(fuser: "Fuser", node: g.Resample, value: Value) -> Value:
+def _in_passes(fuser: "Fuser", node: g.Resample, value: Value, plan: Passes, axis: int, between: int) -> Value:
     """Columns, then rows, or the other way round: fewer kernels than both at once have."""
     if len(value.parts) > 1:
         value = fuser.materialised(node.name, value)
-    depth, size = node.shape[0], value.shape[1:]
-    matrices = (node.x_matrix, node.y_matrix)
-    plans = []
-    for axis in (0, 1):
-        plan = passes(matrices[axis], matrices[1 - axis])
-        between = plan.upsample * (size[1 - axis] - 1) + 1
-        plans.append((max(plan.edges - MOST_EDGES, 0), between * len(matrices[axis]), axis, between, plan))
-    over, _, axis, between, plan = min(plans, key=lambda item: item[:3])
-    if over:
-        raise ModelError(node.name, "resampling", f"kernels in at most {MOST_EDGES} pieces of 16 taps, columns and "
-                         "rows apart", f"{plan.edges} pieces from {size[0]} × {size[1]} to {node.shape[1]} × "
-                         f"{node.shape[2]} columns and rows", "Resize in two steps, or by a whole power of two.")
+    depth, matrices = node.shape[0], (node.x_matrix, node.y_matrix)
 
     def turned(along: Any, across: Any) -> Any:
         return (along, across) if axis == 0 else (across, along)

@@ -9,13 +9,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from mapper.frontend.graph import Floats, Pair
+from mapper.limits import Limits
 
 _TOLERANCE = 1e-9
-STEPS = (1, 2, 4, 8)
-MOST_EDGES = 12
-"""Event IDs that a layer may take here: the hardware has 15, and a reader may have other sources."""
-_TAPS = 16
-"""Of a descriptor's kernel, in one row."""
+_MOST_UPSAMPLING = 32
+"""Beyond it few positions of a result have any tap."""
 
 
 @dataclass(frozen=True)
@@ -30,12 +28,14 @@ class Run:
     upsample: int
 
 
-def modes(x_matrix: Floats, y_matrix: Floats) -> Iterator[Pair]:
+def modes(x_matrix: Floats, y_matrix: Floats, limits: Limits) -> Iterator[Pair]:
     """Strides and upsampling factors to try: those that the hardware has."""
-    yield from ((step, 1) for step in STEPS)
-    for step in (2, 4, 8, 16, 32):
-        if step <= max(x_matrix.shape[0], y_matrix.shape[0]):
-            yield 1, step
+    yield from ((step, 1) for step in limits.strides)
+    yield from ((1, step) for step in _upsampling(limits, max(x_matrix.shape[0], y_matrix.shape[0])) if step > 1)
+
+
+def _upsampling(limits: Limits, size: int) -> list[int]:
+    return [step for step in limits.upsampling if step == 1 or step <= min(size, _MOST_UPSAMPLING)]
 
 
 def axis_runs(matrix: Floats, stride: int, upsample: int, taps_at_most: int | None = None) -> list[Run]:
@@ -98,29 +98,29 @@ class Passes:
     gathered: bool
     """Whether the results of the first are brought together, so that the second need not read each."""
 
-    @property
-    def edges(self) -> int:
+    def edges(self, limits: Limits) -> int:
         """Most event IDs of one population; bringing parts together takes as many steps as need be."""
         between = 1 if self.gathered else len(self.first)
-        apart = min(len(self.first), MOST_EDGES) if self.gathered else 1
-        return max(apart, max(map(pieces, self.first)), between * max(map(pieces, self.second), default=0))
+        apart = min(len(self.first), limits.parts) if self.gathered else 1
+        return max(apart, max(pieces(run, limits) for run in self.first),
+                   between * max((pieces(run, limits) for run in self.second), default=0))
 
 
-def pieces(run: Run) -> int:
+def pieces(run: Run, limits: Limits) -> int:
     """Descriptors that a kernel of one row takes."""
-    return -(-len(run.kernel) // _TAPS)
+    return -(-len(run.kernel) // limits.taps)
 
 
-def passes(first: Floats, second: Floats) -> Passes:
+def passes(first: Floats, second: Floats, limits: Limits) -> Passes:
     """The cheapest way to resample one axis by matrix `first`, then the other by `second`; fewest edges come first.
 
     There is no second pass where nothing is left to do.
     """
     best: tuple[int, float, Passes] | None = None
     same = len(second) == second.shape[1] and bool((second == np.eye(len(second))).all())
-    for upsample in (1, *(step for step in (2, 4, 8, 16, 32) if step <= max(len(first), len(second)))):
+    for upsample in _upsampling(limits, max(len(first), len(second))):
         rows = upsample * (second.shape[1] - 1) + 1
-        ways = [[axis_runs(matrix, 1, upsample, most) for most in (_TAPS, 3 * _TAPS, 6 * _TAPS)]
+        ways = [[axis_runs(matrix, 1, upsample, most) for most in (limits.taps, 3 * limits.taps, 6 * limits.taps)]
                 for matrix in (first, second)]
         if same and rows == len(second):
             ways[1] = [[]]
@@ -128,10 +128,11 @@ def passes(first: Floats, second: Floats) -> Passes:
             for x in ways[0]:
                 for y in ways[1]:
                     plan = Passes(upsample, x, y, gathered)
-                    reads = sum(map(pieces, x)) + len(x) * gathered + (1 if gathered else len(x)) * sum(map(pieces, y))
-                    reads += sum(len(way) for way in (x, y) if len(way) > MOST_EDGES)
+                    counts = [sum(pieces(run, limits) for run in way) for way in (x, y)]
+                    reads = counts[0] + len(x) * gathered + (1 if gathered else len(x)) * counts[1]
+                    reads += sum(len(way) for way in (x, y) if len(way) > limits.parts)
                     cost = reads + len(x) + len(y) + 4 * rows / len(second)
-                    key = (max(plan.edges - MOST_EDGES, 0), cost)
+                    key = (max(plan.edges(limits) - limits.parts, 0), cost)
                     if best is None or key < best[:2]:
                         best = (*key, plan)
     assert best is not None

@@ -182,9 +182,17 @@ class Port:
     """Of an integer array: value = scale · (integer - zero_point)."""
     zero_point: int = 0
     view: tuple[int, ...] | None = None
-    """Dimensions that an input's array is reshaped to first; the labels are theirs."""
+    """Dimensions that an input's array is reshaped to first; the labels are theirs. Frames stay dimension 0."""
     blocks: tuple[int, int] = (1, 1)
     """Columns and rows of an input's blocks that the core takes as channels, see `in_blocks`."""
+
+    @property
+    def frames(self) -> int | None:
+        """The dimension of the array that counts frames; None: the array is one frame."""
+        if self.view is None:
+            return self.labels.index(("N",)) if ("N",) in self.labels else None
+        kept = len(self.dims) > 1 and self.labels[:1] == (("N",),) and self.dims[0] == self.view[0]
+        return 0 if kept else None
 
     def to_maps(self, array: npt.ArrayLike) -> npt.NDArray[np.float64]:
         """(N, D, W, H) of an array in the file's layout, in `blocks`; more frames than the file says are fine.
@@ -193,16 +201,14 @@ class Port:
             ModelError: the array has other dimensions.
         """
         values = np.asarray(array, np.float64)
-        frames = ["N" in label for label in self.labels] if self.view is None else [False] * len(self.dims)
-        fixed = [size for size, many in zip(self.dims, frames, strict=True) if not many]
-        given = [size for size, many in zip(values.shape, frames, strict=False) if not many]
+        fixed, given = ([size for i, size in enumerate(dims) if i != self.frames] for dims in (self.dims, values.shape))
         if values.ndim != len(self.dims) or fixed != given:
             raise ModelError(self.name, "input shape", f"dimensions {self.dims}, of which the frames may vary",
                              values.shape, "Give arrays in the layout of the model's file.")
         if self.scale is not None:
             values = (values - self.zero_point) * self.scale
         if self.view is not None:
-            values = values.reshape(self.view)
+            values = values.reshape(self.view if self.frames is None else (len(values), *self.view[1:]))
         sizes = dict(zip("DWH", self.shape, strict=True)) | {"N": 1}
         if ("N",) in self.labels:
             sizes["N"] = values.shape[self.labels.index(("N",))]

@@ -18,6 +18,7 @@ from mapper.frontend.fuse import fuse
 from mapper.frontend.layers import assemble, run_layers
 from mapper.frontend.onnx_reader import read_onnx
 from mapper.frontend.runs import Passes, Run
+from mapper.limits import Limits
 from mapper.lower import legalise, lower
 from mapper.quantize import quantise
 from mapper.scales import sqnr
@@ -124,9 +125,10 @@ def test_parts_share_a_scale_where_only_some_reach_a_clip(seed: int) -> None:
 def test_event_ids_of_two_passes_are_counted() -> None:
     """Each strip of the second reads every strip of the first, by each piece of its kernel."""
     short, long = (Run(0, 4, np.ones(taps), 0, 1, 1) for taps in (3, 20))
-    assert Passes(1, [short] * 5, [long] * 2, gathered=False).edges == 10
-    assert Passes(1, [short] * 5, [long] * 2, gathered=True).edges == 5
-    assert Passes(1, [long] * 2, [], gathered=False).edges == 2
+    limits = Limits.of(NARROW)
+    assert Passes(1, [short] * 5, [long] * 2, gathered=False).edges(limits) == 10
+    assert Passes(1, [short] * 5, [long] * 2, gathered=True).edges(limits) == 5
+    assert Passes(1, [long] * 2, [], gathered=False).edges(limits) == 2
 
 
 def test_columns_and_rows_apart_are_the_same_event_by_event(seed: int) -> None:
