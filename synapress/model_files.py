@@ -26,6 +26,7 @@ from mapper.quantised import LayerReport
 from mapper.scales import Scale
 from mapper.sums import SumReport
 from synapress.models import Compiled
+from synapress.saturation import Clips
 
 FORMAT, VERSION = "synapress-model", 1
 Pair = tuple[int, int]
@@ -82,6 +83,7 @@ class _Content:
     loads: list[tuple[Place, Place, Natural]]
     host: str = ""
     neurons: str | None = None
+    clips: Clips = dataclasses.field(default_factory=dict)
 
 
 def save_compiled(compiled: Compiled, directory: str | Path) -> None:
@@ -112,7 +114,7 @@ def save_compiled(compiled: Compiled, directory: str | Path) -> None:
         "sums": [dataclasses.asdict(item) for item in compiled.sums],
         "loads": [[*link, events] for link, events in compiled.loads.items()],
         "host": base64.b64encode(compiled.host).decode(),
-        "neurons": None if compiled.neurons is None else str(compiled.neurons)}
+        "neurons": None if compiled.neurons is None else str(compiled.neurons), "clips": compiled.clips}
     (path / "model.json").write_text(json.dumps(model, indent=1) + "\n")
     (path / "report.json").write_text(json.dumps(compiled.to_json(), indent=1, allow_nan=False) + "\n")
     (path / "checksums.json").write_text(json.dumps(_checksums(path), indent=1) + "\n")
@@ -186,7 +188,8 @@ def open_compiled(directory: str | Path) -> Compiled:
         config=image.config, lowered=program, image=image, inputs=content.inputs, outputs=content.outputs,
         ignored=tuple(content.ignored), places=content.places, scales=content.scales, layers=content.layers,
         sums=content.sums, loads={(source, to): events for source, to, events in content.loads},
-        host=_host(found, content.host), neurons=_neurons(found, content.neurons))
+        host=_host(found, content.host), neurons=_neurons(found, content.neurons),
+        clips=content.clips)
 
 
 def _neurons(found: Manifest, text: str | None) -> Neurons | None:
@@ -244,6 +247,10 @@ def _check_names(found: Manifest, content: _Content, program: Program) -> None:
     for name in (*program.inputs, *program.outputs):
         if name not in content.scales:
             found.refuse("scales", f"one for '{name}'", ", ".join(content.scales))
+    for output, populations in content.clips.items():
+        for name in (output, *populations):
+            if name not in shapes:
+                found.refuse(f"clips.{output}", "populations of the program", name)
     for name, scale in content.scales.items():
         if not 0 < scale.step < np.inf:
             found.refuse(f"scales.{name}.step", "more than 0, and finite", scale.step)
