@@ -169,6 +169,21 @@ def evaluate(
     No step wraps: the widest product has 34 + 25 bits plus a rounding bit below 2**62, so int64 is exact. A neuron
     fires where y is not zero; its state is then cleared either way. For SPIKING see `spike`.
     """
+    low, high = Saturation.bounds(saturation, config.value_bits)
+    values = requantized(state, bias, multiplier, shift, config, leaky=leaky, slope=slope, type=type)
+    values = np.clip(values, low, high)
+    if saturation == Saturation.TABLE:
+        if table is None:
+            raise ValueError("saturation TABLE needs a table")
+        return np.asarray(table, np.int64)[values - low]
+    return values
+
+
+def requantized(
+    state: npt.ArrayLike, bias: npt.ArrayLike, multiplier: npt.ArrayLike, shift: npt.ArrayLike, config: CoreConfig, *,
+    leaky: npt.ArrayLike = 0, slope: npt.ArrayLike = 0, type: int = NeuronType.SUM,
+) -> IntArray:
+    """The values of `evaluate` before they are saturated or looked up: round(t · factor / 2**shift)."""
     state, bias, multiplier, shift, leaky, slope = (
         np.asarray(array, np.int64) for array in (state, bias, multiplier, shift, leaky, slope))
     if type in NeuronType.PRODUCTS:
@@ -178,13 +193,7 @@ def evaluate(
     factor = multiplier
     if leaky.any():
         factor = np.where((leaky != 0) & (biased < 0), wrap_array(slope, config.multiplier_bits + 1), multiplier)
-    low, high = Saturation.bounds(saturation, config.value_bits)
-    values = np.clip(shift_rounded_array(biased * factor, shift), low, high)
-    if saturation == Saturation.TABLE:
-        if table is None:
-            raise ValueError("saturation TABLE needs a table")
-        return np.asarray(table, np.int64)[values - low]
-    return values
+    return shift_rounded_array(biased * factor, shift)
 
 
 def operands(state: IntArray, type: int, config: CoreConfig) -> tuple[IntArray, IntArray]:

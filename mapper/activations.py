@@ -13,18 +13,23 @@ from mapper.frontend.graph import Floats
 from mapper.frontend.layers import FloatLayer
 from mapper.frontend.reference import activate
 from mapper.layer import Evaluation
-from mapper.scales import Integers, Scale, requantisation, saturation_of, scale_for, uniform
+from mapper.ranges import Range
+from mapper.scales import Integers, Scale, Span, requantisation, saturation_of, scale_for, uniform
 from mapper.tables import value_table
 
 _SHARES = (1.0, 0.85, 0.7, 0.55, 0.42, 0.32, 0.24, 0.17, 0.12, 0.08)
 """Shares of the range of a table's index that are tried."""
+_LARGEST = 1 << 40
+"""No sum has a larger index."""
+_TOLERANCE = 1.5
+"""Beyond a table its end stands for all, which is right as long as it is so many steps away at most."""
 _SAMPLE = 20_000
 """Sums of the calibration that decide."""
 
 
 def evaluation(
     activation: g.Activation | None, scale: Scale, given: bool, *, states: Integers, bias: Floats, unit: Floats,
-    config: CoreConfig,
+    config: CoreConfig, reach: float = 0.0,
 ) -> tuple[Evaluation, Scale, Integers, Integers]:
     """The parameters of a layer, its final scale, its integer bias, and its integers for `states`.
 
@@ -34,6 +39,7 @@ def evaluation(
         states: (N, D, W, H), of the calibration.
         bias: (D), in units of the states.
         unit: (D), what a state of 1 means.
+        reach: the largest sum that the index of a table covers at least, whatever the calibration saw.
     """
     function = activation.function if activation else None
     offsets = np.rint(bias).astype(np.int64)
@@ -67,7 +73,8 @@ def evaluation(
                                             value_bits=config.value_bits)
     else:
         assert activation is not None
-        step = _index_step(activation, states + offsets[:, None, None], unit, config)
+        step = max(_index_step(activation, states + offsets[:, None, None], unit, config),
+                   reach / ((1 << (config.value_bits - 1)) - 1))
         keywords = _ratio(unit / step, config)
         real = (states + offsets[:, None, None]) * unit[:, None, None]
         usual = float(np.median(real.reshape(-1)[::max(1, real.size // _SAMPLE)]))
@@ -77,6 +84,42 @@ def evaluation(
             value_bits=config.value_bits, low=scale.low, high=scale.high)
     values = _values(states, offsets, keywords, config)
     return Evaluation(**keywords), scale, uniform(offsets), values  # type: ignore[typeddict-item]
+
+
+def clipped(
+    activation: g.Activation | None, known: Range, scale: Scale, parameters: Evaluation, unit: Floats,
+    config: CoreConfig,
+) -> list[Span]:
+    """Which values a layer's range clips, as spans of the integers before saturation or table; ascending.
+
+    A bound of the layer's own function is none of its range: what a ReLU makes 0 is not clipped.
+
+    Args:
+        known: the range of the layer by definition (`mapper.ranges`).
+        scale: of the result; `parameters`: of the layer, both as `evaluation` gives them.
+    """
+    direct = activation is None or (activation.function in ("relu", "clip", "leaky_relu") and (
+        "slope" in parameters or activation.slope is None))
+    if direct:
+        low = scale.low < 0 and known[0] < (scale.low - 0.5) * scale.step
+        high = known[1] > (scale.high + 0.5) * scale.step
+        return [(None, scale.low - 1)] * low + [(scale.high + 1, None)] * high
+    assert activation is not None
+    ends = Saturation.bounds(Saturation.TABLE, config.value_bits)
+    inside = np.arange(ends[0], ends[1] + 1)
+    beyond = np.unique(np.geomspace(ends[1] + 1, _LARGEST, 2000).astype(np.int64))
+    index = np.concatenate([-beyond[::-1] - 1, inside, beyond])  # one less below, as -256 is inside
+    step = float(unit[0]) * 2.0 ** int(np.ravel(parameters["shift"])[0]) / int(np.ravel(parameters["multiplier"])[0])
+    with np.errstate(over="ignore"):
+        exact = _of(activation, index * step) / scale.step
+    entries = np.asarray(parameters["table"])[np.clip(index, *ends) - ends[0]]
+    within = (index >= ends[0]) & (index <= ends[1])
+    wrong = ~np.isnan(exact) & np.where(
+        within, (exact < scale.low - 0.5) | (exact > scale.high + 0.5), np.abs(exact - entries) > _TOLERANCE)
+    starts = np.flatnonzero(wrong & ~np.concatenate([[False], wrong[:-1]]))
+    stops = np.flatnonzero(wrong & ~np.concatenate([wrong[1:], [False]]))
+    return [(None if first == 0 else int(index[first]), None if last == len(index) - 1 else int(index[last]))
+            for first, last in zip(starts, stops, strict=True)]
 
 
 def _values(states: Integers, offsets: Integers, keywords: dict[str, Any], config: CoreConfig) -> Integers:

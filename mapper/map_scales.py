@@ -1,5 +1,6 @@
 """Which scale each feature map gets: the file's, that of what it copies, counts as they are, or one by its range."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -8,14 +9,20 @@ from golden.config import CoreConfig
 from golden.words import Saturation
 from mapper.frontend.functions import Formula
 from mapper.frontend.graph import Floats
-from mapper.frontend.layers import FloatBranch, FloatLayer, FloatLayers, gathers, sum_branches
+from mapper.frontend.layers import FloatBranch, FloatLayer, FloatLayers, evaluate_layer, gathers, sum_branches
 from mapper.frontend.reference import spike
 from mapper.quantised import Options
-from mapper.scales import MAX_WEIGHT, Scale, activation_range, saturation_of, scale_for, whole_scale
+from mapper.ranges import UNKNOWN, Range, copies, formula_of, function_range, own_range, passed_range, passes, reach
+from mapper.scales import MAX_WEIGHT, Scale, Span, activation_range, saturation_of, scale_for, whole_scale
 from mapper.spiking import shifted
 
 _OUTPUT_ROOM = 1.25
 """Range of an output beyond the calibration's."""
+_GATE = 2
+"""The largest magnitude of a gate; activations that are no gates, as ReLU6, reach further."""
+_GUARD = 32
+"""A clip with a bound so many times beyond all that it reads guards against overflow, and is no range of values, which
+would get 8 of 256 levels."""
 
 
 class MapScales:
@@ -40,6 +47,16 @@ class MapScales:
                 self.consumers[branch.source].append((layer, branch))
         self.output_layers = list(dict.fromkeys(
             part.layer for value in layers.outputs.values() for part in value.parts))
+        self._shapes = {layer.name: layer.shape for layer in layers.layers.values()}
+        self._ranges: dict[tuple[str, bool], Range] = {}
+        self._whole = {item for name in (*self.output_layers, *self._gates())
+                       for item in self._behind(name, self._passes)}
+        """Outputs and gates, and layers from which their ranges come: these get the range that they have by
+        definition."""
+        self._copied_by = {name: self._behind(name, lambda layer: copies(layer, self._shapes))
+                           for name in self.output_layers}
+        self.clipped: dict[tuple[str, str], list[Span]] = {}
+        """By layer and population of it, where the layer `feeds_output`: the integers that its range clips."""
 
     def of_input(self, layer: FloatLayer) -> Scale:
         """The scale of an input."""
@@ -65,6 +82,72 @@ class MapScales:
         lowest = 0.0 if self._nonnegative(layer) else -float(worst.max())
         return whole_scale(products, float(unit[0]), lowest, float(worst.max()), self.config.value_bits)
 
+    # -- ranges by definition ------------------------------------------------------------------
+
+    def _behind(self, name: str, through: Callable[[FloatLayer], bool]) -> list[str]:
+        """A layer, its sources if it is such as `through` says, their sources, and so on."""
+        found = [name]
+        for item in found:  # which grows
+            layer = self.layers.layers[item]
+            found += dict.fromkeys(branch.source for branch in layer.branches
+                                   if branch.source not in found) if through(layer) else []
+        return found
+
+    def feeds_output(self, layer: FloatLayer) -> bool:
+        """Whether a layer is an output, or an output copies it, and its range is chosen here."""
+        return layer.quantise is None and any(layer.name in names for names in self._copied_by.values())
+
+    def clips(self) -> dict[str, dict[str, list[Span]]]:
+        """By output layer, and population with its values: the integers that the range clips, where there are any."""
+        found = {output: {population: spans for (name, population), spans in self.clipped.items()
+                          if name in names and spans} for output, names in self._copied_by.items()}
+        return {output: clips for output, clips in found.items() if clips}
+
+    def range_of(self, name: str, *, guards: bool = False) -> Range:
+        """The range that a layer has by definition, whatever the calibration saw; infinite where there is no bound.
+
+        Args:
+            guards: count the bounds of clips that only guard, too.
+        """
+        if (name, guards) not in self._ranges:
+            layer = self.layers.layers[name]
+            if self._passes(layer):
+                found = passed_range(layer, {branch.source: self.range_of(branch.source, guards=guards)
+                                             for branch in layer.branches})
+            else:
+                found = UNKNOWN if not guards and self._guards(layer) else own_range(layer)
+            self._ranges[name, guards] = found
+        return self._ranges[name, guards]
+
+    def _guards(self, layer: FloatLayer) -> bool:
+        """Whether a layer's clip is far beyond all that it reads."""
+        if layer.activation is None or layer.activation.function != "clip" or layer.quantise is not None:
+            return False
+        before = evaluate_layer(replace(layer, activation=None), {
+            branch.source: self.floats[branch.source] for branch in layer.branches})
+        bounds = np.abs([bound for bound in layer.activation.parameters if np.isfinite(bound)])
+        seen = max(float(np.abs(before).max()), float(np.abs(layer.bias).max()))  # an offset shifts the bounds
+        return 0 < _GUARD * seen < float(bounds.max(initial=0))
+
+    def _passes(self, layer: FloatLayer) -> bool:
+        return passes(layer, self._shapes)
+
+    def _gates(self) -> set[str]:
+        """Factors of products with so small a range by definition that they are gates, such as sigmoids."""
+        factors = {branch.source for layer in self.layers.layers.values() if layer.kind == "product"
+                   for branch in layer.branches}
+        return {name for name in factors if max(np.abs(self.range_of(name))) <= _GATE}
+
+    def reach(self, layer: FloatLayer) -> float:
+        """The largest sum that matters to a function with two bounds, if the layer gets its whole range; else 0."""
+        formula = None if layer.activation is None else formula_of(layer.activation)
+        if formula is None or layer.name not in self._whole or not np.isfinite(function_range(formula)).all() or (
+                self._guards(layer)):
+            return 0.0
+        return reach(formula, (1 << (self.config.value_bits - 1)) - 1)
+
+    # -- scales by range -----------------------------------------------------------------------
+
     def _limits(self, name: str) -> tuple[bool, int]:
         """Whether a map must fit 8 bits (for maxima and products), and its steps above 0."""
         kinds: set[str] = set()
@@ -89,12 +172,12 @@ class MapScales:
         if self.config.state_bits > 16 or not readers:
             return top
         reach, power = max(float(np.abs(x).max()), 1e-30), float(np.mean(x**2))
-        read = [(branch, *self._held(reader)) for reader, branch in readers]
+        read = [(branch, *self._held(reader), self.reach(reader)) for reader, branch in readers]
 
         def noise(levels: int) -> float:
             step, total = reach / levels, 0.0
-            for branch, sums, held in read:
-                most = held * self.options.headroom
+            for branch, sums, held, least in read:
+                most = max(held * self.options.headroom, least)
                 quantum = max(float(np.abs(branch.weights).max()) / MAX_WEIGHT, most / (self.limit * step))
                 terms = branch.weights[0].size
                 rounding = quantum**2 * power * terms if np.unique(np.abs(branch.weights)).size > 2 else 0.0
@@ -126,6 +209,10 @@ class MapScales:
             low, high = (end * _OUTPUT_ROOM for end in activation_range(values, "max", 100.0, levels))
         else:
             low, high = activation_range(values, self.options.method, self.options.percentile, levels)
+        if any(part.name in self._whole for part in parts):
+            ends = np.array([self.range_of(part.name) for part in parts])
+            low, high = (float(known) if np.isfinite(known) else seen for known, seen in (
+                (min(ends[:, 0].min(), 0), low), (max(ends[:, 1].max(), 0), high)))
         if nonnegative:
             return scale_for(0.0, high, levels, Saturation.RELU, bits)
         mode = Saturation.SIGNED if eight else Saturation.FULL

@@ -7,7 +7,7 @@ import numpy as np
 
 from golden.errors import ConfigError
 from mapper.network import Network
-from mapper.scales import Scale
+from mapper.scales import Scale, Span
 
 METHODS = ("max", "percentile", "error")
 
@@ -89,5 +89,8 @@ class Quantised:
     report: list[LayerReport]
     measured: dict[str, tuple[int, int]] = field(default_factory=dict)
     """Layer → lowest and highest state of the calibration, for `compile_network`."""
+    clips: dict[str, dict[str, list[Span]]] = field(default_factory=dict)
+    """By output layer and population that clips its values: the integers before saturation, or before the table, that
+    the range chosen for the output clips. Bounds of the layers' own functions are no clips."""
     blocks: dict[str, tuple[int, int]] = field(default_factory=dict)
     """By input that the network takes in blocks (`mapper.frontend.tensor.in_blocks`) their columns and rows."""

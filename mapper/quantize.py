@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from golden.config import CoreConfig
 from golden.words import Saturation, layouts
-from mapper.activations import by_halves, evaluation
+from mapper.activations import by_halves, clipped, evaluation
 from mapper.divide import divide
 from mapper.errors import ModelError
 from mapper.frontend import graph as g
@@ -125,7 +125,8 @@ class _Quantiser:
                                  "Calibrate with typical data, or use a configuration with wider fields.") from error
         for name in self.maps.output_layers:
             self.network.output(name)
-        return Quantised(network=self.network, scales=self.scales, report=self.report, measured=self.measured)
+        return Quantised(network=self.network, scales=self.scales, report=self.report, measured=self.measured,
+                         clips=self.maps.clips())
 
     # -- layers --------------------------------------------------------------------------------
 
@@ -183,6 +184,8 @@ class _Quantiser:
         worst = largest_sums(
             layer, {source: self.scales[source].step * max(-self.scales[source].low, self.scales[source].high)
                     for source in real}, {source: self.layers.layers[source].shape for source in real})
+        if least := self.maps.reach(layer):
+            reach = np.maximum(reach, np.minimum(least + np.abs(layer.bias), worst))
         given = layer.weight_scale is not None and layer.quantise is not None and len(set(steps)) == 1
         if given:
             assert layer.weight_scale is not None
@@ -213,7 +216,8 @@ class _Quantiser:
         if by_halves(layer, sums_of + np.rint(bias).astype(np.int64)[:, None, None], unit, self.config):
             self._halves(layer, weights, sums_of, bias, unit, weight)
             return
-        self._evaluate(layer, partial(self.network.add, layer.name, branches), sums_of, bias, unit, weight, counts)
+        self._evaluate(layer, partial(self.network.add, layer.name, branches), sums_of, bias, unit, weight, counts,
+                       reach=min(least, float((worst + np.abs(layer.bias)).max())))
 
     def _halves(self, layer: FloatLayer, weights: list[Integers], states: Integers, bias: Floats, unit: Floats,
                 weight: int) -> None:
@@ -232,6 +236,8 @@ class _Quantiser:
             self.network.add(name, [made for branch, integers in zip(layer.branches, weights, strict=True)
                                     for made in self._branches(branch, sign * integers, layer.shape[1:])],
                              bias=offsets, **parameters)
+            if self.maps.feeds_output(layer):
+                self.maps.clipped[layer.name, name] = [(half.high + 1, None)]
             ends = sorted((sign * int(states.min()), sign * int(states.max())))
             self.measured[name] = ends[0], ends[1]
         (positive, first), (negative, second) = parts.items()
@@ -302,15 +308,18 @@ class _Quantiser:
                              "Use a configuration with 32-bit states, or fewer activation levels (Options.levels).")
 
     def _evaluate(self, layer: FloatLayer, add: Callable[..., str], states: Integers, bias: Floats, unit: Floats,
-                  weight: int, counts: Scale | None = None, *, activated: bool = False) -> None:
+                  weight: int, counts: Scale | None = None, *, activated: bool = False, reach: float = 0.0) -> None:
         """Choose the scale of a result, add the layer by `add`, and keep its integers on the calibration.
 
-        States that are `activated` have the layer's activation function behind them.
+        States that are `activated` have the layer's activation function behind them. `reach`: as of `evaluation`.
         """
         scale, given = self.maps.of(layer, counts)
         activation = None if activated else layer.activation
         parameters, scale, offsets, values = evaluation(
-            activation, scale, given, states=states, bias=bias, unit=unit, config=self.config)
+            activation, scale, given, states=states, bias=bias, unit=unit, config=self.config, reach=reach)
+        if self.maps.feeds_output(layer):
+            self.maps.clipped[layer.name, layer.name] = clipped(
+                activation, self.maps.range_of(layer.name, guards=True), scale, parameters, unit, self.config)
         add(bias=offsets, **parameters)
         self.maps.settle(layer, scale)
         self._keep(layer, scale, values, (int(states.min()), int(states.max())), weight)
@@ -386,7 +395,7 @@ class _Quantiser:
         add = partial(self.network.multiply, layer.name, first, second)
         products = factor(layer.branches[0], self.values[first], layer.shape[1:]) * factor(
             layer.branches[1], self.values[second], layer.shape[1:])
-        self._evaluate(layer, add, products, np.zeros(layer.shape[0]), unit, 1)
+        self._evaluate(layer, add, products, np.zeros(layer.shape[0]), unit, 1, reach=self.maps.reach(layer))
 
 
 def _same(given: Scale, own: Scale) -> bool:

@@ -9,6 +9,8 @@ from golden.words import Saturation
 from mapper.frontend.graph import Floats
 
 Integers = npt.NDArray[np.int64]
+Span = tuple[int | None, int | None]
+"""First and last of some integers; None: no end."""
 MAX_WEIGHT = 127
 """Weights are symmetric int8."""
 _FEW = 8

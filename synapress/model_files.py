@@ -26,6 +26,7 @@ from mapper.quantised import LayerReport
 from mapper.scales import Scale
 from mapper.sums import SumReport
 from synapress.models import Compiled
+from synapress.saturation import Clips
 
 FORMAT, VERSION = "synapress-model", 1
 Pair = tuple[int, int]
@@ -83,6 +84,7 @@ class _Content:
     host: str = ""
     neurons: str | None = None
     warnings: list[str] = dataclasses.field(default_factory=list)
+    clips: Clips = dataclasses.field(default_factory=dict)
 
 
 def save_compiled(compiled: Compiled, directory: str | Path) -> None:
@@ -113,7 +115,7 @@ def save_compiled(compiled: Compiled, directory: str | Path) -> None:
         "loads": [[*link, events] for link, events in compiled.loads.items()],
         "host": base64.b64encode(compiled.host).decode(),
         "neurons": None if compiled.neurons is None else str(compiled.neurons),
-        "warnings": list(compiled.warnings)}
+        "warnings": list(compiled.warnings), "clips": compiled.clips}
     with Writing() as files:
         _remove_images(path, files)
         compiled.image.save(path / "image", files=files)
@@ -192,7 +194,7 @@ def open_compiled(directory: str | Path) -> Compiled:
         ignored=tuple(content.ignored), places=content.places, scales=content.scales, layers=content.layers,
         sums=content.sums, loads={(source, to): events for source, to, events in content.loads},
         host=_host(found, content.host), neurons=_neurons(found, content.neurons),
-        warnings=tuple(content.warnings))
+        warnings=tuple(content.warnings), clips=content.clips)
 
 
 def _neurons(found: Manifest, text: str | None) -> Neurons | None:
@@ -250,6 +252,10 @@ def _check_names(found: Manifest, content: _Content, program: Program) -> None:
     for name in (*program.inputs, *program.outputs):
         if name not in content.scales:
             found.refuse("scales", f"one for '{name}'", ", ".join(content.scales))
+    for output, populations in content.clips.items():
+        for name in (output, *populations):
+            if name not in shapes:
+                found.refuse(f"clips.{output}", "populations of the program", name)
     for name, scale in content.scales.items():
         if not 0 < scale.step < np.inf:
             found.refuse(f"scales.{name}.step", "more than 0, and finite", scale.step)

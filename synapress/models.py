@@ -17,11 +17,9 @@ import numpy.typing as npt
 
 from golden import network
 from golden.config import CoreConfig
-from golden.cycles import layer_cycles
 from golden.errors import ConfigError, NetworkError
 from golden.files import open_read
 from golden.program import Program
-from golden.work import EdgeWork, places
 from mapper import Image, MeshImage, build_image, compile_mesh, legalise, lower
 from mapper.errors import ModelError, RuleError
 from mapper.frontend import reference
@@ -36,8 +34,10 @@ from mapper.quantize import quantise
 from mapper.routes import Link, link_loads
 from mapper.scales import Scale
 from mapper.sums import SumReport, sums
+from synapress import saturation
 from synapress.spiking import in_a_row, is_spiking
 from synapress.spiking import run as run_timesteps
+from synapress.work import LayerCount, layer_counts
 
 Maps = dict[str, npt.NDArray[Any]]
 ENGINES = ("fast", "golden", "rtl")
@@ -69,6 +69,8 @@ class Compiled:
     """How the neurons of the file were read, if it has any."""
     warnings: tuple[str, ...] = ()
     """Why the model may compute something else than its training did, as `load` told."""
+    clips: saturation.Clips = field(default_factory=dict)
+    """What the ranges chosen for the outputs clip, see `mapper.quantised.Quantised.clips`."""
 
     @cached_property
     def program(self) -> Program:
@@ -102,20 +104,6 @@ class Compiled:
 
 
 @dataclass(frozen=True, kw_only=True)
-class LayerCount:
-    """Work of one layer, summed over the frames."""
-
-    neurons: int
-    events: int
-    """Neurons that fired."""
-    operations: int
-    """Synaptic operations of the events that came in."""
-    cycles: int | None = None
-    """Of ESU and neuron update for these events, by the cycle model (`golden.cycles`), if asked for: the layer alone on
-    a core."""
-
-
-@dataclass(frozen=True, kw_only=True)
 class Simulated:
     """What came out, in the layout of the model's file."""
 
@@ -134,14 +122,17 @@ class Simulated:
     """Of a model with neurons: so many sequences of timesteps, which are the frames."""
     wrapped: dict[str, int] = field(default_factory=dict)
     """By population: so many of its sums over all frames exceeded the states and wrapped, which makes them wrong."""
+    saturated: dict[str, dict[str, int]] = field(default_factory=dict)
+    """By output of the network and population: so many of its values over all frames were clipped by the range that
+    was chosen for the output. A bound of the network's own functions is none: a ReLU's 0 does not count."""
 
     @property
     def frames(self) -> int:
         return len(next(iter(self.maps.values())))
 
     def to_json(self) -> dict[str, Any]:
-        """The work, summed over the frames, and the sums that wrapped."""
-        return {"frames": self.frames, "counters": self.counters, "wrapped": self.wrapped,
+        """The work, summed over the frames, the sums that wrapped and the outputs that saturated."""
+        return {"frames": self.frames, "counters": self.counters, "wrapped": self.wrapped, "saturated": self.saturated,
                 "layers": {name: vars(count) for name, count in self.counts.items()}}
 
 
@@ -336,7 +327,7 @@ def compile(
         ignored=model.ignored,
         places={port.node: layers.outputs[port.node] for port in model.outputs}, scales=quantised.scales,
         layers=quantised.report, sums=sums(program, config, measured=quantised.measured), loads=loads,
-        host=model.host, neurons=model.neurons, warnings=model.warnings)
+        host=model.host, neurons=model.neurons, warnings=model.warnings, clips=quantised.clips)
 
 
 def simulate(
@@ -364,14 +355,15 @@ def simulate(
     integers = {node: compiled.scales[node].integers(values) for node, values in real.items()}
     if spiking:
         timesteps = sequences[1] if sequences else len(next(iter(integers.values())))
-        found, wrapped = run_timesteps(compiled.program, integers, timesteps, compiled.config)
+        found, wrapped, clipped = run_timesteps(compiled.program, integers, timesteps, compiled.config, compiled.clips)
         maps: Maps = dict(found)
     else:
         results = network.run(compiled.program, integers, compiled.config)
         maps = {name: result.outputs for name, result in results.items()}
         wrapped = {name: result.wrapped for name, result in results.items()}
+        clipped = saturation.count(compiled.clips, results, compiled.program, compiled.config)
         del results
-    counts = _counts(compiled, maps, cycles)
+    counts = layer_counts(compiled.program, compiled.image, maps, compiled.config, cycles)
     counters = None
     if engine != "fast":
         from synapress import engines
@@ -393,21 +385,6 @@ def simulate(
     return Simulated(outputs=_finished(compiled.host, outputs, compiled.inputs, inputs), integers=numbers,
                      counts=counts, maps=maps, counters=counters,
                      wrapped={name: count for name, count in wrapped.items() if count},
+                     saturated=saturation.by_output(compiled.clips, clipped, {
+                         port.name: compiled.places[port.node] for port in compiled.outputs}),
                      sequences=(sequences[0] if sequences else 1) if spiking else None)
-
-
-def _counts(compiled: Compiled, maps: Maps, cycles: bool) -> dict[str, LayerCount]:
-    """The work of all frames by population."""
-    program, config, found = compiled.program, compiled.config, {}
-    where = places(compiled.image.manifest) if isinstance(compiled.image, Image) else None
-    for population in program.populations:
-        name, edges = population.name, program.edges_into(population.name)
-        took = sum(
-            layer_cycles(program, name, {edge.source: maps[edge.source][number] for edge in edges}, config,
-                         places=where).busy
-            for number in range(len(maps[name]))) if cycles and edges else None
-        found[name] = LayerCount(
-            neurons=int(np.prod(population.shape)), events=int(np.count_nonzero(maps[name])), cycles=took,
-            operations=sum(EdgeWork.of(edge, program.population(edge.source), population, config).counts(
-                maps[edge.source]).synapses for edge in edges))
-    return found

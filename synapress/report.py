@@ -332,6 +332,22 @@ def wrap_warning(simulated: Simulated) -> str:
             "these, raise Options.headroom, or use 32-bit states.")
 
 
+def saturation_warning(simulated: Simulated) -> str:
+    """Which outputs were clipped by the range chosen for them; empty if none was."""
+    if not simulated.saturated:
+        return ""
+    outputs = ", ".join(
+        f"{output} ({', '.join(_clipped(simulated, name, count) for name, count in layers.items())})"
+        for output, layers in simulated.saturated.items())
+    return (f"Warning: outputs exceeded their quantization range and were clipped, so they are wrong: {outputs}. "
+            "Calibrate with frames like these; where the layer named is not the output itself, use Options.method "
+            "'max' as well.")
+
+
+def _clipped(simulated: Simulated, name: str, count: int) -> str:
+    return f"layer {name}: {count:,} of {simulated.counts[name].neurons * simulated.frames:,}"
+
+
 def work_sheet(simulated: Simulated, each: str = "frame") -> Sheet:
     """Events, synaptic operations and cycles of each layer, per frame or whatever `each` calls it."""
     frames = simulated.frames
@@ -342,7 +358,7 @@ def work_sheet(simulated: Simulated, each: str = "frame") -> Sheet:
         caption=" ".join(filter(None, (
             "{:,} × {:,} timesteps.".format(*sequences(simulated)) if each == "timestep" else "",
             "Cycles: of ESU and neuron update for the events that come in, the layer alone on a core, by the cycle "
-            "model." if timed else "", wrap_warning(simulated)))))
+            "model." if timed else "", wrap_warning(simulated), saturation_warning(simulated)))))
     for name, count in simulated.counts.items():
         cycles = () if not timed else ("", "") if not count.cycles else (
             f"{count.cycles / frames:,.0f}", f"{count.operations / count.cycles:.2f}")

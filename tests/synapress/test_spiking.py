@@ -181,7 +181,7 @@ def test_timesteps_are_those_of_the_dense_reference(seed: int) -> None:
     rng = np.random.default_rng([seed, 917])
     made, _ = compiled(rng, "norse", "fpga_small", size=4)
     frames = rng.integers(0, 2, (3 * 5, 2, 4, 4))
-    values, wrapped = run(made.program, {"input": frames}, 5, made.config)
+    values, wrapped, _ = run(made.program, {"input": frames}, 5, made.config)
     assert not any(wrapped.values())
     series = frames.reshape(3, 5, 2, 4, 4)
     for t, expected in enumerate(dense.run_timesteps(
