@@ -10,10 +10,12 @@ BIN := .venv/bin
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all check bench bench-models mutations models frameworks verilog area clean
+.PHONY: help setup demo test test-all check bench bench-models mutations models frameworks verilog area clean
 
 help: ## say what the targets do
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: $(READY) ## install Synapress and its tools into .venv, as each target does first
 
 demo: $(READY) ## run handwritten digits through the RTL, bit for bit compared with the golden model
 	@$(BIN)/synapress demo
