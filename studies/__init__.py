@@ -1,0 +1,1 @@
+"""Commands that measure, and write documents of what they found."""
