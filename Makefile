@@ -10,42 +10,49 @@ BIN := .venv/bin
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all check bench bench-models mutations models frameworks verilog area clean
+.PHONY: help setup demo test test-all check bench bench-models mutations models measured frameworks verilog area clean
 
-help: ## say what the targets do
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+help: ## say what the targets do, and how long they take [1 s]
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { time = what = $$2; sub(/ \[[^[]*$$/, "", what); sub(/.* \[/, "", time); \
+	  sub(/\]$$/, "", time); printf "  make %-13s %s\n%21sabout %s\n", $$1, what, "", time }' $(MAKEFILE_LIST)
+	@echo "Times are those of 2 processors without other work, after the setup."
 
-demo: $(READY) ## run handwritten digits through the RTL, bit for bit compared with the golden model
+setup: $(READY) ## install Synapress and its tools into .venv, as each target does first [2 min, estimated, once]
+
+demo: $(READY) ## run handwritten digits through the RTL, bit for bit compared with the golden model [1 min]
 	@$(BIN)/synapress demo
 
-test: $(READY) ## run the tests without the long sweeps
+test: $(READY) ## run the tests without the long sweeps [10 min]
 	@$(BIN)/pytest -m "not long" -n $(JOBS) --dist worksteal
 
-test-all: $(READY) ## run every test
+test-all: $(READY) ## run every test [1 h, estimated]
 	@$(BIN)/pytest -n $(JOBS) --dist worksteal
 
-check: $(READY) ## style (ruff) and types (mypy)
+check: $(READY) ## style (ruff) and types (mypy) [30 s, estimated]
 	@echo "ruff: style and common mistakes"
 	@$(BIN)/ruff check .
 	@echo "mypy: types"
 	@$(BIN)/mypy
 
-bench: $(READY) ## utilisation of the core, speed and cycles of the whole-network model, time to map known networks
+bench: $(READY) ## utilization of the core, speed and cycles of the whole-network model, time to map known networks [2 min]
 	@$(BIN)/python -m benchmarks.core --json build/benchmarks/core.json
 	@$(BIN)/python -m benchmarks.network --json build/benchmarks/network.json
 	@$(BIN)/python -m benchmarks.mapping --json build/benchmarks/mapping.json --figure build/benchmarks/mapping.png
 
-bench-models: $(READY) ## ONNX files of real size, from file to mesh: cores, times, accuracy (some minutes, 4 GB)
+bench-models: $(READY) ## ONNX files of real size, from file to mesh: cores, times, accuracy; needs 4 GB [6 min, estimated]
 	@$(BIN)/python -m benchmarks.models --json build/benchmarks/models.json
 
-mutations: $(READY) ## break the RTL on purpose, and see the tests go red
+mutations: $(READY) ## break the RTL on purpose, and see the tests go red [30 min, estimated]
 	@$(BIN)/python -m tests.mutations
 
-models: $(READY) ## take a trained ONNX and a trained NIR network through integers and RTL, to a report
+models: $(READY) ## take a trained ONNX and a trained NIR network through integers and RTL, to a report [20 s]
 	@$(BIN)/python -m examples.trained_models
 
+measured: $(READY) ## run what is measured and write docs/measured.md; ONLY="demo area": only these sections [15 min, estimated]
+	@$(BIN)/python -m studies.measured $(if $(ONLY),--only $(ONLY))
+
 # sinabs wants nir 1.0.4 at most, whose files the other two no longer write; with the newer one it works.
-frameworks: ## write tests/frameworks again, with snnTorch, sinabs and Norse (and PyTorch) in an environment of their own
+frameworks: ## write tests/frameworks again, with snnTorch, sinabs and Norse (and PyTorch) in an environment of their own [10 min, estimated]
 	@echo "installing PyTorch and three frameworks into build/frameworks (some GB) ..."
 	@$(PYTHON) -m venv build/frameworks
 	@build/frameworks/bin/python -m pip install --quiet --disable-pip-version-check torch==2.13.0 snntorch==1.0.0 \
@@ -53,13 +60,13 @@ frameworks: ## write tests/frameworks again, with snnTorch, sinabs and Norse (an
 	@build/frameworks/bin/python -m pip install --quiet --disable-pip-version-check --no-deps sinabs==3.1.3
 	@build/frameworks/bin/python -W ignore -m tests.frameworks.write
 
-verilog: $(READY) ## write Verilog and its description of every block, CONFIG=preset or file, into build/verilog
+verilog: $(READY) ## write Verilog and its description of every block, CONFIG=preset or file, into build/verilog [25 s]
 	@$(BIN)/synapress verilog $(TOPS) --config $(CONFIG) --output build/verilog
 
-area: $(READY) ## estimate the area of every block, CONFIG=preset or file; FMAX=1: place and route too (slow)
+area: $(READY) ## estimate the area of every block, CONFIG=preset or file; FMAX=1: place and route too [2 min; 5 min with FMAX=1, estimated]
 	@$(BIN)/synapress area $(TOPS) --config $(CONFIG) --target all $(if $(FMAX),--fmax)
 
-clean: ## remove everything built, but not .venv
+clean: ## remove everything built, but not .venv [1 s]
 	@echo "removing build/* and caches"
 	@find build -mindepth 1 -maxdepth 1 ! -name .gitignore -exec rm -rf {} +
 	@rm -rf .pytest_cache .ruff_cache .mypy_cache .hypothesis

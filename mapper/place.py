@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from golden.config import CoreConfig
 from golden.errors import MappingError, ToolError
+from golden.install import install_hint
 from mapper.errors import RuleError, Violation
 from mapper.fragments import Core, CutProgram, placed_edge, reach
 from mapper.pack import LIMITS, Bin, Pins, allowed_cores, available, core_of, needs, pack, pinned_cores
@@ -275,7 +276,7 @@ def _optimise(traffic: Array, distance: Array, fixed: Mapping[int, int], snake: 
     try:
         quadratic_assignment = importlib.import_module("scipy.optimize").quadratic_assignment
     except ImportError as error:
-        raise ToolError("placement needs scipy: install the extra 'map', or use method='row-major'") from error
+        raise ToolError(f"placement needs scipy: {install_hint('map')}; or use method='row-major'") from error
     count = len(snake)
     naive = _fill(np.arange(count), fixed)
     both = (traffic + traffic.T).astype(float)

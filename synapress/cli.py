@@ -16,7 +16,8 @@ import typer
 
 from golden.config import PRESETS, CoreConfig
 from golden.errors import ConfigError, SynapressError
-from synapress import __version__, cli_models
+from golden.install import install_hint_for
+from synapress import __version__, cli_models, completion
 from synapress.cli_network import footprint, map_
 from synapress.options import Config, Output, steps
 from synapress.tables import Sheet, show
@@ -25,9 +26,10 @@ if TYPE_CHECKING:
     from synapress.area import AreaReport, Frequency
 
 app = typer.Typer(help="Generator of event-based CNN accelerators with compressed synapses.", no_args_is_help=True,
-                  add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+                  pretty_exceptions_enable=False, rich_markup_mode=None)
 
-Blocks = Annotated[list[str] | None, typer.Argument(metavar="[BLOCK]...", help="Blocks; all if none is named.")]
+Blocks = Annotated[list[str] | None, typer.Argument(
+    metavar="[BLOCK]...", autocompletion=completion.blocks, help="Blocks; all if none is named.")]
 
 
 class Target(StrEnum):
@@ -178,7 +180,8 @@ def _tables(reports: "list[AreaReport]", frequencies: "list[Frequency]") -> list
 
 @app.command("config")
 def show_config(source: Annotated[str, typer.Argument(
-        metavar="[PRESET|FILE]", help=f"{', '.join(PRESETS)}, or a JSON file to complete and check.")] = "grai_vip",
+        metavar="[PRESET|FILE]", autocompletion=completion.presets,
+        help=f"{', '.join(PRESETS)}, or a JSON file to complete and check.")] = "grai_vip",
         ) -> None:
     """Print a configuration as JSON, to change or check it."""
     typer.echo(json.dumps(CoreConfig.load(source).to_json(), indent=1))
@@ -207,10 +210,10 @@ cli_models.register(app)
 def main() -> None:
     """Entry point of the `synapress` command."""
     try:
-        app()
+        app(prog_name="synapress")  # also as `python -m synapress`: the name that shell completion is for
     except SynapressError as error:
         sys.exit(f"synapress: {error}")
     except ModuleNotFoundError as error:
-        sys.exit(f"synapress: {error.name} is not installed; everything comes with pip install 'synapress[all]'")
+        sys.exit(f"synapress: {error.name} is not installed: {install_hint_for(error.name or '')}")
     except OSError as error:  # a file or folder that cannot be read or written
         sys.exit(f"synapress: {error.strerror or error}{f': {error.filename}' if error.filename else ''}")

@@ -8,13 +8,14 @@ import typer
 
 from golden.errors import ConfigError
 from mapper.fragments import Core
+from synapress import completion, mapping
 from synapress import footprint as footprints
-from synapress import mapping
 from synapress.networks import SOURCES, Opened, open_network
 from synapress.options import AnyConfig, Neurons, check_output, mesh_size, steps, warnings_told
 from synapress.tables import show
 
-Source = Annotated[str, typer.Argument(metavar="NETWORK|FILE|DIR", help=f"{SOURCES}.")]
+Source = Annotated[str, typer.Argument(metavar="NETWORK|FILE|DIR", autocompletion=completion.networks,
+                                         help=f"{SOURCES}.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Figure = Annotated[list[Path] | None, typer.Option(
     "--figure", metavar="FILE", help="Draw it, as .png or .svg; may be repeated.")]

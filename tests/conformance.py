@@ -9,6 +9,7 @@ largest output.
 
 import argparse
 import dataclasses
+import json
 import warnings
 from collections import defaultdict
 from collections.abc import Iterator
@@ -186,6 +187,15 @@ def outcomes() -> list[Outcome]:
     return result
 
 
+def counts(found: list[Outcome]) -> dict[str, int]:
+    """How many tests there are and pass: all, and those with static float tensors of two dimensions at most."""
+    return {
+        "tests": len(found), "passed": sum(item.verdict == "passed" for item in found),
+        "flat": sum(item.flat for item in found),
+        "flat passed": sum(item.flat and item.verdict == "passed" for item in found),
+    }
+
+
 def document(found: list[Outcome]) -> str:
     """The tables of docs/conformance.md."""
     passed = [item for item in found if item.verdict == "passed"]
@@ -221,8 +231,13 @@ def document(found: list[Outcome]) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--write", action="store_true", help=f"write {DOCUMENT.name} in docs")
+    parser.add_argument("--json", type=Path, help="also write the counts to a file")
     arguments = parser.parse_args()
-    text = document(outcomes())
+    found = outcomes()
+    text = document(found)
+    if arguments.json:
+        arguments.json.parent.mkdir(parents=True, exist_ok=True)
+        arguments.json.write_text(json.dumps(counts(found), indent=1) + "\n")
     if arguments.write:
         DOCUMENT.write_text(text)
     print("\n".join(text.splitlines()[:8]))

@@ -6,6 +6,7 @@ QDQ files with onnx's own evaluator in float64.
 
 import argparse
 import dataclasses
+import json
 import logging
 import tempfile
 from pathlib import Path
@@ -108,6 +109,18 @@ def by_onnx_in_float64(model: onnx.ModelProto, x: np.ndarray) -> dict[str, np.nd
     return dict(zip(names, ReferenceEvaluator(wide).run(names, {"x": x.astype(np.float64)}), strict=True))
 
 
+def exact_products() -> bool:
+    """Whether onnxruntime multiplies uint8 by int8 exactly: without VNNI, sums of two products saturate at 16 bits."""
+    weights = numpy_helper.from_array(np.full((8, 4), 127, np.int8), "w")
+    graph = helper.make_graph(
+        [helper.make_node("MatMulInteger", ["x", "w"], ["y"])], "products",
+        [helper.make_tensor_value_info("x", onnx.TensorProto.UINT8, [1, 8])],
+        [helper.make_tensor_value_info("y", onnx.TensorProto.INT32, [1, 4])], [weights])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
+    result, = session(model).run(None, {"x": np.full((1, 8), 255, np.uint8)})
+    return bool((result == 8 * 255 * 127).all())
+
+
 def model_and_frames(name: str, seed: int) -> tuple[onnx.ModelProto, np.ndarray, np.ndarray]:
     """A topology, frames to calibrate it and frames to run."""
     rng = np.random.default_rng(seed)
@@ -138,7 +151,9 @@ def main() -> None:
     """Print how many integers of all layers differ, file by file."""
     parser = argparse.ArgumentParser(description="Files that onnxruntime quantised, integer by integer.")
     parser.add_argument("--seed", type=int, default=1)
-    seed = parser.parse_args().seed
+    parser.add_argument("--json", type=Path)
+    arguments = parser.parse_args()
+    seed, rows = arguments.seed, []
     sheet = Sheet(title=f"Integers of all layers that differ, seed {seed}", left=(0, 1), headings=(
         "network", "form", "integers", "from onnxruntime's", "by more than 1", "from float64's"),
         caption="uint8 and int8 activations together. QOperator files: onnxruntime without graph optimisations.")
@@ -157,9 +172,15 @@ def main() -> None:
             if form == QuantFormat.QDQ:
                 counts[3] += sum(np.count_nonzero(array) for array in integers_apart(
                     quantised, by_onnx_in_float64(quantised, x), x).values())
+        rows.append({"network": name, "form": form.name, "integers": int(counts[0]), "onnxruntime": int(counts[1]),
+                     "by more than 1": int(counts[2]),
+                     "float64": int(counts[3]) if form == QuantFormat.QDQ else None})
         sheet.add_row(name, form.name, *(f"{count:,}" for count in counts[:3]),
                       f"{counts[3]:,}" if form == QuantFormat.QDQ else "")
     show([sheet])
+    if arguments.json:
+        arguments.json.parent.mkdir(parents=True, exist_ok=True)
+        arguments.json.write_text(json.dumps({"exact products": exact_products(), "files": rows}, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,256 @@
+"""The sections of docs/measured.md: the commands that measure each, and the text made of the JSON that they give."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from synapress.tables import size
+
+NETWORKS = ("pilotnet", "mobilenet", "resnet50", "resnet101", "darknet53")
+BLOCKS = ("peg", "esu", "evaluation", "core")
+
+
+@dataclass(frozen=True)
+class Command:
+    """A command that leaves JSON: in a file, or without one on its standard output."""
+
+    shown: str
+    """As a person types it, in the clone."""
+    module: str
+    arguments: tuple[str, ...] = ()
+    file: str = ""
+    """Where the JSON is, from the root of the clone."""
+
+
+@dataclass(frozen=True)
+class Section:
+    """Commands, and the text made of their results, in the order of the commands."""
+
+    title: str
+    commands: tuple[Command, ...]
+    text: Callable[..., str]
+    times: bool = False
+    """Whether some figures are seconds or gigabytes, which depend on the machine."""
+    slow: bool = False
+    """Whether it takes more than a minute or two."""
+
+
+def table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A Markdown table; all columns but the first are aligned to the right."""
+    rule = ["---", *["--:"] * (len(headings) - 1)]
+    return "\n".join(f"| {' | '.join(row)} |" for row in (headings, rule, *rows))
+
+
+def demo(report: dict[str, Any]) -> str:
+    """Of the report of `make demo`."""
+    same, shares, counters, digits = (report[key] for key in ("comparison", "accuracy", "counters", "digits"))
+    verdict = "equal, bit for bit" if not same["differences"] else "DIFFERENT"
+    area = {(item["top"], item["target"]): item for item in report["area"]}
+    units = sum(area[name, "cmos"]["transistors"] for name in ("peg", "esu"))
+    core = area["core", "cmos"]["transistors"] + area["core", "cmos"]["sram_transistors"]
+    memory = {name: sum(parts.values()) for name, parts in report["memory_bytes"].items()}
+    events = counters["values_in"] + counters["values_local"]
+    rows = [
+        ("RTL and golden model", f"{verdict}: {same['frames']:,} digits, {same['states']:,} state words, "
+                                 f"{same['events']:,} output events, {same['memory_words']:,} memory words, "
+                                 "all counters"),
+        ("accuracy on all test digits, float", f"{shares['float_all']:.1%}"),
+        ("accuracy on all test digits, integers", f"{shares['golden_all']:.1%}"),
+        (f"accuracy on {digits} digits, golden core / RTL",
+         f"{shares['golden_simulated']:.1%} / {shares['rtl_simulated']:.1%}"),
+        ("events per digit", f"{events / digits:,.0f}"),
+        ("synaptic operations per digit", f"{counters['synapses'] / digits:,.0f}"),
+        ("cycles per digit", f"{counters['cycles'] / digits:,.0f}"),
+        ("cycles per synaptic operation", f"{counters['cycles'] / counters['synapses']:.2f}"),
+        ("synaptic operations per cycle", f"{counters['synapses'] / counters['cycles']:.1f} of at most "
+                                          f"{report['config']['lanes']}"),
+        ("memory of the image", size(memory["image as written"])),
+        ("of it connectivity", size(report["memory_bytes"]["image as written"]["connectivity"])),
+        ("memory with hierarchical look-up tables", size(memory["hierarchical LUT"])),
+        ("memory with flat look-up tables", size(memory["LUT"])),
+        ("PEG and ESU, transistors (estimate)", f"{units:,}"),
+        ("share of the core with its SRAM", f"{units / core:.2%}"),
+        ("PEG and ESU, Xilinx LUTs", f"{sum(area[name, 'xilinx']['luts'] for name in ('peg', 'esu')):,}"),
+    ]
+    return f"Configuration `{report['config']['name']}`, seed {report['seed']}.\n\n" + table(("figure", "value"), rows)
+
+
+def models(runs: list[dict[str, Any]]) -> str:
+    """Of the report of `make models`."""
+    rows = [
+        ("accuracy, float", *(f"{run['accuracy']['accuracy, float']:.1%}" for run in runs)),
+        ("accuracy, integers of 8 bits", *(f"{run['accuracy']['accuracy']:.1%}" for run in runs)),
+        ("RTL = golden = fast model", *(f"bit for bit, {run['images in RTL']} images" for run in runs)),
+        ("memory words (64 bits)", *(f"{run['memory words']:,}" for run in runs)),
+        ("events per digit", *(f"{run['events']:,.0f}" for run in runs)),
+        ("synaptic operations per digit", *(f"{run['synaptic operations']:,.0f}" for run in runs)),
+        ("cycles per digit", *(f"{run['cycles']:,.0f}" for run in runs)),
+    ]
+    headings = (f"{runs[0]['images']:,} test digits", *(run["title"] for run in runs))
+    return table(headings, rows)
+
+
+def footprint(*reports: dict[str, Any]) -> str:
+    """Of `synapress footprint NETWORK --json`."""
+    rows, cells = [], []
+    for report in reports:
+        ours, two_level, flat = (item["total"] for item in report["totals"].values())
+        real = report["real_connectivity"]
+        rows.append((report["network"], f"{report['cores']['image as written']:,}", size(sum(report["image"].values())),
+                     size(ours), size(two_level), size(flat), f"{real['paper']['words']:,}", f"{real['words']:,}",
+                     f"{real['factor']:.1f}"))
+        for cell, entry in report["published"].items():
+            unit = {1 << 30: "GB", 1 << 20: "MB", 1 << 10: "kB"}[entry["unit_bytes"]]
+            cells.append((report["network"], cell, f"{entry['paper']:,.2f} {unit}", f"{entry['ours']:,.2f} {unit}",
+                          f"{entry['residual_percent']:+.2f} %"))
+    first = table(("network", "cores of 256 kB", "image", "this technique", "hierarchical LUT", "LUT",
+                   "words of connectivity, paper's scheme", "ours", "factor"), rows)
+    return (
+        f"{first}\n\n*This technique* and both references are counted as in the paper (section 5.2), *image* is every "
+        "word that is written. Words of connectivity are compared at the same cuts. "
+        "[Memory accounting](mapping.md#memory-accounting) has the rules.\n\n"
+        "The cells that the paper prints, and ours by its rules. Its totals of MobileNet and DarkNet53 do not follow "
+        f"from the standard networks.\n\n{table(('network', 'cell', 'paper', 'ours', 'residual'), cells)}")
+
+
+def core(rows: list[dict[str, Any]]) -> str:
+    """Of `benchmarks.core`."""
+    return (
+        "Events whose kernels lie inside the map, on an otherwise idle core. Synaptic operations by counter equal "
+        "those counted by hand.\n\n" + table(
+            ("layer", "lanes useful", "word operations per cycle"),
+            [(row["layer"], f"{row['lane_utilisation']:.1%}", f"{row['word_ops_per_cycle']:.3f}") for row in rows]))
+
+
+def network(parts: dict[str, list[dict[str, Any]]]) -> str:
+    """Of `benchmarks.network`."""
+    frame, ratio = parts["frame"][0], parts["ratio"][0]
+    rows = [
+        (f"a frame of {frame['network']}", f"{frame['median, s']:.2f} s, {frame['peak memory, GB']:.2f} GB"),
+        ("its populations that equal the dense reference", f"{frame['equal to dense']} of {frame['populations']}"),
+        *((f"synaptic operations of firing neurons per second, {row['layer']}, {row['density']:.1%} firing",
+           f"{row['million SOP/s (median)']:,.0f} million") for row in parts["sparse"]),
+        ("a PilotNet frame, times as fast as the event-by-event model", f"{ratio['ratio']:.0f}×"),
+    ]
+    cycles = [(row["layer"], f"{row['ideal']:,}", f"{row['cycles, model']:,}", f"{row['cycles, RTL']:,}",
+               f"{row['error']:.2%}") for row in parts["cycles"]]
+    return (f"{table(('fast whole-network model, one thread, median', 'value'), rows)}\n\n"
+            "The cycle model and the counters of the RTL, on the digits network:\n\n"
+            + table(("layer", "least possible", "cycle model", "RTL", "error"), cycles))
+
+
+def mapping(rows: list[dict[str, Any]]) -> str:
+    """Of `benchmarks.mapping`."""
+    return (
+        "Partitioned, placed, and images written to files. The last column compares events × hops of a row-major "
+        "placement with ours.\n\n" + table(
+            ("network", "cores", "fragments", "seconds", "memory", "row-major : ours"),
+            [(row["network"], f"{row['cores']:,}", f"{row['fragments']:,}", f"{row['seconds']:.1f} s",
+              f"{row['gigabytes']:.2f} GB", f"{row['gain']:.2f}") for row in rows]))
+
+
+def onnx(rows: list[dict[str, Any]]) -> str:
+    """Of `benchmarks.models`."""
+    return (
+        "ONNX files of real size, compiled with 16 frames onto meshes of `grai_vip` cores. Weights and frames are "
+        "random. [What to expect](models.md#what-to-expect) says what the figures mean. Times are "
+        "those of the processor, with one thread.\n\n" + table(
+            ("network", "parameters", "synapses", "layers", "cores", "compile", "frame", "SQNR, output",
+             "SQNR, a layer", "memory"),
+            [(row["network"], f"{row['parameters'] / 1e6:.2f} M", f"{row['synapses'] / 1e6:,.1f} M", f"{row['layers']}",
+              f"{row['cores']}", f"{row['seconds to compile']:.1f} s", f"{row['milliseconds per frame']:.0f} ms",
+              f"{row['SQNR of the output']:.1f} dB", f"{row['SQNR of a layer alone']:.1f} dB",
+              f"{row['gigabytes']:.2f} GB") for row in rows]))
+
+
+def area(found: dict[str, Any], clocks: dict[str, Any]) -> str:
+    """Of `synapress area --json`."""
+    reports = {(item["top"], item["target"]): item for item in found["area"]}
+    mhz = {item["top"]: item for item in clocks["fmax"]}
+    rows = []
+    for block in BLOCKS:
+        cmos, fpga = reports[block, "cmos"], reports[block, "xilinx"]
+        rows.append((block, f"{cmos['transistors']:,}", f"{cmos['sram_transistors']:,}", f"{cmos['flip_flops']:,}",
+                     f"{fpga['luts']:,}", f"{fpga['block_rams']:g}",
+                     f"{mhz[block]['mhz']:.0f} MHz" if block in mhz else ""))
+    models_ = dict.fromkeys(item["model"] for item in (*found["area"], *clocks["fmax"]))
+    return (
+        f"Configuration `{found['area'][0]['config']}`. Estimates by {'; '.join(models_)}. SRAM: six transistors a "
+        "bit, for the cells alone. The clock has one seed; other seeds differ by some percent.\n\n" + table(
+            ("block", "transistors", "SRAM transistors", "flip-flops", "Xilinx LUTs", "block RAMs", "clock on ECP5"),
+            rows))
+
+
+def quantized(found: dict[str, Any]) -> str:
+    """Of `tests.quantised_files`."""
+    kernels = (
+        "On the processor that measured this, onnxruntime's products of uint8 and int8 are exact."
+        if found["exact products"] else
+        "**onnxruntime's columns depend on the processor.** On the one that measured this, its sums of two products of "
+        "uint8 and int8 saturate at 16 bits, as they do without VNNI instructions. float64 is not affected.")
+    return (
+        "Files that onnxruntime quantized: integers of all layers that differ from onnxruntime's and, for QDQ, from "
+        "float64. [Quantized files](models.md#quantised-files) explains them.\n\n"
+        f"{kernels}\n\n" + table(
+            ("network", "form", "integers", "differ from onnxruntime", "by more than 1", "differ from float64"),
+            [(row["network"], row["form"], f"{row['integers']:,}", f"{row['onnxruntime']:,}",
+              f"{row['by more than 1']:,}", "" if row["float64"] is None else f"{row['float64']:,}")
+             for row in found["files"]]))
+
+
+def conformance(counts: dict[str, int]) -> str:
+    """Of `tests.conformance`."""
+    rows = [(what, f"{counts[passed]} of {counts[tests]} ({counts[passed] / counts[tests]:.1%})")
+            for what, passed, tests in (
+        ("conformance tests of the onnx package that pass as integers", "passed", "tests"),
+        ("of those with static float tensors of one or two dimensions", "flat passed", "flat"))]
+    return table(("figure", "value"), rows) + "\n\n[Conformance](conformance.md) lists them by operator."
+
+
+SECTIONS = {
+    "demo": Section("Digits in RTL", (
+        Command("make demo", "synapress", ("demo",), "build/demo/report.json"),), demo, slow=True),
+    "models": Section("Trained models", (
+        Command("make models", "examples.trained_models", (), "build/models/report.json"),), models),
+    "footprint": Section("Memory of known networks", tuple(
+        Command(f"synapress footprint {name} --json", "synapress", ("footprint", name, "--json")) for name in NETWORKS),
+        footprint, slow=True),
+    "area": Section("Area and clock", (
+        Command(f"synapress area {' '.join(BLOCKS)} --target cmos --target xilinx --json", "synapress",
+                ("area", *BLOCKS, "--target", "cmos", "--target", "xilinx", "--json")),
+        Command("synapress area peg esu evaluation --fmax --json", "synapress",
+                ("area", "peg", "esu", "evaluation", "--fmax", "--json"))), area, slow=True),
+    "core": Section("Utilization of the core", (
+        Command("make bench", "benchmarks.core", ("--json", "build/benchmarks/core.json"),
+                "build/benchmarks/core.json"),), core),
+    "network": Section("Speed of the whole-network model", (
+        Command("make bench", "benchmarks.network", ("--json", "build/benchmarks/network.json"),
+                "build/benchmarks/network.json"),), network, times=True),
+    "mapping": Section("Time to map known networks", (
+        Command("make bench", "benchmarks.mapping", ("--json", "build/benchmarks/mapping.json"),
+                "build/benchmarks/mapping.json"),), mapping, times=True),
+    "onnx": Section("ONNX networks of real size", (
+        Command("make bench-models", "benchmarks.models", ("--json", "build/benchmarks/models.json"),
+                "build/benchmarks/models.json"),), onnx, times=True, slow=True),
+    "quantized": Section("Quantized files", (
+        Command("python -m tests.quantised_files", "tests.quantised_files",
+                ("--json", "build/benchmarks/quantized.json"), "build/benchmarks/quantized.json"),), quantized),
+    "conformance": Section("ONNX conformance", (
+        Command("python -m tests.conformance", "tests.conformance",
+                ("--json", "build/benchmarks/conformance.json"), "build/benchmarks/conformance.json"),), conformance),
+}
+"""By the name that `--only` takes, in the order of the page."""
+
+ASSERTED = (
+    ("cycle model equals the RTL's counters, every layer of the digits network and of random networks",
+     "pytest tests/golden/test_cycles.py"),
+    ("PEG: one axon per clock, across neurons", "pytest tests/cocotb/test_peg.py"),
+    ("ESU: no wasted cycle, no bubble from 4 operations on", "pytest tests/cocotb/test_esu.py"),
+    ("all spikes of networks that snnTorch, sinabs and Norse wrote and ran equal the float reference",
+     "pytest tests/mapper/frontend/test_frameworks.py"),
+    ("1,000 random networks × random cuts: golden mesh equals the uncut dense reference",
+     "pytest tests/mapper/test_cut.py -m long"),
+    ("60 cut networks on one core: RTL, golden model and uncut network are equal",
+     "pytest tests/synapress/test_cuts.py"),
+)
+"""What tests assert instead of measuring it."""
