@@ -43,7 +43,7 @@ bench-models: $(READY) ## ONNX files of real size, from file to mesh: cores, tim
 	@$(BIN)/python -m benchmarks.models --json build/benchmarks/models.json
 
 mutations: $(READY) ## break the RTL on purpose, and see the tests go red [30 min, estimated]
-	@$(BIN)/python -m tests.mutations
+	@$(BIN)/python -m studies.mutations
 
 models: $(READY) ## take a trained ONNX and a trained NIR network through integers and RTL, to a report [20 s]
 	@$(BIN)/python -m examples.trained_models
@@ -58,7 +58,7 @@ frameworks: ## write tests/frameworks again, with snnTorch, sinabs and Norse (an
 	@build/frameworks/bin/python -m pip install --quiet --disable-pip-version-check torch==2.13.0 snntorch==1.0.0 \
 	  norse==1.1.0 nirtorch==2.0.2 nir==1.0.8 pbr matplotlib
 	@build/frameworks/bin/python -m pip install --quiet --disable-pip-version-check --no-deps sinabs==3.1.3
-	@build/frameworks/bin/python -W ignore -m tests.frameworks.write
+	@build/frameworks/bin/python -W ignore -m studies.frameworks
 
 verilog: $(READY) ## write Verilog and its description of every block, CONFIG=preset or file, into build/verilog [25 s]
 	@$(BIN)/synapress verilog $(TOPS) --config $(CONFIG) --output build/verilog

@@ -20,8 +20,8 @@ from rich.table import Table
 from golden.config import CoreConfig
 from golden.files import write
 from golden.host import encode
-from mapper import Network, compile_network
-from synapress.verilated import run
+from synapress.engines.verilated import run
+from synapress.mapper import Network, compile_network
 
 
 @dataclass(frozen=True)

@@ -22,8 +22,8 @@ from rich.table import Table
 
 from golden.config import CoreConfig
 from golden.files import Writing, write
-from mapper.zoo import ZOO
-from synapress.mapping import map_network
+from synapress.reports.mapping import map_network
+from synapress.zoo import ZOO
 
 SECONDS = {"resnet101": 60.0, "pilotnet": 3.0}
 """Bars."""

@@ -2,7 +2,7 @@
 
     python -m benchmarks.models [--config PRESET|FILE] [--frames N] [--seed N] [--json FILE] [NETWORK]...
 
-Weights and frames are random (`tests/own_networks.py`), batch norms as if trained. Random layers amplify the noise of
+Weights and frames are random (`tests/helpers/own_networks.py`), batch norms as if trained. Random layers amplify the noise of
 those before: the output's SQNR of a deep network says little about a trained one's. That of a layer alone, the median
 over layers, does not suffer. Each network has a process of its own, so that its memory can be told: the most that it
 held at any time. Times are the processor's, with one thread: what else runs does not count.
@@ -27,10 +27,10 @@ from rich.table import Table
 import synapress
 from golden.config import CoreConfig
 from golden.files import write
-from mapper.footprint import synapses
-from mapper.scales import sqnr
-from synapress.models import float_outputs
-from tests.own_networks import NETWORKS, frames
+from synapress.mapper.footprint import synapses
+from synapress.mapper.quantization.scales import sqnr
+from synapress.model import float_outputs
+from tests.helpers.own_networks import NETWORKS, frames
 
 CASES: dict[str, tuple[str, str, dict[str, Any]]] = {
     "keywords": ("DS-CNN, keywords, 49 × 10", "keywords", {}),

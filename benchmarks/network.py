@@ -26,17 +26,18 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from examples.digits.data import feature_maps, load_digits, quantise_input
-from examples.digits.network import digits_network
-from golden import dense, network
 from golden.config import CoreConfig
-from golden.cycles import layer_cycles
 from golden.files import write
 from golden.mesh import Mesh, decode_frame, encode_frame
+from golden.network import dense
+from golden.network import fast as network
 from golden.program import Program
-from mapper import Network, compile_mesh, legalise, lower
-from mapper.zoo import pilotnet, resnet50
-from synapress.layers import alone
+from golden.timing.cycles import layer_cycles
+from synapress.engines.layer_cycles import alone
+from synapress.mapper import Network, compile_mesh, legalise, lower
+from synapress.zoo import pilotnet, resnet50
+from synapress.zoo.digits.data import feature_maps, load_digits, quantise_input
+from synapress.zoo.digits.network import digits_network
 
 FRAME_SECONDS, FRAME_GIGABYTES = 60, 8
 SPARSE_RATE = 50e6

@@ -15,13 +15,13 @@ import numpy as np
 from rich.console import Console
 
 import synapress
-from examples.digits.data import load_digits
-from examples.digits.onnx_file import digits_onnx
-from examples.spiking_digits.data import sequences
 from golden.files import write
 from synapress.model_files import save_compiled
-from synapress.report import accuracies, accuracy_text, html
-from synapress.tables import Sheet, show
+from synapress.reports.report import accuracies, accuracy_text, html
+from synapress.reports.tables import Sheet, show
+from synapress.zoo.digits.data import load_digits
+from synapress.zoo.digits.onnx_file import digits_onnx
+from synapress.zoo.spiking_digits.data import sequences
 
 FOLDER = Path("build/models")
 SPIKING = Path(__file__).parent / "spiking_digits" / "spiking_digits.nir"

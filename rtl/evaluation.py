@@ -8,7 +8,7 @@ from amaranth.lib.wiring import In, Out
 from golden.config import TABLE_ENTRY_BITS, CoreConfig
 from golden.words import NeuronType, Saturation, layouts
 from rtl.ports import MemoryPort, command_layout, neuron_layout
-from rtl.requantise import Requantise
+from rtl.requantize import Requantise
 from rtl.state_writer import StateWriter
 from rtl.words import struct
 

@@ -19,15 +19,15 @@ from typing import Any
 from rich.console import Console
 
 import synapress
-from examples.digits.data import load_digits
-from examples.digits.network import digits_network
-from examples.digits.onnx_file import digits_onnx
-from examples.spiking_digits.data import sequences
 from examples.trained_models import SPIKING
 from golden.config import PRESETS, CoreConfig
-from mapper import Image, MeshImage, compile_mesh, compile_network
-from mapper.zoo import ZOO
 from rtl.verilog import TOPS, generate
+from synapress.mapper import Image, MeshImage, compile_mesh, compile_network
+from synapress.zoo import ZOO
+from synapress.zoo.digits.data import load_digits
+from synapress.zoo.digits.network import digits_network
+from synapress.zoo.digits.onnx_file import digits_onnx
+from synapress.zoo.spiking_digits.data import sequences
 
 FILE = Path(__file__).with_suffix(".json")
 

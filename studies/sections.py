@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from synapress.tables import size
+from synapress.reports.tables import size
 
 NETWORKS = ("pilotnet", "mobilenet", "resnet50", "resnet101", "darknet53")
 BLOCKS = ("peg", "esu", "evaluation", "core")
@@ -182,7 +182,7 @@ def area(found: dict[str, Any], clocks: dict[str, Any]) -> str:
 
 
 def quantized(found: dict[str, Any]) -> str:
-    """Of `tests.quantised_files`."""
+    """Of `studies.quantized_files`."""
     kernels = (
         "On the processor that measured this, onnxruntime's products of uint8 and int8 are exact."
         if found["exact products"] else
@@ -199,7 +199,7 @@ def quantized(found: dict[str, Any]) -> str:
 
 
 def conformance(counts: dict[str, int]) -> str:
-    """Of `tests.conformance`."""
+    """Of `studies.conformance`."""
     rows = [(what, f"{counts[passed]} of {counts[tests]} ({counts[passed] / counts[tests]:.1%})")
             for what, passed, tests in (
         ("conformance tests of the onnx package that pass as integers", "passed", "tests"),
@@ -233,24 +233,24 @@ SECTIONS = {
         Command("make bench-models", "benchmarks.models", ("--json", "build/benchmarks/models.json"),
                 "build/benchmarks/models.json"),), onnx, times=True, slow=True),
     "quantized": Section("Quantized files", (
-        Command("python -m tests.quantised_files", "tests.quantised_files",
+        Command("python -m studies.quantized_files", "studies.quantized_files",
                 ("--json", "build/benchmarks/quantized.json"), "build/benchmarks/quantized.json"),), quantized),
     "conformance": Section("ONNX conformance", (
-        Command("python -m tests.conformance", "tests.conformance",
+        Command("python -m studies.conformance", "studies.conformance",
                 ("--json", "build/benchmarks/conformance.json"), "build/benchmarks/conformance.json"),), conformance),
 }
 """By the name that `--only` takes, in the order of the page."""
 
 ASSERTED = (
     ("cycle model equals the RTL's counters, every layer of the digits network and of random networks",
-     "pytest tests/golden/test_cycles.py"),
-    ("PEG: one axon per clock, across neurons", "pytest tests/cocotb/test_peg.py"),
-    ("ESU: no wasted cycle, no bubble from 4 operations on", "pytest tests/cocotb/test_esu.py"),
+     "pytest tests/golden/timing/test_cycles.py"),
+    ("PEG: one axon per clock, across neurons", "pytest tests/tb/test_peg.py"),
+    ("ESU: no wasted cycle, no bubble from 4 operations on", "pytest tests/tb/test_esu.py"),
     ("all spikes of networks that snnTorch, sinabs and Norse wrote and ran equal the float reference",
-     "pytest tests/mapper/frontend/test_frameworks.py"),
+     "pytest tests/mapper/importers/nir/test_frameworks.py"),
     ("1,000 random networks × random cuts: golden mesh equals the uncut dense reference",
-     "pytest tests/mapper/test_cut.py -m long"),
+     "pytest tests/mapper/partition/test_cut.py -m long"),
     ("60 cut networks on one core: RTL, golden model and uncut network are equal",
-     "pytest tests/synapress/test_cuts.py"),
+     "pytest tests/engines/test_cuts.py"),
 )
 """What tests assert instead of measuring it."""

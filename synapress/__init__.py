@@ -36,16 +36,16 @@ _WHERE = {
     "Image": "mapper",
     "EventCore": "rtl.core",
     "generate": "rtl.verilog",
-    "estimate": "synapress.area",
-    "fmax": "synapress.area",
-    "simulate_image": "synapress.run",
-    "load": "synapress.models",
-    "compile": "synapress.models",
-    "simulate": "synapress.models",
-    "float_outputs": "synapress.models",
-    "Options": "mapper.quantised",
-    "ModelError": "mapper.errors",
-    "ModelWarning": "mapper.errors",
+    "estimate": "synapress.tools.area",
+    "fmax": "synapress.tools.area",
+    "simulate_image": "synapress.engines.rtl",
+    "load": "synapress.model",
+    "compile": "synapress.model",
+    "simulate": "synapress.model",
+    "float_outputs": "synapress.model",
+    "Options": "synapress.mapper.quantization.quantized",
+    "ModelError": "synapress.mapper.errors",
+    "ModelWarning": "synapress.mapper.errors",
 }
 
 __all__ = [
@@ -98,14 +98,14 @@ if TYPE_CHECKING:
     )
     from golden.program import Edge, Population, Program
     from golden.words import layouts
-    from mapper import Image, Network, compile_mesh, compile_network
-    from mapper.errors import ModelError, ModelWarning
-    from mapper.quantised import Options
     from rtl.core import EventCore
     from rtl.verilog import generate
-    from synapress.area import estimate, fmax
-    from synapress.models import compile, float_outputs, load, simulate
-    from synapress.run import simulate_image
+    from synapress.engines.rtl import simulate_image
+    from synapress.mapper import Image, Network, compile_mesh, compile_network
+    from synapress.mapper.errors import ModelError, ModelWarning
+    from synapress.mapper.quantization.quantized import Options
+    from synapress.model import compile, float_outputs, load, simulate
+    from synapress.tools.area import estimate, fmax
 
 
 def __getattr__(name: str) -> Any:

@@ -18,23 +18,23 @@ import numpy.typing as npt
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from examples.digits.data import feature_maps, load_digits, quantise_input
-from examples.digits.float_model import accuracy, forward, load_network
-from examples.digits.network import digits_network
-from golden import dense
 from golden.config import CoreConfig
 from golden.errors import ConfigError, SynapressError
 from golden.files import write
+from golden.network import dense
 from golden.program import Program
-from mapper import Image, compile_network
-from mapper.footprint import Footprint, hierarchical_lut, image_footprint, lut, proposed
 from rtl.verilog import generate
-from synapress import verilated
-from synapress.area import GATE_TRANSISTORS, SRAM_TRANSISTORS, AreaReport, CmosArea, FpgaArea, estimate
-from synapress.compare import Comparison
-from synapress.plots import demo_picture
-from synapress.run import ImageRun, simulate_image
-from synapress.tables import Sheet, show
+from synapress.engines import verilated
+from synapress.engines.compare import Comparison
+from synapress.engines.rtl import ImageRun, simulate_image
+from synapress.mapper import Image, compile_network
+from synapress.mapper.footprint import Footprint, hierarchical_lut, image_footprint, lut, proposed
+from synapress.reports.plots import demo_picture
+from synapress.reports.tables import Sheet, show
+from synapress.tools.area import GATE_TRANSISTORS, SRAM_TRANSISTORS, AreaReport, CmosArea, FpgaArea, estimate
+from synapress.zoo.digits.data import feature_maps, load_digits, quantise_input
+from synapress.zoo.digits.float_model import accuracy, forward, load_network
+from synapress.zoo.digits.network import digits_network
 
 OUTPUT = Path("build/demo")
 TEST_IMAGES = 1000

@@ -15,18 +15,18 @@ import numpy as np
 from golden.errors import ImageError, NetworkError
 from golden.files import Writing, load_arrays, read_bytes, save_arrays
 from golden.program import Edge, Population, Program
-from mapper import Image, MeshImage
-from mapper.errors import ModelError
-from mapper.frontend.layers import Value
-from mapper.frontend.neurons import Neurons
-from mapper.frontend.tensor import Port, shape_in_blocks
-from mapper.image import FILES
-from mapper.manifest import Manifest, Natural, Place, Positive, Shape, read_manifest
-from mapper.quantised import LayerReport
-from mapper.scales import Scale
-from mapper.sums import SumReport
-from synapress.models import Compiled
-from synapress.saturation import Clips
+from synapress.engines.saturation import Clips
+from synapress.mapper import Image, MeshImage
+from synapress.mapper.accumulator_range import SumReport
+from synapress.mapper.errors import ModelError
+from synapress.mapper.image.image import FILES
+from synapress.mapper.image.manifest import Manifest, Natural, Place, Positive, Shape, read_manifest
+from synapress.mapper.importers.neurons import Neurons
+from synapress.mapper.importers.tensor import Port, shape_in_blocks
+from synapress.mapper.lowering.layers import Value
+from synapress.mapper.quantization.quantized import LayerReport
+from synapress.mapper.quantization.scales import Scale
+from synapress.model import Compiled
 
 FORMAT, VERSION = "synapress-model", 1
 Pair = tuple[int, int]
@@ -218,7 +218,7 @@ def _host(found: Manifest, text: str) -> bytes:
     try:
         host = base64.b64decode(text, validate=True)
         if host:
-            from synapress.host import ready
+            from synapress.host.host import ready
 
             ready(host)
     except Exception as error:  # base64 and protobuf raise several kinds

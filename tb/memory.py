@@ -7,7 +7,7 @@ from typing import Any
 import cocotb
 from cocotb.triggers import RisingEdge
 
-from tb.stream import never, out_of_reset
+from tb.streams import never, out_of_reset
 
 
 class MemoryModel:
@@ -22,7 +22,7 @@ class MemoryModel:
         prefix: the port's name, or several that share the words.
         words: list or numpy array of words, read and written in place; word i is at address i.
         word_bits: width of a word.
-        pause: an iterator of pauses (`tb.stream`) for all ports, or a function that makes one per port.
+        pause: an iterator of pauses (`tb.streams`) for all ports, or a function that makes one per port.
         on_access: called as (port, address, written word or None) for each granted access, in order.
 
     Attributes:

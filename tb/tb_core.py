@@ -14,8 +14,8 @@ from golden.words import EventKind, layouts
 from rtl.core import Control, Register, Status, request_layout
 from rtl.counters import COUNTERS
 from rtl.evaluation import Evaluation
-from tb import launch
-from tb.stream import StreamDriver, StreamMonitor, clock_and_reset, pauses, unpack, wait_until
+from synapress.tools import simulator as launch
+from tb.streams import StreamDriver, StreamMonitor, clock_and_reset, pauses, unpack, wait_until
 
 
 class CoreHost:

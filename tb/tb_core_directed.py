@@ -9,8 +9,8 @@ import numpy as np
 from golden.config import CoreConfig
 from golden.core import Core
 from golden.words import EventKind, layouts
-from tb import launch
-from tb.stream import clock_and_reset
+from synapress.tools import simulator as launch
+from tb.streams import clock_and_reset
 from tb.tb_core import CoreHost, by_id
 
 

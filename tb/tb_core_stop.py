@@ -13,8 +13,8 @@ from golden.core import Core
 from golden.host import run_frame
 from golden.words import EventKind, layouts
 from rtl.core import Control, Register, Status
-from tb import launch
-from tb.stream import clock_and_reset, wait_until
+from synapress.tools import simulator as launch
+from tb.streams import clock_and_reset, wait_until
 from tb.tb_core import CoreHost, by_id
 
 STOP_CYCLES = 2

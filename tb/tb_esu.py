@@ -16,10 +16,10 @@ from golden.esu import Esu, ValueEvent, WordOperation
 from golden.words import layouts
 from rtl.esu import value_layout
 from rtl.ports import op_layout
-from tb.esu_work import Work, required
-from tb.launch import parameters, seed
+from synapress.tools.simulator import parameters, seed
+from tb.esu_stimulus import Work, required
 from tb.memory import MemoryModel
-from tb.stream import StreamDriver, StreamMonitor, clock_and_reset, never, pauses, wait_until
+from tb.streams import StreamDriver, StreamMonitor, clock_and_reset, never, pauses, wait_until
 
 # -- scenarios -------------------------------------------------------------------------------------
 

@@ -1,7 +1,7 @@
 """Bench of the evaluation unit: random populations in one memory, against the golden model and a model of its cycles.
 
 `parameters()`: `config`; `scenario` ("random", "timing" or "garbage"); `populations`, how many at most, as the memory
-may be full before; and for "random" pauses by name of `tb.stream.PAUSES`: `command`, `memory`, `neuron`.
+may be full before; and for "random" pauses by name of `tb.streams.PAUSES`: `command`, `memory`, `neuron`.
 `corners`: whether everything must have been seen.
 """
 
@@ -17,10 +17,10 @@ from cocotb.triggers import RisingEdge
 from golden.config import CoreConfig
 from golden.words import NeuronType, layouts
 from rtl.ports import command_layout, neuron_layout
-from tb.evaluation_work import Work, looks_up, required, schedule
-from tb.launch import parameters, seed
+from synapress.tools.simulator import parameters, seed
+from tb.evaluation_stimulus import Work, looks_up, required, schedule
 from tb.memory import MemoryModel
-from tb.stream import StreamDriver, StreamMonitor, clock_and_reset, pauses, unpack, wait_until
+from tb.streams import StreamDriver, StreamMonitor, clock_and_reset, pauses, unpack, wait_until
 
 # -- what is watched -------------------------------------------------------------------------------
 

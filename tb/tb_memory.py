@@ -14,8 +14,8 @@ from cocotb.triggers import RisingEdge
 
 from golden.config import CoreConfig
 from rtl.memory import REQUESTERS
-from tb.launch import parameters, seed
-from tb.stream import clock_and_reset
+from synapress.tools.simulator import parameters, seed
+from tb.streams import clock_and_reset
 
 WRITERS = ("write_back", "evaluation", "host")
 ORDER = ("write_back", "state", "weight", "descriptor", "axon", "evaluation", "host")

@@ -22,10 +22,10 @@ from golden.esu import WordOperation
 from rtl.memory import BankedMemory
 from rtl.neuron import WRITE_DELAY, NeuronUpdate
 from rtl.ports import MemoryPort, ReadPort, op_layout
-from tb.launch import parameters, seed
+from synapress.tools.simulator import parameters, seed
 from tb.memory import MemoryModel
-from tb.neuron_work import LAYERS, interior, layer, note, random_operations, random_words, update
-from tb.stream import StreamDriver, clock_and_reset, pauses, wait_until
+from tb.neuron_stimulus import LAYERS, interior, layer, note, random_operations, random_words, update
+from tb.streams import StreamDriver, clock_and_reset, pauses, wait_until
 
 COUNTERS = ("retired", "synapses", "stall_bank", "stall_hazard", "stall_weight", "address_error")
 OTHERS = ("descriptor", "axon", "evaluation", "host")

@@ -1,7 +1,7 @@
 """Bench of the event generator: random axons and neurons around every corner of the hit test, cycle by cycle.
 
 `parameters()`: `config`, `scenario` ("random" or "timing"), `cases` (axons times neurons, at least), and for "random"
-pauses by name of `tb.stream.PAUSES`: `neuron`, `memory`, `drain` (of the queue behind, which makes `room`), and
+pauses by name of `tb.streams.PAUSES`: `neuron`, `memory`, `drain` (of the queue behind, which makes `room`), and
 `corners`: whether every corner of the hit test must have been seen.
 """
 
@@ -17,9 +17,9 @@ from golden.config import CoreConfig
 from golden.peg import extent, generate
 from golden.words import layouts
 from rtl.ports import neuron_layout
-from tb.launch import parameters, seed
+from synapress.tools.simulator import parameters, seed
 from tb.memory import MemoryModel
-from tb.stream import StreamDriver, clock_and_reset, pack, pauses, unpack, wait_until
+from tb.streams import StreamDriver, clock_and_reset, pack, pauses, unpack, wait_until
 
 LATENCY = 3
 """Cycles from an axon's read to its event."""

@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from tb import launch
+from synapress.tools import simulator as launch
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -23,7 +23,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from examples.digits.data import (
+from golden.files import Writing
+from synapress.zoo.digits.data import (
     INPUT_LEVELS,
     SPLIT_SEED,
     Digits,
@@ -31,7 +32,7 @@ from examples.digits.data import (
     load_digits,
     quantise_input,
 )
-from examples.digits.float_model import (
+from synapress.zoo.digits.float_model import (
     BATCH,
     NETWORK_FILE,
     Network,
@@ -41,7 +42,6 @@ from examples.digits.float_model import (
     load_network,
     max_pool,
 )
-from golden.files import Writing
 
 if TYPE_CHECKING:
     import torch

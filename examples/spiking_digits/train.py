@@ -17,8 +17,8 @@ from snntorch.utils import reset
 from torch import nn
 from torch.nn import functional
 
-from examples.digits.data import load_digits
-from examples.spiking_digits.data import TIMESTEPS, frames
+from synapress.zoo.digits.data import load_digits
+from synapress.zoo.spiking_digits.data import TIMESTEPS, frames
 
 FILE = Path(__file__).with_name("spiking_digits.nir")
 SEED = 1

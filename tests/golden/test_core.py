@@ -3,15 +3,15 @@
 import numpy as np
 import pytest
 
-from golden import dense
 from golden.config import CoreConfig
 from golden.core import Core
 from golden.errors import EventError, ImageError
 from golden.host import decode, encode, run_frame
+from golden.network import dense
 from golden.neuron import unpack_states
 from golden.words import EventKind
-from mapper import Network, compile_network
-from tests.networks import memory_after, random_input, random_network
+from synapress.mapper import Network, compile_network
+from tests.helpers.networks import memory_after, random_input, random_network
 
 CONFIGS = {
     "grai_vip": CoreConfig(), "fpga_small": CoreConfig.preset("fpga_small"),

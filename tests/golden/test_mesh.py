@@ -3,17 +3,17 @@
 import numpy as np
 import pytest
 
-from golden import dense
 from golden.config import CoreConfig
 from golden.core import Core
 from golden.errors import EventError
 from golden.host import encode, run_frame
 from golden.mesh import Mesh, decode_frame, encode_frame
+from golden.network import dense
 from golden.words import EventKind, layouts
-from mapper import build_mesh, compile_network, cut, lower
-from mapper.network import Network
-from tests.cuts import ROOMY, cut_network, random_cut, random_places
-from tests.networks import random_input, random_network
+from synapress.mapper import build_mesh, compile_network, cut, lower
+from synapress.mapper.network.network import Network
+from tests.helpers.cuts import ROOMY, cut_network, random_cut, random_places
+from tests.helpers.networks import random_input, random_network
 
 
 def two_layers() -> Network:

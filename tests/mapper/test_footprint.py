@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from golden.config import CoreConfig
-from mapper import compile_network, footprint, lower
-from mapper.footprint import MB, PUBLISHED, cells
-from mapper.network import Network
-from mapper.zoo import ZOO, pilotnet, resnet50
+from synapress.mapper import compile_network, footprint, lower
+from synapress.mapper.footprint import MB, PUBLISHED, cells
+from synapress.mapper.network.network import Network
+from synapress.zoo import ZOO, pilotnet, resnet50
 
 
 @pytest.fixture(scope="module")

@@ -6,17 +6,17 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
-from golden import dense
 from golden.config import CoreConfig
 from golden.errors import MappingError
+from golden.network import dense
 from golden.program import Edge, Population, Program
 from golden.words import NeuronType, Saturation
-from mapper import compile_network, cut, legalise, lower
-from mapper.errors import RuleError, Violation
-from mapper.network import Network
-from mapper.rules import check
-from mapper.sums import sums
-from tests.mapper.strategies import configs, networks
+from synapress.mapper import compile_network, cut, legalise, lower
+from synapress.mapper.accumulator_range import sums
+from synapress.mapper.errors import RuleError, Violation
+from synapress.mapper.network.network import Network
+from synapress.mapper.rules import check
+from tests.helpers.strategies import configs, networks
 
 CONFIG = CoreConfig()
 

@@ -12,7 +12,7 @@ from golden.config import CoreConfig
 from golden.errors import ConfigError
 from golden.words import layouts
 from rtl import verilog
-from tests.cocotb.demo import REQUEST, Demo
+from tests.tb.demo import REQUEST, Demo
 
 SMALL = CoreConfig.preset("fpga_small")
 

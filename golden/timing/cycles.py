@@ -1,0 +1,142 @@
+"""Cycles of a layer on the event core: its events as word operations, and these through the model of the pipeline.
+
+The cycles of a layer are those in which the ESU or the neuron update of an otherwise idle core is busy when it is given
+all events of the layer, edge after edge, without a pause. They are exact: the figures of the hardware's counters. A
+large layer is replayed in samples, which is an estimate. The evaluation of its population is counted apart. Where
+events come slower, or an evaluation wants the memory in between, a layer takes longer.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from golden.config import CoreConfig
+from golden.errors import NetworkError
+from golden.program import Population, Program
+from golden.timing.operations import EdgeWork, Events, IntArray, Place
+from golden.timing.pipeline import Cycles, Work, replay
+
+MINIMUM = 4
+"""Cycles that the ESU needs for an event, however few operations it has: a beat."""
+FILL = 22
+"""Cycles of a single event of any number of operations, from its offer to its last state written, beyond those."""
+STRETCHES = 16
+"""Samples of an edge that is too large to be replayed."""
+EVALUATION_FILL = 15
+"""Cycles of an evaluation before its first neuron and after its last."""
+
+
+@dataclass(frozen=True)
+class LayerCycles:
+    """What a layer takes of the core's time, in cycles."""
+
+    busy: int
+    """ESU or neuron update at work."""
+    ideal: int
+    """The same without banks, hazards and start-up, where each event takes one per word operation and at least 4.
+
+    It can be more than `busy`, as short events hide behind long ones before them.
+    """
+    evaluation: int
+    """Evaluation of its population, if neither memory nor the PEG makes it wait; see `evaluation_cycles`."""
+    exact: bool
+    """`busy` was replayed in whole, not estimated from samples."""
+    stall_bank: int
+    stall_hazard: int
+    stall_weight: int
+    """As the counters of these names; of the samples only, if not exact."""
+
+
+def firing_order(values: npt.NDArray[np.integer], config: CoreConfig, *, host: bool) -> Events:
+    """Channel, x and y of the firing neurons of one frame (D, W, H), in the order of their events.
+
+    Args:
+        host: the events of an input, which the host makes (`golden.host.encode`); else those of an evaluation.
+    """
+    c, x, y = np.nonzero(values)
+    if host:
+        return c, x, y
+    order = np.lexsort((c % config.lanes, y, x, c // config.lanes))
+    return c[order], x[order], y[order]
+
+
+def layer_cycles(
+    program: Program, name: str, outputs: Mapping[str, npt.NDArray[np.integer]], config: CoreConfig, *,
+    places: Mapping[str, Place] | None = None, limit: int = 500_000,
+) -> LayerCycles:
+    """The cycles of one population's incoming events over one timestep [B §4.3].
+
+    Args:
+        program: legal edges (`synapress.mapper.legalise`).
+        outputs: values (D, W, H) of the sources, of one frame.
+        places: where the edges lie, by name, for the banks; see `golden.timing.operations.places`.
+        limit: cycles to replay; a layer with more is sampled, at about 0.6 microseconds each.
+
+    Raises:
+        NetworkError: the population is an input: it has no cycles.
+    """
+    edges, population = program.edges_into(name), program.population(name)
+    if not edges:
+        raise NetworkError(f"population '{name}' has no incoming edge, so it takes no cycles")
+    parts, total = [], 0
+    for edge in edges:
+        source = program.population(edge.source)
+        work = EdgeWork.of(edge, source, population, config)
+        c, x, y = firing_order(outputs[edge.source], config, host=edge.source in program.inputs)
+        sent = work.sends()[x, y]
+        c, x, y = c[sent], x[sent], y[sent]
+        ideal = np.maximum(work.positions()[x, y] * work.words[c], MINIMUM)
+        parts.append((work, (places or {}).get(edge.name, Place()), (c, x, y), ideal))
+        total += int(ideal.sum())
+    evaluation = evaluation_cycles(population, config)
+    if total <= limit:
+        cycles = replay(Work.join([work.work(events, place, config) for work, place, events, _ in parts]), config.banks)
+        return LayerCycles(cycles.busy, total, evaluation, True, cycles.stall_bank, cycles.stall_hazard,
+                           cycles.stall_weight)
+    busy, samples = 0.0, []
+    for work, place, events, ideal in parts:
+        if len(ideal):
+            part, runs = _sample(work, place, events, ideal, limit // len(parts), config)
+            busy += part
+            samples += runs
+    return LayerCycles(round(busy) + FILL, total, evaluation, False, *(
+        sum(getattr(sample, stall) for sample in samples) for stall in ("stall_bank", "stall_hazard", "stall_weight")))
+
+
+def _sample(
+    work: EdgeWork, place: Place, events: Events, ideal: IntArray, limit: int, config: CoreConfig
+) -> tuple[float, list[Cycles]]:
+    """Cycles of an edge, estimated from stretches of events at even distances: what they take beyond the ideal."""
+    ends, (c, x, y) = np.cumsum(ideal), events
+    taken, budget, runs, whole = 0, limit // STRETCHES, [], int(ends[-1])
+    busy = 0
+    for number in range(STRETCHES):
+        start = whole * number // STRETCHES
+        first, last = (int(i) for i in np.searchsorted(ends, (start, start + min(budget, whole // STRETCHES)), "right"))
+        last = max(last, first + 1)
+        run = replay(work.work((c[first:last], x[first:last], y[first:last]), place, config), config.banks)
+        runs.append(run)
+        busy += run.busy - FILL
+        taken += int(ideal[first:last].sum())
+    return busy / taken * whole, runs
+
+
+def evaluation_cycles(population: Population, config: CoreConfig) -> int:
+    """Cycles of an evaluation that no other block holds up, from its command to its end neuron.
+
+    One per neuron, two with a value table; but a channel word of few neurons waits for the memory, which reads and
+    clears each state word and reads each parameter word. The PEG takes one cycle per axon of a firing neuron, and its
+    axon reads, which come first, hold the evaluation up where many neurons fire.
+    """
+    depth, width, height = population.shape
+    parameters = np.stack([np.broadcast_to(np.asarray(values, np.int64).reshape(-1), depth)
+                           for values in (population.bias, population.multiplier, population.shift)])
+    uniform = bool((parameters == parameters[:, :1]).all())
+    cycles = EVALUATION_FILL
+    for first in range(0, depth, config.lanes):
+        neurons = min(config.lanes, depth - first)
+        each = 2 if population.looks_up else 1
+        cycles += max(width * height * neurons * each, 2 * width * height + (1 if uniform else neurons))
+    return cycles

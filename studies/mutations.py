@@ -1,0 +1,269 @@
+"""Breaks the RTL on purpose, one change at a time, and checks that the named test goes red.
+
+    python -m studies.mutations [--only TEXT] [--write]
+
+Each change is made in a copy of the tree; the test must pass there without it, and fail with it. `--write` puts the
+table into docs/verification.md. Takes some minutes per ten changes.
+"""
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+ROOMS = ("golden", "rtl", "mapper", "tb", "synapress", "examples", "tests")
+PAGE = ROOT / "docs" / "verification.md"
+MARK = "<!-- mutations -->"
+
+
+@dataclass(frozen=True)
+class Mutation:
+    """One change of a file, and the test that must see it."""
+
+    what: str
+    file: str
+    old: str
+    new: str
+    test: str
+
+
+PEG = "tests/tb/test_peg.py::test_random_axons"
+ESU = "tests/tb/test_esu.py::test_random_events"
+MEMORY = "tests/tb/test_memory.py::test_random_requests"
+NEURON = "tests/tb/test_neuron.py::test_random_operations"
+CYCLES = "tests/golden/timing/test_cycles.py::test_random_networks"
+EVALUATION = "tests/tb/test_evaluation.py::test_random_populations"
+CORE = "tests/tb/test_core.py::test_core_equals_golden"
+ENDS = "tests/tb/test_core.py::test_an_end_waits_for_the_values_before_it"
+SURPLUS = "tests/tb/test_core.py::test_surplus_ends_and_credits_are_dropped_and_counted"
+STOP = "tests/tb/test_core.py::test_stopped_core_starts_afresh"
+NETWORKS = "tests/engines/test_simulate.py::test_networks_equal_golden"
+
+MUTATIONS = (
+    Mutation("PEG: x offset ignored", "rtl/peg.py", 'register(axon[f"{axis}_offset"], neuron.end)',
+             'register(axon["y_offset"], neuron.end)', PEG),
+    Mutation("PEG: limit test off by one", "rtl/peg.py", "_compare(position[unit:half + 1], limit, equal=1)",
+             "_compare(position[unit:half + 1], limit, equal=0)", PEG),
+    Mutation("PEG: stride phase ignored", "rtl/peg.py", "first_inside & survives)", "first_inside)", PEG),
+    Mutation("PEG: kernel's extent off by one", "rtl/peg.py", "kernel, equal=0)", "kernel, equal=1)", PEG),
+    Mutation("PEG: an end must hit", "rtl/peg.py", "added & (end_added | (hits[0] & hits[1]))",
+             "added & (hits[0] & hits[1])", PEG),
+    Mutation("PEG: channel offset ignored", "rtl/peg.py", "(register(axon.c_offset, neuron.end) + source)",
+             "(source + 0)", PEG),
+    Mutation("ESU: x and y stride swapped", "rtl/esu.py",
+             "(old_geometry.x_stride, old_y_stride, old_column_bytes, old_position_bytes)",
+             "(old_y_stride, old_geometry.x_stride, old_column_bytes, old_position_bytes)", ESU),
+    Mutation("ESU: no clip at the right and bottom", "rtl/esu_range.py",
+             "Mux(neuron_steps[config.kernel_bits:].any() | (neuron_steps[:config.kernel_bits] > tap_steps),\n"
+             "                              tap_steps, neuron_steps)", "tap_steps", ESU),
+    Mutation("ESU: stride phase ignored", "rtl/esu_range.py", "small.eq(distance[:most] & ((1 << shift) - 1))",
+             "small.eq(0)", ESU),
+    Mutation("ESU: dilation taken for a stride", "rtl/esu_range.py", "shift.eq(Mux(negative == self.dilated,",
+             "shift.eq(Mux(negative == 0,", ESU),
+    Mutation("ESU: events without a surviving tap not dropped", "rtl/esu.py",
+             "with m.If(none_x | ranges.none):", "with m.If(none_x & ranges.none):", ESU),
+    Mutation("ESU: depthwise stays in channel word 0", "rtl/esu.py", "first = Mux(old_edge.follow, old_event.c,",
+             "first = Mux(old_edge.follow, 0,", ESU),
+    Mutation("ESU: last lane of the last word ignored", "rtl/esu.py",
+             "Mux(old_edge.follow, old_event.c[:config.lane_bits], old_last_lane)",
+             "Mux(old_edge.follow, old_event.c[:config.lane_bits], config.lanes - 1)", ESU),
+    Mutation("ESU: weights of a table counted from the channel", "rtl/esu.py", "with m.If(self._advance | table):",
+             "with m.If(self._advance):", ESU),
+    Mutation("ESU: edge words looked for at the start of the memory", "rtl/esu_descriptor.py",
+             "where.eq(self.populations << 1)", "where.eq(0)", ESU),
+    Mutation("ESU: geometry of the next population", "rtl/esu_descriptor.py", "where.eq(edge.population << 1)",
+             "where.eq((edge.population + 1) << 1)", ESU),
+    Mutation("ESU: rows of a table word's depth apart", "rtl/esu_descriptor.py",
+             "with m.If(got_geometry):", "with m.If(got_geometry | got_table):", ESU),
+    Mutation("ESU: a table word's depth ignored", "rtl/esu_descriptor.py",
+             "with m.If(got_geometry | got_table):", "with m.If(got_geometry):", ESU),
+    Mutation("ESU: a table's words not read again for the same ID", "rtl/esu_descriptor.py",
+             "(taken.id == next_event.id) & ~self.edge.table", "(taken.id == next_event.id)", ESU),
+    Mutation("ESU: words kept while idle", "rtl/esu_descriptor.py", "with m.If(self.idle):", "with m.If(0):", ESU),
+    Mutation("ESU: columns of the kernel a row too close", "rtl/esu.py", "digits = Cat(Const(1, 1), kernel_height",
+             "digits = Cat(Const(0, 1), kernel_height", ESU),
+    Mutation("ESU: columns of high kernels too close", "rtl/esu.py",
+             "with m.If(~Cat(fetch.kernel.kernel_height, Const(0, 1))[2 * rows - 1]):", "with m.If(1):", ESU),
+    Mutation("memory: wrong bank read", "rtl/memory.py", "Array(read_data)[read_select]", "Array(read_data)[select]",
+             MEMORY),
+    Mutation("memory: priority of weight and state swapped", "rtl/memory.py",
+             '"write_back", "state", "promoted", "weight"', '"write_back", "weight", "promoted", "state"', MEMORY),
+    Mutation("memory: promotion ignored", "rtl/memory.py", "evaluation.valid & self.promote_evaluation",
+             "evaluation.valid & 0", MEMORY),
+    Mutation("neuron: no hazard check", "rtl/neuron.py", "hazard.eq(Cat(same.values()).any())", "hazard.eq(0)", NEURON),
+    Mutation("neuron: held write forgotten by the hazard check", "rtl/neuron.py",
+             'same["held"].eq(held_next & Mux(sums_valid, sums_match, held_match))', 'same["held"].eq(0)',
+             "tests/tb/test_neuron.py::test_random_operations_on_banks"),
+    Mutation("neuron: sum saturates instead of wrapping", "rtl/neuron.py", "sums[lane].eq(state + addition),",
+             "sums[lane].eq(Mux(state + addition > -int(lowest.value) - 1, -int(lowest.value) - 1, state + addition)),",
+             NEURON),
+    Mutation("neuron: lanes that are not masked change", "rtl/neuron.py", "with m.If(~product.mask[lane]):",
+             "with m.If(0):", NEURON),
+    Mutation("neuron: maximum without sign", "rtl/neuron.py", "Mux(state < addition, addition, state)",
+             "Mux(state.as_unsigned() < addition.as_unsigned(), addition, state)", NEURON),
+    Mutation("neuron: broadcast takes the first byte", "rtl/neuron.py",
+             "group.word_select(front.byte[:config.lane_bits], config.weight_bits)",
+             "group.word_select(0, config.weight_bits)", NEURON),
+    Mutation("cycles: a weight word fewer read ahead", "rtl/neuron.py", "WORDS = 3\n", "WORDS = 2\n", CYCLES),
+    Mutation("cycles: a write-back goes before the state it keeps waiting", "rtl/neuron.py",
+             "write.valid.eq((held_valid | sums_valid) & ~keep),", "write.valid.eq(held_valid | sums_valid),", CYCLES),
+    Mutation("cycles: descriptor words read again for each event", "rtl/esu_descriptor.py",
+             "m.d.sync += read.eq(0)", "m.d.sync += read.eq(1)", CYCLES),
+    Mutation("evaluation: rounds down", "rtl/requantize.py", "carry.eq(rest[0] & (sticky | rest[1]))", "carry.eq(0)",
+             EVALUATION),
+    Mutation("evaluation: half rounded up", "rtl/requantize.py", "rest[0] & (sticky | rest[1])", "rest[0]", EVALUATION),
+    Mutation("evaluation: half rounded to odd", "rtl/requantize.py", "(sticky | rest[1])", "(sticky | ~rest[1])",
+             EVALUATION),
+    Mutation("evaluation: sticky bit ignored", "rtl/requantize.py", "(sticky | rest[1])", "rest[1]", EVALUATION),
+    Mutation("evaluation: sticky bit of the last shifts only", "rtl/requantize.py", "sticky = register(sticky,",
+             "sticky = register(sticky if digit == 0 else Value.cast(0),", EVALUATION),
+    Mutation("evaluation: upper saturation off by one", "rtl/requantize.py", "(1 << value_bits - 1) - 1)))",
+             "(1 << value_bits - 1) - 2)))", EVALUATION),
+    Mutation("evaluation: bias ignored", "rtl/requantize.py", 'register(parameter.bias, "bias")',
+             'register(0 * parameter.bias, "bias")', EVALUATION),
+    Mutation("evaluation: states are not cleared", "rtl/evaluation.py", "clear.eq(~spiking)", "clear.eq(0)",
+             EVALUATION),
+    Mutation("evaluation: padding of the depth ignored", "rtl/evaluation.py", "(last_word + 1) | word.pad",
+             "last_word + 1", EVALUATION),
+    Mutation("evaluation: slope ignored", "rtl/requantize.py", "Mux(leaky & biased[-1] & ~spiking, slope, multiplier)",
+             "multiplier", EVALUATION),
+    Mutation("evaluation: slope of positive sums too", "rtl/requantize.py", "Mux(leaky & biased[-1] & ~spiking,",
+             "Mux(leaky & ~spiking,", EVALUATION),
+    Mutation("evaluation: table index off by one", "rtl/evaluation.py",
+             "number = Cat(requantise.value[:-1], ~requantise.value[-1])",
+             "number = (Cat(requantise.value[:-1], ~requantise.value[-1]) + 1)[:config.value_bits]", EVALUATION),
+    Mutation("evaluation: table taken from behind its end", "rtl/evaluation.py", "Const(-1, config.address_bits)",
+             "Const(0, config.address_bits)", EVALUATION),
+    Mutation("evaluation: product takes the wrong half", "rtl/requantize.py",
+             "b = Cat(state[bits:2 * bits], state[2 * bits - 1] & signed_b)",
+             "b = Cat(state[:bits], state[bits - 1] & signed_b)", EVALUATION),
+    Mutation("evaluation: operand B keeps what a negative A took", "rtl/requantize.py",
+             "self.state[bits - 1] & signed_a)", "0)", EVALUATION),
+    Mutation("evaluation: unsigned operands taken for signed", "rtl/requantize.py",
+             "signed_b.eq(self.type != NeuronType.PRODUCT_UNSIGNED)", "signed_b.eq(1)", EVALUATION),
+    Mutation("evaluation: reset by zero instead of subtraction", "rtl/requantize.py",
+             "Mux(self.saturation[0] == Reset.ZERO, 0, rest)", "Mux(1, 0, rest)", EVALUATION),
+    Mutation("evaluation: fires above the threshold only", "rtl/requantize.py", "fires.eq(spiking & ~rest[-1])",
+             "fires.eq(spiking & ~rest[-1] & rest.any())", EVALUATION),
+    Mutation("evaluation: leak ignored", "rtl/requantize.py", "slope, multiplier)),\n        ]",
+             "slope, Mux(spiking, 1, multiplier))),\n        ]", EVALUATION),
+    Mutation("evaluation: kept state wraps", "rtl/requantize.py",
+             "kept = Mux(fits(config.state_bits), rounded[:-1],", "kept = Mux(1, rounded[:-1],", EVALUATION),
+    Mutation("evaluation: spiking states are cleared", "rtl/evaluation.py", "requantise.kept)", "0)", EVALUATION),
+    Mutation("evaluation: done before the last kept state is written", "rtl/evaluation.py",
+             "(ending[-1] & writer.pending)", "(ending[-1] & 0)", EVALUATION),
+    Mutation("evaluation: kept states overtake the words before them", "rtl/evaluation.py",
+             "(evaluating[-1] & writer.waits)", "(evaluating[-1] & 0)", EVALUATION),
+    Mutation("evaluation: value looked up without waiting for its entry", "rtl/evaluation.py",
+             "hold.eq((looks_up & evaluating[-1] & ~looked)", "hold.eq((looks_up & 0)", EVALUATION),
+    Mutation("core: an end does not wait for the values before it", "rtl/core.py",
+             "timestep.end.valid.eq(head_valid & is_end & drained)", "timestep.end.valid.eq(head_valid & is_end)",
+             NETWORKS),
+    Mutation("core: an end does not wait for the neuron update", "rtl/core.py",
+             "drained = ~esu.busy & ~neuron.busy", "drained = ~esu.busy", ENDS),
+    Mutation("core: an end does not wait for the ESU", "rtl/core.py",
+             "drained = ~esu.busy & ~neuron.busy", "drained = ~neuron.busy", ENDS),
+    Mutation("core: the PEG does not look for room", "rtl/core.py", "peg.room.eq((local.level",
+             "peg.room.eq(1 | (local.level", NETWORKS),
+    Mutation("stop: ESU goes on", "rtl/core.py", "ResetInserter(~running)(Esu(config))", "Esu(config)", STOP),
+    Mutation("stop: neuron update goes on", "rtl/core.py", "ResetInserter(~running)(NeuronUpdate(config))",
+             "NeuronUpdate(config)", STOP),
+    Mutation("stop: evaluation goes on", "rtl/core.py", "ResetInserter(~running)(self.evaluation)", "self.evaluation",
+             STOP),
+    Mutation("stop: PEG goes on", "rtl/core.py", "ResetInserter(~running)(Peg(config))", "Peg(config)", STOP),
+    Mutation("stop: counts and credits of the scheduler kept", "rtl/core.py",
+             "ResetInserter(~running)(Timestep(config))", "Timestep(config)", STOP),
+    Mutation("stop: input queue kept", "rtl/core.py", "ResetInserter(~running)(queue(config.input_queue))",
+             "queue(config.input_queue)", STOP),
+    Mutation("stop: local queue kept", "rtl/core.py", "ResetInserter(~running)(queue(config.local_queue))",
+             "queue(config.local_queue)", STOP),
+    Mutation("stop: an offered output event withdrawn", "rtl/core.py", "outputs = queue(config.output_queue)",
+             "outputs = ResetInserter(~running)(queue(config.output_queue))", STOP),
+    Mutation("stop: idle with events in the output queue", "rtl/core.py", "& (outputs.level == 0))", ")", STOP),
+    Mutation("stop: events taken while stopped", "rtl/core.py", "Mux(running, inputs.w_rdy, discard)",
+             "inputs.w_rdy", STOP),
+    Mutation("stop: counters cleared", "rtl/core.py", "Cat(running, discard).eq(access.data)",
+             "Cat(running, discard).eq(access.data)\n                        m.d.comb += counters.clear.eq(1)", STOP),
+    Mutation("timestep: geometry words taken for population words", "rtl/timestep.py", "Cat(Const(1, 1), population)",
+             "Cat(Const(0, 1), population)", CORE),
+    Mutation("timestep: credits are not spent", "rtl/timestep.py",
+             "credited.bit_select(population, 1).eq(limits_read.data.axons == 0)",
+             "credited.bit_select(population, 1).eq(1)", NETWORKS),
+    Mutation("timestep: return slots overlap", "rtl/timestep.py", "slot.eq(slot + word.incoming)", "slot.eq(slot + 1)",
+             NETWORKS),
+    Mutation("timestep: credit goes the wrong way", "rtl/timestep.py", "payload.core_x.eq(-back.x)",
+             "payload.core_x.eq(back.x)", CORE),
+    Mutation("timestep: credit for the wrong population", "rtl/timestep.py", "payload.id.eq(back.population)",
+             "payload.id.eq(back.population + 1)", CORE),
+    Mutation("timestep: a surplus end is counted as one that was waited for", "rtl/timestep.py",
+             "with m.If(ready.bit_select(population, 1) | (limits_read.data.incoming == 0)):",
+             "with m.If(limits_read.data.incoming == 0):", SURPLUS),
+    Mutation("timestep: a surplus end is told, but not dropped", "rtl/timestep.py",
+             "with m.Else():\n                    m.d.comb += [returns_write.en.eq(1),",
+             "with m.If(1):\n                    m.d.comb += [returns_write.en.eq(1),", SURPLUS),
+    Mutation("timestep: a surplus credit is not told", "rtl/timestep.py",
+             "with m.If(credits_read.data == limits_read.data.axons):", "with m.If(0):", SURPLUS),
+    Mutation("timestep: a surplus credit is kept", "rtl/timestep.py",
+             "credits_write.en.eq(credits_read.data != limits_read.data.axons)", "credits_write.en.eq(1)", SURPLUS),
+)
+
+
+def passes(tree: Path, test: str) -> bool:
+    """Whether a test passes in a tree, in Verilator."""
+    cases = "grai_vip" if test == ESU else "fpga_small or banks"  # the smallest that see the changes
+    where = [] if test in (NETWORKS, CYCLES) else ["-k", f"verilator and ({cases})"]
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-x", "-m", "not long", "-p", "no:cacheprovider", *where, test],
+        cwd=tree, env={**os.environ, "PYTHONPATH": str(tree)}, capture_output=True, text=True, check=False)
+    if done.returncode not in (0, 1):
+        raise SystemExit(f"{test}: pytest ended with {done.returncode}\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
+    return done.returncode == 0
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", default="", metavar="TEXT", help="changes whose description has this text")
+    parser.add_argument("--write", action="store_true", help="put the table into docs/verification.md")
+    arguments = parser.parse_args()
+    if arguments.only and arguments.write:
+        parser.error("--write writes the whole table: without --only")
+    chosen = [mutation for mutation in MUTATIONS if arguments.only in mutation.what]
+    with tempfile.TemporaryDirectory() as temporary:
+        tree = Path(temporary)
+        for room in ROOMS:
+            shutil.copytree(ROOT / room, tree / room, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copy(ROOT / "pyproject.toml", tree)
+        for test in dict.fromkeys(mutation.test for mutation in chosen):
+            if not passes(tree, test):
+                raise SystemExit(f"{test} fails without any change")
+            print(f"passes as it is: {test}", flush=True)
+        survivors = []
+        for mutation in chosen:
+            path = tree / mutation.file
+            text = path.read_text()
+            if text.count(mutation.old) != 1:
+                raise SystemExit(f"{mutation.what}: {mutation.file} has the text {text.count(mutation.old)} times")
+            path.write_text(text.replace(mutation.old, mutation.new))
+            red = not passes(tree, mutation.test)
+            path.write_text(text)
+            print(f"{'red     ' if red else 'SURVIVED'} {mutation.what}: {mutation.test}", flush=True)
+            if not red:
+                survivors.append(mutation.what)
+    if survivors:
+        raise SystemExit(f"{len(survivors)} of {len(chosen)} changes were not seen")
+    print(f"{len(chosen)} changes, all seen")
+    if arguments.write:
+        rows = "\n".join(f"| {item.what} | `{item.file}` | `{item.test}` |" for item in chosen)
+        head, _, rest = PAGE.read_text().partition(MARK)
+        tail = rest.partition(MARK)[2]
+        table = f"\n| change | file | test that goes red |\n|---|---|---|\n{rows}\n"
+        PAGE.write_text(f"{head}{MARK}{table}{MARK}{tail}")
+
+
+if __name__ == "__main__":
+    main()

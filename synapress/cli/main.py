@@ -1,0 +1,221 @@
+"""The command line: `synapress footprint | map | compile | simulate | report | verilog | area | config | demo`.
+
+Whatever a user can cause ends on stderr and with exit status 1, never as a traceback: as one line, or where a network
+breaks several rules of the hardware, as a line for each of the first few by rule. Options that cannot be read end with
+exit status 2 and their usage.
+"""
+
+import importlib
+import json
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from golden.config import PRESETS, CoreConfig
+from golden.errors import ConfigError, SynapressError
+from synapress import __version__
+from synapress.cli import completion
+from synapress.cli import models as cli_models
+from synapress.cli.networks import footprint, map_
+from synapress.cli.options import Config, Output, steps
+from synapress.install import install_hint_for
+from synapress.reports.tables import Sheet, show
+
+if TYPE_CHECKING:
+    from synapress.tools.area import AreaReport, Frequency
+
+app = typer.Typer(help="Generator of event-based CNN accelerators with compressed synapses.", no_args_is_help=True,
+                  pretty_exceptions_enable=False, rich_markup_mode=None)
+
+Blocks = Annotated[list[str] | None, typer.Argument(
+    metavar="[BLOCK]...", autocompletion=completion.blocks, help="Blocks; all if none is named.")]
+
+
+class Target(StrEnum):
+    ALL = "all"
+    CMOS = "cmos"
+    ICE40 = "ice40"
+    ECP5 = "ecp5"
+    XILINX = "xilinx"
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"synapress {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True,
+                                                   help="Print the version and exit.")] = False) -> None:
+    pass
+
+
+app.command()(footprint)
+app.command("map")(map_)
+
+
+def _blocks(tops: list[str]) -> list[str]:
+    """The named blocks, each checked before the first is worked on; none means all."""
+    from rtl.verilog import TOPS
+
+    for top in tops:
+        if top not in TOPS:
+            raise ConfigError(f"unknown block '{top}'; there are: {', '.join(TOPS)}")
+    return list(dict.fromkeys(tops)) or list(TOPS)
+
+
+@app.command()
+def verilog(
+    tops: Blocks = None,
+    config: Config = "grai_vip",
+    output: Output = Path("build/verilog"),
+    prefix: Annotated[str, typer.Option(help="Put before the names of modules and files.")] = "",
+) -> None:
+    """Write the Verilog of blocks.
+
+    Beside each a JSON description: ports, parameters, packed words.
+    """
+    from rtl.verilog import generate
+
+    core = CoreConfig.load(config)
+    for top in _blocks(tops or []):
+        path = generate(top, core, output, name=prefix + top)
+        typer.echo(f"{path} and {path.with_suffix('.json').name}: {top} of {core.name}")
+
+
+@app.command()
+def area(
+    tops: Blocks = None,
+    config: Config = "grai_vip",
+    target: Annotated[list[Target] | None, typer.Option(
+        help="Technology; may be repeated. [default: all, or none with --liberty or --fmax]")] = None,
+    liberty: Annotated[list[Path] | None, typer.Option(
+        metavar="FILE", help="Standard-cell library; may be repeated.")] = None,
+    fmax: Annotated[bool, typer.Option(
+        "--fmax", help="Place and route on an ECP5 for the clock frequency (slow).")] = False,
+    dsp: Annotated[bool, typer.Option("--dsp", help="Let FPGA flows use hard multipliers.")] = False,
+    memory: Annotated[bool, typer.Option("--memory/--no-memory", help="Count the large memories.")] = True,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Estimate area and clock of blocks with open tools."""
+    from synapress.tools import area as estimates
+
+    core = CoreConfig.load(config)
+    blocks = _blocks(tops or [])
+    libraries = liberty or []
+    for library in libraries:
+        if not library.is_file():
+            raise ConfigError(f"Liberty library '{library}' is not a file")
+    targets = list(target or ([] if libraries or fmax else [Target.ALL]))
+    names = list(estimates.TARGETS) if Target.ALL in targets else [item.value for item in dict.fromkeys(targets)]
+    reports: list[estimates.AreaReport] = []
+    frequencies: list[estimates.Frequency] = []
+    with steps() as progress:
+        for top in blocks:
+            for name in names:
+                progress(f"{top}: {name}")
+                reports.append(estimates.estimate(top, core, name, memory=memory, dsp=dsp))
+            for library in libraries:
+                progress(f"{top}: {library.name}")
+                reports.append(estimates.estimate(top, core, "liberty", memory=memory, liberty=library))
+            if fmax:
+                progress(f"{top}: place and route")
+                frequencies.append(estimates.fmax(top, core, dsp=dsp))
+    if as_json:
+        found = {"area": [report.to_json() for report in reports], "fmax": [item.to_json() for item in frequencies]}
+        typer.echo(json.dumps(found, indent=1))
+        return
+    show(_tables(reports, frequencies))
+
+
+def _tables(reports: "list[AreaReport]", frequencies: "list[Frequency]") -> list[Sheet]:
+    """One table per kind of figure; its caption says what the figures rest on."""
+    from synapress.tools.area import SRAM_BITS, SRAM_TRANSISTORS, CmosArea, FpgaArea, LibertyArea
+
+    tables = []
+    if cmos := [report for report in reports if isinstance(report, CmosArea)]:
+        table = Sheet(
+            title=f"Transistors, estimated ({cmos[0].config})",
+            headings=("block", "transistors", "gate equivalents", "flip-flops", "SRAM bits", "SRAM transistors"))
+        for transistor in cmos:
+            sram = f"{transistor.sram_transistors:,}" if transistor.memory else "left out"
+            table.add_row(transistor.top, f"{transistor.transistors:,}", f"{transistor.gate_equivalents:,.0f}",
+                          f"{transistor.flip_flops:,}", f"{transistor.sram_bits:,}", sram)
+        table.caption = (f"{cmos[0].model}. SRAM: memories of {SRAM_BITS:,} bits and more, {SRAM_TRANSISTORS} "
+                         "transistors a bit for the cells alone; not in the first columns.")
+        tables.append(table)
+    fpga = [report for report in reports if isinstance(report, FpgaArea)]
+    for target in dict.fromkeys(report.target for report in fpga):
+        chosen = [report for report in fpga if report.target == target]
+        table = Sheet(
+            title=f"{target}, synthesised ({chosen[0].config})",
+            headings=("block", "LUTs", "flip-flops", "block RAMs", "DSPs"))
+        for report in chosen:
+            rams = f"{report.block_rams:,g}" if report.memory or not report.sram_bits else "left out"
+            table.add_row(report.top, f"{report.luts:,}", f"{report.flip_flops:,}", rams, f"{report.dsps:,}")
+        table.caption = f"{chosen[0].model}."
+        tables.append(table)
+    libraries = [report for report in reports if isinstance(report, LibertyArea)]
+    for library in dict.fromkeys(report.file for report in libraries):
+        same = [report for report in libraries if report.file == library]
+        table = Sheet(
+            title=f"{library}, synthesised ({same[0].config})",
+            headings=("block", "cell area", "flip-flops", "SRAM bits, not in it"))
+        for cells in same:
+            table.add_row(cells.top, f"{cells.cell_area:,.1f}", f"{cells.flip_flops:,}", f"{cells.sram_bits:,}")
+        table.caption = f"{same[0].model}."
+        tables.append(table)
+    if frequencies:
+        table = Sheet(
+            title=f"Clock frequency, placed and routed ({frequencies[0].config})",
+            headings=("block", "MHz", "device", "slowest path"))
+        for item in frequencies:
+            table.add_row(item.top, f"{item.mhz:.1f}", item.device, " to ".join(item.path))
+        table.caption = f"{frequencies[0].model}; seed {frequencies[0].seed}."
+        tables.append(table)
+    return tables
+
+
+@app.command("config")
+def show_config(source: Annotated[str, typer.Argument(
+        metavar="[PRESET|FILE]", autocompletion=completion.presets,
+        help=f"{', '.join(PRESETS)}, or a JSON file to complete and check.")] = "grai_vip",
+        ) -> None:
+    """Print a configuration as JSON, to change or check it."""
+    typer.echo(json.dumps(CoreConfig.load(source).to_json(), indent=1))
+
+
+@app.command()
+def demo(
+    config: Config = "grai_vip",
+    digits: Annotated[int, typer.Option(help="Test digits to simulate in RTL.")] = 200,
+    output: Output = Path("build/demo"),
+    area: Annotated[bool, typer.Option("--area/--no-area", help="Estimate the area too.")] = True,
+    stall: Annotated[float, typer.Option(min=0, max=0.99, help="Chance per cycle that the host waits.")] = 0.0,
+    seed: Annotated[int, typer.Option(help="Seed of the stalls.")] = 1,
+) -> None:
+    """Run handwritten digits through the RTL.
+
+    Compared bit for bit with the golden model; needs nothing but a C++ compiler.
+    """
+    run = importlib.import_module("synapress.demo").run
+    run(CoreConfig.load(config), digits=digits, directory=output, area=area, stall=stall, seed=seed)
+
+
+cli_models.register(app)
+
+
+def main() -> None:
+    """Entry point of the `synapress` command."""
+    try:
+        app(prog_name="synapress")  # also as `python -m synapress`: the name that shell completion is for
+    except SynapressError as error:
+        sys.exit(f"synapress: {error}")
+    except ModuleNotFoundError as error:
+        sys.exit(f"synapress: {error.name} is not installed: {install_hint_for(error.name or '')}")
+    except OSError as error:  # a file or folder that cannot be read or written
+        sys.exit(f"synapress: {error.strerror or error}{f': {error.filename}' if error.filename else ''}")

@@ -1,0 +1,221 @@
+"""The commands for trained models: `synapress compile | simulate | report`."""
+
+import json
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+
+from golden.errors import ConfigError, FileError
+from golden.files import Writing, load_arrays, save_arrays, write
+from synapress.cli.options import Config, Neurons, check_output, mesh_size, steps, warnings_told
+from synapress.reports.tables import Sheet, show
+
+
+class Engine(StrEnum):
+    FAST = "fast"
+    GOLDEN = "golden"
+    RTL = "rtl"
+
+
+class Method(StrEnum):
+    MAX = "max"
+    PERCENTILE = "percentile"
+    ERROR = "error"
+
+
+Folder = Annotated[Path, typer.Argument(metavar="DIR", help="What `synapress compile` wrote.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to the command line."""
+    app.command("compile")(compile_model)
+    app.command("simulate")(simulate_model)
+    app.command("report")(report_model)
+
+
+def _read(path: Path) -> Any:
+    """Arrays of a .npy or .npz file: one array, or arrays by input name."""
+    try:
+        return load_arrays(path)
+    except FileNotFoundError as error:
+        raise ConfigError(f"'{path}': no such file; give a .npy or .npz file of numpy") from error
+    except Exception as error:  # numpy and zipfile raise several kinds for files that are none of their own
+        why = error.strerror if isinstance(error, FileError) else error
+        raise ConfigError(f"'{path}' is no .npy or .npz file of numbers that can be read: {why}") from error
+
+
+def compile_model(
+    model: Annotated[Path, typer.Argument(metavar="FILE", help="ONNX (float or quantised), or NIR.")],
+    config: Config = "grai_vip",
+    calibration: Annotated[Path | None, typer.Option(
+        metavar="FILE", help="Typical inputs: .npy, or .npz by input name. A quantised model needs none.")] = None,
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Folder to write to.")] = Path(
+        "build/model"),
+    method: Annotated[Method, typer.Option(help="How ranges of activations are chosen.")] = Method.ERROR,
+    percentile: Annotated[float, typer.Option(help="Share of the activations for `percentile`.")] = 99.99,
+    mesh: Annotated[str | None, typer.Option(
+        metavar="COLUMNSxROWS", help="Default: one core if the model fits, else the smallest mesh.")] = None,
+    neurons: Neurons = None,
+) -> None:
+    """Quantise a trained model and write its memory images.
+
+    Of one core, or of a mesh. A model that the folder had before is replaced; `synapress report` tells more of it.
+    """
+    from synapress.mapper.quantization.quantized import Options
+    from synapress.model import compile, load
+    from synapress.model_files import check_folder, save_compiled
+    from synapress.reports.report import host_text, neurons_text, quantisation_sheet
+
+    check_folder(output)
+    size, options = mesh_size(mesh), Options(method=method.value, percentile=percentile)
+    data = None if calibration is None else _read(calibration)
+    with warnings_told(), steps() as progress:
+        progress(f"reading {model}")
+        read = load(model, neurons=neurons)
+        progress("quantising and mapping")
+        compiled = compile(read, config=config, calibration=data, options=options, mesh=size)
+        progress(f"writing {output}")
+        save_compiled(compiled, output)
+    show([quantisation_sheet(compiled)])
+    if text := host_text(compiled):
+        typer.echo(text)
+    if compiled.neurons is not None:
+        typer.echo(f"neurons: {neurons_text(compiled.neurons)}")
+    cores = len(compiled.images)
+    typer.echo(f"{output}: {compiled.words:,} words on {cores} core{'s' * (cores > 1)} of {compiled.config.name}")
+
+
+def simulate_model(
+    folder: Folder,
+    inputs: Annotated[Path, typer.Option("--inputs", "-i", metavar="FILE", help=".npy, or .npz by input name.")],
+    engine: Annotated[Engine, typer.Option(
+        help="fast: whole-network model; golden: event by event from the images; rtl: the Verilog. Each is compared "
+             "with those before it.")] = Engine.FAST,
+    cycles: Annotated[bool, typer.Option("--cycles", help="Cycles by layer, too, by the cycle model.")] = False,
+    output: Annotated[Path | None, typer.Option("--output", "-o", metavar="FILE", help="Outputs as .npz.")] = None,
+) -> None:
+    """Run inputs through a compiled model.
+
+    Prints the work by layer and the range of the outputs; with --output writes the outputs.
+    """
+    from synapress.model import simulate
+    from synapress.model_files import open_compiled
+    from synapress.reports.report import frame, work_sheet
+
+    check_output(output, ".npz", inputs=inputs)
+    compiled, arrays = open_compiled(folder), _read(inputs)
+    with steps() as progress:
+        progress({"fast": "whole-network model", "golden": "golden model, event by event",
+                  "rtl": "RTL: Verilog, Verilator, and cycle by cycle"}[engine.value])
+        result = simulate(compiled, arrays, engine=engine.value, cycles=cycles)
+    show([work_sheet(result, frame(compiled))])
+    if result.counters is not None:
+        sheet = Sheet(title=f"Counters, {result.frames:,} frames in all", headings=("counter", engine.value))
+        for name, total in result.counters.items():
+            sheet.add_row(name, f"{total:,}")
+        show([sheet])
+    if output is not None:
+        with Writing() as files, files.open(output) as file:
+            save_arrays(file, result.outputs)
+        typer.echo(f"outputs: {output}", err=True)
+    for name, array in result.outputs.items():
+        typer.echo(f"{name}: {array.shape}, from {array.min():.6g} to {array.max():.6g}")
+
+
+def report_model(
+    folder: Folder,
+    output: Annotated[Path | None, typer.Option(
+        "--output", "-o", metavar="FILE", help="Write one self-contained HTML page.")] = None,
+    inputs: Annotated[Path | None, typer.Option(
+        "--inputs", "-i", metavar="FILE",
+        help="Frames for the work of each layer: .npy, or .npz by input name.")] = None,
+    labels: Annotated[Path | None, typer.Option(
+        metavar="FILE", help="Their classes, for the accuracy: .npy of integers. Of a model with neurons one for each "
+                             "sequence, whose spikes are counted.")] = None,
+    model: Annotated[Path | None, typer.Option(
+        metavar="FILE", help="The model's own file, to compare with in float on these frames.")] = None,
+    neurons: Annotated[str | None, typer.Option(
+        metavar="STYLE[,OPTION=VALUE...]", show_default="those of the compilation",
+        help="NIR: how neurons compute, as of `synapress compile`.")] = None,
+    cycles: Annotated[bool, typer.Option("--cycles/--no-cycles", help="Cycles by layer, by the cycle model.")] = True,
+    area: Annotated[bool, typer.Option("--area", help="Estimate the area, too, on the page.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Report on a compiled model, on the terminal or as a page.
+
+    By layer how fine the integers are, where accuracy is lost, whether the sums fit; with --inputs the work; the page
+    has network, memory and mapping, too.
+    """
+    from synapress.model import finite, float_outputs, load, simulate
+    from synapress.model_files import open_compiled
+    from synapress.reports import report
+
+    if inputs is None and (labels is not None or model is not None):
+        raise ConfigError("--labels and --model are about the frames of --inputs: give them, too")
+    if area and output is None:
+        raise ConfigError("--area is a section of the page: give --output, too")
+    check_output(output, ".html", ".htm")
+    compiled = open_compiled(folder)
+    options = _neurons(neurons, compiled, model is not None)
+    simulated, accuracy = None, {}
+    with warnings_told(compiled.warnings), steps() as progress:
+        if inputs is not None:
+            progress("frames, and cycles by layer" if cycles else "frames")
+            frames = _read(inputs)
+            simulated = simulate(compiled, frames, cycles=cycles)
+            classes = None if labels is None else _labels(labels, simulated.sequences or simulated.frames)
+            wanted = None
+            if model is not None:
+                progress("float model")
+                wanted = float_outputs(load(model, neurons=options), frames)
+            accuracy = report.accuracies(simulated, classes, wanted)
+        text = None if output is None else report.html(
+            compiled, simulated=simulated, accuracy=accuracy, area=area, progress=progress)
+    if as_json:
+        found = compiled.to_json() | ({} if simulated is None else {
+            "work": simulated.to_json(), "accuracy": {name: finite(value) for name, value in accuracy.items()}})
+        typer.echo(json.dumps(found, indent=1, allow_nan=False))
+    else:
+        show([report.quantisation_sheet(compiled)])
+        if compiled.neurons is not None:
+            typer.echo(f"neurons: {report.neurons_text(compiled.neurons)}")
+        if simulated is not None:
+            show([report.work_sheet(simulated, report.frame(compiled))])
+        for name, value in accuracy.items():
+            typer.echo(f"{name}: {report.accuracy_text(name, value)}")
+    if output is not None and text is not None:
+        write(output, text)
+        typer.echo(f"page: {output}", err=True)
+
+
+def _neurons(given: str | None, compiled: Any, needed: bool) -> Any:
+    """The options that the model was compiled with, which given ones must equal."""
+    from synapress.engines.timesteps import is_spiking
+    from synapress.mapper.importers.neurons import Neurons as Options
+
+    wanted = None if given is None else Options.parse(given)
+    if not is_spiking(compiled.lowered):
+        return wanted
+    if compiled.neurons is None:
+        if needed and wanted is None:
+            raise ConfigError("--model: the compiled model does not say how its neurons were read: give --neurons, or "
+                              "compile it again")
+        return wanted
+    if wanted not in (None, compiled.neurons):
+        differ = {name: (value, vars(wanted)[name]) for name, value in vars(compiled.neurons).items()
+                  if value != vars(wanted)[name]}
+        raise ConfigError(f"--neurons {given}: the model was compiled with other neurons: "
+                          f"{', '.join(f'{name} = {was}, not {now}' for name, (was, now) in differ.items())}; leave "
+                          "the option out, or compile the model with it")
+    return compiled.neurons
+
+
+def _labels(path: Path, frames: int) -> Any:
+    classes = _read(path)
+    if not isinstance(classes, np.ndarray) or not np.issubdtype(classes.dtype, np.integer) or classes.size != frames:
+        what = f"{classes.size} of {classes.dtype}" if isinstance(classes, np.ndarray) else "several arrays"
+        raise ConfigError(f"--labels {path}: needs {frames} integers, one per frame or sequence; given: {what}")
+    return classes

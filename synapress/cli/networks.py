@@ -1,0 +1,118 @@
+"""Commands that take a network: `synapress footprint | map`."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from golden.errors import ConfigError
+from synapress.cli import completion
+from synapress.cli.open_network import SOURCES, Opened, open_network
+from synapress.cli.options import AnyConfig, Neurons, check_output, mesh_size, steps, warnings_told
+from synapress.mapper.partition.fragments import Core
+from synapress.reports import footprint as footprints
+from synapress.reports import mapping
+from synapress.reports.tables import show
+
+Source = Annotated[str, typer.Argument(metavar="NETWORK|FILE|DIR", autocompletion=completion.networks,
+                                         help=f"{SOURCES}.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Figure = Annotated[list[Path] | None, typer.Option(
+    "--figure", metavar="FILE", help="Draw it, as .png or .svg; may be repeated.")]
+Seed = Annotated[int, typer.Option(min=0, help="Seed of the weights of a known network.")]
+
+
+def _say(network: Opened) -> None:
+    if network.assumed:
+        typer.echo(f"assumed: {network.assumed}")
+
+
+def _check_figures(paths: list[Path] | None) -> list[Path]:
+    for path in paths or []:
+        check_output(path, ".png", ".svg", option="--figure")
+    return paths or []
+
+
+def footprint(source: Source, config: AnyConfig = None, figure: Figure = None, seed: Seed = 1,
+              neurons: Neurons = None, as_json: AsJson = False) -> None:
+    """Account the memory of a network.
+
+    By layer, of this technique, of both references as the paper counts them, and of the images as written.
+    """
+    figures = _check_figures(figure)
+    with warnings_told(), steps() as progress:
+        progress(f"reading {source}")
+        network = open_network(source, config=config, seed=seed, neurons=neurons)
+        report = footprints.account(network.program, network.config, images=network.images, progress=progress)
+    if as_json:
+        typer.echo(json.dumps(report.to_json() | {"assumed": network.assumed}, indent=1))
+    else:
+        show(footprints.tables(report))
+        _say(network)
+    for path in figures:
+        from synapress.reports.plots import footprint_picture
+
+        footprint_picture(path, **footprints.picture_parts(report))
+        typer.echo(f"figure: {path}", err=True)
+
+
+def _core(option: str, text: str) -> Core:
+    numbers = text.split(",")
+    try:
+        x, y = (int(number) for number in numbers)
+    except ValueError:
+        raise ConfigError(f"{option}: '{text}' must be a column and a row, as 3,0") from None
+    return x, y
+
+
+def _pins(given: list[str] | None) -> dict[str, list[Core]]:
+    pins: dict[str, list[Core]] = {}
+    for text in given or []:
+        layer, equals, cores = text.rpartition("=")
+        if not equals or not layer:
+            raise ConfigError(f"--pin {text}: needs LAYER=COLUMN,ROW or LAYER=COLUMN,ROW;COLUMN,ROW...")
+        pins.setdefault(layer, []).extend(_core(f"--pin {text}", core) for core in cores.split(";"))
+    return pins
+
+
+def map_(
+    source: Source, config: AnyConfig = None,
+    mesh: Annotated[str | None, typer.Option(
+        metavar="COLUMNSxROWS", help="Default: the smallest that holds it.")] = None,
+    pin: Annotated[list[str] | None, typer.Option(
+        metavar="LAYER=X,Y[;X,Y...]", help="Cores that a layer or fragment must lie on; may be repeated.")] = None,
+    host: Annotated[str | None, typer.Option(
+        metavar="X,Y", help="In the mesh or beside it. Default: north of the middle of row 0.")] = None,
+    pad: Annotated[bool, typer.Option("--pad/--no-pad", help="Spread depthwise layers over the banks.")] = True,
+    output: Annotated[Path | None, typer.Option("--output", "-o", metavar="DIR", help="Write the images.")] = None,
+    figure: Figure = None, seed: Seed = 1, neurons: Neurons = None, as_json: AsJson = False,
+) -> None:
+    """Cut a network and place it on a mesh of cores.
+
+    Tells what fills each core, what limits it and how loaded the links are; with --output also writes the images.
+    """
+    figures, size, pins = _check_figures(figure), mesh_size(mesh), _pins(pin)
+    at = None if host is None else _core(f"--host {host}", host)
+    if output is not None and output.exists() and not output.is_dir():
+        raise ConfigError(f"--output {output}: is a file; the images need a folder")
+    with warnings_told(), steps() as progress:
+        progress(f"reading {source}")
+        network = open_network(source, config=config, seed=seed, neurons=neurons)
+        mapped = mapping.map_network(network.program, network.config, size, host=at, pins=pins, pad=pad,
+                                     progress=progress)
+        if output is not None:
+            progress(f"saving images to {output}")
+            mapped.images.save(output)
+    if as_json:
+        typer.echo(json.dumps(mapped.to_json() | {"assumed": network.assumed}, indent=1))
+    else:
+        show(mapping.tables(mapped))
+        _say(network)
+    if output is not None:
+        typer.echo(f"images: {output}", err=True)
+    for path in figures:
+        from synapress.reports.plots import mesh_picture
+
+        mesh_picture(path, **mapping.picture_parts(mapped))
+        typer.echo(f"figure: {path}", err=True)

@@ -1,0 +1,132 @@
+"""Networks by name, file or folder, as the command line takes them where dimensions are what counts."""
+
+import runpy
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from golden.config import CoreConfig
+from golden.errors import ConfigError, FileError, NetworkError, SynapressError
+from golden.files import check_regular
+from golden.program import Program
+from synapress.mapper.image.image import Image
+from synapress.mapper.lowering.layers import FloatLayers
+from synapress.mapper.network.network import Network
+from synapress.mapper.network.populations import lower
+from synapress.zoo import ZOO
+
+SOURCES = (f"{', '.join(ZOO)}; a Python file with a function network() that returns a synapress.Network; a model as "
+           ".onnx or .nir; or a folder of `synapress compile`")
+"""What `open_network` takes, for help texts."""
+FRAMES = 2
+"""Random frames that calibrate a model, of one with neurons `TIMESTEPS`."""
+TIMESTEPS = 8
+QUANTISED_FOR = ("lanes", "state_bits", "weight_bits", "value_bits", "product_shift_bits", "multiplier_bits",
+                 "shift_bits", "operand_bits")
+"""What the integers of a compiled model depend on."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Opened:
+    """A network, the configuration to map it for, and what had to be assumed for it."""
+
+    program: Program
+    config: CoreConfig
+    images: list[Image] | None = None
+    """Of a compiled model, if they are for this configuration."""
+    assumed: str = ""
+
+
+def open_network(source: str, *, config: str | None = None, seed: int = 1, neurons: str | None = None) -> Opened:
+    """A network of the zoo by name, with random weights of this seed; one that a Python file makes; a trained model,
+    calibrated with random inputs; or a compiled one.
+
+    A Python file is run, as `python FILE` would run it but under another name than `__main__`: its own folder comes
+    first in the search path of imports while it runs.
+
+    Args:
+        config: preset or file; default: a compiled model's own, else `grai_vip`.
+        neurons: of a NIR graph, see `synapress.load`.
+
+    Raises:
+        NetworkError: no such network or file, or a file that fails or has no `network()`.
+        ConfigError: the configuration is none, or the integers of a compiled model are for another one.
+        ModelError, ImageError: the model or the folder cannot be taken.
+    """
+    path = Path(source)
+    if source not in ZOO and path.is_dir():
+        return _compiled(path, config)
+    core = CoreConfig.load(config or "grai_vip")
+    if source in ZOO:
+        return Opened(program=lower(ZOO[source](seed)), config=core, assumed=f"random weights of seed {seed}")
+    try:
+        check_regular(path)
+    except (OSError, ValueError) as error:  # ValueError: a name that no file can have
+        kind = f" that can be read: it {error.strerror}" if isinstance(error, FileError) else ""
+        raise NetworkError(f"'{source}' is neither a known network nor a file{kind}; give {SOURCES}") from error
+    if path.suffix == ".py":
+        return Opened(program=lower(_run(source, path)), config=core)
+    if path.suffix in (".onnx", ".nir"):
+        return _model(path, core, neurons)
+    raise NetworkError(f"'{source}' has the suffix '{path.suffix}'; give {SOURCES}")
+
+
+def _compiled(path: Path, config: str | None) -> Opened:
+    from synapress.model_files import open_compiled
+
+    made = open_compiled(path)
+    core = made.config if config is None else CoreConfig.load(config)
+    for name in QUANTISED_FOR:
+        if getattr(core, name) != getattr(made.config, name):
+            raise ConfigError(f"'{path}' has integers for {name} = {getattr(made.config, name)}, {core.name} has "
+                              f"{getattr(core, name)}: compile the model with --config {config}")
+    return Opened(program=made.lowered, config=core, images=made.images if core == made.config else None)
+
+
+def _model(path: Path, config: CoreConfig, neurons: str | None) -> Opened:
+    from synapress.mapper.lowering.fuse import fuse
+    from synapress.mapper.quantization.quantize import quantise
+    from synapress.model import load
+
+    layers = fuse(load(path, neurons=neurons).graph, config)
+    made = quantise(layers, _random_inputs(layers), config)
+    return Opened(program=lower(made.network), config=config, assumed=(
+        "random inputs for the calibration: sizes and connections are the model's, its integers are not to be used"))
+
+
+def _random_inputs(layers: FloatLayers) -> dict[str, npt.NDArray[np.float64]]:
+    """Integers that the file's own quantisation has, spikes for neurons, else normal values."""
+    rng, found = np.random.default_rng(1), {}
+    for name in layers.inputs:
+        node = layers.layers[name].quantise
+        shape = TIMESTEPS if layers.spiking else FRAMES, *layers.layers[name].shape
+        drawn: npt.NDArray[Any] = rng.random(shape) < 0.3 if layers.spiking else rng.normal(0, 1, shape)
+        if node is not None:
+            drawn = (rng.integers(node.low, node.high + 1, shape) - node.zero_point) * node.scale
+        found[name] = drawn.astype(np.float64)
+    return found
+
+
+def _run(source: str, path: Path) -> Network:
+    """What `network()` of a Python file returns."""
+    folder = str(path.resolve().parent)
+    sys.path.insert(0, folder)
+    try:
+        make = runpy.run_path(str(path), run_name="network").get("network")
+        if not callable(make):
+            raise NetworkError(f"'{source}' has no function network() that returns a synapress.Network")
+        network = make()
+    except SynapressError:
+        raise
+    except (Exception, SystemExit) as error:  # whatever a user's file does
+        raise NetworkError(f"'{source}' failed: {type(error).__name__}: {error}") from error
+    finally:
+        if folder in sys.path:
+            sys.path.remove(folder)
+    if not isinstance(network, Network):
+        raise NetworkError(f"network() of '{source}' returned {type(network).__name__}, not a synapress.Network")
+    return network

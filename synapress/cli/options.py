@@ -1,0 +1,92 @@
+"""Options that several commands have."""
+
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, TextIO
+
+import typer
+from rich.console import Console
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from golden.config import PRESETS
+from golden.errors import ConfigError
+from synapress.cli import completion
+
+Config = Annotated[str, typer.Option("--config", "-c", metavar="PRESET|FILE", autocompletion=completion.presets,
+                                     help=f"Configuration: {', '.join(PRESETS)}, or a JSON file.")]
+AnyConfig = Annotated[str | None, typer.Option(
+    "--config", "-c", metavar="PRESET|FILE", autocompletion=completion.presets,
+    show_default="a compiled model's own, else grai_vip", help=f"Configuration: {', '.join(PRESETS)}, or a JSON file.")]
+Neurons = Annotated[str | None, typer.Option(
+    metavar="STYLE[,OPTION=VALUE...]", autocompletion=completion.styles,
+    help="NIR: how neurons compute: nir, snntorch, sinabs or norse, perhaps with options that differ from its "
+         "defaults, as snntorch,reset=zero or sinabs,spikes=one,bound=none (docs/models.md).")]
+Output = Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Folder to write to.")]
+
+
+@contextmanager
+def steps() -> Iterator[Callable[[str], None]]:
+    """Shows on stderr, if that is a terminal, what is being done and for how long."""
+    console = Console(stderr=True)
+    with Progress(SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn(), transient=True,
+                  console=console, disable=not console.is_terminal) as progress:
+        task = progress.add_task("", total=None)
+        yield lambda step: progress.update(task, description=step)
+
+
+@contextmanager
+def warnings_told(known: Sequence[str] = ()) -> Iterator[None]:
+    """Prints on stderr, at the end, what is known already and the `ModelWarning`s of its block, each text once."""
+    from synapress.mapper.errors import ModelWarning
+
+    texts = dict.fromkeys(known)
+    show = warnings.showwarning
+
+    def keep(message: Warning | str, category: type[Warning], filename: str, lineno: int,
+             file: TextIO | None = None, line: str | None = None) -> None:
+        if issubclass(category, ModelWarning):
+            texts[str(message)] = None
+        else:
+            show(message, category, filename, lineno, file, line)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", ModelWarning)
+        warnings.showwarning = keep
+        try:
+            yield
+        finally:
+            for text in texts:
+                typer.echo(f"synapress: warning: {text}", err=True)
+
+
+def check_output(path: Path | None, *suffixes: str, inputs: Path | None = None, option: str = "--output") -> None:
+    """That a file can be written, before the work for it begins.
+
+    Raises:
+        ConfigError: it has another suffix, is a folder, lies in none, or is what is read.
+    """
+    if path is None:
+        return
+    if path.suffix not in suffixes:
+        raise ConfigError(f"{option} {path}: the suffix must be {' or '.join(suffixes)}")
+    if path.is_dir():
+        raise ConfigError(f"{option} {path}: is a folder; name a file")
+    if inputs is not None and path.exists() and inputs.exists() and path.samefile(inputs):
+        raise ConfigError(f"{option} {path}: would overwrite the file of --inputs; name another one")
+    for folder in path.parents:
+        if folder.exists():
+            if not folder.is_dir():
+                raise ConfigError(f"{option} {path}: '{folder}' is no folder")
+            return
+
+
+def mesh_size(text: str | None) -> tuple[int, int] | None:
+    """Columns and rows of an option as 12x12."""
+    if text is None:
+        return None
+    numbers = text.lower().split("x")
+    if len(numbers) != 2 or not all(number.isdecimal() and int(number) for number in numbers):
+        raise ConfigError(f"--mesh {text}: needs columns x rows, as 12x12")
+    return int(numbers[0]), int(numbers[1])

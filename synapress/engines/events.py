@@ -1,0 +1,103 @@
+"""The engines that run memory images event by event: golden core, golden mesh, RTL; all held to the fast model."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from golden.core import Core
+from golden.errors import NetworkError, ToolError
+from golden.host import decode, encode, run_frame
+from golden.mesh import Mesh, decode_frame, encode_frame
+from synapress.mapper import Image, MeshImage
+
+Maps = dict[str, npt.NDArray[Any]]
+
+
+def golden(image: Image | MeshImage, integers: Mapping[str, npt.NDArray[Any]], expected: Maps, *, sequences: int = 1
+           ) -> tuple[Maps, dict[str, int]]:
+    """Outputs (N, D, W, H) of the golden core or mesh, and its counters, summed over the cores.
+
+    Args:
+        integers: inputs (N, D, W, H) by name.
+        expected: outputs that must come out.
+        sequences: the inputs are so many sequences in a row, each of which starts with the image as it is.
+
+    Raises:
+        ToolError: something else comes out.
+    """
+    runs = []
+    for part in _split(integers, sequences):
+        frames = [{name: array[number] for name, array in part.items()}
+                  for number in range(len(next(iter(part.values()))))]
+        runs.append(_core(image, frames) if isinstance(image, Image) else _mesh(image, frames))
+    found = _joined(runs)
+    _compare("golden model", found[0], expected)
+    return found
+
+
+def _split(integers: Mapping[str, npt.NDArray[Any]], sequences: int) -> list[Maps]:
+    parts = {name: np.split(array, sequences) for name, array in integers.items()}
+    return [{name: arrays[number] for name, arrays in parts.items()} for number in range(sequences)]
+
+
+def _joined(runs: list[tuple[Maps, dict[str, int]]]) -> tuple[Maps, dict[str, int]]:
+    """Outputs one after another, and the sums of the counters."""
+    return ({name: np.concatenate([outputs[name] for outputs, _ in runs]) for name in runs[0][0]},
+            {name: sum(counters[name] for _, counters in runs) for name in runs[0][1]})
+
+
+def _core(image: Image, frames: list[Maps]) -> tuple[Maps, dict[str, int]]:
+    core = Core(image.config, image.parts, edges=image.edges, populations=image.populations)
+    outputs: dict[str, list[npt.NDArray[Any]]] = {entry["name"]: [] for entry in image.manifest["outputs"]}
+    for frame in frames:
+        events = run_frame(core, encode([(frame[entry["name"]], entry["axons"])
+                                         for entry in image.manifest["inputs"]], image.config))
+        for entry in image.manifest["outputs"]:
+            outputs[entry["name"]].append(decode(events, entry["id"], tuple(entry["shape"]), image.config))
+    return {name: np.array(arrays) for name, arrays in outputs.items()}, dict(core.counters)
+
+
+def _mesh(image: MeshImage, frames: list[Maps]) -> tuple[Maps, dict[str, int]]:
+    mesh = Mesh(image.config, image.words(), host=image.host)
+    results = []
+    for frame in frames:
+        events = mesh.run_frame(encode_frame(frame, image.manifest["inputs"], image.config))
+        results.append(decode_frame(events, image.manifest["outputs"], image.config))
+    counters: dict[str, int] = {}
+    for core in mesh.cores.values():
+        for name, count in core.counters.items():
+            counters[name] = counters.get(name, 0) + count
+    return {name: np.array([result[name] for result in results]) for name in results[0]}, counters
+
+
+def rtl(image: Image | MeshImage, integers: Mapping[str, npt.NDArray[Any]], expected: Maps, *, sequences: int = 1
+        ) -> tuple[Maps, dict[str, int]]:
+    """Outputs of the Verilog, compared bit for bit with the golden core, and its counters; arguments as for `golden`.
+
+    Raises:
+        NetworkError: the image is of several cores.
+        ToolError: RTL and golden core differ, or there is no simulator.
+    """
+    from synapress.engines.rtl import simulate_image
+
+    if not isinstance(image, Image):
+        raise NetworkError(f"engine 'rtl' runs one core, and the model lies on a mesh, of which it uses "
+                           f"{len(image.images)}; use 'golden', or compile it for one core (mesh=False), perhaps with "
+                           "more memory")
+    runs = []
+    for part in _split(integers, sequences):
+        run = simulate_image(image, part)
+        if run.comparison.differences:
+            raise ToolError(f"RTL and golden core differ: {'; '.join(run.comparison.differences[:3])}")
+        runs.append((dict(run.outputs), run.counters))
+    found = _joined(runs)
+    _compare("RTL", found[0], expected)
+    return found
+
+
+def _compare(who: str, found: Mapping[str, npt.NDArray[Any]], expected: Maps) -> None:
+    wrong = [name for name, array in found.items() if not np.array_equal(array, expected[name])]
+    if wrong:
+        raise ToolError(f"{who} and fast model differ in the outputs {', '.join(wrong)}")

@@ -1,0 +1,81 @@
+"""An image and feature maps in, feature maps out: through the RTL, compared with the golden core on the way."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from golden.core import Core
+from golden.errors import EventError, NetworkError
+from golden.host import decode, encode
+from golden.words import Saturation
+from synapress.engines import verilated
+from synapress.engines.compare import Comparison, compare, golden_frames
+from synapress.mapper import Image
+
+Maps = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageRun:
+    """What frames became: outputs (N, D, W, H) by name; the RTL's counters, and latency in cycles per frame."""
+
+    outputs: dict[str, Maps]
+    golden_outputs: dict[str, Maps]
+    comparison: Comparison
+    counters: dict[str, int]
+    latency: npt.NDArray[np.int64]
+
+
+def simulate_image(image: Image, inputs: Mapping[str, npt.ArrayLike], *, stall: float = 0.0, seed: int = 1,
+                   progress: Callable[[str, int], None] | None = None) -> ImageRun:
+    """Run frames through a memory image on one core, in golden and in compiled RTL.
+
+    Args:
+        image: from `compile_network` or `Image.load`.
+        inputs: by name, integers (N, D, W, H), or (D, W, H) for one frame; zeros are silent.
+        stall: probability per cycle that the host neither offers nor takes an event; `seed` repeats it.
+        progress: called with "golden" or "rtl" and the number of frames done.
+
+    Raises:
+        NetworkError: an input is missing, unknown or of the wrong shape.
+        EventError: a value is outside its input's range, on which the proof of the sums relies.
+        ToolError: no simulator, or the core hangs.
+    """
+    config = image.config
+    entries, maps = image.manifest["inputs"], {}
+    if set(inputs) != {entry["name"] for entry in entries}:
+        raise NetworkError(f"the image has the inputs {', '.join(entry['name'] for entry in entries)}; "
+                           f"given: {', '.join(inputs) or 'none'}")
+    for entry in entries:
+        array, shape = np.asarray(inputs[entry["name"]]), tuple(entry["shape"])
+        if array.ndim not in (3, 4) or array.shape[-3:] != shape or not np.issubdtype(array.dtype, np.integer):
+            raise NetworkError(f"input '{entry['name']}': needs integers of shape {shape}, perhaps frames of them;"
+                               f" given: {array.dtype} {array.shape}")
+        low, high = Saturation.bounds(entry["saturation"], config.value_bits)
+        if array.size and not low <= int(array.min()) <= int(array.max()) <= high:
+            raise EventError(f"input '{entry['name']}': values from {array.min()} to {array.max()} do not fit its "
+                             f"range: [{low}, {high}]")
+        maps[entry["name"]] = array.reshape(-1, *shape).astype(np.int64)
+    if len({len(array) for array in maps.values()}) != 1:
+        raise NetworkError("the inputs have different numbers of frames")
+    count = len(next(iter(maps.values())))
+    frames = [encode([(maps[entry["name"]][number], entry["axons"]) for entry in entries], config)
+              for number in range(count)]
+
+    def report(who: str) -> Callable[[int], None] | None:
+        return None if progress is None else lambda done: progress(who, done)
+
+    core = Core(config, image.parts, edges=image.edges, populations=image.populations)
+    golden = golden_frames(core, frames, report("golden"))
+    rtl = verilated.run(config, image.parts, image.edges, image.populations, frames,
+                       inputs=sum(len(entry["axons"]) for entry in entries), outputs=len(image.manifest["outputs"]),
+                       stall_in=stall, stall_out=stall, seed=seed, progress=report("rtl"))
+
+    def outputs(events: list[npt.NDArray[np.uint64]]) -> dict[str, Maps]:
+        return {entry["name"]: np.array([decode(frame, entry["id"], tuple(entry["shape"]), config) for frame in events])
+                for entry in image.manifest["outputs"]}
+
+    return ImageRun(outputs=outputs(rtl.events), golden_outputs=outputs(golden.events),
+                    comparison=compare(core, golden, rtl), counters=rtl.counters, latency=rtl.latency)

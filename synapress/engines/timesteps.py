@@ -1,0 +1,70 @@
+"""Models with neurons over timesteps: what `synapress.model` does with frames that follow one another."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import numpy.typing as npt
+
+from golden.config import CoreConfig
+from golden.errors import NetworkError
+from golden.network import fast as network
+from golden.program import Program
+from golden.words import NeuronType
+from synapress.engines import saturation
+from synapress.mapper.importers.tensor import Port
+
+Maps = Mapping[str, npt.NDArray[np.int64]]
+
+
+def is_spiking(program: Program) -> bool:
+    """Whether a program has populations that keep states from timestep to timestep."""
+    return any(population.type == NeuronType.SPIKING for population in program.populations)
+
+
+def in_a_row(
+    ports: list[Port], given: Mapping[str, npt.ArrayLike], what: str
+) -> tuple[dict[str, npt.ArrayLike], tuple[int, int] | None]:
+    """Arrays of several sequences as one after another, and the number of sequences and their timesteps.
+
+    Arrays that have no dimension more than the file's are one sequence and stay, with None.
+
+    Raises:
+        NetworkError: the inputs differ in sequences or timesteps.
+    """
+    arrays = {port.name: np.asarray(given[port.name]) for port in ports}
+    if not all(arrays[port.name].ndim == len(port.dims) + 1 for port in ports):
+        return dict(given), None
+    sizes = {array.shape[:2] for array in arrays.values()}
+    if len(sizes) > 1 or 0 in next(iter(sizes)):
+        raise NetworkError(f"{what}: the inputs must have the same sequences and timesteps, at least one: "
+                           f"{', '.join(f'{name} {array.shape[:2]}' for name, array in arrays.items())}")
+    return {name: array.reshape(-1, *array.shape[2:]) for name, array in arrays.items()}, sizes.pop()
+
+
+def run(program: Program, inputs: Maps, timesteps: int, config: CoreConfig, clips: saturation.Clips | None = None
+        ) -> tuple[dict[str, npt.NDArray[np.int16]], dict[str, int], saturation.Channels]:
+    """Values of inputs (N, D, W, H): N / timesteps sequences in a row, each from the initial states.
+
+    States are kept for one timestep only, so that memory is that of the values.
+
+    Returns:
+        Population → values (N, D, W, H), in the order of the inputs; how many of its states wrapped; and how many of
+        its values were clipped, see `synapress.engines.saturation`.
+    """
+    series = {name: array.reshape(-1, timesteps, *array.shape[1:]) for name, array in inputs.items()}
+    count = len(next(iter(series.values())))
+    values = {population.name: np.empty((count, timesteps, *population.shape), np.int16)
+              for population in program.populations}
+    wrapped = dict.fromkeys(values, 0)
+    clipped: saturation.Channels = {}
+    before: dict[str, network.Result] | None = None
+    for t in range(timesteps):
+        results = network.run(program, {name: array[:, t] for name, array in series.items()}, config, before=before)
+        for name, result in results.items():
+            values[name][:, t] = result.outputs
+            wrapped[name] += result.wrapped
+        clipped = {name: clipped.get(name, 0) + found
+                   for name, found in saturation.count(clips or {}, results, program, config).items()}
+        before = {name: result for name, result in results.items() if result.kept is not None}
+        del results
+    return {name: array.reshape(-1, *array.shape[2:]) for name, array in values.items()}, wrapped, clipped

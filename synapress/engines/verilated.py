@@ -1,0 +1,173 @@
+"""Runs memory images in compiled RTL: the core's Verilog, Verilator and a C++ host, without Python in the loop."""
+
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from amaranth.back import verilog
+
+from golden.config import CoreConfig
+from golden.errors import ToolError
+from golden.words import EventKind, layouts
+from rtl.core import EventCore
+from rtl.counters import COUNTERS
+from synapress.install import install_hint
+from synapress.tools.simulator import locked, simulator_environment
+
+HARNESS = Path(__file__).with_name("harness.cpp")
+
+Words = npt.NDArray[np.uint64]
+
+
+@dataclass(frozen=True)
+class RtlRun:
+    """What came out of the RTL.
+
+    `events`: one array of packed event words per frame (values, and the ends of timestep that close it).
+    `trace_address`, `trace_state`: each state word at the moment of its evaluation, in order, over all frames; states
+    are (n, words of 64 bits). `memory` is (memory words, words of 64 bits), read back at the end. `latency`: cycles of
+    each frame from its first event to its last output.
+    """
+
+    events: list[Words]
+    trace_address: npt.NDArray[np.int64]
+    trace_state: Words
+    memory: Words
+    counters: dict[str, int]
+    latency: npt.NDArray[np.int64]
+
+
+def _low(layout, name: str) -> int:  # type: ignore[no-untyped-def]
+    low = 0
+    for field in layout.fields:
+        if field.name == name:
+            return low
+        low += field.bits
+    raise KeyError(name)
+
+
+@cache
+def build(config: CoreConfig, directory: Path = Path("build/simulate")) -> Path:
+    """Compile the event core of a configuration; a second call with the same design is served from `directory`.
+
+    Raises:
+        ToolError: Verilator or the C++ compiler is missing or failed; the message holds the end of its output.
+    """
+    text = verilog.convert(EventCore(config), name="core", emit_src=False)
+    event = layouts(config).event
+    defines = {
+        "WORD_BITS": config.word_bits, "ADDRESS_BITS": config.address_bits, "COUNTERS": len(COUNTERS),
+        "ID_LOW": _low(event, "id"), "KIND_LOW": _low(event, "kind"), "C_LOW": _low(event, "c"),
+        "C_BITS": config.channel_bits,
+    }
+    flags = ["-O3", "--x-assign", "fast", "--x-initial", "fast", "-Wno-fatal", "-Wno-lint", "--no-timing"]
+    cflags = "-O2 -std=gnu++17 " + " ".join(f"-D{name}={value}" for name, value in defines.items())
+    key = hashlib.sha256("\0".join([text, HARNESS.read_text(), cflags, *flags]).encode()).hexdigest()[:16]
+    folder = directory.resolve() / f"{config.name}-{key}"
+    binary = folder / "Vcore"
+    with locked(folder.with_suffix(".lock")):  # tests run in several processes, which share the builds
+        if not binary.exists():
+            _compile(text, folder, binary, flags, cflags)
+    return binary
+
+
+def _compile(text: str, folder: Path, binary: Path, flags: list[str], cflags: str) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    (folder / "core.v").write_text(text)
+    command = ["verilator", "--cc", "--exe", "--build", "-j", "2", *flags, "-CFLAGS", cflags, "--top-module", "core",
+               "--Mdir", str(folder), str(folder / "core.v"), str(HARNESS), "-o", "linking"]
+    try:
+        with simulator_environment("verilator"):
+            done = subprocess.run(command, capture_output=True, text=True, check=False)
+    except FileNotFoundError as error:
+        raise ToolError(f"Verilator cannot be run ({error}): {install_hint('sim')}") from error
+    if done.returncode:
+        raise ToolError("Verilator could not compile the core:\n" + (done.stdout + done.stderr)[-3000:])
+    (folder / "linking").rename(binary)
+
+
+def run(config: CoreConfig, words: npt.NDArray[np.uint64], edges: int, populations: int,
+        frames: Sequence[Words], *, inputs: int, outputs: int, stall_in: float = 0.0, stall_out: float = 0.0,
+        seed: int = 1, limit: int = 1_000_000, progress: Callable[[int], None] | None = None) -> RtlRun:
+    """Load an image into the compiled core and run frames of events through it.
+
+    Args:
+        words: the memory image, (words,) or (words, words of 64 bits).
+        frames: packed input events of each timestep, its ends of timestep included.
+        inputs, outputs: ends of timestep that go in and come out per frame.
+        stall_in, stall_out: probability per cycle that the host offers nothing, or takes nothing.
+        limit: cycles without any event after which the core counts as hung.
+        progress: called with the number of frames done.
+
+    Raises:
+        ToolError: the core hangs, or the simulator failed.
+    """
+    binary = build(config)
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        with (folder / "input").open("wb") as file:
+            def put(*values: int) -> None:
+                file.write(np.array(values, np.uint64).tobytes())
+            put(edges, populations, outputs, inputs, round(stall_in * 256), round(stall_out * 256), limit, seed)
+            flat = np.ascontiguousarray(words, np.uint64).reshape(-1)
+            put(len(flat))
+            file.write(flat.tobytes())
+            put(len(frames))
+            for frame in frames:
+                put(len(frame))
+                file.write(np.asarray(frame, np.uint64).tobytes())
+        process = subprocess.Popen([str(binary), str(folder / "input"), str(folder / "out")],
+                                   stderr=subprocess.PIPE, text=True, env=os.environ)
+        assert process.stderr is not None
+        messages = []
+        for line in process.stderr:
+            match = re.match(r"frame (\d+)", line)
+            if match:
+                if progress:
+                    progress(int(match.group(1)))
+            else:
+                messages.append(line.strip())
+        if process.wait():
+            raise ToolError(f"simulation of the core failed: {' '.join(messages[-5:]) or process.returncode}")
+
+        def load(name: str) -> Words:
+            return np.fromfile(folder / f"out.{name}", np.uint64)
+
+        limbs = config.word_bits // 64
+        trace = load("trace").reshape(-1, 1 + limbs)
+        return RtlRun(
+            events=_split(config, load("events"), outputs, len(frames)),
+            trace_address=trace[:, 0].astype(np.int64), trace_state=trace[:, 1:],
+            memory=load("memory").reshape(-1, limbs),
+            counters=dict(zip(COUNTERS, load("counters").astype(int).tolist(), strict=True)),
+            latency=(load("finishes") - load("starts")).astype(np.int64),
+        )
+
+
+def _split(config: CoreConfig, events: Words, outputs: int, frames: int) -> list[Words]:
+    """Cut the events that came out into frames: each output population, alone with its ID, closes one with an end.
+
+    The only frame is not cut, so fragments of an output may share an ID there.
+    """
+    if frames == 1:
+        return [events]
+    fields = layouts(config).event.unpack_array(events)
+    is_end = fields["kind"] == EventKind.END
+    frame = np.zeros(len(events), np.int64)
+    for identifier in np.unique(fields["id"]):
+        mine = fields["id"] == identifier
+        ends = np.cumsum(is_end[mine])
+        frame[mine] = ends - is_end[mine]
+    if len(frame) and frame.max() >= frames:
+        raise ToolError(f"{np.sum(frame >= frames)} events came out after the end of the last frame")
+    return [events[frame == number] for number in range(frames)]

@@ -1,0 +1,97 @@
+"""The mapper: a network of integer layers becomes the memory image of a core.
+
+Passes, one a file: `network` (the graph) → `lower` (program, then legal edges) → `rules` (does it fit) with `plan`
+(addresses) → `image` (words and manifest). For many cores: `network` → `lower` → `cut` (with `grids`, `fragments`) →
+`place` (with `pack`) → `rules` → `mesh` (an image per core). `footprint` accounts the memory.
+"""
+
+from collections.abc import Callable, Mapping
+
+from golden.config import CoreConfig
+from golden.program import Program
+from synapress.mapper.errors import RuleError, Violation
+from synapress.mapper.image.image import Image, build_image
+from synapress.mapper.image.mesh import MeshImage, build_mesh
+from synapress.mapper.network.network import Network
+from synapress.mapper.network.populations import legalise, lower
+from synapress.mapper.network.value_tables import value_table
+from synapress.mapper.partition.cut import cut
+from synapress.mapper.partition.fragments import Core, CutProgram
+from synapress.mapper.placement.bin_packing import Pins
+from synapress.mapper.placement.place import Placement, place, place_all
+
+__all__ = [
+    "Image", "MeshImage", "Network", "Placement", "RuleError", "Violation", "build_image", "build_mesh", "compile_mesh",
+    "compile_network", "cut", "legalise", "lower", "place", "place_all",
+    "value_table",
+]
+
+
+def compile_network(
+    network: Network, config: CoreConfig, *, pad: bool = True, host: tuple[int, int] = (1, 0),
+    measured: Mapping[str, tuple[int, int]] | None = None,
+) -> tuple[Program, Image]:
+    """Map a whole network onto one core.
+
+    Args:
+        network: with at least one output.
+        config: the core.
+        pad: odd words per position for populations with depthwise edges, which spreads them over the banks, where there
+            is room.
+        host: relative core address of the host.
+        measured: population → range of its states without wrap (`golden.network.dense.state_ranges`), for the report on sums in
+            the image's manifest.
+
+    Returns:
+        The program as mapped (its edges fit the descriptors), and the memory image.
+
+    Raises:
+        NetworkError: the network is inconsistent.
+        MappingError: it does not fit the core; the message names layer, rule, needed, available and what would help.
+    """
+    program = legalise(lower(network), config)
+    return program, build_image(program, config, pad=pad, host=host, measured=measured)
+
+
+def compile_mesh(
+    network: Network | Program, config: CoreConfig, size: tuple[int, int] | None = None, *, pad: bool = True,
+    host: Core | None = None, pins: Pins | None = None, progress: Callable[[str], None] = lambda _: None,
+) -> tuple[CutProgram, Placement, MeshImage]:
+    """Map a network onto a mesh of cores: cut, place, and write an image per core.
+
+    Args:
+        network: with at least one output; or what `lower` made of one.
+        config: every core.
+        size: columns and rows; default: the smallest mesh that holds the network, as square as can be.
+        pad: odd words per position for populations with depthwise kernels, which spreads them over the banks, where
+            there is room; it costs no core.
+        host: its place; default: north of the middle of row 0.
+        pins: layer or fragment → the core, or the cores, that it must lie on.
+        progress: called with what is being done.
+
+    Raises:
+        NetworkError: the network is inconsistent.
+        MappingError: it does not fit the cores, the mesh or the pins; the message names layer, rule, needed, available
+            and what would help.
+    """
+    progress("lowering")
+    program = network if isinstance(network, Program) else lower(network)
+    progress("cutting")
+    try:
+        result = cut(program, config)
+        progress(f"placing {len(result.hosted)} fragments")
+        placed = (place_all(result, host=host, pins=pins) if size is None
+                  else place(result, size, host=host, pins=pins))
+    except RuleError as refused:  # perhaps of cuts that only a stride makes necessary
+        raise _with_causes(refused, program, config) from refused
+    progress(f"writing the images of {len(placed.used)} cores")
+    return result, placed, build_mesh(result, placed.places, placed.size, host=placed.host, pad=pad)
+
+
+def _with_causes(refused: RuleError, program: Program, config: CoreConfig) -> RuleError:
+    """What a mesh refuses, after the strides for which the mapper had to cut."""
+    try:
+        legalise(program, config)
+    except RuleError as uncut:
+        return RuleError(list(dict.fromkeys((*uncut.violations, *refused.violations))))
+    return refused

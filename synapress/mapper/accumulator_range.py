@@ -1,0 +1,103 @@
+"""Do the states of a program hold its sums? Worst case, proved by the weights, and what was measured.
+
+The bias needs no room in the states: it is not accumulated, but added as the population is evaluated, in an adder of
+state_bits + 2 bits (`rtl.requantize`: `biased` and, with the threshold, `rest`; `golden.neuron.evaluate`, `spike`).
+State and bias have state_bits bits each, so their sum has one more, a product a · b + bias two more; less a threshold
+of state_bits + 1 bits it has two more. So nothing wraps there, and the proof is about what the edges add alone. It
+takes each source at the ends of its range, also an input: frames beyond an input's range are refused
+(`golden.network.inputs`).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from golden.config import CoreConfig
+from golden.program import Population, Program
+from golden.words import NeuronType
+
+
+@dataclass(frozen=True, kw_only=True)
+class SumReport:
+    """Whether the states of a population hold its sums; a sum that does not fit wraps, in golden model and hardware."""
+
+    layer: str
+    population: str
+    worst: tuple[int, int]
+    """Lowest and highest sum that any input could cause, products included one by one."""
+    measured: tuple[int, int] | None
+    """Lowest and highest sum seen, where measured."""
+    available: tuple[int, int]
+    verdict: str
+    """'proved' (the worst case fits), 'measured' (what was seen fits), 'unproved', or 'wraps' (was seen to wrap)."""
+
+    def to_json(self) -> dict[str, Any]:
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in vars(self).items()}
+
+    def __str__(self) -> str:
+        seen = f", measured [{self.measured[0]}, {self.measured[1]}]" if self.measured else ""
+        return (f"layer '{self.layer}', rule 'sums': {self.verdict}: worst case [{self.worst[0]}, {self.worst[1]}]"
+                f"{seen}; available: [{self.available[0]}, {self.available[1]}]")
+
+
+def sums(
+    program: Program, config: CoreConfig, *, measured: Mapping[str, tuple[int, int]] | None = None,
+    values: Mapping[str, tuple[int, int]] | None = None,
+) -> list[SumReport]:
+    """Compare the sums of every population with its states' range.
+
+    Args:
+        measured: population → lowest and highest state seen without wrap (`golden.network.dense.state_ranges`).
+        values: population → lowest and highest output value, where known to be tighter than its saturation.
+
+    Of a product, whose operands were checked as it was lowered, the wider operand is reported. What SPIKING neurons add
+    up over timesteps can be measured only; `worst` is one timestep's.
+    """
+    half = 1 << (config.state_bits - 1)
+    reports = []
+    for population in program.populations:
+        if population.name in program.inputs:
+            continue
+        if population.type in NeuronType.PRODUCTS:
+            reports.append(_operands(program, population, config))
+            continue
+        worst = _worst_case(program, population, config, values or {})
+        seen = (measured or {}).get(population.name)
+        if -half <= worst[0] and worst[1] < half and population.type != NeuronType.SPIKING:
+            verdict = "proved"
+        elif seen is None:
+            verdict = "unproved"
+        else:
+            verdict = "measured" if -half <= seen[0] and seen[1] < half else "wraps"
+        reports.append(SumReport(layer=population.layer or population.name, population=population.name, worst=worst,
+                                 measured=seen, available=(-half, half - 1), verdict=verdict))
+    return reports
+
+
+def _operands(program: Program, population: Population, config: CoreConfig) -> SumReport:
+    bounds = [program.population(edge.source).bounds(config.value_bits) for edge in program.edges_into(population.name)]
+    worst = min(low for low, _ in bounds), max(high for _, high in bounds)
+    return SumReport(
+        layer=population.layer or population.name, population=population.name, worst=worst, measured=None,
+        available=(-(1 << (config.operand_bits - 1)), (1 << config.operand_bits) - 1), verdict="proved")
+
+
+def _worst_case(
+    program: Program, population: Population, config: CoreConfig, values: Mapping[str, tuple[int, int]]
+) -> tuple[int, int]:
+    parts = []
+    for edge in program.edges_into(population.name):
+        source = program.population(edge.source)
+        low, high = values.get(source.name, source.bounds(config.value_bits))
+        kernel = edge.weights.astype(np.int64) << edge.shift
+        ends = np.sort(np.stack([kernel * min(low, 0), kernel * max(high, 0)]), axis=0)
+        if population.type == NeuronType.MAX:  # each product must fit alone: one that wraps is compared wrongly
+            parts.append(np.array([[ends[0].min()], [ends[1].max()]]))
+        else:
+            parts.append(np.broadcast_to(ends.sum(axis=(2, 3, 4)), (2, population.shape[0])))
+    if population.type == NeuronType.MAX:
+        return min(int(part[0, 0]) for part in parts), max(int(part[1, 0]) for part in parts)
+    total = np.sum(parts, axis=0)
+    return int(total[0].min()), int(total[1].max())

@@ -1,0 +1,381 @@
+"""The address plan of one core: where everything lies, and every field of every word, before it is packed.
+
+The plan never refuses: `synapress.mapper.rules` compares it with the hardware, `synapress.mapper.image.image` packs it. Orders and formulas are
+those of docs/architecture.md [B §4.2, §4.3].
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from golden.config import CoreConfig
+from golden.program import Edge, Population, Program
+from golden.words import NeuronType
+
+SHARED, DEPTHWISE, TABLE = "shared", "depthwise", "table"
+"""The three kinds of kernels that an edge descriptor can describe."""
+
+
+TableRow = tuple[int, int, int]
+"""What one source channel's table word leads to: first destination channel, how many, and the weights' second index."""
+
+
+@dataclass(kw_only=True, eq=False)
+class TableEdge(Edge):
+    """Part of a grouped edge whose cuts do not follow its groups: the table says where each source channel leads.
+
+    `weights` are (D_dst, D_src / groups, KW, KH) of the destination's own channels; `groups` is not used.
+    """
+
+    rows: tuple[TableRow, ...]
+    """By source channel; one that leads to no channel here has a count of 0 and a kernel of one zero."""
+
+
+def table_rows(edge: Edge, source_depth: int, destination_depth: int) -> tuple[TableRow, ...]:
+    """The rows of an edge of kind TABLE."""
+    if isinstance(edge, TableEdge):
+        return edge.rows
+    per_group, sources = destination_depth // edge.groups, source_depth // edge.groups
+    return tuple((c // sources * per_group, per_group, c % sources) for c in range(source_depth))
+
+
+def row_words(row: TableRow, lanes: int) -> int:
+    """Channel words of a position of a table row's kernel."""
+    first, count, _ = row
+    return (first + count - 1) // lanes - first // lanes + 1 if count else 1
+
+
+def edge_kind(edge: Edge, source_depth: int, destination_depth: int) -> str:
+    """SHARED: all channels to all; DEPTHWISE: channel c to c; TABLE: groups, with a table word per source channel."""
+    if isinstance(edge, TableEdge):
+        return TABLE
+    if edge.groups == source_depth == destination_depth:
+        return DEPTHWISE
+    return SHARED if edge.groups == 1 else TABLE
+
+
+def position_bytes(edge: Edge, source_depth: int, destination_depth: int, config: CoreConfig) -> int:
+    """Bytes of weights per kernel position and source channel; with TABLE the most of any channel."""
+    if edge_kind(edge, source_depth, destination_depth) == DEPTHWISE:
+        return 1
+    if isinstance(edge, TableEdge):
+        return config.lanes * max(row_words(row, config.lanes) for row in edge.rows)
+    per_group = destination_depth // edge.groups
+    return config.lanes * max(
+        (first + per_group - 1) // config.lanes - first // config.lanes + 1
+        for first in range(0, destination_depth, per_group))
+
+
+@dataclass(frozen=True, kw_only=True)
+class AxonPlan:
+    """The fields of an axon word, and the range of its anchors over all neurons of the source."""
+
+    fields: dict[str, int]
+    anchors: tuple[tuple[int, int], tuple[int, int]]
+    """Lowest and highest x_min, and y_min, whether sent or not."""
+    extent: tuple[int, int]
+    """True extent of the kernel in x and y; the field may hold a coarser one."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class EdgePlan:
+    """One event ID: its edge, its kernel's place and its axon at the source."""
+
+    id: int
+    edge: Edge
+    kind: str
+    source_depth: int
+    position_bytes: int
+    weight_stride: int
+    rows: tuple[TableRow, ...]
+    """TABLE: see `table_rows`; else empty."""
+    table_words: tuple[int, ...]
+    """TABLE: channel words of the kernel by source channel; else empty."""
+    channel_words: tuple[int, ...]
+    """TABLE: memory words of weights by source channel; else empty."""
+    table_base: int
+    weight_base: int
+    weight_words: int
+    uniform: bool
+    """DEPTHWISE: one kernel, stored once, serves all channels."""
+    axon: AxonPlan
+    """The axon at its source; of several sources the first's."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PopulationPlan:
+    """One population's block: perhaps a value table, which ends before `base`; axons, parameters, states from there."""
+
+    index: int
+    population: Population
+    base: int
+    axons: tuple[AxonPlan, ...]
+    table_words: int
+    parameters: int
+    """Parameter words: 1 if uniform, else one per channel."""
+    ids: tuple[int, ...]
+    incoming: int
+    """Axons that lead into it: one per ID, unless several sources share an ID."""
+    pad: int
+    depth_words: int
+
+    @property
+    def y_stride(self) -> int:
+        return self.depth_words | self.pad
+
+    @property
+    def x_stride(self) -> int:
+        return self.population.shape[2] * self.y_stride
+
+    @property
+    def parameter_base(self) -> int:
+        return self.base + len(self.axons)
+
+    @property
+    def state_base(self) -> int:
+        return self.parameter_base + self.parameters
+
+    @property
+    def state_words(self) -> int:
+        return self.population.shape[1] * self.x_stride
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """Everything of one core, in address order."""
+
+    program: Program
+    config: CoreConfig
+    host: tuple[int, int]
+    populations: tuple[PopulationPlan, ...]
+    edges: tuple[EdgePlan, ...]
+    words: int
+    inputs: int
+    """Inputs that the host makes events for, of this core alone."""
+
+    def population(self, name: str) -> PopulationPlan:
+        return next(plan for plan in self.populations if plan.population.name == name)
+
+
+def log2(value: int) -> int:
+    """log2, rounded down."""
+    return value.bit_length() - 1
+
+
+def plan_axon(
+    edge: Edge, source: Population, destination: Population, config: CoreConfig, identifier: int, core: tuple[int, int]
+) -> AxonPlan:
+    """The axon of one edge: X_off = XP + 1 - extent [B §4.2]; where fragments start is part of the padding."""
+    dilated = max(edge.dilation) > 1
+    stride = 0 if dilated else log2(edge.stride[0])
+    coarse = 1 << config.kernel_bits
+    highest = (1 << config.axon_extent_bits) - 1
+    fields: dict[str, int] = {}
+    anchors, extents = [], []
+    for i, axis in enumerate("xy"):
+        extent = (edge.weights.shape[2 + i] - 1) * edge.dilation[i] + 1
+        offset = edge.padding[i] + 1 - extent
+        reach = ((source.shape[1 + i] - 1) << edge.upsample) + offset
+        limit = ((destination.shape[1 + i] << stride) - (1 << stride)) >> config.extent_unit_log2
+        if limit > highest:  # a smaller limit that no neuron exceeds does as well
+            limit = min(limit, max(reach, 0) >> config.extent_unit_log2)
+        fields |= {f"{axis}_offset": offset, f"{axis}_limit": limit}
+        anchors.append((offset, reach))
+        extents.append(extent)
+    return AxonPlan(
+        fields=fields | {
+            "c_offset": 0, "kernel_width": min(extents[0], coarse), "kernel_height": min(extents[1], coarse),
+            "upsample": edge.upsample, "stride": stride, "core_x": core[0], "core_y": core[1], "id": identifier,
+        },
+        anchors=(anchors[0], anchors[1]), extent=(extents[0], extents[1]))
+
+
+def _output_axon(population: Population, identifier: int, config: CoreConfig, host: tuple[int, int]) -> AxonPlan:
+    identity = Edge(name=f"{population.name}->host", source=population.name, destination=population.name,
+                    weights=np.ones((1, 1, 1, 1), np.int64), groups=population.shape[0])
+    return plan_axon(identity, population, population, config, identifier, host)
+
+
+def parameter_words(population: Population) -> list[dict[str, int]]:
+    """Fields of a population's parameter words: one if all channels are alike, else one per channel."""
+    columns = {"bias": population.bias, "multiplier": population.multiplier, "shift": population.shift}
+    slope = population.threshold if population.type == NeuronType.SPIKING else population.slope
+    if slope is not None:
+        columns |= {"leaky": np.array([population.type != NeuronType.SPIKING]), "slope": slope}
+    arrays = [np.broadcast_to(np.asarray(column, np.int64).reshape(-1), population.shape[0]).tolist()
+              for column in columns.values()]
+    rows = [dict(zip(columns, row, strict=True)) for row in zip(*arrays, strict=True)]
+    return rows[:1] if all(row == rows[0] for row in rows) else rows
+
+
+def plan_core(
+    program: Program, config: CoreConfig, *, pad: bool = True, host: tuple[int, int] = (1, 0)
+) -> Plan:
+    """The plan of a whole program on one core.
+
+    Args:
+        program: legal edges (see `synapress.mapper.network.populations.legalise`); others give a plan that `synapress.mapper.rules` refuses.
+        pad: make the words per position odd where depthwise edges lead, which spreads them over the banks, and the
+            core has room for it.
+        host: relative core address of the host, which sends the inputs and takes the outputs.
+    """
+    hosted = [population for population in program.populations if population.name not in program.inputs]
+    order = [edge for population in hosted for edge in program.edges_into(population.name)]
+    axons = {
+        id(edge): plan_axon(
+            edge, program.population(edge.source), program.population(edge.destination), config, number,
+            (-host[0], -host[1]) if edge.source in program.inputs else (0, 0))
+        for number, edge in enumerate(order)
+    }
+    outgoing = {
+        population.name: [axons[id(edge)] for edge in program.edges_from(population.name) if id(edge) in axons] + [
+            _output_axon(population, number, config, host)
+            for number, output in enumerate(program.outputs) if output == population.name]
+        for population in hosted
+    }
+    depths = [program.population(edge.source).shape[0] for edge in order]
+    return layout(
+        program, hosted, order, config, depths=depths, axons=[axons[id(edge)] for edge in order], outgoing=outgoing,
+        incoming={population.name: len(program.edges_into(population.name)) for population in hosted}, pad=pad,
+        pad_identities=True, host=host, inputs=len(program.inputs))
+
+
+def layout(
+    program: Program, hosted: Sequence[Population], order: Sequence[Edge], config: CoreConfig, *,
+    depths: Sequence[int], axons: Sequence[AxonPlan], outgoing: Mapping[str, Sequence[AxonPlan]],
+    incoming: Mapping[str, int], pad: bool, pad_identities: bool, host: tuple[int, int], inputs: int = 0,
+) -> Plan:
+    """The plan of one core of which everything is known but the addresses.
+
+    Args:
+        program: for lookups by the rules.
+        hosted: its populations.
+        order: its edges by ID; those of a population are consecutive, in the order of the populations.
+        depths: source channels of each edge.
+        axons: the axon, or the first of the axons, of each edge.
+        outgoing: axons of each population.
+        incoming: how many axons lead into each population.
+        pad: see `plan_core`; populations are padded in their order as long as all still fits.
+        pad_identities: pad for depthwise edges of one tap, too, which need no spreading.
+    """
+    sizes = {population.name: population.shape[0] for population in hosted}
+    spread = {
+        edge.destination for edge, depth in zip(order, depths, strict=True)
+        if edge_kind(edge, depth, sizes[edge.destination]) == DEPTHWISE
+        and (pad_identities or edge.weights[0, 0].size > 1)}
+
+    room = 0
+    if pad and spread:
+        tight = layout(program, hosted, order, config, depths=depths, axons=axons, outgoing=outgoing,
+                       incoming=incoming, pad=False, pad_identities=pad_identities, host=host, inputs=inputs)
+        room = max(0, config.memory_words - tight.words)
+    address = 2 * len(hosted) + len(order)
+    populations = []
+    for index, population in enumerate(hosted):
+        name, (depth, width, height) = population.name, population.shape
+        depth_words = -(-depth // config.lanes)
+        more = width * height * ((depth_words | 1) - depth_words)
+        padded = pad and name in spread and more <= room
+        room -= more * padded
+        table_words = config.table_words if population.looks_up else 0
+        address += table_words
+        populations.append(PopulationPlan(
+            index=index, population=population, base=address, axons=tuple(outgoing[name]), table_words=table_words,
+            parameters=len(parameter_words(population)), incoming=incoming[name], pad=int(padded),
+            ids=tuple(number for number, edge in enumerate(order) if edge.destination == name),
+            depth_words=depth_words))
+        address = populations[-1].state_base + populations[-1].state_words
+    tables = []
+    for edge, depth in zip(order, depths, strict=True):
+        tables.append(address)
+        if edge_kind(edge, depth, sizes[edge.destination]) == TABLE:
+            address += depth
+    edges = []
+    for number, edge in enumerate(order):
+        edges.append(plan_edge(edge, depths[number], sizes[edge.destination], number, config, tables[number], address,
+                               axons[number]))
+        address += edges[-1].weight_words
+    return Plan(program=program, config=config, host=host, populations=tuple(populations), edges=tuple(edges),
+                words=address, inputs=inputs)
+
+
+def plan_edge(
+    edge: Edge, source_depth: int, destination_depth: int, identifier: int, config: CoreConfig, table_base: int,
+    weight_base: int, axon: AxonPlan
+) -> EdgePlan:
+    """One edge's kernel: its kind, and the size and the stride of its weights."""
+    kind = edge_kind(edge, source_depth, destination_depth)
+    width, height = edge.weights.shape[2:]
+    word = config.word_bits // 8
+    unit = position_bytes(edge, source_depth, destination_depth, config)
+    rows: tuple[TableRow, ...] = ()
+    table_words: tuple[int, ...] = ()
+    channel_words: tuple[int, ...] = ()
+    uniform, weight_stride = False, 0
+    if kind == TABLE:
+        rows = table_rows(edge, source_depth, destination_depth)
+        table_words = tuple(row_words(row, config.lanes) for row in rows)
+        channel_words = tuple(-(-width * height * words * config.lanes // word) if row[1] else 0
+                              for row, words in zip(rows, table_words, strict=True))
+        total = sum(channel_words) + (1 if 0 in channel_words else 0)  # one zero serves all channels that lead nowhere
+    else:
+        uniform = kind == DEPTHWISE and bool((edge.weights == edge.weights[:1]).all())
+        kernels = 1 if uniform else source_depth
+        weight_stride = 0 if kernels == 1 else width * height * unit
+        total = -(-kernels * width * height * unit // word)
+    return EdgePlan(
+        id=identifier, edge=edge, kind=kind, source_depth=source_depth, position_bytes=unit,
+        weight_stride=weight_stride, rows=rows, table_words=table_words, channel_words=channel_words,
+        table_base=table_base, weight_base=weight_base, weight_words=total, uniform=uniform, axon=axon)
+
+
+def population_fields(plan: PopulationPlan) -> dict[str, int]:
+    """Fields of a population word."""
+    population = plan.population
+    return {
+        "base": plan.base, "width": population.shape[1], "height": population.shape[2], "depth": population.shape[0],
+        "type": population.type, "saturation": population.saturation, "uniform": int(plan.parameters == 1),
+        "pad": plan.pad, "axons": len(plan.axons), "incoming": plan.incoming, "edges": len(plan.ids),
+    }
+
+
+def geometry_fields(plan: PopulationPlan, config: CoreConfig) -> dict[str, int]:
+    """Fields of a geometry word: where the edges into a population find its states."""
+    depth, width, height = plan.population.shape
+    return {
+        "depth_words": plan.depth_words, "last_lane": (depth - 1) % config.lanes, "state_base": plan.state_base,
+        "width": width, "height": height, "x_stride": plan.x_stride, "pad": plan.pad,
+        "max": int(plan.population.type == NeuronType.MAX),
+    }
+
+
+def edge_fields(plan: EdgePlan, destination: PopulationPlan) -> dict[str, int]:
+    """Fields of an edge word."""
+    edge = plan.edge
+    dilated = max(edge.dilation) > 1
+    return {
+        "source_channels": plan.source_depth, "kernel_width": edge.weights.shape[2],
+        "kernel_height": edge.weights.shape[3],
+        "weight_base": plan.table_base if plan.kind == TABLE else plan.weight_base,
+        "weight_stride": plan.weight_stride, "step": log2(max(edge.dilation) if dilated else edge.stride[0]),
+        "dilated": int(dilated), "table": int(plan.kind == TABLE), "follow": int(plan.kind == DEPTHWISE),
+        "shift": edge.shift, "population": destination.index,
+    }
+
+
+def table_fields(plan: EdgePlan, config: CoreConfig) -> list[dict[str, int]]:
+    """Fields of an edge's kernel table words, by source channel; empty without a table."""
+    width, height = plan.edge.weights.shape[2:]
+    fields, base = [], plan.weight_base
+    for (first, count, _), words, size in zip(plan.rows, plan.table_words, plan.channel_words, strict=True):
+        if not count:
+            fields.append({"kernel_width": 1, "kernel_height": 1, "depth_words": 1, "last_lane": 0,
+                           "weight_base": plan.weight_base + plan.weight_words - 1, "first_channel": 0})
+            continue
+        fields.append({
+            "kernel_width": width, "kernel_height": height, "depth_words": words,
+            "last_lane": (first + count - 1) % config.lanes, "weight_base": base, "first_channel": first,
+        })
+        base += size
+    return fields

@@ -1,0 +1,174 @@
+"""One layer of a network: its branches and its numbers, and the checks of single arguments.
+
+Shapes are (D, W, H): channels, columns, rows. Each check that fails raises NetworkError, naming layer, rule, what is
+needed, what was given, and what would help.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, NoReturn, TypedDict
+
+import numpy as np
+import numpy.typing as npt
+
+from golden.errors import NetworkError
+from golden.network.dense import output_size
+from golden.words import Saturation
+
+Shape = tuple[int, int, int]
+Pair = tuple[int, int]
+Padding = tuple[int, int, int, int]
+Integers = npt.NDArray[Any]
+
+SATURATIONS = (Saturation.RELU, Saturation.SIGNED, Saturation.FULL)
+
+
+HELP = {
+    "name": "Choose another name.",
+    "input shape": "Give channels, columns and rows.",
+    "weights": "Quantise to integers, and give a dimension of one where there is none.",
+    "source channels": "Give weights for each source channel of a group, or change the groups.",
+    "groups": "Choose a number that divides both.",
+    "stride": "Give one integer, or one for x and one for y.",
+    "dilation": "Give one integer, or one for x and one for y.",
+    "padding": "Pad by what the framework pads; crop with a smaller kernel or source.",
+    "bias": "Give one integer for all channels, or one for each.",
+    "multiplier": "Give one natural number for all channels, or one for each; signs belong to weights and slopes.",
+    "shift": "Give one natural number for all channels, or one for each; a left shift belongs to the multiplier.",
+    "slope": "Give one integer for all channels, or one for each.",
+    "threshold": "Give one positive integer for all channels, or one for each.",
+    "product shift": "Scale by the multiplier and the shift instead.",
+    "saturation": "Use golden.words.Saturation.RELU, SIGNED or FULL, or the argument table.",
+    "table": "See mapper.value_table.",
+    "size": "Use a smaller kernel, dilation or crop, or more padding.",
+    "pool size": "Give one positive integer, or one for x and one for y.",
+    "mean": "Leave both out for the mean.",
+    "global pool": "Use one of these.",
+    "dense weights": "Flatten channel, column, row, the row fastest; the columns are W, not H.",
+    "transposed stride": "Go by powers of two in several layers, or make it a convolution.",
+    "output padding": "Give one natural number, or one for x and one for y.",
+    "sources": "Name at least one layer.",
+    "scales": "Give one number for each source.", "shifts": "Give one number for each source.",
+    "equal shapes": "Pad, stride or crop the branches to one shape.",
+    "product shapes": "Pool one of them to (D, 1, 1), or convolve it to the other's shape.",
+    "output": "Name each computed layer at most once; the host has the inputs already.",
+    "reset": "Use one of these.",
+}
+"""What would help, by rule."""
+
+
+def refuse(layer: str, rule: str, needed: object, available: object) -> NoReturn:
+    """Raise the error of a rule that is not kept."""
+    raise NetworkError(f"layer '{layer}', rule '{rule}': needs {needed}; given: {available}. {HELP[rule]}")
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Branch:
+    """What one source contributes to a layer: a convolution, or with `weights` None a constant kernel per channel."""
+
+    source: str
+    weights: Integers | None = None
+    """(D_dst, D_src / groups, KW, KH); None: every tap of every channel has the weight `scale`, channel by channel."""
+    kernel: Pair = (1, 1)
+    scale: int = 1
+    stride: Pair = (1, 1)
+    padding: Padding = (0, 0, 0, 0)
+    """Left, top, right, bottom."""
+    dilation: Pair = (1, 1)
+    groups: int = 1
+    transposed: int | None = None
+    """log2 of the stride of a transposed convolution, whose padding crops the result; None for any other."""
+    output_padding: Pair = (0, 0)
+    shift: int = 0
+    """Left shift of every product."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Layer:
+    """One layer: a feature map and the branches that lead into it."""
+
+    name: str
+    kind: str
+    """input, conv, depthwise, transposed_conv, dense, max_pool, average_pool, add, multiply or lif."""
+    shape: Shape
+    branches: tuple[Branch, ...] = ()
+    bias: Integers = field(default_factory=lambda: np.zeros(1, np.int64))
+    multiplier: Integers = field(default_factory=lambda: np.ones(1, np.int64))
+    shift: Integers = field(default_factory=lambda: np.zeros(1, np.int64))
+    saturation: int = Saturation.RELU
+    """For lif a `golden.words.Reset`."""
+    slope: Integers | None = None
+    threshold: Integers | None = None
+    initial: Integers | None = None
+    table: Integers | None = None
+
+
+class Evaluation(TypedDict, total=False):
+    """How a layer becomes values of its sum: keywords of every method that adds a computed layer but the maximum."""
+
+    multiplier: npt.ArrayLike
+    """One integer, or one per channel; default 1."""
+    shift: npt.ArrayLike
+    """The same; default 0."""
+    saturation: int
+    """`golden.words.Saturation`; default RELU."""
+    slope: npt.ArrayLike
+    """The multiplier where sum + bias is negative, for leaky ReLU and PReLU; default: `multiplier`."""
+    table: npt.ArrayLike
+    """In place of a saturation: the result for each of the 2**value_bits event values, from the lowest, -256 of 9 bits.
+    For sigmoid, tanh, SiLU and the like; see `synapress.mapper.value_table`."""
+
+
+def pair(layer: str, rule: str, value: int | Sequence[int], low: int) -> Pair:
+    """An integer for x and y, or one for each."""
+    numbers = (value, value) if isinstance(value, (int, np.integer)) else tuple(value)
+    if len(numbers) != 2 or any(not isinstance(number, (int, np.integer)) or number < low for number in numbers):
+        refuse(layer, rule, f"an integer or (x, y), each at least {low}", value)
+    return int(numbers[0]), int(numbers[1])
+
+
+def padding4(layer: str, value: int | Sequence[int]) -> Padding:
+    """An integer, (x, y), or (left, top, right, bottom)."""
+    numbers = (value,) * 2 if isinstance(value, (int, np.integer)) else tuple(value)
+    numbers = numbers * 2 if len(numbers) == 2 else numbers
+    if len(numbers) != 4 or any(not isinstance(number, (int, np.integer)) or number < 0 for number in numbers):
+        refuse(layer, "padding", "a non-negative integer, (x, y) or (left, top, right, bottom)", value)
+    left, top, right, bottom = (int(number) for number in numbers)
+    return left, top, right, bottom
+
+
+def integers(layer: str, rule: str, value: npt.ArrayLike) -> Integers:
+    """An array of integers, not copied; broadcast views stay views."""
+    array = np.asarray(value)
+    if not np.issubdtype(array.dtype, np.integer):
+        refuse(layer, rule, "integers (quantise first)", f"{array.dtype} values")
+    return array
+
+
+def branch_shape(name: str, branch: Branch, source: Shape) -> Shape:
+    """The shape of what a branch of layer `name` contributes, from a source of shape `source`."""
+    depth, width, height = source
+    if branch.shift < 0:
+        refuse(name, "product shift", "no negative number", branch.shift)
+    kernel, result_depth = branch.kernel, depth
+    if branch.weights is not None:
+        weights, groups = branch.weights, branch.groups
+        if weights.ndim != 4 or 0 in weights.shape:
+            refuse(name, "weights", "four dimensions (D_dst, D_src / groups, KW, KH)", weights.shape)
+        if groups < 1 or depth % groups or weights.shape[0] % groups:
+            refuse(name, "groups", f"a divisor of {depth} source and {weights.shape[0]} result channels", groups)
+        if weights.shape[1] != depth // groups:
+            refuse(name, "source channels",
+                    f"weights for {depth // groups} channels of '{branch.source}' per group", weights.shape)
+        result_depth, kernel = weights.shape[0], (weights.shape[2], weights.shape[3])
+    if branch.transposed is not None:
+        left, top, right, bottom = branch.padding
+        size = (((width - 1) << branch.transposed) + kernel[0] - left - right + branch.output_padding[0],
+                ((height - 1) << branch.transposed) + kernel[1] - top - bottom + branch.output_padding[1])
+    else:
+        size = output_size((width, height), kernel, branch.stride, branch.padding, branch.dilation)
+    if min(size) < 1:
+        refuse(name, "size",
+                f"a kernel that fits '{branch.source}' ({width} × {height}, padding {branch.padding})",
+                f"kernel {kernel}, stride {branch.stride}, dilation {branch.dilation}, which gives {size}")
+    return result_depth, size[0], size[1]

@@ -1,0 +1,230 @@
+"""Network → program: layers become populations and edges, and edges take a form that one descriptor can express.
+
+`lower` is pure: one edge per branch, whatever the hardware. `legalise` adapts edges to a configuration without changing
+what they compute: strides and dilations made equal in x and y where one of them does not matter, kernels zero-filled
+where they have both, and kernels too large for a descriptor split into several at other offsets [B §4.4].
+"""
+
+import dataclasses
+import itertools
+from collections.abc import Iterator
+from math import prod
+
+import numpy as np
+
+from golden.config import CoreConfig
+from golden.errors import NetworkError
+from golden.program import Edge, Population, Program
+from golden.words import NeuronType, Saturation
+from synapress.mapper.errors import RuleError, Violation
+from synapress.mapper.memory_map import DEPTHWISE, TABLE, edge_kind, position_bytes
+from synapress.mapper.network.layer import Branch, Layer, Pair
+from synapress.mapper.network.network import Network
+from synapress.mapper.rules import products, steps
+
+
+def lower(network: Network) -> Program:
+    """One population per layer, one edge per branch.
+
+    A max pool is a MAX population with depthwise ones, stored once; an average pool sums depthwise ones, and its
+    multiplier divides; an addend is an identity kernel; a dense layer is a convolution whose kernel has its source's
+    size.
+
+    Raises:
+        NetworkError: there is no output, or a layer leads to none.
+    """
+    _check_used(network)
+    populations, edges = [], []
+    for layer in network.layers.values():
+        populations.append(Population(
+            name=layer.name, shape=layer.shape, saturation=layer.saturation, layer=layer.name,
+            type=_neuron_type(network, layer), bias=layer.bias, multiplier=layer.multiplier, shift=layer.shift,
+            slope=layer.slope, threshold=layer.threshold, initial=layer.initial, table=layer.table))
+        names: set[str] = set()
+        for number, branch in enumerate(_branches(network, layer)):
+            name = f"{branch.source}->{layer.name}"
+            while name in names:
+                name += "'"
+            names.add(name)
+            edge = _edge(name, network, layer, branch)
+            edges.append(dataclasses.replace(edge, operand=number) if layer.kind == "multiply" else edge)
+    return Program(name=network.name, populations=populations, edges=edges, inputs=network.inputs,
+                   outputs=list(network.outputs))
+
+
+def _unsigned(network: Network, branch: Branch) -> bool:
+    """Whether a branch's source has no negative values."""
+    layer = network.layer(branch.source)
+    if layer.table is not None:
+        return int(layer.table.min()) >= 0
+    return layer.kind == "lif" or layer.saturation == Saturation.RELU
+
+
+def _branches(network: Network, layer: Layer) -> list[Branch]:
+    """A layer's branches; operand A of a product is the unsigned one, if one of the two is."""
+    branches = list(layer.branches)
+    if layer.kind == "multiply" and _unsigned(network, branches[1]) and not _unsigned(network, branches[0]):
+        branches.reverse()
+    return branches
+
+
+def _neuron_type(network: Network, layer: Layer) -> int:
+    if layer.kind == "multiply":
+        unsigned = sum(_unsigned(network, branch) for branch in layer.branches)
+        return (NeuronType.PRODUCT, NeuronType.PRODUCT_MIXED, NeuronType.PRODUCT_UNSIGNED)[unsigned]
+    return {"max_pool": NeuronType.MAX, "lif": NeuronType.SPIKING}.get(layer.kind, NeuronType.SUM)
+
+
+def _check_used(network: Network) -> None:
+    if not network.outputs:
+        raise NetworkError(f"network '{network.name}' has no output; call output(name)")
+    used, todo = set(), list(network.outputs)
+    while todo:
+        name = todo.pop()
+        if name not in used:
+            used.add(name)
+            todo += [branch.source for branch in network.layers[name].branches]
+    idle = [name for name in network.layers if name not in used]
+    if idle:
+        raise NetworkError(f"network '{network.name}': no output depends on {', '.join(idle)}; remove them, or make "
+                           "them outputs")
+
+
+def _edge(name: str, network: Network, layer: Layer, branch: Branch) -> Edge:
+    depth = network.shape(branch.source)[0]
+    weights, groups, padding, upsample = branch.weights, branch.groups, branch.padding[:2], 0
+    if weights is None:
+        weights, groups = np.full((1, 1, *branch.kernel), branch.scale, np.int64), depth
+    if branch.transposed is not None:
+        upsample = branch.transposed
+        padding = (weights.shape[2] - 1 - padding[0], weights.shape[3] - 1 - padding[1])
+        weights = weights[:, :, ::-1, ::-1]
+    return Edge(
+        name=name, source=branch.source, destination=layer.name, weights=weights, stride=branch.stride,
+        padding=padding, dilation=branch.dilation, groups=groups, upsample=upsample, shift=branch.shift)
+
+
+# -- what a descriptor can express -------------------------------------------------------------
+
+
+def legalise(program: Program, config: CoreConfig, *, whole: bool = True) -> Program:
+    """The same network with edges that descriptors can express; edges may be split, populations stay.
+
+    Args:
+        whole: populations stay whole. Else `synapress.mapper.partition.cut` cuts them, and an edge with a stride that needs cuts keeps it.
+
+    Raises:
+        RuleError: a stride that the hardware does not have, or a product whose operands do not fit.
+    """
+    edges: list[Edge] = []
+    violations = list(products(program, config))
+    for edge in program.edges:
+        destination = program.population(edge.destination)
+        legal = legalise_edge(edge, program.population(edge.source).shape[0], destination, config)
+        if isinstance(legal, Violation) and not whole:
+            edges.append(_dilate(_place_operand(edge, config), config)[0])
+        elif isinstance(legal, Violation):
+            violations.append(legal)
+        else:
+            edges += legal
+    if violations:
+        raise RuleError(violations)
+    return dataclasses.replace(program, edges=edges)
+
+
+def legalise_edge(
+    edge: Edge, source_depth: int, destination: Population, config: CoreConfig
+) -> list[Edge] | Violation:
+    """One edge in pieces that descriptors can express, or why there is none."""
+    stride = _stride(edge, destination, config)
+    if isinstance(stride, Violation):
+        return stride
+    stepped = _place_operand(dataclasses.replace(edge, stride=(stride, stride)), config)
+    filled, dilation = _dilate(stepped, config)
+    return list(_split(filled, dilation, source_depth, destination.shape[0], config))
+
+
+def _place_operand(edge: Edge, config: CoreConfig) -> Edge:
+    """Operand B of a product as weights and product shift, which make it `operand_bits` higher."""
+    if not edge.operand:
+        return edge
+    shift = min(config.operand_bits, (1 << config.product_shift_bits) - 1)
+    weights = np.asarray(edge.weights, np.int64) << (config.operand_bits - shift)
+    return dataclasses.replace(edge, weights=weights, shift=edge.shift + shift, operand=0)
+
+
+def _stride(edge: Edge, destination: Population, config: CoreConfig) -> int | Violation:
+    """The one stride of both axes; along a single destination column or row any stride does."""
+    needed = sorted({edge.stride[i] for i in (0, 1) if destination.shape[1 + i] > 1})
+    layer, powers = destination.layer or destination.name, ", ".join(map(str, sorted(steps(config))))
+    parts = prod(destination.shape[axis] for axis in free_axes(edge, destination, config))
+    most = min(config.max_edges, (1 << config.axon_count_bits) - 1, (1 << config.incoming_bits) - 1)
+    mesh = "" if parts > most else f", or map it to a mesh, which cuts the map into {parts} parts of one column or row"
+    if len(needed) > 1:
+        return Violation(
+            layer=layer, rule="equal strides", needed=f"strides {edge.stride} in x and y (edge '{edge.name}')",
+            available="one stride for both axes", help=f"Use the same stride in x and y, one of {powers}{mesh}.")
+    stride = needed[0] if needed else 1
+    if stride not in steps(config):
+        return Violation(
+            layer=layer, rule="stride", needed=f"stride {stride} (edge '{edge.name}')", available=f"strides {powers}",
+            help=f"Use one of these strides{mesh}.")
+    return stride
+
+
+def free_axes(edge: Edge, destination: Population, config: CoreConfig) -> list[int]:
+    """Axes of the destination to be cut into columns or rows of one, along which then any stride works."""
+    shape = destination.shape
+    axes = [i for i in (1, 2) if shape[i] > 1 and edge.stride[i - 1] not in steps(config)]
+    if not axes and edge.stride[0] != edge.stride[1] and min(shape[1:]) > 1:
+        axes = [1 if shape[1] <= shape[2] else 2]
+    return axes
+
+
+def filled_rates(edge: Edge, config: CoreConfig) -> Pair:
+    """Dilation rates in x and y that become zeros of the kernel, as they are not the hardware's; (1, 1): none."""
+    kernel = edge.weights.shape[2:]
+    rates = {edge.dilation[i] for i in (0, 1) if kernel[i] > 1}
+    if not rates - {1} or (edge.stride == (1, 1) and len(rates) == 1 and rates <= steps(config)):
+        return 1, 1
+    return edge.dilation[0] if kernel[0] > 1 else 1, edge.dilation[1] if kernel[1] > 1 else 1
+
+
+def _dilate(edge: Edge, config: CoreConfig) -> tuple[Edge, Pair]:
+    """The edge with its dilation native, or made part of the kernel; and the rates that were filled with zeros."""
+    kernel, fill = edge.weights.shape[2:], filled_rates(edge, config)
+    if fill == (1, 1):
+        rate = max(edge.dilation[i] if kernel[i] > 1 else 1 for i in (0, 1))
+        return dataclasses.replace(edge, dilation=(rate, rate)), fill
+    size = [(kernel[i] - 1) * fill[i] + 1 for i in (0, 1)]
+    weights = np.zeros((*edge.weights.shape[:2], *size), edge.weights.dtype)
+    weights[:, :, ::fill[0], ::fill[1]] = edge.weights
+    return dataclasses.replace(edge, weights=weights, dilation=(1, 1)), fill
+
+
+def _split(
+    edge: Edge, fill: Pair, source_depth: int, destination_depth: int, config: CoreConfig
+) -> Iterator[Edge]:
+    """The edge in pieces whose kernels fit a descriptor; pieces of nothing but filled-in zeros are left out."""
+    width, height = edge.weights.shape[2:]
+    kind = edge_kind(edge, source_depth, destination_depth)
+    unit = position_bytes(edge, source_depth, destination_depth, config)
+    most = min(1 << config.kernel_bits, ((1 << (config.offset_bits - 2)) - 1) // edge.dilation[0] + 1)
+    one_kernel = source_depth == 1 or kind == TABLE or (kind == DEPTHWISE and edge.weights.shape[0] == 1)
+    positions = width * height if one_kernel else max(1, ((1 << config.weight_stride_bits) - 1) // unit)
+    most_height = min(height, most, positions)
+    most_width = max(1, min(width, most, positions // most_height))
+    for j0, j1 in _ranges(width, most_width, fill[0]):
+        for k0, k1 in _ranges(height, most_height, fill[1]):
+            whole = (j0, j1, k0, k1) == (0, width, 0, height)
+            yield dataclasses.replace(
+                edge, name=edge.name if whole else f"{edge.name}[{j0}:{j1},{k0}:{k1}]",
+                weights=edge.weights[:, :, j0:j1, k0:k1],
+                padding=(edge.padding[0] - j0 * edge.dilation[0], edge.padding[1] - k0 * edge.dilation[1]))
+
+
+def _ranges(size: int, most: int, fill: int) -> list[Pair]:
+    """Equal parts (within one) of a kernel dimension, without those between two taps of a zero-filled kernel."""
+    count = -(-size // most)
+    bounds = [size * i // count for i in range(count + 1)]
+    return [(low, high) for low, high in itertools.pairwise(bounds) if -(-low // fill) * fill < high]

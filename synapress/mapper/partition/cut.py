@@ -1,0 +1,196 @@
+"""Program → fragments: populations too large for a core or for a field are cut, and edges lead between fragments.
+
+`cut` applies any cuts, given as a grid per population; `choose_grids` finds few: along the channels where it can, in x
+and y only where a field, an offset or the memory forces it [B §4.1]. Neither changes what the network computes.
+"""
+
+import dataclasses
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+
+from golden.config import CoreConfig
+from golden.errors import MappingError
+from golden.program import Edge, Population, Program
+from synapress.mapper.errors import RuleError, Violation
+from synapress.mapper.memory_map import TableEdge
+from synapress.mapper.network.populations import legalise_edge
+from synapress.mapper.partition.fragments import CutProgram, Descriptor, Fragment, Grid, Output, placed_edge, reach
+from synapress.mapper.rules import check_program, products
+
+Pair = tuple[int, int]
+
+
+def whole(population: Population) -> Grid:
+    """The grid that does not cut."""
+    depth, width, height = population.shape
+    return Grid((0, depth), (0, width), (0, height))
+
+
+def cut(program: Program, config: CoreConfig, grids: Mapping[str, Grid] | None = None) -> CutProgram:
+    """Cut a lowered program (`synapress.mapper.network.populations.lower`; `cut` legalises its edges itself, fragment by fragment).
+
+    Args:
+        grids: by population; those not named stay whole. Default: `synapress.mapper.partition.grids.choose_grids`.
+
+    Raises:
+        RuleError: an edge that descriptors cannot express even after these cuts, or a population that does not fit.
+        MappingError: a grid that is none of its population's.
+    """
+    check_program(program)
+    if wrong := list(products(program, config)):
+        raise RuleError(wrong)
+    if grids is None:
+        from synapress.mapper.partition.grids import choose_grids  # which cuts, measures, and cuts again
+        return choose_grids(program, config)
+    all_grids = {population.name: whole(population) for population in program.populations}
+    for name, grid in grids.items():
+        if name not in all_grids:
+            raise MappingError(f"program '{program.name}' has no population '{name}' to cut; there are: "
+                               f"{', '.join(all_grids)}")
+        _check_grid(name, grid, all_grids[name])
+        all_grids[name] = grid
+    fragments = {population.name: _fragments(population, all_grids[population.name])
+                 for population in program.populations}
+    descriptors: list[Descriptor] = []
+    violations: list[Violation] = []
+    for population in program.populations:
+        incoming = program.edges_into(population.name)
+        for fragment in fragments[population.name]:
+            found: list[Descriptor] = []
+            for edge in incoming:
+                try:
+                    found += _descriptors(edge, program, all_grids, fragments[edge.source], fragment, config)
+                except RuleError as error:
+                    violations += error.violations
+            used = [item for item in found if item.sources]
+            if found and not used:  # all of it is padding: it still waits for an end of timestep
+                first = found[0]
+                used = [dataclasses.replace(first, sources=(first.edge.source,), silent=True)]
+            descriptors += used
+    if violations:
+        raise RuleError(violations)
+    return CutProgram(
+        program=program, config=config, grids=all_grids, descriptors=descriptors,
+        fragments=[fragment for population in program.populations for fragment in fragments[population.name]],
+        outputs=_outputs(program, fragments, config))
+
+
+def _check_grid(name: str, grid: Grid, full: Grid) -> None:
+    for axis, bounds, ends in zip("cxy", grid, full, strict=True):
+        if (bounds[0], bounds[-1]) != ends or any(low >= high for low, high in itertools.pairwise(bounds)):
+            raise MappingError(f"population '{name}' cannot be cut in {axis} at {bounds}: bounds ascend from "
+                               f"{ends[0]} to {ends[1]}; give each bound once, the ends included")
+
+
+def _fragments(population: Population, grid: Grid) -> list[Fragment]:
+    parts = []
+    for c, x, y in itertools.product(*map(itertools.pairwise, grid)):
+        name = population.name if grid.parts == 1 else (
+            f"{population.name}[{c[0]}:{c[1]},{x[0]}:{x[1]},{y[0]}:{y[1]}]")
+        parameters = {}
+        for column in ("bias", "multiplier", "shift", "slope", "threshold", "initial"):
+            if (given := getattr(population, column)) is not None:
+                values = np.asarray(given, np.int64).reshape(-1)
+                parameters[column] = values if values.size == 1 else values[c[0]:c[1]]
+        parts.append(Fragment(
+            name=name, shape=(c[1] - c[0], x[1] - x[0], y[1] - y[0]), type=population.type, **parameters,
+            saturation=population.saturation, table=population.table, layer=population.layer or population.name,
+            parent=population.name, origin=(c[0], x[0], y[0])))
+    return parts
+
+
+# -- edges -------------------------------------------------------------------------------------
+
+
+def _descriptors(
+    edge: Edge, program: Program, grids: Mapping[str, Grid], sources: Sequence[Fragment], destination: Fragment,
+    config: CoreConfig
+) -> Iterator[Descriptor]:
+    """Everything of one edge that leads into one fragment; `sources` of a descriptor are those that reach it."""
+    depth = program.population(edge.source).shape[0]
+    parts = _parts(edge, grids[edge.source].c, depth, program.population(edge.destination).shape[0], destination,
+                   1 << config.channel_bits)
+    several = grids[edge.destination].parts > 1
+    for (low, high), part in parts:
+        suffix = f"->{destination.name}" if several else ""
+        suffix += f"({low}:{high})" if (low, high) != (0, depth) else ""
+        legal = legalise_edge(part, high - low, destination, config)
+        if isinstance(legal, Violation):
+            raise RuleError([legal])
+        candidates = [fragment for fragment in sources
+                      if low <= fragment.origin[0] and fragment.origin[0] + fragment.shape[0] <= high]
+        for piece in legal:
+            piece = dataclasses.replace(piece, name=piece.name + suffix, source=candidates[0].name)
+            hit = tuple(fragment.name for fragment in candidates
+                        if all(reach(placed_edge(piece, fragment), fragment, destination)))
+            named = dataclasses.replace(piece, source=hit[0]) if hit else piece
+            yield Descriptor(edge=named, parent=edge.name, first=low, depth=high - low, sources=hit)
+
+
+def _parts(
+    edge: Edge, bounds: Sequence[int], source_depth: int, destination_depth: int, destination: Fragment, most: int
+) -> Iterator[tuple[Pair, Edge]]:
+    """The edge into one fragment, by ranges of source channels (whole source fragments, at most `most` channels).
+
+    Groups that lie in the fragment whole, with sources that lie in whole source fragments, stay groups (and depthwise
+    stays depthwise); any others need a table, and events of channels that lead nowhere are sent in vain.
+    """
+    c0, x0, y0 = destination.origin
+    c1 = c0 + destination.shape[0]
+    edge = dataclasses.replace(
+        edge, destination=destination.name,
+        padding=(edge.padding[0] - x0 * edge.stride[0], edge.padding[1] - y0 * edge.stride[1]))
+    intervals = list(itertools.pairwise(bounds))
+    weights = edge.weights
+    if edge.groups == 1:
+        for low, high in _chunks(intervals, most):
+            yield (low, high), dataclasses.replace(edge, weights=weights[c0:c1, low:high])
+        return
+    per_source, per_group = source_depth // edge.groups, destination_depth // edge.groups
+    first, last = c0 // per_group, -(-c1 // per_group)
+    needed = (first * per_source, last * per_source)
+    over = [(low, high) for low, high in intervals if low < needed[1] and high > needed[0]]
+    shared = weights.shape[:2] == (1, 1) and edge.groups > 1
+    if (over[0][0], over[-1][1]) == needed and c0 % per_group == c1 % per_group == 0 and needed[1] - needed[0] <= most:
+        kept = weights if shared else weights[c0:c1]
+        yield needed, dataclasses.replace(edge, weights=kept, groups=last - first)
+        return
+    own = np.broadcast_to(weights, (c1 - c0, *weights.shape[1:])) if shared else weights[c0:c1]
+    for low, high in _chunks(over, most):
+        rows = []
+        for channel in range(low, high):
+            group = channel // per_source
+            begin, end = max(group * per_group, c0), min((group + 1) * per_group, c1)
+            rows.append((begin - c0, end - begin, channel % per_source) if begin < end else (0, 0, 0))
+        plain = {field.name: getattr(edge, field.name) for field in dataclasses.fields(edge)}
+        yield (low, high), TableEdge(**(plain | {"weights": own, "groups": 1}), rows=tuple(rows))
+
+
+def _chunks(intervals: Sequence[Pair], most: int) -> Iterator[Pair]:
+    """Neighbouring intervals joined while they have at most `most` channels."""
+    low, high = intervals[0]
+    for begin, end in intervals[1:]:
+        if end - low > most:
+            yield low, high
+            low = begin
+        high = end
+    yield low, high
+
+
+def _outputs(program: Program, fragments: Mapping[str, Sequence[Fragment]], config: CoreConfig) -> list[Output]:
+    """Event IDs of the host: one per output, place in x and y, and range of at most 2**channel_bits channels."""
+    outputs: list[Output] = []
+    for name in program.outputs:
+        places: dict[Pair, list[Fragment]] = {}
+        for fragment in fragments[name]:
+            places.setdefault(fragment.origin[1:], []).append(fragment)
+        for (x, y), column in places.items():
+            intervals = [(item.origin[0], item.origin[0] + item.shape[0]) for item in column]
+            for low, high in _chunks(intervals, 1 << config.channel_bits):
+                sources = [item for item in column if low <= item.origin[0] < high]
+                outputs.append(Output(
+                    len(outputs), name, (low, x, y), (high - low, *sources[0].shape[1:]),
+                    tuple(item.name for item in sources)))
+    return outputs

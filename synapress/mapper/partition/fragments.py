@@ -1,0 +1,219 @@
+"""What a cut network is: fragments of populations, the edge descriptors that lead into them, and who shares them.
+
+A descriptor belongs to a fragment of the destination and serves all fragments of the source: where a source fragment
+starts goes into its axon's offsets [B §4.1], X_off = (X0_src << US) - extent + XP + 1 - X0_dst · stride and C_off =
+C0_src, counted from the descriptor's first source channel.
+"""
+
+import dataclasses
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+
+from golden.config import CoreConfig
+from golden.program import Edge, Population, Program
+from synapress.mapper.errors import Violation
+from synapress.mapper.memory_map import AxonPlan, Plan, layout, plan_axon
+
+Core = tuple[int, int]
+
+
+class Grid(NamedTuple):
+    """Where a population is cut: ascending bounds of the parts along each axis, from 0 to the size."""
+
+    c: tuple[int, ...]
+    x: tuple[int, ...]
+    y: tuple[int, ...]
+
+    @property
+    def parts(self) -> int:
+        return (len(self.c) - 1) * (len(self.x) - 1) * (len(self.y) - 1)
+
+
+@dataclass(kw_only=True, eq=False)
+class Fragment(Population):
+    """A part of a population that lives whole in one core; its neurons count from its origin."""
+
+    parent: str
+    origin: tuple[int, int, int]
+    """(C0, X0, Y0): where it starts in the uncut population."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Descriptor:
+    """One event ID of a destination fragment, and the source fragments that send to it."""
+
+    edge: Edge
+    """Legal; its source is the first of `sources`, its padding that of a source fragment at (0, 0)."""
+    parent: str
+    """The edge that it is part of."""
+    first: int
+    """First source channel it serves."""
+    depth: int
+    """Source channels it serves."""
+    sources: tuple[str, ...]
+    silent: bool = False
+    """No neuron reaches the fragment: its one axon carries ends of timestep only."""
+
+
+class Output(NamedTuple):
+    """One event ID of the host: fragments of an output at one place in x and y, which share it by C_off."""
+
+    id: int
+    name: str
+    origin: tuple[int, int, int]
+    shape: tuple[int, int, int]
+    sources: tuple[str, ...]
+
+
+@dataclass(kw_only=True, eq=False)
+class CutProgram:
+    """A program cut into fragments, inputs included. Fragments of a population are in the order c, x, y."""
+
+    program: Program
+    config: CoreConfig
+    grids: dict[str, Grid]
+    fragments: list[Fragment]
+    descriptors: list[Descriptor]
+    outputs: list[Output]
+
+    @cached_property
+    def by_name(self) -> dict[str, Fragment]:
+        return {fragment.name: fragment for fragment in self.fragments}
+
+    @cached_property
+    def hosted(self) -> list[Fragment]:
+        """Fragments that live in cores: all but those of inputs."""
+        return [fragment for fragment in self.fragments if fragment.parent not in self.program.inputs]
+
+    @cached_property
+    def inputs(self) -> list[Fragment]:
+        return [fragment for name in self.program.inputs for fragment in self.fragments if fragment.parent == name]
+
+    @cached_property
+    def into(self) -> dict[str, list[Descriptor]]:
+        """Descriptors by destination fragment."""
+        found: dict[str, list[Descriptor]] = {fragment.name: [] for fragment in self.fragments}
+        for descriptor in self.descriptors:
+            found[descriptor.edge.destination].append(descriptor)
+        return found
+
+    @cached_property
+    def out_of(self) -> dict[str, list[Descriptor]]:
+        """Descriptors that a source fragment has an axon to."""
+        found: dict[str, list[Descriptor]] = {fragment.name: [] for fragment in self.fragments}
+        for descriptor in self.descriptors:
+            for source in descriptor.sources:
+                found[source].append(descriptor)
+        return found
+
+    @property
+    def axons(self) -> int:
+        """Axons between fragments, those of inputs included, those to the host not."""
+        return sum(len(descriptor.sources) for descriptor in self.descriptors)
+
+
+def host_violations(cut: CutProgram) -> Iterator[Violation]:
+    """What of a cut the host has no IDs for: it numbers input fragments like populations, outputs like edges."""
+    config = cut.config
+    for rule, needed, available, layer, field in (
+        ("number of input fragments", len(cut.inputs), config.max_populations,
+         max(cut.program.inputs, key=lambda name: cut.grids[name].parts, default=""), "population_bits"),
+        ("number of output IDs", len(cut.outputs), config.max_edges,
+         max(cut.program.outputs, key=lambda name: cut.grids[name].parts, default=""), "edge_bits"),
+    ):
+        if needed > available:
+            yield Violation(layer=layer, rule=rule, needed=str(needed), available=str(available),
+                            help=f"Fewer or smaller feature maps of the host, or raise {field}.")
+
+
+def placed_edge(edge: Edge, source: Fragment) -> Edge:
+    """A descriptor's edge as it is from one source fragment: its origin is part of the padding."""
+    padding = (edge.padding[0] + (source.origin[1] << edge.upsample),
+               edge.padding[1] + (source.origin[2] << edge.upsample))
+    return dataclasses.replace(edge, source=source.name, padding=padding)
+
+
+def reach(edge: Edge, source: Population, destination: Population) -> tuple[int, int]:
+    """How many columns and how many rows of the source have a synapse: the neurons that send are their product."""
+    counts = []
+    for i in (0, 1):
+        at = (np.arange(source.shape[1 + i]) << edge.upsample)[:, None] + edge.padding[i]
+        at = at - np.arange(edge.weights.shape[2 + i]) * edge.dilation[i]
+        hit = (at >= 0) & (at % edge.stride[i] == 0) & (at // edge.stride[i] < destination.shape[1 + i])
+        counts.append(int(hit.any(axis=1).sum()))
+    return counts[0], counts[1]
+
+
+def link_axon(cut: CutProgram, descriptor: Descriptor, source: str, identifier: int, core: Core) -> AxonPlan:
+    """The axon from one source fragment to one descriptor."""
+    fragment, config = cut.by_name[source], cut.config
+    edge = placed_edge(descriptor.edge, fragment)
+    axon = plan_axon(edge, fragment, cut.by_name[edge.destination], config, identifier, core)
+    if not descriptor.silent:
+        return dataclasses.replace(axon, fields=axon.fields | {"c_offset": fragment.origin[0] - descriptor.first})
+    # Every anchor is below -1 with a kernel of 1: nothing is sent but the end of timestep.
+    low = -(1 << (config.offset_bits - 1))
+    silent = {"x_offset": low, "y_offset": low, "kernel_width": 1, "kernel_height": 1, "upsample": 0}
+    anchors = [(low, low + fragment.shape[1 + i] - 1) for i in (0, 1)]
+    return dataclasses.replace(axon, fields=axon.fields | silent, anchors=(anchors[0], anchors[1]))
+
+
+def output_axon(cut: CutProgram, output: Output, source: str, core: Core) -> AxonPlan:
+    """The axon from one fragment of an output to the host."""
+    fragment = cut.by_name[source]
+    identity = Edge(name=f"{source}->host", source=source, destination=source,
+                    weights=np.ones((1, 1, 1, 1), np.int64), groups=fragment.shape[0])
+    axon = plan_axon(identity, fragment, fragment, cut.config, output.id, core)
+    return dataclasses.replace(axon, fields=axon.fields | {"c_offset": fragment.origin[0] - output.origin[0]})
+
+
+def plan_fragments(
+    cut: CutProgram, names: Sequence[str], *, ids: Mapping[Descriptor, int],
+    relative: Callable[[str, str | None], Core], pad: bool,
+) -> Plan:
+    """The plan of a core that hosts some fragments.
+
+    Args:
+        names: the fragments, in the order of the core's populations.
+        ids: of every descriptor, in its own core.
+        relative: core of the second fragment (None: the host) as seen from the first's.
+        pad: see `synapress.mapper.memory_map.layout`.
+    """
+    program, hosted = cut.program, [cut.by_name[name] for name in names]
+    inputs = {fragment.name for fragment in cut.inputs}
+
+    def address(source: str, destination: str) -> Core:
+        if source not in inputs:
+            return relative(source, destination)
+        back = relative(destination, None)
+        return -back[0], -back[1]
+
+    descriptors = [descriptor for name in names for descriptor in cut.into[name]]
+    axons = [link_axon(cut, descriptor, descriptor.sources[0], ids[descriptor],
+                       address(descriptor.sources[0], descriptor.edge.destination)) for descriptor in descriptors]
+    outgoing = {
+        name: [link_axon(cut, descriptor, name, ids[descriptor], address(name, descriptor.edge.destination))
+               for descriptor in cut.out_of[name]]
+        + [output_axon(cut, output, name, relative(name, None)) for output in cut.outputs if name in output.sources]
+        for name in names
+    }
+    others = {source.name: source for source in (cut.by_name[item.edge.source] for item in descriptors)
+              if source.name not in names}
+    seen = dataclasses.replace(
+        program, populations=[*hosted, *others.values()], edges=[item.edge for item in descriptors],
+        inputs=list(others), outputs=[])
+    incoming = {name: sum(len(descriptor.sources) for descriptor in cut.into[name]) for name in names}
+    return layout(seen, hosted, seen.edges, cut.config, depths=[descriptor.depth for descriptor in descriptors],
+                  axons=axons, outgoing=outgoing, incoming=incoming, pad=pad, pad_identities=False,
+                  host=relative(names[0], None) if names else (0, 0))
+
+
+def plan_alone(cut: CutProgram, name: str) -> Plan:
+    """The plan of a core with one fragment only, all others somewhere else: how much it needs at least."""
+    ids = {descriptor: number for descriptors in cut.into.values() for number, descriptor in enumerate(descriptors)}
+    return plan_fragments(cut, [name], ids=ids, relative=lambda source, other: (0, 0) if source == other else (1, 0),
+                          pad=False)

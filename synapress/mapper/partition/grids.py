@@ -1,0 +1,280 @@
+"""Where to cut: few fragments that fit, by an estimate first, and then by repair of whatever the rules still refuse.
+
+Channel cuts come first, as they copy no weights; x and y are cut where a width, an offset, a stride or one channel word
+of states leaves no choice. All parts along the channels are as large as fits but the last: so most cores are full, and
+the rests of several populations share one. Populations joined by depthwise edges are cut at common channels, so that
+the edges stay depthwise: every bound of a destination is one of its source.
+"""
+
+import itertools
+from collections.abc import Mapping, Sequence
+from math import gcd, prod
+
+from golden.config import CoreConfig
+from golden.program import Edge, Population, Program
+from synapress.mapper.errors import RuleError, Violation
+from synapress.mapper.memory_map import DEPTHWISE, edge_kind
+from synapress.mapper.network.populations import filled_rates, free_axes
+from synapress.mapper.partition.cut import cut
+from synapress.mapper.partition.fragments import CutProgram, Fragment, Grid, host_violations, link_axon, plan_alone
+from synapress.mapper.rules import RULES, axon_violations, axons
+
+Counts = dict[str, list[int]]
+"""By population: most channel words of a part, and parts along x and y."""
+
+RESERVED_WORDS = 16
+"""Words kept free in the estimate for the fragment's own two, and for axons and descriptors, whose number follows from
+the other cuts."""
+ROUNDS = 200
+
+REPAIRS = {
+    "memory": 0, "edge weight_stride": 0, "edge x_stride": 0, "edge depth_words": 0,
+    "population depth": 0, "population width": 1, "population height": 2,
+}
+"""Rules that smaller parts of the destination, along this axis, may satisfy."""
+AXON_REPAIRS = {
+    "axon x_offset": ("by sign", 1), "axon y_offset": ("by sign", 2), "anchor x_min": ("source", 1),
+    "anchor y_min": ("source", 2), "axon x_limit": ("destination", 1), "axon y_limit": ("destination", 2),
+}
+"""Rules that smaller parts of one end of an axon may satisfy; by sign: the end that the other begins far beyond."""
+COUNTS = ("population axons", "population incoming", "population edges", "number of event IDs",
+          "number of ends of timestep of all populations")
+"""Rules of which other cuts may change what is needed, but those into (D, 1, 1), where all sources always reach. All
+others that are in no table here no cut can satisfy."""
+
+Repair = tuple[str, int]
+"""A population, and the axis along which it is cut once more."""
+
+
+def choose_grids(program: Program, config: CoreConfig) -> CutProgram:
+    """Cut a program into few fragments, each of which fits a core.
+
+    Raises:
+        RuleError: something does not fit however it is cut.
+    """
+    counts = {population.name: _first_counts(program, population, config) for population in program.populations}
+    for _ in range(ROUNDS):
+        result = cut(program, config, _grids(program, counts, config))
+        problems = _problems(result)
+        if not problems:
+            return result
+        repairs = {repair for _, repair in problems if repair is not None}
+        grown = {repair: _grow(program.population(repair[0]), counts[repair[0]], repair[1], config)
+                 for repair in sorted(repairs)}
+        hopeless = [violation for violation, repair in problems
+                    if (not grown[repair] if repair is not None else violation.rule not in COUNTS or (
+                        violation.rule == "population incoming" and _everywhere(program, violation.layer)))]
+        if hopeless:
+            raise RuleError(hopeless)
+        if not any(grown.values()):
+            break
+    raise RuleError([violation for violation, _ in problems])
+
+
+def _most_words(config: CoreConfig) -> int:
+    """Channel words of the deepest population."""
+    return min((1 << config.depth_word_bits) - 1, ((1 << config.channel_bits) - 1) // config.lanes)
+
+
+def even(size: int, parts: int) -> tuple[int, ...]:
+    """Bounds of equal parts, within one."""
+    return tuple(size * i // parts for i in range(parts + 1))
+
+
+# -- estimate ----------------------------------------------------------------------------------
+
+
+def _first_counts(program: Program, population: Population, config: CoreConfig) -> list[int]:
+    depth, width, height = population.shape
+    most = 1 << config.coordinate_bits
+    parts = [1, -(-width // most), -(-height // most)]
+    if population.name in program.inputs:
+        return [max(1, (1 << config.channel_bits) // config.lanes), parts[1], parts[2]]
+    for edge in program.edges_into(population.name):
+        source = program.population(edge.source).shape
+        for axis in (1, 2):  # an offset tells how far from its destinations a part of a source begins
+            parts[axis] = max(parts[axis], min(population.shape[axis], -(-source[axis] >> (config.offset_bits - 1))))
+        for axis in free_axes(edge, population, config):
+            parts[axis] = population.shape[axis]
+    words = -(-depth // config.lanes)
+    most_words = min(words, _most_words(config))
+    best: tuple[int, list[int]] | None = None
+    for _ in range(width + height):
+        size = [-(-population.shape[i] // parts[i]) for i in (1, 2)]
+        fitting = next((part for part in range(most_words, 0, -1) if estimate(
+            program, population, part, size[0], size[1], config) <= config.memory_words), None)
+        if fitting is not None:
+            total = -(-words // fitting) * parts[1] * parts[2]
+            if best is None or total < best[0]:
+                best = total, [fitting, parts[1], parts[2]]
+            if best[1][1:] == [1, 1] or parts[1] * parts[2] > best[0]:
+                break
+        longer = 1 if size[0] >= size[1] else 2
+        if size[longer - 1] == 1:
+            break
+        parts[longer] += 1
+    return best[1] if best else [1, *parts[1:]]
+
+
+def estimate(
+    program: Program, population: Population, words: int, width: int, height: int, config: CoreConfig
+) -> int:
+    """Memory words of a fragment of so many channel words, columns and rows, with all that leads into it."""
+    word, channels = config.word_bits // 8, min(words * config.lanes, population.shape[0])
+    total = RESERVED_WORDS + channels + population.looks_up * config.table_words + width * height * words
+    for edge in program.edges_into(population.name):
+        depth = program.population(edge.source).shape[0]
+        fill = filled_rates(edge, config)
+        kernel = [(edge.weights.shape[2 + i] - 1) * fill[i] + 1 for i in (0, 1)]
+        taps, pieces = prod(kernel), prod(-(-size // (1 << config.kernel_bits)) for size in kernel)
+        if edge_kind(edge, depth, population.shape[0]) == DEPTHWISE:
+            kernels = 1 if edge.weights.shape[0] == 1 else channels
+            total += 1 - (-kernels * taps // word)
+        elif edge.groups == 1:
+            total += 1 - (-depth * taps * words * config.lanes // word)
+        else:
+            total += 1 + _table_words(edge, depth, population.shape[0], words, taps, pieces, config)
+    return total
+
+
+def _table_words(
+    edge: Edge, source_depth: int, depth: int, words: int, taps: int, pieces: int, config: CoreConfig
+) -> int:
+    """Most memory words of a grouped edge's table and weights into so many adjacent channel words.
+
+    Args:
+        taps, pieces: of the kernel, and how many descriptors it takes.
+    """
+    lanes, word = config.lanes, config.word_bits // 8
+    per_source, per_group = source_depth // edge.groups, depth // edge.groups
+    channels = min(words * lanes, depth)
+    groups = min(edge.groups, -(-(channels - gcd(lanes, per_group)) // per_group) + 1)  # cut at any channel word
+    # Of a group that begins within a word, the word counts for the group before it as well.
+    split = 0 if per_group % lanes == 0 else groups - 1
+    positions = min(words + split, groups * min(words, (per_group - 1) // lanes + 1 + bool(split)))
+    rounding = pieces * groups * (pieces > 1 or bool(taps * lanes % word))
+    return pieces * (source_depth + 1) + per_source * (-(-positions * taps * lanes // word) + rounding)
+
+
+# -- grids of counts ---------------------------------------------------------------------------
+
+
+def _grids(program: Program, counts: Counts, config: CoreConfig) -> dict[str, Grid]:
+    channels = _channel_bounds(program, counts, config)
+    return {item.name: Grid(channels[item.name], even(item.shape[1], counts[item.name][1]),
+                            even(item.shape[2], counts[item.name][2])) for item in program.populations}
+
+
+def _channel_bounds(program: Program, counts: Counts, config: CoreConfig) -> dict[str, tuple[int, ...]]:
+    """Bounds of all populations along the channels; those that depthwise edges join are chosen together."""
+    consumers: dict[str, list[str]] = {item.name: [] for item in program.populations}
+    group = {name: name for name in consumers}
+    for edge in program.edges:
+        depths = [program.population(end).shape[0] for end in (edge.source, edge.destination)]
+        if edge_kind(edge, depths[0], depths[1]) == DEPTHWISE:
+            consumers[edge.source].append(edge.destination)
+            old, new = group[edge.source], group[edge.destination]
+            group = {name: new if owner == old else owner for name, owner in group.items()}
+    bounds: dict[str, tuple[int, ...]] = {}
+    order = program.topological_order()[::-1]
+    for owner in dict.fromkeys(group.values()):
+        members = [name for name in order if group[name] == owner]
+        depth = program.population(owner).shape[0]
+        words = -(-depth // config.lanes)
+        most = {name: min(counts[name][0], words) for name in members}
+        choices = [_nested(members, consumers, most, unit, words, (1 << config.channel_bits) // config.lanes, balanced)
+                   for balanced in (False, True) for unit in dict.fromkeys(most.values())]
+        best = min(choices, key=lambda choice: sum(map(len, choice.values())))
+        bounds |= {name: tuple(min(bound * config.lanes, depth) for bound in best[name]) for name in members}
+    return bounds
+
+
+def _nested(
+    members: Sequence[str], consumers: Mapping[str, Sequence[str]], most: Mapping[str, int], unit: int, words: int,
+    shared: int, balanced: bool
+) -> dict[str, tuple[int, ...]]:
+    """Bounds in channel words: every member has those of its consumers, and parts of at most `most` words.
+
+    Args:
+        members: destinations before sources.
+        unit: parts but the last have a multiple of so many words where they may be that large.
+        shared: channel words that one descriptor can serve: a bound at each multiple lets it serve whole sources.
+        balanced: parts of about the same size; else as large as can be but the last.
+    """
+    bounds: dict[str, tuple[int, ...]] = {}
+    for name in members:
+        kept = {0, words, *range(0, words, shared), *(bound for item in consumers[name] for bound in bounds[item])}
+        part = most[name] // unit * unit or most[name]
+        found = [0]
+        for high in sorted(kept - {0}):
+            low, count = found[-1], -(-(high - found[-1]) // most[name])
+            step = min(part, -(-(high - low) // (count * unit)) * unit) if balanced else part
+            while high - found[-1] > most[name]:
+                found.append(found[-1] + step)
+            found.append(high)
+        bounds[name] = tuple(found)
+    return bounds
+
+
+# -- repair ------------------------------------------------------------------------------------
+
+
+def _problems(result: CutProgram) -> list[tuple[Violation, Repair | None]]:
+    """What the rules refuse of fragments alone, of axons and of the host; and what may be cut once more for it."""
+    problems: list[tuple[Violation, Repair | None]] = [(violation, None) for violation in host_violations(result)]
+    for fragment in result.hosted:
+        plan = plan_alone(result, fragment.name)
+        for violation in itertools.chain.from_iterable(rule(plan) for rule in RULES if rule is not axons):
+            axis = REPAIRS.get(violation.rule)
+            repair = (fragment.parent, axis) if axis is not None else None
+            if violation.rule == "population edges":
+                repair = _fewer_pieces(result, fragment)
+            if violation.rule == "population axons":
+                repair = _fewer_axons(result, fragment)
+            problems.append((violation, repair))
+    for descriptor in result.descriptors:
+        for name in descriptor.sources:
+            ends = {"source": result.by_name[name], "destination": result.by_name[descriptor.edge.destination]}
+            axon = link_axon(result, descriptor, name, 0, (0, 0))
+            for violation in axon_violations(axon, ends["destination"].layer, result.config):
+                end, axis = AXON_REPAIRS.get(violation.rule, ("", 0))
+                if end == "by sign":
+                    end = "destination" if axon.fields[violation.rule.removeprefix("axon ")] > 0 else "source"
+                problems.append((violation, (ends[end].parent, axis) if end else None))
+    return problems
+
+
+def _everywhere(program: Program, layer: str) -> bool:
+    """Whether all neurons of a layer are at one place."""
+    return all(item.shape[1:] == (1, 1) for item in program.populations if layer in (item.layer, item.name))
+
+
+def _fewer_pieces(result: CutProgram, fragment: Fragment) -> Repair | None:
+    """Channels of a fragment whose kernels are in pieces because the weights of a source channel exceed a field."""
+    edges = {edge.name: edge for edge in result.program.edges_into(fragment.parent)}
+    parts = {(item.parent, item.first) for item in result.into[fragment.name]}
+    most = 1 << result.config.kernel_bits
+    least = sum(prod(-(-size // most) for size in edges[name].weights.shape[2:]) for name, _ in parts)
+    return (fragment.parent, 0) if least < 1 << result.config.edge_count_bits and fragment.shape[0] > 1 else None
+
+
+def _fewer_axons(result: CutProgram, fragment: Fragment) -> Repair | None:
+    """The axis of a source along which its destinations have most parts: smaller parts reach fewer of them."""
+    ends = [result.by_name[item.edge.destination] for item in result.out_of[fragment.name]]
+    places = [len({(end.parent, end.origin[axis]) for end in ends}) - len({end.parent for end in ends})
+              if fragment.shape[axis] > 1 else 0 for axis in (1, 2)]
+    return (fragment.parent, 1 if places[0] >= places[1] else 2) if any(places) else None
+
+
+def _grow(population: Population, count: list[int], axis: int, config: CoreConfig) -> bool:
+    """Smaller parts along an axis; where a part is one channel word, along the longer of x and y."""
+    size = population.shape
+    if axis == 0 and count[0] > 1:
+        count[0] = min(count[0], -(-size[0] // config.lanes)) - 1
+        return True
+    if axis == 0:
+        axis = 1 if size[1] * count[2] >= size[2] * count[1] else 2
+    if count[axis] >= size[axis]:
+        return False
+    count[axis] += 1
+    return True

@@ -1,0 +1,362 @@
+"""Fragments → cores of a mesh: as few cores as possible, then as little traffic × distance as possible.
+
+Filled cores (`synapress.mapper.placement.bin_packing`) are placed by scipy's heuristic for the quadratic assignment problem and by exchanging
+pairs as long as that helps; places beyond the reach of relative addresses cost more than anything else. Traffic is an
+estimate: every neuron that has a synapse on an axon fires once.
+"""
+
+import importlib
+import itertools
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from golden.config import CoreConfig
+from golden.errors import MappingError, ToolError
+from synapress.install import install_hint
+from synapress.mapper.errors import RuleError, Violation
+from synapress.mapper.partition.fragments import Core, CutProgram, placed_edge, reach
+from synapress.mapper.placement.bin_packing import (
+    LIMITS,
+    Bin,
+    Pins,
+    allowed_cores,
+    available,
+    core_of,
+    needs,
+    pack,
+    pinned_cores,
+)
+
+Array = npt.NDArray[Any]
+CONSTRUCTIONS = ("row-major", "optimised")
+MOST_LOCATIONS = 400
+"""Of a larger mesh, so many places next to the host and to the pinned cores are tried, or twice the cores in use."""
+SWEEPS = 60
+"""Most sweeps of pairwise exchanges."""
+KICKS = 10
+"""Most new attempts, each from the best so far with some cores shuffled, while something is out of reach."""
+OUT_OF_REACH = 100_000
+"""What a column or row beyond the reach of relative addresses counts, in hops."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Placement:
+    """Where every fragment lives, and what that costs."""
+
+    size: tuple[int, int]
+    host: Core
+    places: dict[str, Core]
+    """Core (column, row) of each fragment that is not an input's."""
+    used: dict[Core, dict[str, int]]
+    """Per core in use, in row-major order, what it needs of each of `LIMITS`."""
+    available: dict[str, int]
+    fewest: int
+    """Cores that the sums of words, IDs and so on of these fragments need at least, however they are packed."""
+    cost: int
+    """Estimated events × hops per frame, the host's included."""
+    row_major_cost: int
+    """The same with these cores row by row in the order of the layers, whether that keeps in reach or not."""
+    links: dict[tuple[Core, Core], int]
+    """Estimated events per frame by source and destination; the host is one of them."""
+
+    @property
+    def gain(self) -> float:
+        """How many times the naive order's traffic × distance is this one's."""
+        return self.row_major_cost / self.cost if self.cost else 1.0
+
+    def limiting(self, core: Core) -> str:
+        """What of a core is fullest."""
+        return max(LIMITS, key=lambda name: self.used[core][name] / self.available[name])
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "size": list(self.size), "host": list(self.host), "cores": len(self.used), "fewest": self.fewest,
+            "traffic_distance": self.cost, "row_major": self.row_major_cost, "gain": round(self.gain, 3),
+            "available": self.available,
+            "used": [{"core": list(core), **used, "limiting": self.limiting(core)} for core, used in self.used.items()],
+            "places": {name: list(core) for name, core in self.places.items()},
+            "links": [{"from": list(source), "to": list(destination), "events": events}
+                      for (source, destination), events in self.links.items()],
+        }
+
+
+def place(
+    cut: CutProgram, size: tuple[int, int], *, host: Core | None = None, pins: Pins | None = None,
+    method: str = "optimised",
+) -> Placement:
+    """Place the fragments of a network.
+
+    Args:
+        size: columns and rows of the mesh.
+        host: its place; by default north of the middle of row 0. In the mesh it takes the place of a core.
+        pins: layer or fragment → the core, or the cores, that its fragments must lie on.
+        method: one of `CONSTRUCTIONS`; "row-major" keeps the order of the layers, for comparison.
+
+    Raises:
+        RuleError: too few cores, a pin that cannot be honoured, or addresses that do not reach.
+        MappingError: a mesh without cores, a pin that names no layer or no core, or an unknown method.
+        ToolError: scipy is not installed.
+    """
+    size, host = core_of("mesh", size), None if host is None else core_of("host", host)
+    return _place(cut, size, host, pinned_cores(cut, pins or {}), needs(cut), method)
+
+
+def place_all(
+    cut: CutProgram, *, host: Core | None = None, pins: Pins | None = None, method: str = "optimised"
+) -> Placement:
+    """`place` on a small mesh, as square as can be, that holds the network and all cores of its pins.
+
+    Where relative addresses do not reach, meshes of fewer rows, and of fewer columns, are tried before it is refused.
+    """
+    host, cores, load = None if host is None else core_of("host", host), pinned_cores(cut, pins or {}), needs(cut)
+    least = [1 + max((core[axis] for given in cores.values() for core in given), default=0) for axis in (0, 1)]
+    everywhere = (max(1, least[0]), max(1, least[1]))
+    count = len(pack(cut, load, available(cut.config), allowed_cores(
+        cut, cores, everywhere, (-1, -1) if host is None else host)))
+    refused: RuleError | None = None
+    for size in dict.fromkeys(_sizes(count, everywhere, host, cut.config)):
+        try:
+            return _place(cut, size, host, cores, load, method)
+        except RuleError as error:
+            if any(violation.rule != "reach" for violation in error.violations):
+                raise
+            refused = refused or error
+    assert refused is not None
+    raise refused
+
+
+def _sizes(count: int, least: Core, host: Core | None, config: CoreConfig) -> Iterator[Core]:
+    """Meshes that hold so many cores: about square, then with all rows, or all columns, in reach of the first."""
+    far = _far(config)
+    for columns in (math.isqrt(count - 1) + 1, -(-count // far), min(count, far)):
+        columns = max(columns, least[0])
+        rows = max(-(-count // columns), least[1])
+        if rows == least[1]:  # pins ask for these rows: no more columns than they leave to be filled
+            columns = max(least[0], -(-count // rows))
+        if host is not None and 0 <= host[0] < columns and 0 <= host[1] < rows and columns * rows == count:
+            columns, rows = (columns + 1, rows) if columns <= rows else (columns, rows + 1)
+        yield columns, rows
+
+
+def _place(
+    cut: CutProgram, size: tuple[int, int], host: Core | None, pins: Mapping[str, Sequence[Core]],
+    load: Mapping[str, Mapping[str, int]], method: str
+) -> Placement:
+    if method not in CONSTRUCTIONS:
+        raise MappingError(f"placement method '{method}' is none of {', '.join(CONSTRUCTIONS)}")
+    if min(size) < 1:
+        raise MappingError(f"a mesh of {size[0]} × {size[1]} has no cores; give columns and rows of at least 1")
+    host = ((size[0] - 1) // 2, -1) if host is None else host
+    limits = available(cut.config)
+    cores = pack(cut, load, limits, allowed_cores(cut, pins, size, host))
+    inside = 0 <= host[0] < size[0] and 0 <= host[1] < size[1]
+    if len(cores) > size[0] * size[1] - inside:
+        raise RuleError([Violation(
+            layer=cut.program.name, rule="placement", needed=f"{len(cores)} cores",
+            available=f"{size[0]} × {size[1]} = {size[0] * size[1]}" + ", one of them the host" * inside,
+            help="Use a larger mesh, cores with more memory, or a smaller network.")])
+    traffic = _traffic(cut, cores)
+    naive = _row_by_row(cores, size, host)
+    at = naive if method == "row-major" else _optimised(traffic, cores, size, host, cut.config)
+    _check_reach(cut, cores, [*at, host])
+    used = {at[number]: core.needs for number, core in enumerate(cores)}
+    totals = {name: sum(item[name] for item in load.values()) for name in LIMITS}
+    ends = [*at, host]
+    rows, columns = np.nonzero(traffic)
+    return Placement(
+        size=size, host=host, places={name: at[number] for number, core in enumerate(cores) for name in core.names},
+        used=dict(sorted(used.items(), key=lambda item: (item[0][1], item[0][0]))), available=limits,
+        fewest=max(-(-totals[name] // limits[name]) for name in LIMITS),
+        cost=_hops(traffic, ends), row_major_cost=_hops(traffic, [*naive, host]),
+        links={(ends[i], ends[j]): int(traffic[i, j]) for i, j in zip(rows.tolist(), columns.tolist(), strict=True)})
+
+
+# -- locations ---------------------------------------------------------------------------------
+
+
+def _far(config: CoreConfig) -> int:
+    """Columns or rows that a relative address reaches, forth and back."""
+    return (1 << (config.mesh_bits - 1)) - 1
+
+
+def _row_by_row(cores: Sequence[Bin], size: tuple[int, int], host: Core) -> list[Core]:
+    """Cores that are not pinned row by row, in their order."""
+    taken = {host, *(core.place for core in cores)}
+    free = ((x, y) for y in range(size[1]) for x in range(size[0]) if (x, y) not in taken)
+    return [next(free) if core.place is None else core.place for core in cores]
+
+
+def _locations(cores: Sequence[Bin], size: tuple[int, int], host: Core) -> list[Core]:
+    """Places that are tried, row by row: all, or of a large mesh those next to the host and to the pinned cores."""
+    most = max(MOST_LOCATIONS, 2 * len(cores))
+    if size[0] * size[1] <= most:
+        return [(x, y) for y in range(size[1]) for x in range(size[0]) if (x, y) != host]
+    pinned = {core.place for core in cores if core.place is not None}
+    inside = min(max(host[0], 0), size[0] - 1), min(max(host[1], 0), size[1] - 1)
+    radius = [max(math.isqrt(2 * most) + 1, -(-most // size[1 - axis])) for axis in (0, 1)]
+    apart: dict[Core, int] = {}
+    for anchor in {inside, *pinned}:
+        spans = [range(max(0, anchor[axis] - radius[axis]), min(size[axis], anchor[axis] + radius[axis] + 1))
+                 for axis in (0, 1)]
+        for x, y in itertools.product(*spans):
+            hops = abs(x - anchor[0]) + abs(y - anchor[1])
+            apart[x, y] = min(hops, apart.get((x, y), hops))
+    apart.pop(host, None)
+    nearest = sorted(apart, key=lambda place: (place not in pinned, apart[place], place[1], place[0]))
+    return sorted(nearest[:most], key=lambda place: (place[1], place[0]))
+
+
+# -- traffic and distance ----------------------------------------------------------------------
+
+
+def _traffic(cut: CutProgram, cores: Sequence[Bin]) -> Array:
+    """Events per frame from core to core, ends included; the host is last."""
+    host = len(cores)
+    number = {name: index for index, core in enumerate(cores) for name in core.names}
+    matrix = np.zeros((host + 1, host + 1), np.int64)
+    for descriptor in cut.descriptors:
+        destination = cut.by_name[descriptor.edge.destination]
+        for name in descriptor.sources:
+            source = cut.by_name[name]
+            columns, rows = reach(placed_edge(descriptor.edge, source), source, destination)
+            events = 1 if descriptor.silent else 1 + source.shape[0] * columns * rows
+            matrix[number.get(name, host), number[destination.name]] += events
+    for output in cut.outputs:
+        for name in output.sources:
+            depth, width, height = cut.by_name[name].shape
+            matrix[number[name], host] += 1 + depth * width * height
+    np.fill_diagonal(matrix, 0)
+    return matrix
+
+
+def _hops(traffic: Array, ends: Sequence[Core]) -> int:
+    """Traffic × distance between places."""
+    return round(float((traffic * _distance(ends, None)).sum()))
+
+
+def _distance(locations: Sequence[Core], config: CoreConfig | None) -> Array:
+    """Hops between locations; with a configuration, out of reach is far worse than anything else."""
+    at = np.array(locations)
+    apart = np.abs(at[:, None] - at)
+    hops = apart.sum(axis=2)
+    if config is None:
+        return np.asarray(hops)
+    beyond = np.maximum(0, apart - _far(config)).sum(axis=2)
+    return np.asarray(hops + OUT_OF_REACH * beyond)
+
+
+def _cost(traffic: Array, distance: Array, chosen: Array) -> int:
+    """Traffic × distance of cores at the chosen locations; the host is the last of both."""
+    at = np.append(chosen, len(distance) - 1)
+    return round(float((traffic * distance[np.ix_(at, at)]).sum()))
+
+
+def _fill(order: Array, fixed: Mapping[int, int]) -> Array:
+    """Locations by core: the fixed ones where they must be, the others in the given order of locations."""
+    free = iter(location for location in order.tolist() if location not in set(fixed.values()))
+    return np.array([fixed[number] if number in fixed else next(free) for number in range(len(order))])
+
+
+# -- optimisation ------------------------------------------------------------------------------
+
+
+def _optimised(
+    traffic: Array, cores: Sequence[Bin], size: tuple[int, int], host: Core, config: CoreConfig
+) -> list[Core]:
+    """Places of the cores, by `_optimise` with a silent core on every place that is left."""
+    locations = _locations(cores, size, host)
+    number = {place: index for index, place in enumerate(locations)}
+    fixed = {index: number[core.place] for index, core in enumerate(cores) if core.place is not None}
+    order = [*range(len(cores)), len(locations)]
+    padded = np.zeros((len(locations) + 1,) * 2, np.int64)
+    padded[np.ix_(order, order)] = traffic
+    snake = np.array(sorted(number.values(), key=lambda index: (
+        locations[index][1], locations[index][0] * (1, -1)[locations[index][1] % 2])))
+    chosen = _optimise(padded, _distance([*locations, host], config), fixed, snake)
+    return [locations[index] for index in chosen[:len(cores)].tolist()]
+
+
+def _optimise(traffic: Array, distance: Array, fixed: Mapping[int, int], snake: Array) -> Array:
+    """The best of several starts, each improved by pairwise exchanges."""
+    try:
+        quadratic_assignment = importlib.import_module("scipy.optimize").quadratic_assignment
+    except ImportError as error:
+        raise ToolError(f"placement needs scipy: {install_hint('map')}; or use method='row-major'") from error
+    count = len(snake)
+    naive = _fill(np.arange(count), fixed)
+    both = (traffic + traffic.T).astype(float)
+    # Links are heavy-tailed: without this the few with no events but ends would be left out of reach.
+    worth = np.where(both > 0, np.maximum(both, both.max() / 1000), 0.0)
+    starts = [naive, _fill(snake, fixed)]
+    pinned = np.array([*fixed.items(), (count, count)])
+    guess = quadratic_assignment(worth, distance.astype(float), method="faq", options={
+        "partial_match": pinned, "tol": 1e-3, "rng": np.random.default_rng(0)})
+    starts.append(np.asarray(guess.col_ind[:count]))
+    movable = np.array([number for number in range(count) if number not in fixed], np.int64)
+    if not len(movable):
+        return naive
+    results = [_exchange(worth, distance, start, movable) for start in starts]
+    best = min(results, key=lambda chosen: _cost(worth, distance, chosen))
+    random = np.random.default_rng(0)
+    for _ in range(KICKS):
+        at = np.append(best, count)
+        if not (worth * distance[np.ix_(at, at)] * (distance[np.ix_(at, at)] >= OUT_OF_REACH)).any():
+            break
+        kicked, moved = best.copy(), random.choice(movable, min(len(movable), 2 + len(movable) // 8), replace=False)
+        kicked[moved] = best[random.permutation(moved)]
+        best = min(best, _exchange(worth, distance, kicked, movable), key=lambda chosen: _cost(worth, distance, chosen))
+    return best
+
+
+def _exchange(both: Array, distance: Array, start: Array, movable: Array) -> Array:
+    """Exchange pairs of cores, each time the best partner of one, until none helps."""
+    at = np.append(start, len(distance) - 1)
+    apart = distance[np.ix_(at, at)].astype(float)
+    own = (both * apart).sum(axis=1)
+    for _ in range(SWEEPS):
+        improved = False
+        for number in movable.tolist():
+            change = (apart @ both[number] + both @ apart[number] - own[number] - own
+                      + 2 * both[number] * apart[number])[movable]
+            best = int(np.argmin(change))
+            if change[best] >= -1e-6:
+                continue
+            pair, turned = [number, int(movable[best])], [int(movable[best]), number]
+            at[pair] = at[turned]
+            apart[pair] = apart[turned]
+            apart[:, pair] = apart[:, turned]
+            own = (both * apart).sum(axis=1)
+            improved = True
+        if not improved:
+            break
+    return at[:-1]
+
+
+def _check_reach(cut: CutProgram, cores: Sequence[Bin], ends: Sequence[Core]) -> None:
+    """Refuse links that relative addresses cannot tell, and name the layers at both ends."""
+    far, host = _far(cut.config), len(cores)
+    number = {name: index for index, core in enumerate(cores) for name in core.names}
+    links = [(number.get(name, host), number[item.edge.destination], name, item.edge.destination)
+             for item in cut.descriptors for name in item.sources]
+    links += [(number[name], host, name, "") for output in cut.outputs for name in output.sources]
+    violations: dict[tuple[str, str], tuple[int, Violation]] = {}
+    for i, j, source, destination in links:
+        apart = max(abs(ends[i][axis] - ends[j][axis]) for axis in (0, 1))
+        if apart > far:
+            layers = [cut.by_name[name].layer if name else "host" for name in (source, destination)]
+            names = [f"'{source}'" if i != host else f"the host ('{source}')", f"'{destination}'" if j != host else
+                     "the host"]
+            found = Violation(
+                layer=layers[j != host], rule="reach", available=str(far),
+                needed=f"{apart} columns or rows from {names[0]} at {ends[i]} to {names[1]} at {ends[j]}",
+                help="Use a smaller mesh, pin less, move the host, or raise mesh_bits.")
+            before = violations.get((layers[0], layers[1]))
+            if before is None or before[0] < apart:
+                violations[layers[0], layers[1]] = apart, found
+    if violations:
+        raise RuleError([violation for _, violation in violations.values()])

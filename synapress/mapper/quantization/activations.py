@@ -1,0 +1,241 @@
+"""How the sum of a quantised layer becomes its value: multiplier and shift, saturation, slope or value table."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from golden.config import CoreConfig
+from golden.neuron import evaluate
+from golden.words import Saturation, layouts
+from synapress.mapper.importers import graph as g
+from synapress.mapper.importers.graph import Floats
+from synapress.mapper.importers.reference import activate
+from synapress.mapper.lowering.layers import FloatLayer
+from synapress.mapper.network.layer import Evaluation
+from synapress.mapper.network.value_tables import value_table
+from synapress.mapper.quantization.ranges import Range
+from synapress.mapper.quantization.scales import (
+    Integers,
+    Scale,
+    Span,
+    requantisation,
+    saturation_of,
+    scale_for,
+    uniform,
+)
+
+_SHARES = (1.0, 0.85, 0.7, 0.55, 0.42, 0.32, 0.24, 0.17, 0.12, 0.08)
+"""Shares of the range of a table's index that are tried."""
+_LARGEST = 1 << 40
+"""No sum has a larger index."""
+_TOLERANCE = 1.5
+"""Beyond a table its end stands for all, which is right as long as it is so many steps away at most."""
+_SAMPLE = 20_000
+"""Sums of the calibration that decide."""
+
+
+def evaluation(
+    activation: g.Activation | None, scale: Scale, given: bool, *, states: Integers, bias: Floats, unit: Floats,
+    config: CoreConfig, reach: float = 0.0,
+) -> tuple[Evaluation, Scale, Integers, Integers]:
+    """The parameters of a layer, its final scale, its integer bias, and its integers for `states`.
+
+    Args:
+        activation: applied to the sum, or None.
+        scale: of the result; `given`: by the file, which must not be changed.
+        states: (N, D, W, H), of the calibration.
+        bias: (D), in units of the states.
+        unit: (D), what a state of 1 means.
+        reach: the largest sum that the index of a table covers at least, whatever the calibration saw.
+    """
+    function = activation.function if activation else None
+    offsets = np.rint(bias).astype(np.int64)
+    keywords: dict[str, Any]
+    if function in (None, "relu", "clip"):
+        scale = scale if given else _clip_scale(activation, scale, states * unit[:, None, None], config)
+        low, high = _bounds(activation, scale)
+        mode = saturation_of(low, high, config.value_bits)
+        keywords = _ratio(unit / scale.step, config)
+        scale = Scale(step=scale.step, low=low, high=high, saturation=mode if mode is not None else (
+            Saturation.RELU if low >= 0 else Saturation.FULL))
+        if mode is None:
+            keywords["table"] = value_table(lambda x: np.clip(x, low, high), scale=1.0, result_scale=1.0,
+                                            value_bits=config.value_bits)
+        else:
+            keywords["saturation"] = mode
+    elif function == "leaky_relu" and not _by_table(activation, states + offsets[:, None, None], unit, config):
+        assert activation is not None and activation.slope is not None
+        ratio = unit / scale.step
+        _, shift = requantisation(ratio, config.multiplier_bits, config.shift_bits, reduce=False)
+        field = layouts(config).parameter.field("slope")
+        steep = np.maximum(ratio * np.abs(activation.slope), 1e-30)
+        shift = np.clip(np.floor(np.log2(field.high / steep)).astype(np.int64), 0, shift)
+        keywords = {"multiplier": uniform(np.rint(ratio * 2.0**shift).astype(np.int64)), "shift": uniform(shift),
+                    "slope": uniform(np.rint(ratio * activation.slope * 2.0**shift).astype(np.int64)),
+                    "saturation": scale.saturation}
+        if saturation_of(scale.low, scale.high, config.value_bits) is None:
+            del keywords["saturation"]
+            low, high = scale.low, scale.high
+            keywords["table"] = value_table(lambda x: np.clip(x, low, high), scale=1.0, result_scale=1.0,
+                                            value_bits=config.value_bits)
+    else:
+        assert activation is not None
+        step = max(_index_step(activation, states + offsets[:, None, None], unit, config),
+                   reach / ((1 << (config.value_bits - 1)) - 1))
+        keywords = _ratio(unit / step, config)
+        real = (states + offsets[:, None, None]) * unit[:, None, None]
+        usual = float(np.median(real.reshape(-1)[::max(1, real.size // _SAMPLE)]))
+        chosen = activation if given else _beside(activation, step)
+        keywords["table"] = value_table(
+            lambda x: _entries(chosen, x, usual), scale=step, result_scale=scale.step,
+            value_bits=config.value_bits, low=scale.low, high=scale.high)
+    values = _values(states, offsets, keywords, config)
+    return Evaluation(**keywords), scale, uniform(offsets), values  # type: ignore[typeddict-item]
+
+
+def clipped(
+    activation: g.Activation | None, known: Range, scale: Scale, parameters: Evaluation, unit: Floats,
+    config: CoreConfig,
+) -> list[Span]:
+    """Which values a layer's range clips, as spans of the integers before saturation or table; ascending.
+
+    A bound of the layer's own function is none of its range: what a ReLU makes 0 is not clipped.
+
+    Args:
+        known: the range of the layer by definition (`synapress.mapper.quantization.ranges`).
+        scale: of the result; `parameters`: of the layer, both as `evaluation` gives them.
+    """
+    direct = activation is None or (activation.function in ("relu", "clip", "leaky_relu") and (
+        "slope" in parameters or activation.slope is None))
+    if direct:
+        low = scale.low < 0 and known[0] < (scale.low - 0.5) * scale.step
+        high = known[1] > (scale.high + 0.5) * scale.step
+        return [(None, scale.low - 1)] * low + [(scale.high + 1, None)] * high
+    assert activation is not None
+    ends = Saturation.bounds(Saturation.TABLE, config.value_bits)
+    inside = np.arange(ends[0], ends[1] + 1)
+    beyond = np.unique(np.geomspace(ends[1] + 1, _LARGEST, 2000).astype(np.int64))
+    index = np.concatenate([-beyond[::-1] - 1, inside, beyond])  # one less below, as -256 is inside
+    step = float(unit[0]) * 2.0 ** int(np.ravel(parameters["shift"])[0]) / int(np.ravel(parameters["multiplier"])[0])
+    with np.errstate(over="ignore"):
+        exact = _of(activation, index * step) / scale.step
+    entries = np.asarray(parameters["table"])[np.clip(index, *ends) - ends[0]]
+    within = (index >= ends[0]) & (index <= ends[1])
+    wrong = ~np.isnan(exact) & np.where(
+        within, (exact < scale.low - 0.5) | (exact > scale.high + 0.5), np.abs(exact - entries) > _TOLERANCE)
+    starts = np.flatnonzero(wrong & ~np.concatenate([[False], wrong[:-1]]))
+    stops = np.flatnonzero(wrong & ~np.concatenate([wrong[1:], [False]]))
+    return [(None if first == 0 else int(index[first]), None if last == len(index) - 1 else int(index[last]))
+            for first, last in zip(starts, stops, strict=True)]
+
+
+def _values(states: Integers, offsets: Integers, keywords: dict[str, Any], config: CoreConfig) -> Integers:
+    per_channel = {name: np.broadcast_to(keywords[name], offsets.shape)[:, None, None]
+                   for name in ("multiplier", "shift", "slope") if name in keywords}
+    slope = per_channel.get("slope", 0)
+    return np.asarray(evaluate(
+        states, offsets[:, None, None], per_channel["multiplier"], per_channel["shift"],
+        keywords.get("saturation", Saturation.TABLE), config, leaky=int("slope" in keywords), slope=slope,
+        table=keywords.get("table")), np.int64)
+
+
+def _ratio(ratio: Floats, config: CoreConfig) -> dict[str, Any]:
+    multiplier, shift = requantisation(ratio, config.multiplier_bits, config.shift_bits)
+    return {"multiplier": uniform(multiplier), "shift": uniform(shift)}
+
+
+def _clip_scale(activation: g.Activation | None, scale: Scale, sums: Floats, config: CoreConfig) -> Scale:
+    """Where a clip's upper bound is in use, let it be the last step."""
+    if activation is None or activation.function != "clip":
+        return scale
+    low, high = activation.parameters
+    if low < 0 or not np.isfinite(high) or high <= 0 or float(sums.max(initial=0)) < 0.75 * high:
+        return scale
+    return scale_for(0.0, high, scale.high, Saturation.RELU, config.value_bits)
+
+
+def _bounds(activation: g.Activation | None, scale: Scale) -> tuple[int, int]:
+    """The integers that a result is clipped to."""
+    low, high = scale.low, scale.high
+    if activation is None:
+        return low, high
+    bounds = (0.0, np.inf) if activation.function == "relu" else activation.parameters
+    ends = [int(np.rint(np.clip(bound / scale.step, -1e9, 1e9))) for bound in bounds]
+    low, high = min(max(low, ends[0]), high), max(min(high, ends[1]), low)
+    return min(low, high), high
+
+
+def by_halves(layer: FloatLayer, states: Integers, unit: Floats, config: CoreConfig) -> bool:
+    """Whether a leaky ReLU is better off as relu(x) - relu(-slope · x), as the slope field is narrow.
+
+    Args:
+        states: (N, D, W, H), bias included.
+        unit: (D), what a state of 1 means.
+    """
+    if layer.activation is None or layer.activation.function != "leaky_relu":
+        return False
+    narrow = layouts(config).parameter.field("slope").bits < (
+        config.multiplier_bits if layer.quantise is not None else config.value_bits)
+    return narrow and not _few(layer.activation, states, unit, config) and (
+        layer.quantise is not None or not _by_table(layer.activation, states, unit, config))
+
+
+def _few(activation: g.Activation, states: Integers, unit: Floats, config: CoreConfig) -> bool:
+    """Whether a table has an entry for each state, the same for all channels."""
+    assert activation.slope is not None
+    return (int(np.abs(states).max()) < 1 << (config.value_bits - 1) and bool((unit == unit[0]).all())
+            and bool((activation.slope == activation.slope[0]).all()))
+
+
+def _by_table(activation: g.Activation | None, states: Integers, unit: Floats, config: CoreConfig) -> bool:
+    """Whether a leaky ReLU with one slope is better off as a table: exact on integers, or the slope field is narrow."""
+    assert activation is not None and activation.slope is not None
+    if (activation.slope != activation.slope[0]).any():
+        return False
+    return _few(activation, states, unit, config) or (
+        layouts(config).parameter.field("slope").bits < config.value_bits)
+
+
+def _of(activation: g.Activation, x: Floats) -> Floats:
+    return activate(activation, x.reshape(1, 1, -1, 1)).reshape(-1)
+
+
+def _entries(activation: g.Activation, x: Floats, usual: float) -> Floats:
+    """The function of ascending `x`; the nearest value where it has no finite one, of two that nearer `usual`."""
+    values = _of(activation, x)
+    finite, gaps = np.flatnonzero(np.isfinite(values)), np.flatnonzero(~np.isfinite(values))
+    nearer = np.abs(x[finite] - usual) / (2 * float(np.abs(x[finite] - usual).max(initial=1e-30)))
+    for gap in gaps:
+        values[gap] = values[finite[np.argmin(np.abs(finite - gap) + nearer)]]
+    return values
+
+
+def _beside(activation: g.Activation, step: float) -> g.Activation:
+    """A threshold at the upper end of its index: a sum that equals it is not above it, however it is rounded."""
+    if activation.function != "thresholded_relu":
+        return activation
+    return replace(activation, parameters=(activation.parameters[0] + 0.5 * step,))
+
+
+def _index_step(activation: g.Activation, states: Integers, unit: Floats, config: CoreConfig) -> float:
+    """What one step of a table's index means: exactly a state where that fits, else with the least error."""
+    top = (1 << (config.value_bits - 1)) - 1
+    least = float(unit.max()) / ((1 << config.multiplier_bits) - 1)
+    reach = int(np.abs(states).max())
+    if reach <= top and (unit == unit[0]).all():
+        return float(unit[0])
+    real = states * unit[:, None, None]
+    if not real.any():  # whatever the calibration says, it is not a range
+        return float(unit.max())
+    sample = real.reshape(-1)[::max(1, real.size // _SAMPLE)]
+    exact, largest, usual = _of(activation, sample), max(float(np.abs(real).max()), 1e-12), float(np.median(sample))
+    finite = np.isfinite(exact)  # rounded sums may lie where the function has no value, though the exact ones do not
+    sample, exact = sample[finite], exact[finite]
+
+    def error(share: float) -> float:
+        step = largest * share / top
+        table = _entries(activation, np.arange(-top - 1, top + 1) * step, usual)
+        return float(np.mean((table[np.clip(np.rint(sample / step), -top - 1, top).astype(int) + top + 1] - exact)**2))
+
+    return max(largest * min(_SHARES, key=error) / top, least)

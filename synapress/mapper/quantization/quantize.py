@@ -1,0 +1,403 @@
+"""Float layers + calibration data → a network of integer layers, and a report of where accuracy is lost.
+
+Every feature map gets one step (value = step · integer, and 0 is 0, so that silence costs nothing); the state of each
+channel a unit of its own, chosen so that weights are int8 and the sums seen fit the state with some headroom. Layer by
+layer, on the integers that the layers before really give: weights, bias with the mean error of the sums taken out (bias
+correction), multiplier and shift. Where a file brings its own quantisation, that is kept exactly.
+"""
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from golden.config import CoreConfig
+from golden.words import Saturation, layouts
+from synapress.mapper.errors import ModelError
+from synapress.mapper.importers import graph as g
+from synapress.mapper.importers.graph import Floats
+from synapress.mapper.importers.reference import convolve, spike
+from synapress.mapper.importers.tensor import in_blocks
+from synapress.mapper.lowering.layers import (
+    FloatBranch,
+    FloatLayer,
+    FloatLayers,
+    evaluate_layer,
+    factor,
+    largest_sums,
+    max_branch,
+    run_layers,
+    sum_branches,
+)
+from synapress.mapper.lowering.split_layers import divide
+from synapress.mapper.network.layer import Branch
+from synapress.mapper.network.network import Network
+from synapress.mapper.quantization.activations import by_halves, clipped, evaluation
+from synapress.mapper.quantization.map_scales import MapScales
+from synapress.mapper.quantization.quantized import METHODS, MOST_LOST, LayerReport, Options, Quantised
+from synapress.mapper.quantization.scales import (
+    BIAS_ROOM,
+    MAX_WEIGHT,
+    Integers,
+    Scale,
+    max_split,
+    split,
+    sqnr,
+    uniform,
+    units,
+)
+from synapress.mapper.quantization.spiking import agreement, check_order, grid, integer_neuron
+
+_FITS = 8
+"""So often units are enlarged at most until sums and corrected bias fit the states."""
+_USUAL = 2.5
+"""Standard deviations that sums reach at least, if not in few frames of a small map."""
+_LEAST = 1e-30
+"""Slopes below are 0."""
+_COARSE = 8
+"""Weights of fewer levels are no longer rounded to fewer: such sums are refused."""
+
+
+def quantise(
+    layers: FloatLayers, calibration: Mapping[str, npt.ArrayLike], config: CoreConfig, options: Options | None = None,
+    *, timesteps: int | None = None,
+) -> Quantised:
+    """Make integers of float layers, in more steps where the hardware needs them (`synapress.mapper.lowering.split_layers`).
+
+    Args:
+        calibration: by input, maps (N, D, W, H) like those to come.
+        config: widths of states, values and multipliers.
+        timesteps: of a model with neurons: so many frames in a row are one sequence; default: all are one.
+
+    Raises:
+        ModelError: sums, weights or factors do not fit, or a layer needs what the hardware lacks.
+    """
+    options = options or Options()
+    if options.method not in METHODS:
+        raise ModelError(layers.name, "method", f"one of {', '.join(METHODS)}", options.method, "Choose one of them.")
+    arrays: dict[str, Floats] = {name: np.asarray(values, np.float64) for name, values in calibration.items()}
+    for name in layers.inputs:
+        shape = layers.layers[name].shape
+        if name not in arrays or arrays[name].ndim != 4 or arrays[name].shape[1:] != shape or not len(arrays[name]):
+            raise ModelError(name, "calibration", f"frames of shape {shape}",
+                             arrays[name].shape if name in arrays else "none", "Give a few dozen typical inputs.")
+        if not np.isfinite(arrays[name]).all():
+            raise ModelError(name, "calibration", "finite numbers", "NaN or infinite", "Check the calibration data.")
+    divided, blocks = divide(layers, config)
+    arrays |= {name: in_blocks(arrays[name], steps) for name, steps in blocks.items()}
+    made = _Quantiser(divided, arrays, config, options, timesteps).run()
+    made.blocks = blocks
+    return made
+
+
+class _Quantiser:
+    def __init__(self, layers: FloatLayers, calibration: dict[str, Floats], config: CoreConfig, options: Options,
+                 timesteps: int | None):
+        self.layers, self.config, self.options = layers, config, options
+        self.timesteps = timesteps or len(next(iter(calibration.values())))
+        self.floats = run_layers(layers, calibration, self.timesteps)
+        for name, values in self.floats.items():
+            if not np.isfinite(values).all():
+                chosen = layers.layers[name].activation
+                raise ModelError(
+                    name, "finite values", "finite results on the calibration",
+                    f"{int((~np.isfinite(values)).sum())} of {values.size} are NaN or infinite"
+                    + (f", by {chosen.operator or chosen.function}" if chosen else ""),
+                    "Bound its operand (Clip, Relu, or a constant added) to where the function has finite values, or "
+                    "calibrate with typical data.")
+        self.network = Network(layers.name)
+        self.maps = MapScales(layers, self.floats, config, options, self.timesteps)
+        self.scales = self.maps.scales
+        self.values: dict[str, Integers] = {}
+        self.report: list[LayerReport] = []
+        self.measured: dict[str, tuple[int, int]] = {}
+        self.limit = (1 << (config.state_bits - 1)) - 1
+        self.top_shift = layouts(config).edge.field("shift").high
+
+    def run(self) -> Quantised:
+        for layer in self.layers.layers.values():
+            try:
+                {"input": self._input, "max": self._max, "product": self._product}.get(layer.kind, self._sum)(layer)
+            except OverflowError as error:
+                raise ModelError(layer.name, "numbers", "weights and factors within the hardware's fields", str(error),
+                                 "Calibrate with typical data, or use a configuration with wider fields.") from error
+        for name in self.maps.output_layers:
+            self.network.output(name)
+        return Quantised(network=self.network, scales=self.scales, report=self.report, measured=self.measured,
+                         clips=self.maps.clips())
+
+    # -- layers --------------------------------------------------------------------------------
+
+    def _keep(self, layer: FloatLayer, scale: Scale, values: Integers, states: tuple[int, int], weight: int,
+              name: str = "") -> None:
+        name = name or layer.name
+        self.scales[name], self.values[name] = scale, values
+        if layer.kind == "input":
+            return
+        self.measured[name] = states
+        if name == layer.name:
+            sources = {branch.source: self.values[branch.source] * self.scales[branch.source].step
+                       for branch in layer.branches}
+            self.report.append(LayerReport(
+                layer=name, step=scale.step, states=states, weight_levels=weight,
+                sqnr=sqnr(self.floats[name], values * scale.step),
+                own_sqnr=sqnr(own := evaluate_layer(layer, sources, self.timesteps), values * scale.step),
+                lost=self._lost(layer),
+                spikes=None if layer.neuron is None else agreement(self.floats[layer.name], values),
+                own_spikes=None if layer.neuron is None else agreement(own, values)))
+
+    def _lost(self, layer: FloatLayer) -> float | None:
+        """The share of values that became 0, of a layer or an input that it reads, if it is nearly all of them.
+
+        A sigmoid is expected to be nearly 0, and the file's own scales are its own affair.
+        """
+        inputs = [branch.source for branch in layer.branches if self.layers.layers[branch.source].kind == "input"]
+        shares = [0.0]
+        for name in (layer.name, *inputs):
+            item = self.layers.layers[name]
+            if item.quantise is None and item.neuron is None and not (
+                    item.activation is not None and item.activation.function == "sigmoid"):
+                some = np.abs(self.floats[name][self.floats[name] != 0])
+                shares.append(float(np.mean(some < self.scales[name].step / 2)) if some.size else 0.0)
+        return most if (most := max(shares)) >= MOST_LOST else None
+
+    def _input(self, layer: FloatLayer) -> None:
+        values = self.floats[layer.name]
+        scale = self.maps.of_input(layer)
+        self.network.input(layer.name, layer.shape, saturation=scale.saturation)
+        self._keep(layer, scale, scale.integers(values), (0, 0), 0)
+
+    def _sum(self, layer: FloatLayer) -> None:
+        depth = layer.shape[0]
+        real = {branch.source: self.floats[branch.source] for branch in layer.branches}
+        sums = np.broadcast_to(sum_branches(layer, real), self.floats[layer.name].shape)
+        steps = [self.scales[branch.source].step for branch in layer.branches]
+        if layer.neuron is not None:
+            self._neurons(layer, layer.neuron, sums, steps)
+            return
+        products = [branch.weights.reshape(depth, -1) * step
+                    for branch, step in zip(layer.branches, steps, strict=True)]
+        reach = self.options.headroom * np.maximum(
+            np.abs(sums).max(axis=(0, 2, 3)), np.abs(sums.mean(axis=(0, 2, 3))) + _USUAL * sums.std(axis=(0, 2, 3)))
+        worst = largest_sums(
+            layer, {source: self.scales[source].step * max(-self.scales[source].low, self.scales[source].high)
+                    for source in real}, {source: self.layers.layers[source].shape for source in real})
+        if least := self.maps.reach(layer):
+            reach = np.maximum(reach, np.minimum(least + np.abs(layer.bias), worst))
+        given = layer.weight_scale is not None and layer.quantise is not None and len(set(steps)) == 1
+        if given:
+            assert layer.weight_scale is not None
+            unit = layer.weight_scale * steps[0]
+        else:
+            exact = layer.quantise is not None and self.config.state_bits > 16
+            unit = units(
+                products, reach, layer.bias, self.limit, worst,
+                max_split(self.top_shift) if exact else MAX_WEIGHT, top_shift=self.top_shift, finest=self._finest())
+        for _ in range(_FITS):
+            counts = self.maps.counts(layer, unit, products, worst)
+            weights, states, bias = self._integers(layer, steps, unit, sums, counts is not None)
+            over = np.abs(bias) / self.limit
+            largest = np.max([np.abs(integers).max(axis=(1, 2, 3)) for integers in weights], axis=0)
+            wide = np.where(largest >= _COARSE, np.abs(states).max(axis=(0, 2, 3)) / self.limit, 0)
+            if (np.maximum(over, wide) <= 1).all() or given:
+                break
+            # Rounding and correction moved the bias past the limit, or the noise of the layers before the sums.
+            unit = np.where(np.maximum(over, wide) > 1, unit * np.maximum(over, wide) * BIAS_ROOM, unit)
+        self._check_states(layer, int(states.min()), int(states.max()))
+        if (over > 1).any():
+            raise ModelError(layer.name, "bias", f"at most {self.limit}", float(np.abs(bias).max()),
+                             "Use a configuration with 32-bit states.")
+        branches = [made for branch, integers in zip(layer.branches, weights, strict=True)
+                    for made in self._branches(branch, integers, layer.shape[1:])]
+        sums_of = states.astype(np.int64)
+        weight = max(int(np.abs(integers).max()) for integers in weights)
+        if by_halves(layer, sums_of + np.rint(bias).astype(np.int64)[:, None, None], unit, self.config):
+            self._halves(layer, weights, sums_of, bias, unit, weight)
+            return
+        self._evaluate(layer, partial(self.network.add, layer.name, branches), sums_of, bias, unit, weight, counts,
+                       reach=min(least, float((worst + np.abs(layer.bias)).max())))
+
+    def _halves(self, layer: FloatLayer, weights: list[Integers], states: Integers, bias: Floats, unit: Floats,
+                weight: int) -> None:
+        """A leaky ReLU as relu(x) - relu(-slope · x), of which one is 0; each has all bits of the multiplier."""
+        assert layer.activation is not None and layer.activation.slope is not None
+        slope, scale = layer.activation.slope, self.maps.of(layer, None)[0]
+        saturation = Saturation.RELU
+        half = Scale(step=scale.step, low=0, high=Saturation.bounds(saturation, self.config.value_bits)[1],
+                     saturation=saturation)
+        parts = {}
+        down = np.maximum(np.abs(slope), _LEAST)
+        for part, sign, gain in (("positive", 1, np.ones_like(down)), ("negative", -1, down)):
+            name = f"{layer.name}/{part}"
+            parameters, self.scales[name], offsets, parts[name] = evaluation(
+                None, half, True, states=sign * states, bias=sign * bias, unit=unit * gain, config=self.config)
+            self.network.add(name, [made for branch, integers in zip(layer.branches, weights, strict=True)
+                                    for made in self._branches(branch, sign * integers, layer.shape[1:])],
+                             bias=offsets, **parameters)
+            if self.maps.feeds_output(layer):
+                self.maps.clipped[layer.name, name] = [(half.high + 1, None)]
+            ends = sorted((sign * int(states.min()), sign * int(states.max())))
+            self.measured[name] = ends[0], ends[1]
+        (positive, first), (negative, second) = parts.items()
+        signs = np.where(slope < 0, 1, -1) * np.ones(len(unit), np.int64)
+        lowered = Branch(source=negative, scale=int(signs[0])) if (signs == signs[0]).all() else Branch(
+            source=negative, weights=signs[:, None, None, None], groups=len(signs))
+        self._evaluate(
+            layer, partial(self.network.add, layer.name, [Branch(source=positive), lowered]),
+            np.asarray(first + signs[:, None, None] * second, np.int64), np.zeros(len(unit)),
+            np.full(len(unit), scale.step), weight, activated=True)
+
+    def _finest(self) -> float:
+        """The least unit of a state, as a share of a map's range, whose multiplier has all its bits."""
+        return 2.0 ** (self.config.multiplier_bits - (1 << self.config.shift_bits) - self.config.value_bits + 1)
+
+    def _integers(self, layer: FloatLayer, steps: list[float], unit: Floats, sums: Floats, counts: bool,
+                  ) -> tuple[list[Integers], Floats, Floats]:
+        """Weights of each branch, states of the calibration and bias (D), all in units of the states.
+
+        The bias of a layer that only `counts` is not corrected.
+        """
+        weights = [np.rint(branch.weights * step / unit[:, None, None, None]).astype(np.int64)
+                   for branch, step in zip(layer.branches, steps, strict=True)]
+        states = np.broadcast_to(self._states(layer, weights), sums.shape)
+        bias = layer.bias / unit
+        if self.options.bias_correction and layer.quantise is None and not counts:
+            bias = bias + np.mean(sums / unit[:, None, None] - states, axis=(0, 2, 3))
+        return weights, states, bias
+
+    def _states(self, layer: FloatLayer, weights: list[Integers]) -> Floats:
+        """Integer sums (N, D, W, H) of a layer's branches, on the integers that the layers before give."""
+        states = np.zeros((1, *layer.shape))
+        for branch, integers in zip(layer.branches, weights, strict=True):
+            states = states + convolve(
+                self.values[branch.source].astype(np.float64), integers.astype(np.float64), stride=branch.stride,
+                padding=branch.padding, dilation=branch.dilation, groups=branch.groups, size=layer.shape[1:],
+                upsample=(branch.upsample,) * 2)
+        return states
+
+    def _neurons(self, layer: FloatLayer, node: g.Spiking, sums: Floats, steps: list[float]) -> None:
+        """Neurons with a potential: their unit, the weights, threshold, leak, and the bias that goes with them."""
+        check_order(layer.name, node)
+        depth = layer.shape[0]
+        potentials = spike(node, sums + layer.bias[:, None, None], self.timesteps)[1]
+        chosen = grid(node, [branch.weights.reshape(depth, -1) * step
+                             for branch, step in zip(layer.branches, steps, strict=True)],
+                      potentials, layer.bias, self.options.headroom, self.config)
+        unit = chosen.unit
+        weights = [chosen.weights(branch.weights * step) for branch, step in zip(layer.branches, steps, strict=True)]
+        states = np.broadcast_to(self._states(layer, weights), sums.shape)
+        bias = layer.bias / unit
+        if self.options.bias_correction:
+            bias = bias + np.mean(sums / unit[:, None, None] - states, axis=(0, 2, 3))
+        made = integer_neuron(layer.name, node, unit, bias, self.config)
+        spikes, span = made.run(states.astype(np.int64), self.timesteps, self.config)
+        self._check_states(layer, *span)
+        branches = [part for branch, integers in zip(layer.branches, weights, strict=True)
+                    for part in self._branches(branch, integers, layer.shape[1:])]
+        self.network.lif(
+            layer.name, branches, threshold=uniform(made.threshold), bias=uniform(made.bias), reset=made.reset,
+            multiplier=uniform(made.multiplier), shift=uniform(made.shift), initial=uniform(made.initial))
+        scale = Scale(step=1.0, low=0, high=1, saturation=Saturation.RELU)
+        self._keep(layer, scale, spikes, span, max(int(np.abs(integers).max()) for integers in weights))
+
+    def _check_states(self, layer: FloatLayer, low: int, high: int) -> None:
+        if low < -self.limit - 1 or high > self.limit:
+            raise ModelError(layer.name, "sums", f"states of [{low}, {high}]", f"{self.config.state_bits} bits",
+                             "Use a configuration with 32-bit states, or fewer activation levels (Options.levels).")
+
+    def _evaluate(self, layer: FloatLayer, add: Callable[..., str], states: Integers, bias: Floats, unit: Floats,
+                  weight: int, counts: Scale | None = None, *, activated: bool = False, reach: float = 0.0) -> None:
+        """Choose the scale of a result, add the layer by `add`, and keep its integers on the calibration.
+
+        States that are `activated` have the layer's activation function behind them. `reach`: as of `evaluation`.
+        """
+        scale, given = self.maps.of(layer, counts)
+        activation = None if activated else layer.activation
+        parameters, scale, offsets, values = evaluation(
+            activation, scale, given, states=states, bias=bias, unit=unit, config=self.config, reach=reach)
+        if self.maps.feeds_output(layer):
+            self.maps.clipped[layer.name, layer.name] = clipped(
+                activation, self.maps.range_of(layer.name, guards=True), scale, parameters, unit, self.config)
+        add(bias=offsets, **parameters)
+        self.maps.settle(layer, scale)
+        self._keep(layer, scale, values, (int(states.min()), int(states.max())), weight)
+
+    def _branches(self, branch: FloatBranch, weights: Integers, size: tuple[int, int]) -> list[Branch]:
+        """A float branch with integer weights, in the network's terms."""
+        source = self.network.shape(branch.source)
+        made = []
+        for part, shift in split(weights, self.top_shift):
+            kernel = (part.shape[2], part.shape[3])
+            where: dict[str, Any] = {"source": branch.source, "shift": shift}
+            if branch.upsample > 1:
+                left, top = (kernel[i] - 1 - branch.padding[i] for i in (0, 1))
+                right, bottom = ((source[1 + i] - 1) * branch.upsample + kernel[i] - (left, top)[i] - size[i]
+                                 for i in (0, 1))
+                part = part[:, :, ::-1, ::-1]
+                where["transposed"] = branch.upsample.bit_length() - 1
+            else:
+                left, top = branch.padding
+                right, bottom = ((size[i] - 1) * branch.stride[i] + (kernel[i] - 1) * branch.dilation[i] + 1
+                                 - source[1 + i] - branch.padding[i] for i in (0, 1))
+                where |= {"stride": branch.stride, "dilation": branch.dilation}
+            where["padding"] = (left, top, right, bottom)
+            if branch.groups == source[0] == len(part) and (part == part.flat[0]).all():
+                made.append(Branch(kernel=kernel, scale=int(part.flat[0]), **where))
+            else:
+                made.append(Branch(weights=part, groups=branch.groups, **where))
+        return made
+
+    # -- maxima, products, other activations ---------------------------------------------------
+
+    def _max(self, layer: FloatLayer) -> None:
+        branch = layer.branches[0]
+        scale, values = self.scales[branch.source], self.values[branch.source]
+        source, name = branch.source, layer.name
+        signed = scale.low < 0
+        other = layer.quantise is not None and not _same(self.maps.of(layer, None)[0], scale)
+        if other or signed:
+            name = f"{layer.name}/maximum"
+        if signed:  # a maximum starts from 0: raise all values so far that none is negative, and lower the result
+            source = f"{layer.name}/raised"
+            self.network.add(source, [Branch(source=branch.source)], bias=-scale.low, saturation=Saturation.RELU)
+            values = values - scale.low
+            self.scales[source] = Scale(step=scale.step, low=0, high=scale.high - scale.low,
+                                        saturation=Saturation.RELU)
+            self.measured[source] = (scale.low, scale.high)
+            if scale.high - scale.low > Saturation.bounds(Saturation.RELU, self.config.value_bits)[1]:
+                raise ModelError(layer.name, "maximum", "a source of 8 bits", f"[{scale.low}, {scale.high}]",
+                                 "Quantise the source to 8 bits.")
+        _, width, height = self.network.shape(source)
+        kernel = (branch.weights.shape[2], branch.weights.shape[3])
+        after = tuple((layer.shape[1 + i] - 1) * branch.stride[i] + (kernel[i] - 1) * branch.dilation[i] + 1
+                      - (width, height)[i] - branch.padding[i] for i in (0, 1))
+        self.network.pool_maximum(name, Branch(source=source, kernel=kernel, stride=branch.stride,
+                                               dilation=branch.dilation, padding=(*branch.padding, *after)))
+        result = max_branch(branch, values.astype(np.float64), layer.shape[1:]).astype(np.int64)
+        span = (0, int(result.max()))
+        lowered = partial(self.network.add, layer.name, [Branch(source=name)])
+        if name != layer.name:
+            self.scales[name], self.measured[name] = self.scales[source], span
+        if other:  # the file quantises the maximum with another scale
+            bias = np.full(layer.shape[0], float(scale.low if signed else 0))
+            self._evaluate(layer, lowered, result, bias, np.full(layer.shape[0], scale.step), 1)
+            return
+        if signed:
+            result = result + scale.low
+            lowered(bias=scale.low, saturation=scale.saturation)
+        self._keep(layer, scale, result, span, 1)
+
+    def _product(self, layer: FloatLayer) -> None:
+        first, second = (branch.source for branch in layer.branches)
+        unit = np.full(layer.shape[0], self.scales[first].step * self.scales[second].step)
+        add = partial(self.network.multiply, layer.name, first, second)
+        products = factor(layer.branches[0], self.values[first], layer.shape[1:]) * factor(
+            layer.branches[1], self.values[second], layer.shape[1:])
+        self._evaluate(layer, add, products, np.zeros(layer.shape[0]), unit, 1, reach=self.maps.reach(layer))
+
+
+def _same(given: Scale, own: Scale) -> bool:
+    """Whether integers of a map's `own` scale are those of the file's."""
+    return bool(np.isclose(given.step, own.step, rtol=1e-6)) and given.low <= own.low and given.high >= own.high

@@ -1,0 +1,188 @@
+"""Float neurons → integer ones: the unit of the potentials, threshold, leak and bias of `Network.lif`.
+
+The hardware's neuron fires at h >= T, and is reset to 0 or by T itself, before it leaks (docs/architecture.md). With a
+potential shifted by c, h = u - c, it computes any threshold θ, any value that a reset leads to (c = v_reset) and any
+amount A that it subtracts (c = θ - A), also after the leak m (A = amount / m, c = v_reset / m); the bias then makes up
+for what the leak takes from c: bias - c · (1 - m). "u > θ" is "u >= the next integer".
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from golden.config import CoreConfig
+from golden.network.dense import wrap
+from golden.neuron import spike
+from golden.words import Reset, layouts
+from synapress.mapper.errors import ModelError
+from synapress.mapper.importers import graph as g
+from synapress.mapper.importers.graph import Floats
+from synapress.mapper.quantization.scales import MAX_WEIGHT, Integers, requantisation, whole_ratios
+
+_EXACT = 1e-6
+"""A count of units this near to a whole number is meant to be one."""
+_MOST = 4096
+"""Units of the largest number of a channel at most, where all are whole multiples."""
+_FEW = 24
+"""So many different weights of a channel at most are tried for a unit of which all are whole multiples."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Grid:
+    """Unit of each channel's potential, and the product shift of weights, which are multiples of unit << shift."""
+
+    unit: Floats
+    shift: int
+
+    def weights(self, values: Floats) -> Integers:
+        """Integer weights of real ones (D, ...), product shift included."""
+        quantum = (self.unit * 2.0**self.shift).reshape(-1, *(1,) * (values.ndim - 1))
+        return np.rint(values / quantum).astype(np.int64) << self.shift
+
+
+@dataclass(frozen=True, kw_only=True)
+class Neuron:
+    """Integers per channel (D), as `Network.lif` takes them."""
+
+    threshold: Integers
+    multiplier: Integers
+    shift: Integers
+    bias: Integers
+    initial: Integers
+    reset: str
+
+    def run(self, sums: Integers, timesteps: int, config: CoreConfig) -> tuple[Integers, tuple[int, int]]:
+        """Spikes of sums (N, D, W, H), N / timesteps sequences in a row; lowest and highest state without the wrap."""
+        threshold, multiplier, shift, bias, initial = (
+            array[:, None, None] for array in (self.threshold, self.multiplier, self.shift, self.bias, self.initial))
+        series = sums.reshape(-1, timesteps, *sums.shape[1:])
+        spikes, low, high = np.zeros_like(series), 0, 0
+        state = np.broadcast_to(initial, series[:, 0].shape)
+        for t in range(timesteps):
+            total = state + series[:, t]
+            low, high = min(low, int(total.min())), max(high, int(total.max()))
+            spikes[:, t], state = spike(wrap(total, config.state_bits), bias, multiplier, shift,
+                                        Reset.ZERO if self.reset == "zero" else Reset.SUBTRACT, config, slope=threshold)
+        return spikes.reshape(sums.shape), (low, high)
+
+
+def shifted(node: g.Spiking) -> tuple[Floats, Floats]:
+    """What the hardware's potentials are shifted by, and the threshold that it then has; both (D), real."""
+    late = node.decay if node.late_reset else np.ones(1)
+    if node.reset == "subtract":
+        amount = (node.threshold - node.v_reset) / late
+        return node.threshold - amount, amount
+    return node.v_reset / late, node.threshold - node.v_reset / late
+
+
+def check_order(name: str, node: g.Spiking) -> None:
+    """A late reset must lead below the threshold.
+
+    Raises:
+        ModelError: it does not.
+    """
+    c = int(np.argmin(shifted(node)[1]))
+    if shifted(node)[1][c] <= 0:
+        raise ModelError(name, "late reset", f"v_reset / decay below the threshold {node.threshold[c]:.6g}",
+                         f"{node.v_reset[c]:.6g} / {node.decay[c]:.6g}", "Train with a lower v_reset or a weaker leak; "
+                         "if the training resets before the leak, give late_reset=no.")
+
+
+def leak(node: g.Spiking, config: CoreConfig) -> tuple[Integers, Integers]:
+    """Multiplier and shift of the decay."""
+    multiplier, shift = requantisation(np.where(node.decay > 0, node.decay, 1.0), config.multiplier_bits,
+                                       config.shift_bits)
+    return np.where(node.decay > 0, multiplier, 0), np.where(node.decay > 0, shift, 0)
+
+
+def grid(node: g.Spiking, products: list[Floats], potentials: Floats, bias: Floats, headroom: float,
+         config: CoreConfig) -> Grid:
+    """The grid on which weights, threshold and leak lose least.
+
+    Args:
+        products: per branch (D, terms), weight times the step of its source.
+        potentials: (N, D, W, H), those of the float neurons on the calibration.
+        bias: (D), what each timestep adds.
+        headroom: room in the states beyond the potentials seen.
+    """
+    limit = (1 << (config.state_bits - 1)) - 1
+    most = min(limit, layouts(config).parameter.field("slope").high)
+    center, threshold = shifted(node)
+    reach = np.abs(potentials - center[:, None, None]).max(axis=(0, 2, 3)) * headroom
+    start = np.abs(node.decay * (node.initial - center))
+    needed = np.maximum.reduce([reach / limit, threshold / (most - 1), np.abs(bias) / limit * 2, start / limit])
+    stacked = np.concatenate(products, axis=1)
+    stay = 1 / (1 - np.minimum(node.decay, 1) + 0.02)
+    leaks = (node.decay > 0) & (node.decay < 1)
+    others = np.stack([threshold, center, bias, node.initial], axis=1)
+    whole = np.array([_whole(row, more) or _whole(row, more[:0]) for row, more in zip(stacked, others, strict=True)])
+    best: tuple[float, Grid] | None = None
+    for shift in range(1 << config.product_shift_bits):
+        top = np.abs(stacked).max(axis=1)
+        quantum = np.maximum(np.where(whole > 0, whole, top / MAX_WEIGHT), needed * 2.0**shift)
+        unit = quantum / 2.0**shift
+        rounding = stacked - np.rint(stacked / quantum[:, None]) * quantum[:, None]
+        weight_error = np.sqrt(np.sum(np.where(np.abs(rounding) > _EXACT * quantum[:, None], rounding, 0)**2, axis=1))
+        step_error = unit * (_fraction(threshold / unit) + _fraction(bias / unit) + 0.3 * leaks)
+        error = float(np.mean((weight_error + step_error) * stay / threshold))
+        if best is None or error < best[0] * (1 - 1e-9):
+            best = error, Grid(unit=unit, shift=shift)
+    assert best is not None
+    return best[1]
+
+
+def _whole(weights: Floats, others: Floats) -> float:
+    """The largest quantum of which all weights are int8 multiples, and the other numbers multiples; or 0."""
+    sizes, top = np.abs(np.concatenate([weights, others])), float(np.abs(weights).max())
+    sizes = sizes[sizes > 0]
+    distinct = np.unique(np.round(sizes / sizes.max(initial=1e-300), 12)) if sizes.size else sizes
+    if top == 0 or not 0 < len(distinct) <= _FEW:
+        return 0.0
+    count = whole_ratios(distinct, min(int(MAX_WEIGHT * sizes.max() / top), _MOST))
+    return float(sizes.max() / count) if (_fraction(distinct * count) < _EXACT).all() else 0.0
+
+
+def _fraction(values: Floats) -> Floats:
+    away = np.abs(values - np.rint(values))
+    return np.where(away < _EXACT, 0.0, away)
+
+
+def integer_neuron(name: str, node: g.Spiking, unit: Floats, bias: Floats, config: CoreConfig) -> Neuron:
+    """The neuron in units of its potential.
+
+    Args:
+        bias: (D), what each timestep adds, in units.
+
+    Raises:
+        ModelError: a number does not fit its field.
+    """
+    real_center, real_threshold = shifted(node)
+    units = node.threshold / unit
+    fires = np.floor(units + _EXACT) + 1 if node.strict else np.ceil(units - _EXACT)
+    if node.reset == "subtract":
+        threshold = np.maximum(np.rint(real_threshold / unit), 1)
+        center = fires - threshold
+    else:
+        center = np.rint(real_center / unit)
+        threshold = np.maximum(fires - center, 1)
+    multiplier, shift = leak(node, config)
+    factor = multiplier / 2.0**shift
+    numbers = {"threshold": threshold, "bias": np.rint(bias - center * (1 - factor)),
+               "initial": np.rint(factor * (node.initial / unit - center))}
+    limit = (1 << (config.state_bits - 1)) - 1
+    for rule, values in numbers.items():
+        room = min(limit, layouts(config).parameter.field("slope").high) if rule == "threshold" else limit
+        if np.abs(values).max() > room:
+            raise ModelError(name, rule, f"at most {room}", int(np.abs(values).max()),
+                             "Use a smaller v_leak or v_reset, or 32-bit states and a multiplier of 8 bits, which "
+                             "leaves thresholds 17.")
+    made: dict[str, npt.NDArray[np.int64]] = {rule: values.astype(np.int64) for rule, values in numbers.items()}
+    return Neuron(multiplier=multiplier, shift=shift, reset=node.reset, **made)
+
+
+def agreement(expected: npt.ArrayLike, spikes: npt.ArrayLike) -> float:
+    """Spikes that both have, as a share of those that at least one has; 1 if neither has any."""
+    first, second = np.asarray(expected) > 0, np.asarray(spikes) > 0
+    either = int((first | second).sum())
+    return int((first & second).sum()) / either if either else 1.0

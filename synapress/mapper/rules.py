@@ -1,0 +1,397 @@
+"""What a program must keep to fit a core: one small named function per rule.
+
+A rule yields a `Violation` for each thing that does not fit; `check` runs them all and raises one error listing them.
+Every refusal names the layer, the rule, what is needed, what there is, and what would help.
+"""
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+from golden.config import CoreConfig
+from golden.program import Edge, Population, Program
+from golden.words import Field, NeuronType, Reset, layouts
+from synapress.mapper.errors import RuleError, Violation
+from synapress.mapper.memory_map import AxonPlan, Plan, edge_fields, geometry_fields, plan_core
+
+ProgramRule = Callable[[Program], Iterator[Violation]]
+Rule = Callable[[Plan], Iterator[Violation]]
+
+
+def _layer(population: Population) -> str:
+    return population.layer or population.name
+
+
+def _edge_layer(plan: Plan, edge: Edge) -> str:
+    return _layer(plan.program.population(edge.destination))
+
+
+def _outside(value: int, field: Field) -> bool:
+    return not field.low <= value <= field.high
+
+
+def _range(field: Field) -> str:
+    return f"{field.name} in [{field.low}, {field.high}]"
+
+
+def steps(config: CoreConfig) -> set[int]:
+    """The strides and dilation rates that the hardware has: powers of two."""
+    return {1 << i for i in range(1 << config.step_bits)}
+
+
+# -- the program itself ------------------------------------------------------------------------
+
+
+def connections(program: Program) -> Iterator[Violation]:
+    """Every computed population has sources, no input has any, and every edge and output name is unique."""
+    for population in program.populations:
+        incoming = program.edges_into(population.name)
+        if population.name in program.inputs and incoming:
+            yield Violation(
+                layer=_layer(population), rule="connections", needed=f"{len(incoming)} edges into an input",
+                available="none: the host makes an input's events", help="Make it a layer with an identity kernel.")
+        if population.name not in program.inputs and not incoming:
+            yield Violation(
+                layer=_layer(population), rule="connections", needed="a source", available="no incoming edge",
+                help="A population evaluates when its sources end a timestep; connect one, or make it an input.")
+    for kind, names in (("edge", [edge.name for edge in program.edges]), ("output", program.outputs)):
+        for name in sorted({name for name in names if names.count(name) > 1}):
+            yield Violation(layer=name, rule="connections", needed=f"two {kind}s named '{name}'",
+                            available=f"one {kind} per name", help="Rename one.")
+    for name in program.outputs:
+        if name in program.inputs:
+            yield Violation(
+                layer=name, rule="connections", needed="an input as an output", available="computed outputs",
+                help="The host knows its input already.")
+
+
+def shapes(program: Program) -> Iterator[Violation]:
+    """Weights fit the depths of source and destination, parameters the depth of their population."""
+    for edge in program.edges:
+        source, destination = program.population(edge.source), program.population(edge.destination)
+        depth, groups = source.shape[0], max(1, edge.groups)
+        shared = edge.weights.shape[:2] == (1, 1) and groups == depth == destination.shape[0]
+        fits = depth % groups == 0 and edge.weights.shape[:2] == (destination.shape[0], depth // groups)
+        if edge.weights.size == 0 or (not shared and not (fits and destination.shape[0] % groups == 0)):
+            yield Violation(
+                layer=_layer(destination), rule="shapes", needed=f"weights {edge.weights.shape} in {groups} groups",
+                available=f"{depth} source and {destination.shape[0]} destination channels (edge '{edge.name}')",
+                help="Weights are (D_dst, D_src / groups, KW, KH).")
+    for population in program.populations:
+        for name in ("bias", "multiplier", "shift", "slope", "threshold", "initial"):
+            column = getattr(population, name)
+            if column is not None and np.size(column) not in (1, population.shape[0]):
+                yield Violation(
+                    layer=_layer(population), rule="shapes", needed=f"{np.size(column)} entries of {name}",
+                    available=f"1 or {population.shape[0]}", help="Parameters are per channel, or one for all.")
+
+
+def neurons(program: Program) -> Iterator[Violation]:
+    """A population has what its type and saturation need, and nothing that they do not look at."""
+    for population in program.populations:
+        spiking = population.type == NeuronType.SPIKING
+        for name, needed in (("threshold", spiking), ("table", population.looks_up)):
+            given = getattr(population, name) is not None
+            if needed != given and population.name not in program.inputs:
+                yield Violation(
+                    layer=_layer(population), rule=f"neuron {name}", needed=f"a {name}" if needed else f"no {name}",
+                    available=f"a {name}" if given else "none",
+                    help="SPIKING populations have thresholds, others with saturation TABLE a table.")
+        if population.initial is not None and not spiking:
+            yield Violation(layer=_layer(population), rule="neuron initial", needed="no initial states",
+                            available="some", help="Only SPIKING populations keep states.")
+        if spiking and (population.slope is not None or population.saturation not in (Reset.SUBTRACT, Reset.ZERO)):
+            yield Violation(
+                layer=_layer(population), rule="neuron reset", needed="no slope, and a Reset in place of a saturation",
+                available=f"saturation {population.saturation}, slope {population.slope}",
+                help="A threshold takes the slope's place in the parameter word.")
+
+
+def products(program: Program, config: CoreConfig) -> Iterator[Violation]:
+    """Operands of products fit their part of a state, and come with weight 1 from one source each.
+
+    Checked before `synapress.mapper.network.populations.legalise_edge` moves operand B to its place.
+    """
+    bits = config.operand_bits
+    for population in program.populations:
+        if population.type not in NeuronType.PRODUCTS:
+            continue
+        unsigned = (population.type != NeuronType.PRODUCT, population.type == NeuronType.PRODUCT_UNSIGNED)
+        incoming = program.edges_into(population.name)
+        if sorted(edge.operand for edge in incoming) != [0, 1] or any(
+                edge.shift or not (edge.weights == 1).all() for edge in incoming):
+            yield Violation(
+                layer=_layer(population), rule="product edges", needed="one edge per operand, with weights of 1",
+                available=f"{len(incoming)} edges", help="Scale and add in a layer in front, or by the multiplier.")
+        for edge in incoming:
+            source = program.population(edge.source)
+            low, high = source.bounds(config.value_bits)
+            least = 0 if unsigned[edge.operand] else -1 << (bits - 1)
+            most = least + (1 << bits) - 1
+            if low < least or high > most:
+                yield Violation(
+                    layer=_layer(population), rule="product operand", needed=f"[{low}, {high}] of '{edge.source}'",
+                    available=f"[{least}, {most}]: an operand has {bits} of {config.state_bits} bits of a state",
+                    help=f"Give '{edge.source}' saturation SIGNED or RELU, or a table within, or use 32-bit states.")
+
+
+def strides(plan: Plan) -> Iterator[Violation]:
+    """Strides and dilation rates are equal in x and y, powers of two, within the field, and not both above one."""
+    known = steps(plan.config)
+    for edge in plan.program.edges:
+        for rule, rates in (("stride", edge.stride), ("dilation", edge.dilation)):
+            if rates[0] != rates[1] or rates[0] not in known:
+                yield Violation(
+                    layer=_edge_layer(plan, edge), rule=rule, needed=f"{rule} {rates} (edge '{edge.name}')",
+                    available=f"a power of two up to {max(known)}, the same in x and y",
+                    help="synapress.mapper.legalise adapts what can be adapted; else cut the destination into columns and rows.")
+        if edge.operand:
+            yield Violation(
+                layer=_edge_layer(plan, edge), rule="operand", needed=f"operand B by edge '{edge.name}'",
+                available="weights and shifts", help="synapress.mapper.legalise moves the weights to where the operand lies.")
+        if max(edge.stride) > 1 and max(edge.dilation) > 1:
+            yield Violation(
+                layer=_edge_layer(plan, edge), rule="dilation",
+                needed=f"stride {edge.stride} and dilation {edge.dilation}", available="one of them",
+                help="synapress.mapper.legalise fills the kernel with zeros instead.")
+
+
+def maximum_sources(plan: Plan) -> Iterator[Violation]:
+    """A maximum starts from 0: its sources must not be negative."""
+    for edge in plan.program.edges:
+        destination, source = plan.program.population(edge.destination), plan.program.population(edge.source)
+        if destination.type == NeuronType.MAX and source.bounds(plan.config.value_bits)[0] < 0:
+            yield Violation(
+                layer=_layer(destination), rule="maximum", needed=f"values of '{source.name}', which may be negative",
+                available="maxima of non-negative values: no event means 0",
+                help=f"Give '{source.name}' RELU saturation, or pool before the layer that makes it negative.")
+
+
+# -- fields ------------------------------------------------------------------------------------
+
+
+def population_size(plan: Plan) -> Iterator[Violation]:
+    """Width, height and depth of every population fit coordinates, channels and channel words."""
+    config = plan.config
+    most_words = min((1 << config.depth_word_bits) - 1, ((1 << config.channel_bits) - 1) // config.lanes)
+    for population in plan.program.populations:
+        depth, width, height = population.shape
+        hosted = population.name not in plan.program.inputs
+        limits = (("width", width, 1 << config.coordinate_bits), ("height", height, 1 << config.coordinate_bits),
+                  ("depth", depth, most_words * config.lanes if hosted else 1 << config.channel_bits))
+        for name, needed, available in limits:
+            if needed > available:
+                yield Violation(
+                    layer=_layer(population), rule=f"population {name}", needed=str(needed), available=str(available),
+                    help=f"Cut the feature map, or raise {'channel_bits' if name == 'depth' else 'coordinate_bits'}.")
+
+
+def kernel_size(plan: Plan) -> Iterator[Violation]:
+    """Taps fit the kernel fields, and the kernel's extent what an axon can tell."""
+    taps, extent = 1 << plan.config.kernel_bits, 1 << (plan.config.offset_bits - 2)
+    for item in plan.edges:
+        layer, kernel = _edge_layer(plan, item.edge), item.edge.weights.shape[2:]
+        if max(kernel) > taps:
+            yield Violation(
+                layer=layer, rule="kernel size", needed=f"{kernel[0]} × {kernel[1]}", available=f"{taps} × {taps}",
+                help="synapress.mapper.legalise splits such a kernel; or raise kernel_bits.")
+        if max(item.axon.extent) > extent:
+            yield Violation(
+                layer=layer, rule="kernel extent", available=f"{extent} × {extent}",
+                needed=f"{item.axon.extent[0]} × {item.axon.extent[1]} with dilation",
+                help="synapress.mapper.legalise splits such a kernel; or raise offset_bits.")
+
+
+def descriptor_fields(plan: Plan) -> Iterator[Violation]:
+    """Strides between weights and states, product shifts and channel counts fit the geometry and the edge word."""
+    table = layouts(plan.config)
+    hints = {
+        "weight_stride": "Fewer destination channels (cut them), or raise weight_stride_bits.",
+        "shift": "Scale the weights instead.",
+    }
+    checked = {"x_stride", "shift", "weight_stride", "source_channels", "depth_words"}
+    for item in plan.edges:
+        destination = plan.population(item.edge.destination)
+        values = geometry_fields(destination, plan.config) | edge_fields(item, destination)
+        for field in (*table.geometry.fields, *table.edge.fields):
+            if field.name in checked and _outside(values[field.name], field):
+                yield Violation(
+                    layer=_edge_layer(plan, item.edge), rule=f"edge {field.name}",
+                    needed=f"{values[field.name]} (edge '{item.edge.name}')", available=f"at most {field.high}",
+                    help=hints.get(field.name, "Cut the feature map."))
+
+
+def weights(plan: Plan) -> Iterator[Violation]:
+    """Weights fit weight_bits."""
+    high = (1 << (plan.config.weight_bits - 1)) - 1
+    for item in plan.edges:
+        lowest, highest = int(item.edge.weights.min()), int(item.edge.weights.max())
+        if lowest < -high - 1 or highest > high:
+            yield Violation(
+                layer=_edge_layer(plan, item.edge), rule="weight range", needed=f"[{lowest}, {highest}]",
+                available=f"[{-high - 1}, {high}]",
+                help="Quantise the weights, or scale a branch by its product shift.")
+
+
+def parameters(plan: Plan) -> Iterator[Violation]:
+    """Bias, multiplier, shift, slope or threshold fit the parameter word and what looks at them; so do states."""
+    config = plan.config
+    layout = layouts(config).parameter
+    widths = {"slope": config.multiplier_bits + 1, "threshold": config.state_bits + 1}
+    hints = {"bias": "state_bits", "initial": "state_bits", "multiplier": "multiplier_bits", "shift": "shift_bits"}
+    for item in plan.populations:
+        for name in ("bias", "multiplier", "shift", "slope", "threshold", "initial"):
+            column = getattr(item.population, name)
+            if column is None:
+                continue
+            field = layout.field({"threshold": "slope", "initial": "bias"}.get(name, name))  # a state is a bias wide
+            if name in widths:
+                field = Field(field.name, min(field.bits, widths[name]), signed=True)
+            lowest, highest = int(np.min(column)), int(np.max(column))
+            if _outside(lowest, field) or _outside(highest, field):
+                more = f"raise {hints[name]}" if name in hints else "narrow its neighbours, e.g. multiplier_bits"
+                yield Violation(
+                    layer=_layer(item.population), rule=f"parameter {name}", needed=f"[{lowest}, {highest}]",
+                    available=_range(field), help=f"Rescale the layer, or {more}.")
+
+
+def value_tables(plan: Plan) -> Iterator[Violation]:
+    """A value table has an entry for every event value, and entries are event values."""
+    size = 1 << plan.config.value_bits
+    for item in plan.populations:
+        table = item.population.table
+        if table is not None and (np.size(table) != size or np.min(table) < -size // 2 or np.max(table) >= size // 2):
+            yield Violation(
+                layer=_layer(item.population), rule="value table",
+                needed=f"{np.size(table)} entries in [{np.min(table)}, {np.max(table)}]",
+                available=f"{size} entries in [{-size // 2}, {size // 2 - 1}]",
+                help="One entry for each event value, from the lowest.")
+
+
+def axons(plan: Plan) -> Iterator[Violation]:
+    """Offsets, limits, upsampling and core addresses fit the axon word; no anchor leaves the PEG's adders."""
+    listed = [(item.axon, _edge_layer(plan, item.edge)) for item in plan.edges]
+    listed += [(axon, _layer(item.population)) for item in plan.populations for axon in item.axons]
+    for axon, layer in listed:
+        yield from axon_violations(axon, layer, plan.config)
+
+
+AXON_FIELDS = {
+    "x_offset": "Cut the source, or raise offset_bits.", "y_offset": "Cut the source, or raise offset_bits.",
+    "x_limit": "Cut the feature map, or raise offset_bits.", "y_limit": "Cut the feature map, or raise offset_bits.",
+    "upsample": "Upsample in several layers, or raise upsample_bits.",
+    "stride": "Use strides that the hardware has, in several layers if need be.",
+    "id": "Spread the fragments over more cores, or raise edge_bits.",
+}
+"""The checked fields of an axon word, and what helps where one does not fit."""
+
+
+def axon_violations(axon: AxonPlan, layer: str, config: CoreConfig) -> Iterator[Violation]:
+    """What of one axon does not fit."""
+    layout = layouts(config).axon
+    low, high = -(1 << (config.offset_bits + 1)), (1 << (config.offset_bits + 1)) - 1
+    far = (1 << (config.mesh_bits - 1)) - 1
+    for name, remedy in AXON_FIELDS.items():
+        if _outside(axon.fields[name], layout.field(name)):
+            yield Violation(
+                layer=layer, rule=f"axon {name}", needed=str(axon.fields[name]),
+                available=_range(layout.field(name)), help=remedy)
+    for axis, (first, last) in zip("xy", axon.anchors, strict=True):
+        if first < low or last > high:
+            yield Violation(
+                layer=layer, rule=f"anchor {axis}_min", needed=f"[{first}, {last}]", available=f"[{low}, {high}]",
+                help="Less upsampling, or cut the source.")
+    for name in ("core_x", "core_y"):
+        if abs(axon.fields[name]) > far:
+            yield Violation(
+                layer=layer, rule=f"axon {name}", needed=str(axon.fields[name]), available=f"[{-far}, {far}]",
+                help="A credit must find its way back: place the cores closer, or raise mesh_bits.")
+
+
+# -- counts and memory -------------------------------------------------------------------------
+
+
+def counts(plan: Plan) -> Iterator[Violation]:
+    """Event IDs, populations, inputs and outputs fit their fields."""
+    config = plan.config
+    for name, needed, available, field in (
+        ("event IDs", len(plan.edges), config.max_edges, "edge_bits"),
+        ("populations", len(plan.populations), config.max_populations, "population_bits"),
+        ("inputs", plan.inputs, config.max_populations, "population_bits"),
+        ("outputs", len(plan.program.outputs), config.max_edges, "edge_bits"),
+        ("ends of timestep of all populations", sum(item.incoming for item in plan.populations),
+         1 << config.incoming_bits, "incoming_bits"),
+    ):
+        if needed > available:
+            yield Violation(layer=plan.program.name, rule=f"number of {name}", needed=str(needed),
+                            available=str(available), help=f"Use more cores, or raise {field}.")
+
+
+def population_counts(plan: Plan) -> Iterator[Violation]:
+    """Axons, incoming ends of timestep and IDs of each population fit its word."""
+    layout, taps = layouts(plan.config).population, 1 << plan.config.kernel_bits
+    remedies = {
+        "axons": "Insert identity layers that share the connections, use larger fragments, or raise axon_count_bits.",
+        "incoming": "Insert identity layers that share the connections, use larger fragments, or raise incoming_bits.",
+        "edges": "Sum many branches in several layers. A large kernel takes an ID per piece of at most "
+                 f"{taps} × {taps} taps: go in two steps (e.g. pool 8 × 8 with stride 8 first), or raise kernel_bits "
+                 "or edge_count_bits.",
+    }
+    for item in plan.populations:
+        for name, count in (("axons", len(item.axons)), ("incoming", item.incoming), ("edges", len(item.ids))):
+            field = layout.field(name)
+            if _outside(count, field):
+                yield Violation(
+                    layer=_layer(item.population), rule=f"population {name}", needed=str(count),
+                    available=_range(field), help=remedies[name])
+
+
+def memory(plan: Plan) -> Iterator[Violation]:
+    """All words fit the memory."""
+    if plan.words > plan.config.memory_words:
+        sizes = {_layer(item.population): item.table_words + len(item.axons) + item.parameters + item.state_words
+                 for item in plan.populations}
+        for item in plan.edges:
+            sizes[_edge_layer(plan, item.edge)] += item.weight_words
+        largest = max(sizes, key=lambda name: sizes[name])
+        yield Violation(
+            layer=largest, rule="memory",
+            needed=f"{plan.words} words for the whole network, {sizes[largest]} of them for this, the largest layer",
+            available=f"{plan.config.memory_words} words of {plan.config.word_bits} bits",
+            help="Use more cores, cut the layer, or raise address_bits.")
+
+
+PROGRAM_RULES: tuple[ProgramRule, ...] = (connections, shapes, neurons)
+"""Rules without which a plan makes no sense: checked first."""
+RULES: tuple[Rule, ...] = (
+    strides, maximum_sources, population_size, kernel_size, descriptor_fields, weights, parameters, value_tables,
+    axons, counts, population_counts, memory,
+)
+
+
+def check(program: Program, config: CoreConfig, *, pad: bool = True, host: tuple[int, int] = (1, 0)) -> Plan:
+    """The plan of a program that keeps every rule.
+
+    Raises:
+        RuleError: with one violation per thing that does not fit.
+        NetworkError: the program names populations that do not exist, or has a cycle.
+    """
+    check_program(program)
+    plan = plan_core(program, config, pad=pad, host=host)
+    check_plan(plan)
+    return plan
+
+
+def check_program(program: Program) -> None:
+    """The rules of `check` that need no plan."""
+    program.topological_order()
+    violations = [violation for rule in PROGRAM_RULES for violation in rule(program)]
+    if violations:
+        raise RuleError(violations)
+
+
+def check_plan(plan: Plan) -> None:
+    """The rules of `check` for one core."""
+    violations = [violation for rule in RULES for violation in rule(plan)]
+    if violations:
+        raise RuleError(violations)

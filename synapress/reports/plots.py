@@ -1,0 +1,203 @@
+"""The pictures of reports: digits with their predictions, memory by layer, a mesh with its links."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from golden.files import Writing
+from synapress.reports.tables import size, unit
+
+# Colours that stay apart for colour-blind readers (Okabe and Ito).
+COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#999999")
+
+
+def _figure():  # type: ignore[no-untyped-def]
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as pyplot
+
+    return pyplot
+
+
+def demo_picture(path: Path, *, images: npt.NDArray[np.uint8], labels: Sequence[int], predictions: Sequence[int],
+                 memory: Mapping[str, Mapping[str, float]], layers: Mapping[str, Mapping[str, float]]) -> None:
+    """One page: digits with what the RTL said, memory of each technique by category, work per layer.
+
+    Args:
+        images: (n, 28, 28), row-major. labels, predictions: n each.
+        memory: technique → category → bytes.
+        layers: quantity → layer → count per digit.
+    """
+    pyplot = _figure()
+    figure = pyplot.figure(figsize=(12, 7.2), constrained_layout=True)
+    top, bottom = figure.subfigures(2, 1, height_ratios=(1.15, 1))
+    rows, columns = 4, 16
+    axes = top.subplots(rows, columns)
+    top.suptitle("Test digits as the RTL classified them", fontsize=11)
+    for index, axis in enumerate(axes.flat):
+        axis.axis("off")
+        if index >= len(images):
+            continue
+        axis.imshow(images[index], cmap="gray_r")
+        right = predictions[index] == labels[index]
+        text = str(predictions[index]) if right else f"{predictions[index]} (is {labels[index]})"
+        axis.set_title(text, fontsize=9, color=COLOURS[2] if right else COLOURS[5], pad=1)
+    left, right_axis = bottom.subplots(1, 2)
+    categories = list(dict.fromkeys(category for parts in memory.values() for category in parts))
+    names = list(memory)
+    for position, name in enumerate(names):
+        start = 0.0
+        for number, category in enumerate(categories):
+            size = memory[name].get(category, 0) / 1024
+            left.barh(position, size, left=start, color=COLOURS[number % len(COLOURS)], height=0.6,
+                      label=category if position == 0 else None)
+            start += size
+        left.text(start, position, f" {start:,.1f} kB", va="center", fontsize=9)
+    left.set_yticks(range(len(names)), names)
+    left.invert_yaxis()
+    left.margins(x=0.15)
+    left.set_xlabel("memory (kB)")
+    left.set_title("Memory by technique", fontsize=11)
+    left.legend(fontsize=8, loc="upper right")
+    left.spines[["top", "right"]].set_visible(False)
+    quantities = list(layers)
+    layer_names = list(dict.fromkeys(layer for counts in layers.values() for layer in counts))
+    width = 0.8 / max(1, len(quantities))
+    for number, quantity in enumerate(quantities):
+        heights = [layers[quantity].get(layer, 0) for layer in layer_names]
+        right_axis.bar(np.arange(len(layer_names)) + number * width, heights, width=width, label=quantity,
+                       color=COLOURS[number])
+    right_axis.set_xticks(np.arange(len(layer_names)) + 0.4 - width / 2, layer_names)
+    right_axis.set_yscale("log")
+    right_axis.set_title("Work per digit, by layer", fontsize=11)
+    right_axis.legend(fontsize=8)
+    right_axis.spines[["top", "right"]].set_visible(False)
+    _save(figure, path)
+
+
+def _legend(axis, handles: Mapping[str, object]) -> None:  # type: ignore[no-untyped-def]
+    """Above the axis, at the right, where nothing is drawn."""
+    axis.legend(handles.values(), handles.keys(), fontsize=8, ncols=len(handles), frameon=False, loc="lower right",
+                bbox_to_anchor=(1, 1), borderaxespad=0.2)
+
+
+def _save(figure, path: Path) -> None:  # type: ignore[no-untyped-def]
+    """Write a PNG or SVG, by the suffix, the same bytes every time."""
+    metadata = {"Date": None} if path.suffix == ".svg" else {"Software": None}
+    with _figure().rc_context({"svg.hashsalt": "synapress"}), Writing() as files, files.open(path) as file:
+        figure.savefig(file, format=path.suffix[1:] or None, dpi=120, metadata=metadata)
+    _figure().close(figure)
+
+
+def footprint_picture(path: Path, *, network: str, layers: Sequence[str],
+                      panels: Mapping[str, Mapping[str, Sequence[float]]]) -> None:
+    """Memory per layer, stacked by category, a panel per technique, as in the paper's Fig. 6 [B §5.2].
+
+    Args:
+        path: PNG or SVG.
+        panels: technique → category → bytes, one number per layer.
+    """
+    pyplot = _figure()
+    shape = min(24, max(8, 2.5 + 0.3 * len(layers))), 2.6 * len(panels)
+    figure, axes = pyplot.subplots(len(panels), 1, figsize=shape, sharex=True, constrained_layout=True, squeeze=False)
+    categories = list(dict.fromkeys(category for parts in panels.values() for category in parts))
+    for axis, (technique, parts) in zip(axes[:, 0], panels.items(), strict=True):
+        bottom = np.zeros(len(layers))
+        divisor, unit_name = unit(np.sum([*parts.values()], axis=0).max(initial=0))
+        for category, values in parts.items():
+            heights = np.asarray(values, float) / divisor
+            axis.bar(range(len(layers)), heights, bottom=bottom, width=0.8, label=category,
+                     color=COLOURS[categories.index(category) % len(COLOURS)])
+            bottom += heights
+        axis.set_title(f"{network}, {technique}: {size(bottom.sum() * divisor)}", fontsize=10, loc="left")
+        axis.set_ylabel(unit_name)
+        axis.spines[["top", "right"]].set_visible(False)
+    handles = {label: handle for axis in axes[:, 0]
+               for handle, label in zip(*axis.get_legend_handles_labels(), strict=True)}
+    _legend(axes[0, 0], handles)
+    axes[-1, 0].set_xticks(range(len(layers)), layers, rotation=90, fontsize=7)
+    axes[-1, 0].set_xlim(-0.6, len(layers) - 0.4)
+    _save(figure, path)
+
+
+def mesh_picture(path: Path, *, title: str, size: tuple[int, int], host: tuple[int, int],
+                 fill: Mapping[tuple[int, int], Mapping[str, float]], labels: Mapping[tuple[int, int], str],
+                 links: Mapping[tuple[tuple[int, int], tuple[int, int]], int]) -> None:
+    """The mesh: every core's memory as a stack by category, and arrows as wide as their links are loaded.
+
+    Args:
+        path: PNG or SVG.
+        size: columns and rows. host: its place, perhaps beside the mesh.
+        fill: core → category → share of its memory, from 0 to 1.
+        labels: core → what is written on it.
+        links: events by link between neighbours.
+    """
+    pyplot = _figure()
+    from matplotlib.patches import Rectangle
+
+    scale = 1.25 if max(size) <= 8 else 0.85
+    figure, axis = pyplot.subplots(figsize=(max(5, scale * size[0] + 2), max(4, scale * size[1] + 2)),
+                                   constrained_layout=True)
+    categories = list(dict.fromkeys(category for parts in fill.values() for category in parts))
+    side = 0.62
+    for (x, y), parts in fill.items():
+        bottom = y + side / 2
+        for category, share in parts.items():
+            axis.add_patch(Rectangle((x - side / 2, bottom - side * share), side, side * share, linewidth=0,
+                                     color=COLOURS[categories.index(category) % len(COLOURS)]))
+            bottom -= side * share
+        if max(size) <= 10:
+            axis.text(x, y, labels.get((x, y), ""), ha="center", va="center", fontsize=5.5)
+    for x in range(size[0]):
+        for y in range(size[1]):
+            axis.add_patch(Rectangle((x - side / 2, y - side / 2), side, side, fill=False, linewidth=0.8))
+    axis.add_patch(Rectangle((host[0] - side / 2, host[1] - side / 2), side, side, facecolor="#eeeeee",
+                             edgecolor="black", linewidth=0.8))
+    axis.text(*host, "host", ha="center", va="center", fontsize=7)
+    most = max(links.values(), default=1)
+    for ((from_x, from_y), (to_x, to_y)), events in links.items():
+        dx, dy = to_x - from_x, to_y - from_y
+        aside = 0.09
+        start = (from_x + dx * side / 2 - dy * aside, from_y + dy * side / 2 + dx * aside)
+        end = (to_x - dx * side / 2 - dy * aside, to_y - dy * side / 2 + dx * aside)
+        axis.annotate("", end, start, arrowprops={
+            "arrowstyle": "-|>", "linewidth": 0.4 + 3.6 * events / most, "color": "#D55E00", "shrinkA": 0, "shrinkB": 0,
+            "mutation_scale": 5})
+    axis.set_xlim(min(-0.5, host[0] - 0.5), max(size[0] - 0.5, host[0] + 0.5))
+    axis.set_ylim(max(size[1] - 0.5, host[1] + 0.5), min(-0.5, host[1] - 0.5))
+    axis.set_aspect("equal")
+    axis.axis("off")
+    arrows = f"\narrows: events per frame over each link, at most {most:,}" if links else ""
+    axis.set_title(title + arrows, fontsize=9)
+    handles = [Rectangle((0, 0), 1, 1, color=COLOURS[number % len(COLOURS)]) for number in range(len(categories))]
+    axis.legend(handles, categories, fontsize=7, ncols=len(categories), loc="upper center",
+                bbox_to_anchor=(0.5, 0.0), frameon=False)
+    _save(figure, path)
+
+
+def layer_picture(path: Path, *, layers: Sequence[str], bars: Mapping[str, Sequence[float]], label: str,
+                  log: bool = False) -> None:
+    """Quantities side by side for each layer.
+
+    Args:
+        path: PNG or SVG.
+        bars: quantity → one number per layer.
+        label: of the axis.
+    """
+    pyplot = _figure()
+    figure, axis = pyplot.subplots(figsize=(min(24, max(6, 2 + 0.45 * len(layers))), 3), constrained_layout=True)
+    width = 0.8 / max(1, len(bars))
+    for number, (name, values) in enumerate(bars.items()):
+        axis.bar(np.arange(len(layers)) + (number - (len(bars) - 1) / 2) * width, values, width=width, label=name,
+                 color=COLOURS[number])
+    axis.set_xticks(range(len(layers)), layers, rotation=90, fontsize=7)
+    axis.set_xlim(-0.6, len(layers) - 0.4)
+    axis.set_ylabel(label)
+    if log:
+        axis.set_yscale("symlog")
+    _legend(axis, dict(zip(*axis.get_legend_handles_labels()[::-1], strict=True)))
+    axis.spines[["top", "right"]].set_visible(False)
+    _save(figure, path)

@@ -1,0 +1,351 @@
+"""Estimates of area and clock frequency, from open tools alone.
+
+**cmos.** Yosys maps to gates of two to four inputs (`abc -g cmos`) and D flip-flops, and adds up the transistors of
+static CMOS (its own table: 4 for a NAND2, 16 for a flip-flop). A gate equivalent is 4 transistors. Memories of at least
+SRAM_BITS bits are not made of gates: they count 6 transistors a bit, for the bit cells alone, without decoders and
+sense amplifiers. Smaller ones are flip-flops. No wires, clock tree or fill: good for comparing blocks, not for square
+millimetres; for those give a Liberty library.
+
+**ice40, ecp5, xilinx.** Yosys' own flows (7 series for Xilinx), without buffers at the pins. LUTs as the devices have
+them: LUT4, or LUT6 for Xilinx. Carry chains of the ECP5 and LUTs used as memory count as the LUTs they occupy;
+inverters of the Xilinx flow, which place and route absorbs, do not count.
+
+**Frequency.** nextpnr on an ECP5 of speed grade 6, all ports registered: in one long shift register, as no package has
+so many pins. One seed; other seeds differ by some percent.
+"""
+
+import re
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from amaranth.back import rtlil
+from amaranth.hdl import Cat, Elaboratable, Module, Mux, Signal
+from amaranth.hdl._ir import PortDirection
+from amaranth.lib import wiring
+
+from golden.config import CoreConfig
+from golden.errors import ConfigError, ToolError
+from rtl import verilog
+from synapress.tools.yosys import CACHE, run_nextpnr, run_yosys
+
+TARGETS = ("cmos", "ice40", "ecp5", "xilinx")
+"""What area can be estimated for, besides Liberty libraries."""
+
+SRAM_BITS = 4096
+"""A memory of at least so many bits is an SRAM; a smaller one is made of flip-flops."""
+
+SRAM_TRANSISTORS = 6
+"""Per bit: the six-transistor cell."""
+
+GATE_TRANSISTORS = 4
+"""Per gate equivalent: a two-input NAND."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class AreaReport:
+    """An estimate for one block and one target. `model` says what it rests on; `cells` counts by type, as mapped."""
+
+    top: str
+    config: str
+    target: str
+    model: str
+    flip_flops: int
+    sram_bits: int
+    """Bits in memories of at least SRAM_BITS bits, wherever they went."""
+    memory: bool
+    """Whether those memories are part of the estimate."""
+    cells: dict[str, int] = field(repr=False)
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CmosArea(AreaReport):
+    """Transistors of the gates and flip-flops, without SRAM."""
+
+    transistors: int
+
+    @property
+    def gate_equivalents(self) -> float:
+        return self.transistors / GATE_TRANSISTORS
+
+    @property
+    def sram_transistors(self) -> int:
+        return SRAM_TRANSISTORS * self.sram_bits if self.memory else 0
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self) | {"gate_equivalents": self.gate_equivalents, "sram_transistors": self.sram_transistors}
+
+
+@dataclass(frozen=True, kw_only=True)
+class FpgaArea(AreaReport):
+    """LUTs, block RAMs (4 kb for ice40, 18 kb for ecp5, 36 kb for xilinx; halves are possible) and multipliers."""
+
+    luts: int
+    block_rams: float
+    dsps: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class LibertyArea(AreaReport):
+    """Cell area in the unit of the Liberty `file` (usually µm²), without SRAM."""
+
+    file: str
+    cell_area: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Frequency:
+    """Highest clock frequency after place and route, and between which cells the slowest path lies."""
+
+    top: str
+    config: str
+    model: str
+    mhz: float
+    device: str
+    seed: int
+    path: tuple[str, str]
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+# -- public --------------------------------------------------------------------------------------
+
+
+def estimate(block: str | wiring.Component, config: CoreConfig, target: str, *, memory: bool = True, dsp: bool = False,
+             liberty: Path | None = None, cache: Path | None = CACHE) -> AreaReport:
+    """Area of one block: by its name in `rtl.verilog.TOPS`, or a component.
+
+    Args:
+        target: one of TARGETS, or "liberty" with a library file `liberty`.
+        memory: whether memories of at least SRAM_BITS bits take part; otherwise they are left out as black boxes.
+        dsp: let the FPGA flows use hard multipliers (LUTs otherwise).
+        cache: folder for results, or None.
+
+    Raises:
+        ConfigError: unknown block or target.
+        ToolError: a tool is missing or failed.
+    """
+    name, component = _block(block, config)
+    text, sram_bits = _mark_memories(_rtlil(component, name))
+    common: dict[str, Any] = {"top": name, "config": config.name, "target": target, "sram_bits": sram_bits,
+                              "memory": memory}
+    if target == "cmos":
+        return _cmos(text, common, cache)
+    if target == "liberty":
+        return _liberty(text, common, liberty, cache)
+    if target in _FPGA:
+        return _fpga(text, common, dsp, cache)
+    raise ConfigError(f"unknown target '{target}'; there are: {', '.join(TARGETS)}, liberty")
+
+
+def fmax(block: str | wiring.Component, config: CoreConfig, *, dsp: bool = False, device: str | None = None,
+         seed: int = 1, cache: Path | None = CACHE) -> Frequency:
+    """Clock frequency of one block on an ECP5; `device` is 25k, 45k or 85k, or the smallest that holds it.
+
+    Memories are in block RAM; multipliers are made of LUTs unless `dsp`.
+
+    Raises:
+        ConfigError: unknown block or device.
+        ToolError: a tool is missing or failed, or the block does not fit.
+    """
+    name, component = _block(block, config)
+    scan = _Scan(component)
+    text = rtlil.convert(scan, name=name, ports=scan.ports, emit_src=False)
+    flow = _FPGA["ecp5"].command(dsp)
+    results = run_yosys(text, [flow, "tee -q -o stat.json stat -json", "write_json net.json"], who=name, cache=cache)
+    if device is None:
+        device = _device(name, results["stat.json"]["design"]["num_cells_by_type"])
+    elif device not in _DEVICES:
+        raise ConfigError(f"unknown device '{device}'; there are: {', '.join(_DEVICES)}")
+    report = run_nextpnr(results["net.json"], device, seed, who=name, cache=cache)
+    clocks = report["fmax"]
+    if not clocks:
+        raise ToolError(f"'{name}' has no path from register to register, so no clock frequency")
+    clock, entry = min(clocks.items(), key=lambda item: item[1]["achieved"])
+    path = next(path["path"] for path in report["critical_paths"] if path["from"] == path["to"] == f"posedge {clock}")
+    model = f"yosys, {flow}; nextpnr-ecp5, speed grade 6, ports registered"
+    return Frequency(top=name, config=config.name, model=model,
+                     mhz=round(entry["achieved"], 2), device=f"ECP5-{device}", seed=seed,
+                     path=(path[0]["from"]["cell"], path[-1]["to"]["cell"]))
+
+
+# -- the design ----------------------------------------------------------------------------------
+
+
+def _block(block: str | wiring.Component, config: CoreConfig) -> tuple[str, wiring.Component]:
+    if isinstance(block, str):
+        return block, verilog.component(block, config)
+    return type(block).__name__.lower(), block
+
+
+def _rtlil(component: wiring.Component, name: str) -> str:
+    return str(rtlil.convert(component, name=name, ports=verilog.ports(component), emit_src=False))
+
+
+def _mark_memories(text: str) -> tuple[str, int]:
+    """The RTLIL with an attribute on each memory that is an SRAM, which its cell will inherit; and their bits."""
+    bits = 0
+
+    def mark(match: re.Match[str]) -> str:
+        nonlocal bits
+        size = int(match[1]) * int(match[2])
+        if size < SRAM_BITS:
+            return match[0]
+        bits += size
+        return f"  attribute \\synapress_sram 1\n{match[0]}"
+
+    return re.sub(r"^  memory width (\d+) size (\d+) ", mark, text, flags=re.MULTILINE), bits
+
+
+_EVERT = [
+    "hierarchy -auto-top", "proc", "flatten", "opt_expr", "opt_clean", "memory -nomap",
+    "select -set sram t:$mem_v2 a:synapress_sram %i", "expose -evert @sram",
+]
+"""Makes ports of the wires at each SRAM, so that all logic around it stays, and takes it out."""
+
+
+def _synthesise(text: str, common: dict[str, Any], evert: bool, script: list[str], statistics: str, cache: Path | None,
+                files: dict[str, str] | None = None) -> dict[str, Any]:
+    """Statistics of the top after a script."""
+    steps = [*(_EVERT if evert and common["sram_bits"] else []), *script, "delete t:$scopeinfo",
+             f"tee -q -o stat.json {statistics}"]
+    results = run_yosys(text, steps, who=common["top"], files=files, cache=cache)
+    statistic: dict[str, Any] = results["stat.json"]["design"]
+    return statistic
+
+
+_GATES = "synth -noabc -flatten"
+
+
+def _count(cells: dict[str, int], pattern: str) -> int:
+    return sum(count for name, count in cells.items() if re.fullmatch(pattern, name))
+
+
+def _cmos(text: str, common: dict[str, Any], cache: Path | None) -> CmosArea:
+    script = [_GATES, "dfflegalize -cell $_DFF_P_ 01", "abc -g cmos", "opt_clean"]
+    statistic = _synthesise(text, common, True, script, "stat -json -tech cmos", cache)
+    cells = statistic["num_cells_by_type"]
+    # A + after the number says that some cells have no known transistors: there must be none.
+    transistors = str(statistic["estimated_num_transistors"])
+    if not transistors.isdigit():
+        raise ToolError(f"'{common['top']}': yosys knows no transistor count for some of {', '.join(cells)}")
+    return CmosArea(**common, model="yosys, abc -g cmos, transistors of static CMOS gates", cells=cells,
+                    flip_flops=_count(cells, r"\$_DFF.*"), transistors=int(transistors))
+
+
+def _liberty(text: str, common: dict[str, Any], liberty: Path | None, cache: Path | None) -> LibertyArea:
+    if liberty is None:
+        raise ConfigError("target 'liberty' needs a library file")
+    if not liberty.is_file():
+        raise ConfigError(f"Liberty library '{liberty}' is not a file")
+    library = liberty.read_text(errors="replace")
+    script = [_GATES, "dfflibmap -liberty cells.lib", "abc -liberty cells.lib", "opt_clean"]
+    statistic = _synthesise(text, common, True, script, "stat -json -liberty cells.lib", cache, {"cells.lib": library})
+    cells = statistic["num_cells_by_type"]
+    unmapped = sorted(name for name in cells if name.startswith("$"))
+    if unmapped:
+        raise ToolError(f"library '{liberty}' has no cell for {', '.join(unmapped)}: it needs a D flip-flop, an "
+                        "inverter, a buffer and a two-input gate")
+    # Cells with a group `ff` before the next cell begins.
+    pattern = r"\bcell\s*\(\s*\"?(\w+)\"?\s*\)(?:(?!\bcell\s*\().)*?\bff\s*\("
+    sequential = set(re.findall(pattern, library, re.DOTALL))
+    return LibertyArea(**common, model=f"yosys, dfflibmap and abc with {liberty.name}", cells=cells,
+                       flip_flops=sum(count for name, count in cells.items() if name in sequential),
+                       file=liberty.name, cell_area=float(statistic["area"]))
+
+
+# -- FPGAs ---------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Family:
+    """How a family is synthesised, and how its cells count; patterns are regular expressions."""
+
+    flow: str
+    dsp: str
+    no_dsp: str
+    luts: dict[str, int]
+    flip_flops: str
+    block_rams: dict[str, float]
+    dsps: str
+
+    def command(self, dsp: bool) -> str:
+        return f"{self.flow} {self.dsp if dsp else self.no_dsp}".strip()
+
+
+_FPGA = {
+    "ice40": _Family(
+        flow="synth_ice40", dsp="-dsp", no_dsp="", luts={"SB_LUT4": 1}, flip_flops="SB_DFF.*",
+        block_rams={"SB_RAM40_4K.*": 1}, dsps="SB_MAC16"),
+    "ecp5": _Family(
+        flow="synth_lattice -family ecp5", dsp="", no_dsp="-nodsp",
+        # A carry cell is two LUTs; a 16×4 memory takes the two slices of its bits and one for writing.
+        luts={"LUT4": 1, "CCU2C": 2, "TRELLIS_DPR16X4": 6}, flip_flops="TRELLIS_FF",
+        block_rams={"DP16KD": 1, "PDPW16KD": 1}, dsps="MULT18X18D"),
+    "xilinx": _Family(
+        flow="synth_xilinx -family xc7 -flatten -noiopad -noclkbuf", dsp="", no_dsp="-nodsp",
+        luts={"LUT[1-6]": 1, "SRL16E|SRLC32E": 1, "RAM(32|64)X1S": 1, "RAM(32|64)X1D": 2, "RAM128X1S": 2,
+              "RAM128X1D|RAM256X1S|RAM(32|64)M": 4},
+        flip_flops="FD[RSCP]E(_1)?", block_rams={"RAMB36E1": 1, "RAMB18E1": 0.5}, dsps="DSP48E1"),
+}
+
+
+def _fpga(text: str, common: dict[str, Any], dsp: bool, cache: Path | None) -> FpgaArea:
+    family = _FPGA[common["target"]]
+    flow = family.command(dsp)
+    statistic = _synthesise(text, common, not common["memory"], [flow], "stat -json", cache)
+    cells = statistic["num_cells_by_type"]
+    return FpgaArea(**common, model=f"yosys, {flow}", cells=cells, flip_flops=_count(cells, family.flip_flops),
+                    luts=sum(weight * _count(cells, pattern) for pattern, weight in family.luts.items()),
+                    block_rams=sum(weight * _count(cells, pattern) for pattern, weight in family.block_rams.items()),
+                    dsps=_count(cells, family.dsps))
+
+
+_DEVICES = {"25k": (24288, 56, 28), "45k": (43848, 108, 72), "85k": (83640, 208, 156)}
+"""LUTs, block RAMs and multipliers of the ECP5 family."""
+
+
+def _device(name: str, cells: dict[str, int]) -> str:
+    family = _FPGA["ecp5"]
+    needs = (sum(weight * _count(cells, pattern) for pattern, weight in family.luts.items()),
+             sum(_count(cells, pattern) for pattern in family.block_rams), _count(cells, family.dsps))
+    for device, holds in _DEVICES.items():
+        if all(need <= have for need, have in zip(needs, holds, strict=True)):
+            return device
+    raise ToolError(f"'{name}' needs {needs[0]} LUTs, {needs[1]} block RAMs and {needs[2]} multipliers; the largest "
+                    f"ECP5 has {', '.join(map(str, _DEVICES['85k']))}")
+
+
+class _Scan(Elaboratable):
+    """A component between registers: inputs come from, outputs go to one long shift register."""
+
+    def __init__(self, component: wiring.Component):
+        self.component = component
+        self.scan_in, self.scan_out, self.capture = Signal(), Signal(), Signal()
+        self.ports = {"scan_in": (self.scan_in, PortDirection.Input), "capture": (self.capture, PortDirection.Input),
+                      "scan_out": (self.scan_out, PortDirection.Output)}
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        m.submodules.block = self.component
+        previous = self.scan_in
+        for wire, direction in verilog.ports(self.component).values():
+            bits = len(wire)
+            if not bits:
+                continue
+            register = Signal(bits, reset_less=True)
+            moved = Cat(previous, register)[:bits]
+            if direction is PortDirection.Input:
+                m.d.sync += register.eq(moved)
+                m.d.comb += wire.eq(register)
+            else:
+                # The output goes straight into a register, without the multiplexer of the chain before it.
+                output = Signal(bits, reset_less=True)
+                m.d.sync += [output.eq(wire), register.eq(Mux(self.capture, output, moved))]
+            previous = register[-1]
+        m.d.comb += self.scan_out.eq(previous)
+        return m

@@ -1,0 +1,320 @@
+"""Populations for the evaluation unit: random ones of all types, what must come of them, what they cover, and when."""
+
+import random
+from collections import Counter
+from collections.abc import Sequence
+from itertools import product
+
+import numpy as np
+
+from golden.config import TABLE_ENTRY_BITS, CoreConfig
+from golden.neuron import (
+    PopulationMap,
+    evaluate_population,
+    operands,
+    pack_lanes,
+    shift_rounded,
+    spike_one,
+    unpack_lanes,
+    wrap,
+)
+from golden.words import NeuronType, Reset, Saturation, layouts
+from rtl.requantize import Requantise
+
+Fields = dict[str, int]
+
+
+def has_tables(config: CoreConfig) -> bool:
+    """Whether a memory has room for several value tables."""
+    return 8 * config.table_words <= config.memory_words
+
+
+class Work:
+    """Random populations side by side in a memory, one of them across its end, and all that must come of them.
+
+    With `dense` every neuron fires.
+    """
+
+    def __init__(self, config: CoreConfig, generator: random.Random, count: int, dense: bool = False):
+        self.config, self.random, self.dense = config, generator, dense
+        self.population_word, self.parameter_word = layouts(config).population, layouts(config).parameter
+        self.words = [generator.getrandbits(config.word_bits) for _ in range(config.memory_words)]
+        self.bins: Counter[str] = Counter()
+        self.kinds: list[tuple[int, int]] = []
+        """Types and saturations that the next populations get."""
+        self.commands: list[Fields] = []
+        self.populations: list[Fields] = []
+        first: int | None = None
+        start = 0
+        while len(self.commands) < count:
+            fields = self._shape()
+            place, table = PopulationMap.of(fields, config), config.table_words * looks_up(fields)
+            words = table + place.states - place.axons + fields["width"] * place.x_stride
+            if first is None:
+                if words < 3:
+                    continue
+                start = first = config.memory_words - generator.randint(1, words - 1)
+            if first + words > start + config.memory_words:
+                break
+            fields["base"] = (first + table) % config.memory_words
+            self._fill(fields, PopulationMap.of(fields, config))
+            self.bins["across the end of the memory"] += first < config.memory_words < first + words
+            self.populations.append(fields)
+            self.commands.append({"population": generator.randrange(config.max_populations),
+                                  "word": self.population_word.pack(fields)})
+            first += words
+        self.expected = list(self.words)
+        self.neurons: list[Fields] = []
+        self.trace: list[tuple[int, int]] = []
+        for command, fields in zip(self.commands, self.populations, strict=True):
+            neurons, trace = evaluate_population(self.expected, command["population"], command["word"], config)
+            self.neurons += neurons
+            self.trace += trace
+            self._cover(fields, neurons)
+
+    def _shape(self) -> Fields:
+        config, pick = self.config, self.random
+        most = min((1 << config.channel_bits) - 1, 5 * config.lanes)
+        both = pick.randint(2, 5), pick.randint(2, 5)
+        width, height = pick.choice([(1, 1), (1, pick.randint(1, 6)), (pick.randint(1, 6), 1), both, both])
+        depth = pick.choice([pick.randint(1, most), pick.randint(1, most), pick.randint(1, 2) * config.lanes, 1])
+        if self.dense:
+            depth = pick.choice([depth, min(most, 2 * config.lanes)])
+        elif pick.random() < 0.05:
+            depth = 0
+        if not self.kinds:  # all of them, in any order, before one comes again
+            self.kinds = [(kind, mode) for kind in range(8) for mode in range(4)
+                          if mode != Saturation.TABLE or has_tables(config) or kind == NeuronType.SPIKING]
+            self.kinds += [(NeuronType.SPIKING, mode) for mode in range(4)]
+            pick.shuffle(self.kinds)
+        kind, mode = self.kinds.pop()
+        return {
+            "base": 0, "width": width, "height": height, "depth": depth, "type": kind,
+            "saturation": mode, "uniform": pick.randrange(2),
+            "pad": pick.randrange(2), "axons": pick.randint(0, min(7, (1 << config.axon_count_bits) - 1)),
+            "incoming": pick.randrange(1 << config.incoming_bits), "edges": pick.randrange(1 << config.edge_count_bits),
+        }
+
+    def _fill(self, fields: Fields, place: PopulationMap) -> None:
+        """Tables, parameters and states of all kinds: extremes, ties, values within and beyond the range."""
+        config, pick, size = self.config, self.random, self.config.memory_words
+        if looks_up(fields) and self.dense:  # no entry is 0
+            entry = sum(1 << shift for shift in range(0, config.word_bits, TABLE_ENTRY_BITS))
+            for address in range(place.axons - config.table_words, place.axons):
+                self.words[address % size] |= entry
+        parameters = []
+        for c in range(1 if fields["uniform"] and fields["depth"] else fields["depth"]):
+            parameters.append(self._parameter(fields["type"] == NeuronType.SPIKING))
+            above = pick.getrandbits(config.word_bits) >> self.parameter_word.bits << self.parameter_word.bits
+            self.words[(place.parameters + c) % size] = above | self.parameter_word.pack(
+                parameters[-1][1])
+        for x, y, w in product(range(fields["width"]), range(fields["height"]), range(place.depth_words)):
+            states = []
+            for lane in range(config.lanes):
+                c = w * config.lanes + lane
+                kind, values = parameters[0 if fields["uniform"] else min(c, len(parameters) - 1)]
+                states.append(self._state(fields, kind, values))
+            address = place.states + x * place.x_stride + y * place.y_stride + w
+            self.words[address % size] = pack_lanes(states, config)
+
+    def _parameter(self, spiking: bool) -> tuple[str, Fields]:
+        """A kind of numbers, and a parameter word's fields."""
+        config, pick = self.config, self.random
+        half, top = 1 << (config.state_bits - 1), (1 << config.multiplier_bits) - 1
+        most, steep = (1 << config.shift_bits) - 1, 1 << (config.slope_bits - 1)
+        kind = pick.choice(["any", "small", "edge", "edge", "scaled", "scaled", "off"])
+        kind = "all fire" if self.dense else kind
+        multiplier, shift, bias = pick.choice([0, 1, top, pick.randint(0, top)]), pick.randint(0, most), 0
+        if kind == "all fire":
+            multiplier, shift = 1, 0
+        elif kind in ("small", "edge"):
+            power = pick.choice([0, pick.randint(0, min(config.multiplier_bits - 1, most - 3))])
+            multiplier, shift = 1 << power, power + pick.choice([0, 1, 2, 3])
+            if kind == "small" and power > 3:  # ties, and what comes as close to them as can be
+                multiplier += pick.choice([0, 0, 1, -1])
+        elif kind == "scaled":  # the largest sums come near the ends of the value's range
+            multiplier = pick.randint(top // 2, top)
+            shift = min(most, config.state_bits + config.multiplier_bits - config.value_bits + pick.randint(-1, 3))
+            if spiking:  # a leak
+                shift = min(most, config.multiplier_bits - pick.randint(0, 1))
+        if kind in ("any", "scaled"):
+            bias = pick.choice([-half, half - 1, pick.randint(-half, half - 1)])
+        elif kind == "off":
+            shift = most
+        slope = pick.choice([-steep, steep - 1, pick.randint(-steep, steep - 1)])
+        if kind == "all fire":
+            slope = 0
+        elif spiking and pick.random() < 0.5:
+            slope = pick.randint(0, min(steep - 1, 300))
+        elif pick.random() < 0.4:
+            slope = max(-steep, min(steep - 1, pick.choice([multiplier // 4, -multiplier // 8])))
+        leaky = 0 if kind == "all fire" else pick.randrange(2)
+        return kind, {"bias": bias, "multiplier": multiplier, "shift": shift, "leaky": leaky, "slope": slope}
+
+    def _state(self, fields: Fields, kind: str, values: Fields) -> int:
+        pick, half, bits = self.random, 1 << (self.config.state_bits - 1), self.config.operand_bits
+        if fields["type"] in NeuronType.PRODUCTS and pick.random() < 0.7:
+            low, high = ([0, 1, (1 << bits - 1) - 1, 1 << bits - 1, (1 << bits) - 1, pick.getrandbits(bits)]
+                         for _ in range(2))
+            if kind == "all fire":
+                low = high = [pick.randint(1, (1 << bits - 1) - 1)]
+            elif kind in ("small", "edge"):  # a product near zero, and other values that fit
+                low = [pick.choice([1, 2, 3, (1 << bits) - 1, (1 << bits) - 2])]
+            return wrap(pick.choice(low) + (pick.choice(high) << bits), self.config.state_bits)
+        if fields["type"] == NeuronType.SPIKING and kind != "all fire" and pick.random() < 0.3:
+            return max(-half, min(half - 1, values["slope"] - values["bias"] + pick.randint(-1, 1)))
+        if kind == "small":
+            return pick.randint(-5, 5)
+        if kind == "edge":
+            bounds = Saturation.bounds(fields["saturation"], self.config.value_bits)
+            shift = values["shift"] - values["multiplier"].bit_length() + 1
+            state = (pick.choice(bounds) << shift) + pick.randint(-1 << shift, 1 << shift)
+            return max(-half, min(half - 1, state))
+        if kind == "off":
+            return -values["bias"]
+        if kind == "all fire":
+            return 1 + (1 << bits) if fields["type"] in NeuronType.PRODUCTS else pick.randint(1, 1 << 14)
+        return pick.choice([-half, half - 1, pick.randint(-half, half - 1)])
+
+    def _cover(self, fields: Fields, neurons: Sequence[Fields]) -> None:
+        """Count what the population and its neurons are about."""
+        config, bins = self.config, self.bins
+        if not fields["depth"]:
+            bins["no neurons"] += 1
+            return
+        place, size = PopulationMap.of(fields, config), config.memory_words
+        bins[f"last lane {(fields['depth'] - 1) % config.lanes}"] += 1
+        bins[f"uniform {fields['uniform']}, pad {fields['pad']}"] += 1
+        bins[f"type {fields['type']}"] += 1
+        bins["padded"] += place.y_stride != place.depth_words
+        bins["one position"] += fields["width"] == fields["height"] == 1 and place.depth_words > 1
+        bins["many positions and channel words"] += fields["width"] > 1 < fields["height"] and place.depth_words > 2
+        bins["nothing fires"] += len(neurons) == 1
+        bins["no axons"] += not fields["axons"]
+        for x, y, c in product(range(fields["width"]), range(fields["height"]), range(fields["depth"])):
+            parameter = self.parameter_word.unpack(
+                self.words[(place.parameters + (0 if fields["uniform"] else c)) % size])
+            word = self.words[(place.states + x * place.x_stride + y * place.y_stride + c // config.lanes) % size]
+            state = unpack_lanes(word, config)[c % config.lanes]
+            if fields["type"] == NeuronType.SPIKING:
+                self._cover_spiking(fields["saturation"], state, parameter)
+            else:
+                self._cover_value(fields, state, parameter)
+
+    def _cover_spiking(self, reset: int, state: int, parameter: Fields) -> None:
+        config, half = self.config, 1 << (self.config.state_bits - 1)
+        fires, kept = spike_one(state, **parameter, reset=reset, config=config)
+        potential = state + parameter["bias"]
+        over = potential - wrap(parameter["slope"], config.state_bits + 1)
+        seen = {
+            f"spiking: reset {reset}": fires and over > 0, "spiking: at the threshold": over == 0,
+            "spiking: just below": over == -1, "spiking: negative threshold": fires and parameter["slope"] < 0,
+            "spiking: leak": 0 < parameter["multiplier"] < 1 << parameter["shift"] and kept not in (0, -1),
+            "spiking: rest leaks": bool(fires) and reset & 1 == Reset.SUBTRACT and parameter["shift"] > 0 and kept > 0,
+            "spiking: potential too large": potential >= half, "spiking: potential too small": potential < -half,
+            "spiking: clipped low": kept == -half, "spiking: clipped high": kept == half - 1,
+        }
+        self.bins.update(name for name, there in seen.items() if there)
+
+    def _cover_value(self, fields: Fields, state: int, parameter: Fields) -> None:
+        config, bins, mode = self.config, self.bins, fields["saturation"]
+        half, bits = 1 << (config.state_bits - 1), config.operand_bits
+        low, high = Saturation.bounds(mode, config.value_bits)
+        product_of, name = fields["type"] in NeuronType.PRODUCTS, f"product {fields['type']}"
+        if product_of:
+            a, b = (int(operand) for operand in operands(np.array(state), fields["type"], config))
+            least = -(1 << bits - 1) if fields["type"] == NeuronType.PRODUCT else 0
+            bins[f"{name}: lowest A"] += a == least
+            bins[f"{name}: highest A"] += a == least + (1 << bits) - 1
+            bins[f"{name}: high B"] += b >= (1 << bits - 1) - 1
+            state = a * b
+        biased = state + parameter["bias"]
+        sloping = bool(parameter["leaky"]) and biased < 0
+        factor = wrap(parameter["slope"], config.multiplier_bits + 1) if sloping else parameter["multiplier"]
+        scaled, shift = biased * factor, parameter["shift"]
+        tie = shift > 0 and scaled & ((1 << shift) - 1) == 1 << (shift - 1)
+        above = (scaled & ((1 << shift) - 1)) - (1 << shift >> 1)
+        exact = shift_rounded(scaled, shift)
+        bins[f"mode {mode}: " + ("low" if exact < low else "high" if exact > high else "within")] += 1
+        seen = {
+            f"{'positive' if scaled > 0 else 'negative'} tie {'up' if exact > scaled >> shift else 'down'}":
+                tie and low <= exact <= high,
+            "just above a tie": 0 < above <= (1 << shift) >> 4 and exact & 1 and low <= exact <= high,
+            "shift 0": shift == 0 and scaled != 0,
+            "largest shift": shift == (1 << config.shift_bits) - 1,
+            "largest multiplier": parameter["multiplier"] == (1 << config.multiplier_bits) - 1,
+            "sum too large": biased >= half, "sum too small": biased < -half,
+            "slope": sloping and low < exact < high and exact != 0, "negative slope": sloping and exact > 0,
+            f"mode {mode}: at low": exact == low, f"mode {mode}: at high": exact == high,
+            f"mode {mode}: rounded to high": exact == high and scaled >> shift < high,
+            f"mode {mode}: rounded above": scaled >> shift == high and exact > high,
+            "rounded to nothing": exact == 0 and scaled >> shift == -1,
+            "rounded to one": exact == 1 and scaled >> shift == 0,
+        }
+        bins.update(name for name, there in seen.items() if there)
+
+
+def looks_up(fields: Fields) -> bool:
+    """Whether a population has a value table."""
+    return fields["saturation"] == Saturation.TABLE and fields["type"] != NeuronType.SPIKING
+
+
+def required(config: CoreConfig) -> set[str]:
+    """Bins that a long enough run must have."""
+    return {
+        "no neurons", "one position", "many positions and channel words", "nothing fires", "no axons", "padded",
+        "across the end of the memory", "shift 0", "largest shift", "largest multiplier",
+        "sum too large", "sum too small", "rounded to nothing", "rounded to one",
+        *(f"{sign} tie {way}" for sign in ("positive", "negative") for way in ("up", "down")), "just above a tie",
+        *(f"last lane {lane}" for lane in range(config.lanes)), *(f"type {kind}" for kind in range(8)),
+        *(f"uniform {uniform}, pad {pad}" for uniform in (0, 1) for pad in (0, 1)),
+        *(f"mode {mode}: {what}" for mode in range(3 + has_tables(config)) for what in (
+            "low", "within", "high", "at low", "at high", "rounded to high", "rounded above")),
+        *(f"product {kind}: {what}" for kind in NeuronType.PRODUCTS for what in ("lowest A", "highest A", "high B")),
+        *(f"spiking: {what}" for what in (
+            "reset 0", "reset 1", "reset 2", "reset 3", "at the threshold", "just below", "leak", "rest leaks",
+            "potential too large", "potential too small", "clipped low", "clipped high")),
+        *(("slope", "negative slope", "spiking: negative threshold") if config.slope_bits > 4 else ()),
+    }
+
+
+# -- the model of the cycles -----------------------------------------------------------------------
+
+
+def schedule(fields: Fields, config: CoreConfig) -> tuple[list[int], list[int], int]:
+    """When nothing waits: cycles after the command's in which memory is accessed, neurons are sent, and END is.
+
+    For populations that neither spike nor look up. Neurons in the order of evaluation, all of them, whether they fire
+    or not.
+    """
+    lanes, depth = config.lanes, fields["depth"]
+    latency = Requantise(config).stages + 1
+    accesses: list[int] = []
+    evaluated: list[int] = []
+    popped: list[int] = []
+    before: list[int] = []
+    """Cycles in which the lanes of the word before were evaluated."""
+    port = 4 if depth else 2
+    for word in range(-(-depth // lanes)):
+        used = min(lanes, depth - word * lanes)
+        for position in range(fields["width"] * fields["height"]):
+            read = max(port, popped[-2] + 1 if len(popped) > 1 else 0)
+            accesses.append(read)
+            port, there = read + 1, [read + 2] * lanes
+            if position == 0 and (word == 0 or not fields["uniform"]):
+                for lane in range(1 if fields["uniform"] else used):
+                    port = max(port, before[lane] + 1 if before else 0)
+                    accesses.append(port)
+                    there[lane] = port + 2
+                    port += 1
+                if fields["uniform"]:
+                    there = [there[0]] * lanes
+            accesses.append(port)
+            port += 1
+            before = []
+            for lane in range(used):
+                before.append(max(there[lane], evaluated[-1] + 1 if evaluated else 0))
+                evaluated.append(before[-1])
+            popped.append(before[-1])
+    end = max(port, popped[-1] + 1 if popped else 0)
+    return accesses, [cycle + latency for cycle in evaluated], end + latency

@@ -1,0 +1,99 @@
+"""The cycle model against the counters of the RTL, layer by layer, and its samples against the whole."""
+
+import numpy as np
+import pytest
+
+from golden.config import CoreConfig
+from golden.errors import NetworkError
+from golden.network import fast as network
+from golden.program import Edge, Population, Program
+from golden.timing.cycles import evaluation_cycles, layer_cycles
+from synapress.engines.layer_cycles import alone
+from synapress.mapper import legalise, lower
+from synapress.zoo.digits.data import feature_maps, load_digits, quantise_input
+from synapress.zoo.digits.network import digits_network
+from tests.helpers.networks import random_input, random_network
+
+CONFIG = CoreConfig()
+WIDE = CoreConfig(name="wide", lanes=8, banks=8, state_bits=32)
+
+
+def assert_cycles(program, inputs, config):
+    """Every layer alone: events, operations, busy cycles and each kind of stall are those of the counters, exactly."""
+    outputs = {name: result.outputs for name, result in network.run(program, inputs, config).items()}
+    counts = network.counts(program, inputs, config)
+    total = 0
+    for population in program.populations:
+        name, edges = population.name, program.edges_into(population.name)
+        if not edges:
+            continue
+        layer = alone(program, name, outputs, config)
+        result = layer.simulate()
+        counters = result.counters
+        work = [counts[edge.name] for edge in edges]
+        assert counters["values_in"] == sum(count.events for count in work), name
+        assert counters["word_ops"] == sum(count.word_ops for count in work), name
+        assert counters["synapses"] == sum(count.synapses for count in work), name
+        cycles = layer_cycles(program, name, outputs, config, places=layer.places)
+        assert cycles.exact
+        assert {stall: counters[stall] for stall in ("busy", "stall_bank", "stall_hazard", "stall_weight")} == {
+            stall: getattr(cycles, stall) for stall in ("busy", "stall_bank", "stall_hazard", "stall_weight")}, name
+        assert cycles.busy >= max(counters["word_ops"], 4 * counters["values_in"])
+        # Evaluation and what is around it: a bound from below, as neither memory nor PEG make it wait.
+        assert result.latency[0] >= cycles.busy + cycles.evaluation, name
+        total += cycles.busy
+    assert total
+
+
+def test_digits():
+    """Every layer of the trained network on a real digit."""
+    program = legalise(lower(digits_network()), CONFIG)
+    digit = quantise_input(feature_maps(load_digits().test_images[:1]))[0]
+    assert_cycles(program, {program.inputs[0]: digit}, CONFIG)
+
+
+@pytest.mark.parametrize("number", [0, 2, 8, 10, 16, 55])
+def test_random_networks(number, seed):
+    """With the default seed, networks that see every queue's depth and every read of a descriptor or table word."""
+    rng = np.random.default_rng([seed, number])
+    net = random_network(rng, layers=5)
+    assert_cycles(legalise(lower(net), CONFIG), random_input(rng, net), CONFIG)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("config", [CONFIG, CoreConfig.preset("fpga_small"), WIDE], ids=lambda config: config.name)
+@pytest.mark.parametrize("number", range(20))
+def test_more_random_networks(number, config, seed):
+    rng = np.random.default_rng([seed, number, 1])
+    net = random_network(rng, layers=5)
+    assert_cycles(legalise(lower(net), config), random_input(rng, net, float(rng.choice([0.1, 0.5, 1.0]))), config)
+
+
+@pytest.mark.parametrize("depthwise", [False, True])
+def test_samples_of_a_large_layer(depthwise, seed):
+    """The estimate from samples is within 2 % of the whole replay."""
+    rng = np.random.default_rng(seed)
+    depth = 12
+    source, out = Population(name="in", shape=(depth, 40, 30)), Population(name="out", shape=(depth, 40, 30))
+    weights = rng.integers(-9, 9, (depth, 1 if depthwise else depth, 3, 3))
+    edge = Edge(name="edge", source="in", destination="out", weights=weights, padding=(1, 1),
+                groups=depth if depthwise else 1)
+    program = Program(name="large", populations=[source, out], edges=[edge], inputs=["in"], outputs=["out"])
+    outputs = {"in": rng.integers(0, 9, source.shape) * (rng.random(source.shape) < 0.3)}
+    whole = layer_cycles(program, "out", outputs, CONFIG)
+    estimate = layer_cycles(program, "out", outputs, CONFIG, limit=whole.busy // 4)
+    assert whole.exact and not estimate.exact
+    assert estimate.busy == pytest.approx(whole.busy, rel=0.02)
+    assert estimate.ideal == whole.ideal and estimate.evaluation == whole.evaluation
+
+
+def test_what_has_no_cycles():
+    program = legalise(lower(digits_network()), CONFIG)
+    name = program.inputs[0]
+    outputs = {population.name: np.zeros(population.shape, int) for population in program.populations}
+    with pytest.raises(NetworkError, match=f"population '{name}' has no incoming edge"):
+        layer_cycles(program, name, outputs, CONFIG)
+    first = program.edges_from(name)[0].destination
+    silent = layer_cycles(program, first, outputs, CONFIG)
+    assert (silent.busy, silent.ideal) == (0, 0)
+    assert silent.evaluation == evaluation_cycles(program.population(first), CONFIG) > 0

@@ -1,0 +1,91 @@
+"""The neuron update against the golden model, and how much of its time it does useful work."""
+
+import dataclasses
+import json
+
+import pytest
+
+from golden.config import PRESETS, CoreConfig
+from rtl.neuron import NeuronUpdate
+from synapress.tools.simulator import launch
+from tb.neuron_stimulus import LAYERS
+from tb.tb_neuron import NeuronOnBanks
+
+BENCH = "tb.tb_neuron"
+BASE = CoreConfig(name="small", address_bits=9)
+
+ALONE = {
+    "grai_vip": PRESETS["grai_vip"],
+    "fpga_small, 2 banks": dataclasses.replace(PRESETS["fpga_small"], banks=2),
+    "8 lanes, 8 banks, no shift": dataclasses.replace(BASE, lanes=8, banks=8, product_shift_bits=0),
+    "states of 32 bits": dataclasses.replace(BASE, lanes=2, state_bits=32, value_bits=16),
+}
+ON_BANKS = {
+    "4 banks": BASE,
+    "2 banks": dataclasses.replace(BASE, banks=2),
+}
+ON_BANKS_LONG = {
+    "8 banks, 8 lanes": dataclasses.replace(BASE, banks=8, lanes=8),
+    "states of 32 bits": dataclasses.replace(BASE, state_bits=32),
+    "grai_vip": PRESETS["grai_vip"],
+}
+
+
+def run_alone(config: CoreConfig, simulator: str, seed: int, scenario: str, operations: int = 0) -> None:
+    launch(NeuronUpdate(config), name="neuron_update", module=BENCH, simulator=simulator, seed=seed,
+           parameters={"config": config.to_json(), "scenario": scenario, "operations": operations})
+
+
+def run_on_banks(config: CoreConfig, simulator: str, seed: int, operations: int) -> None:
+    launch(NeuronOnBanks(config), name="neuron_on_banks", module=BENCH, simulator=simulator, seed=seed,
+           parameters={"config": config.to_json(), "scenario": "random", "operations": operations})
+
+
+@pytest.mark.parametrize("name", ALONE)
+def test_random_operations(name: str, simulator: str, seed: int) -> None:
+    """On a memory that refuses at random: every state, counter and coverage bin."""
+    run_alone(ALONE[name], simulator, seed, "random", 2500)
+
+
+@pytest.mark.parametrize("name", ALONE)
+def test_timing(name: str, simulator: str, seed: int) -> None:
+    """Latency, hazards, waiting for weights and the order of reads and writes, cycle by cycle."""
+    run_alone(ALONE[name], simulator, seed, "timing")
+
+
+@pytest.mark.parametrize("name", ON_BANKS)
+def test_random_operations_on_banks(name: str, simulator: str, seed: int) -> None:
+    """On the banked memory, all other ports of which are in use."""
+    run_on_banks(ON_BANKS[name], simulator, seed, 2500)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", ALONE)
+@pytest.mark.parametrize("more", range(1, 4))
+def test_random_operations_long(name: str, more: int, simulator: str, seed: int) -> None:
+    run_alone(ALONE[name], simulator, seed + more, "random", 10000)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", ON_BANKS_LONG)
+def test_random_operations_on_banks_long(name: str, simulator: str, seed: int) -> None:
+    run_on_banks(ON_BANKS_LONG[name], simulator, seed, 10000)
+
+
+@pytest.mark.parametrize("evaluation", [0, 4], ids=["alone", "beside evaluation"])
+def test_utilisation(evaluation: int, seed: int) -> None:
+    """Useful word operations per cycle on the layers of common networks, the worst over all weight alignments.
+
+    Also with an evaluation that accesses the memory in every fourth cycle.
+    """
+    config = PRESETS["grai_vip"]
+    run = launch(NeuronOnBanks(config), name="neuron_on_banks", module=BENCH, seed=seed, parameters={
+        "config": config.to_json(), "scenario": "utilisation", "operations": 1600, "evaluation": evaluation})
+    results = json.loads((run / "utilisation.json").read_text())
+    for layer, result in results.items():
+        print(f"{layer}: " + ", ".join(f"{name} {value:.3f}" for name, value in result.items()))
+    bars = dict.fromkeys(LAYERS, 0.95) | {"depthwise 3x3, 32": 0.90}
+    low = {layer: result for layer, result in results.items() if result["operations per cycle"] < bars[layer]}
+    assert set(results) == set(LAYERS) and not low
+    if evaluation:
+        assert all(result["evaluation per cycle"] > 0.99 / evaluation for result in results.values())

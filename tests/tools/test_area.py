@@ -1,0 +1,167 @@
+"""Area estimates, on components whose area can be told by hand."""
+
+from pathlib import Path
+
+import pytest
+
+from golden.config import CoreConfig
+from golden.errors import ConfigError, ToolError
+from synapress.tools import area, yosys
+from synapress.tools.area import CmosArea, FpgaArea, LibertyArea, estimate, fmax
+from tests.helpers.blocks import Adder, Mixed, Nands, Store
+
+CONFIG = CoreConfig.preset("fpga_small")
+
+LIBERTY = """
+library (toy) {
+  cell (NAND2) { area : 3;
+    pin (A) { direction : input; } pin (B) { direction : input; }
+    pin (Y) { direction : output; function : "!(A & B)"; } }
+  cell (INV) { area : 2; pin (A) { direction : input; } pin (Y) { direction : output; function : "!A"; } }
+  cell (BUF) { area : 2.5; pin (A) { direction : input; } pin (Y) { direction : output; function : "A"; } }
+  cell (DFF) { area : 10; ff (IQ, IQN) { next_state : "D"; clocked_on : "CLK"; }
+    pin (D) { direction : input; } pin (CLK) { direction : input; clock : true; }
+    pin (Q) { direction : output; function : "IQ"; } }
+}
+"""
+
+
+@pytest.fixture
+def cache(tmp_path: Path) -> Path:
+    return tmp_path / "cache"
+
+
+@pytest.mark.parametrize("count", [1, 5])
+def test_transistors(count: int, cache: Path) -> None:
+    report = estimate(Nands(count), CONFIG, "cmos", cache=cache)
+    assert isinstance(report, CmosArea)
+    assert report.flip_flops == 3 * count
+    assert report.transistors == count * (4 + 3 * 16)
+    assert report.gate_equivalents == count * 13
+    assert (report.sram_bits, report.sram_transistors) == (0, 0)
+    assert report.to_json()["gate_equivalents"] == report.gate_equivalents
+
+
+@pytest.mark.parametrize(("target", "rams", "more_luts"), [("ice40", 2, 40), ("ecp5", 1, 1), ("xilinx", 0.5, 0)])
+def test_fpga(target: str, rams: float, more_luts: int, cache: Path) -> None:
+    """8 kb are two block RAMs of 4 kb, one of 18 kb, half one of 36 kb; `more_luts` make its ports."""
+    hard = estimate(Mixed(), CONFIG, target, dsp=True, cache=cache)
+    assert isinstance(hard, FpgaArea)
+    assert (hard.block_rams, hard.dsps, hard.sram_bits, hard.memory) == (rams, 1, 512 * 16, True)
+    assert 4 <= hard.luts <= 4 + more_luts
+    soft = estimate(Mixed(), CONFIG, target, memory=False, cache=cache)
+    assert isinstance(soft, FpgaArea)
+    assert (soft.block_rams, soft.dsps, soft.sram_bits, soft.memory) == (0, 0, 512 * 16, False)
+    assert soft.luts > 4 + 30  # the multiplication
+    assert soft.flip_flops == 3 * 4 + 8 + 8 + 16
+
+
+def test_luts_of_ecp5(cache: Path) -> None:
+    """One carry cell adds two bits in two LUTs; a 16×4 memory takes three slices of two LUTs."""
+    adder = estimate(Adder(), CONFIG, "ecp5", cache=cache)
+    assert isinstance(adder, FpgaArea)
+    assert adder.cells["CCU2C"] == 8 and adder.luts == 16
+    store = estimate(Store(depth=16, width=4), CONFIG, "ecp5", cache=cache)
+    assert isinstance(store, FpgaArea)
+    assert store.cells["TRELLIS_DPR16X4"] == 1
+    assert store.luts == 6 + store.cells.get("LUT4", 0) and store.block_rams == 0
+
+
+def test_sram_is_accounted_for_and_left_out(cache: Path) -> None:
+    whole = estimate(Store(), CONFIG, "cmos", cache=cache)
+    assert isinstance(whole, CmosArea)
+    assert whole.sram_transistors == 6 * 512 * 16
+    assert whole.flip_flops == 0 and whole.transistors < 16
+    without = estimate(Store(), CONFIG, "cmos", memory=False, cache=cache)
+    assert isinstance(without, CmosArea)
+    assert without.sram_transistors == 0 and without.transistors == whole.transistors
+
+
+def test_small_memory_is_flip_flops(cache: Path) -> None:
+    report = estimate(Store(depth=4, width=3), CONFIG, "cmos", cache=cache)
+    assert isinstance(report, CmosArea)
+    assert report.sram_bits == 0
+    assert report.flip_flops >= 12
+
+
+def test_liberty(cache: Path, tmp_path: Path) -> None:
+    library = tmp_path / "toy library.lib"
+    library.write_text(LIBERTY)
+    report = estimate(Nands(3), CONFIG, "liberty", liberty=library, cache=cache)
+    assert isinstance(report, LibertyArea)
+    assert report.cells == {"DFF": 9, "NAND2": 3}
+    assert (report.cell_area, report.flip_flops, report.file) == (3 * 3 + 9 * 10, 9, "toy library.lib")
+    library.write_text(LIBERTY.replace("area : 3", "area : 4"))
+    again = estimate(Nands(3), CONFIG, "liberty", liberty=library, cache=cache)
+    assert isinstance(again, LibertyArea)
+    assert again.cell_area == 3 * 4 + 9 * 10
+
+
+def test_liberty_errors(cache: Path, tmp_path: Path) -> None:
+    library = tmp_path / "toy.lib"
+    library.write_text(LIBERTY[:LIBERTY.index("  cell (DFF)")] + "}\n")
+    with pytest.raises(ToolError, match=r"has no cell for \$_DFF_P_|yosys on 'nands' failed"):
+        estimate(Nands(1), CONFIG, "liberty", liberty=library, cache=cache)
+    library.write_text("this is no library")
+    with pytest.raises(ToolError, match=r"yosys on 'nands' (failed|crashed)"):
+        estimate(Nands(1), CONFIG, "liberty", liberty=library, cache=cache)
+    with pytest.raises(ConfigError, match="is not a file"):
+        estimate(Nands(1), CONFIG, "liberty", liberty=tmp_path / "none.lib", cache=cache)
+    with pytest.raises(ConfigError, match="needs a library file"):
+        estimate(Nands(1), CONFIG, "liberty", cache=cache)
+
+
+def test_frequency(cache: Path) -> None:
+    found = fmax(Nands(2), CONFIG, cache=cache)
+    assert found.device == "ECP5-25k"
+    assert 200 < found.mhz < 2000  # one level of logic
+    assert all(found.path)
+    with pytest.raises(ConfigError, match="unknown device '12k'"):
+        fmax(Nands(2), CONFIG, device="12k", cache=cache)
+
+
+def test_real_block(cache: Path) -> None:
+    """A block of the core by its name; figures are compared with others', not with constants."""
+    small = estimate("peg", CONFIG, "cmos", cache=cache)
+    large = estimate("peg", CoreConfig.preset("grai_vip"), "cmos", cache=cache)
+    assert isinstance(small, CmosArea) and isinstance(large, CmosArea)
+    assert 1000 < small.transistors < large.transistors
+    assert small.config == "fpga_small" and large.top == "peg"
+
+
+def test_errors(cache: Path) -> None:
+    with pytest.raises(ConfigError, match="unknown target 'gf180'"):
+        estimate(Nands(1), CONFIG, "gf180", cache=cache)
+    with pytest.raises(ConfigError, match="unknown block 'cpu'"):
+        estimate("cpu", CONFIG, "cmos", cache=cache)
+
+
+def test_too_large_for_every_device() -> None:
+    assert area._device("x", {"LUT4": 24288}) == "25k"
+    assert area._device("x", {"LUT4": 24289}) == "45k"
+    assert area._device("x", {"DP16KD": 200}) == "85k"
+    with pytest.raises(ToolError, match="'x' needs 0 LUTs, 209 block RAMs"):
+        area._device("x", {"DP16KD": 209})
+
+
+def test_yosys_errors_and_crashes(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ToolError, match=r"yosys on 'x' failed \(exit 1\): ERROR"):
+        yosys.run_yosys("module \\x\nend\n", ["no_such_pass"], who="x", cache=cache)
+    monkeypatch.setattr(yosys, "_YOSYS", "import os; os.kill(os.getpid(), 11)")
+    with pytest.raises(ToolError, match=r"yosys on 'x' crashed \(signal 11\)"):
+        yosys.run_yosys("module \\x\nend\n", [], who="x", cache=cache)
+    assert not cache.exists()  # failures are not kept
+
+
+def test_second_run_comes_from_the_cache(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = estimate(Nands(1), CONFIG, "cmos", cache=cache)
+    monkeypatch.setattr(yosys, "_YOSYS", "raise SystemExit('not again')")
+    assert estimate(Nands(1), CONFIG, "cmos", cache=cache) == first
+    with pytest.raises(ToolError, match="not again"):
+        estimate(Nands(2), CONFIG, "cmos", cache=cache)
+
+
+def test_missing_tool(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(yosys.util, "find_spec", lambda name: None)
+    with pytest.raises(ToolError, match="pyosys is not installed: run "):
+        estimate(Nands(1), CONFIG, "cmos", cache=cache)
