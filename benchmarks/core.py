@@ -1,4 +1,4 @@
-"""Lane utilisation of the event core on typical layers: from its performance counters, and counted by hand.
+"""Lane utilization of the event core on typical layers: from its performance counters, and counted by hand.
 
     python -m benchmarks.core [--config PRESET|FILE] [--events N] [--seed N] [--json FILE]
 
@@ -99,7 +99,7 @@ def measure(case: Case, config: CoreConfig, events: int, seed: int) -> dict[str,
     useful = synapses / (config.lanes * counters["busy"])
     return {
         "layer": case.name, "events": counters["values_in"], "synapses": synapses, "word_ops": word_ops,
-        "busy": counters["busy"], "lane_utilisation": useful, "word_ops_per_cycle": word_ops / counters["busy"],
+        "busy": counters["busy"], "lane_utilization": useful, "word_ops_per_cycle": word_ops / counters["busy"],
         "stall_bank": counters["stall_bank"], "stall_hazard": counters["stall_hazard"],
         "stall_weight": counters["stall_weight"], "bar": case.bar,
         "reached": word_ops / counters["busy"] if case.depthwise else useful,
@@ -122,11 +122,11 @@ def main() -> None:
         table.add_column(heading, justify="left" if heading == "layer" else "right")
     for row in rows:
         reached, bar = float(row["reached"]), float(row["bar"])
-        colour = "green" if reached >= bar else "red"
+        color = "green" if reached >= bar else "red"
         table.add_row(str(row["layer"]), f"{row['events']:,}", f"{row['synapses']:,}", f"{row['word_ops']:,}",
-                      f"{row['busy']:,}", f"{row['lane_utilisation']:.1%}", f"{row['word_ops_per_cycle']:.3f}",
+                      f"{row['busy']:,}", f"{row['lane_utilization']:.1%}", f"{row['word_ops_per_cycle']:.3f}",
                       f"{row['stall_bank']:,} / {row['stall_hazard']:,} / {row['stall_weight']:,}",
-                      f"[{colour}]{reached:.1%} (≥ {bar:.0%})[/]")
+                      f"[{color}]{reached:.1%} (≥ {bar:.0%})[/]")
     Console(width=150).print(table)
     if arguments.json:
         write(arguments.json, json.dumps(rows, indent=1) + "\n")

@@ -34,9 +34,9 @@ from golden.network import fast as network
 from golden.program import Program
 from golden.timing.cycles import layer_cycles
 from synapress.engines.layer_cycles import alone
-from synapress.mapper import Network, compile_mesh, legalise, lower
+from synapress.mapper import Network, compile_mesh, legalize, lower
 from synapress.zoo import pilotnet, resnet50
-from synapress.zoo.digits.data import feature_maps, load_digits, quantise_input
+from synapress.zoo.digits.data import feature_maps, load_digits, quantize_input
 from synapress.zoo.digits.network import digits_network
 
 FRAME_SECONDS, FRAME_GIGABYTES = 60, 8
@@ -73,7 +73,7 @@ def lively(program: Program) -> Program:
 
 
 def frame(config: CoreConfig, seed: int, repeat: int) -> list[Row]:
-    program = lively(legalise(lower(resnet50(seed)), config))
+    program = lively(legalize(lower(resnet50(seed)), config))
     name = program.inputs[0]
     inputs = {name: np.random.default_rng(seed).integers(0, 256, program.population(name).shape)}
     start = time.perf_counter()
@@ -114,7 +114,7 @@ def sparse(config: CoreConfig, seed: int, repeat: int) -> list[Row]:
 def ratio(config: CoreConfig, seed: int, repeat: int) -> list[Row]:
     net = pilotnet(seed)
     _, _, image = compile_mesh(net, config)
-    program, shape = legalise(lower(net), config), net.shape("input")
+    program, shape = legalize(lower(net), config), net.shape("input")
     inputs = {"input": np.random.default_rng(seed).integers(0, 256, shape)}
     mesh = Mesh(config, image.words(), host=image.host)
     packed = encode_frame(inputs, image.manifest["inputs"], config)
@@ -129,8 +129,8 @@ def ratio(config: CoreConfig, seed: int, repeat: int) -> list[Row]:
 
 
 def cycles(config: CoreConfig, seed: int, repeat: int) -> list[Row]:
-    program = legalise(lower(digits_network()), config)
-    digit = quantise_input(feature_maps(load_digits().test_images[seed:seed + 1]))[0]
+    program = legalize(lower(digits_network()), config)
+    digit = quantize_input(feature_maps(load_digits().test_images[seed:seed + 1]))[0]
     inputs = {program.inputs[0]: digit}
     outputs = {name: result.outputs for name, result in network.run(program, inputs, config).items()}
     counts, rows = network.counts(program, inputs, config), []

@@ -2,7 +2,7 @@
 
     python -m examples.trained_models
 
-An ONNX file, the CNN of examples/digits in float; and a NIR file, the spiking network of examples/spiking_digits, which
+An ONNX file, the CNN of synapress/zoo/digits in float; and a NIR file, the spiking network of synapress/zoo/spiking_digits, which
 snnTorch trained and wrote. Writes build/models: the ONNX file, what was compiled, a page for each, and the figures of
 both in report.json.
 """
@@ -19,12 +19,13 @@ from golden.files import write
 from synapress.model_files import save_compiled
 from synapress.reports.report import accuracies, accuracy_text, html
 from synapress.reports.tables import Sheet, show
+from synapress.zoo import spiking_digits
 from synapress.zoo.digits.data import load_digits
 from synapress.zoo.digits.onnx_file import digits_onnx
 from synapress.zoo.spiking_digits.data import sequences
 
 FOLDER = Path("build/models")
-SPIKING = Path(__file__).parent / "spiking_digits" / "spiking_digits.nir"
+SPIKING = Path(spiking_digits.__file__).with_name("spiking_digits.nir")
 RTL_IMAGES = 10
 
 

@@ -68,7 +68,7 @@ class CoreConfig:
     product_shift_bits: int = 3
     """Left shift of every product of an edge."""
     multiplier_bits: int = 16
-    """Unsigned requantisation multiplier of the evaluation."""
+    """Unsigned requantization multiplier of the evaluation."""
     shift_bits: int = 6
     """Right shift after the multiplication."""
     banks: int = 4

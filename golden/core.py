@@ -40,7 +40,7 @@ class Core:
     Args:
         words: the image, (words,) of 64 bits or (words, words of 64 bits); zeros fill the rest of the memory.
         edges, populations: how many IDs and populations it has.
-        literal: the event-by-event reading of the algorithms instead of the vectorised one; slower, same result.
+        literal: the event-by-event reading of the algorithms instead of the vectorized one; slower, same result.
 
     Attributes:
         trace: (address, state word) of each state word evaluated, in order.

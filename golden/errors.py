@@ -37,7 +37,7 @@ class EventError(SynapressError):
 
 
 class ToolError(SynapressError):
-    """An external tool (simulator, synthesiser) is missing or failed."""
+    """An external tool (simulator, synthesizer) is missing or failed."""
 
 
 class FileError(SynapressError, OSError):

@@ -217,7 +217,7 @@ class Esu:
         return [] if descriptor is None else operations(self.config, descriptor, event)
 
 
-# -- vectorised --------------------------------------------------------------------------------
+# -- vectorized --------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)

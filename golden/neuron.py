@@ -1,7 +1,7 @@
 """The neuron update and the evaluation: what happens to a neuron's state.
 
 Bamberg et al., arXiv 2112.07019, algorithm 4 (accumulation) and section 4.2 (firing). Accumulation in two's complement
-that wraps, and the requantisation of the evaluation, are this project's. Functions named `*_one` are literal, on Python
+that wraps, and the requantization of the evaluation, are this project's. Functions named `*_one` are literal, on Python
 integers; the others do the same on numpy arrays, exactly, for every configuration.
 """
 

@@ -8,7 +8,7 @@ from amaranth.lib.wiring import In, Out
 from golden.config import TABLE_ENTRY_BITS, CoreConfig
 from golden.words import NeuronType, Saturation, layouts
 from rtl.ports import MemoryPort, command_layout, neuron_layout
-from rtl.requantize import Requantise
+from rtl.requantize import Requantize
 from rtl.state_writer import StateWriter
 from rtl.words import struct
 
@@ -73,10 +73,10 @@ class Fire(wiring.Component):
 class Evaluation(wiring.Component):
     """Evaluates one population per command and fires its neurons.
 
-    Each state word is read, its neurons are evaluated (`Requantise`), and it is cleared, or if they are SPIKING written
+    Each state word is read, its neurons are evaluated (`Requantize`), and it is cleared, or if they are SPIKING written
     with what they keep (`StateWriter`). With saturation TABLE each value is looked up. Neurons with a value other
     than 0 are sent (`Fire`), and after the last one an `end` neuron. Order: channel word, x, y, lane. The rule follows
-    Bamberg et al., arXiv 2112.07019, section 4.2; types and requantisation are this project's (docs/architecture.md).
+    Bamberg et al., arXiv 2112.07019, section 4.2; types and requantization are this project's (docs/architecture.md).
 
     Ports:
         command: stream of populations to evaluate (`rtl.ports.command_layout`).
@@ -233,15 +233,15 @@ class Evaluation(wiring.Component):
                     m.next = "idle"
 
         # -- evaluating: one lane per cycle.
-        m.submodules.requantise = requantise = Requantise(config)
+        m.submodules.requantise = requantize = Requantize(config)  # the name that the Verilog has had
         present = reserved[1] | (reserved[0] & ~state_arrives)
         m.d.comb += [
             last_lane.eq(Mux(waiting.data.in_last_word, top_lane, config.lanes - 1)),
             take.eq(advance & present & ((fresh & full) | (lane < loaded))),
             parameter_read.addr.eq(Mux(word.uniform, 0, lane)),
-            requantise.advance.eq(advance), requantise.type.eq(word.type), requantise.saturation.eq(word.saturation),
-            requantise.parameter.eq(parameter_read.data),
-            requantise.state.eq(waiting.data.states.word_select(lane, config.state_bits)),
+            requantize.advance.eq(advance), requantize.type.eq(word.type), requantize.saturation.eq(word.saturation),
+            requantize.parameter.eq(parameter_read.data),
+            requantize.state.eq(waiting.data.states.word_select(lane, config.state_bits)),
         ]
         with m.If(take):
             m.d.sync += lane.eq(lane + 1)
@@ -250,12 +250,12 @@ class Evaluation(wiring.Component):
 
         # -- firing.
         m.submodules.fire = fire = Fire(config)
-        evaluating, ending = Signal(requantise.stages), Signal(requantise.stages)
+        evaluating, ending = Signal(requantize.stages), Signal(requantize.stages)
         with m.If(advance):
             m.d.sync += [evaluating.eq(Cat(take, evaluating)), ending.eq(Cat(ended, ending))]
         # A value that is looked up waits one cycle for the word that has its entry; `looked`: it is there.
         looked, hold = Signal(), Signal()
-        number = Cat(requantise.value[:-1], ~requantise.value[-1])
+        number = Cat(requantize.value[:-1], ~requantize.value[-1])
         entry_bits = (config.word_bits // TABLE_ENTRY_BITS - 1).bit_length()
         entry = memory.data.word_select(number[:entry_bits], TABLE_ENTRY_BITS)
         m.d.comb += [
@@ -264,7 +264,7 @@ class Evaluation(wiring.Component):
             lookup_address.eq(word.base + Cat(number[entry_bits:], Const(-1, config.address_bits))),
             hold.eq((looks_up & evaluating[-1] & ~looked) | (evaluating[-1] & writer.waits)
                     | (ending[-1] & writer.pending)),
-            writer.neuron.eq(evaluating[-1] & advance & spiking), writer.state.eq(requantise.kept),
+            writer.neuron.eq(evaluating[-1] & advance & spiking), writer.state.eq(requantize.kept),
             writer.lane.eq(fire.lane), writer.last.eq(fire.word_ends),
         ]
         m.d.sync += looked.eq(lookup & memory.ready)
@@ -272,7 +272,7 @@ class Evaluation(wiring.Component):
         neuron, sent = self.neuron, fire.fired.payload
         m.d.comb += [
             fire.evaluated.eq(evaluating[-1] & ~hold), fire.ended.eq(ending[-1] & ~hold),
-            fire.value.eq(Mux(looks_up, entry[:config.value_bits].as_signed(), requantise.value)),
+            fire.value.eq(Mux(looks_up, entry[:config.value_bits].as_signed(), requantize.value)),
             fire.width.eq(word.width), fire.height.eq(word.height), fire.last_channel.eq(last_channel),
             advance.eq(fire.advance & ~hold),
             neuron.valid.eq(fire.fired.valid), fire.fired.ready.eq(neuron.ready),

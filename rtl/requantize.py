@@ -11,7 +11,7 @@ from golden.words import NeuronType, Reset, Saturation, layouts
 from rtl.words import struct
 
 
-class Requantise(wiring.Component):
+class Requantize(wiring.Component):
     """A state to a value: saturate(round(t · factor / 2**shift)), half to even (`golden.neuron.evaluate`).
 
     t is state + bias, or of a product a · b + bias; the factor is the slope where `leaky` is set and t < 0, else the

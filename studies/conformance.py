@@ -1,7 +1,7 @@
 """The conformance tests that come with onnx, in integers: `python -m studies.conformance --write`.
 
 Every node test and every test converted from PyTorch whose operators all are on the list of supported ones is run:
-read, evaluated in float64 against the test's own expectation (with the tolerance of onnx's own runner), quantised with
+read, evaluated in float64 against the test's own expectation (with the tolerance of onnx's own runner), quantized with
 the test's inputs as calibration to 8-bit activations and int8 weights with states of 32 bits, and run by the golden
 model. It passes if the float error is below FLOAT_TOLERANCE and the integer error below INTEGER_TOLERANCE of the
 largest output.
@@ -30,7 +30,7 @@ from synapress.mapper.importers.onnx.reader import FLOATS, read_onnx
 from synapress.mapper.lowering.fuse import fuse
 from synapress.mapper.lowering.layers import assemble
 from synapress.mapper.network.populations import lower
-from synapress.mapper.quantization.quantize import quantise
+from synapress.mapper.quantization.quantize import quantize
 from synapress.mapper.quantization.quantized import Options
 
 OPERATORS = (
@@ -73,16 +73,18 @@ def cases() -> Iterator[tuple[str, onnx.ModelProto, list[np.ndarray], list[np.nd
     for kind in ("node", "pytorch-converted"):
         for case in load_model_tests(kind=kind):
             if kind == "node":
-                model, (inputs, outputs) = case.model, case.data_sets[0]
+                assert case.model is not None and case.data_sets is not None
+                model, (given, wanted) = case.model, case.data_sets[0]
             else:
+                assert case.model_dir is not None
                 folder = Path(case.model_dir)
                 model = onnx.load(folder / "model.onnx")
-                inputs, outputs = ([onnx.load_tensor(path) for path in sorted(
+                given, wanted = ([onnx.load_tensor(path) for path in sorted(
                     (folder / "test_data_set_0").glob(f"{side}_*.pb"))] for side in ("input", "output"))
             if not {node.op_type for node in model.graph.node} <= set(OPERATORS):
                 continue
             try:
-                yield case.name, model, [_array(value) for value in inputs], [_array(value) for value in outputs]
+                yield case.name, model, [_array(value) for value in given], [_array(value) for value in wanted]
             except (ValueError, TypeError):  # sequences and optional values
                 yield case.name, model, [], []
 
@@ -122,7 +124,7 @@ def run(model: onnx.ModelProto, inputs: list[np.ndarray], outputs: list[np.ndarr
     """Errors of float and of integers, each as a share of the largest expected output.
 
     Raises:
-        ModelError: the front end or the quantiser refuses it.
+        ModelError: the front end or the quantizer refuses it.
     """
     initial = {tensor.name for tensor in model.graph.initializer}
     names = [value.name for value in model.graph.input]
@@ -146,7 +148,7 @@ def run(model: onnx.ModelProto, inputs: list[np.ndarray], outputs: list[np.ndarr
     maps = {name: np.broadcast_to(array, (count, *array.shape[1:])) for name, array in maps.items()}
     floats = reference.run(read.graph, maps)
     layers = fuse(read.graph)
-    made = quantise(layers, maps, CONFIG, Options(method="max"))
+    made = quantize(layers, maps, CONFIG, Options(method="max"))
     results = dense.run(lower(made.network), {name: made.scales[name].integers(array) for name, array in maps.items()},
                         CONFIG)
     real = {name: result.outputs * made.scales[name].step for name, result in results.items() if name in made.scales}

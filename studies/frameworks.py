@@ -27,7 +27,7 @@ from snntorch.export_nir import export_to_nir
 from snntorch.utils import reset
 from torch import nn
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).parent.parent / "tests" / "frameworks"
 SEED, TIMESTEPS, SIZE = 1, 24, 8
 Shape = tuple[int, ...]
 Neuron = Callable[[Shape], nn.Module]

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-ROOMS = ("golden", "rtl", "mapper", "tb", "synapress", "examples", "tests")
+ROOMS = ("golden", "rtl", "tb", "synapress", "examples", "tests", "studies")
 PAGE = ROOT / "docs" / "verification.md"
 MARK = "<!-- mutations -->"
 
@@ -135,8 +135,8 @@ MUTATIONS = (
     Mutation("evaluation: slope of positive sums too", "rtl/requantize.py", "Mux(leaky & biased[-1] & ~spiking,",
              "Mux(leaky & ~spiking,", EVALUATION),
     Mutation("evaluation: table index off by one", "rtl/evaluation.py",
-             "number = Cat(requantise.value[:-1], ~requantise.value[-1])",
-             "number = (Cat(requantise.value[:-1], ~requantise.value[-1]) + 1)[:config.value_bits]", EVALUATION),
+             "number = Cat(requantize.value[:-1], ~requantize.value[-1])",
+             "number = (Cat(requantize.value[:-1], ~requantize.value[-1]) + 1)[:config.value_bits]", EVALUATION),
     Mutation("evaluation: table taken from behind its end", "rtl/evaluation.py", "Const(-1, config.address_bits)",
              "Const(0, config.address_bits)", EVALUATION),
     Mutation("evaluation: product takes the wrong half", "rtl/requantize.py",
@@ -154,7 +154,7 @@ MUTATIONS = (
              "slope, Mux(spiking, 1, multiplier))),\n        ]", EVALUATION),
     Mutation("evaluation: kept state wraps", "rtl/requantize.py",
              "kept = Mux(fits(config.state_bits), rounded[:-1],", "kept = Mux(1, rounded[:-1],", EVALUATION),
-    Mutation("evaluation: spiking states are cleared", "rtl/evaluation.py", "requantise.kept)", "0)", EVALUATION),
+    Mutation("evaluation: spiking states are cleared", "rtl/evaluation.py", "requantize.kept)", "0)", EVALUATION),
     Mutation("evaluation: done before the last kept state is written", "rtl/evaluation.py",
              "(ending[-1] & writer.pending)", "(ending[-1] & 0)", EVALUATION),
     Mutation("evaluation: kept states overtake the words before them", "rtl/evaluation.py",

@@ -1,4 +1,4 @@
-"""Files that onnxruntime quantised, integer by integer: `python -m studies.quantized_files`.
+"""Files that onnxruntime quantized, integer by integer: `python -m studies.quantized_files`.
 
 Every 8-bit map of a file becomes an output; ours, computed with 32-bit states, are compared with onnxruntime's, and for
 QDQ files with onnx's own evaluator in float64.
@@ -25,7 +25,7 @@ from synapress.mapper.importers.onnx.reader import read_onnx
 from synapress.mapper.lowering.fuse import fuse
 from synapress.mapper.lowering.layers import assemble
 from synapress.mapper.network.populations import lower
-from synapress.mapper.quantization.quantize import quantise
+from synapress.mapper.quantization.quantize import quantize
 from synapress.reports.tables import Sheet, show
 from synapress.zoo.digits.data import load_digits
 from synapress.zoo.digits.onnx_file import digits_onnx
@@ -48,15 +48,15 @@ class Frames(CalibrationDataReader):
         return None if frame is None else {"x": frame[None]}
 
 
-def statically_quantised(model: onnx.ModelProto, calibration: np.ndarray, form: QuantFormat, activations: QuantType,
+def statically_quantized(model: onnx.ModelProto, calibration: np.ndarray, form: QuantFormat, activations: QuantType,
                          folder: Path) -> onnx.ModelProto:
-    """onnxruntime's own quantisation, with every 8-bit activation as an output."""
+    """onnxruntime's own quantization, with every 8-bit activation as an output."""
     logging.getLogger().setLevel(logging.ERROR)
     onnx.save(model, folder / "float.onnx")
     quant_pre_process(folder / "float.onnx", folder / "ready.onnx", skip_symbolic_shape=True)
-    quantize_static(folder / "ready.onnx", folder / "quantised.onnx", Frames(calibration), quant_format=form,
+    quantize_static(folder / "ready.onnx", folder / "quantized.onnx", Frames(calibration), quant_format=form,
                     per_channel=True, activation_type=activations, weight_type=QuantType.QInt8)
-    result = onnx.load(folder / "quantised.onnx")
+    result = onnx.load(folder / "quantized.onnx")
     known = {value.name: value for part in (model, result)
              for value in onnx.shape_inference.infer_shapes(part).graph.value_info}
     constants, have = {item.name for item in result.graph.initializer}, {item.name for item in result.graph.output}
@@ -73,10 +73,10 @@ def statically_quantised(model: onnx.ModelProto, calibration: np.ndarray, form: 
 
 
 def integers_apart(model: onnx.ModelProto, expected: dict[str, np.ndarray], x: np.ndarray) -> dict[str, np.ndarray]:
-    """Of every output of a quantised file: our integers, computed with states of 32 bits, minus the expected ones."""
+    """Of every output of a quantized file: our integers, computed with states of 32 bits, minus the expected ones."""
     read = read_onnx(model)
     layers, maps = fuse(read.graph), {"x": read.inputs[0].to_maps(x)}
-    made = quantise(layers, maps, WIDE)
+    made = quantize(layers, maps, WIDE)
     results = dense.run(lower(made.network), {"x": made.scales["x"].integers(maps["x"])}, WIDE)
     real = {name: result.outputs * made.scales[name].step for name, result in results.items() if name in made.scales}
     apart = {}
@@ -89,8 +89,8 @@ def integers_apart(model: onnx.ModelProto, expected: dict[str, np.ndarray], x: n
 
 
 def by_onnxruntime(model: onnx.ModelProto, x: np.ndarray, as_written: bool = False) -> dict[str, np.ndarray]:
-    """`as_written`: without onnxruntime's optimisations, which quantise float weights between quantised maps."""
-    runner = session(model, optimised=not as_written)
+    """`as_written`: without onnxruntime's optimizations, which quantize float weights between quantized maps."""
+    runner = session(model, optimized=not as_written)
     return dict(zip([item.name for item in runner.get_outputs()], runner.run(None, {"x": x}), strict=True))
 
 
@@ -149,29 +149,29 @@ def digits_and_frames() -> tuple[onnx.ModelProto, np.ndarray, np.ndarray]:
 
 def main() -> None:
     """Print how many integers of all layers differ, file by file."""
-    parser = argparse.ArgumentParser(description="Files that onnxruntime quantised, integer by integer.")
+    parser = argparse.ArgumentParser(description="Files that onnxruntime quantized, integer by integer.")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
     seed, rows = arguments.seed, []
     sheet = Sheet(title=f"Integers of all layers that differ, seed {seed}", left=(0, 1), headings=(
         "network", "form", "integers", "from onnxruntime's", "by more than 1", "from float64's"),
-        caption="uint8 and int8 activations together. QOperator files: onnxruntime without graph optimisations.")
+        caption="uint8 and int8 activations together. QOperator files: onnxruntime without graph optimizations.")
     cases = [(name, form) for form in (QuantFormat.QDQ, QuantFormat.QOperator) for name in ("digits", *TOPOLOGIES)]
-    for name, form in track(cases, "quantised files"):
+    for name, form in track(cases, "quantized files"):
         counts = np.zeros(4, int)
         for activations in (QuantType.QUInt8, QuantType.QInt8):
             model, calibration, x = digits_and_frames() if name == "digits" else model_and_frames(name, seed)
             if form == QuantFormat.QOperator:
                 model = transposed_on_a_grid(model)
             with tempfile.TemporaryDirectory() as folder:
-                quantised = statically_quantised(model, calibration, form, activations, Path(folder))
+                quantized = statically_quantized(model, calibration, form, activations, Path(folder))
             apart = np.concatenate([array.ravel() for array in integers_apart(
-                quantised, by_onnxruntime(quantised, x, form == QuantFormat.QOperator), x).values()])
+                quantized, by_onnxruntime(quantized, x, form == QuantFormat.QOperator), x).values()])
             counts[:3] += apart.size, np.count_nonzero(apart), np.count_nonzero(np.abs(apart) > 1)
             if form == QuantFormat.QDQ:
                 counts[3] += sum(np.count_nonzero(array) for array in integers_apart(
-                    quantised, by_onnx_in_float64(quantised, x), x).values())
+                    quantized, by_onnx_in_float64(quantized, x), x).values())
         rows.append({"network": name, "form": form.name, "integers": int(counts[0]), "onnxruntime": int(counts[1]),
                      "by more than 1": int(counts[2]),
                      "float64": int(counts[3]) if form == QuantFormat.QDQ else None})

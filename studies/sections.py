@@ -119,7 +119,7 @@ def core(rows: list[dict[str, Any]]) -> str:
         "Events whose kernels lie inside the map, on an otherwise idle core. Synaptic operations by counter equal "
         "those counted by hand.\n\n" + table(
             ("layer", "lanes useful", "word operations per cycle"),
-            [(row["layer"], f"{row['lane_utilisation']:.1%}", f"{row['word_ops_per_cycle']:.3f}") for row in rows]))
+            [(row["layer"], f"{row['lane_utilization']:.1%}", f"{row['word_ops_per_cycle']:.3f}") for row in rows]))
 
 
 def network(parts: dict[str, list[dict[str, Any]]]) -> str:
@@ -190,7 +190,7 @@ def quantized(found: dict[str, Any]) -> str:
         "uint8 and int8 saturate at 16 bits, as they do without VNNI instructions. float64 is not affected.")
     return (
         "Files that onnxruntime quantized: integers of all layers that differ from onnxruntime's and, for QDQ, from "
-        "float64. [Quantized files](models.md#quantised-files) explains them.\n\n"
+        "float64. [Quantized files](models.md#quantized-files) explains them.\n\n"
         f"{kernels}\n\n" + table(
             ("network", "form", "integers", "differ from onnxruntime", "by more than 1", "differ from float64"),
             [(row["network"], row["form"], f"{row['integers']:,}", f"{row['onnxruntime']:,}",

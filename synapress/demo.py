@@ -32,7 +32,7 @@ from synapress.mapper.footprint import Footprint, hierarchical_lut, image_footpr
 from synapress.reports.plots import demo_picture
 from synapress.reports.tables import Sheet, show
 from synapress.tools.area import GATE_TRANSISTORS, SRAM_TRANSISTORS, AreaReport, CmosArea, FpgaArea, estimate
-from synapress.zoo.digits.data import feature_maps, load_digits, quantise_input
+from synapress.zoo.digits.data import feature_maps, load_digits, quantize_input
 from synapress.zoo.digits.float_model import accuracy, forward, load_network
 from synapress.zoo.digits.network import digits_network
 
@@ -94,7 +94,7 @@ class Demo:
             generate("core", config, self.directory)
         with self.step(f"float network and integer golden network on all {TEST_IMAGES} test images"):
             float_logits = forward(load_network(), feature_maps(images))
-            maps = quantise_input(feature_maps(images))
+            maps = quantize_input(feature_maps(images))
             results = dense.run(program, {program.inputs[0]: maps}, config)
             scores = results[program.outputs[0]].outputs.reshape(len(images), -1)
         with self.step("compiling the Verilog with Verilator (kept for the next time)"):

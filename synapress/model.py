@@ -24,8 +24,8 @@ from synapress.engines import saturation
 from synapress.engines.layer_counts import LayerCount, layer_counts
 from synapress.engines.timesteps import in_a_row, is_spiking
 from synapress.engines.timesteps import run as run_timesteps
-from synapress.mapper import Image, MeshImage, build_image, compile_mesh, legalise, lower
-from synapress.mapper.accumulator_range import SumReport, sums
+from synapress.mapper import Image, MeshImage, build_image, compile_mesh, legalize, lower
+from synapress.mapper.accumulator_range import AccumulatorRange, sums
 from synapress.mapper.errors import ModelError, RuleError
 from synapress.mapper.importers import reference
 from synapress.mapper.importers.graph import Spiking
@@ -35,7 +35,7 @@ from synapress.mapper.importers.tensor import Port
 from synapress.mapper.lowering.fuse import fuse
 from synapress.mapper.lowering.layers import FloatLayers, Value, assemble
 from synapress.mapper.placement.routes import Link, link_loads
-from synapress.mapper.quantization.quantize import quantise
+from synapress.mapper.quantization.quantize import quantize
 from synapress.mapper.quantization.quantized import LayerReport, Options
 from synapress.mapper.quantization.scales import Scale
 
@@ -60,7 +60,7 @@ class Compiled:
     """Of each output: the populations that it lies in."""
     scales: dict[str, Scale]
     layers: list[LayerReport] = field(default_factory=list)
-    sums: list[SumReport] = field(default_factory=list)
+    sums: list[AccumulatorRange] = field(default_factory=list)
     loads: dict[Link, int] = field(default_factory=dict)
     """On a mesh: estimated events per frame by link, see `synapress.mapper.placement.routes.link_loads`."""
     host: bytes = b""
@@ -70,12 +70,12 @@ class Compiled:
     warnings: tuple[str, ...] = ()
     """Why the model may compute something else than its training did, as `load` told."""
     clips: saturation.Clips = field(default_factory=dict)
-    """What the ranges chosen for the outputs clip, see `synapress.mapper.quantization.quantized.Quantised.clips`."""
+    """What the ranges chosen for the outputs clip, see `synapress.mapper.quantization.quantized.Quantized.clips`."""
 
     @cached_property
     def program(self) -> Program:
-        """With edges as descriptors express them (`synapress.mapper.legalise`); on a mesh, as far as uncut populations allow."""
-        return legalise(self.lowered, self.config, whole=isinstance(self.image, Image))
+        """With edges as descriptors express them (`synapress.mapper.legalize`); on a mesh, as far as uncut populations allow."""
+        return legalize(self.lowered, self.config, whole=isinstance(self.image, Image))
 
     @property
     def images(self) -> list[Image]:
@@ -111,7 +111,7 @@ class Simulated:
     """Real values, in the layout of the file."""
     integers: Maps
     """The integers behind them, or behind what the host makes them of, by the file's names; for an output that the file
-    quantises, its own integers, zero point included."""
+    quantizes, its own integers, zero point included."""
     counts: dict[str, LayerCount]
     """By population."""
     maps: Maps
@@ -268,14 +268,14 @@ def finite(value: Any) -> Any:
 
 
 def _own_calibration(model: Model, layers: FloatLayers) -> dict[str, Any]:
-    """Random inputs over the file's own ranges, for a model that brings its whole quantisation."""
-    if any(layer.quantise is None for layer in layers.layers.values() if layer.kind in ("input", "product")):
+    """Random inputs over the file's own ranges, for a model that brings its whole quantization."""
+    if any(layer.quantize is None for layer in layers.layers.values() if layer.kind in ("input", "product")):
         raise ModelError(model.source, "calibration", "typical inputs: arrays in the layout of the file", "none",
-                         "Give calibration=…, a few dozen frames; only a quantised model needs none.")
+                         "Give calibration=…, a few dozen frames; only a quantized model needs none.")
     rng = np.random.default_rng(1)
     maps = {}
     for name in layers.inputs:
-        node = layers.layers[name].quantise
+        node = layers.layers[name].quantize
         assert node is not None
         drawn = rng.integers(node.low, node.high + 1, (8, *layers.layers[name].shape))
         maps[name] = (drawn - node.zero_point) * node.scale
@@ -287,14 +287,14 @@ def compile(
     calibration: npt.ArrayLike | Mapping[str, npt.ArrayLike] | None = None, options: Options | None = None,
     mesh: tuple[int, int] | bool | None = None,
 ) -> Compiled:
-    """Quantise a model and map it onto cores.
+    """Quantize a model and map it onto cores.
 
     Args:
         config: a configuration, a preset's name or a JSON file.
         calibration: typical inputs in the layout of the file, by input name, or one array for the only input; inputs on
             which no output depends need none, and what is given for them is ignored, as in `simulate`. A model that is
-            quantised already needs none at all. Of a model with neurons, timesteps, or (sequences, timesteps, ...).
-        options: how to quantise.
+            quantized already needs none at all. Of a model with neurons, timesteps, or (sequences, timesteps, ...).
+        options: how to quantize.
         mesh: columns and rows; True: the smallest mesh that holds it; False: one core; None: one core if it fits, else
             the smallest mesh.
 
@@ -307,27 +307,27 @@ def compile(
     layers = fuse(model.graph, config)
     maps, sequences = ((_own_calibration(model, layers), None) if calibration is None
                         else _arrays(model, calibration, "calibration", layers.spiking))
-    quantised = quantise(layers, maps, config, options, timesteps=sequences[1] if sequences else None)
-    lowered = lower(quantised.network)
+    quantized = quantize(layers, maps, config, options, timesteps=sequences[1] if sequences else None)
+    lowered = lower(quantized.network)
     image: Image | MeshImage | None = None
     loads: dict[Link, int] = {}
     if mesh is None or mesh is False:
         try:
-            image = build_image(legalise(lowered, config), config, measured=quantised.measured)
+            image = build_image(legalize(lowered, config), config, measured=quantized.measured)
         except RuleError:
             if mesh is False:
                 raise
     if image is None:
-        _, placed, image = compile_mesh(quantised.network, config, mesh if isinstance(mesh, tuple) else None)
+        _, placed, image = compile_mesh(quantized.network, config, mesh if isinstance(mesh, tuple) else None)
         loads = link_loads(placed.links, placed.size)
-    program = legalise(lowered, config, whole=isinstance(image, Image))
+    program = legalize(lowered, config, whole=isinstance(image, Image))
     return Compiled(
         config=config, lowered=lowered, image=image, outputs=model.outputs,
-        inputs=[replace(port, blocks=quantised.blocks.get(port.node, (1, 1))) for port in model.inputs],
+        inputs=[replace(port, blocks=quantized.blocks.get(port.node, (1, 1))) for port in model.inputs],
         ignored=model.ignored,
-        places={port.node: layers.outputs[port.node] for port in model.outputs}, scales=quantised.scales,
-        layers=quantised.report, sums=sums(program, config, measured=quantised.measured), loads=loads,
-        host=model.host, neurons=model.neurons, warnings=model.warnings, clips=quantised.clips)
+        places={port.node: layers.outputs[port.node] for port in model.outputs}, scales=quantized.scales,
+        layers=quantized.report, sums=sums(program, config, measured=quantized.measured), loads=loads,
+        host=model.host, neurons=model.neurons, warnings=model.warnings, clips=quantized.clips)
 
 
 def simulate(

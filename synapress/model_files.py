@@ -17,7 +17,7 @@ from golden.files import Writing, load_arrays, read_bytes, save_arrays
 from golden.program import Edge, Population, Program
 from synapress.engines.saturation import Clips
 from synapress.mapper import Image, MeshImage
-from synapress.mapper.accumulator_range import SumReport
+from synapress.mapper.accumulator_range import AccumulatorRange
 from synapress.mapper.errors import ModelError
 from synapress.mapper.image.image import FILES
 from synapress.mapper.image.manifest import Manifest, Natural, Place, Positive, Shape, read_manifest
@@ -79,7 +79,7 @@ class _Content:
     places: dict[str, Value]
     scales: dict[str, Scale]
     layers: list[LayerReport]
-    sums: list[SumReport]
+    sums: list[AccumulatorRange]
     loads: list[tuple[Place, Place, Natural]]
     host: str = ""
     neurons: str | None = None

@@ -93,7 +93,7 @@ def anchor(generator: random.Random, config: CoreConfig, kernel: int, size: int,
     return generator.choice(found[generator.choice([least, *sorted(found), *alive * 3])])
 
 
-class Work:
+class Stimulus:
     """A memory and what is sent: made anew in rounds, as a host may change descriptors while the unit is idle."""
 
     def __init__(self, generator: random.Random, config: CoreConfig):

@@ -19,7 +19,7 @@ from golden.neuron import (
     wrap,
 )
 from golden.words import NeuronType, Reset, Saturation, layouts
-from rtl.requantize import Requantise
+from rtl.requantize import Requantize
 
 Fields = dict[str, int]
 
@@ -29,7 +29,7 @@ def has_tables(config: CoreConfig) -> bool:
     return 8 * config.table_words <= config.memory_words
 
 
-class Work:
+class Stimulus:
     """Random populations side by side in a memory, one of them across its end, and all that must come of them.
 
     With `dense` every neuron fires.
@@ -288,7 +288,7 @@ def schedule(fields: Fields, config: CoreConfig) -> tuple[list[int], list[int], 
     or not.
     """
     lanes, depth = config.lanes, fields["depth"]
-    latency = Requantise(config).stages + 1
+    latency = Requantize(config).stages + 1
     accesses: list[int] = []
     evaluated: list[int] = []
     popped: list[int] = []

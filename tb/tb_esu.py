@@ -17,7 +17,7 @@ from golden.words import layouts
 from rtl.esu import value_layout
 from rtl.ports import op_layout
 from synapress.tools.simulator import parameters, seed
-from tb.esu_stimulus import Work, required
+from tb.esu_stimulus import Stimulus, required
 from tb.memory import MemoryModel
 from tb.streams import StreamDriver, StreamMonitor, clock_and_reset, never, pauses, wait_until
 
@@ -30,7 +30,7 @@ class Bench:
     def __init__(self, dut: Any, words: list[int] | None = None):
         self.dut, self.config = dut, CoreConfig.from_json(parameters()["config"])
         self.generator = random.Random(seed())
-        self.work = Work(self.generator, self.config) if words is None else None
+        self.work = Stimulus(self.generator, self.config) if words is None else None
         self.words = words if self.work is None else self.work.words
         self.patterns: dict[str, str] = dict.fromkeys(("event", "op", "descriptor"), "never")
         self.errors: Counter[str] = Counter()

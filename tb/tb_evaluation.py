@@ -18,7 +18,7 @@ from golden.config import CoreConfig
 from golden.words import NeuronType, layouts
 from rtl.ports import command_layout, neuron_layout
 from synapress.tools.simulator import parameters, seed
-from tb.evaluation_stimulus import Work, looks_up, required, schedule
+from tb.evaluation_stimulus import Stimulus, looks_up, required, schedule
 from tb.memory import MemoryModel
 from tb.streams import StreamDriver, StreamMonitor, clock_and_reset, pauses, unpack, wait_until
 
@@ -68,7 +68,7 @@ class Watch:
                 self.trace.append((trace >> 1 & ((1 << address_bits) - 1), trace >> 1 + address_bits))
 
 
-async def run(dut: Any, work: Work, names: dict[str, str], generator: random.Random) -> Watch:
+async def run(dut: Any, work: Stimulus, names: dict[str, str], generator: random.Random) -> Watch:
     """Evaluate all populations one after the other and compare everything; returns what was seen."""
     config = work.config
 
@@ -104,7 +104,7 @@ async def random_populations(dut: Any) -> None:
     """Whatever waits: every neuron in order, every state word traced, the whole memory as it must be."""
     given, generator = parameters(), random.Random(seed())
     config = CoreConfig.from_json(given["config"])
-    work = Work(config, generator, given["populations"])
+    work = Stimulus(config, generator, given["populations"])
     watch = await run(dut, work, given, generator)
     bins = {name for name, count in work.bins.items() if count} | {f"{port} refused" for port in watch.refused}
     cocotb.log.info(f"{len(work.commands)} populations, {len(work.trace)} state words, {len(work.neurons)} neurons, "
@@ -116,13 +116,13 @@ async def random_populations(dut: Any) -> None:
 
 @cocotb.test(skip=parameters()["scenario"] != "timing")
 async def timing(dut: Any) -> None:
-    """Nothing waits and every neuron fires: each cycle as modelled, and a neuron in each but the first few.
+    """Nothing waits and every neuron fires: each cycle as modeled, and a neuron in each but the first few.
 
     Spiking neurons are as fast but for the words they write; those with a table take two cycles each.
     """
     given, generator = parameters(), random.Random(seed())
     config = CoreConfig.from_json(given["config"])
-    work = Work(config, generator, given["populations"], dense=True)
+    work = Stimulus(config, generator, given["populations"], dense=True)
     watch = await run(dut, work, {}, generator)
     neurons, accesses, without_pause = iter(watch.neurons), iter(watch.accesses), Counter[str]()
     for fields, command, done in zip(work.populations, watch.commands, watch.done, strict=True):

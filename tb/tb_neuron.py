@@ -343,9 +343,9 @@ async def timing_scenario(dut: Any) -> None:
     assert writes[:2] == [8, 9] and counts["two writes wait"], "a full buffer"
 
 
-async def utilisation_scenario(dut: Any) -> None:
+async def utilization_scenario(dut: Any) -> None:
     """Word operations per cycle of interior events of LAYERS, `operations` of each, for each bank that the weights may
-    start in; with `evaluation`, one evaluation access in as many cycles beside them. Writes utilisation.json.
+    start in; with `evaluation`, one evaluation access in as many cycles beside them. Writes utilization.json.
     Top: NeuronOnBanks.
     """
     bench = Bench(dut, [])
@@ -366,7 +366,7 @@ async def utilisation_scenario(dut: Any) -> None:
                    "evaluation per cycle": counts["evaluation granted"] / cycles}
             if name not in results or now["operations per cycle"] < results[name]["operations per cycle"]:
                 results[name] = now
-    Path("utilisation.json").write_text(json.dumps(results))
+    Path("utilization.json").write_text(json.dumps(results))
 
 
 async def background(dut: Any, every: int, config: CoreConfig, generator: random.Random, watch: Watch) -> None:
@@ -388,7 +388,7 @@ async def background(dut: Any, every: int, config: CoreConfig, generator: random
         dut.promote_evaluation.value = int(waiting > every)
 
 
-SCENARIOS = {"random": random_scenario, "timing": timing_scenario, "utilisation": utilisation_scenario}
+SCENARIOS = {"random": random_scenario, "timing": timing_scenario, "utilization": utilization_scenario}
 
 
 @cocotb.test()

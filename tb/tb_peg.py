@@ -33,7 +33,7 @@ Fields = dict[str, int]
 # -- work ------------------------------------------------------------------------------------------
 
 
-class Work:
+class Stimulus:
     """Random axon blocks in a memory, and neurons that fire on them."""
 
     def __init__(self, config: CoreConfig, generator: random.Random, cases: int):
@@ -172,7 +172,7 @@ class Watch:
     behind, of `depth` events, must never be sent more than it holds.
     """
 
-    def __init__(self, dut: Any, work: Work, drain: Iterator[bool] | None, depth: int = ROOM):
+    def __init__(self, dut: Any, work: Stimulus, drain: Iterator[bool] | None, depth: int = ROOM):
         self.dut, self.work, self.config = dut, work, work.config
         self.cycle = 0
         self.taken: list[int] = []
@@ -244,7 +244,7 @@ class Watch:
 # -- tests -----------------------------------------------------------------------------------------
 
 
-async def run(dut: Any, work: Work, names: dict[str, str], generator: random.Random) -> Watch:
+async def run(dut: Any, work: Stimulus, names: dict[str, str], generator: random.Random) -> Watch:
     """Send all neurons, with pauses by name; returns when the last event has come."""
     neuron, memory, drain = (names.get(name) for name in ("neuron", "memory", "drain"))
     config = work.config
@@ -271,7 +271,7 @@ async def random_axons(dut: Any) -> None:
     """Every event, in order, at its cycle, whatever waits; and every corner of the hit test."""
     given, generator = parameters(), random.Random(seed())
     config = CoreConfig.from_json(given["config"])
-    work = Work(config, generator, given["cases"])
+    work = Stimulus(config, generator, given["cases"])
     watch = await run(dut, work, given, generator)
     missing = required(config) - set(watch.bins) if given["corners"] else set()
     stalls = {"memory": "axon refused", "drain": "no room", "neuron": "nothing to do"}
@@ -288,7 +288,7 @@ async def timing(dut: Any) -> None:
     """Nothing waits: an axon per cycle from the first to the last, a cycle for each neuron without axons."""
     given, generator = parameters(), random.Random(seed())
     config = CoreConfig.from_json(given["config"])
-    work = Work(config, generator, given["cases"])
+    work = Stimulus(config, generator, given["cases"])
     watch = await run(dut, work, {}, generator)
     cycle = watch.taken[0]
     reads: list[Any] = []

@@ -1,4 +1,4 @@
-"""What all tests share: the seed of randomised tests, and the simulators."""
+"""What all tests share: the seed of randomized tests, and the simulators."""
 
 import random
 
@@ -9,7 +9,7 @@ from synapress.tools import simulator as launch
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--seed", type=int, default=None,
-                     help="seed of all randomised tests (default: 1; 0 draws a new one and prints it)")
+                     help="seed of all randomized tests (default: 1; 0 draws a new one and prints it)")
 
 
 def pytest_configure(config: pytest.Config) -> None:

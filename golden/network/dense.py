@@ -2,7 +2,7 @@
 
 Nothing here knows of events, words or addresses: a feature map is an array (N, D, W, H) over a batch, an edge is the
 textbook cross-correlation [B §3], a timestep evaluates the populations in topological order. It shares only
-`golden.neuron.evaluate` and `spike` (bias, requantisation, saturation; threshold, reset, leak) with the event-driven
+`golden.neuron.evaluate` and `spike` (bias, requantization, saturation; threshold, reset, leak) with the event-driven
 models, and the checks of inputs. The members of a batch know nothing of each other: timesteps are calls of `run`, one
 after another, see `run_timesteps`.
 """

@@ -19,7 +19,7 @@ from golden.network.convolution import check, integrate, largest, magnitude
 from golden.network.inputs import input_frames
 from golden.neuron import wrap_array
 from golden.program import Edge, Population, Program
-from golden.timing.operations import EdgeCounts, EdgeWork
+from golden.timing.operations import EdgeCounts, EdgeOperations
 from golden.words import NeuronType
 
 Array = npt.NDArray[np.integer]
@@ -64,7 +64,7 @@ def run(
     """Evaluate a whole program over one timestep, over a batch of frames, which know nothing of each other.
 
     Args:
-        program: any program, before or after `synapress.mapper.legalise`.
+        program: any program, before or after `synapress.mapper.legalize`.
         inputs: input population → event values, integers (N, D, W, H) or (D, W, H); a zero is no event.
         config: widths of states and values; default `grai_vip`.
         keep: populations whose results are wanted; default all. The others take memory only while they are needed.
@@ -210,10 +210,10 @@ def counts(
 ) -> dict[str, EdgeCounts]:
     """The work of each edge by name, over all frames of the inputs. Arguments and errors are those of `run`.
 
-    The program should be as mapped (`synapress.mapper.legalise`): what a kernel is filled with counts as synapses.
+    The program should be as mapped (`synapress.mapper.legalize`): what a kernel is filled with counts as synapses.
     """
     config = config or CoreConfig()
-    work = {edge.name: EdgeWork.of(edge, program.population(edge.source), program.population(edge.destination), config)
+    work = {edge.name: EdgeOperations.of(edge, program.population(edge.source), program.population(edge.destination), config)
             for edge in program.edges}
     total = dict.fromkeys(work, EdgeCounts())
     for part in stream(program, inputs, config):

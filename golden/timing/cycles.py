@@ -15,8 +15,8 @@ import numpy.typing as npt
 from golden.config import CoreConfig
 from golden.errors import NetworkError
 from golden.program import Population, Program
-from golden.timing.operations import EdgeWork, Events, IntArray, Place
-from golden.timing.pipeline import Cycles, Work, replay
+from golden.timing.operations import EdgeOperations, Events, IntArray, Place
+from golden.timing.pipeline import Cycles, OperationStream, replay
 
 MINIMUM = 4
 """Cycles that the ESU needs for an event, however few operations it has: a beat."""
@@ -69,7 +69,7 @@ def layer_cycles(
     """The cycles of one population's incoming events over one timestep [B §4.3].
 
     Args:
-        program: legal edges (`synapress.mapper.legalise`).
+        program: legal edges (`synapress.mapper.legalize`).
         outputs: values (D, W, H) of the sources, of one frame.
         places: where the edges lie, by name, for the banks; see `golden.timing.operations.places`.
         limit: cycles to replay; a layer with more is sampled, at about 0.6 microseconds each.
@@ -83,7 +83,7 @@ def layer_cycles(
     parts, total = [], 0
     for edge in edges:
         source = program.population(edge.source)
-        work = EdgeWork.of(edge, source, population, config)
+        work = EdgeOperations.of(edge, source, population, config)
         c, x, y = firing_order(outputs[edge.source], config, host=edge.source in program.inputs)
         sent = work.sends()[x, y]
         c, x, y = c[sent], x[sent], y[sent]
@@ -92,7 +92,7 @@ def layer_cycles(
         total += int(ideal.sum())
     evaluation = evaluation_cycles(population, config)
     if total <= limit:
-        cycles = replay(Work.join([work.work(events, place, config) for work, place, events, _ in parts]), config.banks)
+        cycles = replay(OperationStream.join([work.work(events, place, config) for work, place, events, _ in parts]), config.banks)
         return LayerCycles(cycles.busy, total, evaluation, True, cycles.stall_bank, cycles.stall_hazard,
                            cycles.stall_weight)
     busy, samples = 0.0, []
@@ -106,7 +106,7 @@ def layer_cycles(
 
 
 def _sample(
-    work: EdgeWork, place: Place, events: Events, ideal: IntArray, limit: int, config: CoreConfig
+    work: EdgeOperations, place: Place, events: Events, ideal: IntArray, limit: int, config: CoreConfig
 ) -> tuple[float, list[Cycles]]:
     """Cycles of an edge, estimated from stretches of events at even distances: what they take beyond the ideal."""
     ends, (c, x, y) = np.cumsum(ideal), events

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from golden.config import CoreConfig
 from golden.peg import hits
 from golden.program import Edge, Population
-from golden.timing.pipeline import Work
+from golden.timing.pipeline import OperationStream
 
 IntArray = npt.NDArray[np.int64]
 Events = tuple[IntArray, IntArray, IntArray]
@@ -87,7 +87,7 @@ def _axis(edge: Edge, axis: int, source_size: int, size: int, config: CoreConfig
     return _Axis(
         sends=_sends(edge, axis, anchor, size, inside.any(axis=1), config), tap=first,
         neuron=neuron[np.arange(source_size), first], count=inside.sum(axis=1),
-        # A kernel has a stride or a dilation (`synapress.mapper.legalise`).
+        # A kernel has a stride or a dilation (`synapress.mapper.legalize`).
         tap_step=1 if dilation > 1 else stride, neuron_step=dilation if dilation > 1 else 1)
 
 
@@ -106,7 +106,7 @@ def _sends(
 
 
 @dataclass(frozen=True)
-class EdgeWork:
+class EdgeOperations:
     """The synapses of one edge in words: which operations an event of each source neuron has.
 
     `columns`, `rows`: by source x and y. By source channel: `words` per position, and how many of them are `partial`.
@@ -128,7 +128,7 @@ class EdgeWork:
     """Of the destination."""
 
     @classmethod
-    def of(cls, edge: Edge, source: Population, destination: Population, config: CoreConfig) -> "EdgeWork":
+    def of(cls, edge: Edge, source: Population, destination: Population, config: CoreConfig) -> "EdgeOperations":
         depth, results = source.shape[0], destination.shape[0]
         columns, rows = (_axis(edge, i, source.shape[1 + i], destination.shape[1 + i], config) for i in (0, 1))
         depthwise = edge.groups == depth == results
@@ -157,7 +157,7 @@ class EdgeWork:
             events=int((firing.sum(axis=0) * self.sends()).sum()), synapses=int(visited.sum()) * self.lanes,
             word_ops=int((visited * self.words).sum()), partial_ops=int((visited * self.partial).sum()))
 
-    def work(self, events: Events, place: Place, config: CoreConfig) -> Work:
+    def work(self, events: Events, place: Place, config: CoreConfig) -> OperationStream:
         """The operations of events of source neurons that send, in hardware order."""
         c, x, y = events
         edge, columns, rows = self.edge, self.columns, self.rows
@@ -185,7 +185,7 @@ class EdgeWork:
         column, row = np.divmod(position, rows.count[y][of])
         state_step = column * (x_stride * columns.neuron_step) + row * (y_stride * rows.neuron_step) + word
         weight_step = (column * (columns.tap_step * height) + row * rows.tap_step) * unit[of] + config.lanes * word
-        return Work(
+        return OperationStream(
             operations=counts, edge=np.full(len(c), place.edge_word, np.int64),
             geometry=np.full(len(c), place.geometry_word, np.int64),
             table=place.table_base + c if self.table else np.full(len(c), -1, np.int64),

@@ -16,7 +16,7 @@ OPERATIONS, REQUESTS, WORDS = 8, 4, 3
 
 
 @dataclass(frozen=True, kw_only=True)
-class Work:
+class OperationStream:
     """A run of events, one after another, and their word operations in order; all arrays are addresses or counts."""
 
     operations: IntArray
@@ -33,7 +33,7 @@ class Work:
     """Weight word of each operation."""
 
     @classmethod
-    def join(cls, parts: "list[Work]") -> "Work":
+    def join(cls, parts: "list[OperationStream]") -> "OperationStream":
         """One run after another."""
         return cls(**{field.name: np.concatenate([getattr(part, field.name) for part in parts])
                       for field in fields(cls)})
@@ -50,7 +50,7 @@ class Cycles:
     stall_weight: int
 
 
-def replay(work: Work, banks: int) -> Cycles:
+def replay(work: OperationStream, banks: int) -> Cycles:
     """The cycles of events that an idle core is given without a pause; nothing else wants the memory.
 
     Names are those of the registers in `rtl.esu`, `rtl.esu_descriptor` and `rtl.neuron`.

@@ -152,7 +152,7 @@ def _tables(reports: "list[AreaReport]", frequencies: "list[Frequency]") -> list
     for target in dict.fromkeys(report.target for report in fpga):
         chosen = [report for report in fpga if report.target == target]
         table = Sheet(
-            title=f"{target}, synthesised ({chosen[0].config})",
+            title=f"{target}, synthesized ({chosen[0].config})",
             headings=("block", "LUTs", "flip-flops", "block RAMs", "DSPs"))
         for report in chosen:
             rams = f"{report.block_rams:,g}" if report.memory or not report.sram_bits else "left out"
@@ -163,7 +163,7 @@ def _tables(reports: "list[AreaReport]", frequencies: "list[Frequency]") -> list
     for library in dict.fromkeys(report.file for report in libraries):
         same = [report for report in libraries if report.file == library]
         table = Sheet(
-            title=f"{library}, synthesised ({same[0].config})",
+            title=f"{library}, synthesized ({same[0].config})",
             headings=("block", "cell area", "flip-flops", "SRAM bits, not in it"))
         for cells in same:
             table.add_row(cells.top, f"{cells.cell_area:,.1f}", f"{cells.flip_flops:,}", f"{cells.sram_bits:,}")

@@ -48,10 +48,10 @@ def _read(path: Path) -> Any:
 
 
 def compile_model(
-    model: Annotated[Path, typer.Argument(metavar="FILE", help="ONNX (float or quantised), or NIR.")],
+    model: Annotated[Path, typer.Argument(metavar="FILE", help="ONNX (float or quantized), or NIR.")],
     config: Config = "grai_vip",
     calibration: Annotated[Path | None, typer.Option(
-        metavar="FILE", help="Typical inputs: .npy, or .npz by input name. A quantised model needs none.")] = None,
+        metavar="FILE", help="Typical inputs: .npy, or .npz by input name. A quantized model needs none.")] = None,
     output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Folder to write to.")] = Path(
         "build/model"),
     method: Annotated[Method, typer.Option(help="How ranges of activations are chosen.")] = Method.ERROR,
@@ -60,14 +60,14 @@ def compile_model(
         metavar="COLUMNSxROWS", help="Default: one core if the model fits, else the smallest mesh.")] = None,
     neurons: Neurons = None,
 ) -> None:
-    """Quantise a trained model and write its memory images.
+    """Quantize a trained model and write its memory images.
 
     Of one core, or of a mesh. A model that the folder had before is replaced; `synapress report` tells more of it.
     """
     from synapress.mapper.quantization.quantized import Options
     from synapress.model import compile, load
     from synapress.model_files import check_folder, save_compiled
-    from synapress.reports.report import host_text, neurons_text, quantisation_sheet
+    from synapress.reports.report import host_text, neurons_text, quantization_sheet
 
     check_folder(output)
     size, options = mesh_size(mesh), Options(method=method.value, percentile=percentile)
@@ -75,11 +75,11 @@ def compile_model(
     with warnings_told(), steps() as progress:
         progress(f"reading {model}")
         read = load(model, neurons=neurons)
-        progress("quantising and mapping")
+        progress("quantizing and mapping")
         compiled = compile(read, config=config, calibration=data, options=options, mesh=size)
         progress(f"writing {output}")
         save_compiled(compiled, output)
-    show([quantisation_sheet(compiled)])
+    show([quantization_sheet(compiled)])
     if text := host_text(compiled):
         typer.echo(text)
     if compiled.neurons is not None:
@@ -179,7 +179,7 @@ def report_model(
             "work": simulated.to_json(), "accuracy": {name: finite(value) for name, value in accuracy.items()}})
         typer.echo(json.dumps(found, indent=1, allow_nan=False))
     else:
-        show([report.quantisation_sheet(compiled)])
+        show([report.quantization_sheet(compiled)])
         if compiled.neurons is not None:
             typer.echo(f"neurons: {report.neurons_text(compiled.neurons)}")
         if simulated is not None:

@@ -25,7 +25,7 @@ SOURCES = (f"{', '.join(ZOO)}; a Python file with a function network() that retu
 FRAMES = 2
 """Random frames that calibrate a model, of one with neurons `TIMESTEPS`."""
 TIMESTEPS = 8
-QUANTISED_FOR = ("lanes", "state_bits", "weight_bits", "value_bits", "product_shift_bits", "multiplier_bits",
+QUANTIZED_FOR = ("lanes", "state_bits", "weight_bits", "value_bits", "product_shift_bits", "multiplier_bits",
                  "shift_bits", "operand_bits")
 """What the integers of a compiled model depend on."""
 
@@ -80,7 +80,7 @@ def _compiled(path: Path, config: str | None) -> Opened:
 
     made = open_compiled(path)
     core = made.config if config is None else CoreConfig.load(config)
-    for name in QUANTISED_FOR:
+    for name in QUANTIZED_FOR:
         if getattr(core, name) != getattr(made.config, name):
             raise ConfigError(f"'{path}' has integers for {name} = {getattr(made.config, name)}, {core.name} has "
                               f"{getattr(core, name)}: compile the model with --config {config}")
@@ -89,20 +89,20 @@ def _compiled(path: Path, config: str | None) -> Opened:
 
 def _model(path: Path, config: CoreConfig, neurons: str | None) -> Opened:
     from synapress.mapper.lowering.fuse import fuse
-    from synapress.mapper.quantization.quantize import quantise
+    from synapress.mapper.quantization.quantize import quantize
     from synapress.model import load
 
     layers = fuse(load(path, neurons=neurons).graph, config)
-    made = quantise(layers, _random_inputs(layers), config)
+    made = quantize(layers, _random_inputs(layers), config)
     return Opened(program=lower(made.network), config=config, assumed=(
         "random inputs for the calibration: sizes and connections are the model's, its integers are not to be used"))
 
 
 def _random_inputs(layers: FloatLayers) -> dict[str, npt.NDArray[np.float64]]:
-    """Integers that the file's own quantisation has, spikes for neurons, else normal values."""
+    """Integers that the file's own quantization has, spikes for neurons, else normal values."""
     rng, found = np.random.default_rng(1), {}
     for name in layers.inputs:
-        node = layers.layers[name].quantise
+        node = layers.layers[name].quantize
         shape = TIMESTEPS if layers.spiking else FRAMES, *layers.layers[name].shape
         drawn: npt.NDArray[Any] = rng.random(shape) < 0.3 if layers.spiking else rng.normal(0, 1, shape)
         if node is not None:

@@ -13,7 +13,7 @@ from synapress.mapper.lowering.layers import Value
 from synapress.mapper.quantization.scales import Span
 
 Clips = dict[str, dict[str, list[Span]]]
-"""By output layer, and population with its values: see `synapress.mapper.quantization.quantized.Quantised.clips`."""
+"""By output layer, and population with its values: see `synapress.mapper.quantization.quantized.Quantized.clips`."""
 Channels = dict[str, npt.NDArray[np.int64]]
 """Values that were clipped, by population and channel (D)."""
 

@@ -75,7 +75,7 @@ def _along(factors: Array, x: Array, axis: int) -> Array:
     return factors.reshape(shape)
 
 
-def dequantised(x: Array, scale: Array, zero_point: Array | None, axis: int = 1) -> Array:
+def dequantized(x: Array, scale: Array, zero_point: Array | None, axis: int = 1) -> Array:
     """Real values of integers."""
     zero = np.zeros((), np.int32) if zero_point is None else _along(zero_point, x, axis).astype(np.int32)
     return np.asarray((x.astype(np.int32) - zero) * _along(scale, x, axis), np.asarray(scale).dtype)
@@ -86,7 +86,7 @@ class DequantizeLinear(OpRun):
 
     def _run(self, x: Array, scale: Array, zero_point: Array | None = None, **_: Any) -> tuple[Array]:
         axis = next((a.i for a in self.onnx_node.attribute if a.name == "axis"), 1)
-        return (dequantised(x, scale, zero_point, axis),)
+        return (dequantized(x, scale, zero_point, axis),)
 
 
 class QLinearSoftmax(Softmax):
@@ -105,7 +105,7 @@ class QLinearSoftmax(Softmax):
         self, x: Array, scale: Array, zero_point: Array | None, to_scale: Array, to_zero: Array | None = None,
         **_: Any,
     ) -> tuple[Array]:
-        (real,) = super()._run(dequantised(x, scale, zero_point))
+        (real,) = super()._run(dequantized(x, scale, zero_point))
         kind = x.dtype if to_zero is None else np.asarray(to_zero).dtype
         whole = np.rint(real / to_scale) + (0 if to_zero is None else np.asarray(to_zero).astype(np.float32))
         limits = np.iinfo(kind)

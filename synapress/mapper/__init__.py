@@ -13,16 +13,16 @@ from synapress.mapper.errors import RuleError, Violation
 from synapress.mapper.image.image import Image, build_image
 from synapress.mapper.image.mesh import MeshImage, build_mesh
 from synapress.mapper.network.network import Network
-from synapress.mapper.network.populations import legalise, lower
+from synapress.mapper.network.populations import legalize, lower
 from synapress.mapper.network.value_tables import value_table
 from synapress.mapper.partition.cut import cut
-from synapress.mapper.partition.fragments import Core, CutProgram
+from synapress.mapper.partition.fragments import Core, PartitionedProgram
 from synapress.mapper.placement.bin_packing import Pins
 from synapress.mapper.placement.place import Placement, place, place_all
 
 __all__ = [
     "Image", "MeshImage", "Network", "Placement", "RuleError", "Violation", "build_image", "build_mesh", "compile_mesh",
-    "compile_network", "cut", "legalise", "lower", "place", "place_all",
+    "compile_network", "cut", "legalize", "lower", "place", "place_all",
     "value_table",
 ]
 
@@ -49,14 +49,14 @@ def compile_network(
         NetworkError: the network is inconsistent.
         MappingError: it does not fit the core; the message names layer, rule, needed, available and what would help.
     """
-    program = legalise(lower(network), config)
+    program = legalize(lower(network), config)
     return program, build_image(program, config, pad=pad, host=host, measured=measured)
 
 
 def compile_mesh(
     network: Network | Program, config: CoreConfig, size: tuple[int, int] | None = None, *, pad: bool = True,
     host: Core | None = None, pins: Pins | None = None, progress: Callable[[str], None] = lambda _: None,
-) -> tuple[CutProgram, Placement, MeshImage]:
+) -> tuple[PartitionedProgram, Placement, MeshImage]:
     """Map a network onto a mesh of cores: cut, place, and write an image per core.
 
     Args:
@@ -91,7 +91,7 @@ def compile_mesh(
 def _with_causes(refused: RuleError, program: Program, config: CoreConfig) -> RuleError:
     """What a mesh refuses, after the strides for which the mapper had to cut."""
     try:
-        legalise(program, config)
+        legalize(program, config)
     except RuleError as uncut:
         return RuleError(list(dict.fromkeys((*uncut.violations, *refused.violations))))
     return refused

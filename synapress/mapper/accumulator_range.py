@@ -20,7 +20,7 @@ from golden.words import NeuronType
 
 
 @dataclass(frozen=True, kw_only=True)
-class SumReport:
+class AccumulatorRange:
     """Whether the states of a population hold its sums; a sum that does not fit wraps, in golden model and hardware."""
 
     layer: str
@@ -45,7 +45,7 @@ class SumReport:
 def sums(
     program: Program, config: CoreConfig, *, measured: Mapping[str, tuple[int, int]] | None = None,
     values: Mapping[str, tuple[int, int]] | None = None,
-) -> list[SumReport]:
+) -> list[AccumulatorRange]:
     """Compare the sums of every population with its states' range.
 
     Args:
@@ -71,15 +71,15 @@ def sums(
             verdict = "unproved"
         else:
             verdict = "measured" if -half <= seen[0] and seen[1] < half else "wraps"
-        reports.append(SumReport(layer=population.layer or population.name, population=population.name, worst=worst,
+        reports.append(AccumulatorRange(layer=population.layer or population.name, population=population.name, worst=worst,
                                  measured=seen, available=(-half, half - 1), verdict=verdict))
     return reports
 
 
-def _operands(program: Program, population: Population, config: CoreConfig) -> SumReport:
+def _operands(program: Program, population: Population, config: CoreConfig) -> AccumulatorRange:
     bounds = [program.population(edge.source).bounds(config.value_bits) for edge in program.edges_into(population.name)]
     worst = min(low for low, _ in bounds), max(high for _, high in bounds)
-    return SumReport(
+    return AccumulatorRange(
         layer=population.layer or population.name, population=population.name, worst=worst, measured=None,
         available=(-(1 << (config.operand_bits - 1)), (1 << config.operand_bits) - 1), verdict="proved")
 

@@ -15,7 +15,7 @@ from golden.program import Edge, Population, Program
 from synapress.mapper.image.image import Image
 from synapress.mapper.image.schemas import CATEGORIES
 from synapress.mapper.memory_map import TABLE, edge_kind
-from synapress.mapper.partition.fragments import CutProgram
+from synapress.mapper.partition.fragments import PartitionedProgram
 
 MB = 1 << 20
 KB = 1 << 10
@@ -269,7 +269,7 @@ class RealConnectivity:
         return asdict(self) | {"paper": self.paper.to_json(), "words": self.words, "factor": round(self.factor, 2)}
 
 
-def real_connectivity(cut: CutProgram) -> RealConnectivity:
+def real_connectivity(cut: PartitionedProgram) -> RealConnectivity:
     """Where the words of connectivity go: equals what the images hold, plus the axons that the host keeps."""
     tables, layers = 0, dict.fromkeys((population.name for population in _computed(cut.program)), 0)
     for descriptor in cut.descriptors:

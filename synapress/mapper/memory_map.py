@@ -68,7 +68,7 @@ def position_bytes(edge: Edge, source_depth: int, destination_depth: int, config
 
 
 @dataclass(frozen=True, kw_only=True)
-class AxonPlan:
+class AxonEntry:
     """The fields of an axon word, and the range of its anchors over all neurons of the source."""
 
     fields: dict[str, int]
@@ -79,7 +79,7 @@ class AxonPlan:
 
 
 @dataclass(frozen=True, kw_only=True)
-class EdgePlan:
+class EdgeEntry:
     """One event ID: its edge, its kernel's place and its axon at the source."""
 
     id: int
@@ -99,18 +99,18 @@ class EdgePlan:
     weight_words: int
     uniform: bool
     """DEPTHWISE: one kernel, stored once, serves all channels."""
-    axon: AxonPlan
+    axon: AxonEntry
     """The axon at its source; of several sources the first's."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class PopulationPlan:
+class PopulationEntry:
     """One population's block: perhaps a value table, which ends before `base`; axons, parameters, states from there."""
 
     index: int
     population: Population
     base: int
-    axons: tuple[AxonPlan, ...]
+    axons: tuple[AxonEntry, ...]
     table_words: int
     parameters: int
     """Parameter words: 1 if uniform, else one per channel."""
@@ -142,19 +142,19 @@ class PopulationPlan:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Plan:
+class MemoryMap:
     """Everything of one core, in address order."""
 
     program: Program
     config: CoreConfig
     host: tuple[int, int]
-    populations: tuple[PopulationPlan, ...]
-    edges: tuple[EdgePlan, ...]
+    populations: tuple[PopulationEntry, ...]
+    edges: tuple[EdgeEntry, ...]
     words: int
     inputs: int
     """Inputs that the host makes events for, of this core alone."""
 
-    def population(self, name: str) -> PopulationPlan:
+    def population(self, name: str) -> PopulationEntry:
         return next(plan for plan in self.populations if plan.population.name == name)
 
 
@@ -163,9 +163,9 @@ def log2(value: int) -> int:
     return value.bit_length() - 1
 
 
-def plan_axon(
+def axon_entry(
     edge: Edge, source: Population, destination: Population, config: CoreConfig, identifier: int, core: tuple[int, int]
-) -> AxonPlan:
+) -> AxonEntry:
     """The axon of one edge: X_off = XP + 1 - extent [B §4.2]; where fragments start is part of the padding."""
     dilated = max(edge.dilation) > 1
     stride = 0 if dilated else log2(edge.stride[0])
@@ -183,7 +183,7 @@ def plan_axon(
         fields |= {f"{axis}_offset": offset, f"{axis}_limit": limit}
         anchors.append((offset, reach))
         extents.append(extent)
-    return AxonPlan(
+    return AxonEntry(
         fields=fields | {
             "c_offset": 0, "kernel_width": min(extents[0], coarse), "kernel_height": min(extents[1], coarse),
             "upsample": edge.upsample, "stride": stride, "core_x": core[0], "core_y": core[1], "id": identifier,
@@ -191,10 +191,10 @@ def plan_axon(
         anchors=(anchors[0], anchors[1]), extent=(extents[0], extents[1]))
 
 
-def _output_axon(population: Population, identifier: int, config: CoreConfig, host: tuple[int, int]) -> AxonPlan:
+def _output_axon(population: Population, identifier: int, config: CoreConfig, host: tuple[int, int]) -> AxonEntry:
     identity = Edge(name=f"{population.name}->host", source=population.name, destination=population.name,
                     weights=np.ones((1, 1, 1, 1), np.int64), groups=population.shape[0])
-    return plan_axon(identity, population, population, config, identifier, host)
+    return axon_entry(identity, population, population, config, identifier, host)
 
 
 def parameter_words(population: Population) -> list[dict[str, int]]:
@@ -209,13 +209,13 @@ def parameter_words(population: Population) -> list[dict[str, int]]:
     return rows[:1] if all(row == rows[0] for row in rows) else rows
 
 
-def plan_core(
+def build_memory_map(
     program: Program, config: CoreConfig, *, pad: bool = True, host: tuple[int, int] = (1, 0)
-) -> Plan:
+) -> MemoryMap:
     """The plan of a whole program on one core.
 
     Args:
-        program: legal edges (see `synapress.mapper.network.populations.legalise`); others give a plan that `synapress.mapper.rules` refuses.
+        program: legal edges (see `synapress.mapper.network.populations.legalize`); others give a plan that `synapress.mapper.rules` refuses.
         pad: make the words per position odd where depthwise edges lead, which spreads them over the banks, and the
             core has room for it.
         host: relative core address of the host, which sends the inputs and takes the outputs.
@@ -223,7 +223,7 @@ def plan_core(
     hosted = [population for population in program.populations if population.name not in program.inputs]
     order = [edge for population in hosted for edge in program.edges_into(population.name)]
     axons = {
-        id(edge): plan_axon(
+        id(edge): axon_entry(
             edge, program.population(edge.source), program.population(edge.destination), config, number,
             (-host[0], -host[1]) if edge.source in program.inputs else (0, 0))
         for number, edge in enumerate(order)
@@ -243,9 +243,9 @@ def plan_core(
 
 def layout(
     program: Program, hosted: Sequence[Population], order: Sequence[Edge], config: CoreConfig, *,
-    depths: Sequence[int], axons: Sequence[AxonPlan], outgoing: Mapping[str, Sequence[AxonPlan]],
+    depths: Sequence[int], axons: Sequence[AxonEntry], outgoing: Mapping[str, Sequence[AxonEntry]],
     incoming: Mapping[str, int], pad: bool, pad_identities: bool, host: tuple[int, int], inputs: int = 0,
-) -> Plan:
+) -> MemoryMap:
     """The plan of one core of which everything is known but the addresses.
 
     Args:
@@ -256,7 +256,7 @@ def layout(
         axons: the axon, or the first of the axons, of each edge.
         outgoing: axons of each population.
         incoming: how many axons lead into each population.
-        pad: see `plan_core`; populations are padded in their order as long as all still fits.
+        pad: see `build_memory_map`; populations are padded in their order as long as all still fits.
         pad_identities: pad for depthwise edges of one tap, too, which need no spreading.
     """
     sizes = {population.name: population.shape[0] for population in hosted}
@@ -280,7 +280,7 @@ def layout(
         room -= more * padded
         table_words = config.table_words if population.looks_up else 0
         address += table_words
-        populations.append(PopulationPlan(
+        populations.append(PopulationEntry(
             index=index, population=population, base=address, axons=tuple(outgoing[name]), table_words=table_words,
             parameters=len(parameter_words(population)), incoming=incoming[name], pad=int(padded),
             ids=tuple(number for number, edge in enumerate(order) if edge.destination == name),
@@ -293,17 +293,17 @@ def layout(
             address += depth
     edges = []
     for number, edge in enumerate(order):
-        edges.append(plan_edge(edge, depths[number], sizes[edge.destination], number, config, tables[number], address,
+        edges.append(edge_entry(edge, depths[number], sizes[edge.destination], number, config, tables[number], address,
                                axons[number]))
         address += edges[-1].weight_words
-    return Plan(program=program, config=config, host=host, populations=tuple(populations), edges=tuple(edges),
+    return MemoryMap(program=program, config=config, host=host, populations=tuple(populations), edges=tuple(edges),
                 words=address, inputs=inputs)
 
 
-def plan_edge(
+def edge_entry(
     edge: Edge, source_depth: int, destination_depth: int, identifier: int, config: CoreConfig, table_base: int,
-    weight_base: int, axon: AxonPlan
-) -> EdgePlan:
+    weight_base: int, axon: AxonEntry
+) -> EdgeEntry:
     """One edge's kernel: its kind, and the size and the stride of its weights."""
     kind = edge_kind(edge, source_depth, destination_depth)
     width, height = edge.weights.shape[2:]
@@ -324,13 +324,13 @@ def plan_edge(
         kernels = 1 if uniform else source_depth
         weight_stride = 0 if kernels == 1 else width * height * unit
         total = -(-kernels * width * height * unit // word)
-    return EdgePlan(
+    return EdgeEntry(
         id=identifier, edge=edge, kind=kind, source_depth=source_depth, position_bytes=unit,
         weight_stride=weight_stride, rows=rows, table_words=table_words, channel_words=channel_words,
         table_base=table_base, weight_base=weight_base, weight_words=total, uniform=uniform, axon=axon)
 
 
-def population_fields(plan: PopulationPlan) -> dict[str, int]:
+def population_fields(plan: PopulationEntry) -> dict[str, int]:
     """Fields of a population word."""
     population = plan.population
     return {
@@ -340,7 +340,7 @@ def population_fields(plan: PopulationPlan) -> dict[str, int]:
     }
 
 
-def geometry_fields(plan: PopulationPlan, config: CoreConfig) -> dict[str, int]:
+def geometry_fields(plan: PopulationEntry, config: CoreConfig) -> dict[str, int]:
     """Fields of a geometry word: where the edges into a population find its states."""
     depth, width, height = plan.population.shape
     return {
@@ -350,7 +350,7 @@ def geometry_fields(plan: PopulationPlan, config: CoreConfig) -> dict[str, int]:
     }
 
 
-def edge_fields(plan: EdgePlan, destination: PopulationPlan) -> dict[str, int]:
+def edge_fields(plan: EdgeEntry, destination: PopulationEntry) -> dict[str, int]:
     """Fields of an edge word."""
     edge = plan.edge
     dilated = max(edge.dilation) > 1
@@ -364,7 +364,7 @@ def edge_fields(plan: EdgePlan, destination: PopulationPlan) -> dict[str, int]:
     }
 
 
-def table_fields(plan: EdgePlan, config: CoreConfig) -> list[dict[str, int]]:
+def table_fields(plan: EdgeEntry, config: CoreConfig) -> list[dict[str, int]]:
     """Fields of an edge's kernel table words, by source channel; empty without a table."""
     width, height = plan.edge.weights.shape[2:]
     fields, base = [], plan.weight_base

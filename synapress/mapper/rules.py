@@ -12,17 +12,17 @@ from golden.config import CoreConfig
 from golden.program import Edge, Population, Program
 from golden.words import Field, NeuronType, Reset, layouts
 from synapress.mapper.errors import RuleError, Violation
-from synapress.mapper.memory_map import AxonPlan, Plan, edge_fields, geometry_fields, plan_core
+from synapress.mapper.memory_map import AxonEntry, MemoryMap, build_memory_map, edge_fields, geometry_fields
 
 ProgramRule = Callable[[Program], Iterator[Violation]]
-Rule = Callable[[Plan], Iterator[Violation]]
+Rule = Callable[[MemoryMap], Iterator[Violation]]
 
 
 def _layer(population: Population) -> str:
     return population.layer or population.name
 
 
-def _edge_layer(plan: Plan, edge: Edge) -> str:
+def _edge_layer(plan: MemoryMap, edge: Edge) -> str:
     return _layer(plan.program.population(edge.destination))
 
 
@@ -110,7 +110,7 @@ def neurons(program: Program) -> Iterator[Violation]:
 def products(program: Program, config: CoreConfig) -> Iterator[Violation]:
     """Operands of products fit their part of a state, and come with weight 1 from one source each.
 
-    Checked before `synapress.mapper.network.populations.legalise_edge` moves operand B to its place.
+    Checked before `synapress.mapper.network.populations.legalize_edge` moves operand B to its place.
     """
     bits = config.operand_bits
     for population in program.populations:
@@ -135,7 +135,7 @@ def products(program: Program, config: CoreConfig) -> Iterator[Violation]:
                     help=f"Give '{edge.source}' saturation SIGNED or RELU, or a table within, or use 32-bit states.")
 
 
-def strides(plan: Plan) -> Iterator[Violation]:
+def strides(plan: MemoryMap) -> Iterator[Violation]:
     """Strides and dilation rates are equal in x and y, powers of two, within the field, and not both above one."""
     known = steps(plan.config)
     for edge in plan.program.edges:
@@ -144,19 +144,19 @@ def strides(plan: Plan) -> Iterator[Violation]:
                 yield Violation(
                     layer=_edge_layer(plan, edge), rule=rule, needed=f"{rule} {rates} (edge '{edge.name}')",
                     available=f"a power of two up to {max(known)}, the same in x and y",
-                    help="synapress.mapper.legalise adapts what can be adapted; else cut the destination into columns and rows.")
+                    help="synapress.mapper.legalize adapts what can be adapted; else cut the destination into columns and rows.")
         if edge.operand:
             yield Violation(
                 layer=_edge_layer(plan, edge), rule="operand", needed=f"operand B by edge '{edge.name}'",
-                available="weights and shifts", help="synapress.mapper.legalise moves the weights to where the operand lies.")
+                available="weights and shifts", help="synapress.mapper.legalize moves the weights to where the operand lies.")
         if max(edge.stride) > 1 and max(edge.dilation) > 1:
             yield Violation(
                 layer=_edge_layer(plan, edge), rule="dilation",
                 needed=f"stride {edge.stride} and dilation {edge.dilation}", available="one of them",
-                help="synapress.mapper.legalise fills the kernel with zeros instead.")
+                help="synapress.mapper.legalize fills the kernel with zeros instead.")
 
 
-def maximum_sources(plan: Plan) -> Iterator[Violation]:
+def maximum_sources(plan: MemoryMap) -> Iterator[Violation]:
     """A maximum starts from 0: its sources must not be negative."""
     for edge in plan.program.edges:
         destination, source = plan.program.population(edge.destination), plan.program.population(edge.source)
@@ -170,7 +170,7 @@ def maximum_sources(plan: Plan) -> Iterator[Violation]:
 # -- fields ------------------------------------------------------------------------------------
 
 
-def population_size(plan: Plan) -> Iterator[Violation]:
+def population_size(plan: MemoryMap) -> Iterator[Violation]:
     """Width, height and depth of every population fit coordinates, channels and channel words."""
     config = plan.config
     most_words = min((1 << config.depth_word_bits) - 1, ((1 << config.channel_bits) - 1) // config.lanes)
@@ -186,7 +186,7 @@ def population_size(plan: Plan) -> Iterator[Violation]:
                     help=f"Cut the feature map, or raise {'channel_bits' if name == 'depth' else 'coordinate_bits'}.")
 
 
-def kernel_size(plan: Plan) -> Iterator[Violation]:
+def kernel_size(plan: MemoryMap) -> Iterator[Violation]:
     """Taps fit the kernel fields, and the kernel's extent what an axon can tell."""
     taps, extent = 1 << plan.config.kernel_bits, 1 << (plan.config.offset_bits - 2)
     for item in plan.edges:
@@ -194,15 +194,15 @@ def kernel_size(plan: Plan) -> Iterator[Violation]:
         if max(kernel) > taps:
             yield Violation(
                 layer=layer, rule="kernel size", needed=f"{kernel[0]} × {kernel[1]}", available=f"{taps} × {taps}",
-                help="synapress.mapper.legalise splits such a kernel; or raise kernel_bits.")
+                help="synapress.mapper.legalize splits such a kernel; or raise kernel_bits.")
         if max(item.axon.extent) > extent:
             yield Violation(
                 layer=layer, rule="kernel extent", available=f"{extent} × {extent}",
                 needed=f"{item.axon.extent[0]} × {item.axon.extent[1]} with dilation",
-                help="synapress.mapper.legalise splits such a kernel; or raise offset_bits.")
+                help="synapress.mapper.legalize splits such a kernel; or raise offset_bits.")
 
 
-def descriptor_fields(plan: Plan) -> Iterator[Violation]:
+def descriptor_fields(plan: MemoryMap) -> Iterator[Violation]:
     """Strides between weights and states, product shifts and channel counts fit the geometry and the edge word."""
     table = layouts(plan.config)
     hints = {
@@ -221,7 +221,7 @@ def descriptor_fields(plan: Plan) -> Iterator[Violation]:
                     help=hints.get(field.name, "Cut the feature map."))
 
 
-def weights(plan: Plan) -> Iterator[Violation]:
+def weights(plan: MemoryMap) -> Iterator[Violation]:
     """Weights fit weight_bits."""
     high = (1 << (plan.config.weight_bits - 1)) - 1
     for item in plan.edges:
@@ -230,10 +230,10 @@ def weights(plan: Plan) -> Iterator[Violation]:
             yield Violation(
                 layer=_edge_layer(plan, item.edge), rule="weight range", needed=f"[{lowest}, {highest}]",
                 available=f"[{-high - 1}, {high}]",
-                help="Quantise the weights, or scale a branch by its product shift.")
+                help="Quantize the weights, or scale a branch by its product shift.")
 
 
-def parameters(plan: Plan) -> Iterator[Violation]:
+def parameters(plan: MemoryMap) -> Iterator[Violation]:
     """Bias, multiplier, shift, slope or threshold fit the parameter word and what looks at them; so do states."""
     config = plan.config
     layout = layouts(config).parameter
@@ -249,13 +249,13 @@ def parameters(plan: Plan) -> Iterator[Violation]:
                 field = Field(field.name, min(field.bits, widths[name]), signed=True)
             lowest, highest = int(np.min(column)), int(np.max(column))
             if _outside(lowest, field) or _outside(highest, field):
-                more = f"raise {hints[name]}" if name in hints else "narrow its neighbours, e.g. multiplier_bits"
+                more = f"raise {hints[name]}" if name in hints else "narrow its neighbors, e.g. multiplier_bits"
                 yield Violation(
                     layer=_layer(item.population), rule=f"parameter {name}", needed=f"[{lowest}, {highest}]",
                     available=_range(field), help=f"Rescale the layer, or {more}.")
 
 
-def value_tables(plan: Plan) -> Iterator[Violation]:
+def value_tables(plan: MemoryMap) -> Iterator[Violation]:
     """A value table has an entry for every event value, and entries are event values."""
     size = 1 << plan.config.value_bits
     for item in plan.populations:
@@ -268,7 +268,7 @@ def value_tables(plan: Plan) -> Iterator[Violation]:
                 help="One entry for each event value, from the lowest.")
 
 
-def axons(plan: Plan) -> Iterator[Violation]:
+def axons(plan: MemoryMap) -> Iterator[Violation]:
     """Offsets, limits, upsampling and core addresses fit the axon word; no anchor leaves the PEG's adders."""
     listed = [(item.axon, _edge_layer(plan, item.edge)) for item in plan.edges]
     listed += [(axon, _layer(item.population)) for item in plan.populations for axon in item.axons]
@@ -286,7 +286,7 @@ AXON_FIELDS = {
 """The checked fields of an axon word, and what helps where one does not fit."""
 
 
-def axon_violations(axon: AxonPlan, layer: str, config: CoreConfig) -> Iterator[Violation]:
+def axon_violations(axon: AxonEntry, layer: str, config: CoreConfig) -> Iterator[Violation]:
     """What of one axon does not fit."""
     layout = layouts(config).axon
     low, high = -(1 << (config.offset_bits + 1)), (1 << (config.offset_bits + 1)) - 1
@@ -311,7 +311,7 @@ def axon_violations(axon: AxonPlan, layer: str, config: CoreConfig) -> Iterator[
 # -- counts and memory -------------------------------------------------------------------------
 
 
-def counts(plan: Plan) -> Iterator[Violation]:
+def counts(plan: MemoryMap) -> Iterator[Violation]:
     """Event IDs, populations, inputs and outputs fit their fields."""
     config = plan.config
     for name, needed, available, field in (
@@ -327,7 +327,7 @@ def counts(plan: Plan) -> Iterator[Violation]:
                             available=str(available), help=f"Use more cores, or raise {field}.")
 
 
-def population_counts(plan: Plan) -> Iterator[Violation]:
+def population_counts(plan: MemoryMap) -> Iterator[Violation]:
     """Axons, incoming ends of timestep and IDs of each population fit its word."""
     layout, taps = layouts(plan.config).population, 1 << plan.config.kernel_bits
     remedies = {
@@ -346,7 +346,7 @@ def population_counts(plan: Plan) -> Iterator[Violation]:
                     available=_range(field), help=remedies[name])
 
 
-def memory(plan: Plan) -> Iterator[Violation]:
+def memory(plan: MemoryMap) -> Iterator[Violation]:
     """All words fit the memory."""
     if plan.words > plan.config.memory_words:
         sizes = {_layer(item.population): item.table_words + len(item.axons) + item.parameters + item.state_words
@@ -369,7 +369,7 @@ RULES: tuple[Rule, ...] = (
 )
 
 
-def check(program: Program, config: CoreConfig, *, pad: bool = True, host: tuple[int, int] = (1, 0)) -> Plan:
+def check(program: Program, config: CoreConfig, *, pad: bool = True, host: tuple[int, int] = (1, 0)) -> MemoryMap:
     """The plan of a program that keeps every rule.
 
     Raises:
@@ -377,8 +377,8 @@ def check(program: Program, config: CoreConfig, *, pad: bool = True, host: tuple
         NetworkError: the program names populations that do not exist, or has a cycle.
     """
     check_program(program)
-    plan = plan_core(program, config, pad=pad, host=host)
-    check_plan(plan)
+    plan = build_memory_map(program, config, pad=pad, host=host)
+    check_memory_map(plan)
     return plan
 
 
@@ -390,7 +390,7 @@ def check_program(program: Program) -> None:
         raise RuleError(violations)
 
 
-def check_plan(plan: Plan) -> None:
+def check_memory_map(plan: MemoryMap) -> None:
     """The rules of `check` for one core."""
     violations = [violation for rule in RULES for violation in rule(plan)]
     if violations:

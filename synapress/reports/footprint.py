@@ -28,7 +28,7 @@ from synapress.mapper.footprint import (
 from synapress.mapper.image.image import Image, write_image
 from synapress.mapper.image.schemas import CATEGORIES
 from synapress.mapper.partition.cut import cut
-from synapress.mapper.partition.fragments import CutProgram, plan_alone
+from synapress.mapper.partition.fragments import PartitionedProgram, plan_alone
 from synapress.mapper.placement.bin_packing import available, needs, pack
 from synapress.reports.tables import Sheet, size
 
@@ -139,7 +139,7 @@ def _written(images: Iterable[Image], layers: Iterable[str]) -> Written:
     return parts, words
 
 
-def _alone(result: CutProgram, progress: Callable[[str], None]) -> Iterator[Image]:
+def _alone(result: PartitionedProgram, progress: Callable[[str], None]) -> Iterator[Image]:
     """Each fragment's image, as if it had a core of its own."""
     for number, fragment in enumerate(result.hosted):
         progress(f"image of fragment {number + 1} of {len(result.hosted)}")
@@ -168,7 +168,7 @@ def account(program: Program, config: CoreConfig, *, images: Sequence[Image] | N
     return _report(program, result, *written, count)
 
 
-def _report(program: Program, result: CutProgram, images: dict[str, dict[str, int]], words: dict[str, int],
+def _report(program: Program, result: PartitionedProgram, images: dict[str, dict[str, int]], words: dict[str, int],
             count: int) -> Report:
     totals = [proposed(program), hierarchical_lut(program), lut(program)]
     layers = [

@@ -11,7 +11,7 @@ from synapress.mapper import compile_mesh
 from synapress.mapper.footprint import image_footprint
 from synapress.mapper.image.mesh import MeshImage
 from synapress.mapper.network.network import Network
-from synapress.mapper.partition.fragments import Core, CutProgram
+from synapress.mapper.partition.fragments import Core, PartitionedProgram
 from synapress.mapper.placement.bin_packing import LIMITS, Pins
 from synapress.mapper.placement.place import Placement
 from synapress.mapper.placement.routes import Link, link_loads
@@ -23,7 +23,7 @@ from synapress.reports.tables import Sheet
 class MappedNetwork:
     """A mapped network and what there is to say of it."""
 
-    program: CutProgram
+    program: PartitionedProgram
     placement: Placement
     images: MeshImage
     fill: dict[Core, dict[str, int]]

@@ -9,8 +9,8 @@ import numpy.typing as npt
 from golden.files import Writing
 from synapress.reports.tables import size, unit
 
-# Colours that stay apart for colour-blind readers (Okabe and Ito).
-COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#999999")
+# Colors that stay apart for color-blind readers (Okabe and Ito).
+COLORS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#999999")
 
 
 def _figure():  # type: ignore[no-untyped-def]
@@ -44,7 +44,7 @@ def demo_picture(path: Path, *, images: npt.NDArray[np.uint8], labels: Sequence[
         axis.imshow(images[index], cmap="gray_r")
         right = predictions[index] == labels[index]
         text = str(predictions[index]) if right else f"{predictions[index]} (is {labels[index]})"
-        axis.set_title(text, fontsize=9, color=COLOURS[2] if right else COLOURS[5], pad=1)
+        axis.set_title(text, fontsize=9, color=COLORS[2] if right else COLORS[5], pad=1)
     left, right_axis = bottom.subplots(1, 2)
     categories = list(dict.fromkeys(category for parts in memory.values() for category in parts))
     names = list(memory)
@@ -52,7 +52,7 @@ def demo_picture(path: Path, *, images: npt.NDArray[np.uint8], labels: Sequence[
         start = 0.0
         for number, category in enumerate(categories):
             size = memory[name].get(category, 0) / 1024
-            left.barh(position, size, left=start, color=COLOURS[number % len(COLOURS)], height=0.6,
+            left.barh(position, size, left=start, color=COLORS[number % len(COLORS)], height=0.6,
                       label=category if position == 0 else None)
             start += size
         left.text(start, position, f" {start:,.1f} kB", va="center", fontsize=9)
@@ -69,7 +69,7 @@ def demo_picture(path: Path, *, images: npt.NDArray[np.uint8], labels: Sequence[
     for number, quantity in enumerate(quantities):
         heights = [layers[quantity].get(layer, 0) for layer in layer_names]
         right_axis.bar(np.arange(len(layer_names)) + number * width, heights, width=width, label=quantity,
-                       color=COLOURS[number])
+                       color=COLORS[number])
     right_axis.set_xticks(np.arange(len(layer_names)) + 0.4 - width / 2, layer_names)
     right_axis.set_yscale("log")
     right_axis.set_title("Work per digit, by layer", fontsize=11)
@@ -110,7 +110,7 @@ def footprint_picture(path: Path, *, network: str, layers: Sequence[str],
         for category, values in parts.items():
             heights = np.asarray(values, float) / divisor
             axis.bar(range(len(layers)), heights, bottom=bottom, width=0.8, label=category,
-                     color=COLOURS[categories.index(category) % len(COLOURS)])
+                     color=COLORS[categories.index(category) % len(COLORS)])
             bottom += heights
         axis.set_title(f"{network}, {technique}: {size(bottom.sum() * divisor)}", fontsize=10, loc="left")
         axis.set_ylabel(unit_name)
@@ -133,7 +133,7 @@ def mesh_picture(path: Path, *, title: str, size: tuple[int, int], host: tuple[i
         size: columns and rows. host: its place, perhaps beside the mesh.
         fill: core → category → share of its memory, from 0 to 1.
         labels: core → what is written on it.
-        links: events by link between neighbours.
+        links: events by link between neighbors.
     """
     pyplot = _figure()
     from matplotlib.patches import Rectangle
@@ -147,7 +147,7 @@ def mesh_picture(path: Path, *, title: str, size: tuple[int, int], host: tuple[i
         bottom = y + side / 2
         for category, share in parts.items():
             axis.add_patch(Rectangle((x - side / 2, bottom - side * share), side, side * share, linewidth=0,
-                                     color=COLOURS[categories.index(category) % len(COLOURS)]))
+                                     color=COLORS[categories.index(category) % len(COLORS)]))
             bottom -= side * share
         if max(size) <= 10:
             axis.text(x, y, labels.get((x, y), ""), ha="center", va="center", fontsize=5.5)
@@ -172,7 +172,7 @@ def mesh_picture(path: Path, *, title: str, size: tuple[int, int], host: tuple[i
     axis.axis("off")
     arrows = f"\narrows: events per frame over each link, at most {most:,}" if links else ""
     axis.set_title(title + arrows, fontsize=9)
-    handles = [Rectangle((0, 0), 1, 1, color=COLOURS[number % len(COLOURS)]) for number in range(len(categories))]
+    handles = [Rectangle((0, 0), 1, 1, color=COLORS[number % len(COLORS)]) for number in range(len(categories))]
     axis.legend(handles, categories, fontsize=7, ncols=len(categories), loc="upper center",
                 bbox_to_anchor=(0.5, 0.0), frameon=False)
     _save(figure, path)
@@ -192,7 +192,7 @@ def layer_picture(path: Path, *, layers: Sequence[str], bars: Mapping[str, Seque
     width = 0.8 / max(1, len(bars))
     for number, (name, values) in enumerate(bars.items()):
         axis.bar(np.arange(len(layers)) + (number - (len(bars) - 1) / 2) * width, values, width=width, label=name,
-                 color=COLOURS[number])
+                 color=COLORS[number])
     axis.set_xticks(range(len(layers)), layers, rotation=90, fontsize=7)
     axis.set_xlim(-0.6, len(layers) - 0.4)
     axis.set_ylabel(label)

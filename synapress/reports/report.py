@@ -1,4 +1,4 @@
-"""A compiled model as one HTML page: network, quantisation, memory, mapping, work, accuracy, area."""
+"""A compiled model as one HTML page: network, quantization, memory, mapping, work, accuracy, area."""
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -41,7 +41,7 @@ def html(compiled: Compiled, *, simulated: Simulated | None = None, accuracy: Ma
     progress("memory")
     memory = footprint.account(compiled.lowered, compiled.config, images=compiled.images, progress=progress)
     sections = [_network(compiled), *([neurons_section(compiled)] if is_spiking(compiled.lowered) else []),
-                quantisation_section(compiled), _memory(memory)]
+                quantization_section(compiled), _memory(memory)]
     progress("mapping")
     sections.append(_mapping(compiled))
     neurons = memory.totals[0].neurons // STATE_BYTES
@@ -226,7 +226,7 @@ def host_text(compiled: Compiled) -> str:
     return f"The host computes in float, behind the last layer: {', '.join(found)}." if found else ""
 
 
-def quantisation_sheet(compiled: Compiled) -> Sheet:
+def quantization_sheet(compiled: Compiled) -> Sheet:
     """Per layer how fine the integers are, and whether the sums fit; of neurons also which spikes are right."""
     fires = any(layer.spikes is not None for layer in compiled.layers)
     caption = ("SQNR: against the float model, on the calibration; own: what this layer adds. Sums: proved for any "
@@ -239,7 +239,7 @@ def quantisation_sheet(compiled: Compiled) -> Sheet:
         caption += (f" Warning: nearly all values of these layers or of their inputs became 0: {lost}. Look for single "
                     "values far above all others in the calibration, or choose Options.method percentile.")
     sheet = Sheet(
-        title=f"Quantisation ({compiled.config.name})", caption=caption,
+        title=f"Quantization ({compiled.config.name})", caption=caption,
         headings=("layer", "step", "SQNR dB", "own SQNR dB", *(("spikes", "own spikes") if fires else ()), "states",
                   "weight levels", "sums"))
     verdicts = {item.population: item.verdict for item in compiled.sums}
@@ -255,7 +255,7 @@ def _ratio(decibels: float) -> str:
     return "exact" if decibels == float("inf") else f"{decibels:.1f}"
 
 
-def quantisation_section(compiled: Compiled) -> Section:
+def quantization_section(compiled: Compiled) -> Section:
     layers = compiled.layers
     bars = {"SQNR": [layer.sqnr for layer in layers], "of this layer alone": [layer.own_sqnr for layer in layers]}
     pictures = [([layer.layer for layer in layers], "dB, at most 80", {
@@ -267,7 +267,7 @@ def quantisation_section(compiled: Compiled) -> Section:
     figures = tuple(page.svg(partial(plots.layer_picture, layers=names, label=label, bars=heights))
                     for names, label, heights in pictures if names)
     return Section(title="Accuracy against float, layer by layer", text=_losses(compiled), figures=figures,
-                   sheets=(quantisation_sheet(compiled),))
+                   sheets=(quantization_sheet(compiled),))
 
 
 def _losses(compiled: Compiled) -> str:

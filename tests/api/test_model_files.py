@@ -98,7 +98,7 @@ def test_arrays_that_are_not_the_programs_are_refused(folder: Path) -> None:
     text = (folder / "model.json").read_text()
     with np.load(folder / "program.npz") as file:
         arrays = dict(file)
-    for change in ({"e0.weights": arrays["e0.weights"] * 0.5}, {"e0.colour": arrays["e0.weights"]},
+    for change in ({"e0.weights": arrays["e0.weights"] * 0.5}, {"e0.color": arrays["e0.weights"]},
                    {"e99.weights": arrays["e0.weights"]}, {"e0.weights": None}):
         changed = {key: array for key, array in (arrays | change).items() if array is not None}
         np.savez(folder / "program.npz", **changed)

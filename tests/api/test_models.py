@@ -240,7 +240,7 @@ def test_mistakes_are_named(tmp_path: Path, seed: int) -> None:
             synapress.simulate(made, wrong)
     for option in ({"percentile": 200.0}, {"levels": 0}, {"headroom": 0.0}, {"levels": 2.5}, {"levels": "3"},
                    {"levels": True}, {"headroom": float("inf")}, {"headroom": "2"}, {"percentile": None}):
-        with pytest.raises(ConfigError, match=f"option '{next(iter(option))}' of the quantisation: needs"):
+        with pytest.raises(ConfigError, match=f"option '{next(iter(option))}' of the quantization: needs"):
             synapress.Options(**option)
     with pytest.raises(ModelError, match="rule 'calibration'"):
         synapress.compile(synapress.load(tmp_path / "plain.onnx"))

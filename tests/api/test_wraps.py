@@ -74,11 +74,11 @@ def test_an_outlier_of_the_calibration_that_leaves_nothing_is_told(seed: int) ->
     noise = rng.uniform(-1, 1, (64, DEPTH, 1, 1)).astype(np.float32)
     model = read_onnx(dense(rng.normal(0, 1 / 64, (DEPTH, 8)).astype(np.float32)))
     fine = synapress.compile(model, calibration=noise)
-    assert fine.layers[0].lost is None and "Warning" not in report.quantisation_sheet(fine).caption
+    assert fine.layers[0].lost is None and "Warning" not in report.quantization_sheet(fine).caption
     noise[3, 5] = 1e30
     spoilt = synapress.compile(model, calibration=noise)
     assert spoilt.layers[0].lost is not None and spoilt.layers[0].lost > 0.99
-    assert "became 0: fc (100.0%)" in report.quantisation_sheet(spoilt).caption
+    assert "became 0: fc (100.0%)" in report.quantization_sheet(spoilt).caption
 
 
 def test_an_inhibited_neuron_wraps_on_sequences_longer_than_those_of_the_calibration(seed: int) -> None:

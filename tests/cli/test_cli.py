@@ -151,7 +151,7 @@ def test_map(tmp_path: Path) -> None:
     (("verilog", "peg", "--config", "nowhere.json"), "'nowhere.json' is neither a preset"),
     (("verilog", "peg", "--config", "bad.json"), "not JSON"),
     (("config", "deep.json"), "deep.json: not JSON: maximum recursion"),
-    (("config", "wrong.json"), "unknown configuration fields: colour"),
+    (("config", "wrong.json"), "unknown configuration fields: color"),
     (("config", "conflict.json"), "'banks' = 3 must be a power of two"),
     (("verilog", "peg", "-o", "bad.json"), "File exists"),
     (("area", "peg", "--liberty", "nowhere.lib"), "'nowhere.lib' is not a file"),
@@ -160,7 +160,7 @@ def test_map(tmp_path: Path) -> None:
 def test_one_line_of_error(arguments: tuple[str, ...], says: str, tmp_path: Path) -> None:
     (tmp_path / "bad.json").write_text("{")
     (tmp_path / "deep.json").write_text("[" * 100_000)
-    (tmp_path / "wrong.json").write_text('{"colour": 3}')
+    (tmp_path / "wrong.json").write_text('{"color": 3}')
     (tmp_path / "conflict.json").write_text('{"banks": 3}')
     (tmp_path / "fails.py").write_text("def network():\n    return 1 / 0\n")
     (tmp_path / "exits.py").write_text("import sys\nsys.exit(3)\n")

@@ -27,10 +27,11 @@ from synapress.model import Compiled
 from synapress.model_files import open_compiled, save_compiled
 from synapress.reports.report import accuracies
 from synapress.zoo.digits.data import load_digits
+from synapress.zoo.spiking_digits import data
 from synapress.zoo.spiking_digits.data import TIMESTEPS, sequences
 from tests.helpers.spiking_graphs import READ_AS, STYLES, graph
 
-DIGITS = Path(__file__).parents[2] / "examples" / "spiking_digits" / "spiking_digits.nir"
+DIGITS = Path(data.__file__).with_name("spiking_digits.nir")
 WIDE = dataclasses.replace(CoreConfig(), name="wide", state_bits=32, multiplier_bits=8)
 """32-bit states, and a multiplier that leaves thresholds 17 bits."""
 

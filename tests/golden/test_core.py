@@ -1,4 +1,4 @@
-"""The golden core: image in, events in; literal = vectorised = dense."""
+"""The golden core: image in, events in; literal = vectorized = dense."""
 
 import numpy as np
 import pytest
@@ -69,7 +69,7 @@ def test_core_equals_dense(name: str, literal: bool, seed: int) -> None:
             (False, False), (False, True), (True, False), (True, True)}
 
 
-def test_literal_equals_vectorised(seed: int) -> None:
+def test_literal_equals_vectorized(seed: int) -> None:
     """Memory, events in order, trace and counters."""
     config = CoreConfig()
     for number in range(5):

@@ -244,7 +244,7 @@ def test_taps_are_those_of_the_paper_without_a_position_in_vain() -> None:
 
 
 @pytest.mark.parametrize("name", CONFIGS)
-def test_vectorised_equals_literal_on_any_words(name: str, seed: int) -> None:
+def test_vectorized_equals_literal_on_any_words(name: str, seed: int) -> None:
     """Descriptors and events of random bits, errors included: same operations, same counts."""
     config = CONFIGS[name]
     rng = np.random.default_rng(seed + 3)

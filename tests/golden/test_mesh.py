@@ -41,7 +41,7 @@ def test_one_core_is_the_same_alone_and_in_a_mesh(seed: int) -> None:
 
 
 def test_the_order_of_delivery_does_not_matter(seed: int) -> None:
-    """Literal and vectorised cores, in order and at random: the same outputs, counters and traffic, over frames."""
+    """Literal and vectorized cores, in order and at random: the same outputs, counters and traffic, over frames."""
     rng = np.random.default_rng([seed, 61])
     network = cut_network(rng)
     result = random_cut(rng, lower(network), ROOMY)

@@ -1,4 +1,4 @@
-"""The neuron update and the evaluation: vectorised against literal, literal against exact fractions and by hand."""
+"""The neuron update and the evaluation: vectorized against literal, literal against exact fractions and by hand."""
 
 import dataclasses
 from fractions import Fraction

@@ -1,4 +1,4 @@
-"""Slopes, tables, products and spiking neurons: vectorised against literal, both against arithmetic done otherwise."""
+"""Slopes, tables, products and spiking neurons: vectorized against literal, both against arithmetic done otherwise."""
 
 import itertools
 from fractions import Fraction

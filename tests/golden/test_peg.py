@@ -1,4 +1,4 @@
-"""The event generator against a brute force over all taps of a kernel, and vectorised against literal."""
+"""The event generator against a brute force over all taps of a kernel, and vectorized against literal."""
 
 import itertools
 

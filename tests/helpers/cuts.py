@@ -13,7 +13,7 @@ from synapress.mapper.errors import RuleError
 from synapress.mapper.image.mesh import MeshImage, build_mesh
 from synapress.mapper.network.network import Network
 from synapress.mapper.partition.cut import cut
-from synapress.mapper.partition.fragments import Core, CutProgram, Grid
+from synapress.mapper.partition.fragments import Core, Grid, PartitionedProgram
 from tests.helpers.networks import memory_after, random_network
 
 ROOMY = CoreConfig(
@@ -50,7 +50,7 @@ def random_bounds(rng: np.random.Generator, size: int, cuts: float) -> tuple[int
     return (0, *(int(at) for at in range(1, size) if rng.random() < cuts / size), size)
 
 
-def random_cut(rng: np.random.Generator, program: Program, config: CoreConfig, *, outputs: bool = True) -> CutProgram:
+def random_cut(rng: np.random.Generator, program: Program, config: CoreConfig, *, outputs: bool = True) -> PartitionedProgram:
     """Every population cut anywhere along every axis, some not at all; the outputs only if `outputs`."""
     grids = {}
     for population in program.populations:
@@ -62,7 +62,7 @@ def random_cut(rng: np.random.Generator, program: Program, config: CoreConfig, *
     return cut(program, config, grids)
 
 
-def random_places(rng: np.random.Generator, program: CutProgram, size: Core) -> dict[str, Core]:
+def random_places(rng: np.random.Generator, program: PartitionedProgram, size: Core) -> dict[str, Core]:
     """Any core for any fragment."""
     return {fragment.name: (int(rng.integers(size[0])), int(rng.integers(size[1]))) for fragment in program.hosted}
 
@@ -122,7 +122,7 @@ def compare(
 
 def random_mesh(
     rng: np.random.Generator, program: Program, config: CoreConfig, *, size: Core | None = None, outputs: bool = True,
-) -> tuple[CutProgram, MeshImage]:
+) -> tuple[PartitionedProgram, MeshImage]:
     """A random cut on a mesh of this or a random size; what needs too many IDs or ends of a core is drawn again.
 
     Args:

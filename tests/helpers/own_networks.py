@@ -17,7 +17,7 @@ OPSET = 17
 
 
 def frames(shape: Sequence[int], count: int, rng: np.random.Generator) -> Floats:
-    """Random frames with structure of several sizes, zero mean and unit variance, as normalised images have."""
+    """Random frames with structure of several sizes, zero mean and unit variance, as normalized images have."""
     total = np.zeros((count, *shape))
     for step in (1, 4, 16):
         coarse = rng.normal(size=(count, shape[0], *(-(-size // step) for size in shape[1:])))

@@ -308,8 +308,8 @@ class Frames(CalibrationDataReader):
 @pytest.mark.parametrize("opset", [13, 18, 21])
 @pytest.mark.parametrize("form", [QuantFormat.QDQ, QuantFormat.QOperator])
 @pytest.mark.parametrize("last", ["Softmax", "ArgMax", "both"])
-def test_quantised_classifiers(last: str, form: QuantFormat, opset: int, tmp_path: Path, seed: int) -> None:
-    """As onnxruntime quantises them: to the bit, but for one step where a value lies between two integers."""
+def test_quantized_classifiers(last: str, form: QuantFormat, opset: int, tmp_path: Path, seed: int) -> None:
+    """As onnxruntime quantizes them: to the bit, but for one step where a value lies between two integers."""
     nodes = [node("GlobalAveragePool", ["c"], ["g"]), node("Flatten", ["g"], ["f"])]
     if last != "ArgMax":
         nodes.append(node("Softmax", ["f"], ["y" if last == "Softmax" else "s"], axis=1))
@@ -318,7 +318,7 @@ def test_quantised_classifiers(last: str, form: QuantFormat, opset: int, tmp_pat
     x = 3 * images(seed, 24)
     plain = tail(tmp_path, seed, nodes, {"y": TensorProto.FLOAT if last == "Softmax" else TensorProto.INT64},
                  opset=opset)
-    path = tmp_path / "quantised.onnx"
+    path = tmp_path / "quantized.onnx"
     quantize_static(plain, path, Frames(x), quant_format=form, activation_type=QuantType.QUInt8,
                     weight_type=QuantType.QInt8)
     model, expected = synapress.load(path), by_onnxruntime(path, x)["y"]

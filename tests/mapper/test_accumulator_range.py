@@ -13,7 +13,7 @@ from golden.network import fast as network
 from golden.neuron import wrap
 from golden.program import Edge, Population, Program
 from golden.words import NeuronType, Saturation
-from synapress.mapper.accumulator_range import SumReport, sums
+from synapress.mapper.accumulator_range import AccumulatorRange, sums
 
 CONFIG = CoreConfig()
 
@@ -152,7 +152,7 @@ def test_spiking_populations_are_never_proved() -> None:
     low = program.population("low")
     low.type, low.threshold, low.shift = NeuronType.SPIKING, np.array([32767]), np.array([0])
     (report, _) = sums(program, CONFIG)
-    assert isinstance(report, SumReport) and report.verdict == "unproved"
+    assert isinstance(report, AccumulatorRange) and report.verdict == "unproved"
     frames = {"full": np.full((2, 1, 1), -256), "unit": np.zeros((1, 1, 1), int)}
     first = network.run(program, frames, CONFIG)
     second = network.run(program, frames, CONFIG, before=first)

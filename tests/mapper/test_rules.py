@@ -11,7 +11,7 @@ from golden.errors import MappingError
 from golden.network import dense
 from golden.program import Edge, Population, Program
 from golden.words import NeuronType, Saturation
-from synapress.mapper import compile_network, cut, legalise, lower
+from synapress.mapper import compile_network, cut, legalize, lower
 from synapress.mapper.accumulator_range import sums
 from synapress.mapper.errors import RuleError, Violation
 from synapress.mapper.network.network import Network
@@ -215,10 +215,10 @@ def test_operands_of_products(saturations):
 def test_products_need_one_edge_of_ones_per_operand():
     two = program((1, 4, 4), type=NeuronType.PRODUCT)
     with pytest.raises(RuleError, match=r"'result', rule 'product edges': needs one edge per operand, .*: 1 edges"):
-        legalise(two, CONFIG)
+        legalize(two, CONFIG)
     two.edges.append(dataclasses.replace(two.edges[0], name="again", operand=1, weights=kernel(1) * 2))
     with pytest.raises(RuleError, match="rule 'product edges'"):
-        legalise(two, CONFIG)
+        legalize(two, CONFIG)
 
 
 def test_a_table_needs_its_memory():
@@ -281,7 +281,7 @@ def test_many_violations_of_a_rule_are_told_in_few_lines():
 @settings(max_examples=100, deadline=None)
 def test_no_sum_exceeds_its_worst_case(network, config):
     """Random inputs, and for one neuron the very input that reaches the worst case."""
-    legal = legalise(lower(network), config)
+    legal = legalize(lower(network), config)
     rng = np.random.default_rng(9)
     inputs = {name: rng.integers(0, 256, (4, *network.shape(name))) for name in network.inputs}
     measured = dense.state_ranges(legal, dense.run(legal, inputs, config))

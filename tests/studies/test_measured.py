@@ -8,7 +8,7 @@ import pytest
 
 from studies import measured, sections
 
-CORE = [{"layer": "conv", "lane_utilisation": 0.98103, "word_ops_per_cycle": 0.9814}]
+CORE = [{"layer": "conv", "lane_utilization": 0.98103, "word_ops_per_cycle": 0.9814}]
 COUNTS = {"tests": 610, "passed": 391, "flat": 381, "flat passed": 365}
 MAPPING = [{"network": "resnet50", "cores": 182, "fragments": 206, "seconds": 8.69, "gigabytes": 0.164, "gain": 1.623}]
 

@@ -73,15 +73,15 @@ def test_random_operations_on_banks_long(name: str, simulator: str, seed: int) -
 
 
 @pytest.mark.parametrize("evaluation", [0, 4], ids=["alone", "beside evaluation"])
-def test_utilisation(evaluation: int, seed: int) -> None:
+def test_utilization(evaluation: int, seed: int) -> None:
     """Useful word operations per cycle on the layers of common networks, the worst over all weight alignments.
 
     Also with an evaluation that accesses the memory in every fourth cycle.
     """
     config = PRESETS["grai_vip"]
     run = launch(NeuronOnBanks(config), name="neuron_on_banks", module=BENCH, seed=seed, parameters={
-        "config": config.to_json(), "scenario": "utilisation", "operations": 1600, "evaluation": evaluation})
-    results = json.loads((run / "utilisation.json").read_text())
+        "config": config.to_json(), "scenario": "utilization", "operations": 1600, "evaluation": evaluation})
+    results = json.loads((run / "utilization.json").read_text())
     for layer, result in results.items():
         print(f"{layer}: " + ", ".join(f"{name} {value:.3f}" for name, value in result.items()))
     bars = dict.fromkeys(LAYERS, 0.95) | {"depthwise 3x3, 32": 0.90}

@@ -77,7 +77,7 @@ def test_an_environment_without_pip_gets_it_first(monkeypatch: pytest.MonkeyPatc
 def test_every_message_has_its_command_from_here() -> None:
     """No message of its own tells how to install an extra, and every extra that one names exists."""
     named = set()
-    for room in ("golden", "mapper", "rtl", "tb", "synapress"):
+    for room in ("golden", "rtl", "synapress"):
         for path in (ROOT / room).rglob("*.py"):
             text = path.read_text()
             if path != Path(install.__file__):

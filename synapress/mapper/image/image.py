@@ -29,9 +29,9 @@ from synapress.mapper.image.validate import validate
 from synapress.mapper.memory_map import (
     DEPTHWISE,
     TABLE,
-    EdgePlan,
-    Plan,
-    PopulationPlan,
+    EdgeEntry,
+    MemoryMap,
+    PopulationEntry,
     edge_fields,
     geometry_fields,
     parameter_words,
@@ -136,7 +136,7 @@ class Image:
 class _Writer:
     """Words under construction, as bytes."""
 
-    def __init__(self, plan: Plan):
+    def __init__(self, plan: MemoryMap):
         self.config = plan.config
         self.word = plan.config.word_bits // 8
         self.bytes = np.zeros(plan.words * self.word, np.uint8)
@@ -165,7 +165,7 @@ def build_image(
     """The memory image of a whole program on one core.
 
     Args:
-        program: legal edges, see `synapress.mapper.network.populations.legalise`.
+        program: legal edges, see `synapress.mapper.network.populations.legalize`.
         pad: odd words per position for populations with depthwise edges, which spreads them over the banks, where the
             core has room for it.
         host: relative address of the host, of at most one core's reach; outputs go there, inputs come from there.
@@ -180,7 +180,7 @@ def build_image(
     return image
 
 
-def write_image(plan: Plan) -> Image:
+def write_image(plan: MemoryMap) -> Image:
     """The words of a plan that keeps every rule, and their manifest, without the report on sums."""
     config = plan.config
     table, writer = layouts(config), _Writer(plan)
@@ -226,7 +226,7 @@ def write_image(plan: Plan) -> Image:
     return image
 
 
-def _put_states(writer: _Writer, item: PopulationPlan, initial: npt.NDArray[np.int64]) -> None:
+def _put_states(writer: _Writer, item: PopulationEntry, initial: npt.NDArray[np.int64]) -> None:
     """Write the states of a population before the first timestep; lanes beyond its depth stay 0."""
     config, (depth, width, height) = writer.config, item.population.shape
     states = np.zeros(item.depth_words * config.lanes, np.int64)
@@ -236,7 +236,7 @@ def _put_states(writer: _Writer, item: PopulationPlan, initial: npt.NDArray[np.i
         writer.put_bytes(item.state_base + x * item.x_stride + y * item.y_stride, column)
 
 
-def _put_weights(writer: _Writer, plan: EdgePlan, depth: int) -> int:
+def _put_weights(writer: _Writer, plan: EdgeEntry, depth: int) -> int:
     """Write an edge's weights, flipped: per source channel, column outermost, then row, then channel."""
     lanes, edge = writer.config.lanes, plan.edge
     flipped = edge.weights[:, :, ::-1, ::-1].astype(np.int8).view(np.uint8)
@@ -262,7 +262,7 @@ def _put_weights(writer: _Writer, plan: EdgePlan, depth: int) -> int:
     return used
 
 
-def _manifest(plan: Plan, image: Image, regions: list[dict[str, Any]]) -> dict[str, Any]:
+def _manifest(plan: MemoryMap, image: Image, regions: list[dict[str, Any]]) -> dict[str, Any]:
     program = plan.program
     return {
         "format": FORMAT, "version": VERSION, "network": program.name, "config": plan.config.to_json(),

@@ -20,11 +20,11 @@ from synapress.mapper.errors import RuleError, Violation
 from synapress.mapper.image.image import FILES, Image, write_image
 from synapress.mapper.image.manifest import read_manifest
 from synapress.mapper.image.schemas import MeshContent, check_mesh
-from synapress.mapper.memory_map import AxonPlan, Plan
+from synapress.mapper.memory_map import AxonEntry, MemoryMap
 from synapress.mapper.partition.fragments import (
     Core,
-    CutProgram,
     Descriptor,
+    PartitionedProgram,
     host_violations,
     link_axon,
     plan_fragments,
@@ -108,7 +108,7 @@ def _saved_cores(path: Path) -> set[Core]:
 
 
 def build_mesh(
-    cut: CutProgram, places: Mapping[str, Core], size: tuple[int, int], *, host: Core = (0, -1), pad: bool = True,
+    cut: PartitionedProgram, places: Mapping[str, Core], size: tuple[int, int], *, host: Core = (0, -1), pad: bool = True,
 ) -> MeshImage:
     """The images of a placed network.
 
@@ -162,7 +162,7 @@ def build_mesh(
     return MeshImage(cut.config, size, host, images, manifest)
 
 
-def _places(cut: CutProgram, places: Mapping[str, Core], size: tuple[int, int], host: Core) -> list[Violation]:
+def _places(cut: PartitionedProgram, places: Mapping[str, Core], size: tuple[int, int], host: Core) -> list[Violation]:
     """Fragments without a place, or with one that is none."""
     found = []
     for fragment in cut.hosted:
@@ -179,8 +179,8 @@ def _places(cut: CutProgram, places: Mapping[str, Core], size: tuple[int, int], 
 
 
 def _inputs(
-    cut: CutProgram, places: Mapping[str, Core], ids: Mapping[Descriptor, int], host: Core
-) -> dict[str, tuple[str, list[AxonPlan]]]:
+    cut: PartitionedProgram, places: Mapping[str, Core], ids: Mapping[Descriptor, int], host: Core
+) -> dict[str, tuple[str, list[AxonEntry]]]:
     """Layer and axons of every input fragment, as seen from the host."""
     found = {}
     for fragment in cut.inputs:
@@ -192,7 +192,7 @@ def _inputs(
     return found
 
 
-def _image(cut: CutProgram, plan: Plan, place: Core) -> Image:
+def _image(cut: PartitionedProgram, plan: MemoryMap, place: Core) -> Image:
     """One core's image, whose manifest knows of cuts and of other cores."""
     image = write_image(plan)
     manifest = image.manifest

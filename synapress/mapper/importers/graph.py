@@ -165,8 +165,8 @@ class Pad(Node):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Quantise(Node):
-    """Rounding to scale · (integer - zero_point), integers clipped to [low, high]: a quantised file's own scales."""
+class Quantize(Node):
+    """Rounding to scale · (integer - zero_point), integers clipped to [low, high]: a quantized file's own scales."""
 
     scale: float
     zero_point: int
@@ -308,9 +308,9 @@ def _shape(graph: FloatGraph, node: Node) -> Sequence[int]:
     if isinstance(node, Pad):
         left, top, right, bottom = node.padding
         return depth, width + left + right, height + top + bottom
-    if isinstance(node, Quantise):
+    if isinstance(node, Quantize):
         _expect(node, "scale", np.isfinite(node.scale) and node.scale > 0, "a positive scale", node.scale,
-                "Quantise the model again.")
+                "Quantize the model again.")
         return shapes[0]
     raise TypeError(f"unknown node {type(node).__name__}")
 

@@ -73,8 +73,8 @@ def _pad(node: g.Pad, x: Floats) -> Floats:
     return padded[:, :, max(-left, 0):padded.shape[2] - max(-right, 0), max(-top, 0):padded.shape[3] - max(-bottom, 0)]
 
 
-def quantised(node: g.Quantise, x: Floats) -> Floats:
-    """The integers of a quantisation, zero point included; halves round to even as in ONNX."""
+def quantized(node: g.Quantize, x: Floats) -> Floats:
+    """The integers of a quantization, zero point included; halves round to even as in ONNX."""
     integers = np.floor(x / node.scale + _WHOLE) if node.down else np.rint(x / node.scale)
     return np.clip(integers + node.zero_point, node.low, node.high)
 
@@ -132,8 +132,8 @@ def evaluate(graph: FloatGraph, node: g.Node, sources: list[Floats], timesteps: 
         return x[:, node.first:node.last]
     if isinstance(node, g.Pad):
         return _pad(node, x)
-    if isinstance(node, g.Quantise):
-        return (quantised(node, x) - node.zero_point) * node.scale
+    if isinstance(node, g.Quantize):
+        return (quantized(node, x) - node.zero_point) * node.scale
     raise TypeError(f"unknown node {type(node).__name__} in graph '{graph.name}'")
 
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from synapress.mapper.importers import graph as g
 from synapress.mapper.importers.graph import FloatGraph, Shape
-from synapress.mapper.importers.tensor import AXES, Joined, Labels, Tensor, factors, map_shape, regroup
+from synapress.mapper.importers.tensor import AXES, FlattenedConcat, Labels, Tensor, factors, map_shape, regroup
 
 if TYPE_CHECKING:
     from synapress.mapper.importers.onnx.reader import Call, Reader, Value
@@ -42,7 +42,7 @@ def renamed(reader: "Reader", call: "Call", tensor: Tensor, wanted: Labels) -> T
         port.labels = tuple(tuple(pairs[axis] for axis in label) for label in port.labels)
     _settle(reader, nodes, map_shape(tensor.dims, wanted))
     for name, value in _held(reader, nodes):
-        reader.values[name] = _relabelled(value, nodes, label_of)
+        reader.values[name] = _relabeled(value, nodes, label_of)
     return replace(tensor, labels=wanted)
 
 
@@ -74,7 +74,7 @@ def viewed(reader: "Reader", call: "Call", tensor: Tensor, wanted: Sequence[int]
     for name, value in _held(reader, nodes):
         if any(label_of(part) is None for part in _parts(value) if part.node in nodes):
             return None
-        made[name] = _relabelled(value, nodes, label_of)
+        made[name] = _relabeled(value, nodes, label_of)
     for port in ports:
         port.view, port.labels = tuple(wanted), labels
     _settle(reader, nodes, shape)
@@ -121,7 +121,7 @@ def _any_layout(graph: FloatGraph, name: str) -> bool:
         return node.slope is None or _alike(node.slope)
     if isinstance(node, (g.Add, g.Multiply)):
         return all(graph.shape(source) == node.shape for source in node.sources)
-    return isinstance(node, (g.Input, g.Quantise))
+    return isinstance(node, (g.Input, g.Quantize))
 
 
 def _alike(column: g.Floats) -> bool:
@@ -140,7 +140,7 @@ def _settle(reader: "Reader", nodes: set[str], shape: Shape) -> None:
 
 
 def _parts(value: "Value") -> list[Tensor]:
-    if isinstance(value, Joined):
+    if isinstance(value, FlattenedConcat):
         return [segment.tensor for segment in value.segments]
     return [value] if isinstance(value, Tensor) else []
 
@@ -152,9 +152,9 @@ def _held(reader: "Reader", nodes: set[str]) -> Iterator[tuple[str, "Value"]]:
             yield name, value
 
 
-def _relabelled(value: "Value", nodes: set[str], label_of: Callable[[Tensor], Labels | None]) -> "Value":
+def _relabeled(value: "Value", nodes: set[str], label_of: Callable[[Tensor], Labels | None]) -> "Value":
     def change(part: Tensor) -> Tensor:
         labels = label_of(part) if part.node in nodes else None
         return part if labels is None else replace(part, labels=labels)
 
-    return value.mapped(change) if isinstance(value, Joined) else change(value) if isinstance(value, Tensor) else value
+    return value.mapped(change) if isinstance(value, FlattenedConcat) else change(value) if isinstance(value, Tensor) else value

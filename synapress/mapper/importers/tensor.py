@@ -20,7 +20,7 @@ _ROLES = {0: "", 1: "D", 2: "DW", 3: "DHW"}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Quantisation:
+class Quantization:
     """What the 8-bit integers of an array mean: value = scale · (integer - zero_point), integers of low … high."""
 
     scale: float
@@ -28,7 +28,7 @@ class Quantisation:
     low: int
     high: int
 
-    def agrees(self, other: "Quantisation") -> bool:
+    def agrees(self, other: "Quantization") -> bool:
         """Whether the same integers mean the same values."""
         mine, theirs = ((item.zero_point, item.low, item.high) for item in (self, other))
         return mine == theirs and bool(np.isclose(self.scale, other.scale, rtol=1e-6))
@@ -41,7 +41,7 @@ class Tensor:
     node: str
     dims: tuple[int, ...]
     labels: Labels
-    integers: Quantisation | None = None
+    integers: Quantization | None = None
     """Of an array of 8-bit integers; the map has the real values that they stand for."""
 
     def find(self, axis: str) -> int | None:
@@ -73,7 +73,7 @@ class Segment:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Joined:
+class FlattenedConcat:
     """Flattened maps behind each other, or parts of one: an array (frames, elements) that is no map.
 
     What reads it by a matrix reads each map with its columns of the matrix.
@@ -86,10 +86,10 @@ class Joined:
         return self.segments[0].tensor.dims[0], sum(map(len, self.segments))
 
     @staticmethod
-    def of(tensor: Tensor) -> "Joined":
+    def of(tensor: Tensor) -> "FlattenedConcat":
         """A flattened map, whole."""
         size = tensor.dims[1]
-        return Joined(segments=(Segment(
+        return FlattenedConcat(segments=(Segment(
             tensor=tensor, chosen=np.arange(size), scale=np.ones(size), offset=np.zeros(size)),))
 
     def slices(self) -> list[tuple[Segment, slice]]:
@@ -97,9 +97,9 @@ class Joined:
         ends = np.cumsum([0, *map(len, self.segments)])
         return [(segment, slice(int(ends[i]), int(ends[i + 1]))) for i, segment in enumerate(self.segments)]
 
-    def mapped(self, change: Callable[[Tensor], Tensor]) -> "Joined":
+    def mapped(self, change: Callable[[Tensor], Tensor]) -> "FlattenedConcat":
         """The same with other maps of the same size."""
-        return Joined(segments=tuple(replace(segment, tensor=change(segment.tensor)) for segment in self.segments))
+        return FlattenedConcat(segments=tuple(replace(segment, tensor=change(segment.tensor)) for segment in self.segments))
 
 
 def default_labels(where: str, dims: Sequence[int], batch: bool = True) -> Labels:

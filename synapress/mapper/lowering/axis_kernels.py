@@ -17,7 +17,7 @@ _MOST_UPSAMPLING = 32
 
 
 @dataclass(frozen=True)
-class Run:
+class AxisKernel:
     """Destination positions first … last - 1: y[X] = Σ_j kernel[j] · up(s)[stride · (X - first) + j - padding]."""
 
     first: int
@@ -38,7 +38,7 @@ def _upsampling(limits: Limits, size: int) -> list[int]:
     return [step for step in limits.upsampling if step == 1 or step <= min(size, _MOST_UPSAMPLING)]
 
 
-def axis_runs(matrix: Floats, stride: int, upsample: int, taps_at_most: int | None = None) -> list[Run]:
+def axis_kernels(matrix: Floats, stride: int, upsample: int, taps_at_most: int | None = None) -> list[AxisKernel]:
     """The longest runs of a matrix (destination, source), greedily from position 0; their kernels may be bounded."""
     runs, first = [], 0
     source = np.arange(matrix.shape[1]) * upsample
@@ -57,17 +57,17 @@ def axis_runs(matrix: Floats, stride: int, upsample: int, taps_at_most: int | No
         used = [at for at, value in taps.items() if value] or [next(iter(taps))]
         low, high = min(used), max(used)
         kernel = np.array([taps.get(at, 0.0) for at in range(low, high + 1)])
-        runs.append(Run(first, last, kernel, -low - stride * first, stride, upsample))
+        runs.append(AxisKernel(first, last, kernel, -low - stride * first, stride, upsample))
         first = last
     return runs
 
 
-def extended_run(matrix: Floats, stride: int, upsample: int) -> Run | None:
+def extended_kernel(matrix: Floats, stride: int, upsample: int) -> AxisKernel | None:
     """One run for a whole axis whose source is one position longer at each end, its border elements repeated.
 
     None if the axis is not that, which linear interpolation is.
     """
-    runs = axis_runs(matrix, stride, upsample)
+    runs = axis_kernels(matrix, stride, upsample)
     inner = max(runs, key=lambda run: run.last - run.first)
     size = matrix.shape[1]
     padding = inner.padding + stride * inner.first
@@ -82,7 +82,7 @@ def extended_run(matrix: Floats, stride: int, upsample: int) -> Run | None:
     folded[:, -1] += longer[:, -1]
     if np.abs(folded - matrix).max() > _TOLERANCE:
         return None
-    return Run(0, len(matrix), inner.kernel, padding, stride, upsample)
+    return AxisKernel(0, len(matrix), inner.kernel, padding, stride, upsample)
 
 
 @dataclass(frozen=True)
@@ -93,8 +93,8 @@ class Passes:
     """
 
     upsample: int
-    first: list[Run]
-    second: list[Run]
+    first: list[AxisKernel]
+    second: list[AxisKernel]
     gathered: bool
     """Whether the results of the first are brought together, so that the second need not read each."""
 
@@ -106,7 +106,7 @@ class Passes:
                    between * max((pieces(run, limits) for run in self.second), default=0))
 
 
-def pieces(run: Run, limits: Limits) -> int:
+def pieces(run: AxisKernel, limits: Limits) -> int:
     """Descriptors that a kernel of one row takes."""
     return -(-len(run.kernel) // limits.taps)
 
@@ -120,7 +120,7 @@ def passes(first: Floats, second: Floats, limits: Limits) -> Passes:
     same = len(second) == second.shape[1] and bool((second == np.eye(len(second))).all())
     for upsample in _upsampling(limits, max(len(first), len(second))):
         rows = upsample * (second.shape[1] - 1) + 1
-        ways = [[axis_runs(matrix, 1, upsample, most) for most in (limits.taps, 3 * limits.taps, 6 * limits.taps)]
+        ways = [[axis_kernels(matrix, 1, upsample, most) for most in (limits.taps, 3 * limits.taps, 6 * limits.taps)]
                 for matrix in (first, second)]
         if same and rows == len(second):
             ways[1] = [[]]

@@ -124,7 +124,7 @@ class Fuser:
         depth = value.shape[0]
         return [self.branch(value, part, np.ones((depth, 1, 1, 1)), groups=depth) for part in value.parts]
 
-    def materialised(self, name: str, value: Value) -> Value:
+    def materialized(self, name: str, value: Value) -> Value:
         """The value as one layer of its own."""
         while len(value.parts) > self.limits.parts:
             value = self.fewer(name, value)
@@ -150,7 +150,7 @@ class Fuser:
         value = self.values[name]
         computed = all(self.layers[part.layer].kind != "input" for part in value.parts)
         if len(value.parts) > self.limits.many_parts or not self.covers(value) or not computed:
-            value = self.materialised(name, value)
+            value = self.materialized(name, value)
         return value
 
     # -- nodes ---------------------------------------------------------------------------------
@@ -158,10 +158,10 @@ class Fuser:
     def lower(self, node: g.Node) -> Value:
         if isinstance(node, g.Input):
             return self.whole(self.new(node.name, "input", node.shape, []))
-        if not isinstance(node, (g.Concat, g.Slice, g.Pad, g.Affine, g.Activation, g.Quantise, g.Spiking)):
+        if not isinstance(node, (g.Concat, g.Slice, g.Pad, g.Affine, g.Activation, g.Quantize, g.Spiking)):
             for source in node.sources:
                 if len(self.values[source].parts) > self.limits.many_parts:
-                    self.values[source] = self.materialised(source, self.values[source])
+                    self.values[source] = self.materialized(source, self.values[source])
         sources = [self.values[source] for source in node.sources]
         if isinstance(node, g.Conv):
             left, top = node.padding[:2]
@@ -185,7 +185,7 @@ class Fuser:
             return self.channels(node, sources[0])
         if isinstance(node, g.Pad):
             return self.pad(node, sources[0])
-        if isinstance(node, (g.Affine, g.Activation, g.Quantise, g.Spiking)):
+        if isinstance(node, (g.Affine, g.Activation, g.Quantize, g.Spiking)):
             return self.elementwise(node, sources[0])
         raise ModelError(node.name, "operator", "one that the fuser knows", type(node).__name__, "Report this.")
 
@@ -210,7 +210,7 @@ class Fuser:
                 parts += [replace(item, c=rows.start) for item in found.parts]
             return Value(shape=node.shape, parts=tuple(parts), exclusive=True)
         if len(value.parts) > self.limits.ids:
-            value = self.materialised(node.sources[0], value)
+            value = self.materialized(node.sources[0], value)
         for (x, y), shape, weights, stride, padding, dilation, upsample in regions:
             branches = [self.branch(value, part, weights, groups=groups, stride=stride, padding=padding,
                                     dilation=dilation, upsample=upsample) for part in value.parts]
@@ -242,7 +242,7 @@ class Fuser:
                       for part in value.parts)
         source = value
         if not (aligned and sizes == {value.shape[1:]}):
-            source = self.materialised(node.name, value)
+            source = self.materialized(node.name, value)
         parts = []
         for part in source.parts:
             cuts = _cut((part.count, *node.shape[1:]), node.stride, self.limits)
@@ -260,7 +260,7 @@ class Fuser:
         bias = np.zeros(node.shape[0])
         own = {name: inner for name, value in zip(node.sources, sources, strict=True)
                if (inner := self.single(value)) is not None and inner.kind == "sum" and inner.activation is None
-               and inner.neuron is None and inner.quantise is None and self.exclusive(name)
+               and inner.neuron is None and inner.quantize is None and self.exclusive(name)
                and node.sources.count(name) == 1}
         crowded = sum(len(own[name].branches) if name in own else len(value.parts)
                       for name, value in zip(node.sources, sources, strict=True)) > self.limits.parts
@@ -270,7 +270,7 @@ class Fuser:
         for name, value, sign in zip(node.sources, sources, node.signs, strict=True):
             inner = own.get(name)
             if crowded and len(value.parts) > 1:
-                value = self.materialised(name, value)
+                value = self.materialized(name, value)
             if inner is not None and not (crowded and len(inner.branches) > 1):
                 for branch in inner.branches:
                     branch.weights = branch.weights * sign
@@ -296,7 +296,7 @@ class Fuser:
     def multiply(self, node: g.Multiply, sources: list[Value]) -> Value:
         branches = []
         for name, value in zip(node.sources, sources, strict=True):
-            layer = self.single(value) or self.single(self.materialised(name, value))
+            layer = self.single(value) or self.single(self.materialized(name, value))
             assert layer is not None
             branches.append(FloatBranch(source=layer.name, weights=np.ones((1, 1, 1, 1)), groups=layer.shape[0]))
         return self.whole(self.new(node.name, "product", node.shape, branches))
@@ -307,7 +307,7 @@ class Fuser:
         for name, value in zip(node.sources, sources, strict=True):
             if not all(0 <= (part.x, part.y)[i] and (part.x, part.y)[i] + self.layers[part.layer].shape[1 + i]
                        <= value.shape[1 + i] for part in value.parts for i in (0, 1)):
-                value = self.materialised(name, value)
+                value = self.materialized(name, value)
             move = [offset if node.axis == axis else 0 for axis in range(3)]
             parts += [replace(part, c=part.c + move[0], x=part.x + move[1], y=part.y + move[2]) for part in value.parts]
             offset += value.shape[node.axis]
@@ -326,21 +326,21 @@ class Fuser:
         left, top = node.padding[:2]
         moved = Value(shape=node.shape, exclusive=False, parts=tuple(
             replace(part, x=part.x + left, y=part.y + top) for part in value.parts))
-        return moved if min(node.padding) >= 0 else self.materialised(node.name, moved)
+        return moved if min(node.padding) >= 0 else self.materialized(node.name, moved)
 
     # -- elements ------------------------------------------------------------------------------
 
-    def elementwise(self, node: g.Affine | g.Activation | g.Quantise | g.Spiking, value: Value) -> Value:
+    def elementwise(self, node: g.Affine | g.Activation | g.Quantize | g.Spiking, value: Value) -> Value:
         own = self.exclusive(node.sources[0])
         if not self.covers(value):
-            value, own = self.materialised(node.sources[0], value), True
+            value, own = self.materialized(node.sources[0], value), True
         parts = []
         for part in value.parts:
             layer = self.layers[part.layer]
             rows = slice(part.c, part.c + part.count)
             mutable = own and part.first == 0 and part.count == layer.shape[0]
-            if mutable and isinstance(node, g.Quantise) and layer.kind == "input" and layer.quantise is None:
-                layer.quantise = node
+            if mutable and isinstance(node, g.Quantize) and layer.kind == "input" and layer.quantize is None:
+                layer.quantize = node
                 parts.append(part)
                 continue
             if not (mutable and self.absorb(layer, node, rows)):
@@ -354,7 +354,7 @@ class Fuser:
 
     def absorb(self, layer: FloatLayer, node: g.Node, rows: slice) -> bool:
         """Make a node part of the layer before it; False if the layer ends before that."""
-        if layer.quantise is not None or layer.neuron is not None or layer.kind == "input":
+        if layer.quantize is not None or layer.neuron is not None or layer.kind == "input":
             return False
         if isinstance(node, g.Spiking):
             if layer.kind != "sum" or layer.activation is not None:
@@ -362,8 +362,8 @@ class Fuser:
             layer.neuron = replace(node, **{name: getattr(node, name)[rows] for name in (
                 "decay", "threshold", "v_reset", "initial")})
             return True
-        if isinstance(node, g.Quantise):
-            if layer.kind == "max" and layer.before is not None and layer.before.quantise is None:
+        if isinstance(node, g.Quantize):
+            if layer.kind == "max" and layer.before is not None and layer.before.quantize is None:
                 return False
             if node.down:
                 if layer.kind != "sum" or layer.activation is not None:
@@ -371,14 +371,14 @@ class Fuser:
                 parts = denominator(np.concatenate([branch.weights.reshape(-1) for branch in layer.branches]))
                 layer.bias = layer.bias - (parts - 1) / (2 * parts) * node.scale  # floor(n / m), to the nearest
                 node = replace(node, down=False)
-            layer.quantise = node
+            layer.quantize = node
             return True
         if isinstance(node, g.Activation):
             chosen = node if node.slope is None else replace(node, slope=node.slope[rows])
             if layer.kind == "max":
                 before = layer.before
                 if before is None or node.function not in ("relu", "clip") or before.kind != "sum" or (
-                        before.activation is not None or before.neuron is not None or before.quantise is not None):
+                        before.activation is not None or before.neuron is not None or before.quantize is not None):
                     return False
                 before.activation = chosen
                 return True

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from synapress.mapper.importers import graph as g
 from synapress.mapper.importers.graph import Floats, Pair, Shape
-from synapress.mapper.importers.reference import activate, convolve, quantised, spike
+from synapress.mapper.importers.reference import activate, convolve, quantized, spike
 
 
 @dataclass(kw_only=True, eq=False)
@@ -45,8 +45,8 @@ class FloatLayer:
     activation: g.Activation | None = None
     neuron: g.Spiking | None = None
     """In place of an activation: neurons that integrate the sums over timesteps."""
-    quantise: g.Quantise | None = None
-    """The file's own quantisation of the result."""
+    quantize: g.Quantize | None = None
+    """The file's own quantization of the result."""
     weight_scale: Floats | None = None
     """(D): the weights of all branches are whole multiples of it."""
     before: "FloatLayer | None" = None
@@ -158,7 +158,7 @@ def factor(branch: FloatBranch, x: npt.NDArray[Any], size: Pair) -> npt.NDArray[
 
 
 def evaluate_layer(layer: FloatLayer, values: Mapping[str, Floats], timesteps: int | None = None) -> Floats:
-    """A layer's float map of its sources' maps; rounded where the file quantises it. `timesteps`: see `run_layers`."""
+    """A layer's float map of its sources' maps; rounded where the file quantizes it. `timesteps`: see `run_layers`."""
     if layer.kind == "max":
         result = max_branch(layer.branches[0], values[layer.branches[0].source], layer.shape[1:])
     elif layer.kind == "product":
@@ -173,9 +173,9 @@ def evaluate_layer(layer: FloatLayer, values: Mapping[str, Floats], timesteps: i
 
 
 def rounded(layer: FloatLayer, values: Floats) -> Floats:
-    """Values as the file's quantisation of a layer rounds them."""
-    node = layer.quantise
-    return values if node is None else (quantised(node, values) - node.zero_point) * node.scale
+    """Values as the file's quantization of a layer rounds them."""
+    node = layer.quantize
+    return values if node is None else (quantized(node, values) - node.zero_point) * node.scale
 
 
 def run_layers(layers: FloatLayers, inputs: Mapping[str, Floats], timesteps: int | None = None) -> dict[str, Floats]:

@@ -9,7 +9,15 @@ from synapress.mapper.errors import ModelError
 from synapress.mapper.importers import graph as g
 from synapress.mapper.importers.graph import Floats, Pair, Shape
 from synapress.mapper.limits import Limits
-from synapress.mapper.lowering.axis_kernels import Passes, Run, axis_runs, extended_run, modes, passes, pieces
+from synapress.mapper.lowering.axis_kernels import (
+    AxisKernel,
+    Passes,
+    axis_kernels,
+    extended_kernel,
+    modes,
+    passes,
+    pieces,
+)
 from synapress.mapper.lowering.layers import FloatBranch, Part, Value
 
 if TYPE_CHECKING:
@@ -24,20 +32,20 @@ _BORDERED_EDGES = 9
 _MOST_REGIONS = 9
 """Of a map resampled at once: each takes an event ID of whatever reads them all."""
 _MOST_EXACT_REGIONS = 36
-"""The same where a quantised file asks for its own integers, which a map in between would round."""
+"""The same where a quantized file asks for its own integers, which a map in between would round."""
 
 
-def _cost(x: list[Run], y: list[Run], limits: Limits, edges: int = 1) -> int:
+def _cost(x: list[AxisKernel], y: list[AxisKernel], limits: Limits, edges: int = 1) -> int:
     """What a choice of runs costs, in taps of kernels; each kernel takes `edges` edges, times its pieces."""
     count = edges * sum(pieces(run, limits) for run in x) * sum(pieces(run, limits) for run in y)
     return _EDGE_COST * count + sum(len(run.kernel) for run in x) * sum(len(run.kernel) for run in y)
 
 
-def rectangles(x_matrix: Floats, y_matrix: Floats, depth: int, limits: Limits) -> list[tuple[Pair, Shape, Run, Run]]:
+def rectangles(x_matrix: Floats, y_matrix: Floats, depth: int, limits: Limits) -> list[tuple[Pair, Shape, AxisKernel, AxisKernel]]:
     """The fewest rectangles of a result in each of which one kernel serves all positions."""
-    best: tuple[int, list[Run], list[Run]] | None = None
+    best: tuple[int, list[AxisKernel], list[AxisKernel]] | None = None
     for stride, upsample in modes(x_matrix, y_matrix, limits):
-        x, y = axis_runs(x_matrix, stride, upsample), axis_runs(y_matrix, stride, upsample)
+        x, y = axis_kernels(x_matrix, stride, upsample), axis_kernels(y_matrix, stride, upsample)
         cost = _cost(x, y, limits)
         if best is None or cost < best[0]:
             best = (cost, x, y)
@@ -50,7 +58,7 @@ def rectangles(x_matrix: Floats, y_matrix: Floats, depth: int, limits: Limits) -
 class _Way:
     """How a map is resampled: in regions of one kernel each, or in two passes."""
 
-    regions: list[tuple[Pair, Shape, Run, Run]]
+    regions: list[tuple[Pair, Shape, AxisKernel, AxisKernel]]
     parts: int
     """Of the source, which each region reads."""
     bordered: bool
@@ -96,7 +104,7 @@ def _way(fuser: "Fuser", node: g.Resample, value: Value, limits: Limits) -> _Way
     if len(runs) > 2 and _BORDERED_EDGES <= limits.ids:
         extended = []
         for mode in modes(node.x_matrix, node.y_matrix, limits):
-            x, y = (extended_run(matrix, *mode) for matrix in (node.x_matrix, node.y_matrix))
+            x, y = (extended_kernel(matrix, *mode) for matrix in (node.x_matrix, node.y_matrix))
             if x is not None and y is not None:
                 extended.append((_cost([x], [y], limits, _BORDERED_EDGES), x, y))
         cost, x, y = min(extended, key=lambda choice: choice[0], default=(0, None, None))
@@ -131,9 +139,9 @@ def _by_passes(way: _Way, node: g.Resample, value: Value, limits: Limits, own: b
 
 
 def _exact(fuser: "Fuser", name: str) -> bool:
-    """Whether what reads a node rounds it as a quantised file says."""
+    """Whether what reads a node rounds it as a quantized file says."""
     readers = [node for node in fuser.graph if name in node.sources]
-    return any(isinstance(node, g.Quantise) or (isinstance(node, (g.Affine, g.Activation)) and _exact(fuser, node.name))
+    return any(isinstance(node, g.Quantize) or (isinstance(node, (g.Affine, g.Activation)) and _exact(fuser, node.name))
                for node in readers)
 
 
@@ -145,7 +153,7 @@ def _peaks(matrix: Floats) -> bool:
 def _in_passes(fuser: "Fuser", node: g.Resample, value: Value, plan: Passes, axis: int, between: int) -> Value:
     """Columns, then rows, or the other way round: fewer kernels than both at once have."""
     if len(value.parts) > 1:
-        value = fuser.materialised(node.name, value)
+        value = fuser.materialized(node.name, value)
     depth, matrices = node.shape[0], (node.x_matrix, node.y_matrix)
 
     def turned(along: Any, across: Any) -> Any:
@@ -159,7 +167,7 @@ def _in_passes(fuser: "Fuser", node: g.Resample, value: Value, plan: Passes, axi
          (1, 1), turned(run.padding, 0), (1, 1), plan.upsample) for run in plan.first], depth, np.zeros(depth),
         interpolated=bool(plan.second) and _peaks(matrices[axis]))
     if plan.gathered:
-        value = fuser.materialised(step.name, value)
+        value = fuser.materialized(step.name, value)
     if not plan.second:
         return value
     return fuser.regions(node, value, [
@@ -171,7 +179,7 @@ def _in_passes(fuser: "Fuser", node: g.Resample, value: Value, plan: Passes, axi
 def _repeated_border(fuser: "Fuser", node: g.Resample, value: Value) -> Value:
     """The value with its outermost columns and rows once more around it, as small layers of their own."""
     if fuser.single(value) is None:
-        value = fuser.materialised(node.name, value)
+        value = fuser.materialized(node.name, value)
     source = value.parts[0]
     depth, width, height = value.shape
     parts = [source]

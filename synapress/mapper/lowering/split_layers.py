@@ -24,14 +24,14 @@ _FEW_PIECES = 4
 """So few pieces of a kernel are aimed at."""
 
 
-def divide(layers: FloatLayers, config: CoreConfig) -> tuple[FloatLayers, dict[str, Pair]]:
+def split_layers(layers: FloatLayers, config: CoreConfig) -> tuple[FloatLayers, dict[str, Pair]]:
     """The same layers, with more in front of those that the hardware cannot have in one step; names stay.
 
     Returns:
         The layers, and by input that the host must bring in blocks their columns and rows
         (`synapress.mapper.importers.tensor.in_blocks`).
     """
-    divider = _Divider(layers, config)
+    divider = _LayerSplitter(layers, config)
     return divider.run(), divider.blocks_of
 
 
@@ -48,7 +48,7 @@ def on_blocks(branch: FloatBranch, steps: Pair) -> FloatBranch:
                    stride=(max(1, branch.stride[0] // steps[0]), max(1, branch.stride[1] // steps[1])))
 
 
-class _Divider:
+class _LayerSplitter:
     def __init__(self, layers: FloatLayers, config: CoreConfig):
         self.given, self.config, self.limits = layers, config, Limits.of(config)
         self.window = max(self.limits.strides)
@@ -149,7 +149,7 @@ class _Divider:
             return branch
         if layer.kind == "max":
             return self.windows(layer, branch) if far or self.pieces(branch) > self.limits.ids else branch
-        exact = layer.quantise is not None or self.given.spiking
+        exact = layer.quantize is not None or self.given.spiking
         most = self.limit // -Saturation.bounds(Saturation.FULL, self.config.value_bits)[0]
         large = branch.weights[0, 0].size > self.window**2 and (taps > most or self.pieces(branch) > self.limits.ids)
         if (far or large) and not exact and self.alike(branch):

@@ -26,7 +26,7 @@ SATURATIONS = (Saturation.RELU, Saturation.SIGNED, Saturation.FULL)
 HELP = {
     "name": "Choose another name.",
     "input shape": "Give channels, columns and rows.",
-    "weights": "Quantise to integers, and give a dimension of one where there is none.",
+    "weights": "Quantize to integers, and give a dimension of one where there is none.",
     "source channels": "Give weights for each source channel of a group, or change the groups.",
     "groups": "Choose a number that divides both.",
     "stride": "Give one integer, or one for x and one for y.",
@@ -141,7 +141,7 @@ def integers(layer: str, rule: str, value: npt.ArrayLike) -> Integers:
     """An array of integers, not copied; broadcast views stay views."""
     array = np.asarray(value)
     if not np.issubdtype(array.dtype, np.integer):
-        refuse(layer, rule, "integers (quantise first)", f"{array.dtype} values")
+        refuse(layer, rule, "integers (quantize first)", f"{array.dtype} values")
     return array
 
 

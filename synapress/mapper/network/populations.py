@@ -1,6 +1,6 @@
 """Network → program: layers become populations and edges, and edges take a form that one descriptor can express.
 
-`lower` is pure: one edge per branch, whatever the hardware. `legalise` adapts edges to a configuration without changing
+`lower` is pure: one edge per branch, whatever the hardware. `legalize` adapts edges to a configuration without changing
 what they compute: strides and dilations made equal in x and y where one of them does not matter, kernels zero-filled
 where they have both, and kernels too large for a descriptor split into several at other offsets [B §4.4].
 """
@@ -107,7 +107,7 @@ def _edge(name: str, network: Network, layer: Layer, branch: Branch) -> Edge:
 # -- what a descriptor can express -------------------------------------------------------------
 
 
-def legalise(program: Program, config: CoreConfig, *, whole: bool = True) -> Program:
+def legalize(program: Program, config: CoreConfig, *, whole: bool = True) -> Program:
     """The same network with edges that descriptors can express; edges may be split, populations stay.
 
     Args:
@@ -120,7 +120,7 @@ def legalise(program: Program, config: CoreConfig, *, whole: bool = True) -> Pro
     violations = list(products(program, config))
     for edge in program.edges:
         destination = program.population(edge.destination)
-        legal = legalise_edge(edge, program.population(edge.source).shape[0], destination, config)
+        legal = legalize_edge(edge, program.population(edge.source).shape[0], destination, config)
         if isinstance(legal, Violation) and not whole:
             edges.append(_dilate(_place_operand(edge, config), config)[0])
         elif isinstance(legal, Violation):
@@ -132,7 +132,7 @@ def legalise(program: Program, config: CoreConfig, *, whole: bool = True) -> Pro
     return dataclasses.replace(program, edges=edges)
 
 
-def legalise_edge(
+def legalize_edge(
     edge: Edge, source_depth: int, destination: Population, config: CoreConfig
 ) -> list[Edge] | Violation:
     """One edge in pieces that descriptors can express, or why there is none."""

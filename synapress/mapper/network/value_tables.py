@@ -49,7 +49,7 @@ def mean_scale(count: int) -> tuple[int, int]:
 
     Counts of 2**k divide exactly, halves to even. For others 1 / count has no finite binary fraction: the multiplier
     is rounded up, so that the result is the nearest integer up to counts of 64 of 9-bit values, and one of the two
-    neighbours beyond. Odd counts have no halves; those of even ones come out a little beyond the half, and are rounded
+    neighbors beyond. Odd counts have no halves; those of even ones come out a little beyond the half, and are rounded
     away from 0.
     """
     shift = (count - 1).bit_length()

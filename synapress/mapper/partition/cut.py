@@ -15,8 +15,16 @@ from golden.errors import MappingError
 from golden.program import Edge, Population, Program
 from synapress.mapper.errors import RuleError, Violation
 from synapress.mapper.memory_map import TableEdge
-from synapress.mapper.network.populations import legalise_edge
-from synapress.mapper.partition.fragments import CutProgram, Descriptor, Fragment, Grid, Output, placed_edge, reach
+from synapress.mapper.network.populations import legalize_edge
+from synapress.mapper.partition.fragments import (
+    Descriptor,
+    Fragment,
+    Grid,
+    Output,
+    PartitionedProgram,
+    placed_edge,
+    reach,
+)
 from synapress.mapper.rules import check_program, products
 
 Pair = tuple[int, int]
@@ -28,8 +36,8 @@ def whole(population: Population) -> Grid:
     return Grid((0, depth), (0, width), (0, height))
 
 
-def cut(program: Program, config: CoreConfig, grids: Mapping[str, Grid] | None = None) -> CutProgram:
-    """Cut a lowered program (`synapress.mapper.network.populations.lower`; `cut` legalises its edges itself, fragment by fragment).
+def cut(program: Program, config: CoreConfig, grids: Mapping[str, Grid] | None = None) -> PartitionedProgram:
+    """Cut a lowered program (`synapress.mapper.network.populations.lower`; `cut` legalizes its edges itself, fragment by fragment).
 
     Args:
         grids: by population; those not named stay whole. Default: `synapress.mapper.partition.grids.choose_grids`.
@@ -71,7 +79,7 @@ def cut(program: Program, config: CoreConfig, grids: Mapping[str, Grid] | None =
             descriptors += used
     if violations:
         raise RuleError(violations)
-    return CutProgram(
+    return PartitionedProgram(
         program=program, config=config, grids=all_grids, descriptors=descriptors,
         fragments=[fragment for population in program.populations for fragment in fragments[population.name]],
         outputs=_outputs(program, fragments, config))
@@ -116,7 +124,7 @@ def _descriptors(
     for (low, high), part in parts:
         suffix = f"->{destination.name}" if several else ""
         suffix += f"({low}:{high})" if (low, high) != (0, depth) else ""
-        legal = legalise_edge(part, high - low, destination, config)
+        legal = legalize_edge(part, high - low, destination, config)
         if isinstance(legal, Violation):
             raise RuleError([legal])
         candidates = [fragment for fragment in sources
@@ -169,7 +177,7 @@ def _parts(
 
 
 def _chunks(intervals: Sequence[Pair], most: int) -> Iterator[Pair]:
-    """Neighbouring intervals joined while they have at most `most` channels."""
+    """Neighboring intervals joined while they have at most `most` channels."""
     low, high = intervals[0]
     for begin, end in intervals[1:]:
         if end - low > most:

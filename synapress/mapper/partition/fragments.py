@@ -16,7 +16,7 @@ import numpy as np
 from golden.config import CoreConfig
 from golden.program import Edge, Population, Program
 from synapress.mapper.errors import Violation
-from synapress.mapper.memory_map import AxonPlan, Plan, layout, plan_axon
+from synapress.mapper.memory_map import AxonEntry, MemoryMap, axon_entry, layout
 
 Core = tuple[int, int]
 
@@ -70,7 +70,7 @@ class Output(NamedTuple):
 
 
 @dataclass(kw_only=True, eq=False)
-class CutProgram:
+class PartitionedProgram:
     """A program cut into fragments, inputs included. Fragments of a population are in the order c, x, y."""
 
     program: Program
@@ -116,7 +116,7 @@ class CutProgram:
         return sum(len(descriptor.sources) for descriptor in self.descriptors)
 
 
-def host_violations(cut: CutProgram) -> Iterator[Violation]:
+def host_violations(cut: PartitionedProgram) -> Iterator[Violation]:
     """What of a cut the host has no IDs for: it numbers input fragments like populations, outputs like edges."""
     config = cut.config
     for rule, needed, available, layer, field in (
@@ -148,11 +148,11 @@ def reach(edge: Edge, source: Population, destination: Population) -> tuple[int,
     return counts[0], counts[1]
 
 
-def link_axon(cut: CutProgram, descriptor: Descriptor, source: str, identifier: int, core: Core) -> AxonPlan:
+def link_axon(cut: PartitionedProgram, descriptor: Descriptor, source: str, identifier: int, core: Core) -> AxonEntry:
     """The axon from one source fragment to one descriptor."""
     fragment, config = cut.by_name[source], cut.config
     edge = placed_edge(descriptor.edge, fragment)
-    axon = plan_axon(edge, fragment, cut.by_name[edge.destination], config, identifier, core)
+    axon = axon_entry(edge, fragment, cut.by_name[edge.destination], config, identifier, core)
     if not descriptor.silent:
         return dataclasses.replace(axon, fields=axon.fields | {"c_offset": fragment.origin[0] - descriptor.first})
     # Every anchor is below -1 with a kernel of 1: nothing is sent but the end of timestep.
@@ -162,19 +162,19 @@ def link_axon(cut: CutProgram, descriptor: Descriptor, source: str, identifier: 
     return dataclasses.replace(axon, fields=axon.fields | silent, anchors=(anchors[0], anchors[1]))
 
 
-def output_axon(cut: CutProgram, output: Output, source: str, core: Core) -> AxonPlan:
+def output_axon(cut: PartitionedProgram, output: Output, source: str, core: Core) -> AxonEntry:
     """The axon from one fragment of an output to the host."""
     fragment = cut.by_name[source]
     identity = Edge(name=f"{source}->host", source=source, destination=source,
                     weights=np.ones((1, 1, 1, 1), np.int64), groups=fragment.shape[0])
-    axon = plan_axon(identity, fragment, fragment, cut.config, output.id, core)
+    axon = axon_entry(identity, fragment, fragment, cut.config, output.id, core)
     return dataclasses.replace(axon, fields=axon.fields | {"c_offset": fragment.origin[0] - output.origin[0]})
 
 
 def plan_fragments(
-    cut: CutProgram, names: Sequence[str], *, ids: Mapping[Descriptor, int],
+    cut: PartitionedProgram, names: Sequence[str], *, ids: Mapping[Descriptor, int],
     relative: Callable[[str, str | None], Core], pad: bool,
-) -> Plan:
+) -> MemoryMap:
     """The plan of a core that hosts some fragments.
 
     Args:
@@ -212,7 +212,7 @@ def plan_fragments(
                   host=relative(names[0], None) if names else (0, 0))
 
 
-def plan_alone(cut: CutProgram, name: str) -> Plan:
+def plan_alone(cut: PartitionedProgram, name: str) -> MemoryMap:
     """The plan of a core with one fragment only, all others somewhere else: how much it needs at least."""
     ids = {descriptor: number for descriptors in cut.into.values() for number, descriptor in enumerate(descriptors)}
     return plan_fragments(cut, [name], ids=ids, relative=lambda source, other: (0, 0) if source == other else (1, 0),

@@ -16,7 +16,14 @@ from synapress.mapper.errors import RuleError, Violation
 from synapress.mapper.memory_map import DEPTHWISE, edge_kind
 from synapress.mapper.network.populations import filled_rates, free_axes
 from synapress.mapper.partition.cut import cut
-from synapress.mapper.partition.fragments import CutProgram, Fragment, Grid, host_violations, link_axon, plan_alone
+from synapress.mapper.partition.fragments import (
+    Fragment,
+    Grid,
+    PartitionedProgram,
+    host_violations,
+    link_axon,
+    plan_alone,
+)
 from synapress.mapper.rules import RULES, axon_violations, axons
 
 Counts = dict[str, list[int]]
@@ -46,7 +53,7 @@ Repair = tuple[str, int]
 """A population, and the axis along which it is cut once more."""
 
 
-def choose_grids(program: Program, config: CoreConfig) -> CutProgram:
+def choose_grids(program: Program, config: CoreConfig) -> PartitionedProgram:
     """Cut a program into few fragments, each of which fits a core.
 
     Raises:
@@ -219,7 +226,7 @@ def _nested(
 # -- repair ------------------------------------------------------------------------------------
 
 
-def _problems(result: CutProgram) -> list[tuple[Violation, Repair | None]]:
+def _problems(result: PartitionedProgram) -> list[tuple[Violation, Repair | None]]:
     """What the rules refuse of fragments alone, of axons and of the host; and what may be cut once more for it."""
     problems: list[tuple[Violation, Repair | None]] = [(violation, None) for violation in host_violations(result)]
     for fragment in result.hosted:
@@ -249,7 +256,7 @@ def _everywhere(program: Program, layer: str) -> bool:
     return all(item.shape[1:] == (1, 1) for item in program.populations if layer in (item.layer, item.name))
 
 
-def _fewer_pieces(result: CutProgram, fragment: Fragment) -> Repair | None:
+def _fewer_pieces(result: PartitionedProgram, fragment: Fragment) -> Repair | None:
     """Channels of a fragment whose kernels are in pieces because the weights of a source channel exceed a field."""
     edges = {edge.name: edge for edge in result.program.edges_into(fragment.parent)}
     parts = {(item.parent, item.first) for item in result.into[fragment.name]}
@@ -258,7 +265,7 @@ def _fewer_pieces(result: CutProgram, fragment: Fragment) -> Repair | None:
     return (fragment.parent, 0) if least < 1 << result.config.edge_count_bits and fragment.shape[0] > 1 else None
 
 
-def _fewer_axons(result: CutProgram, fragment: Fragment) -> Repair | None:
+def _fewer_axons(result: PartitionedProgram, fragment: Fragment) -> Repair | None:
     """The axis of a source along which its destinations have most parts: smaller parts reach fewer of them."""
     ends = [result.by_name[item.edge.destination] for item in result.out_of[fragment.name]]
     places = [len({(end.parent, end.origin[axis]) for end in ends}) - len({end.parent for end in ends})

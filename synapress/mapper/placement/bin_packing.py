@@ -10,7 +10,7 @@ from typing import SupportsIndex, cast
 from golden.config import CoreConfig
 from golden.errors import MappingError
 from synapress.mapper.errors import RuleError, Violation
-from synapress.mapper.partition.fragments import Core, CutProgram, plan_alone
+from synapress.mapper.partition.fragments import Core, PartitionedProgram, plan_alone
 
 LIMITS = ("words", "event IDs", "populations", "ends of timestep")
 Pins = Mapping[str, Core | Sequence[Core]]
@@ -23,7 +23,7 @@ def available(config: CoreConfig) -> dict[str, int]:
                     strict=True))
 
 
-def needs(cut: CutProgram) -> dict[str, dict[str, int]]:
+def needs(cut: PartitionedProgram) -> dict[str, dict[str, int]]:
     """What each fragment needs of each of `LIMITS`; a core's need is the sum of its fragments'."""
     found = {}
     for fragment in cut.hosted:
@@ -62,7 +62,7 @@ def core_of(what: str, given: object) -> Core:
     return x, y
 
 
-def pinned_cores(cut: CutProgram, pins: Pins) -> dict[str, list[Core]]:
+def pinned_cores(cut: PartitionedProgram, pins: Pins) -> dict[str, list[Core]]:
     """The cores that each pin allows, by layer or fragment.
 
     Raises:
@@ -83,7 +83,7 @@ def pinned_cores(cut: CutProgram, pins: Pins) -> dict[str, list[Core]]:
 
 
 def allowed_cores(
-    cut: CutProgram, pins: Mapping[str, Sequence[Core]], size: tuple[int, int], host: Core
+    cut: PartitionedProgram, pins: Mapping[str, Sequence[Core]], size: tuple[int, int], host: Core
 ) -> dict[str, list[Core]]:
     """Cores by pinned fragment.
 
@@ -104,7 +104,7 @@ def allowed_cores(
 
 
 def pack(
-    cut: CutProgram, load: Mapping[str, Mapping[str, int]], limits: Mapping[str, int],
+    cut: PartitionedProgram, load: Mapping[str, Mapping[str, int]], limits: Mapping[str, int],
     allowed: Mapping[str, Sequence[Core]],
 ) -> list[Bin]:
     """Best-fit decreasing: the largest fragment first, into the fullest core that still takes it; pinned ones before.
@@ -133,7 +133,7 @@ def pack(
 
 
 def _unfit(
-    cut: CutProgram, name: str, need: Mapping[str, int], choice: Sequence[Bin], limits: Mapping[str, int]
+    cut: PartitionedProgram, name: str, need: Mapping[str, int], choice: Sequence[Bin], limits: Mapping[str, int]
 ) -> Violation:
     """Why none of these cores takes a fragment."""
     free = [f"core {item.place or 'of its own'}: " + ", ".join(

@@ -19,7 +19,7 @@ from golden.config import CoreConfig
 from golden.errors import MappingError, ToolError
 from synapress.install import install_hint
 from synapress.mapper.errors import RuleError, Violation
-from synapress.mapper.partition.fragments import Core, CutProgram, placed_edge, reach
+from synapress.mapper.partition.fragments import Core, PartitionedProgram, placed_edge, reach
 from synapress.mapper.placement.bin_packing import (
     LIMITS,
     Bin,
@@ -33,7 +33,7 @@ from synapress.mapper.placement.bin_packing import (
 )
 
 Array = npt.NDArray[Any]
-CONSTRUCTIONS = ("row-major", "optimised")
+CONSTRUCTIONS = ("row-major", "optimized")
 MOST_LOCATIONS = 400
 """Of a larger mesh, so many places next to the host and to the pinned cores are tried, or twice the cores in use."""
 SWEEPS = 60
@@ -86,8 +86,8 @@ class Placement:
 
 
 def place(
-    cut: CutProgram, size: tuple[int, int], *, host: Core | None = None, pins: Pins | None = None,
-    method: str = "optimised",
+    cut: PartitionedProgram, size: tuple[int, int], *, host: Core | None = None, pins: Pins | None = None,
+    method: str = "optimized",
 ) -> Placement:
     """Place the fragments of a network.
 
@@ -98,7 +98,7 @@ def place(
         method: one of `CONSTRUCTIONS`; "row-major" keeps the order of the layers, for comparison.
 
     Raises:
-        RuleError: too few cores, a pin that cannot be honoured, or addresses that do not reach.
+        RuleError: too few cores, a pin that cannot be honored, or addresses that do not reach.
         MappingError: a mesh without cores, a pin that names no layer or no core, or an unknown method.
         ToolError: scipy is not installed.
     """
@@ -107,7 +107,7 @@ def place(
 
 
 def place_all(
-    cut: CutProgram, *, host: Core | None = None, pins: Pins | None = None, method: str = "optimised"
+    cut: PartitionedProgram, *, host: Core | None = None, pins: Pins | None = None, method: str = "optimized"
 ) -> Placement:
     """`place` on a small mesh, as square as can be, that holds the network and all cores of its pins.
 
@@ -144,7 +144,7 @@ def _sizes(count: int, least: Core, host: Core | None, config: CoreConfig) -> It
 
 
 def _place(
-    cut: CutProgram, size: tuple[int, int], host: Core | None, pins: Mapping[str, Sequence[Core]],
+    cut: PartitionedProgram, size: tuple[int, int], host: Core | None, pins: Mapping[str, Sequence[Core]],
     load: Mapping[str, Mapping[str, int]], method: str
 ) -> Placement:
     if method not in CONSTRUCTIONS:
@@ -162,7 +162,7 @@ def _place(
             help="Use a larger mesh, cores with more memory, or a smaller network.")])
     traffic = _traffic(cut, cores)
     naive = _row_by_row(cores, size, host)
-    at = naive if method == "row-major" else _optimised(traffic, cores, size, host, cut.config)
+    at = naive if method == "row-major" else _optimized(traffic, cores, size, host, cut.config)
     _check_reach(cut, cores, [*at, host])
     used = {at[number]: core.needs for number, core in enumerate(cores)}
     totals = {name: sum(item[name] for item in load.values()) for name in LIMITS}
@@ -214,7 +214,7 @@ def _locations(cores: Sequence[Bin], size: tuple[int, int], host: Core) -> list[
 # -- traffic and distance ----------------------------------------------------------------------
 
 
-def _traffic(cut: CutProgram, cores: Sequence[Bin]) -> Array:
+def _traffic(cut: PartitionedProgram, cores: Sequence[Bin]) -> Array:
     """Events per frame from core to core, ends included; the host is last."""
     host = len(cores)
     number = {name: index for index, core in enumerate(cores) for name in core.names}
@@ -262,13 +262,13 @@ def _fill(order: Array, fixed: Mapping[int, int]) -> Array:
     return np.array([fixed[number] if number in fixed else next(free) for number in range(len(order))])
 
 
-# -- optimisation ------------------------------------------------------------------------------
+# -- optimization ------------------------------------------------------------------------------
 
 
-def _optimised(
+def _optimized(
     traffic: Array, cores: Sequence[Bin], size: tuple[int, int], host: Core, config: CoreConfig
 ) -> list[Core]:
-    """Places of the cores, by `_optimise` with a silent core on every place that is left."""
+    """Places of the cores, by `_optimize` with a silent core on every place that is left."""
     locations = _locations(cores, size, host)
     number = {place: index for index, place in enumerate(locations)}
     fixed = {index: number[core.place] for index, core in enumerate(cores) if core.place is not None}
@@ -277,11 +277,11 @@ def _optimised(
     padded[np.ix_(order, order)] = traffic
     snake = np.array(sorted(number.values(), key=lambda index: (
         locations[index][1], locations[index][0] * (1, -1)[locations[index][1] % 2])))
-    chosen = _optimise(padded, _distance([*locations, host], config), fixed, snake)
+    chosen = _optimize(padded, _distance([*locations, host], config), fixed, snake)
     return [locations[index] for index in chosen[:len(cores)].tolist()]
 
 
-def _optimise(traffic: Array, distance: Array, fixed: Mapping[int, int], snake: Array) -> Array:
+def _optimize(traffic: Array, distance: Array, fixed: Mapping[int, int], snake: Array) -> Array:
     """The best of several starts, each improved by pairwise exchanges."""
     try:
         quadratic_assignment = importlib.import_module("scipy.optimize").quadratic_assignment
@@ -337,7 +337,7 @@ def _exchange(both: Array, distance: Array, start: Array, movable: Array) -> Arr
     return at[:-1]
 
 
-def _check_reach(cut: CutProgram, cores: Sequence[Bin], ends: Sequence[Core]) -> None:
+def _check_reach(cut: PartitionedProgram, cores: Sequence[Bin], ends: Sequence[Core]) -> None:
     """Refuse links that relative addresses cannot tell, and name the layers at both ends."""
     far, host = _far(cut.config), len(cores)
     number = {name: index for index, core in enumerate(cores) for name in core.names}

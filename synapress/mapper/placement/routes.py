@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from synapress.mapper.partition.fragments import Core
 
 Link = tuple[Core, Core]
-"""Two neighbouring routers, from and to; the host is one of them."""
+"""Two neighboring routers, from and to; the host is one of them."""
 
 
 def route(source: Core, destination: Core, size: tuple[int, int]) -> Iterator[Link]:

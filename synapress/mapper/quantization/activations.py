@@ -1,4 +1,4 @@
-"""How the sum of a quantised layer becomes its value: multiplier and shift, saturation, slope or value table."""
+"""How the sum of a quantized layer becomes its value: multiplier and shift, saturation, slope or value table."""
 
 from dataclasses import replace
 from typing import Any
@@ -19,7 +19,7 @@ from synapress.mapper.quantization.scales import (
     Integers,
     Scale,
     Span,
-    requantisation,
+    requantization,
     saturation_of,
     scale_for,
     uniform,
@@ -36,7 +36,7 @@ _SAMPLE = 20_000
 
 
 def evaluation(
-    activation: g.Activation | None, scale: Scale, given: bool, *, states: Integers, bias: Floats, unit: Floats,
+    activation: g.Activation | None, scale: Scale, given: bool, *, states: Integers, bias: Floats, accumulator_scale: Floats,
     config: CoreConfig, reach: float = 0.0,
 ) -> tuple[Evaluation, Scale, Integers, Integers]:
     """The parameters of a layer, its final scale, its integer bias, and its integers for `states`.
@@ -53,10 +53,10 @@ def evaluation(
     offsets = np.rint(bias).astype(np.int64)
     keywords: dict[str, Any]
     if function in (None, "relu", "clip"):
-        scale = scale if given else _clip_scale(activation, scale, states * unit[:, None, None], config)
+        scale = scale if given else _clip_scale(activation, scale, states * accumulator_scale[:, None, None], config)
         low, high = _bounds(activation, scale)
         mode = saturation_of(low, high, config.value_bits)
-        keywords = _ratio(unit / scale.step, config)
+        keywords = _ratio(accumulator_scale / scale.step, config)
         scale = Scale(step=scale.step, low=low, high=high, saturation=mode if mode is not None else (
             Saturation.RELU if low >= 0 else Saturation.FULL))
         if mode is None:
@@ -64,10 +64,10 @@ def evaluation(
                                             value_bits=config.value_bits)
         else:
             keywords["saturation"] = mode
-    elif function == "leaky_relu" and not _by_table(activation, states + offsets[:, None, None], unit, config):
+    elif function == "leaky_relu" and not _by_table(activation, states + offsets[:, None, None], accumulator_scale, config):
         assert activation is not None and activation.slope is not None
-        ratio = unit / scale.step
-        _, shift = requantisation(ratio, config.multiplier_bits, config.shift_bits, reduce=False)
+        ratio = accumulator_scale / scale.step
+        _, shift = requantization(ratio, config.multiplier_bits, config.shift_bits, reduce=False)
         field = layouts(config).parameter.field("slope")
         steep = np.maximum(ratio * np.abs(activation.slope), 1e-30)
         shift = np.clip(np.floor(np.log2(field.high / steep)).astype(np.int64), 0, shift)
@@ -81,10 +81,10 @@ def evaluation(
                                             value_bits=config.value_bits)
     else:
         assert activation is not None
-        step = max(_index_step(activation, states + offsets[:, None, None], unit, config),
+        step = max(_index_step(activation, states + offsets[:, None, None], accumulator_scale, config),
                    reach / ((1 << (config.value_bits - 1)) - 1))
-        keywords = _ratio(unit / step, config)
-        real = (states + offsets[:, None, None]) * unit[:, None, None]
+        keywords = _ratio(accumulator_scale / step, config)
+        real = (states + offsets[:, None, None]) * accumulator_scale[:, None, None]
         usual = float(np.median(real.reshape(-1)[::max(1, real.size // _SAMPLE)]))
         chosen = activation if given else _beside(activation, step)
         keywords["table"] = value_table(
@@ -95,7 +95,7 @@ def evaluation(
 
 
 def clipped(
-    activation: g.Activation | None, known: Range, scale: Scale, parameters: Evaluation, unit: Floats,
+    activation: g.Activation | None, known: Range, scale: Scale, parameters: Evaluation, accumulator_scale: Floats,
     config: CoreConfig,
 ) -> list[Span]:
     """Which values a layer's range clips, as spans of the integers before saturation or table; ascending.
@@ -117,7 +117,7 @@ def clipped(
     inside = np.arange(ends[0], ends[1] + 1)
     beyond = np.unique(np.geomspace(ends[1] + 1, _LARGEST, 2000).astype(np.int64))
     index = np.concatenate([-beyond[::-1] - 1, inside, beyond])  # one less below, as -256 is inside
-    step = float(unit[0]) * 2.0 ** int(np.ravel(parameters["shift"])[0]) / int(np.ravel(parameters["multiplier"])[0])
+    step = float(accumulator_scale[0]) * 2.0 ** int(np.ravel(parameters["shift"])[0]) / int(np.ravel(parameters["multiplier"])[0])
     with np.errstate(over="ignore"):
         exact = _of(activation, index * step) / scale.step
     entries = np.asarray(parameters["table"])[np.clip(index, *ends) - ends[0]]
@@ -141,7 +141,7 @@ def _values(states: Integers, offsets: Integers, keywords: dict[str, Any], confi
 
 
 def _ratio(ratio: Floats, config: CoreConfig) -> dict[str, Any]:
-    multiplier, shift = requantisation(ratio, config.multiplier_bits, config.shift_bits)
+    multiplier, shift = requantization(ratio, config.multiplier_bits, config.shift_bits)
     return {"multiplier": uniform(multiplier), "shift": uniform(shift)}
 
 
@@ -166,7 +166,7 @@ def _bounds(activation: g.Activation | None, scale: Scale) -> tuple[int, int]:
     return min(low, high), high
 
 
-def by_halves(layer: FloatLayer, states: Integers, unit: Floats, config: CoreConfig) -> bool:
+def by_halves(layer: FloatLayer, states: Integers, accumulator_scale: Floats, config: CoreConfig) -> bool:
     """Whether a leaky ReLU is better off as relu(x) - relu(-slope · x), as the slope field is narrow.
 
     Args:
@@ -176,24 +176,24 @@ def by_halves(layer: FloatLayer, states: Integers, unit: Floats, config: CoreCon
     if layer.activation is None or layer.activation.function != "leaky_relu":
         return False
     narrow = layouts(config).parameter.field("slope").bits < (
-        config.multiplier_bits if layer.quantise is not None else config.value_bits)
-    return narrow and not _few(layer.activation, states, unit, config) and (
-        layer.quantise is not None or not _by_table(layer.activation, states, unit, config))
+        config.multiplier_bits if layer.quantize is not None else config.value_bits)
+    return narrow and not _few(layer.activation, states, accumulator_scale, config) and (
+        layer.quantize is not None or not _by_table(layer.activation, states, accumulator_scale, config))
 
 
-def _few(activation: g.Activation, states: Integers, unit: Floats, config: CoreConfig) -> bool:
+def _few(activation: g.Activation, states: Integers, accumulator_scale: Floats, config: CoreConfig) -> bool:
     """Whether a table has an entry for each state, the same for all channels."""
     assert activation.slope is not None
-    return (int(np.abs(states).max()) < 1 << (config.value_bits - 1) and bool((unit == unit[0]).all())
+    return (int(np.abs(states).max()) < 1 << (config.value_bits - 1) and bool((accumulator_scale == accumulator_scale[0]).all())
             and bool((activation.slope == activation.slope[0]).all()))
 
 
-def _by_table(activation: g.Activation | None, states: Integers, unit: Floats, config: CoreConfig) -> bool:
+def _by_table(activation: g.Activation | None, states: Integers, accumulator_scale: Floats, config: CoreConfig) -> bool:
     """Whether a leaky ReLU with one slope is better off as a table: exact on integers, or the slope field is narrow."""
     assert activation is not None and activation.slope is not None
     if (activation.slope != activation.slope[0]).any():
         return False
-    return _few(activation, states, unit, config) or (
+    return _few(activation, states, accumulator_scale, config) or (
         layouts(config).parameter.field("slope").bits < config.value_bits)
 
 
@@ -218,16 +218,16 @@ def _beside(activation: g.Activation, step: float) -> g.Activation:
     return replace(activation, parameters=(activation.parameters[0] + 0.5 * step,))
 
 
-def _index_step(activation: g.Activation, states: Integers, unit: Floats, config: CoreConfig) -> float:
+def _index_step(activation: g.Activation, states: Integers, accumulator_scale: Floats, config: CoreConfig) -> float:
     """What one step of a table's index means: exactly a state where that fits, else with the least error."""
     top = (1 << (config.value_bits - 1)) - 1
-    least = float(unit.max()) / ((1 << config.multiplier_bits) - 1)
+    least = float(accumulator_scale.max()) / ((1 << config.multiplier_bits) - 1)
     reach = int(np.abs(states).max())
-    if reach <= top and (unit == unit[0]).all():
-        return float(unit[0])
-    real = states * unit[:, None, None]
+    if reach <= top and (accumulator_scale == accumulator_scale[0]).all():
+        return float(accumulator_scale[0])
+    real = states * accumulator_scale[:, None, None]
     if not real.any():  # whatever the calibration says, it is not a range
-        return float(unit.max())
+        return float(accumulator_scale.max())
     sample = real.reshape(-1)[::max(1, real.size // _SAMPLE)]
     exact, largest, usual = _of(activation, sample), max(float(np.abs(real).max()), 1e-12), float(np.median(sample))
     finite = np.isfinite(exact)  # rounded sums may lie where the function has no value, though the exact ones do not

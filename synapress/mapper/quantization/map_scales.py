@@ -55,7 +55,7 @@ class MapScales:
         self.layers, self.floats, self.config, self.options = layers, floats, config, options
         self.timesteps = timesteps
         self.scales: dict[str, Scale] = {}
-        """By map, as far as they are settled; whoever quantises the map puts it in."""
+        """By map, as far as they are settled; whoever quantizes the map puts it in."""
         self.grouped: dict[str, Scale] = {}
         """By group of layers, once one of them has its scale."""
         self.limit = (1 << (config.state_bits - 1)) - 1
@@ -79,7 +79,7 @@ class MapScales:
     def of_input(self, layer: FloatLayer) -> Scale:
         """The scale of an input."""
         values = self.floats[layer.name]
-        return self._given(layer) or self._spikes(values) or self._quantised_behind(layer) or self._chosen(
+        return self._given(layer) or self._spikes(values) or self._quantized_behind(layer) or self._chosen(
             layer, values, bool(values.min(initial=0) >= 0))
 
     def of(self, layer: FloatLayer, counts: Scale | None) -> tuple[Scale, bool]:
@@ -89,16 +89,16 @@ class MapScales:
 
     def settle(self, layer: FloatLayer, scale: Scale) -> None:
         """Let the other layers of a group have the scale that one of them got."""
-        if layer.group and layer.quantise is None:
+        if layer.group and layer.quantize is None:
             self.grouped[layer.group] = scale
 
-    def counts(self, layer: FloatLayer, unit: Floats, products: list[Floats], worst: Floats) -> Scale | None:
+    def counts(self, layer: FloatLayer, accumulator_scale: Floats, products: list[Floats], worst: Floats) -> Scale | None:
         """The scale of a layer that only counts, such as a sum pool of spikes, whose sums stay what they are."""
-        plain = layer.activation is None and layer.quantise is None and not layer.bias.any()
-        if not (self.layers.spiking and plain and (unit == unit[0]).all()):
+        plain = layer.activation is None and layer.quantize is None and not layer.bias.any()
+        if not (self.layers.spiking and plain and (accumulator_scale == accumulator_scale[0]).all()):
             return None
         lowest = 0.0 if self._nonnegative(layer) else -float(worst.max())
-        return whole_scale(products, float(unit[0]), lowest, float(worst.max()), self.config.value_bits)
+        return whole_scale(products, float(accumulator_scale[0]), lowest, float(worst.max()), self.config.value_bits)
 
     # -- ranges by definition ------------------------------------------------------------------
 
@@ -113,7 +113,7 @@ class MapScales:
 
     def feeds_output(self, layer: FloatLayer) -> bool:
         """Whether a layer is an output, or an output copies it, and its range is chosen here."""
-        return layer.quantise is None and any(layer.name in names for names in self._copied_by.values())
+        return layer.quantize is None and any(layer.name in names for names in self._copied_by.values())
 
     def clips(self) -> dict[str, dict[str, list[Span]]]:
         """By output layer, and population with its values: the integers that the range clips, where there are any."""
@@ -139,7 +139,7 @@ class MapScales:
 
     def _guards(self, layer: FloatLayer) -> bool:
         """Whether a layer's clip is far beyond all that it reads."""
-        if layer.activation is None or layer.activation.function != "clip" or layer.quantise is not None:
+        if layer.activation is None or layer.activation.function != "clip" or layer.quantize is not None:
             return False
         before = evaluate_layer(replace(layer, activation=None), {
             branch.source: self.floats[branch.source] for branch in layer.branches})
@@ -173,7 +173,7 @@ class MapScales:
         while todo:  # what only copies a map keeps its scale, so what reads the copies needs it as well
             readers = [layer for layer, _ in self.consumers[todo.pop()]]
             kinds |= {layer.kind for layer in readers}
-            copies = {layer.name for layer in readers if layer.quantise is None and self._gathers(layer)} - seen
+            copies = {layer.name for layer in readers if layer.quantize is None and self._gathers(layer)} - seen
             seen |= copies
             todo += copies
         eight = "max" in kinds or ("product" in kinds and self.config.operand_bits < self.config.value_bits)
@@ -214,7 +214,7 @@ class MapScales:
         return sums, float(np.abs(potentials - shifted(layer.neuron)[0][:, None, None]).max())
 
     def _chosen(self, layer: FloatLayer, values: Floats, nonnegative: bool) -> Scale:
-        """The scale of a map that the file does not quantise."""
+        """The scale of a map that the file does not quantize."""
         parts = [part for part in self.layers.layers.values() if part.group and part.group == layer.group] or [layer]
         if len(parts) > 1:  # a part alone sees few values, and copies of parts with different scales are not exact
             values = np.concatenate([self.floats[part.name].reshape(-1) for part in parts])
@@ -240,20 +240,20 @@ class MapScales:
 
     def _given(self, layer: FloatLayer) -> Scale | None:
         """The file's own scale; integers count from the zero point."""
-        node = layer.quantise
+        node = layer.quantize
         if node is None:
             return None
         low, high = node.low - node.zero_point, node.high - node.zero_point
         mode = saturation_of(low, high, self.config.value_bits)
         return Scale(step=node.scale, low=low, high=high, saturation=Saturation.FULL if mode is None else mode)
 
-    def _quantised_behind(self, layer: FloatLayer) -> Scale | None:
+    def _quantized_behind(self, layer: FloatLayer) -> Scale | None:
         """The file's scale of what only moves values or takes maxima of them: to round earlier changes nothing."""
         found: Scale | None = None
         todo = [layer.name]
         while todo:
             for reader, _ in self.consumers[name := todo.pop()]:
-                moved = replace(reader, activation=None) if reader.quantise is not None and (
+                moved = replace(reader, activation=None) if reader.quantize is not None and (
                     reader.activation is not None and reader.activation.function == "relu") else reader
                 scale = self._given(reader)
                 if not (reader.kind == "max" or self._gathers(moved)) or (

@@ -3,7 +3,7 @@
 Every feature map gets one step (value = step · integer, and 0 is 0, so that silence costs nothing); the state of each
 channel a unit of its own, chosen so that weights are int8 and the sums seen fit the state with some headroom. Layer by
 layer, on the integers that the layers before really give: weights, bias with the mean error of the sums taken out (bias
-correction), multiplier and shift. Where a file brings its own quantisation, that is kept exactly.
+correction), multiplier and shift. Where a file brings its own quantization, that is kept exactly.
 """
 
 from collections.abc import Callable, Mapping
@@ -31,22 +31,22 @@ from synapress.mapper.lowering.layers import (
     run_layers,
     sum_branches,
 )
-from synapress.mapper.lowering.split_layers import divide
+from synapress.mapper.lowering.split_layers import split_layers
 from synapress.mapper.network.layer import Branch
 from synapress.mapper.network.network import Network
 from synapress.mapper.quantization.activations import by_halves, clipped, evaluation
 from synapress.mapper.quantization.map_scales import MapScales
-from synapress.mapper.quantization.quantized import METHODS, MOST_LOST, LayerReport, Options, Quantised
+from synapress.mapper.quantization.quantized import METHODS, MOST_LOST, LayerReport, Options, Quantized
 from synapress.mapper.quantization.scales import (
     BIAS_ROOM,
     MAX_WEIGHT,
     Integers,
     Scale,
+    accumulator_scales,
     max_split,
     split,
     sqnr,
     uniform,
-    units,
 )
 from synapress.mapper.quantization.spiking import agreement, check_order, grid, integer_neuron
 
@@ -60,10 +60,10 @@ _COARSE = 8
 """Weights of fewer levels are no longer rounded to fewer: such sums are refused."""
 
 
-def quantise(
+def quantize(
     layers: FloatLayers, calibration: Mapping[str, npt.ArrayLike], config: CoreConfig, options: Options | None = None,
     *, timesteps: int | None = None,
-) -> Quantised:
+) -> Quantized:
     """Make integers of float layers, in more steps where the hardware needs them (`synapress.mapper.lowering.split_layers`).
 
     Args:
@@ -85,14 +85,14 @@ def quantise(
                              arrays[name].shape if name in arrays else "none", "Give a few dozen typical inputs.")
         if not np.isfinite(arrays[name]).all():
             raise ModelError(name, "calibration", "finite numbers", "NaN or infinite", "Check the calibration data.")
-    divided, blocks = divide(layers, config)
+    divided, blocks = split_layers(layers, config)
     arrays |= {name: in_blocks(arrays[name], steps) for name, steps in blocks.items()}
-    made = _Quantiser(divided, arrays, config, options, timesteps).run()
+    made = _Quantizer(divided, arrays, config, options, timesteps).run()
     made.blocks = blocks
     return made
 
 
-class _Quantiser:
+class _Quantizer:
     def __init__(self, layers: FloatLayers, calibration: dict[str, Floats], config: CoreConfig, options: Options,
                  timesteps: int | None):
         self.layers, self.config, self.options = layers, config, options
@@ -116,7 +116,7 @@ class _Quantiser:
         self.limit = (1 << (config.state_bits - 1)) - 1
         self.top_shift = layouts(config).edge.field("shift").high
 
-    def run(self) -> Quantised:
+    def run(self) -> Quantized:
         for layer in self.layers.layers.values():
             try:
                 {"input": self._input, "max": self._max, "product": self._product}.get(layer.kind, self._sum)(layer)
@@ -125,7 +125,7 @@ class _Quantiser:
                                  "Calibrate with typical data, or use a configuration with wider fields.") from error
         for name in self.maps.output_layers:
             self.network.output(name)
-        return Quantised(network=self.network, scales=self.scales, report=self.report, measured=self.measured,
+        return Quantized(network=self.network, scales=self.scales, report=self.report, measured=self.measured,
                          clips=self.maps.clips())
 
     # -- layers --------------------------------------------------------------------------------
@@ -157,7 +157,7 @@ class _Quantiser:
         shares = [0.0]
         for name in (layer.name, *inputs):
             item = self.layers.layers[name]
-            if item.quantise is None and item.neuron is None and not (
+            if item.quantize is None and item.neuron is None and not (
                     item.activation is not None and item.activation.function == "sigmoid"):
                 some = np.abs(self.floats[name][self.floats[name] != 0])
                 shares.append(float(np.mean(some < self.scales[name].step / 2)) if some.size else 0.0)
@@ -186,25 +186,25 @@ class _Quantiser:
                     for source in real}, {source: self.layers.layers[source].shape for source in real})
         if least := self.maps.reach(layer):
             reach = np.maximum(reach, np.minimum(least + np.abs(layer.bias), worst))
-        given = layer.weight_scale is not None and layer.quantise is not None and len(set(steps)) == 1
+        given = layer.weight_scale is not None and layer.quantize is not None and len(set(steps)) == 1
         if given:
             assert layer.weight_scale is not None
-            unit = layer.weight_scale * steps[0]
+            accumulator_scale = layer.weight_scale * steps[0]
         else:
-            exact = layer.quantise is not None and self.config.state_bits > 16
-            unit = units(
+            exact = layer.quantize is not None and self.config.state_bits > 16
+            accumulator_scale = accumulator_scales(
                 products, reach, layer.bias, self.limit, worst,
                 max_split(self.top_shift) if exact else MAX_WEIGHT, top_shift=self.top_shift, finest=self._finest())
         for _ in range(_FITS):
-            counts = self.maps.counts(layer, unit, products, worst)
-            weights, states, bias = self._integers(layer, steps, unit, sums, counts is not None)
+            counts = self.maps.counts(layer, accumulator_scale, products, worst)
+            weights, states, bias = self._integers(layer, steps, accumulator_scale, sums, counts is not None)
             over = np.abs(bias) / self.limit
             largest = np.max([np.abs(integers).max(axis=(1, 2, 3)) for integers in weights], axis=0)
             wide = np.where(largest >= _COARSE, np.abs(states).max(axis=(0, 2, 3)) / self.limit, 0)
             if (np.maximum(over, wide) <= 1).all() or given:
                 break
             # Rounding and correction moved the bias past the limit, or the noise of the layers before the sums.
-            unit = np.where(np.maximum(over, wide) > 1, unit * np.maximum(over, wide) * BIAS_ROOM, unit)
+            accumulator_scale = np.where(np.maximum(over, wide) > 1, accumulator_scale * np.maximum(over, wide) * BIAS_ROOM, accumulator_scale)
         self._check_states(layer, int(states.min()), int(states.max()))
         if (over > 1).any():
             raise ModelError(layer.name, "bias", f"at most {self.limit}", float(np.abs(bias).max()),
@@ -213,13 +213,13 @@ class _Quantiser:
                     for made in self._branches(branch, integers, layer.shape[1:])]
         sums_of = states.astype(np.int64)
         weight = max(int(np.abs(integers).max()) for integers in weights)
-        if by_halves(layer, sums_of + np.rint(bias).astype(np.int64)[:, None, None], unit, self.config):
-            self._halves(layer, weights, sums_of, bias, unit, weight)
+        if by_halves(layer, sums_of + np.rint(bias).astype(np.int64)[:, None, None], accumulator_scale, self.config):
+            self._halves(layer, weights, sums_of, bias, accumulator_scale, weight)
             return
-        self._evaluate(layer, partial(self.network.add, layer.name, branches), sums_of, bias, unit, weight, counts,
+        self._evaluate(layer, partial(self.network.add, layer.name, branches), sums_of, bias, accumulator_scale, weight, counts,
                        reach=min(least, float((worst + np.abs(layer.bias)).max())))
 
-    def _halves(self, layer: FloatLayer, weights: list[Integers], states: Integers, bias: Floats, unit: Floats,
+    def _halves(self, layer: FloatLayer, weights: list[Integers], states: Integers, bias: Floats, accumulator_scale: Floats,
                 weight: int) -> None:
         """A leaky ReLU as relu(x) - relu(-slope · x), of which one is 0; each has all bits of the multiplier."""
         assert layer.activation is not None and layer.activation.slope is not None
@@ -232,7 +232,7 @@ class _Quantiser:
         for part, sign, gain in (("positive", 1, np.ones_like(down)), ("negative", -1, down)):
             name = f"{layer.name}/{part}"
             parameters, self.scales[name], offsets, parts[name] = evaluation(
-                None, half, True, states=sign * states, bias=sign * bias, unit=unit * gain, config=self.config)
+                None, half, True, states=sign * states, bias=sign * bias, accumulator_scale=accumulator_scale * gain, config=self.config)
             self.network.add(name, [made for branch, integers in zip(layer.branches, weights, strict=True)
                                     for made in self._branches(branch, sign * integers, layer.shape[1:])],
                              bias=offsets, **parameters)
@@ -241,30 +241,30 @@ class _Quantiser:
             ends = sorted((sign * int(states.min()), sign * int(states.max())))
             self.measured[name] = ends[0], ends[1]
         (positive, first), (negative, second) = parts.items()
-        signs = np.where(slope < 0, 1, -1) * np.ones(len(unit), np.int64)
+        signs = np.where(slope < 0, 1, -1) * np.ones(len(accumulator_scale), np.int64)
         lowered = Branch(source=negative, scale=int(signs[0])) if (signs == signs[0]).all() else Branch(
             source=negative, weights=signs[:, None, None, None], groups=len(signs))
         self._evaluate(
             layer, partial(self.network.add, layer.name, [Branch(source=positive), lowered]),
-            np.asarray(first + signs[:, None, None] * second, np.int64), np.zeros(len(unit)),
-            np.full(len(unit), scale.step), weight, activated=True)
+            np.asarray(first + signs[:, None, None] * second, np.int64), np.zeros(len(accumulator_scale)),
+            np.full(len(accumulator_scale), scale.step), weight, activated=True)
 
     def _finest(self) -> float:
         """The least unit of a state, as a share of a map's range, whose multiplier has all its bits."""
         return 2.0 ** (self.config.multiplier_bits - (1 << self.config.shift_bits) - self.config.value_bits + 1)
 
-    def _integers(self, layer: FloatLayer, steps: list[float], unit: Floats, sums: Floats, counts: bool,
+    def _integers(self, layer: FloatLayer, steps: list[float], accumulator_scale: Floats, sums: Floats, counts: bool,
                   ) -> tuple[list[Integers], Floats, Floats]:
         """Weights of each branch, states of the calibration and bias (D), all in units of the states.
 
         The bias of a layer that only `counts` is not corrected.
         """
-        weights = [np.rint(branch.weights * step / unit[:, None, None, None]).astype(np.int64)
+        weights = [np.rint(branch.weights * step / accumulator_scale[:, None, None, None]).astype(np.int64)
                    for branch, step in zip(layer.branches, steps, strict=True)]
         states = np.broadcast_to(self._states(layer, weights), sums.shape)
-        bias = layer.bias / unit
-        if self.options.bias_correction and layer.quantise is None and not counts:
-            bias = bias + np.mean(sums / unit[:, None, None] - states, axis=(0, 2, 3))
+        bias = layer.bias / accumulator_scale
+        if self.options.bias_correction and layer.quantize is None and not counts:
+            bias = bias + np.mean(sums / accumulator_scale[:, None, None] - states, axis=(0, 2, 3))
         return weights, states, bias
 
     def _states(self, layer: FloatLayer, weights: list[Integers]) -> Floats:
@@ -285,13 +285,13 @@ class _Quantiser:
         chosen = grid(node, [branch.weights.reshape(depth, -1) * step
                              for branch, step in zip(layer.branches, steps, strict=True)],
                       potentials, layer.bias, self.options.headroom, self.config)
-        unit = chosen.unit
+        accumulator_scale = chosen.accumulator_scale
         weights = [chosen.weights(branch.weights * step) for branch, step in zip(layer.branches, steps, strict=True)]
         states = np.broadcast_to(self._states(layer, weights), sums.shape)
-        bias = layer.bias / unit
+        bias = layer.bias / accumulator_scale
         if self.options.bias_correction:
-            bias = bias + np.mean(sums / unit[:, None, None] - states, axis=(0, 2, 3))
-        made = integer_neuron(layer.name, node, unit, bias, self.config)
+            bias = bias + np.mean(sums / accumulator_scale[:, None, None] - states, axis=(0, 2, 3))
+        made = integer_neuron(layer.name, node, accumulator_scale, bias, self.config)
         spikes, span = made.run(states.astype(np.int64), self.timesteps, self.config)
         self._check_states(layer, *span)
         branches = [part for branch, integers in zip(layer.branches, weights, strict=True)
@@ -307,7 +307,7 @@ class _Quantiser:
             raise ModelError(layer.name, "sums", f"states of [{low}, {high}]", f"{self.config.state_bits} bits",
                              "Use a configuration with 32-bit states, or fewer activation levels (Options.levels).")
 
-    def _evaluate(self, layer: FloatLayer, add: Callable[..., str], states: Integers, bias: Floats, unit: Floats,
+    def _evaluate(self, layer: FloatLayer, add: Callable[..., str], states: Integers, bias: Floats, accumulator_scale: Floats,
                   weight: int, counts: Scale | None = None, *, activated: bool = False, reach: float = 0.0) -> None:
         """Choose the scale of a result, add the layer by `add`, and keep its integers on the calibration.
 
@@ -316,10 +316,10 @@ class _Quantiser:
         scale, given = self.maps.of(layer, counts)
         activation = None if activated else layer.activation
         parameters, scale, offsets, values = evaluation(
-            activation, scale, given, states=states, bias=bias, unit=unit, config=self.config, reach=reach)
+            activation, scale, given, states=states, bias=bias, accumulator_scale=accumulator_scale, config=self.config, reach=reach)
         if self.maps.feeds_output(layer):
             self.maps.clipped[layer.name, layer.name] = clipped(
-                activation, self.maps.range_of(layer.name, guards=True), scale, parameters, unit, self.config)
+                activation, self.maps.range_of(layer.name, guards=True), scale, parameters, accumulator_scale, self.config)
         add(bias=offsets, **parameters)
         self.maps.settle(layer, scale)
         self._keep(layer, scale, values, (int(states.min()), int(states.max())), weight)
@@ -356,7 +356,7 @@ class _Quantiser:
         scale, values = self.scales[branch.source], self.values[branch.source]
         source, name = branch.source, layer.name
         signed = scale.low < 0
-        other = layer.quantise is not None and not _same(self.maps.of(layer, None)[0], scale)
+        other = layer.quantize is not None and not _same(self.maps.of(layer, None)[0], scale)
         if other or signed:
             name = f"{layer.name}/maximum"
         if signed:  # a maximum starts from 0: raise all values so far that none is negative, and lower the result
@@ -368,7 +368,7 @@ class _Quantiser:
             self.measured[source] = (scale.low, scale.high)
             if scale.high - scale.low > Saturation.bounds(Saturation.RELU, self.config.value_bits)[1]:
                 raise ModelError(layer.name, "maximum", "a source of 8 bits", f"[{scale.low}, {scale.high}]",
-                                 "Quantise the source to 8 bits.")
+                                 "Quantize the source to 8 bits.")
         _, width, height = self.network.shape(source)
         kernel = (branch.weights.shape[2], branch.weights.shape[3])
         after = tuple((layer.shape[1 + i] - 1) * branch.stride[i] + (kernel[i] - 1) * branch.dilation[i] + 1
@@ -380,7 +380,7 @@ class _Quantiser:
         lowered = partial(self.network.add, layer.name, [Branch(source=name)])
         if name != layer.name:
             self.scales[name], self.measured[name] = self.scales[source], span
-        if other:  # the file quantises the maximum with another scale
+        if other:  # the file quantizes the maximum with another scale
             bias = np.full(layer.shape[0], float(scale.low if signed else 0))
             self._evaluate(layer, lowered, result, bias, np.full(layer.shape[0], scale.step), 1)
             return
@@ -391,11 +391,11 @@ class _Quantiser:
 
     def _product(self, layer: FloatLayer) -> None:
         first, second = (branch.source for branch in layer.branches)
-        unit = np.full(layer.shape[0], self.scales[first].step * self.scales[second].step)
+        accumulator_scale = np.full(layer.shape[0], self.scales[first].step * self.scales[second].step)
         add = partial(self.network.multiply, layer.name, first, second)
         products = factor(layer.branches[0], self.values[first], layer.shape[1:]) * factor(
             layer.branches[1], self.values[second], layer.shape[1:])
-        self._evaluate(layer, add, products, np.zeros(layer.shape[0]), unit, 1, reach=self.maps.reach(layer))
+        self._evaluate(layer, add, products, np.zeros(layer.shape[0]), accumulator_scale, 1, reach=self.maps.reach(layer))
 
 
 def _same(given: Scale, own: Scale) -> bool:

@@ -1,4 +1,4 @@
-"""What quantisation takes and gives: options, the report on each layer, the integer network with its scales."""
+"""What quantization takes and gives: options, the report on each layer, the integer network with its scales."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -23,7 +23,7 @@ def _real(value: object) -> bool:
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """How to quantise."""
+    """How to quantize."""
 
     method: str = "error"
     """Ranges of activations: `max`, `percentile` or `error` (least mean square error)."""
@@ -48,7 +48,7 @@ class Options:
                                               and levels >= 1), "a whole number of at least 1")):
             if not right:
                 raise ConfigError(
-                    f"option '{name}' of the quantisation: needs {needed}; given: {getattr(self, name)!r}")
+                    f"option '{name}' of the quantization: needs {needed}; given: {getattr(self, name)!r}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,7 +61,7 @@ class LayerReport:
     sqnr: float
     """dB against the float layer on float inputs: all noise up to here."""
     own_sqnr: float
-    """dB against the float layer on the same quantised inputs: the noise that this layer adds."""
+    """dB against the float layer on the same quantized inputs: the noise that this layer adds."""
     states: tuple[int, int]
     """Lowest and highest sum of the calibration."""
     weight_levels: int
@@ -69,7 +69,7 @@ class LayerReport:
     spikes: float | None = None
     """Of neurons: spikes that the float layer has too, as a share of those that either has; on float inputs."""
     own_spikes: float | None = None
-    """The same, on the same quantised inputs."""
+    """The same, on the same quantized inputs."""
     lost: float | None = None
     """Share of its values, or those of a source of inputs, that are not 0 but became it, if they are nearly all: one
     value of the calibration far above the others makes the step too coarse for these."""
@@ -81,7 +81,7 @@ class LayerReport:
 
 
 @dataclass(kw_only=True)
-class Quantised:
+class Quantized:
     """The integer network, the scale of every layer, and the report."""
 
     network: Network

@@ -110,21 +110,21 @@ def passes(layer: FloatLayer, shapes: Mapping[str, Shape]) -> bool:
 
     Averages do not: they lie in the middle of it.
     """
-    plain = layer.activation is None and layer.quantise is None and layer.neuron is None
+    plain = layer.activation is None and layer.quantize is None and layer.neuron is None
     return copies(layer, shapes) or (plain and (layer.kind == "product" or elementwise(layer)))
 
 
 def copies(layer: FloatLayer, shapes: Mapping[str, Shape]) -> bool:
     """Whether each value of a layer is one of a source's, so that a source that clips clips the layer."""
-    plain = layer.activation is None and layer.quantise is None and layer.neuron is None
+    plain = layer.activation is None and layer.quantize is None and layer.neuron is None
     return plain and (layer.kind == "max" or layer.interpolated or (
         layer.kind == "sum" and gathers(layer, shapes)))
 
 
 def own_range(layer: FloatLayer) -> Range:
     """The range that a layer's own function, neurons or quantization of the file give it."""
-    if layer.quantise is not None:
-        node = layer.quantise
+    if layer.quantize is not None:
+        node = layer.quantize
         return (node.low - node.zero_point) * node.scale, (node.high - node.zero_point) * node.scale
     if layer.neuron is not None:
         return 0.0, 1.0

@@ -1,4 +1,4 @@
-"""Numbers of the quantisation: ranges of activations, units of states, integer weights, multipliers and shifts."""
+"""Numbers of the quantization: ranges of activations, units of states, integer weights, multipliers and shifts."""
 
 from dataclasses import dataclass
 
@@ -57,7 +57,7 @@ def scale_for(low: float, high: float, levels: int, saturation: int, value_bits:
 def activation_range(values: Floats, method: str, percentile: float, levels: int) -> tuple[float, float]:
     """Lowest and highest value to represent: all (`max`), of a share (`percentile`), or with the least error (`error`).
 
-    `error` minimises the mean square of rounding and clipping over candidates down to a third of the whole range.
+    `error` minimizes the mean square of rounding and clipping over candidates down to a third of the whole range.
     """
     low, high = min(float(values.min()), 0.0), max(float(values.max()), 0.0)
     if method == "max" or low == high:
@@ -114,7 +114,7 @@ def _resolution(count: int, bias: float, room: int, most: int, top_shift: int) -
     return int(factors[whole[0]]) if whole.size else 0, fine
 
 
-def units(
+def accumulator_scales(
     products: list[Floats], reach: Floats, offset: Floats, limit: int, worst: Floats, most: int = MAX_WEIGHT, *,
     top_shift: int = 0, finest: float = 0.0,
 ) -> Floats:
@@ -128,7 +128,7 @@ def units(
         worst: (D), the largest sum that any input could cause.
         most: the largest integer weight of channels with few different weights.
         top_shift: the largest shift of a branch's products, with which few weights resolve a bias.
-        finest: the least unit, as a share of sums and bias, that multiplier and shift requantise well.
+        finest: the least unit, as a share of sums and bias, that multiplier and shift requantize well.
 
     Returns:
         (D), so that integer weights are products / unit: as fine as weights, sums and bias allow.
@@ -190,7 +190,7 @@ def split(weights: Integers, top_shift: int = 7) -> list[tuple[Integers, int]]:
     raise OverflowError(f"weights from {weights.min()} to {weights.max()} exceed two branches of int8")
 
 
-def requantisation(
+def requantization(
     ratio: Floats, multiplier_bits: int, shift_bits: int, *, reduce: bool = True
 ) -> tuple[Integers, Integers]:
     """Multiplier and shift per channel with multiplier / 2**shift nearest to `ratio`; `reduce` shortens both.
@@ -222,7 +222,7 @@ def uniform(values: Integers) -> Integers:
 
 
 def sqnr(signal: Floats, noisy: Floats) -> float:
-    """Signal-to-quantisation-noise ratio in dB; infinite if there is no noise."""
+    """Signal-to-quantization-noise ratio in dB; infinite if there is no noise."""
     noise = float(np.sum((signal - noisy) ** 2))
     power = float(np.sum(signal**2))
     return float("inf") if noise == 0 else float("-inf") if power == 0 else 10 * float(np.log10(power / noise))

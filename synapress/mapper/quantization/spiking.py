@@ -18,7 +18,7 @@ from golden.words import Reset, layouts
 from synapress.mapper.errors import ModelError
 from synapress.mapper.importers import graph as g
 from synapress.mapper.importers.graph import Floats
-from synapress.mapper.quantization.scales import MAX_WEIGHT, Integers, requantisation, whole_ratios
+from synapress.mapper.quantization.scales import MAX_WEIGHT, Integers, requantization, whole_ratios
 
 _EXACT = 1e-6
 """A count of units this near to a whole number is meant to be one."""
@@ -32,12 +32,12 @@ _FEW = 24
 class Grid:
     """Unit of each channel's potential, and the product shift of weights, which are multiples of unit << shift."""
 
-    unit: Floats
+    accumulator_scale: Floats
     shift: int
 
     def weights(self, values: Floats) -> Integers:
         """Integer weights of real ones (D, ...), product shift included."""
-        quantum = (self.unit * 2.0**self.shift).reshape(-1, *(1,) * (values.ndim - 1))
+        quantum = (self.accumulator_scale * 2.0**self.shift).reshape(-1, *(1,) * (values.ndim - 1))
         return np.rint(values / quantum).astype(np.int64) << self.shift
 
 
@@ -91,7 +91,7 @@ def check_order(name: str, node: g.Spiking) -> None:
 
 def leak(node: g.Spiking, config: CoreConfig) -> tuple[Integers, Integers]:
     """Multiplier and shift of the decay."""
-    multiplier, shift = requantisation(np.where(node.decay > 0, node.decay, 1.0), config.multiplier_bits,
+    multiplier, shift = requantization(np.where(node.decay > 0, node.decay, 1.0), config.multiplier_bits,
                                        config.shift_bits)
     return np.where(node.decay > 0, multiplier, 0), np.where(node.decay > 0, shift, 0)
 
@@ -121,13 +121,13 @@ def grid(node: g.Spiking, products: list[Floats], potentials: Floats, bias: Floa
     for shift in range(1 << config.product_shift_bits):
         top = np.abs(stacked).max(axis=1)
         quantum = np.maximum(np.where(whole > 0, whole, top / MAX_WEIGHT), needed * 2.0**shift)
-        unit = quantum / 2.0**shift
+        accumulator_scale = quantum / 2.0**shift
         rounding = stacked - np.rint(stacked / quantum[:, None]) * quantum[:, None]
         weight_error = np.sqrt(np.sum(np.where(np.abs(rounding) > _EXACT * quantum[:, None], rounding, 0)**2, axis=1))
-        step_error = unit * (_fraction(threshold / unit) + _fraction(bias / unit) + 0.3 * leaks)
+        step_error = accumulator_scale * (_fraction(threshold / accumulator_scale) + _fraction(bias / accumulator_scale) + 0.3 * leaks)
         error = float(np.mean((weight_error + step_error) * stay / threshold))
         if best is None or error < best[0] * (1 - 1e-9):
-            best = error, Grid(unit=unit, shift=shift)
+            best = error, Grid(accumulator_scale=accumulator_scale, shift=shift)
     assert best is not None
     return best[1]
 
@@ -148,7 +148,7 @@ def _fraction(values: Floats) -> Floats:
     return np.where(away < _EXACT, 0.0, away)
 
 
-def integer_neuron(name: str, node: g.Spiking, unit: Floats, bias: Floats, config: CoreConfig) -> Neuron:
+def integer_neuron(name: str, node: g.Spiking, accumulator_scale: Floats, bias: Floats, config: CoreConfig) -> Neuron:
     """The neuron in units of its potential.
 
     Args:
@@ -158,18 +158,18 @@ def integer_neuron(name: str, node: g.Spiking, unit: Floats, bias: Floats, confi
         ModelError: a number does not fit its field.
     """
     real_center, real_threshold = shifted(node)
-    units = node.threshold / unit
-    fires = np.floor(units + _EXACT) + 1 if node.strict else np.ceil(units - _EXACT)
+    accumulator_scales = node.threshold / accumulator_scale
+    fires = np.floor(accumulator_scales + _EXACT) + 1 if node.strict else np.ceil(accumulator_scales - _EXACT)
     if node.reset == "subtract":
-        threshold = np.maximum(np.rint(real_threshold / unit), 1)
+        threshold = np.maximum(np.rint(real_threshold / accumulator_scale), 1)
         center = fires - threshold
     else:
-        center = np.rint(real_center / unit)
+        center = np.rint(real_center / accumulator_scale)
         threshold = np.maximum(fires - center, 1)
     multiplier, shift = leak(node, config)
     factor = multiplier / 2.0**shift
     numbers = {"threshold": threshold, "bias": np.rint(bias - center * (1 - factor)),
-               "initial": np.rint(factor * (node.initial / unit - center))}
+               "initial": np.rint(factor * (node.initial / accumulator_scale - center))}
     limit = (1 << (config.state_bits - 1)) - 1
     for rule, values in numbers.items():
         room = min(limit, layouts(config).parameter.field("slope").high) if rule == "threshold" else limit

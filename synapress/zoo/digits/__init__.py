@@ -1,1 +1,1 @@
-"""A small CNN for handwritten digits: data, training, quantisation and the trained weights."""
+"""A small CNN for handwritten digits: data, training, quantization and the trained weights."""

@@ -71,6 +71,6 @@ def feature_maps(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.ascontiguousarray(images.transpose(0, 2, 1)[:, None])
 
 
-def quantise_input(maps: NDArray[np.uint8]) -> NDArray[np.int64]:
+def quantize_input(maps: NDArray[np.uint8]) -> NDArray[np.int64]:
     """Turn pixels 0..255 into the network's integer input, 0..15; a silent pixel stays 0."""
     return (maps.astype(np.int64) + 8) // 17

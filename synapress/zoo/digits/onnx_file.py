@@ -1,5 +1,7 @@
 """The trained digits network as a float ONNX model, as a training framework would export it."""
 
+from typing import Any
+
 import numpy as np
 import onnx
 from onnx import helper, numpy_helper
@@ -17,7 +19,7 @@ def digits_onnx() -> onnx.ModelProto:
         constants.append(numpy_helper.from_array(np.ascontiguousarray(values), name))
         return name
 
-    def node(operator: str, name: str, *inputs: str, **attributes: object) -> str:
+    def node(operator: str, name: str, *inputs: str, **attributes: Any) -> str:
         nodes.append(helper.make_node(operator, list(inputs), [name], name=name, **attributes))
         return name
 

@@ -1,4 +1,4 @@
-"""The digits of `examples/digits` as input currents."""
+"""The digits of `synapress/zoo/digits` as input currents."""
 
 import numpy as np
 from numpy.typing import NDArray

@@ -15,7 +15,7 @@ from golden.network import convolution, dense
 from golden.network import fast as network
 from golden.program import Edge, Population, Program
 from golden.timing.cycles import firing_order
-from golden.timing.operations import EdgeWork, places
+from golden.timing.operations import EdgeOperations, places
 from golden.words import EventKind, NeuronType, Saturation, layouts
 from synapress.mapper import build_image, compile_mesh, compile_network, lower
 from tests.helpers.networks import random_input, random_network
@@ -236,7 +236,7 @@ def assert_work(program, image, rng):
     for entry in image.manifest["edge_table"]:
         edge = next(edge for edge in program.edges if edge.name == entry["name"])
         source, destination = program.population(edge.source), program.population(edge.destination)
-        work = EdgeWork.of(edge, source, destination, CONFIG)
+        work = EdgeOperations.of(edge, source, destination, CONFIG)
         values = rng.integers(0, 2, source.shape)
         axon = entry["axon"] | {"core_x": 1}
         events = decoded(encode([(values, [axon])], CONFIG))

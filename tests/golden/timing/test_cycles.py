@@ -9,8 +9,8 @@ from golden.network import fast as network
 from golden.program import Edge, Population, Program
 from golden.timing.cycles import evaluation_cycles, layer_cycles
 from synapress.engines.layer_cycles import alone
-from synapress.mapper import legalise, lower
-from synapress.zoo.digits.data import feature_maps, load_digits, quantise_input
+from synapress.mapper import legalize, lower
+from synapress.zoo.digits.data import feature_maps, load_digits, quantize_input
 from synapress.zoo.digits.network import digits_network
 from tests.helpers.networks import random_input, random_network
 
@@ -47,8 +47,8 @@ def assert_cycles(program, inputs, config):
 
 def test_digits():
     """Every layer of the trained network on a real digit."""
-    program = legalise(lower(digits_network()), CONFIG)
-    digit = quantise_input(feature_maps(load_digits().test_images[:1]))[0]
+    program = legalize(lower(digits_network()), CONFIG)
+    digit = quantize_input(feature_maps(load_digits().test_images[:1]))[0]
     assert_cycles(program, {program.inputs[0]: digit}, CONFIG)
 
 
@@ -57,7 +57,7 @@ def test_random_networks(number, seed):
     """With the default seed, networks that see every queue's depth and every read of a descriptor or table word."""
     rng = np.random.default_rng([seed, number])
     net = random_network(rng, layers=5)
-    assert_cycles(legalise(lower(net), CONFIG), random_input(rng, net), CONFIG)
+    assert_cycles(legalize(lower(net), CONFIG), random_input(rng, net), CONFIG)
 
 
 @pytest.mark.long
@@ -66,7 +66,7 @@ def test_random_networks(number, seed):
 def test_more_random_networks(number, config, seed):
     rng = np.random.default_rng([seed, number, 1])
     net = random_network(rng, layers=5)
-    assert_cycles(legalise(lower(net), config), random_input(rng, net, float(rng.choice([0.1, 0.5, 1.0]))), config)
+    assert_cycles(legalize(lower(net), config), random_input(rng, net, float(rng.choice([0.1, 0.5, 1.0]))), config)
 
 
 @pytest.mark.parametrize("depthwise", [False, True])
@@ -88,7 +88,7 @@ def test_samples_of_a_large_layer(depthwise, seed):
 
 
 def test_what_has_no_cycles():
-    program = legalise(lower(digits_network()), CONFIG)
+    program = legalize(lower(digits_network()), CONFIG)
     name = program.inputs[0]
     outputs = {population.name: np.zeros(population.shape, int) for population in program.populations}
     with pytest.raises(NetworkError, match=f"population '{name}' has no incoming edge"):

@@ -16,7 +16,7 @@ from golden.network import dense
 from golden.neuron import table_entry
 from golden.program import Edge, Population, Program
 from golden.words import NeuronType, Saturation, layouts
-from synapress.mapper import Image, build_image, compile_network, legalise, lower
+from synapress.mapper import Image, build_image, compile_network, legalize, lower
 from synapress.mapper.image.schemas import CATEGORIES
 from synapress.mapper.memory_map import TableEdge
 from synapress.mapper.network.network import Network
@@ -47,7 +47,7 @@ def small_network(rng: np.random.Generator) -> Network:
 def test_every_synapse_is_in_the_words(network, config):
     """Enumerated from the words by the formulas of the architecture, synapse by synapse, against the definition."""
     program = lower(network)
-    image = build_image(legalise(program, config), config)
+    image = build_image(legalize(program, config), config)
     for name in (population.name for population in program.populations if population.name not in program.inputs):
         assert image_synapses(image, program, name) == program_synapses(program, name, config.operand_bits)
 
@@ -82,7 +82,7 @@ def test_a_descriptor_per_source_channel(seed, pruned):
     if pruned:  # channels 1 and 4 lead nowhere, 2 only to the channels from 3 to 7
         program.edges[0].weights[:, [1, 4]] = 0
         program.edges[0].weights[[0, 1, 2, 8, 9], 2] = 0
-    legal = legalise(program, config)
+    legal = legalize(program, config)
     rows = [(0, 10, channel) for channel in range(6)]
     if pruned:
         rows[1] = rows[4] = (0, 0, 0)

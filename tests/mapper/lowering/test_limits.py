@@ -18,7 +18,7 @@ from synapress.mapper.importers.onnx.reader import read_onnx
 from synapress.mapper.limits import Limits
 from synapress.mapper.lowering.fuse import fuse
 from synapress.mapper.lowering.layers import assemble, run_layers
-from synapress.mapper.quantization.quantize import quantise
+from synapress.mapper.quantization.quantize import quantize
 from synapress.mapper.quantization.scales import max_split, split, sqnr
 from synapress.model import Compiled
 from tests.helpers.onnx_models import Builder
@@ -153,7 +153,7 @@ def test_weights_are_split_within_the_product_shift(top: int) -> None:
 
 
 @pytest.mark.parametrize("bits", [0, 1, 3])
-def test_quantised_files_keep_the_product_shift(bits: int, seed: int) -> None:
+def test_quantized_files_keep_the_product_shift(bits: int, seed: int) -> None:
     """Weights of a file's own scales that exceed int8 get no shift that the core lacks."""
     rng = np.random.default_rng(seed)
     b = Builder(rng, SHAPE)
@@ -164,5 +164,5 @@ def test_quantised_files_keep_the_product_shift(bits: int, seed: int) -> None:
     config = dataclasses.replace(CoreConfig(), name="shifts", state_bits=32, multiplier_bits=22,
                                  product_shift_bits=bits)
     maps = {"x": read.inputs[0].to_maps(rng.normal(0, 1, (8, *SHAPE)))}
-    program = lower(quantise(fuse(read.graph, config), maps, config).network)
+    program = lower(quantize(fuse(read.graph, config), maps, config).network)
     assert max(edge.shift for edge in program.edges) < 1 << bits

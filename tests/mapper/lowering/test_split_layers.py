@@ -12,9 +12,9 @@ from synapress.mapper.importers.onnx.reader import read_onnx
 from synapress.mapper.importers.tensor import in_blocks
 from synapress.mapper.lowering.fuse import fuse
 from synapress.mapper.lowering.layers import FloatLayers, assemble, run_layers
-from synapress.mapper.lowering.split_layers import divide
-from synapress.mapper.network.populations import legalise, lower
-from synapress.mapper.quantization.quantize import quantise
+from synapress.mapper.lowering.split_layers import split_layers
+from synapress.mapper.network.populations import legalize, lower
+from synapress.mapper.quantization.quantize import quantize
 from tests.helpers.own_networks import Net, frames
 
 NARROW, SMALL = CoreConfig(), CoreConfig.preset("fpga_small")
@@ -57,7 +57,7 @@ def model(name: str, seed: int) -> tuple[CoreConfig, Model, FloatLayers, dict[st
 @pytest.mark.parametrize("name", MODELS)
 def test_steps_compute_the_same(name: str, seed: int) -> None:
     config, read, layers, maps = model(name, seed)
-    divided, blocks = divide(layers, config)
+    divided, blocks = split_layers(layers, config)
     assert len(divided.layers) > len(layers.layers) or blocks
     assert bool(blocks) == name.startswith("input")
     expected = reference.run(read.graph, maps)
@@ -71,8 +71,8 @@ def test_steps_compute_the_same(name: str, seed: int) -> None:
 def test_steps_fit_the_hardware(name: str, seed: int) -> None:
     """Edges are legal, no population takes more event IDs than there are, and averages cannot overflow a state."""
     config, _, layers, maps = model(name, seed)
-    made = quantise(layers, maps, config)
-    program = legalise(lower(made.network), config)
+    made = quantize(layers, maps, config)
+    program = legalize(lower(made.network), config)
     for population in program.populations:
         assert len(program.edges_into(population.name)) < 1 << config.edge_count_bits
     assert all(layer.own_sqnr > 15 for layer in made.report)
@@ -84,7 +84,7 @@ def test_what_fits_stays_whole(seed: int) -> None:
     b = Net(seed, (3, 32, 32))
     x = b.squeeze(b.conv("x", 8, 3, 4), 4)
     layers = fuse(read_onnx(b.model(_dense(b, x))).graph)
-    divided, blocks = divide(layers, NARROW)
+    divided, blocks = split_layers(layers, NARROW)
     assert list(divided.layers) == list(layers.layers) and not blocks
 
 
@@ -92,7 +92,7 @@ def test_kernels_lose_the_taps_that_meet_padding_only(seed: int) -> None:
     b = Net(seed, (3, 4, 4))
     x = b.conv(b.conv("x", 8, 4, 4, pads=[0] * 4), 8, 3)
     layers = fuse(read_onnx(b.model(b.conv(x, 4, 5))).graph)
-    divided, _ = divide(layers, NARROW)
+    divided, _ = split_layers(layers, NARROW)
     assert [layer.branches[0].weights.shape[2:] for layer in divided.layers.values() if layer.branches] == [
         (4, 4), (1, 1), (1, 1)]
     maps = {"x": np.random.default_rng(seed).normal(size=(2, 3, 4, 4))}
@@ -100,8 +100,8 @@ def test_kernels_lose_the_taps_that_meet_padding_only(seed: int) -> None:
         np.testing.assert_allclose(run_layers(divided, maps)[name], value, rtol=1e-12)
 
 
-def test_quantised_averages_stay_exact(seed: int) -> None:
-    """A file that brings its own quantisation has no roundings between: its map is copied in blocks."""
+def test_quantized_averages_stay_exact(seed: int) -> None:
+    """A file that brings its own quantization has no roundings between: its map is copied in blocks."""
     rng = np.random.default_rng(seed)
     b = Net(seed, (2, 72, 64))
 
@@ -113,7 +113,7 @@ def test_quantised_averages_stay_exact(seed: int) -> None:
     read = read_onnx(b.model(pooled))
     maps = {"x": rng.normal(0, 3, (6, 2, 64, 72)) + rng.normal(0, 2, (6, 2, 1, 1))}
     maps = {"x": read.inputs[0].to_maps(maps["x"].swapaxes(2, 3))}
-    made = quantise(fuse(read.graph), maps, WIDE)
+    made = quantize(fuse(read.graph), maps, WIDE)
     assert len(made.network.layers) == 4 and not made.blocks
     (name,) = made.network.outputs
     report = next(layer for layer in made.report if layer.layer == name)
@@ -124,5 +124,5 @@ def test_quantised_averages_stay_exact(seed: int) -> None:
 def test_the_stages_are_those_of_the_averages() -> None:
     """112 × 112 by 8 × 8 to 14 × 14, by 8 × 8 to 2 × 2, and those at once."""
     b = Net(1, (1, 112, 112))
-    layers, _ = divide(fuse(read_onnx(b.model(b.node("GlobalAveragePool", b.conv("x", 4)))).graph), NARROW)
+    layers, _ = split_layers(fuse(read_onnx(b.model(b.node("GlobalAveragePool", b.conv("x", 4)))).graph), NARROW)
     assert [layer.shape for layer in layers.layers.values()][1:] == [(4, 112, 112), (4, 14, 14), (4, 2, 2), (4, 1, 1)]

@@ -132,7 +132,7 @@ def test_products_need_equal_shapes_or_one_value_per_channel(network, shape):
 
 
 def test_weights_must_be_integers(network):
-    with pytest.raises(NetworkError, match=r"'x', rule 'weights': needs integers \(quantise first\); given: float64"):
+    with pytest.raises(NetworkError, match=r"'x', rule 'weights': needs integers \(quantize first\); given: float64"):
         network.conv("x", "in", np.ones((1, 4, 1, 1)))
 
 

@@ -9,8 +9,8 @@ from golden.config import CoreConfig
 from golden.errors import MappingError, NetworkError
 from golden.network import dense
 from golden.words import NeuronType
-from synapress.mapper import legalise, lower, rules
-from synapress.mapper.memory_map import plan_core
+from synapress.mapper import legalize, lower, rules
+from synapress.mapper.memory_map import build_memory_map
 from synapress.mapper.network.network import Network
 from tests.helpers.strategies import CONFIGS, configs, networks
 
@@ -89,13 +89,13 @@ def test_networks_without_outputs_or_with_idle_layers():
 def test_legal_edges_compute_the_same(network, config):
     """Every state and every output, and no rule of single edges is broken any more."""
     program = lower(network)
-    legal = legalise(program, config)
+    legal = legalize(program, config)
     rng = np.random.default_rng(6)
     inputs = {name: rng.integers(0, 256, (2, *network.shape(name))) for name in network.inputs}
     before, after = dense.run(program, inputs, config), dense.run(legal, inputs, config)
     for name in before:
         assert (before[name].states == after[name].states).all() and (before[name].outputs == after[name].outputs).all()
-    plan = plan_core(legal, config)
+    plan = build_memory_map(legal, config)
     for rule in (rules.strides, rules.kernel_size, rules.descriptor_fields):
         assert not list(rule(plan))
     assert len({edge.name for edge in legal.edges}) == len(legal.edges)
@@ -103,13 +103,13 @@ def test_legal_edges_compute_the_same(network, config):
 
 def test_a_program_that_fits_stays_as_it_is():
     program = lower(single("conv", (3, 9, 8), np.ones((4, 3, 3, 3), int), stride=2, padding=1))
-    legal = legalise(program, CoreConfig())
+    legal = legalize(program, CoreConfig())
     assert [(edge.name, edge.weights.shape) for edge in legal.edges] == [("in->x", (4, 3, 3, 3))]
 
 
 def test_large_kernels_become_several_at_other_offsets():
     network = single("dense", (1, 28, 28), np.arange(784 * 2).reshape(2, 784) % 100)
-    edges = legalise(lower(network), CoreConfig()).edges
+    edges = legalize(lower(network), CoreConfig()).edges
     assert [edge.name for edge in edges] == [f"in->x[{j}:{j + 14},{k}:{k + 14}]" for j in (0, 14) for k in (0, 14)]
     assert [edge.padding for edge in edges] == [(0, 0), (0, -14), (-14, 0), (-14, -14)]
 
@@ -120,7 +120,7 @@ def test_kernels_are_split_where_distances_between_weights_do_not_fit(stride_bit
     """12 bytes per position: kernels of so many columns and rows that the distance of two channels fits."""
     config = CoreConfig(name="narrow", weight_stride_bits=stride_bits)
     program = lower(single("conv", (2, 6, 6), np.ones((12, 2, 4, 4), int)))
-    legal = legalise(program, config)
+    legal = legalize(program, config)
     assert [edge.weights.shape[2:] for edge in legal.edges] == pieces
     rules.check(legal, config)
 
@@ -128,7 +128,7 @@ def test_kernels_are_split_where_distances_between_weights_do_not_fit(stride_bit
 def test_large_dilated_kernels_are_split_at_their_rate():
     network = single("conv", (1, 30, 30), np.arange(36).reshape(1, 1, 6, 6), dilation=4, shift=4, saturation=2)
     program = lower(network)
-    legal = legalise(program, CONFIGS["kernel4"])
+    legal = legalize(program, CONFIGS["kernel4"])
     assert [edge.padding for edge in legal.edges] == [(x, y) for x in (0, -12) for y in (0, -12)]
     values = {"in": np.random.default_rng(1).integers(0, 9, (1, 30, 30))}
     assert (dense.run(legal, values)["x"].states == dense.run(program, values)["x"].states).all()
@@ -137,25 +137,25 @@ def test_large_dilated_kernels_are_split_at_their_rate():
 def test_dilation_beyond_the_field_and_with_a_stride_is_filled_with_zeros():
     config = CoreConfig()
     for arguments in ({"dilation": 3}, {"dilation": (2, 4)}, {"dilation": 2, "stride": 2}):
-        edge, = legalise(lower(single("conv", (1, 20, 20), np.ones((1, 1, 3, 3), int), **arguments)), config).edges
+        edge, = legalize(lower(single("conv", (1, 20, 20), np.ones((1, 1, 3, 3), int), **arguments)), config).edges
         assert edge.dilation == (1, 1) and np.count_nonzero(edge.weights) == 9
-    native, = legalise(lower(single("conv", (1, 20, 20), np.ones((1, 1, 3, 3), int), dilation=4)), config).edges
+    native, = legalize(lower(single("conv", (1, 20, 20), np.ones((1, 1, 3, 3), int), dilation=4)), config).edges
     assert native.dilation == (4, 4) and native.weights.shape == (1, 1, 3, 3)
 
 
 def test_pieces_between_the_taps_are_left_out():
     """A zero-filled 3 × 1 kernel with rate 12 spans 25 columns; pieces of 4 without a tap would do nothing."""
     config = CONFIGS["kernel4"]
-    edges = legalise(lower(single("conv", (1, 25, 1), np.ones((1, 1, 3, 1), int), dilation=(12, 1))), config).edges
+    edges = legalize(lower(single("conv", (1, 25, 1), np.ones((1, 1, 3, 1), int), dilation=(12, 1))), config).edges
     assert len(edges) == 3 and all(np.count_nonzero(edge.weights) == 1 for edge in edges)
 
 
 def test_the_stride_along_a_single_row_does_not_matter():
     network = single("conv", (2, 9, 5), np.ones((3, 2, 3, 5), int), stride=(2, 5))
-    edge, = legalise(lower(network), CoreConfig()).edges
+    edge, = legalize(lower(network), CoreConfig()).edges
     assert edge.stride == (2, 2)
     network = single("global_pool", (2, 7, 5))
-    edge, = legalise(lower(network), CoreConfig()).edges
+    edge, = legalize(lower(network), CoreConfig()).edges
     assert edge.stride == (1, 1)
 
 
@@ -167,7 +167,7 @@ def test_strides_that_the_hardware_lacks(stride, rule, needed, help):
     network = single("conv", (1, 40, 40), np.ones((1, 1, 2, 2), int), stride=stride)
     message = rf"layer 'x', rule '{rule}': needs {needed}.*; available: .+\. .*{help}"
     with pytest.raises(MappingError, match=message):
-        legalise(lower(network), CoreConfig())
+        legalize(lower(network), CoreConfig())
 
 
 @given(seed=st.integers(0, 2**32))
@@ -175,7 +175,7 @@ def test_strides_that_the_hardware_lacks(stride, rule, needed, help):
 def test_zoo_networks_run_and_stay_alive(seed):
     from synapress.zoo import pilotnet
 
-    program = legalise(lower(pilotnet(seed)), CoreConfig())
+    program = legalize(lower(pilotnet(seed)), CoreConfig())
     results = dense.run(program, {"input": np.random.default_rng(seed).integers(0, 256, (3, 200, 66))})
     assert [edge.name for edge in program.edges if "[" in edge.name] == [
         "conv5->dense1[0:9,0:1]", "conv5->dense1[9:18,0:1]"]

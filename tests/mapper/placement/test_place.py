@@ -1,4 +1,4 @@
-"""Placement: few cores, little traffic × distance, pins honoured or refused, addresses that reach."""
+"""Placement: few cores, little traffic × distance, pins honored or refused, addresses that reach."""
 
 import sys
 import tracemalloc
@@ -15,7 +15,7 @@ from synapress.mapper.footprint import real_connectivity
 from synapress.mapper.image.mesh import build_mesh
 from synapress.mapper.image.schemas import CATEGORIES
 from synapress.mapper.partition.cut import cut
-from synapress.mapper.partition.fragments import CutProgram
+from synapress.mapper.partition.fragments import PartitionedProgram
 from synapress.mapper.placement.bin_packing import LIMITS, available, needs
 from synapress.mapper.placement.place import _exchange, place, place_all
 from synapress.zoo import ZOO, pilotnet
@@ -23,7 +23,7 @@ from tests.helpers.cuts import CONFIGS, ROOMY, compare, cut_network, random_cut,
 from tests.helpers.networks import random_input
 
 
-def chain(layers: int = 20, depth: int = 64) -> CutProgram:
+def chain(layers: int = 20, depth: int = 64) -> PartitionedProgram:
     """A chain of layers of about half a core each, so that two share one."""
     network = Network("chain")
     last = network.input("in", (depth, 28, 28))
@@ -33,7 +33,7 @@ def chain(layers: int = 20, depth: int = 64) -> CutProgram:
     return cut(lower(network), CoreConfig())
 
 
-def distance_of(result: CutProgram, places, host) -> int:
+def distance_of(result: PartitionedProgram, places, host) -> int:
     """Events × hops, counted link by link for networks of 1 × 1 kernels: each neuron once, and an end per axon."""
     total = 0
     for name, fragment in result.by_name.items():
@@ -48,7 +48,7 @@ def distance_of(result: CutProgram, places, host) -> int:
 def test_cores_keep_their_limits_and_costs_are_what_they_say() -> None:
     result = chain()
     load = needs(result)
-    for method in ("row-major", "optimised"):
+    for method in ("row-major", "optimized"):
         placed = place(result, (4, 5), method=method)
         assert set(placed.places) == {item.name for item in result.hosted}
         for core, used in placed.used.items():
@@ -72,7 +72,7 @@ def test_the_gain_over_row_major() -> None:
     assert len(place_all(cut(lower(ZOO["pilotnet"](None)), CoreConfig())).used) == 2
 
 
-def test_pins_are_honoured() -> None:
+def test_pins_are_honored() -> None:
     result = chain()
     pins = {"layer0": (3, 4), "layer7": [(0, 4), (1, 4)], "layer19": (3, 4)}
     placed = place(result, (4, 5), pins=pins)
@@ -175,7 +175,7 @@ def test_too_few_cores_are_refused() -> None:
 
 
 def test_everything_stays_in_reach() -> None:
-    """A ring of layers on a long mesh: with addresses of ±3, row-major order is refused, the optimised one is not."""
+    """A ring of layers on a long mesh: with addresses of ±3, row-major order is refused, the optimized one is not."""
     config = CoreConfig(name="near", mesh_bits=3, address_bits=13)
     network = Network("ring")
     last = first = network.conv("layer0", network.input("in", (16, 28, 28)), np.ones((32, 16, 1, 1), int))
@@ -191,7 +191,7 @@ def test_everything_stays_in_reach() -> None:
 
 @pytest.mark.parametrize("number", range(6))
 def test_placed_networks_compute_the_same(seed: int, number: int) -> None:
-    """Random cuts, several populations on a core, placed by the optimiser on a small mesh."""
+    """Random cuts, several populations on a core, placed by the optimizer on a small mesh."""
     rng = np.random.default_rng([seed, 47, number])
     network = cut_network(rng)
     result = random_cut(rng, lower(network), ROOMY)

@@ -1,4 +1,4 @@
-"""The quantiser: signal-to-noise ratios, exactness of quantised files against onnxruntime, scales and weights."""
+"""The quantizer: signal-to-noise ratios, exactness of quantized files against onnxruntime, scales and weights."""
 
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from studies.quantized_files import (
     integers_apart,
     model_and_frames,
     shape_of,
-    statically_quantised,
+    statically_quantized,
     transposed_on_a_grid,
 )
 from synapress.mapper.errors import ModelError
@@ -26,15 +26,15 @@ from synapress.mapper.importers.onnx.reader import read_onnx
 from synapress.mapper.lowering.fuse import fuse
 from synapress.mapper.lowering.layers import assemble
 from synapress.mapper.network.populations import lower
-from synapress.mapper.quantization.quantize import quantise
-from synapress.mapper.quantization.quantized import Options, Quantised
+from synapress.mapper.quantization.quantize import quantize
+from synapress.mapper.quantization.quantized import Options, Quantized
 from synapress.mapper.quantization.scales import (
     Scale,
+    accumulator_scales,
     activation_range,
-    requantisation,
+    requantization,
     split,
     sqnr,
-    units,
     whole_ratios,
 )
 from tests.helpers.onnx_models import TOPOLOGIES, Builder
@@ -44,11 +44,11 @@ NARROW = CoreConfig()
 
 
 def run(model: onnx.ModelProto, calibration: np.ndarray, x: np.ndarray, config: CoreConfig,
-        options: Options | None = None) -> tuple[np.ndarray, np.ndarray, Quantised]:
-    """Float and integer outputs of a model's first output, and the quantiser's result."""
+        options: Options | None = None) -> tuple[np.ndarray, np.ndarray, Quantized]:
+    """Float and integer outputs of a model's first output, and the quantizer's result."""
     read = read_onnx(model)
     layers, port = fuse(read.graph), read.outputs[0]
-    made = quantise(layers, {"x": read.inputs[0].to_maps(calibration)}, config, options)
+    made = quantize(layers, {"x": read.inputs[0].to_maps(calibration)}, config, options)
     maps = {"x": read.inputs[0].to_maps(x)}
     exact = reference.run(read.graph, maps)[port.node]
     results = dense.run(lower(made.network), {"x": made.scales["x"].integers(maps["x"])}, config)
@@ -68,7 +68,7 @@ def test_topologies_keep_their_signal(name: str, config: CoreConfig, seed: int) 
     assert all(layer.own_sqnr > 18 for layer in made.report)
 
 
-# -- files that are quantised already ----------------------------------------------------------
+# -- files that are quantized already ----------------------------------------------------------
 
 
 def assert_nearly_equal(apart: dict[str, np.ndarray]) -> None:
@@ -97,24 +97,24 @@ UINT8_OR_INT8 = pytest.mark.parametrize("activations", [QuantType.QUInt8, QuantT
     *((name, QuantFormat.QDQ) for name in ("residual", "inception", "squeeze_excite", "one_dimensional")),
     *((name, QuantFormat.QOperator) for name in TOPOLOGIES)],
     ids=lambda value: value if isinstance(value, str) else value.name)
-def test_quantised_files_equal_onnxruntime(
+def test_quantized_files_equal_onnxruntime(
     name: str, form: QuantFormat, activations: QuantType, tmp_path: Path, seed: int
 ) -> None:
     """Every layer's integers. The other QDQ files have averages and resizing that float32 does not round exactly."""
     model, calibration, x = model_and_frames(name, seed)
     if form == QuantFormat.QOperator:
         model = transposed_on_a_grid(model)
-    quantised = statically_quantised(model, calibration, form, activations, tmp_path)
-    assert_nearly_equal(integers_apart(quantised, by_onnxruntime(quantised, x, form == QuantFormat.QOperator), x))
+    quantized = statically_quantized(model, calibration, form, activations, tmp_path)
+    assert_nearly_equal(integers_apart(quantized, by_onnxruntime(quantized, x, form == QuantFormat.QOperator), x))
 
 
 @UINT8_OR_INT8
 @pytest.mark.parametrize("name", [name for name in TOPOLOGIES if name != "plain"])
-def test_quantised_files_equal_onnx_in_float64(name: str, activations: QuantType, tmp_path: Path, seed: int) -> None:
+def test_quantized_files_equal_onnx_in_float64(name: str, activations: QuantType, tmp_path: Path, seed: int) -> None:
     """With ties of bilinear resizing and of global means over 2**k elements; plain has means over six."""
     model, calibration, x = model_and_frames(name, seed)
-    quantised = statically_quantised(model, calibration, QuantFormat.QDQ, activations, tmp_path)
-    assert_nearly_equal(integers_apart(quantised, by_onnx_in_float64(quantised, x), x))
+    quantized = statically_quantized(model, calibration, QuantFormat.QDQ, activations, tmp_path)
+    assert_nearly_equal(integers_apart(quantized, by_onnx_in_float64(quantized, x), x))
 
 
 @pytest.mark.parametrize("size", [(1, 2), (2, 2), (4, 4), (2, 3), (3, 4)], ids=lambda size: f"{size[0]}x{size[1]}")
@@ -127,17 +127,17 @@ def test_means_differ_from_onnxruntime_in_halves_only(size: tuple[int, int], tmp
     b, (width, height) = Builder(rng, (3, 12, 12)), (size[1], size[0])
     model = b.model(b.node("AveragePool", b.conv("x", 3, 4), kernel_shape=size, strides=size))
     calibration, x = (rng.normal(0, 1, (16, 3, 12, 12)).astype(np.float32) for _ in range(2))
-    quantised = statically_quantised(model, calibration, QuantFormat.QDQ, QuantType.QUInt8, tmp_path)
-    expected, exact = by_onnxruntime(quantised, x), by_onnx_in_float64(quantised, x)
-    apart = integers_apart(quantised, expected, x)
-    name, before = (read_onnx(quantised).outputs[index] for index in (-1, -2))
+    quantized = statically_quantized(model, calibration, QuantFormat.QDQ, QuantType.QUInt8, tmp_path)
+    expected, exact = by_onnxruntime(quantized, x), by_onnx_in_float64(quantized, x)
+    apart = integers_apart(quantized, expected, x)
+    name, before = (read_onnx(quantized).outputs[index] for index in (-1, -2))
     source = expected[before.name].astype(int) - before.zero_point
     sums = source.reshape(16, 4, 12 // height, height, 12 // width, width).sum((3, 5))
     halves = 2 * sums % (2 * width * height) == width * height
     wrong = apart.pop(name.name) != 0
     assert not any(rest.any() for rest in apart.values())
     assert 0 < wrong.sum() < halves.sum() and not (wrong & ~halves).any()
-    ours = integers_apart(quantised, exact, x)[name.name]
+    ours = integers_apart(quantized, exact, x)[name.name]
     assert ours.any() == (width * height % 3 == 0) and not ours[~halves].any()
 
 
@@ -205,10 +205,10 @@ def test_constants_added_to_maps_are_finer_than_their_steps(first: str, config: 
 def test_biases_that_are_whole_keep_small_weights() -> None:
     ones, limit = [np.full((2, 1), 0.5)], (1 << 31) - 1
     arguments = (np.ones(2), np.array([1.5, -4.0]), limit, np.ones(2))
-    assert units(ones, *arguments, top_shift=7).tolist() == [0.5, 0.5]
-    halves = units(ones, np.ones(2), np.array([1.25, 0.75]), limit, np.ones(2), top_shift=7)
+    assert accumulator_scales(ones, *arguments, top_shift=7).tolist() == [0.5, 0.5]
+    halves = accumulator_scales(ones, np.ones(2), np.array([1.25, 0.75]), limit, np.ones(2), top_shift=7)
     assert halves.tolist() == [0.25, 0.25]
-    fine = units(ones, np.ones(2), np.array([0.1234567, 0.7]), limit, np.ones(2), top_shift=7)
+    fine = accumulator_scales(ones, np.ones(2), np.array([0.1234567, 0.7]), limit, np.ones(2), top_shift=7)
     assert (fine == 0.5 / 8192).all(), "64 with a product shift of 7"
 
 
@@ -224,19 +224,19 @@ def test_large_weights_are_two_branches(top: int, seed: int) -> None:
         split(np.array([1 << 15]))
 
 
-def test_requantisation_is_as_near_as_the_multiplier_allows(seed: int) -> None:
+def test_requantization_is_as_near_as_the_multiplier_allows(seed: int) -> None:
     ratios = np.exp(np.random.default_rng(seed).uniform(-20, 8, 200))
-    multiplier, shift = requantisation(ratios, 16, 6)
+    multiplier, shift = requantization(ratios, 16, 6)
     assert np.abs(multiplier / 2.0**shift / ratios - 1).max() < 2.0**-16
     assert multiplier.max() < 1 << 16 and shift.min() >= 0
     with pytest.raises(OverflowError):
-        requantisation(np.array([1e6]), 16, 6)
+        requantization(np.array([1e6]), 16, 6)
 
 
 def test_units_keep_sums_within_the_states() -> None:
     products = [np.full((2, 40), 0.3) * np.arange(1, 41)]
     reach = np.array([1.0, 5000.0])
-    unit = units(products, reach, np.zeros(2), 32767, np.full(2, 1e9))
+    unit = accumulator_scales(products, reach, np.zeros(2), 32767, np.full(2, 1e9))
     assert (reach / unit <= 32767).all()
     assert unit[0] == pytest.approx(12 / 127) and unit[1] == pytest.approx(5000 / 32767)
 
@@ -279,7 +279,7 @@ def test_calibration_is_checked() -> None:
     layers = fuse(read_onnx(single("Relu", [1, 2, 3, 3])).graph)
     for bad in ({}, {"x": np.zeros((4, 2, 3, 4))}, {"x": np.full((4, 2, 3, 3), np.nan)}):
         with pytest.raises(ModelError, match="rule 'calibration'"):
-            quantise(layers, bad, WIDE)
+            quantize(layers, bad, WIDE)
 
 
 @pytest.mark.parametrize("config", [WIDE, NARROW], ids=["32 bit", "16 bit"])

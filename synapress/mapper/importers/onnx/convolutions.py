@@ -78,9 +78,9 @@ def _weights(call: Call, index: int, dims: int) -> np.ndarray:
 
 
 def weight_scale(call: Call, index: int, channels: int) -> np.ndarray | None:
-    """The known quantisation scale of constant weights, per destination channel."""
+    """The known quantization scale of constant weights, per destination channel."""
     array = call.inputs[index]
-    scale = getattr(array, "quantisation_scale", None)
+    scale = getattr(array, "quantization_scale", None)
     return None if scale is None or scale.size not in (1, channels) else vector(scale, channels)
 
 

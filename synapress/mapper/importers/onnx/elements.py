@@ -1,4 +1,4 @@
-"""ONNX operators on single elements: sums, products, normalisation, activations."""
+"""ONNX operators on single elements: sums, products, normalization, activations."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -44,8 +44,8 @@ def constant_on(reader: Reader, call: Call, array: Any, tensor: Tensor) -> np.nd
 
 def constant_map(reader: Reader, call: Call, values: np.ndarray) -> str:
     """A node that always is `values` (D, W, H): a constant neuron and its kernel."""
-    source = next(iter(reader.ports))  # whose values do not matter; quantised if it is, so that only that reads it
-    source = next((node.name for node in reader.graph if isinstance(node, g.Quantise) and node.sources == (source,)),
+    source = next(iter(reader.ports))  # whose values do not matter; quantized if it is, so that only that reads it
+    source = next((node.name for node in reader.graph if isinstance(node, g.Quantize) and node.sources == (source,)),
                   source)
     depth, width, height = reader.graph.shape(source)
     one = reader.add(g.Conv(
@@ -210,7 +210,7 @@ def divide(reader: Reader, call: Call) -> Tensor:
     divisor = np.asarray(call.constant(1))
     if divisor.dtype.kind in "iu":  # the operands have one type
         call.refuse("type", "floats", f"a division of {divisor.dtype} numbers, which drops fractions",
-                    "Divide floats, or quantise with QuantizeLinear.")
+                    "Divide floats, or quantize with QuantizeLinear.")
     if not np.all(divisor):
         call.refuse("divisor", "numbers other than 0", "a 0", "Check the model.")
     inverse = replace(call, inputs=[call.tensor(), 1 / divisor.astype(np.float64)])
@@ -221,8 +221,8 @@ def negate(reader: Reader, call: Call) -> Tensor:
     return affine(reader, call, call.tensor(), -1.0, 0.0)
 
 
-def normalisation(call: Call) -> tuple[np.ndarray, np.ndarray]:
-    """Factor and offset of a batch normalisation, per channel."""
+def normalization(call: Call) -> tuple[np.ndarray, np.ndarray]:
+    """Factor and offset of a batch normalization, per channel."""
     if call.attributes.get("training_mode") or any(call.outputs[1:]):
         call.refuse("mode", "inference", "training", "Export the model in evaluation mode.")
     scale, offset, mean, variance = (np.asarray(call.constant(i), np.float64) for i in (1, 2, 3, 4))
@@ -231,7 +231,7 @@ def normalisation(call: Call) -> tuple[np.ndarray, np.ndarray]:
 
 
 def batch_normalization(reader: Reader, call: Call) -> Tensor:
-    return affine(reader, call, reader.canonical(call, call.tensor()), *normalisation(call))
+    return affine(reader, call, reader.canonical(call, call.tensor()), *normalization(call))
 
 
 def _activation(function: str, *attributes: tuple[str, float]) -> Handler:

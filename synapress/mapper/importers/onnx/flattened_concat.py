@@ -1,6 +1,6 @@
 """ONNX operators on flattened maps that are concatenated, split or scaled: lazily, for the matrix product behind.
 
-A flattened map of more than channels has no place for other elements beside its own. `tensor.Joined` remembers which
+A flattened map of more than channels has no place for other elements beside its own. `tensor.FlattenedConcat` remembers which
 elements of which maps are meant, and factors and offsets of single elements; the matrix product that reads them has a
 branch per map, with its columns of the matrix. Whatever else reads them needs a map of them, by an identity matrix.
 """
@@ -19,7 +19,7 @@ from synapress.mapper.importers.onnx import layout as onnx_layout
 from synapress.mapper.importers.onnx.convolutions import contract
 from synapress.mapper.importers.onnx.elements import add_values
 from synapress.mapper.importers.onnx.reader import Call, Handler, Reader, Value
-from synapress.mapper.importers.tensor import Joined, Segment, Tensor
+from synapress.mapper.importers.tensor import FlattenedConcat, Segment, Tensor
 
 UNARY = ("Relu", "Clip", "LeakyRelu", "Sigmoid", "Tanh", "HardSigmoid", "HardSwish", "Swish", "Elu", "Selu", "Celu",
          "Gelu", "Mish", "Softplus", "Softsign", "ThresholdedRelu", "Abs", "Sqrt", "Exp", "Log", "Erf", "Pow",
@@ -32,18 +32,18 @@ def _flat(value: Value) -> bool:
     return isinstance(value, Tensor) and len(value.dims) == 2 and len(value.labels[1]) > 1
 
 
-def _joined(value: Value) -> Joined:
-    assert isinstance(value, (Tensor, Joined))
-    return value if isinstance(value, Joined) else Joined.of(value)
+def _joined(value: Value) -> FlattenedConcat:
+    assert isinstance(value, (Tensor, FlattenedConcat))
+    return value if isinstance(value, FlattenedConcat) else FlattenedConcat.of(value)
 
 
-def product(reader: Reader, call: Call, joined: Joined, matrix: np.ndarray, weight_scale: Any = None) -> Tensor:
+def product(reader: Reader, call: Call, joined: FlattenedConcat, matrix: np.ndarray, weight_scale: Any = None) -> Tensor:
     """matrix (results, elements) times the elements: a sum over the maps that they lie in."""
     terms: list[Value] = []
     offset = np.zeros(len(matrix))
     for segment, place in joined.slices():
         if segment.tensor.integers is not None:
-            call.refuse("type", "real values", "8-bit integers", "Dequantise them with DequantizeLinear first.")
+            call.refuse("type", "real values", "8-bit integers", "Dequantize them with DequantizeLinear first.")
         columns = matrix[:, place]
         weights = np.zeros((segment.tensor.dims[1], len(matrix)))
         np.add.at(weights, segment.chosen, (columns * segment.scale).T)
@@ -53,7 +53,7 @@ def product(reader: Reader, call: Call, joined: Joined, matrix: np.ndarray, weig
     return add_values(reader, call, [*terms, offset], [1.0] * (len(terms) + 1))
 
 
-def whole(reader: Reader, call: Call, joined: Joined) -> Tensor:
+def whole(reader: Reader, call: Call, joined: FlattenedConcat) -> Tensor:
     """A map of the elements, as channels."""
     size = joined.dims[1]
     if size > onnx_layout.MOST_SPREAD:
@@ -63,7 +63,7 @@ def whole(reader: Reader, call: Call, joined: Joined) -> Tensor:
     kind = joined.segments[0].tensor.integers
     tensor = product(reader, call, joined.mapped(lambda tensor: replace(tensor, integers=None)), np.eye(size))
     if kind is not None:
-        tensor = reader.like(tensor, g.Quantise(
+        tensor = reader.like(tensor, g.Quantize(
             name=call.name, operator=call.op, sources=(tensor.node,), scale=kind.scale, zero_point=kind.zero_point,
             low=kind.low, high=kind.high))
     return replace(tensor, integers=kind)
@@ -74,24 +74,24 @@ def whole(reader: Reader, call: Call, joined: Joined) -> Tensor:
 
 def concat(reader: Reader, call: Call) -> Value:
     values = [value for value in call.inputs if value is not None]
-    if not any(isinstance(value, Joined) or _flat(value) for value in values):
+    if not any(isinstance(value, FlattenedConcat) or _flat(value) for value in values):
         return onnx_layout.concat(reader, call)
-    ranks = {len(value.dims) if isinstance(value, (Tensor, Joined)) else value.ndim for value in values}
+    ranks = {len(value.dims) if isinstance(value, (Tensor, FlattenedConcat)) else value.ndim for value in values}
     if ranks != {2} or int(call.attributes.get("axis", 1)) % 2 == 0:
         call.refuse("axis", "the elements of flattened maps", f"axis {call.attributes.get('axis', 1)}",
                     "Frames are independent.")
     if any(isinstance(value, np.ndarray) for value in values):
         call.refuse("operand", "feature maps", "a constant", "Put the constant into the bias of what reads it.")
-    return Joined(segments=tuple(segment for value in values for segment in _joined(value).segments))
+    return FlattenedConcat(segments=tuple(segment for value in values for segment in _joined(value).segments))
 
 
-def _cut(joined: Joined, chosen: Sequence[int] | np.ndarray) -> Joined:
+def _cut(joined: FlattenedConcat, chosen: Sequence[int] | np.ndarray) -> FlattenedConcat:
     """Elements of it, in the order of `chosen`; a run of them that lies in one map is one segment."""
     chosen = np.asarray(chosen, int)
     owner = np.concatenate([np.full(len(segment), i) for i, segment in enumerate(joined.segments)])[chosen]
     starts = np.concatenate([np.full(len(segment), place.start) for segment, place in joined.slices()])[chosen]
     bounds = [0, *(np.flatnonzero(np.diff(owner)) + 1), len(chosen)]
-    return Joined(segments=tuple(
+    return FlattenedConcat(segments=tuple(
         joined.segments[owner[low]].cut(chosen[low:high] - starts[low:high])
         for low, high in pairwise(bounds)))
 
@@ -115,20 +115,20 @@ def _vector(call: Call, value: Any, size: int) -> np.ndarray:
     return np.broadcast_to(array.reshape(-1), (size,))
 
 
-def scaled(call: Call, joined: Joined, scale: np.ndarray, offset: np.ndarray) -> Joined:
+def scaled(call: Call, joined: FlattenedConcat, scale: np.ndarray, offset: np.ndarray) -> FlattenedConcat:
     """Each element times a factor plus an offset."""
     if any(segment.tensor.integers is not None for segment in joined.segments):
-        call.refuse("type", "real values", "8-bit integers", "Dequantise them with DequantizeLinear first.")
-    return Joined(segments=tuple(
+        call.refuse("type", "real values", "8-bit integers", "Dequantize them with DequantizeLinear first.")
+    return FlattenedConcat(segments=tuple(
         replace(segment, scale=segment.scale * scale[place], offset=segment.offset * scale[place] + offset[place])
         for segment, place in joined.slices()))
 
 
 def batch_normalization(reader: Reader, call: Call) -> Value:
     value = call.inputs[0]
-    if not (isinstance(value, Joined) or _flat(value)):
+    if not (isinstance(value, FlattenedConcat) or _flat(value)):
         return onnx_elements.batch_normalization(reader, call)
-    factor, offset = onnx_elements.normalisation(call)
+    factor, offset = onnx_elements.normalization(call)
     return scaled(call, _joined(value), factor, offset)
 
 
@@ -138,8 +138,8 @@ def _arithmetic(reader: Reader, call: Call, own: Handler) -> Any:
     constants = [value for value in call.inputs if isinstance(value, np.ndarray)]
     if len(call.inputs) - len(constants) > 1:
         return own(reader, replace(call, inputs=[
-            whole(reader, call, value) if isinstance(value, Joined) else value for value in call.inputs]))
-    joined = next(value for value in call.inputs if isinstance(value, Joined))
+            whole(reader, call, value) if isinstance(value, FlattenedConcat) else value for value in call.inputs]))
+    joined = next(value for value in call.inputs if isinstance(value, FlattenedConcat))
     one, zero = np.ones(joined.dims[1]), np.zeros(joined.dims[1])
     if call.op == "Neg":
         return scaled(call, joined, -one, zero)
@@ -155,7 +155,7 @@ def _arithmetic(reader: Reader, call: Call, own: Handler) -> Any:
 
 def _product(reader: Reader, call: Call, own: Handler) -> Any:
     first = call.inputs[0]
-    if isinstance(first, Joined) and isinstance(call.inputs[1], np.ndarray) and not call.attributes.get("transA"):
+    if isinstance(first, FlattenedConcat) and isinstance(call.inputs[1], np.ndarray) and not call.attributes.get("transA"):
         matrix = np.asarray(call.inputs[1], np.float64)
         if matrix.ndim == 2:
             alpha, beta = call.attributes.get("alpha", 1.0), call.attributes.get("beta", 1.0)
@@ -166,22 +166,22 @@ def _product(reader: Reader, call: Call, own: Handler) -> Any:
                 return result
             return add_values(reader, call, [result, call.inputs[2]], [1.0, beta])
     return own(reader, replace(call, inputs=[
-        whole(reader, call, value) if isinstance(value, Joined) else value for value in call.inputs]))
+        whole(reader, call, value) if isinstance(value, FlattenedConcat) else value for value in call.inputs]))
 
 
 def gemm(reader: Reader, call: Call) -> Value:
-    if any(isinstance(value, Joined) for value in call.inputs):
+    if any(isinstance(value, FlattenedConcat) for value in call.inputs):
         return _product(reader, call, onnx_convolutions.gemm)
     return onnx_convolutions.gemm(reader, call)
 
 
 def matmul(reader: Reader, call: Call) -> Value:
-    if any(isinstance(value, Joined) for value in call.inputs):
+    if any(isinstance(value, FlattenedConcat) for value in call.inputs):
         return _product(reader, call, onnx_convolutions.matmul)
     return onnx_convolutions.matmul(reader, call)
 
 
-def _each(reader: Reader, call: Call, own: Handler) -> Joined:
+def _each(reader: Reader, call: Call, own: Handler) -> FlattenedConcat:
     """A function of single elements, of each map; factors and offsets come first."""
     joined = _joined(call.inputs[0])
     segments = []
@@ -197,7 +197,7 @@ def _each(reader: Reader, call: Call, own: Handler) -> Joined:
         assert isinstance(done, Tensor)
         segments.append(Segment(tensor=done, chosen=segment.chosen, scale=np.ones(len(segment)),
                                 offset=np.zeros(len(segment))))
-    return Joined(segments=tuple(segments))
+    return FlattenedConcat(segments=tuple(segments))
 
 
 def _reshape(reader: Reader, call: Call, own: Handler) -> Any:
@@ -225,11 +225,11 @@ def _aware(name: str, own: Handler) -> Handler:
 
     def run(reader: Reader, call: Call) -> Any:
         first = call.inputs[0] if call.inputs else None
-        if any(isinstance(value, Joined) for value in call.inputs):
+        if any(isinstance(value, FlattenedConcat) for value in call.inputs):
             if special is not None:
                 return special(reader, call, own)
             return own(reader, replace(call, inputs=[
-                whole(reader, call, value) if isinstance(value, Joined) else value for value in call.inputs]))
+                whole(reader, call, value) if isinstance(value, FlattenedConcat) else value for value in call.inputs]))
         if special is _chosen and _flat(first):
             return special(reader, call, own)
         return own(reader, call)

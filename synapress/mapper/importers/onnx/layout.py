@@ -352,7 +352,7 @@ def shape(reader: Reader, call: Call) -> np.ndarray:
 
 def cast(reader: Reader, call: Call) -> Tensor:
     if call.attributes.get("to") not in (1, 10, 11, 16):
-        call.refuse("type", "a cast between float types", call.attributes.get("to"), "Quantise with QuantizeLinear.")
+        call.refuse("type", "a cast between float types", call.attributes.get("to"), "Quantize with QuantizeLinear.")
     return call.tensor()
 
 

@@ -19,10 +19,10 @@ from synapress.mapper.importers.graph import FloatGraph
 from synapress.mapper.importers.model import Model, check_model_file
 from synapress.mapper.importers.onnx.folding import Folder
 from synapress.mapper.importers.relayout import renamed, viewed
-from synapress.mapper.importers.tensor import Joined, Port, Quantisation, Tensor, default_labels, map_shape
+from synapress.mapper.importers.tensor import FlattenedConcat, Port, Quantization, Tensor, default_labels, map_shape
 
 Array = npt.NDArray[Any]
-Value = Tensor | Joined | Array | None
+Value = Tensor | FlattenedConcat | Array | None
 Handler = Callable[["Reader", "Call"], Sequence[Value] | Value]
 FLOATS = (onnx.TensorProto.FLOAT, onnx.TensorProto.DOUBLE, onnx.TensorProto.FLOAT16, onnx.TensorProto.BFLOAT16)
 BYTES = (onnx.TensorProto.UINT8, onnx.TensorProto.INT8)
@@ -38,7 +38,7 @@ class Call:
     attributes: dict[str, Any]
     version: int
     outputs: list[str]
-    integers: Quantisation | None = None
+    integers: Quantization | None = None
     """Of an operator on 8-bit integers: what they mean."""
 
     def tensor(self, index: int = 0) -> Tensor:
@@ -53,7 +53,7 @@ class Call:
     def constant(self, index: int, default: Any = None) -> Any:
         """An input that must be known when compiling; `default` if it is absent."""
         value = self.inputs[index] if index < len(self.inputs) else None
-        if isinstance(value, (Tensor, Joined)):
+        if isinstance(value, (Tensor, FlattenedConcat)):
             self.refuse("constant operand", f"input {index} known when compiling", "one that depends on the data",
                         "Make it an initializer, or bind it with `constants`.")
         return default if value is None else value
@@ -76,7 +76,7 @@ class Reader:
     batch: bool = True
     dynamic: bool = False
     """Whether the file leaves the number of frames open: they must then be a dimension of each output."""
-    rounded: dict[str, Quantisation] = field(default_factory=dict)
+    rounded: dict[str, Quantization] = field(default_factory=dict)
     """Input nodes whose arrays are integers, and what the file says they mean."""
 
     def take(self, name: str) -> Value:
@@ -142,10 +142,10 @@ def handlers() -> dict[str, Handler]:
     from synapress.mapper.importers.onnx import elements as onnx_elements
     from synapress.mapper.importers.onnx import flattened_concat as onnx_joined
     from synapress.mapper.importers.onnx import layout as onnx_layout
-    from synapress.mapper.importers.onnx import quantized as onnx_quantised
+    from synapress.mapper.importers.onnx import quantized as onnx_quantized
 
     real = {**onnx_convolutions.HANDLERS, **onnx_elements.HANDLERS, **onnx_layout.HANDLERS, **onnx_joined.HANDLERS}
-    return onnx_joined.on_joined({**onnx_quantised.on_integers(real), **onnx_quantised.HANDLERS})
+    return onnx_joined.on_joined({**onnx_quantized.on_integers(real), **onnx_quantized.HANDLERS})
 
 
 def load_proto(path: str | Path) -> onnx.ModelProto:
@@ -240,7 +240,7 @@ def _read_names(proto: onnx.ModelProto) -> set[str]:
 
 
 def _read(proto: onnx.ModelProto, title: str, known: Mapping[str, Array], batch: bool, dynamic: bool) -> Model:
-    from synapress.mapper.importers.onnx.quantized import input_quantisation
+    from synapress.mapper.importers.onnx.quantized import input_quantization
 
     reader = Reader(FloatGraph(title), batch=batch, dynamic=dynamic)
     for tensor in proto.graph.initializer:
@@ -263,14 +263,14 @@ def _read(proto: onnx.ModelProto, title: str, known: Mapping[str, Array], batch:
         if kind not in FLOATS + BYTES:
             raise ModelError(value.name, "type", "float, uint8 or int8", onnx.TensorProto.DataType.Name(kind)
                              if kind in onnx.TensorProto.DataType.values() else kind,
-                             "Convert the input to float, or quantise it to 8 bits.")
+                             "Convert the input to float, or quantize it to 8 bits.")
         dims = tuple(dim.dim_value for dim in value.type.tensor_type.shape.dim)
         labels = default_labels(value.name, dims, batch)
         node = reader.add(g.Input(name=value.name, shape=map_shape(dims, labels), operator="input"))
         port = Port(name=value.name, node=node, dims=dims, labels=labels, shape=map_shape(dims, labels))
         integers = None
         if kind in BYTES:
-            integers, told = input_quantisation(proto, value.name, kind, dict(known))
+            integers, told = input_quantization(proto, value.name, kind, dict(known))
             port.scale, port.zero_point = integers.scale, integers.zero_point
             if told:
                 reader.rounded[node] = integers
@@ -306,7 +306,7 @@ def _node(reader: Reader, table: Mapping[str, Handler], item: onnx.NodeProto, na
         raise ModelError(name, "input", "values made before it", f"unknown {', '.join(missing)}", "Export again.")
     inputs = [reader.take(source) for source in item.input]
     try:
-        known = [value for value in inputs if not isinstance(value, (Tensor, Joined))]
+        known = [value for value in inputs if not isinstance(value, (Tensor, FlattenedConcat))]
         if len(known) == len(inputs) and item.op_type not in ("Shape", "DequantizeLinear"):
             _keep(reader, item, folder.fold(item, name, known))
             return
@@ -335,7 +335,7 @@ def _keep(reader: Reader, item: onnx.NodeProto, results: Sequence[Value]) -> Non
 
 
 def _round_inputs(reader: Reader) -> None:
-    """Inputs of integers are exactly those: whatever reads one reads it through its quantisation."""
+    """Inputs of integers are exactly those: whatever reads one reads it through its quantization."""
     nodes, reader.graph.nodes = list(reader.graph), {}
     through: dict[str, str] = {}
     for node in nodes:
@@ -343,7 +343,7 @@ def _round_inputs(reader: Reader) -> None:
         reader.graph.nodes[node.name] = replace(node, sources=sources)
         known = reader.rounded.get(node.name)
         if known is not None:
-            through[node.name] = reader.add(g.Quantise(
+            through[node.name] = reader.add(g.Quantize(
                 name=f"{node.name}/integers", operator="input", sources=(node.name,), scale=known.scale,
                 zero_point=known.zero_point, low=known.low, high=known.high))
 
@@ -354,7 +354,7 @@ def _outputs(reader: Reader, proto: onnx.ModelProto) -> list[Port]:
     ports = []
     for output in proto.graph.output:
         value = reader.values.get(output.name)
-        if isinstance(value, Joined):
+        if isinstance(value, FlattenedConcat):
             value = whole(reader, Call(name=output.name, op="output", inputs=[value], attributes={}, version=1,
                                        outputs=[]), value)
         if not isinstance(value, Tensor):

@@ -1,6 +1,6 @@
 """Channels in groups: reshapes that split the channels, and what becomes of them when they are whole again.
 
-A dimension that holds a factor of the channels is labelled by it: of (N, 2, 58, H, W) these are "D.0.2" and "D.1.58",
+A dimension that holds a factor of the channels is labeled by it: of (N, 2, 58, H, W) these are "D.0.2" and "D.1.58",
 slowest first. When the factors meet in one dimension again, in another order if a transposition came between, the
 channels are permuted: a channel shuffle.
 """

@@ -12,7 +12,7 @@ from synapress.mapper.importers.model import Model
 from synapress.mapper.importers.nir.reader import read_nir
 
 Arrays = dict[str, npt.NDArray[np.float64]]
-FILES = Path(__file__).parents[2] / "frameworks"
+FILES = Path(__file__).parents[3] / "frameworks"
 ONCE = "sinabs,spikes=one,bound=none"
 """The files of sinabs are of networks with SingleSpike, and without min_v_mem."""
 NETWORKS = {

@@ -27,7 +27,7 @@ from synapress.model_files import open_compiled, save_compiled
 from tests.helpers.spiking_graphs import READ_AS, STYLES, graph
 
 ONES = np.ones(5)
-FILES = Path(__file__).parents[2] / "frameworks"
+FILES = Path(__file__).parents[3] / "frameworks"
 ONCE = READ_AS["sinabs"]
 
 

@@ -1,4 +1,4 @@
-"""Flattened maps that are joined, split, normalised element by element on the way into a matrix product."""
+"""Flattened maps that are joined, split, normalized element by element on the way into a matrix product."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -8,13 +8,13 @@ import onnx
 import pytest
 from onnxruntime.quantization import QuantFormat, QuantType
 
-from studies.quantized_files import WIDE, by_onnxruntime, integers_apart, statically_quantised
+from studies.quantized_files import WIDE, by_onnxruntime, integers_apart, statically_quantized
 from synapress.mapper.errors import ModelError
 from synapress.mapper.importers import reference
 from synapress.mapper.importers.onnx.reader import read_onnx
 from synapress.mapper.lowering.fuse import fuse
 from synapress.mapper.lowering.layers import assemble, run_layers
-from synapress.mapper.quantization.quantize import quantise
+from synapress.mapper.quantization.quantize import quantize
 from tests.helpers.onnx_models import Builder
 from tests.mapper.importers.onnx.test_onnx import session
 from tests.mapper.importers.onnx.test_onnx_integers import whole
@@ -38,11 +38,11 @@ def two_branches(b: Builder) -> str:
     return b.gemm(b.node("Concat", flat(b), small, vector, axis=1), 120 + 18 + 5, 6)
 
 
-def normalised(b: Builder) -> str:
+def normalized(b: Builder) -> str:
     return b.gemm(b.batch_norm(flat(b), 120), 120, 6)
 
 
-def normalised_and_rectified(b: Builder) -> str:
+def normalized_and_rectified(b: Builder) -> str:
     joined = b.node("Concat", flat(b), flat(b, 2), axis=-1)
     x = b.node("Relu", b.node("Sub", b.batch_norm(joined, 180), numbers(b, 180)))
     return b.gemm(x, 180, 6)
@@ -97,7 +97,7 @@ def vector_as_a_series(b: Builder) -> str:
     return b.node("MaxPool", b.node("Relu", x), kernel_shape=[2])
 
 
-CASES = (vector_as_a_map, vector_as_a_series, two_branches, normalised, normalised_and_rectified, arithmetic, split,
+CASES = (vector_as_a_map, vector_as_a_series, two_branches, normalized, normalized_and_rectified, arithmetic, split,
          sliced_and_gathered, as_an_output, sum_of_joined, reshaped)
 
 
@@ -134,17 +134,17 @@ def test_joined_branches_as_integers(seed: int) -> None:
 
 
 @pytest.mark.parametrize("form", [QuantFormat.QDQ, QuantFormat.QOperator], ids=lambda form: form.name)
-def test_joined_branches_of_a_quantised_file(form: QuantFormat, tmp_path: Path, seed: int) -> None:
+def test_joined_branches_of_a_quantized_file(form: QuantFormat, tmp_path: Path, seed: int) -> None:
     rng = np.random.default_rng(seed)
     b = Builder(rng, SHAPE)
     model = b.model(b.gemm(b.node("Concat", flat(b), flat(b, 2), axis=1), 180, 6))
     calibration, x = (rng.normal(0, 1, (24, *SHAPE)).astype(np.float32) for _ in range(2))
-    quantised = statically_quantised(model, calibration, form, QuantType.QUInt8, tmp_path)
-    for output in list(quantised.graph.output):  # joined parts are no map, and their elements those of the maps
+    quantized = statically_quantized(model, calibration, form, QuantType.QUInt8, tmp_path)
+    for output in list(quantized.graph.output):  # joined parts are no map, and their elements those of the maps
         if output.name.startswith(("concat", "flatten")):
-            quantised.graph.output.remove(output)
+            quantized.graph.output.remove(output)
     as_written = form == QuantFormat.QOperator
-    assert_nearly_equal(integers_apart(quantised, by_onnxruntime(quantised, x, as_written), x))
+    assert_nearly_equal(integers_apart(quantized, by_onnxruntime(quantized, x, as_written), x))
 
 
 def test_weights_of_joined_branches_keep_their_integers(seed: int) -> None:
@@ -160,7 +160,7 @@ def test_weights_of_joined_branches_keep_their_integers(seed: int) -> None:
     y = b.node("QuantizeLinear", y, b.constant(np.float32(0.081)), numbers[1])
     read = read_onnx(whole(b, onnx.TensorProto.UINT8, [y], 2))
     layers = fuse(read.graph)
-    made = quantise(layers, {"x": read.inputs[0].to_maps(rng.normal(0, 1, (8, *SHAPE)))}, WIDE)
+    made = quantize(layers, {"x": read.inputs[0].to_maps(rng.normal(0, 1, (8, *SHAPE)))}, WIDE)
     (part,) = layers.outputs[read.outputs[0].node].parts
     found = [branch.weights for branch in made.network.layer(part.layer).branches]
     np.testing.assert_array_equal(np.concatenate(

@@ -41,7 +41,7 @@ def scaled(b: Builder, x: str) -> str:
 
 
 def rounded(b: Builder, x: str) -> str:
-    """As a file that brings its own quantisation has it."""
+    """As a file that brings its own quantization has it."""
     scale, zero = b.constant(np.float32(2**-5)), b.constant(np.int8(0))
     return b.node("DequantizeLinear", b.node("QuantizeLinear", x, scale, zero), scale, zero)
 
@@ -64,7 +64,7 @@ INPUTS: dict[str, tuple[tuple[int, ...], Build]] = {
     "channels last, squeezed": ((12, 10, 1), lambda b: b.conv(unsqueeze(b, squeeze(b, "x", 3), 1), 1, 4)),
     "channels last, scaled": ((12, 10, 1), lambda b: b.conv(reshape(b, scaled(b, "x"), -1, 1, 12, 10), 1, 4)),
     "channels last, three, scaled": ((6, 5, 3), lambda b: b.conv(move(b, scaled(b, "x"), 0, 3, 1, 2), 3, 4)),
-    "channels last, quantised": ((6, 5, 3), lambda b: b.conv(move(b, rounded(b, "x"), 0, 3, 1, 2), 3, 4)),
+    "channels last, quantized": ((6, 5, 3), lambda b: b.conv(move(b, rounded(b, "x"), 0, 3, 1, 2), 3, 4)),
     "channels last, two readers": ((12, 10, 1), lambda b: b.node("Add", *(
         b.conv(reshape(b, "x", -1, 1, 12, 10), 1, 4, kernel) for kernel in (1, 3)))),
     "channels last, and flat": ((12, 10, 1), lambda b: b.node("Add", dense(b, b.conv(

@@ -1,4 +1,4 @@
-"""Operators on the 8-bit integers of a quantised file, integer by integer against onnxruntime."""
+"""Operators on the 8-bit integers of a quantized file, integer by integer against onnxruntime."""
 
 import dataclasses
 
@@ -14,7 +14,7 @@ from synapress.mapper.importers.onnx.reader import read_onnx
 from synapress.mapper.lowering.fuse import fuse
 from synapress.mapper.lowering.layers import assemble
 from synapress.mapper.network.populations import lower
-from synapress.mapper.quantization.quantize import quantise
+from synapress.mapper.quantization.quantize import quantize
 from tests.helpers.onnx_models import Builder
 from tests.mapper.importers.onnx.test_onnx import session
 
@@ -46,7 +46,7 @@ CASES = {
 
 
 def integer_model(case: str, kind: str, rng: np.random.Generator) -> onnx.ModelProto:
-    """x → integers → the operator → a quantised convolution, all integers as outputs."""
+    """x → integers → the operator → a quantized convolution, all integers as outputs."""
     b, (dtype, code, zero) = Builder(rng, (3, 6, 8)), KINDS[kind]
     numbers = b.constant(SCALE), b.constant(dtype(zero))
     operands, attributes = CASES[case]
@@ -76,10 +76,10 @@ def test_integers_pass_on_their_scale(case: str, kind: str, seed: int) -> None:
     rng = np.random.default_rng(seed)
     model = integer_model(case, kind, rng)
     x = rng.normal(0, 3, (4, 3, 6, 8)).astype(np.float32)
-    frames = [session(model, optimised=False).run(None, {"x": frame[None]}) for frame in x]
+    frames = [session(model, optimized=False).run(None, {"x": frame[None]}) for frame in x]
     read = read_onnx(model)
     layers, maps = fuse(read.graph), {"x": read.inputs[0].to_maps(x)}
-    made = quantise(layers, maps, WIDE)
+    made = quantize(layers, maps, WIDE)
     results = dense.run(lower(made.network), {"x": made.scales["x"].integers(maps["x"])}, WIDE)
     real = {name: result.outputs * made.scales[name].step for name, result in results.items() if name in made.scales}
     assert read.outputs[0].scale == SCALE and read.outputs[0].zero_point == KINDS[kind][2]
@@ -93,7 +93,7 @@ def test_integers_pass_on_their_scale(case: str, kind: str, seed: int) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_an_input_of_integers_is_read_exactly_through_layout_and_resizing(kind: str, seed: int) -> None:
-    """The quantisation of the input is told by a DequantizeLinear behind a transposition and a resizing."""
+    """The quantization of the input is told by a DequantizeLinear behind a transposition and a resizing."""
     rng = np.random.default_rng(seed)
     b, (dtype, code, zero) = Builder(rng, (5, 6, 3)), KINDS[kind]
     y = b.node("Transpose", "x", perm=[0, 3, 1, 2])
@@ -104,11 +104,11 @@ def test_an_input_of_integers_is_read_exactly_through_layout_and_resizing(kind: 
     model = b.model(y, kind=code)
     info = np.iinfo(dtype)
     x = rng.integers(info.min, info.max + 1, (3, 5, 6, 3)).astype(dtype)
-    (expected,) = session(model, optimised=False).run(None, {"x": x})
+    (expected,) = session(model, optimized=False).run(None, {"x": x})
     read = read_onnx(model)
     assert read.inputs[0].zero_point == zero
     layers, maps = fuse(read.graph), {"x": read.inputs[0].to_maps(x)}
-    made = quantise(layers, maps, WIDE)
+    made = quantize(layers, maps, WIDE)
     results = dense.run(lower(made.network), {"x": made.scales["x"].integers(maps["x"])}, WIDE)
     port = read.outputs[0]
     real = {name: result.outputs * made.scales[name].step for name, result in results.items() if name in made.scales}

@@ -1,4 +1,4 @@
-"""Single operators between QuantizeLinear and DequantizeLinear against onnxruntime without optimisations."""
+"""Single operators between QuantizeLinear and DequantizeLinear against onnxruntime without optimizations."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -72,12 +72,12 @@ CHANNEL = (1, 3, 1, 1)
     pytest.param([helper.make_node("DequantizeLinear", ["kq", "sk", "zk"], ["k"]),
                   helper.make_node("Add", ["xd", "k"], ["z"])],
                  {"kq": u8([250, 3, 140]).reshape(CHANNEL), "sk": np.float32(0.0113), "zk": np.uint8(100)},
-                 id="Add, quantised"),
+                 id="Add, quantized"),
     pytest.param([helper.make_node("Sub", ["xd", "k"], ["z"])], {"k": np.float32(0.37)}, id="Sub"),
     pytest.param([helper.make_node("BatchNormalization", ["xd", "a", "b", "m", "v"], ["z"])],
                  {"a": f32([0.9, 1.1, 0.7]), "b": f32([0.1, 0.2, -0.3]),
                   "m": f32([0.1, 0.2, -0.3]), "v": f32([0.8, 1, 1.2])}, id="BatchNormalization")])
-def test_constants_of_quantised_files(nodes: list[Node], constants: dict[str, npt.ArrayLike], seed: int) -> None:
+def test_constants_of_quantized_files(nodes: list[Node], constants: dict[str, npt.ArrayLike], seed: int) -> None:
     assert_nearly_equal(apart(file([*BEFORE, *nodes, *AFTER], constants), frames(seed)))
 
 

@@ -16,11 +16,11 @@ from synapress.mapper.importers import graph as g
 from synapress.mapper.importers import reference
 from synapress.mapper.importers.onnx.reader import read_onnx
 from synapress.mapper.limits import Limits
-from synapress.mapper.lowering.axis_kernels import Passes, Run
+from synapress.mapper.lowering.axis_kernels import AxisKernel, Passes
 from synapress.mapper.lowering.fuse import fuse
 from synapress.mapper.lowering.layers import assemble, run_layers
-from synapress.mapper.network.populations import legalise, lower
-from synapress.mapper.quantization.quantize import quantise
+from synapress.mapper.network.populations import legalize, lower
+from synapress.mapper.quantization.quantize import quantize
 from synapress.mapper.quantization.scales import sqnr
 from tests.helpers.onnx_models import Builder
 from tests.mapper.importers.onnx.test_onnx import session
@@ -39,8 +39,8 @@ def resizing(b: Builder, x: str, depth: int, target: tuple[int, ...], mode: str,
 def event_ids(model: onnx.ModelProto, frames: np.ndarray, config: CoreConfig = WIDE) -> Counter[str]:
     """IDs into each population, by name."""
     read = read_onnx(model)
-    made = quantise(fuse(read.graph), {"x": read.inputs[0].to_maps(frames)}, config)
-    return Counter(edge.destination for edge in legalise(lower(made.network), config).edges)
+    made = quantize(fuse(read.graph), {"x": read.inputs[0].to_maps(frames)}, config)
+    return Counter(edge.destination for edge in legalize(lower(made.network), config).edges)
 
 
 @pytest.mark.parametrize("draw", range(24))
@@ -77,7 +77,7 @@ def test_large_maps_are_mapped(size: tuple[int, int], target: tuple[int, int], s
     x = rng.normal(0, 1, (2, 1, *size))
     read = read_onnx(model)
     layers = fuse(read.graph)
-    made = quantise(layers, {"x": read.inputs[0].to_maps(x)}, NARROW)
+    made = quantize(layers, {"x": read.inputs[0].to_maps(x)}, NARROW)
     assert len(layers.layers) < 30
     _, _, image = compile_mesh(made.network, NARROW)
     assert len(image.images) <= 4
@@ -99,7 +99,7 @@ def test_resizing_keeps_its_signal(
     read = read_onnx(b.model(b.conv(resized, 4, 3, relu=False), resized))
     x = read.inputs[0].to_maps(rng.normal(0, 1, (32, 2, *size)))
     layers, exact = fuse(read.graph), reference.run(read.graph, {"x": x})
-    made = quantise(layers, {"x": x}, config)
+    made = quantize(layers, {"x": x}, config)
     results = dense.run(lower(made.network), {"x": made.scales["x"].integers(x)}, config)
     real = {name: result.outputs * made.scales[name].step for name, result in results.items() if name in made.scales}
     behind, alone = (sqnr(exact[port.node], assemble(layers.outputs[port.node], real)) for port in read.outputs)
@@ -117,14 +117,14 @@ def test_parts_share_a_scale_where_only_some_reach_a_clip(seed: int) -> None:
     x = np.abs(rng.normal(0, 0.2, (4, 1, 8, 8)))
     x[:, :, 0] = 8
     layers = fuse(read.graph)
-    made = quantise(layers, {"x": read.inputs[0].to_maps(x)}, NARROW)
+    made = quantize(layers, {"x": read.inputs[0].to_maps(x)}, NARROW)
     parts = [layer.name for layer in layers.layers.values() if layer.activation is not None]
     assert len(parts) > 2 and len({made.scales[name].step for name in parts}) == 1
 
 
 def test_event_ids_of_two_passes_are_counted() -> None:
     """Each strip of the second reads every strip of the first, by each piece of its kernel."""
-    short, long = (Run(0, 4, np.ones(taps), 0, 1, 1) for taps in (3, 20))
+    short, long = (AxisKernel(0, 4, np.ones(taps), 0, 1, 1) for taps in (3, 20))
     limits = Limits.of(NARROW)
     assert Passes(1, [short] * 5, [long] * 2, gathered=False).edges(limits) == 10
     assert Passes(1, [short] * 5, [long] * 2, gathered=True).edges(limits) == 5

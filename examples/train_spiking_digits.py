@@ -1,6 +1,6 @@
-"""Train a spiking network on the digits of `examples/digits` with snnTorch, and write it as NIR.
+"""Train a spiking network on the digits of `synapress/zoo/digits` with snnTorch, and write it as NIR.
 
-``python -m examples.spiking_digits.train`` needs PyTorch and snnTorch (not dependencies of Synapress), takes a few
+``python -m examples.train_spiking_digits`` needs PyTorch and snnTorch (not dependencies of Synapress), takes a few
 minutes on one processor, and writes ``spiking_digits.nir``. An image is a constant input current over all timesteps;
 the class is the output neuron that spikes most often.
 """
@@ -18,9 +18,10 @@ from torch import nn
 from torch.nn import functional
 
 from synapress.zoo.digits.data import load_digits
+from synapress.zoo.spiking_digits import data
 from synapress.zoo.spiking_digits.data import TIMESTEPS, frames
 
-FILE = Path(__file__).with_name("spiking_digits.nir")
+FILE = Path(data.__file__).with_name("spiking_digits.nir")
 SEED = 1
 EPOCHS = 30
 BATCH = 64
@@ -69,8 +70,8 @@ def main() -> None:
     images, labels = torch.from_numpy(frames(digits.train_images)), torch.from_numpy(digits.train_labels)
     test, expected = torch.from_numpy(frames(digits.test_images)), torch.from_numpy(digits.test_labels)
     network = build()
-    optimiser = torch.optim.AdamW(network.parameters(), lr=RATE, weight_decay=DECAY)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, RATE, total_steps=EPOCHS * (len(images) // BATCH))
+    optimizer = torch.optim.AdamW(network.parameters(), lr=RATE, weight_decay=DECAY)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, RATE, total_steps=EPOCHS * (len(images) // BATCH))
     start = time.monotonic()
     for epoch in range(EPOCHS):
         order = torch.randperm(len(images))
@@ -79,9 +80,9 @@ def main() -> None:
             dx, dy = (int(n) for n in torch.randint(-SHIFT, SHIFT + 1, (2,)))
             counts, share = run(network, images[chosen].roll((dy, dx), (2, 3)))
             loss = functional.cross_entropy(counts, labels[chosen]) + SPIKE_PENALTY * share
-            optimiser.zero_grad()
+            optimizer.zero_grad()
             loss.backward()
-            optimiser.step()
+            optimizer.step()
             schedule.step()
         print(f"epoch {epoch + 1}: loss {loss.item():.3f}, {time.monotonic() - start:.0f} s", flush=True)
     right, share = accuracy(network, test, expected)

@@ -1,10 +1,10 @@
-"""Train the digits network in floating point, then quantise it to integers.
+"""Train the digits network in floating point, then quantize it to integers.
 
-``python -m examples.digits.train`` needs PyTorch, takes a few minutes on one processor and
+``python -m examples.train_digits`` needs PyTorch, takes a few minutes on one processor and
 writes ``digits.npz``.  ``--validate`` trains on four fifths of the training images, reports on
 the last fifth and writes nothing: network, penalties and augmentation were chosen that way.  The
-levels and the headroom of the quantisation are round numbers, whose test accuracy was seen: 98.8
-to 99.0 % for any number of levels from 31 to 200.  ``--quantise`` quantises the stored
+levels and the headroom of the quantization are round numbers, whose test accuracy was seen: 98.8
+to 99.0 % for any number of levels from 31 to 200.  ``--quantize`` quantizes the stored
 float network again, and ``--check`` recomputes what the file claims; both in numpy only.
 
 Feature maps are (channel, x, y) and kernels ``[c_out, c_in / groups, j, k]`` with j along x and
@@ -30,7 +30,7 @@ from synapress.zoo.digits.data import (
     Digits,
     feature_maps,
     load_digits,
-    quantise_input,
+    quantize_input,
 )
 from synapress.zoo.digits.float_model import (
     BATCH,
@@ -59,7 +59,7 @@ SILENCE_PENALTY = 0.1  # times the positive biases: where nothing comes in, noth
 ROTATION, SCALE, SHEAR = math.radians(12), 0.12, 0.15
 SHIFT, ELASTIC = 2.0, 0.45  # pixels; ELASTIC is a standard deviation
 
-# -- quantisation ------------------------------------------------------------------------------
+# -- quantization ------------------------------------------------------------------------------
 LEVELS = {"conv1": 63, "depthwise": 63, "conv2": 63, "dense": 200}
 """The integer that stands for the largest magnitude a layer reaches on the training images."""
 HEADROOM = 2  # what the state holds, over the largest sum of the training images
@@ -162,9 +162,9 @@ def train(maps: NDArray[np.uint8], labels: NDArray[np.int64]) -> Arrays:
     images, targets = torch.from_numpy(maps).float() / 255, torch.from_numpy(labels)
     modules = build()
     network = nn.Sequential(*modules.values())
-    optimiser = torch.optim.AdamW(network.parameters(), lr=RATE, weight_decay=WEIGHT_DECAY)
+    optimizer = torch.optim.AdamW(network.parameters(), lr=RATE, weight_decay=WEIGHT_DECAY)
     batches = len(images) // TRAINING_BATCH
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, RATE, total_steps=EPOCHS * batches)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, RATE, total_steps=EPOCHS * batches)
     start = time.monotonic()
     for epoch in range(EPOCHS):
         order = torch.randperm(len(images), generator=generator)
@@ -183,9 +183,9 @@ def train(maps: NDArray[np.uint8], labels: NDArray[np.int64]) -> Arrays:
                     energy = values.numel() * values.square().sum() + 1e-9
                     penalty = penalty + DENSITY_PENALTY * values.sum().square() / energy
             loss = functional.cross_entropy(values.flatten(1), targets[chosen])
-            optimiser.zero_grad()
+            optimizer.zero_grad()
             (loss + penalty).backward()
-            optimiser.step()
+            optimizer.step()
             schedule.step()
             total += loss.item()
         if (epoch + 1) % 20 == 0 or epoch + 1 == EPOCHS:
@@ -228,7 +228,7 @@ def wrap(sums: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 def evaluate(states: NDArray[np.int64], arrays: Arrays, name: str, saturation: str) -> Any:
-    """Requantise states ``[..., c, x, y]``: ``sat(round((state + bias) * m / 2**s))``, half to even."""
+    """Requantize states ``[..., c, x, y]``: ``sat(round((state + bias) * m / 2**s))``, half to even."""
     bias, multiplier, shift = (
         arrays[f"{name}_{key}"].astype(np.int64)[:, None, None]
         for key in ("bias", "multiplier", "shift")
@@ -248,7 +248,7 @@ def integer_forward(
     logits = []
     seen: dict[str, list[tuple[NDArray[np.int64], NDArray[np.int64]]]] = {}
     for first in range(0, len(maps), BATCH):
-        values = quantise_input(maps[first : first + BATCH])
+        values = quantize_input(maps[first : first + BATCH])
         seen.setdefault("input", []).append((values, values))
         for name, layer in network.meta["layers"].items():
             if layer["kind"] == "max_pool":
@@ -273,10 +273,10 @@ def _summary(parts: list[tuple[NDArray[np.int64], NDArray[np.int64]]]) -> dict[s
     }
 
 
-def quantise_weights(
+def quantize_weights(
     weight: NDArray[np.float64], bias: NDArray[np.float64], peaks: NDArray[np.float64]
 ) -> tuple[NDArray[np.int8], NDArray[np.int16], NDArray[np.float64]]:
-    """Quantise one layer's weights per output channel, as finely as 8 bits and the state allow.
+    """Quantize one layer's weights per output channel, as finely as 8 bits and the state allow.
 
     ``weight`` is per integer step of the input, ``peaks`` the largest magnitude of a sum in each
     channel, both in real numbers. Returns weights, biases and the real value of one integer step.
@@ -300,13 +300,13 @@ def fixed_point(ratios: NDArray[np.float64]) -> tuple[NDArray[np.uint16], NDArra
     return np.array(multipliers, dtype=np.uint16), np.array(shifts, dtype=np.uint8)
 
 
-def quantise(floats: Arrays, maps: NDArray[np.uint8]) -> Arrays:
-    """Quantise all layers, calibrated on training maps, layer by layer on the integers before it.
+def quantize(floats: Arrays, maps: NDArray[np.uint8]) -> Arrays:
+    """Quantize all layers, calibrated on training maps, layer by layer on the integers before it.
 
     Before rounding, the sums of the training images stay within 1 / HEADROOM of what the state holds.
     """
     arrays: Arrays = {}
-    values, steps = quantise_input(maps), np.full(1, 1 / INPUT_LEVELS)
+    values, steps = quantize_input(maps), np.full(1, 1 / INPUT_LEVELS)
     for name, layer in LAYERS.items():
         if layer["kind"] == "max_pool":
             count = CHANNELS[name]
@@ -320,7 +320,7 @@ def quantise(floats: Arrays, maps: NDArray[np.uint8]) -> Arrays:
         weight = floats[f"float_{name}_weight"] * (grid if layer["groups"] == 1 else grid[:, None])
         bias = floats[f"float_{name}_bias"].astype(np.float64)
         sums = layer_sums(values, weight, layer)
-        weights, integer_bias, scales = quantise_weights(weight, bias, np.abs(sums).max(axis=(0, 2, 3)))
+        weights, integer_bias, scales = quantize_weights(weight, bias, np.abs(sums).max(axis=(0, 2, 3)))
         biased = sums + bias[:, None, None]
         if layer["saturation"] == "linear":  # channels are compared with each other: one step
             steps = np.full(CHANNELS[name], np.abs(biased).max() / LEVELS[name])
@@ -416,11 +416,11 @@ def fifth(digits: Digits) -> Digits:
 
 
 def main() -> None:
-    """Train, quantise, write ``digits.npz``; or one of the options of the module's text."""
-    parser = argparse.ArgumentParser(description="Train and quantise the digits network.")
+    """Train, quantize, write ``digits.npz``; or one of the options of the module's text."""
+    parser = argparse.ArgumentParser(description="Train and quantize the digits network.")
     options = parser.add_mutually_exclusive_group()
     options.add_argument("--validate", action="store_true", help="leave the test images alone")
-    options.add_argument("--quantise", action="store_true", help="quantise the stored floats again")
+    options.add_argument("--quantize", action="store_true", help="quantize the stored floats again")
     options.add_argument("--check", action="store_true", help="recompute what the file claims")
     arguments = parser.parse_args()
     digits = load_digits()
@@ -434,11 +434,11 @@ def main() -> None:
     if arguments.validate:
         digits = fifth(digits)
     maps = feature_maps(digits.train_images)
-    if arguments.quantise:
+    if arguments.quantize:
         floats = {name: array for name, array in load_network().arrays.items() if name.startswith("float_")}
     else:
         floats = train(maps, digits.train_labels)
-    network = describe(quantise(floats, maps) | floats, digits)
+    network = describe(quantize(floats, maps) | floats, digits)
     report(network)
     if not arguments.validate:
         save_network(network, NETWORK_FILE)
