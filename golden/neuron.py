@@ -12,7 +12,8 @@ from functools import partial
 import numpy as np
 import numpy.typing as npt
 
-from golden.config import TABLE_ENTRY_BITS, CoreConfig
+from golden.config import CoreConfig
+from golden.widths import TABLE_ENTRY_BITS
 from golden.words import NeuronType, Reset, Saturation, layouts
 
 IntArray = npt.NDArray[np.int64]

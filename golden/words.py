@@ -8,17 +8,12 @@ the geometry that all edges into a population share, are this project's.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from golden.errors import ConfigError, FieldRangeError
-
-if TYPE_CHECKING:
-    from golden.config import CoreConfig
-
-CONNECTIVITY_BITS = 64
+from golden.widths import CONNECTIVITY_BITS, Widths
 
 
 @dataclass(frozen=True)
@@ -190,7 +185,7 @@ class Layouts:
 
 
 @cache
-def layouts(config: "CoreConfig") -> Layouts:
+def layouts(config: Widths) -> Layouts:
     """The layouts of a configuration.
 
     Raises:

@@ -5,7 +5,8 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
-from golden.config import TABLE_ENTRY_BITS, CoreConfig
+from golden.config import CoreConfig
+from golden.widths import TABLE_ENTRY_BITS
 from golden.words import NeuronType, Saturation, layouts
 from rtl.ports import MemoryPort, command_layout, neuron_layout
 from rtl.requantize import Requantize

@@ -7,7 +7,7 @@ from itertools import product
 
 import numpy as np
 
-from golden.config import TABLE_ENTRY_BITS, CoreConfig
+from golden.config import CoreConfig
 from golden.neuron import (
     PopulationMap,
     evaluate_population,
@@ -18,6 +18,7 @@ from golden.neuron import (
     unpack_lanes,
     wrap,
 )
+from golden.widths import TABLE_ENTRY_BITS
 from golden.words import NeuronType, Reset, Saturation, layouts
 from rtl.requantize import Requantize
 

@@ -1,7 +1,7 @@
 """The mapper: a network of integer layers becomes the memory image of a core.
 
 Passes, one a file: `network` (the graph) → `lower` (program, then legal edges) → `rules` (does it fit) with `plan`
-(addresses) → `image` (words and manifest). For many cores: `network` → `lower` → `cut` (with `grids`, `fragments`) →
+(addresses) → `image` (words and manifest). For many cores: `network` → `lower` → `partition` (`search`, `cut`, `fragments`) →
 `place` (with `pack`) → `rules` → `mesh` (an image per core). `footprint` accounts the memory.
 """
 
@@ -17,12 +17,13 @@ from synapress.mapper.network.populations import legalize, lower
 from synapress.mapper.network.value_tables import value_table
 from synapress.mapper.partition.cut import cut
 from synapress.mapper.partition.fragments import Core, PartitionedProgram
+from synapress.mapper.partition.search import partition
 from synapress.mapper.placement.bin_packing import Pins
 from synapress.mapper.placement.place import Placement, place, place_all
 
 __all__ = [
     "Image", "MeshImage", "Network", "Placement", "RuleError", "Violation", "build_image", "build_mesh", "compile_mesh",
-    "compile_network", "cut", "legalize", "lower", "place", "place_all",
+    "compile_network", "cut", "legalize", "lower", "partition", "place", "place_all",
     "value_table",
 ]
 
@@ -78,7 +79,7 @@ def compile_mesh(
     program = network if isinstance(network, Program) else lower(network)
     progress("cutting")
     try:
-        result = cut(program, config)
+        result = partition(program, config)
         progress(f"placing {len(result.hosted)} fragments")
         placed = (place_all(result, host=host, pins=pins) if size is None
                   else place(result, size, host=host, pins=pins))

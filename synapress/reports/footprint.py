@@ -27,8 +27,8 @@ from synapress.mapper.footprint import (
 )
 from synapress.mapper.image.image import Image, write_image
 from synapress.mapper.image.schemas import CATEGORIES
-from synapress.mapper.partition.cut import cut
 from synapress.mapper.partition.fragments import PartitionedProgram, plan_alone
+from synapress.mapper.partition.search import partition
 from synapress.mapper.placement.bin_packing import available, needs, pack
 from synapress.reports.tables import Sheet, size
 
@@ -161,7 +161,7 @@ def account(program: Program, config: CoreConfig, *, images: Sequence[Image] | N
         NetworkError, MappingError: as `synapress.mapper.compile_mesh`.
     """
     progress("cutting")
-    result = cut(program, config)
+    result = partition(program, config)
     written = _written(_alone(result, progress) if images is None else images, result.grids)
     progress("packing")
     count = len(pack(result, needs(result), available(config), {})) if images is None else len(images)

@@ -10,7 +10,7 @@ from golden.host import encode, run_frame
 from golden.mesh import Mesh, decode_frame, encode_frame
 from golden.network import dense
 from golden.words import EventKind, layouts
-from synapress.mapper import build_mesh, compile_network, cut, lower
+from synapress.mapper import build_mesh, compile_network, lower, partition
 from synapress.mapper.network.network import Network
 from tests.helpers.cuts import ROOMY, cut_network, random_cut, random_places
 from tests.helpers.networks import random_input, random_network
@@ -64,7 +64,7 @@ def test_the_order_of_delivery_does_not_matter(seed: int) -> None:
 
 
 def test_a_missing_end_and_a_missing_core_are_named() -> None:
-    result = cut(lower(two_layers()), CoreConfig())
+    result = partition(lower(two_layers()), CoreConfig())
     image = build_mesh(result, {"a": (0, 0), "b": (1, 0)}, (2, 1))
     inputs = {"in": np.ones((2, 6, 5), int)}
     frame = encode_frame(inputs, image.manifest["inputs"], CoreConfig())
@@ -85,7 +85,7 @@ def test_a_missing_end_and_a_missing_core_are_named() -> None:
 
 def test_a_source_never_runs_more_than_one_timestep_ahead() -> None:
     """Two frames at once: the second waits for credits, and comes out whole once the host has returned its own."""
-    result = cut(lower(two_layers()), CoreConfig())
+    result = partition(lower(two_layers()), CoreConfig())
     image = build_mesh(result, {"a": (0, 0), "b": (1, 0)}, (2, 1))
     mesh = Mesh(CoreConfig(), image.words(), host=image.host)
     frame = encode_frame({"in": np.ones((2, 6, 5), int)}, image.manifest["inputs"], CoreConfig())
@@ -103,7 +103,7 @@ def test_a_source_never_runs_more_than_one_timestep_ahead() -> None:
 
 def test_events_from_one_place_to_another_stay_in_order(seed: int) -> None:
     """The host to itself: many runs of events, moved in pieces of random size, between others to a core."""
-    result = cut(lower(two_layers()), CoreConfig())
+    result = partition(lower(two_layers()), CoreConfig())
     image = build_mesh(result, {"a": (0, 0), "b": (0, 0)}, (1, 1))
     mesh = Mesh(CoreConfig(), image.words(), host=image.host, random=np.random.default_rng(seed))
     event = layouts(CoreConfig()).event

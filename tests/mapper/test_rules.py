@@ -11,7 +11,7 @@ from golden.errors import MappingError
 from golden.network import dense
 from golden.program import Edge, Population, Program
 from golden.words import NeuronType, Saturation
-from synapress.mapper import compile_network, cut, legalize, lower
+from synapress.mapper import compile_network, legalize, lower, partition
 from synapress.mapper.accumulator_range import sums
 from synapress.mapper.errors import RuleError, Violation
 from synapress.mapper.network.network import Network
@@ -193,7 +193,7 @@ def test_operands_of_products(saturations):
     network.output(network.multiply("x", "a", "b", shift=8))
     expected = PRODUCTS[saturations]
     if isinstance(expected, str):
-        for refuse in (compile_network, lambda network, config: cut(lower(network), config)):
+        for refuse in (compile_network, lambda network, config: partition(lower(network), config)):
             with pytest.raises(RuleError, match="layer 'x', rule 'product operand': .*" + expected):
                 refuse(network, CONFIG)
     else:

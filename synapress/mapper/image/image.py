@@ -16,11 +16,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from golden.config import CONNECTIVITY_BITS, TABLE_ENTRY_BITS, CoreConfig
+from golden.config import CoreConfig
 from golden.errors import ImageError
 from golden.files import Writing, open_read
 from golden.neuron import pack_states, pack_table
 from golden.program import Program
+from golden.widths import CONNECTIVITY_BITS, TABLE_ENTRY_BITS
 from golden.words import WordLayout, layouts
 from synapress.mapper.accumulator_range import sums
 from synapress.mapper.image.manifest import read_manifest

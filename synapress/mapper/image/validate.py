@@ -11,8 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from golden.config import CONNECTIVITY_BITS, CoreConfig
+from golden.config import CoreConfig
 from golden.errors import ImageError
+from golden.widths import CONNECTIVITY_BITS
 from golden.words import NeuronType, Reset, Saturation, WordLayout, layouts
 
 Words = npt.NDArray[np.uint64] | Sequence[int]

@@ -1,7 +1,7 @@
 """Resampling as layers: a kernel per region of the result, a map with its border repeated, or one axis by one."""
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -18,13 +18,9 @@ from synapress.mapper.lowering.axis_kernels import (
     passes,
     pieces,
 )
+from synapress.mapper.lowering.layer_builder import LayerBuilder, Region
 from synapress.mapper.lowering.layers import FloatBranch, Part, Value
 
-if TYPE_CHECKING:
-    from synapress.mapper.lowering.fuse import Fuser
-
-Region = tuple[Pair, Shape, Floats, Pair, Pair, Pair, int]
-"""Where a region of the result lies, its shape, and weights, stride, padding, dilation, upsampling of its branches."""
 _EDGE_COST = 50
 """Taps of a kernel that one more layer and edge are worth."""
 _BORDERED_EDGES = 9
@@ -77,24 +73,24 @@ class _Way:
         return self.passes.edges(limits) <= limits.ids
 
 
-def resample(fuser: "Fuser", node: g.Resample, value: Value) -> Value:
-    depth, limits = node.shape[0], fuser.limits
-    way = _way(fuser, node, value, limits.usual)
+def resample(layers: LayerBuilder, node: g.Resample, value: Value) -> Value:
+    depth, limits = node.shape[0], layers.limits
+    way = _way(layers, node, value, limits.usual)
     if limits != limits.usual and not way.fits(limits):
-        way = _way(fuser, node, value, limits)
+        way = _way(layers, node, value, limits)
     if way.bordered:
-        value = _repeated_border(fuser, node, value)
+        value = _repeated_border(layers, node, value)
     if way.passes is not None:
-        return _in_passes(fuser, node, value, way.passes, way.axis, way.between)
+        return _in_passes(layers, node, value, way.passes, way.axis, way.between)
     regions: list[Region] = []
     for at, shape, x, y in way.regions:
         kernel = np.outer(x.kernel, y.kernel)
         regions.append((at, shape, np.broadcast_to(kernel, (depth, 1, *kernel.shape)), (x.stride, y.stride),
                         (x.padding, y.padding), (1, 1), x.upsample))
-    return fuser.regions(node, value, regions, depth, np.zeros(depth))
+    return layers.regions(node, value, regions, depth, np.zeros(depth))
 
 
-def _way(fuser: "Fuser", node: g.Resample, value: Value, limits: Limits) -> _Way:
+def _way(layers: LayerBuilder, node: g.Resample, value: Value, limits: Limits) -> _Way:
     """The cheapest way within the limits.
 
     Raises:
@@ -113,10 +109,10 @@ def _way(fuser: "Fuser", node: g.Resample, value: Value, limits: Limits) -> _Way
             runs, bordered, parts = [((0, 0), node.shape, x, y)], True, _BORDERED_EDGES
     edges = max(pieces(x, limits) * pieces(y, limits) for _, _, x, y in runs) * parts
     average = all(len(run.kernel) > 8 and (run.kernel == run.kernel[0]).all() for _, _, *pair in runs for run in pair)
-    most = _MOST_EXACT_REGIONS if average or _exact(fuser, node.name) else _MOST_REGIONS
+    most = _MOST_EXACT_REGIONS if average or _exact(layers, node.name) else _MOST_REGIONS
     way = _Way(regions=runs, parts=parts, bordered=bordered)
     if len(runs) > most or (edges > limits.parts and not average):  # `synapress.mapper.lowering.split_layers` takes large averages by windows
-        return _by_passes(way, node, value, limits, limits == fuser.limits)
+        return _by_passes(way, node, value, limits, limits == layers.limits)
     return way
 
 
@@ -138,10 +134,10 @@ def _by_passes(way: _Way, node: g.Resample, value: Value, limits: Limits, own: b
     return replace(way, passes=plan, axis=axis, between=between)
 
 
-def _exact(fuser: "Fuser", name: str) -> bool:
+def _exact(layers: LayerBuilder, name: str) -> bool:
     """Whether what reads a node rounds it as a quantized file says."""
-    readers = [node for node in fuser.graph if name in node.sources]
-    return any(isinstance(node, g.Quantize) or (isinstance(node, (g.Affine, g.Activation)) and _exact(fuser, node.name))
+    readers = [node for node in layers.graph if name in node.sources]
+    return any(isinstance(node, g.Quantize) or (isinstance(node, (g.Affine, g.Activation)) and _exact(layers, node.name))
                for node in readers)
 
 
@@ -150,10 +146,10 @@ def _peaks(matrix: Floats) -> bool:
     return bool(matrix.min() >= 0 and matrix.sum(axis=1).max() < 1 + 1e-9 and matrix.max() > 0.7)
 
 
-def _in_passes(fuser: "Fuser", node: g.Resample, value: Value, plan: Passes, axis: int, between: int) -> Value:
+def _in_passes(layers: LayerBuilder, node: g.Resample, value: Value, plan: Passes, axis: int, between: int) -> Value:
     """Columns, then rows, or the other way round: fewer kernels than both at once have."""
     if len(value.parts) > 1:
-        value = fuser.materialized(node.name, value)
+        value = layers.materialized(node.name, value)
     depth, matrices = node.shape[0], (node.x_matrix, node.y_matrix)
 
     def turned(along: Any, across: Any) -> Any:
@@ -161,25 +157,25 @@ def _in_passes(fuser: "Fuser", node: g.Resample, value: Value, plan: Passes, axi
 
     shape = (depth, *turned(len(matrices[axis]), between))
     step = replace(node, name=f"{node.name}/{'columns' if axis == 0 else 'rows'}", shape=shape)
-    value = fuser.regions(step, value, [
+    value = layers.regions(step, value, [
         (turned(run.first, 0), (depth, *turned(run.last - run.first, between)),
          np.broadcast_to(run.kernel.reshape(turned(-1, 1)), (depth, 1, *turned(len(run.kernel), 1))),
          (1, 1), turned(run.padding, 0), (1, 1), plan.upsample) for run in plan.first], depth, np.zeros(depth),
         interpolated=bool(plan.second) and _peaks(matrices[axis]))
     if plan.gathered:
-        value = fuser.materialized(step.name, value)
+        value = layers.materialized(step.name, value)
     if not plan.second:
         return value
-    return fuser.regions(node, value, [
+    return layers.regions(node, value, [
         (turned(0, run.first), (depth, *turned(shape[1 + axis], run.last - run.first)),
          np.broadcast_to(run.kernel.reshape(turned(1, -1)), (depth, 1, *turned(1, len(run.kernel)))),
          (1, 1), turned(0, run.padding), (1, 1), 1) for run in plan.second], depth, np.zeros(depth))
 
 
-def _repeated_border(fuser: "Fuser", node: g.Resample, value: Value) -> Value:
+def _repeated_border(layers: LayerBuilder, node: g.Resample, value: Value) -> Value:
     """The value with its outermost columns and rows once more around it, as small layers of their own."""
-    if fuser.single(value) is None:
-        value = fuser.materialized(node.name, value)
+    if layers.single(value) is None:
+        value = layers.materialized(node.name, value)
     source = value.parts[0]
     depth, width, height = value.shape
     parts = [source]
@@ -189,6 +185,6 @@ def _repeated_border(fuser: "Fuser", node: g.Resample, value: Value) -> Value:
             if (x, y) != (0, 0):
                 branch = FloatBranch(source=source.layer, weights=np.ones((depth, 1, 1, 1)), groups=depth,
                                      padding=(-first_x, -first_y))
-                layer = fuser.new(f"{node.name}/border", "sum", (depth, count_x, count_y), [branch])
+                layer = layers.new(f"{node.name}/border", "sum", (depth, count_x, count_y), [branch])
                 parts.append(Part(layer=layer.name, first=0, count=depth, x=x, y=y))
     return Value(shape=value.shape, parts=tuple(parts))

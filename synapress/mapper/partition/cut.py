@@ -1,7 +1,7 @@
 """Program → fragments: populations too large for a core or for a field are cut, and edges lead between fragments.
 
-`cut` applies any cuts, given as a grid per population; `choose_grids` finds few: along the channels where it can, in x
-and y only where a field, an offset or the memory forces it [B §4.1]. Neither changes what the network computes.
+`cut` applies any cuts, given as a grid per population; `partition.search` finds few [B §4.1]. No cut changes what the
+network computes.
 """
 
 import dataclasses
@@ -36,22 +36,30 @@ def whole(population: Population) -> Grid:
     return Grid((0, depth), (0, width), (0, height))
 
 
-def cut(program: Program, config: CoreConfig, grids: Mapping[str, Grid] | None = None) -> PartitionedProgram:
-    """Cut a lowered program (`synapress.mapper.network.populations.lower`; `cut` legalizes its edges itself, fragment by fragment).
+def check_cuttable(program: Program, config: CoreConfig) -> None:
+    """What no cut can mend is refused first.
+
+    Raises:
+        RuleError: the program is inconsistent, or a product has operands that do not fit.
+    """
+    check_program(program)
+    if wrong := list(products(program, config)):
+        raise RuleError(wrong)
+
+
+def cut(program: Program, config: CoreConfig, grids: Mapping[str, Grid]) -> PartitionedProgram:
+    """Cut a lowered program at given bounds.
+
+    The program comes from `synapress.mapper.network.populations.lower`; its edges are legalized here, per fragment.
 
     Args:
-        grids: by population; those not named stay whole. Default: `synapress.mapper.partition.grids.choose_grids`.
+        grids: by population; those not named stay whole.
 
     Raises:
         RuleError: an edge that descriptors cannot express even after these cuts, or a population that does not fit.
         MappingError: a grid that is none of its population's.
     """
-    check_program(program)
-    if wrong := list(products(program, config)):
-        raise RuleError(wrong)
-    if grids is None:
-        from synapress.mapper.partition.grids import choose_grids  # which cuts, measures, and cuts again
-        return choose_grids(program, config)
+    check_cuttable(program, config)
     all_grids = {population.name: whole(population) for population in program.populations}
     for name, grid in grids.items():
         if name not in all_grids:

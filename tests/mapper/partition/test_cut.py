@@ -12,6 +12,7 @@ from synapress.mapper import Network, RuleError, lower
 from synapress.mapper.image.mesh import MeshImage, build_mesh
 from synapress.mapper.partition.cut import cut
 from synapress.mapper.partition.fragments import Grid, plan_alone
+from synapress.mapper.partition.search import partition
 from tests.helpers.cuts import CONFIGS, ROOMY, compare, cut_network, random_mesh
 from tests.helpers.networks import random_input
 
@@ -80,7 +81,7 @@ def test_automatic_cuts_fit_and_change_nothing(seed: int, pad: bool) -> None:
         network = cut_network(rng, width=13, depth=14)
         program = lower(network)
         try:
-            result = cut(program, SMALL)
+            result = partition(program, SMALL)
         except RuleError as error:  # one channel word of a dense layer may need more weights than such a core has
             refused += {violation.rule for violation in error.violations} == {"memory"}
             continue
@@ -103,7 +104,7 @@ def test_channel_cuts_come_first() -> None:
         network = Network("net")
         network.input("in", (1, *shape[1:]))
         network.output(network.conv("x", "in", np.ones((shape[0], 1, 1, 1), int)))
-        result = cut(lower(network), CoreConfig())
+        result = partition(lower(network), CoreConfig())
         grid = result.grids["x"]
         assert tuple(len(bounds) - 1 for bounds in grid) == expected
         assert len(result.descriptors) >= grid.parts
@@ -118,7 +119,7 @@ def test_wide_maps_run_from_cut_inputs() -> None:
     last = network.conv("b", last, rng.integers(-99, 99, (4, 3, 3, 3)), stride=2, padding=1, shift=8)
     network.output(network.conv("c", last, rng.integers(-99, 99, (2, 4, 3, 1)), dilation=4, padding=(4, 0), shift=8))
     program = lower(network)
-    result = cut(program, CoreConfig())
+    result = partition(program, CoreConfig())
     assert len(result.inputs) > 2
     places = {item.name: (index % 5, index // 5) for index, item in enumerate(result.hosted)}
     image = build_mesh(result, places, (5, 5))
@@ -132,7 +133,7 @@ def test_strides_that_the_hardware_has_not_are_cut_into_columns_and_rows() -> No
         network.input("in", (2, 18, 17))
         network.output(network.conv("x", "in", rng.integers(-99, 99, (5, 2, 3, 2)), stride=stride, padding=1, shift=8))
         program = lower(network)
-        result = cut(program, ROOMY)
+        result = partition(program, ROOMY)
         assert result.grids["x"].parts > 1
         places = {item.name: (index % 7, index // 7) for index, item in enumerate(result.hosted)}
         compare(program, build_mesh(result, places, (7, 7)), [random_input(rng, network)])
@@ -162,14 +163,14 @@ def test_depthwise_stays_depthwise_at_common_cuts() -> None:
     last = network.depthwise("a", "in", np.ones((32, 3, 3), int), padding=1)
     last = network.depthwise("b", last, np.ones((32, 3, 3), int), padding=1, stride=2)
     network.output(network.add("c", [last, network.max_pool("pool", "a", 2)]))
-    result = cut(lower(network), CoreConfig(name="half", address_bits=13))
+    result = partition(lower(network), CoreConfig(name="half", address_bits=13))
     assert all(len(result.grids[name].c) > 2 for name in ("in", "a"))
     for edge in result.program.edges:
         assert set(result.grids[edge.destination].c) <= set(result.grids[edge.source].c)
     assert all(item.edge.groups > 1 and not hasattr(item.edge, "rows") for item in result.descriptors)
 
 
-def test_grids_and_populations_that_are_none_are_refused() -> None:
+def test_search_and_populations_that_are_none_are_refused() -> None:
     network = Network("net")
     network.input("in", (2, 8, 8))
     network.output(network.conv("x", "in", np.ones((2, 2, 3, 3), int), stride=3))
@@ -186,7 +187,7 @@ def test_grids_and_populations_that_are_none_are_refused() -> None:
         Population(name="a", shape=(1, 4, 4)), Population(name="y", shape=(1, 4, 4))], edges=[
         Edge(name="one", source="a", destination="y", weights=np.full((1, 1, 1, 1), 300))])
     with pytest.raises(RuleError, match="rule 'weight range': needs \\[300, 300\\]"):
-        cut(hand, ROOMY)
+        partition(hand, ROOMY)
 
 
 def test_places_are_checked_and_images_are_saved(tmp_path) -> None:
@@ -212,7 +213,7 @@ def small_mesh(cores: int = 2) -> MeshImage:
     for number in range(cores):
         last = network.conv(f"x{number}", last, np.ones((2, 2, 1, 1), int))
     network.output(last)
-    return build_mesh(cut(lower(network), ROOMY), {f"x{number}": (number, 0) for number in range(cores)}, (cores, 1))
+    return build_mesh(partition(lower(network), ROOMY), {f"x{number}": (number, 0) for number in range(cores)}, (cores, 1))
 
 
 def test_a_smaller_mesh_leaves_no_cores_of_a_larger_one(tmp_path) -> None:
@@ -232,7 +233,7 @@ def test_a_fragment_in_the_padding_waits_for_an_end_only() -> None:
     network.input("in", (2, 20, 4))
     network.output(network.conv("x", "in", rng.integers(1, 99, (3, 2, 3, 3)), padding=(0, 1, 600, 1), bias=40))
     program = lower(network)
-    result = cut(program, CoreConfig())
+    result = partition(program, CoreConfig())
     silent = [item for item in result.descriptors if item.silent]
     assert [item.edge.destination for item in silent] == [item.name for item in result.hosted[1:]]
     assert result.hosted[-1].origin[1] > 1 << (CoreConfig().offset_bits - 1)
@@ -253,7 +254,7 @@ def test_a_source_deeper_than_the_channel_field_has_several_descriptors() -> Non
     network.conv("a", "in", rng.integers(-99, 99, (1500, 2, 1, 1)), shift=4)
     network.output(network.conv("b", "a", rng.integers(-99, 99, (5, 1500, 2, 1)), shift=9))
     program = lower(network)
-    result = cut(program, CoreConfig())
+    result = partition(program, CoreConfig())
     assert [(item.first, item.depth, len(item.sources)) for item in result.into["b"]] == [(0, 1024, 2), (1024, 476, 1)]
     places = {item.name: (index, 0) for index, item in enumerate(result.hosted)}
     compare(program, build_mesh(result, places, (len(places), 1)), [random_input(rng, network, 1.0)])

@@ -14,8 +14,8 @@ from synapress.mapper import Network, RuleError, compile_mesh, lower
 from synapress.mapper.footprint import real_connectivity
 from synapress.mapper.image.mesh import build_mesh
 from synapress.mapper.image.schemas import CATEGORIES
-from synapress.mapper.partition.cut import cut
 from synapress.mapper.partition.fragments import PartitionedProgram
+from synapress.mapper.partition.search import partition
 from synapress.mapper.placement.bin_packing import LIMITS, available, needs
 from synapress.mapper.placement.place import _exchange, place, place_all
 from synapress.zoo import ZOO, pilotnet
@@ -30,7 +30,7 @@ def chain(layers: int = 20, depth: int = 64) -> PartitionedProgram:
     for number in range(layers):
         last = network.conv(f"layer{number}", last, np.ones((depth, depth, 1, 1), int))
     network.output(last)
-    return cut(lower(network), CoreConfig())
+    return partition(lower(network), CoreConfig())
 
 
 def distance_of(result: PartitionedProgram, places, host) -> int:
@@ -66,10 +66,10 @@ def test_cores_keep_their_limits_and_costs_are_what_they_say() -> None:
 
 def test_the_gain_over_row_major() -> None:
     """PilotNet's two cores have nothing to gain; its packing is what counts."""
-    placed = place_all(cut(lower(ZOO["mobilenet"](None)), CoreConfig()))
+    placed = place_all(partition(lower(ZOO["mobilenet"](None)), CoreConfig()))
     assert placed.gain >= 1.4, placed.gain
     assert len(placed.used) == 61
-    assert len(place_all(cut(lower(ZOO["pilotnet"](None)), CoreConfig())).used) == 2
+    assert len(place_all(partition(lower(ZOO["pilotnet"](None)), CoreConfig())).used) == 2
 
 
 def test_pins_are_honored() -> None:
@@ -147,7 +147,7 @@ def test_other_shapes_are_tried_where_addresses_do_not_reach() -> None:
     network.input("in", (64, 28, 28))
     for number in range(28):
         network.output(network.conv(f"layer{number}", "in", np.ones((64, 64, 1, 1), int)))
-    result = cut(lower(network), CoreConfig(name="near", mesh_bits=3))
+    result = partition(lower(network), CoreConfig(name="near", mesh_bits=3))
     with pytest.raises(RuleError, match="rule 'reach'"):
         place(result, (4, 4))
     placed = place_all(result)
@@ -182,7 +182,7 @@ def test_everything_stays_in_reach() -> None:
     for number in range(1, 16):
         last = network.conv(f"layer{number}", last, np.ones((32, 32, 1, 1), int))
     network.output(network.add("sum", [last, first]))
-    result = cut(lower(network), config)
+    result = partition(lower(network), config)
     with pytest.raises(RuleError, match="rule 'reach'"):
         place(result, (5, 4), method="row-major")
     placed = place(result, (5, 4))
@@ -241,7 +241,7 @@ def test_where_the_words_of_connectivity_go(seed: int) -> None:
 @pytest.mark.parametrize(("name", "least"), [("mobilenet", 70), ("resnet50", 100), ("resnet101", 100)])
 def test_how_far_below_the_paper_the_words_of_connectivity_are(name: str, least: int) -> None:
     """At the same cuts."""
-    assert real_connectivity(cut(lower(ZOO[name](None)), CoreConfig())).factor >= least
+    assert real_connectivity(partition(lower(ZOO[name](None)), CoreConfig())).factor >= least
 
 
 def test_no_exchange_of_two_cores_helps_any_more(seed: int) -> None:

@@ -10,7 +10,7 @@ from synapress.mapper.importers import graph as g
 from synapress.mapper.importers.graph import Shape, vector
 from synapress.mapper.importers.onnx.convolutions import unchanged
 from synapress.mapper.importers.onnx.reader import Call, Handler, Reader, Value
-from synapress.mapper.importers.relayout import renamed
+from synapress.mapper.importers.onnx.relayout import renamed
 from synapress.mapper.importers.tensor import AXES, Tensor
 
 

@@ -9,8 +9,8 @@ from synapress.mapper.importers.axis_matrices import select_matrix
 from synapress.mapper.importers.graph import Padding
 from synapress.mapper.importers.onnx.elements import constant_map
 from synapress.mapper.importers.onnx.reader import Call, Handler, Reader, Value
+from synapress.mapper.importers.onnx.relayout import viewed
 from synapress.mapper.importers.onnx.shuffle import picked_group, regrouped, select, selected
-from synapress.mapper.importers.relayout import viewed
 from synapress.mapper.importers.tensor import Tensor, default_labels, factors, regroup
 
 MOST_SPREAD = 1024

@@ -18,7 +18,7 @@ from synapress.mapper.importers.composing import compose
 from synapress.mapper.importers.graph import FloatGraph
 from synapress.mapper.importers.model import Model, check_model_file
 from synapress.mapper.importers.onnx.folding import Folder
-from synapress.mapper.importers.relayout import renamed, viewed
+from synapress.mapper.importers.onnx.relayout import renamed, viewed
 from synapress.mapper.importers.tensor import FlattenedConcat, Port, Quantization, Tensor, default_labels, map_shape
 
 Array = npt.NDArray[Any]

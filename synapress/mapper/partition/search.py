@@ -15,7 +15,7 @@ from golden.program import Edge, Population, Program
 from synapress.mapper.errors import RuleError, Violation
 from synapress.mapper.memory_map import DEPTHWISE, edge_kind
 from synapress.mapper.network.populations import filled_rates, free_axes
-from synapress.mapper.partition.cut import cut
+from synapress.mapper.partition.cut import check_cuttable, cut
 from synapress.mapper.partition.fragments import (
     Fragment,
     Grid,
@@ -53,12 +53,13 @@ Repair = tuple[str, int]
 """A population, and the axis along which it is cut once more."""
 
 
-def choose_grids(program: Program, config: CoreConfig) -> PartitionedProgram:
+def partition(program: Program, config: CoreConfig) -> PartitionedProgram:
     """Cut a program into few fragments, each of which fits a core.
 
     Raises:
         RuleError: something does not fit however it is cut.
     """
+    check_cuttable(program, config)
     counts = {population.name: _first_counts(program, population, config) for population in program.populations}
     for _ in range(ROUNDS):
         result = cut(program, config, _grids(program, counts, config))

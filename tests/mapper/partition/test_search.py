@@ -9,7 +9,7 @@ from synapress.mapper import Network, RuleError, lower
 from synapress.mapper.memory_map import DEPTHWISE, SHARED, TABLE, edge_kind
 from synapress.mapper.partition.cut import cut
 from synapress.mapper.partition.fragments import Grid, plan_alone
-from synapress.mapper.partition.grids import RESERVED_WORDS, estimate
+from synapress.mapper.partition.search import RESERVED_WORDS, estimate, partition
 
 KINDS = (SHARED, DEPTHWISE, TABLE)
 
@@ -64,7 +64,7 @@ def layer(config: CoreConfig, shape: tuple[int, int, int], add) -> int:
     network = Network("net")
     network.input("in", shape)
     network.output(add(network))
-    return len(cut(lower(network), config).hosted)
+    return len(partition(lower(network), config).hosted)
 
 
 def conv(depth: int, source: int, kernel: int, **options):
@@ -151,6 +151,6 @@ def test_a_source_is_cut_where_its_destinations_are_too_many() -> None:
     network = Network("net")
     network.input("in", (4, 55, 55))
     network.output(add(network))
-    result = cut(lower(network), CoreConfig())
+    result = partition(lower(network), CoreConfig())
     assert result.grids["strided"].parts == 121 and result.grids["x"].parts > 1
     assert max(len(result.out_of[item.name]) for item in result.hosted) < 64

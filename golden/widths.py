@@ -1,0 +1,141 @@
+"""The widths and sizes of a core, and those that follow from them.
+
+Widths of the default preset follow Bamberg et al., arXiv 2112.07019, section 5.1.
+"""
+
+from dataclasses import dataclass
+
+CONNECTIVITY_BITS = 64
+"""Width of a connectivity word (axon, population, geometry, edge), whatever the memory's width."""
+
+TABLE_ENTRY_BITS = 16
+"""Width of an entry of a value table, of which an event value takes the low bits."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Widths:
+    """The fields of a configuration, unchecked: `golden.config.CoreConfig` adds the checks, presets and files.
+
+    The packed words (`golden.words`) are made of these fields, and a configuration is checked against its words: so the
+    fields stand below both.
+    """
+
+    name: str = "grai_vip"
+    address_bits: int = 15
+    """Word address; the unified memory has 2**address_bits words."""
+    lanes: int = 4
+    """Neuron states updated per cycle; one memory word holds the states of this many adjacent channels."""
+    state_bits: int = 16
+    """Two's complement neuron state; accumulation wraps."""
+    weight_bits: int = 8
+    """Signed synaptic weight."""
+    value_bits: int = 9
+    """Signed event value: uint8, int8 and the difference of two of them are exact."""
+    coordinate_bits: int = 8
+    """Width and height of a population (stored minus one) and a neuron's x and y."""
+    channel_bits: int = 10
+    """Channel index and depth of a population."""
+    kernel_bits: int = 4
+    """Kernel width and height, stored minus one."""
+    step_bits: int = 2
+    """log2 of a stride or of a dilation rate."""
+    upsample_bits: int = 3
+    """Upsample shift at the source."""
+    offset_bits: int = 9
+    """Signed axon offsets and event anchors x_min, y_min."""
+    extent_unit_log2: int = 3
+    """An axon stores the destination's extent in units of 2**this, rounded up: false hits are harmless."""
+    edge_bits: int = 5
+    """Event ID: an edge (or group of edges) into a population of the destination core."""
+    population_bits: int = 5
+    """Populations per core; at most edge_bits, as a credit carries the population in its ID."""
+    mesh_bits: int = 4
+    """Signed relative core address, per axis."""
+    axon_count_bits: int = 6
+    """Axons of one population."""
+    incoming_bits: int = 6
+    """End-of-timestep events that a population waits for; also the size of the core's return table (2**this)."""
+    edge_count_bits: int = 4
+    """Consecutive IDs that lead into one population."""
+    weight_stride_bits: int = 16
+    """Bytes from one source channel's weights to the next's."""
+    product_shift_bits: int = 3
+    """Left shift of every product of an edge."""
+    multiplier_bits: int = 16
+    """Unsigned requantization multiplier of the evaluation."""
+    shift_bits: int = 6
+    """Right shift after the multiplication."""
+    banks: int = 4
+    """Single-port memory banks, interleaved by the low address bits."""
+    input_queue: int = 16
+    """Events that the input queue holds."""
+    local_queue: int = 16
+    """Events that the queue from the core to itself holds."""
+    output_queue: int = 16
+    """Events that the output queue holds."""
+    counter_bits: int = 40
+    """Width of the performance counters."""
+
+    # -- derived -------------------------------------------------------------------------------
+
+    @property
+    def word_bits(self) -> int:
+        """Bits of a memory word: one state per lane."""
+        return self.lanes * self.state_bits
+
+    @property
+    def memory_words(self) -> int:
+        return 1 << self.address_bits
+
+    @property
+    def memory_bytes(self) -> int:
+        return self.memory_words * self.word_bits // 8
+
+    @property
+    def lane_bits(self) -> int:
+        """log2 of the number of lanes."""
+        return (self.lanes - 1).bit_length()
+
+    @property
+    def byte_bits(self) -> int:
+        """log2 of the bytes in a memory word."""
+        return (self.word_bits // 8 - 1).bit_length()
+
+    @property
+    def weight_address_bits(self) -> int:
+        """Byte address of a weight."""
+        return self.address_bits + self.byte_bits
+
+    @property
+    def depth_word_bits(self) -> int:
+        """Channel words of one position."""
+        return self.channel_bits - self.lane_bits
+
+    @property
+    def axon_extent_bits(self) -> int:
+        """Coarse destination extent in an axon."""
+        return self.offset_bits - 1 - self.extent_unit_log2
+
+    @property
+    def slope_bits(self) -> int:
+        """Signed slope or threshold in a parameter word: as wide as is of use, or as the word has room for."""
+        room = CONNECTIVITY_BITS - 1 - self.state_bits - self.multiplier_bits - self.shift_bits
+        return min(max(self.multiplier_bits, self.state_bits) + 1, room)
+
+    @property
+    def operand_bits(self) -> int:
+        """Width of an operand of a product: half a state, or what a weight and the product shift can reach."""
+        return min(self.state_bits // 2, self.weight_bits - 2 + (1 << self.product_shift_bits) - 1)
+
+    @property
+    def table_words(self) -> int:
+        """Words of a value table: one entry of TABLE_ENTRY_BITS for each event value."""
+        return max(1, (TABLE_ENTRY_BITS << self.value_bits) // self.word_bits)
+
+    @property
+    def max_edges(self) -> int:
+        return 1 << self.edge_bits
+
+    @property
+    def max_populations(self) -> int:
+        return 1 << self.population_bits
