@@ -37,7 +37,7 @@ def whole(population: Population) -> Grid:
 
 
 def cut(program: Program, config: CoreConfig, grids: Mapping[str, Grid] | None = None) -> PartitionedProgram:
-    """Cut a lowered program (`synapress.mapper.network.populations.lower`; `cut` legalizes its edges itself, fragment by fragment).
+    """Cut a lowered program (`synapress.mapper.network.populations.lower`) into fragments, and legalize their edges.
 
     Args:
         grids: by population; those not named stay whole. Default: `synapress.mapper.partition.grids.choose_grids`.
