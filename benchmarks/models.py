@@ -2,10 +2,10 @@
 
     python -m benchmarks.models [--config PRESET|FILE] [--frames N] [--seed N] [--json FILE] [NETWORK]...
 
-Weights and frames are random (`tests/helpers/own_networks.py`), batch norms as if trained. Random layers amplify the noise of
-those before: the output's SQNR of a deep network says little about a trained one's. That of a layer alone, the median
-over layers, does not suffer. Each network has a process of its own, so that its memory can be told: the most that it
-held at any time. Times are the processor's, with one thread: what else runs does not count.
+Weights and frames are random (`tests/helpers/own_networks.py`), batch norms as if trained. Random layers amplify the
+noise of those before: the output's SQNR of a deep network says little about a trained one's. That of a layer alone, the
+median over layers, does not suffer. Each network has a process of its own, so that its memory can be told: the most
+that it held at any time. Times are the processor's, with one thread: what else runs does not count.
 """
 
 import argparse

@@ -2,9 +2,9 @@
 
     python -m examples.trained_models
 
-An ONNX file, the CNN of synapress/zoo/digits in float; and a NIR file, the spiking network of synapress/zoo/spiking_digits, which
-snnTorch trained and wrote. Writes build/models: the ONNX file, what was compiled, a page for each, and the figures of
-both in report.json.
+An ONNX file, the CNN of synapress/zoo/digits in float; and a NIR file, the spiking network of
+synapress/zoo/spiking_digits, which snnTorch trained and wrote. Writes build/models: the ONNX file, what was compiled, a
+page for each, and the figures of both in report.json.
 """
 
 import json

@@ -208,8 +208,8 @@ def document(found: list[Outcome]) -> str:
         groups[item.operators].append(item)
     lines = [
         "# ONNX conformance", "",
-        "Made by `python -m studies.conformance --write`: the tests of the onnx package (node tests, and those converted "
-        f"from PyTorch) whose operators are all supported, {len(found)} of them.",
+        "Made by `python -m studies.conformance --write`: the tests of the onnx package (node tests, and those "
+        f"converted from PyTorch) whose operators are all supported, {len(found)} of them.",
         f"A test passes if float64 is within {FLOAT_TOLERANCE:g} and the integers within {INTEGER_TOLERANCE:g} of the "
         "expectation, as a share of its largest output: 8-bit activations, int8 weights, 32-bit states, ranges from "
         "the test's own input, run by the golden model.", "",

@@ -74,7 +74,8 @@ class Compiled:
 
     @cached_property
     def program(self) -> Program:
-        """With edges as descriptors express them (`synapress.mapper.legalize`); on a mesh, as far as uncut populations allow."""
+        """With edges as descriptors express them (`synapress.mapper.legalize`); on a mesh, as far as uncut populations
+        allow."""
         return legalize(self.lowered, self.config, whole=isinstance(self.image, Image))
 
     @property
@@ -145,8 +146,8 @@ def load(path: str | Path, *, constants: Mapping[str, npt.ArrayLike] | None = No
     Args:
         constants: ONNX graph inputs that are known when compiling.
         neurons: how the neurons of a NIR graph compute where NIR leaves it open: `Neurons(...)`, or the name of the
-            framework that wrote it, one of `synapress.mapper.importers.neurons.STYLES`, perhaps with options that differ from its
-            defaults: "snntorch,reset=zero".
+            framework that wrote it, one of `synapress.mapper.importers.neurons.STYLES`, perhaps with options that
+            differ from its defaults: "snntorch,reset=zero".
 
     Warns:
         ModelWarning: neurons of a NIR graph may compute something else than in training, see `Model.warnings`.

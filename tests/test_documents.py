@@ -61,16 +61,17 @@ def paths(text: str) -> set[str]:
 def test_paths_of_contributing_exist() -> None:
     """Patterns match something, and `<block>` stands for each block with a file of its own in all folders."""
     found = paths(CONTRIBUTING)
-    assert {"rtl/verilog.py", "synapress/mapper/importers/onnx/", ".ci/run", "tests/golden", "tb/tb_<block>.py"} <= found
+    assert {"rtl/verilog.py", "synapress/mapper/importers/onnx/", ".ci/run", "tests/golden",
+            "tb/tb_<block>.py"} <= found
     for path in found:
         for block in ("peg", "esu") if "<block>" in path else ("",):
             assert any(ROOT.glob(path.replace("<block>", block).rstrip("/"))), path
 
 
 def test_names_in_contributing_exist() -> None:
-    for name, file in (("handlers", "synapress/mapper/importers/onnx/elements.py"), ("class NeuronType", "golden/words.py"),
-                       ("TOPS", "rtl/verilog.py"), ("class Sheet", "synapress/reports/tables.py"),
-                       ("def seed", "tests/conftest.py")):
+    for name, file in (("HANDLERS", "synapress/mapper/importers/onnx/elements.py"),
+                       ("class NeuronType", "golden/words.py"), ("TOPS", "rtl/verilog.py"),
+                       ("class Sheet", "synapress/reports/tables.py"), ("def seed", "tests/conftest.py")):
         assert name in (ROOT / file).read_text()
         assert name.removeprefix("class ").removeprefix("def ") in CONTRIBUTING
 

@@ -2,8 +2,8 @@
 
 Three ways, which give the same integers: a product with the gathered columns of each destination position (im2col); a
 product per tap with the rows of only those source positions that fire, scattered to their destinations; and, for
-depthwise kernels and maxima, shifted views tap by tap. `golden.network.fast` is made of them; `golden.network.dense` is the
-independent reference. The convolution is that of Bamberg et al., arXiv 2112.07019, section 3.
+depthwise kernels and maxima, shifted views tap by tap. `golden.network.fast` is made of them; `golden.network.dense` is
+the independent reference. The convolution is that of Bamberg et al., arXiv 2112.07019, section 3.
 """
 
 import itertools

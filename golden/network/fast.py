@@ -1,9 +1,9 @@
 """Whole networks, fast: states, values and work of every population of a program, exact to the bit.
 
 An event-driven core adds up the same integers in another order, and accumulation wraps, so a timestep can be computed
-with matrix products (`golden.network.convolution`). `golden.core` is the model of the hardware, event by event; `golden.network.dense`
-is the independent reference. Work is counted as the hardware's counters count it (docs/architecture.md).
-Bamberg et al., arXiv 2112.07019, sections 3 and 4.
+with matrix products (`golden.network.convolution`). `golden.core` is the model of the hardware, event by event;
+`golden.network.dense` is the independent reference. Work is counted as the hardware's counters count it
+(docs/architecture.md). Bamberg et al., arXiv 2112.07019, sections 3 and 4.
 """
 
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -213,8 +213,11 @@ def counts(
     The program should be as mapped (`synapress.mapper.legalize`): what a kernel is filled with counts as synapses.
     """
     config = config or CoreConfig()
-    work = {edge.name: EdgeOperations.of(edge, program.population(edge.source), program.population(edge.destination), config)
-            for edge in program.edges}
+    work = {
+        edge.name: EdgeOperations.of(
+            edge, program.population(edge.source), program.population(edge.destination), config)
+        for edge in program.edges
+    }
     total = dict.fromkeys(work, EdgeCounts())
     for part in stream(program, inputs, config):
         for edge in program.edges_from(part.name):

@@ -92,7 +92,8 @@ def layer_cycles(
         total += int(ideal.sum())
     evaluation = evaluation_cycles(population, config)
     if total <= limit:
-        cycles = replay(OperationStream.join([work.work(events, place, config) for work, place, events, _ in parts]), config.banks)
+        stream = OperationStream.join([work.work(events, place, config) for work, place, events, _ in parts])
+        cycles = replay(stream, config.banks)
         return LayerCycles(cycles.busy, total, evaluation, True, cycles.stall_bank, cycles.stall_hazard,
                            cycles.stall_weight)
     busy, samples = 0.0, []

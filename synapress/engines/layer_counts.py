@@ -24,8 +24,8 @@ class LayerCount:
     operations: int
     """Synaptic operations of the events that came in."""
     cycles: int | None = None
-    """Of ESU and neuron update for these events, by the cycle model (`golden.timing.cycles`), if asked for: the layer alone on
-    a core."""
+    """Cycles of ESU and neuron update for these events, by the cycle model (`golden.timing.cycles`), with the layer
+    alone on a core; None unless asked for."""
 
 
 def layer_counts(

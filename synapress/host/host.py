@@ -270,7 +270,8 @@ def finish(
     """All outputs of the file.
 
     Args:
-        values: outputs of the cores' part, real, by name, as `synapress.mapper.importers.tensor.Port.from_maps` gives them.
+        values: outputs of the cores' part, real, by name, as `synapress.mapper.importers.tensor.Port.from_maps` gives
+            them.
         inputs: of the file, by name.
 
     Raises:

@@ -40,8 +40,8 @@ def compile_network(
         pad: odd words per position for populations with depthwise edges, which spreads them over the banks, where there
             is room.
         host: relative core address of the host.
-        measured: population → range of its states without wrap (`golden.network.dense.state_ranges`), for the report on sums in
-            the image's manifest.
+        measured: population → range of its states without wrap (`golden.network.dense.state_ranges`), for the report on
+            sums in the image's manifest.
 
     Returns:
         The program as mapped (its edges fit the descriptors), and the memory image.

@@ -71,8 +71,9 @@ def sums(
             verdict = "unproved"
         else:
             verdict = "measured" if -half <= seen[0] and seen[1] < half else "wraps"
-        reports.append(AccumulatorRange(layer=population.layer or population.name, population=population.name, worst=worst,
-                                 measured=seen, available=(-half, half - 1), verdict=verdict))
+        reports.append(AccumulatorRange(
+            layer=population.layer or population.name, population=population.name, worst=worst, measured=seen,
+            available=(-half, half - 1), verdict=verdict))
     return reports
 
 

@@ -2,7 +2,8 @@
 
 The paper's conventions: 8-bit weights, 16-bit states, no biases, the input's neurons not counted, MB = 2**20 bytes,
 padding taps counted as synapses, and adders into which convolutions and shortcuts accumulate directly. Every figure is
-counted from the program as `synapress.mapper.network.populations.lower` makes it, before edges are adapted to descriptors.
+counted from the program as `synapress.mapper.network.populations.lower` makes it, before edges are adapted to
+descriptors.
 """
 
 from collections.abc import Mapping

@@ -1,6 +1,7 @@
 """What the layers of a trained model may ask of a core, read from its configuration.
 
-The front end and `synapress.mapper.lowering.split_layers` shape layers by these; `synapress.mapper.rules` checks the result word by word.
+The importers and `synapress.mapper.lowering.split_layers` shape layers by these; `synapress.mapper.rules` checks the
+result word by word.
 """
 
 from dataclasses import dataclass, replace

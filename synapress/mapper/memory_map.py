@@ -1,7 +1,7 @@
 """The address plan of one core: where everything lies, and every field of every word, before it is packed.
 
-The plan never refuses: `synapress.mapper.rules` compares it with the hardware, `synapress.mapper.image.image` packs it. Orders and formulas are
-those of docs/architecture.md [B §4.2, §4.3].
+The plan never refuses: `synapress.mapper.rules` compares it with the hardware, `synapress.mapper.image.image` packs
+it. Orders and formulas are those of docs/architecture.md [B §4.2, §4.3].
 """
 
 from collections.abc import Mapping, Sequence
@@ -215,7 +215,8 @@ def build_memory_map(
     """The plan of a whole program on one core.
 
     Args:
-        program: legal edges (see `synapress.mapper.network.populations.legalize`); others give a plan that `synapress.mapper.rules` refuses.
+        program: legal edges (see `synapress.mapper.network.populations.legalize`); others give a plan that
+            `synapress.mapper.rules` refuses.
         pad: make the words per position odd where depthwise edges lead, which spreads them over the banks, and the
             core has room for it.
         host: relative core address of the host, which sends the inputs and takes the outputs.

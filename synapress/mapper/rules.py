@@ -144,11 +144,13 @@ def strides(plan: MemoryMap) -> Iterator[Violation]:
                 yield Violation(
                     layer=_edge_layer(plan, edge), rule=rule, needed=f"{rule} {rates} (edge '{edge.name}')",
                     available=f"a power of two up to {max(known)}, the same in x and y",
-                    help="synapress.mapper.legalize adapts what can be adapted; else cut the destination into columns and rows.")
+                    help="synapress.mapper.legalize adapts what can be adapted; else cut the destination into columns "
+                         "and rows.")
         if edge.operand:
             yield Violation(
                 layer=_edge_layer(plan, edge), rule="operand", needed=f"operand B by edge '{edge.name}'",
-                available="weights and shifts", help="synapress.mapper.legalize moves the weights to where the operand lies.")
+                available="weights and shifts",
+                help="synapress.mapper.legalize moves the weights to where the operand lies.")
         if max(edge.stride) > 1 and max(edge.dilation) > 1:
             yield Violation(
                 layer=_edge_layer(plan, edge), rule="dilation",

@@ -1,6 +1,7 @@
 """Memory of a network: by this technique and both references as the paper counts them, and as really written.
 
-The figures are those of `synapress.mapper.footprint`; here they become one report, as tables, JSON and a figure [B §5.2, Fig. 6].
+The figures are those of `synapress.mapper.footprint`; here they become one report, as tables, JSON and a figure
+[B §5.2, Fig. 6].
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -151,7 +152,7 @@ def _alone(result: PartitionedProgram, progress: Callable[[str], None]) -> Itera
 
 def account(program: Program, config: CoreConfig, *, images: Sequence[Image] | None = None,
             progress: Callable[[str], None] = lambda _: None) -> Report:
-    """Account a program that `synapress.mapper.network.populations` made: cut it for these cores, write every fragment's image, and count.
+    """Account a program of `synapress.mapper.network.populations`: cut it for these cores, write the images, and count.
 
     Args:
         images: of all cores, if the program is mapped already.

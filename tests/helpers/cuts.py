@@ -50,7 +50,9 @@ def random_bounds(rng: np.random.Generator, size: int, cuts: float) -> tuple[int
     return (0, *(int(at) for at in range(1, size) if rng.random() < cuts / size), size)
 
 
-def random_cut(rng: np.random.Generator, program: Program, config: CoreConfig, *, outputs: bool = True) -> PartitionedProgram:
+def random_cut(
+    rng: np.random.Generator, program: Program, config: CoreConfig, *, outputs: bool = True
+) -> PartitionedProgram:
     """Every population cut anywhere along every axis, some not at all; the outputs only if `outputs`."""
     grids = {}
     for population in program.populations:

@@ -1,4 +1,7 @@
-"""The worst cases of `synapress.mapper.accumulator_range` against the inputs that cause them: reached, not exceeded, not wrapped if proved."""
+"""The worst cases of `synapress.mapper.accumulator_range` against the inputs that cause them.
+
+They are reached and not exceeded, and no sum wraps where the report proves it.
+"""
 
 from collections import Counter
 from fractions import Fraction

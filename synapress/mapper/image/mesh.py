@@ -1,6 +1,7 @@
 """Fragments with places → one memory image per core, and what the host must know.
 
-Every core's image is complete in itself (`synapress.mapper.image.image.Image`); addresses between cores are relative [B §5.1].
+Every core's image is complete in itself (`synapress.mapper.image.image.Image`); addresses between cores are relative
+[B §5.1].
 """
 
 import contextlib
@@ -108,7 +109,8 @@ def _saved_cores(path: Path) -> set[Core]:
 
 
 def build_mesh(
-    cut: PartitionedProgram, places: Mapping[str, Core], size: tuple[int, int], *, host: Core = (0, -1), pad: bool = True,
+    cut: PartitionedProgram, places: Mapping[str, Core], size: tuple[int, int], *, host: Core = (0, -1),
+    pad: bool = True,
 ) -> MeshImage:
     """The images of a placed network.
 

@@ -86,7 +86,8 @@ class RegionRow:
 
 @dataclass(kw_only=True)
 class ImageContent:
-    """What manifest.json of an image holds; `synapress.mapper.image.image` writes it, and `synapress.mapper.image.mesh` adds to it."""
+    """What manifest.json of an image holds; `synapress.mapper.image.image` writes it, and `synapress.mapper.image.mesh`
+    adds to it."""
 
     network: str
     config: dict[str, Any]

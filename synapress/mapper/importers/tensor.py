@@ -99,7 +99,8 @@ class FlattenedConcat:
 
     def mapped(self, change: Callable[[Tensor], Tensor]) -> "FlattenedConcat":
         """The same with other maps of the same size."""
-        return FlattenedConcat(segments=tuple(replace(segment, tensor=change(segment.tensor)) for segment in self.segments))
+        return FlattenedConcat(
+            segments=tuple(replace(segment, tensor=change(segment.tensor)) for segment in self.segments))
 
 
 def default_labels(where: str, dims: Sequence[int], batch: bool = True) -> Labels:

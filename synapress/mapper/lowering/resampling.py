@@ -37,7 +37,9 @@ def _cost(x: list[AxisKernel], y: list[AxisKernel], limits: Limits, edges: int =
     return _EDGE_COST * count + sum(len(run.kernel) for run in x) * sum(len(run.kernel) for run in y)
 
 
-def rectangles(x_matrix: Floats, y_matrix: Floats, depth: int, limits: Limits) -> list[tuple[Pair, Shape, AxisKernel, AxisKernel]]:
+def rectangles(
+    x_matrix: Floats, y_matrix: Floats, depth: int, limits: Limits
+) -> list[tuple[Pair, Shape, AxisKernel, AxisKernel]]:
     """The fewest rectangles of a result in each of which one kernel serves all positions."""
     best: tuple[int, list[AxisKernel], list[AxisKernel]] | None = None
     for stride, upsample in modes(x_matrix, y_matrix, limits):
@@ -111,7 +113,8 @@ def _way(layers: LayerBuilder, node: g.Resample, value: Value, limits: Limits) -
     average = all(len(run.kernel) > 8 and (run.kernel == run.kernel[0]).all() for _, _, *pair in runs for run in pair)
     most = _MOST_EXACT_REGIONS if average or _exact(layers, node.name) else _MOST_REGIONS
     way = _Way(regions=runs, parts=parts, bordered=bordered)
-    if len(runs) > most or (edges > limits.parts and not average):  # `synapress.mapper.lowering.split_layers` takes large averages by windows
+    # `synapress.mapper.lowering.split_layers` splits large averages into windows.
+    if len(runs) > most or (edges > limits.parts and not average):
         return _by_passes(way, node, value, limits, limits == layers.limits)
     return way
 

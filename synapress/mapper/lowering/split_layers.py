@@ -36,7 +36,8 @@ def split_layers(layers: FloatLayers, config: CoreConfig) -> tuple[FloatLayers, 
 
 
 def on_blocks(branch: FloatBranch, steps: Pair) -> FloatBranch:
-    """The branch on its source in blocks of columns and rows as channels (`synapress.mapper.importers.tensor.in_blocks`)."""
+    """The branch on its source in blocks of columns and rows as channels
+    (`synapress.mapper.importers.tensor.in_blocks`)."""
     weights, padding = branch.weights, branch.padding
     ahead = [-(-padding[i] // steps[i]) for i in (0, 1)]
     places = [np.arange(weights.shape[2 + i]) - padding[i] for i in (0, 1)]

@@ -111,7 +111,8 @@ def legalize(program: Program, config: CoreConfig, *, whole: bool = True) -> Pro
     """The same network with edges that descriptors can express; edges may be split, populations stay.
 
     Args:
-        whole: populations stay whole. Else `synapress.mapper.partition.cut` cuts them, and an edge with a stride that needs cuts keeps it.
+        whole: populations stay whole. Else `synapress.mapper.partition.cut` cuts them, and an edge with a stride that
+            needs cuts keeps it.
 
     Raises:
         RuleError: a stride that the hardware does not have, or a product whose operands do not fit.

@@ -1,8 +1,8 @@
 """Fragments → cores of a mesh: as few cores as possible, then as little traffic × distance as possible.
 
-Filled cores (`synapress.mapper.placement.bin_packing`) are placed by scipy's heuristic for the quadratic assignment problem and by exchanging
-pairs as long as that helps; places beyond the reach of relative addresses cost more than anything else. Traffic is an
-estimate: every neuron that has a synapse on an axon fires once.
+Filled cores (`synapress.mapper.placement.bin_packing`) are placed by scipy's heuristic for the quadratic assignment
+problem and by exchanging pairs as long as that helps; places beyond the reach of relative addresses cost more than
+anything else. Traffic is an estimate: every neuron that has a synapse on an axon fires once.
 """
 
 import importlib

@@ -36,8 +36,8 @@ _SAMPLE = 20_000
 
 
 def evaluation(
-    activation: g.Activation | None, scale: Scale, given: bool, *, states: Integers, bias: Floats, accumulator_scale: Floats,
-    config: CoreConfig, reach: float = 0.0,
+    activation: g.Activation | None, scale: Scale, given: bool, *, states: Integers, bias: Floats,
+    accumulator_scale: Floats, config: CoreConfig, reach: float = 0.0,
 ) -> tuple[Evaluation, Scale, Integers, Integers]:
     """The parameters of a layer, its final scale, its integer bias, and its integers for `states`.
 
@@ -64,7 +64,8 @@ def evaluation(
                                             value_bits=config.value_bits)
         else:
             keywords["saturation"] = mode
-    elif function == "leaky_relu" and not _by_table(activation, states + offsets[:, None, None], accumulator_scale, config):
+    elif function == "leaky_relu" and not _by_table(
+            activation, states + offsets[:, None, None], accumulator_scale, config):
         assert activation is not None and activation.slope is not None
         ratio = accumulator_scale / scale.step
         _, shift = requantization(ratio, config.multiplier_bits, config.shift_bits, reduce=False)
@@ -117,7 +118,8 @@ def clipped(
     inside = np.arange(ends[0], ends[1] + 1)
     beyond = np.unique(np.geomspace(ends[1] + 1, _LARGEST, 2000).astype(np.int64))
     index = np.concatenate([-beyond[::-1] - 1, inside, beyond])  # one less below, as -256 is inside
-    step = float(accumulator_scale[0]) * 2.0 ** int(np.ravel(parameters["shift"])[0]) / int(np.ravel(parameters["multiplier"])[0])
+    shift, multiplier = (int(np.ravel(parameters[name])[0]) for name in ("shift", "multiplier"))
+    step = float(accumulator_scale[0]) * 2.0**shift / multiplier
     with np.errstate(over="ignore"):
         exact = _of(activation, index * step) / scale.step
     entries = np.asarray(parameters["table"])[np.clip(index, *ends) - ends[0]]
@@ -184,7 +186,8 @@ def by_halves(layer: FloatLayer, states: Integers, accumulator_scale: Floats, co
 def _few(activation: g.Activation, states: Integers, accumulator_scale: Floats, config: CoreConfig) -> bool:
     """Whether a table has an entry for each state, the same for all channels."""
     assert activation.slope is not None
-    return (int(np.abs(states).max()) < 1 << (config.value_bits - 1) and bool((accumulator_scale == accumulator_scale[0]).all())
+    return (int(np.abs(states).max()) < 1 << (config.value_bits - 1)
+            and bool((accumulator_scale == accumulator_scale[0]).all())
             and bool((activation.slope == activation.slope[0]).all()))
 
 

@@ -92,7 +92,9 @@ class MapScales:
         if layer.group and layer.quantize is None:
             self.grouped[layer.group] = scale
 
-    def counts(self, layer: FloatLayer, accumulator_scale: Floats, products: list[Floats], worst: Floats) -> Scale | None:
+    def counts(
+        self, layer: FloatLayer, accumulator_scale: Floats, products: list[Floats], worst: Floats
+    ) -> Scale | None:
         """The scale of a layer that only counts, such as a sum pool of spikes, whose sums stay what they are."""
         plain = layer.activation is None and layer.quantize is None and not layer.bias.any()
         if not (self.layers.spiking and plain and (accumulator_scale == accumulator_scale[0]).all()):

@@ -64,7 +64,7 @@ def quantize(
     layers: FloatLayers, calibration: Mapping[str, npt.ArrayLike], config: CoreConfig, options: Options | None = None,
     *, timesteps: int | None = None,
 ) -> Quantized:
-    """Make integers of float layers, in more steps where the hardware needs them (`synapress.mapper.lowering.split_layers`).
+    """Quantize float layers, split where the hardware needs it (`synapress.mapper.lowering.split_layers`).
 
     Args:
         calibration: by input, maps (N, D, W, H) like those to come.
@@ -204,7 +204,8 @@ class _Quantizer:
             if (np.maximum(over, wide) <= 1).all() or given:
                 break
             # Rounding and correction moved the bias past the limit, or the noise of the layers before the sums.
-            accumulator_scale = np.where(np.maximum(over, wide) > 1, accumulator_scale * np.maximum(over, wide) * BIAS_ROOM, accumulator_scale)
+            excess = np.maximum(over, wide)
+            accumulator_scale = np.where(excess > 1, accumulator_scale * excess * BIAS_ROOM, accumulator_scale)
         self._check_states(layer, int(states.min()), int(states.max()))
         if (over > 1).any():
             raise ModelError(layer.name, "bias", f"at most {self.limit}", float(np.abs(bias).max()),
@@ -216,11 +217,11 @@ class _Quantizer:
         if by_halves(layer, sums_of + np.rint(bias).astype(np.int64)[:, None, None], accumulator_scale, self.config):
             self._halves(layer, weights, sums_of, bias, accumulator_scale, weight)
             return
-        self._evaluate(layer, partial(self.network.add, layer.name, branches), sums_of, bias, accumulator_scale, weight, counts,
-                       reach=min(least, float((worst + np.abs(layer.bias)).max())))
+        self._evaluate(layer, partial(self.network.add, layer.name, branches), sums_of, bias, accumulator_scale, weight,
+                       counts, reach=min(least, float((worst + np.abs(layer.bias)).max())))
 
-    def _halves(self, layer: FloatLayer, weights: list[Integers], states: Integers, bias: Floats, accumulator_scale: Floats,
-                weight: int) -> None:
+    def _halves(self, layer: FloatLayer, weights: list[Integers], states: Integers, bias: Floats,
+                accumulator_scale: Floats, weight: int) -> None:
         """A leaky ReLU as relu(x) - relu(-slope · x), of which one is 0; each has all bits of the multiplier."""
         assert layer.activation is not None and layer.activation.slope is not None
         slope, scale = layer.activation.slope, self.maps.of(layer, None)[0]
@@ -232,7 +233,8 @@ class _Quantizer:
         for part, sign, gain in (("positive", 1, np.ones_like(down)), ("negative", -1, down)):
             name = f"{layer.name}/{part}"
             parameters, self.scales[name], offsets, parts[name] = evaluation(
-                None, half, True, states=sign * states, bias=sign * bias, accumulator_scale=accumulator_scale * gain, config=self.config)
+                None, half, True, states=sign * states, bias=sign * bias, accumulator_scale=accumulator_scale * gain,
+                config=self.config)
             self.network.add(name, [made for branch, integers in zip(layer.branches, weights, strict=True)
                                     for made in self._branches(branch, sign * integers, layer.shape[1:])],
                              bias=offsets, **parameters)
@@ -307,8 +309,9 @@ class _Quantizer:
             raise ModelError(layer.name, "sums", f"states of [{low}, {high}]", f"{self.config.state_bits} bits",
                              "Use a configuration with 32-bit states, or fewer activation levels (Options.levels).")
 
-    def _evaluate(self, layer: FloatLayer, add: Callable[..., str], states: Integers, bias: Floats, accumulator_scale: Floats,
-                  weight: int, counts: Scale | None = None, *, activated: bool = False, reach: float = 0.0) -> None:
+    def _evaluate(self, layer: FloatLayer, add: Callable[..., str], states: Integers, bias: Floats,
+                  accumulator_scale: Floats, weight: int, counts: Scale | None = None, *, activated: bool = False,
+                  reach: float = 0.0) -> None:
         """Choose the scale of a result, add the layer by `add`, and keep its integers on the calibration.
 
         States that are `activated` have the layer's activation function behind them. `reach`: as of `evaluation`.
@@ -316,10 +319,12 @@ class _Quantizer:
         scale, given = self.maps.of(layer, counts)
         activation = None if activated else layer.activation
         parameters, scale, offsets, values = evaluation(
-            activation, scale, given, states=states, bias=bias, accumulator_scale=accumulator_scale, config=self.config, reach=reach)
+            activation, scale, given, states=states, bias=bias, accumulator_scale=accumulator_scale,
+            config=self.config, reach=reach)
         if self.maps.feeds_output(layer):
             self.maps.clipped[layer.name, layer.name] = clipped(
-                activation, self.maps.range_of(layer.name, guards=True), scale, parameters, accumulator_scale, self.config)
+                activation, self.maps.range_of(layer.name, guards=True), scale, parameters, accumulator_scale,
+                self.config)
         add(bias=offsets, **parameters)
         self.maps.settle(layer, scale)
         self._keep(layer, scale, values, (int(states.min()), int(states.max())), weight)
@@ -395,7 +400,8 @@ class _Quantizer:
         add = partial(self.network.multiply, layer.name, first, second)
         products = factor(layer.branches[0], self.values[first], layer.shape[1:]) * factor(
             layer.branches[1], self.values[second], layer.shape[1:])
-        self._evaluate(layer, add, products, np.zeros(layer.shape[0]), accumulator_scale, 1, reach=self.maps.reach(layer))
+        self._evaluate(layer, add, products, np.zeros(layer.shape[0]), accumulator_scale, 1,
+                       reach=self.maps.reach(layer))
 
 
 def _same(given: Scale, own: Scale) -> bool:

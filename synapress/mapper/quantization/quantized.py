@@ -93,4 +93,5 @@ class Quantized:
     """By output layer and population that clips its values: the integers before saturation, or before the table, that
     the range chosen for the output clips. Bounds of the layers' own functions are no clips."""
     blocks: dict[str, tuple[int, int]] = field(default_factory=dict)
-    """By input that the network takes in blocks (`synapress.mapper.importers.tensor.in_blocks`) their columns and rows."""
+    """By input that the network takes in blocks (`synapress.mapper.importers.tensor.in_blocks`): columns and rows of a
+    block."""

@@ -124,7 +124,8 @@ def grid(node: g.Spiking, products: list[Floats], potentials: Floats, bias: Floa
         accumulator_scale = quantum / 2.0**shift
         rounding = stacked - np.rint(stacked / quantum[:, None]) * quantum[:, None]
         weight_error = np.sqrt(np.sum(np.where(np.abs(rounding) > _EXACT * quantum[:, None], rounding, 0)**2, axis=1))
-        step_error = accumulator_scale * (_fraction(threshold / accumulator_scale) + _fraction(bias / accumulator_scale) + 0.3 * leaks)
+        steps = _fraction(threshold / accumulator_scale) + _fraction(bias / accumulator_scale) + 0.3 * leaks
+        step_error = accumulator_scale * steps
         error = float(np.mean((weight_error + step_error) * stay / threshold))
         if best is None or error < best[0] * (1 - 1e-9):
             best = error, Grid(accumulator_scale=accumulator_scale, shift=shift)

@@ -1,9 +1,9 @@
 """NIR graph → float graph.
 
-NIR leaves open whether the padding of an average counts; here it does, as in PyTorch. Several edges into a node add
-up. What it leaves open about neurons is in `synapress.mapper.importers.neurons`. Files are read without NIR's own check of types,
-which refuses what exporters write: shapes that count the batch of the sample they were made with, parameters of no
-dimension, and nodes that leave their shapes out. Subgraphs are put in place of their node, if no cycle goes through
+NIR leaves open whether the padding of an average counts; here it does, as in PyTorch. Several edges into a node add up.
+What it leaves open about neurons is in `synapress.mapper.importers.neurons`. Files are read without NIR's own check of
+types, which refuses what exporters write: shapes that count the batch of the sample they were made with, parameters of
+no dimension, and nodes that leave their shapes out. Subgraphs are put in place of their node, if no cycle goes through
 them.
 """
 

@@ -1,8 +1,9 @@
 """ONNX operators on flattened maps that are concatenated, split or scaled: lazily, for the matrix product behind.
 
-A flattened map of more than channels has no place for other elements beside its own. `tensor.FlattenedConcat` remembers which
-elements of which maps are meant, and factors and offsets of single elements; the matrix product that reads them has a
-branch per map, with its columns of the matrix. Whatever else reads them needs a map of them, by an identity matrix.
+A flattened map of more than channels has no place for other elements beside its own. `tensor.FlattenedConcat` remembers
+which elements of which maps are meant, and factors and offsets of single elements; the matrix product that reads them
+has a branch per map, with its columns of the matrix. Whatever else reads them needs a map of them, by an identity
+matrix.
 """
 
 from collections.abc import Sequence
@@ -37,7 +38,9 @@ def _joined(value: Value) -> FlattenedConcat:
     return value if isinstance(value, FlattenedConcat) else FlattenedConcat.of(value)
 
 
-def product(reader: Reader, call: Call, joined: FlattenedConcat, matrix: np.ndarray, weight_scale: Any = None) -> Tensor:
+def product(
+    reader: Reader, call: Call, joined: FlattenedConcat, matrix: np.ndarray, weight_scale: Any = None
+) -> Tensor:
     """matrix (results, elements) times the elements: a sum over the maps that they lie in."""
     terms: list[Value] = []
     offset = np.zeros(len(matrix))
@@ -154,9 +157,9 @@ def _arithmetic(reader: Reader, call: Call, own: Handler) -> Any:
 
 
 def _product(reader: Reader, call: Call, own: Handler) -> Any:
-    first = call.inputs[0]
-    if isinstance(first, FlattenedConcat) and isinstance(call.inputs[1], np.ndarray) and not call.attributes.get("transA"):
-        matrix = np.asarray(call.inputs[1], np.float64)
+    first, second = call.inputs[:2]
+    if isinstance(first, FlattenedConcat) and isinstance(second, np.ndarray) and not call.attributes.get("transA"):
+        matrix = np.asarray(second, np.float64)
         if matrix.ndim == 2:
             alpha, beta = call.attributes.get("alpha", 1.0), call.attributes.get("beta", 1.0)
             matrix = alpha * (matrix if call.attributes.get("transB") else matrix.T)

@@ -157,4 +157,6 @@ def _relabeled(value: "Value", nodes: set[str], label_of: Callable[[Tensor], Lab
         labels = label_of(part) if part.node in nodes else None
         return part if labels is None else replace(part, labels=labels)
 
-    return value.mapped(change) if isinstance(value, FlattenedConcat) else change(value) if isinstance(value, Tensor) else value
+    if isinstance(value, FlattenedConcat):
+        return value.mapped(change)
+    return change(value) if isinstance(value, Tensor) else value
