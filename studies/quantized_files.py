@@ -30,7 +30,7 @@ from synapress.reports.tables import Sheet, show
 from synapress.zoo.digits.data import load_digits
 from synapress.zoo.digits.onnx_file import digits_onnx
 from tests.helpers.onnx_models import TOPOLOGIES
-from tests.mapper.importers.onnx.test_onnx import session
+from tests.helpers.onnx_sessions import session
 
 WIDE = dataclasses.replace(CoreConfig(), name="wide", state_bits=32, multiplier_bits=22)
 
