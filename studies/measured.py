@@ -35,8 +35,8 @@ HEAD = """# Measured figures
 Written by `make measured` (`python -m studies.measured`), which runs the commands below. Do not edit it by hand.
 `python -m studies.measured --only NAME` refreshes one section; the names are in parentheses.
 
-Cycles, words, bytes and gates are exact for the pinned tools and the seeds named. **Seconds, gigabytes and comparisons
-with onnxruntime depend on the machine**; their sections say so. Other work on a machine lengthens wall-clock times.
+Cycles, words, bytes and gates are exact for the pinned tools and the seeds named. **Seconds and gigabytes depend on the
+machine**; their sections say so. Other work on a machine lengthens wall-clock times.
 """
 
 

@@ -183,15 +183,11 @@ def area(found: dict[str, Any], clocks: dict[str, Any]) -> str:
 
 def quantized(found: dict[str, Any]) -> str:
     """Of `studies.quantized_files`."""
-    kernels = (
-        "On the processor that measured this, onnxruntime's products of uint8 and int8 are exact."
-        if found["exact products"] else
-        "**onnxruntime's columns depend on the processor.** On the one that measured this, its sums of two products of "
-        "uint8 and int8 saturate at 16 bits, as they do without VNNI instructions. float64 is not affected.")
     return (
         "Files that onnxruntime quantized: integers of all layers that differ from onnxruntime's and, for QDQ, from "
-        "float64. [Quantized files](models.md#quantized-files) explains them.\n\n"
-        f"{kernels}\n\n" + table(
+        "float64. [Quantized files](models.md#quantized-files) explains them. onnxruntime computes means, resizing and "
+        "transposed convolutions of QDQ files (plain, u_shape) in float32, whose rounding may depend on the processor."
+        "\n\n" + table(
             ("network", "form", "integers", "differ from onnxruntime", "by more than 1", "differ from float64"),
             [(row["network"], row["form"], f"{row['integers']:,}", f"{row['onnxruntime']:,}",
               f"{row['by more than 1']:,}", "" if row["float64"] is None else f"{row['float64']:,}")

@@ -12,7 +12,7 @@ from synapress.mapper.importers.model import Model
 from synapress.mapper.quantization.scales import sqnr
 from synapress.model import float_outputs
 from tests.helpers.onnx_models import Builder
-from tests.mapper.importers.onnx.test_onnx import session
+from tests.helpers.onnx_sessions import session
 
 
 def strided(folder: Path, seed: int, size: int, strides: tuple[int, int]) -> tuple[

@@ -22,7 +22,7 @@ from synapress.model_files import open_compiled, save_compiled
 from synapress.zoo.digits.data import load_digits
 from synapress.zoo.digits.onnx_file import digits_onnx
 from tests.helpers.onnx_models import TOPOLOGIES, Builder
-from tests.mapper.importers.onnx.test_onnx import session
+from tests.helpers.onnx_sessions import session
 
 WIDE = dataclasses.replace(synapress.CoreConfig(), name="wide", state_bits=32)
 

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import onnx
-import onnxruntime
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
@@ -19,6 +18,7 @@ from synapress.mapper.errors import ModelError
 from synapress.mapper.quantization.scales import sqnr
 from synapress.model import float_outputs
 from synapress.model_files import open_compiled, save_compiled
+from tests.helpers.onnx_sessions import session
 from tests.helpers.own_networks import Net, frames
 
 SHAPE = (3, 20, 24)
@@ -81,8 +81,8 @@ def test_outputs_are_those_of_the_file(name: str, tmp_path: Path, seed: int) -> 
     build, on_host = CASES[name]
     path, rng = saved(tmp_path, build, seed), np.random.default_rng(seed)
     x = frames(SHAPE, 3, rng)
-    session = onnxruntime.InferenceSession(path)
-    expected = dict(zip([item.name for item in session.get_outputs()], session.run(None, {"x": x}), strict=True))
+    runner = session(onnx.load(path))
+    expected = dict(zip([item.name for item in runner.get_outputs()], runner.run(None, {"x": x}), strict=True))
     model = synapress.load(path)
     assert on_host <= set(operators(model.host)) <= on_host | {"Shape", "Gather", "Unsqueeze", "Concat", "Reshape"}
     exact = float_outputs(model, x)
@@ -146,10 +146,8 @@ def images(seed: int, count: int = 3) -> npt.NDArray[np.float32]:
 
 
 def by_onnxruntime(path: Path, x: npt.NDArray[Any], **more: npt.NDArray[Any]) -> dict[str, npt.NDArray[Any]]:
-    options = onnxruntime.SessionOptions()
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    session = onnxruntime.InferenceSession(path, options)
-    return dict(zip([item.name for item in session.get_outputs()], session.run(None, {"x": x, **more}), strict=True))
+    runner = session(onnx.load(path), optimized=False)
+    return dict(zip([item.name for item in runner.get_outputs()], runner.run(None, {"x": x, **more}), strict=True))
 
 
 def agree(path: Path, x: npt.NDArray[Any], **more: npt.NDArray[Any]) -> None:

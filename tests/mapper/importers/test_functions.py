@@ -20,7 +20,8 @@ from synapress.mapper.network.populations import legalize, lower
 from synapress.mapper.quantization.quantize import quantize
 from synapress.mapper.quantization.scales import sqnr
 from tests.helpers.onnx_models import Builder
-from tests.mapper.importers.onnx.test_onnx import session, single
+from tests.helpers.onnx_sessions import session
+from tests.mapper.importers.onnx.test_onnx import single
 
 CONFIG = CoreConfig()
 

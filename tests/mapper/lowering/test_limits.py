@@ -22,7 +22,7 @@ from synapress.mapper.quantization.quantize import quantize
 from synapress.mapper.quantization.scales import max_split, split, sqnr
 from synapress.model import Compiled
 from tests.helpers.onnx_models import Builder
-from tests.mapper.importers.onnx.test_onnx import session
+from tests.helpers.onnx_sessions import session
 
 SHAPE = (2, 6, 5)
 

@@ -16,7 +16,7 @@ from synapress.mapper.lowering.fuse import fuse
 from synapress.mapper.lowering.layers import assemble, run_layers
 from synapress.mapper.quantization.quantize import quantize
 from tests.helpers.onnx_models import Builder
-from tests.mapper.importers.onnx.test_onnx import session
+from tests.helpers.onnx_sessions import session
 from tests.mapper.importers.onnx.test_onnx_integers import whole
 from tests.mapper.quantization.test_quantize import NARROW, assert_nearly_equal, run
 

@@ -14,7 +14,7 @@ from synapress.mapper.importers.onnx.reader import read_onnx
 from synapress.model import float_outputs
 from synapress.model_files import open_compiled, save_compiled
 from tests.helpers.onnx_models import Builder
-from tests.mapper.importers.onnx.test_onnx import session
+from tests.helpers.onnx_sessions import session
 
 FRAMES = 3
 

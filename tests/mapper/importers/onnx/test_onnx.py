@@ -4,7 +4,6 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-import onnxruntime
 import pytest
 from onnx import helper, numpy_helper
 
@@ -18,15 +17,7 @@ from synapress.mapper.lowering.layers import assemble, run_layers
 from synapress.mapper.network.populations import legalize, lower
 from synapress.mapper.quantization.quantize import quantize
 from tests.helpers.onnx_models import TOPOLOGIES, Builder
-
-
-def session(model: onnx.ModelProto, optimized: bool = True) -> onnxruntime.InferenceSession:
-    options = onnxruntime.SessionOptions()
-    if not optimized:
-        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    options.log_severity_level = 3
-    options.intra_op_num_threads = 1
-    return onnxruntime.InferenceSession(model.SerializeToString(), options)
+from tests.helpers.onnx_sessions import session
 
 
 @pytest.mark.parametrize("name", TOPOLOGIES)

@@ -16,7 +16,7 @@ from synapress.mapper.lowering.layers import assemble
 from synapress.mapper.network.populations import lower
 from synapress.mapper.quantization.quantize import quantize
 from tests.helpers.onnx_models import Builder
-from tests.mapper.importers.onnx.test_onnx import session
+from tests.helpers.onnx_sessions import session
 
 WIDE = dataclasses.replace(CoreConfig(), name="wide", state_bits=32, multiplier_bits=22)
 KINDS = {"uint8": (np.uint8, onnx.TensorProto.UINT8, 77), "int8": (np.int8, onnx.TensorProto.INT8, -9)}

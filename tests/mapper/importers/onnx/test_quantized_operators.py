@@ -6,13 +6,13 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 import onnx
-import onnxruntime as ort
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 import synapress
 from golden.config import CoreConfig
 from synapress.mapper.importers.onnx.reader import read_onnx
+from tests.helpers.onnx_sessions import session
 
 WIDE = replace(CoreConfig.preset("grai_vip"), name="wide", state_bits=32, multiplier_bits=22)
 SHAPE = (3, 8, 8)
@@ -36,10 +36,7 @@ def file(nodes: list[Node], constants: Mapping[str, npt.ArrayLike]) -> onnx.Mode
 def apart(model: onnx.ModelProto, x: npt.NDArray[np.float32], *, config: CoreConfig = WIDE, step: float = 0.025,
           engine: str = "fast") -> npt.NDArray[np.int64]:
     """By how many steps the outputs differ."""
-    options = ort.SessionOptions()
-    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
-    options.intra_op_num_threads = 1
-    (expected,) = ort.InferenceSession(model.SerializeToString(), options).run(None, {"x": x})
+    (expected,) = session(model, optimized=False).run(None, {"x": x})
     made = synapress.compile(read_onnx(model), config=config, calibration=x)
     got = synapress.simulate(made, x, engine=engine).outputs["y"]
     assert len(np.unique(expected)) > 10

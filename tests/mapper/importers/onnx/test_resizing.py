@@ -23,7 +23,7 @@ from synapress.mapper.network.populations import legalize, lower
 from synapress.mapper.quantization.quantize import quantize
 from synapress.mapper.quantization.scales import sqnr
 from tests.helpers.onnx_models import Builder
-from tests.mapper.importers.onnx.test_onnx import session
+from tests.helpers.onnx_sessions import session
 
 MODES = ("linear", "nearest", "cubic")
 TRANSFORMATIONS = ("align_corners", "half_pixel", "asymmetric", "pytorch_half_pixel")
