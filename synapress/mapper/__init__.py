@@ -1,8 +1,9 @@
 """The mapper: a network of integer layers becomes the memory image of a core.
 
-Passes, one a file: `network` (the graph) → `lower` (program, then legal edges) → `rules` (does it fit) with `plan`
-(addresses) → `image` (words and manifest). For many cores: `network` → `lower` → `partition` (`search`, `cut`, `fragments`) →
-`place` (with `pack`) → `rules` → `mesh` (an image per core). `footprint` accounts the memory.
+From file to image, a room each: `importers` (a file becomes a float graph) → `lowering` (float layers) → `quantization`
+(integer layers) → `network` (the user's graph of layers, and its populations and edges) → `partition` (fragments that
+fit a core) → `placement` (a core for each) → `image` (words and manifest, of one core or a mesh). `memory_map` gives
+addresses, `rules` says what fits, `footprint` accounts the memory.
 """
 
 from collections.abc import Callable, Mapping

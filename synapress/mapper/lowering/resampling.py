@@ -140,7 +140,8 @@ def _by_passes(way: _Way, node: g.Resample, value: Value, limits: Limits, own: b
 def _exact(layers: LayerBuilder, name: str) -> bool:
     """Whether what reads a node rounds it as a quantized file says."""
     readers = [node for node in layers.graph if name in node.sources]
-    return any(isinstance(node, g.Quantize) or (isinstance(node, (g.Affine, g.Activation)) and _exact(layers, node.name))
+    return any(isinstance(node, g.Quantize)
+               or (isinstance(node, (g.Affine, g.Activation)) and _exact(layers, node.name))
                for node in readers)
 
 

@@ -213,7 +213,8 @@ def small_mesh(cores: int = 2) -> MeshImage:
     for number in range(cores):
         last = network.conv(f"x{number}", last, np.ones((2, 2, 1, 1), int))
     network.output(last)
-    return build_mesh(partition(lower(network), ROOMY), {f"x{number}": (number, 0) for number in range(cores)}, (cores, 1))
+    places = {f"x{number}": (number, 0) for number in range(cores)}
+    return build_mesh(partition(lower(network), ROOMY), places, (cores, 1))
 
 
 def test_a_smaller_mesh_leaves_no_cores_of_a_larger_one(tmp_path) -> None:
