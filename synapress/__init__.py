@@ -10,6 +10,9 @@ The names below are imported when they are first used, so that `import synapress
 """
 
 import importlib
+import importlib.util
+import os
+import sys
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
@@ -106,6 +109,45 @@ if TYPE_CHECKING:
     from synapress.mapper.quantization.quantized import Options
     from synapress.model import compile, float_outputs, load, simulate
     from synapress.tools.area import estimate, fmax
+
+
+def _shadow() -> str | None:
+    """What is wrong if `import golden` or `import rtl` finds another package than the one beside this one.
+
+    The names are common ones: a project may well have an `rtl` of its own, and the current folder is searched first.
+    Nothing is imported to find out.
+    """
+    here = os.path.dirname(os.path.abspath(__file__))
+    beside = os.path.dirname(here)
+    for name in ("golden", "rtl"):
+        # Also where the folders are symbolic links: all three, or only that of this package.
+        ours = [os.path.realpath(os.path.join(folder, name))
+                for folder in (beside, os.path.dirname(os.path.realpath(here)))]
+        spec = importlib.util.find_spec(name)
+        # Of a package its folders, which a namespace package has instead of a file; of a plain module its file.
+        for place in (spec.submodule_search_locations or [spec.origin or "no file"]) if spec else [""]:
+            if place and os.path.realpath(place) in ours:
+                continue
+            if not any(map(os.path.isdir, ours)):
+                return f"its package '{name}' is missing in {beside}: install Synapress again"
+            folder = os.path.dirname(os.path.abspath(place))
+            helps = ("run from another folder" if os.path.realpath(folder) == os.path.realpath(os.curdir)
+                     else f"take {folder} off PYTHONPATH and sys.path")
+            return f"{place} shadows its package '{name}' in {beside}: rename it, or {helps}"
+    return None
+
+
+def _is_command() -> bool:
+    """Whether this is imported for the command line, which shows errors as one line."""
+    if sys.argv[:1] == ["-m"]:  # so it is while Python looks for the module, which stands before the same arguments
+        return sys.orig_argv[-len(sys.argv)] in ("synapress", "-msynapress")
+    return os.path.splitext(os.path.basename(sys.argv[0] if sys.argv else ""))[0] == "synapress"
+
+
+if (_problem := _shadow()) is not None:
+    if _is_command():
+        sys.exit(f"synapress: {_problem}")
+    raise ImportError(f"synapress: {_problem}", name=__name__)
 
 
 def __getattr__(name: str) -> Any:
