@@ -191,8 +191,7 @@ def layouts(config: Widths) -> Layouts:
     Raises:
         ConfigError: the fields of a connectivity word exceed 64 bits.
     """
-    c = config
-    address, extent = c.address_bits, c.axon_extent_bits
+    c, address = config, config.address_bits
     # A table word replaces the depth of the geometry word and the kernel of the edge word, each at its very bits.
     depth = (Field("depth_words", c.depth_word_bits), Field("last_lane", c.lane_bits))
     kernel = (
@@ -201,20 +200,7 @@ def layouts(config: Widths) -> Layouts:
         Field("weight_base", address),
     )
     table = Layouts(
-        axon=WordLayout("axon", (
-            Field("x_offset", c.offset_bits, signed=True),
-            Field("y_offset", c.offset_bits, signed=True),
-            Field("c_offset", c.channel_bits),
-            Field("x_limit", extent),
-            Field("y_limit", extent),
-            Field("kernel_width", c.kernel_bits, bias=1),
-            Field("kernel_height", c.kernel_bits, bias=1),
-            Field("upsample", c.upsample_bits),
-            Field("stride", c.step_bits),
-            Field("core_x", c.mesh_bits, signed=True),
-            Field("core_y", c.mesh_bits, signed=True),
-            Field("id", c.edge_bits),
-        )),
+        axon=_axon(config),
         geometry=WordLayout("geometry", (
             *depth,
             Field("state_base", address),
@@ -236,19 +222,7 @@ def layouts(config: Widths) -> Layouts:
             Field("population", c.population_bits),
         )),
         table=WordLayout("kernel table", (*depth, *kernel, Field("first_channel", c.channel_bits))),
-        population=WordLayout("population", (
-            Field("base", address),
-            Field("width", c.coordinate_bits, bias=1),
-            Field("height", c.coordinate_bits, bias=1),
-            Field("depth", c.channel_bits),
-            Field("type", 3),
-            Field("saturation", 2),
-            Field("uniform", 1),
-            Field("pad", 1),
-            Field("axons", c.axon_count_bits),
-            Field("incoming", c.incoming_bits),
-            Field("edges", c.edge_count_bits),
-        )),
+        population=_population(config),
         parameter=WordLayout("parameter", (
             Field("bias", c.state_bits, signed=True),
             Field("multiplier", c.multiplier_bits),
@@ -256,16 +230,7 @@ def layouts(config: Widths) -> Layouts:
             Field("leaky", 1),
             Field("slope", c.slope_bits, signed=True),
         )),
-        event=WordLayout("event", (
-            Field("v", c.value_bits, signed=True),
-            Field("c", c.channel_bits),
-            Field("y", c.offset_bits, signed=True),
-            Field("x", c.offset_bits, signed=True),
-            Field("id", c.edge_bits),
-            Field("kind", 2),
-            Field("core_y", c.mesh_bits, signed=True),
-            Field("core_x", c.mesh_bits, signed=True),
-        )),
+        event=_event(config),
     )
     for layout in (table.axon, table.geometry, table.edge, table.table, table.population, table.parameter,
                    table.event):
@@ -273,3 +238,49 @@ def layouts(config: Widths) -> Layouts:
             widths = ", ".join(f"{field.name} {field.bits}" for field in layout.fields)
             raise ConfigError(f"the {layout.name} word needs {layout.bits} bits and has {CONNECTIVITY_BITS}: {widths}")
     return table
+
+
+def _axon(config: "Widths") -> WordLayout:
+    return WordLayout("axon", (
+        Field("x_offset", config.offset_bits, signed=True),
+        Field("y_offset", config.offset_bits, signed=True),
+        Field("c_offset", config.channel_bits),
+        Field("x_limit", config.axon_extent_bits),
+        Field("y_limit", config.axon_extent_bits),
+        Field("kernel_width", config.kernel_bits, bias=1),
+        Field("kernel_height", config.kernel_bits, bias=1),
+        Field("upsample", config.upsample_bits),
+        Field("stride", config.step_bits),
+        Field("core_x", config.mesh_bits, signed=True),
+        Field("core_y", config.mesh_bits, signed=True),
+        Field("id", config.edge_bits),
+    ))
+
+
+def _population(config: "Widths") -> WordLayout:
+    return WordLayout("population", (
+        Field("base", config.address_bits),
+        Field("width", config.coordinate_bits, bias=1),
+        Field("height", config.coordinate_bits, bias=1),
+        Field("depth", config.channel_bits),
+        Field("type", 3),
+        Field("saturation", 2),
+        Field("uniform", 1),
+        Field("pad", 1),
+        Field("axons", config.axon_count_bits),
+        Field("incoming", config.incoming_bits),
+        Field("edges", config.edge_count_bits),
+    ))
+
+
+def _event(config: "Widths") -> WordLayout:
+    return WordLayout("event", (
+        Field("v", config.value_bits, signed=True),
+        Field("c", config.channel_bits),
+        Field("y", config.offset_bits, signed=True),
+        Field("x", config.offset_bits, signed=True),
+        Field("id", config.edge_bits),
+        Field("kind", 2),
+        Field("core_y", config.mesh_bits, signed=True),
+        Field("core_x", config.mesh_bits, signed=True),
+    ))

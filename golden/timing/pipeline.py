@@ -4,6 +4,7 @@ What decides a cycle is which word operation is where and which memory bank it w
 holds the valid bits, queue levels and addresses of `rtl.esu`, `rtl.neuron` and `rtl.memory`, and no data.
 """
 
+from collections.abc import Generator
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -53,140 +54,133 @@ class Cycles:
 def replay(work: OperationStream, banks: int) -> Cycles:
     """The cycles of events that an idle core is given without a pause; nothing else wants the memory.
 
-    Names are those of the registers in `rtl.esu`, `rtl.esu_descriptor` and `rtl.neuron`.
+    Names are those of the registers in `rtl.neuron`. The ESU is a generator: its state stays in local variables, which
+    are fast.
     """
-    state, weight = work.state.tolist(), work.weight.tolist()
-    counts, edge, geometry, table = (
-        array.tolist() for array in (work.operations, work.edge, work.geometry, work.table))
-    events, mask = len(counts), banks - 1
-    # ESU: the event of each stage, -1 for none; phase of the beat.
-    waiting = present = in_range = starting = begun = -1
-    taken_event, phase, offered = -1, 3, 0
-    read = table_done = valid = held = False
-    at, left = -1, 0  # the operation offered; operations of its event that follow
-    # Neuron update: operations pushed and loaded so far, weight words pushed, asked for, there and used.
-    pushed = loaded = requested = asked = arrived = used = 0
+    state, weight, mask = work.state.tolist(), work.weight.tolist(), banks - 1
+    esu = _esu(work, mask)
+    # Operations pushed, loaded and written so far; weight words pushed, asked for, there and used.
+    pushed = loaded = written = requested = asked = arrived = used = 0
     fresh = bytearray(len(state))
     requests: list[int] = []
     arriving, previous = False, -1
     head = product = addend = sums = kept = -1  # state addresses in the pipeline
     busy = stall_bank = stall_hazard = stall_weight = 0
+    esu_busy, valid = next(esu)
     while True:
-        neuron_busy = pushed != loaded or head >= 0 or product >= 0 or addend >= 0 or sums >= 0 or kept >= 0
-        pending = waiting >= 0 or present >= 0 or in_range >= 0 or starting >= 0
-        if pending or neuron_busy or valid or begun >= 0 or offered < events:
+        neuron_busy = pushed != written
+        if esu_busy or neuron_busy:
             busy += 1
         else:
-            break
+            return Cycles(busy, stall_bank, stall_hazard, stall_weight)
 
         # Memory: write-back, state, weight, in this order. The read goes before a write that can wait.
-        issue = False
+        issue = keep = request = False
         head_bank = write_bank = weight_bank = -1
         both = kept >= 0 and sums >= 0
         if kept >= 0:
             write_bank = kept & mask
         elif sums >= 0:
             write_bank = sums & mask
-        keep = False
         if head >= 0:
             if head == product or head == addend or head == sums or head == kept:
                 stall_hazard += 1
             else:
                 head_bank = head & mask
                 if write_bank == head_bank:
-                    keep = not both
-                    issue = keep
+                    keep = issue = not both
                 else:
                     issue = True
                 stall_bank += not issue
         if keep:
             write_bank = -1
-        request = False
+        elif write_bank >= 0:
+            written += 1
         if requested != asked and asked - used != WORDS:
             weight_bank = requests[asked] & mask
             request = weight_bank != write_bank and weight_bank != head_bank
 
-        # The walk offers an operation, the queue of operations takes it.
+        # The queues in front: the ESU offers an operation if `valid`.
         ready = pushed - loaded != OPERATIONS and requested - asked != REQUESTS
-        front = pushed != loaded and (not fresh[loaded] or arrived != used)
-        stall_weight += pushed != loaded and not front and head < 0
-        load = front and (head < 0 or issue)
-        take = valid and ready
-        walk = not valid or ready
-        begin = walk and left == 0 and begun >= 0
+        front = pushed != loaded
+        if front and fresh[loaded] and arrived == used:
+            front = False
+            stall_weight += head < 0
 
-        # The descriptor's reads are refused where another one wants the bank; the beat waits for them.
-        stall = accepted = False
-        if phase == 0 or phase == 2:
-            if read:
-                bank = (geometry if phase else edge)[taken_event] & mask
-                stall = bank == write_bank or bank == head_bank or bank == weight_bank
-        elif phase == 3 and present >= 0 and table[present] >= 0 and not table_done:
-            bank = table[present] & mask
-            stall = bank == write_bank or bank == head_bank or bank == weight_bank
-            accepted = not stall
-        step = not (stall or (phase == 3 and ((starting >= 0 and begun >= 0 and not begin) or not pending)))
-        advance = step and phase == 3
-
-        # Next cycle. Neuron update:
-        if issue:
-            following = head
-        else:
-            following = -1
+        # Next cycle.
         if sums >= 0:
             kept = sums if both or keep else -1
         elif not keep:
             kept = -1
-        sums, addend, product = addend, product, following
-        if issue:
-            head = -1
+        sums, addend, product = addend, product, head if issue else -1
         arrived += arriving
         arriving = request
         asked += request
-        if load:
+        if front and (head < 0 or issue):
             head = state[loaded]
             used += fresh[loaded]
             loaded += 1
-        if take:
-            if weight[at] != previous or not neuron_busy:
-                fresh[at] = 1
-                requests.append(weight[at])
+        elif issue:
+            head = -1
+        if valid and ready:
+            if weight[pushed] != previous or not neuron_busy:
+                fresh[pushed] = 1
+                requests.append(weight[pushed])
                 requested += 1
-            previous = weight[at]
+            previous = weight[pushed]
             pushed += 1
-        # ESU: the walk,
-        if walk:
+        esu_busy, valid = esu.send((ready, (write_bank, head_bank, weight_bank)))
+
+
+def _esu(work: OperationStream, mask: int) -> Generator[tuple[bool, bool], tuple[bool, tuple[int, int, int]], None]:
+    """The ESU, cycle by cycle; names are those of the registers in `rtl.esu` and `rtl.esu_descriptor`.
+
+    Yields whether it is busy, and whether it offers an operation; takes whether the neuron update is ready for one, and
+    the banks that others use in the cycle.
+    """
+    counts, edge, geometry, table = (
+        array.tolist() for array in (work.operations, work.edge, work.geometry, work.table))
+    events = len(counts)
+    # The event of each stage, -1 for none; phase of the beat.
+    waiting = present = in_range = starting = begun = -1
+    taken_event, phase, offered = -1, 3, 0
+    read = table_done = valid = held = False
+    left = 0  # operations that follow the one offered in its event
+    while True:
+        pending = waiting >= 0 or present >= 0 or in_range >= 0 or starting >= 0
+        ready, banks = yield pending or valid or begun >= 0 or offered < events, valid
+        if not valid or ready:  # the walk goes on
             if left:
                 left -= 1
-                at += 1
             elif begun >= 0:
-                left = counts[begun] - 1
-                at += 1
-                valid = True
+                left, valid, begun = counts[begun] - 1, True, -1
             else:
                 valid = False
-        if begin:
-            begun = -1
-        # its stages,
-        table_done = (table_done or accepted) and not advance
+
+        # The descriptor's reads are refused where another one wants the bank; the beat waits for them.
+        advance = False
+        if phase != 3:
+            if phase == 1 or not read or (geometry if phase else edge)[taken_event] & mask not in banks:
+                if phase == 0 and starting >= 0 and not counts[starting]:
+                    starting = -1
+                phase += 1
+        else:
+            stall = present >= 0 and table[present] >= 0 and not table_done and table[present] & mask in banks
+            advance = pending and not stall and (starting < 0 or begun < 0)
+            table_done = not stall and not advance  # nothing of this event is left to read
         if advance:
             if starting >= 0:
                 begun = starting
             starting, in_range = in_range, present
-            present, read = -1, False
+            present, read, phase = -1, False, 0
             if waiting >= 0:
                 present = waiting
                 read = not (held and edge[taken_event] == edge[waiting] and table[taken_event] < 0)
                 taken_event, held = waiting, True
-        elif step and phase == 0 and starting >= 0 and not counts[starting]:
-            starting = -1
-        if step:
-            phase = phase + 1 & 3
-        # and the next event.
+        # The next event.
         if waiting < 0:
             if offered < events:
                 waiting = offered
                 offered += 1
         elif advance:
             waiting = -1
-    return Cycles(busy, stall_bank, stall_hazard, stall_weight)

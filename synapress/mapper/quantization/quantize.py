@@ -8,7 +8,6 @@ correction), multiplier and shift. Where a file brings its own quantization, tha
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -21,7 +20,6 @@ from synapress.mapper.importers.graph import Floats
 from synapress.mapper.importers.reference import convolve, spike
 from synapress.mapper.importers.tensor import in_blocks
 from synapress.mapper.lowering.layers import (
-    FloatBranch,
     FloatLayer,
     FloatLayers,
     evaluate_layer,
@@ -35,6 +33,7 @@ from synapress.mapper.lowering.split_layers import split_layers
 from synapress.mapper.network.layer import Branch
 from synapress.mapper.network.network import Network
 from synapress.mapper.quantization.activations import by_halves, clipped, evaluation
+from synapress.mapper.quantization.branches import integer_branches
 from synapress.mapper.quantization.map_scales import MapScales
 from synapress.mapper.quantization.quantized import METHODS, MOST_LOST, LayerReport, Options, Quantized
 from synapress.mapper.quantization.scales import (
@@ -44,7 +43,6 @@ from synapress.mapper.quantization.scales import (
     Scale,
     accumulator_scales,
     max_split,
-    split,
     sqnr,
     uniform,
 )
@@ -210,8 +208,7 @@ class _Quantizer:
         if (over > 1).any():
             raise ModelError(layer.name, "bias", f"at most {self.limit}", float(np.abs(bias).max()),
                              "Use a configuration with 32-bit states.")
-        branches = [made for branch, integers in zip(layer.branches, weights, strict=True)
-                    for made in self._branches(branch, integers, layer.shape[1:])]
+        branches = self._branches(layer, weights)
         sums_of = states.astype(np.int64)
         weight = max(int(np.abs(integers).max()) for integers in weights)
         if by_halves(layer, sums_of + np.rint(bias).astype(np.int64)[:, None, None], accumulator_scale, self.config):
@@ -235,9 +232,8 @@ class _Quantizer:
             parameters, self.scales[name], offsets, parts[name] = evaluation(
                 None, half, True, states=sign * states, bias=sign * bias, accumulator_scale=accumulator_scale * gain,
                 config=self.config)
-            self.network.add(name, [made for branch, integers in zip(layer.branches, weights, strict=True)
-                                    for made in self._branches(branch, sign * integers, layer.shape[1:])],
-                             bias=offsets, **parameters)
+            self.network.add(name, self._branches(layer, [sign * integers for integers in weights]), bias=offsets,
+                             **parameters)
             if self.maps.feeds_output(layer):
                 self.maps.clipped[layer.name, name] = [(half.high + 1, None)]
             ends = sorted((sign * int(states.min()), sign * int(states.max())))
@@ -296,8 +292,7 @@ class _Quantizer:
         made = integer_neuron(layer.name, node, accumulator_scale, bias, self.config)
         spikes, span = made.run(states.astype(np.int64), self.timesteps, self.config)
         self._check_states(layer, *span)
-        branches = [part for branch, integers in zip(layer.branches, weights, strict=True)
-                    for part in self._branches(branch, integers, layer.shape[1:])]
+        branches = self._branches(layer, weights)
         self.network.lif(
             layer.name, branches, threshold=uniform(made.threshold), bias=uniform(made.bias), reset=made.reset,
             multiplier=uniform(made.multiplier), shift=uniform(made.shift), initial=uniform(made.initial))
@@ -319,8 +314,8 @@ class _Quantizer:
         scale, given = self.maps.of(layer, counts)
         activation = None if activated else layer.activation
         parameters, scale, offsets, values = evaluation(
-            activation, scale, given, states=states, bias=bias, accumulator_scale=accumulator_scale,
-            config=self.config, reach=reach)
+            activation, scale, given, states=states, bias=bias, accumulator_scale=accumulator_scale, config=self.config,
+            reach=reach)
         if self.maps.feeds_output(layer):
             self.maps.clipped[layer.name, layer.name] = clipped(
                 activation, self.maps.range_of(layer.name, guards=True), scale, parameters, accumulator_scale,
@@ -329,30 +324,11 @@ class _Quantizer:
         self.maps.settle(layer, scale)
         self._keep(layer, scale, values, (int(states.min()), int(states.max())), weight)
 
-    def _branches(self, branch: FloatBranch, weights: Integers, size: tuple[int, int]) -> list[Branch]:
-        """A float branch with integer weights, in the network's terms."""
-        source = self.network.shape(branch.source)
-        made = []
-        for part, shift in split(weights, self.top_shift):
-            kernel = (part.shape[2], part.shape[3])
-            where: dict[str, Any] = {"source": branch.source, "shift": shift}
-            if branch.upsample > 1:
-                left, top = (kernel[i] - 1 - branch.padding[i] for i in (0, 1))
-                right, bottom = ((source[1 + i] - 1) * branch.upsample + kernel[i] - (left, top)[i] - size[i]
-                                 for i in (0, 1))
-                part = part[:, :, ::-1, ::-1]
-                where["transposed"] = branch.upsample.bit_length() - 1
-            else:
-                left, top = branch.padding
-                right, bottom = ((size[i] - 1) * branch.stride[i] + (kernel[i] - 1) * branch.dilation[i] + 1
-                                 - source[1 + i] - branch.padding[i] for i in (0, 1))
-                where |= {"stride": branch.stride, "dilation": branch.dilation}
-            where["padding"] = (left, top, right, bottom)
-            if branch.groups == source[0] == len(part) and (part == part.flat[0]).all():
-                made.append(Branch(kernel=kernel, scale=int(part.flat[0]), **where))
-            else:
-                made.append(Branch(weights=part, groups=branch.groups, **where))
-        return made
+    def _branches(self, layer: FloatLayer, weights: list[Integers]) -> list[Branch]:
+        """The branches of a layer with integer weights, in the network's terms."""
+        return [made for branch, integers in zip(layer.branches, weights, strict=True)
+                for made in integer_branches(branch, integers, self.network.shape(branch.source), layer.shape[1:],
+                                             self.top_shift)]
 
     # -- maxima, products, other activations ---------------------------------------------------
 

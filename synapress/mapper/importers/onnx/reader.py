@@ -143,8 +143,10 @@ def handlers() -> dict[str, Handler]:
     from synapress.mapper.importers.onnx import flattened_concat as onnx_joined
     from synapress.mapper.importers.onnx import layout as onnx_layout
     from synapress.mapper.importers.onnx import quantized as onnx_quantized
+    from synapress.mapper.importers.onnx import resizing as onnx_resizing
 
-    real = {**onnx_convolutions.HANDLERS, **onnx_elements.HANDLERS, **onnx_layout.HANDLERS, **onnx_joined.HANDLERS}
+    real = {**onnx_convolutions.HANDLERS, **onnx_resizing.HANDLERS, **onnx_elements.HANDLERS, **onnx_layout.HANDLERS,
+            **onnx_joined.HANDLERS}
     return onnx_joined.on_joined({**onnx_quantized.on_integers(real), **onnx_quantized.HANDLERS})
 
 
