@@ -13,6 +13,7 @@ import numpy.typing as npt
 from golden.config import CoreConfig
 from golden.engine import Engine, FastEngine, LiteralEngine
 from golden.errors import EventError, ImageError
+from golden.registers import COUNTERS, TIMED
 from golden.words import EventKind, layouts
 
 Words = npt.NDArray[np.uint64]
@@ -54,9 +55,7 @@ class Core:
     def __init__(self, config: CoreConfig, words: Words, *, edges: int, populations: int, literal: bool = False):
         self.config = config
         self.layouts = layouts(config)
-        self.counters = dict.fromkeys(
-            ("values_in", "values_local", "values_out", "ends", "word_ops", "synapses", "neurons_fired", "unknown_id",
-             "unknown_channel", "address_error", "protocol_error"), 0)
+        self.counters = {name: 0 for name in COUNTERS if name not in TIMED}
         self.trace: list[tuple[int, int]] = []
         self.running = False
         self._kind = LiteralEngine if literal else FastEngine

@@ -36,7 +36,7 @@ class ValueEvent(NamedTuple):
 
 
 class WordOperation(NamedTuple):
-    """The update of up to `lanes` states of one memory word; the fields are those of `rtl.ports.op_layout`."""
+    """The update of up to `lanes` states of one memory word; the fields are those of `golden.messages.operation`."""
 
     state_address: int
     """Word address modulo 2**(address_bits + 1): from 2**address_bits on it has left the memory."""

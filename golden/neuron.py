@@ -293,7 +293,7 @@ def evaluate_population(
     end of the memory.
 
     Returns:
-        The firing neurons in order, then the end neuron, as fields of `rtl.ports.neuron_layout`; and the state words
+        The firing neurons in order, then the end neuron, as fields of `golden.messages.neuron`; and the state words
         in order, as (address, word before it was written).
     """
     table, size = layouts(config), config.memory_words

@@ -11,8 +11,8 @@ from cocotb.triggers import RisingEdge
 from golden.config import CoreConfig
 from golden.core import Core
 from golden.host import run_frame
+from golden.registers import Control, Register, Status
 from golden.words import EventKind, layouts
-from rtl.core import Control, Register, Status
 from synapress.tools import simulator as launch
 from tb.streams import clock_and_reset, wait_until
 from tb.tb_core import CoreHost, by_id

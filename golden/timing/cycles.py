@@ -15,17 +15,12 @@ import numpy.typing as npt
 from golden.config import CoreConfig
 from golden.errors import NetworkError
 from golden.program import Population, Program
+from golden.timing.microarchitecture import EVALUATION_FILL, EVENT_FILL, EVENT_MINIMUM
 from golden.timing.operations import EdgeOperations, Events, IntArray, Place
 from golden.timing.pipeline import Cycles, OperationStream, replay
 
-MINIMUM = 4
-"""Cycles that the ESU needs for an event, however few operations it has: a beat."""
-FILL = 22
-"""Cycles of a single event of any number of operations, from its offer to its last state written, beyond those."""
 STRETCHES = 16
 """Samples of an edge that is too large to be replayed."""
-EVALUATION_FILL = 15
-"""Cycles of an evaluation before its first neuron and after its last."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +30,7 @@ class LayerCycles:
     busy: int
     """ESU or neuron update at work."""
     ideal: int
-    """The same without banks, hazards and start-up, where each event takes one per word operation and at least 4.
+    """The same without banks, hazards and start-up, where each event takes one per word operation and at least a beat.
 
     It can be more than `busy`, as short events hide behind long ones before them.
     """
@@ -87,12 +82,13 @@ def layer_cycles(
         c, x, y = firing_order(outputs[edge.source], config, host=edge.source in program.inputs)
         sent = work.sends()[x, y]
         c, x, y = c[sent], x[sent], y[sent]
-        ideal = np.maximum(work.positions()[x, y] * work.words[c], MINIMUM)
+        ideal = np.maximum(work.positions()[x, y] * work.words[c], EVENT_MINIMUM)
         parts.append((work, (places or {}).get(edge.name, Place()), (c, x, y), ideal))
         total += int(ideal.sum())
     evaluation = evaluation_cycles(population, config)
     if total <= limit:
-        cycles = replay(OperationStream.join([work.work(events, place, config) for work, place, events, _ in parts]), config.banks)
+        stream = OperationStream.join([work.work(events, place, config) for work, place, events, _ in parts])
+        cycles = replay(stream, config.banks)
         return LayerCycles(cycles.busy, total, evaluation, True, cycles.stall_bank, cycles.stall_hazard,
                            cycles.stall_weight)
     busy, samples = 0.0, []
@@ -101,7 +97,7 @@ def layer_cycles(
             part, runs = _sample(work, place, events, ideal, limit // len(parts), config)
             busy += part
             samples += runs
-    return LayerCycles(round(busy) + FILL, total, evaluation, False, *(
+    return LayerCycles(round(busy) + EVENT_FILL, total, evaluation, False, *(
         sum(getattr(sample, stall) for sample in samples) for stall in ("stall_bank", "stall_hazard", "stall_weight")))
 
 
@@ -118,7 +114,7 @@ def _sample(
         last = max(last, first + 1)
         run = replay(work.work((c[first:last], x[first:last], y[first:last]), place, config), config.banks)
         runs.append(run)
-        busy += run.busy - FILL
+        busy += run.busy - EVENT_FILL
         taken += int(ideal[first:last].sum())
     return busy / taken * whole, runs
 

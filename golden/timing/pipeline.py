@@ -1,7 +1,7 @@
 """The cycles of the ESU and the neuron update, replayed register by register from the word operations alone.
 
 What decides a cycle is which word operation is where and which memory bank it wants; values do not matter. The model
-holds the valid bits, queue levels and addresses of `rtl.esu`, `rtl.neuron` and `rtl.memory`, and no data.
+holds the valid bits, queue levels and addresses of the ESU, the neuron update and the memory, and no data.
 """
 
 from dataclasses import dataclass, fields
@@ -9,10 +9,9 @@ from dataclasses import dataclass, fields
 import numpy as np
 import numpy.typing as npt
 
-IntArray = npt.NDArray[np.int64]
+from golden.timing.microarchitecture import OPERATION_QUEUE, WEIGHT_REQUESTS, WEIGHT_WORDS
 
-OPERATIONS, REQUESTS, WORDS = 8, 4, 3
-"""Depths of the neuron update's queues: operations, weight words asked for, weight words read ahead."""
+IntArray = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +52,7 @@ class Cycles:
 def replay(work: OperationStream, banks: int) -> Cycles:
     """The cycles of events that an idle core is given without a pause; nothing else wants the memory.
 
-    Names are those of the registers in `rtl.esu`, `rtl.esu_descriptor` and `rtl.neuron`.
+    Names are those of the hardware's registers.
     """
     state, weight = work.state.tolist(), work.weight.tolist()
     counts, edge, geometry, table = (
@@ -102,12 +101,12 @@ def replay(work: OperationStream, banks: int) -> Cycles:
         if keep:
             write_bank = -1
         request = False
-        if requested != asked and asked - used != WORDS:
+        if requested != asked and asked - used != WEIGHT_WORDS:
             weight_bank = requests[asked] & mask
             request = weight_bank != write_bank and weight_bank != head_bank
 
         # The walk offers an operation, the queue of operations takes it.
-        ready = pushed - loaded != OPERATIONS and requested - asked != REQUESTS
+        ready = pushed - loaded != OPERATION_QUEUE and requested - asked != WEIGHT_REQUESTS
         front = pushed != loaded and (not fresh[loaded] or arrived != used)
         stall_weight += pushed != loaded and not front and head < 0
         load = front and (head < 0 or issue)

@@ -15,11 +15,12 @@ import numpy as np
 import numpy.typing as npt
 from amaranth.back import verilog
 
+from golden import messages
 from golden.config import CoreConfig
 from golden.errors import ToolError
-from golden.words import EventKind, layouts
+from golden.registers import COUNTERS, Control, Register, Status
+from golden.words import EventKind, WordLayout, layouts
 from rtl.core import EventCore
-from rtl.counters import COUNTERS
 from synapress.install import install_hint
 from synapress.tools.simulator import locked, simulator_environment
 
@@ -46,13 +47,30 @@ class RtlRun:
     latency: npt.NDArray[np.int64]
 
 
-def _low(layout, name: str) -> int:  # type: ignore[no-untyped-def]
+def _low(layout: WordLayout, name: str) -> int:
     low = 0
     for field in layout.fields:
         if field.name == name:
             return low
         low += field.bits
     raise KeyError(name)
+
+
+def _defines(config: CoreConfig) -> dict[str, int]:
+    """What the C++ host needs to know of the core: names of the preprocessor, and their values."""
+    event, request, evaluated = layouts(config).event, messages.request(config), messages.evaluated(config)
+    return {
+        "WORD_BITS": config.word_bits, "ADDRESS_BITS": config.address_bits, "COUNTERS": len(COUNTERS),
+        "ID_LOW": _low(event, "id"), "KIND_LOW": _low(event, "kind"), "KIND_BITS": event.field("kind").bits,
+        "C_LOW": _low(event, "c"), "C_BITS": config.channel_bits,
+        "KIND_END": EventKind.END, "KIND_CREDIT": EventKind.CREDIT,
+        **{f"REQUEST_{field.name.upper()}_LOW": _low(request, field.name) for field in request.fields},
+        **{f"EVALUATED_{field.name.upper()}_LOW": _low(evaluated, field.name) for field in evaluated.fields},
+        "REGISTER_CONTROL": Register.CONTROL, "REGISTER_EDGES": Register.EDGES,
+        "REGISTER_POPULATIONS": Register.POPULATIONS, "REGISTER_STATUS": Register.STATUS,
+        "REGISTER_CLEAR": Register.CLEAR, "REGISTER_COUNTERS": Register.COUNTER_BASE,
+        "CONTROL_RUN": Control.RUN, "STATUS_READY": Status.READY, "STATUS_IDLE": Status.IDLE,
+    }
 
 
 @cache
@@ -63,12 +81,7 @@ def build(config: CoreConfig, directory: Path = Path("build/simulate")) -> Path:
         ToolError: Verilator or the C++ compiler is missing or failed; the message holds the end of its output.
     """
     text = verilog.convert(EventCore(config), name="core", emit_src=False)
-    event = layouts(config).event
-    defines = {
-        "WORD_BITS": config.word_bits, "ADDRESS_BITS": config.address_bits, "COUNTERS": len(COUNTERS),
-        "ID_LOW": _low(event, "id"), "KIND_LOW": _low(event, "kind"), "C_LOW": _low(event, "c"),
-        "C_BITS": config.channel_bits,
-    }
+    defines = _defines(config)
     flags = ["-O3", "--x-assign", "fast", "--x-initial", "fast", "-Wno-fatal", "-Wno-lint", "--no-timing"]
     cflags = "-O2 -std=gnu++17 " + " ".join(f"-D{name}={value}" for name, value in defines.items())
     key = hashlib.sha256("\0".join([text, HARNESS.read_text(), cflags, *flags]).encode()).hexdigest()[:16]
