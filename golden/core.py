@@ -8,15 +8,13 @@ Bamberg et al., arXiv 2112.07019, sections 4 and 5; the credits are this project
 from dataclasses import dataclass, field
 
 import numpy as np
-import numpy.typing as npt
 
 from golden.config import CoreConfig
 from golden.engine import Engine, FastEngine, LiteralEngine
 from golden.errors import EventError, ImageError
 from golden.registers import COUNTERS, TIMED
+from golden.types import Words
 from golden.words import EventKind, layouts
-
-Words = npt.NDArray[np.uint64]
 
 
 @dataclass

@@ -10,9 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from golden.config import CoreConfig
+from golden.types import IntArray
 from golden.words import EventKind
-
-IntArray = npt.NDArray[np.int64]
 
 
 def extent(kernel_width: int, config: CoreConfig) -> int:

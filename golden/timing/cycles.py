@@ -10,14 +10,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from golden.config import CoreConfig
 from golden.errors import NetworkError
 from golden.program import Population, Program
 from golden.timing.microarchitecture import EVALUATION_FILL, EVENT_FILL, EVENT_MINIMUM
-from golden.timing.operations import EdgeOperations, Events, IntArray, Place
+from golden.timing.operations import EdgeOperations, Events, Place
 from golden.timing.pipeline import Cycles, OperationStream, replay
+from golden.types import IntArray, Integers
 
 STRETCHES = 16
 """Samples of an edge that is too large to be replayed."""
@@ -44,7 +44,7 @@ class LayerCycles:
     """As the counters of these names; of the samples only, if not exact."""
 
 
-def firing_order(values: npt.NDArray[np.integer], config: CoreConfig, *, host: bool) -> Events:
+def firing_order(values: Integers, config: CoreConfig, *, host: bool) -> Events:
     """Channel, x and y of the firing neurons of one frame (D, W, H), in the order of their events.
 
     Args:
@@ -58,7 +58,7 @@ def firing_order(values: npt.NDArray[np.integer], config: CoreConfig, *, host: b
 
 
 def layer_cycles(
-    program: Program, name: str, outputs: Mapping[str, npt.NDArray[np.integer]], config: CoreConfig, *,
+    program: Program, name: str, outputs: Mapping[str, Integers], config: CoreConfig, *,
     places: Mapping[str, Place] | None = None, limit: int = 500_000,
 ) -> LayerCycles:
     """The cycles of one population's incoming events over one timestep [B §4.3].

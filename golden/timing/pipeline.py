@@ -7,11 +7,9 @@ holds the valid bits, queue levels and addresses of the ESU, the neuron update a
 from dataclasses import dataclass, fields
 
 import numpy as np
-import numpy.typing as npt
 
 from golden.timing.microarchitecture import OPERATION_QUEUE, WEIGHT_REQUESTS, WEIGHT_WORDS
-
-IntArray = npt.NDArray[np.int64]
+from golden.types import IntArray
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,21 +12,19 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 from amaranth.back import verilog
 
 from golden import messages
 from golden.config import CoreConfig
 from golden.errors import ToolError
 from golden.registers import COUNTERS, Control, Register, Status
+from golden.types import IntArray, Words
 from golden.words import EventKind, WordLayout, layouts
 from rtl.core import EventCore
 from synapress.install import install_hint
 from synapress.tools.simulator import locked, simulator_environment
 
 HARNESS = Path(__file__).with_name("harness.cpp")
-
-Words = npt.NDArray[np.uint64]
 
 
 @dataclass(frozen=True)
@@ -40,11 +38,11 @@ class RtlRun:
     """
 
     events: list[Words]
-    trace_address: npt.NDArray[np.int64]
+    trace_address: IntArray
     trace_state: Words
     memory: Words
     counters: dict[str, int]
-    latency: npt.NDArray[np.int64]
+    latency: IntArray
 
 
 def _low(layout: WordLayout, name: str) -> int:
@@ -109,7 +107,7 @@ def _compile(text: str, folder: Path, binary: Path, flags: list[str], cflags: st
     (folder / "linking").rename(binary)
 
 
-def run(config: CoreConfig, words: npt.NDArray[np.uint64], edges: int, populations: int,
+def run(config: CoreConfig, words: Words, edges: int, populations: int,
         frames: Sequence[Words], *, inputs: int, outputs: int, stall_in: float = 0.0, stall_out: float = 0.0,
         seed: int = 1, limit: int = 1_000_000, progress: Callable[[int], None] | None = None) -> RtlRun:
     """Load an image into the compiled core and run frames of events through it.
