@@ -8,14 +8,13 @@ Bamberg et al., arXiv 2112.07019, sections 4 and 5; the credits are this project
 from dataclasses import dataclass, field
 
 import numpy as np
-import numpy.typing as npt
 
 from golden.config import CoreConfig
 from golden.engine import Engine, FastEngine, LiteralEngine
 from golden.errors import EventError, ImageError
+from golden.registers import COUNTERS, TIMED
+from golden.types import Words
 from golden.words import EventKind, layouts
-
-Words = npt.NDArray[np.uint64]
 
 
 @dataclass
@@ -54,9 +53,7 @@ class Core:
     def __init__(self, config: CoreConfig, words: Words, *, edges: int, populations: int, literal: bool = False):
         self.config = config
         self.layouts = layouts(config)
-        self.counters = dict.fromkeys(
-            ("values_in", "values_local", "values_out", "ends", "word_ops", "synapses", "neurons_fired", "unknown_id",
-             "unknown_channel", "address_error", "protocol_error"), 0)
+        self.counters = {name: 0 for name in COUNTERS if name not in TIMED}
         self.trace: list[tuple[int, int]] = []
         self.running = False
         self._kind = LiteralEngine if literal else FastEngine

@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from typing import Protocol
 
 import numpy as np
-import numpy.typing as npt
 
 from golden.config import CoreConfig
 from golden.esu import Esu, ValueEvent, WordOperations, expand_events
@@ -26,10 +25,9 @@ from golden.neuron import (
     wrap_array,
 )
 from golden.peg import generate_all, generate_array
+from golden.types import IntArray, Words
 from golden.words import EventKind, NeuronType, Saturation, layouts
 
-IntArray = npt.NDArray[np.int64]
-Words = npt.NDArray[np.uint64]
 Evaluated = tuple[Words, list[tuple[int, int]], int]
 """Events sent, (address, state word) of each word evaluated, neurons fired."""
 

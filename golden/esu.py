@@ -6,7 +6,7 @@ native strides, dilation and depthwise kernels, and that no position is visited 
 `expand_events` gives the same operations in closed form, on arrays, for many events at once.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -14,10 +14,9 @@ import numpy as np
 import numpy.typing as npt
 
 from golden.config import CoreConfig
+from golden.types import IntArray, Memory, Words
 from golden.words import layouts
 
-IntArray = npt.NDArray[np.int64]
-Memory = Sequence[int] | npt.NDArray[np.uint64]
 """Memory words by word address: Python integers of any width, or uint64 with the low 64 bits of each word."""
 
 LOW_64 = (1 << 64) - 1
@@ -36,7 +35,7 @@ class ValueEvent(NamedTuple):
 
 
 class WordOperation(NamedTuple):
-    """The update of up to `lanes` states of one memory word; the fields are those of `rtl.ports.op_layout`."""
+    """The update of up to `lanes` states of one memory word; the fields are those of `golden.messages.operation`."""
 
     state_address: int
     """Word address modulo 2**(address_bits + 1): from 2**address_bits on it has left the memory."""
@@ -268,7 +267,7 @@ def expand_events(
     words_of = layouts(config)
     identity, x, y, c, v = (np.asarray(events[name], np.int64) for name in ("id", "x", "y", "c", "v"))
 
-    def fetch(addresses: IntArray) -> npt.NDArray[np.uint64]:
+    def fetch(addresses: IntArray) -> Words:
         addresses = addresses % config.memory_words
         if isinstance(memory, np.ndarray):
             return memory[addresses].astype(np.uint64)

@@ -7,9 +7,8 @@ from golden.config import CoreConfig
 from golden.errors import NetworkError
 from golden.neuron import evaluate, requantized, spike
 from golden.program import Population
+from golden.types import IntArray, Integers
 from golden.words import NeuronType
-
-IntArray = npt.NDArray[np.int64]
 
 
 def initial_states(population: Population, shape: tuple[int, ...]) -> IntArray:
@@ -20,7 +19,7 @@ def initial_states(population: Population, shape: tuple[int, ...]) -> IntArray:
 
 
 def evaluate_population(
-    states: npt.NDArray[np.integer], population: Population, config: CoreConfig, channels: slice = slice(None)
+    states: Integers, population: Population, config: CoreConfig, channels: slice = slice(None)
 ) -> tuple[IntArray, IntArray]:
     """Values of a population (or of some channels of it), and the states that stay.
 
@@ -46,7 +45,7 @@ def evaluate_population(
     return values, np.zeros(states.shape, np.int64)
 
 
-def unsaturated(states: npt.NDArray[np.integer], population: Population, config: CoreConfig) -> IntArray:
+def unsaturated(states: Integers, population: Population, config: CoreConfig) -> IntArray:
     """Values (..., D, W, H) of a population before they are saturated or looked up; not of SPIKING."""
     leaky = population.slope is not None
     return requantized(

@@ -1,22 +1,18 @@
 """The outside of one core: makes events of feature maps as a PEG would, answers ends with credits, reads outputs."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 
 from golden.config import CoreConfig
 from golden.core import Core
 from golden.errors import EventError
 from golden.peg import generate_array
+from golden.types import Fields, IntArray, Words
 from golden.words import EventKind, layouts
 
-Words = npt.NDArray[np.uint64]
-IntArray = npt.NDArray[np.int64]
-Axon = Mapping[str, int]
 
-
-def encode(inputs: Sequence[tuple[IntArray, Sequence[Axon]]], config: CoreConfig) -> Words:
+def encode(inputs: Sequence[tuple[IntArray, Sequence[Fields]]], config: CoreConfig) -> Words:
     """One frame of packed input events: the nonzero elements of every input on each of its axons, then the ends.
 
     Args:

@@ -9,17 +9,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from golden.config import CoreConfig
 from golden.core import Core
 from golden.errors import EventError
 from golden.host import decode, encode
+from golden.types import IntArray, Place, Words
 from golden.words import EventKind, layouts
-
-Words = npt.NDArray[np.uint64]
-IntArray = npt.NDArray[np.int64]
-Place = tuple[int, int]
 
 
 class Mesh:

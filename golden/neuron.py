@@ -13,11 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 from golden.config import CoreConfig
+from golden.types import IntArray, Words
 from golden.widths import TABLE_ENTRY_BITS
 from golden.words import NeuronType, Reset, Saturation, layouts
-
-IntArray = npt.NDArray[np.int64]
-
 
 # -- words of states ---------------------------------------------------------------------------
 
@@ -41,7 +39,7 @@ def pack_lanes(states: npt.ArrayLike, config: CoreConfig) -> int:
     return word
 
 
-def unpack_states(words: npt.NDArray[np.uint64], config: CoreConfig) -> IntArray:
+def unpack_states(words: Words, config: CoreConfig) -> IntArray:
     """States of an array of memory words: shape (...) of 64-bit words gives (..., lanes).
 
     Wider words come as uint64 parts in a last axis of word_bits // 64, the least significant first.
@@ -58,7 +56,7 @@ def unpack_states(words: npt.NDArray[np.uint64], config: CoreConfig) -> IntArray
     return wrap_array(raw.astype(np.int64).reshape(*words.shape[:-1], config.lanes), config.state_bits)
 
 
-def pack_states(states: npt.ArrayLike, config: CoreConfig) -> npt.NDArray[np.uint64]:
+def pack_states(states: npt.ArrayLike, config: CoreConfig) -> Words:
     """The inverse of `unpack_states`; each state is taken modulo 2**state_bits."""
     states = np.asarray(states, np.int64)
     if states.shape[-1] != config.lanes:
@@ -237,14 +235,14 @@ def table_entry(memory: Sequence[int], base: int, index: int, config: CoreConfig
     return wrap(int(memory[address]) >> (TABLE_ENTRY_BITS * entry), config.value_bits)
 
 
-def pack_table(table: npt.ArrayLike, config: CoreConfig) -> npt.NDArray[np.uint64]:
+def pack_table(table: npt.ArrayLike, config: CoreConfig) -> Words:
     """The words of a value table as (table_words, word_bits // 64) uint64; entries from that of the lowest value."""
     entries = np.zeros(config.table_words * config.word_bits // TABLE_ENTRY_BITS, np.uint16)
     entries[:1 << config.value_bits] = np.asarray(table, np.int64).astype(np.uint16)
     return entries.astype("<u2").view("<u8").astype(np.uint64).reshape(config.table_words, -1)
 
 
-def unpack_table(words: npt.NDArray[np.uint64], config: CoreConfig) -> IntArray:
+def unpack_table(words: Words, config: CoreConfig) -> IntArray:
     """The inverse of `pack_table`."""
     entries = np.ascontiguousarray(words, "<u8").reshape(-1).view("<u2").astype(np.int64)
     return wrap_array(entries[:1 << config.value_bits], config.value_bits)
@@ -294,7 +292,7 @@ def evaluate_population(
     end of the memory.
 
     Returns:
-        The firing neurons in order, then the end neuron, as fields of `rtl.ports.neuron_layout`; and the state words
+        The firing neurons in order, then the end neuron, as fields of `golden.messages.neuron`; and the state words
         in order, as (address, word before it was written).
     """
     table, size = layouts(config), config.memory_words

@@ -10,9 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from golden.config import CoreConfig
+from golden.types import IntArray
 from golden.words import EventKind
-
-IntArray = npt.NDArray[np.int64]
 
 
 def extent(kernel_width: int, config: CoreConfig) -> int:
@@ -40,7 +39,7 @@ def generate(neuron: Mapping[str, int], axon: Mapping[str, int], config: CoreCon
     """The event of one neuron on one axon, as fields of an event word, or None if it misses the destination.
 
     Args:
-        neuron: fields of `rtl.ports.neuron_layout`: x, y, c, v, or population with `end` set.
+        neuron: fields of `golden.messages.neuron`: x, y, c, v, or population with `end` set.
         axon: fields of an axon word (`golden.words`).
 
     An end of timestep goes out on every axon and carries the way back: x, y the axon's core, c the source population.

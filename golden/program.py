@@ -6,9 +6,9 @@ The mapper makes programs; the golden models and the memory images are made from
 from dataclasses import dataclass, field
 
 import numpy as np
-import numpy.typing as npt
 
 from golden.errors import NetworkError
+from golden.types import IntArray
 from golden.words import NeuronType, Saturation
 
 
@@ -24,16 +24,16 @@ class Population:
     shape: tuple[int, int, int]
     type: int = NeuronType.SUM
     saturation: int = Saturation.RELU
-    bias: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros(1, np.int64))
-    multiplier: npt.NDArray[np.int64] = field(default_factory=lambda: np.ones(1, np.int64))
-    shift: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros(1, np.int64))
-    slope: npt.NDArray[np.int64] | None = None
+    bias: IntArray = field(default_factory=lambda: np.zeros(1, np.int64))
+    multiplier: IntArray = field(default_factory=lambda: np.ones(1, np.int64))
+    shift: IntArray = field(default_factory=lambda: np.zeros(1, np.int64))
+    slope: IntArray | None = None
     """The multiplier of negative sums, if it is another one. Not for SPIKING."""
-    threshold: npt.NDArray[np.int64] | None = None
+    threshold: IntArray | None = None
     """SPIKING only, and needed there; its `saturation` is a `golden.words.Reset`."""
-    initial: npt.NDArray[np.int64] | None = None
+    initial: IntArray | None = None
     """SPIKING only: the states before the first timestep, default 0. They lie in the memory image."""
-    table: npt.NDArray[np.int64] | None = None
+    table: IntArray | None = None
     """Saturation TABLE only, and needed there: the values of all 2**value_bits event values, the lowest first."""
     layer: str = ""
     """The layer it comes from, for messages and reports."""
@@ -63,7 +63,7 @@ class Edge:
     name: str
     source: str
     destination: str
-    weights: npt.NDArray[np.int64]
+    weights: IntArray
     stride: tuple[int, int] = (1, 1)
     padding: tuple[int, int] = (0, 0)
     """Left and top, negative to crop; what is needed on the right and bottom follows from the shapes."""

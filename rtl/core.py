@@ -1,11 +1,13 @@
 """The event core: queues, ESU, neuron update, evaluation, PEG, memory, host port and performance counters."""
 
 from amaranth import Cat, Module, Mux, ResetInserter, Signal, unsigned
-from amaranth.lib import data, stream, wiring
+from amaranth.lib import stream, wiring
 from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.wiring import In, Out, connect
 
 from golden.config import CoreConfig
+from golden.registers import Register
+from golden.timing.microarchitecture import EVALUATION_PATIENCE, PEG_FLIGHT
 from golden.words import EventKind, layouts
 from rtl.counters import Counters
 from rtl.esu import Esu
@@ -13,55 +15,9 @@ from rtl.evaluation import Evaluation
 from rtl.memory import BankedMemory
 from rtl.neuron import NeuronUpdate
 from rtl.peg import Peg
+from rtl.ports import request_layout
 from rtl.timestep import Timestep
 from rtl.words import struct
-
-PEG_FLIGHT = 4
-"""Events that the PEG may still send after `room` fell."""
-
-
-EVALUATION_PATIENCE = 15
-"""Cycles in which an evaluation may be refused a bank before it goes above the weights."""
-
-
-class Register:
-    """Addresses of the host registers; the counters follow from COUNTER_BASE in the order of rtl.counters.COUNTERS."""
-
-    CONTROL = 0
-    """Bits of `Control`; 0 after a reset."""
-    EDGES = 1
-    POPULATIONS = 2
-    STATUS = 3
-    """Bits of `Status`; read only."""
-    CLEAR = 4
-    """A write clears all counters; nothing else but a reset does."""
-    COUNTER_BASE = 16
-
-
-class Control:
-    """Bits of the register CONTROL."""
-
-    RUN = 1
-    """Clearing it stops the core: all but the output queue is as after a reset, and stays so until it is set."""
-    DISCARD = 2
-    """While RUN is 0, events at the input are taken and dropped; without it they are not taken."""
-
-
-class Status:
-    """Bits of the register STATUS."""
-
-    READY = 1
-    """Running, and ready for events: all population words are read."""
-    IDLE = 2
-    """Nothing in any queue or pipeline; if running, ready and no population being evaluated."""
-
-
-def request_layout(config: CoreConfig) -> data.StructLayout:
-    """A host access: one memory word, or one register."""
-    return data.StructLayout({
-        "address": unsigned(config.address_bits), "register": unsigned(1), "write": unsigned(1),
-        "data": unsigned(config.word_bits),
-    })
 
 
 class EventCore(wiring.Component):
@@ -73,7 +29,7 @@ class EventCore(wiring.Component):
     Ports:
         event_in, event_out: streams of events (kinds VALUE, END, CREDIT).
         host: stream of accesses (`request_layout`); host_data: the words read, in order. The registers are in
-            `Register`. CONTROL stops the core and starts it again: see "Stopping" in docs/architecture.md.
+            `golden.registers`. CONTROL stops the core and starts it again: see "Stopping" in docs/architecture.md.
         evaluated: a state word at the moment of its evaluation, for verification; costs nothing when left open.
 
     Latency: from a value event to its last state written, about 25 cycles + one per word operation when nothing waits.

@@ -5,10 +5,11 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from golden.config import CoreConfig
+from golden.timing.microarchitecture import PHASES
 from golden.words import layouts
-from rtl.esu_descriptor import PHASES, DescriptorFetch, kernel_layout, value_layout
+from rtl.esu_descriptor import DescriptorFetch, kernel_layout
 from rtl.esu_range import Range, add
-from rtl.ports import ReadPort, op_layout
+from rtl.ports import ReadPort, op_layout, value_layout
 from rtl.words import struct
 
 
@@ -19,11 +20,11 @@ class Esu(wiring.Component):
     descriptor shared by all source channels, and no cycle for a position without a synapse. See docs/architecture.md.
 
     Ports:
-        event: stream of events (`value_layout`), VALUE only.
+        event: stream of events (`golden.messages.value`), VALUE only.
         descriptor: ReadPort to edge, geometry and table words.
         edges: IDs in use; one at or above it is unknown. populations: those of the core, whose words lie before the
             edge words. Neither must change while busy.
-        op: stream of operations (`rtl.ports.op_layout`). Addresses that overflow wrap.
+        op: stream of operations (`golden.messages.operation`). Addresses that overflow wrap.
         busy: an event is inside, or an operation of it has not been taken. While it is low nothing of the memory is
             remembered: the host may change descriptors.
         unknown_id, unknown_channel: one-cycle pulses, an event has been dropped.

@@ -5,19 +5,11 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from golden.config import CoreConfig
+from golden.timing.microarchitecture import PHASES
 from golden.words import layouts
 from rtl.esu_range import add
-from rtl.ports import ReadPort
+from rtl.ports import ReadPort, value_layout
 from rtl.words import struct
-
-PHASES = 4
-"""Cycles of a beat: what every stage of the ESU has for an event, and so the least distance of two events."""
-
-
-def value_layout(config: CoreConfig) -> data.StructLayout:
-    """What the ESU gets to see of a VALUE event."""
-    event = struct(layouts(config).event)
-    return data.StructLayout({name: event[name].shape for name in ("v", "c", "y", "x", "id")})
 
 
 def kernel_layout(config: CoreConfig) -> data.StructLayout:

@@ -5,6 +5,7 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
+from golden import messages
 from golden.config import CoreConfig
 from golden.widths import TABLE_ENTRY_BITS
 from golden.words import NeuronType, Saturation, layouts
@@ -31,8 +32,7 @@ class Fire(wiring.Component):
     def __init__(self, config: CoreConfig):
         self.config = config
         coordinate, channel = unsigned(config.coordinate_bits), unsigned(config.channel_bits)
-        self.layout = data.StructLayout({
-            "x": coordinate, "y": coordinate, "c": channel, "v": signed(config.value_bits), "end": 1})
+        self.layout = struct(messages.fired(config))
         super().__init__({
             "evaluated": In(1), "ended": In(1), "value": In(signed(config.value_bits)),
             "width": In(coordinate), "height": In(coordinate), "last_channel": In(channel),
@@ -80,10 +80,10 @@ class Evaluation(wiring.Component):
     Bamberg et al., arXiv 2112.07019, section 4.2; types and requantization are this project's (docs/architecture.md).
 
     Ports:
-        command: stream of populations to evaluate (`rtl.ports.command_layout`).
+        command: stream of populations to evaluate (`golden.messages.command`).
         memory: parameters, states and tables are read, states written, one access at a time; `valid` depends on
             registers only.
-        neuron: stream of firing neurons (`rtl.ports.neuron_layout`). done: pulses as the `end` neuron is taken.
+        neuron: stream of firing neurons (`golden.messages.neuron`). done: pulses as the `end` neuron is taken.
         evaluated: each state word as it is read: {valid, address, state}; for verification.
 
     Latency: four cycles from a command to its first read; two from a word read to the evaluation of its first lane, and
@@ -100,8 +100,7 @@ class Evaluation(wiring.Component):
             "memory": Out(MemoryPort(config)),
             "neuron": Out(stream.Signature(neuron_layout(config))),
             "done": Out(1),
-            "evaluated": Out(data.StructLayout({
-                "valid": unsigned(1), "address": unsigned(config.address_bits), "state": unsigned(config.word_bits)})),
+            "evaluated": Out(struct(messages.evaluated(config))),
         })
 
     def elaborate(self, platform):  # type: ignore[no-untyped-def]

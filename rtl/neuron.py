@@ -6,18 +6,9 @@ from amaranth.lib.fifo import SyncFIFO
 from amaranth.lib.wiring import In, Out
 
 from golden.config import CoreConfig
+from golden.timing.microarchitecture import OPERATION_QUEUE, WEIGHT_REQUESTS, WEIGHT_WORDS
 from rtl.memory import WritePort
 from rtl.ports import ReadPort, op_layout
-
-OPERATIONS = 8
-"""Operations that wait for their weights."""
-REQUESTS = 4
-"""Weight words asked for, and not read yet."""
-WORDS = 3
-"""Weight words read ahead of the one in use."""
-WRITE_DELAY = 3
-"""Cycles from the read of a state to its write-back, when that is not held back: never the same bank for a run of
-consecutive words over four banks."""
 
 
 class NeuronUpdate(wiring.Component):
@@ -33,7 +24,8 @@ class NeuronUpdate(wiring.Component):
     bank the current read wants waits in a one-word buffer; when a second one comes, writing goes first.
 
     Ports:
-        op: stream of operations (rtl.ports.op_layout). One with the top bit of its state address set is dropped.
+        op: stream of operations (`golden.messages.operation`). One with the top bit of its state address set is
+            dropped.
         state, weight: read ports; `ready` may be withheld at will.
         write_back: never refused: `ready` is not looked at.
         busy: an operation that was taken is not in memory yet. An idle unit forgets its weights, so that they may be
@@ -170,9 +162,9 @@ class NeuronUpdate(wiring.Component):
             The first waiting operation; whether its weights are there; whether there is one at all; its lanes' weights.
         """
         config, op = self.config, self.op.payload
-        m.submodules.operations = operations = SyncFIFO(width=self._queued.size, depth=OPERATIONS)
-        m.submodules.requests = requests = SyncFIFO(width=config.address_bits, depth=REQUESTS)
-        m.submodules.words = words = SyncFIFO(width=config.word_bits, depth=WORDS)
+        m.submodules.operations = operations = SyncFIFO(width=self._queued.size, depth=OPERATION_QUEUE)
+        m.submodules.requests = requests = SyncFIFO(width=config.address_bits, depth=WEIGHT_REQUESTS)
+        m.submodules.words = words = SyncFIFO(width=config.word_bits, depth=WEIGHT_WORDS)
 
         previous = Signal(config.address_bits)
         entry, taken = Signal(self._queued), Signal()
@@ -190,9 +182,9 @@ class NeuronUpdate(wiring.Component):
             m.d.sync += previous.eq(requests.w_data)
 
         # Asked only with room for the answer, which lasts one cycle.
-        arriving, reserved = Signal(), Signal(range(WORDS + 1))
+        arriving, reserved = Signal(), Signal(range(WEIGHT_WORDS + 1))
         m.d.comb += [
-            self.weight.valid.eq(requests.r_rdy & (reserved != WORDS)), self.weight.address.eq(requests.r_data),
+            self.weight.valid.eq(requests.r_rdy & (reserved != WEIGHT_WORDS)), self.weight.address.eq(requests.r_data),
             requests.r_en.eq(self.weight.valid & self.weight.ready),
             words.w_data.eq(self.weight.data), words.w_en.eq(arriving),
         ]

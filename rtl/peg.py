@@ -20,7 +20,7 @@ class Peg(wiring.Component):
     END event on every axon. x_min and y_min must lie within offset_bits + 2 signed bits, which the mapper sees to.
 
     Ports:
-        neuron: stream of firing neurons and ends of timestep (`rtl.ports.neuron_layout`).
+        neuron: stream of firing neurons and ends of timestep (`golden.messages.neuron`).
         axon: read port to the axon words.
         room: the queues behind can take at least 4 more events. Axons are only requested in cycles where it is high,
             and one accepted is an event at most three cycles later; so an event is never refused.

@@ -1,11 +1,11 @@
-"""The payloads and memory ports that the blocks of a core share."""
+"""The payloads (`golden.messages`) and memory ports that the blocks of a core share."""
 
-from amaranth import signed, unsigned
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
+from golden import messages
 from golden.config import CoreConfig
-from golden.words import layouts
+from rtl.words import struct
 
 
 class ReadPort(wiring.Signature):
@@ -32,31 +32,25 @@ class MemoryPort(wiring.Signature):
 
 
 def neuron_layout(config: CoreConfig) -> data.StructLayout:
-    """A firing neuron, or the end of its population's timestep (`end`: x, y, c and v are 0)."""
-    return data.StructLayout({
-        "x": unsigned(config.coordinate_bits), "y": unsigned(config.coordinate_bits),
-        "c": unsigned(config.channel_bits), "v": signed(config.value_bits),
-        "axon_base": unsigned(config.address_bits), "axons": unsigned(config.axon_count_bits),
-        "population": unsigned(config.population_bits), "end": unsigned(1),
-    })
+    """A firing neuron, or the end of its population's timestep."""
+    return struct(messages.neuron(config))
 
 
 def op_layout(config: CoreConfig) -> data.StructLayout:
-    """A word operation: the update of up to `lanes` states in one memory word.
-
-    `state_address` has one bit more than an address, so that an overflow is seen; `weight_address` is in bytes. The
-    lanes' weights are the `lanes` bytes from there (aligned), or with `broadcast` the one byte there, for the one lane
-    of `mask`.
-    """
-    return data.StructLayout({
-        "state_address": unsigned(config.address_bits + 1), "weight_address": unsigned(config.weight_address_bits),
-        "mask": unsigned(config.lanes), "broadcast": unsigned(1), "max": unsigned(1),
-        "shift": unsigned(config.product_shift_bits), "v": signed(config.value_bits),
-    })
+    """A word operation."""
+    return struct(messages.operation(config))
 
 
 def command_layout(config: CoreConfig) -> data.StructLayout:
-    """Evaluate this population; `word` is its population word."""
-    return data.StructLayout({
-        "population": unsigned(config.population_bits), "word": unsigned(layouts(config).population.bits),
-    })
+    """A population to evaluate."""
+    return struct(messages.command(config))
+
+
+def value_layout(config: CoreConfig) -> data.StructLayout:
+    """What the ESU gets to see of a VALUE event."""
+    return struct(messages.value(config))
+
+
+def request_layout(config: CoreConfig) -> data.StructLayout:
+    """A host access."""
+    return struct(messages.request(config))

@@ -7,6 +7,7 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from golden.config import CoreConfig
+from golden.timing.microarchitecture import EVALUATION_STAGES
 from golden.words import NeuronType, Reset, Saturation, layouts
 from rtl.words import struct
 
@@ -28,7 +29,7 @@ class Requantize(wiring.Component):
 
     def __init__(self, config: CoreConfig):
         self.config = config
-        self.stages = 7 + (config.shift_bits > 4)
+        self.stages = EVALUATION_STAGES - (config.shift_bits <= 4)
         super().__init__({
             "advance": In(1), "type": In(3), "saturation": In(2), "state": In(signed(config.state_bits)),
             "parameter": In(struct(layouts(config).parameter)),

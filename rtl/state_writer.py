@@ -6,9 +6,7 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from golden.config import CoreConfig
-
-WORDS = 16
-"""Words between their read and their write: two that wait, one per stage of the arithmetic, and two here."""
+from golden.timing.microarchitecture import KEPT_WORDS
 
 
 class StateWriter(wiring.Component):
@@ -37,7 +35,7 @@ class StateWriter(wiring.Component):
 
     def elaborate(self, platform):  # type: ignore[no-untyped-def]
         config, m = self.config, Module()
-        m.submodules.addresses = addresses = Memory(shape=unsigned(config.address_bits), depth=WORDS, init=[])
+        m.submodules.addresses = addresses = Memory(shape=unsigned(config.address_bits), depth=KEPT_WORDS, init=[])
         newest, oldest = addresses.write_port(), addresses.read_port(domain="comb")
         collected = Signal(data.ArrayLayout(unsigned(config.state_bits), config.lanes))
         full, move = Signal(), Signal()

@@ -20,6 +20,7 @@ from golden.errors import ConfigError, NetworkError
 from golden.files import open_read
 from golden.network import fast as network
 from golden.program import Program
+from golden.types import Array, Maps
 from synapress.engines import saturation
 from synapress.engines.layer_counts import LayerCount, layer_counts
 from synapress.engines.timesteps import in_a_row, is_spiking
@@ -39,7 +40,6 @@ from synapress.mapper.quantization.quantize import quantize
 from synapress.mapper.quantization.quantized import LayerReport, Options
 from synapress.mapper.quantization.scales import Scale
 
-Maps = dict[str, npt.NDArray[Any]]
 ENGINES = ("fast", "golden", "rtl")
 HDF5 = b"\x89HDF\r\n\x1a\n"
 
@@ -227,7 +227,7 @@ def _arrays(
     return {node: np.broadcast_to(array, (count, *array.shape[1:])) for node, array in maps.items()}, sequences
 
 
-def _numbers(given: npt.ArrayLike, what: str) -> npt.NDArray[Any]:
+def _numbers(given: npt.ArrayLike, what: str) -> Array:
     """A user's array, checked for what cannot be computed with."""
     try:
         array = np.asarray(given)

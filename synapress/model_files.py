@@ -15,12 +15,13 @@ import numpy as np
 from golden.errors import ImageError, NetworkError
 from golden.files import Writing, load_arrays, read_bytes, save_arrays
 from golden.program import Edge, Population, Program
+from golden.types import Pair, Place
 from synapress.engines.saturation import Clips
 from synapress.mapper import Image, MeshImage
 from synapress.mapper.accumulator_range import AccumulatorRange
 from synapress.mapper.errors import ModelError
 from synapress.mapper.image.image import FILES
-from synapress.mapper.image.manifest import Manifest, Natural, Place, Positive, Shape, read_manifest
+from synapress.mapper.image.manifest import Manifest, Natural, Positive, Shape, read_manifest
 from synapress.mapper.importers.neurons import Neurons
 from synapress.mapper.importers.tensor import Port, shape_in_blocks
 from synapress.mapper.lowering.layers import Value
@@ -29,7 +30,6 @@ from synapress.mapper.quantization.scales import Scale
 from synapress.model import Compiled
 
 FORMAT, VERSION = "synapress-model", 1
-Pair = tuple[int, int]
 
 
 @dataclass(kw_only=True)

@@ -18,11 +18,10 @@ from golden.neuron import (
     unpack_lanes,
     wrap,
 )
+from golden.types import Fields
 from golden.widths import TABLE_ENTRY_BITS
 from golden.words import NeuronType, Reset, Saturation, layouts
 from rtl.requantize import Requantize
-
-Fields = dict[str, int]
 
 
 def has_tables(config: CoreConfig) -> bool:

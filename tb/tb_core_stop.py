@@ -11,8 +11,9 @@ from cocotb.triggers import RisingEdge
 from golden.config import CoreConfig
 from golden.core import Core
 from golden.host import run_frame
+from golden.registers import Control, Register, Status
+from golden.types import Fields
 from golden.words import EventKind, layouts
-from rtl.core import Control, Register, Status
 from synapress.tools import simulator as launch
 from tb.streams import clock_and_reset, wait_until
 from tb.tb_core import CoreHost, by_id
@@ -24,14 +25,12 @@ PACES = {"full": ("never", "never", 0), "input waits": ("randomly", "never", 3),
 LIMIT = 20_000
 """Cycles within which a frame must end: many times what one takes."""
 
-Event = dict[str, int]
-
 
 @dataclass
 class Expected:
     """What the golden core gives for one frame."""
 
-    outputs: dict[int, list[Event]]
+    outputs: dict[int, list[Fields]]
     ends: int
     trace: list[tuple[int, int]]
     counters: dict[str, int]
@@ -43,7 +42,7 @@ class Host(CoreHost):
 
     answers = True
 
-    def _receive(self, event: Event) -> None:
+    def _receive(self, event: Fields) -> None:
         if self.answers:
             super()._receive(event)
 

@@ -13,9 +13,9 @@ from cocotb.triggers import RisingEdge
 
 from golden.config import CoreConfig
 from golden.esu import Esu, ValueEvent, WordOperation
+from golden.timing.microarchitecture import ESU_LATENCY
 from golden.words import layouts
-from rtl.esu import value_layout
-from rtl.ports import op_layout
+from rtl.ports import op_layout, value_layout
 from synapress.tools.simulator import parameters, seed
 from tb.esu_stimulus import Stimulus, required
 from tb.memory import MemoryModel
@@ -252,14 +252,10 @@ async def throughput_scenario(dut: Any) -> None:
             assert operations, f"ID {identity} at {x}, {y}: nothing survives"
             assert operations[-1] - operations[0] == len(operations) - 1, f"ID {identity} at {x}, {y}: wasted cycles"
 
-    # Latencies from an event taken to its first operation, as the docstring of Esu says.
+    # Latencies from an event taken to its first operation, in an idle unit.
     for identity, kind in ((0, "shared"), (2, "depthwise"), (8, "table")):
         _, operations, _ = await run([event(identity)])
-        assert operations[0] == LATENCY, f"latency, {kind}: {operations[0]} cycles"
-
-
-LATENCY = 15
-"""Cycles from an event taken to its first operation, in an idle unit; promised in the docstring of Esu."""
+        assert operations[0] == ESU_LATENCY, f"latency, {kind}: {operations[0]} cycles"
 
 SCENARIOS = {"random": random_scenario, "garbage": garbage_scenario, "throughput": throughput_scenario}
 

@@ -19,8 +19,9 @@ from cocotb.triggers import RisingEdge
 
 from golden.config import CoreConfig
 from golden.esu import WordOperation
+from golden.timing.microarchitecture import STATE_LATENCY, WRITE_DELAY
 from rtl.memory import BankedMemory
-from rtl.neuron import WRITE_DELAY, NeuronUpdate
+from rtl.neuron import NeuronUpdate
 from rtl.ports import MemoryPort, ReadPort, op_layout
 from synapress.tools.simulator import parameters, seed
 from tb.memory import MemoryModel
@@ -316,7 +317,7 @@ async def timing_scenario(dut: Any) -> None:
                 watch.counts - before)
 
     reads, writes, _ = await times([5])
-    assert (reads, writes) == ([4], [4 + WRITE_DELAY]), "an operation alone"
+    assert (reads, writes) == ([STATE_LATENCY], [STATE_LATENCY + WRITE_DELAY]), "an operation alone"
     reads, writes, counts = await times(range(16))
     assert reads == list(range(4, 20)) and writes == [cycle + WRITE_DELAY for cycle in reads], "consecutive words"
     assert counts["retired"] == 16 and not counts["stall_bank"] and not counts["stall_hazard"]

@@ -15,6 +15,7 @@ from cocotb.triggers import RisingEdge
 
 from golden.config import CoreConfig
 from golden.peg import extent, generate
+from golden.types import Fields
 from golden.words import layouts
 from rtl.ports import neuron_layout
 from synapress.tools.simulator import parameters, seed
@@ -26,8 +27,6 @@ LATENCY = 3
 
 ROOM = 4
 """Events that the queues behind must be able to take while `room` is high."""
-
-Fields = dict[str, int]
 
 
 # -- work ------------------------------------------------------------------------------------------

@@ -13,14 +13,12 @@ from math import gcd
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from golden.errors import NetworkError
 from golden.neuron import wrap_array
 from golden.program import Edge, Population
+from golden.types import Array
 from golden.words import NeuronType
-
-Array = npt.NDArray[Any]
 
 _EXACT_FLOAT32 = 1 << 24
 _EXACT_FLOAT64 = 1 << 53

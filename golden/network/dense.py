@@ -9,7 +9,6 @@ after another, see `run_timesteps`.
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,10 +18,8 @@ from golden.errors import NetworkError
 from golden.evaluation import evaluate_population, initial_states
 from golden.network.inputs import input_frames
 from golden.program import Edge, Population, Program
+from golden.types import Array, IntArray, Integers, Pair
 from golden.words import NeuronType
-
-Array = npt.NDArray[np.int64]
-Pair = tuple[int, int]
 
 _EXACT_FLOAT = 1 << 53
 """Integers below this are exact in float64, so a matrix product of them may use BLAS."""
@@ -58,7 +55,7 @@ def conv2d(
     shift: int = 0,
     maximum: bool = False,
     product_bits: int | None = None,
-) -> Array:
+) -> IntArray:
     """Integer cross-correlation P[c,x,y] = Σ W[c,i,j,k] · S_up[i, S·x + j·d - XP, S·y + k·d - YP], exact.
 
     Args:
@@ -105,8 +102,8 @@ def conv2d(
 
 
 def _taps(
-    source: Array, kernel: Pair, stride: Pair, padding: Pair, dilation: Pair, upsample: int, size: Pair
-) -> Iterator[tuple[int, int, Array]]:
+    source: IntArray, kernel: Pair, stride: Pair, padding: Pair, dilation: Pair, upsample: int, size: Pair
+) -> Iterator[tuple[int, int, IntArray]]:
     """For each tap (j, k) the source elements it meets, (D_src, N, W_dst, H_dst)."""
     need = [(size[i] - 1) * stride[i] + (kernel[i] - 1) * dilation[i] + 1 for i in (0, 1)]
     field = np.zeros((source.shape[1], source.shape[0], *need), np.int64)
@@ -126,12 +123,12 @@ def _taps(
                               y:y + (size[1] - 1) * stride[1] + 1:stride[1]]
 
 
-def _sum(taps: Iterator[tuple[int, int, Array]], weights: npt.NDArray[np.integer], groups: int, source: Array) -> Array:
+def _sum(taps: Iterator[tuple[int, int, IntArray]], weights: Integers, groups: int, source: IntArray) -> IntArray:
     terms = weights[0].size
     bound = terms * int(np.abs(weights.astype(np.int64)).max(initial=0)) * int(np.abs(source).max(initial=0))
     dtype = np.float64 if bound < _EXACT_FLOAT and weights.shape[1] > 1 else np.int64
     per_group = weights.shape[0] // groups
-    total: npt.NDArray[Any] | None = None
+    total: Array | None = None
     for j, k, tap in taps:
         shape = tap.shape[1:]
         kernel = weights[:, :, j, k].astype(dtype)
@@ -148,10 +145,10 @@ def _sum(taps: Iterator[tuple[int, int, Array]], weights: npt.NDArray[np.integer
 
 
 def _maximum(
-    taps: Iterator[tuple[int, int, Array]], weights: npt.NDArray[np.integer], groups: int, shift: int, bits: int | None
-) -> Array:
+    taps: Iterator[tuple[int, int, IntArray]], weights: Integers, groups: int, shift: int, bits: int | None
+) -> IntArray:
     per_group = weights.shape[0] // groups
-    result: Array | None = None
+    result: IntArray | None = None
     for j, k, tap in taps:
         shape = tap.shape[1:]
         grouped = tap.reshape(groups, 1, weights.shape[1], *shape)
@@ -164,7 +161,7 @@ def _maximum(
     return result.transpose(1, 0, 2, 3)
 
 
-def wrap(values: Array, bits: int) -> Array:
+def wrap(values: IntArray, bits: int) -> IntArray:
     """Two's complement of `bits` bits, as int64."""
     return ((values + (1 << (bits - 1))) & ((1 << bits) - 1)) - (1 << (bits - 1))
 
@@ -173,18 +170,18 @@ def wrap(values: Array, bits: int) -> Array:
 class Result:
     """One population over one timestep: both (N, D, W, H), or (D, W, H) if the inputs had no batch dimension."""
 
-    states: Array
+    states: IntArray
     """Before evaluation; zeros for an input, which has no states."""
-    outputs: Array
-    kept: Array
+    outputs: IntArray
+    kept: IntArray
     """States after the evaluation, with which the next timestep starts: zeros but for SPIKING."""
-    start: Array
+    start: IntArray
     """States with which this timestep started."""
 
 
 def accumulate_edge(
-    edge: Edge, source: Array, destination: Population, operand_bits: int, product_bits: int | None = None
-) -> Array:
+    edge: Edge, source: IntArray, destination: Population, operand_bits: int, product_bits: int | None = None
+) -> IntArray:
     """What one edge adds to its destination (or offers to its maximum), sums not wrapped: (N, D, W, H).
 
     Operand B of a product goes `operand_bits` higher than A.
@@ -207,8 +204,8 @@ def accumulate_edge(
 
 
 def true_states(
-    program: Program, name: str, outputs: Mapping[str, Array], operand_bits: int, product_bits: int | None = None
-) -> Array:
+    program: Program, name: str, outputs: Mapping[str, IntArray], operand_bits: int, product_bits: int | None = None
+) -> IntArray:
     """What a timestep adds to the states of a population (or their maximum), without the wrap: (N, D, W, H).
 
     `outputs` are those of its sources. It shows how many bits the states need.
@@ -245,7 +242,7 @@ def run(
     given, batched = input_frames(program, inputs, config)
     values = {name: array.astype(np.int64) for name, array in given.items()}
     results: dict[str, Result] = {}
-    outputs: dict[str, Array] = {}
+    outputs: dict[str, IntArray] = {}
     for name in order:
         if name in values:
             outputs[name] = values[name]
@@ -280,7 +277,7 @@ def state_ranges(
 
     Ends of sums only: a partial sum may lie outside and wraps back. What SPIKING states kept counts too.
     """
-    def batch(array: Array) -> Array:
+    def batch(array: IntArray) -> IntArray:
         return array.reshape(-1, *array.shape[-3:])
 
     config = config or CoreConfig()

@@ -20,9 +20,8 @@ from golden.network.inputs import input_frames
 from golden.neuron import wrap_array
 from golden.program import Edge, Population, Program
 from golden.timing.operations import EdgeCounts, EdgeOperations
+from golden.types import Integers
 from golden.words import NeuronType
-
-Array = npt.NDArray[np.integer]
 
 _CHUNK_NEURONS = 1 << 26
 """Neurons computed at a time, over the frames of a batch."""
@@ -34,13 +33,13 @@ _CHUNK_EVALUATION = 1 << 16
 class Result:
     """One population over one timestep: both (N, D, W, H), or (D, W, H) if the inputs had no batch dimension."""
 
-    states: Array
+    states: Integers
     """Before evaluation, int32; zeros for an input, which has no states."""
-    outputs: Array
+    outputs: Integers
     """Values, int16; zero where a neuron does not fire."""
     state_range: tuple[int, int]
     """Lowest and highest state over the batch without the wrap: whether the sums fit. (0, 0) for an input."""
-    kept: Array | None = None
+    kept: Integers | None = None
     """SPIKING only: the states that stay for the next timestep, int32."""
     wrapped: int = 0
     """So many sums over the batch did not fit the states; operands of products are no sums."""
@@ -108,11 +107,11 @@ def run(
     return results
 
 
-def _arrays(result: Result) -> list[Array]:
+def _arrays(result: Result) -> list[Integers]:
     return [array for array in (result.states, result.outputs, result.kept) if array is not None]
 
 
-def _map(result: Result, change: Callable[[Array], Array]) -> Result:
+def _map(result: Result, change: Callable[[Integers], Integers]) -> Result:
     """A result with every array changed."""
     return replace(result, states=change(result.states), outputs=change(result.outputs),
                    kept=None if result.kept is None else change(result.kept))
@@ -143,7 +142,7 @@ def stream(
     count = len(next(iter(frames.values()), ()))
     step = max(1, _CHUNK_NEURONS // sum(int(np.prod(population.shape)) for population in program.populations))
     for first in range(0, max(1, count), step):
-        values: dict[str, Array] = {}
+        values: dict[str, Integers] = {}
         for index, name in enumerate(order):
             if name in frames:
                 values[name] = frames[name][first:first + step].astype(np.int16)
@@ -164,8 +163,8 @@ def stream(
 
 
 def _population(
-    edges: list[Edge], population: Population, values: Mapping[str, Array], magnitudes: Mapping[str, int],
-    start: Array | None, config: CoreConfig,
+    edges: list[Edge], population: Population, values: Mapping[str, Integers], magnitudes: Mapping[str, int],
+    start: Integers | None, config: CoreConfig,
 ) -> Result:
     """States and values of one population from the values of its sources and the states it starts with."""
     number = len(values[edges[0].source])
@@ -188,7 +187,7 @@ def _population(
     return Result(states, outputs, ends, kept, wrapped)
 
 
-def _evaluate(states: Array, population: Population, config: CoreConfig) -> tuple[Array, Array | None]:
+def _evaluate(states: Integers, population: Population, config: CoreConfig) -> tuple[Integers, Integers | None]:
     """Values of a population, and the states that it keeps, in blocks of channels that fit the cache."""
     depth, width, height = population.shape
     outputs = np.empty(states.shape, np.int16)

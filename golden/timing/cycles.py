@@ -10,22 +10,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from golden.config import CoreConfig
 from golden.errors import NetworkError
 from golden.program import Population, Program
-from golden.timing.operations import EdgeOperations, Events, IntArray, Place
+from golden.timing.microarchitecture import EVALUATION_FILL, EVENT_FILL, EVENT_MINIMUM
+from golden.timing.operations import EdgeOperations, Events, Place
 from golden.timing.pipeline import Cycles, OperationStream, replay
+from golden.types import IntArray, Integers
 
-MINIMUM = 4
-"""Cycles that the ESU needs for an event, however few operations it has: a beat."""
-FILL = 22
-"""Cycles of a single event of any number of operations, from its offer to its last state written, beyond those."""
 STRETCHES = 16
 """Samples of an edge that is too large to be replayed."""
-EVALUATION_FILL = 15
-"""Cycles of an evaluation before its first neuron and after its last."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +30,7 @@ class LayerCycles:
     busy: int
     """ESU or neuron update at work."""
     ideal: int
-    """The same without banks, hazards and start-up, where each event takes one per word operation and at least 4.
+    """The same without banks, hazards and start-up, where each event takes one per word operation and at least a beat.
 
     It can be more than `busy`, as short events hide behind long ones before them.
     """
@@ -49,7 +44,7 @@ class LayerCycles:
     """As the counters of these names; of the samples only, if not exact."""
 
 
-def firing_order(values: npt.NDArray[np.integer], config: CoreConfig, *, host: bool) -> Events:
+def firing_order(values: Integers, config: CoreConfig, *, host: bool) -> Events:
     """Channel, x and y of the firing neurons of one frame (D, W, H), in the order of their events.
 
     Args:
@@ -63,7 +58,7 @@ def firing_order(values: npt.NDArray[np.integer], config: CoreConfig, *, host: b
 
 
 def layer_cycles(
-    program: Program, name: str, outputs: Mapping[str, npt.NDArray[np.integer]], config: CoreConfig, *,
+    program: Program, name: str, outputs: Mapping[str, Integers], config: CoreConfig, *,
     places: Mapping[str, Place] | None = None, limit: int = 500_000,
 ) -> LayerCycles:
     """The cycles of one population's incoming events over one timestep [B §4.3].
@@ -87,7 +82,7 @@ def layer_cycles(
         c, x, y = firing_order(outputs[edge.source], config, host=edge.source in program.inputs)
         sent = work.sends()[x, y]
         c, x, y = c[sent], x[sent], y[sent]
-        ideal = np.maximum(work.positions()[x, y] * work.words[c], MINIMUM)
+        ideal = np.maximum(work.positions()[x, y] * work.words[c], EVENT_MINIMUM)
         parts.append((work, (places or {}).get(edge.name, Place()), (c, x, y), ideal))
         total += int(ideal.sum())
     evaluation = evaluation_cycles(population, config)
@@ -102,7 +97,7 @@ def layer_cycles(
             part, runs = _sample(work, place, events, ideal, limit // len(parts), config)
             busy += part
             samples += runs
-    return LayerCycles(round(busy) + FILL, total, evaluation, False, *(
+    return LayerCycles(round(busy) + EVENT_FILL, total, evaluation, False, *(
         sum(getattr(sample, stall) for sample in samples) for stall in ("stall_bank", "stall_hazard", "stall_weight")))
 
 
@@ -119,7 +114,7 @@ def _sample(
         last = max(last, first + 1)
         run = replay(work.work((c[first:last], x[first:last], y[first:last]), place, config), config.banks)
         runs.append(run)
-        busy += run.busy - FILL
+        busy += run.busy - EVENT_FILL
         taken += int(ideal[first:last].sum())
     return busy / taken * whole, runs
 

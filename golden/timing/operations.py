@@ -14,8 +14,8 @@ from golden.config import CoreConfig
 from golden.peg import hits
 from golden.program import Edge, Population
 from golden.timing.pipeline import OperationStream
+from golden.types import IntArray, Integers
 
-IntArray = npt.NDArray[np.int64]
 Events = tuple[IntArray, IntArray, IntArray]
 """Channel, x and y of source neurons, in the order of their events."""
 
@@ -149,7 +149,7 @@ class EdgeOperations:
         """Whether a firing neuron sends an event, by source x and y."""
         return np.logical_and.outer(self.columns.sends, self.rows.sends)
 
-    def counts(self, outputs: npt.NDArray[np.integer]) -> "EdgeCounts":
+    def counts(self, outputs: Integers) -> "EdgeCounts":
         """The work of one or more frames of the source, (..., D, W, H); a zero does not fire."""
         firing = (outputs != 0).reshape(-1, *outputs.shape[-3:]).sum(axis=0, dtype=np.int64)
         visited = (firing * self.positions()).sum(axis=(1, 2))

@@ -1,19 +1,16 @@
 """The cycles of the ESU and the neuron update, replayed register by register from the word operations alone.
 
 What decides a cycle is which word operation is where and which memory bank it wants; values do not matter. The model
-holds the valid bits, queue levels and addresses of `rtl.esu`, `rtl.neuron` and `rtl.memory`, and no data.
+holds the valid bits, queue levels and addresses of the ESU, the neuron update and the memory, and no data.
 """
 
 from collections.abc import Generator
 from dataclasses import dataclass, fields
 
 import numpy as np
-import numpy.typing as npt
 
-IntArray = npt.NDArray[np.int64]
-
-OPERATIONS, REQUESTS, WORDS = 8, 4, 3
-"""Depths of the neuron update's queues: operations, weight words asked for, weight words read ahead."""
+from golden.timing.microarchitecture import OPERATION_QUEUE, WEIGHT_REQUESTS, WEIGHT_WORDS
+from golden.types import IntArray
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,8 +51,8 @@ class Cycles:
 def replay(work: OperationStream, banks: int) -> Cycles:
     """The cycles of events that an idle core is given without a pause; nothing else wants the memory.
 
-    Names are those of the registers in `rtl.neuron`. The ESU is a generator: its state stays in local variables, which
-    are fast.
+    Names are those of the hardware's registers. The ESU is a generator: its state stays in local variables, which are
+    fast.
     """
     state, weight, mask = work.state.tolist(), work.weight.tolist(), banks - 1
     esu = _esu(work, mask)
@@ -96,12 +93,12 @@ def replay(work: OperationStream, banks: int) -> Cycles:
             write_bank = -1
         elif write_bank >= 0:
             written += 1
-        if requested != asked and asked - used != WORDS:
+        if requested != asked and asked - used != WEIGHT_WORDS:
             weight_bank = requests[asked] & mask
             request = weight_bank != write_bank and weight_bank != head_bank
 
         # The queues in front: the ESU offers an operation if `valid`.
-        ready = pushed - loaded != OPERATIONS and requested - asked != REQUESTS
+        ready = pushed - loaded != OPERATION_QUEUE and requested - asked != WEIGHT_REQUESTS
         front = pushed != loaded
         if front and fresh[loaded] and arrived == used:
             front = False

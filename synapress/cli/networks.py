@@ -7,10 +7,10 @@ from typing import Annotated
 import typer
 
 from golden.errors import ConfigError
+from golden.types import Place
 from synapress.cli import completion
 from synapress.cli.open_network import SOURCES, Opened, open_network
 from synapress.cli.options import AnyConfig, Neurons, check_output, mesh_size, steps, warnings_told
-from synapress.mapper.partition.fragments import Core
 from synapress.reports import footprint as footprints
 from synapress.reports import mapping
 from synapress.reports.tables import show
@@ -57,7 +57,7 @@ def footprint(source: Source, config: AnyConfig = None, figure: Figure = None, s
         typer.echo(f"figure: {path}", err=True)
 
 
-def _core(option: str, text: str) -> Core:
+def _core(option: str, text: str) -> Place:
     numbers = text.split(",")
     try:
         x, y = (int(number) for number in numbers)
@@ -66,8 +66,8 @@ def _core(option: str, text: str) -> Core:
     return x, y
 
 
-def _pins(given: list[str] | None) -> dict[str, list[Core]]:
-    pins: dict[str, list[Core]] = {}
+def _pins(given: list[str] | None) -> dict[str, list[Place]]:
+    pins: dict[str, list[Place]] = {}
     for text in given or []:
         layer, equals, cores = text.rpartition("=")
         if not equals or not layer:

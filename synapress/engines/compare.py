@@ -4,14 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from golden.core import Core
 from golden.host import run_frame
+from golden.types import Words
 from golden.words import layouts
 from synapress.engines.verilated import RtlRun
-
-Words = npt.NDArray[np.uint64]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,21 +1,18 @@
 """The engines that run memory images event by event: golden core, golden mesh, RTL; all held to the fast model."""
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from golden.core import Core
 from golden.errors import NetworkError, ToolError
 from golden.host import decode, encode, run_frame
 from golden.mesh import Mesh, decode_frame, encode_frame
+from golden.types import Array, Maps
 from synapress.mapper import Image, MeshImage
 
-Maps = dict[str, npt.NDArray[Any]]
 
-
-def golden(image: Image | MeshImage, integers: Mapping[str, npt.NDArray[Any]], expected: Maps, *, sequences: int = 1
+def golden(image: Image | MeshImage, integers: Mapping[str, Array], expected: Maps, *, sequences: int = 1
            ) -> tuple[Maps, dict[str, int]]:
     """Outputs (N, D, W, H) of the golden core or mesh, and its counters, summed over the cores.
 
@@ -37,7 +34,7 @@ def golden(image: Image | MeshImage, integers: Mapping[str, npt.NDArray[Any]], e
     return found
 
 
-def _split(integers: Mapping[str, npt.NDArray[Any]], sequences: int) -> list[Maps]:
+def _split(integers: Mapping[str, Array], sequences: int) -> list[Maps]:
     parts = {name: np.split(array, sequences) for name, array in integers.items()}
     return [{name: arrays[number] for name, arrays in parts.items()} for number in range(sequences)]
 
@@ -50,7 +47,7 @@ def _joined(runs: list[tuple[Maps, dict[str, int]]]) -> tuple[Maps, dict[str, in
 
 def _core(image: Image, frames: list[Maps]) -> tuple[Maps, dict[str, int]]:
     core = Core(image.config, image.parts, edges=image.edges, populations=image.populations)
-    outputs: dict[str, list[npt.NDArray[Any]]] = {entry["name"]: [] for entry in image.manifest["outputs"]}
+    outputs: dict[str, list[Array]] = {entry["name"]: [] for entry in image.manifest["outputs"]}
     for frame in frames:
         events = run_frame(core, encode([(frame[entry["name"]], entry["axons"])
                                          for entry in image.manifest["inputs"]], image.config))
@@ -72,7 +69,7 @@ def _mesh(image: MeshImage, frames: list[Maps]) -> tuple[Maps, dict[str, int]]:
     return {name: np.array([result[name] for result in results]) for name in results[0]}, counters
 
 
-def rtl(image: Image | MeshImage, integers: Mapping[str, npt.NDArray[Any]], expected: Maps, *, sequences: int = 1
+def rtl(image: Image | MeshImage, integers: Mapping[str, Array], expected: Maps, *, sequences: int = 1
         ) -> tuple[Maps, dict[str, int]]:
     """Outputs of the Verilog, compared bit for bit with the golden core, and its counters; arguments as for `golden`.
 
@@ -97,7 +94,7 @@ def rtl(image: Image | MeshImage, integers: Mapping[str, npt.NDArray[Any]], expe
     return found
 
 
-def _compare(who: str, found: Mapping[str, npt.NDArray[Any]], expected: Maps) -> None:
+def _compare(who: str, found: Mapping[str, Array], expected: Maps) -> None:
     wrong = [name for name, array in found.items() if not np.array_equal(array, expected[name])]
     if wrong:
         raise ToolError(f"{who} and fast model differ in the outputs {', '.join(wrong)}")

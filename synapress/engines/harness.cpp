@@ -1,6 +1,6 @@
 // Runs a compiled event core over frames of events, playing the host: loads the image, keeps credits, answers the
 // core's ends of timestep with credits, and records everything that comes out. Driven by synapress/engines/verilated.py, which
-// defines WORD_BITS, ADDRESS_BITS, ID_LOW/ID_BITS and so on from the configuration, and reads the files written here.
+// defines all widths, positions of fields and numbers of registers from the Python modules, and reads the files written here.
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -12,8 +12,6 @@
 #include "verilated.h"
 
 static constexpr int kWordLimbs = WORD_BITS / 64;
-enum Kind { kValue = 0, kEnd = 1, kCredit = 2 };
-enum Register { kControl = 0, kEdges = 1, kPopulations = 2, kStatus = 3, kClear = 4, kCounterBase = 16 };
 
 // Verilator writes the second of two underscores in a name as its character code.
 #define PORT(stream, part) stream##___05F##part
@@ -88,10 +86,10 @@ static void tick() {
 }
 static void access(uint64_t address, bool is_register, bool write, const uint64_t *data) {
   auto &payload = core->PORT(host, payload);
-  put(payload, 0, ADDRESS_BITS, address);
-  put(payload, ADDRESS_BITS, 1, is_register);
-  put(payload, ADDRESS_BITS + 1, 1, write);
-  for (int limb = 0; limb < kWordLimbs; limb++) put(payload, ADDRESS_BITS + 2 + 64 * limb, 64, data ? data[limb] : 0);
+  put(payload, REQUEST_ADDRESS_LOW, ADDRESS_BITS, address);
+  put(payload, REQUEST_REGISTER_LOW, 1, is_register);
+  put(payload, REQUEST_WRITE_LOW, 1, write);
+  for (int limb = 0; limb < kWordLimbs; limb++) put(payload, REQUEST_DATA_LOW + 64 * limb, 64, data ? data[limb] : 0);
   core->PORT(host, valid) = 1;
   for (settle(); !core->PORT(host, ready); settle()) tick();
   tick();
@@ -133,11 +131,11 @@ int main(int argc, char **argv) {
   settle();
   for (uint64_t address = 0; address < image.size() / kWordLimbs; address++)
     access(address, false, true, &image[address * kWordLimbs]);
-  write_register(kEdges, edges);
-  write_register(kPopulations, populations);
-  write_register(kControl, 1);
-  while (!(read(kStatus, true)[0] & 1)) {}
-  write_register(kClear, 0);
+  write_register(REGISTER_EDGES, edges);
+  write_register(REGISTER_POPULATIONS, populations);
+  write_register(REGISTER_CONTROL, CONTROL_RUN);
+  while (!(read(REGISTER_STATUS, true)[0] & STATUS_READY)) {}
+  write_register(REGISTER_CLEAR, 0);
 
   // Only now do both streams run side by side, cycle by cycle.
   Output out_events(prefix + ".events"), out_trace(prefix + ".trace"), out_starts(prefix + ".starts"), out_finishes(prefix + ".finishes");
@@ -166,21 +164,21 @@ int main(int argc, char **argv) {
     core->PORT(event_in, payload) = event;
     core->PORT(event_out, ready) = random_byte() >= stall_out;
     settle();
-    if (get(core->evaluated, 0, 1)) {
-      out_trace.put(get(core->evaluated, 1, ADDRESS_BITS));
-      for (int limb = 0; limb < kWordLimbs; limb++) out_trace.put(get(core->evaluated, 1 + ADDRESS_BITS + 64 * limb, 64));
+    if (get(core->evaluated, EVALUATED_VALID_LOW, 1)) {
+      out_trace.put(get(core->evaluated, EVALUATED_ADDRESS_LOW, ADDRESS_BITS));
+      for (int limb = 0; limb < kWordLimbs; limb++) out_trace.put(get(core->evaluated, EVALUATED_STATE_LOW + 64 * limb, 64));
     }
     if (core->PORT(event_out, valid) && core->PORT(event_out, ready)) {
       uint64_t word = core->PORT(event_out, payload);
       last_change = cycle;
-      uint64_t kind = bits_of(word, KIND_LOW, 2);
-      if (kind == kCredit) {
+      uint64_t kind = bits_of(word, KIND_LOW, KIND_BITS);
+      if (kind == KIND_CREDIT) {
         credits++;
       } else {
         out_events.put(word);
-        if (kind == kEnd) {
+        if (kind == KIND_END) {
           ends++;
-          owed.push_back(((uint64_t)kCredit << KIND_LOW) | (bits_of(word, C_LOW, C_BITS) << ID_LOW));
+          owed.push_back(((uint64_t)KIND_CREDIT << KIND_LOW) | (bits_of(word, C_LOW, C_BITS) << ID_LOW));
           if (outputs && ends % outputs == 0) {
             out_finishes.put(cycle);
             fprintf(stderr, "frame %llu\n", (unsigned long long)(ends / outputs));
@@ -209,11 +207,11 @@ int main(int argc, char **argv) {
   core->PORT(event_in, valid) = 0;
   core->PORT(event_out, ready) = 1;
   settle();
-  for (int i = 0; !(read(kStatus, true)[0] & 2); i++)
+  for (int i = 0; !(read(REGISTER_STATUS, true)[0] & STATUS_IDLE); i++)
     if (i > 100000) { fprintf(stderr, "the core does not become idle\n"); return 3; }
 
   Output out_counters(prefix + ".counters");
-  for (int i = 0; i < COUNTERS; i++) out_counters.put(read(kCounterBase + i, true)[0]);
+  for (int i = 0; i < COUNTERS; i++) out_counters.put(read(REGISTER_COUNTERS + i, true)[0]);
   Output out_memory(prefix + ".memory");
   for (uint64_t address = 0; address < (1ull << ADDRESS_BITS); address++)
     for (uint64_t limb : read(address, false)) out_memory.put(limb);

@@ -9,23 +9,22 @@ import numpy.typing as npt
 from golden.core import Core
 from golden.errors import EventError, NetworkError
 from golden.host import decode, encode
+from golden.types import IntArray, Words
 from golden.words import Saturation
 from synapress.engines import verilated
 from synapress.engines.compare import Comparison, compare, golden_frames
 from synapress.mapper import Image
-
-Maps = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, kw_only=True)
 class ImageRun:
     """What frames became: outputs (N, D, W, H) by name; the RTL's counters, and latency in cycles per frame."""
 
-    outputs: dict[str, Maps]
-    golden_outputs: dict[str, Maps]
+    outputs: dict[str, IntArray]
+    golden_outputs: dict[str, IntArray]
     comparison: Comparison
     counters: dict[str, int]
-    latency: npt.NDArray[np.int64]
+    latency: IntArray
 
 
 def simulate_image(image: Image, inputs: Mapping[str, npt.ArrayLike], *, stall: float = 0.0, seed: int = 1,
@@ -73,7 +72,7 @@ def simulate_image(image: Image, inputs: Mapping[str, npt.ArrayLike], *, stall: 
                        inputs=sum(len(entry["axons"]) for entry in entries), outputs=len(image.manifest["outputs"]),
                        stall_in=stall, stall_out=stall, seed=seed, progress=report("rtl"))
 
-    def outputs(events: list[npt.NDArray[np.uint64]]) -> dict[str, Maps]:
+    def outputs(events: list[Words]) -> dict[str, IntArray]:
         return {entry["name"]: np.array([decode(frame, entry["id"], tuple(entry["shape"]), config) for frame in events])
                 for entry in image.manifest["outputs"]}
 

@@ -9,12 +9,13 @@ from golden.config import CoreConfig
 from golden.evaluation import unsaturated
 from golden.network.fast import Result
 from golden.program import Program
+from golden.types import IntArray
 from synapress.mapper.lowering.layers import Value
 from synapress.mapper.quantization.scales import Span
 
 Clips = dict[str, dict[str, list[Span]]]
 """By output layer, and population with its values: see `synapress.mapper.quantization.quantized.Quantized.clips`."""
-Channels = dict[str, npt.NDArray[np.int64]]
+Channels = dict[str, IntArray]
 """Values that were clipped, by population and channel (D)."""
 
 
@@ -25,7 +26,7 @@ def count(clips: Clips, results: Mapping[str, Result], program: Program, config:
             for name, found in spans.items()}
 
 
-def _inside(values: npt.NDArray[np.int64], spans: Iterable[Span]) -> npt.NDArray[np.bool_]:
+def _inside(values: IntArray, spans: Iterable[Span]) -> npt.NDArray[np.bool_]:
     within = np.zeros(values.shape, bool)
     for first, last in spans:
         within |= (True if first is None else values >= first) & (True if last is None else values <= last)

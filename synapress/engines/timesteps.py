@@ -9,11 +9,10 @@ from golden.config import CoreConfig
 from golden.errors import NetworkError
 from golden.network import fast as network
 from golden.program import Program
+from golden.types import IntArray
 from golden.words import NeuronType
 from synapress.engines import saturation
 from synapress.mapper.importers.tensor import Port
-
-Maps = Mapping[str, npt.NDArray[np.int64]]
 
 
 def is_spiking(program: Program) -> bool:
@@ -41,7 +40,8 @@ def in_a_row(
     return {name: array.reshape(-1, *array.shape[2:]) for name, array in arrays.items()}, sizes.pop()
 
 
-def run(program: Program, inputs: Maps, timesteps: int, config: CoreConfig, clips: saturation.Clips | None = None
+def run(program: Program, inputs: Mapping[str, IntArray], timesteps: int, config: CoreConfig,
+        clips: saturation.Clips | None = None
         ) -> tuple[dict[str, npt.NDArray[np.int16]], dict[str, int], saturation.Channels]:
     """Values of inputs (N, D, W, H): N / timesteps sequences in a row, each from the initial states.
 

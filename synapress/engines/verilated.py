@@ -12,20 +12,19 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 from amaranth.back import verilog
 
+from golden import messages
 from golden.config import CoreConfig
 from golden.errors import ToolError
-from golden.words import EventKind, layouts
+from golden.registers import COUNTERS, Control, Register, Status
+from golden.types import IntArray, Words
+from golden.words import EventKind, WordLayout, layouts
 from rtl.core import EventCore
-from rtl.counters import COUNTERS
 from synapress.install import install_hint
 from synapress.tools.simulator import locked, simulator_environment
 
 HARNESS = Path(__file__).with_name("harness.cpp")
-
-Words = npt.NDArray[np.uint64]
 
 
 @dataclass(frozen=True)
@@ -39,20 +38,37 @@ class RtlRun:
     """
 
     events: list[Words]
-    trace_address: npt.NDArray[np.int64]
+    trace_address: IntArray
     trace_state: Words
     memory: Words
     counters: dict[str, int]
-    latency: npt.NDArray[np.int64]
+    latency: IntArray
 
 
-def _low(layout, name: str) -> int:  # type: ignore[no-untyped-def]
+def _low(layout: WordLayout, name: str) -> int:
     low = 0
     for field in layout.fields:
         if field.name == name:
             return low
         low += field.bits
     raise KeyError(name)
+
+
+def _defines(config: CoreConfig) -> dict[str, int]:
+    """What the C++ host needs to know of the core: names of the preprocessor, and their values."""
+    event, request, evaluated = layouts(config).event, messages.request(config), messages.evaluated(config)
+    return {
+        "WORD_BITS": config.word_bits, "ADDRESS_BITS": config.address_bits, "COUNTERS": len(COUNTERS),
+        "ID_LOW": _low(event, "id"), "KIND_LOW": _low(event, "kind"), "KIND_BITS": event.field("kind").bits,
+        "C_LOW": _low(event, "c"), "C_BITS": config.channel_bits,
+        "KIND_END": EventKind.END, "KIND_CREDIT": EventKind.CREDIT,
+        **{f"REQUEST_{field.name.upper()}_LOW": _low(request, field.name) for field in request.fields},
+        **{f"EVALUATED_{field.name.upper()}_LOW": _low(evaluated, field.name) for field in evaluated.fields},
+        "REGISTER_CONTROL": Register.CONTROL, "REGISTER_EDGES": Register.EDGES,
+        "REGISTER_POPULATIONS": Register.POPULATIONS, "REGISTER_STATUS": Register.STATUS,
+        "REGISTER_CLEAR": Register.CLEAR, "REGISTER_COUNTERS": Register.COUNTER_BASE,
+        "CONTROL_RUN": Control.RUN, "STATUS_READY": Status.READY, "STATUS_IDLE": Status.IDLE,
+    }
 
 
 @cache
@@ -63,12 +79,7 @@ def build(config: CoreConfig, directory: Path = Path("build/simulate")) -> Path:
         ToolError: Verilator or the C++ compiler is missing or failed; the message holds the end of its output.
     """
     text = verilog.convert(EventCore(config), name="core", emit_src=False)
-    event = layouts(config).event
-    defines = {
-        "WORD_BITS": config.word_bits, "ADDRESS_BITS": config.address_bits, "COUNTERS": len(COUNTERS),
-        "ID_LOW": _low(event, "id"), "KIND_LOW": _low(event, "kind"), "C_LOW": _low(event, "c"),
-        "C_BITS": config.channel_bits,
-    }
+    defines = _defines(config)
     flags = ["-O3", "--x-assign", "fast", "--x-initial", "fast", "-Wno-fatal", "-Wno-lint", "--no-timing"]
     cflags = "-O2 -std=gnu++17 " + " ".join(f"-D{name}={value}" for name, value in defines.items())
     key = hashlib.sha256("\0".join([text, HARNESS.read_text(), cflags, *flags]).encode()).hexdigest()[:16]
@@ -96,7 +107,7 @@ def _compile(text: str, folder: Path, binary: Path, flags: list[str], cflags: st
     (folder / "linking").rename(binary)
 
 
-def run(config: CoreConfig, words: npt.NDArray[np.uint64], edges: int, populations: int,
+def run(config: CoreConfig, words: Words, edges: int, populations: int,
         frames: Sequence[Words], *, inputs: int, outputs: int, stall_in: float = 0.0, stall_out: float = 0.0,
         seed: int = 1, limit: int = 1_000_000, progress: Callable[[int], None] | None = None) -> RtlRun:
     """Load an image into the compiled core and run frames of events through it.

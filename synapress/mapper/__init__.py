@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 
 from golden.config import CoreConfig
 from golden.program import Program
+from golden.types import Place
 from synapress.mapper.errors import RuleError, Violation
 from synapress.mapper.image.image import Image, build_image
 from synapress.mapper.image.mesh import MeshImage, build_mesh
@@ -17,7 +18,7 @@ from synapress.mapper.network.network import Network
 from synapress.mapper.network.populations import legalize, lower
 from synapress.mapper.network.value_tables import value_table
 from synapress.mapper.partition.cut import cut
-from synapress.mapper.partition.fragments import Core, PartitionedProgram
+from synapress.mapper.partition.fragments import PartitionedProgram
 from synapress.mapper.partition.search import partition
 from synapress.mapper.placement.bin_packing import Pins
 from synapress.mapper.placement.place import Placement, place, place_all
@@ -57,7 +58,7 @@ def compile_network(
 
 def compile_mesh(
     network: Network | Program, config: CoreConfig, size: tuple[int, int] | None = None, *, pad: bool = True,
-    host: Core | None = None, pins: Pins | None = None, progress: Callable[[str], None] = lambda _: None,
+    host: Place | None = None, pins: Pins | None = None, progress: Callable[[str], None] = lambda _: None,
 ) -> tuple[PartitionedProgram, Placement, MeshImage]:
     """Map a network onto a mesh of cores: cut, place, and write an image per core.
 

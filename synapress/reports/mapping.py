@@ -7,11 +7,12 @@ from typing import Any
 
 from golden.config import CoreConfig
 from golden.program import Program
+from golden.types import Place
 from synapress.mapper import compile_mesh
 from synapress.mapper.footprint import image_footprint
 from synapress.mapper.image.mesh import MeshImage
 from synapress.mapper.network.network import Network
-from synapress.mapper.partition.fragments import Core, PartitionedProgram
+from synapress.mapper.partition.fragments import PartitionedProgram
 from synapress.mapper.placement.bin_packing import LIMITS, Pins
 from synapress.mapper.placement.place import Placement
 from synapress.mapper.placement.routes import Link, link_loads
@@ -26,7 +27,7 @@ class MappedNetwork:
     program: PartitionedProgram
     placement: Placement
     images: MeshImage
-    fill: dict[Core, dict[str, int]]
+    fill: dict[Place, dict[str, int]]
     """Words by core and category, see `synapress.mapper.image.schemas.CATEGORIES`."""
     loads: dict[Link, int]
     """Estimated events per frame by link, see `synapress.mapper.placement.routes.link_loads`."""
@@ -36,7 +37,7 @@ class MappedNetwork:
         """Links that an event takes on average."""
         return sum(self.loads.values()) / max(1, sum(self.placement.links.values()))
 
-    def fragments(self, core: Core) -> list[str]:
+    def fragments(self, core: Place) -> list[str]:
         return [name for name, place in self.placement.places.items() if place == core]
 
     def to_json(self) -> dict[str, Any]:
@@ -51,7 +52,7 @@ class MappedNetwork:
 
 
 def map_network(
-    network: Network | Program, config: CoreConfig, size: tuple[int, int] | None = None, *, host: Core | None = None,
+    network: Network | Program, config: CoreConfig, size: tuple[int, int] | None = None, *, host: Place | None = None,
     pins: Pins | None = None, pad: bool = True, progress: Callable[[str], None] = lambda _: None,
 ) -> MappedNetwork:
     """`synapress.mapper.compile_mesh`, which has the arguments and errors, and what the report needs."""
@@ -107,7 +108,7 @@ def _cores(mapped: MappedNetwork) -> Sheet:
     return table
 
 
-def links_sheet(loads: Mapping[Link, int], host: Core, most: int = 8) -> Sheet:
+def links_sheet(loads: Mapping[Link, int], host: Place, most: int = 8) -> Sheet:
     """The links with the most events; `loads` are sorted, see `synapress.mapper.placement.routes.link_loads`."""
     table = Sheet(
         title=f"The {min(most, len(loads))} busiest of {len(loads)} links in use",

@@ -2,19 +2,19 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from golden.errors import ConfigError, NetworkError
+from golden.types import Array, Maps
 from golden.words import NeuronType, Reset
 from synapress.engines.timesteps import is_spiking
 from synapress.mapper import MeshImage
 from synapress.mapper.footprint import STATE_BYTES, image_footprint
 from synapress.mapper.importers.neurons import Neurons
 from synapress.mapper.quantization.scales import sqnr
-from synapress.model import Compiled, Maps, Simulated
+from synapress.model import Compiled, Simulated
 from synapress.reports import footprint, page, plots
 from synapress.reports.mapping import links_sheet
 from synapress.reports.page import Section
@@ -100,7 +100,7 @@ def neurons_section(compiled: Compiled) -> Section:
                                          "threshold.", sheets=(sheet,))
 
 
-def _span(values: npt.NDArray[Any], form: str) -> str:
+def _span(values: Array, form: str) -> str:
     low, high = (format(value, form) for value in (values.min(), values.max()))
     return low if low == high else f"{low} … {high}"
 
@@ -160,7 +160,7 @@ def accuracies(simulated: Simulated, labels: npt.ArrayLike | None = None, refere
     return found
 
 
-def _scores(simulated: Simulated, array: npt.NDArray[Any]) -> npt.NDArray[Any] | None:
+def _scores(simulated: Simulated, array: Array) -> Array | None:
     """Values (frames or sequences, classes) of an output that has classes, else None.
 
     One value per frame is a class if it is whole, or the probability of class 1.
@@ -184,11 +184,11 @@ def _scores(simulated: Simulated, array: npt.NDArray[Any]) -> npt.NDArray[Any] |
     return values
 
 
-def _classes(scores: npt.NDArray[Any]) -> npt.NDArray[np.intp]:
+def _classes(scores: Array) -> npt.NDArray[np.intp]:
     return scores.argmax(axis=1) if scores.shape[1] > 1 else np.rint(scores[:, 0]).astype(np.intp)
 
 
-def _checked(labels: npt.NDArray[Any], scores: npt.NDArray[Any]) -> npt.NDArray[Any]:
+def _checked(labels: Array, scores: Array) -> Array:
     """Labels, one for each row of the scores."""
     count, classes = scores.shape
     whole = np.issubdtype(labels.dtype, np.integer)

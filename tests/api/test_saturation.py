@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 from typer.testing import CliRunner
 
 import synapress
+from golden.types import Floats
 from synapress.cli.main import app
 from synapress.engines import saturation
 from synapress.mapper.importers.model import Model
@@ -24,7 +24,6 @@ from synapress.model import Compiled
 from synapress.model_files import open_compiled, save_compiled
 from synapress.reports import report
 
-Floats = npt.NDArray[np.float64]
 Steps = Sequence[tuple[str, list[str], str, dict[str, Any]]]
 HALF = 32
 CONSTANTS = {"zero": 0.0, "one": 1.0, "minus": -1.0, "two": 2.0, "three": 3.0, "six": 6.0, "ten": 10.0,

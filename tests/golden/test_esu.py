@@ -9,9 +9,9 @@ import pytest
 
 from golden.config import CoreConfig
 from golden.esu import EdgeDescriptor, Esu, ValueEvent, expand_events, operations, synapses, taps
+from golden.types import IntArray
 from golden.words import layouts
 
-IntArray = npt.NDArray[np.int64]
 CONFIGS = {
     "grai_vip": CoreConfig.preset("grai_vip"),
     "fpga_small": CoreConfig.preset("fpga_small"),

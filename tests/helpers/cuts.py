@@ -9,11 +9,12 @@ from golden.mesh import Mesh, decode_frame, encode_frame
 from golden.network import dense
 from golden.neuron import unpack_states
 from golden.program import Program
+from golden.types import Place
 from synapress.mapper.errors import RuleError
 from synapress.mapper.image.mesh import MeshImage, build_mesh
 from synapress.mapper.network.network import Network
 from synapress.mapper.partition.cut import cut
-from synapress.mapper.partition.fragments import Core, Grid, PartitionedProgram
+from synapress.mapper.partition.fragments import Grid, PartitionedProgram
 from tests.helpers.networks import memory_after, random_network
 
 ROOMY = CoreConfig(
@@ -64,7 +65,7 @@ def random_cut(
     return cut(program, config, grids)
 
 
-def random_places(rng: np.random.Generator, program: PartitionedProgram, size: Core) -> dict[str, Core]:
+def random_places(rng: np.random.Generator, program: PartitionedProgram, size: Place) -> dict[str, Place]:
     """Any core for any fragment."""
     return {fragment.name: (int(rng.integers(size[0])), int(rng.integers(size[1]))) for fragment in program.hosted}
 
@@ -123,7 +124,7 @@ def compare(
 
 
 def random_mesh(
-    rng: np.random.Generator, program: Program, config: CoreConfig, *, size: Core | None = None, outputs: bool = True,
+    rng: np.random.Generator, program: Program, config: CoreConfig, *, size: Place | None = None, outputs: bool = True,
 ) -> tuple[PartitionedProgram, MeshImage]:
     """A random cut on a mesh of this or a random size; what needs too many IDs or ends of a core is drawn again.
 

@@ -12,7 +12,8 @@ import onnx
 import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
 
-Floats = npt.NDArray[np.float32]
+from golden.types import Floats
+
 OPSET = 17
 
 

@@ -23,8 +23,6 @@ Natural = Annotated[int, pydantic.Field(ge=0, lt=1 << 48)]
 Positive = Annotated[int, pydantic.Field(ge=1, lt=1 << 48)]
 Shape = tuple[Positive, Positive, Positive]
 Origin = tuple[Natural, Natural, Natural]
-Place = tuple[int, int]
-Axon = dict[str, int]
 """The fields of an axon word; see `check_axons`."""
 
 _HELP = "The file is damaged or was edited: write it again."

@@ -11,19 +11,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
 from golden.config import CoreConfig
 from golden.errors import ImageError
 from golden.files import Writing
+from golden.types import Pair, Place, Words
 from synapress.mapper.errors import RuleError, Violation
 from synapress.mapper.image.image import FILES, Image, write_image
 from synapress.mapper.image.manifest import read_manifest
 from synapress.mapper.image.schemas import MeshContent, check_mesh
 from synapress.mapper.memory_map import AxonEntry, MemoryMap
 from synapress.mapper.partition.fragments import (
-    Core,
     Descriptor,
     PartitionedProgram,
     host_violations,
@@ -45,11 +42,11 @@ class MeshImage:
 
     config: CoreConfig
     size: tuple[int, int]
-    host: Core
-    images: dict[Core, Image]
+    host: Place
+    images: dict[Place, Image]
     manifest: dict[str, Any]
 
-    def words(self) -> dict[Core, tuple[npt.NDArray[np.uint64], int, int]]:
+    def words(self) -> dict[Place, tuple[Words, int, int]]:
         """By place: words, edges and populations, as `golden.mesh.Mesh` takes them."""
         return {place: (image.parts, image.edges, image.populations) for place, image in self.images.items()}
 
@@ -95,11 +92,11 @@ class MeshImage:
         return cls(config, content.size, content.host, images, found.data)
 
 
-def _folder(place: Core) -> str:
+def _folder(place: Place) -> str:
     return f"core_{place[0]}_{place[1]}"
 
 
-def _saved_cores(path: Path) -> set[Core]:
+def _saved_cores(path: Path) -> set[Place]:
     """Cores of the mesh that a directory has, if it has one that can be read."""
     try:
         content = read_manifest(path / "mesh.json", "mesh", FORMAT, VERSION).parse(MeshContent)
@@ -109,8 +106,7 @@ def _saved_cores(path: Path) -> set[Core]:
 
 
 def build_mesh(
-    cut: PartitionedProgram, places: Mapping[str, Core], size: tuple[int, int], *, host: Core = (0, -1),
-    pad: bool = True,
+    cut: PartitionedProgram, places: Mapping[str, Place], size: Pair, *, host: Place = (0, -1), pad: bool = True,
 ) -> MeshImage:
     """The images of a placed network.
 
@@ -126,14 +122,14 @@ def build_mesh(
     violations = [*_places(cut, places, size, host), *host_violations(cut)]
     if violations:
         raise RuleError(violations)
-    cores: dict[Core, list[str]] = {}
+    cores: dict[Place, list[str]] = {}
     for fragment in cut.hosted:
         cores.setdefault(places[fragment.name], []).append(fragment.name)
     cores = dict(sorted(cores.items(), key=lambda item: (item[0][1], item[0][0])))
     ids = {descriptor: number for names in cores.values()
            for number, descriptor in enumerate(item for name in names for item in cut.into[name])}
 
-    def relative(source: str, destination: str | None) -> Core:
+    def relative(source: str, destination: str | None) -> Place:
         x, y = places[source]
         to_x, to_y = host if destination is None else places[destination]
         return to_x - x, to_y - y
@@ -164,7 +160,7 @@ def build_mesh(
     return MeshImage(cut.config, size, host, images, manifest)
 
 
-def _places(cut: PartitionedProgram, places: Mapping[str, Core], size: tuple[int, int], host: Core) -> list[Violation]:
+def _places(cut: PartitionedProgram, places: Mapping[str, Place], size: Pair, host: Place) -> list[Violation]:
     """Fragments without a place, or with one that is none."""
     found = []
     for fragment in cut.hosted:
@@ -181,7 +177,7 @@ def _places(cut: PartitionedProgram, places: Mapping[str, Core], size: tuple[int
 
 
 def _inputs(
-    cut: PartitionedProgram, places: Mapping[str, Core], ids: Mapping[Descriptor, int], host: Core
+    cut: PartitionedProgram, places: Mapping[str, Place], ids: Mapping[Descriptor, int], host: Place
 ) -> dict[str, tuple[str, list[AxonEntry]]]:
     """Layer and axons of every input fragment, as seen from the host."""
     found = {}
@@ -194,7 +190,7 @@ def _inputs(
     return found
 
 
-def _image(cut: PartitionedProgram, plan: MemoryMap, place: Core) -> Image:
+def _image(cut: PartitionedProgram, plan: MemoryMap, place: Place) -> Image:
     """One core's image, whose manifest knows of cuts and of other cores."""
     image = write_image(plan)
     manifest = image.manifest

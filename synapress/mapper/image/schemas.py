@@ -3,12 +3,10 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
 from golden.config import CoreConfig
+from golden.types import Fields, Place, Words
 from golden.words import layouts
-from synapress.mapper.image.manifest import Axon, Manifest, Natural, Origin, Place, Positive, Shape
+from synapress.mapper.image.manifest import Manifest, Natural, Origin, Positive, Shape
 
 CATEGORIES = (
     "geometry words", "population words", "edge descriptors", "axons", "parameters", "value tables", "states",
@@ -51,7 +49,7 @@ class EdgeRow:
     table_base: Natural | None
     weight_base: Natural
     weight_words: Natural
-    axon: Axon | None = None
+    axon: Fields | None = None
     """Of a core of a mesh, in its stead: the fragments that send, and the first channel."""
     sources: list[str] = field(default_factory=list)
     first_source_channel: Natural = 0
@@ -63,7 +61,7 @@ class InputRow:
     index: Natural
     shape: Shape
     saturation: int
-    axons: list[Axon]
+    axons: list[Fields]
 
 
 @dataclass(kw_only=True)
@@ -129,7 +127,7 @@ class MeshInputRow:
     index: Natural
     origin: Origin
     shape: Shape
-    axons: list[Axon]
+    axons: list[Fields]
     """As seen from the host."""
 
 
@@ -156,7 +154,7 @@ class MeshContent:
     outputs: list[MeshOutputRow]
 
 
-def check_image(found: Manifest, content: ImageContent, config: CoreConfig, parts: npt.NDArray[np.uint64]) -> None:
+def check_image(found: Manifest, content: ImageContent, config: CoreConfig, parts: Words) -> None:
     """The manifest says of populations, edges and regions what the words say.
 
     Raises:

@@ -9,14 +9,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from golden.config import CoreConfig
 from golden.errors import ImageError
+from golden.types import Memory
 from golden.widths import CONNECTIVITY_BITS
 from golden.words import NeuronType, Reset, Saturation, WordLayout, layouts
-
-Words = npt.NDArray[np.uint64] | Sequence[int]
 
 
 @dataclass(frozen=True)
@@ -35,7 +33,7 @@ class _Block:
 class _Reader:
     """Words by address, zero beyond the image."""
 
-    def __init__(self, words: Words, config: CoreConfig):
+    def __init__(self, words: Memory, config: CoreConfig):
         self.config = config
         array = np.asarray(words, dtype=object) if not isinstance(words, np.ndarray) else words
         if array.ndim == 2:
@@ -69,7 +67,7 @@ def _check_equal(what: str, field: str, value: int, expected: int, of: str) -> N
         raise ImageError(f"{what}, field '{field}': {value}, but {of} is {expected}")
 
 
-def validate(words: Words, config: CoreConfig, *, edges: int, populations: int) -> None:
+def validate(words: Memory, config: CoreConfig, *, edges: int, populations: int) -> None:
     """Check an image's words.
 
     Args:

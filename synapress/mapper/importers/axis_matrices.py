@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from synapress.mapper.importers.graph import Floats
+from golden.types import Floats
 
 
 def mean_matrix(

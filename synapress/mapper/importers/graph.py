@@ -12,12 +12,9 @@ from typing import Any
 
 import numpy as np
 
+from golden.types import Floats, Padding, Pair, Shape
 from synapress.mapper.errors import ModelError
-from synapress.mapper.importers.functions import Floats, Formula
-
-Shape = tuple[int, int, int]
-Pair = tuple[int, int]
-Padding = tuple[int, int, int, int]
+from synapress.mapper.importers.functions import Formula
 
 MAP_ELEMENTS = 1 << 27
 """The largest feature map, 64 channels of 1920 × 1080: a file of a few bytes must not fill the memory."""

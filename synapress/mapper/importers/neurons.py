@@ -16,9 +16,9 @@ from typing import Any, Self
 
 import numpy as np
 
+from golden.types import Floats, Shape
 from synapress.mapper.errors import ModelError
 from synapress.mapper.importers import graph as g
-from synapress.mapper.importers.graph import Floats, Shape
 
 METHODS, RESETS, FIRES = ("euler", "exact"), ("zero", "subtract"), (">", ">=")
 INITIAL, IF_GAINS, LIF_GAINS = ("zero", "leak", "reset"), ("time", "timestep"), ("rate", "one")

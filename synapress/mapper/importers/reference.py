@@ -10,9 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from golden.errors import NetworkError
+from golden.types import Floats, Pair
 from synapress.mapper.importers import graph as g
 from synapress.mapper.importers.functions import Formula
-from synapress.mapper.importers.graph import FloatGraph, Floats, Pair
+from synapress.mapper.importers.graph import FloatGraph
 
 _WHOLE = 1e-6
 """So close below an integer is that integer."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from synapress.mapper.importers.graph import Floats, Pair
+from golden.types import Floats, Pair
 from synapress.mapper.limits import Limits
 
 _TOLERANCE = 1e-9

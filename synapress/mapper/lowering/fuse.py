@@ -9,10 +9,11 @@ from dataclasses import replace
 import numpy as np
 
 from golden.config import CoreConfig
+from golden.types import Pair, Shape
 from synapress.mapper.errors import ModelError
 from synapress.mapper.importers import graph as g
 from synapress.mapper.importers.axis_matrices import denominator
-from synapress.mapper.importers.graph import FloatGraph, Pair, Shape
+from synapress.mapper.importers.graph import FloatGraph
 from synapress.mapper.limits import Limits
 from synapress.mapper.lowering.axis_kernels import tap_matrix
 from synapress.mapper.lowering.layer_builder import LayerBuilder, Region

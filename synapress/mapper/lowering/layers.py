@@ -6,13 +6,11 @@ rows (borders that need other weights than the inside), or as part of a layer's 
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from golden.types import Array, Floats, Pair, Shape
 from synapress.mapper.importers import graph as g
-from synapress.mapper.importers.graph import Floats, Pair, Shape
 from synapress.mapper.importers.reference import activate, convolve, quantized, spike
 
 
@@ -150,7 +148,7 @@ def max_branch(branch: FloatBranch, x: Floats, size: Pair) -> Floats:
     return result
 
 
-def factor(branch: FloatBranch, x: npt.NDArray[Any], size: Pair) -> npt.NDArray[Any]:
+def factor(branch: FloatBranch, x: Array, size: Pair) -> Array:
     """A factor of a product: with `upsample`, each of its positions meets a square of the other's."""
     if branch.upsample == 1:
         return x

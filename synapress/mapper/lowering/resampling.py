@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 
+from golden.types import Floats, Pair, Shape
 from synapress.mapper.errors import ModelError
 from synapress.mapper.importers import graph as g
-from synapress.mapper.importers.graph import Floats, Pair, Shape
 from synapress.mapper.limits import Limits
 from synapress.mapper.lowering.axis_kernels import (
     AxisKernel,

@@ -14,8 +14,8 @@ from math import gcd, prod
 import numpy as np
 
 from golden.config import CoreConfig
+from golden.types import Pair, Shape
 from golden.words import Saturation
-from synapress.mapper.importers.graph import Pair, Shape
 from synapress.mapper.importers.tensor import shape_in_blocks
 from synapress.mapper.limits import Limits
 from synapress.mapper.lowering.layers import FloatBranch, FloatLayer, FloatLayers

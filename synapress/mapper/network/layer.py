@@ -6,19 +6,15 @@ needed, what was given, and what would help.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, NoReturn, TypedDict
+from typing import NoReturn, TypedDict
 
 import numpy as np
 import numpy.typing as npt
 
 from golden.errors import NetworkError
 from golden.network.dense import output_size
+from golden.types import Array, Padding, Pair, Shape
 from golden.words import Saturation
-
-Shape = tuple[int, int, int]
-Pair = tuple[int, int]
-Padding = tuple[int, int, int, int]
-Integers = npt.NDArray[Any]
 
 SATURATIONS = (Saturation.RELU, Saturation.SIGNED, Saturation.FULL)
 
@@ -67,7 +63,7 @@ class Branch:
     """What one source contributes to a layer: a convolution, or with `weights` None a constant kernel per channel."""
 
     source: str
-    weights: Integers | None = None
+    weights: Array | None = None
     """(D_dst, D_src / groups, KW, KH); None: every tap of every channel has the weight `scale`, channel by channel."""
     kernel: Pair = (1, 1)
     scale: int = 1
@@ -92,15 +88,15 @@ class Layer:
     """input, conv, depthwise, transposed_conv, dense, max_pool, average_pool, add, multiply or lif."""
     shape: Shape
     branches: tuple[Branch, ...] = ()
-    bias: Integers = field(default_factory=lambda: np.zeros(1, np.int64))
-    multiplier: Integers = field(default_factory=lambda: np.ones(1, np.int64))
-    shift: Integers = field(default_factory=lambda: np.zeros(1, np.int64))
+    bias: Array = field(default_factory=lambda: np.zeros(1, np.int64))
+    multiplier: Array = field(default_factory=lambda: np.ones(1, np.int64))
+    shift: Array = field(default_factory=lambda: np.zeros(1, np.int64))
     saturation: int = Saturation.RELU
     """For lif a `golden.words.Reset`."""
-    slope: Integers | None = None
-    threshold: Integers | None = None
-    initial: Integers | None = None
-    table: Integers | None = None
+    slope: Array | None = None
+    threshold: Array | None = None
+    initial: Array | None = None
+    table: Array | None = None
 
 
 class Evaluation(TypedDict, total=False):
@@ -137,7 +133,7 @@ def padding4(layer: str, value: int | Sequence[int]) -> Padding:
     return left, top, right, bottom
 
 
-def integers(layer: str, rule: str, value: npt.ArrayLike) -> Integers:
+def integers(layer: str, rule: str, value: npt.ArrayLike) -> Array:
     """An array of integers, not copied; broadcast views stay views."""
     array = np.asarray(value)
     if not np.issubdtype(array.dtype, np.integer):

@@ -15,10 +15,11 @@ import numpy as np
 from golden.config import CoreConfig
 from golden.errors import NetworkError
 from golden.program import Edge, Population, Program
+from golden.types import Pair
 from golden.words import NeuronType, Saturation
 from synapress.mapper.errors import RuleError, Violation
 from synapress.mapper.memory_map import DEPTHWISE, TABLE, edge_kind, position_bytes
-from synapress.mapper.network.layer import Branch, Layer, Pair
+from synapress.mapper.network.layer import Branch, Layer
 from synapress.mapper.network.network import Network
 from synapress.mapper.rules import products, steps
 

@@ -1,21 +1,19 @@
 """Numbers for the evaluation of layers: value tables of any function, and multipliers that divide."""
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from golden.errors import NetworkError
-
-IntArray = npt.NDArray[np.int64]
+from golden.types import Array, IntArray
 
 MEAN_MULTIPLIER_BITS = 16
 """Width of the multipliers that average pools choose for themselves."""
 
 
 def value_table(
-    function: Callable[[npt.NDArray[Any]], npt.ArrayLike], *, scale: float, result_scale: float,
+    function: Callable[[Array], npt.ArrayLike], *, scale: float, result_scale: float,
     value_bits: int = 9, low: int | None = None, high: int | None = None,
 ) -> IntArray:
     """The `table` of a layer: result = function(value · scale) / result_scale, half to even, clipped to [low, high].

@@ -13,6 +13,7 @@ import numpy as np
 from golden.config import CoreConfig
 from golden.errors import MappingError
 from golden.program import Edge, Population, Program
+from golden.types import Pair
 from synapress.mapper.errors import RuleError, Violation
 from synapress.mapper.memory_map import TableEdge
 from synapress.mapper.network.populations import legalize_edge
@@ -26,8 +27,6 @@ from synapress.mapper.partition.fragments import (
     reach,
 )
 from synapress.mapper.rules import check_program, products
-
-Pair = tuple[int, int]
 
 
 def whole(population: Population) -> Grid:

@@ -15,10 +15,9 @@ import numpy as np
 
 from golden.config import CoreConfig
 from golden.program import Edge, Population, Program
+from golden.types import Place
 from synapress.mapper.errors import Violation
 from synapress.mapper.memory_map import AxonEntry, MemoryMap, axon_entry, layout
-
-Core = tuple[int, int]
 
 
 class Grid(NamedTuple):
@@ -148,7 +147,7 @@ def reach(edge: Edge, source: Population, destination: Population) -> tuple[int,
     return counts[0], counts[1]
 
 
-def link_axon(cut: PartitionedProgram, descriptor: Descriptor, source: str, identifier: int, core: Core) -> AxonEntry:
+def link_axon(cut: PartitionedProgram, descriptor: Descriptor, source: str, identifier: int, core: Place) -> AxonEntry:
     """The axon from one source fragment to one descriptor."""
     fragment, config = cut.by_name[source], cut.config
     edge = placed_edge(descriptor.edge, fragment)
@@ -162,7 +161,7 @@ def link_axon(cut: PartitionedProgram, descriptor: Descriptor, source: str, iden
     return dataclasses.replace(axon, fields=axon.fields | silent, anchors=(anchors[0], anchors[1]))
 
 
-def output_axon(cut: PartitionedProgram, output: Output, source: str, core: Core) -> AxonEntry:
+def output_axon(cut: PartitionedProgram, output: Output, source: str, core: Place) -> AxonEntry:
     """The axon from one fragment of an output to the host."""
     fragment = cut.by_name[source]
     identity = Edge(name=f"{source}->host", source=source, destination=source,
@@ -173,7 +172,7 @@ def output_axon(cut: PartitionedProgram, output: Output, source: str, core: Core
 
 def plan_fragments(
     cut: PartitionedProgram, names: Sequence[str], *, ids: Mapping[Descriptor, int],
-    relative: Callable[[str, str | None], Core], pad: bool,
+    relative: Callable[[str, str | None], Place], pad: bool,
 ) -> MemoryMap:
     """The plan of a core that hosts some fragments.
 
@@ -186,7 +185,7 @@ def plan_fragments(
     program, hosted = cut.program, [cut.by_name[name] for name in names]
     inputs = {fragment.name for fragment in cut.inputs}
 
-    def address(source: str, destination: str) -> Core:
+    def address(source: str, destination: str) -> Place:
         if source not in inputs:
             return relative(source, destination)
         back = relative(destination, None)

@@ -9,11 +9,12 @@ from typing import SupportsIndex, cast
 
 from golden.config import CoreConfig
 from golden.errors import MappingError
+from golden.types import Place
 from synapress.mapper.errors import RuleError, Violation
-from synapress.mapper.partition.fragments import Core, PartitionedProgram, plan_alone
+from synapress.mapper.partition.fragments import PartitionedProgram, plan_alone
 
 LIMITS = ("words", "event IDs", "populations", "ends of timestep")
-Pins = Mapping[str, Core | Sequence[Core]]
+Pins = Mapping[str, Place | Sequence[Place]]
 """Layer or fragment → the core, or the cores, that its fragments must lie on."""
 
 
@@ -39,7 +40,7 @@ class Bin:
 
     names: list[str]
     needs: dict[str, int]
-    place: Core | None = None
+    place: Place | None = None
 
     def fits(self, need: Mapping[str, int], limits: Mapping[str, int]) -> bool:
         return all(self.needs[name] + need[name] <= limits[name] for name in LIMITS)
@@ -49,7 +50,7 @@ class Bin:
         self.needs = {limit: self.needs[limit] + need[limit] for limit in LIMITS}
 
 
-def core_of(what: str, given: object) -> Core:
+def core_of(what: str, given: object) -> Place:
     """Two integers, of Python or numpy, as a core.
 
     Raises:
@@ -62,14 +63,14 @@ def core_of(what: str, given: object) -> Core:
     return x, y
 
 
-def pinned_cores(cut: PartitionedProgram, pins: Pins) -> dict[str, list[Core]]:
+def pinned_cores(cut: PartitionedProgram, pins: Pins) -> dict[str, list[Place]]:
     """The cores that each pin allows, by layer or fragment.
 
     Raises:
         MappingError: a pin names no layer or fragment, or no core.
     """
     names = {name for item in cut.hosted for name in (item.name, item.parent, item.layer)}
-    found: dict[str, list[Core]] = {}
+    found: dict[str, list[Place]] = {}
     for layer, given in pins.items():
         if layer not in names:
             raise MappingError(f"pin '{layer}': there is no such layer or fragment in cores; there are: "
@@ -83,14 +84,14 @@ def pinned_cores(cut: PartitionedProgram, pins: Pins) -> dict[str, list[Core]]:
 
 
 def allowed_cores(
-    cut: PartitionedProgram, pins: Mapping[str, Sequence[Core]], size: tuple[int, int], host: Core
-) -> dict[str, list[Core]]:
+    cut: PartitionedProgram, pins: Mapping[str, Sequence[Place]], size: tuple[int, int], host: Place
+) -> dict[str, list[Place]]:
     """Cores by pinned fragment.
 
     Raises:
         RuleError: a pin's core is not in the mesh.
     """
-    allowed: dict[str, list[Core]] = {}
+    allowed: dict[str, list[Place]] = {}
     for layer, cores in pins.items():
         for core in cores:
             if core == host or not (0 <= core[0] < size[0] and 0 <= core[1] < size[1]):
@@ -105,7 +106,7 @@ def allowed_cores(
 
 def pack(
     cut: PartitionedProgram, load: Mapping[str, Mapping[str, int]], limits: Mapping[str, int],
-    allowed: Mapping[str, Sequence[Core]],
+    allowed: Mapping[str, Sequence[Place]],
 ) -> list[Bin]:
     """Best-fit decreasing: the largest fragment first, into the fullest core that still takes it; pinned ones before.
 

@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from golden.config import CoreConfig
 from golden.errors import MappingError, ToolError
+from golden.types import Array, Place
 from synapress.install import install_hint
 from synapress.mapper.errors import RuleError, Violation
-from synapress.mapper.partition.fragments import Core, PartitionedProgram, placed_edge, reach
+from synapress.mapper.partition.fragments import PartitionedProgram, placed_edge, reach
 from synapress.mapper.placement.bin_packing import (
     LIMITS,
     Bin,
@@ -32,7 +32,6 @@ from synapress.mapper.placement.bin_packing import (
     pinned_cores,
 )
 
-Array = npt.NDArray[Any]
 CONSTRUCTIONS = ("row-major", "optimized")
 MOST_LOCATIONS = 400
 """Of a larger mesh, so many places next to the host and to the pinned cores are tried, or twice the cores in use."""
@@ -49,10 +48,10 @@ class Placement:
     """Where every fragment lives, and what that costs."""
 
     size: tuple[int, int]
-    host: Core
-    places: dict[str, Core]
+    host: Place
+    places: dict[str, Place]
     """Core (column, row) of each fragment that is not an input's."""
-    used: dict[Core, dict[str, int]]
+    used: dict[Place, dict[str, int]]
     """Per core in use, in row-major order, what it needs of each of `LIMITS`."""
     available: dict[str, int]
     fewest: int
@@ -61,7 +60,7 @@ class Placement:
     """Estimated events × hops per frame, the host's included."""
     row_major_cost: int
     """The same with these cores row by row in the order of the layers, whether that keeps in reach or not."""
-    links: dict[tuple[Core, Core], int]
+    links: dict[tuple[Place, Place], int]
     """Estimated events per frame by source and destination; the host is one of them."""
 
     @property
@@ -69,7 +68,7 @@ class Placement:
         """How many times the naive order's traffic × distance is this one's."""
         return self.row_major_cost / self.cost if self.cost else 1.0
 
-    def limiting(self, core: Core) -> str:
+    def limiting(self, core: Place) -> str:
         """What of a core is fullest."""
         return max(LIMITS, key=lambda name: self.used[core][name] / self.available[name])
 
@@ -86,7 +85,7 @@ class Placement:
 
 
 def place(
-    cut: PartitionedProgram, size: tuple[int, int], *, host: Core | None = None, pins: Pins | None = None,
+    cut: PartitionedProgram, size: tuple[int, int], *, host: Place | None = None, pins: Pins | None = None,
     method: str = "optimized",
 ) -> Placement:
     """Place the fragments of a network.
@@ -107,7 +106,7 @@ def place(
 
 
 def place_all(
-    cut: PartitionedProgram, *, host: Core | None = None, pins: Pins | None = None, method: str = "optimized"
+    cut: PartitionedProgram, *, host: Place | None = None, pins: Pins | None = None, method: str = "optimized"
 ) -> Placement:
     """`place` on a small mesh, as square as can be, that holds the network and all cores of its pins.
 
@@ -130,7 +129,7 @@ def place_all(
     raise refused
 
 
-def _sizes(count: int, least: Core, host: Core | None, config: CoreConfig) -> Iterator[Core]:
+def _sizes(count: int, least: Place, host: Place | None, config: CoreConfig) -> Iterator[Place]:
     """Meshes that hold so many cores: about square, then with all rows, or all columns, in reach of the first."""
     far = _far(config)
     for columns in (math.isqrt(count - 1) + 1, -(-count // far), min(count, far)):
@@ -144,7 +143,7 @@ def _sizes(count: int, least: Core, host: Core | None, config: CoreConfig) -> It
 
 
 def _place(
-    cut: PartitionedProgram, size: tuple[int, int], host: Core | None, pins: Mapping[str, Sequence[Core]],
+    cut: PartitionedProgram, size: tuple[int, int], host: Place | None, pins: Mapping[str, Sequence[Place]],
     load: Mapping[str, Mapping[str, int]], method: str
 ) -> Placement:
     if method not in CONSTRUCTIONS:
@@ -184,14 +183,14 @@ def _far(config: CoreConfig) -> int:
     return (1 << (config.mesh_bits - 1)) - 1
 
 
-def _row_by_row(cores: Sequence[Bin], size: tuple[int, int], host: Core) -> list[Core]:
+def _row_by_row(cores: Sequence[Bin], size: tuple[int, int], host: Place) -> list[Place]:
     """Cores that are not pinned row by row, in their order."""
     taken = {host, *(core.place for core in cores)}
     free = ((x, y) for y in range(size[1]) for x in range(size[0]) if (x, y) not in taken)
     return [next(free) if core.place is None else core.place for core in cores]
 
 
-def _locations(cores: Sequence[Bin], size: tuple[int, int], host: Core) -> list[Core]:
+def _locations(cores: Sequence[Bin], size: tuple[int, int], host: Place) -> list[Place]:
     """Places that are tried, row by row: all, or of a large mesh those next to the host and to the pinned cores."""
     most = max(MOST_LOCATIONS, 2 * len(cores))
     if size[0] * size[1] <= most:
@@ -199,7 +198,7 @@ def _locations(cores: Sequence[Bin], size: tuple[int, int], host: Core) -> list[
     pinned = {core.place for core in cores if core.place is not None}
     inside = min(max(host[0], 0), size[0] - 1), min(max(host[1], 0), size[1] - 1)
     radius = [max(math.isqrt(2 * most) + 1, -(-most // size[1 - axis])) for axis in (0, 1)]
-    apart: dict[Core, int] = {}
+    apart: dict[Place, int] = {}
     for anchor in {inside, *pinned}:
         spans = [range(max(0, anchor[axis] - radius[axis]), min(size[axis], anchor[axis] + radius[axis] + 1))
                  for axis in (0, 1)]
@@ -234,12 +233,12 @@ def _traffic(cut: PartitionedProgram, cores: Sequence[Bin]) -> Array:
     return matrix
 
 
-def _hops(traffic: Array, ends: Sequence[Core]) -> int:
+def _hops(traffic: Array, ends: Sequence[Place]) -> int:
     """Traffic × distance between places."""
     return round(float((traffic * _distance(ends, None)).sum()))
 
 
-def _distance(locations: Sequence[Core], config: CoreConfig | None) -> Array:
+def _distance(locations: Sequence[Place], config: CoreConfig | None) -> Array:
     """Hops between locations; with a configuration, out of reach is far worse than anything else."""
     at = np.array(locations)
     apart = np.abs(at[:, None] - at)
@@ -266,8 +265,8 @@ def _fill(order: Array, fixed: Mapping[int, int]) -> Array:
 
 
 def _optimized(
-    traffic: Array, cores: Sequence[Bin], size: tuple[int, int], host: Core, config: CoreConfig
-) -> list[Core]:
+    traffic: Array, cores: Sequence[Bin], size: tuple[int, int], host: Place, config: CoreConfig
+) -> list[Place]:
     """Places of the cores, by `_optimize` with a silent core on every place that is left."""
     locations = _locations(cores, size, host)
     number = {place: index for index, place in enumerate(locations)}
@@ -337,7 +336,7 @@ def _exchange(both: Array, distance: Array, start: Array, movable: Array) -> Arr
     return at[:-1]
 
 
-def _check_reach(cut: PartitionedProgram, cores: Sequence[Bin], ends: Sequence[Core]) -> None:
+def _check_reach(cut: PartitionedProgram, cores: Sequence[Bin], ends: Sequence[Place]) -> None:
     """Refuse links that relative addresses cannot tell, and name the layers at both ends."""
     far, host = _far(cut.config), len(cores)
     number = {name: index for index, core in enumerate(cores) for name in core.names}

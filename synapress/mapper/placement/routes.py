@@ -5,13 +5,13 @@ Loads are estimates, as is the traffic of a placement: every neuron that has a s
 
 from collections.abc import Iterator, Mapping
 
-from synapress.mapper.partition.fragments import Core
+from golden.types import Place
 
-Link = tuple[Core, Core]
+Link = tuple[Place, Place]
 """Two neighboring routers, from and to; the host is one of them."""
 
 
-def route(source: Core, destination: Core, size: tuple[int, int]) -> Iterator[Link]:
+def route(source: Place, destination: Place, size: tuple[int, int]) -> Iterator[Link]:
     """The links of one route: along x, then along y; a host beside the mesh first enters it straight.
 
     Args:

@@ -7,16 +7,15 @@ import numpy as np
 
 from golden.config import CoreConfig
 from golden.neuron import evaluate
+from golden.types import Floats, IntArray
 from golden.words import Saturation, layouts
 from synapress.mapper.importers import graph as g
-from synapress.mapper.importers.graph import Floats
 from synapress.mapper.importers.reference import activate
 from synapress.mapper.lowering.layers import FloatLayer
 from synapress.mapper.network.layer import Evaluation
 from synapress.mapper.network.value_tables import value_table
 from synapress.mapper.quantization.ranges import Range
 from synapress.mapper.quantization.scales import (
-    Integers,
     Scale,
     Span,
     requantization,
@@ -36,9 +35,9 @@ _SAMPLE = 20_000
 
 
 def evaluation(
-    activation: g.Activation | None, scale: Scale, given: bool, *, states: Integers, bias: Floats,
+    activation: g.Activation | None, scale: Scale, given: bool, *, states: IntArray, bias: Floats,
     accumulator_scale: Floats, config: CoreConfig, reach: float = 0.0,
-) -> tuple[Evaluation, Scale, Integers, Integers]:
+) -> tuple[Evaluation, Scale, IntArray, IntArray]:
     """The parameters of a layer, its final scale, its integer bias, and its integers for `states`.
 
     Args:
@@ -132,7 +131,7 @@ def clipped(
             for first, last in zip(starts, stops, strict=True)]
 
 
-def _values(states: Integers, offsets: Integers, keywords: dict[str, Any], config: CoreConfig) -> Integers:
+def _values(states: IntArray, offsets: IntArray, keywords: dict[str, Any], config: CoreConfig) -> IntArray:
     per_channel = {name: np.broadcast_to(keywords[name], offsets.shape)[:, None, None]
                    for name in ("multiplier", "shift", "slope") if name in keywords}
     slope = per_channel.get("slope", 0)
@@ -168,7 +167,7 @@ def _bounds(activation: g.Activation | None, scale: Scale) -> tuple[int, int]:
     return min(low, high), high
 
 
-def by_halves(layer: FloatLayer, states: Integers, accumulator_scale: Floats, config: CoreConfig) -> bool:
+def by_halves(layer: FloatLayer, states: IntArray, accumulator_scale: Floats, config: CoreConfig) -> bool:
     """Whether a leaky ReLU is better off as relu(x) - relu(-slope · x), as the slope field is narrow.
 
     Args:
@@ -183,7 +182,7 @@ def by_halves(layer: FloatLayer, states: Integers, accumulator_scale: Floats, co
         layer.quantize is not None or not _by_table(layer.activation, states, accumulator_scale, config))
 
 
-def _few(activation: g.Activation, states: Integers, accumulator_scale: Floats, config: CoreConfig) -> bool:
+def _few(activation: g.Activation, states: IntArray, accumulator_scale: Floats, config: CoreConfig) -> bool:
     """Whether a table has an entry for each state, the same for all channels."""
     assert activation.slope is not None
     return (int(np.abs(states).max()) < 1 << (config.value_bits - 1)
@@ -191,7 +190,7 @@ def _few(activation: g.Activation, states: Integers, accumulator_scale: Floats, 
             and bool((activation.slope == activation.slope[0]).all()))
 
 
-def _by_table(activation: g.Activation | None, states: Integers, accumulator_scale: Floats, config: CoreConfig) -> bool:
+def _by_table(activation: g.Activation | None, states: IntArray, accumulator_scale: Floats, config: CoreConfig) -> bool:
     """Whether a leaky ReLU with one slope is better off as a table: exact on integers, or the slope field is narrow."""
     assert activation is not None and activation.slope is not None
     if (activation.slope != activation.slope[0]).any():
@@ -221,7 +220,7 @@ def _beside(activation: g.Activation, step: float) -> g.Activation:
     return replace(activation, parameters=(activation.parameters[0] + 0.5 * step,))
 
 
-def _index_step(activation: g.Activation, states: Integers, accumulator_scale: Floats, config: CoreConfig) -> float:
+def _index_step(activation: g.Activation, states: IntArray, accumulator_scale: Floats, config: CoreConfig) -> float:
     """What one step of a table's index means: exactly a state where that fits, else with the least error."""
     top = (1 << (config.value_bits - 1)) - 1
     least = float(accumulator_scale.max()) / ((1 << config.multiplier_bits) - 1)

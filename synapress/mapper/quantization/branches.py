@@ -2,12 +2,13 @@
 
 from typing import Any
 
+from golden.types import IntArray, Pair
 from synapress.mapper.lowering.layers import FloatBranch
 from synapress.mapper.network.layer import Branch
-from synapress.mapper.quantization.scales import Integers, split
+from synapress.mapper.quantization.scales import split
 
 
-def integer_branches(branch: FloatBranch, weights: Integers, source: tuple[int, ...], size: tuple[int, int],
+def integer_branches(branch: FloatBranch, weights: IntArray, source: tuple[int, ...], size: Pair,
                      top_shift: int) -> list[Branch]:
     """A float branch with integer weights, in the network's terms: two branches where the weights exceed int8.
 

@@ -6,9 +6,9 @@ from dataclasses import replace
 import numpy as np
 
 from golden.config import CoreConfig
+from golden.types import Floats
 from golden.words import Saturation
 from synapress.mapper.importers.functions import Formula
-from synapress.mapper.importers.graph import Floats
 from synapress.mapper.importers.reference import spike
 from synapress.mapper.lowering.layers import FloatBranch, FloatLayer, FloatLayers, evaluate_layer, gathers, sum_branches
 from synapress.mapper.quantization.quantized import Options

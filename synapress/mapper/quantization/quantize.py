@@ -13,10 +13,10 @@ import numpy as np
 import numpy.typing as npt
 
 from golden.config import CoreConfig
+from golden.types import Floats, IntArray
 from golden.words import Saturation, layouts
 from synapress.mapper.errors import ModelError
 from synapress.mapper.importers import graph as g
-from synapress.mapper.importers.graph import Floats
 from synapress.mapper.importers.reference import convolve, spike
 from synapress.mapper.importers.tensor import in_blocks
 from synapress.mapper.lowering.layers import (
@@ -39,7 +39,6 @@ from synapress.mapper.quantization.quantized import METHODS, MOST_LOST, LayerRep
 from synapress.mapper.quantization.scales import (
     BIAS_ROOM,
     MAX_WEIGHT,
-    Integers,
     Scale,
     accumulator_scales,
     max_split,
@@ -108,7 +107,7 @@ class _Quantizer:
         self.network = Network(layers.name)
         self.maps = MapScales(layers, self.floats, config, options, self.timesteps)
         self.scales = self.maps.scales
-        self.values: dict[str, Integers] = {}
+        self.values: dict[str, IntArray] = {}
         self.report: list[LayerReport] = []
         self.measured: dict[str, tuple[int, int]] = {}
         self.limit = (1 << (config.state_bits - 1)) - 1
@@ -128,7 +127,7 @@ class _Quantizer:
 
     # -- layers --------------------------------------------------------------------------------
 
-    def _keep(self, layer: FloatLayer, scale: Scale, values: Integers, states: tuple[int, int], weight: int,
+    def _keep(self, layer: FloatLayer, scale: Scale, values: IntArray, states: tuple[int, int], weight: int,
               name: str = "") -> None:
         name = name or layer.name
         self.scales[name], self.values[name] = scale, values
@@ -217,7 +216,7 @@ class _Quantizer:
         self._evaluate(layer, partial(self.network.add, layer.name, branches), sums_of, bias, accumulator_scale, weight,
                        counts, reach=min(least, float((worst + np.abs(layer.bias)).max())))
 
-    def _halves(self, layer: FloatLayer, weights: list[Integers], states: Integers, bias: Floats,
+    def _halves(self, layer: FloatLayer, weights: list[IntArray], states: IntArray, bias: Floats,
                 accumulator_scale: Floats, weight: int) -> None:
         """A leaky ReLU as relu(x) - relu(-slope · x), of which one is 0; each has all bits of the multiplier."""
         assert layer.activation is not None and layer.activation.slope is not None
@@ -252,7 +251,7 @@ class _Quantizer:
         return 2.0 ** (self.config.multiplier_bits - (1 << self.config.shift_bits) - self.config.value_bits + 1)
 
     def _integers(self, layer: FloatLayer, steps: list[float], accumulator_scale: Floats, sums: Floats, counts: bool,
-                  ) -> tuple[list[Integers], Floats, Floats]:
+                  ) -> tuple[list[IntArray], Floats, Floats]:
         """Weights of each branch, states of the calibration and bias (D), all in units of the states.
 
         The bias of a layer that only `counts` is not corrected.
@@ -265,7 +264,7 @@ class _Quantizer:
             bias = bias + np.mean(sums / accumulator_scale[:, None, None] - states, axis=(0, 2, 3))
         return weights, states, bias
 
-    def _states(self, layer: FloatLayer, weights: list[Integers]) -> Floats:
+    def _states(self, layer: FloatLayer, weights: list[IntArray]) -> Floats:
         """Integer sums (N, D, W, H) of a layer's branches, on the integers that the layers before give."""
         states = np.zeros((1, *layer.shape))
         for branch, integers in zip(layer.branches, weights, strict=True):
@@ -304,7 +303,7 @@ class _Quantizer:
             raise ModelError(layer.name, "sums", f"states of [{low}, {high}]", f"{self.config.state_bits} bits",
                              "Use a configuration with 32-bit states, or fewer activation levels (Options.levels).")
 
-    def _evaluate(self, layer: FloatLayer, add: Callable[..., str], states: Integers, bias: Floats,
+    def _evaluate(self, layer: FloatLayer, add: Callable[..., str], states: IntArray, bias: Floats,
                   accumulator_scale: Floats, weight: int, counts: Scale | None = None, *, activated: bool = False,
                   reach: float = 0.0) -> None:
         """Choose the scale of a result, add the layer by `add`, and keep its integers on the calibration.
@@ -324,7 +323,7 @@ class _Quantizer:
         self.maps.settle(layer, scale)
         self._keep(layer, scale, values, (int(states.min()), int(states.max())), weight)
 
-    def _branches(self, layer: FloatLayer, weights: list[Integers]) -> list[Branch]:
+    def _branches(self, layer: FloatLayer, weights: list[IntArray]) -> list[Branch]:
         """The branches of a layer with integer weights, in the network's terms."""
         return [made for branch, integers in zip(layer.branches, weights, strict=True)
                 for made in integer_branches(branch, integers, self.network.shape(branch.source), layer.shape[1:],

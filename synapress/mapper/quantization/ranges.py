@@ -5,9 +5,9 @@ from functools import cache
 
 import numpy as np
 
+from golden.types import Floats, Shape
 from synapress.mapper.importers import graph as g
 from synapress.mapper.importers.functions import Formula
-from synapress.mapper.importers.graph import Floats, Shape
 from synapress.mapper.lowering.layers import FloatLayer, gathers
 
 Range = tuple[float, float]

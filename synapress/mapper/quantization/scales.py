@@ -3,12 +3,10 @@
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from golden.types import Floats, IntArray
 from golden.words import Saturation
-from synapress.mapper.importers.graph import Floats
 
-Integers = npt.NDArray[np.int64]
 Span = tuple[int | None, int | None]
 """First and last of some integers; None: no end."""
 MAX_WEIGHT = 127
@@ -35,7 +33,7 @@ class Scale:
     high: int
     saturation: int
 
-    def integers(self, values: Floats) -> Integers:
+    def integers(self, values: Floats) -> IntArray:
         """The nearest integers; halves round to even, as ONNX does."""
         return np.clip(np.rint(values / self.step), self.low, self.high).astype(np.int64)
 
@@ -174,7 +172,7 @@ def max_split(top_shift: int) -> int:
     return (MAX_WEIGHT << top_shift) + max((1 << top_shift) // 2 - 1, 0)
 
 
-def split(weights: Integers, top_shift: int = 7) -> list[tuple[Integers, int]]:
+def split(weights: IntArray, top_shift: int = 7) -> list[tuple[IntArray, int]]:
     """Integer weights as (int8 weights, product shift) whose sum they are: one pair, or two where they exceed int8.
 
     Raises:
@@ -192,7 +190,7 @@ def split(weights: Integers, top_shift: int = 7) -> list[tuple[Integers, int]]:
 
 def requantization(
     ratio: Floats, multiplier_bits: int, shift_bits: int, *, reduce: bool = True
-) -> tuple[Integers, Integers]:
+) -> tuple[IntArray, IntArray]:
     """Multiplier and shift per channel with multiplier / 2**shift nearest to `ratio`; `reduce` shortens both.
 
     Raises:
@@ -216,7 +214,7 @@ def requantization(
     return multiplier, shift
 
 
-def uniform(values: Integers) -> Integers:
+def uniform(values: IntArray) -> IntArray:
     """One entry if all are the same."""
     return values[:1] if (values == values[0]).all() else values
 

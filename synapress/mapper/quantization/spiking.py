@@ -14,11 +14,11 @@ import numpy.typing as npt
 from golden.config import CoreConfig
 from golden.network.dense import wrap
 from golden.neuron import spike
+from golden.types import Floats, IntArray
 from golden.words import Reset, layouts
 from synapress.mapper.errors import ModelError
 from synapress.mapper.importers import graph as g
-from synapress.mapper.importers.graph import Floats
-from synapress.mapper.quantization.scales import MAX_WEIGHT, Integers, requantization, whole_ratios
+from synapress.mapper.quantization.scales import MAX_WEIGHT, requantization, whole_ratios
 
 _EXACT = 1e-6
 """A count of units this near to a whole number is meant to be one."""
@@ -35,7 +35,7 @@ class Grid:
     accumulator_scale: Floats
     shift: int
 
-    def weights(self, values: Floats) -> Integers:
+    def weights(self, values: Floats) -> IntArray:
         """Integer weights of real ones (D, ...), product shift included."""
         quantum = (self.accumulator_scale * 2.0**self.shift).reshape(-1, *(1,) * (values.ndim - 1))
         return np.rint(values / quantum).astype(np.int64) << self.shift
@@ -45,14 +45,14 @@ class Grid:
 class Neuron:
     """Integers per channel (D), as `Network.lif` takes them."""
 
-    threshold: Integers
-    multiplier: Integers
-    shift: Integers
-    bias: Integers
-    initial: Integers
+    threshold: IntArray
+    multiplier: IntArray
+    shift: IntArray
+    bias: IntArray
+    initial: IntArray
     reset: str
 
-    def run(self, sums: Integers, timesteps: int, config: CoreConfig) -> tuple[Integers, tuple[int, int]]:
+    def run(self, sums: IntArray, timesteps: int, config: CoreConfig) -> tuple[IntArray, tuple[int, int]]:
         """Spikes of sums (N, D, W, H), N / timesteps sequences in a row; lowest and highest state without the wrap."""
         threshold, multiplier, shift, bias, initial = (
             array[:, None, None] for array in (self.threshold, self.multiplier, self.shift, self.bias, self.initial))
@@ -89,7 +89,7 @@ def check_order(name: str, node: g.Spiking) -> None:
                          "if the training resets before the leak, give late_reset=no.")
 
 
-def leak(node: g.Spiking, config: CoreConfig) -> tuple[Integers, Integers]:
+def leak(node: g.Spiking, config: CoreConfig) -> tuple[IntArray, IntArray]:
     """Multiplier and shift of the decay."""
     multiplier, shift = requantization(np.where(node.decay > 0, node.decay, 1.0), config.multiplier_bits,
                                        config.shift_bits)
@@ -178,7 +178,7 @@ def integer_neuron(name: str, node: g.Spiking, accumulator_scale: Floats, bias: 
             raise ModelError(name, rule, f"at most {room}", int(np.abs(values).max()),
                              "Use a smaller v_leak or v_reset, or 32-bit states and a multiplier of 8 bits, which "
                              "leaves thresholds 17.")
-    made: dict[str, npt.NDArray[np.int64]] = {rule: values.astype(np.int64) for rule, values in numbers.items()}
+    made: dict[str, IntArray] = {rule: values.astype(np.int64) for rule, values in numbers.items()}
     return Neuron(multiplier=multiplier, shift=shift, reset=node.reset, **made)
 
 

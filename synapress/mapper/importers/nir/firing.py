@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from golden.types import Floats
 from synapress.mapper.importers import graph as g
-from synapress.mapper.importers.graph import FloatGraph, Floats
+from synapress.mapper.importers.graph import FloatGraph
 from synapress.mapper.importers.neurons import STYLES, Neurons
 
 Bounds = tuple[Floats, Floats]

@@ -19,6 +19,7 @@ import numpy as np
 from nir.serialization import hdf2dict
 
 from golden.errors import FileError, SynapressError
+from golden.types import Floats
 from synapress.mapper.errors import ModelError, ModelWarning
 from synapress.mapper.importers import graph as g
 from synapress.mapper.importers.graph import FloatGraph
@@ -353,7 +354,7 @@ def _neuron(reader: Reader, name: str, node: Any, value: Tensor, options: Neuron
         check_computable(name, options)
     port = Port(name=name, node=value.node, dims=(1, *value.dims[1:]), labels=value.labels, shape=shape)
 
-    def column(key: str, array: Any) -> g.Floats:
+    def column(key: str, array: Any) -> Floats:
         values = np.asarray(array, np.float64)
         if not np.isfinite(values).all():
             help = "Export the model again after training that did not diverge."

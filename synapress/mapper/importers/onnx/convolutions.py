@@ -4,9 +4,10 @@ from typing import Any
 
 import numpy as np
 
+from golden.types import Floats, Padding, Pair, Shape
 from synapress.mapper.importers import graph as g
 from synapress.mapper.importers.axis_matrices import mean_matrix
-from synapress.mapper.importers.graph import Floats, Padding, Pair, vector
+from synapress.mapper.importers.graph import vector
 from synapress.mapper.importers.onnx.reader import Call, Handler, Reader, Value
 from synapress.mapper.importers.onnx.shuffle import permuted
 from synapress.mapper.importers.tensor import Tensor
@@ -56,7 +57,7 @@ def _pads(call: Call, dims: int, size: Pair, kernel: Pair, stride: Pair, dilatio
     return (*pair(pads[:dims], 0), *pair(pads[dims:], 0))
 
 
-def result_dims(tensor: Tensor, shape: g.Shape) -> tuple[int, ...]:
+def result_dims(tensor: Tensor, shape: Shape) -> tuple[int, ...]:
     """Dimensions (N, C, (H,) W) of a new map of canonical layout."""
     spatial = (shape[1],) if len(tensor.dims) == 3 else (shape[2], shape[1])
     return (tensor.dims[0], shape[0], *spatial[:len(tensor.dims) - 2])

@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from golden.types import Shape
 from synapress.mapper.importers import graph as g
-from synapress.mapper.importers.graph import Shape, vector
+from synapress.mapper.importers.graph import vector
 from synapress.mapper.importers.onnx.convolutions import unchanged
 from synapress.mapper.importers.onnx.reader import Call, Handler, Reader, Value
 from synapress.mapper.importers.onnx.relayout import renamed

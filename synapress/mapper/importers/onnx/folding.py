@@ -6,17 +6,14 @@ the weights that the file brings.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import onnx
 from onnx import helper
 from onnx.reference import ReferenceEvaluator
 
+from golden.types import Array
 from synapress.mapper.errors import ModelError
-
-Array = npt.NDArray[Any]
 
 BASE_BYTES = 1 << 29
 """Constants that any file may compute."""

@@ -4,9 +4,9 @@ from typing import Any
 
 import numpy as np
 
+from golden.types import Padding
 from synapress.mapper.importers import graph as g
 from synapress.mapper.importers.axis_matrices import select_matrix
-from synapress.mapper.importers.graph import Padding
 from synapress.mapper.importers.onnx.elements import constant_map
 from synapress.mapper.importers.onnx.reader import Call, Handler, Reader, Value
 from synapress.mapper.importers.onnx.relayout import viewed

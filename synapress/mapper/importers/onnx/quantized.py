@@ -11,6 +11,7 @@ import numpy as np
 import onnx
 from onnx import numpy_helper
 
+from golden.types import Array
 from synapress.mapper.errors import ModelError
 from synapress.mapper.importers import graph as g
 from synapress.mapper.importers.onnx.convolutions import average_pool, conv, global_average_pool
@@ -18,7 +19,7 @@ from synapress.mapper.importers.onnx.elements import HANDLERS as ELEMENTS
 from synapress.mapper.importers.onnx.elements import add, add_values, affine, constant_map, constant_on, multiply
 from synapress.mapper.importers.onnx.flattened_concat import concat, gemm, matmul
 from synapress.mapper.importers.onnx.layout import cast, pad, pad_widths
-from synapress.mapper.importers.onnx.reader import Array, Call, Handler, Reader, Value
+from synapress.mapper.importers.onnx.reader import Call, Handler, Reader, Value
 from synapress.mapper.importers.onnx.resizing import resize
 from synapress.mapper.importers.tensor import FlattenedConcat, Quantization, Tensor
 

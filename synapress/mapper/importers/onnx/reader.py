@@ -12,6 +12,7 @@ import onnx
 from onnx import numpy_helper
 
 from golden.errors import SynapressError
+from golden.types import Array
 from synapress.mapper.errors import ModelError
 from synapress.mapper.importers import graph as g
 from synapress.mapper.importers.composing import compose
@@ -21,7 +22,6 @@ from synapress.mapper.importers.onnx.folding import Folder
 from synapress.mapper.importers.onnx.relayout import renamed, viewed
 from synapress.mapper.importers.tensor import FlattenedConcat, Port, Quantization, Tensor, default_labels, map_shape
 
-Array = npt.NDArray[Any]
 Value = Tensor | FlattenedConcat | Array | None
 Handler = Callable[["Reader", "Call"], Sequence[Value] | Value]
 FLOATS = (onnx.TensorProto.FLOAT, onnx.TensorProto.DOUBLE, onnx.TensorProto.FLOAT16, onnx.TensorProto.BFLOAT16)

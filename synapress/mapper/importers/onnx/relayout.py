@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from golden.types import Floats, Shape
 from synapress.mapper.importers import graph as g
-from synapress.mapper.importers.graph import FloatGraph, Shape
+from synapress.mapper.importers.graph import FloatGraph
 from synapress.mapper.importers.tensor import AXES, FlattenedConcat, Labels, Tensor, factors, map_shape, regroup
 
 if TYPE_CHECKING:
@@ -124,7 +125,7 @@ def _any_layout(graph: FloatGraph, name: str) -> bool:
     return isinstance(node, (g.Input, g.Quantize))
 
 
-def _alike(column: g.Floats) -> bool:
+def _alike(column: Floats) -> bool:
     return bool((column == column[0]).all())
 
 

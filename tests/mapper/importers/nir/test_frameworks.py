@@ -7,11 +7,11 @@ import numpy.typing as npt
 import pytest
 
 import synapress
+from golden.types import Maps
 from synapress.mapper.importers import reference
 from synapress.mapper.importers.model import Model
 from synapress.mapper.importers.nir.reader import read_nir
 
-Arrays = dict[str, npt.NDArray[np.float64]]
 FILES = Path(__file__).parents[3] / "frameworks"
 ONCE = "sinabs,spikes=one,bound=none"
 """The files of sinabs are of networks with SingleSpike, and without min_v_mem."""
@@ -23,7 +23,7 @@ NETWORKS = {
 """Networks, and how their neurons are read; the last three were trained as the file does not say."""
 
 
-def prepared(name: str, neurons: str) -> tuple[Model, npt.NDArray[np.float64], Arrays, Arrays]:
+def prepared(name: str, neurons: str) -> tuple[Model, npt.NDArray[np.float64], Maps, Maps]:
     """The model; its frames; and by layer the spikes (timesteps, neurons) of the framework, and of the reference."""
     model = read_nir(FILES / f"{name}.nir", neurons=neurons)
     with np.load(FILES / f"{name}.npz") as file:

@@ -1,0 +1,59 @@
+"""The host's registers: addresses, bits, and the performance counters in the order of their addresses."""
+
+
+class Register:
+    """Addresses of the host registers; the counters follow from COUNTER_BASE in the order of COUNTERS."""
+
+    CONTROL = 0
+    """Bits of `Control`; 0 after a reset."""
+    EDGES = 1
+    POPULATIONS = 2
+    STATUS = 3
+    """Bits of `Status`; read only."""
+    CLEAR = 4
+    """A write clears all counters; nothing else but a reset does."""
+    COUNTER_BASE = 16
+
+
+class Control:
+    """Bits of the register CONTROL."""
+
+    RUN = 1
+    """Clearing it stops the core: all but the output queue is as after a reset, and stays so until it is set."""
+    DISCARD = 2
+    """While RUN is 0, events at the input are taken and dropped; without it they are not taken."""
+
+
+class Status:
+    """Bits of the register STATUS."""
+
+    READY = 1
+    """Running, and ready for events: all population words are read."""
+    IDLE = 2
+    """Nothing in any queue or pipeline; if running, ready and no population being evaluated."""
+
+
+COUNTERS: dict[str, str] = {
+    "cycles": "clock cycles while running",
+    "busy": "cycles in which the ESU or the neuron update has work",
+    "values_in": "value events taken from the input",
+    "values_local": "value events taken from the core's own populations",
+    "values_out": "value events sent to other cores",
+    "ends": "ends of timestep taken",
+    "word_ops": "word operations done (up to `lanes` synaptic operations each)",
+    "synapses": "synaptic operations done (SOP)",
+    "stall_bank": "cycles an operation waited for a memory bank",
+    "stall_hazard": "cycles an operation waited for an earlier write to the same word",
+    "stall_weight": "cycles an operation waited for its weights",
+    "neurons_fired": "neurons fired",
+    "stall_fire": "cycles a firing neuron waited for the PEG",
+    "unknown_id": "events dropped: no edge has this ID",
+    "unknown_channel": "events dropped: the edge has no such source channel",
+    "address_error": "word operations dropped: state address outside the memory",
+    "protocol_error": "events dropped: ends and credits that nobody waits for, and kinds that are none",
+    "overflow": "events lost in a full queue: always 0",
+}
+"""Name and meaning, in the order of the host's addresses."""
+
+TIMED = ("cycles", "busy", "stall_bank", "stall_hazard", "stall_weight", "stall_fire", "overflow")
+"""Counters that depend on cycles and queues, which the model of the core (`golden.core`) does not have."""

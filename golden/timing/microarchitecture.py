@@ -1,0 +1,64 @@
+"""The numbers of the microarchitecture: depths, delays and latencies that the hardware has and the cycle model replays.
+
+They are no options of a configuration: results do not depend on them, but cycles do.
+"""
+
+# -- the ESU ------------------------------------------------------------------------------------------------------
+
+PHASES = 4
+"""Cycles of a beat: what every stage of the ESU has for an event, and so the least distance of two events. Four, as
+the anchors' range is a pipeline of four stages, and as edge, geometry and table word are read one after another."""
+ESU_LATENCY = 1 + 3 * PHASES + 2
+"""Cycles from an event taken by the idle ESU to its first operation offered, if no read waits: the register of the next
+event, three beats, and the registers of the event that starts and of its operation."""
+
+# -- the neuron update --------------------------------------------------------------------------------------------
+
+OPERATION_QUEUE = 8
+"""Operations that wait for their weights. At least STATE_LATENCY, so that a run of operations goes on while its first
+weights come; the rest takes up what the ESU offers while a bank is refused."""
+WEIGHT_REQUESTS = 4
+"""Weight words to ask for, and not asked for yet: a refused read holds up the ESU only behind so many. Fewer than
+OPERATION_QUEUE, as operations share weight words."""
+WEIGHT_WORDS = 3
+"""Weight words read ahead of the one in use. Three are a new word in every cycle: one is asked for, one arrives, and
+one is there to be used."""
+STATE_LATENCY = 4
+"""Cycles from an operation taken by the idle neuron update to the read of its state, with memory at once: into the
+queue, the weights asked for, their arrival, the head register."""
+WRITE_DELAY = 3
+"""Cycles from the read of a state to its write-back, when that is not held back: never the same bank for a run of
+consecutive words over four banks."""
+
+# -- an event as a whole ------------------------------------------------------------------------------------------
+
+EVENT_MINIMUM = PHASES
+"""Cycles that the ESU needs for an event, however few operations it has: a beat."""
+EVENT_FILL = ESU_LATENCY + STATE_LATENCY + WRITE_DELAY
+"""Cycles of a single event of any number of operations, from its offer to its last state written, beyond those."""
+
+# -- the evaluation -----------------------------------------------------------------------------------------------
+
+COMMAND_LATENCY = 4
+"""Cycles from a command to the first read of the evaluation: the command is taken, then the addresses of parameters,
+states and first word are formed, a cycle each."""
+LANE_LATENCY = 2
+"""Cycles from a state word read to the evaluation of its first lane: through the buffer of words read."""
+EVALUATION_STAGES = 8
+"""Stages of the arithmetic of the evaluation (a short shift, `shift_bits` of at most 4, has one fewer)."""
+FIRE_LATENCY = 1
+"""Cycles from a value to its firing neuron: the register at the output."""
+EVALUATION_FILL = COMMAND_LATENCY + LANE_LATENCY + EVALUATION_STAGES + FIRE_LATENCY
+"""Cycles of an evaluation before its first neuron and after its last."""
+KEPT_WORDS = 16
+"""State words of SPIKING neurons between their read and their write: two that wait, one per stage of the arithmetic,
+and two at the writer; the next power of two, as the addresses' index wraps by itself."""
+EVALUATION_PATIENCE = 15
+"""Cycles in which an evaluation may be refused a bank before it goes above the weights: high enough to cost a running
+convolution next to nothing, and what four bits count."""
+
+# -- the PEG ------------------------------------------------------------------------------------------------------
+
+PEG_FLIGHT = 4
+"""Events that the PEG may still send after `room` fell: of the axons accepted in the last three cycles, and the event
+that enters the queue in this one, which the queue's level does not show yet."""
