@@ -165,7 +165,7 @@ def build_mesh(
 
 
 def _places(cut: PartitionedProgram, places: Mapping[str, Core], size: tuple[int, int], host: Core) -> list[Violation]:
-    """Fragments without a place, or with one that is none."""
+    """Fragments without a place, or with an invalid one."""
     found = []
     for fragment in cut.hosted:
         place = places.get(fragment.name)
