@@ -19,7 +19,7 @@ help: ## say what the targets do, and how long they take [1 s]
 
 setup: $(READY) ## install Synapress and its tools into .venv, as each target does first [2 min, estimated, once]
 
-demo: $(READY) ## run handwritten digits through the RTL, bit for bit compared with the golden model [1 min]
+demo: $(READY) ## run handwritten digits through the RTL and compare with the golden model bit for bit [1 min]
 	@$(BIN)/synapress demo
 
 test: $(READY) ## run the tests without the long sweeps [10 min]
@@ -39,16 +39,16 @@ bench: $(READY) ## utilization of the core, speed and cycles of the whole-networ
 	@$(BIN)/python -m benchmarks.network --json build/benchmarks/network.json
 	@$(BIN)/python -m benchmarks.mapping --json build/benchmarks/mapping.json --figure build/benchmarks/mapping.png
 
-bench-models: $(READY) ## ONNX files of real size, from file to mesh: cores, times, accuracy; needs 4 GB [6 min, estimated]
+bench-models: $(READY) ## compile and run full-size ONNX networks: cores, times, accuracy; needs 4 GB [6 min, estimated]
 	@$(BIN)/python -m benchmarks.models --json build/benchmarks/models.json
 
-mutations: $(READY) ## break the RTL on purpose, and see the tests go red [30 min, estimated]
+mutations: $(READY) ## apply mutations to the RTL and check that tests fail [30 min, estimated]
 	@$(BIN)/python -m studies.mutations
 
-models: $(READY) ## take a trained ONNX and a trained NIR network through integers and RTL, to a report [20 s]
+models: $(READY) ## compile a trained ONNX and a trained NIR network, run them in RTL, write reports [20 s]
 	@$(BIN)/python -m examples.trained_models
 
-measured: $(READY) ## run what is measured and write docs/measured.md; ONLY="demo area": only these sections [15 min, estimated]
+measured: $(READY) ## run all measurements and write docs/measured.md; ONLY="demo area": only these sections [15 min, estimated]
 	@$(BIN)/python -m studies.measured $(if $(ONLY),--only $(ONLY))
 
 # sinabs wants nir 1.0.4 at most, whose files the other two no longer write; with the newer one it works.
@@ -60,7 +60,7 @@ frameworks: ## write tests/frameworks again, with snnTorch, sinabs and Norse (an
 	@build/frameworks/bin/python -m pip install --quiet --disable-pip-version-check --no-deps sinabs==3.1.3
 	@build/frameworks/bin/python -W ignore -m studies.frameworks
 
-verilog: $(READY) ## write Verilog and its description of every block, CONFIG=preset or file, into build/verilog [25 s]
+verilog: $(READY) ## write Verilog and a JSON description of every block, CONFIG=preset or file, into build/verilog [25 s]
 	@$(BIN)/synapress verilog $(TOPS) --config $(CONFIG) --output build/verilog
 
 area: $(READY) ## estimate the area of every block, CONFIG=preset or file; FMAX=1: place and route too [2 min; 5 min with FMAX=1, estimated]

@@ -1,4 +1,4 @@
-"""Trained models as files, through integers and RTL to a report: `make models`.
+"""Trained models, from files to RTL simulation and reports: `make models`.
 
     python -m examples.trained_models
 

@@ -1,7 +1,7 @@
 """The event-to-synapse unit (ESU): one event into all its weighted synapses, as word operations in hardware order.
 
 Bamberg et al., arXiv 2112.07019, section 4.3 and its ESU algorithm; the descriptor shared by all source channels,
-native strides, dilation and depthwise kernels, and that no position is visited in vain, are this project's
+native strides, dilation and depthwise kernels, and skipping of positions without a hit are this project's
 (docs/architecture.md). `synapses` and `operations` read literally like the algorithm and visit every tap;
 `expand_events` gives the same operations in closed form, on arrays, for many events at once.
 """

@@ -162,8 +162,8 @@ def evaluate(
     as many above; a signed A takes one from B's bits where it is negative. Then
 
     y = saturate(round(t · factor / 2**shift)) with factor = slope where `leaky` is set and t < 0, else the multiplier;
-    to the nearest integer, half to even. Of a slope the low multiplier_bits + 1 bits count. With saturation TABLE, y is
-    the table's entry y + 2**(value_bits - 1).
+    to the nearest integer, half to even. Only the low multiplier_bits + 1 bits of `slope` are used. With saturation
+    TABLE, y is the table's entry y + 2**(value_bits - 1).
 
     No step wraps: the widest product has 34 + 25 bits plus a rounding bit below 2**62, so int64 is exact. A neuron
     fires where y is not zero; its state is then cleared either way. For SPIKING see `spike`.

@@ -134,7 +134,7 @@ class EventCore(wiring.Component):
             outputs.r_en.eq(self.event_out.ready),
         ]
 
-        # In: local events first. An END waits until all values before it are in memory; a kind that is none is dropped.
+        # In: local events first. An END waits until all values before it are in memory; an unknown kind is dropped.
         head = Signal(self.event_layout)
         head_valid, head_taken, use_local = Signal(), Signal(), Signal()
         waits, waits_local = Signal(), Signal()

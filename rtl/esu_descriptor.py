@@ -114,7 +114,7 @@ class DescriptorFetch(wiring.Component):
             with m.If(phase[2]):
                 m.d.sync += where.eq(self.kernel.weight_base)
 
-        # A table word replaces kernel and depth, but for what the checks and the state addresses need.
+        # A table word replaces kernel and depth, except what the checks and the state addresses need.
         with m.If(got_edge):
             m.d.sync += self.edge.eq(edge)
         with m.If(got_geometry):

@@ -140,7 +140,7 @@ class Evaluation(wiring.Component):
         channel_word, x, y = Signal(config.depth_word_bits), Signal.like(word.width), Signal.like(word.height)
         load, parameter_lane, arriving_lane = Signal(), Signal(lane_bits), Signal(lane_bits)
         state_arrives, parameter_arrives = Signal(), Signal()
-        # The reading has the memory but for the cycles in which a table is read or kept states are written.
+        # Reading has the memory except in the cycles in which a table is read or kept states are written.
         request, clear, read_parameter, served = Signal(), Signal(), Signal(), Signal()
         lookup, lookup_address = Signal(), Signal(config.address_bits)
         m.submodules.writer = writer = StateWriter(config)

@@ -124,7 +124,7 @@ def run(model: onnx.ModelProto, inputs: list[np.ndarray], outputs: list[np.ndarr
     """Errors of float and of integers, each as a share of the largest expected output.
 
     Raises:
-        ModelError: the front end or the quantizer refuses it.
+        ModelError: the importer or the quantizer refuses it.
     """
     initial = {tensor.name for tensor in model.graph.initializer}
     names = [value.name for value in model.graph.input]

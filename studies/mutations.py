@@ -1,4 +1,4 @@
-"""Breaks the RTL on purpose, one change at a time, and checks that the named test goes red.
+"""Breaks the RTL on purpose, one change at a time, and checks that the named test fails.
 
     python -m studies.mutations [--only TEXT] [--write]
 
@@ -262,7 +262,7 @@ def main() -> None:
         rows = "\n".join(f"| {item.what} | `{item.file}` | `{item.test}` |" for item in chosen)
         head, _, rest = PAGE.read_text().partition(MARK)
         tail = rest.partition(MARK)[2]
-        table = f"\n| change | file | test that goes red |\n|---|---|---|\n{rows}\n"
+        table = f"\n| change | file | test that fails |\n|---|---|---|\n{rows}\n"
         PAGE.write_text(f"{head}{MARK}{table}{MARK}{tail}")
 
 

@@ -120,12 +120,12 @@ class Simulated:
     counters: dict[str, int] | None = None
     """Of the golden cores, or the RTL."""
     sequences: int | None = None
-    """Of a model with neurons: so many sequences of timesteps, which are the frames."""
+    """For a model with neurons: the number of sequences; their timesteps are the frames."""
     wrapped: dict[str, int] = field(default_factory=dict)
-    """By population: so many of its sums over all frames exceeded the states and wrapped, which makes them wrong."""
+    """By population: how many of its sums over all frames exceeded the states and wrapped, which makes them wrong."""
     saturated: dict[str, dict[str, int]] = field(default_factory=dict)
     """By output of the network and population: so many of its values over all frames were clipped by the range that
-    was chosen for the output. A bound of the network's own functions is none: a ReLU's 0 does not count."""
+    was chosen for the output. Bounds of the network's own functions, such as a ReLU's 0, do not count."""
 
     @property
     def frames(self) -> int:
@@ -294,7 +294,7 @@ def compile(
         config: a configuration, a preset's name or a JSON file.
         calibration: typical inputs in the layout of the file, by input name, or one array for the only input; inputs on
             which no output depends need none, and what is given for them is ignored, as in `simulate`. A model that is
-            quantized already needs none at all. Of a model with neurons, timesteps, or (sequences, timesteps, ...).
+            quantized already needs none at all. For a model with neurons: timesteps, or (sequences, timesteps, ...).
         options: how to quantize.
         mesh: columns and rows; True: the smallest mesh that holds it; False: one core; None: one core if it fits, else
             the smallest mesh.

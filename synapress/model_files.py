@@ -140,8 +140,8 @@ def check_folder(path: Path) -> None:
         except (OSError, ValueError, RecursionError):
             found = None
         if not isinstance(found, dict) or found.get("format") != FORMAT:
-            raise ImageError(f"'{path}' has a model.json that is no {FORMAT}, and is not overwritten: choose another "
-                             "folder, or remove it")
+            raise ImageError(f"'{path}' has a model.json that is not a {FORMAT}, and is not overwritten: choose "
+                             "another folder, or remove it")
 
 
 def _remove_images(path: Path, files: Writing) -> None:

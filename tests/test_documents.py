@@ -1,5 +1,6 @@
 """What README, CONTRIBUTING and the pages of docs/ say of the repository: paths, links, targets, commands, figures."""
 
+import pkgutil
 import re
 import subprocess
 import tomllib
@@ -58,14 +59,25 @@ def paths(text: str) -> set[str]:
             and not word.startswith((".venv/", "build/", "/"))}
 
 
-def test_paths_of_contributing_exist() -> None:
-    """Patterns match something, and `<block>` stands for each block with a file of its own in all folders."""
-    found = paths(CONTRIBUTING)
+def test_contributing_names_the_rooms() -> None:
     assert {"rtl/verilog.py", "synapress/mapper/importers/onnx/", ".ci/run", "tests/golden",
-            "tb/tb_<block>.py"} <= found
-    for path in found:
+            "tb/tb_<block>.py"} <= paths(CONTRIBUTING)
+
+
+@each_page
+def test_paths_exist(page: Path) -> None:
+    """Patterns match something, and `<block>` stands for each block with a file of its own in all folders."""
+    for path in paths(page.read_text()) - {"/"}:
         for block in ("peg", "esu") if "<block>" in path else ("",):
-            assert any(ROOT.glob(path.replace("<block>", block).rstrip("/"))), path
+            pattern = path.replace("<block>", block).rstrip("/")
+            assert any(ROOT.glob(pattern)) or (page.parent / pattern).exists(), path
+
+
+@each_page
+def test_modules_and_their_names_exist(page: Path) -> None:
+    """`package.module.name` in code imports, and so do functions and fields of it."""
+    for name in re.findall(r"`((?:synapress|golden|rtl|tb|studies|benchmarks)(?:\.\w+)+)", page.read_text()):
+        pkgutil.resolve_name(name)
 
 
 def test_names_in_contributing_exist() -> None:

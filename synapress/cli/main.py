@@ -1,8 +1,8 @@
 """The command line: `synapress footprint | map | compile | simulate | report | verilog | area | config | demo`.
 
-Whatever a user can cause ends on stderr and with exit status 1, never as a traceback: as one line, or where a network
-breaks several rules of the hardware, as a line for each of the first few by rule. Options that cannot be read end with
-exit status 2 and their usage.
+Errors that a user can cause go to stderr with exit status 1, never as a traceback: as one line, or, where a network
+violates several rules of the hardware, as one line for each of the first few by rule. Invalid options end with exit
+status 2 and the usage.
 """
 
 import importlib

@@ -26,7 +26,7 @@ class Method(StrEnum):
     ERROR = "error"
 
 
-Folder = Annotated[Path, typer.Argument(metavar="DIR", help="What `synapress compile` wrote.")]
+Folder = Annotated[Path, typer.Argument(metavar="DIR", help="A folder that `synapress compile` wrote.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -42,9 +42,9 @@ def _read(path: Path) -> Any:
         return load_arrays(path)
     except FileNotFoundError as error:
         raise ConfigError(f"'{path}': no such file; give a .npy or .npz file of numpy") from error
-    except Exception as error:  # numpy and zipfile raise several kinds for files that are none of their own
+    except Exception as error:  # numpy and zipfile raise several kinds of errors for invalid files
         why = error.strerror if isinstance(error, FileError) else error
-        raise ConfigError(f"'{path}' is no .npy or .npz file of numbers that can be read: {why}") from error
+        raise ConfigError(f"'{path}' is not a readable .npy or .npz file of numbers: {why}") from error
 
 
 def compile_model(
@@ -94,7 +94,7 @@ def simulate_model(
     engine: Annotated[Engine, typer.Option(
         help="fast: whole-network model; golden: event by event from the images; rtl: the Verilog. Each is compared "
              "with those before it.")] = Engine.FAST,
-    cycles: Annotated[bool, typer.Option("--cycles", help="Cycles by layer, too, by the cycle model.")] = False,
+    cycles: Annotated[bool, typer.Option("--cycles", help="Also give cycles by layer, by the cycle model.")] = False,
     output: Annotated[Path | None, typer.Option("--output", "-o", metavar="FILE", help="Outputs as .npz.")] = None,
 ) -> None:
     """Run inputs through a compiled model.
@@ -113,7 +113,7 @@ def simulate_model(
         result = simulate(compiled, arrays, engine=engine.value, cycles=cycles)
     show([work_sheet(result, frame(compiled))])
     if result.counters is not None:
-        sheet = Sheet(title=f"Counters, {result.frames:,} frames in all", headings=("counter", engine.value))
+        sheet = Sheet(title=f"Counters, {result.frames:,} frames in total", headings=("counter", engine.value))
         for name, total in result.counters.items():
             sheet.add_row(name, f"{total:,}")
         show([sheet])
@@ -133,15 +133,15 @@ def report_model(
         "--inputs", "-i", metavar="FILE",
         help="Frames for the work of each layer: .npy, or .npz by input name.")] = None,
     labels: Annotated[Path | None, typer.Option(
-        metavar="FILE", help="Their classes, for the accuracy: .npy of integers. Of a model with neurons one for each "
+        metavar="FILE", help="Their classes, for the accuracy: .npy of integers. For a model with neurons, one per "
                              "sequence, whose spikes are counted.")] = None,
     model: Annotated[Path | None, typer.Option(
         metavar="FILE", help="The model's own file, to compare with in float on these frames.")] = None,
     neurons: Annotated[str | None, typer.Option(
         metavar="STYLE[,OPTION=VALUE...]", show_default="those of the compilation",
-        help="NIR: how neurons compute, as of `synapress compile`.")] = None,
+        help="NIR: how neurons compute, as in `synapress compile`.")] = None,
     cycles: Annotated[bool, typer.Option("--cycles/--no-cycles", help="Cycles by layer, by the cycle model.")] = True,
-    area: Annotated[bool, typer.Option("--area", help="Estimate the area, too, on the page.")] = False,
+    area: Annotated[bool, typer.Option("--area", help="Add an area estimate to the page.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Report on a compiled model, on the terminal or as a page.

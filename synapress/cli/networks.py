@@ -79,11 +79,11 @@ def _pins(given: list[str] | None) -> dict[str, list[Place]]:
 def map_(
     source: Source, config: AnyConfig = None,
     mesh: Annotated[str | None, typer.Option(
-        metavar="COLUMNSxROWS", help="Default: the smallest that holds it.")] = None,
+        metavar="COLUMNSxROWS", help="Default: the smallest that fits.")] = None,
     pin: Annotated[list[str] | None, typer.Option(
         metavar="LAYER=X,Y[;X,Y...]", help="Cores that a layer or fragment must lie on; may be repeated.")] = None,
     host: Annotated[str | None, typer.Option(
-        metavar="X,Y", help="In the mesh or beside it. Default: north of the middle of row 0.")] = None,
+        metavar="X,Y", help="In the mesh or next to it. Default: north of the middle of row 0.")] = None,
     pad: Annotated[bool, typer.Option("--pad/--no-pad", help="Spread depthwise layers over the banks.")] = True,
     output: Annotated[Path | None, typer.Option("--output", "-o", metavar="DIR", help="Write the images.")] = None,
     figure: Figure = None, seed: Seed = 1, neurons: Neurons = None, as_json: AsJson = False,

@@ -37,7 +37,7 @@ class Opened:
     program: Program
     config: CoreConfig
     images: list[Image] | None = None
-    """Of a compiled model, if they are for this configuration."""
+    """Images of a compiled model, if they are for this configuration."""
     assumed: str = ""
 
 

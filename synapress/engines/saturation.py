@@ -37,8 +37,8 @@ def by_output(clips: Clips, clipped: Channels, places: Mapping[str, Value]) -> d
     """By output and population, how many values were clipped; only those of which any was.
 
     Args:
-        places: by output, where it lies. Of a layer of which an output has some channels, these count; of one that it
-            copies, all do.
+        places: by output, where it lies. If an output has some channels of a layer, only these count; if it copies
+            a layer, all channels count.
     """
     found: dict[str, dict[str, int]] = {}
     for output, value in places.items():

@@ -54,7 +54,7 @@ class Split:
         """The learned layer for which a cut was refused."""
 
     def cut(self, node: str) -> bool:
-        """Give a node and all that follows to the host; False if that is no one's but the cores'."""
+        """Assign a node and all that follow it to the host; False if only the cores can compute them."""
         names = {name for name in self.names if node == name} or {max(
             (name for name in self.names if node.startswith((f"{name}/", f"{name}_"))), key=len, default="")}
         chosen = {index for index, name in enumerate(self.names) if name in names} - self.host

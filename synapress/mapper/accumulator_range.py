@@ -52,8 +52,8 @@ def sums(
         measured: population → lowest and highest state seen without wrap (`golden.network.dense.state_ranges`).
         values: population → lowest and highest output value, where known to be tighter than its saturation.
 
-    Of a product, whose operands were checked as it was lowered, the wider operand is reported. What SPIKING neurons add
-    up over timesteps can be measured only; `worst` is one timestep's.
+    For a product, whose operands were checked by lowering, the wider operand is reported. Sums of SPIKING neurons over
+    several timesteps can only be measured; `worst` is that of one timestep.
     """
     half = 1 << (config.state_bits - 1)
     reports = []

@@ -23,7 +23,7 @@ class Limits:
     ids: int
     """Event IDs into one population."""
     taps: int
-    """Of a descriptor's kernel, along one axis."""
+    """Taps of a descriptor's kernel, along one axis."""
     strides: tuple[int, ...]
     upsampling: tuple[int, ...]
     """Factors, 1 among them."""
@@ -55,7 +55,7 @@ class Limits:
 
     @property
     def many_parts(self) -> int:
-        """Parts beyond which a value is brought together, whoever reads it."""
+        """Most parts of a value; one with more is copied into one map, whatever its consumer."""
         return _PARTS
 
     @property

@@ -38,7 +38,7 @@ IMAGE_PARTS = {
     "connectivity": tuple(item for item in CATEGORIES if item not in ("states", "weights", "parameters")),
     "padding": ("padding",),
 }
-"""What the categories of an image count as, beside the paper's."""
+"""What the categories of an image count as, in addition to the paper's."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,7 +87,7 @@ class Report:
         return {name: {"total": total / ours, "cores": self.cores[name] / packed} for name, total in bytes_.items()}
 
     def claims(self) -> dict[str, tuple[str, float, float, str]]:
-        """What the paper says of a network beside its cells: as printed, number, ours, and why ours differs."""
+        """The paper's other figures for a network: as printed, number, ours, and why ours differs."""
         if self.network != "pilotnet":
             return {}
         factors = self.factors()
@@ -210,7 +210,7 @@ def _layer_table(report: Report) -> Sheet:
 
 def _total_table(report: Report) -> Sheet:
     table = Sheet(
-        title=f"{report.network}: memory in all ({report.config})",
+        title=f"{report.network}: total memory ({report.config})",
         headings=("technique", "neurons", "connectivity", "parameters", "padding", "total", "to this technique",
                   "cores"),
         caption=f"Cores of the image: packed, {size(report.core_bytes)} each. Of the others: bytes over the paper's "
@@ -255,7 +255,7 @@ def _cell_table(report: Report) -> Sheet:
 
 
 def _claim_table(report: Report) -> Sheet:
-    table = Sheet(title=f"{report.network}: what the paper says beside its cells",
+    table = Sheet(title=f"{report.network}: the paper's other figures",
                   headings=("figure", "paper", "ours", "residual", "reason"), left=(0, 4))
     for name, (printed, number, ours, reason) in report.claims().items():
         table.add_row(name, printed, f"{ours:,.1f}".removesuffix(".0"), f"{100 * (ours / number - 1):+.2f} %", reason)

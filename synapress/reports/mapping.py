@@ -80,7 +80,8 @@ def _whole(mapped: MappedNetwork) -> Sheet:
     table.add_row("populations, fragments", f"{len(mapped.program.grids):,}, {len(mapped.program.hosted):,}")
     table.add_row("cores in use, fewest by sums", f"{len(placed.used):,}, {placed.fewest:,}")
     table.add_row("memory in use", f"{words:,} of {room:,} words ({words / room:.1%})")
-    table.add_row("cores by what is fullest", ", ".join(f"{name}: {count}" for name, count in limits.most_common()))
+    table.add_row("cores by most-utilized resource",
+                  ", ".join(f"{name}: {count}" for name, count in limits.most_common()))
     table.add_row("events × hops per frame, estimated", f"{placed.cost:,}")
     table.add_row("row by row instead", f"{placed.row_major_cost:,} ({placed.gain:.2f} times as many)")
     table.add_row("hops of an event", f"{mapped.hops:.2f}")
@@ -92,7 +93,7 @@ def _cores(mapped: MappedNetwork) -> Sheet:
     table = Sheet(
         title="Cores",
         headings=("core", "states", "weights", "parameters", "connectivity", "words", "IDs", "populations", "ends",
-                  "fullest", "fragments"),
+                  "most utilized", "fragments"),
         left=(0, 10), caption="Shares of the core's memory, and of its event IDs, "
                    "populations and ends of timestep.")
     known = ("states", "weights", "parameters")

@@ -43,5 +43,6 @@ def render(title: str, subtitle: str, facts: Sequence[tuple[str, str]], sections
     except ImportError as error:
         raise ToolError(f"HTML reports need jinja2: {install_hint('plot')}") from error
     environment = jinja2.Environment(autoescape=True, trim_blocks=True, undefined=jinja2.StrictUndefined)
-    template = environment.from_string(importlib.resources.files("synapress").joinpath("page.html").read_text("utf-8"))
+    source = importlib.resources.files("synapress.reports").joinpath("page.html").read_text("utf-8")
+    template = environment.from_string(source)
     return template.render(title=title, subtitle=subtitle, facts=facts, sections=sections)

@@ -83,7 +83,7 @@ def neurons_section(compiled: Compiled) -> Section:
     sheet = Sheet(
         title="Neurons by layer", left=(0, 2),
         headings=("layer", "neurons", "reset", "kept after a leak", "threshold", "at the start"),
-        caption="Of the integers, lowest and highest of the channels: the share of a potential that a leak leaves, "
+        caption="Lowest and highest integers of the channels: the share of a potential that a leak leaves, "
                 "threshold and first state in units of the channel's state.")
     for population in compiled.lowered.populations:
         if population.type == NeuronType.SPIKING:
@@ -106,7 +106,7 @@ def _span(values: Array, form: str) -> str:
 
 
 def sequences(simulated: Simulated) -> tuple[int, int]:
-    """Of a run of a model with neurons: how many, and their timesteps."""
+    """Sequences of a run of a model with neurons, and timesteps of each."""
     count = simulated.sequences or 1
     return count, simulated.frames // count
 
@@ -124,8 +124,8 @@ def accuracies(simulated: Simulated, labels: npt.ArrayLike | None = None, refere
     a class itself if whole, or the probability of class 1. All else is of the first output of several values.
 
     Args:
-        labels: classes of the frames: share of the frames whose class is the label. Of a model with
-            neurons classes of the sequences, and its values are summed over the timesteps.
+        labels: classes of the frames: share of the frames whose class is the label. For a model
+            with neurons: classes of the sequences, and its values are summed over the timesteps.
         reference: what the float model makes of them (`synapress.model.float_outputs`).
 
     Raises:
@@ -271,12 +271,12 @@ def quantization_section(compiled: Compiled) -> Section:
 
 
 def _losses(compiled: Compiled) -> str:
-    """Where accuracy is lost: the layer that adds most noise, and the one over which most is lost."""
+    """Where accuracy is lost: the layer that adds the most noise, and the one with the largest drop in SQNR."""
     layers = {layer.layer: layer for layer in compiled.layers}
     noisy = min(layers.values(), key=lambda layer: layer.own_sqnr, default=None)
     if noisy is None or np.isinf(noisy.own_sqnr):
         return "No layer adds noise." if noisy is not None and noisy.own_sqnr > 0 else ""
-    text = f"Most noise of its own adds {noisy.layer}: {noisy.own_sqnr:.1f} dB."
+    text = f"Layer {noisy.layer} adds the most quantization noise ({noisy.own_sqnr:.1f} dB)."
     falls = []
     for name, layer in layers.items():
         before = [layers[edge.source].sqnr for edge in compiled.lowered.edges_into(name) if edge.source in layers]
@@ -284,8 +284,8 @@ def _losses(compiled: Compiled) -> str:
             falls.append((min(before) - layer.sqnr, min(before), layer))
     fall, before_it, layer = max(falls, key=lambda item: item[0], default=(0.0, 0.0, noisy))
     if fall > 0:
-        text += (f" Most is lost in {layer.layer}: from {before_it:.1f} dB of what it reads to {layer.sqnr:.1f} dB"
-                 f"{', mostly noise that it amplifies' if layer.own_sqnr > layer.sqnr + 6 else ''}.")
+        text += (f" The SQNR drops most in layer {layer.layer}, from {before_it:.1f} dB to {layer.sqnr:.1f} dB"
+                 f"{', mostly because it amplifies noise' if layer.own_sqnr > layer.sqnr + 6 else ''}.")
     return text
 
 

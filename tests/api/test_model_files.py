@@ -123,6 +123,6 @@ def test_nothing_of_the_user_is_overwritten_or_removed(folder: Path) -> None:
     (other / "image").mkdir(parents=True)
     (other / "image/photo.png").write_bytes(b"mine")
     (other / "model.json").write_text('{"mine": 1}')
-    with pytest.raises(ImageError, match=r"a model.json that is no synapress-model, and is not"):
+    with pytest.raises(ImageError, match=r"a model.json that is not a synapress-model, and is not"):
         save_compiled(made, other)
     assert (other / "model.json").read_text() == '{"mine": 1}' and (other / "image/photo.png").exists()

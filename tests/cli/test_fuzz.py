@@ -129,8 +129,9 @@ MISTAKES = [
         ("cycle.nir", "node 'back', rule 'cycle': needs a feed-forward graph"),
     )),
     *((f"compile GOOD/plain.onnx --calibration BAD/{name} -o BAD/made", says) for name, says in (
-        ("none.npy", "none.npy': no such file"), ("empty.npy", "empty.npy' is no .npy"),
-        ("text.npy", "text.npy' is no .npy"), ("dir.npy", "dir.npy' is no .npy"), ("cut.npy", "cut.npy' is no .npy"),
+        ("none.npy", "none.npy': no such file"), ("empty.npy", "empty.npy' is not a readable .npy"),
+        ("text.npy", "text.npy' is not a readable .npy"), ("dir.npy", "dir.npy' is not a readable .npy"),
+        ("cut.npy", "cut.npy' is not a readable .npy"),
         ("nan.npy", "calibration 'x': 720 of 720 numbers are not finite"),
         ("shape.npy", "node 'x', rule 'input shape'"),
         ("words.npy", "calibration 'x': needs real numbers"), ("other.npz", "calibration: the model has the inputs x"),

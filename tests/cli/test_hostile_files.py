@@ -35,7 +35,7 @@ Run = Callable[..., str]
 def _no_waiting() -> Iterator[None]:
     """A test that waits for a FIFO fails instead."""
     def tired(*_: object) -> None:
-        raise AssertionError("it waits for ever")
+        raise AssertionError("it waits forever")
 
     before = signal.signal(signal.SIGALRM, tired)
     signal.alarm(60)
@@ -141,7 +141,7 @@ def test_arrays_that_expand_are_refused(
     for arguments in (("simulate", made / "core", "-i"), ("compile", made / "u.onnx", "-o", tmp_path / "out",
                                                          "--calibration")):
         error = run(*arguments, tmp_path / "x.npy")
-        assert "x.npy' is no .npy or .npz file of numbers that can be read" in error
+        assert "x.npy' is not a readable .npy or .npz file of numbers" in error
         assert "declares an array of shape (30000, 20000) of float64, which needs 4,800,000,000 bytes" in error
     model = tmp_path / "model"
     shutil.copytree(made / "core", model)

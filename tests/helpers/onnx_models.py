@@ -1,4 +1,4 @@
-"""Small ONNX models with random weights, of the topologies that the front end must take."""
+"""Small ONNX models with random weights, of the topologies that the importer must support."""
 
 import numpy as np
 import onnx

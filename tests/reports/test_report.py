@@ -169,7 +169,8 @@ def test_where_accuracy_is_lost_is_said(spiking: Path) -> None:
     made = open_compiled(spiking / "out")
     run("report", spiking / "out", "-o", spiking / "page.html")
     worst = min(made.layers, key=lambda layer: layer.own_sqnr)
-    assert f"Most noise of its own adds {worst.layer}: {worst.own_sqnr:.1f} dB." in (spiking / "page.html").read_text()
+    page = (spiking / "page.html").read_text()
+    assert f"Layer {worst.layer} adds the most quantization noise ({worst.own_sqnr:.1f} dB)." in page
 
 
 def test_what_the_host_computes_is_said(tmp_path: Path, seed: int) -> None:

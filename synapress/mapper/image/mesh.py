@@ -161,7 +161,7 @@ def build_mesh(
 
 
 def _places(cut: PartitionedProgram, places: Mapping[str, Place], size: Pair, host: Place) -> list[Violation]:
-    """Fragments without a place, or with one that is none."""
+    """Fragments without a place, or with an invalid one."""
     found = []
     for fragment in cut.hosted:
         place = places.get(fragment.name)

@@ -34,7 +34,7 @@ class PopulationRow:
     depth_words: Natural
     ids: list[Natural]
     parent: str | None = None
-    """Of a core of a mesh: the population that this one is cut from, and where it starts in it."""
+    """On a mesh: the population that this one is cut from, and where it starts in it."""
     origin: Origin | None = None
 
 
@@ -50,7 +50,7 @@ class EdgeRow:
     weight_base: Natural
     weight_words: Natural
     axon: Fields | None = None
-    """Of a core of a mesh, in its stead: the fragments that send, and the first channel."""
+    """On a mesh, instead of an axon: the fragments that send, and the first channel."""
     sources: list[str] = field(default_factory=list)
     first_source_channel: Natural = 0
 

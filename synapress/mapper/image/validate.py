@@ -1,7 +1,7 @@
 """Check of a memory image, perhaps a foreign one: every pointer stays where it may point.
 
 It reads nothing but the words and the two counts. What passes cannot make the core read or write outside its memory,
-update a word that is no state, or drop events between its own populations.
+update a word that is not a state, or drop events between its own populations.
 """
 
 import itertools

@@ -1,4 +1,4 @@
-"""The float graph: what every front end makes of its file, every shape and parameter checked on construction.
+"""The float graph: what every importer makes of its file, every shape and parameter checked on construction.
 
 Feature maps are (D, W, H): channels, columns, rows; a one-dimensional map has H = 1, a vector W = H = 1. Weights are
 W[c, i, j, k]: destination channel, source channel within its group, column tap, row tap. Frames are independent, but to

@@ -1,4 +1,4 @@
-"""What a front end hands over."""
+"""The result of an importer."""
 
 from dataclasses import dataclass
 from pathlib import Path

@@ -35,7 +35,7 @@ class Neurons:
     """What a NIR graph leaves open about its neurons. The defaults are NIR's equations, in steps of 1.
 
     Raises:
-        ModelError: an option is none of its choices, or dt is not positive.
+        ModelError: an option has an unknown value, or dt is not positive.
     """
 
     dt: float = 1.0
@@ -77,7 +77,7 @@ class Neurons:
         """Options written as `style`, `style,option=value,...` or `option=value,...`, without a style those of nir.
 
         Raises:
-            ModelError: an unknown style or option, or a value that is none of its choices.
+            ModelError: an unknown style, option or value.
         """
         style, *rest = (part.strip() for part in text.split(","))
         if "=" in style:
@@ -185,13 +185,13 @@ def neuron(node: Any, name: str, kind: str, options: Neurons, shape: Shape, colu
     if (threshold <= v_reset).any():
         c = int(np.argmax(threshold <= v_reset))
         raise ModelError(name, "threshold", "v_threshold above v_reset", f"{threshold[c]:.6g} and {v_reset[c]:.6g} in "
-                         f"channel {c}", "A neuron that is reset to its threshold fires for ever: set v_reset below it "
+                         f"channel {c}", "A neuron that is reset to its threshold fires forever: set v_reset below it "
                          "in the file.")
     late = options.late_reset and (options.reset == "subtract" or bool(v_reset.any()))  # to 0 is the same at any time
     if late and (decay <= 0).any():
         raise ModelError(name, "late reset", "a leak that leaves something of the potential",
                          "dt/tau = 1 (snnTorch: beta = 0)",
-                         "No neuron here has what it subtracts outlast its leak: train with beta above 0, or with a "
+                         "The subtraction at a reset cannot outlast the leak: train with beta above 0, or with a "
                          "reset to zero, and give reset=zero; v_reset must then be 0.")
     initial = {"zero": zero, "leak": v_leak, "reset": v_reset}[options.initial]
     return (g.Affine(name=f"{name}/current", scale=gain, offset=offset, operator=kind),

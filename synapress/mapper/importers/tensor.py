@@ -74,7 +74,7 @@ class Segment:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class FlattenedConcat:
-    """Flattened maps behind each other, or parts of one: an array (frames, elements) that is no map.
+    """Flattened maps behind each other, or parts of one: an array (frames, elements) that is not a map.
 
     What reads it by a matrix reads each map with its columns of the matrix.
     """

@@ -140,6 +140,6 @@ def passes(first: Floats, second: Floats, limits: Limits) -> Passes:
 
 
 def tap_matrix(size: int, result: int, kernel: int, stride: int, padding: int) -> Floats:
-    """Of a transposed convolution: which tap, counted from 1, leads from a source to a destination; 0 for none."""
+    """For a transposed convolution: which tap, counted from 1, leads from a source to a destination; 0 for none."""
     taps = np.arange(result)[:, None] + padding - stride * np.arange(size)[None, :]
     return np.where((taps >= 0) & (taps < kernel), taps + 1, 0).astype(np.float64)

@@ -1,6 +1,6 @@
 """Float layers in the form of the hardware: sums of convolutions with an activation, maxima and products.
 
-A value of the graph may lie in several layers: behind each other in channels (concat), beside each other in columns and
+A value of the graph may lie in several layers: one after another in channels (concat), side by side in columns and
 rows (borders that need other weights than the inside), or as part of a layer's channels (split). `Value` says where.
 """
 
@@ -48,7 +48,7 @@ class FloatLayer:
     weight_scale: Floats | None = None
     """(D): the weights of all branches are whole multiples of it."""
     before: "FloatLayer | None" = None
-    """Of a maximum: the layer that only it reads, if there is one."""
+    """For a maximum: the layer that only it reads, if there is one."""
     group: str = ""
     """Layers of one group are parts of one map, and have one scale."""
     interpolated: bool = False

@@ -24,9 +24,9 @@ from synapress.mapper.lowering.layers import FloatBranch, Part, Value
 _EDGE_COST = 50
 """Taps of a kernel that one more layer and edge are worth."""
 _BORDERED_EDGES = 9
-"""Of a map and its repeated border: four sides and four corners."""
+"""Edges of a map and its repeated border: the map, four sides and four corners."""
 _MOST_REGIONS = 9
-"""Of a map resampled at once: each takes an event ID of whatever reads them all."""
+"""Most regions of a map resampled at once: each takes an event ID of the layer that reads them all."""
 _MOST_EXACT_REGIONS = 36
 """The same where a quantized file asks for its own integers, which a map in between would round."""
 

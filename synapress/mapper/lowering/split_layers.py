@@ -1,10 +1,10 @@
 """Layers that take too many event IDs or overflow their states → the same in several steps.
 
-Averages over large windows go by windows of at most 8 × 8, one after another: the maps between have a step of their
-own and are rounded once more. Whatever else has a kernel of too many pieces, or a stride beyond the hardware's, reads a
-copy of its source in which blocks of columns and rows lie behind each other as channels (space to depth): exact, as
-is a maximum of maxima. A gate that meets a large map is copied to a smaller map first. Inputs come in such blocks from
-the host where they are too large, or strides and kernels would be.
+Averages over large windows are split into windows of at most 8 × 8, one after another: the intermediate maps have their
+own scales and are rounded once more. Any other layer whose kernel has too many pieces, or whose stride the hardware
+does not have, reads a copy of its source in which blocks of columns and rows are channels (space to depth). That is
+exact, as is a maximum of maxima. A gate that multiplies a large map is copied to a smaller map first. The host sends
+inputs in such blocks where they, or their strides and kernels, would be too large otherwise.
 """
 
 import itertools

@@ -35,7 +35,7 @@ HELP = {
     "threshold": "Give one positive integer for all channels, or one for each.",
     "product shift": "Scale by the multiplier and the shift instead.",
     "saturation": "Use golden.words.Saturation.RELU, SIGNED or FULL, or the argument table.",
-    "table": "See mapper.value_table.",
+    "table": "See synapress.mapper.value_table.",
     "size": "Use a smaller kernel, dilation or crop, or more padding.",
     "pool size": "Give one positive integer, or one for x and one for y.",
     "mean": "Leave both out for the mean.",
@@ -54,7 +54,7 @@ HELP = {
 
 
 def refuse(layer: str, rule: str, needed: object, available: object) -> NoReturn:
-    """Raise the error of a rule that is not kept."""
+    """Raise the error of a violated rule."""
     raise NetworkError(f"layer '{layer}', rule '{rule}': needs {needed}; given: {available}. {HELP[rule]}")
 
 

@@ -36,7 +36,8 @@ def value_table(
     with np.errstate(all="ignore"):
         exact = np.asarray(function(values), np.float64) / result_scale
     if not np.isfinite(exact).all():
-        raise NetworkError(f"value table: needs finite results; that of {values[~np.isfinite(exact)][0]:.6g} is none: "
+        wrong = values[~np.isfinite(exact)][0]
+        raise NetworkError(f"value table: needs finite results; that of {wrong:.6g} is not finite: "
                            "give a function that is defined for all values, as with numpy.maximum or numpy.where")
     return np.clip(np.rint(exact), -half if low is None else low, half - 1 if high is None else high).astype(
         np.int64)

@@ -56,7 +56,7 @@ def cut(program: Program, config: CoreConfig, grids: Mapping[str, Grid]) -> Part
 
     Raises:
         RuleError: an edge that descriptors cannot express even after these cuts, or a population that does not fit.
-        MappingError: a grid that is none of its population's.
+        MappingError: a grid that does not fit its population.
     """
     check_cuttable(program, config)
     all_grids = {population.name: whole(population) for population in program.populations}
@@ -150,7 +150,7 @@ def _parts(
     """The edge into one fragment, by ranges of source channels (whole source fragments, at most `most` channels).
 
     Groups that lie in the fragment whole, with sources that lie in whole source fragments, stay groups (and depthwise
-    stays depthwise); any others need a table, and events of channels that lead nowhere are sent in vain.
+    stays depthwise); any others need a table, and events of channels without synapses are sent all the same.
     """
     c0, x0, y0 = destination.origin
     c1 = c0 + destination.shape[0]

@@ -157,7 +157,7 @@ def _table_words(
     per_source, per_group = source_depth // edge.groups, depth // edge.groups
     channels = min(words * lanes, depth)
     groups = min(edge.groups, -(-(channels - gcd(lanes, per_group)) // per_group) + 1)  # cut at any channel word
-    # Of a group that begins within a word, the word counts for the group before it as well.
+    # A word in which a group begins counts for the group before it as well.
     split = 0 if per_group % lanes == 0 else groups - 1
     positions = min(words + split, groups * min(words, (per_group - 1) // lanes + 1 + bool(split)))
     rounding = pieces * groups * (pieces > 1 or bool(taps * lanes % word))

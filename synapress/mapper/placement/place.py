@@ -34,7 +34,8 @@ from synapress.mapper.placement.bin_packing import (
 
 CONSTRUCTIONS = ("row-major", "optimized")
 MOST_LOCATIONS = 400
-"""Of a larger mesh, so many places next to the host and to the pinned cores are tried, or twice the cores in use."""
+"""In a larger mesh, only this many places next to the host and to the pinned cores are tried, or twice the cores in
+use."""
 SWEEPS = 60
 """Most sweeps of pairwise exchanges."""
 KICKS = 10
@@ -69,7 +70,7 @@ class Placement:
         return self.row_major_cost / self.cost if self.cost else 1.0
 
     def limiting(self, core: Place) -> str:
-        """What of a core is fullest."""
+        """The most-utilized resource of a core."""
         return max(LIMITS, key=lambda name: self.used[core][name] / self.available[name])
 
     def to_json(self) -> dict[str, Any]:
@@ -147,7 +148,7 @@ def _place(
     load: Mapping[str, Mapping[str, int]], method: str
 ) -> Placement:
     if method not in CONSTRUCTIONS:
-        raise MappingError(f"placement method '{method}' is none of {', '.join(CONSTRUCTIONS)}")
+        raise MappingError(f"placement method '{method}' is not one of {', '.join(CONSTRUCTIONS)}")
     if min(size) < 1:
         raise MappingError(f"a mesh of {size[0]} × {size[1]} has no cores; give columns and rows of at least 1")
     host = ((size[0] - 1) // 2, -1) if host is None else host

@@ -1,4 +1,4 @@
-"""How the sum of a quantized layer becomes its value: multiplier and shift, saturation, slope or value table."""
+"""Evaluation of a quantized layer, from sum to value: multiplier and shift, saturation, slope or value table."""
 
 from dataclasses import replace
 from typing import Any
@@ -100,7 +100,7 @@ def clipped(
 ) -> list[Span]:
     """Which values a layer's range clips, as spans of the integers before saturation or table; ascending.
 
-    A bound of the layer's own function is none of its range: what a ReLU makes 0 is not clipped.
+    A bound of the layer's own function does not count: values that a ReLU sets to 0 are not clipped.
 
     Args:
         known: the range of the layer by definition (`synapress.mapper.quantization.ranges`).

@@ -55,7 +55,7 @@ class MapScales:
         self.layers, self.floats, self.config, self.options = layers, floats, config, options
         self.timesteps = timesteps
         self.scales: dict[str, Scale] = {}
-        """By map, as far as they are settled; whoever quantizes the map puts it in."""
+        """By map, as far as they are settled; quantizing a map adds its scale."""
         self.grouped: dict[str, Scale] = {}
         """By group of layers, once one of them has its scale."""
         self.limit = (1 << (config.state_bits - 1)) - 1

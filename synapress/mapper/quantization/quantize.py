@@ -1,7 +1,7 @@
 """Float layers + calibration data → a network of integer layers, and a report of where accuracy is lost.
 
-Every feature map gets one step (value = step · integer, and 0 is 0, so that silence costs nothing); the state of each
-channel a unit of its own, chosen so that weights are int8 and the sums seen fit the state with some headroom. Layer by
+Every feature map gets one scale (value = step · integer; 0 stays 0, so zeros cost no events). The accumulator of each
+channel has its own scale, chosen so that weights are int8 and the sums seen fit the state with some headroom. Layer by
 layer, on the integers that the layers before really give: weights, bias with the mean error of the sums taken out (bias
 correction), multiplier and shift. Where a file brings its own quantization, that is kept exactly.
 """

@@ -193,5 +193,5 @@ def test_scales_are_for_layers_and_tables_for_finite_functions() -> None:
         net.add("sum", ["in", net.branch("in", ones(2, 2, 1, 1))], scales=[1, 5])
     with pytest.raises(NetworkError, match="rule 'shifts'"):
         net.lif("n", [net.branch("in", ones(2, 2, 1, 1))], threshold=10, shifts=[2])
-    with pytest.raises(NetworkError, match=r"value table: needs finite results; that of -25\.6 is none"):
+    with pytest.raises(NetworkError, match=r"value table: needs finite results; that of -25\.6 is not finite"):
         value_table(np.log, scale=0.1, result_scale=0.1)

@@ -45,8 +45,8 @@ STATEFUL = {
 def read_nir(source: str | Path | nir.NIRGraph, *, neurons: Neurons | str | None = None) -> Model:
     """Read a NIR graph from an HDF5 file, or take one in memory.
 
-    Arrays are (frames, channels, rows, columns), or fewer dimensions as the graph's input says. Of a graph with neurons
-    the frames are timesteps.
+    Arrays are (frames, channels, rows, columns), or fewer dimensions as the graph's input says. In a graph with
+    neurons, the frames are timesteps.
 
     Args:
         neurons: how neurons compute where NIR leaves it open; or a framework's name, see `neurons.STYLES`, and options,

@@ -188,7 +188,7 @@ def _cut(reader: Reader, call: Call, tensor: Tensor, dim: int, first: int, last:
     if (first, last) == (0, size):
         return tensor
     if first >= last:
-        call.refuse("size", "at least one element", f"[{first}, {last})", "An empty array is no feature map.")
+        call.refuse("size", "at least one element", f"[{first}, {last})", "An empty array is not a feature map.")
     axis = _axis(reader, call, tensor, dim)
     node: g.Node
     channels = selected(reader.graph.nodes[tensor.node]) if axis == "D" else None
@@ -238,7 +238,7 @@ def _slices(call: Call, tensor: Tensor) -> list[tuple[int, range]]:
         chosen = range(tensor.dims[dim])[start:end:step]
         if not len(chosen):
             call.refuse("size", "at least one element", f"{start}:{end}:{step} of {tensor.dims[dim]}",
-                        "An empty array is no feature map.")
+                        "An empty array is not a feature map.")
         found.append((dim, chosen))
     return found
 

@@ -1,4 +1,4 @@
-"""ONNX file → float graph: reading, checks, constants; the operators are in the `onnx_*` files beside this one."""
+"""ONNX file → float graph: reading, checks, constants; the operators are in the other files of this package."""
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -137,7 +137,7 @@ class Reader:
 
 
 def handlers() -> dict[str, Handler]:
-    """Every operator that the front end takes."""
+    """Handlers of all supported operators."""
     from synapress.mapper.importers.onnx import convolutions as onnx_convolutions
     from synapress.mapper.importers.onnx import elements as onnx_elements
     from synapress.mapper.importers.onnx import flattened_concat as onnx_joined
@@ -160,15 +160,15 @@ def load_proto(path: str | Path) -> onnx.ModelProto:
     check_model_file(path, "an ONNX file")
     try:
         model = onnx.load(str(path), load_external_data=False)
-    except Exception as error:  # protobuf raises several kinds for bytes that are none of its own
-        raise ModelError(str(path), "file", "an ONNX model", f"bytes that are none ({error})",
+    except Exception as error:  # protobuf raises several kinds of errors for invalid bytes
+        raise ModelError(str(path), "file", "an ONNX model", f"not a valid ONNX protobuf ({error})",
                          "The file is truncated or damaged: export or copy it again.") from error
     try:
         onnx.load_external_data_for_model(model, str(path.parent))
     except (OSError, ValueError, RuntimeError, onnx.checker.ValidationError) as error:
         tensors = [t.name for t in model.graph.initializer if t.data_location == onnx.TensorProto.EXTERNAL]
         raise ModelError(", ".join(tensors[:3]) or str(path), "external data", "the files that hold the weights",
-                         str(error), "Copy the external data beside the model.") from error
+                         str(error), "Copy the external data into the model's folder.") from error
     return model
 
 
