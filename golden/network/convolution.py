@@ -23,18 +23,22 @@ from golden.words import NeuronType
 _EXACT_FLOAT32 = 1 << 24
 _EXACT_FLOAT64 = 1 << 53
 """Integers below these are exact, in whatever order a matrix product adds them up."""
-_MOST_PIECES = 8
-"""Pieces of a sum in float32, each below its bound, before one in float64 is faster."""
+_MAX_FLOAT32_PIECES = 8
+"""Pieces of a sum in float32, each exact, before one product in float64 is taken. Results do not depend on it: float64
+costs about twice as much, and every piece a pass over the states."""
 _CHUNK_ELEMENTS = 1 << 24
-"""Gathered elements at a time: bounds the working memory, 64 MB in float32."""
-_SPARSE = 4
-"""Scatters are thought of where at most one in so many neurons fires."""
+"""Gathered elements at a time: bounds the working memory, 64 MB in float32. Results do not depend on it."""
+
+# When a scatter is taken for a gather. Costs are estimates in multiplications of a matrix product, which is far cheaper
+# per element than numpy's indexing and calls. Both ways give the same integers: results do not depend on these.
+_SCATTER_SPARSITY = 4
+"""Scatters are considered where at most one in so many neurons fires; else counting the firing positions is in vain."""
 _ROW_COST = 60
 """Cost of adding one element to a scattered row."""
 _STATE_COST = 40
 """Cost per state of a scatter, whatever fires."""
 _CALL_COST = 1_500_000
-"""Cost per tap and frame of a scatter. (These are measured, in multiplications of a matrix product.)"""
+"""Cost per tap and frame of a scatter: the calls of numpy."""
 
 
 @dataclass(frozen=True)
@@ -150,7 +154,7 @@ def _pieces(weights: Array, most: int, reach: int) -> tuple[Any, list[slice]]:
         return np.float32, [slice(None)]
     size = np.abs(weights.astype(np.int64))
     terms, total = weights.shape[1], int(size.sum(axis=1).max(initial=0)) * most
-    for count in range(1, _MOST_PIECES + 1):
+    for count in range(1, _MAX_FLOAT32_PIECES + 1):
         edges = [terms * i // count for i in range(count + 1)]
         pieces = [slice(low, high) for low, high in itertools.pairwise(edges) if low < high]
         if total < _EXACT_FLOAT32 * count and all(
@@ -211,7 +215,7 @@ def _columns(source: Array, column: Phase, row: Phase, dtype: Any) -> Array:
 def _scatters(edge: Edge, source: Array, states: Array) -> bool:
     """Whether a scatter is cheaper than gathering: an estimate, in multiplications of a matrix product."""
     (depth, results), taps = edge.weights.shape[1::-1], edge.weights[0, 0].size
-    if np.count_nonzero(source) * _SPARSE > source.size:
+    if np.count_nonzero(source) * _SCATTER_SPARSITY > source.size:
         return False
     active = int(source.any(axis=1).sum())
     gather = states.size * taps * depth / (1 << 2 * edge.upsample)

@@ -11,9 +11,16 @@ import numpy as np
 from golden.types import Floats, Pair
 from synapress.mapper.limits import Limits
 
-_TOLERANCE = 1e-9
-_MOST_UPSAMPLING = 32
-"""Beyond it few positions of a result have any tap."""
+_SAME_TAP = 1e-9
+"""Difference of taps that count as the same: more than float64 rounding, less than any effect on 8-bit values."""
+_MAX_UPSAMPLING = 32
+"""Largest upsampling tried: with more, few positions of a result have any tap."""
+_RUN_PIECES = (1, 3, 6)
+"""Pieces that a run may need, tried in turn: shorter runs need fewer descriptors each, longer ones fewer layers. The
+cheapest is taken, so more choices cost time and change the result only where they are cheaper."""
+_ZEROS_COST = 4
+"""Cost of zeros in the map between the passes, in reads of a descriptor: for each time that it is as long as the result
+along the second axis."""
 
 
 @dataclass(frozen=True)
@@ -35,10 +42,10 @@ def modes(x_matrix: Floats, y_matrix: Floats, limits: Limits) -> Iterator[Pair]:
 
 
 def _upsampling(limits: Limits, size: int) -> list[int]:
-    return [step for step in limits.upsampling if step == 1 or step <= min(size, _MOST_UPSAMPLING)]
+    return [step for step in limits.upsampling if step == 1 or step <= min(size, _MAX_UPSAMPLING)]
 
 
-def axis_kernels(matrix: Floats, stride: int, upsample: int, taps_at_most: int | None = None) -> list[AxisKernel]:
+def axis_kernels(matrix: Floats, stride: int, upsample: int, max_taps: int | None = None) -> list[AxisKernel]:
     """The longest runs of a matrix (destination, source), greedily from position 0; their kernels may be bounded."""
     runs, first = [], 0
     source = np.arange(matrix.shape[1]) * upsample
@@ -47,10 +54,10 @@ def axis_kernels(matrix: Floats, stride: int, upsample: int, taps_at_most: int |
         last = first
         while last < len(matrix):
             row = dict(zip((source - stride * last).tolist(), matrix[last].tolist(), strict=True))
-            if any(abs(taps[at] - value) > _TOLERANCE for at, value in row.items() if at in taps):
+            if any(abs(taps[at] - value) > _SAME_TAP for at, value in row.items() if at in taps):
                 break
             used = [at for at, value in (taps | row).items() if value]
-            if taps_at_most and last > first and used and max(used) - min(used) >= taps_at_most:
+            if max_taps and last > first and used and max(used) - min(used) >= max_taps:
                 break
             taps |= row
             last += 1
@@ -80,7 +87,7 @@ def extended_kernel(matrix: Floats, stride: int, upsample: int) -> AxisKernel | 
     folded = longer[:, 1:-1].copy()
     folded[:, 0] += longer[:, 0]
     folded[:, -1] += longer[:, -1]
-    if np.abs(folded - matrix).max() > _TOLERANCE:
+    if np.abs(folded - matrix).max() > _SAME_TAP:
         return None
     return AxisKernel(0, len(matrix), inner.kernel, padding, stride, upsample)
 
@@ -117,12 +124,12 @@ def passes(first: Floats, second: Floats, limits: Limits) -> Passes:
     There is no second pass where nothing is left to do.
     """
     best: tuple[int, float, Passes] | None = None
-    same = len(second) == second.shape[1] and bool((second == np.eye(len(second))).all())
+    identity = len(second) == second.shape[1] and bool((second == np.eye(len(second))).all())
     for upsample in _upsampling(limits, max(len(first), len(second))):
         rows = upsample * (second.shape[1] - 1) + 1
-        ways = [[axis_kernels(matrix, 1, upsample, most) for most in (limits.taps, 3 * limits.taps, 6 * limits.taps)]
+        ways = [[axis_kernels(matrix, 1, upsample, most) for most in [count * limits.taps for count in _RUN_PIECES]]
                 for matrix in (first, second)]
-        if same and rows == len(second):
+        if identity and rows == len(second):
             ways[1] = [[]]
         for gathered in (False, True):
             for x in ways[0]:
@@ -131,7 +138,7 @@ def passes(first: Floats, second: Floats, limits: Limits) -> Passes:
                     counts = [sum(pieces(run, limits) for run in way) for way in (x, y)]
                     reads = counts[0] + len(x) * gathered + (1 if gathered else len(x)) * counts[1]
                     reads += sum(len(way) for way in (x, y) if len(way) > limits.parts)
-                    cost = reads + len(x) + len(y) + 4 * rows / len(second)
+                    cost = reads + len(x) + len(y) + _ZEROS_COST * rows / len(second)
                     key = (max(plan.edges(limits) - limits.parts, 0), cost)
                     if best is None or key < best[:2]:
                         best = (*key, plan)

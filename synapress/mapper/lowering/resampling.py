@@ -22,13 +22,21 @@ from synapress.mapper.lowering.layer_builder import LayerBuilder, Region
 from synapress.mapper.lowering.layers import FloatBranch, Part, Value
 
 _EDGE_COST = 50
-"""Taps of a kernel that one more layer and edge are worth."""
+"""Taps of a kernel that one more layer and edge are worth. It weighs choices that give the same values."""
 _BORDERED_EDGES = 9
-"""Edges of a map and its repeated border: the map, four sides and four corners."""
-_MOST_REGIONS = 9
-"""Most regions of a map resampled at once: each takes an event ID of the layer that reads them all."""
-_MOST_EXACT_REGIONS = 36
-"""The same where a quantized file asks for its own integers, which a map in between would round."""
+"""Edges that read a map and its repeated border: the map, four sides and four corners."""
+_MAX_REGIONS = 9
+"""Most regions of a map resampled at once: 3 × 3, an interior and its borders. Each takes an event ID of whatever reads
+them all, so more go by two passes."""
+_MAX_EXACT_REGIONS = 36
+"""The same, 6 × 6, where a quantized file asks for its own integers, which a map between the passes would round."""
+_WINDOW_TAPS = 8
+"""Averages of more taps along each axis can go by windows of so many (`synapress.mapper.lowering.split_layers`)."""
+_NEAR_SOURCE = 0.7
+"""Weight of one source from which a result is near it, so that results fill the range of the sources.
+Half-pixel linear interpolation by 2 has 0.75; an average of two has 0.5."""
+_WEIGHT_ROUNDING = 1e-9
+"""How far the weights of an average may add up beyond 1: more than the rounding of float64."""
 
 
 def _cost(x: list[AxisKernel], y: list[AxisKernel], limits: Limits, edges: int = 1) -> int:
@@ -53,7 +61,7 @@ def rectangles(
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Way:
+class _Method:
     """How a map is resampled: in regions of one kernel each, or in two passes."""
 
     regions: list[tuple[Pair, Shape, AxisKernel, AxisKernel]]
@@ -77,23 +85,23 @@ class _Way:
 
 def resample(layers: LayerBuilder, node: g.Resample, value: Value) -> Value:
     depth, limits = node.shape[0], layers.limits
-    way = _way(layers, node, value, limits.usual)
-    if limits != limits.usual and not way.fits(limits):
-        way = _way(layers, node, value, limits)
-    if way.bordered:
+    method = _cheapest(layers, node, value, limits.usual)
+    if limits != limits.usual and not method.fits(limits):
+        method = _cheapest(layers, node, value, limits)
+    if method.bordered:
         value = _repeated_border(layers, node, value)
-    if way.passes is not None:
-        return _in_passes(layers, node, value, way.passes, way.axis, way.between)
+    if method.passes is not None:
+        return _in_passes(layers, node, value, method.passes, method.axis, method.between)
     regions: list[Region] = []
-    for at, shape, x, y in way.regions:
+    for at, shape, x, y in method.regions:
         kernel = np.outer(x.kernel, y.kernel)
         regions.append((at, shape, np.broadcast_to(kernel, (depth, 1, *kernel.shape)), (x.stride, y.stride),
                         (x.padding, y.padding), (1, 1), x.upsample))
     return layers.regions(node, value, regions, depth, np.zeros(depth))
 
 
-def _way(layers: LayerBuilder, node: g.Resample, value: Value, limits: Limits) -> _Way:
-    """The cheapest way within the limits.
+def _cheapest(layers: LayerBuilder, node: g.Resample, value: Value, limits: Limits) -> _Method:
+    """The cheapest method within the limits.
 
     Raises:
         ModelError: there is none, and the limits are the core's own.
@@ -106,20 +114,21 @@ def _way(layers: LayerBuilder, node: g.Resample, value: Value, limits: Limits) -
             if x is not None and y is not None:
                 extended.append((_cost([x], [y], limits, _BORDERED_EDGES), x, y))
         cost, x, y = min(extended, key=lambda choice: choice[0], default=(0, None, None))
-        whole = sum(_cost([x], [y], limits) for _, _, x, y in runs)
-        if x is not None and y is not None and cost <= whole:
+        in_regions = sum(_cost([x], [y], limits) for _, _, x, y in runs)
+        if x is not None and y is not None and cost <= in_regions:
             runs, bordered, parts = [((0, 0), node.shape, x, y)], True, _BORDERED_EDGES
     edges = max(pieces(x, limits) * pieces(y, limits) for _, _, x, y in runs) * parts
-    average = all(len(run.kernel) > 8 and (run.kernel == run.kernel[0]).all() for _, _, *pair in runs for run in pair)
-    most = _MOST_EXACT_REGIONS if average or _exact(layers, node.name) else _MOST_REGIONS
-    way = _Way(regions=runs, parts=parts, bordered=bordered)
+    average = all(len(run.kernel) > _WINDOW_TAPS and (run.kernel == run.kernel[0]).all()
+                  for _, _, *pair in runs for run in pair)
+    most = _MAX_EXACT_REGIONS if average or _exact(layers, node.name) else _MAX_REGIONS
+    method = _Method(regions=runs, parts=parts, bordered=bordered)
     # `synapress.mapper.lowering.split_layers` splits large averages into windows.
     if len(runs) > most or (edges > limits.parts and not average):
-        return _by_passes(way, node, value, limits, limits == layers.limits)
-    return way
+        return _by_passes(method, node, value, limits, limits == layers.limits)
+    return method
 
 
-def _by_passes(way: _Way, node: g.Resample, value: Value, limits: Limits, own: bool) -> _Way:
+def _by_passes(method: _Method, node: g.Resample, value: Value, limits: Limits, own: bool) -> _Method:
     """The cheapest passes within the limits, which must do if they are the core's `own`."""
     size, matrices, plans = value.shape[1:], (node.x_matrix, node.y_matrix), []
     for axis in (0, 1):
@@ -134,7 +143,7 @@ def _by_passes(way: _Way, node: g.Resample, value: Value, limits: Limits, own: b
             f"kernels in at most {limits.parts} pieces of {limits.taps} taps, columns and rows apart",
             f"{plan.edges(limits)} pieces from {sizes} columns and rows",
             "Resize in two steps, or by a whole power of two.")
-    return replace(way, passes=plan, axis=axis, between=between)
+    return replace(method, passes=plan, axis=axis, between=between)
 
 
 def _exact(layers: LayerBuilder, name: str) -> bool:
@@ -147,7 +156,7 @@ def _exact(layers: LayerBuilder, name: str) -> bool:
 
 def _peaks(matrix: Floats) -> bool:
     """Whether results lie between the sources and some come near them: the sources' scale is the right one."""
-    return bool(matrix.min() >= 0 and matrix.sum(axis=1).max() < 1 + 1e-9 and matrix.max() > 0.7)
+    return bool(matrix.min() >= 0 and matrix.sum(axis=1).max() < 1 + _WEIGHT_ROUNDING and matrix.max() > _NEAR_SOURCE)
 
 
 def _in_passes(layers: LayerBuilder, node: g.Resample, value: Value, plan: Passes, axis: int, between: int) -> Value:

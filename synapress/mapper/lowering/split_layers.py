@@ -20,8 +20,10 @@ from synapress.mapper.importers.tensor import shape_in_blocks
 from synapress.mapper.limits import Limits
 from synapress.mapper.lowering.layers import FloatBranch, FloatLayer, FloatLayers
 
-_FEW_PIECES = 4
-"""So few pieces of a kernel are aimed at."""
+_TARGET_PIECES = 4
+"""Pieces of a kernel that blocks aim at, 2 × 2. Fewer would need larger blocks, of more channels and more zeros."""
+_BLOCK_SIZES = (1, 2, 4, 8, 16)
+"""Columns or rows of a block that are tried where no stride sets them, as along an axis of one result."""
 
 
 def split_layers(layers: FloatLayers, config: CoreConfig) -> tuple[FloatLayers, dict[str, Pair]]:
@@ -31,8 +33,8 @@ def split_layers(layers: FloatLayers, config: CoreConfig) -> tuple[FloatLayers, 
         The layers, and by input that the host must bring in blocks their columns and rows
         (`synapress.mapper.importers.tensor.in_blocks`).
     """
-    divider = _LayerSplitter(layers, config)
-    return divider.run(), divider.blocks_of
+    splitter = _LayerSplitter(layers, config)
+    return splitter.run(), splitter.blocks_of
 
 
 def on_blocks(branch: FloatBranch, steps: Pair) -> FloatBranch:
@@ -64,15 +66,15 @@ class _LayerSplitter:
                 layer = self.input(layer)
             elif layer.kind == "sum":
                 layer = replace(layer, branches=[
-                    on_blocks(self.whole_channels(branch), self.blocks_of[branch.source])
+                    on_blocks(self.per_channel_kernels(branch), self.blocks_of[branch.source])
                     if branch.source in self.blocks_of else branch for branch in layer.branches])
             if layer.kind in ("sum", "max"):
                 trimmed = [self.trimmed(branch, layer.shape) for branch in layer.branches]
-                taps = sum(branch.weights[0, 0].size for branch in trimmed if self.alike(branch))
+                taps = sum(branch.weights[0, 0].size for branch in trimmed if self.is_average(branch))
                 layer = replace(layer, branches=[self.branch(layer, branch, taps) for branch in trimmed])
             elif layer.kind == "product":
                 layer = replace(layer, branches=[self.spread(branch, layer.shape) for branch in layer.branches])
-            self.layers[layer.name] = self.few_pieces(layer) if layer.kind == "sum" else layer
+            self.layers[layer.name] = self.limit_pieces(layer) if layer.kind == "sum" else layer
         return replace(self.given, layers=self.layers)
 
     def new(self, key: tuple[str, str, Pair], kind: str, shape: Shape, branch: FloatBranch) -> FloatLayer:
@@ -98,7 +100,7 @@ class _LayerSplitter:
             return layer
         strides = [gcd(*(branch.stride[i] if reader.shape[1 + i] > 1 else 0 for reader, branch in readers))
                    for i in (0, 1)]
-        choices = [[step for step in (range(1, strides[i] + 1) if strides[i] else (1, 2, 4, 8, 16))
+        choices = [[step for step in (range(1, strides[i] + 1) if strides[i] else _BLOCK_SIZES)
                     if step <= layer.shape[1 + i] and strides[i] % step == 0] for i in (0, 1)]
 
         def fragments(steps: Pair) -> int:
@@ -115,7 +117,7 @@ class _LayerSplitter:
 
         if fits((1, 1), self.limits.ids):
             return layer
-        fitting = [(x, y) for x in choices[0] for y in choices[1] if fits((x, y), _FEW_PIECES)]
+        fitting = [(x, y) for x in choices[0] for y in choices[1] if fits((x, y), _TARGET_PIECES)]
         if not fitting:
             return layer
         steps = min(fitting, key=lambda steps: (fragments(steps), prod(steps)))
@@ -134,7 +136,7 @@ class _LayerSplitter:
         return replace(branch, stride=(1, 1), weights=branch.weights[:, :, first[0]:last[0], first[1]:last[1]],
                        padding=(branch.padding[0] - first[0], branch.padding[1] - first[1]))
 
-    def alike(self, branch: FloatBranch) -> bool:
+    def is_average(self, branch: FloatBranch) -> bool:
         """Whether a branch is an average: channel by channel, all taps the same."""
         depth, weights = self.layers[branch.source].shape[0], branch.weights
         return branch.groups == depth and len(weights) in (1, depth) and bool((weights == weights[:, :, :1, :1]).all())
@@ -153,7 +155,7 @@ class _LayerSplitter:
         exact = layer.quantize is not None or self.given.spiking
         most = self.limit // -Saturation.bounds(Saturation.FULL, self.config.value_bits)[0]
         large = branch.weights[0, 0].size > self.window**2 and (taps > most or self.pieces(branch) > self.limits.ids)
-        if (far or large) and not exact and self.alike(branch):
+        if (far or large) and not exact and self.is_average(branch):
             return self.windows(layer, branch)
         return self.blocks(branch, self.window) if far and branch.stride[0] == branch.stride[1] else branch
 
@@ -204,7 +206,7 @@ class _LayerSplitter:
         depth, served = self.layers[branch.source].shape[0] * prod(steps), 1 << self.config.channel_bits
         return kernels * (-(-depth // served) if branch.groups == 1 else 1)
 
-    def few_pieces(self, layer: FloatLayer) -> FloatLayer:
+    def limit_pieces(self, layer: FloatLayer) -> FloatLayer:
         """A sum whose branches take as many event IDs as there are, the largest ones on copies in blocks."""
         branches = list(layer.branches)
         while sum(map(self.pieces, branches)) > self.limits.ids:
@@ -215,7 +217,7 @@ class _LayerSplitter:
             if branch.upsample > 1 or branch.dilation != (1, 1) or not steps:
                 break
             tried = {step: self.pieces(branch, (step, step)) for step in steps}
-            step = next((step for step in steps if tried[step] <= _FEW_PIECES), min(tried, key=lambda s: tried[s]))
+            step = next((step for step in steps if tried[step] <= _TARGET_PIECES), min(tried, key=lambda s: tried[s]))
             if tried[step] >= self.pieces(branches[number]):
                 break
             branches[number] = self.blocks(branch, step)
@@ -229,9 +231,9 @@ class _LayerSplitter:
         copy = self.new((source.name, "blocks", (step, step)), "sum", (
             depth * step * step, -(-width // step), -(-height // step)), FloatBranch(
             source=source.name, weights=kernels, stride=(step, step), groups=depth))
-        return replace(on_blocks(self.whole_channels(branch), (step, step)), source=copy.name)
+        return replace(on_blocks(self.per_channel_kernels(branch), (step, step)), source=copy.name)
 
-    def whole_channels(self, branch: FloatBranch) -> FloatBranch:
+    def per_channel_kernels(self, branch: FloatBranch) -> FloatBranch:
         """With a kernel for each channel, if one serves all."""
         if branch.groups == 1 or len(branch.weights) > 1:
             return branch

@@ -29,7 +29,7 @@ from synapress.mapper.partition.fragments import (
 from synapress.mapper.rules import check_program, products
 
 
-def whole(population: Population) -> Grid:
+def uncut(population: Population) -> Grid:
     """The grid that does not cut."""
     depth, width, height = population.shape
     return Grid((0, depth), (0, width), (0, height))
@@ -59,7 +59,7 @@ def cut(program: Program, config: CoreConfig, grids: Mapping[str, Grid]) -> Part
         MappingError: a grid that does not fit its population.
     """
     check_cuttable(program, config)
-    all_grids = {population.name: whole(population) for population in program.populations}
+    all_grids = {population.name: uncut(population) for population in program.populations}
     for name, grid in grids.items():
         if name not in all_grids:
             raise MappingError(f"program '{program.name}' has no population '{name}' to cut; there are: "

@@ -29,23 +29,25 @@ from synapress.mapper.rules import RULES, axon_violations, axons
 Counts = dict[str, list[int]]
 """By population: most channel words of a part, and parts along x and y."""
 
-RESERVED_WORDS = 16
+ESTIMATE_MARGIN_WORDS = 16
 """Words kept free in the estimate for the fragment's own two, and for axons and descriptors, whose number follows from
-the other cuts."""
-ROUNDS = 200
+the other cuts. Any value gives cuts that fit: fewer words cost rounds of repair, more could cut more than needed."""
+MAX_REPAIR_ROUNDS = 200
+"""Most times that all cuts are repaired and checked again. Each round cuts something finer, so repair also ends without
+this limit, but too late: what does not fit after so many rounds is refused."""
 
-REPAIRS = {
+DESTINATION_CUTS = {
     "memory": 0, "edge weight_stride": 0, "edge x_stride": 0, "edge depth_words": 0,
     "population depth": 0, "population width": 1, "population height": 2,
 }
 """Rules that smaller parts of the destination, along this axis, may satisfy."""
-AXON_REPAIRS = {
+AXON_CUTS = {
     "axon x_offset": ("by sign", 1), "axon y_offset": ("by sign", 2), "anchor x_min": ("source", 1),
     "anchor y_min": ("source", 2), "axon x_limit": ("destination", 1), "axon y_limit": ("destination", 2),
 }
 """Rules that smaller parts of one end of an axon may satisfy; by sign: the end that the other begins far beyond."""
-COUNTS = ("population axons", "population incoming", "population edges", "number of event IDs",
-          "number of ends of timestep of all populations")
+SHARED_COUNTS = ("population axons", "population incoming", "population edges", "number of event IDs",
+                 "number of ends of timestep of all populations")
 """Rules of which other cuts may change what is needed, but those into (D, 1, 1), where all sources always reach. All
 others that are in no table here no cut can satisfy."""
 
@@ -61,20 +63,20 @@ def partition(program: Program, config: CoreConfig) -> PartitionedProgram:
     """
     check_cuttable(program, config)
     counts = {population.name: _first_counts(program, population, config) for population in program.populations}
-    for _ in range(ROUNDS):
+    for _ in range(MAX_REPAIR_ROUNDS):
         result = cut(program, config, _grids(program, counts, config))
         problems = _problems(result)
         if not problems:
             return result
         repairs = {repair for _, repair in problems if repair is not None}
-        grown = {repair: _grow(program.population(repair[0]), counts[repair[0]], repair[1], config)
+        finer = {repair: _cut_finer(program.population(repair[0]), counts[repair[0]], repair[1], config)
                  for repair in sorted(repairs)}
         hopeless = [violation for violation, repair in problems
-                    if (not grown[repair] if repair is not None else violation.rule not in COUNTS or (
-                        violation.rule == "population incoming" and _everywhere(program, violation.layer)))]
+                    if (not finer[repair] if repair is not None else violation.rule not in SHARED_COUNTS or (
+                        violation.rule == "population incoming" and _is_one_position(program, violation.layer)))]
         if hopeless:
             raise RuleError(hopeless)
-        if not any(grown.values()):
+        if not any(finer.values()):
             break
     raise RuleError([violation for violation, _ in problems])
 
@@ -84,7 +86,7 @@ def _most_words(config: CoreConfig) -> int:
     return min((1 << config.depth_word_bits) - 1, ((1 << config.channel_bits) - 1) // config.lanes)
 
 
-def even(size: int, parts: int) -> tuple[int, ...]:
+def even_bounds(size: int, parts: int) -> tuple[int, ...]:
     """Bounds of equal parts, within one."""
     return tuple(size * i // parts for i in range(parts + 1))
 
@@ -129,7 +131,7 @@ def estimate(
 ) -> int:
     """Memory words of a fragment of so many channel words, columns and rows, with all that leads into it."""
     word, channels = config.word_bits // 8, min(words * config.lanes, population.shape[0])
-    total = RESERVED_WORDS + channels + population.looks_up * config.table_words + width * height * words
+    total = ESTIMATE_MARGIN_WORDS + channels + population.looks_up * config.table_words + width * height * words
     for edge in program.edges_into(population.name):
         depth = program.population(edge.source).shape[0]
         fill = filled_rates(edge, config)
@@ -169,8 +171,8 @@ def _table_words(
 
 def _grids(program: Program, counts: Counts, config: CoreConfig) -> dict[str, Grid]:
     channels = _channel_bounds(program, counts, config)
-    return {item.name: Grid(channels[item.name], even(item.shape[1], counts[item.name][1]),
-                            even(item.shape[2], counts[item.name][2])) for item in program.populations}
+    return {item.name: Grid(channels[item.name], even_bounds(item.shape[1], counts[item.name][1]),
+                            even_bounds(item.shape[2], counts[item.name][2])) for item in program.populations}
 
 
 def _channel_bounds(program: Program, counts: Counts, config: CoreConfig) -> dict[str, tuple[int, ...]]:
@@ -233,7 +235,7 @@ def _problems(result: PartitionedProgram) -> list[tuple[Violation, Repair | None
     for fragment in result.hosted:
         plan = plan_alone(result, fragment.name)
         for violation in itertools.chain.from_iterable(rule(plan) for rule in RULES if rule is not axons):
-            axis = REPAIRS.get(violation.rule)
+            axis = DESTINATION_CUTS.get(violation.rule)
             repair = (fragment.parent, axis) if axis is not None else None
             if violation.rule == "population edges":
                 repair = _fewer_pieces(result, fragment)
@@ -245,14 +247,14 @@ def _problems(result: PartitionedProgram) -> list[tuple[Violation, Repair | None
             ends = {"source": result.by_name[name], "destination": result.by_name[descriptor.edge.destination]}
             axon = link_axon(result, descriptor, name, 0, (0, 0))
             for violation in axon_violations(axon, ends["destination"].layer, result.config):
-                end, axis = AXON_REPAIRS.get(violation.rule, ("", 0))
+                end, axis = AXON_CUTS.get(violation.rule, ("", 0))
                 if end == "by sign":
                     end = "destination" if axon.fields[violation.rule.removeprefix("axon ")] > 0 else "source"
                 problems.append((violation, (ends[end].parent, axis) if end else None))
     return problems
 
 
-def _everywhere(program: Program, layer: str) -> bool:
+def _is_one_position(program: Program, layer: str) -> bool:
     """Whether all neurons of a layer are at one place."""
     return all(item.shape[1:] == (1, 1) for item in program.populations if layer in (item.layer, item.name))
 
@@ -274,7 +276,7 @@ def _fewer_axons(result: PartitionedProgram, fragment: Fragment) -> Repair | Non
     return (fragment.parent, 1 if places[0] >= places[1] else 2) if any(places) else None
 
 
-def _grow(population: Population, count: list[int], axis: int, config: CoreConfig) -> bool:
+def _cut_finer(population: Population, count: list[int], axis: int, config: CoreConfig) -> bool:
     """Smaller parts along an axis; where a part is one channel word, along the longer of x and y."""
     size = population.shape
     if axis == 0 and count[0] > 1:

@@ -33,15 +33,27 @@ from synapress.mapper.placement.bin_packing import (
 )
 
 CONSTRUCTIONS = ("row-major", "optimized")
-MOST_LOCATIONS = 400
-"""In a larger mesh, only this many places next to the host and to the pinned cores are tried, or twice the cores in
-use."""
-SWEEPS = 60
-"""Most sweeps of pairwise exchanges."""
-KICKS = 10
+MAX_LOCATIONS = 400
+"""Of a larger mesh, so many places next to the host and to the pinned cores are tried, or twice the cores in use.
+Bounds the time, which grows with the cube of the places: 20 × 20 of them."""
+MAX_SWEEPS = 60
+"""Most sweeps of pairwise exchanges. Every exchange lowers the cost, so sweeps also end without this limit; it bounds
+the time of the last small gains."""
+MAX_RESTARTS = 10
 """Most new attempts, each from the best so far with some cores shuffled, while something is out of reach."""
+SHUFFLED_SHARE = 8
+"""A new attempt shuffles two cores and one in so many: enough to leave a local optimum; most of the placement
+stays."""
 OUT_OF_REACH = 100_000
-"""What a column or row beyond the reach of relative addresses counts, in hops."""
+"""What a column or row beyond the reach of relative addresses counts, in hops. For the least traffic that
+counts (`TRAFFIC_SPAN`) that is as much as 100 hops of the largest."""
+TRAFFIC_SPAN = 1000
+"""Ratio of the largest traffic between two cores to the least that counts for any two that send each other events.
+Links are heavy-tailed: without this the few with no events but ends would be left out of reach."""
+FAQ_TOLERANCE = 1e-3
+"""Change at which scipy's heuristic stops. It gives a start only, which exchanges improve."""
+MIN_SAVING = 1e-6
+"""Least saving of an exchange, in events × hops, so that the rounding of float64 is not taken for one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,7 +144,7 @@ def place_all(
 
 def _sizes(count: int, least: Place, host: Place | None, config: CoreConfig) -> Iterator[Place]:
     """Meshes that hold so many cores: about square, then with all rows, or all columns, in reach of the first."""
-    far = _far(config)
+    far = _max_distance(config)
     for columns in (math.isqrt(count - 1) + 1, -(-count // far), min(count, far)):
         columns = max(columns, least[0])
         rows = max(-(-count // columns), least[1])
@@ -179,21 +191,21 @@ def _place(
 # -- locations ---------------------------------------------------------------------------------
 
 
-def _far(config: CoreConfig) -> int:
+def _max_distance(config: CoreConfig) -> int:
     """Columns or rows that a relative address reaches, forth and back."""
     return (1 << (config.mesh_bits - 1)) - 1
 
 
 def _row_by_row(cores: Sequence[Bin], size: tuple[int, int], host: Place) -> list[Place]:
     """Cores that are not pinned row by row, in their order."""
-    taken = {host, *(core.place for core in cores)}
-    free = ((x, y) for y in range(size[1]) for x in range(size[0]) if (x, y) not in taken)
+    occupied = {host, *(core.place for core in cores)}
+    free = ((x, y) for y in range(size[1]) for x in range(size[0]) if (x, y) not in occupied)
     return [next(free) if core.place is None else core.place for core in cores]
 
 
 def _locations(cores: Sequence[Bin], size: tuple[int, int], host: Place) -> list[Place]:
     """Places that are tried, row by row: all, or of a large mesh those next to the host and to the pinned cores."""
-    most = max(MOST_LOCATIONS, 2 * len(cores))
+    most = max(MAX_LOCATIONS, 2 * len(cores))
     if size[0] * size[1] <= most:
         return [(x, y) for y in range(size[1]) for x in range(size[0]) if (x, y) != host]
     pinned = {core.place for core in cores if core.place is not None}
@@ -246,7 +258,7 @@ def _distance(locations: Sequence[Place], config: CoreConfig | None) -> Array:
     hops = apart.sum(axis=2)
     if config is None:
         return np.asarray(hops)
-    beyond = np.maximum(0, apart - _far(config)).sum(axis=2)
+    beyond = np.maximum(0, apart - _max_distance(config)).sum(axis=2)
     return np.asarray(hops + OUT_OF_REACH * beyond)
 
 
@@ -290,12 +302,11 @@ def _optimize(traffic: Array, distance: Array, fixed: Mapping[int, int], snake: 
     count = len(snake)
     naive = _fill(np.arange(count), fixed)
     both = (traffic + traffic.T).astype(float)
-    # Links are heavy-tailed: without this the few with no events but ends would be left out of reach.
-    worth = np.where(both > 0, np.maximum(both, both.max() / 1000), 0.0)
+    worth = np.where(both > 0, np.maximum(both, both.max() / TRAFFIC_SPAN), 0.0)
     starts = [naive, _fill(snake, fixed)]
     pinned = np.array([*fixed.items(), (count, count)])
     guess = quadratic_assignment(worth, distance.astype(float), method="faq", options={
-        "partial_match": pinned, "tol": 1e-3, "rng": np.random.default_rng(0)})
+        "partial_match": pinned, "tol": FAQ_TOLERANCE, "rng": np.random.default_rng(0)})
     starts.append(np.asarray(guess.col_ind[:count]))
     movable = np.array([number for number in range(count) if number not in fixed], np.int64)
     if not len(movable):
@@ -303,13 +314,15 @@ def _optimize(traffic: Array, distance: Array, fixed: Mapping[int, int], snake: 
     results = [_exchange(worth, distance, start, movable) for start in starts]
     best = min(results, key=lambda chosen: _cost(worth, distance, chosen))
     random = np.random.default_rng(0)
-    for _ in range(KICKS):
+    for _ in range(MAX_RESTARTS):
         at = np.append(best, count)
         if not (worth * distance[np.ix_(at, at)] * (distance[np.ix_(at, at)] >= OUT_OF_REACH)).any():
             break
-        kicked, moved = best.copy(), random.choice(movable, min(len(movable), 2 + len(movable) // 8), replace=False)
-        kicked[moved] = best[random.permutation(moved)]
-        best = min(best, _exchange(worth, distance, kicked, movable), key=lambda chosen: _cost(worth, distance, chosen))
+        number = min(len(movable), 2 + len(movable) // SHUFFLED_SHARE)
+        shuffled, moved = best.copy(), random.choice(movable, number, replace=False)
+        shuffled[moved] = best[random.permutation(moved)]
+        improved = _exchange(worth, distance, shuffled, movable)
+        best = min(best, improved, key=lambda chosen: _cost(worth, distance, chosen))
     return best
 
 
@@ -318,18 +331,18 @@ def _exchange(both: Array, distance: Array, start: Array, movable: Array) -> Arr
     at = np.append(start, len(distance) - 1)
     apart = distance[np.ix_(at, at)].astype(float)
     own = (both * apart).sum(axis=1)
-    for _ in range(SWEEPS):
+    for _ in range(MAX_SWEEPS):
         improved = False
         for number in movable.tolist():
             change = (apart @ both[number] + both @ apart[number] - own[number] - own
                       + 2 * both[number] * apart[number])[movable]
             best = int(np.argmin(change))
-            if change[best] >= -1e-6:
+            if change[best] >= -MIN_SAVING:
                 continue
-            pair, turned = [number, int(movable[best])], [int(movable[best]), number]
-            at[pair] = at[turned]
-            apart[pair] = apart[turned]
-            apart[:, pair] = apart[:, turned]
+            pair, exchanged = [number, int(movable[best])], [int(movable[best]), number]
+            at[pair] = at[exchanged]
+            apart[pair] = apart[exchanged]
+            apart[:, pair] = apart[:, exchanged]
             own = (both * apart).sum(axis=1)
             improved = True
         if not improved:
@@ -339,7 +352,7 @@ def _exchange(both: Array, distance: Array, start: Array, movable: Array) -> Arr
 
 def _check_reach(cut: PartitionedProgram, cores: Sequence[Bin], ends: Sequence[Place]) -> None:
     """Refuse links that relative addresses cannot tell, and name the layers at both ends."""
-    far, host = _far(cut.config), len(cores)
+    far, host = _max_distance(cut.config), len(cores)
     number = {name: index for index, core in enumerate(cores) for name in core.names}
     links = [(number.get(name, host), number[item.edge.destination], name, item.edge.destination)
              for item in cut.descriptors for name in item.sources]

@@ -25,22 +25,28 @@ from synapress.mapper.quantization.ranges import (
 )
 from synapress.mapper.quantization.scales import (
     MAX_WEIGHT,
+    NARROW_STATE_BITS,
     Scale,
     Span,
     activation_range,
+    integer_scale,
     saturation_of,
     scale_for,
-    whole_scale,
 )
 from synapress.mapper.quantization.spiking import shifted
 
-_OUTPUT_ROOM = 1.25
-"""Range of an output beyond the calibration's."""
-_GATE = 2
-"""The largest magnitude of a gate; activations that are no gates, as ReLU6, reach further."""
-_GUARD = 32
-"""A clip with a bound so many times beyond all that it reads guards against overflow, and is no range of values, which
-would get 8 of 256 levels."""
+_OUTPUT_MARGIN = 1.25
+"""Range of an output, as a multiple of the calibration's: room for 25 % beyond it costs a third of a bit."""
+_MAX_GATE = 2
+"""Largest magnitude of a gate, such as a sigmoid or a tanh (1). Activations that are no gates, such as ReLU6, reach
+further."""
+_GUARD_RATIO = 32
+"""A clip only guards against overflow if its bound is so many times all that it reads. As a range of values, it would
+leave these 8 of 256 levels."""
+_LEVEL_CANDIDATES = (255, 191, 127, 95, 63, 47, 31)
+"""Levels tried for narrow states, half a bit apart: from all that 8 bits have to those of 5 bits."""
+_TINY = 1e-30
+"""Stands for 0 in a divisor. Any value below all real ranges and variances works."""
 
 
 class MapScales:
@@ -67,7 +73,7 @@ class MapScales:
             part.layer for value in layers.outputs.values() for part in value.parts))
         self._shapes = {layer.name: layer.shape for layer in layers.layers.values()}
         self._ranges: dict[tuple[str, bool], Range] = {}
-        self._whole = {item for name in (*self.output_layers, *self._gates())
+        self._by_definition = {item for name in (*self.output_layers, *self._gates())
                        for item in self._behind(name, self._passes)}
         """Outputs and gates, and layers from which their ranges come: these get the range that they have by
         definition."""
@@ -100,7 +106,7 @@ class MapScales:
         if not (self.layers.spiking and plain and (accumulator_scale == accumulator_scale[0]).all()):
             return None
         lowest = 0.0 if self._nonnegative(layer) else -float(worst.max())
-        return whole_scale(products, float(accumulator_scale[0]), lowest, float(worst.max()), self.config.value_bits)
+        return integer_scale(products, float(accumulator_scale[0]), lowest, float(worst.max()), self.config.value_bits)
 
     # -- ranges by definition ------------------------------------------------------------------
 
@@ -147,7 +153,7 @@ class MapScales:
             branch.source: self.floats[branch.source] for branch in layer.branches})
         bounds = np.abs([bound for bound in layer.activation.parameters if np.isfinite(bound)])
         seen = max(float(np.abs(before).max()), float(np.abs(layer.bias).max()))  # an offset shifts the bounds
-        return 0 < _GUARD * seen < float(bounds.max(initial=0))
+        return 0 < _GUARD_RATIO * seen < float(bounds.max(initial=0))
 
     def _passes(self, layer: FloatLayer) -> bool:
         return passes(layer, self._shapes)
@@ -156,13 +162,13 @@ class MapScales:
         """Factors of products with so small a range by definition that they are gates, such as sigmoids."""
         factors = {branch.source for layer in self.layers.layers.values() if layer.kind == "product"
                    for branch in layer.branches}
-        return {name for name in factors if max(np.abs(self.range_of(name))) <= _GATE}
+        return {name for name in factors if max(np.abs(self.range_of(name))) <= _MAX_GATE}
 
     def reach(self, layer: FloatLayer) -> float:
         """The largest sum that matters to a function with two bounds, if the layer gets its whole range; else 0."""
         formula = None if layer.activation is None else formula_of(layer.activation)
-        if formula is None or layer.name not in self._whole or not np.isfinite(function_range(formula)).all() or (
-                self._guards(layer)):
+        if formula is None or layer.name not in self._by_definition or (
+                not np.isfinite(function_range(formula)).all() or self._guards(layer)):
             return 0.0
         return reach(formula, (1 << (self.config.value_bits - 1)) - 1)
 
@@ -189,9 +195,9 @@ class MapScales:
         if self.options.levels is not None:
             return min(top, self.options.levels)
         readers = [(reader, branch) for reader, branch in self.consumers[layer.name] if reader.kind == "sum"]
-        if self.config.state_bits > 16 or not readers:
+        if self.config.state_bits > NARROW_STATE_BITS or not readers:
             return top
-        reach, power = max(float(np.abs(x).max()), 1e-30), float(np.mean(x**2))
+        reach, power = max(float(np.abs(x).max()), _TINY), float(np.mean(x**2))
         read = [(branch, *self._held(reader), self.reach(reader)) for reader, branch in readers]
 
         def noise(levels: int) -> float:
@@ -202,10 +208,10 @@ class MapScales:
                 terms = branch.weights[0].size
                 rounding = quantum**2 * power * terms if np.unique(np.abs(branch.weights)).size > 2 else 0.0
                 total += (rounding + float(np.mean(branch.weights**2)) * terms * step**2) / max(
-                    float(np.var(sums)), 1e-30)
+                    float(np.var(sums)), _TINY)
             return total
 
-        return min((levels for levels in (255, 191, 127, 95, 63, 47, 31) if levels <= top), key=noise, default=top)
+        return min((levels for levels in _LEVEL_CANDIDATES if levels <= top), key=noise, default=top)
 
     def _held(self, layer: FloatLayer) -> tuple[Floats, float]:
         """What a layer sums on the calibration, and the largest magnitude that its state holds."""
@@ -226,10 +232,10 @@ class MapScales:
         levels = self._levels(layer, top, values)
         bits = self.config.value_bits
         if layer.name in self.output_layers:  # few values, which nothing averages: leave room instead of clipping
-            low, high = (end * _OUTPUT_ROOM for end in activation_range(values, "max", 100.0, levels))
+            low, high = (end * _OUTPUT_MARGIN for end in activation_range(values, "max", 100.0, levels))
         else:
             low, high = activation_range(values, self.options.method, self.options.percentile, levels)
-        if any(part.name in self._whole for part in parts):
+        if any(part.name in self._by_definition for part in parts):
             ends = np.array([self.range_of(part.name) for part in parts])
             low, high = (float(known) if np.isfinite(known) else seen for known, seen in (
                 (min(ends[:, 0].min(), 0), low), (max(ends[:, 1].max(), 0), high)))
@@ -279,7 +285,7 @@ class MapScales:
     def _spikes(self, values: Floats) -> Scale | None:
         """The scale of an input of spikes or their counts: to neurons, whole numbers stay what they are."""
         low, high = float(values.min(initial=0)), float(values.max(initial=0))
-        return whole_scale([values], 1.0, low, high, self.config.value_bits) if self.layers.spiking else None
+        return integer_scale([values], 1.0, low, high, self.config.value_bits) if self.layers.spiking else None
 
     def _nonnegative(self, layer: FloatLayer) -> bool:
         """Whether a layer can give no negative value."""

@@ -32,13 +32,15 @@ from synapress.mapper.lowering.layers import (
 from synapress.mapper.lowering.split_layers import split_layers
 from synapress.mapper.network.layer import Branch
 from synapress.mapper.network.network import Network
-from synapress.mapper.quantization.activations import by_halves, clipped, evaluation
+from synapress.mapper.quantization.activations import clipped, evaluation, splits_leaky_relu
 from synapress.mapper.quantization.branches import integer_branches
 from synapress.mapper.quantization.map_scales import MapScales
-from synapress.mapper.quantization.quantized import METHODS, MOST_LOST, LayerReport, Options, Quantized
+from synapress.mapper.quantization.quantized import METHODS, REPORTED_LOSS, LayerReport, Options, Quantized
 from synapress.mapper.quantization.scales import (
-    BIAS_ROOM,
+    BIAS_MARGIN,
     MAX_WEIGHT,
+    NARROW_STATE_BITS,
+    SAME_STEP,
     Scale,
     accumulator_scales,
     max_split,
@@ -47,14 +49,16 @@ from synapress.mapper.quantization.scales import (
 )
 from synapress.mapper.quantization.spiking import agreement, check_order, grid, integer_neuron
 
-_FITS = 8
-"""So often units are enlarged at most until sums and corrected bias fit the states."""
-_USUAL = 2.5
-"""Standard deviations that sums reach at least, if not in few frames of a small map."""
-_LEAST = 1e-30
-"""Slopes below are 0."""
-_COARSE = 8
-"""Weights of fewer levels are no longer rounded to fewer: such sums are refused."""
+_MAX_ENLARGEMENTS = 8
+"""Most attempts to enlarge a layer's units until sums and bias fit the states. Each enlarges them by the overflow
+found, so that the next needs far less; what still does not fit is refused."""
+_SUM_DEVIATIONS = 2.5
+"""Standard deviations that sums are taken to reach, if few frames of a small map show less: 99 % of a normal
+distribution."""
+_MIN_SLOPE = 1e-30
+"""Stands for a slope of 0, which has no multiplier. Any value that rounds to a multiplier of 0 works."""
+_MIN_LEVELS = 8
+"""Weights of fewer levels are not coarsened to make sums fit: they would lose what the layer learned."""
 
 
 def quantize(
@@ -158,7 +162,7 @@ class _Quantizer:
                     item.activation is not None and item.activation.function == "sigmoid"):
                 some = np.abs(self.floats[name][self.floats[name] != 0])
                 shares.append(float(np.mean(some < self.scales[name].step / 2)) if some.size else 0.0)
-        return most if (most := max(shares)) >= MOST_LOST else None
+        return most if (most := max(shares)) >= REPORTED_LOSS else None
 
     def _input(self, layer: FloatLayer) -> None:
         values = self.floats[layer.name]
@@ -177,7 +181,8 @@ class _Quantizer:
         products = [branch.weights.reshape(depth, -1) * step
                     for branch, step in zip(layer.branches, steps, strict=True)]
         reach = self.options.headroom * np.maximum(
-            np.abs(sums).max(axis=(0, 2, 3)), np.abs(sums.mean(axis=(0, 2, 3))) + _USUAL * sums.std(axis=(0, 2, 3)))
+            np.abs(sums).max(axis=(0, 2, 3)),
+            np.abs(sums.mean(axis=(0, 2, 3))) + _SUM_DEVIATIONS * sums.std(axis=(0, 2, 3)))
         worst = largest_sums(
             layer, {source: self.scales[source].step * max(-self.scales[source].low, self.scales[source].high)
                     for source in real}, {source: self.layers.layers[source].shape for source in real})
@@ -188,21 +193,21 @@ class _Quantizer:
             assert layer.weight_scale is not None
             accumulator_scale = layer.weight_scale * steps[0]
         else:
-            exact = layer.quantize is not None and self.config.state_bits > 16
+            exact = layer.quantize is not None and self.config.state_bits > NARROW_STATE_BITS
             accumulator_scale = accumulator_scales(
                 products, reach, layer.bias, self.limit, worst,
                 max_split(self.top_shift) if exact else MAX_WEIGHT, top_shift=self.top_shift, finest=self._finest())
-        for _ in range(_FITS):
+        for _ in range(_MAX_ENLARGEMENTS):
             counts = self.maps.counts(layer, accumulator_scale, products, worst)
             weights, states, bias = self._integers(layer, steps, accumulator_scale, sums, counts is not None)
             over = np.abs(bias) / self.limit
             largest = np.max([np.abs(integers).max(axis=(1, 2, 3)) for integers in weights], axis=0)
-            wide = np.where(largest >= _COARSE, np.abs(states).max(axis=(0, 2, 3)) / self.limit, 0)
+            wide = np.where(largest >= _MIN_LEVELS, np.abs(states).max(axis=(0, 2, 3)) / self.limit, 0)
             if (np.maximum(over, wide) <= 1).all() or given:
                 break
             # Rounding and correction moved the bias past the limit, or the noise of the layers before the sums.
             excess = np.maximum(over, wide)
-            accumulator_scale = np.where(excess > 1, accumulator_scale * excess * BIAS_ROOM, accumulator_scale)
+            accumulator_scale = np.where(excess > 1, accumulator_scale * excess * BIAS_MARGIN, accumulator_scale)
         self._check_states(layer, int(states.min()), int(states.max()))
         if (over > 1).any():
             raise ModelError(layer.name, "bias", f"at most {self.limit}", float(np.abs(bias).max()),
@@ -210,7 +215,8 @@ class _Quantizer:
         branches = self._branches(layer, weights)
         sums_of = states.astype(np.int64)
         weight = max(int(np.abs(integers).max()) for integers in weights)
-        if by_halves(layer, sums_of + np.rint(bias).astype(np.int64)[:, None, None], accumulator_scale, self.config):
+        biased = sums_of + np.rint(bias).astype(np.int64)[:, None, None]
+        if splits_leaky_relu(layer, biased, accumulator_scale, self.config):
             self._halves(layer, weights, sums_of, bias, accumulator_scale, weight)
             return
         self._evaluate(layer, partial(self.network.add, layer.name, branches), sums_of, bias, accumulator_scale, weight,
@@ -225,7 +231,7 @@ class _Quantizer:
         half = Scale(step=scale.step, low=0, high=Saturation.bounds(saturation, self.config.value_bits)[1],
                      saturation=saturation)
         parts = {}
-        down = np.maximum(np.abs(slope), _LEAST)
+        down = np.maximum(np.abs(slope), _MIN_SLOPE)
         for part, sign, gain in (("positive", 1, np.ones_like(down)), ("negative", -1, down)):
             name = f"{layer.name}/{part}"
             parameters, self.scales[name], offsets, parts[name] = evaluation(
@@ -336,7 +342,7 @@ class _Quantizer:
         scale, values = self.scales[branch.source], self.values[branch.source]
         source, name = branch.source, layer.name
         signed = scale.low < 0
-        other = layer.quantize is not None and not _same(self.maps.of(layer, None)[0], scale)
+        other = layer.quantize is not None and not _holds_integers(self.maps.of(layer, None)[0], scale)
         if other or signed:
             name = f"{layer.name}/maximum"
         if signed:  # a maximum starts from 0: raise all values so far that none is negative, and lower the result
@@ -379,6 +385,6 @@ class _Quantizer:
                        reach=self.maps.reach(layer))
 
 
-def _same(given: Scale, own: Scale) -> bool:
+def _holds_integers(given: Scale, own: Scale) -> bool:
     """Whether integers of a map's `own` scale are those of the file's."""
-    return bool(np.isclose(given.step, own.step, rtol=1e-6)) and given.low <= own.low and given.high >= own.high
+    return bool(np.isclose(given.step, own.step, rtol=SAME_STEP)) and given.low <= own.low and given.high >= own.high

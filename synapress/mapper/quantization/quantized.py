@@ -11,10 +11,10 @@ from synapress.mapper.quantization.scales import Scale, Span
 
 METHODS = ("max", "percentile", "error")
 
-MOST_LOST = 0.95
-"""From this share of a map's values on that became 0, a report says so."""
+REPORTED_LOSS = 0.95
+"""Share of a map's values that became 0 from which a report says so. Sparse maps lose many small values harmlessly."""
 MAX_HEADROOM = 1_000_000
-"""No state has room for more."""
+"""Largest headroom: it leaves sums 11 of 32 bits. More is a mistake in the setting, such as a scale in its place."""
 
 
 def _real(value: object) -> bool:

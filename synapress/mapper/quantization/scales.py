@@ -11,17 +11,39 @@ Span = tuple[int | None, int | None]
 """First and last of some integers; None: no end."""
 MAX_WEIGHT = 127
 """Weights are symmetric int8."""
-_FEW = 8
-"""So many different weights of a channel at most are brought to small whole ratios."""
-_MANY = 64
-"""So many if the ratios are exact, as those of an interpolation are."""
-_EXACT = 1e-7
-_WHOLE = 1e-6
-"""A bias this near to a whole number of units is one."""
-_ENOUGH = 16
-"""So much finer than the weights a unit resolves a bias well enough to be the same in all channels."""
-BIAS_ROOM = 1.02
-"""Room of a state beyond the bias, for rounding and bias correction."""
+NARROW_STATE_BITS = 16
+"""States of so many bits hold but two products of the largest weight and value (127 · 127): both must be coarser."""
+_MAX_DISTINCT = 8
+"""Most distinct weights of a channel that are always made integers of one unit. With more, rounding each weight to int8
+loses less than the small integers that they would share."""
+_MAX_DISTINCT_EXACT = 64
+"""Most distinct weights for which such a unit is looked for; beyond `_MAX_DISTINCT` it must be exact, as that of an
+interpolation is. Bounds the time of the search."""
+_EXACT_RATIO = 1e-7
+"""Error of a ratio that counts as 0: about the precision of float32, in which files store weights."""
+_INTEGER_BIAS = 1e-6
+"""Distance of a bias from an integer number of units that counts as 0: more than rounding, less than any effect."""
+_SHARED_RESOLUTION = 16
+"""Units in a weight's unit from which the bias is resolved well enough for one unit in all channels: the error is
+at most 1/32 of a weight's unit."""
+BIAS_MARGIN = 1.02
+"""Range of a state, as a multiple of the bias: 2 % for rounding and bias correction."""
+SAME_STEP = 1e-6
+"""Relative difference of steps that count as the same: some roundings of float32, in which files store them."""
+_INTEGER_VALUE = 1e-6
+"""Distance of a value from a multiple of a step, in steps, that counts as 0."""
+DISTINCT_DIGITS = 12
+"""Decimals to which relative weights are compared: the rounding of float64 does not make equal weights distinct."""
+_SAMPLED_VALUES = 50_000
+"""Values of the calibration, at even distances, that choose a range. Bounds the time, not the accuracy."""
+_RANGE_SHARES = np.linspace(1.0, 0.33, 24)
+"""Shares of the whole range that are tried, 3 % apart. Ranges below a third are left to the method `percentile`."""
+_MAX_PRODUCT_SHIFT = 7
+"""Largest product shift of any configuration (3 bits): no integer weight exceeds MAX_WEIGHT shifted by it."""
+_MIN_SCALE = 1e-12
+"""Least unit of a channel without weights. Any value works: only its bias counts."""
+_TINY = 1e-300
+"""Stands for 0 in a divisor. Any value below all real sums works."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,9 +85,9 @@ def activation_range(values: Floats, method: str, percentile: float, levels: int
     if method == "percentile":
         rest = 100 - percentile
         return min(float(np.percentile(values, rest)), 0.0), max(float(np.percentile(values, percentile)), 0.0)
-    sample = values.reshape(-1)[::max(1, values.size // 50_000)]
+    sample = values.reshape(-1)[::max(1, values.size // _SAMPLED_VALUES)]
     best, chosen = np.inf, 1.0
-    for share in np.linspace(1.0, 0.33, 24):
+    for share in _RANGE_SHARES:
         step = max(high, -low) * share / levels
         clipped = np.clip(np.rint(sample / step), np.floor(low / step * share), levels) * step
         error = float(np.mean((sample - clipped) ** 2))
@@ -74,22 +96,22 @@ def activation_range(values: Floats, method: str, percentile: float, levels: int
     return low * chosen, high * chosen
 
 
-def whole_scale(parts: list[Floats], step: float, low: float, high: float, value_bits: int) -> Scale | None:
-    """The scale of sums of whole multiples of `step` within [low, high], if event values hold them all."""
+def integer_scale(parts: list[Floats], step: float, low: float, high: float, value_bits: int) -> Scale | None:
+    """The scale of sums of integer multiples of `step` within [low, high], if event values hold them all."""
     mode = Saturation.RELU if low >= 0 else Saturation.FULL
     bounds = Saturation.bounds(mode, value_bits)
-    whole = all(np.abs(part / step - np.rint(part / step)).max(initial=0) < 1e-6 for part in parts)
-    if not whole or low / step < bounds[0] - 0.5 or high / step > bounds[1] + 0.5:
+    integral = all(np.abs(part / step - np.rint(part / step)).max(initial=0) < _INTEGER_VALUE for part in parts)
+    if not integral or low / step < bounds[0] - 0.5 or high / step > bounds[1] + 0.5:
         return None
     return Scale(step=step, low=bounds[0], high=bounds[1], saturation=mode)
 
 
-def whole_ratios(values: Floats, most: int) -> int:
-    """The best count n ≤ most of units in the largest of `values`, so that all are nearly whole numbers of units."""
+def integer_ratio(values: Floats, most: int) -> int:
+    """The best count n ≤ most of units in the largest of `values`, so that all are nearly integer numbers of units."""
     ratios = values / values.max()
     counts = np.arange(1, max(most, 1) + 1)[:, None]
     errors = np.abs(np.rint(counts * ratios) / counts - ratios).max(axis=1)
-    exact = np.flatnonzero(errors < _EXACT)
+    exact = np.flatnonzero(errors < _EXACT_RATIO)
     return int(exact[0]) + 1 if exact.size else int(np.argmin(errors)) + 1
 
 
@@ -102,14 +124,14 @@ def _resolution(count: int, bias: float, room: int, most: int, top_shift: int) -
         most: the largest weight without a product shift; with one, of at most `top_shift`, MAX_WEIGHT is.
 
     Returns:
-        The least factor that makes the bias whole (0 if none does), and the largest power of two.
+        The least factor that makes the bias an integer (0 if none does), and the largest power of two.
     """
     factors = np.arange(1, max(min(room, most) // count, 1) + 1)
-    whole = np.flatnonzero(np.abs(bias * factors - np.rint(bias * factors)) < _WHOLE)
+    integral = np.flatnonzero(np.abs(bias * factors - np.rint(bias * factors)) < _INTEGER_BIAS)
     fine = 1
     while count * fine * 2 <= room and count * fine * 2 <= max(MAX_WEIGHT, (MAX_WEIGHT // count) * count << top_shift):
         fine *= 2
-    return int(factors[whole[0]]) if whole.size else 0, fine
+    return int(factors[integral[0]]) if integral.size else 0, fine
 
 
 def accumulator_scales(
@@ -138,20 +160,20 @@ def accumulator_scales(
     seen: dict[bytes, tuple[float, tuple[int, int] | None]] = {}
     for c, top in enumerate(largest):
         if top == 0:
-            result[c] = max(abs(offset[c]) / limit * 2, 1e-12) if offset[c] else 0.0
+            result[c] = max(abs(offset[c]) / limit * 2, _MIN_SCALE) if offset[c] else 0.0
             continue
-        least = abs(offset[c]) * BIAS_ROOM / limit
-        needed = max(reach[c] / limit, least, 1e-300)
-        distinct = np.unique(np.round(stacked[c][stacked[c] > 0] / top, 12))
+        least = abs(offset[c]) * BIAS_MARGIN / limit
+        needed = max(reach[c] / limit, least, _TINY)
+        distinct = np.unique(np.round(stacked[c][stacked[c] > 0] / top, DISTINCT_DIGITS))
         key = np.array([needed, least, worst[c], *distinct, top, offset[c]]).tobytes()
         if key not in seen:
             coarse = max(needed, worst[c] / limit)
             room = int(min(most, max(top / coarse, 1)))
-            count = whole_ratios(distinct, room) if len(distinct) <= _MANY else 1
+            count = integer_ratio(distinct, room) if len(distinct) <= _MAX_DISTINCT_EXACT else 1
             rest = float(np.abs(np.rint(count * distinct) / count - distinct).max())
-            if len(distinct) <= _FEW or rest < _EXACT:
+            if len(distinct) <= _MAX_DISTINCT or rest < _EXACT_RATIO:
                 coarse = max(coarse, finest * max(reach[c], abs(offset[c])))
-                fits = int(min(max(top / coarse, 1), MAX_WEIGHT << 7))
+                fits = int(min(max(top / coarse, 1), MAX_WEIGHT << _MAX_PRODUCT_SHIFT))
                 seen[key] = (float(max(top / count, least)),
                              _resolution(count, abs(offset[c]) * count / top, fits, most, top_shift))
             else:
@@ -159,11 +181,12 @@ def accumulator_scales(
         result[c], found = seen[key]
         if found:
             factors[c] = found
-    whole = all(factor for factor, _ in factors.values())  # weights of few channels with a shift would cost a branch
+    resolved = all(factor for factor, _ in factors.values())  # weights of few channels with a shift would cost a branch
     common = min((fine for _, fine in factors.values()), default=1)
-    alike = common >= _ENOUGH and bool((stacked == stacked[0]).all())  # a pool stays without weights of its own
+    # A pool stays without weights of its own.
+    alike = common >= _SHARED_RESOLUTION and bool((stacked == stacked[0]).all())
     for c, (factor, fine) in factors.items():
-        result[c] /= factor if whole else common if alike else fine
+        result[c] /= factor if resolved else common if alike else fine
     return np.where(result > 0, result, result.max() or 1.0)  # of channels that are always 0 any
 
 
@@ -172,7 +195,7 @@ def max_split(top_shift: int) -> int:
     return (MAX_WEIGHT << top_shift) + max((1 << top_shift) // 2 - 1, 0)
 
 
-def split(weights: IntArray, top_shift: int = 7) -> list[tuple[IntArray, int]]:
+def split(weights: IntArray, top_shift: int = _MAX_PRODUCT_SHIFT) -> list[tuple[IntArray, int]]:
     """Integer weights as (int8 weights, product shift) whose sum they are: one pair, or two where they exceed int8.
 
     Raises:

@@ -18,14 +18,22 @@ from golden.types import Floats, IntArray
 from golden.words import Reset, layouts
 from synapress.mapper.errors import ModelError
 from synapress.mapper.importers import graph as g
-from synapress.mapper.quantization.scales import MAX_WEIGHT, requantization, whole_ratios
+from synapress.mapper.quantization.scales import DISTINCT_DIGITS, MAX_WEIGHT, integer_ratio, requantization
 
-_EXACT = 1e-6
-"""A count of units this near to a whole number is meant to be one."""
-_MOST = 4096
-"""Units of the largest number of a channel at most, where all are whole multiples."""
-_FEW = 24
-"""So many different weights of a channel at most are tried for a unit of which all are whole multiples."""
+_INTEGER_UNITS = 1e-6
+"""Distance of a number of units from an integer that counts as 0: more than rounding, less than any effect."""
+_MAX_UNITS = 4096
+"""Most units in the largest number of a channel that are tried for a common unit. Bounds the time of the search."""
+_MAX_DISTINCT = 24
+"""Most distinct numbers of a channel for which a common unit is looked for. Trained weights have more, and none."""
+_LEAST_LEAK = 0.02
+"""Leak that counts for a neuron that has none: an error lasts 50 timesteps, not for ever."""
+_LEAK_ERROR = 0.3
+"""Error of rounding the state after a leak, in units: the root mean square of uniform rounding is 1 / √12 = 0.29."""
+_IMPROVEMENT = 1e-9
+"""Share by which an error must be less to replace that of a smaller shift. Float64 rounding alone does not."""
+_TINY = 1e-300
+"""Stands for 0 in a divisor. Any value below all real weights works."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +51,7 @@ class Grid:
 
 @dataclass(frozen=True, kw_only=True)
 class Neuron:
-    """Integers per channel (D), as `Network.lif` takes them."""
+    """IntArray per channel (D), as `Network.lif` takes them."""
 
     threshold: IntArray
     multiplier: IntArray
@@ -113,40 +121,43 @@ def grid(node: g.Spiking, products: list[Floats], potentials: Floats, bias: Floa
     start = np.abs(node.decay * (node.initial - center))
     needed = np.maximum.reduce([reach / limit, threshold / (most - 1), np.abs(bias) / limit * 2, start / limit])
     stacked = np.concatenate(products, axis=1)
-    stay = 1 / (1 - np.minimum(node.decay, 1) + 0.02)
+    stay = 1 / (1 - np.minimum(node.decay, 1) + _LEAST_LEAK)
     leaks = (node.decay > 0) & (node.decay < 1)
     others = np.stack([threshold, center, bias, node.initial], axis=1)
-    whole = np.array([_whole(row, more) or _whole(row, more[:0]) for row, more in zip(stacked, others, strict=True)])
+    common = np.array([_common_quantum(row, more) or _common_quantum(row, more[:0])
+                       for row, more in zip(stacked, others, strict=True)])
     best: tuple[float, Grid] | None = None
     for shift in range(1 << config.product_shift_bits):
         top = np.abs(stacked).max(axis=1)
-        quantum = np.maximum(np.where(whole > 0, whole, top / MAX_WEIGHT), needed * 2.0**shift)
+        quantum = np.maximum(np.where(common > 0, common, top / MAX_WEIGHT), needed * 2.0**shift)
         accumulator_scale = quantum / 2.0**shift
         rounding = stacked - np.rint(stacked / quantum[:, None]) * quantum[:, None]
-        weight_error = np.sqrt(np.sum(np.where(np.abs(rounding) > _EXACT * quantum[:, None], rounding, 0)**2, axis=1))
-        steps = _fraction(threshold / accumulator_scale) + _fraction(bias / accumulator_scale) + 0.3 * leaks
+        lost = np.abs(rounding) > _INTEGER_UNITS * quantum[:, None]
+        weight_error = np.sqrt(np.sum(np.where(lost, rounding, 0)**2, axis=1))
+        steps = (_rounding_error(threshold / accumulator_scale) + _rounding_error(bias / accumulator_scale)
+                 + _LEAK_ERROR * leaks)
         step_error = accumulator_scale * steps
         error = float(np.mean((weight_error + step_error) * stay / threshold))
-        if best is None or error < best[0] * (1 - 1e-9):
+        if best is None or error < best[0] * (1 - _IMPROVEMENT):
             best = error, Grid(accumulator_scale=accumulator_scale, shift=shift)
     assert best is not None
     return best[1]
 
 
-def _whole(weights: Floats, others: Floats) -> float:
+def _common_quantum(weights: Floats, others: Floats) -> float:
     """The largest quantum of which all weights are int8 multiples, and the other numbers multiples; or 0."""
     sizes, top = np.abs(np.concatenate([weights, others])), float(np.abs(weights).max())
     sizes = sizes[sizes > 0]
-    distinct = np.unique(np.round(sizes / sizes.max(initial=1e-300), 12)) if sizes.size else sizes
-    if top == 0 or not 0 < len(distinct) <= _FEW:
+    distinct = np.unique(np.round(sizes / sizes.max(initial=_TINY), DISTINCT_DIGITS)) if sizes.size else sizes
+    if top == 0 or not 0 < len(distinct) <= _MAX_DISTINCT:
         return 0.0
-    count = whole_ratios(distinct, min(int(MAX_WEIGHT * sizes.max() / top), _MOST))
-    return float(sizes.max() / count) if (_fraction(distinct * count) < _EXACT).all() else 0.0
+    count = integer_ratio(distinct, min(int(MAX_WEIGHT * sizes.max() / top), _MAX_UNITS))
+    return float(sizes.max() / count) if (_rounding_error(distinct * count) < _INTEGER_UNITS).all() else 0.0
 
 
-def _fraction(values: Floats) -> Floats:
+def _rounding_error(values: Floats) -> Floats:
     away = np.abs(values - np.rint(values))
-    return np.where(away < _EXACT, 0.0, away)
+    return np.where(away < _INTEGER_UNITS, 0.0, away)
 
 
 def integer_neuron(name: str, node: g.Spiking, accumulator_scale: Floats, bias: Floats, config: CoreConfig) -> Neuron:
@@ -159,8 +170,8 @@ def integer_neuron(name: str, node: g.Spiking, accumulator_scale: Floats, bias: 
         ModelError: a number does not fit its field.
     """
     real_center, real_threshold = shifted(node)
-    accumulator_scales = node.threshold / accumulator_scale
-    fires = np.floor(accumulator_scales + _EXACT) + 1 if node.strict else np.ceil(accumulator_scales - _EXACT)
+    exact_threshold = node.threshold / accumulator_scale
+    fires = np.floor(exact_threshold + _INTEGER_UNITS) + 1 if node.strict else np.ceil(exact_threshold - _INTEGER_UNITS)
     if node.reset == "subtract":
         threshold = np.maximum(np.rint(real_threshold / accumulator_scale), 1)
         center = fires - threshold

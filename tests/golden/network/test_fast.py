@@ -70,7 +70,7 @@ def test_any_edge_equals_dense(way, seed, monkeypatch):
 @pytest.mark.parametrize("depth", [700, 3000])
 def test_sums_beyond_float32(seed, pieces, depth, monkeypatch):
     """Odd sums above 2**24, which float32 would round."""
-    monkeypatch.setattr(convolution, "_MOST_PIECES", pieces)
+    monkeypatch.setattr(convolution, "_MAX_FLOAT32_PIECES", pieces)
     rng = np.random.default_rng(seed)
     source = Population(name="in", shape=(depth, 2, 1))
     edge = Edge(name="edge", source="in", destination="out", weights=rng.integers(120, 128, (3, depth, 1, 1)), shift=2)

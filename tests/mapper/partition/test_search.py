@@ -9,7 +9,7 @@ from synapress.mapper import Network, RuleError, lower
 from synapress.mapper.memory_map import DEPTHWISE, SHARED, TABLE, edge_kind
 from synapress.mapper.partition.cut import cut
 from synapress.mapper.partition.fragments import Grid, plan_alone
-from synapress.mapper.partition.search import RESERVED_WORDS, estimate, partition
+from synapress.mapper.partition.search import ESTIMATE_MARGIN_WORDS, estimate, partition
 
 KINDS = (SHARED, DEPTHWISE, TABLE)
 
@@ -53,7 +53,7 @@ def test_the_estimate_bounds_the_plan(seed: int, kind: str) -> None:
         assert found <= most, (kind, source, depth, groups, weights.shape, part)
         # Not known before the cut: where groups begin within a part, and what of the source a table has no words for.
         slack = 2 * source + found // 2 if kind == TABLE else 0
-        assert most <= found + RESERVED_WORDS + part * config.lanes + slack, (
+        assert most <= found + ESTIMATE_MARGIN_WORDS + part * config.lanes + slack, (
             kind, source, depth, groups, weights.shape, part, found)
         seen += len(result.hosted) > 1
     assert seen > 30

@@ -32,10 +32,10 @@ from synapress.mapper.quantization.scales import (
     Scale,
     accumulator_scales,
     activation_range,
+    integer_ratio,
     requantization,
     split,
     sqnr,
-    whole_ratios,
 )
 from tests.helpers.onnx_models import TOPOLOGIES, Builder
 from tests.mapper.importers.onnx.test_onnx import single
@@ -166,9 +166,9 @@ def test_a_zero_point_leaves_zero_silent(seed: int) -> None:
 
 
 def test_small_ratios_become_small_weights() -> None:
-    assert whole_ratios(np.array([1.0]), 127) == 1
-    assert whole_ratios(np.array([9.0, 3.0, 1.0]) / 16, 127) == 9
-    assert whole_ratios(np.array([1.0, 1 / 3]), 127) == 3
+    assert integer_ratio(np.array([1.0]), 127) == 1
+    assert integer_ratio(np.array([9.0, 3.0, 1.0]) / 16, 127) == 9
+    assert integer_ratio(np.array([1.0, 1 / 3]), 127) == 3
 
 
 def test_pools_and_copies_have_weights_of_one(seed: int) -> None:
