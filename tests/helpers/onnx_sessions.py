@@ -6,6 +6,18 @@ import onnxruntime
 from onnx import TensorProto, numpy_helper
 
 
+def activation_types(model: onnx.ModelProto) -> set[int]:
+    """Of the zero points that are with activations: the third input, behind the scale, where the first is no constant.
+
+    QLinearConcat and its like begin with a constant, and weights are constants, so neither counts.
+    """
+    constants = {item.name: item for item in model.graph.initializer}
+    others = ("QuantizeLinear", "DequantizeLinear", "QGemm")
+    nodes = [node for node in model.graph.node if node.op_type.startswith("QLinear") or node.op_type in others]
+    return {constants[node.input[2]].data_type if len(node.input) > 2 and node.input[2] else TensorProto.UINT8
+            for node in nodes if node.input[0] not in constants}
+
+
 def unsigned_weights(model: onnx.ModelProto) -> onnx.ModelProto:
     """The model with uint8 in place of int8 weights, if its activations are uint8: the same weights minus zero points.
 
@@ -15,9 +27,7 @@ def unsigned_weights(model: onnx.ModelProto) -> onnx.ModelProto:
     instructions of other architectures. Integer sums of 32 bits do not depend on their order. The types decide which
     kernel runs, so with no product of uint8 by int8 in the model no kernel can saturate.
     """
-    constants = {item.name: item for item in model.graph.initializer}
-    quantizers = [node for node in model.graph.node if node.op_type == "QuantizeLinear"]
-    types = {constants[node.input[2]].data_type if len(node.input) > 2 else TensorProto.UINT8 for node in quantizers}
+    types = activation_types(model)
     if types != {TensorProto.UINT8}:
         assert len(types) < 2, "activations of several types: int8 constants may be activations"
         return model
