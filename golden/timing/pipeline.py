@@ -130,7 +130,7 @@ def replay(work: OperationStream, banks: int) -> Cycles:
 
 
 def _esu(work: OperationStream, mask: int) -> Generator[tuple[bool, bool], tuple[bool, tuple[int, int, int]], None]:
-    """The ESU, cycle by cycle; names are those of the registers in `rtl.esu` and `rtl.esu_descriptor`.
+    """The ESU, cycle by cycle; names are those of the hardware's registers.
 
     Yields whether it is busy, and whether it offers an operation; takes whether the neuron update is ready for one, and
     the banks that others use in the cycle.
