@@ -4,8 +4,9 @@ from dataclasses import replace
 
 import numpy as np
 
+from golden.types import Floats, Pair, Shape
 from synapress.mapper.importers import graph as g
-from synapress.mapper.importers.graph import FloatGraph, Floats, Pair, Shape
+from synapress.mapper.importers.graph import FloatGraph
 from synapress.mapper.limits import Limits
 from synapress.mapper.lowering.layers import FloatBranch, FloatLayer, Part, Value
 
