@@ -210,7 +210,8 @@ def _build(component: wiring.Component, text: str, name: str, simulator: str, de
         design.mkdir(parents=True)
         (design / f"{name}.il").write_text(text)
         source.write_text(verilog.convert(component, name=name, ports=ports(component), emit_src=False))
-        runtime = design.parent / f"runtime_{_digest(_version(simulator), *_BUILD_ARGS[simulator], str(waves), sys.prefix)}"
+        key = _digest(_version(simulator), *_BUILD_ARGS[simulator], str(waves), sys.prefix)
+        runtime = design.parent / f"runtime_{key}"
         if simulator == "verilator":
             _copy_runtime(runtime, design)
         sources, arguments = [source], list(_BUILD_ARGS[simulator])
