@@ -21,7 +21,8 @@ from synapress.mapper.errors import RuleError, Violation
 from synapress.mapper.memory_map import DEPTHWISE, TABLE, edge_kind, position_bytes
 from synapress.mapper.network.layer import Branch, Layer
 from synapress.mapper.network.network import Network
-from synapress.mapper.rules import products, steps
+from synapress.mapper.program_rules import products
+from synapress.mapper.rules import steps
 
 
 def lower(network: Network) -> Program:

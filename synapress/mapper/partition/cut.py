@@ -26,7 +26,7 @@ from synapress.mapper.partition.fragments import (
     placed_edge,
     reach,
 )
-from synapress.mapper.rules import check_program, products
+from synapress.mapper.program_rules import check_program, products
 
 
 def uncut(population: Population) -> Grid:

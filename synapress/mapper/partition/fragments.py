@@ -16,7 +16,7 @@ import numpy as np
 from golden.config import CoreConfig
 from golden.program import Edge, Population, Program
 from golden.types import Place
-from synapress.mapper.errors import Violation
+from synapress.mapper.errors import Repair, Violation
 from synapress.mapper.memory_map import AxonEntry, MemoryMap, axon_entry, layout
 
 
@@ -126,7 +126,8 @@ def host_violations(cut: PartitionedProgram) -> Iterator[Violation]:
     ):
         if needed > available:
             yield Violation(layer=layer, rule=rule, needed=str(needed), available=str(available),
-                            help=f"Fewer or smaller feature maps of the host, or raise {field}.")
+                            help=f"Fewer or smaller feature maps of the host, or raise {field}.",
+                            repair=Repair.LARGER_PARTS)
 
 
 def placed_edge(edge: Edge, source: Fragment) -> Edge:

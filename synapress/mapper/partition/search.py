@@ -8,11 +8,12 @@ the edges stay depthwise: every bound of a destination is one of its source.
 
 import itertools
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from math import gcd, prod
 
 from golden.config import CoreConfig
 from golden.program import Edge, Population, Program
-from synapress.mapper.errors import RuleError, Violation
+from synapress.mapper.errors import Repair, RuleError, Violation
 from synapress.mapper.memory_map import DEPTHWISE, edge_kind
 from synapress.mapper.network.populations import filled_rates, free_axes
 from synapress.mapper.partition.cut import check_cuttable, cut
@@ -36,22 +37,14 @@ MAX_REPAIR_ROUNDS = 200
 """Most times that all cuts are repaired and checked again. Each round cuts something finer, so repair also ends without
 this limit, but too late: what does not fit after so many rounds is refused."""
 
-DESTINATION_CUTS = {
-    "memory": 0, "edge weight_stride": 0, "edge x_stride": 0, "edge depth_words": 0,
-    "population depth": 0, "population width": 1, "population height": 2,
-}
-"""Rules that smaller parts of the destination, along this axis, may satisfy."""
-AXON_CUTS = {
-    "axon x_offset": ("by sign", 1), "axon y_offset": ("by sign", 2), "anchor x_min": ("source", 1),
-    "anchor y_min": ("source", 2), "axon x_limit": ("destination", 1), "axon y_limit": ("destination", 2),
-}
-"""Rules that smaller parts of one end of an axon may satisfy; by sign: the end that the other begins far beyond."""
-SHARED_COUNTS = ("population axons", "population incoming", "population edges", "number of event IDs",
-                 "number of ends of timestep of all populations")
-"""Rules of which other cuts may change what is needed, but those into (D, 1, 1), where all sources always reach. All
-others that are in no table here no cut can satisfy."""
+OWN_CUTS = {Repair.CHANNELS: 0, Repair.COLUMNS: 1, Repair.ROWS: 2}
+"""Repairs by smaller parts of the layer, along this axis."""
+SOURCE_CUTS = {Repair.SOURCE_COLUMNS: 1, Repair.SOURCE_ROWS: 2}
+"""Repairs by smaller parts of an axon's source, along this axis."""
+HOPEFUL = (Repair.FEWER_AXONS, Repair.FEWER_SOURCES, Repair.FEWER_PIECES, Repair.OTHER_CUTS)
+"""What other repairs may mend as well, where these have nothing to cut."""
 
-Repair = tuple[str, int]
+Finer = tuple[str, int]
 """A population, and the axis along which it is cut once more."""
 
 
@@ -68,12 +61,10 @@ def partition(program: Program, config: CoreConfig) -> PartitionedProgram:
         problems = _problems(result)
         if not problems:
             return result
-        repairs = {repair for _, repair in problems if repair is not None}
-        finer = {repair: _cut_finer(program.population(repair[0]), counts[repair[0]], repair[1], config)
-                 for repair in sorted(repairs)}
-        hopeless = [violation for violation, repair in problems
-                    if (not finer[repair] if repair is not None else violation.rule not in SHARED_COUNTS or (
-                        violation.rule == "population incoming" and _is_one_position(program, violation.layer)))]
+        finer = {cut_: _cut_finer(program.population(cut_[0]), counts[cut_[0]], cut_[1], config)
+                 for cut_ in sorted({cut_ for _, cut_ in problems if cut_ is not None})}
+        hopeless = [violation for violation, cut_ in problems
+                    if (violation.repair not in HOPEFUL if cut_ is None else not finer[cut_])]
         if hopeless:
             raise RuleError(hopeless)
         if not any(finer.values()):
@@ -229,37 +220,47 @@ def _nested(
 # -- repair ------------------------------------------------------------------------------------
 
 
-def _problems(result: PartitionedProgram) -> list[tuple[Violation, Repair | None]]:
+def _problems(result: PartitionedProgram) -> list[tuple[Violation, Finer | None]]:
     """What the rules refuse of fragments alone, of axons and of the host; and what may be cut once more for it."""
-    problems: list[tuple[Violation, Repair | None]] = [(violation, None) for violation in host_violations(result)]
+    problems: list[tuple[Violation, Finer | None]] = [(violation, None) for violation in host_violations(result)]
     for fragment in result.hosted:
         plan = plan_alone(result, fragment.name)
         for violation in itertools.chain.from_iterable(rule(plan) for rule in RULES if rule is not axons):
-            axis = DESTINATION_CUTS.get(violation.rule)
-            repair = (fragment.parent, axis) if axis is not None else None
-            if violation.rule == "population edges":
-                repair = _fewer_pieces(result, fragment)
-            if violation.rule == "population axons":
-                repair = _fewer_axons(result, fragment)
-            problems.append((violation, repair))
+            problems.append(_problem(result, violation, fragment))
     for descriptor in result.descriptors:
         for name in descriptor.sources:
-            ends = {"source": result.by_name[name], "destination": result.by_name[descriptor.edge.destination]}
+            destination = result.by_name[descriptor.edge.destination]
             axon = link_axon(result, descriptor, name, 0, (0, 0))
-            for violation in axon_violations(axon, ends["destination"].layer, result.config):
-                end, axis = AXON_CUTS.get(violation.rule, ("", 0))
-                if end == "by sign":
-                    end = "destination" if axon.fields[violation.rule.removeprefix("axon ")] > 0 else "source"
-                problems.append((violation, (ends[end].parent, axis) if end else None))
+            for violation in axon_violations(axon, destination.layer, result.config):
+                end = result.by_name[name] if violation.repair in SOURCE_CUTS else destination
+                problems.append(_problem(result, violation, end))
     return problems
 
 
-def _is_one_position(program: Program, layer: str) -> bool:
-    """Whether all neurons of a layer are at one place."""
-    return all(item.shape[1:] == (1, 1) for item in program.populations if layer in (item.layer, item.name))
+def _problem(
+    result: PartitionedProgram, violation: Violation, fragment: Fragment
+) -> tuple[Violation, Finer | None]:
+    """A violation with what of a fragment's population may be cut once more; without hope if that is known."""
+    repair = violation.repair
+    if repair in OWN_CUTS:
+        return violation, (fragment.parent, OWN_CUTS[repair])
+    if repair in SOURCE_CUTS:
+        return violation, (fragment.parent, SOURCE_CUTS[repair])
+    if repair is Repair.FEWER_PIECES:
+        return violation, _fewer_pieces(result, fragment)
+    if repair is Repair.FEWER_AXONS:
+        ends = [result.by_name[item.edge.destination] for item in result.out_of[fragment.name]]
+        return violation, _where_spread(fragment, ends)
+    if repair is Repair.FEWER_SOURCES:
+        ends = [result.by_name[name] for item in result.into[fragment.name] for name in item.sources]
+        cut_ = _where_spread(fragment, ends)
+        if cut_ is None and result.program.population(fragment.parent).shape[1:] == (1, 1):  # all sources reach it
+            return replace(violation, repair=None), None
+        return violation, cut_
+    return violation, None
 
 
-def _fewer_pieces(result: PartitionedProgram, fragment: Fragment) -> Repair | None:
+def _fewer_pieces(result: PartitionedProgram, fragment: Fragment) -> Finer | None:
     """Channels of a fragment whose kernels are in pieces because the weights of a source channel exceed a field."""
     edges = {edge.name: edge for edge in result.program.edges_into(fragment.parent)}
     parts = {(item.parent, item.first) for item in result.into[fragment.name]}
@@ -268,9 +269,8 @@ def _fewer_pieces(result: PartitionedProgram, fragment: Fragment) -> Repair | No
     return (fragment.parent, 0) if least < 1 << result.config.edge_count_bits and fragment.shape[0] > 1 else None
 
 
-def _fewer_axons(result: PartitionedProgram, fragment: Fragment) -> Repair | None:
-    """The axis of a source along which its destinations have most parts: smaller parts reach fewer of them."""
-    ends = [result.by_name[item.edge.destination] for item in result.out_of[fragment.name]]
+def _where_spread(fragment: Fragment, ends: Sequence[Fragment]) -> Finer | None:
+    """The axis of a fragment along which those at the other ends have most parts: smaller parts meet fewer of them."""
     places = [len({(end.parent, end.origin[axis]) for end in ends}) - len({end.parent for end in ends})
               if fragment.shape[axis] > 1 else 0 for axis in (1, 2)]
     return (fragment.parent, 1 if places[0] >= places[1] else 2) if any(places) else None

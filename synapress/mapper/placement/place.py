@@ -18,7 +18,7 @@ from golden.config import CoreConfig
 from golden.errors import MappingError, ToolError
 from golden.types import Array, Place
 from synapress.install import install_hint
-from synapress.mapper.errors import RuleError, Violation
+from synapress.mapper.errors import Repair, RuleError, Violation
 from synapress.mapper.partition.fragments import PartitionedProgram, placed_edge, reach
 from synapress.mapper.placement.bin_packing import (
     LIMITS,
@@ -135,7 +135,7 @@ def place_all(
         try:
             return _place(cut, size, host, cores, load, method)
         except RuleError as error:
-            if any(violation.rule != "reach" for violation in error.violations):
+            if any(violation.repair is not Repair.OTHER_MESH for violation in error.violations):
                 raise
             refused = refused or error
     assert refused is not None
@@ -367,7 +367,7 @@ def _check_reach(cut: PartitionedProgram, cores: Sequence[Bin], ends: Sequence[P
             found = Violation(
                 layer=layers[j != host], rule="reach", available=str(far),
                 needed=f"{apart} columns or rows from {names[0]} at {ends[i]} to {names[1]} at {ends[j]}",
-                help="Use a smaller mesh, pin less, move the host, or raise mesh_bits.")
+                help="Use a smaller mesh, pin less, move the host, or raise mesh_bits.", repair=Repair.OTHER_MESH)
             before = violations.get((layers[0], layers[1]))
             if before is None or before[0] < apart:
                 violations[layers[0], layers[1]] = apart, found
