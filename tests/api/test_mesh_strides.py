@@ -48,19 +48,12 @@ def test_a_mesh_has_any_stride(
 
 
 def test_one_core_refuses_with_hints_that_work(tmp_path: Path, seed: int) -> None:
-    """A mesh where its cuts are few enough; a stride of the list always."""
-    model, x, _ = strided(tmp_path, seed, 25, (5, 5))
+    """A mesh, and a stride of the list."""
+    model, x, _ = strided(tmp_path, seed, 45, (5, 5))
     with pytest.raises(RuleError, match=r"'conv2', rule 'stride': needs stride 5.*strides 1, 2, 4, 8.*"
-                                        r"or map it to a mesh, which cuts the map into 25 parts"):
+                                        r"or map it to a mesh, which cuts the maps for it\.$"):
         synapress.compile(model, calibration=x, mesh=False)
     assert len(synapress.compile(model, calibration=x, mesh=True).images) >= 1
-    large, x, _ = strided(tmp_path, seed, 45, (5, 5))
-    with pytest.raises(RuleError, match=r"Use one of these strides\.$"):
-        synapress.compile(large, calibration=x, mesh=False)
-    for mesh in (True, None):  # 81 parts of one position
-        with pytest.raises(RuleError, match=r"'conv2', rule 'stride': .*Use one of these strides\.\n"
-                                            r".*rule 'number of output IDs': needs 81; available: 32"):
-            synapress.compile(large, calibration=x, mesh=mesh)
     usual, x, expected = strided(tmp_path, seed, 45, (4, 4))
     (outputs,) = synapress.simulate(synapress.compile(usual, calibration=x, mesh=False), x).outputs.values()
     assert sqnr(expected, outputs) > 25

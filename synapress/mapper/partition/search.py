@@ -7,15 +7,18 @@ the edges stay depthwise: every bound of a destination is one of its source.
 """
 
 import itertools
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from math import gcd, prod
 
 from golden.config import CoreConfig
 from golden.program import Edge, Population, Program
+from golden.types import Pair
 from synapress.mapper.errors import Repair, RuleError, Violation
 from synapress.mapper.memory_map import DEPTHWISE, edge_kind
-from synapress.mapper.network.populations import filled_rates, free_axes
+from synapress.mapper.network.populations import filled_rates
+from synapress.mapper.network.strides import step_kernel, step_of
 from synapress.mapper.partition.cut import check_cuttable, cut
 from synapress.mapper.partition.fragments import (
     Fragment,
@@ -25,6 +28,7 @@ from synapress.mapper.partition.fragments import (
     link_axon,
     plan_alone,
 )
+from synapress.mapper.partition.stride_cuts import Parts, stride_cuts
 from synapress.mapper.rules import RULES, axon_violations, axons
 
 Counts = dict[str, list[int]]
@@ -55,7 +59,8 @@ def partition(program: Program, config: CoreConfig) -> PartitionedProgram:
         RuleError: something does not fit however it is cut.
     """
     check_cuttable(program, config)
-    counts = {population.name: _first_counts(program, population, config) for population in program.populations}
+    least = stride_cuts(program, config)
+    counts = {population.name: _first_counts(program, population, least, config) for population in program.populations}
     for _ in range(MAX_REPAIR_ROUNDS):
         result = cut(program, config, _grids(program, counts, config))
         problems = _problems(result)
@@ -85,25 +90,24 @@ def even_bounds(size: int, parts: int) -> tuple[int, ...]:
 # -- estimate ----------------------------------------------------------------------------------
 
 
-def _first_counts(program: Program, population: Population, config: CoreConfig) -> list[int]:
+def _first_counts(program: Program, population: Population, least: Parts, config: CoreConfig) -> list[int]:
     depth, width, height = population.shape
-    most = 1 << config.coordinate_bits
-    parts = [1, -(-width // most), -(-height // most)]
+    parts = [1, *least[population.name]]
+    sources = {name: (-(-shape[1] // least[name][0]), -(-shape[2] // least[name][1]))
+               for name, shape in ((item.name, item.shape) for item in program.populations)}
     if population.name in program.inputs:
         return [max(1, (1 << config.channel_bits) // config.lanes), parts[1], parts[2]]
     for edge in program.edges_into(population.name):
         source = program.population(edge.source).shape
         for axis in (1, 2):  # an offset tells how far from its destinations a part of a source begins
             parts[axis] = max(parts[axis], min(population.shape[axis], -(-source[axis] >> (config.offset_bits - 1))))
-        for axis in free_axes(edge, population, config):
-            parts[axis] = population.shape[axis]
     words = -(-depth // config.lanes)
     most_words = min(words, _most_words(config))
     best: tuple[int, list[int]] | None = None
     for _ in range(width + height):
         size = [-(-population.shape[i] // parts[i]) for i in (1, 2)]
         fitting = next((part for part in range(most_words, 0, -1) if estimate(
-            program, population, part, size[0], size[1], config) <= config.memory_words), None)
+            program, population, part, size[0], size[1], config, sources) <= config.memory_words), None)
         if fitting is not None:
             total = -(-words // fitting) * parts[1] * parts[2]
             if best is None or total < best[0]:
@@ -118,9 +122,14 @@ def _first_counts(program: Program, population: Population, config: CoreConfig) 
 
 
 def estimate(
-    program: Program, population: Population, words: int, width: int, height: int, config: CoreConfig
+    program: Program, population: Population, words: int, width: int, height: int, config: CoreConfig,
+    sources: Mapping[str, Pair] | None = None,
 ) -> int:
-    """Memory words of a fragment of so many channel words, columns and rows, with all that leads into it."""
+    """Memory words of a fragment of so many channel words, columns and rows, with all that leads into it.
+
+    Args:
+        sources: columns and rows of the largest part of each population; default: all are whole.
+    """
     word, channels = config.word_bits // 8, min(words * config.lanes, population.shape[0])
     total = ESTIMATE_MARGIN_WORDS + channels + population.looks_up * config.table_words + width * height * words
     for edge in program.edges_into(population.name):
@@ -128,6 +137,11 @@ def estimate(
         fill = filled_rates(edge, config)
         kernel = [(edge.weights.shape[2 + i] - 1) * fill[i] + 1 for i in (0, 1)]
         taps, pieces = prod(kernel), prod(-(-size // (1 << config.kernel_bits)) for size in kernel)
+        step = step_of(edge, (width, height), sources[edge.source], config) if sources is not None else None
+        if step is not None and step.parts != (None, None):
+            size, phases = step_kernel(edge, step)
+            taps = prod(size) * prod(phases)
+            pieces = prod(-(-n // (1 << config.kernel_bits)) for n in size) * prod(phases)
         if edge_kind(edge, depth, population.shape[0]) == DEPTHWISE:
             kernels = 1 if edge.weights.shape[0] == 1 else channels
             total += 1 - (-kernels * taps // word)
@@ -253,10 +267,11 @@ def _problem(
         return violation, _where_spread(fragment, ends)
     if repair is Repair.FEWER_SOURCES:
         ends = [result.by_name[name] for item in result.into[fragment.name] for name in item.sources]
-        cut_ = _where_spread(fragment, ends)
-        if cut_ is None and result.program.population(fragment.parent).shape[1:] == (1, 1):  # all sources reach it
+        together = max(Counter(end.origin[1:] for end in ends).values())  # they reach each part, however small
+        if together >= 1 << result.config.incoming_bits or result.program.population(
+                fragment.parent).shape[1:] == (1, 1):
             return replace(violation, repair=None), None
-        return violation, cut_
+        return violation, _where_spread(fragment, ends)
     return violation, None
 
 

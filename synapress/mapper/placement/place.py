@@ -233,9 +233,9 @@ def _traffic(cut: PartitionedProgram, cores: Sequence[Bin]) -> Array:
     matrix = np.zeros((host + 1, host + 1), np.int64)
     for descriptor in cut.descriptors:
         destination = cut.by_name[descriptor.edge.destination]
-        for name in descriptor.sources:
+        for name, shift in zip(descriptor.sources, descriptor.shifts, strict=True):
             source = cut.by_name[name]
-            columns, rows = reach(placed_edge(descriptor.edge, source), source, destination)
+            columns, rows = reach(placed_edge(descriptor.edge, source, shift), source, destination)
             events = 1 if descriptor.silent else 1 + source.shape[0] * columns * rows
             matrix[number.get(name, host), number[destination.name]] += events
     for output in cut.outputs:
