@@ -24,7 +24,6 @@ from synapress.mapper.partition.fragments import (
     Grid,
     Output,
     PartitionedProgram,
-    placed_edge,
     reach,
 )
 from synapress.mapper.program_rules import check_program, products
@@ -156,7 +155,7 @@ def _descriptors(
                 name = piece.name + suffix + (f"@{phase[0]},{phase[1]}" if len(phases) > 1 else "")
                 piece = dataclasses.replace(piece, name=name, source=members[0][0].name)
                 hit = [(fragment.name, shift) for fragment, shift in members
-                       if all(reach(placed_edge(piece, fragment, shift), fragment, destination))]
+                       if all(reach(piece, shift, fragment, destination))]
                 named = dataclasses.replace(piece, source=hit[0][0]) if hit else piece
                 yield Descriptor(edge=named, parent=edge.name, first=low, depth=high - low,
                                  sources=tuple(name for name, _ in hit), shifts=tuple(shift for _, shift in hit))

@@ -8,7 +8,7 @@ C0_src, counted from the descriptor's first source channel.
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from operator import sub
 from typing import NamedTuple
 
@@ -114,6 +114,11 @@ class PartitionedProgram:
         return found
 
     @cached_property
+    def numbers(self) -> dict[Descriptor, int]:
+        """The number of each descriptor among those of its destination."""
+        return {item: number for descriptors in self.into.values() for number, item in enumerate(descriptors)}
+
+    @cached_property
     def out_of(self) -> dict[str, list[Descriptor]]:
         """Descriptors that a source fragment has an axon to."""
         found: dict[str, list[Descriptor]] = {fragment.name: [] for fragment in self.fragments}
@@ -163,15 +168,20 @@ def placed_edge(edge: Edge, source: Fragment, shift: Pair) -> Edge:
     return dataclasses.replace(edge, source=source.name, padding=padding)
 
 
-def reach(edge: Edge, source: Population, destination: Population) -> tuple[int, int]:
-    """How many columns and how many rows of the source have a synapse: the neurons that send are their product."""
-    counts = []
-    for i in (0, 1):
-        at = (np.arange(source.shape[1 + i]) << edge.upsample)[:, None] + edge.padding[i]
-        at = at - np.arange(edge.weights.shape[2 + i]) * edge.dilation[i]
-        hit = (at >= 0) & (at % edge.stride[i] == 0) & (at // edge.stride[i] < destination.shape[1 + i])
-        counts.append(int(hit.any(axis=1).sum()))
-    return counts[0], counts[1]
+def reach(edge: Edge, shift: Pair, source: Population, destination: Population) -> Pair:
+    """How many columns and how many rows of a shifted source have a synapse: the neurons that send are their
+    product."""
+    x, y = (_axis_reach(source.shape[1 + i], edge.upsample, edge.padding[i] + shift[i], edge.weights.shape[2 + i],
+                        edge.dilation[i], edge.stride[i], destination.shape[1 + i]) for i in (0, 1))
+    return x, y
+
+
+@lru_cache(maxsize=1 << 16)
+def _axis_reach(size: int, upsample: int, padding: int, kernel: int, dilation: int, stride: int, limit: int) -> int:
+    """`reach` along one axis. Fragments of a grid have few sizes and distances, so most are asked for many times."""
+    at = (np.arange(size) << upsample)[:, None] + padding - np.arange(kernel) * dilation
+    hit = (at >= 0) & (at % stride == 0) & (at // stride < limit)
+    return int(hit.any(axis=1).sum())
 
 
 def link_axon(cut: PartitionedProgram, descriptor: Descriptor, source: str, identifier: int, core: Place) -> AxonEntry:
@@ -242,6 +252,5 @@ def plan_fragments(
 
 def plan_alone(cut: PartitionedProgram, name: str) -> MemoryMap:
     """The plan of a core with one fragment only, all others somewhere else: how much it needs at least."""
-    ids = {descriptor: number for descriptors in cut.into.values() for number, descriptor in enumerate(descriptors)}
-    return plan_fragments(cut, [name], ids=ids, relative=lambda source, other: (0, 0) if source == other else (1, 0),
-                          pad=False)
+    return plan_fragments(cut, [name], ids=cut.numbers, pad=False,
+                          relative=lambda source, other: (0, 0) if source == other else (1, 0))

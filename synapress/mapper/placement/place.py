@@ -19,7 +19,7 @@ from golden.errors import MappingError, ToolError
 from golden.types import Array, Place
 from synapress.install import install_hint
 from synapress.mapper.errors import Repair, RuleError, Violation
-from synapress.mapper.partition.fragments import PartitionedProgram, placed_edge, reach
+from synapress.mapper.partition.fragments import PartitionedProgram, reach
 from synapress.mapper.placement.bin_packing import (
     LIMITS,
     Bin,
@@ -235,7 +235,7 @@ def _traffic(cut: PartitionedProgram, cores: Sequence[Bin]) -> Array:
         destination = cut.by_name[descriptor.edge.destination]
         for name, shift in zip(descriptor.sources, descriptor.shifts, strict=True):
             source = cut.by_name[name]
-            columns, rows = reach(placed_edge(descriptor.edge, source, shift), source, destination)
+            columns, rows = reach(descriptor.edge, shift, source, destination)
             events = 1 if descriptor.silent else 1 + source.shape[0] * columns * rows
             matrix[number.get(name, host), number[destination.name]] += events
     for output in cut.outputs:
