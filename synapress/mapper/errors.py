@@ -1,9 +1,42 @@
 """How the mapper refuses: a violation names the layer, the rule, what is needed, what there is, and what would help."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from enum import Enum, auto
 
 from golden.errors import MappingError, NetworkError
+from golden.types import Place
+
+
+class Repair(Enum):
+    """What a search of cuts or places may do about a violation. The rule that is broken says so; texts are for people.
+
+    "Layer" is the population that does not fit, or the destination of an axon.
+    """
+
+    CHANNELS = auto()
+    """Smaller parts of the layer along its channels; of parts of one channel word, along its columns or rows."""
+    COLUMNS = auto()
+    """Smaller parts of the layer along its columns."""
+    ROWS = auto()
+    """Smaller parts of the layer along its rows."""
+    SOURCE_COLUMNS = auto()
+    """Smaller parts of the axon's source along its columns."""
+    SOURCE_ROWS = auto()
+    """Smaller parts of the axon's source along its rows."""
+    FEWER_AXONS = auto()
+    """Smaller parts of the layer, each of which sends to fewer parts of its destinations."""
+    FEWER_SOURCES = auto()
+    """Smaller parts of the layer, each of which fewer parts of its sources reach."""
+    FEWER_PIECES = auto()
+    """Fewer channels of the layer, if its kernels are in pieces because the weights of one source channel exceed a
+    field."""
+    OTHER_CUTS = auto()
+    """Nothing by itself; but what is needed depends on the cuts of other layers."""
+    LARGER_PARTS = auto()
+    """Fewer parts of the host's inputs or outputs, which no search makes."""
+    OTHER_MESH = auto()
+    """A mesh of other proportions."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -15,13 +48,23 @@ class Violation:
     needed: str
     available: str
     help: str
+    core: Place | None = None
+    """Of a mesh, where that is known."""
+    repair: Repair | None = None
+    """What may mend it; None: no cut and no place. For searches: neither the message nor JSON has it."""
+
+    @property
+    def where(self) -> str:
+        """The rule, and the core of a mesh."""
+        return self.rule if self.core is None else f"{self.rule} of core {self.core}"
 
     def __str__(self) -> str:
-        where = f"layer '{self.layer}', rule '{self.rule}'"
+        where = f"layer '{self.layer}', rule '{self.where}'"
         return f"{where}: needs {self.needed}; available: {self.available}. {self.help}"
 
     def to_json(self) -> dict[str, str]:
-        return asdict(self)
+        return {"layer": self.layer, "rule": self.where, "needed": self.needed, "available": self.available,
+                "help": self.help}
 
 
 class RuleError(MappingError):
@@ -36,7 +79,7 @@ class RuleError(MappingError):
         self.violations = tuple(violations)
         rules: dict[str, list[Violation]] = {}
         for violation in self.violations:  # one rule in several cores is one rule
-            rules.setdefault(violation.rule.split(" of core ")[0], []).append(violation)
+            rules.setdefault(violation.rule, []).append(violation)
         lines = []
         for rule, found in rules.items():
             distinct = list(dict.fromkeys(map(str, found)))

@@ -22,6 +22,10 @@ class Limits:
 
     ids: int
     """Event IDs into one population."""
+    core_ids: int
+    """Event IDs of a core."""
+    words: int
+    """Memory words of a core."""
     taps: int
     """Taps of a descriptor's kernel, along one axis."""
     strides: tuple[int, ...]
@@ -35,6 +39,8 @@ class Limits:
         population, axon = layouts(config).population, layouts(config).axon
         return cls(
             ids=population.field("edges").high,
+            core_ids=config.max_edges,
+            words=config.memory_words,
             taps=min(axon.field("kernel_width").high, (1 << (config.offset_bits - 2)) - 1),
             strides=tuple(sorted(steps(config))),
             upsampling=tuple(1 << shift for shift in range(axon.field("upsample").high + 1)),

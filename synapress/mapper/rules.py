@@ -9,21 +9,17 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from golden.config import CoreConfig
-from golden.program import Edge, Population, Program
-from golden.words import Field, NeuronType, Reset, layouts
-from synapress.mapper.errors import RuleError, Violation
+from golden.program import Edge, Program
+from golden.words import Field, NeuronType, layouts
+from synapress.mapper.errors import Repair, RuleError, Violation
 from synapress.mapper.memory_map import AxonEntry, MemoryMap, build_memory_map, edge_fields, geometry_fields
+from synapress.mapper.program_rules import check_program, layer_of
 
-ProgramRule = Callable[[Program], Iterator[Violation]]
 Rule = Callable[[MemoryMap], Iterator[Violation]]
 
 
-def _layer(population: Population) -> str:
-    return population.layer or population.name
-
-
 def _edge_layer(plan: MemoryMap, edge: Edge) -> str:
-    return _layer(plan.program.population(edge.destination))
+    return layer_of(plan.program.population(edge.destination))
 
 
 def _outside(value: int, field: Field) -> bool:
@@ -39,100 +35,7 @@ def steps(config: CoreConfig) -> set[int]:
     return {1 << i for i in range(1 << config.step_bits)}
 
 
-# -- the program itself ------------------------------------------------------------------------
-
-
-def connections(program: Program) -> Iterator[Violation]:
-    """Every computed population has sources, no input has any, and every edge and output name is unique."""
-    for population in program.populations:
-        incoming = program.edges_into(population.name)
-        if population.name in program.inputs and incoming:
-            yield Violation(
-                layer=_layer(population), rule="connections", needed=f"{len(incoming)} edges into an input",
-                available="none: the host makes an input's events", help="Make it a layer with an identity kernel.")
-        if population.name not in program.inputs and not incoming:
-            yield Violation(
-                layer=_layer(population), rule="connections", needed="a source", available="no incoming edge",
-                help="A population evaluates when its sources end a timestep; connect one, or make it an input.")
-    for kind, names in (("edge", [edge.name for edge in program.edges]), ("output", program.outputs)):
-        for name in sorted({name for name in names if names.count(name) > 1}):
-            yield Violation(layer=name, rule="connections", needed=f"two {kind}s named '{name}'",
-                            available=f"one {kind} per name", help="Rename one.")
-    for name in program.outputs:
-        if name in program.inputs:
-            yield Violation(
-                layer=name, rule="connections", needed="an input as an output", available="computed outputs",
-                help="The host knows its input already.")
-
-
-def shapes(program: Program) -> Iterator[Violation]:
-    """Weights fit the depths of source and destination, parameters the depth of their population."""
-    for edge in program.edges:
-        source, destination = program.population(edge.source), program.population(edge.destination)
-        depth, groups = source.shape[0], max(1, edge.groups)
-        shared = edge.weights.shape[:2] == (1, 1) and groups == depth == destination.shape[0]
-        fits = depth % groups == 0 and edge.weights.shape[:2] == (destination.shape[0], depth // groups)
-        if edge.weights.size == 0 or (not shared and not (fits and destination.shape[0] % groups == 0)):
-            yield Violation(
-                layer=_layer(destination), rule="shapes", needed=f"weights {edge.weights.shape} in {groups} groups",
-                available=f"{depth} source and {destination.shape[0]} destination channels (edge '{edge.name}')",
-                help="Weights are (D_dst, D_src / groups, KW, KH).")
-    for population in program.populations:
-        for name in ("bias", "multiplier", "shift", "slope", "threshold", "initial"):
-            column = getattr(population, name)
-            if column is not None and np.size(column) not in (1, population.shape[0]):
-                yield Violation(
-                    layer=_layer(population), rule="shapes", needed=f"{np.size(column)} entries of {name}",
-                    available=f"1 or {population.shape[0]}", help="Parameters are per channel, or one for all.")
-
-
-def neurons(program: Program) -> Iterator[Violation]:
-    """A population has what its type and saturation need, and nothing that they do not look at."""
-    for population in program.populations:
-        spiking = population.type == NeuronType.SPIKING
-        for name, needed in (("threshold", spiking), ("table", population.looks_up)):
-            given = getattr(population, name) is not None
-            if needed != given and population.name not in program.inputs:
-                yield Violation(
-                    layer=_layer(population), rule=f"neuron {name}", needed=f"a {name}" if needed else f"no {name}",
-                    available=f"a {name}" if given else "none",
-                    help="SPIKING populations have thresholds, others with saturation TABLE a table.")
-        if population.initial is not None and not spiking:
-            yield Violation(layer=_layer(population), rule="neuron initial", needed="no initial states",
-                            available="some", help="Only SPIKING populations keep states.")
-        if spiking and (population.slope is not None or population.saturation not in (Reset.SUBTRACT, Reset.ZERO)):
-            yield Violation(
-                layer=_layer(population), rule="neuron reset", needed="no slope, and a Reset in place of a saturation",
-                available=f"saturation {population.saturation}, slope {population.slope}",
-                help="A threshold takes the slope's place in the parameter word.")
-
-
-def products(program: Program, config: CoreConfig) -> Iterator[Violation]:
-    """Operands of products fit their part of a state, and come with weight 1 from one source each.
-
-    Checked before `synapress.mapper.network.populations.legalize_edge` moves operand B to its place.
-    """
-    bits = config.operand_bits
-    for population in program.populations:
-        if population.type not in NeuronType.PRODUCTS:
-            continue
-        unsigned = (population.type != NeuronType.PRODUCT, population.type == NeuronType.PRODUCT_UNSIGNED)
-        incoming = program.edges_into(population.name)
-        if sorted(edge.operand for edge in incoming) != [0, 1] or any(
-                edge.shift or not (edge.weights == 1).all() for edge in incoming):
-            yield Violation(
-                layer=_layer(population), rule="product edges", needed="one edge per operand, with weights of 1",
-                available=f"{len(incoming)} edges", help="Scale and add in a layer in front, or by the multiplier.")
-        for edge in incoming:
-            source = program.population(edge.source)
-            low, high = source.bounds(config.value_bits)
-            least = 0 if unsigned[edge.operand] else -1 << (bits - 1)
-            most = least + (1 << bits) - 1
-            if low < least or high > most:
-                yield Violation(
-                    layer=_layer(population), rule="product operand", needed=f"[{low}, {high}] of '{edge.source}'",
-                    available=f"[{least}, {most}]: an operand has {bits} of {config.state_bits} bits of a state",
-                    help=f"Give '{edge.source}' saturation SIGNED or RELU, or a table within, or use 32-bit states.")
+# -- edges and types --------------------------------------------------------------------------
 
 
 def strides(plan: MemoryMap) -> Iterator[Violation]:
@@ -164,7 +67,7 @@ def maximum_sources(plan: MemoryMap) -> Iterator[Violation]:
         destination, source = plan.program.population(edge.destination), plan.program.population(edge.source)
         if destination.type == NeuronType.MAX and source.bounds(plan.config.value_bits)[0] < 0:
             yield Violation(
-                layer=_layer(destination), rule="maximum", needed=f"values of '{source.name}', which may be negative",
+                layer=layer_of(destination), rule="maximum", needed=f"values of '{source.name}', which may be negative",
                 available="maxima of non-negative values: no event means 0",
                 help=f"Give '{source.name}' RELU saturation, or pool before the layer that makes it negative.")
 
@@ -179,13 +82,15 @@ def population_size(plan: MemoryMap) -> Iterator[Violation]:
     for population in plan.program.populations:
         depth, width, height = population.shape
         hosted = population.name not in plan.program.inputs
-        limits = (("width", width, 1 << config.coordinate_bits), ("height", height, 1 << config.coordinate_bits),
-                  ("depth", depth, most_words * config.lanes if hosted else 1 << config.channel_bits))
-        for name, needed, available in limits:
+        columns = 1 << config.coordinate_bits
+        limits = (("width", width, columns, Repair.COLUMNS), ("height", height, columns, Repair.ROWS), (
+            "depth", depth, most_words * config.lanes if hosted else 1 << config.channel_bits, Repair.CHANNELS))
+        for name, needed, available, repair in limits:
             if needed > available:
                 yield Violation(
-                    layer=_layer(population), rule=f"population {name}", needed=str(needed), available=str(available),
-                    help=f"Cut the feature map, or raise {'channel_bits' if name == 'depth' else 'coordinate_bits'}.")
+                    layer=layer_of(population), rule=f"population {name}", needed=str(needed), available=str(available),
+                    help=f"Cut the feature map, or raise {'channel_bits' if name == 'depth' else 'coordinate_bits'}.",
+                    repair=repair)
 
 
 def kernel_size(plan: MemoryMap) -> Iterator[Violation]:
@@ -212,6 +117,7 @@ def descriptor_fields(plan: MemoryMap) -> Iterator[Violation]:
         "shift": "Scale the weights instead.",
     }
     checked = {"x_stride", "shift", "weight_stride", "source_channels", "depth_words"}
+    repairs = dict.fromkeys(("weight_stride", "x_stride", "depth_words"), Repair.CHANNELS)
     for item in plan.edges:
         destination = plan.population(item.edge.destination)
         values = geometry_fields(destination, plan.config) | edge_fields(item, destination)
@@ -220,7 +126,7 @@ def descriptor_fields(plan: MemoryMap) -> Iterator[Violation]:
                 yield Violation(
                     layer=_edge_layer(plan, item.edge), rule=f"edge {field.name}",
                     needed=f"{values[field.name]} (edge '{item.edge.name}')", available=f"at most {field.high}",
-                    help=hints.get(field.name, "Cut the feature map."))
+                    help=hints.get(field.name, "Cut the feature map."), repair=repairs.get(field.name))
 
 
 def weights(plan: MemoryMap) -> Iterator[Violation]:
@@ -253,7 +159,7 @@ def parameters(plan: MemoryMap) -> Iterator[Violation]:
             if _outside(lowest, field) or _outside(highest, field):
                 more = f"raise {hints[name]}" if name in hints else "narrow its neighbors, e.g. multiplier_bits"
                 yield Violation(
-                    layer=_layer(item.population), rule=f"parameter {name}", needed=f"[{lowest}, {highest}]",
+                    layer=layer_of(item.population), rule=f"parameter {name}", needed=f"[{lowest}, {highest}]",
                     available=_range(field), help=f"Rescale the layer, or {more}.")
 
 
@@ -264,7 +170,7 @@ def value_tables(plan: MemoryMap) -> Iterator[Violation]:
         table = item.population.table
         if table is not None and (np.size(table) != size or np.min(table) < -size // 2 or np.max(table) >= size // 2):
             yield Violation(
-                layer=_layer(item.population), rule="value table",
+                layer=layer_of(item.population), rule="value table",
                 needed=f"{np.size(table)} entries in [{np.min(table)}, {np.max(table)}]",
                 available=f"{size} entries in [{-size // 2}, {size // 2 - 1}]",
                 help="One entry for each event value, from the lowest.")
@@ -273,19 +179,22 @@ def value_tables(plan: MemoryMap) -> Iterator[Violation]:
 def axons(plan: MemoryMap) -> Iterator[Violation]:
     """Offsets, limits, upsampling and core addresses fit the axon word; no anchor leaves the PEG's adders."""
     listed = [(item.axon, _edge_layer(plan, item.edge)) for item in plan.edges]
-    listed += [(axon, _layer(item.population)) for item in plan.populations for axon in item.axons]
+    listed += [(axon, layer_of(item.population)) for item in plan.populations for axon in item.axons]
     for axon, layer in listed:
         yield from axon_violations(axon, layer, plan.config)
 
 
-AXON_FIELDS = {
-    "x_offset": "Cut the source, or raise offset_bits.", "y_offset": "Cut the source, or raise offset_bits.",
-    "x_limit": "Cut the feature map, or raise offset_bits.", "y_limit": "Cut the feature map, or raise offset_bits.",
-    "upsample": "Upsample in several layers, or raise upsample_bits.",
-    "stride": "Use strides that the hardware has, in several layers if need be.",
-    "id": "Spread the fragments over more cores, or raise edge_bits.",
+_FAR = "Cut the source, or raise offset_bits."
+_LARGE = "Cut the feature map, or raise offset_bits."
+AXON_FIELDS: dict[str, tuple[str, Repair | None, Repair | None]] = {
+    "x_offset": (_FAR, Repair.SOURCE_COLUMNS, Repair.COLUMNS), "y_offset": (_FAR, Repair.SOURCE_ROWS, Repair.ROWS),
+    "x_limit": (_LARGE, Repair.COLUMNS, Repair.COLUMNS), "y_limit": (_LARGE, Repair.ROWS, Repair.ROWS),
+    "upsample": ("Upsample in several layers, or raise upsample_bits.", None, None),
+    "stride": ("Use strides that the hardware has, in several layers if need be.", None, None),
+    "id": ("Spread the fragments over more cores, or raise edge_bits.", None, None),
 }
-"""The checked fields of an axon word, and what helps where one does not fit."""
+"""The checked fields of an axon word, what helps where one does not fit, and the cuts that may mend it: of a value
+below the field's, and of one above. A source that begins far beyond its destination is one of smaller destinations."""
 
 
 def axon_violations(axon: AxonEntry, layer: str, config: CoreConfig) -> Iterator[Violation]:
@@ -293,16 +202,17 @@ def axon_violations(axon: AxonEntry, layer: str, config: CoreConfig) -> Iterator
     layout = layouts(config).axon
     low, high = -(1 << (config.offset_bits + 1)), (1 << (config.offset_bits + 1)) - 1
     far = (1 << (config.mesh_bits - 1)) - 1
-    for name, remedy in AXON_FIELDS.items():
+    for name, (remedy, below, above) in AXON_FIELDS.items():
         if _outside(axon.fields[name], layout.field(name)):
             yield Violation(
                 layer=layer, rule=f"axon {name}", needed=str(axon.fields[name]),
-                available=_range(layout.field(name)), help=remedy)
-    for axis, (first, last) in zip("xy", axon.anchors, strict=True):
+                available=_range(layout.field(name)), help=remedy, repair=above if axon.fields[name] > 0 else below)
+    cuts = (Repair.SOURCE_COLUMNS, Repair.SOURCE_ROWS)
+    for axis, (first, last), repair in zip("xy", axon.anchors, cuts, strict=True):
         if first < low or last > high:
             yield Violation(
                 layer=layer, rule=f"anchor {axis}_min", needed=f"[{first}, {last}]", available=f"[{low}, {high}]",
-                help="Less upsampling, or cut the source.")
+                help="Less upsampling, or cut the source.", repair=repair)
     for name in ("core_x", "core_y"):
         if abs(axon.fields[name]) > far:
             yield Violation(
@@ -326,7 +236,8 @@ def counts(plan: MemoryMap) -> Iterator[Violation]:
     ):
         if needed > available:
             yield Violation(layer=plan.program.name, rule=f"number of {name}", needed=str(needed),
-                            available=str(available), help=f"Use more cores, or raise {field}.")
+                            available=str(available), help=f"Use more cores, or raise {field}.",
+                            repair=Repair.OTHER_CUTS)
 
 
 def population_counts(plan: MemoryMap) -> Iterator[Violation]:
@@ -340,18 +251,20 @@ def population_counts(plan: MemoryMap) -> Iterator[Violation]:
                  "or edge_count_bits.",
     }
     for item in plan.populations:
-        for name, count in (("axons", len(item.axons)), ("incoming", item.incoming), ("edges", len(item.ids))):
+        for name, count, repair in (("axons", len(item.axons), Repair.FEWER_AXONS),
+                                    ("incoming", item.incoming, Repair.FEWER_SOURCES),
+                                    ("edges", len(item.ids), Repair.FEWER_PIECES)):
             field = layout.field(name)
             if _outside(count, field):
                 yield Violation(
-                    layer=_layer(item.population), rule=f"population {name}", needed=str(count),
-                    available=_range(field), help=remedies[name])
+                    layer=layer_of(item.population), rule=f"population {name}", needed=str(count),
+                    available=_range(field), help=remedies[name], repair=repair)
 
 
 def memory(plan: MemoryMap) -> Iterator[Violation]:
     """All words fit the memory."""
     if plan.words > plan.config.memory_words:
-        sizes = {_layer(item.population): item.table_words + len(item.axons) + item.parameters + item.state_words
+        sizes = {layer_of(item.population): item.table_words + len(item.axons) + item.parameters + item.state_words
                  for item in plan.populations}
         for item in plan.edges:
             sizes[_edge_layer(plan, item.edge)] += item.weight_words
@@ -360,11 +273,9 @@ def memory(plan: MemoryMap) -> Iterator[Violation]:
             layer=largest, rule="memory",
             needed=f"{plan.words} words for the whole network, {sizes[largest]} of them for this, the largest layer",
             available=f"{plan.config.memory_words} words of {plan.config.word_bits} bits",
-            help="Use more cores, cut the layer, or raise address_bits.")
+            help="Use more cores, cut the layer, or raise address_bits.", repair=Repair.CHANNELS)
 
 
-PROGRAM_RULES: tuple[ProgramRule, ...] = (connections, shapes, neurons)
-"""Rules without which a plan makes no sense: checked first."""
 RULES: tuple[Rule, ...] = (
     strides, maximum_sources, population_size, kernel_size, descriptor_fields, weights, parameters, value_tables,
     axons, counts, population_counts, memory,
@@ -382,14 +293,6 @@ def check(program: Program, config: CoreConfig, *, pad: bool = True, host: tuple
     plan = build_memory_map(program, config, pad=pad, host=host)
     check_memory_map(plan)
     return plan
-
-
-def check_program(program: Program) -> None:
-    """The rules of `check` that need no plan."""
-    program.topological_order()
-    violations = [violation for rule in PROGRAM_RULES for violation in rule(program)]
-    if violations:
-        raise RuleError(violations)
 
 
 def check_memory_map(plan: MemoryMap) -> None:

@@ -262,11 +262,11 @@ def test_all_violations_come_at_once():
 
 
 def test_many_violations_of_a_rule_are_told_in_few_lines():
-    def violation(rule, number):
-        return Violation(layer=f"l{number}", rule=rule, needed=str(number), available="0", help="Less.")
+    def violation(rule, number, core=None):
+        return Violation(layer=f"l{number}", rule=rule, needed=str(number), available="0", help="Less.", core=core)
 
     many = [violation("memory", number) for number in range(1000)]
-    cores = [violation(f"axon x_offset of core ({number}, 0)", 1) for number in range(5)]
+    cores = [violation("axon x_offset", 1, (number, 0)) for number in range(5)]
     error = RuleError([*many, violation("stride", 3), *cores, violation("stride", 3)])
     assert len(error.violations) == 1007
     assert str(error).splitlines() == [

@@ -5,6 +5,7 @@ Every core's image is complete in itself (`synapress.mapper.image.image.Image`);
 """
 
 import contextlib
+import dataclasses
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -138,7 +139,7 @@ def build_mesh(
     inputs = _inputs(cut, places, ids, host)
     for place, plan in plans.items():
         for violation in (found for rule in RULES for found in rule(plan)):
-            violations.append(Violation(**violation.to_json() | {"rule": f"{violation.rule} of core {place}"}))
+            violations.append(dataclasses.replace(violation, core=place))
     violations += [found for layer, axons in inputs.values() for axon in axons
                    for found in axon_violations(axon, layer, cut.config)]
     if violations:

@@ -40,17 +40,24 @@ class _Reader:
             if array.shape[1] != config.word_bits // CONNECTIVITY_BITS:
                 raise ImageError(f"image: words come in {array.shape[1]} parts of 64 bits, the configuration has "
                                  f"{config.word_bits // CONNECTIVITY_BITS}")
-            self.words = [sum(part << (64 * i) for i, part in enumerate(word)) for word in array.tolist()]
-        else:
-            self.words = [int(word) for word in array.tolist()]
-        if len(self.words) > config.memory_words:
-            raise ImageError(f"image: {len(self.words)} words, the memory has {config.memory_words}")
-        for address, word in enumerate(self.words):
+        if len(array) > config.memory_words:
+            raise ImageError(f"image: {len(array)} words, the memory has {config.memory_words}")
+        self.array = array
+        whole = array.dtype == np.uint64 and (array.ndim == 2 or config.word_bits == CONNECTIVITY_BITS)
+        for address in range(0 if whole else len(array)):
+            word = self.word(address)
             if not 0 <= word < 1 << config.word_bits:
                 raise ImageError(f"word {address}: {word:#x} does not fit {config.word_bits} bits")
 
+    def word(self, address: int) -> int:
+        """One word; few of an image are looked at, so they are made one by one."""
+        if address >= len(self.array):
+            return 0
+        parts = self.array[address]
+        return int(parts) if self.array.ndim == 1 else sum(int(part) << (64 * i) for i, part in enumerate(parts))
+
     def unpack(self, address: int, layout: WordLayout, what: str) -> dict[str, int]:
-        word = self.words[address] if address < len(self.words) else 0
+        word = self.word(address)
         if word >> layout.bits:
             raise ImageError(f"{what} (word {address}): bits above the {layout.bits} of the {layout.name} word are "
                              f"set: {word:#x}")

@@ -19,6 +19,7 @@ from synapress.mapper.lowering.axis_kernels import tap_matrix
 from synapress.mapper.lowering.layer_builder import LayerBuilder, Region
 from synapress.mapper.lowering.layers import FloatBranch, FloatLayer, FloatLayers, Part, Value
 from synapress.mapper.lowering.resampling import rectangles, resample
+from synapress.mapper.lowering.strips import Lines, in_lines, lines_of
 
 
 def fuse(graph: FloatGraph, config: CoreConfig | None = None) -> FloatLayers:
@@ -67,6 +68,9 @@ class Fuser(LayerBuilder):
                     self.values[source] = self.materialized(source, self.values[source])
         sources = [self.values[source] for source in node.sources]
         if isinstance(node, g.Conv):
+            lines = self.lines(node, sources[0])
+            if lines is not None:
+                return in_lines(self, node, sources[0], lines)
             left, top = node.padding[:2]
             regions: list[Region] = [
                 ((x, y), shape, node.weights, node.stride, (left - x * node.stride[0], top - y * node.stride[1]),
@@ -91,6 +95,16 @@ class Fuser(LayerBuilder):
         if isinstance(node, (g.Affine, g.Activation, g.Quantize, g.Spiking)):
             return self.elementwise(node, sources[0])
         raise ModelError(node.name, "operator", "one that the fuser knows", type(node).__name__, "Report this.")
+
+    def lines(self, node: g.Conv, value: Value) -> Lines | None:
+        """How a result with a stride that the hardware lacks is cut in lines, if in neither one piece nor few.
+
+        Inputs need none: the host sends them in blocks.
+        """
+        if len(_cut(node.shape, node.stride, self.limits)) > 1 or len(value.parts) > self.limits.parts or any(
+                self.layers[part.layer].kind == "input" for part in value.parts):
+            return None
+        return lines_of(node, value.shape[1:], self.limits)
 
     def transposed(self, node: g.TransposedConv, value: Value) -> Value:
         stride, kernel = node.stride, node.weights.shape[2:]

@@ -8,7 +8,6 @@ where they have both, and kernels too large for a descriptor split into several 
 import dataclasses
 import itertools
 from collections.abc import Iterator
-from math import prod
 
 import numpy as np
 
@@ -21,7 +20,9 @@ from synapress.mapper.errors import RuleError, Violation
 from synapress.mapper.memory_map import DEPTHWISE, TABLE, edge_kind, position_bytes
 from synapress.mapper.network.layer import Branch, Layer
 from synapress.mapper.network.network import Network
-from synapress.mapper.rules import products, steps
+from synapress.mapper.network.strides import step_of
+from synapress.mapper.program_rules import products
+from synapress.mapper.rules import steps
 
 
 def lower(network: Network) -> Program:
@@ -122,7 +123,7 @@ def legalize(program: Program, config: CoreConfig, *, whole: bool = True) -> Pro
     violations = list(products(program, config))
     for edge in program.edges:
         destination = program.population(edge.destination)
-        legal = legalize_edge(edge, program.population(edge.source).shape[0], destination, config)
+        legal = legalize_edge(edge, program.population(edge.source), destination, config)
         if isinstance(legal, Violation) and not whole:
             edges.append(_dilate(_place_operand(edge, config), config)[0])
         elif isinstance(legal, Violation):
@@ -135,15 +136,26 @@ def legalize(program: Program, config: CoreConfig, *, whole: bool = True) -> Pro
 
 
 def legalize_edge(
-    edge: Edge, source_depth: int, destination: Population, config: CoreConfig
+    edge: Edge, source: Population, destination: Population, config: CoreConfig
 ) -> list[Edge] | Violation:
-    """One edge in pieces that descriptors can express, or why there is none."""
-    stride = _stride(edge, destination, config)
-    if isinstance(stride, Violation):
-        return stride
-    stepped = _place_operand(dataclasses.replace(edge, stride=(stride, stride)), config)
-    filled, dilation = _dilate(stepped, config)
-    return list(_split(filled, dilation, source_depth, destination.shape[0], config))
+    """One edge between uncut populations in pieces that descriptors can express, or why there is none."""
+    step = step_of(edge, destination.shape[1:], source.shape[1:], config)
+    if step is None:
+        return stride_violation(edge, destination, config)
+    phase, shift = step.phase(edge, (0, 0))
+    stepped = step.apply(edge, phase)
+    if stepped is None:  # padding is all that it meets
+        stepped = dataclasses.replace(edge, weights=np.zeros_like(edge.weights[:, :, :1, :1]), stride=(1, 1))
+    else:
+        stepped = dataclasses.replace(
+            stepped, padding=(stepped.padding[0] + shift[0], stepped.padding[1] + shift[1]))
+    return edge_pieces(stepped, source.shape[0], destination.shape[0], config)
+
+
+def edge_pieces(edge: Edge, source_depth: int, destination_depth: int, config: CoreConfig) -> list[Edge]:
+    """One edge, whose stride the hardware has, in pieces that descriptors can express."""
+    filled, dilation = _dilate(_place_operand(edge, config), config)
+    return list(_split(filled, dilation, source_depth, destination_depth, config))
 
 
 def _place_operand(edge: Edge, config: CoreConfig) -> Edge:
@@ -155,32 +167,20 @@ def _place_operand(edge: Edge, config: CoreConfig) -> Edge:
     return dataclasses.replace(edge, weights=weights, shift=edge.shift + shift, operand=0)
 
 
-def _stride(edge: Edge, destination: Population, config: CoreConfig) -> int | Violation:
-    """The one stride of both axes; along a single destination column or row any stride does."""
+def stride_violation(edge: Edge, destination: Population, config: CoreConfig) -> Violation:
+    """Why an edge has no stride that the hardware has (`synapress.mapper.network.strides.step_of`)."""
     needed = sorted({edge.stride[i] for i in (0, 1) if destination.shape[1 + i] > 1})
     layer, powers = destination.layer or destination.name, ", ".join(map(str, sorted(steps(config))))
-    parts = prod(destination.shape[axis] for axis in free_axes(edge, destination, config))
-    most = min(config.max_edges, (1 << config.axon_count_bits) - 1, (1 << config.incoming_bits) - 1)
-    mesh = "" if parts > most else f", or map it to a mesh, which cuts the map into {parts} parts of one column or row"
+    most = min((1 << config.axon_count_bits) - 1, (1 << config.incoming_bits) - 1)
+    small = edge.upsample == 0 and max(destination.shape[1:]) <= most
+    mesh = ", or map it to a mesh, which cuts the maps for it" if small else ""
     if len(needed) > 1:
         return Violation(
             layer=layer, rule="equal strides", needed=f"strides {edge.stride} in x and y (edge '{edge.name}')",
             available="one stride for both axes", help=f"Use the same stride in x and y, one of {powers}{mesh}.")
-    stride = needed[0] if needed else 1
-    if stride not in steps(config):
-        return Violation(
-            layer=layer, rule="stride", needed=f"stride {stride} (edge '{edge.name}')", available=f"strides {powers}",
-            help=f"Use one of these strides{mesh}.")
-    return stride
-
-
-def free_axes(edge: Edge, destination: Population, config: CoreConfig) -> list[int]:
-    """Axes of the destination to be cut into columns or rows of one, along which then any stride works."""
-    shape = destination.shape
-    axes = [i for i in (1, 2) if shape[i] > 1 and edge.stride[i - 1] not in steps(config)]
-    if not axes and edge.stride[0] != edge.stride[1] and min(shape[1:]) > 1:
-        axes = [1 if shape[1] <= shape[2] else 2]
-    return axes
+    return Violation(
+        layer=layer, rule="stride", needed=f"stride {needed[0]} (edge '{edge.name}')", available=f"strides {powers}",
+        help=f"Use one of these strides{mesh}.")
 
 
 def filled_rates(edge: Edge, config: CoreConfig) -> Pair:

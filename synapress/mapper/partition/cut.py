@@ -16,17 +16,17 @@ from golden.program import Edge, Population, Program
 from golden.types import Pair
 from synapress.mapper.errors import RuleError, Violation
 from synapress.mapper.memory_map import TableEdge
-from synapress.mapper.network.populations import legalize_edge
+from synapress.mapper.network.populations import edge_pieces, stride_violation
+from synapress.mapper.network.strides import step_of
 from synapress.mapper.partition.fragments import (
     Descriptor,
     Fragment,
     Grid,
     Output,
     PartitionedProgram,
-    placed_edge,
     reach,
 )
-from synapress.mapper.rules import check_program, products
+from synapress.mapper.program_rules import check_program, products
 
 
 def uncut(population: Population) -> Grid:
@@ -68,6 +68,7 @@ def cut(program: Program, config: CoreConfig, grids: Mapping[str, Grid]) -> Part
         all_grids[name] = grid
     fragments = {population.name: _fragments(population, all_grids[population.name])
                  for population in program.populations}
+    origins = {fragment.name: fragment.origin for parts in fragments.values() for fragment in parts}
     descriptors: list[Descriptor] = []
     violations: list[Violation] = []
     for population in program.populations:
@@ -82,14 +83,16 @@ def cut(program: Program, config: CoreConfig, grids: Mapping[str, Grid]) -> Part
             used = [item for item in found if item.sources]
             if found and not used:  # all of it is padding: it still waits for an end of timestep
                 first = found[0]
-                used = [dataclasses.replace(first, sources=(first.edge.source,), silent=True)]
+                origin, up = origins[first.edge.source], first.edge.upsample
+                used = [dataclasses.replace(first, sources=(first.edge.source,), silent=True,
+                                            shifts=((origin[1] << up, origin[2] << up),))]
             descriptors += used
     if violations:
         raise RuleError(violations)
     return PartitionedProgram(
         program=program, config=config, grids=all_grids, descriptors=descriptors,
         fragments=[fragment for population in program.populations for fragment in fragments[population.name]],
-        outputs=_outputs(program, fragments, config))
+        outputs=_outputs(program, all_grids, fragments, config))
 
 
 def _check_grid(name: str, grid: Grid, full: Grid) -> None:
@@ -128,20 +131,34 @@ def _descriptors(
     parts = _parts(edge, grids[edge.source].c, depth, program.population(edge.destination).shape[0], destination,
                    1 << config.channel_bits)
     several = grids[edge.destination].parts > 1
+    largest = grids[edge.source].largest
     for (low, high), part in parts:
         suffix = f"->{destination.name}" if several else ""
         suffix += f"({low}:{high})" if (low, high) != (0, depth) else ""
-        legal = legalize_edge(part, high - low, destination, config)
-        if isinstance(legal, Violation):
-            raise RuleError([legal])
         candidates = [fragment for fragment in sources
                       if low <= fragment.origin[0] and fragment.origin[0] + fragment.shape[0] <= high]
-        for piece in legal:
-            piece = dataclasses.replace(piece, name=piece.name + suffix, source=candidates[0].name)
-            hit = tuple(fragment.name for fragment in candidates
-                        if all(reach(placed_edge(piece, fragment), fragment, destination)))
-            named = dataclasses.replace(piece, source=hit[0]) if hit else piece
-            yield Descriptor(edge=named, parent=edge.name, first=low, depth=high - low, sources=hit)
+        step = step_of(part, destination.shape[1:], largest, config)
+        if step is None:
+            raise RuleError([stride_violation(part, destination, config)])
+        phases: dict[Pair, list[tuple[Fragment, Pair]]] = {}
+        for fragment in candidates:
+            phase, shift = step.phase(part, fragment.origin[1:])
+            phases.setdefault(phase, []).append((fragment, shift))
+        for phase, members in phases.items():
+            stepped = step.apply(part, phase)
+            if stepped is None:
+                nothing = dataclasses.replace(part, weights=part.weights[:, :, :1, :1], stride=(1, 1),
+                                              source=members[0][0].name)
+                yield Descriptor(edge=nothing, parent=edge.name, first=low, depth=high - low, sources=(), shifts=())
+                continue
+            for piece in edge_pieces(stepped, high - low, destination.shape[0], config):
+                name = piece.name + suffix + (f"@{phase[0]},{phase[1]}" if len(phases) > 1 else "")
+                piece = dataclasses.replace(piece, name=name, source=members[0][0].name)
+                hit = [(fragment.name, shift) for fragment, shift in members
+                       if all(reach(piece, shift, fragment, destination))]
+                named = dataclasses.replace(piece, source=hit[0][0]) if hit else piece
+                yield Descriptor(edge=named, parent=edge.name, first=low, depth=high - low,
+                                 sources=tuple(name for name, _ in hit), shifts=tuple(shift for _, shift in hit))
 
 
 def _parts(
@@ -194,18 +211,24 @@ def _chunks(intervals: Sequence[Pair], most: int) -> Iterator[Pair]:
     yield low, high
 
 
-def _outputs(program: Program, fragments: Mapping[str, Sequence[Fragment]], config: CoreConfig) -> list[Output]:
-    """Event IDs of the host: one per output, place in x and y, and range of at most 2**channel_bits channels."""
-    outputs: list[Output] = []
-    for name in program.outputs:
-        places: dict[Pair, list[Fragment]] = {}
-        for fragment in fragments[name]:
-            places.setdefault(fragment.origin[1:], []).append(fragment)
-        for (x, y), column in places.items():
-            intervals = [(item.origin[0], item.origin[0] + item.shape[0]) for item in column]
-            for low, high in _chunks(intervals, 1 << config.channel_bits):
-                sources = [item for item in column if low <= item.origin[0] < high]
-                outputs.append(Output(
-                    len(outputs), name, (low, x, y), (high - low, *sources[0].shape[1:]),
-                    tuple(item.name for item in sources)))
+def _outputs(
+    program: Program, grids: Mapping[str, Grid], fragments: Mapping[str, Sequence[Fragment]], config: CoreConfig
+) -> list[Output]:
+    """Event IDs of the host: one per output, place in x and y, and range of at most 2**channel_bits channels.
+
+    Where that takes more IDs than there are, parts at several places share one, as far as an event's coordinates reach.
+    """
+    reach = 1 << (config.offset_bits - 1)
+    for most in ((1, 1), (reach, reach)):
+        outputs: list[Output] = []
+        for name in program.outputs:
+            ranges = [list(_chunks(list(itertools.pairwise(bounds)), size)) for bounds, size in zip(
+                grids[name], (1 << config.channel_bits, *most), strict=True)]
+            for x, y, c in itertools.product(ranges[1], ranges[2], ranges[0]):
+                sources = [item.name for item in fragments[name] if all(
+                    low <= at < high for at, (low, high) in zip(item.origin, (c, x, y), strict=True))]
+                outputs.append(Output(len(outputs), name, (c[0], x[0], y[0]), (c[1] - c[0], x[1] - x[0], y[1] - y[0]),
+                                      tuple(sources)))
+        if len(outputs) <= config.max_edges:
+            break
     return outputs

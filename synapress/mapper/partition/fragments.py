@@ -8,15 +8,16 @@ C0_src, counted from the descriptor's first source channel.
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
+from operator import sub
 from typing import NamedTuple
 
 import numpy as np
 
 from golden.config import CoreConfig
 from golden.program import Edge, Population, Program
-from golden.types import Place
-from synapress.mapper.errors import Violation
+from golden.types import Pair, Place
+from synapress.mapper.errors import Repair, Violation
 from synapress.mapper.memory_map import AxonEntry, MemoryMap, axon_entry, layout
 
 
@@ -30,6 +31,11 @@ class Grid(NamedTuple):
     @property
     def parts(self) -> int:
         return (len(self.c) - 1) * (len(self.x) - 1) * (len(self.y) - 1)
+
+    @property
+    def largest(self) -> Pair:
+        """Most columns, and most rows, of any part."""
+        return max(map(sub, self.x[1:], self.x)), max(map(sub, self.y[1:], self.y))
 
 
 @dataclass(kw_only=True, eq=False)
@@ -54,12 +60,19 @@ class Descriptor:
     depth: int
     """Source channels it serves."""
     sources: tuple[str, ...]
+    shifts: tuple[Pair, ...]
+    """How far each source is from where the edge's padding counts: its origin, or as a stride beyond the hardware's
+    needs it (`synapress.mapper.network.strides.Step.phase`)."""
     silent: bool = False
     """No neuron reaches the fragment: its one axon carries ends of timestep only."""
 
+    def shift(self, source: str) -> Pair:
+        """The shift of one of its sources."""
+        return self.shifts[self.sources.index(source)]
+
 
 class Output(NamedTuple):
-    """One event ID of the host: fragments of an output at one place in x and y, which share it by C_off."""
+    """One event ID of the host: fragments of an output, which share it by the offsets of their axons."""
 
     id: int
     name: str
@@ -101,12 +114,26 @@ class PartitionedProgram:
         return found
 
     @cached_property
+    def numbers(self) -> dict[Descriptor, int]:
+        """The number of each descriptor among those of its destination."""
+        return {item: number for descriptors in self.into.values() for number, item in enumerate(descriptors)}
+
+    @cached_property
     def out_of(self) -> dict[str, list[Descriptor]]:
         """Descriptors that a source fragment has an axon to."""
         found: dict[str, list[Descriptor]] = {fragment.name: [] for fragment in self.fragments}
         for descriptor in self.descriptors:
             for source in descriptor.sources:
                 found[source].append(descriptor)
+        return found
+
+    @cached_property
+    def outputs_of(self) -> dict[str, list[Output]]:
+        """IDs of the host that a fragment sends to; fragments of no output are left out."""
+        found: dict[str, list[Output]] = {}
+        for output in self.outputs:
+            for name in output.sources:
+                found.setdefault(name, []).append(output)
         return found
 
     @property
@@ -116,41 +143,51 @@ class PartitionedProgram:
 
 
 def host_violations(cut: PartitionedProgram) -> Iterator[Violation]:
-    """What of a cut the host has no IDs for: it numbers input fragments like populations, outputs like edges."""
+    """What of a cut the host has no IDs for: it numbers input fragments like populations, outputs like edges.
+
+    The credits for an input fragment carry its number in the field of a population, of `population_bits`.
+    """
     config = cut.config
-    for rule, needed, available, layer, field in (
+    for rule, needed, available, layer, field, more in (
         ("number of input fragments", len(cut.inputs), config.max_populations,
-         max(cut.program.inputs, key=lambda name: cut.grids[name].parts, default=""), "population_bits"),
+         max(cut.program.inputs, key=lambda name: cut.grids[name].parts, default=""), "population_bits",
+         ""),
         ("number of output IDs", len(cut.outputs), config.max_edges,
-         max(cut.program.outputs, key=lambda name: cut.grids[name].parts, default=""), "edge_bits"),
+         max(cut.program.outputs, key=lambda name: cut.grids[name].parts, default=""), "edge_bits",
+         ", or offset_bits and channel_bits, of which an ID serves more"),
     ):
         if needed > available:
             yield Violation(layer=layer, rule=rule, needed=str(needed), available=str(available),
-                            help=f"Fewer or smaller feature maps of the host, or raise {field}.")
+                            help=f"Fewer or smaller feature maps of the host, or raise {field}{more}.",
+                            repair=Repair.LARGER_PARTS)
 
 
-def placed_edge(edge: Edge, source: Fragment) -> Edge:
-    """A descriptor's edge as it is from one source fragment: its origin is part of the padding."""
-    padding = (edge.padding[0] + (source.origin[1] << edge.upsample),
-               edge.padding[1] + (source.origin[2] << edge.upsample))
+def placed_edge(edge: Edge, source: Fragment, shift: Pair) -> Edge:
+    """A descriptor's edge as it is from one source fragment: its shift is part of the padding."""
+    padding = (edge.padding[0] + shift[0], edge.padding[1] + shift[1])
     return dataclasses.replace(edge, source=source.name, padding=padding)
 
 
-def reach(edge: Edge, source: Population, destination: Population) -> tuple[int, int]:
-    """How many columns and how many rows of the source have a synapse: the neurons that send are their product."""
-    counts = []
-    for i in (0, 1):
-        at = (np.arange(source.shape[1 + i]) << edge.upsample)[:, None] + edge.padding[i]
-        at = at - np.arange(edge.weights.shape[2 + i]) * edge.dilation[i]
-        hit = (at >= 0) & (at % edge.stride[i] == 0) & (at // edge.stride[i] < destination.shape[1 + i])
-        counts.append(int(hit.any(axis=1).sum()))
-    return counts[0], counts[1]
+def reach(edge: Edge, shift: Pair, source: Population, destination: Population) -> Pair:
+    """How many columns and how many rows of a shifted source have a synapse: the neurons that send are their
+    product."""
+    x, y = (_axis_reach(source.shape[1 + i], edge.upsample, edge.padding[i] + shift[i], edge.weights.shape[2 + i],
+                        edge.dilation[i], edge.stride[i], destination.shape[1 + i]) for i in (0, 1))
+    return x, y
+
+
+@lru_cache(maxsize=1 << 16)
+def _axis_reach(size: int, upsample: int, padding: int, kernel: int, dilation: int, stride: int, limit: int) -> int:
+    """`reach` along one axis. Fragments of a grid have few sizes and distances, so most are asked for many times."""
+    at = (np.arange(size) << upsample)[:, None] + padding - np.arange(kernel) * dilation
+    hit = (at >= 0) & (at % stride == 0) & (at // stride < limit)
+    return int(hit.any(axis=1).sum())
 
 
 def link_axon(cut: PartitionedProgram, descriptor: Descriptor, source: str, identifier: int, core: Place) -> AxonEntry:
     """The axon from one source fragment to one descriptor."""
     fragment, config = cut.by_name[source], cut.config
-    edge = placed_edge(descriptor.edge, fragment)
+    edge = placed_edge(descriptor.edge, fragment, descriptor.shift(source))
     axon = axon_entry(edge, fragment, cut.by_name[edge.destination], config, identifier, core)
     if not descriptor.silent:
         return dataclasses.replace(axon, fields=axon.fields | {"c_offset": fragment.origin[0] - descriptor.first})
@@ -165,8 +202,10 @@ def output_axon(cut: PartitionedProgram, output: Output, source: str, core: Plac
     """The axon from one fragment of an output to the host."""
     fragment = cut.by_name[source]
     identity = Edge(name=f"{source}->host", source=source, destination=source,
-                    weights=np.ones((1, 1, 1, 1), np.int64), groups=fragment.shape[0])
-    axon = axon_entry(identity, fragment, fragment, cut.config, output.id, core)
+                    weights=np.ones((1, 1, 1, 1), np.int64), groups=fragment.shape[0],
+                    padding=(fragment.origin[1] - output.origin[1], fragment.origin[2] - output.origin[2]))
+    whole = Population(name=output.name, shape=output.shape)
+    axon = axon_entry(identity, fragment, whole, cut.config, output.id, core)
     return dataclasses.replace(axon, fields=axon.fields | {"c_offset": fragment.origin[0] - output.origin[0]})
 
 
@@ -197,7 +236,7 @@ def plan_fragments(
     outgoing = {
         name: [link_axon(cut, descriptor, name, ids[descriptor], address(name, descriptor.edge.destination))
                for descriptor in cut.out_of[name]]
-        + [output_axon(cut, output, name, relative(name, None)) for output in cut.outputs if name in output.sources]
+        + [output_axon(cut, output, name, relative(name, None)) for output in cut.outputs_of.get(name, ())]
         for name in names
     }
     others = {source.name: source for source in (cut.by_name[item.edge.source] for item in descriptors)
@@ -213,6 +252,5 @@ def plan_fragments(
 
 def plan_alone(cut: PartitionedProgram, name: str) -> MemoryMap:
     """The plan of a core with one fragment only, all others somewhere else: how much it needs at least."""
-    ids = {descriptor: number for descriptors in cut.into.values() for number, descriptor in enumerate(descriptors)}
-    return plan_fragments(cut, [name], ids=ids, relative=lambda source, other: (0, 0) if source == other else (1, 0),
-                          pad=False)
+    return plan_fragments(cut, [name], ids=cut.numbers, pad=False,
+                          relative=lambda source, other: (0, 0) if source == other else (1, 0))

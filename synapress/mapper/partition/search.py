@@ -7,14 +7,18 @@ the edges stay depthwise: every bound of a destination is one of its source.
 """
 
 import itertools
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from math import gcd, prod
 
 from golden.config import CoreConfig
 from golden.program import Edge, Population, Program
-from synapress.mapper.errors import RuleError, Violation
+from golden.types import Pair
+from synapress.mapper.errors import Repair, RuleError, Violation
 from synapress.mapper.memory_map import DEPTHWISE, edge_kind
-from synapress.mapper.network.populations import filled_rates, free_axes
+from synapress.mapper.network.populations import filled_rates
+from synapress.mapper.network.strides import step_kernel, step_of
 from synapress.mapper.partition.cut import check_cuttable, cut
 from synapress.mapper.partition.fragments import (
     Fragment,
@@ -24,6 +28,7 @@ from synapress.mapper.partition.fragments import (
     link_axon,
     plan_alone,
 )
+from synapress.mapper.partition.stride_cuts import Parts, stride_cuts
 from synapress.mapper.rules import RULES, axon_violations, axons
 
 Counts = dict[str, list[int]]
@@ -36,22 +41,14 @@ MAX_REPAIR_ROUNDS = 200
 """Most times that all cuts are repaired and checked again. Each round cuts something finer, so repair also ends without
 this limit, but too late: what does not fit after so many rounds is refused."""
 
-DESTINATION_CUTS = {
-    "memory": 0, "edge weight_stride": 0, "edge x_stride": 0, "edge depth_words": 0,
-    "population depth": 0, "population width": 1, "population height": 2,
-}
-"""Rules that smaller parts of the destination, along this axis, may satisfy."""
-AXON_CUTS = {
-    "axon x_offset": ("by sign", 1), "axon y_offset": ("by sign", 2), "anchor x_min": ("source", 1),
-    "anchor y_min": ("source", 2), "axon x_limit": ("destination", 1), "axon y_limit": ("destination", 2),
-}
-"""Rules that smaller parts of one end of an axon may satisfy; by sign: the end that the other begins far beyond."""
-SHARED_COUNTS = ("population axons", "population incoming", "population edges", "number of event IDs",
-                 "number of ends of timestep of all populations")
-"""Rules of which other cuts may change what is needed, but those into (D, 1, 1), where all sources always reach. All
-others that are in no table here no cut can satisfy."""
+OWN_CUTS = {Repair.CHANNELS: 0, Repair.COLUMNS: 1, Repair.ROWS: 2}
+"""Repairs by smaller parts of the layer, along this axis."""
+SOURCE_CUTS = {Repair.SOURCE_COLUMNS: 1, Repair.SOURCE_ROWS: 2}
+"""Repairs by smaller parts of an axon's source, along this axis."""
+HOPEFUL = (Repair.FEWER_AXONS, Repair.FEWER_SOURCES, Repair.FEWER_PIECES, Repair.OTHER_CUTS)
+"""What other repairs may mend as well, where these have nothing to cut."""
 
-Repair = tuple[str, int]
+Finer = tuple[str, int]
 """A population, and the axis along which it is cut once more."""
 
 
@@ -62,18 +59,17 @@ def partition(program: Program, config: CoreConfig) -> PartitionedProgram:
         RuleError: something does not fit however it is cut.
     """
     check_cuttable(program, config)
-    counts = {population.name: _first_counts(program, population, config) for population in program.populations}
+    least = stride_cuts(program, config)
+    counts = {population.name: _first_counts(program, population, least, config) for population in program.populations}
     for _ in range(MAX_REPAIR_ROUNDS):
         result = cut(program, config, _grids(program, counts, config))
         problems = _problems(result)
         if not problems:
             return result
-        repairs = {repair for _, repair in problems if repair is not None}
-        finer = {repair: _cut_finer(program.population(repair[0]), counts[repair[0]], repair[1], config)
-                 for repair in sorted(repairs)}
-        hopeless = [violation for violation, repair in problems
-                    if (not finer[repair] if repair is not None else violation.rule not in SHARED_COUNTS or (
-                        violation.rule == "population incoming" and _is_one_position(program, violation.layer)))]
+        finer = {cut_: _cut_finer(program.population(cut_[0]), counts[cut_[0]], cut_[1], config)
+                 for cut_ in sorted({cut_ for _, cut_ in problems if cut_ is not None})}
+        hopeless = [violation for violation, cut_ in problems
+                    if (violation.repair not in HOPEFUL if cut_ is None else not finer[cut_])]
         if hopeless:
             raise RuleError(hopeless)
         if not any(finer.values()):
@@ -94,25 +90,24 @@ def even_bounds(size: int, parts: int) -> tuple[int, ...]:
 # -- estimate ----------------------------------------------------------------------------------
 
 
-def _first_counts(program: Program, population: Population, config: CoreConfig) -> list[int]:
+def _first_counts(program: Program, population: Population, least: Parts, config: CoreConfig) -> list[int]:
     depth, width, height = population.shape
-    most = 1 << config.coordinate_bits
-    parts = [1, -(-width // most), -(-height // most)]
+    parts = [1, *least[population.name]]
+    sources = {name: (-(-shape[1] // least[name][0]), -(-shape[2] // least[name][1]))
+               for name, shape in ((item.name, item.shape) for item in program.populations)}
     if population.name in program.inputs:
         return [max(1, (1 << config.channel_bits) // config.lanes), parts[1], parts[2]]
     for edge in program.edges_into(population.name):
         source = program.population(edge.source).shape
         for axis in (1, 2):  # an offset tells how far from its destinations a part of a source begins
             parts[axis] = max(parts[axis], min(population.shape[axis], -(-source[axis] >> (config.offset_bits - 1))))
-        for axis in free_axes(edge, population, config):
-            parts[axis] = population.shape[axis]
     words = -(-depth // config.lanes)
     most_words = min(words, _most_words(config))
     best: tuple[int, list[int]] | None = None
     for _ in range(width + height):
         size = [-(-population.shape[i] // parts[i]) for i in (1, 2)]
         fitting = next((part for part in range(most_words, 0, -1) if estimate(
-            program, population, part, size[0], size[1], config) <= config.memory_words), None)
+            program, population, part, size[0], size[1], config, sources) <= config.memory_words), None)
         if fitting is not None:
             total = -(-words // fitting) * parts[1] * parts[2]
             if best is None or total < best[0]:
@@ -127,9 +122,14 @@ def _first_counts(program: Program, population: Population, config: CoreConfig) 
 
 
 def estimate(
-    program: Program, population: Population, words: int, width: int, height: int, config: CoreConfig
+    program: Program, population: Population, words: int, width: int, height: int, config: CoreConfig,
+    sources: Mapping[str, Pair] | None = None,
 ) -> int:
-    """Memory words of a fragment of so many channel words, columns and rows, with all that leads into it."""
+    """Memory words of a fragment of so many channel words, columns and rows, with all that leads into it.
+
+    Args:
+        sources: columns and rows of the largest part of each population; default: all are whole.
+    """
     word, channels = config.word_bits // 8, min(words * config.lanes, population.shape[0])
     total = ESTIMATE_MARGIN_WORDS + channels + population.looks_up * config.table_words + width * height * words
     for edge in program.edges_into(population.name):
@@ -137,6 +137,11 @@ def estimate(
         fill = filled_rates(edge, config)
         kernel = [(edge.weights.shape[2 + i] - 1) * fill[i] + 1 for i in (0, 1)]
         taps, pieces = prod(kernel), prod(-(-size // (1 << config.kernel_bits)) for size in kernel)
+        step = step_of(edge, (width, height), sources[edge.source], config) if sources is not None else None
+        if step is not None and step.parts != (None, None):
+            size, phases = step_kernel(edge, step)
+            taps = prod(size) * prod(phases)
+            pieces = prod(-(-n // (1 << config.kernel_bits)) for n in size) * prod(phases)
         if edge_kind(edge, depth, population.shape[0]) == DEPTHWISE:
             kernels = 1 if edge.weights.shape[0] == 1 else channels
             total += 1 - (-kernels * taps // word)
@@ -229,37 +234,48 @@ def _nested(
 # -- repair ------------------------------------------------------------------------------------
 
 
-def _problems(result: PartitionedProgram) -> list[tuple[Violation, Repair | None]]:
+def _problems(result: PartitionedProgram) -> list[tuple[Violation, Finer | None]]:
     """What the rules refuse of fragments alone, of axons and of the host; and what may be cut once more for it."""
-    problems: list[tuple[Violation, Repair | None]] = [(violation, None) for violation in host_violations(result)]
+    problems: list[tuple[Violation, Finer | None]] = [(violation, None) for violation in host_violations(result)]
     for fragment in result.hosted:
         plan = plan_alone(result, fragment.name)
         for violation in itertools.chain.from_iterable(rule(plan) for rule in RULES if rule is not axons):
-            axis = DESTINATION_CUTS.get(violation.rule)
-            repair = (fragment.parent, axis) if axis is not None else None
-            if violation.rule == "population edges":
-                repair = _fewer_pieces(result, fragment)
-            if violation.rule == "population axons":
-                repair = _fewer_axons(result, fragment)
-            problems.append((violation, repair))
+            problems.append(_problem(result, violation, fragment))
     for descriptor in result.descriptors:
         for name in descriptor.sources:
-            ends = {"source": result.by_name[name], "destination": result.by_name[descriptor.edge.destination]}
+            destination = result.by_name[descriptor.edge.destination]
             axon = link_axon(result, descriptor, name, 0, (0, 0))
-            for violation in axon_violations(axon, ends["destination"].layer, result.config):
-                end, axis = AXON_CUTS.get(violation.rule, ("", 0))
-                if end == "by sign":
-                    end = "destination" if axon.fields[violation.rule.removeprefix("axon ")] > 0 else "source"
-                problems.append((violation, (ends[end].parent, axis) if end else None))
+            for violation in axon_violations(axon, destination.layer, result.config):
+                end = result.by_name[name] if violation.repair in SOURCE_CUTS else destination
+                problems.append(_problem(result, violation, end))
     return problems
 
 
-def _is_one_position(program: Program, layer: str) -> bool:
-    """Whether all neurons of a layer are at one place."""
-    return all(item.shape[1:] == (1, 1) for item in program.populations if layer in (item.layer, item.name))
+def _problem(
+    result: PartitionedProgram, violation: Violation, fragment: Fragment
+) -> tuple[Violation, Finer | None]:
+    """A violation with what of a fragment's population may be cut once more; without hope if that is known."""
+    repair = violation.repair
+    if repair in OWN_CUTS:
+        return violation, (fragment.parent, OWN_CUTS[repair])
+    if repair in SOURCE_CUTS:
+        return violation, (fragment.parent, SOURCE_CUTS[repair])
+    if repair is Repair.FEWER_PIECES:
+        return violation, _fewer_pieces(result, fragment)
+    if repair is Repair.FEWER_AXONS:
+        ends = [result.by_name[item.edge.destination] for item in result.out_of[fragment.name]]
+        return violation, _where_spread(fragment, ends)
+    if repair is Repair.FEWER_SOURCES:
+        ends = [result.by_name[name] for item in result.into[fragment.name] for name in item.sources]
+        together = max(Counter(end.origin[1:] for end in ends).values())  # they reach each part, however small
+        if together >= 1 << result.config.incoming_bits or result.program.population(
+                fragment.parent).shape[1:] == (1, 1):
+            return replace(violation, repair=None), None
+        return violation, _where_spread(fragment, ends)
+    return violation, None
 
 
-def _fewer_pieces(result: PartitionedProgram, fragment: Fragment) -> Repair | None:
+def _fewer_pieces(result: PartitionedProgram, fragment: Fragment) -> Finer | None:
     """Channels of a fragment whose kernels are in pieces because the weights of a source channel exceed a field."""
     edges = {edge.name: edge for edge in result.program.edges_into(fragment.parent)}
     parts = {(item.parent, item.first) for item in result.into[fragment.name]}
@@ -268,9 +284,8 @@ def _fewer_pieces(result: PartitionedProgram, fragment: Fragment) -> Repair | No
     return (fragment.parent, 0) if least < 1 << result.config.edge_count_bits and fragment.shape[0] > 1 else None
 
 
-def _fewer_axons(result: PartitionedProgram, fragment: Fragment) -> Repair | None:
-    """The axis of a source along which its destinations have most parts: smaller parts reach fewer of them."""
-    ends = [result.by_name[item.edge.destination] for item in result.out_of[fragment.name]]
+def _where_spread(fragment: Fragment, ends: Sequence[Fragment]) -> Finer | None:
+    """The axis of a fragment along which those at the other ends have most parts: smaller parts meet fewer of them."""
     places = [len({(end.parent, end.origin[axis]) for end in ends}) - len({end.parent for end in ends})
               if fragment.shape[axis] > 1 else 0 for axis in (1, 2)]
     return (fragment.parent, 1 if places[0] >= places[1] else 2) if any(places) else None

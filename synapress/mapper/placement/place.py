@@ -18,8 +18,8 @@ from golden.config import CoreConfig
 from golden.errors import MappingError, ToolError
 from golden.types import Array, Place
 from synapress.install import install_hint
-from synapress.mapper.errors import RuleError, Violation
-from synapress.mapper.partition.fragments import PartitionedProgram, placed_edge, reach
+from synapress.mapper.errors import Repair, RuleError, Violation
+from synapress.mapper.partition.fragments import PartitionedProgram, reach
 from synapress.mapper.placement.bin_packing import (
     LIMITS,
     Bin,
@@ -135,7 +135,7 @@ def place_all(
         try:
             return _place(cut, size, host, cores, load, method)
         except RuleError as error:
-            if any(violation.rule != "reach" for violation in error.violations):
+            if any(violation.repair is not Repair.OTHER_MESH for violation in error.violations):
                 raise
             refused = refused or error
     assert refused is not None
@@ -233,9 +233,9 @@ def _traffic(cut: PartitionedProgram, cores: Sequence[Bin]) -> Array:
     matrix = np.zeros((host + 1, host + 1), np.int64)
     for descriptor in cut.descriptors:
         destination = cut.by_name[descriptor.edge.destination]
-        for name in descriptor.sources:
+        for name, shift in zip(descriptor.sources, descriptor.shifts, strict=True):
             source = cut.by_name[name]
-            columns, rows = reach(placed_edge(descriptor.edge, source), source, destination)
+            columns, rows = reach(descriptor.edge, shift, source, destination)
             events = 1 if descriptor.silent else 1 + source.shape[0] * columns * rows
             matrix[number.get(name, host), number[destination.name]] += events
     for output in cut.outputs:
@@ -367,7 +367,7 @@ def _check_reach(cut: PartitionedProgram, cores: Sequence[Bin], ends: Sequence[P
             found = Violation(
                 layer=layers[j != host], rule="reach", available=str(far),
                 needed=f"{apart} columns or rows from {names[0]} at {ends[i]} to {names[1]} at {ends[j]}",
-                help="Use a smaller mesh, pin less, move the host, or raise mesh_bits.")
+                help="Use a smaller mesh, pin less, move the host, or raise mesh_bits.", repair=Repair.OTHER_MESH)
             before = violations.get((layers[0], layers[1]))
             if before is None or before[0] < apart:
                 violations[layers[0], layers[1]] = apart, found

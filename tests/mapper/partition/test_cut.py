@@ -126,7 +126,7 @@ def test_wide_maps_run_from_cut_inputs() -> None:
     compare(program, image, [random_input(rng, network)])
 
 
-def test_strides_that_the_hardware_has_not_are_cut_into_columns_and_rows() -> None:
+def test_strides_that_the_hardware_has_not_are_cut_into_lines_or_strips() -> None:
     rng = np.random.default_rng(2)
     for stride in (3, (2, 1), (3, 5), 16):
         network = Network("strides")
@@ -134,7 +134,7 @@ def test_strides_that_the_hardware_has_not_are_cut_into_columns_and_rows() -> No
         network.output(network.conv("x", "in", rng.integers(-99, 99, (5, 2, 3, 2)), stride=stride, padding=1, shift=8))
         program = lower(network)
         result = partition(program, ROOMY)
-        assert result.grids["x"].parts > 1
+        assert max(grid.parts for grid in result.grids.values()) > 1
         places = {item.name: (index % 7, index // 7) for index, item in enumerate(result.hosted)}
         compare(program, build_mesh(result, places, (7, 7)), [random_input(rng, network)])
 
@@ -172,15 +172,15 @@ def test_depthwise_stays_depthwise_at_common_cuts() -> None:
 
 def test_search_and_populations_that_are_none_are_refused() -> None:
     network = Network("net")
-    network.input("in", (2, 8, 8))
+    network.input("in", (2, 9, 9))
     network.output(network.conv("x", "in", np.ones((2, 2, 3, 3), int), stride=3))
     program = lower(network)
     with pytest.raises(MappingError, match="cannot be cut in x at"):
-        cut(program, ROOMY, {"in": Grid((0, 2), (0, 9), (0, 8))})
+        cut(program, ROOMY, {"in": Grid((0, 2), (0, 10), (0, 9))})
     with pytest.raises(MappingError, match="cannot be cut in c at"):
-        cut(program, ROOMY, {"in": Grid((0, 1, 1, 2), (0, 8), (0, 8))})
+        cut(program, ROOMY, {"in": Grid((0, 1, 1, 2), (0, 9), (0, 9))})
     with pytest.raises(MappingError, match="no population 'y'"):
-        cut(program, ROOMY, {"y": Grid((0, 2), (0, 8), (0, 8))})
+        cut(program, ROOMY, {"y": Grid((0, 2), (0, 9), (0, 9))})
     with pytest.raises(RuleError, match="layer 'x', rule 'stride': needs stride 3"):
         cut(program, ROOMY, {})
     hand = Program(name="hand", inputs=["a"], outputs=["y"], populations=[

@@ -96,8 +96,8 @@ LAYERS = {
     "dense over 40": ((8, 40, 40), lambda network: network.dense(
         "x", "in", np.broadcast_to(np.int8(1), (1000, 12800))), 50, None),
     "1024 × 1024": ((3, 1024, 1024), large, 17, None),
-    "stride 3, 15 to 5": ((4, 15, 15), conv(16, 4, 3, stride=3), 25, None),
-    "strides 2 and 1, 64 to 31 columns": ((4, 64, 64), conv(16, 4, 3, stride=(2, 1)), 31, None),
+    "stride 3, 15 to 5": ((4, 15, 15), conv(16, 4, 3, stride=3), 1, 5),
+    "strides 2 and 1, 64 to 31 columns": ((4, 64, 64), conv(16, 4, 3, stride=(2, 1)), 31, 31),
     "no groups": ((256, 13, 13), conv(384, 256, 3, padding=1), 4, 33),
 }
 
@@ -128,9 +128,11 @@ def test_refusals_say_what_helps() -> None:
     large_pool = refusal(grai, (8, 112, 112), lambda network: network.global_pool("x", "in"))
     assert "layer 'x', rule 'population edges': needs 49; available: edges in [0, 15]" in large_pool
     assert "pool 8 × 8 with stride 8 first" in large_pool
-    places = refusal(grai, (4, 27, 27), conv(16, 4, 3, stride=3))
-    assert places.startswith("layer 'x', rule 'number of output IDs': needs 81; available: 32. ")
-    assert places.endswith("or raise edge_bits.")
+    few = CoreConfig(name="few", edge_bits=2, population_bits=2)
+    places = refusal(few, (4, 1100, 600), lambda network: network.conv(
+        "x", "in", np.broadcast_to(np.int8(1), (4, 4, 1, 1)), stride=1))
+    assert "layer 'x', rule 'number of output IDs': needs 24; available: 4. " in places
+    assert places.endswith("or raise edge_bits, or offset_bits and channel_bits, of which an ID serves more.")
     inputs = refusal(grai, (1, 2000, 2000), conv(4, 1, 8, stride=8))
     assert inputs.startswith("layer 'in', rule 'number of input fragments': needs 64; available: 32. ")
     up = CoreConfig(name="narrow", upsample_bits=1)
@@ -140,17 +142,14 @@ def test_refusals_say_what_helps() -> None:
 
 
 def test_a_source_is_cut_where_its_destinations_are_too_many() -> None:
-    """11 × 11 places of a stride of 5: more axons than one source may have, but not of its parts."""
-    def add(network: Network) -> str:
-        source = conv(4, 4, 1)(network)
-        weights = np.broadcast_to(np.int8(1), (8, 4, 5, 5))
-        last = network.conv("strided", source, weights, stride=5)
-        last = network.conv("all", last, np.broadcast_to(np.int8(1), (4, 8, 1, 1)), stride=5)
-        return network.conv("y", last, np.broadcast_to(np.int8(1), (4, 4, 1, 1)))
-
+    """Twice 39 lines of a stride of 3: more axons than one source may have, but not of its parts."""
     network = Network("net")
-    network.input("in", (4, 55, 55))
-    network.output(add(network))
+    network.input("in", (4, 120, 120))
+    conv(4, 4, 1)(network)
+    weights = np.broadcast_to(np.int8(1), (8, 4, 5, 5))
+    lines = [network.conv(name, "x", weights, stride=3) for name in ("one", "two")]
+    network.output(network.add("y", lines))
     result = partition(lower(network), CoreConfig())
-    assert result.grids["strided"].parts == 121 and result.grids["x"].parts > 1
+    assert [result.grids[name].parts for name in lines] == [39, 39]
+    assert len(result.grids["x"].x) > 2 and len(result.grids["x"].y) == 31
     assert max(len(result.out_of[item.name]) for item in result.hosted) < 64

@@ -323,10 +323,22 @@ def _affine(reader: Reader, name: str, node: Any, value: Tensor) -> Value:
 def _pool(reader: Reader, name: str, node: Any, value: Tensor) -> Value:
     size = _numbers(node.kernel_size, 2)
     pooled = average_pool(reader, _call(name, type(node).__name__, [value], kernel_shape=size, count_include_pad=1,
-                                        strides=_numbers(node.stride, 2), pads=_numbers(node.padding, 2) * 2))
+                                        strides=_numbers(node.stride, 2), pads=_pool_padding(name, node, value, size)))
     if type(node).__name__ == "AvgPool2d":
         return pooled
     return multiply(reader, _call(f"{name}/area", "SumPool2d", [pooled, np.float64(size[0] * size[1]).reshape(1)]))
+
+
+def _pool_padding(name: str, node: Any, value: Tensor, size: list[int]) -> list[int]:
+    """Top, left, bottom, right; of "same" the larger half is behind, as in all frameworks that pool so."""
+    if not isinstance(node.padding, str):
+        return _numbers(node.padding, 2) * 2
+    more = [max(0, (-(-length // step) - 1) * step + window - length) if node.padding == "same" else 0
+            for length, window, step in zip(value.dims[-2:], size, _numbers(node.stride, 2), strict=True)]
+    if any(more) and type(node).__name__ == "AvgPool2d":
+        raise ModelError(name, "padding", "numbers, or 'same' that adds nothing", f"'same', which adds {more}",
+                         "Frameworks differ in whether it counts: give the padding in numbers, which does.")
+    return [total // 2 for total in more] + [-(-total // 2) for total in more]
 
 
 def _flatten(reader: Reader, name: str, node: Any, value: Tensor) -> Value:

@@ -51,6 +51,29 @@ def test_a_file_equals_numpy(tmp_path: Path, seed: int) -> None:
     np.testing.assert_allclose(got, expected(graph, x), atol=1e-12)
 
 
+@pytest.mark.parametrize("window", [2, 3])
+def test_a_sum_pool_with_same_padding(window: int, seed: int) -> None:
+    """11 × 10 elements, stride 2: the larger half of the padding is behind."""
+    x = np.random.default_rng(seed).normal(0, 1, (3, 2, 11, 10))
+
+    def pool(kind: type) -> nir.NIRGraph:
+        nodes = {"input": nir.Input(input_type={"input": np.array([2, 11, 10])}),
+                 "pool": kind(kernel_size=np.array([window] * 2), stride=np.array([2, 2]), padding="same"),
+                 "output": nir.Output(output_type={"output": np.array([2, 6, 5])})}
+        return nir.NIRGraph(nodes=nodes, edges=list(itertools.pairwise(nodes)), type_check=False)
+
+    read = read_nir(pool(nir.SumPool2d))
+    values = reference.run(read.graph, {"input": read.inputs[0].to_maps(x)})
+    got = read.outputs[0].from_maps(values[read.outputs[0].node])
+    padded = np.pad(x, ((0, 0), (0, 0), ((0, 1), (1, 1))[window - 2], ((0, 0), (0, 1))[window - 2]))
+    assert got.shape == (3, 2, 6, 5)
+    for row, column in np.ndindex(6, 5):
+        part = padded[:, :, 2 * row:2 * row + window, 2 * column:2 * column + window]
+        np.testing.assert_allclose(got[:, :, row, column], part.sum((2, 3)), atol=1e-12)
+    with pytest.raises(ModelError, match=r"node 'pool', rule 'padding': needs numbers.*in numbers, which does"):
+        read_nir(pool(nir.AvgPool2d))
+
+
 def test_a_cycle_names_its_nodes() -> None:
     graph = network(np.random.default_rng(1))
     graph.edges.append(("scale", "dense"))

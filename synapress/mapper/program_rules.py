@@ -1,0 +1,123 @@
+"""What a program must keep to make sense at all, before any plan of it: one small named function per rule."""
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+from golden.config import CoreConfig
+from golden.program import Population, Program
+from golden.words import NeuronType, Reset
+from synapress.mapper.errors import RuleError, Violation
+
+ProgramRule = Callable[[Program], Iterator[Violation]]
+
+
+def layer_of(population: Population) -> str:
+    """The layer that a message names."""
+    return population.layer or population.name
+
+
+def connections(program: Program) -> Iterator[Violation]:
+    """Every computed population has sources, no input has any, and every edge and output name is unique."""
+    for population in program.populations:
+        incoming = program.edges_into(population.name)
+        if population.name in program.inputs and incoming:
+            yield Violation(
+                layer=layer_of(population), rule="connections", needed=f"{len(incoming)} edges into an input",
+                available="none: the host makes an input's events", help="Make it a layer with an identity kernel.")
+        if population.name not in program.inputs and not incoming:
+            yield Violation(
+                layer=layer_of(population), rule="connections", needed="a source", available="no incoming edge",
+                help="A population evaluates when its sources end a timestep; connect one, or make it an input.")
+    for kind, names in (("edge", [edge.name for edge in program.edges]), ("output", program.outputs)):
+        for name in sorted({name for name in names if names.count(name) > 1}):
+            yield Violation(layer=name, rule="connections", needed=f"two {kind}s named '{name}'",
+                            available=f"one {kind} per name", help="Rename one.")
+    for name in program.outputs:
+        if name in program.inputs:
+            yield Violation(
+                layer=name, rule="connections", needed="an input as an output", available="computed outputs",
+                help="The host knows its input already.")
+
+
+def shapes(program: Program) -> Iterator[Violation]:
+    """Weights fit the depths of source and destination, parameters the depth of their population."""
+    for edge in program.edges:
+        source, destination = program.population(edge.source), program.population(edge.destination)
+        depth, groups = source.shape[0], max(1, edge.groups)
+        shared = edge.weights.shape[:2] == (1, 1) and groups == depth == destination.shape[0]
+        fits = depth % groups == 0 and edge.weights.shape[:2] == (destination.shape[0], depth // groups)
+        if edge.weights.size == 0 or (not shared and not (fits and destination.shape[0] % groups == 0)):
+            yield Violation(
+                layer=layer_of(destination), rule="shapes", needed=f"weights {edge.weights.shape} in {groups} groups",
+                available=f"{depth} source and {destination.shape[0]} destination channels (edge '{edge.name}')",
+                help="Weights are (D_dst, D_src / groups, KW, KH).")
+    for population in program.populations:
+        for name in ("bias", "multiplier", "shift", "slope", "threshold", "initial"):
+            column = getattr(population, name)
+            if column is not None and np.size(column) not in (1, population.shape[0]):
+                yield Violation(
+                    layer=layer_of(population), rule="shapes", needed=f"{np.size(column)} entries of {name}",
+                    available=f"1 or {population.shape[0]}", help="Parameters are per channel, or one for all.")
+
+
+def neurons(program: Program) -> Iterator[Violation]:
+    """A population has what its type and saturation need, and nothing that they do not look at."""
+    for population in program.populations:
+        spiking = population.type == NeuronType.SPIKING
+        for name, needed in (("threshold", spiking), ("table", population.looks_up)):
+            given = getattr(population, name) is not None
+            if needed != given and population.name not in program.inputs:
+                yield Violation(
+                    layer=layer_of(population), rule=f"neuron {name}", needed=f"a {name}" if needed else f"no {name}",
+                    available=f"a {name}" if given else "none",
+                    help="SPIKING populations have thresholds, others with saturation TABLE a table.")
+        if population.initial is not None and not spiking:
+            yield Violation(layer=layer_of(population), rule="neuron initial", needed="no initial states",
+                            available="some", help="Only SPIKING populations keep states.")
+        if spiking and (population.slope is not None or population.saturation not in (Reset.SUBTRACT, Reset.ZERO)):
+            yield Violation(
+                layer=layer_of(population), rule="neuron reset",
+                needed="no slope, and a Reset in place of a saturation",
+                available=f"saturation {population.saturation}, slope {population.slope}",
+                help="A threshold takes the slope's place in the parameter word.")
+
+
+def products(program: Program, config: CoreConfig) -> Iterator[Violation]:
+    """Operands of products fit their part of a state, and come with weight 1 from one source each.
+
+    Checked before `synapress.mapper.network.populations.legalize_edge` moves operand B to its place.
+    """
+    bits = config.operand_bits
+    for population in program.populations:
+        if population.type not in NeuronType.PRODUCTS:
+            continue
+        unsigned = (population.type != NeuronType.PRODUCT, population.type == NeuronType.PRODUCT_UNSIGNED)
+        incoming = program.edges_into(population.name)
+        if sorted(edge.operand for edge in incoming) != [0, 1] or any(
+                edge.shift or not (edge.weights == 1).all() for edge in incoming):
+            yield Violation(
+                layer=layer_of(population), rule="product edges", needed="one edge per operand, with weights of 1",
+                available=f"{len(incoming)} edges", help="Scale and add in a layer in front, or by the multiplier.")
+        for edge in incoming:
+            source = program.population(edge.source)
+            low, high = source.bounds(config.value_bits)
+            least = 0 if unsigned[edge.operand] else -1 << (bits - 1)
+            most = least + (1 << bits) - 1
+            if low < least or high > most:
+                yield Violation(
+                    layer=layer_of(population), rule="product operand", needed=f"[{low}, {high}] of '{edge.source}'",
+                    available=f"[{least}, {most}]: an operand has {bits} of {config.state_bits} bits of a state",
+                    help=f"Give '{edge.source}' saturation SIGNED or RELU, or a table within, or use 32-bit states.")
+
+
+PROGRAM_RULES: tuple[ProgramRule, ...] = (connections, shapes, neurons)
+"""Rules without which a plan makes no sense: checked first."""
+
+
+def check_program(program: Program) -> None:
+    """The rules of `check` that need no plan."""
+    program.topological_order()
+    violations = [violation for rule in PROGRAM_RULES for violation in rule(program)]
+    if violations:
+        raise RuleError(violations)
