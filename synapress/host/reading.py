@@ -1,0 +1,247 @@
+"""Which part of an ONNX file is the host's: what cores cannot compute, as far as the user leaves it to the host.
+
+A file is split in front of the first node that cores cannot have. If layers with learned weights follow, the user must
+say so: by the node behind which the host takes over (`host_after`), or by `cut="auto"`, which leaves to the cores as much
+as they can compute. Else the file is refused, and the refusal says which of these would work.
+"""
+
+import difflib
+import json
+import shlex
+import traceback
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from itertools import count
+from typing import Any, NamedTuple
+
+import numpy.typing as npt
+import onnx
+
+from synapress.host.host import kinds, listed
+from synapress.host.nodes import functions, learned
+from synapress.host.plan import planned, prepared
+from synapress.host.split import Split
+from synapress.host.work import Work
+from synapress.mapper.errors import ModelError, ModelWarning
+from synapress.mapper.importers.model import Model
+from synapress.mapper.importers.onnx.reader import read_onnx
+
+Read = Callable[[onnx.ModelProto], Model]
+AUTO = "auto"
+TRIED = 50_000_000
+"""Multiplications for one frame up to which a way out is run before it is told: about a second."""
+PROBED = 1 << 28
+"""Bytes of weights that may be read to find a way out, in all: about two seconds. Two readings are always allowed."""
+
+
+class _Taken(NamedTuple):
+    """A file in two, of which the reader has taken the cores' part."""
+
+    found: Model
+    host: onnx.ModelProto
+    computes: bool
+    """Whether cores have a layer with weights."""
+
+
+def read(
+    model: onnx.ModelProto, *, title: str, path: str, constants: Mapping[str, npt.ArrayLike] | None = None,
+    cut: str | None = None, host_after: str | Sequence[str] = (),
+) -> Model:
+    """A model, of which the host computes what cores cannot.
+
+    Args:
+        model: the file; it is only read.
+        title: name of the network.
+        path: the file's, for messages.
+        constants: inputs that are known.
+        cut: "auto": the largest part that cores can compute is theirs, the rest the host's; None: the host computes only
+            what follows the last layer with weights.
+        host_after: names of nodes or values: all that depends on them is the host's.
+
+    Warns:
+        ModelWarning: with `cut`, layers with weights are the host's; the result has the same text in `Model.warnings`.
+
+    Raises:
+        ModelError: cores cannot compute the model, or the host not its part; it says what would help.
+    """
+    names = [host_after] if isinstance(host_after, str) else list(host_after)
+    _check_choice(path, cut, names)
+    refused = None
+    if not names:
+        try:
+            return read_onnx(model, name=title, constants=constants)
+        except ModelError as error:
+            refused = _kept(error, path)
+    try:
+        parts = Split(model, constants)
+    except Exception as error:  # a damaged model, of which the reader tells more
+        if refused is None:
+            read_onnx(model, name=title, constants=constants)
+        raise refused or ModelError(path, "host_after", "a valid model", str(error), "Export it again.") from error
+    if names:
+        parts.host = _depending(parts, names, path)
+
+    def cores(proto: onnx.ModelProto) -> Model:
+        return read_onnx(proto, name=title)
+
+    taken = _take(parts, refused, cores, weights=cut is not None)
+    if isinstance(taken, ModelError):
+        raise _refusal(parts, taken, refused, names, cores) from taken
+    part = prepared(taken.host, taken.found)
+    choice: dict[str, Any] = {"host_after": names} if names else {"cut": cut} if cut else {}
+    taken.found.host = planned(part, taken.found, parts.dynamic, choice)
+    taken.found.on_host = kinds(taken.host)
+    if cut is not None and (layers := parts.learned(parts.host)):
+        text = _told(title, parts, min(parts.host), layers, taken.found.on_host, part.work)
+        warnings.warn(text, ModelWarning, stacklevel=3)
+        taken.found.warnings += (text,)
+    return taken.found
+
+
+def _take(parts: Split, refused: ModelError | None, read: Read, *, weights: bool, readings: int | None = None
+          ) -> _Taken | ModelError:
+    """Assign what is refused to the host until cores can have the rest; or the refusal where that ends.
+
+    Args:
+        refused: of the whole; None: nothing was read yet.
+        weights: whether layers with learned weights may be the host's.
+        readings: how often the cores' part may be read.
+    """
+    error = refused
+    for done in count():
+        if error is not None and not parts.cut(error.violation.layer, weights=weights):
+            return error
+        pair = parts.parts()
+        if pair is None:
+            return error or ModelError(parts.model.graph.name, "host_after", "a layer in front of it, for the cores",
+                                       "none", "Name a later node.")
+        if done == readings:
+            return error or ModelError(parts.model.graph.name, "host_after", "a short search", "a longer one", "")
+        core, host = pair
+        try:
+            found = read(core)
+        except ModelError as again:
+            error = _kept(again)
+        else:
+            calls = functions(core)
+            return _Taken(found, host, any(learned(item, calls) for item in core.graph.node))
+    raise AssertionError
+
+
+def _kept(error: ModelError, path: str = "") -> ModelError:
+    """An error without what its frames hold, all weights above all; of the file where it is about the whole."""
+    traceback.clear_frames(error.__traceback__)
+    told = error.violation
+    if path and told.rule == "ONNX checker":
+        return ModelError(path, told.rule, told.needed, told.available, told.help)
+    return error
+
+
+# -- the user's choice ---------------------------------------------------------------------------
+
+
+def _check_choice(path: str, cut: Any, names: Sequence[Any]) -> None:
+    if cut not in (None, AUTO):
+        raise ModelError(path, "cut", f'"{AUTO}", or none', repr(cut), "Name the node behind which the host takes over "
+                         "by host_after.")
+    if cut and names:
+        raise ModelError(path, "cut", "one of cut and host_after", "both", "Leave one of them out.")
+    for name in names:
+        if not isinstance(name, str):
+            raise ModelError(path, "host_after", "names of nodes", repr(name), "Give text, or a list of texts.")
+
+
+def _depending(parts: Split, names: Sequence[str], path: str) -> set[int]:
+    """What depends on nodes, or on values, of these names.
+
+    Raises:
+        ModelError: there is no such name, or nothing depends on it.
+    """
+    found: set[int] = set()
+    for name in names:
+        nodes = [index for index, known in enumerate(parts.names) if known == name]
+        values = parts.outputs(nodes) if nodes else {name}
+        if not nodes and name not in parts.varies and name not in parts.maker:
+            known = dict.fromkeys((*parts.names, *parts.maker))
+            near = difflib.get_close_matches(name, known, 3, 0.5) or list(parts.names)[-3:]
+            raise ModelError(path, "host_after", "the name of a node or of a value", f"'{name}', which there is not",
+                             f"Names that are like it: {', '.join(near)}.")
+        behind = parts.depending(values)
+        if not behind:
+            raise ModelError(name, "host_after", "a node on which others depend", "one of the last",
+                             "Leave host_after out, or name an earlier node.")
+        found |= behind
+    return found
+
+
+def _told(title: str, parts: Split, first: int, layers: Sequence[int], names: Sequence[str], done: Work) -> str:
+    more = f" and {len(layers) - 1} more" * (len(layers) > 1)
+    return (f"{title}: cores cannot compute layer '{parts.names[first]}' ({parts.nodes[first].op_type}). The host "
+            f"computes it in float, and all that depends on it, with learned weights in '{parts.names[layers[0]]}'{more}: "
+            f"{listed(tuple(names))} ({done}).")
+
+
+# -- refusals, and ways out of them ----------------------------------------------------------------
+
+
+def _refusal(parts: Split, error: ModelError, first: ModelError | None, names: Sequence[str], read: Read) -> ModelError:
+    """A refusal with what would help.
+
+    Args:
+        error: where the search ended.
+        first: of the whole file.
+        names: the user's `host_after`.
+    """
+    if not parts.behind:
+        return first or error
+    told, (refused, layer) = error.violation, parts.behind
+    kind = learned(parts.nodes[layer], parts.functions)
+    node = f"'{parts.names[layer]}' ({_within(parts, layer, kind)})"
+    why = (f"It has learned weights ({_within(parts, layer, kind)}), which the host computes only if you say so."
+           if layer == refused else
+           f"The host computes only what follows the last layer; behind this comes layer {node}.")
+    return ModelError(told.layer, told.rule, told.needed, told.available,
+                      f"{told.help} {why}{_way_out(parts, error, names, read)}")
+
+
+def _within(parts: Split, node: int, kind: str) -> str:
+    own = parts.nodes[node].op_type
+    return own if own == kind else f"{own}, with {kind} in it"
+
+
+def _way_out(parts: Split, error: ModelError, names: Sequence[str], read: Read) -> str:
+    """The line that would take the model, tried as far as that is quick; empty: there is none."""
+    weights = sum(tensor.ByteSize() for tensor in parts.known.values())
+    readings = max(2, PROBED // max(weights, 1))
+    trial = parts.copy()
+    taken = _take(trial, error, read, weights=True, readings=readings)
+    if isinstance(taken, ModelError) or not taken.computes:
+        return ""
+    try:
+        part = prepared(taken.host, taken.found)
+        if part.work.multiplications <= TRIED:
+            planned(part, taken.found, trial.dynamic, {})
+    except ModelError as why:
+        return f" Nor can the host compute it: {why}"
+    done, after = part.work, trial.after(names)
+    if after is not None:
+        again = parts.copy()
+        again.host = _depending(again, after, "")
+        if again.host != trial.host:  # what depends on the node before is more than on the refused one
+            other = _take(again, None, read, weights=False, readings=1)
+            try:
+                after = None if isinstance(other, ModelError) or not other.computes else after
+                done = done if isinstance(other, ModelError) else prepared(other.host, other.found).work
+            except ModelError:
+                after = None
+    choice = {"cut": AUTO} if after is None else {"host_after": after}
+    return f" To let the host compute it, and all that depends on it ({done}): {line(choice)}."
+
+
+def line(choice: Mapping[str, Any]) -> str:
+    """How to choose the host's part, in Python and on the command line."""
+    if "cut" in choice:
+        return f'load(..., cut="{choice["cut"]}"), or --cut {choice["cut"]}'
+    names = list(choice["host_after"])
+    given = json.dumps(names[0] if len(names) == 1 else names, ensure_ascii=False)
+    return f"load(..., host_after={given}), or {' '.join(f'--host-after {shlex.quote(name)}' for name in names)}"
