@@ -148,8 +148,8 @@ def load(path: str | Path, *, constants: Mapping[str, npt.ArrayLike] | None = No
          neurons: Neurons | str | None = None, cut: str | None = None, host_after: str | Sequence[str] = ()) -> Model:
     """A float graph from an ONNX file (float, QDQ or QOperator) or a NIR graph (HDF5).
 
-    Of an ONNX file the host computes what follows the last layer with weights, and more if `cut` or `host_after` says so,
-    see `synapress.host.reading`; `Model.on_host` tells what.
+    Of an ONNX file the host computes what follows the last layer with weights, and more if `cut` or `host_after` says
+    so, see `synapress.host.reading`; `Model.on_host` tells what.
 
     Args:
         constants: ONNX graph inputs that are known when compiling.

@@ -1,8 +1,8 @@
-"""What of an ONNX file the host computes, at work: operators behind the cores' part, such as softmax or decoding of boxes.
+"""The host's part of an ONNX file, at work: operators behind the cores' part, such as softmax or decoding of boxes.
 
-The host runs its part in float by onnx's reference evaluator. Where the file's number of frames is dynamic it runs all of
-them at once, as the file would; else, or if the file itself takes only one, frame by frame. `synapress.host.reading`
-decides what is the host's, `synapress.host.plan` how it is run.
+The host runs its part in float by onnx's reference evaluator. Where the file's number of frames is dynamic it runs all
+of them at once, as the file would; else, or if the file itself takes only one, frame by frame.
+`synapress.host.reading` decides what is the host's, `synapress.host.plan` how it is run.
 """
 
 import json

@@ -1,8 +1,8 @@
 """Which part of an ONNX file is the host's: what cores cannot compute, as far as the user leaves it to the host.
 
 A file is split in front of the first node that cores cannot have. If layers with learned weights follow, the user must
-say so: by the node behind which the host takes over (`host_after`), or by `cut="auto"`, which leaves to the cores as much
-as they can compute. Else the file is refused, and the refusal says which of these would work.
+say so: by the node behind which the host takes over (`host_after`), or by `cut="auto"`, which leaves to the cores as
+much as they can compute. Else the file is refused, and the refusal says which of these would work.
 """
 
 import difflib
@@ -54,8 +54,8 @@ def read(
         title: name of the network.
         path: the file's, for messages.
         constants: inputs that are known.
-        cut: "auto": the largest part that cores can compute is theirs, the rest the host's; None: the host computes only
-            what follows the last layer with weights.
+        cut: "auto": the largest part that cores can compute is theirs, the rest the host's; None: the host computes
+            only what follows the last layer with weights.
         host_after: names of nodes or values: all that depends on them is the host's.
 
     Warns:
@@ -85,8 +85,10 @@ def read(
         return read_onnx(proto, name=title)
 
     taken = _take(parts, refused, cores, weights=cut is not None)
-    if isinstance(taken, ModelError):
-        raise _refusal(parts, taken, refused, names, cores) from taken
+    if not isinstance(taken, _Taken):
+        raise _refusal(parts, taken, refused, names, cores)
+    if cut is not None and not taken.computes and refused is not None:
+        raise _refusal(parts, None, refused, names, cores)
     part = prepared(taken.host, taken.found)
     choice: dict[str, Any] = {"host_after": names} if names else {"cut": cut} if cut else {}
     taken.found.host = planned(part, taken.found, parts.dynamic, choice)
@@ -99,8 +101,9 @@ def read(
 
 
 def _take(parts: Split, refused: ModelError | None, read: Read, *, weights: bool, readings: int | None = None
-          ) -> _Taken | ModelError:
-    """Assign what is refused to the host until cores can have the rest; or the refusal where that ends.
+          ) -> _Taken | ModelError | None:
+    """Assign what is refused to the host until cores can have the rest; the refusal that cannot be assigned; or None if
+    nothing is left for the cores.
 
     Args:
         refused: of the whole; None: nothing was read yet.
@@ -113,10 +116,9 @@ def _take(parts: Split, refused: ModelError | None, read: Read, *, weights: bool
             return error
         pair = parts.parts()
         if pair is None:
-            return error or ModelError(parts.model.graph.name, "host_after", "a layer in front of it, for the cores",
-                                       "none", "Name a later node.")
+            return None
         if done == readings:
-            return error or ModelError(parts.model.graph.name, "host_after", "a short search", "a longer one", "")
+            return error
         core, host = pair
         try:
             found = read(core)
@@ -157,55 +159,56 @@ def _depending(parts: Split, names: Sequence[str], path: str) -> set[int]:
     Raises:
         ModelError: there is no such name, or nothing depends on it.
     """
-    found: set[int] = set()
     for name in names:
-        nodes = [index for index, known in enumerate(parts.names) if known == name]
-        values = parts.outputs(nodes) if nodes else {name}
-        if not nodes and name not in parts.varies and name not in parts.maker:
+        if name not in parts.names and name not in parts.varies and name not in parts.maker:
             known = dict.fromkeys((*parts.names, *parts.maker))
-            near = difflib.get_close_matches(name, known, 3, 0.5) or list(parts.names)[-3:]
+            near = difflib.get_close_matches(name, known, 3, 0.5) or parts.names[-3:]
             raise ModelError(path, "host_after", "the name of a node or of a value", f"'{name}', which there is not",
                              f"Names that are like it: {', '.join(near)}.")
-        behind = parts.depending(values)
-        if not behind:
+        if not parts.after([name]):
             raise ModelError(name, "host_after", "a node on which others depend", "one of the last",
                              "Leave host_after out, or name an earlier node.")
-        found |= behind
-    return found
+    return parts.after(names)
 
 
-def _told(title: str, parts: Split, first: int, layers: Sequence[int], names: Sequence[str], done: Work) -> str:
-    more = f" and {len(layers) - 1} more" * (len(layers) > 1)
+def _told(title: str, parts: Split, first: int, layers: Sequence[int], names: tuple[str, ...], done: Work) -> str:
+    weights = f"'{parts.names[layers[0]]}'" + f" and {len(layers) - 1} more" * (len(layers) > 1)
     return (f"{title}: cores cannot compute layer '{parts.names[first]}' ({parts.nodes[first].op_type}). The host "
-            f"computes it in float, and all that depends on it, with learned weights in '{parts.names[layers[0]]}'{more}: "
-            f"{listed(tuple(names))} ({done}).")
+            f"computes it in float, and all that depends on it, with learned weights in {weights}: "
+            f"{listed(names)} ({done}).")
 
 
 # -- refusals, and ways out of them ----------------------------------------------------------------
 
 
-def _refusal(parts: Split, error: ModelError, first: ModelError | None, names: Sequence[str], read: Read) -> ModelError:
+def _refusal(parts: Split, error: ModelError | None, first: ModelError | None, names: Sequence[str],
+             read: Read) -> ModelError:
     """A refusal with what would help.
 
     Args:
-        error: where the search ended.
-        first: of the whole file.
+        error: where the search ended; None: nothing is left for the cores.
+        first: of the whole file, if it was read.
         names: the user's `host_after`.
     """
-    if not parts.behind:
+    if error is None:
+        if first is None:
+            return ModelError(", ".join(names), "host_after", "a layer in front of it, for the cores", "none",
+                              "Name a later node.")
+        told, more = first.violation, "No layer with weights comes before it, which the cores could compute."
+    elif not parts.behind:
         return first or error
-    told, (refused, layer) = error.violation, parts.behind
-    kind = learned(parts.nodes[layer], parts.functions)
-    node = f"'{parts.names[layer]}' ({_within(parts, layer, kind)})"
-    why = (f"It has learned weights ({_within(parts, layer, kind)}), which the host computes only if you say so."
-           if layer == refused else
-           f"The host computes only what follows the last layer; behind this comes layer {node}.")
-    return ModelError(told.layer, told.rule, told.needed, told.available,
-                      f"{told.help} {why}{_way_out(parts, error, names, read)}")
+    else:
+        told, (refused, layer) = error.violation, parts.behind
+        kind = _operator(parts, layer)
+        more = (f"It has learned weights ({kind}), which the host computes only if you say so." if layer == refused else
+                "The host computes only what follows the last layer; behind this comes layer "
+                f"'{parts.names[layer]}' ({kind}).") + _way_out(parts, error, names, read)
+    return ModelError(told.layer, told.rule, told.needed, told.available, f"{told.help} {more}")
 
 
-def _within(parts: Split, node: int, kind: str) -> str:
-    own = parts.nodes[node].op_type
+def _operator(parts: Split, node: int) -> str:
+    """A node's operator, and which within it has the learned weights."""
+    own, kind = parts.nodes[node].op_type, learned(parts.nodes[node], parts.functions)
     return own if own == kind else f"{own}, with {kind} in it"
 
 
@@ -215,7 +218,7 @@ def _way_out(parts: Split, error: ModelError, names: Sequence[str], read: Read) 
     readings = max(2, PROBED // max(weights, 1))
     trial = parts.copy()
     taken = _take(trial, error, read, weights=True, readings=readings)
-    if isinstance(taken, ModelError) or not taken.computes:
+    if not isinstance(taken, _Taken) or not taken.computes:
         return ""
     try:
         part = prepared(taken.host, taken.found)
@@ -223,19 +226,24 @@ def _way_out(parts: Split, error: ModelError, names: Sequence[str], read: Read) 
             planned(part, taken.found, trial.dynamic, {})
     except ModelError as why:
         return f" Nor can the host compute it: {why}"
-    done, after = part.work, trial.after(names)
+    done, after = part.work, trial.before(names)
     if after is not None:
         again = parts.copy()
-        again.host = _depending(again, after, "")
+        again.host = again.after(after)
         if again.host != trial.host:  # what depends on the node before is more than on the refused one
             other = _take(again, None, read, weights=False, readings=1)
-            try:
-                after = None if isinstance(other, ModelError) or not other.computes else after
-                done = done if isinstance(other, ModelError) else prepared(other.host, other.found).work
-            except ModelError:
-                after = None
+            found = _work(other)
+            done, after = (done, None) if found is None else (found, after)
     choice = {"cut": AUTO} if after is None else {"host_after": after}
     return f" To let the host compute it, and all that depends on it ({done}): {line(choice)}."
+
+
+def _work(taken: _Taken | ModelError | None) -> Work | None:
+    """The host's, if the file can be taken so and leaves the cores a layer."""
+    try:
+        return prepared(taken.host, taken.found).work if isinstance(taken, _Taken) and taken.computes else None
+    except ModelError:
+        return None
 
 
 def line(choice: Mapping[str, Any]) -> str:

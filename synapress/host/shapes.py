@@ -44,7 +44,8 @@ class Types:
         self._nodes, self._known = nodes, known
         self._imports = {item.domain: item.version for item in model.opset_import}
         self._maker = {output: index for index, node in enumerate(nodes) for output in node.output if output}
-        self._found: dict[str, tuple[int, tuple[int, ...] | None]] = {}
+        self._found: dict[str, tuple[int, tuple[int, ...] | None]] = {
+            name: (tensor.data_type, tuple(tensor.dims)) for name, tensor in known.items()}
         given = [_static_input(value, frames) for value in inputs]
         self._varies = {value.name for value in inputs}
         for node in nodes:

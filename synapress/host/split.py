@@ -94,7 +94,15 @@ class Split:
         result.__dict__ |= self.__dict__ | {"host": set(self.host), "behind": []}
         return result
 
-    def after(self, given: set[str] | None = None) -> list[str] | None:
+    def after(self, names: Iterable[str]) -> set[int]:
+        """All nodes that depend on nodes, or on values, of these names; none for a name that there is not."""
+        values: set[str] = set()
+        for name in names:
+            nodes = [index for index, known in enumerate(self.names) if known == name]
+            values |= self.outputs(nodes) if nodes else {name}
+        return self.depending(values)
+
+    def before(self, given: Iterable[str] = ()) -> list[str] | None:
         """Names of nodes such that the host's nodes are those that depend on them; None: there are no such names.
 
         Where a refused node reads several values, what depends on one of them may be more than is the host's now.
@@ -102,13 +110,13 @@ class Split:
         Args:
             given: names that are among them.
         """
-        names = dict.fromkeys(sorted(given or ()))
-        reached = self.depending(self.outputs(index for index, name in enumerate(self.names) if name in names))
+        names = dict.fromkeys(given)
+        reached = self.after(names)
         for index in sorted(self.host):
             if index in reached:
                 continue
             makers = {self.maker[name] for name in self.reads[index]
-                      if name in self.varies and self.maker.get(name, index) not in self.host and name in self.maker}
+                      if name in self.varies and name in self.maker and self.maker[name] not in self.host}
             if not makers:
                 return None
             best = min(makers, key=lambda maker: (len(self.depending(self.outputs([maker]))), -maker))

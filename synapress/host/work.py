@@ -53,7 +53,8 @@ def work(host: onnx.ModelProto, inputs: Mapping[str, Dims]) -> Work:
 
 def _parameters(nodes: Sequence[onnx.NodeProto], sizes: Mapping[str, int], calls: Functions, data: set[str]) -> int:
     """Elements of constants that layers with learned weights read, perhaps through operators on constants alone."""
-    maker, varies = {}, set(data)
+    maker: dict[str, onnx.NodeProto] = {}
+    varies = set(data)
     for node in nodes:
         maker |= dict.fromkeys(node.output, node)
         if varies & set(reads(node)):
