@@ -19,7 +19,6 @@ from onnx.reference import ReferenceEvaluator
 
 from golden.errors import NetworkError
 from synapress.host.operators import evaluator
-from synapress.host.split import FRAMES
 from synapress.host.work import Work
 
 PLAN = "synapress"
@@ -130,9 +129,8 @@ def ready(host: bytes) -> HostPart:
 
 
 def kinds(model: onnx.ModelProto) -> tuple[str, ...]:
-    """Operators of the host's part, in order."""
-    own = (item for item in model.graph.node if not item.output[0].startswith(f"{FRAMES}/"))
-    return tuple(item.op_type for item in own if item.op_type != "Constant")
+    """Operators of the host's part, in order. Nodes without a name are not the file's (`synapress.host.split`)."""
+    return tuple(item.op_type for item in model.graph.node if item.name and item.op_type != "Constant")
 
 
 def operators(host: bytes) -> tuple[str, ...]:

@@ -12,8 +12,6 @@ from synapress.host.shapes import Types, shape_range
 
 _FLOATS = (TensorProto.FLOAT, TensorProto.DOUBLE, TensorProto.FLOAT16)
 _BYTES = (TensorProto.UINT8, TensorProto.INT8)
-FRAMES = "frames"
-"""Prefix of the values in the host's part that tell the number of frames."""
 
 
 class Split:
@@ -40,6 +38,10 @@ class Split:
         for item, names in zip(self.nodes, self.reads, strict=True):
             if item.op_type not in ("Shape", "Size") and self.varies & set(names):
                 self.varies |= set(filter(None, item.output))
+        self.frames = "frames"
+        """The value in the host's part that tells the number of frames, and prefix of those that it comes from."""
+        while any(name.startswith(self.frames) for name in (*self.maker, *self.known, *self.varies)):
+            self.frames += "_"
         self.types, self.of_two = (Types(self.nodes, self.inputs, self.known, model, frames=frames)
                                    for frames in (1, 2))
         self.host: set[int] = set()
@@ -136,12 +138,14 @@ class Split:
         if sizes:
             if not set(crossing) & self.dynamic:
                 crossing.append(min(self.dynamic))
-            constants[f"{FRAMES}/first"] = numpy_helper.from_array(np.array([0]), f"{FRAMES}/first")
-            nodes += [helper.make_node("Shape", [min(set(crossing) & self.dynamic)], [f"{FRAMES}/shape"]),
-                      helper.make_node("Gather", [f"{FRAMES}/shape", f"{FRAMES}/first"], [FRAMES], axis=0)]
+            first, shape = f"{self.frames}/first", f"{self.frames}/shape"
+            constants[first] = numpy_helper.from_array(np.array([0]), first)
+            nodes += [helper.make_node("Shape", [min(set(crossing) & self.dynamic)], [shape]),
+                      helper.make_node("Gather", [shape, first], [self.frames], axis=0)]
         for name, dims in sizes.items():
-            constants[f"{name}/dims"] = numpy_helper.from_array(np.array(dims, np.int64), f"{name}/dims")
-            nodes.append(helper.make_node("Concat", [FRAMES, f"{name}/dims"], [name], axis=0))
+            behind = f"{self.frames}/{name}"
+            constants[behind] = numpy_helper.from_array(np.array(dims, np.int64), behind)
+            nodes.append(helper.make_node("Concat", [self.frames, behind], [name], axis=0))
         outputs = self.model.graph.output
         rest = [value.name for value in outputs if self.maker.get(value.name) not in self.host]
         needed = [name for name in dict.fromkeys((*rest, *crossing)) if name in self.maker]

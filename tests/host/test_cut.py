@@ -1,4 +1,4 @@
-"""Where cores end the host takes over, if the user says so also with learned weights; refusals name the line that works."""
+"""Where cores end the host takes over, if the user says so also with learned weights; refusals name what works."""
 
 import re
 import shlex
@@ -221,3 +221,14 @@ def test_the_command_line(tmp_path: Path, seed: int) -> None:
                                      "--model", str(path)])
         assert report.exit_code == 0 and "The host computes in float" in report.output, report.output
         assert ("warning" in report.output) == (chosen != options)
+
+
+def test_a_file_may_name_its_values_as_the_split_would(tmp_path: Path, seed: int) -> None:
+    """The host's part has values of its own, which tell the number of frames."""
+    path = tail(tmp_path, seed, [node("Shape", ["x"], ["s"]), node("Gather", ["s", "f"], ["n"], axis=0),
+                                 node("Concat", ["n", "minus"], ["to"], axis=0), node("Sin", ["c"], ["frames"]),
+                                 node("Reshape", ["frames", "to"], ["y"])],
+                constants={"f": np.array([0]), "minus": np.array([-1])})
+    model = synapress.load(path)
+    assert model.on_host == ("Gather", "Concat", "Sin", "Reshape")
+    agrees(model, path, images(seed))
