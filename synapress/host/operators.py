@@ -8,6 +8,7 @@ from onnx.reference import ReferenceEvaluator
 from onnx.reference.op_run import OpRun
 
 from golden.types import Array
+from synapress.host.layers import layers
 
 RANDOM = frozenset(("RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Multinomial",
                     "Bernoulli"))
@@ -118,7 +119,7 @@ def evaluator(model: onnx.ModelProto, *more: type[OpRun]) -> ReferenceEvaluator:
     Raises:
         Exception: of any kind, for what it cannot compute.
     """
-    own: list[type[OpRun]] = [Softmax, LogSoftmax, Hardmax, LpNormalization, QLinearSoftmax, *more]
+    own: list[type[OpRun]] = [Softmax, LogSoftmax, Hardmax, LpNormalization, QLinearSoftmax, *layers(model), *more]
     if next((item.version for item in model.opset_import if not item.domain), ONE_AXIS) < 19:
         own.append(DequantizeLinear)
     return ReferenceEvaluator(model, new_ops=own)

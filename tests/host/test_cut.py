@@ -232,3 +232,46 @@ def test_a_file_may_name_its_values_as_the_split_would(tmp_path: Path, seed: int
     model = synapress.load(path)
     assert model.on_host == ("Gather", "Concat", "Sin", "Reshape")
     agrees(model, path, images(seed))
+
+
+def layer(kind: str, *shapes: tuple[int, ...], **attributes: Any) -> tuple[onnx.NodeProto, dict[str, np.ndarray]]:
+    """A layer behind a sine, and its weights; of a batch norm all are positive."""
+    rng = np.random.default_rng(942)
+    known = {f"k{i}": np.abs(rng.normal(0, 1, shape)).astype(np.float32) for i, shape in enumerate(shapes)}
+    return node(kind, ["e", *known], ["y"], name="layer", **attributes), known
+
+
+LAYERS = {
+    "grouped": layer("Conv", (6, 1, 3, 2), (6,), group=3, strides=[1, 2], pads=[1, 0, 2, 1]),
+    "dilated": layer("Conv", (2, 3, 3, 2), dilations=[1, 2], pads=[1, 1, 0, 2]),
+    "same": layer("Conv", (2, 3, 4, 3), strides=[1, 2], auto_pad="SAME_LOWER"),
+    "transposed": layer("ConvTranspose", (3, 2, 3, 3), (6,), group=3, strides=[2, 2], output_padding=[1, 0]),
+    "transposed, dilated": layer("ConvTranspose", (3, 2, 2, 3), dilations=[2, 1], pads=[1, 0, 0, 1]),
+    "transposed, of a size": layer("ConvTranspose", (3, 2, 4, 4), strides=[2, 2], output_shape=[7, 9]),
+    "transposed, same": layer("ConvTranspose", (3, 2, 4, 3), strides=[2, 1], auto_pad="SAME_LOWER"),
+    "batch norm": layer("BatchNormalization", (3,), (3,), (3,), (3,), epsilon=0.1),
+    "instance norm": layer("InstanceNormalization", (3,), (3,)), "matrix": layer("MatMul", (5, 4)),
+    "slopes": layer("PRelu", (3, 1, 1)), "einsum": layer("Einsum", (3, 4), equation="nchw,cd->nd")}
+
+
+@pytest.mark.parametrize(("name", "opset"), [(name, opset) for name in LAYERS for opset in (9, 12, 17)
+                                             if opset > 9 or name != "einsum"])
+def test_layers_on_the_host_are_those_of_onnxruntime(name: str, opset: int, tmp_path: Path, seed: int) -> None:
+    last, known = LAYERS[name]
+    path = tail(tmp_path, seed, [node("Sin", ["c"], ["e"]), last], opset=opset, constants=known)
+    model = synapress.load(path, host_after="conv")
+    assert model.on_host == ("Sin", last.op_type)
+    agrees(model, path, images(seed))
+
+
+def test_the_work_is_counted(tmp_path: Path, seed: int) -> None:
+    """By hand: of 6 * 6 * 3 results 3 * 2 taps each; weights and biases, also those that a constant node has."""
+    last, known = LAYERS["grouped"]
+    weights = known["k0"]
+    path = tail(tmp_path, seed, [node("Constant", [], ["k0"], value=onnx.numpy_helper.from_array(weights)),
+                                 node("Sin", ["c"], ["e"]), node("Mul", ["e", "e"], ["f"]),
+                                 node(last.op_type, ["f", "k0", "k1"], ["y"], name="layer", group=3, strides=[1, 2],
+                                      pads=[1, 0, 2, 1])], constants={"k1": known["k1"]})
+    taps, results = 3 * 2, by_onnxruntime(path, images(seed, 1))["y"].size
+    with pytest.warns(ModelWarning, match=rf"\({36 + 6} parameters and {3 * 4 * 5 + taps * results} multiplications"):
+        synapress.load(path, cut="auto")
