@@ -32,6 +32,9 @@ TRIED = 50_000_000
 """Multiplications for one frame up to which a way out is run before it is told: about a second."""
 PROBED = 1 << 28
 """Bytes of weights that may be read to find a way out, in all: about two seconds. Two readings are always allowed."""
+LIGHT, LARGEST = 1 << 24, 1 << 29
+"""Bytes of weights between which a part is first read without them (`Split.core`): below, nothing is gained; above, the
+reader refuses such large computed constants."""
 
 
 class _Taken(NamedTuple):
@@ -100,7 +103,7 @@ def read(
     return taken.found
 
 
-def _take(parts: Split, refused: ModelError | None, read: Read, *, weights: bool, readings: int | None = None
+def _take(parts: Split, refused: ModelError | None, read: Read, *, weights: bool, trial: bool = False
           ) -> _Taken | ModelError | None:
     """Assign what is refused to the host until cores can have the rest; the refusal that cannot be assigned; or None if
     nothing is left for the cores.
@@ -108,26 +111,35 @@ def _take(parts: Split, refused: ModelError | None, read: Read, *, weights: bool
     Args:
         refused: of the whole; None: nothing was read yet.
         weights: whether layers with learned weights may be the host's.
-        readings: how often the cores' part may be read.
+        trial: only to find out: the result need not have the file's weights, and there is an end to the search.
     """
     error = refused
+    large = sum(parts.known[name].ByteSize() for name in parts.weights)
+    light = LIGHT < large < LARGEST
+    others = sum(tensor.ByteSize() for tensor in parts.known.values()) - large * light
     for done in count():
         if error is not None and not parts.cut(error.violation.layer, weights=weights):
             return error
-        pair = parts.parts()
-        if pair is None:
-            return None
-        if done == readings:
+        if trial and done == max(2, PROBED // max(others, 1)):
             return error
-        core, host = pair
         try:
-            found = read(core)
+            if light and not trial:
+                _read_core(parts, read, light=True)  # and forget it
+            taken = _read_core(parts, read, light=light and trial)
         except ModelError as again:
             error = _kept(again)
         else:
-            calls = functions(core)
-            return _Taken(found, host, any(learned(item, calls) for item in core.graph.node))
+            return taken
     raise AssertionError
+
+
+def _read_core(parts: Split, read: Read, *, light: bool) -> _Taken | None:
+    core = parts.core(light=light)
+    if core is None:
+        return None
+    calls = functions(core)
+    computes = any(learned(item, calls) for item in core.graph.node)
+    return _Taken(read(core), parts.rest(), computes)
 
 
 def _kept(error: ModelError, path: str = "") -> ModelError:
@@ -214,10 +226,8 @@ def _operator(parts: Split, node: int) -> str:
 
 def _way_out(parts: Split, error: ModelError, names: Sequence[str], read: Read) -> str:
     """The line that would take the model, tried as far as that is quick; empty: there is none."""
-    weights = sum(tensor.ByteSize() for tensor in parts.known.values())
-    readings = max(2, PROBED // max(weights, 1))
     trial = parts.copy()
-    taken = _take(trial, error, read, weights=True, readings=readings)
+    taken = _take(trial, error, read, weights=True, trial=True)
     if not isinstance(taken, _Taken) or not taken.computes:
         return ""
     try:
@@ -231,7 +241,7 @@ def _way_out(parts: Split, error: ModelError, names: Sequence[str], read: Read) 
         again = parts.copy()
         again.host = again.after(after)
         if again.host != trial.host:  # what depends on the node before is more than on the refused one
-            other = _take(again, None, read, weights=False, readings=1)
+            other = _take(again, None, read, weights=False, trial=True)
             found = _work(other)
             done, after = (done, None) if found is None else (found, after)
     choice = {"cut": AUTO} if after is None else {"host_after": after}

@@ -1,6 +1,7 @@
 """An ONNX file in two: what cores compute, and what depends on it, which the host does."""
 
 from collections.abc import Iterable, Mapping
+from math import prod
 
 import numpy as np
 import numpy.typing as npt
@@ -8,8 +9,11 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from synapress.host.nodes import functions, learned, reads
-from synapress.host.shapes import Types, shape_range
+from synapress.host.shapes import SMALL, Types, shape_range
 
+_LAYERS = ("Conv", "ConvTranspose", "Gemm", "MatMul")
+_OF_SHAPE = 9
+"""The opset that brought ConstantOfShape."""
 _FLOATS = (TensorProto.FLOAT, TensorProto.DOUBLE, TensorProto.FLOAT16)
 _BYTES = (TensorProto.UINT8, TensorProto.INT8)
 
@@ -44,6 +48,12 @@ class Split:
             self.frames += "_"
         self.types, self.of_two = (Types(self.nodes, self.inputs, self.known, model, frames=frames)
                                    for frames in (1, 2))
+        others = {name for item, names in zip(self.nodes, self.reads, strict=True) if item.op_type not in _LAYERS
+                  for name in names} | {value.name for value in graph.output}
+        version = next((item.version for item in model.opset_import if not item.domain), 1)
+        self.weights = {name for name, tensor in self.known.items() if name not in others and version >= _OF_SHAPE
+                        and tensor.data_type in _FLOATS and prod(tensor.dims) > SMALL}
+        """Large constants that only layers read, whose values do not matter to whether the reader takes them."""
         self.host: set[int] = set()
         self.behind: list[int] = []
         """The refused nodes, and the learned layer behind them, for which a cut was not made."""
@@ -128,16 +138,38 @@ class Split:
 
     # -- the two models ------------------------------------------------------------------------
 
-    def parts(self) -> tuple[onnx.ModelProto, onnx.ModelProto] | None:
-        """The cores' model, and the host's, whose inputs are outputs of the cores' and inputs of the file.
+    def core(self, *, light: bool = False) -> onnx.ModelProto | None:
+        """The cores' model; None: nothing is left for them.
 
-        None: nothing is left for the cores.
+        Args:
+            light: large weights of layers are computed ones, which costs less than a copy of the weights: a model that
+                is only read for what the reader refuses.
         """
+        _, crossing, _, _ = self._host_reads()
+        needed = [name for name in dict.fromkeys((*self._rest(), *crossing)) if name in self.maker]
+        used, kept = set(needed), []
+        for index in reversed(range(len(self.nodes))):
+            if index not in self.host and used & set(self.nodes[index].output):
+                kept.append(index)
+                used |= set(self.reads[index])
+        if not kept:
+            return None
+        tensors = {name: tensor for name, tensor in self.known.items() if name in used}
+        ones = self.weights & set(tensors) if light else set()
+        first, sizes = [], []
+        for name in sorted(ones):
+            shape, tensor = f"{self.frames}/{name}", tensors.pop(name)
+            value = helper.make_tensor("one", tensor.data_type, [1], [1])
+            first.append(helper.make_node("ConstantOfShape", [shape], [name], value=value))
+            sizes.append(numpy_helper.from_array(np.array(tensor.dims, np.int64), shape))
+        return self._model(self.model.graph.name, first, kept[::-1], self.inputs, map(self.types.info, needed),
+                           (*tensors.values(), *sizes))
+
+    def rest(self) -> onnx.ModelProto:
+        """The host's model, whose inputs are outputs of the cores' and inputs of the file."""
         own, crossing, constants, sizes = self._host_reads()
         nodes = []
         if sizes:
-            if not set(crossing) & self.dynamic:
-                crossing.append(min(self.dynamic))
             first, shape = f"{self.frames}/first", f"{self.frames}/shape"
             constants[first] = numpy_helper.from_array(np.array([0]), first)
             nodes += [helper.make_node("Shape", [min(set(crossing) & self.dynamic)], [shape]),
@@ -146,21 +178,13 @@ class Split:
             behind = f"{self.frames}/{name}"
             constants[behind] = numpy_helper.from_array(np.array(dims, np.int64), behind)
             nodes.append(helper.make_node("Concat", [self.frames, behind], [name], axis=0))
-        outputs = self.model.graph.output
-        rest = [value.name for value in outputs if self.maker.get(value.name) not in self.host]
-        needed = [name for name in dict.fromkeys((*rest, *crossing)) if name in self.maker]
-        used, kept = set(needed), []
-        for index in reversed(range(len(self.nodes))):
-            if index not in self.host and used & set(self.nodes[index].output):
-                kept.append(index)
-                used |= set(self.reads[index])
-        if not kept:
-            return None
-        core = self._model(self.model.graph.name, (), kept[::-1], self.inputs, map(self.types.info, needed),
-                           [tensor for name, tensor in self.known.items() if name in used])
         inputs = [helper.make_tensor_value_info(name, self.types.kind(name), None)
-                  for name in dict.fromkeys((*crossing, *rest))]
-        return core, self._model("host", nodes, sorted(own), inputs, outputs, constants.values())
+                  for name in dict.fromkeys((*crossing, *self._rest()))]
+        return self._model("host", nodes, sorted(own), inputs, self.model.graph.output, constants.values())
+
+    def _rest(self) -> list[str]:
+        """Outputs of the file that the host does not make."""
+        return [value.name for value in self.model.graph.output if self.maker.get(value.name) not in self.host]
 
     def _host_reads(self) -> tuple[set[int], list[str], dict[str, TensorProto], dict[str, list[int]]]:
         """The host's nodes, and those of shapes that it computes again; values that come from the cores or the file;
@@ -188,6 +212,8 @@ class Split:
             else:
                 own.add(index)
                 todo += self.reads[index]
+        if sizes and not set(crossing) & self.dynamic:
+            crossing.append(min(self.dynamic))
         return own, crossing, constants, sizes
 
     def crosses(self, name: str) -> bool:

@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 
 import synapress
 from synapress.cli.main import app
+from synapress.host import reading
 from synapress.mapper.errors import ModelError, ModelWarning
 from synapress.mapper.importers.model import Model
 from synapress.mapper.quantization.scales import sqnr
@@ -275,3 +276,29 @@ def test_the_work_is_counted(tmp_path: Path, seed: int) -> None:
     taps, results = 3 * 2, by_onnxruntime(path, images(seed, 1))["y"].size
     with pytest.warns(ModelWarning, match=rf"\({36 + 6} parameters and {3 * 4 * 5 + taps * results} multiplications"):
         synapress.load(path, cut="auto")
+
+
+def heads(b: Net) -> list[str]:
+    """Each refused for itself, behind layers whose weights are large enough to be left out of a trial."""
+    x = b.bare(b.bare("x", 40, 3, 4), 40, 3)
+    return [b.bare(b.node("Sin", b.bare(x, 32, 1)), 4, 1) for _ in range(3)]
+
+
+def test_large_weights_are_read_once_and_left_out_of_trials(
+        tmp_path: Path, seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The file is loaded once; the refusal and what is read are the same with and without the trials' shortcut."""
+    path, x, loaded = saved(tmp_path, heads, seed), frames(SHAPE, 2, np.random.default_rng(seed)), []
+    load, as_usual = onnx.load, refusal(path)
+    monkeypatch.setattr("onnx.load", lambda *given, **more: loaded.append(given) or load(*given, **more))
+    read = []
+    plain = reading.read_onnx
+    monkeypatch.setattr(reading, "read_onnx", lambda model, **given: read.append(sum(
+        tensor.ByteSize() for tensor in model.graph.initializer)) or plain(model, **given))
+    monkeypatch.setattr(reading, "LIGHT", 0)
+    text = refusal(path)
+    assert text == as_usual and len(loaded) == 1 and ways_out(text)[0] == {
+        "host_after": [f"conv{index}" for index in (2, 5, 8)]}
+    assert max(read[1:]) < read[0] / 20 and len(read) == 4, "the whole, and three trials"
+    with pytest.warns(ModelWarning):
+        model = synapress.load(path, cut="auto")
+    agrees(model, path, x)
