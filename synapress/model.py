@@ -6,7 +6,7 @@
 >>> synapress.simulate(compiled, images).outputs["scores"]                    # doctest: +SKIP
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -87,6 +87,15 @@ class Compiled:
         """Memory words of all cores."""
         return sum(len(image) for image in self.images)
 
+    @property
+    def on_host(self) -> tuple[str, ...]:
+        """The operators that the host computes, in order."""
+        if not self.host:
+            return ()
+        from synapress.host.host import operators
+
+        return operators(self.host)
+
     def to_json(self) -> dict[str, Any]:
         """The report: per layer step, signal-to-noise ratios, states and whether the sums fit."""
         verdicts = {item.population: item.to_json() for item in self.sums}
@@ -96,9 +105,7 @@ class Compiled:
         if self.warnings:
             found["warnings"] = list(self.warnings)
         if self.host:
-            from synapress.host.host import operators
-
-            found["host"] = operators(self.host)
+            found["host"] = list(self.on_host)
         return found | {"layers": [
             {name: finite(value) for name, value in layer.to_json().items()}
             | {"sums": verdicts.get(layer.layer, {}).get("verdict")} for layer in self.layers]}
@@ -138,19 +145,23 @@ class Simulated:
 
 
 def load(path: str | Path, *, constants: Mapping[str, npt.ArrayLike] | None = None,
-         neurons: Neurons | str | None = None) -> Model:
+         neurons: Neurons | str | None = None, cut: str | None = None, host_after: str | Sequence[str] = ()) -> Model:
     """A float graph from an ONNX file (float, QDQ or QOperator) or a NIR graph (HDF5).
 
-    Of an ONNX file the host computes what follows the last layer, see `synapress.host.host`.
+    Of an ONNX file the host computes what follows the last layer with weights, and more if `cut` or `host_after` says
+    so, see `synapress.host.reading`; `Model.on_host` tells what.
 
     Args:
         constants: ONNX graph inputs that are known when compiling.
         neurons: how the neurons of a NIR graph compute where NIR leaves it open: `Neurons(...)`, or the name of the
             framework that wrote it, one of `synapress.mapper.importers.neurons.STYLES`, perhaps with options that
             differ from its defaults: "snntorch,reset=zero".
+        cut: "auto": of an ONNX file cores get the largest part that they can compute, the host the rest.
+        host_after: nodes or values of an ONNX file: the host computes all that depends on them.
 
     Warns:
-        ModelWarning: neurons of a NIR graph may compute something else than in training, see `Model.warnings`.
+        ModelWarning: neurons of a NIR graph may compute something else than in training, or `cut` leaves layers with
+            weights to the host, see `Model.warnings`.
 
     Raises:
         ModelError: the file cannot be taken: it names the node and what would help.
@@ -167,20 +178,16 @@ def load(path: str | Path, *, constants: Mapping[str, npt.ArrayLike] | None = No
     if head == HDF5 or path.suffix in (".nir", ".h5", ".hdf5"):
         from synapress.mapper.importers.nir.reader import read_nir
 
+        if cut is not None or host_after:
+            raise ModelError(str(path), "host", "an ONNX file", "a NIR graph, which cores compute whole",
+                             "Leave cut and host_after out.")
         return read_nir(path, neurons=neurons)
-    from synapress.mapper.importers.onnx.reader import load_proto, read_onnx
+    from synapress.host.reading import read
+    from synapress.mapper.importers.onnx.reader import load_proto
 
     if neurons is not None:
         raise ModelError(str(path), "neurons", "a NIR file", "an ONNX file, which has none", "Leave the option out.")
-    try:
-        return read_onnx(path, constants=constants)
-    except ModelError as refused:
-        from synapress.host.host import split
-
-        found = split(load_proto(path), refused, lambda proto: read_onnx(proto, name=path.stem), constants)
-        if found is None:
-            raise
-        return found
+    return read(load_proto(path), title=path.stem, path=str(path), constants=constants, cut=cut, host_after=host_after)
 
 
 def _config(config: CoreConfig | str) -> CoreConfig:

@@ -10,7 +10,7 @@ import typer
 
 from golden.errors import ConfigError, FileError
 from golden.files import Writing, load_arrays, save_arrays, write
-from synapress.cli.options import Config, Neurons, check_output, mesh_size, steps, warnings_told
+from synapress.cli.options import Config, Cut, HostAfter, Neurons, check_output, mesh_size, steps, warnings_told
 from synapress.reports.tables import Sheet, show
 
 
@@ -58,7 +58,7 @@ def compile_model(
     percentile: Annotated[float, typer.Option(help="Share of the activations for `percentile`.")] = 99.99,
     mesh: Annotated[str | None, typer.Option(
         metavar="COLUMNSxROWS", help="Default: one core if the model fits, else the smallest mesh.")] = None,
-    neurons: Neurons = None,
+    neurons: Neurons = None, cut: Cut = None, host_after: HostAfter = None,
 ) -> None:
     """Quantize a trained model and write its memory images.
 
@@ -74,7 +74,7 @@ def compile_model(
     data = None if calibration is None else _read(calibration)
     with warnings_told(), steps() as progress:
         progress(f"reading {model}")
-        read = load(model, neurons=neurons)
+        read = load(model, neurons=neurons, cut=cut, host_after=host_after or ())
         progress("quantizing and mapping")
         compiled = compile(read, config=config, calibration=data, options=options, mesh=size)
         progress(f"writing {output}")
@@ -149,6 +149,7 @@ def report_model(
     By layer how fine the integers are, where accuracy is lost, whether the sums fit; with --inputs the work; the page
     has network, memory and mapping, too.
     """
+    from synapress.host.host import choice
     from synapress.model import finite, float_outputs, load, simulate
     from synapress.model_files import open_compiled
     from synapress.reports import report
@@ -170,7 +171,7 @@ def report_model(
             wanted = None
             if model is not None:
                 progress("float model")
-                wanted = float_outputs(load(model, neurons=options), frames)
+                wanted = float_outputs(load(model, neurons=options, **choice(compiled.host)), frames)
             accuracy = report.accuracies(simulated, classes, wanted)
         text = None if output is None else report.html(
             compiled, simulated=simulated, accuracy=accuracy, area=area, progress=progress)
@@ -180,6 +181,8 @@ def report_model(
         typer.echo(json.dumps(found, indent=1, allow_nan=False))
     else:
         show([report.quantization_sheet(compiled)])
+        if text_on_host := report.host_text(compiled):
+            typer.echo(text_on_host)
         if compiled.neurons is not None:
             typer.echo(f"neurons: {report.neurons_text(compiled.neurons)}")
         if simulated is not None:

@@ -23,6 +23,10 @@ Neurons = Annotated[str | None, typer.Option(
     metavar="STYLE[,OPTION=VALUE...]", autocompletion=completion.styles,
     help="NIR: how neurons compute: nir, snntorch, sinabs or norse, perhaps with options that differ from its "
          "defaults, as snntorch,reset=zero or sinabs,spikes=one,bound=none (docs/models.md).")]
+Cut = Annotated[str | None, typer.Option(
+    "--cut", metavar="auto", help="ONNX: the cores get the largest part that they can compute, the host the rest.")]
+HostAfter = Annotated[list[str] | None, typer.Option(
+    "--host-after", metavar="NODE", help="ONNX: the host computes all that depends on this node. May be repeated.")]
 Output = Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Folder to write to.")]
 
 

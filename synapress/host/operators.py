@@ -8,6 +8,7 @@ from onnx.reference import ReferenceEvaluator
 from onnx.reference.op_run import OpRun
 
 from golden.types import Array
+from synapress.host.layers import layers
 
 RANDOM = frozenset(("RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Multinomial",
                     "Bernoulli"))
@@ -112,13 +113,13 @@ class QLinearSoftmax(Softmax):
         return (np.clip(whole, limits.min, limits.max).astype(kind),)
 
 
-def evaluator(model: onnx.ModelProto) -> ReferenceEvaluator:
-    """onnx's evaluator with these operators.
+def evaluator(model: onnx.ModelProto, *more: type[OpRun]) -> ReferenceEvaluator:
+    """onnx's evaluator with these operators, and more.
 
     Raises:
         Exception: of any kind, for what it cannot compute.
     """
-    own: list[type[OpRun]] = [Softmax, LogSoftmax, Hardmax, LpNormalization, QLinearSoftmax]
+    own: list[type[OpRun]] = [Softmax, LogSoftmax, Hardmax, LpNormalization, QLinearSoftmax, *layers(model), *more]
     if next((item.version for item in model.opset_import if not item.domain), ONE_AXIS) < 19:
         own.append(DequantizeLinear)
     return ReferenceEvaluator(model, new_ops=own)

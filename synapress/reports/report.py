@@ -10,6 +10,7 @@ from golden.errors import ConfigError, NetworkError
 from golden.types import Array, Maps
 from golden.words import NeuronType, Reset
 from synapress.engines.timesteps import is_spiking
+from synapress.host.host import described
 from synapress.mapper import MeshImage
 from synapress.mapper.footprint import STATE_BYTES, image_footprint
 from synapress.mapper.importers.neurons import Neurons
@@ -222,8 +223,7 @@ def _network(compiled: Compiled) -> Section:
 
 def host_text(compiled: Compiled) -> str:
     """What of the model is not on the cores."""
-    found = compiled.to_json().get("host")
-    return f"The host computes in float, behind the last layer: {', '.join(found)}." if found else ""
+    return described(compiled.host)
 
 
 def quantization_sheet(compiled: Compiled) -> Sheet:

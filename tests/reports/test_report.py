@@ -190,8 +190,9 @@ def test_what_the_host_computes_is_said(tmp_path: Path, seed: int) -> None:
     found = json.loads(run(*arguments, "--json"))["accuracy"]["accuracy"]
     assert len(set(classes.tolist())) > 1 and found > 0.8
     run(*arguments, "-o", tmp_path / "page.html")
-    says = "The host computes in float, behind the last layer: ArgMax."
+    says = "The host computes in float, behind the cores: ArgMax."
     assert says in compiled and says in (tmp_path / "page.html").read_text()
+    assert says in run("report", tmp_path / "out")
 
 
 def a_run(**outputs: np.ndarray) -> Simulated:

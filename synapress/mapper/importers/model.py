@@ -22,6 +22,8 @@ class Model:
     """Inputs of the file on which no output depends."""
     host: bytes = b""
     """What the host makes of the outputs to get those of the file, as an ONNX model; empty: nothing."""
+    on_host: tuple[str, ...] = ()
+    """The operators that the host computes, in order."""
     neurons: Neurons | None = None
     """How its neurons were read, if it has any."""
     warnings: tuple[str, ...] = ()
