@@ -53,6 +53,9 @@ _function("Exp", "exp", (1, 13))
 _function("Log", "log", (1, 13))
 _function("Erf", "erf", (9, 13))
 _function("Reciprocal", "reciprocal", (1, 13))
+_function("Sin", "sin", (7, 22), new=np.sin)
+_function("Cos", "cos", (7, 22), new=np.cos)
+_function("Sign", "sign", (9, 13), new=np.sign)
 
 
 @operator("Gelu", opsets=(20, 20), flattened=elementwise)

@@ -1,13 +1,16 @@
-"""Normalization with statistics that are known when compiling."""
+"""Normalization: with statistics of the training, or with those of each frame, which is spelled out."""
+
+from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from golden.types import Floats
 from synapress.mapper.importers.onnx.build.elements import affine
-from synapress.mapper.importers.onnx.context import Call, Context, Handler, Result
+from synapress.mapper.importers.onnx.context import Call, Context, Handler, Result, Value
 from synapress.mapper.importers.onnx.flattened import as_map, is_flat, joined, scaled
 from synapress.mapper.importers.onnx.layouts import canonical
-from synapress.mapper.importers.onnx.registry import operator
+from synapress.mapper.importers.onnx.registry import apply, operator
 from synapress.mapper.importers.tensor import FlattenedConcat, Tensor
 
 
@@ -35,3 +38,49 @@ def _on_elements(context: Context, call: Call, handler: Handler) -> Result:
 def batch_normalization(context: Context, call: Call) -> Tensor:
     tensor = canonical(context, call, call.tensor())
     return affine(context, call, tensor, *_statistics(call))
+
+
+# -- statistics of a frame ---------------------------------------------------------------------
+
+
+def _step(context: Context, call: Call, part: str, name: str, *inputs: Value, **attributes: object) -> Tensor:
+    """One step of what a normalization stands for, by the operator that would spell it out."""
+    named = replace(call, name=f"{call.name}/{part}" if part else call.name, inputs=list(inputs), outputs=[],
+                    attributes=attributes, version=17)
+    result = apply(context, named, name)
+    assert isinstance(result, Tensor)
+    return result
+
+
+def _normalized(context: Context, call: Call, tensor: Tensor, axes: Sequence[int], scale: Value,
+                offset: Value) -> Tensor:
+    """(x - mean) / sqrt(variance + epsilon) · scale + offset, with statistics over some dimensions."""
+    mean = _step(context, call, "mean", "ReduceMean", tensor, axes=list(axes), keepdims=1)
+    centered = _step(context, call, "centered", "Sub", tensor, mean)
+    square = _step(context, call, "square", "Pow", centered, np.array(2.0))
+    variance = _step(context, call, "variance", "ReduceMean", square, axes=list(axes), keepdims=1)
+    bounded = _step(context, call, "bounded", "Add", variance, np.array(call.attributes.get("epsilon", 1e-5)))
+    deviation = _step(context, call, "deviation", "Sqrt", bounded)
+    result = _step(context, call, "divided", "Div", centered, deviation)
+    if scale is not None:
+        result = _step(context, call, "scaled", "Mul", result, scale)
+    return result if offset is None else _step(context, call, "", "Add", result, offset)
+
+
+@operator("LayerNormalization", opsets=(17, 17))
+def layer_normalization(context: Context, call: Call) -> Tensor:
+    if any(call.outputs[1:]):
+        call.refuse("outputs", "the first output only", "mean and deviation of the frame", "Leave them out.")
+    tensor = call.tensor()
+    first = int(call.attributes.get("axis", -1)) % len(tensor.dims)
+    return _normalized(context, call, tensor, range(first, len(tensor.dims)), call.constant(1), call.constant(2))
+
+
+@operator("InstanceNormalization", opsets=(6, 22))
+def instance_normalization(context: Context, call: Call) -> Tensor:
+    tensor = canonical(context, call, call.tensor())
+    spatial = len(tensor.dims) - 2
+    if spatial < 1:
+        call.refuse("rank", "at least one spatial dimension", tensor.dims, "Unsqueeze the input.")
+    scale, offset = (np.asarray(call.constant(i), np.float64).reshape(-1, *[1] * spatial) for i in (1, 2))
+    return _normalized(context, call, tensor, range(2, len(tensor.dims)), scale, offset)

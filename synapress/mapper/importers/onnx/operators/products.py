@@ -1,5 +1,7 @@
 """Products with a matrix, and what is one with a row of equal weights."""
 
+from typing import Any
+
 import numpy as np
 
 from synapress.mapper.importers.onnx.build.axes import axes_of
@@ -33,7 +35,7 @@ def matrix_product(context: Context, call: Call) -> Tensor:
         call.refuse("operands", "a constant and a feature map", "two feature maps",
                     "Products of two maps are elementwise only (Mul).")
     if isinstance(left, Tensor):
-        matrix: np.ndarray = np.asarray(right)
+        matrix: np.ndarray[Any, Any] = np.asarray(right)
         if matrix.ndim == 1:
             return drop(contract(context, call, left, len(left.dims) - 1, matrix[None].astype(float)), -1)
         if matrix.ndim > 2 and matrix.size != matrix.shape[-1] * matrix.shape[-2]:
