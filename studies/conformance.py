@@ -26,7 +26,8 @@ from golden.errors import SynapressError
 from golden.network import dense
 from synapress.mapper.errors import ModelError
 from synapress.mapper.importers import reference
-from synapress.mapper.importers.onnx.reader import FLOATS, read_onnx
+from synapress.mapper.importers.onnx.inputs import FLOATS
+from synapress.mapper.importers.onnx.reader import read_onnx
 from synapress.mapper.lowering.fuse import fuse
 from synapress.mapper.lowering.layers import assemble
 from synapress.mapper.network.populations import lower

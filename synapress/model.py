@@ -183,7 +183,7 @@ def load(path: str | Path, *, constants: Mapping[str, npt.ArrayLike] | None = No
                              "Leave cut and host_after out.")
         return read_nir(path, neurons=neurons)
     from synapress.host.reading import read
-    from synapress.mapper.importers.onnx.reader import load_proto
+    from synapress.mapper.importers.onnx.proto import load_proto
 
     if neurons is not None:
         raise ModelError(str(path), "neurons", "a NIR file", "an ONNX file, which has none", "Leave the option out.")

@@ -78,9 +78,27 @@ FUNCTIONS: dict[str, Function] = {
 }
 """By name: of elements, then the `parameters`. The last three only occur in formulas."""
 
+
+def register(name: str, function: Function, *, nonnegative: bool = False) -> None:
+    """Add a function that a value table can hold.
+
+    Args:
+        function: of an array of elements, then of its parameters.
+        nonnegative: it has no negative values.
+
+    Raises:
+        ValueError: there is one of that name.
+    """
+    if name in FUNCTIONS:
+        raise ValueError(f"function '{name}' is registered already")
+    FUNCTIONS[name] = function
+    if nonnegative:
+        _NONNEGATIVE.add(name)
+
+
 WITHOUT_TABLE = ("relu", "clip", "leaky_relu", "affine")
 """What the evaluation, or the sum before it, does by itself."""
-_NONNEGATIVE = ("relu", "sigmoid", "hard_sigmoid", "softplus", "abs", "sqrt", "exp")
+_NONNEGATIVE = {"relu", "sigmoid", "hard_sigmoid", "softplus", "abs", "sqrt", "exp"}
 
 
 @dataclass(frozen=True)

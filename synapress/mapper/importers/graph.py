@@ -7,7 +7,7 @@ W[c, i, j, k]: destination channel, source channel within its group, column tap,
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -229,8 +229,8 @@ class FloatGraph:
         if math.prod(shape) > MAP_ELEMENTS or max(shape) > MAP_SIDE:
             raise ModelError(node.name, "size", f"a result of at most {MAP_ELEMENTS} elements, none of D, W, H above "
                              f"{MAP_SIDE}", f"shape (D, W, H) = {shape}", "Check the paddings and sizes in the file.")
-        object.__setattr__(node, "shape", tuple(int(size) for size in shape))
-        self.nodes[node.name] = node
+        depth, width, height = (int(size) for size in shape)
+        self.nodes[node.name] = replace(node, shape=(depth, width, height))
         return node.name
 
     def output(self, name: str) -> None:

@@ -27,10 +27,9 @@ from synapress.mapper.importers.model import Model, check_model_file
 from synapress.mapper.importers.neurons import STYLES, Neurons, check_computable, neuron
 from synapress.mapper.importers.nir.firing import doubts
 from synapress.mapper.importers.nir.hdf5 import check_content
-from synapress.mapper.importers.onnx.convolutions import average_pool, conv, gemm
-from synapress.mapper.importers.onnx.elements import add, multiply
-from synapress.mapper.importers.onnx.layout import reshape
-from synapress.mapper.importers.onnx.reader import Call, Reader, Value
+from synapress.mapper.importers.onnx import operators as operators  # declares them
+from synapress.mapper.importers.onnx.context import Call, Context, Value
+from synapress.mapper.importers.onnx.registry import apply
 from synapress.mapper.importers.tensor import Port, Tensor, default_labels, map_shape
 
 STATEFUL = {
@@ -64,7 +63,7 @@ def read_nir(source: str | Path | nir.NIRGraph, *, neurons: Neurons | str | None
     if not isinstance(neurons, Neurons | str | None):
         raise ModelError(title, "neurons", "a text as 'snntorch', or Neurons(...)", repr(neurons), "Give one of them.")
     options = Neurons.parse(neurons) if isinstance(neurons, str) else neurons or Neurons()
-    reader = Reader(FloatGraph(title))
+    context = Context(FloatGraph(title))
     inputs: list[Port] = []
     outputs: list[Port] = []
     nodes, edges = _flattened(graph)
@@ -77,39 +76,39 @@ def read_nir(source: str | Path | nir.NIRGraph, *, neurons: Neurons | str | None
         raise ModelError(title, "output", "at least one Input and one Output", f"{len(entries)} and {len(ends)}",
                          "Add them to the graph.")
     needed = _needed(ends, sources)
-    done = reader.values
+    done = context.values
     for name in _order(title, {name: starts for name, starts in sources.items() if name in needed}):
         node, kind = nodes[name], type(nodes[name]).__name__
         try:
             if kind == "Input":
-                done[name] = _input(reader, name, _input_shape(name, node, nodes, sources), inputs)
+                done[name] = _input(context, name, _input_shape(name, node, nodes, sources), inputs)
                 continue
-            value = _joined(reader, name, [done[start] for start in sources[name]])
+            value = _joined(context, name, [done[start] for start in sources[name]])
             if node is None:
                 done[name] = value
                 continue
             if kind == "Output":
-                outputs.append(_output(reader, name, value))
+                outputs.append(_output(context, name, value))
                 continue
             if kind in NEURONS:
-                done[name] = _neuron(reader, name, node, value, options)
+                done[name] = _neuron(context, name, node, value, options)
                 continue
             if kind not in NODES:
                 raise ModelError(name, "node", f"one of {', '.join(('Input', 'Output', *NODES, *NEURONS))}", kind,
                                  STATEFUL.get(kind, "Replace it by supported nodes."))
-            done[name] = NODES[kind](reader, name, node, value)
+            done[name] = NODES[kind](context, name, node, value)
         except SynapressError:
             raise
         except Exception as error:  # parameters that make no sense together
             raise ModelError(name, kind, "parameters that fit together", f"{type(error).__name__}: {error}",
                              "Check the node in the file.") from error
-    reader.graph.prune()
-    used = [port for port in inputs if port.node in reader.graph.nodes]
-    fires = any(isinstance(node, g.Spiking) for node in reader.graph.nodes.values())
-    told = _warnings(title, reader.graph, nodes, neurons, options)
+    context.graph.prune()
+    used = [port for port in inputs if port.node in context.graph.nodes]
+    fires = any(isinstance(node, g.Spiking) for node in context.graph.nodes.values())
+    told = _warnings(title, context.graph, nodes, neurons, options)
     for text in told:
         warnings.warn(text, ModelWarning, stacklevel=2)
-    return Model(graph=reader.graph, inputs=used, outputs=outputs, source=title, neurons=options if fires else None,
+    return Model(graph=context.graph, inputs=used, outputs=outputs, source=title, neurons=options if fires else None,
                  warnings=tuple(told),
                  ignored=tuple(name for name in entries if name not in {port.name for port in used}))
 
@@ -251,41 +250,46 @@ def _input_shape(name: str, node: Any, nodes: dict[str, Any], sources: dict[str,
     return shape
 
 
-def _input(reader: Reader, name: str, shape: tuple[int, ...], inputs: list[Port]) -> Tensor:
+def _input(context: Context, name: str, shape: tuple[int, ...], inputs: list[Port]) -> Tensor:
     dims = (1, *shape)
     labels = default_labels(name, dims)
     size = map_shape(dims, labels)
     if not shape or min(shape) < 1:
         raise ModelError(name, "input shape", "static sizes of at least 1", shape, "Write the sizes into the file.")
-    node = reader.add(g.Input(name=name, shape=size, operator="Input"))
+    node = context.add(g.Input(name=name, shape=size, operator="Input"))
     port = Port(name=name, node=node, dims=dims, labels=labels, shape=size)
-    reader.ports[node] = port
+    context.ports[node] = port
     inputs.append(port)
     return Tensor(node=node, dims=dims, labels=labels)
 
 
-def _joined(reader: Reader, name: str, values: list[Value]) -> Tensor:
+def _joined(context: Context, name: str, values: list[Value]) -> Tensor:
     if not values:
         raise ModelError(name, "edges", "at least one edge into it", "none", "Connect the node.")
-    result = values[0] if len(values) == 1 else add(reader, _call(f"{name}/sum", "Add", values))
+    if len(values) > 1:
+        return _apply(context, f"{name}/sum", "Add", "Add", values)
+    assert isinstance(values[0], Tensor)
+    return values[0]
+
+
+def _output(context: Context, name: str, value: Tensor) -> Port:
+    context.graph.output(value.node)
+    return Port(name=name, node=value.node, dims=value.dims, labels=value.labels, shape=context.graph.shape(value.node))
+
+
+def _apply(context: Context, name: str, kind: str, operator: str, inputs: list[Value], **attributes: Any) -> Tensor:
+    """What ONNX's `operator` makes of inputs, for a node of some kind."""
+    call = Call(name=name, op=kind, inputs=inputs, attributes=attributes, version=17, outputs=[name])
+    result = apply(context, call, operator)
     assert isinstance(result, Tensor)
     return result
-
-
-def _output(reader: Reader, name: str, value: Tensor) -> Port:
-    reader.graph.output(value.node)
-    return Port(name=name, node=value.node, dims=value.dims, labels=value.labels, shape=reader.graph.shape(value.node))
-
-
-def _call(name: str, op: str, inputs: list[Value], **attributes: Any) -> Call:
-    return Call(name=name, op=op, inputs=inputs, attributes=attributes, version=17, outputs=[name])
 
 
 def _numbers(value: Any, count: int) -> list[int]:
     return [int(number) for number in np.broadcast_to(np.asarray(value), (count,))]
 
 
-def _conv(reader: Reader, name: str, node: Any, value: Tensor) -> Value:
+def _conv(context: Context, name: str, node: Any, value: Tensor) -> Value:
     weight = np.asarray(node.weight, np.float64)
     count = weight.ndim - 2
     attributes: dict[str, Any] = {"strides": _numbers(node.stride, count), "dilations": _numbers(node.dilation, count),
@@ -299,34 +303,32 @@ def _conv(reader: Reader, name: str, node: Any, value: Tensor) -> Value:
     else:
         attributes["pads"] = _numbers(node.padding, count) * 2
     bias = None if node.bias is None else np.asarray(node.bias, np.float64)
-    return conv(reader, _call(name, "Conv", [value, weight, bias], **attributes))
+    return _apply(context, name, "Conv", "Conv", [value, weight, bias], **attributes)
 
 
-def _affine(reader: Reader, name: str, node: Any, value: Tensor) -> Value:
+def _affine(context: Context, name: str, node: Any, value: Tensor) -> Value:
     bias = getattr(node, "bias", None)
     weight = np.asarray(node.weight, np.float64)
     sizes = [size for size in value.dims[1:] if size > 1]
     flat = any(len(label) > 1 for label in value.labels) or len(sizes) < 2  # a Flatten that counted a batch left two
     if len(value.dims) != 2 and flat and weight.shape[-1] == int(np.prod(value.dims[1:])):
-        vector = reshape(reader, _call(f"{name}/flat", "Flatten", [value, np.array([value.dims[0], weight.shape[-1]])]))
-        assert isinstance(vector, Tensor)
-        value = vector
+        value = _apply(context, f"{name}/flat", "Flatten", "Flatten", [value])
     if len(value.dims) != 2:  # NIR contracts the last axis, which no kernel does for every position of the others
         raise ModelError(name, type(node).__name__, "a vector", f"an input of shape {value.dims[1:]}",
                          "For weights of the whole map put a Flatten before it. For the same weights at every position "
                          "of the other axes make the last axis the channels, the first, and use a Conv1d or Conv2d "
                          "with kernels of size 1.")
-    return gemm(reader, _call(name, type(node).__name__, [value, weight, None if bias is None else np.asarray(bias)],
-                              transB=1))
+    return _apply(context, name, type(node).__name__, "Gemm",
+                  [value, weight, None if bias is None else np.asarray(bias)], transB=1)
 
 
-def _pool(reader: Reader, name: str, node: Any, value: Tensor) -> Value:
+def _pool(context: Context, name: str, node: Any, value: Tensor) -> Value:
     size = _numbers(node.kernel_size, 2)
-    pooled = average_pool(reader, _call(name, type(node).__name__, [value], kernel_shape=size, count_include_pad=1,
-                                        strides=_numbers(node.stride, 2), pads=_pool_padding(name, node, value, size)))
+    pooled = _apply(context, name, type(node).__name__, "AveragePool", [value], kernel_shape=size, count_include_pad=1,
+                    strides=_numbers(node.stride, 2), pads=_pool_padding(name, node, value, size))
     if type(node).__name__ == "AvgPool2d":
         return pooled
-    return multiply(reader, _call(f"{name}/area", "SumPool2d", [pooled, np.float64(size[0] * size[1]).reshape(1)]))
+    return _apply(context, f"{name}/area", "SumPool2d", "Mul", [pooled, np.full(1, float(size[0] * size[1]))])
 
 
 def _pool_padding(name: str, node: Any, value: Tensor, size: list[int]) -> list[int]:
@@ -341,7 +343,7 @@ def _pool_padding(name: str, node: Any, value: Tensor, size: list[int]) -> list[
     return [total // 2 for total in more] + [-(-total // 2) for total in more]
 
 
-def _flatten(reader: Reader, name: str, node: Any, value: Tensor) -> Value:
+def _flatten(context: Context, name: str, node: Any, value: Tensor) -> Value:
     dims = list(value.dims[1:])
     first, last, given = int(node.start_dim), int(node.end_dim), _shape(node.input_type, "input")
     if given is not None and len(given) == len(dims) + 1:  # sinabs counts the batch
@@ -353,15 +355,15 @@ def _flatten(reader: Reader, name: str, node: Any, value: Tensor) -> Value:
                          "Count dimensions without the batch: PyTorch's 1 is NIR's 0.")
     first, last = first % len(dims), last % len(dims)
     dims[first:last + 1] = [int(np.prod(dims[first:last + 1]))]
-    return reshape(reader, _call(name, "Flatten", [value, np.array([value.dims[0], *dims])]))
+    return _apply(context, name, "Flatten", "Reshape", [value, np.array([value.dims[0], *dims])])
 
 
-def _scale(reader: Reader, name: str, node: Any, value: Tensor) -> Value:
-    return multiply(reader, _call(name, "Scale", [value, np.asarray(node.scale, np.float64)]))
+def _scale(context: Context, name: str, node: Any, value: Tensor) -> Value:
+    return _apply(context, name, "Scale", "Mul", [value, np.asarray(node.scale, np.float64)])
 
 
-def _neuron(reader: Reader, name: str, node: Any, value: Tensor, options: Neurons) -> Tensor:
-    shape, kind = reader.graph.shape(value.node), type(node).__name__
+def _neuron(context: Context, name: str, node: Any, value: Tensor, options: Neurons) -> Tensor:
+    shape, kind = context.graph.shape(value.node), type(node).__name__
     if kind != "Threshold":
         check_computable(name, options)
     port = Port(name=name, node=value.node, dims=(1, *value.dims[1:]), labels=value.labels, shape=shape)
@@ -389,11 +391,11 @@ def _neuron(reader: Reader, name: str, node: Any, value: Tensor, options: Neuron
         return np.ascontiguousarray(channels[:, 0, 0])
 
     current, spiking = neuron(node, name, kind, options, shape, column)
-    source = reader.add(replace(current, sources=(value.node,)))
-    return replace(value, node=reader.add(replace(spiking, sources=(source,))))
+    source = context.add(replace(current, sources=(value.node,)))
+    return replace(value, node=context.add(replace(spiking, sources=(source,))))
 
 
-NODES: dict[str, Callable[[Reader, str, Any, Tensor], Value]] = {
+NODES: dict[str, Callable[[Context, str, Any, Tensor], Value]] = {
     "Conv1d": _conv, "Conv2d": _conv, "Affine": _affine, "Linear": _affine, "SumPool2d": _pool, "AvgPool2d": _pool,
     "Flatten": _flatten, "Scale": _scale,
 }

@@ -12,15 +12,15 @@ import numpy as np
 
 from synapress.mapper.importers import graph as g
 from synapress.mapper.importers.axis_matrices import select_matrix
-from synapress.mapper.importers.onnx.reader import Call, Reader
+from synapress.mapper.importers.onnx.context import Call, Context
 from synapress.mapper.importers.tensor import Labels, Tensor, factor_size, factors, regroup
 
 
-def select(reader: Reader, call: Call, node: str, chosen: np.ndarray) -> str:
+def select(context: Context, call: Call, node: str, chosen: np.ndarray) -> str:
     """Channels of a map in the order of `chosen`."""
-    depth = reader.graph.shape(node)[0]
+    depth = context.graph.shape(node)[0]
     weights = select_matrix(depth, chosen)[:, :, None, None]
-    return reader.add(g.Conv(name=call.name, operator=call.op, sources=(node,), weights=weights,
+    return context.add(g.Conv(name=call.name, operator=call.op, sources=(node,), weights=weights,
                              bias=np.zeros(len(chosen))))
 
 
@@ -35,20 +35,20 @@ def selected(node: g.Node) -> np.ndarray | None:
     return weights.argmax(axis=1) if one else None
 
 
-def permuted(reader: Reader, source: str, weights: np.ndarray) -> tuple[str, np.ndarray]:
+def permuted(context: Context, source: str, weights: np.ndarray) -> tuple[str, np.ndarray]:
     """Source and weights (C_dst, C_src, KW, KH) of a convolution, past nodes that only select channels."""
-    node = reader.graph.nodes[source]
+    node = context.graph.nodes[source]
     while (chosen := selected(node)) is not None:
         source = node.sources[0]
-        moved = np.zeros((len(weights), reader.graph.shape(source)[0], *weights.shape[2:]))
+        moved = np.zeros((len(weights), context.graph.shape(source)[0], *weights.shape[2:]))
         np.add.at(moved.swapaxes(0, 1), chosen, weights.swapaxes(0, 1))
-        weights, node = moved, reader.graph.nodes[source]
+        weights, node = moved, context.graph.nodes[source]
     return source, weights
 
 
-def regrouped(reader: Reader, call: Call, tensor: Tensor, wanted: Sequence[int]) -> Tensor | None:
+def regrouped(context: Context, call: Call, tensor: Tensor, wanted: Sequence[int]) -> Tensor | None:
     """A reshape that splits the channels into factors, or joins them; None if it would move other data."""
-    sizes, labels = reader.sizes(tensor), tensor.labels
+    sizes, labels = context.sizes(tensor), tensor.labels
     sizes |= {axis: factor_size(axis) for axis in factors(labels)}
     if not factors(labels):
         found = _split(tensor, wanted, sizes)
@@ -61,7 +61,7 @@ def regrouped(reader: Reader, call: Call, tensor: Tensor, wanted: Sequence[int])
         return None
     if labels[:1] == (("N",),) and made and not made[0]:
         made = (("N",), *made[1:])
-    return _joined(reader, call, Tensor(node=tensor.node, dims=tuple(wanted), labels=made))
+    return _joined(context, call, Tensor(node=tensor.node, dims=tuple(wanted), labels=made))
 
 
 def _split(tensor: Tensor, wanted: Sequence[int], sizes: dict[str, int]) -> tuple[str, ...]:
@@ -85,7 +85,7 @@ def _split(tensor: Tensor, wanted: Sequence[int], sizes: dict[str, int]) -> tupl
     return tuple(f"D.{i}.{end // start}" for i, (start, end) in enumerate(zip(cuts, ends, strict=True)))
 
 
-def _joined(reader: Reader, call: Call, tensor: Tensor) -> Tensor:
+def _joined(context: Context, call: Call, tensor: Tensor) -> Tensor:
     """The same with whole channels, if all factors are in one dimension, next to each other."""
     parts = factors(tensor.labels)
     for i, label in enumerate(tensor.labels):
@@ -94,20 +94,20 @@ def _joined(reader: Reader, call: Call, tensor: Tensor) -> Tensor:
             order = [parts.index(label[k]) for k in at]
             chosen = np.arange(np.prod([factor_size(axis) for axis in parts])).reshape(
                 [factor_size(axis) for axis in parts]).transpose(order).reshape(-1)
-            node = tensor.node if order == sorted(order) else select(reader, call, tensor.node, chosen)
+            node = tensor.node if order == sorted(order) else select(context, call, tensor.node, chosen)
             whole: Labels = tuple((*label[:at[0]], "D", *label[at[-1] + 1:]) if j == i else other
                                   for j, other in enumerate(tensor.labels))
             return replace(tensor, node=node, labels=whole)
     return tensor
 
 
-def picked_group(reader: Reader, call: Call, tensor: Tensor, dim: int, chosen: np.ndarray) -> Tensor:
+def picked_group(context: Context, call: Call, tensor: Tensor, dim: int, chosen: np.ndarray) -> Tensor:
     """Elements of a dimension that holds one factor of the channels."""
     parts = factors(tensor.labels)
     k = parts.index(tensor.labels[dim][0])
     sizes = [factor_size(axis) for axis in parts]
     channels = np.arange(np.prod(sizes)).reshape(sizes).take(chosen, axis=k)
-    node = select(reader, call, tensor.node, channels.reshape(-1))
+    node = select(context, call, tensor.node, channels.reshape(-1))
     left = [(axis, len(chosen) if axis == parts[k] else factor_size(axis)) for axis in parts]
     left = [(axis, size) for axis, size in left if size > 1]
     names = {axis: f"D.{i}.{size}" if len(left) > 1 else "D" for i, (axis, size) in enumerate(left)}

@@ -1,17 +1,58 @@
-"""ONNX operators that resize maps: a matrix per axis."""
+"""Resizing: a matrix per axis."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 
+from synapress.mapper.importers import graph as g
 from synapress.mapper.importers.axis_matrices import resize_matrix
-from synapress.mapper.importers.onnx.convolutions import RESIZED_ELEMENTS, contract
-from synapress.mapper.importers.onnx.elements import add_values
-from synapress.mapper.importers.onnx.reader import Call, Handler, Reader
-from synapress.mapper.importers.tensor import Tensor
+from synapress.mapper.importers.onnx.build.elements import add_values, affine
+from synapress.mapper.importers.onnx.build.matrices import RESIZED_ELEMENTS, contract
+from synapress.mapper.importers.onnx.context import Call, Context
+from synapress.mapper.importers.onnx.integers import Kept, rounded
+from synapress.mapper.importers.onnx.registry import operator
+from synapress.mapper.importers.tensor import Quantization, Tensor
 
 
-def resize(reader: Reader, call: Call) -> Tensor:
+def _of_integers(context: Context, call: Call) -> Tensor:
+    """Resizing of integers, which drops fractions as a cast does (so does onnxruntime; ONNX leaves it open).
+
+    Cut off towards 0 = floor(max(x, 0)) - floor(max(-x, 0)).
+    """
+    integers, mode = call.integers, call.attributes.get("mode", b"nearest").decode()
+    assert integers is not None
+    if mode == "nearest":
+        return resize(context, call)
+    transformation = call.attributes.get("coordinate_transformation_mode", b"").decode()
+    if mode == "cubic" or transformation == "tf_crop_and_resize":
+        call.refuse("mode", "nearest or linear, and no crop, for integers", f"{mode} {transformation}",
+                    "Dequantize before it.")
+    scale, zero = integers.scale, integers.zero_point
+    source = call.tensor()
+
+    def floor(sign: int, name: str, counted: Quantization) -> Tensor:
+        """floor(sign · x), of integers x; clipped."""
+        tensor = resize(context, replace(call, name=f"{call.name}/{name}" if name else call.name))
+        node = context.graph.nodes[tensor.node]
+        if tensor.node == source.node or not isinstance(node, g.Resample):
+            return tensor
+        moved = affine(context, call, tensor, sign, (sign * zero - counted.zero_point) * scale)
+        return rounded(context, call, moved, counted, down=True)
+
+    if integers.low >= 0:
+        return replace(floor(1, "", integers), integers=None)
+    up = floor(1, "positive", Quantization(scale=scale, zero_point=0, low=0, high=integers.high))
+    if up.node == source.node:
+        return up
+    down = floor(-1, "negative", Quantization(scale=scale, zero_point=0, low=0, high=-integers.low))
+    return add_values(context, call, [replace(up, integers=None), replace(down, integers=None),
+                                     np.array(-zero * scale)], [1.0, -1.0, 1.0])
+
+
+@operator("Resize", opsets=(10, 19), integers=Kept(_of_integers))
+@operator("Upsample", opsets=(1, 10), integers=Kept(_of_integers))
+def resize(context: Context, call: Call) -> Tensor:
     tensor = call.tensor()
     old = call.op == "Upsample" or call.version < 11
     roi = None if old else call.constant(1)
@@ -54,11 +95,11 @@ def resize(reader: Reader, call: Call) -> Tensor:
             free = next((a for a in "HWD" if tensor.find(a) is None), "")
             tensor = Tensor(node=tensor.node, dims=tensor.dims,
                             labels=tuple((free,) if i == axis else label for i, label in enumerate(tensor.labels)))
-        tensor = contract(reader, call, tensor, axis, matrix)
+        tensor = contract(context, call, tensor, axis, matrix)
         outside = outside | ~matrix.any(axis=1).reshape([-1 if i == axis else 1 for i in range(rank)])
     beyond = call.attributes.get("extrapolation_value", 0.0)
     if beyond and outside.any():
-        return add_values(reader, call, [tensor, outside * beyond], [1.0, 1.0])
+        return add_values(context, call, [tensor, outside * beyond], [1.0, 1.0])
     return tensor
 
 
@@ -73,6 +114,3 @@ def _sizes(call: Call, tensor: Tensor, axes: list[int], sizes: np.ndarray) -> tu
             factor[axis] = min(ratios) if policy == "not_larger" else max(ratios)
             target[axis] = int(np.floor(factor[axis] * tensor.dims[axis] + 0.5))
     return factor, target
-
-
-HANDLERS: dict[str, Handler] = {"Resize": resize, "Upsample": resize}

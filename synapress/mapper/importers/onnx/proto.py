@@ -1,0 +1,176 @@
+"""ONNX files: reading, and checks of a model as a whole."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import onnx
+from onnx.inliner import inline_local_functions
+
+from golden.types import Array
+from synapress.mapper.errors import ModelError
+from synapress.mapper.importers.model import check_model_file
+
+MOST_NODES = 1 << 20
+"""With the bodies of functions: a file of a few bytes can call functions that call others twice, and so on."""
+
+
+def load_proto(path: str | Path) -> onnx.ModelProto:
+    """A checked ONNX model with its external data.
+
+    Raises:
+        ModelError: the file is missing, truncated, not ONNX, invalid, or its external data is missing.
+    """
+    path = Path(path)
+    check_model_file(path, "an ONNX file")
+    try:
+        model = onnx.load(str(path), load_external_data=False)
+    except Exception as error:  # protobuf raises several kinds of errors for invalid bytes
+        raise ModelError(str(path), "file", "an ONNX model", f"not a valid ONNX protobuf ({error})",
+                         "The file is truncated or damaged: export or copy it again.") from error
+    try:
+        onnx.load_external_data_for_model(model, str(path.parent))
+    except (OSError, ValueError, RuntimeError, onnx.checker.ValidationError) as error:
+        tensors = [t.name for t in model.graph.initializer if t.data_location == onnx.TensorProto.EXTERNAL]
+        raise ModelError(", ".join(tensors[:3]) or str(path), "external data", "the files that hold the weights",
+                         str(error), "Copy the external data into the model's folder.") from error
+    return model
+
+
+def prepared(proto: onnx.ModelProto, where: str, known: Mapping[str, Array], shapes: Mapping[str, Sequence[int]],
+             ) -> tuple[onnx.ModelProto, bool]:
+    """A checked copy of a model, in which local functions are inlined and all inputs have sizes.
+
+    Args:
+        where: the file or model, for messages.
+        known: inputs that are constants.
+        shapes: by input, its sizes.
+
+    Returns:
+        The copy, and whether an input leaves the number of frames open.
+
+    Raises:
+        ModelError: the model is not valid, an input is unknown, or a size stays open.
+    """
+    _check(proto, where)
+    if proto.functions:
+        proto = _inlined(proto, where)
+    else:
+        copy = onnx.ModelProto()
+        copy.CopyFrom(proto)
+        proto = copy
+    _text_names(proto)
+    inputs = [value.name for value in proto.graph.input]
+    for option, names in (("constants", known), ("shapes", shapes)):
+        for unknown in sorted(set(names) - set(inputs)):
+            raise ModelError(str(unknown), option, f"names of inputs: {', '.join(inputs)}", str(unknown),
+                             "Check the name.")
+    for value in proto.graph.input:
+        if value.name in shapes:
+            _fix(value, shapes[value.name])
+    return proto, _static_inputs(proto, known)
+
+
+def _check(proto: onnx.ModelProto, where: str) -> None:
+    try:
+        onnx.checker.check_model(proto)
+    except Exception as error:  # onnx raises many kinds for damaged models, none of its own for some
+        raise ModelError(where, "ONNX checker", "a valid model", str(error).strip()[:400],
+                         "Export the model again; the checker of the onnx package tells more.") from error
+
+
+def node_names(graph: onnx.GraphProto) -> list[str]:
+    """Names of the nodes in messages: those of the file, else the operator and its place."""
+    return [item.name or f"{item.op_type}_{index}" for index, item in enumerate(graph.node)]
+
+
+# -- local functions ---------------------------------------------------------------------------
+
+
+def _inlined(proto: onnx.ModelProto, where: str) -> onnx.ModelProto:
+    """The model with the bodies of its functions in place of the nodes that call them."""
+    bodies = {(body.domain, body.name): [(node.domain, node.op_type) for node in body.node] for body in proto.functions}
+    sizes: dict[tuple[str, str], int] = {}
+
+    def size(key: tuple[str, str], open_: tuple[tuple[str, str], ...] = ()) -> int:
+        """Nodes that stand for one; functions that call others twice grow as powers of two."""
+        if key not in bodies:
+            return 1
+        if key in open_:
+            raise ModelError(where, "functions", "functions that do not call themselves", key[1], "Check the file.")
+        if key not in sizes:
+            sizes[key] = sum(size(inner, (*open_, key)) for inner in bodies[key])
+        return sizes[key]
+
+    total = sum(size((node.domain, node.op_type)) for node in proto.graph.node)
+    if total > MOST_NODES:
+        raise ModelError(where, "functions", f"at most {MOST_NODES:,} nodes with functions inlined", f"{total:,}",
+                         "Check the file.")
+    return inline_local_functions(proto)
+
+
+# -- sizes of inputs ---------------------------------------------------------------------------
+
+
+def _fix(value: onnx.ValueInfoProto, sizes: Sequence[int]) -> None:
+    """Give an input the sizes that the user says.
+
+    Raises:
+        ModelError: they contradict the file.
+    """
+    tensor = value.type.tensor_type
+    given = [int(size) for size in sizes]
+    stated = [dim.dim_value for dim in tensor.shape.dim] if tensor.HasField("shape") else [0] * len(given)
+    if len(given) != len(stated) or min(given, default=1) < 1 or any(
+            size > 0 and size != other for size, other in zip(stated, given, strict=True)):
+        raise ModelError(value.name, "shapes", f"{len(stated)} sizes of at least 1, as in the file: "
+                         f"{_shown(tensor)}", tuple(given), "Give the sizes that the file leaves open.")
+    del tensor.shape.dim[:]
+    for size in given:
+        tensor.shape.dim.add().dim_value = size
+
+
+def _shown(tensor: onnx.TypeProto.Tensor) -> str:
+    """Sizes of an input as the file has them, with names or ? for those that it leaves open."""
+    if not tensor.HasField("shape"):
+        return "(…)"
+    sizes = [str(dim.dim_value) if dim.dim_value > 0 else dim.dim_param or "?" for dim in tensor.shape.dim]
+    return f"({', '.join(sizes)})"
+
+
+def _ask(value: onnx.ValueInfoProto) -> str:
+    """How to give the sizes of an input."""
+    tensor = value.type.tensor_type
+    sizes = [dim.dim_value if dim.dim_value > 0 else (0 if index else 1) for index, dim in enumerate(tensor.shape.dim)]
+    text = ",".join(str(size) if size else "…" for size in sizes) or "1,…"
+    return (f"Give sizes: load(..., shapes={{'{value.name}': ({text.replace(',', ', ')})}}), on the command line "
+            f"--shape {value.name}={text}; or export with fixed sizes.")
+
+
+def _text_names(proto: onnx.ModelProto) -> None:
+    """Names are text: protobuf gives bytes for those that are no UTF-8, and the checker lets them pass."""
+    graph = proto.graph
+    names = [item.name for item in (*graph.input, *graph.output, *graph.initializer, *graph.node)]
+    for name in (*names, *(name for node in graph.node for name in (*node.input, *node.output))):
+        if isinstance(name, bytes):
+            raise ModelError(repr(name), "name", "UTF-8 text", "other bytes", "The file is damaged: export it again.")
+
+
+def _static_inputs(proto: onnx.ModelProto, known: Mapping[str, Array]) -> bool:
+    """Give every input static dimensions: a dynamic first one is 1 frame. Whether there is one."""
+    dynamic = False
+    initial = {tensor.name for tensor in proto.graph.initializer} | set(known)
+    read = {name for node in proto.graph.node for name in node.input} | {value.name for value in proto.graph.output}
+    for value in proto.graph.input:
+        if value.name in initial or value.name not in read or not value.type.HasField("tensor_type"):
+            continue
+        tensor = value.type.tensor_type
+        if not tensor.HasField("shape"):
+            raise ModelError(value.name, "dynamic shape", "static dimensions", "an input without a shape", _ask(value))
+        for index, dim in enumerate(tensor.shape.dim):
+            if not dim.HasField("dim_value") or dim.dim_value < 1:
+                if index:
+                    raise ModelError(value.name, "dynamic shape", "static dimensions besides the first",
+                                     f"dimension {index} is {dim.dim_param or 'unknown'} in {_shown(tensor)}",
+                                     _ask(value))
+                dim.dim_value, dynamic = 1, True
+    return dynamic
