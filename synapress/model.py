@@ -20,23 +20,23 @@ from golden.errors import ConfigError, NetworkError
 from golden.files import open_read
 from golden.network import fast as network
 from golden.program import Program
-from golden.types import Array, Maps
+from golden.types import Maps
 from synapress.engines import saturation
 from synapress.engines.layer_counts import LayerCount, layer_counts
-from synapress.engines.timesteps import in_a_row, is_spiking
+from synapress.engines.timesteps import is_spiking
 from synapress.engines.timesteps import run as run_timesteps
-from synapress.mapper import Image, MeshImage, build_image, compile_mesh, legalize, lower
+from synapress.mapper import Image, MeshImage, legalize
 from synapress.mapper.accumulator_range import AccumulatorRange, sums
-from synapress.mapper.errors import ModelError, RuleError
+from synapress.mapper.errors import ModelError
+from synapress.mapper.frames import Given, input_maps
 from synapress.mapper.importers import reference
 from synapress.mapper.importers.graph import Spiking
 from synapress.mapper.importers.model import Model
 from synapress.mapper.importers.neurons import Neurons
 from synapress.mapper.importers.tensor import Port
-from synapress.mapper.lowering.fuse import fuse
-from synapress.mapper.lowering.layers import FloatLayers, Value, assemble
+from synapress.mapper.lowering.layers import Value, assemble
+from synapress.mapper.pipeline import Compilation, run
 from synapress.mapper.placement.routes import Link, link_loads
-from synapress.mapper.quantization.quantize import quantize
 from synapress.mapper.quantization.quantized import LayerReport, Options
 from synapress.mapper.quantization.scales import Scale
 
@@ -196,56 +196,10 @@ def _check_mesh(mesh: Any) -> None:
         raise ConfigError(f"mesh: needs (columns, rows), True, False or None, not {mesh!r}")
 
 
-def _arrays(
-    model: "Model | Compiled", given: npt.ArrayLike | Mapping[str, npt.ArrayLike], what: str, spiking: bool = False
-) -> tuple[dict[str, Any], tuple[int, int] | None]:
-    """Maps (N, D, W, H) by node of arrays in the file's layout; a single input needs no name.
-
-    Arrays for inputs on which no output depends are left out.
-
-    With `spiking` there may be a dimension more, in front of all: several sequences, whose number and timesteps are
-    then the second result, and which come out in a row.
-    """
-    ports = model.inputs
-    if not isinstance(given, Mapping) and len(ports) > 1:
-        raise NetworkError(f"{what}: the model has the inputs {', '.join(port.name for port in ports)}: give arrays by "
-                           "these names")
-    named: Mapping[str, npt.ArrayLike] = {ports[0].name: given} if not isinstance(given, Mapping) else {
-        name: array for name, array in given.items() if name not in model.ignored}
-    sequences = None
-    if spiking and set(named) == {port.name for port in ports}:
-        named, sequences = in_a_row(ports, named, what)
-    if set(named) != {port.name for port in ports}:
-        raise NetworkError(f"{what}: the model has the inputs {', '.join(port.name for port in ports)}; given: "
-                           f"{', '.join(named) or 'none'}")
-    maps = {port.node: port.to_maps(_numbers(named[port.name], f"{what} '{port.name}'")) for port in ports}
-    count = max(len(array) for array in maps.values())
-    for port in ports:
-        if len(maps[port.node]) not in (1, count):
-            raise NetworkError(f"{what}: the inputs have different numbers of frames: "
-                               f"{', '.join(f'{name} {len(array)}' for name, array in maps.items())}")
-    return {node: np.broadcast_to(array, (count, *array.shape[1:])) for node, array in maps.items()}, sequences
-
-
-def _numbers(given: npt.ArrayLike, what: str) -> Array:
-    """A user's array, checked for what cannot be computed with."""
-    try:
-        array = np.asarray(given)
-    except ValueError as error:  # ragged lists
-        raise NetworkError(f"{what}: needs an array of real numbers, not {type(given).__name__}: {error}") from error
-    if not (np.issubdtype(array.dtype, np.floating) or np.issubdtype(array.dtype, np.integer) or array.dtype == bool):
-        raise NetworkError(f"{what}: needs real numbers, not {array.dtype}")
-    if not array.size:
-        raise NetworkError(f"{what}: needs at least one frame; given: an array of shape {array.shape}")
-    if not np.isfinite(array).all():
-        raise NetworkError(f"{what}: {np.sum(~np.isfinite(array))} of {array.size} numbers are not finite")
-    return array
-
-
 def float_outputs(model: Model, inputs: npt.ArrayLike | Mapping[str, npt.ArrayLike]) -> Maps:
     """What the float model makes of frames, by output name, in the layout of the file; arguments as for `simulate`."""
     spiking = any(isinstance(node, Spiking) for node in model.graph.nodes.values())
-    maps, sequences = _arrays(model, inputs, "inputs", spiking)
+    maps, sequences = input_maps(model.inputs, inputs, "inputs", ignored=model.ignored, spiking=spiking)
     found = reference.run(model.graph, maps, timesteps=sequences[1] if sequences else None)
     outputs = {port.name: port.from_maps(found[port.node]) for port in model.outputs}
     if sequences is not None:
@@ -268,27 +222,11 @@ def finite(value: Any) -> Any:
     return None if isinstance(value, float) and not np.isfinite(value) else value
 
 
-def _own_calibration(model: Model, layers: FloatLayers) -> dict[str, Any]:
-    """Random inputs over the file's own ranges, for a model that brings its whole quantization."""
-    if any(layer.quantize is None for layer in layers.layers.values() if layer.kind in ("input", "product")):
-        raise ModelError(model.source, "calibration", "typical inputs: arrays in the layout of the file", "none",
-                         "Give calibration=…, a few dozen frames; only a quantized model needs none.")
-    rng = np.random.default_rng(1)
-    maps = {}
-    for name in layers.inputs:
-        node = layers.layers[name].quantize
-        assert node is not None
-        drawn = rng.integers(node.low, node.high + 1, (8, *layers.layers[name].shape))
-        maps[name] = (drawn - node.zero_point) * node.scale
-    return maps
-
-
 def compile(
-    model: Model, *, config: CoreConfig | str = "grai_vip",
-    calibration: npt.ArrayLike | Mapping[str, npt.ArrayLike] | None = None, options: Options | None = None,
-    mesh: tuple[int, int] | bool | None = None,
+    model: Model, *, config: CoreConfig | str = "grai_vip", calibration: Given | None = None,
+    options: Options | None = None, mesh: tuple[int, int] | bool | None = None,
 ) -> Compiled:
-    """Quantize a model and map it onto cores.
+    """Quantize a model and map it onto cores: all steps of `synapress.mapper.pipeline`.
 
     Args:
         config: a configuration, a preset's name or a JSON file.
@@ -303,32 +241,22 @@ def compile(
         ModelError: the model or the calibration cannot be taken.
         MappingError: it does not fit the cores; the message names layer, rule, needed, available and what would help.
     """
-    config = _config(config)
     _check_mesh(mesh)
-    layers = fuse(model.graph, config)
-    maps, sequences = ((_own_calibration(model, layers), None) if calibration is None
-                        else _arrays(model, calibration, "calibration", layers.spiking))
-    quantized = quantize(layers, maps, config, options, timesteps=sequences[1] if sequences else None)
-    lowered = lower(quantized.network)
-    image: Image | MeshImage | None = None
-    loads: dict[Link, int] = {}
-    if mesh is None or mesh is False:
-        try:
-            image = build_image(legalize(lowered, config), config, measured=quantized.measured)
-        except RuleError:
-            if mesh is False:
-                raise
-    if image is None:
-        _, placed, image = compile_mesh(quantized.network, config, mesh if isinstance(mesh, tuple) else None)
-        loads = link_loads(placed.links, placed.size)
-    program = legalize(lowered, config, whole=isinstance(image, Image))
+    return _compiled(run(Compilation(source=model, config=_config(config), calibration=calibration, options=options,
+                                     mesh=mesh)))
+
+
+def _compiled(work: Compilation) -> Compiled:
+    """The result of all steps."""
+    model, quantized, placed = work.model, work.quantized, work.placement
     return Compiled(
-        config=config, lowered=lowered, image=image, outputs=model.outputs,
+        config=work.config, lowered=work.program, image=work.image, outputs=model.outputs,
         inputs=[replace(port, blocks=quantized.blocks.get(port.node, (1, 1))) for port in model.inputs],
-        ignored=model.ignored,
-        places={port.node: layers.outputs[port.node] for port in model.outputs}, scales=quantized.scales,
-        layers=quantized.report, sums=sums(program, config, measured=quantized.measured), loads=loads,
-        host=model.host, neurons=model.neurons, warnings=model.warnings, clips=quantized.clips)
+        ignored=model.ignored, places={port.node: work.layers.outputs[port.node] for port in model.outputs},
+        scales=quantized.scales, layers=quantized.report,
+        sums=sums(work.program, work.config, measured=quantized.measured),
+        loads={} if placed is None else link_loads(placed.links, placed.size), host=model.host, neurons=model.neurons,
+        warnings=model.warnings, clips=quantized.clips)
 
 
 def simulate(
@@ -352,7 +280,7 @@ def simulate(
     if engine not in ENGINES:
         raise NetworkError(f"engine '{engine}': there are {', '.join(ENGINES)}")
     spiking = is_spiking(compiled.program)
-    real, sequences = _arrays(compiled, inputs, "inputs", spiking)
+    real, sequences = input_maps(compiled.inputs, inputs, "inputs", ignored=compiled.ignored, spiking=spiking)
     integers = {node: compiled.scales[node].integers(values) for node, values in real.items()}
     if spiking:
         timesteps = sequences[1] if sequences else len(next(iter(integers.values())))

@@ -89,11 +89,12 @@ def _compiled(path: Path, config: str | None) -> Opened:
 
 def _model(path: Path, config: CoreConfig, neurons: str | None) -> Opened:
     from synapress.mapper.lowering.fuse import fuse
+    from synapress.mapper.lowering.split_layers import split_layers
     from synapress.mapper.quantization.quantize import quantize
     from synapress.model import load
 
     layers = fuse(load(path, neurons=neurons).graph, config)
-    made = quantize(layers, _random_inputs(layers), config)
+    made = quantize(split_layers(layers, config), _random_inputs(layers), config)
     return Opened(program=lower(made.network), config=config, assumed=(
         "random inputs for the calibration: sizes and connections are the model's, its integers are not to be used"))
 

@@ -175,9 +175,13 @@ def build_image(
     Raises:
         RuleError: the program does not fit the core.
     """
-    plan = check(program, config, pad=pad, host=host)
+    return write_whole(check(program, config, pad=pad, host=host), measured=measured)
+
+
+def write_whole(plan: MemoryMap, *, measured: Mapping[str, tuple[int, int]] | None = None) -> Image:
+    """The image of a plan of a whole program that keeps every rule; `measured` as of `build_image`."""
     image = write_image(plan)
-    image.manifest["sums"] = [report.to_json() for report in sums(program, config, measured=measured)]
+    image.manifest["sums"] = [report.to_json() for report in sums(plan.program, plan.config, measured=measured)]
     return image
 
 
