@@ -17,7 +17,7 @@ FLOORS = (
     ("synapress.mapper",),
     ("synapress.zoo", "synapress.tools"),
     ("synapress.engines", "synapress.host"),
-    ("synapress.model", "synapress.model_files", "synapress.results"),
+    ("synapress.model", "synapress.model_files", "synapress.results", "synapress.hardware"),
     ("synapress.reports",),
     ("synapress.demo", "synapress.cli", "synapress.__main__"),
     ("synapress",),

@@ -66,7 +66,7 @@ def compile_model(
     """
     from synapress.mapper.quantization.quantized import Options
     from synapress.model import compile, load
-    from synapress.model_files import check_folder, save_compiled
+    from synapress.model_files import check_folder
     from synapress.reports.report import host_text, neurons_text, quantization_sheet
 
     check_folder(output)
@@ -78,7 +78,7 @@ def compile_model(
         progress("quantizing and mapping")
         compiled = compile(read, config=config, calibration=data, options=options, mesh=size)
         progress(f"writing {output}")
-        save_compiled(compiled, output)
+        compiled.save(output)
     show([quantization_sheet(compiled)])
     if text := host_text(compiled):
         typer.echo(text)
@@ -102,11 +102,11 @@ def simulate_model(
     Prints the work by layer and the range of the outputs; with --output writes the outputs.
     """
     from synapress.model import simulate
-    from synapress.model_files import open_compiled
     from synapress.reports.report import frame, work_sheet
+    from synapress.results import CompiledModel
 
     check_output(output, ".npz", inputs=inputs)
-    compiled, arrays = open_compiled(folder), _read(inputs)
+    compiled, arrays = CompiledModel.load(folder), _read(inputs)
     with steps() as progress:
         progress({"fast": "whole-network model", "golden": "golden model, event by event",
                   "rtl": "RTL: Verilog, Verilator, and cycle by cycle"}[engine.value])
@@ -149,16 +149,16 @@ def report_model(
     By layer how fine the integers are, where accuracy is lost, whether the sums fit; with --inputs the work; the page
     has network, memory and mapping, too.
     """
-    from synapress.model import finite, float_outputs, load, simulate
-    from synapress.model_files import open_compiled
+    from synapress.model import float_outputs, load, simulate
     from synapress.reports import report
+    from synapress.results import CompiledModel, finite
 
     if inputs is None and (labels is not None or model is not None):
         raise ConfigError("--labels and --model are about the frames of --inputs: give them, too")
     if area and output is None:
         raise ConfigError("--area is a section of the page: give --output, too")
     check_output(output, ".html", ".htm")
-    compiled = open_compiled(folder)
+    compiled = CompiledModel.load(folder)
     options = _neurons(neurons, compiled, model is not None)
     simulated, accuracy = None, {}
     with warnings_told(compiled.warnings), steps() as progress:

@@ -76,9 +76,10 @@ def open_network(source: str, *, config: str | None = None, seed: int = 1, neuro
 
 
 def _compiled(path: Path, config: str | None) -> Opened:
-    from synapress.model_files import open_compiled
 
-    made = open_compiled(path)
+    from synapress.results import CompiledModel
+
+    made = CompiledModel.load(path)
     core = made.config if config is None else CoreConfig.load(config)
     for name in QUANTIZED_FOR:
         if getattr(core, name) != getattr(made.config, name):

@@ -185,7 +185,7 @@ STEPS = (
     Step(name="write", makes="image", run=_write, says="writing memory images"),
 )
 NAMES = tuple(step.name for step in STEPS)
-LAST = NAMES[-1]
+FIRST, LAST = NAMES[0], NAMES[-1]
 
 
 def entry(source: Source) -> str:
@@ -195,7 +195,7 @@ def entry(source: Source) -> str:
         ModelError: nothing that can be compiled.
     """
     if isinstance(source, str | Path | Model):
-        return "import"
+        return FIRST
     if isinstance(source, Network):
         return "populations"
     if isinstance(source, Program):

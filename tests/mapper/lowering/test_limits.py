@@ -21,7 +21,7 @@ from synapress.mapper.lowering.layers import assemble, run_layers
 from synapress.mapper.lowering.split_layers import split_layers
 from synapress.mapper.quantization.quantize import quantize
 from synapress.mapper.quantization.scales import max_split, split, sqnr
-from synapress.model import Compiled
+from synapress.results import CompiledModel
 from tests.helpers.onnx_models import Builder
 from tests.helpers.onnx_sessions import session
 
@@ -78,7 +78,7 @@ MODELS: dict[str, Callable[[Builder], str]] = {
 
 
 def compiled(build: Callable[[Builder], str], config: str, folder: Path, seed: int) -> tuple[
-        Compiled, np.ndarray, np.ndarray]:
+        CompiledModel, np.ndarray, np.ndarray]:
     rng = np.random.default_rng(seed)
     b = Builder(rng, SHAPE)
     made = b.model(build(b))
