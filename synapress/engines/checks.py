@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-from golden.errors import SynapressError, ToolError
+from golden.errors import ImageError, SynapressError
 from golden.network import fast
 from golden.program import Program
 from golden.types import Array, Floats, Maps
@@ -152,13 +152,13 @@ class Checker:
     def _write(self, work: Compilation) -> Checked:
         some = {name: values[:MAX_TIMESTEPS] for name, values in self.integers.items()}
         wanted = {name: self.maps[name][:MAX_TIMESTEPS] for name in work.program.outputs}
-        with tempfile.TemporaryDirectory() as folder:
-            work.image.save(folder)
-            loaded: Image | MeshImage = (Image if isinstance(work.image, Image) else MeshImage).load(Path(folder))
         try:
-            found, _ = events.golden(loaded, some, wanted)
-        except ToolError as error:
-            raise CheckError("write", str(error)) from error
+            with tempfile.TemporaryDirectory() as folder:
+                work.image.save(folder)
+                loaded: Image | MeshImage = (Image if isinstance(work.image, Image) else MeshImage).load(Path(folder))
+        except ImageError as error:
+            raise CheckError("write", f"the images cannot be loaded: {error}") from error
+        found, _ = events.golden(loaded, some)
         return _agree("write", "fast model and golden core, outputs", {
             name: (values, found[name]) for name, values in wanted.items()}, exact=True)
 
