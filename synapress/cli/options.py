@@ -1,10 +1,11 @@
 """Options that several commands have."""
 
+import json
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, TextIO
+from typing import Annotated, Any, TextIO
 
 import typer
 from rich.console import Console
@@ -24,6 +25,12 @@ Neurons = Annotated[str | None, typer.Option(
     help="NIR: how neurons compute: nir, snntorch, sinabs or norse, perhaps with options that differ from its "
          "defaults, as snntorch,reset=zero or sinabs,spikes=one,bound=none (docs/models.md).")]
 Output = Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Folder to write to.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object to stdout, and nothing else.")]
+
+
+def print_json(found: dict[str, Any]) -> None:
+    """The whole output of a command that was asked for JSON."""
+    typer.echo(json.dumps(found, indent=1, allow_nan=False))
 
 
 @contextmanager

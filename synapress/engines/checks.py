@@ -13,7 +13,6 @@
 
 import tempfile
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -30,7 +29,7 @@ from synapress.mapper.importers import reference
 from synapress.mapper.importers.tensor import in_blocks
 from synapress.mapper.lowering.layers import FloatLayers, assemble, run_layers
 from synapress.mapper.memory_map import MemoryMap
-from synapress.mapper.pipeline import Compilation
+from synapress.mapper.pipeline import Checked, Compilation
 
 TOLERANCE = 1e-6
 """Of values in float64, relative to the largest one: sums in another order differ by less, errors by far more."""
@@ -49,27 +48,10 @@ class CheckError(SynapressError):
                          "files that --keep, or keep=…, writes")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Checked:
-    """What was compared after one step."""
-
-    step: str
-    compared: str
-    values: int
-    """How many values."""
-    largest: float
-    """The largest difference."""
-
-    def __str__(self) -> str:
-        how = "exactly" if not self.largest else f"within {self.largest:.1e}"
-        return f"{self.step}: {self.compared}: {self.values:,} values agree {how}"
-
-
 class Checker:
-    """A hook of `synapress.mapper.pipeline.run`; `done` lists what was compared."""
+    """A hook of `synapress.mapper.pipeline.run` that adds what was compared to `Compilation.checks`."""
 
     def __init__(self) -> None:
-        self.done: list[Checked] = []
         self.floats: dict[str, Floats] = {}
         """The frame as maps of the model."""
         self.integers: dict[str, Array] = {}
@@ -90,7 +72,7 @@ class Checker:
             work.progress(f"checking: {step}")
             if step == "partition" and not self.maps:  # a program, which enters here
                 self._run(work)
-            self.done.append(check[step](work))
+            work.checks.append(check[step](work))
 
     # -- float -----------------------------------------------------------------------------------
 

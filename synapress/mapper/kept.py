@@ -19,6 +19,7 @@ from golden.config import CoreConfig
 from golden.errors import ConfigError
 from golden.files import Writing, save_arrays
 from golden.program import Program
+from synapress.mapper.image.image import FILES
 from synapress.mapper.importers.graph import FloatGraph
 from synapress.mapper.network.network import Network
 from synapress.mapper.pipeline import LAST, NAMES, STEPS, Compilation
@@ -47,10 +48,15 @@ class Keeper:
         self.folder = Path(folder)
         if self.folder.exists() and not self.folder.is_dir():
             raise ConfigError(f"keep: '{folder}' is a file; the steps need a folder")
-        for step in NAMES:
-            for name in file_names(step):
-                with contextlib.suppress(FileNotFoundError, IsADirectoryError, PermissionError):
-                    (self.folder / name).unlink()
+        images = self.folder / file_names(LAST)[1]
+        with Writing() as files:
+            for name in (name for step in NAMES[:-1] for name in file_names(step)):
+                files.remove(self.folder / name)
+            for path in sorted(images.rglob("*"), reverse=True):
+                if path.name in (*FILES, "mesh.json"):
+                    files.remove(path)
+        with contextlib.suppress(OSError):  # not there, or something else is in it
+            images.rmdir()
 
     def __call__(self, step: str, work: Compilation) -> None:
         makes = next(item.makes for item in STEPS if item.name == step)

@@ -43,6 +43,25 @@ def _unread(path: Path) -> Model:
     raise ModelError(str(path), "file", "a loaded model", "the path of a file", "Load it first: synapress.load.")
 
 
+@dataclass(frozen=True, kw_only=True)
+class Checked:
+    """What was compared after one step."""
+
+    step: str
+    compared: str
+    values: int
+    """How many values."""
+    largest: float
+    """The largest difference."""
+
+    def to_json(self) -> dict[str, Any]:
+        return dict(vars(self))
+
+    def __str__(self) -> str:
+        how = "exactly" if not self.largest else f"within {self.largest:.1e}"
+        return f"{self.step}: {self.compared}: {self.values:,} values agree {how}"
+
+
 @dataclass(kw_only=True)
 class Compilation:
     """What to compile and how, and the representations that the steps have made so far.
@@ -70,6 +89,8 @@ class Compilation:
     progress: Callable[[str], None] = lambda _: None
     done: list[str] = field(default_factory=list)
     """Names of the steps that were run."""
+    checks: list[Checked] = field(default_factory=list)
+    """What was compared, if that was asked for."""
 
     model: Model = field(init=False)
     """By `import`."""

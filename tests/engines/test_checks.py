@@ -13,7 +13,7 @@ from synapress.mapper import lower
 from synapress.mapper.importers.nir.reader import read_nir
 from synapress.mapper.importers.onnx.reader import read_onnx
 from synapress.mapper.memory_map import MemoryMap
-from synapress.mapper.pipeline import STEPS, Compilation, Step, run
+from synapress.mapper.pipeline import STEPS, Checked, Compilation, Step, run
 from tests.helpers.networks import random_network
 from tests.helpers.onnx_models import TOPOLOGIES
 from tests.helpers.spiking_graphs import graph
@@ -28,19 +28,17 @@ def work(name: str, seed: int, config: synapress.CoreConfig) -> Compilation:
     return Compilation(source=model, config=config, calibration=rng.normal(0, 1, (8, *model.inputs[0].dims[1:])))
 
 
-def checked(given: Compilation) -> Checker:
-    checker = Checker()
-    run(given, hooks=[checker])
-    return checker
+def checked(given: Compilation) -> list[Checked]:
+    return run(given, hooks=[Checker()]).checks
 
 
 @pytest.mark.parametrize("config", [synapress.CoreConfig(), SMALL], ids=["core", "mesh"])
 @pytest.mark.parametrize("name", TOPOLOGIES)
 def test_trained_models_agree_after_every_step(name: str, config: synapress.CoreConfig, seed: int) -> None:
     given = work(name, seed, config)
-    checker = checked(given)
-    assert [item.step for item in checker.done] == ALL
-    for item in checker.done:
+    found = checked(given)
+    assert [item.step for item in found] == ALL
+    for item in found:
         assert item.values > 0 or (item.step == "place" and given.placement is None), item
         assert item.largest <= (1e-5 if item.step in ("lower", "split") else 0), item
 
@@ -50,14 +48,16 @@ def test_neurons_agree_over_a_sequence(seed: int) -> None:
     model = read_nir(graph(rng, "snntorch", 6)[0], neurons="snntorch")
     frames = (rng.random((2, 7, *model.inputs[0].dims[1:])) < 0.3).astype(float)
     for mesh in (False, True):
-        checker = checked(Compilation(source=model, config=synapress.CoreConfig(), calibration=frames, mesh=mesh))
-        assert [item.step for item in checker.done] == ALL and checker.timesteps == 7
+        found = checked(Compilation(source=model, config=synapress.CoreConfig(), calibration=frames, mesh=mesh))
+        assert [item.step for item in found] == ALL
+        outputs = next(item for item in found if item.step == "lower")
+        assert outputs.values == 7 * sum(np.prod(port.shape) for port in model.outputs)
 
 
 def test_integer_layers_are_checked_from_where_they_enter(seed: int) -> None:
     network = random_network(np.random.default_rng(seed))
     for source, first in ((network, "populations"), (lower(network), "partition")):
-        steps = [item.step for item in checked(Compilation(source=source, config=synapress.CoreConfig())).done]
+        steps = [item.step for item in checked(Compilation(source=source, config=synapress.CoreConfig()))]
         assert steps == ALL[ALL.index(first):]
 
 
