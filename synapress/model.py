@@ -28,7 +28,6 @@ from synapress.engines.checks import Checker
 from synapress.engines.layer_counts import layer_counts
 from synapress.engines.timesteps import is_spiking
 from synapress.engines.timesteps import run as run_timesteps
-from synapress.mapper.accumulator_range import sums
 from synapress.mapper.errors import ModelError
 from synapress.mapper.frames import Given, input_maps
 from synapress.mapper.importers import reference
@@ -220,7 +219,7 @@ def finished(work: Compilation) -> CompiledModel:
     """The result of all steps."""
     placed = work.placement
     loads = {} if placed is None else link_loads(placed.links, placed.size)
-    if entry(work.source) != FIRST:
+    if "quantize" not in work.done:
         return _integers(work, loads)
     model, quantized = work.model, work.quantized
     return CompiledModel(
@@ -228,7 +227,7 @@ def finished(work: Compilation) -> CompiledModel:
         inputs=[replace(port, blocks=quantized.blocks.get(port.node, (1, 1))) for port in model.inputs],
         ignored=model.ignored, places={port.node: work.layers.outputs[port.node] for port in model.outputs},
         scales=quantized.scales, layers=quantized.report, loads=loads, host=model.host, neurons=model.neurons,
-        sums=sums(work.program, work.config, measured=quantized.measured), warnings=model.warnings,
+        sums=work.sums, warnings=model.warnings,
         clips=quantized.clips)
 
 
@@ -244,7 +243,7 @@ def _integers(work: Compilation, loads: dict[Link, int]) -> CompiledModel:
     return CompiledModel(
         config=work.config, lowered=program, image=work.image, integer=True, loads=loads, scales=scales,
         inputs=[ports[name] for name in program.inputs], outputs=[ports[name] for name in program.outputs],
-        sums=sums(program, work.config), places={
+        sums=work.sums, places={
             name: Value(shape=ports[name].shape, parts=(Part(layer=name, first=0, count=ports[name].shape[0]),))
             for name in program.outputs})
 

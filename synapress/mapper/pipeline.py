@@ -9,6 +9,7 @@ them; a `Network` of integer layers enters at `populations`, a `Program` at `par
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from golden.config import CoreConfig
 from golden.errors import ConfigError
 from golden.program import Program
 from golden.types import Place
+from synapress.mapper.accumulator_range import AccumulatorRange, sums
 from synapress.mapper.errors import ModelError, RuleError
 from synapress.mapper.frames import Given, input_maps, own_frames
 from synapress.mapper.image.image import Image, write_whole
@@ -109,6 +111,11 @@ class Compilation:
     image: Image | MeshImage = field(init=False)
     """By `write`."""
 
+    @cached_property
+    def sums(self) -> list[AccumulatorRange]:
+        """Whether the states of the program hold its sums."""
+        return sums(self.program, self.config, measured=self.quantized.measured if "quantize" in self.done else None)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Step:
@@ -181,7 +188,7 @@ def _place(work: Compilation) -> Placement | None:
 def _write(work: Compilation) -> Image | MeshImage:
     placed = work.placement
     if isinstance(work.parts, MemoryMap):
-        return write_whole(work.parts, measured=work.quantized.measured if "quantize" in work.done else None)
+        return write_whole(work.parts, work.sums)
     assert placed is not None
     return build_mesh(work.parts, placed.places, placed.size, host=placed.host, pad=work.pad)
 
