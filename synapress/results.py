@@ -63,6 +63,8 @@ class CompiledModel(ModelData):
             from synapress.host.host import operators  # needs onnx
 
             found["host"] = operators(self.host)
+        if self.integer:
+            found["sums"] = [item.to_json() for item in self.sums]
         return found | {"layers": [
             {name: finite(value) for name, value in layer.to_json().items()}
             | {"sums": verdicts.get(layer.layer, {}).get("verdict")} for layer in self.layers]}

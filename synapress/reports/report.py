@@ -17,6 +17,7 @@ from synapress.mapper.quantization.scales import sqnr
 from synapress.reports import footprint, page, plots
 from synapress.reports.mapping import links_sheet
 from synapress.reports.page import Section
+from synapress.reports.sums import sums_sheet
 from synapress.reports.tables import Sheet, size
 from synapress.results import CompiledModel, Simulation
 from synapress.tools.area import AreaReport, CmosArea, FpgaArea, estimate
@@ -227,7 +228,12 @@ def host_text(compiled: CompiledModel) -> str:
 
 
 def quantization_sheet(compiled: CompiledModel) -> Sheet:
-    """Per layer how fine the integers are, and whether the sums fit; of neurons also which spikes are right."""
+    """Per layer how fine the integers are, and whether the sums fit; of neurons also which spikes are right.
+
+    Of integer layers, which nothing was quantized for, the sums alone.
+    """
+    if compiled.integer:
+        return sums_sheet(compiled)
     fires = any(layer.spikes is not None for layer in compiled.layers)
     caption = ("SQNR: against the float model, on the calibration; own: what this layer adds. Sums: proved for any "
                "input, or measured on the calibration.")
@@ -266,7 +272,8 @@ def quantization_section(compiled: CompiledModel) -> Section:
             "on the same inputs": [100 * (layer.own_spikes or 0) for layer in firing]}))
     figures = tuple(page.svg(partial(plots.layer_picture, layers=names, label=label, bars=heights))
                     for names, label, heights in pictures if names)
-    return Section(title="Accuracy against float, layer by layer", text=_losses(compiled), figures=figures,
+    title = "Sums" if compiled.integer else "Accuracy against float, layer by layer"
+    return Section(title=title, text=_losses(compiled), figures=figures,
                    sheets=(quantization_sheet(compiled),))
 
 

@@ -12,6 +12,7 @@ from golden.errors import ConfigError, EventError, NetworkError
 from golden.network import dense
 from synapress.mapper import lower
 from synapress.mapper.image.mesh import MeshImage
+from synapress.reports.report import quantization_sheet
 from tests.helpers.onnx_models import TOPOLOGIES
 
 SMALL = dataclasses.replace(synapress.CoreConfig(), name="small", address_bits=8)
@@ -46,6 +47,9 @@ def test_engines_give_what_the_dense_network_gives(
         for name, array in result.outputs.items():
             np.testing.assert_array_equal(array, [each[name].outputs for each in wanted])
     assert compiled.to_json()["words"] == compiled.words > 0
+    sheet = quantization_sheet(compiled)
+    assert [row[0] for row in sheet.rows] == ["a", "b", "scores"]
+    assert [row[-1] for row in sheet.rows] == [item["verdict"] for item in compiled.to_json()["sums"]]
 
 
 def test_rtl_runs_a_program(seed: int) -> None:
