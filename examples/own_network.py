@@ -8,7 +8,6 @@ A residual block on an 8×8 map of two channels, with random weights; put your o
 import numpy as np
 
 import synapress
-from golden.words import Saturation
 
 rng = np.random.default_rng(1)
 
@@ -21,21 +20,20 @@ def network() -> synapress.Network:
     net.conv("inner", "stem", rng.integers(-20, 20, (8, 8, 3, 3)), padding=1, multiplier=1, shift=6)
     # The block's last convolution and its shortcut add up in one population.
     net.add("sum", ["stem", net.branch("inner", rng.integers(-20, 20, (8, 8, 1, 1)))], multiplier=1, shift=4)
-    net.dense("scores", "sum", rng.integers(-20, 20, (5, 8 * 4 * 4)), shift=6, saturation=Saturation.FULL)
+    net.dense("scores", "sum", rng.integers(-20, 20, (5, 8 * 4 * 4)), shift=6, saturation=synapress.Saturation.FULL)
     net.output("scores")
     return net
 
 
 def main() -> None:
-    config = synapress.CoreConfig.preset("grai_vip")
-    _, image = synapress.compile_network(network(), config)
-    image.save("build/own_network")
-    print(f"{len(image)} words in build/own_network")
+    compiled = synapress.compile(network(), config="grai_vip")
+    compiled.save("build/own_network")
+    print(f"{compiled.words} words in build/own_network")
 
     frames = rng.integers(0, 256, (3, 2, 8, 8)) * (rng.random((3, 2, 8, 8)) < 0.3)
-    result = synapress.simulate_image(image, {"in": frames})
-    print("RTL = golden:", result.comparison.equal)
+    result = synapress.simulate(compiled, {"in": frames}, engine="rtl")  # an error if the RTL differs from golden
     print("scores:", result.outputs["scores"].reshape(3, -1).tolist())
+    assert result.counters is not None
     print("synaptic operations:", result.counters["synapses"], "cycles:", result.counters["cycles"])
 
 

@@ -16,16 +16,14 @@ from rich.console import Console
 
 import synapress
 from golden.files import write
-from synapress.model_files import save_compiled
 from synapress.reports.report import accuracies, accuracy_text, html
 from synapress.reports.tables import Sheet, show
-from synapress.zoo import spiking_digits
 from synapress.zoo.digits.data import load_digits
 from synapress.zoo.digits.onnx_file import digits_onnx
+from synapress.zoo.spiking_digits import FILE
 from synapress.zoo.spiking_digits.data import sequences
 
 FOLDER = Path("build/models")
-SPIKING = Path(spiking_digits.__file__).with_name("spiking_digits.nir")
 RTL_IMAGES = 10
 
 
@@ -35,7 +33,7 @@ def run(title: str, model: Any, calibration: Any, frames: Any, labels: np.ndarra
     with console.status("") as status:
         status.update(f"{title}: integers and images")
         compiled = synapress.compile(model, config="grai_vip", calibration=calibration)
-        save_compiled(compiled, folder)
+        compiled.save(folder)
         status.update(f"{title}: {len(frames)} images, fast model")
         result = synapress.simulate(compiled, frames)
         wanted = synapress.float_outputs(model, frames)
@@ -73,7 +71,7 @@ def main() -> None:
     runs = [run("ONNX: a CNN for digits", synapress.load(FOLDER / "digits.onnx"), digits.train_images[::16, None] / 255,
               digits.test_images[:, None] / 255, digits.test_labels, FOLDER / "digits", console)]
     show([runs[0][0]])
-    runs.append(run("NIR: a spiking network for digits, of snnTorch", synapress.load(SPIKING, neurons="snntorch"),
+    runs.append(run("NIR: a spiking network for digits, of snnTorch", synapress.load(FILE, neurons="snntorch"),
               sequences(digits.train_images[::40]), sequences(digits.test_images), digits.test_labels,
               FOLDER / "spiking_digits", console))
     show([runs[1][0]])

@@ -5,6 +5,7 @@ Widths of the default preset follow Bamberg et al., arXiv 2112.07019, section 5.
 
 import dataclasses
 import json
+import os
 from dataclasses import dataclass
 from typing import Any
 
@@ -84,6 +85,17 @@ class CoreConfig(Widths):
         if name not in PRESETS:
             raise ConfigError(f"unknown preset '{name}'; there are: {', '.join(PRESETS)}")
         return PRESETS[name]
+
+    @classmethod
+    def of(cls, given: "CoreConfig | str | os.PathLike[str]") -> "CoreConfig":
+        """A configuration itself, or what `load` reads.
+
+        Raises:
+            ConfigError: it is neither.
+        """
+        if not isinstance(given, CoreConfig | str | os.PathLike):
+            raise ConfigError(f"config: needs a configuration, a preset's name or a JSON file, not {given!r}")
+        return given if isinstance(given, CoreConfig) else cls.load(os.fspath(given))
 
     @classmethod
     def load(cls, source: str) -> "CoreConfig":

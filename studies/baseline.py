@@ -19,7 +19,6 @@ from typing import Any
 from rich.console import Console
 
 import synapress
-from examples.trained_models import SPIKING
 from golden.config import PRESETS, CoreConfig
 from rtl.verilog import TOPS, generate
 from synapress.mapper import Image, MeshImage, compile_mesh, compile_network
@@ -27,6 +26,7 @@ from synapress.zoo import ZOO
 from synapress.zoo.digits.data import load_digits
 from synapress.zoo.digits.network import digits_network
 from synapress.zoo.digits.onnx_file import digits_onnx
+from synapress.zoo.spiking_digits import FILE as SPIKING
 from synapress.zoo.spiking_digits.data import sequences
 
 FILE = Path(__file__).with_suffix(".json")

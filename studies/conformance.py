@@ -30,6 +30,7 @@ from synapress.mapper.importers.onnx.inputs import FLOATS
 from synapress.mapper.importers.onnx.reader import read_onnx
 from synapress.mapper.lowering.fuse import fuse
 from synapress.mapper.lowering.layers import assemble
+from synapress.mapper.lowering.split_layers import split_layers
 from synapress.mapper.network.populations import lower
 from synapress.mapper.quantization.quantize import quantize
 from synapress.mapper.quantization.quantized import Options
@@ -149,7 +150,7 @@ def run(model: onnx.ModelProto, inputs: list[np.ndarray], outputs: list[np.ndarr
     maps = {name: np.broadcast_to(array, (count, *array.shape[1:])) for name, array in maps.items()}
     floats = reference.run(read.graph, maps)
     layers = fuse(read.graph)
-    made = quantize(layers, maps, CONFIG, Options(method="max"))
+    made = quantize(split_layers(layers, CONFIG), maps, CONFIG, Options(method="max"))
     results = dense.run(lower(made.network), {name: made.scales[name].integers(array) for name, array in maps.items()},
                         CONFIG)
     real = {name: result.outputs * made.scales[name].step for name, result in results.items() if name in made.scales}

@@ -24,6 +24,7 @@ from golden.network import dense
 from synapress.mapper.importers.onnx.reader import read_onnx
 from synapress.mapper.lowering.fuse import fuse
 from synapress.mapper.lowering.layers import assemble
+from synapress.mapper.lowering.split_layers import split_layers
 from synapress.mapper.network.populations import lower
 from synapress.mapper.quantization.quantize import quantize
 from synapress.reports.tables import Sheet, show
@@ -76,7 +77,7 @@ def integers_apart(model: onnx.ModelProto, expected: dict[str, np.ndarray], x: n
     """Of every output of a quantized file: our integers, computed with states of 32 bits, minus the expected ones."""
     read = read_onnx(model)
     layers, maps = fuse(read.graph), {"x": read.inputs[0].to_maps(x)}
-    made = quantize(layers, maps, WIDE)
+    made = quantize(split_layers(layers, WIDE), maps, WIDE)
     results = dense.run(lower(made.network), {"x": made.scales["x"].integers(maps["x"])}, WIDE)
     real = {name: result.outputs * made.scales[name].step for name, result in results.items() if name in made.scales}
     apart = {}

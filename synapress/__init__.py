@@ -2,11 +2,19 @@
 
 Bamberg et al., *Synapse Compression for Event-Based CNN Accelerators*, arXiv 2112.07019.
 
-The names below are imported when they are first used, so that `import synapress` is light and needs no extra:
+    load → compile → CompiledModel (save, load) → simulate
 
+>>> import numpy as np
 >>> import synapress
->>> synapress.CoreConfig.preset("fpga_small").memory_words
-4096
+>>> net = synapress.Network("mine")
+>>> _ = net.input("in", (1, 4, 4))
+>>> _ = net.conv("edges", "in", np.array([[[[1, -1], [1, -1]]]]))
+>>> _ = net.output("edges")
+>>> compiled = synapress.compile(net, config="fpga_small")
+>>> synapress.simulate(compiled, {"in": np.eye(4, dtype=int)[None, None]}).outputs["edges"].shape
+(1, 1, 3, 3)
+
+The names below are imported when they are first used, so that `import synapress` is light and needs no extra.
 """
 
 import importlib
@@ -18,41 +26,59 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 _WHERE = {
-    "CoreConfig": "golden.config",
     "PRESETS": "golden.config",
-    "layouts": "golden.words",
-    "SynapressError": "golden.errors",
-    "ConfigError": "golden.errors",
-    "FieldRangeError": "golden.errors",
-    "ImageError": "golden.errors",
-    "NetworkError": "golden.errors",
-    "MappingError": "golden.errors",
-    "EventError": "golden.errors",
-    "ToolError": "golden.errors",
+    "CoreConfig": "golden.config",
     "Core": "golden.core",
-    "Program": "golden.program",
-    "Population": "golden.program",
+    "ConfigError": "golden.errors",
+    "EventError": "golden.errors",
+    "FieldRangeError": "golden.errors",
+    "FileError": "golden.errors",
+    "ImageError": "golden.errors",
+    "MappingError": "golden.errors",
+    "NetworkError": "golden.errors",
+    "SynapressError": "golden.errors",
+    "ToolError": "golden.errors",
     "Edge": "golden.program",
-    "Network": "synapress.mapper",
-    "compile_network": "synapress.mapper",
-    "compile_mesh": "synapress.mapper",
-    "Image": "synapress.mapper",
+    "Population": "golden.program",
+    "Program": "golden.program",
+    "Reset": "golden.words",
+    "Saturation": "golden.words",
+    "layouts": "golden.words",
     "EventCore": "rtl.core",
-    "generate": "rtl.verilog",
-    "estimate": "synapress.tools.area",
-    "fmax": "synapress.tools.area",
-    "simulate_image": "synapress.engines.rtl",
-    "load": "synapress.model",
-    "compile": "synapress.model",
-    "simulate": "synapress.model",
-    "float_outputs": "synapress.model",
-    "Options": "synapress.mapper.quantization.quantized",
+    "CheckError": "synapress.engines.checks",
+    "LayerCount": "synapress.engines.layer_counts",
     "ModelError": "synapress.mapper.errors",
     "ModelWarning": "synapress.mapper.errors",
+    "RuleError": "synapress.mapper.errors",
+    "Violation": "synapress.mapper.errors",
+    "Image": "synapress.mapper.image.image",
+    "MeshImage": "synapress.mapper.image.mesh",
+    "Model": "synapress.mapper.importers.model",
+    "Neurons": "synapress.mapper.importers.neurons",
+    "Port": "synapress.mapper.importers.tensor",
+    "Network": "synapress.mapper.network.network",
+    "value_table": "synapress.mapper.network.value_tables",
+    "STEPS": "synapress.mapper.pipeline",
+    "Compilation": "synapress.mapper.pipeline",
+    "LayerReport": "synapress.mapper.quantization.quantized",
+    "Options": "synapress.mapper.quantization.quantized",
+    "ENGINES": "synapress.model",
+    "compile": "synapress.model",
+    "compile_to": "synapress.model",
+    "float_outputs": "synapress.model",
+    "load": "synapress.model",
+    "simulate": "synapress.model",
+    "CompiledModel": "synapress.results",
+    "Simulation": "synapress.results",
 }
 
 __all__ = [
+    "ENGINES",
     "PRESETS",
+    "STEPS",
+    "CheckError",
+    "Compilation",
+    "CompiledModel",
     "ConfigError",
     "Core",
     "CoreConfig",
@@ -60,30 +86,39 @@ __all__ = [
     "EventCore",
     "EventError",
     "FieldRangeError",
+    "FileError",
     "Image",
     "ImageError",
+    "LayerCount",
+    "LayerReport",
     "MappingError",
+    "MeshImage",
+    "Model",
     "ModelError",
     "ModelWarning",
     "Network",
     "NetworkError",
+    "Neurons",
     "Options",
     "Population",
+    "Port",
     "Program",
+    "Reset",
+    "RuleError",
+    "Saturation",
+    "Simulation",
     "SynapressError",
     "ToolError",
+    "Violation",
     "__version__",
     "compile",
-    "compile_mesh",
-    "compile_network",
-    "estimate",
+    "compile_to",
     "float_outputs",
-    "fmax",
-    "generate",
+    "hardware",
     "layouts",
     "load",
     "simulate",
-    "simulate_image",
+    "value_table",
 ]
 
 if TYPE_CHECKING:
@@ -93,6 +128,7 @@ if TYPE_CHECKING:
         ConfigError,
         EventError,
         FieldRangeError,
+        FileError,
         ImageError,
         MappingError,
         NetworkError,
@@ -100,15 +136,23 @@ if TYPE_CHECKING:
         ToolError,
     )
     from golden.program import Edge, Population, Program
-    from golden.words import layouts
+    from golden.words import Reset, Saturation, layouts
     from rtl.core import EventCore
-    from rtl.verilog import generate
-    from synapress.engines.rtl import simulate_image
-    from synapress.mapper import Image, Network, compile_mesh, compile_network
-    from synapress.mapper.errors import ModelError, ModelWarning
-    from synapress.mapper.quantization.quantized import Options
-    from synapress.model import compile, float_outputs, load, simulate
-    from synapress.tools.area import estimate, fmax
+    from synapress import hardware
+    from synapress.engines.checks import CheckError
+    from synapress.engines.layer_counts import LayerCount
+    from synapress.mapper.errors import ModelError, ModelWarning, RuleError, Violation
+    from synapress.mapper.image.image import Image
+    from synapress.mapper.image.mesh import MeshImage
+    from synapress.mapper.importers.model import Model
+    from synapress.mapper.importers.neurons import Neurons
+    from synapress.mapper.importers.tensor import Port
+    from synapress.mapper.network.network import Network
+    from synapress.mapper.network.value_tables import value_table
+    from synapress.mapper.pipeline import STEPS, Compilation
+    from synapress.mapper.quantization.quantized import LayerReport, Options
+    from synapress.model import ENGINES, compile, compile_to, float_outputs, load, simulate
+    from synapress.results import CompiledModel, Simulation
 
 
 def _shadow() -> str | None:
@@ -151,6 +195,8 @@ if (_problem := _shadow()) is not None:
 
 
 def __getattr__(name: str) -> Any:
+    if name == "hardware":
+        return importlib.import_module("synapress.hardware")
     if name not in _WHERE:
         raise AttributeError(f"module 'synapress' has no attribute '{name}'")
     return getattr(importlib.import_module(_WHERE[name]), name)

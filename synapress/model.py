@@ -1,14 +1,17 @@
-"""Trained models: a file → `load` → `compile` → `simulate`, with real values in and out.
+"""The verbs: `load` a file, `compile` it, `simulate` frames; `float_outputs` is what the float model computes.
 
+>>> import numpy as np
 >>> import synapress
->>> model = synapress.load("digits.onnx")                                     # doctest: +SKIP
->>> compiled = synapress.compile(model, config="grai_vip", calibration=images)  # doctest: +SKIP
->>> synapress.simulate(compiled, images).outputs["scores"]                    # doctest: +SKIP
+>>> from synapress.zoo.spiking_digits import FILE
+>>> model = synapress.load(FILE, neurons="snntorch")
+>>> frames = np.random.default_rng(1).random((8, *model.inputs[0].shape)) < 0.3
+>>> compiled = synapress.compile(model, config="grai_vip", calibration=frames)
+>>> synapress.simulate(compiled, frames).frames
+8
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from functools import cached_property
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,133 +22,34 @@ from golden.config import CoreConfig
 from golden.errors import ConfigError, NetworkError
 from golden.files import open_read
 from golden.network import fast as network
-from golden.program import Program
 from golden.types import Array, Maps
 from synapress.engines import saturation
-from synapress.engines.layer_counts import LayerCount, layer_counts
-from synapress.engines.timesteps import in_a_row, is_spiking
+from synapress.engines.checks import Checker
+from synapress.engines.layer_counts import layer_counts
+from synapress.engines.timesteps import is_spiking
 from synapress.engines.timesteps import run as run_timesteps
-from synapress.mapper import Image, MeshImage, build_image, compile_mesh, legalize, lower
-from synapress.mapper.accumulator_range import AccumulatorRange, sums
-from synapress.mapper.errors import ModelError, RuleError
+from synapress.mapper.errors import ModelError
+from synapress.mapper.frames import Given, input_maps
 from synapress.mapper.importers import reference
 from synapress.mapper.importers.graph import Spiking
 from synapress.mapper.importers.model import Model
 from synapress.mapper.importers.neurons import Neurons
 from synapress.mapper.importers.tensor import Port
-from synapress.mapper.lowering.fuse import fuse
-from synapress.mapper.lowering.layers import FloatLayers, Value, assemble
+from synapress.mapper.kept import Keeper
+from synapress.mapper.lowering.layers import Part, Value, assemble
+from synapress.mapper.pipeline import FIRST, LAST, Compilation, Hook, Source, check_step, entry, run
 from synapress.mapper.placement.routes import Link, link_loads
-from synapress.mapper.quantization.quantize import quantize
-from synapress.mapper.quantization.quantized import LayerReport, Options
+from synapress.mapper.quantization.quantized import Options
 from synapress.mapper.quantization.scales import Scale
+from synapress.results import CompiledModel, Simulation
 
 ENGINES = ("fast", "golden", "rtl")
 HDF5 = b"\x89HDF\r\n\x1a\n"
 
 
-@dataclass(kw_only=True)
-class Compiled:
-    """A model on one core or on a mesh of them: the program, the memory images, and what its integers mean."""
-
-    config: CoreConfig
-    lowered: Program
-    """One population per layer, one edge per branch (`synapress.mapper.network.populations`)."""
-    image: Image | MeshImage
-    inputs: list[Port]
-    outputs: list[Port]
-    ignored: tuple[str, ...] = ()
-    """Inputs of the file on which no output depends: frames for them are not looked at."""
-    places: dict[str, Value]
-    """Of each output: the populations that it lies in."""
-    scales: dict[str, Scale]
-    layers: list[LayerReport] = field(default_factory=list)
-    sums: list[AccumulatorRange] = field(default_factory=list)
-    loads: dict[Link, int] = field(default_factory=dict)
-    """On a mesh: estimated events per frame by link, see `synapress.mapper.placement.routes.link_loads`."""
-    host: bytes = b""
-    """What the host makes of the outputs to get those of the file, see `synapress.host.host`."""
-    neurons: Neurons | None = None
-    """How the neurons of the file were read, if it has any."""
-    warnings: tuple[str, ...] = ()
-    """Why the model may compute something else than its training did, as `load` told."""
-    clips: saturation.Clips = field(default_factory=dict)
-    """What the ranges chosen for the outputs clip, see `synapress.mapper.quantization.quantized.Quantized.clips`."""
-
-    @cached_property
-    def program(self) -> Program:
-        """With edges as descriptors express them (`synapress.mapper.legalize`); on a mesh, as far as uncut populations
-        allow."""
-        return legalize(self.lowered, self.config, whole=isinstance(self.image, Image))
-
-    @property
-    def images(self) -> list[Image]:
-        return [self.image] if isinstance(self.image, Image) else list(self.image.images.values())
-
-    @property
-    def words(self) -> int:
-        """Memory words of all cores."""
-        return sum(len(image) for image in self.images)
-
-    @property
-    def on_host(self) -> tuple[str, ...]:
-        """The operators that the host computes, in order."""
-        if not self.host:
-            return ()
-        from synapress.host.host import operators
-
-        return operators(self.host)
-
-    def to_json(self) -> dict[str, Any]:
-        """The report: per layer step, signal-to-noise ratios, states and whether the sums fit."""
-        verdicts = {item.population: item.to_json() for item in self.sums}
-        found: dict[str, Any] = {"config": self.config.name, "cores": len(self.images), "words": self.words}
-        if self.neurons is not None:
-            found["neurons"] = dict(vars(self.neurons))
-        if self.warnings:
-            found["warnings"] = list(self.warnings)
-        if self.host:
-            found["host"] = list(self.on_host)
-        return found | {"layers": [
-            {name: finite(value) for name, value in layer.to_json().items()}
-            | {"sums": verdicts.get(layer.layer, {}).get("verdict")} for layer in self.layers]}
-
-
-@dataclass(frozen=True, kw_only=True)
-class Simulated:
-    """What came out, in the layout of the model's file."""
-
-    outputs: Maps
-    """Real values, in the layout of the file."""
-    integers: Maps
-    """The integers behind them, or behind what the host makes them of, by the file's names; for an output that the file
-    quantizes, its own integers, zero point included."""
-    counts: dict[str, LayerCount]
-    """By population."""
-    maps: Maps
-    """Integers (N, D, W, H) of every population (engine `fast`) or of the outputs."""
-    counters: dict[str, int] | None = None
-    """Of the golden cores, or the RTL."""
-    sequences: int | None = None
-    """For a model with neurons: the number of sequences; their timesteps are the frames."""
-    wrapped: dict[str, int] = field(default_factory=dict)
-    """By population: how many of its sums over all frames exceeded the states and wrapped, which makes them wrong."""
-    saturated: dict[str, dict[str, int]] = field(default_factory=dict)
-    """By output of the network and population: so many of its values over all frames were clipped by the range that
-    was chosen for the output. Bounds of the network's own functions, such as a ReLU's 0, do not count."""
-
-    @property
-    def frames(self) -> int:
-        return len(next(iter(self.maps.values())))
-
-    def to_json(self) -> dict[str, Any]:
-        """The work, summed over the frames, the sums that wrapped and the outputs that saturated."""
-        return {"frames": self.frames, "counters": self.counters, "wrapped": self.wrapped, "saturated": self.saturated,
-                "layers": {name: vars(count) for name, count in self.counts.items()}}
-
-
 def load(path: str | Path, *, constants: Mapping[str, npt.ArrayLike] | None = None,
-         neurons: Neurons | str | None = None, cut: str | None = None, host_after: str | Sequence[str] = ()) -> Model:
+         neurons: Neurons | str | None = None, cut: str | None = None, host_after: str | Sequence[str] = (),
+         shapes: Mapping[str, Sequence[int]] | None = None) -> Model:
     """A float graph from an ONNX file (float, QDQ or QOperator) or a NIR graph (HDF5).
 
     Of an ONNX file the host computes what follows the last layer with weights, and more if `cut` or `host_after` says
@@ -158,6 +62,7 @@ def load(path: str | Path, *, constants: Mapping[str, npt.ArrayLike] | None = No
             differ from its defaults: "snntorch,reset=zero".
         cut: "auto": of an ONNX file cores get the largest part that they can compute, the host the rest.
         host_after: nodes or values of an ONNX file: the host computes all that depends on them.
+        shapes: by input of an ONNX file, all its sizes, where the file leaves some open: {"x": (1, 3, 96, 96)}.
 
     Warns:
         ModelWarning: neurons of a NIR graph may compute something else than in training, or `cut` leaves layers with
@@ -165,6 +70,12 @@ def load(path: str | Path, *, constants: Mapping[str, npt.ArrayLike] | None = No
 
     Raises:
         ModelError: the file cannot be taken: it names the node and what would help.
+
+    >>> import synapress
+    >>> from synapress.zoo.spiking_digits import FILE
+    >>> model = synapress.load(FILE, neurons="snntorch")
+    >>> [(port.name, port.shape) for port in model.inputs]
+    [('input', (1, 28, 28))]
     """
     if not isinstance(path, str | Path):
         raise ModelError(repr(path), "file", "the path of a file", type(path).__name__, "Give a path.")
@@ -178,22 +89,17 @@ def load(path: str | Path, *, constants: Mapping[str, npt.ArrayLike] | None = No
     if head == HDF5 or path.suffix in (".nir", ".h5", ".hdf5"):
         from synapress.mapper.importers.nir.reader import read_nir
 
-        if cut is not None or host_after:
+        if cut is not None or host_after or shapes:
             raise ModelError(str(path), "host", "an ONNX file", "a NIR graph, which cores compute whole",
-                             "Leave cut and host_after out.")
+                             "Leave cut, host_after and shapes out.")
         return read_nir(path, neurons=neurons)
     from synapress.host.reading import read
     from synapress.mapper.importers.onnx.proto import load_proto
 
     if neurons is not None:
         raise ModelError(str(path), "neurons", "a NIR file", "an ONNX file, which has none", "Leave the option out.")
-    return read(load_proto(path), title=path.stem, path=str(path), constants=constants, cut=cut, host_after=host_after)
-
-
-def _config(config: CoreConfig | str) -> CoreConfig:
-    if not isinstance(config, CoreConfig | str | Path):
-        raise ConfigError(f"config: needs a configuration, a preset's name or a JSON file, not {config!r}")
-    return config if isinstance(config, CoreConfig) else CoreConfig.load(str(config))
+    return read(load_proto(path, shapes), title=path.stem, path=str(path), constants=constants, cut=cut,
+                host_after=host_after)
 
 
 def _check_mesh(mesh: Any) -> None:
@@ -203,56 +109,19 @@ def _check_mesh(mesh: Any) -> None:
         raise ConfigError(f"mesh: needs (columns, rows), True, False or None, not {mesh!r}")
 
 
-def _arrays(
-    model: "Model | Compiled", given: npt.ArrayLike | Mapping[str, npt.ArrayLike], what: str, spiking: bool = False
-) -> tuple[dict[str, Any], tuple[int, int] | None]:
-    """Maps (N, D, W, H) by node of arrays in the file's layout; a single input needs no name.
-
-    Arrays for inputs on which no output depends are left out.
-
-    With `spiking` there may be a dimension more, in front of all: several sequences, whose number and timesteps are
-    then the second result, and which come out in a row.
-    """
-    ports = model.inputs
-    if not isinstance(given, Mapping) and len(ports) > 1:
-        raise NetworkError(f"{what}: the model has the inputs {', '.join(port.name for port in ports)}: give arrays by "
-                           "these names")
-    named: Mapping[str, npt.ArrayLike] = {ports[0].name: given} if not isinstance(given, Mapping) else {
-        name: array for name, array in given.items() if name not in model.ignored}
-    sequences = None
-    if spiking and set(named) == {port.name for port in ports}:
-        named, sequences = in_a_row(ports, named, what)
-    if set(named) != {port.name for port in ports}:
-        raise NetworkError(f"{what}: the model has the inputs {', '.join(port.name for port in ports)}; given: "
-                           f"{', '.join(named) or 'none'}")
-    maps = {port.node: port.to_maps(_numbers(named[port.name], f"{what} '{port.name}'")) for port in ports}
-    count = max(len(array) for array in maps.values())
-    for port in ports:
-        if len(maps[port.node]) not in (1, count):
-            raise NetworkError(f"{what}: the inputs have different numbers of frames: "
-                               f"{', '.join(f'{name} {len(array)}' for name, array in maps.items())}")
-    return {node: np.broadcast_to(array, (count, *array.shape[1:])) for node, array in maps.items()}, sequences
-
-
-def _numbers(given: npt.ArrayLike, what: str) -> Array:
-    """A user's array, checked for what cannot be computed with."""
-    try:
-        array = np.asarray(given)
-    except ValueError as error:  # ragged lists
-        raise NetworkError(f"{what}: needs an array of real numbers, not {type(given).__name__}: {error}") from error
-    if not (np.issubdtype(array.dtype, np.floating) or np.issubdtype(array.dtype, np.integer) or array.dtype == bool):
-        raise NetworkError(f"{what}: needs real numbers, not {array.dtype}")
-    if not array.size:
-        raise NetworkError(f"{what}: needs at least one frame; given: an array of shape {array.shape}")
-    if not np.isfinite(array).all():
-        raise NetworkError(f"{what}: {np.sum(~np.isfinite(array))} of {array.size} numbers are not finite")
-    return array
-
-
 def float_outputs(model: Model, inputs: npt.ArrayLike | Mapping[str, npt.ArrayLike]) -> Maps:
-    """What the float model makes of frames, by output name, in the layout of the file; arguments as for `simulate`."""
+    """What the float model makes of frames, by output name, in the layout of the file; arguments as for `simulate`.
+
+    >>> import numpy as np
+    >>> import synapress
+    >>> from synapress.zoo.spiking_digits import FILE
+    >>> model = synapress.load(FILE, neurons="snntorch")
+    >>> outputs = synapress.float_outputs(model, np.zeros((4, *model.inputs[0].shape)))
+    >>> [(name, spikes.shape) for name, spikes in outputs.items()]
+    [('output', (4, 10))]
+    """
     spiking = any(isinstance(node, Spiking) for node in model.graph.nodes.values())
-    maps, sequences = _arrays(model, inputs, "inputs", spiking)
+    maps, sequences = input_maps(model.inputs, inputs, "inputs", ignored=model.ignored, spiking=spiking)
     found = reference.run(model.graph, maps, timesteps=sequences[1] if sequences else None)
     outputs = {port.name: port.from_maps(found[port.node]) for port in model.outputs}
     if sequences is not None:
@@ -270,97 +139,154 @@ def _finished(host: bytes, outputs: Maps, ports: list[Port],
     return finish(host, outputs, inputs if isinstance(inputs, Mapping) else {ports[0].name: inputs})
 
 
-def finite(value: Any) -> Any:
-    """JSON has no infinity: the signal-to-noise ratio of what is exact becomes null."""
-    return None if isinstance(value, float) and not np.isfinite(value) else value
-
-
-def _own_calibration(model: Model, layers: FloatLayers) -> dict[str, Any]:
-    """Random inputs over the file's own ranges, for a model that brings its whole quantization."""
-    if any(layer.quantize is None for layer in layers.layers.values() if layer.kind in ("input", "product")):
-        raise ModelError(model.source, "calibration", "typical inputs: arrays in the layout of the file", "none",
-                         "Give calibration=…, a few dozen frames; only a quantized model needs none.")
-    rng = np.random.default_rng(1)
-    maps = {}
-    for name in layers.inputs:
-        node = layers.layers[name].quantize
-        assert node is not None
-        drawn = rng.integers(node.low, node.high + 1, (8, *layers.layers[name].shape))
-        maps[name] = (drawn - node.zero_point) * node.scale
-    return maps
-
-
 def compile(
-    model: Model, *, config: CoreConfig | str = "grai_vip",
-    calibration: npt.ArrayLike | Mapping[str, npt.ArrayLike] | None = None, options: Options | None = None,
-    mesh: tuple[int, int] | bool | None = None,
-) -> Compiled:
-    """Quantize a model and map it onto cores.
+    source: Source, *, config: CoreConfig | str = "grai_vip", calibration: Given | None = None,
+    options: Options | None = None, mesh: tuple[int, int] | bool | None = None, check: bool = False,
+    keep: str | Path | None = None, progress: Callable[[str], None] = lambda _: None,
+) -> CompiledModel:
+    """Quantize a model and map it onto cores: all steps of `synapress.mapper.pipeline`.
 
     Args:
+        source: the path of a file, which `load` reads with its defaults; a loaded model; or integer layers, a `Network`
+            or a `Program`, whose inputs and outputs are then integers (N, D, W, H).
         config: a configuration, a preset's name or a JSON file.
-        calibration: typical inputs in the layout of the file, by input name, or one array for the only input; inputs on
-            which no output depends need none, and what is given for them is ignored, as in `simulate`. A model that is
-            quantized already needs none at all. For a model with neurons: timesteps, or (sequences, timesteps, ...).
-        options: how to quantize.
+        calibration: of a file or model, typical inputs in the layout of the file, by input name, or one array for the
+            only input; inputs on which no output depends need none, and what is given for them is ignored, as in
+            `simulate`. A model that is quantized already needs none at all. For a model with neurons: timesteps, or
+            (sequences, timesteps, ...).
+        options: of a file or model, how to quantize.
         mesh: columns and rows; True: the smallest mesh that holds it; False: one core; None: one core if it fits, else
             the smallest mesh.
+        check: hold each step's result to the step before, see `synapress.engines.checks`.
+        keep: a folder for what each step makes, see `synapress.engines.kept`.
+        progress: called with what is being done.
 
     Raises:
         ModelError: the model or the calibration cannot be taken.
         MappingError: it does not fit the cores; the message names layer, rule, needed, available and what would help.
+        CheckError: two steps differ, with `check`.
+        FileError: a file of `keep` cannot be written.
+
+    >>> import synapress
+    >>> net = synapress.Network("tiny")
+    >>> _ = net.input("in", (2, 4, 4))
+    >>> _ = net.conv("sums", "in", np.ones((3, 2, 2, 2), int), shift=2)
+    >>> _ = net.output("sums")
+    >>> compiled = synapress.compile(net, config="fpga_small")
+    >>> compiled.config.name, len(compiled.images), compiled.outputs[0].shape
+    ('fpga_small', 1, (3, 3, 3))
     """
-    config = _config(config)
+    return finished(compile_to(LAST, source, config=config, calibration=calibration, options=options, mesh=mesh,
+                               check=check, keep=keep, progress=progress))
+
+
+def compile_to(
+    step: str, source: Source, *, config: CoreConfig | str = "grai_vip", calibration: Given | None = None,
+    options: Options | None = None, mesh: tuple[int, int] | bool | None = None, check: bool = False,
+    keep: str | Path | None = None, progress: Callable[[str], None] = lambda _: None,
+) -> Compilation:
+    """Run the steps of `compile` up to and with one, and give all representations made.
+
+    Args:
+        step: a name of `synapress.STEPS`; all others as for `compile`.
+
+    Raises:
+        ConfigError: there is no such step, or the source enters behind it; else as `compile`.
+
+    >>> import synapress
+    >>> net = synapress.Network("tiny")
+    >>> _ = net.input("in", (1, 4, 4))
+    >>> _ = net.global_pool("mean", "in")
+    >>> _ = net.output("mean")
+    >>> work = synapress.compile_to("populations", net)
+    >>> work.done, [edge.name for edge in work.program.edges]
+    (['populations'], ['in->mean'])
+    """
+    check_step(step, source)
     _check_mesh(mesh)
-    layers = fuse(model.graph, config)
-    maps, sequences = ((_own_calibration(model, layers), None) if calibration is None
-                        else _arrays(model, calibration, "calibration", layers.spiking))
-    quantized = quantize(layers, maps, config, options, timesteps=sequences[1] if sequences else None)
-    lowered = lower(quantized.network)
-    image: Image | MeshImage | None = None
-    loads: dict[Link, int] = {}
-    if mesh is None or mesh is False:
-        try:
-            image = build_image(legalize(lowered, config), config, measured=quantized.measured)
-        except RuleError:
-            if mesh is False:
-                raise
-    if image is None:
-        _, placed, image = compile_mesh(quantized.network, config, mesh if isinstance(mesh, tuple) else None)
-        loads = link_loads(placed.links, placed.size)
-    program = legalize(lowered, config, whole=isinstance(image, Image))
-    return Compiled(
-        config=config, lowered=lowered, image=image, outputs=model.outputs,
+    if entry(source) != FIRST:
+        for name, given in (("calibration", calibration), ("options", options)):
+            if given is not None:
+                raise ConfigError(f"{name}: a {type(source).__name__} has integers already; leave it out")
+    work = Compilation(source=source, config=CoreConfig.of(config), read=load, calibration=calibration, options=options,
+                       mesh=mesh, progress=progress)
+    return run(work, to=step, hooks=_hooks(check, keep))
+
+
+def _hooks(check: bool, keep: str | Path | None) -> list[Hook]:
+    """What is to be done after each step; first it is kept, so that there are files if a check fails."""
+    return [*([] if keep is None else [Keeper(keep)]), *([Checker()] if check else [])]
+
+
+def finished(work: Compilation) -> CompiledModel:
+    """The result of all steps."""
+    placed = work.placement
+    loads = {} if placed is None else link_loads(placed.links, placed.size)
+    if "quantize" not in work.done:
+        return _integers(work, loads)
+    model, quantized = work.model, work.quantized
+    return CompiledModel(
+        config=work.config, lowered=work.program, image=work.image, outputs=model.outputs,
         inputs=[replace(port, blocks=quantized.blocks.get(port.node, (1, 1))) for port in model.inputs],
-        ignored=model.ignored,
-        places={port.node: layers.outputs[port.node] for port in model.outputs}, scales=quantized.scales,
-        layers=quantized.report, sums=sums(program, config, measured=quantized.measured), loads=loads,
-        host=model.host, neurons=model.neurons, warnings=model.warnings, clips=quantized.clips)
+        ignored=model.ignored, places={port.node: work.layers.outputs[port.node] for port in model.outputs},
+        scales=quantized.scales, layers=quantized.report, loads=loads, host=model.host, neurons=model.neurons,
+        sums=work.sums, warnings=model.warnings,
+        clips=quantized.clips)
+
+
+def _integers(work: Compilation, loads: dict[Link, int]) -> CompiledModel:
+    """The result for integer layers: the frames are the maps of the program, with steps of 1."""
+    program, labels = work.program, (("N",), ("D",), ("W",), ("H",))
+    ports = {name: Port(name=name, node=name, dims=(1, *program.population(name).shape), labels=labels,
+                        shape=program.population(name).shape) for name in (*program.inputs, *program.outputs)}
+    scales = {}
+    for population in program.populations:
+        low, high = population.bounds(work.config.value_bits)
+        scales[population.name] = Scale(step=1.0, low=low, high=high, saturation=population.saturation)
+    return CompiledModel(
+        config=work.config, lowered=program, image=work.image, integer=True, loads=loads, scales=scales,
+        inputs=[ports[name] for name in program.inputs], outputs=[ports[name] for name in program.outputs],
+        sums=work.sums, places={
+            name: Value(shape=ports[name].shape, parts=(Part(layer=name, first=0, count=ports[name].shape[0]),))
+            for name in program.outputs})
 
 
 def simulate(
-    compiled: Compiled, inputs: npt.ArrayLike | Mapping[str, npt.ArrayLike], *, engine: str = "fast",
-    cycles: bool = False,
-) -> Simulated:
+    compiled: CompiledModel, inputs: Given, *, engine: str = "fast", cycles: bool = False
+) -> Simulation:
     """Run frames.
 
     Args:
-        inputs: real values in the layout of the file (or the file's integers, where its inputs are integers). Of a
-            model with neurons the frames are timesteps of one sequence; with one dimension more in front, (sequences,
-            timesteps, ...), of several, which all start from the initial potentials. So are the outputs.
+        inputs: real values in the layout of the file (or the file's integers, where its inputs are integers); of a
+            `Network` or `Program` integers (N, D, W, H). Of a model with neurons the frames are timesteps of one
+            sequence; with one dimension more in front, (sequences, timesteps, ...), of several, which all start from
+            the initial potentials. So are the outputs.
         engine: `fast`, the whole-network model; `golden`, event by event from the memory images, on one core or the
             mesh; `rtl`, the Verilog of one core. Whichever is asked for is compared with those before it.
         cycles: tell the cycles of each layer, too, by the cycle model; takes some seconds a frame for large models.
 
     Raises:
         NetworkError: an input is missing, unknown or of the wrong shape, or RTL is asked for of more than one core.
+        EventError: an integer is beyond the range of its input.
         ToolError: the engines differ, or there is no simulator.
+
+    >>> import synapress
+    >>> net = synapress.Network("tiny")
+    >>> _ = net.input("in", (1, 4, 4))
+    >>> _ = net.max_pool("largest", "in", 2)
+    >>> _ = net.output("largest")
+    >>> frames = np.arange(16).reshape(1, 1, 4, 4)
+    >>> synapress.simulate(synapress.compile(net), frames, engine="golden").outputs["largest"].tolist()
+    [[[[5, 7], [13, 15]]]]
     """
     if engine not in ENGINES:
         raise NetworkError(f"engine '{engine}': there are {', '.join(ENGINES)}")
     spiking = is_spiking(compiled.program)
-    real, sequences = _arrays(compiled, inputs, "inputs", spiking)
-    integers = {node: compiled.scales[node].integers(values) for node, values in real.items()}
+    real, sequences = input_maps(compiled.inputs, inputs, "inputs", ignored=compiled.ignored, spiking=spiking)
+    if compiled.integer:
+        _check_integers(real)
+    integers = {node: values.astype(np.int64) if compiled.integer else compiled.scales[node].integers(values)
+                for node, values in real.items()}
     if spiking:
         timesteps = sequences[1] if sequences else len(next(iter(integers.values())))
         found, wrapped, clipped = run_timesteps(compiled.program, integers, timesteps, compiled.config, compiled.clips)
@@ -390,9 +316,21 @@ def simulate(
     if sequences is not None:
         for given in (outputs, numbers):
             given.update({name: array.reshape(*sequences, *array.shape[1:]) for name, array in given.items()})
-    return Simulated(outputs=_finished(compiled.host, outputs, compiled.inputs, inputs), integers=numbers,
-                     counts=counts, maps=maps, counters=counters,
-                     wrapped={name: count for name, count in wrapped.items() if count},
-                     saturated=saturation.by_output(compiled.clips, clipped, {
-                         port.name: compiled.places[port.node] for port in compiled.outputs}),
-                     sequences=(sequences[0] if sequences else 1) if spiking else None)
+    return Simulation(
+        outputs=numbers if compiled.integer else _finished(compiled.host, outputs, compiled.inputs, inputs),
+        integers=numbers, counts=counts, maps=maps, counters=counters,
+        wrapped={name: count for name, count in wrapped.items() if count},
+        saturated=saturation.by_output(compiled.clips, clipped, {
+            port.name: compiled.places[port.node] for port in compiled.outputs}),
+        sequences=(sequences[0] if sequences else 1) if spiking else None)
+
+
+def _check_integers(maps: Mapping[str, Array]) -> None:
+    """That the frames of integer layers are integers; the models check their range.
+
+    Raises:
+        NetworkError: they are not.
+    """
+    for name, values in maps.items():
+        if not np.array_equal(values, np.rint(values)):
+            raise NetworkError(f"inputs '{name}': needs integers, as the network is one of integer layers")

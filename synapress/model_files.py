@@ -5,13 +5,14 @@ import dataclasses
 import hashlib
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import prod
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from golden.config import CoreConfig
 from golden.errors import ImageError, NetworkError
 from golden.files import Writing, load_arrays, read_bytes, save_arrays
 from golden.program import Edge, Population, Program
@@ -25,11 +26,43 @@ from synapress.mapper.image.manifest import Manifest, Natural, Positive, Shape, 
 from synapress.mapper.importers.neurons import Neurons
 from synapress.mapper.importers.tensor import Port, shape_in_blocks
 from synapress.mapper.lowering.layers import Value
+from synapress.mapper.placement.routes import Link
 from synapress.mapper.quantization.quantized import LayerReport
 from synapress.mapper.quantization.scales import Scale
-from synapress.model import Compiled
 
 FORMAT, VERSION = "synapress-model", 1
+
+
+@dataclass(kw_only=True)
+class ModelData:
+    """What a compiled model consists of (`synapress.results.CompiledModel`): the program, the memory images, and what
+    its integers mean."""
+
+    config: CoreConfig
+    lowered: Program
+    """One population per layer, one edge per branch (`synapress.mapper.network.populations`)."""
+    image: Image | MeshImage
+    inputs: list[Port]
+    outputs: list[Port]
+    ignored: tuple[str, ...] = ()
+    """Inputs of the file on which no output depends: frames for them are not looked at."""
+    places: dict[str, Value]
+    """Of each output: the populations that it lies in."""
+    scales: dict[str, Scale]
+    layers: list[LayerReport] = field(default_factory=list)
+    sums: list[AccumulatorRange] = field(default_factory=list)
+    loads: dict[Link, int] = field(default_factory=dict)
+    """On a mesh: estimated events per frame by link, see `synapress.mapper.placement.routes.link_loads`."""
+    host: bytes = b""
+    """What the host makes of the outputs to get those of the file, see `synapress.host.host`."""
+    neurons: Neurons | None = None
+    """How the neurons of the file were read, if it has any."""
+    warnings: tuple[str, ...] = ()
+    """Why the model may compute something else than its training did, as `load` told."""
+    clips: Clips = field(default_factory=dict)
+    """What the ranges chosen for the outputs clip, see `synapress.mapper.quantization.quantized.Quantized.clips`."""
+    integer: bool = False
+    """Inputs and outputs are the integers themselves: it was a `Network` or a `Program`."""
 
 
 @dataclass(kw_only=True)
@@ -70,7 +103,7 @@ class _Program:
 
 @dataclass(kw_only=True)
 class _Content:
-    """What model.json holds; `save_compiled` writes it."""
+    """What model.json holds; `save_model` writes it."""
 
     program: _Program
     inputs: list[Port]
@@ -83,11 +116,12 @@ class _Content:
     loads: list[tuple[Place, Place, Natural]]
     host: str = ""
     neurons: str | None = None
-    warnings: list[str] = dataclasses.field(default_factory=list)
-    clips: Clips = dataclasses.field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
+    clips: Clips = field(default_factory=dict)
+    integer: bool = False
 
 
-def save_compiled(compiled: Compiled, directory: str | Path) -> None:
+def save_model(compiled: ModelData, report: dict[str, Any], directory: str | Path) -> None:
     """Write `image/` (one core's, or a mesh's), `program.npz`, `model.json` and `report.json` into a folder.
 
     Images of a model that this folder had before are removed; nothing else is. If a file cannot be written, the model
@@ -115,14 +149,14 @@ def save_compiled(compiled: Compiled, directory: str | Path) -> None:
         "loads": [[*link, events] for link, events in compiled.loads.items()],
         "host": base64.b64encode(compiled.host).decode(),
         "neurons": None if compiled.neurons is None else str(compiled.neurons),
-        "warnings": list(compiled.warnings), "clips": compiled.clips}
+        "warnings": list(compiled.warnings), "clips": compiled.clips, "integer": compiled.integer}
     with Writing() as files:
         _remove_images(path, files)
         compiled.image.save(path / "image", files=files)
         with files.open(path / "program.npz") as file:
             save_arrays(file, arrays)
         files.write(path / "model.json", json.dumps(model, indent=1) + "\n")
-        files.write(path / "report.json", json.dumps(compiled.to_json(), indent=1, allow_nan=False) + "\n")
+        files.write(path / "report.json", json.dumps(report, indent=1, allow_nan=False) + "\n")
         files.write(path / "checksums.json", json.dumps(_checksums(path, files), indent=1) + "\n")
 
 
@@ -167,17 +201,17 @@ def _checksums(path: Path, files: Writing | None = None) -> dict[str, str]:
 
 def _plain(item: Population | Edge, prefix: str, arrays: dict[str, Any]) -> dict[str, Any]:
     fields = {}
-    for field in dataclasses.fields(item):
-        value = getattr(item, field.name)
+    for item_field in dataclasses.fields(item):
+        value = getattr(item, item_field.name)
         if isinstance(value, np.ndarray):
-            arrays[f"{prefix}.{field.name}"] = value
+            arrays[f"{prefix}.{item_field.name}"] = value
         elif value is not None:
-            fields[field.name] = value
+            fields[item_field.name] = value
     return fields
 
 
-def open_compiled(directory: str | Path) -> Compiled:
-    """Read what `save_compiled` wrote.
+def read_model(directory: str | Path) -> ModelData:
+    """Read what `save_model` wrote.
 
     Raises:
         ImageError: a file is missing or damaged.
@@ -189,12 +223,12 @@ def open_compiled(directory: str | Path) -> Compiled:
     image = (MeshImage if (path / "image" / "mesh.json").exists() else Image).load(path / "image")
     program = _program(found, content.program, path / "program.npz")
     _check_names(found, content, program)
-    return Compiled(
+    return ModelData(
         config=image.config, lowered=program, image=image, inputs=content.inputs, outputs=content.outputs,
         ignored=tuple(content.ignored), places=content.places, scales=content.scales, layers=content.layers,
         sums=content.sums, loads={(source, to): events for source, to, events in content.loads},
         host=_host(found, content.host), neurons=_neurons(found, content.neurons),
-        warnings=tuple(content.warnings), clips=content.clips)
+        warnings=tuple(content.warnings), clips=content.clips, integer=content.integer)
 
 
 def _neurons(found: Manifest, text: str | None) -> Neurons | None:

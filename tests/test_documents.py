@@ -81,7 +81,7 @@ def test_modules_and_their_names_exist(page: Path) -> None:
 
 
 def test_names_in_contributing_exist() -> None:
-    for name, file in (("HANDLERS", "synapress/mapper/importers/onnx/elements.py"),
+    for name, file in (("def operator", "synapress/mapper/importers/onnx/registry.py"),
                        ("class NeuronType", "golden/words.py"), ("TOPS", "rtl/verilog.py"),
                        ("class Sheet", "synapress/reports/tables.py"), ("def seed", "tests/conftest.py")):
         assert name in (ROOT / file).read_text()

@@ -15,7 +15,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = {"golden", "rtl", "synapress"}
-DATA = {"synapress/engines/harness.cpp", "synapress/reports/page.html", "synapress/zoo/digits/digits.npz",
+DATA = {"golden/py.typed", "rtl/py.typed", "synapress/py.typed", "synapress/engines/harness.cpp",
+        "synapress/reports/page.html", "synapress/zoo/digits/digits.npz",
         "synapress/zoo/spiking_digits/spiking_digits.nir"}
 OUTSIDE = ("tb", "mapper", "examples", "tests", "studies", "benchmarks")
 """Names of packages that the wheel must not import: those of this repository, and one that a package within it has."""

@@ -34,7 +34,14 @@ def _styles() -> Iterable[str]:
     return STYLES
 
 
+def _steps() -> Iterable[str]:
+    from synapress.mapper.pipeline import NAMES
+
+    return NAMES
+
+
 presets = _beginning(lambda: PRESETS)
 networks = _beginning(_networks)
 blocks = _beginning(_blocks)
 styles = _beginning(_styles)
+steps = _beginning(_steps)

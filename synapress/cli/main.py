@@ -6,13 +6,13 @@ status 2 and the usage.
 """
 
 import importlib
-import json
 import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.console import Console
 
 from golden.config import PRESETS, CoreConfig
 from golden.errors import ConfigError, SynapressError
@@ -20,7 +20,7 @@ from synapress import __version__
 from synapress.cli import completion
 from synapress.cli import models as cli_models
 from synapress.cli.networks import footprint, map_
-from synapress.cli.options import Config, Output, steps
+from synapress.cli.options import AsJson, Config, Output, print_json, steps
 from synapress.install import install_hint_for
 from synapress.reports.tables import Sheet, show
 
@@ -74,6 +74,7 @@ def verilog(
     config: Config = "grai_vip",
     output: Output = Path("build/verilog"),
     prefix: Annotated[str, typer.Option(help="Put before the names of modules and files.")] = "",
+    as_json: AsJson = False,
 ) -> None:
     """Write the Verilog of blocks.
 
@@ -81,10 +82,14 @@ def verilog(
     """
     from rtl.verilog import generate
 
-    core = CoreConfig.load(config)
+    core, written = CoreConfig.load(config), []
     for top in _blocks(tops or []):
         path = generate(top, core, output, name=prefix + top)
-        typer.echo(f"{path} and {path.with_suffix('.json').name}: {top} of {core.name}")
+        written.append({"block": top, "verilog": str(path), "description": str(path.with_suffix(".json"))})
+        if not as_json:
+            typer.echo(f"{path} and {path.with_suffix('.json').name}: {top} of {core.name}")
+    if as_json:
+        print_json({"config": core.name, "blocks": written})
 
 
 @app.command()
@@ -99,7 +104,7 @@ def area(
         "--fmax", help="Place and route on an ECP5 for the clock frequency (slow).")] = False,
     dsp: Annotated[bool, typer.Option("--dsp", help="Let FPGA flows use hard multipliers.")] = False,
     memory: Annotated[bool, typer.Option("--memory/--no-memory", help="Count the large memories.")] = True,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Estimate area and clock of blocks with open tools."""
     from synapress.tools import area as estimates
@@ -127,7 +132,7 @@ def area(
                 frequencies.append(estimates.fmax(top, core, dsp=dsp))
     if as_json:
         found = {"area": [report.to_json() for report in reports], "fmax": [item.to_json() for item in frequencies]}
-        typer.echo(json.dumps(found, indent=1))
+        print_json(found)
         return
     show(_tables(reports, frequencies))
 
@@ -184,9 +189,9 @@ def _tables(reports: "list[AreaReport]", frequencies: "list[Frequency]") -> list
 def show_config(source: Annotated[str, typer.Argument(
         metavar="[PRESET|FILE]", autocompletion=completion.presets,
         help=f"{', '.join(PRESETS)}, or a JSON file to complete and check.")] = "grai_vip",
-        ) -> None:
-    """Print a configuration as JSON, to change or check it."""
-    typer.echo(json.dumps(CoreConfig.load(source).to_json(), indent=1))
+        as_json: AsJson = False) -> None:
+    """Print a configuration as JSON, with --json or without, to change or check it."""
+    print_json(CoreConfig.load(source).to_json())
 
 
 @app.command()
@@ -197,13 +202,17 @@ def demo(
     area: Annotated[bool, typer.Option("--area/--no-area", help="Estimate the area too.")] = True,
     stall: Annotated[float, typer.Option(min=0, max=0.99, help="Chance per cycle that the host waits.")] = 0.0,
     seed: Annotated[int, typer.Option(help="Seed of the stalls.")] = 1,
+    as_json: AsJson = False,
 ) -> None:
     """Run handwritten digits through the RTL.
 
     Compared bit for bit with the golden model; needs nothing but a C++ compiler.
     """
     run = importlib.import_module("synapress.demo").run
-    run(CoreConfig.load(config), digits=digits, directory=output, area=area, stall=stall, seed=seed)
+    found = run(CoreConfig.load(config), digits=digits, directory=output, area=area, stall=stall, seed=seed,
+                console=Console(stderr=as_json))
+    if as_json:
+        print_json(found)
 
 
 cli_models.register(app)

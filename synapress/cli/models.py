@@ -1,17 +1,33 @@
 """The commands for trained models: `synapress compile | simulate | report`."""
 
-import json
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 import typer
 
 from golden.errors import ConfigError, FileError
 from golden.files import Writing, load_arrays, save_arrays, write
-from synapress.cli.options import Config, Cut, HostAfter, Neurons, check_output, mesh_size, steps, warnings_told
+from synapress.cli import completion
+from synapress.cli.options import (
+    AsJson,
+    Config,
+    Cut,
+    HostAfter,
+    Neurons,
+    Shape,
+    check_output,
+    input_shapes,
+    mesh_size,
+    print_json,
+    steps,
+    warnings_told,
+)
 from synapress.reports.tables import Sheet, show
+
+if TYPE_CHECKING:
+    from synapress.results import CompiledModel
 
 
 class Engine(StrEnum):
@@ -58,27 +74,57 @@ def compile_model(
     percentile: Annotated[float, typer.Option(help="Share of the activations for `percentile`.")] = 99.99,
     mesh: Annotated[str | None, typer.Option(
         metavar="COLUMNSxROWS", help="Default: one core if the model fits, else the smallest mesh.")] = None,
-    neurons: Neurons = None, cut: Cut = None, host_after: HostAfter = None,
+    neurons: Neurons = None, cut: Cut = None, host_after: HostAfter = None, shape: Shape = None,
+    to: Annotated[str, typer.Option(
+        "--to", metavar="STEP", autocompletion=completion.steps,
+        help="Stop after this step and write no model: import, lower, split, quantize, populations, partition, place; "
+             "write is the last one.")] = "write",
+    keep: Annotated[Path | None, typer.Option(
+        metavar="DIR", help="Also write what each step makes, as JSON and .npz.")] = None,
+    check: Annotated[bool, typer.Option("--check", help="Hold each step's result to the step before.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Quantize a trained model and write its memory images.
 
     Of one core, or of a mesh. A model that the folder had before is replaced; `synapress report` tells more of it.
     """
+    from synapress.mapper.pipeline import LAST, check_step
     from synapress.mapper.quantization.quantized import Options
-    from synapress.model import compile, load
-    from synapress.model_files import check_folder, save_compiled
-    from synapress.reports.report import host_text, neurons_text, quantization_sheet
+    from synapress.model import compile_to, finished, load
+    from synapress.model_files import check_folder
 
+    check_step(to, model)
     check_folder(output)
     size, options = mesh_size(mesh), Options(method=method.value, percentile=percentile)
     data = None if calibration is None else _read(calibration)
     with warnings_told(), steps() as progress:
         progress(f"reading {model}")
-        read = load(model, neurons=neurons, cut=cut, host_after=host_after or ())
-        progress("quantizing and mapping")
-        compiled = compile(read, config=config, calibration=data, options=options, mesh=size)
-        progress(f"writing {output}")
-        save_compiled(compiled, output)
+        read = load(model, neurons=neurons, cut=cut, host_after=host_after or (), shapes=input_shapes(shape))
+        work = compile_to(to, read, config=config, calibration=data, options=options, mesh=size, check=check, keep=keep,
+                          progress=progress)
+        compiled = finished(work) if to == LAST else None
+        if compiled is not None:
+            progress(f"writing {output}")
+            compiled.save(output)
+    if keep is not None:
+        typer.echo(f"steps: {keep}", err=True)
+    if as_json:
+        print_json({"steps": work.done, "checks": [item.to_json() for item in work.checks],
+                    "output": None if compiled is None else str(output),
+                    "model": None if compiled is None else compiled.to_json()})
+        return
+    for item in work.checks:
+        typer.echo(f"checked: {item}")
+    if compiled is None:
+        typer.echo(f"stopped after {to}; steps done: {', '.join(work.done)}")
+    else:
+        _tell(compiled, output)
+
+
+def _tell(compiled: "CompiledModel", output: Path) -> None:
+    """What was compiled, for people."""
+    from synapress.reports.report import host_text, neurons_text, quantization_sheet
+
     show([quantization_sheet(compiled)])
     if text := host_text(compiled):
         typer.echo(text)
@@ -96,33 +142,40 @@ def simulate_model(
              "with those before it.")] = Engine.FAST,
     cycles: Annotated[bool, typer.Option("--cycles", help="Also give cycles by layer, by the cycle model.")] = False,
     output: Annotated[Path | None, typer.Option("--output", "-o", metavar="FILE", help="Outputs as .npz.")] = None,
+    as_json: AsJson = False,
 ) -> None:
     """Run inputs through a compiled model.
 
     Prints the work by layer and the range of the outputs; with --output writes the outputs.
     """
     from synapress.model import simulate
-    from synapress.model_files import open_compiled
     from synapress.reports.report import frame, work_sheet
+    from synapress.results import CompiledModel
 
     check_output(output, ".npz", inputs=inputs)
-    compiled, arrays = open_compiled(folder), _read(inputs)
+    compiled, arrays = CompiledModel.load(folder), _read(inputs)
     with steps() as progress:
         progress({"fast": "whole-network model", "golden": "golden model, event by event",
                   "rtl": "RTL: Verilog, Verilator, and cycle by cycle"}[engine.value])
         result = simulate(compiled, arrays, engine=engine.value, cycles=cycles)
-    show([work_sheet(result, frame(compiled))])
-    if result.counters is not None:
-        sheet = Sheet(title=f"Counters, {result.frames:,} frames in total", headings=("counter", engine.value))
-        for name, total in result.counters.items():
-            sheet.add_row(name, f"{total:,}")
-        show([sheet])
     if output is not None:
         with Writing() as files, files.open(output) as file:
             save_arrays(file, result.outputs)
+    if as_json:
+        print_json(result.to_json() | {"engine": engine.value, "outputs": {name: {
+            "shape": list(array.shape), "least": float(array.min()), "largest": float(array.max())}
+            for name, array in result.outputs.items()}})
+    else:
+        show([work_sheet(result, frame(compiled))])
+        if result.counters is not None:
+            sheet = Sheet(title=f"Counters, {result.frames:,} frames in total", headings=("counter", engine.value))
+            for name, total in result.counters.items():
+                sheet.add_row(name, f"{total:,}")
+            show([sheet])
+        for name, array in result.outputs.items():
+            typer.echo(f"{name}: {array.shape}, from {array.min():.6g} to {array.max():.6g}")
+    if output is not None:
         typer.echo(f"outputs: {output}", err=True)
-    for name, array in result.outputs.items():
-        typer.echo(f"{name}: {array.shape}, from {array.min():.6g} to {array.max():.6g}")
 
 
 def report_model(
@@ -142,7 +195,7 @@ def report_model(
         help="NIR: how neurons compute, as in `synapress compile`.")] = None,
     cycles: Annotated[bool, typer.Option("--cycles/--no-cycles", help="Cycles by layer, by the cycle model.")] = True,
     area: Annotated[bool, typer.Option("--area", help="Add an area estimate to the page.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Report on a compiled model, on the terminal or as a page.
 
@@ -150,16 +203,16 @@ def report_model(
     has network, memory and mapping, too.
     """
     from synapress.host.host import choice
-    from synapress.model import finite, float_outputs, load, simulate
-    from synapress.model_files import open_compiled
+    from synapress.model import float_outputs, load, simulate
     from synapress.reports import report
+    from synapress.results import CompiledModel, finite
 
     if inputs is None and (labels is not None or model is not None):
         raise ConfigError("--labels and --model are about the frames of --inputs: give them, too")
     if area and output is None:
         raise ConfigError("--area is a section of the page: give --output, too")
     check_output(output, ".html", ".htm")
-    compiled = open_compiled(folder)
+    compiled = CompiledModel.load(folder)
     options = _neurons(neurons, compiled, model is not None)
     simulated, accuracy = None, {}
     with warnings_told(compiled.warnings), steps() as progress:
@@ -178,7 +231,7 @@ def report_model(
     if as_json:
         found = compiled.to_json() | ({} if simulated is None else {
             "work": simulated.to_json(), "accuracy": {name: finite(value) for name, value in accuracy.items()}})
-        typer.echo(json.dumps(found, indent=1, allow_nan=False))
+        print_json(found)
     else:
         show([report.quantization_sheet(compiled)])
         if text_on_host := report.host_text(compiled):

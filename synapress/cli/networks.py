@@ -1,6 +1,5 @@
 """Commands that take a network: `synapress footprint | map`."""
 
-import json
 from pathlib import Path
 from typing import Annotated
 
@@ -10,14 +9,13 @@ from golden.errors import ConfigError
 from golden.types import Place
 from synapress.cli import completion
 from synapress.cli.open_network import SOURCES, Opened, open_network
-from synapress.cli.options import AnyConfig, Neurons, check_output, mesh_size, steps, warnings_told
+from synapress.cli.options import AnyConfig, AsJson, Neurons, check_output, mesh_size, print_json, steps, warnings_told
 from synapress.reports import footprint as footprints
 from synapress.reports import mapping
 from synapress.reports.tables import show
 
 Source = Annotated[str, typer.Argument(metavar="NETWORK|FILE|DIR", autocompletion=completion.networks,
                                          help=f"{SOURCES}.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Figure = Annotated[list[Path] | None, typer.Option(
     "--figure", metavar="FILE", help="Draw it, as .png or .svg; may be repeated.")]
 Seed = Annotated[int, typer.Option(min=0, help="Seed of the weights of a known network.")]
@@ -46,7 +44,7 @@ def footprint(source: Source, config: AnyConfig = None, figure: Figure = None, s
         network = open_network(source, config=config, seed=seed, neurons=neurons)
         report = footprints.account(network.program, network.config, images=network.images, progress=progress)
     if as_json:
-        typer.echo(json.dumps(report.to_json() | {"assumed": network.assumed}, indent=1))
+        print_json(report.to_json() | {"assumed": network.assumed})
     else:
         show(footprints.tables(report))
         _say(network)
@@ -105,7 +103,7 @@ def map_(
             progress(f"saving images to {output}")
             mapped.images.save(output)
     if as_json:
-        typer.echo(json.dumps(mapped.to_json() | {"assumed": network.assumed}, indent=1))
+        print_json(mapped.to_json() | {"assumed": network.assumed})
     else:
         show(mapping.tables(mapped))
         _say(network)

@@ -76,9 +76,10 @@ def open_network(source: str, *, config: str | None = None, seed: int = 1, neuro
 
 
 def _compiled(path: Path, config: str | None) -> Opened:
-    from synapress.model_files import open_compiled
 
-    made = open_compiled(path)
+    from synapress.results import CompiledModel
+
+    made = CompiledModel.load(path)
     core = made.config if config is None else CoreConfig.load(config)
     for name in QUANTIZED_FOR:
         if getattr(core, name) != getattr(made.config, name):
@@ -89,11 +90,12 @@ def _compiled(path: Path, config: str | None) -> Opened:
 
 def _model(path: Path, config: CoreConfig, neurons: str | None) -> Opened:
     from synapress.mapper.lowering.fuse import fuse
+    from synapress.mapper.lowering.split_layers import split_layers
     from synapress.mapper.quantization.quantize import quantize
     from synapress.model import load
 
     layers = fuse(load(path, neurons=neurons).graph, config)
-    made = quantize(layers, _random_inputs(layers), config)
+    made = quantize(split_layers(layers, config), _random_inputs(layers), config)
     return Opened(program=lower(made.network), config=config, assumed=(
         "random inputs for the calibration: sizes and connections are the model's, its integers are not to be used"))
 

@@ -1,10 +1,11 @@
 """Options that several commands have."""
 
+import json
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, TextIO
+from typing import Annotated, Any, TextIO
 
 import typer
 from rich.console import Console
@@ -27,7 +28,32 @@ Cut = Annotated[str | None, typer.Option(
     "--cut", metavar="auto", help="ONNX: the cores get the largest part that they can compute, the host the rest.")]
 HostAfter = Annotated[list[str] | None, typer.Option(
     "--host-after", metavar="NODE", help="ONNX: the host computes all that depends on this node. May be repeated.")]
+Shape = Annotated[list[str] | None, typer.Option(
+    "--shape", metavar="INPUT=SIZES", help="ONNX: all sizes of an input of which the file leaves some open, such as "
+    "x=1,3,96,96. May be repeated.")]
 Output = Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Folder to write to.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object to stdout, and nothing else.")]
+
+
+def input_shapes(given: list[str] | None) -> dict[str, tuple[int, ...]]:
+    """Sizes by input.
+
+    Raises:
+        ConfigError: a text is not INPUT=SIZES.
+    """
+    found = {}
+    for text in given or ():
+        name, _, sizes = text.rpartition("=")
+        parts = sizes.split(",")
+        if not name or not all(part.strip().isdigit() for part in parts):
+            raise ConfigError(f"--shape {text}: needs the input's name and all its sizes, such as x=1,3,96,96")
+        found[name] = tuple(map(int, parts))
+    return found
+
+
+def print_json(found: dict[str, Any]) -> None:
+    """The whole output of a command that was asked for JSON."""
+    typer.echo(json.dumps(found, indent=1, allow_nan=False))
 
 
 @contextmanager

@@ -32,7 +32,7 @@ def simulate_image(image: Image, inputs: Mapping[str, npt.ArrayLike], *, stall: 
     """Run frames through a memory image on one core, in golden and in compiled RTL.
 
     Args:
-        image: from `compile_network` or `Image.load`.
+        image: of one core: what `synapress.compile` made, or `Image.load` read.
         inputs: by name, integers (N, D, W, H), or (D, W, H) for one frame; zeros are silent.
         stall: probability per cycle that the host neither offers nor takes an event; `seed` repeats it.
         progress: called with "golden" or "rtl" and the number of frames done.

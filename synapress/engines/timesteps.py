@@ -6,38 +6,16 @@ import numpy as np
 import numpy.typing as npt
 
 from golden.config import CoreConfig
-from golden.errors import NetworkError
 from golden.network import fast as network
 from golden.program import Program
 from golden.types import IntArray
 from golden.words import NeuronType
 from synapress.engines import saturation
-from synapress.mapper.importers.tensor import Port
 
 
 def is_spiking(program: Program) -> bool:
     """Whether a program has populations that keep states from timestep to timestep."""
     return any(population.type == NeuronType.SPIKING for population in program.populations)
-
-
-def in_a_row(
-    ports: list[Port], given: Mapping[str, npt.ArrayLike], what: str
-) -> tuple[dict[str, npt.ArrayLike], tuple[int, int] | None]:
-    """Arrays of several sequences as one after another, and the number of sequences and their timesteps.
-
-    Arrays that have no dimension more than the file's are one sequence and stay, with None.
-
-    Raises:
-        NetworkError: the inputs differ in sequences or timesteps.
-    """
-    arrays = {port.name: np.asarray(given[port.name]) for port in ports}
-    if not all(arrays[port.name].ndim == len(port.dims) + 1 for port in ports):
-        return dict(given), None
-    sizes = {array.shape[:2] for array in arrays.values()}
-    if len(sizes) > 1 or 0 in next(iter(sizes)):
-        raise NetworkError(f"{what}: the inputs must have the same sequences and timesteps, at least one: "
-                           f"{', '.join(f'{name} {array.shape[:2]}' for name, array in arrays.items())}")
-    return {name: array.reshape(-1, *array.shape[2:]) for name, array in arrays.items()}, sizes.pop()
 
 
 def run(program: Program, inputs: Mapping[str, IntArray], timesteps: int, config: CoreConfig,

@@ -3,7 +3,7 @@
 From file to image, a room each: `importers` (a file becomes a float graph) → `lowering` (float layers) → `quantization`
 (integer layers) → `network` (the user's graph of layers, and its populations and edges) → `partition` (fragments that
 fit a core) → `placement` (a core for each) → `image` (words and manifest, of one core or a mesh). `memory_map` gives
-addresses, `rules` says what fits, `footprint` accounts the memory.
+addresses, `rules` says what fits, `footprint` accounts the memory. `pipeline` is the list of these steps.
 """
 
 from collections.abc import Callable, Mapping
@@ -20,6 +20,7 @@ from synapress.mapper.network.value_tables import value_table
 from synapress.mapper.partition.cut import cut
 from synapress.mapper.partition.fragments import PartitionedProgram
 from synapress.mapper.partition.search import partition
+from synapress.mapper.pipeline import Compilation, run
 from synapress.mapper.placement.bin_packing import Pins
 from synapress.mapper.placement.place import Placement, place, place_all
 
@@ -77,24 +78,8 @@ def compile_mesh(
         MappingError: it does not fit the cores, the mesh or the pins; the message names layer, rule, needed, available
             and what would help.
     """
-    progress("lowering")
-    program = network if isinstance(network, Program) else lower(network)
-    progress("cutting")
-    try:
-        result = partition(program, config)
-        progress(f"placing {len(result.hosted)} fragments")
-        placed = (place_all(result, host=host, pins=pins) if size is None
-                  else place(result, size, host=host, pins=pins))
-    except RuleError as refused:  # perhaps of cuts that only a stride makes necessary
-        raise _with_causes(refused, program, config) from refused
-    progress(f"writing the images of {len(placed.used)} cores")
-    return result, placed, build_mesh(result, placed.places, placed.size, host=placed.host, pad=pad)
-
-
-def _with_causes(refused: RuleError, program: Program, config: CoreConfig) -> RuleError:
-    """What a mesh refuses, after the strides for which the mapper had to cut."""
-    try:
-        legalize(program, config)
-    except RuleError as uncut:
-        return RuleError(list(dict.fromkeys((*uncut.violations, *refused.violations))))
-    return refused
+    work = run(Compilation(source=network, config=config, mesh=True if size is None else size, host=host, pins=pins,
+                           pad=pad, progress=progress))
+    assert isinstance(work.parts, PartitionedProgram) and isinstance(work.image, MeshImage)
+    assert work.placement is not None
+    return work.parts, work.placement, work.image

@@ -15,11 +15,12 @@ from synapress.mapper import MeshImage
 from synapress.mapper.footprint import STATE_BYTES, image_footprint
 from synapress.mapper.importers.neurons import Neurons
 from synapress.mapper.quantization.scales import sqnr
-from synapress.model import Compiled, Simulated
 from synapress.reports import footprint, page, plots
 from synapress.reports.mapping import links_sheet
 from synapress.reports.page import Section
+from synapress.reports.sums import sums_sheet
 from synapress.reports.tables import Sheet, size
+from synapress.results import CompiledModel, Simulation
 from synapress.tools.area import AreaReport, CmosArea, FpgaArea, estimate
 
 TYPES = {value: name.lower().replace("_", " ") for name, value in vars(NeuronType).items() if isinstance(value, int)}
@@ -29,7 +30,7 @@ BUSIEST = 12
 """Links shown of a mesh."""
 
 
-def html(compiled: Compiled, *, simulated: Simulated | None = None, accuracy: Mapping[str, float] | None = None,
+def html(compiled: CompiledModel, *, simulated: Simulation | None = None, accuracy: Mapping[str, float] | None = None,
          area: bool = False, progress: Callable[[str], None] = lambda _: None) -> str:
     """The page.
 
@@ -79,7 +80,7 @@ def neurons_text(neurons: Neurons) -> str:
     return f"{neurons.style} ({options})" if neurons.style else options
 
 
-def neurons_section(compiled: Compiled) -> Section:
+def neurons_section(compiled: CompiledModel) -> Section:
     """What the integer neurons of each layer do, and how the file's were read."""
     sheet = Sheet(
         title="Neurons by layer", left=(0, 2),
@@ -106,18 +107,18 @@ def _span(values: Array, form: str) -> str:
     return low if low == high else f"{low} … {high}"
 
 
-def sequences(simulated: Simulated) -> tuple[int, int]:
+def sequences(simulated: Simulation) -> tuple[int, int]:
     """Sequences of a run of a model with neurons, and timesteps of each."""
     count = simulated.sequences or 1
     return count, simulated.frames // count
 
 
-def frame(compiled: Compiled) -> str:
+def frame(compiled: CompiledModel) -> str:
     """What a frame is to a model."""
     return "timestep" if is_spiking(compiled.lowered) else "frame"
 
 
-def accuracies(simulated: Simulated, labels: npt.ArrayLike | None = None, reference: Maps | None = None
+def accuracies(simulated: Simulation, labels: npt.ArrayLike | None = None, reference: Maps | None = None
                ) -> dict[str, float]:
     """How well the integers do on the frames of a run, by what is measured.
 
@@ -161,7 +162,7 @@ def accuracies(simulated: Simulated, labels: npt.ArrayLike | None = None, refere
     return found
 
 
-def _scores(simulated: Simulated, array: Array) -> Array | None:
+def _scores(simulated: Simulation, array: Array) -> Array | None:
     """Values (frames or sequences, classes) of an output that has classes, else None.
 
     One value per frame is a class if it is whole, or the probability of class 1.
@@ -207,7 +208,7 @@ def accuracy_text(name: str, value: float) -> str:
     return f"{value:.2%}" if name != RATIO else _ratio(value) if np.isinf(value) else f"{_ratio(value)} dB"
 
 
-def _network(compiled: Compiled) -> Section:
+def _network(compiled: CompiledModel) -> Section:
     program = compiled.lowered
     sheet = Sheet(title="Populations", headings=("population", "shape", "neurons", "type", "from", "weights"),
                   left=(0, 3, 4))
@@ -221,13 +222,18 @@ def _network(compiled: Compiled) -> Section:
     return Section(title="Network", text=host_text(compiled), sheets=(sheet,))
 
 
-def host_text(compiled: Compiled) -> str:
+def host_text(compiled: CompiledModel) -> str:
     """What of the model is not on the cores."""
     return described(compiled.host)
 
 
-def quantization_sheet(compiled: Compiled) -> Sheet:
-    """Per layer how fine the integers are, and whether the sums fit; of neurons also which spikes are right."""
+def quantization_sheet(compiled: CompiledModel) -> Sheet:
+    """Per layer how fine the integers are, and whether the sums fit; of neurons also which spikes are right.
+
+    Of integer layers, which nothing was quantized for, the sums alone.
+    """
+    if compiled.integer:
+        return sums_sheet(compiled)
     fires = any(layer.spikes is not None for layer in compiled.layers)
     caption = ("SQNR: against the float model, on the calibration; own: what this layer adds. Sums: proved for any "
                "input, or measured on the calibration.")
@@ -255,7 +261,7 @@ def _ratio(decibels: float) -> str:
     return "exact" if decibels == float("inf") else f"{decibels:.1f}"
 
 
-def quantization_section(compiled: Compiled) -> Section:
+def quantization_section(compiled: CompiledModel) -> Section:
     layers = compiled.layers
     bars = {"SQNR": [layer.sqnr for layer in layers], "of this layer alone": [layer.own_sqnr for layer in layers]}
     pictures = [([layer.layer for layer in layers], "dB, at most 80", {
@@ -266,11 +272,12 @@ def quantization_section(compiled: Compiled) -> Section:
             "on the same inputs": [100 * (layer.own_spikes or 0) for layer in firing]}))
     figures = tuple(page.svg(partial(plots.layer_picture, layers=names, label=label, bars=heights))
                     for names, label, heights in pictures if names)
-    return Section(title="Accuracy against float, layer by layer", text=_losses(compiled), figures=figures,
+    title = "Sums" if compiled.integer else "Accuracy against float, layer by layer"
+    return Section(title=title, text=_losses(compiled), figures=figures,
                    sheets=(quantization_sheet(compiled),))
 
 
-def _losses(compiled: Compiled) -> str:
+def _losses(compiled: CompiledModel) -> str:
     """Where accuracy is lost: the layer that adds the most noise, and the one with the largest drop in SQNR."""
     layers = {layer.layer: layer for layer in compiled.layers}
     noisy = min(layers.values(), key=lambda layer: layer.own_sqnr, default=None)
@@ -295,7 +302,7 @@ def _memory(report: footprint.Report) -> Section:
                    figures=(page.svg(lambda path: plots.footprint_picture(path, **parts)),))
 
 
-def _mapping(compiled: Compiled) -> Section:
+def _mapping(compiled: CompiledModel) -> Section:
     image, room = compiled.image, compiled.config.memory_words
     cores = list(image.images.items()) if isinstance(image, MeshImage) else [((0, 0), image)]
     sheet = Sheet(title="Cores", headings=("core", *footprint.IMAGE_PARTS, "words in use", "populations"), left=(0, 6),
@@ -322,7 +329,7 @@ def _mapping(compiled: Compiled) -> Section:
         links=compiled.loads)),))
 
 
-def wrap_warning(simulated: Simulated) -> str:
+def wrap_warning(simulated: Simulation) -> str:
     """Which layers' sums did not fit the states; empty if all did."""
     if not simulated.wrapped:
         return ""
@@ -332,7 +339,7 @@ def wrap_warning(simulated: Simulated) -> str:
             "these, raise Options.headroom, or use 32-bit states.")
 
 
-def saturation_warning(simulated: Simulated) -> str:
+def saturation_warning(simulated: Simulation) -> str:
     """Which outputs were clipped by the range chosen for them; empty if none was."""
     if not simulated.saturated:
         return ""
@@ -344,11 +351,11 @@ def saturation_warning(simulated: Simulated) -> str:
             "'max' as well.")
 
 
-def _clipped(simulated: Simulated, name: str, count: int) -> str:
+def _clipped(simulated: Simulation, name: str, count: int) -> str:
     return f"layer {name}: {count:,} of {simulated.counts[name].neurons * simulated.frames:,}"
 
 
-def work_sheet(simulated: Simulated, each: str = "frame") -> Sheet:
+def work_sheet(simulated: Simulation, each: str = "frame") -> Sheet:
     """Events, synaptic operations and cycles of each layer, per frame or whatever `each` calls it."""
     frames = simulated.frames
     timed = any(count.cycles is not None for count in simulated.counts.values())
@@ -368,7 +375,7 @@ def work_sheet(simulated: Simulated, each: str = "frame") -> Sheet:
     return sheet
 
 
-def _work(simulated: Simulated, each: str) -> Section:
+def _work(simulated: Simulation, each: str) -> Section:
     counts, frames = simulated.counts, simulated.frames
     bars = {"events": [count.events / frames for count in counts.values()],
             "SOP": [count.operations / frames for count in counts.values()]}

@@ -17,8 +17,7 @@ from golden.host import decode, encode, run_frame
 from synapress.cli.main import app
 from synapress.mapper.errors import ModelError, RuleError
 from synapress.mapper.importers.onnx.reader import read_onnx
-from synapress.model import Compiled
-from synapress.model_files import open_compiled, save_compiled
+from synapress.results import CompiledModel
 from synapress.zoo.digits.data import load_digits
 from synapress.zoo.digits.onnx_file import digits_onnx
 from tests.helpers.onnx_models import TOPOLOGIES, Builder
@@ -28,7 +27,7 @@ WIDE = dataclasses.replace(synapress.CoreConfig(), name="wide", state_bits=32)
 
 
 def compiled(name: str, seed: int, folder: Path, config: synapress.CoreConfig | str = "grai_vip") -> tuple[
-        Compiled, np.ndarray, np.ndarray]:
+        CompiledModel, np.ndarray, np.ndarray]:
     """A compiled model, two frames, and what onnxruntime makes of them."""
     rng = np.random.default_rng(seed)
     model = TOPOLOGIES[name](rng)
@@ -103,9 +102,9 @@ def test_a_model_too_large_for_a_core_goes_to_a_mesh(tmp_path: Path, seed: int) 
     made = synapress.compile(model, config=small, calibration=x)
     assert len(made.images) > 1 and made.loads
     assert synapress.compile(model, config="grai_vip", calibration=x).images[0].config.name == "grai_vip"
-    save_compiled(made, tmp_path / "out")
+    made.save(tmp_path / "out")
     fast, golden = (synapress.simulate(item, x[:2], engine=engine, cycles=True) for item, engine in (
-        (made, "fast"), (open_compiled(tmp_path / "out"), "golden")))
+        (made, "fast"), (CompiledModel.load(tmp_path / "out"), "golden")))
     for name, array in fast.integers.items():
         np.testing.assert_array_equal(golden.integers[name], array)
     assert golden.counters is not None
@@ -143,28 +142,28 @@ def test_integer_inputs_and_outputs_are_those_of_the_file(tmp_path: Path, seed: 
 
 def test_a_folder_gives_the_same_model_back(tmp_path: Path, seed: int) -> None:
     made, x, _ = compiled("squeeze_excite", seed, tmp_path)
-    save_compiled(made, tmp_path / "out")
-    again = open_compiled(tmp_path / "out")
+    made.save(tmp_path / "out")
+    again = CompiledModel.load(tmp_path / "out")
     first, second = (synapress.simulate(item, x) for item in (made, again))
     for name, array in first.outputs.items():
         np.testing.assert_array_equal(second.outputs[name], array)
     assert again.to_json() == made.to_json()
     small = dataclasses.replace(synapress.CoreConfig(), name="small", address_bits=9)
     model = synapress.load(tmp_path / "squeeze_excite.onnx")
-    save_compiled(synapress.compile(model, config=small, calibration=x), tmp_path / "out")
-    assert len(open_compiled(tmp_path / "out").images) > 1
-    save_compiled(made, tmp_path / "out")
-    assert len(open_compiled(tmp_path / "out").images) == 1, "nothing of the model before is left"
+    synapress.compile(model, config=small, calibration=x).save(tmp_path / "out")
+    assert len(CompiledModel.load(tmp_path / "out").images) > 1
+    made.save(tmp_path / "out")
+    assert len(CompiledModel.load(tmp_path / "out").images) == 1, "nothing of the model before is left"
     files = sorted(path for path in (tmp_path / "out").rglob("*") if path.is_file() and path.name != "report.json")
     for number, path in enumerate(files):
         kept = bytearray(path.read_bytes())
         path.write_bytes(kept[:number] + bytes([kept[number] ^ 1]) + kept[number + 1:])
         with pytest.raises(ImageError, match="no compiled model"):
-            open_compiled(tmp_path / "out")
+            CompiledModel.load(tmp_path / "out")
         path.write_bytes(kept)
-    assert len(open_compiled(tmp_path / "out").images) == 1
+    assert len(CompiledModel.load(tmp_path / "out").images) == 1
     with pytest.raises(ImageError, match="needs a folder"):
-        save_compiled(made, files[0])
+        made.save(files[0])
 
 
 def test_command_line(tmp_path: Path, seed: int) -> None:
@@ -187,7 +186,7 @@ def test_command_line(tmp_path: Path, seed: int) -> None:
     page = (tmp_path / "page.html").read_text()
     assert page.count("<svg") == 4
     assert not re.search(r"<script|<link|@import|(src|href)=\"(?!#)|url\((?!#)", page), "nothing comes from elsewhere"
-    simulated = synapress.simulate(open_compiled(folder), x)
+    simulated = synapress.simulate(CompiledModel.load(folder), x)
     for name, count in simulated.counts.items():
         assert f'<td class="left">{name}</td><td>{count.neurons:,}</td><td>{count.events / 2:,.1f}</td>' in page
     done = runner.invoke(app, ["report", folder, "-i", str(tmp_path / "x.npy"), "--model", str(tmp_path / "plain.onnx"),
@@ -213,8 +212,8 @@ def test_frames_for_inputs_without_effect_are_ignored(tmp_path: Path, seed: int)
     x, idle = rng.normal(0, 1, (6, 2, 5, 5)), np.zeros((6, 4))
     made = synapress.compile(read, calibration={"x": x, "idle": idle})
     assert [port.name for port in made.inputs] == ["x"] and made.ignored == ("idle",)
-    save_compiled(made, tmp_path / "out")
-    for item in (made, open_compiled(tmp_path / "out")):
+    made.save(tmp_path / "out")
+    for item in (made, CompiledModel.load(tmp_path / "out")):
         results = [synapress.simulate(item, given) for given in (x, {"x": x}, {"x": x, "idle": idle})]
         for result in results[1:]:
             for name, array in results[0].outputs.items():

@@ -20,9 +20,8 @@ from synapress.cli.main import app
 from synapress.engines import saturation
 from synapress.mapper.importers.model import Model
 from synapress.mapper.importers.onnx.reader import read_onnx
-from synapress.model import Compiled
-from synapress.model_files import open_compiled, save_compiled
 from synapress.reports import report
+from synapress.results import CompiledModel
 
 Steps = Sequence[tuple[str, list[str], str, dict[str, Any]]]
 HALF = 32
@@ -109,7 +108,7 @@ def sums(weights: Floats, bias: Floats, x: Floats) -> Floats:
     return np.asarray(np.einsum("of,nfhw->nohw", weights, x) + bias[:, None, None])
 
 
-def compiled(steps: Steps, low: tuple[Floats, Floats, Floats, Floats]) -> tuple[Compiled, Floats, Floats]:
+def compiled(steps: Steps, low: tuple[Floats, Floats, Floats, Floats]) -> tuple[CompiledModel, Floats, Floats]:
     """A network calibrated with low sums; frames; their sums."""
     weights, bias, calibration, frames = low
     made = synapress.compile(read_onnx(network(steps, weights, bias)), calibration=calibration)
@@ -188,7 +187,7 @@ def test_a_clip_that_only_guards_is_no_range(low: tuple[Floats, Floats, Floats, 
 
 
 @pytest.fixture
-def linear(seed: int) -> tuple[Compiled, Floats, Floats]:
+def linear(seed: int) -> tuple[CompiledModel, Floats, Floats]:
     """A linear layer of three channels; frames and their exact sums, of which some are beyond its range."""
     rng = np.random.default_rng([seed, 52])
     weights = np.repeat([[1 / 8, -1 / 8]], HALF, axis=1) * np.array([[1], [-1], [0.5]])
@@ -202,14 +201,14 @@ def linear(seed: int) -> tuple[Compiled, Floats, Floats]:
     return made, frames, sums(weights, np.zeros(3), frames)
 
 
-def test_clipped_outputs_are_counted(linear: tuple[Compiled, Floats, Floats], tmp_path: Path) -> None:
+def test_clipped_outputs_are_counted(linear: tuple[CompiledModel, Floats, Floats], tmp_path: Path) -> None:
     made, frames, exact = linear
     scale = made.scales["conv"]
     beyond = (np.rint(exact / scale.step) > scale.high) | (np.rint(exact / scale.step) < scale.low)
     expected = int(np.count_nonzero(beyond))
     assert expected >= 8
-    save_compiled(made, tmp_path / "m")
-    for item in (made, open_compiled(tmp_path / "m")):
+    made.save(tmp_path / "m")
+    for item in (made, CompiledModel.load(tmp_path / "m")):
         result = synapress.simulate(item, frames)
         assert result.saturated == {"s": {"conv": expected}} == result.to_json()["saturated"]
         assert f"s (layer conv: {expected} of 36)" in report.saturation_warning(result)
@@ -217,7 +216,7 @@ def test_clipped_outputs_are_counted(linear: tuple[Compiled, Floats, Floats], tm
     assert synapress.simulate(made, frames, engine="golden").saturated == {"s": {"conv": expected}}
 
 
-def test_what_helps_helps(linear: tuple[Compiled, Floats, Floats]) -> None:
+def test_what_helps_helps(linear: tuple[CompiledModel, Floats, Floats]) -> None:
     """Calibrated with these frames, no output is clipped."""
     frames = linear[1]
     weights = np.repeat([[1 / 8, -1 / 8]], HALF, axis=1) * np.array([[1], [-1], [0.5]])
@@ -227,7 +226,7 @@ def test_what_helps_helps(linear: tuple[Compiled, Floats, Floats]) -> None:
         assert synapress.simulate(made, frames).saturated == {}
 
 
-def test_a_bound_of_the_network_is_no_saturation(linear: tuple[Compiled, Floats, Floats]) -> None:
+def test_a_bound_of_the_network_is_no_saturation(linear: tuple[CompiledModel, Floats, Floats]) -> None:
     """Of a ReLU only what is too large counts; of a ReLU6, nothing."""
     _, frames, _ = linear
     weights, bias = np.repeat([[1 / 8, -1 / 8]], HALF, axis=1), np.zeros(1)
@@ -241,7 +240,7 @@ def test_a_bound_of_the_network_is_no_saturation(linear: tuple[Compiled, Floats,
         assert synapress.simulate(made, frames).saturated == ({"y": {"conv": expected}} if some else {})
 
 
-def test_an_output_of_a_table_that_ends_too_early_is_told(linear: tuple[Compiled, Floats, Floats]) -> None:
+def test_an_output_of_a_table_that_ends_too_early_is_told(linear: tuple[CompiledModel, Floats, Floats]) -> None:
     """Exp has no upper bound: its range is the calibration's."""
     _, frames, _ = linear
     weights, bias = np.repeat([[1 / 8, -1 / 8]], HALF, axis=1), np.zeros(1)
@@ -252,7 +251,7 @@ def test_an_output_of_a_table_that_ends_too_early_is_told(linear: tuple[Compiled
     assert result.saturated == {"y": {"conv": int(np.count_nonzero(wrong))}} and wrong.any()
 
 
-def test_a_maximum_tells_of_the_layer_that_it_copies(linear: tuple[Compiled, Floats, Floats]) -> None:
+def test_a_maximum_tells_of_the_layer_that_it_copies(linear: tuple[CompiledModel, Floats, Floats]) -> None:
     _, frames, exact = linear
     weights = np.repeat([[1 / 8, -1 / 8]], HALF, axis=1) * np.array([[1], [-1], [0.5]])
     steps: Steps = [("MaxPool", ["s"], "y", {"kernel_shape": [1, 2]})]
@@ -263,7 +262,7 @@ def test_a_maximum_tells_of_the_layer_that_it_copies(linear: tuple[Compiled, Flo
     assert synapress.simulate(made, frames).saturated == {"y": {"conv": int(np.count_nonzero(beyond))}}
 
 
-def test_channels_of_a_layer_count_for_the_output_that_has_them(linear: tuple[Compiled, Floats, Floats]) -> None:
+def test_channels_of_a_layer_count_for_the_output_that_has_them(linear: tuple[CompiledModel, Floats, Floats]) -> None:
     """Two outputs, each some channels of one layer."""
     made = linear[0]
     place = made.places[made.outputs[0].node]
@@ -275,9 +274,9 @@ def test_channels_of_a_layer_count_for_the_output_that_has_them(linear: tuple[Co
     assert saturation.by_output(clips, {part.layer: counts["a"]}, places) == {"first": {part.layer: 3}}
 
 
-def test_the_command_line_and_the_page_tell(linear: tuple[Compiled, Floats, Floats], tmp_path: Path) -> None:
+def test_the_command_line_and_the_page_tell(linear: tuple[CompiledModel, Floats, Floats], tmp_path: Path) -> None:
     made, frames, _ = linear
-    save_compiled(made, tmp_path / "m")
+    made.save(tmp_path / "m")
     np.save(tmp_path / "bad.npy", frames)
     np.save(tmp_path / "good.npy", frames[:1])
     for name, warned in (("bad", True), ("good", False)):

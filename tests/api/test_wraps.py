@@ -15,9 +15,8 @@ import synapress
 from synapress.cli.main import app
 from synapress.mapper.importers.nir.reader import read_nir
 from synapress.mapper.importers.onnx.reader import read_onnx
-from synapress.model import Compiled
-from synapress.model_files import save_compiled
 from synapress.reports import report
+from synapress.results import CompiledModel
 
 DEPTH = 2048
 
@@ -31,7 +30,7 @@ def dense(weights: npt.NDArray[np.float32]) -> onnx.ModelProto:
 
 
 @pytest.fixture
-def made(seed: int) -> tuple[Compiled, npt.NDArray[np.float32]]:
+def made(seed: int) -> tuple[CompiledModel, npt.NDArray[np.float32]]:
     """A dense layer, calibrated on noise, and frames of the same range: two that fit, two that do not."""
     rng = np.random.default_rng(seed)
     weights = rng.normal(0, 1 / 64, (DEPTH, 8)).astype(np.float32)
@@ -41,7 +40,7 @@ def made(seed: int) -> tuple[Compiled, npt.NDArray[np.float32]]:
     return synapress.compile(read_onnx(dense(weights)), calibration=noise), frames
 
 
-def test_wrapped_sums_are_counted(made: tuple[Compiled, npt.NDArray[np.float32]]) -> None:
+def test_wrapped_sums_are_counted(made: tuple[CompiledModel, npt.NDArray[np.float32]]) -> None:
     compiled, frames = made
     result = synapress.simulate(compiled, frames)
     (edge,) = compiled.lowered.edges
@@ -55,10 +54,10 @@ def test_wrapped_sums_are_counted(made: tuple[Compiled, npt.NDArray[np.float32]]
 
 
 def test_the_command_line_and_the_page_warn(
-    made: tuple[Compiled, npt.NDArray[np.float32]], tmp_path: Path
+    made: tuple[CompiledModel, npt.NDArray[np.float32]], tmp_path: Path
 ) -> None:
     compiled, frames = made
-    save_compiled(compiled, tmp_path / "out")
+    compiled.save(tmp_path / "out")
     np.save(tmp_path / "bad.npy", frames)
     np.save(tmp_path / "good.npy", frames[:2])
     for name, warned in (("bad", True), ("good", False)):

@@ -38,7 +38,7 @@ def complete(line: str) -> list[str]:
     ("synapress compile --neurons s", [style for style in STYLES if style.startswith("s")]),
     ("synapress compile --method ", ["max", "percentile", "error"]),
     ("synapress area --target ", ["all", "cmos", "ice40", "ecp5", "xilinx"]),
-    ("synapress foot", ["footprint"]),
+    ("synapress compile --to p", ["populations", "partition", "place"]), ("synapress foot", ["footprint"]),
     ("synapress map mine", []),  # of which the shell makes files
 ])
 def test_names_are_completed(line: str, names: Iterable[str]) -> None:

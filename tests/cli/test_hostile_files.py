@@ -24,7 +24,8 @@ from rtl.verilog import to_verilog
 from synapress.cli.main import main
 from synapress.mapper import Image, MeshImage
 from synapress.mapper.errors import ModelError
-from synapress.model_files import _checksums, open_compiled, save_compiled
+from synapress.model_files import _checksums
+from synapress.results import CompiledModel
 from tests.helpers.onnx_models import TOPOLOGIES
 from tests.helpers.spiking_graphs import graph
 
@@ -67,7 +68,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     np.save(folder / "u.npy", rng.normal(0, 3, (3, 2, 8, 12)))
     model, small = synapress.load(folder / "u.onnx"), CoreConfig(name="small", address_bits=9)
     for name, config in (("core", CoreConfig()), ("mesh", small)):
-        save_compiled(synapress.compile(model, calibration=np.load(folder / "u.npy"), config=config), folder / name)
+        synapress.compile(model, calibration=np.load(folder / "u.npy"), config=config).save(folder / name)
     return folder
 
 
@@ -107,14 +108,14 @@ def test_a_fifo_in_a_compiled_model_is_refused(folder: str, name: str, made: Pat
     if name != "checksums.json":
         (path / "checksums.json").write_text(json.dumps(_checksums(path)))
     with pytest.raises(ImageError, match=r"is a FIFO|no image in|no mesh in"):
-        open_compiled(path)
+        CompiledModel.load(path)
     if name.startswith("image/"):
         with pytest.raises(ImageError, match="is a FIFO"):
             (MeshImage if folder == "mesh" else Image).load(path / "image")
-    compiled = open_compiled(made / folder)
+    compiled = CompiledModel.load(made / folder)
     if name == "model.json":
         with pytest.raises(ImageError, match="is not overwritten"):
-            save_compiled(compiled, path)
+            compiled.save(path)
 
 
 @pytest.mark.parametrize("kind", ["fifo", "device"])
@@ -149,7 +150,7 @@ def test_arrays_that_expand_are_refused(
     (model / "checksums.json").write_text(json.dumps(_checksums(model)))
     monkeypatch.setattr("golden.files.ARRAYS_LIMIT", 1 << 20)
     with pytest.raises(ImageError, match=r"'program.npz': needs, as its directory declares, 8,388,\d\d\d bytes"):
-        open_compiled(model)
+        CompiledModel.load(model)
 
 
 def test_nir_files_that_expand_or_lead_elsewhere_are_refused(tmp_path: Path) -> None:
@@ -239,4 +240,4 @@ def test_a_full_disk_leaves_what_was_there(
         assert error.endswith("cannot be written: File too large. No file was changed.")
         assert listing(tmp_path) == kept
     if command[0] == "compile":
-        open_compiled(tmp_path / "out")
+        CompiledModel.load(tmp_path / "out")

@@ -15,7 +15,6 @@ from golden.config import CoreConfig
 from golden.errors import SynapressError
 from synapress.cli.main import app
 from synapress.mapper import MeshImage
-from synapress.model_files import save_compiled
 from tests.helpers.onnx_models import TOPOLOGIES
 from tests.helpers.spiking_graphs import graph
 
@@ -34,8 +33,8 @@ def files(tmp_path: Path, seed: int) -> Path:
     nir.write(tmp_path / "snn.nir", graph(rng, "snntorch", 4)[0])
     model, frames = synapress.load(tmp_path / "u.onnx"), rng.normal(0, 3, (4, 2, 8, 12))
     small = dataclasses.replace(CoreConfig(), name="small", address_bits=9)
-    save_compiled(synapress.compile(model, calibration=frames), tmp_path / "core")
-    save_compiled(synapress.compile(model, calibration=frames, config=small), tmp_path / "mesh")
+    synapress.compile(model, calibration=frames).save(tmp_path / "core")
+    synapress.compile(model, calibration=frames, config=small).save(tmp_path / "mesh")
     return tmp_path
 
 

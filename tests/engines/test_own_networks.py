@@ -11,8 +11,7 @@ import pytest
 
 import synapress
 from synapress.mapper.quantization.scales import sqnr
-from synapress.model import Compiled, Simulated
-from synapress.model_files import open_compiled, save_compiled
+from synapress.results import CompiledModel, Simulation
 from tests.helpers.own_networks import NETWORKS, Net, frames
 
 CASES: dict[str, tuple[str, dict[str, Any], float]] = {
@@ -51,7 +50,7 @@ REAL: dict[str, tuple[str, dict[str, Any], int]] = {
 
 def compiled(
     path: Path, name: str, arguments: dict[str, Any], seed: int, count: int
-) -> tuple[Compiled, npt.NDArray[np.float32], list[npt.NDArray[Any]]]:
+) -> tuple[CompiledModel, npt.NDArray[np.float32], list[npt.NDArray[Any]]]:
     """A network of the builder on a mesh; new frames, and what onnxruntime makes of them."""
     model = NETWORKS[name](seed=seed, **arguments)
     onnx.save(model, path / "own.onnx")
@@ -62,7 +61,7 @@ def compiled(
     return synapress.compile(synapress.load(path / "own.onnx"), calibration=calibration), x, expected
 
 
-def assert_near(result: Simulated, expected: list[npt.NDArray[Any]], floor: float) -> None:
+def assert_near(result: Simulation, expected: list[npt.NDArray[Any]], floor: float) -> None:
     for got, exact in zip(result.outputs.values(), expected, strict=True):
         assert got.shape == exact.shape
         assert np.isfinite(found := sqnr(exact, got)) and found > floor
@@ -109,7 +108,7 @@ def test_blocks_are_saved(tmp_path: Path, seed: int) -> None:
     """An input that comes in blocks takes frames in the file's layout, opened again as well."""
     made, x, _ = compiled(tmp_path, "waveform", {"size": 9000, "width": 0.1}, seed, 4)
     assert made.inputs[0].blocks == (4, 1)
-    save_compiled(made, tmp_path / "out")
-    expected, got = synapress.simulate(made, x).outputs, synapress.simulate(open_compiled(tmp_path / "out"), x).outputs
+    made.save(tmp_path / "out")
+    expected, got = (synapress.simulate(item, x).outputs for item in (made, CompiledModel.load(tmp_path / "out")))
     for name, array in expected.items():
         np.testing.assert_array_equal(got[name], array)

@@ -23,9 +23,8 @@ from synapress.mapper.importers.model import Model
 from synapress.mapper.importers.neurons import Neurons
 from synapress.mapper.importers.nir.reader import read_nir
 from synapress.mapper.quantization.spiking import agreement, integer_neuron
-from synapress.model import Compiled
-from synapress.model_files import open_compiled, save_compiled
 from synapress.reports.report import accuracies
+from synapress.results import CompiledModel
 from synapress.zoo.digits.data import load_digits
 from synapress.zoo.spiking_digits import data
 from synapress.zoo.spiking_digits.data import TIMESTEPS, sequences
@@ -36,7 +35,9 @@ WIDE = dataclasses.replace(CoreConfig(), name="wide", state_bits=32, multiplier_
 """32-bit states, and a multiplier that leaves thresholds 17 bits."""
 
 
-def compiled(rng: np.random.Generator, style: str, config: CoreConfig | str, size: int = 8) -> tuple[Compiled, Model]:
+def compiled(
+    rng: np.random.Generator, style: str, config: CoreConfig | str, size: int = 8
+) -> tuple[CompiledModel, Model]:
     model = read_nir(graph(rng, style, size)[0], neurons=READ_AS[style])
     calibration = (rng.random((16, 10, 2, size, size)) < 0.3).astype(float)
     return synapress.compile(model, config=config, calibration=calibration), model
@@ -170,8 +171,8 @@ def test_sequences_and_single_frames_are_the_same(seed: int, tmp_path: Path) -> 
     assert any(population.initial is not None and population.initial.any() for population in made.program.populations)
     frames = (rng.random((3, 5, 2, 4, 4)) < 0.5).astype(float)
     whole = synapress.simulate(made, frames).outputs["output"]
-    save_compiled(made, tmp_path / "out")
-    again = open_compiled(tmp_path / "out")
+    made.save(tmp_path / "out")
+    again = CompiledModel.load(tmp_path / "out")
     for number, sequence in enumerate(frames):
         np.testing.assert_array_equal(synapress.simulate(again, sequence).outputs["output"], whole[number])
     assert again.to_json() == made.to_json()

@@ -19,7 +19,6 @@ from synapress.mapper.errors import ModelError, ModelWarning
 from synapress.mapper.importers.model import Model
 from synapress.mapper.quantization.scales import sqnr
 from synapress.model import float_outputs
-from synapress.model_files import open_compiled, save_compiled
 from tests.helpers.own_networks import Net, frames
 from tests.host.test_host import SHAPE, by_onnxruntime, images, node, saved, tail
 
@@ -103,8 +102,8 @@ def test_a_head_with_a_layer_in_it(count: str | int, tmp_path: Path, seed: int) 
     (wanted,), (same,) = float_outputs(model, x).values(), float_outputs(auto, x).values()
     np.testing.assert_array_equal(same, wanted)
     made = synapress.compile(auto, calibration=frames(SHAPE, 24, rng))
-    save_compiled(made, tmp_path / "out")
-    opened = open_compiled(tmp_path / "out")
+    made.save(tmp_path / "out")
+    opened = synapress.CompiledModel.load(tmp_path / "out")
     assert opened.on_host == made.on_host == auto.on_host and opened.warnings == auto.warnings
     (found,) = synapress.simulate(opened, x).outputs.values()
     assert sqnr(wanted, found) > 25

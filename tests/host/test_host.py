@@ -16,7 +16,7 @@ import synapress
 from synapress.mapper.errors import ModelError
 from synapress.mapper.quantization.scales import sqnr
 from synapress.model import float_outputs
-from synapress.model_files import open_compiled, save_compiled
+from synapress.results import CompiledModel
 from tests.helpers.onnx_sessions import session
 from tests.helpers.own_networks import Net, frames
 
@@ -87,9 +87,9 @@ def test_outputs_are_those_of_the_file(name: str, tmp_path: Path, seed: int) -> 
     exact = float_outputs(model, x)
     assert list(exact) == list(expected)
     made = synapress.compile(model, calibration=frames(SHAPE, 24, rng))
-    save_compiled(made, tmp_path / "out")
+    made.save(tmp_path / "out")
     found = synapress.simulate(made, x).outputs
-    again = synapress.simulate(open_compiled(tmp_path / "out"), x, engine="golden").outputs
+    again = synapress.simulate(CompiledModel.load(tmp_path / "out"), x, engine="golden").outputs
     assert made.to_json()["host"] == list(model.on_host) == list(made.on_host) and list(found) == list(expected)
     for key, wanted in expected.items():
         np.testing.assert_allclose(exact[key], wanted, rtol=1e-3, atol=1e-4)

@@ -14,10 +14,9 @@ import synapress
 from golden.errors import ConfigError, NetworkError
 from synapress.cli.main import app
 from synapress.mapper.importers.neurons import STYLES, Neurons
-from synapress.model import Simulated
-from synapress.model_files import open_compiled, save_compiled
 from synapress.reports.report import accuracies
 from synapress.reports.tables import size
+from synapress.results import CompiledModel, Simulation
 from tests.helpers.onnx_models import TOPOLOGIES, Builder
 from tests.helpers.spiking_graphs import graph
 
@@ -40,7 +39,7 @@ def spiking(tmp_path: Path, seed: int) -> Path:
 
 
 def test_layers_with_neurons_say_which_spikes_are_right(spiking: Path) -> None:
-    shares = {layer.layer: (layer.spikes, layer.own_spikes) for layer in open_compiled(spiking / "out").layers}
+    shares = {layer.layer: (layer.spikes, layer.own_spikes) for layer in CompiledModel.load(spiking / "out").layers}
     assert [name for name, (share, _) in shares.items() if share is not None] == ["c1", "c2", "dense"]
     text = run("report", spiking / "out", "-o", spiking / "page.html")
     page = (spiking / "page.html").read_text()
@@ -71,7 +70,7 @@ def test_a_model_with_neurons_is_right_by_the_spikes_of_a_sequence(spiking: Path
     arguments = ("report", spiking / "out", "-i", spiking / "x.npy", "--model", spiking / "snn.nir", "--neurons",
                  "snntorch", "--labels", spiking / "labels.npy")
     found = json.loads(run(*arguments, "--json"))["accuracy"]
-    frames, made = np.load(spiking / "x.npy"), open_compiled(spiking / "out")
+    frames, made = np.load(spiking / "x.npy"), CompiledModel.load(spiking / "out")
     (got,) = synapress.simulate(made, frames).outputs.values()
     expected = np.array([np.array(graph(np.random.default_rng([seed, 920]), "snntorch", 4)[1](sequence)["n3"])
                          for sequence in frames])
@@ -88,12 +87,12 @@ def test_a_model_with_neurons_is_right_by_the_spikes_of_a_sequence(spiking: Path
 
 def test_a_report_compares_with_the_neurons_of_the_compilation(spiking: Path) -> None:
     """`--neurons` need not be given again; others than those of the compilation are refused."""
-    made = open_compiled(spiking / "out")
+    made = CompiledModel.load(spiking / "out")
     assert made.neurons == STYLES["snntorch"]
     text = run("compile", spiking / "snn.nir", "--calibration", spiking / "x.npy", "--neurons",
                "snntorch,fires=>=,reset=zero", "-o", spiking / "other")
     assert "neurons: dt=0.0001, method=euler, reset=zero, fires=>=" in text
-    other = open_compiled(spiking / "other")
+    other = CompiledModel.load(spiking / "other")
     assert other.neurons == Neurons(dt=1e-4, late_reset=True, fires=">=")
     frames = np.load(spiking / "x.npy")
     for name, compiled in (("out", made), ("other", other)):
@@ -111,7 +110,7 @@ def test_a_report_compares_with_the_neurons_of_the_compilation(spiking: Path) ->
     assert done.exit_code == 1
     assert "reset = zero, not subtract, fires = >=, not >" in " ".join(str(done.exception or done.output).split())
     made.neurons = None  # as folders of earlier versions
-    save_compiled(made, spiking / "out")
+    made.save(spiking / "out")
     arguments = ("report", spiking / "out", "-i", spiking / "x.npy", "--model", spiking / "snn.nir")
     assert "give --neurons" in str(CliRunner().invoke(app, [str(argument) for argument in arguments]).exception)
     run(*arguments, "--neurons", "snntorch")
@@ -119,7 +118,7 @@ def test_a_report_compares_with_the_neurons_of_the_compilation(spiking: Path) ->
 
 def test_the_page_tells_of_the_neurons(spiking: Path) -> None:
     run("report", spiking / "out", "-i", spiking / "x.npy", "-o", spiking / "page.html")
-    page, made = (spiking / "page.html").read_text(), open_compiled(spiking / "out")
+    page, made = (spiking / "page.html").read_text(), CompiledModel.load(spiking / "out")
     assert "Read as snntorch (dt=0.0001, method=euler, reset=subtract, fires=&gt;, late_reset=yes" in page
     assert "<dt>sequences × timesteps</dt><dd>3 × 6</dd>" in page and "3 × 6 timesteps." in page
     for name, number in (("c1", 80), ("c2", 24), ("dense", 4)):
@@ -131,7 +130,7 @@ def test_the_page_tells_of_the_neurons(spiking: Path) -> None:
         row = f'{name}</td><td>{number}</td><td class="left">by the threshold</td><td>{"</td><td>".join(texts)}</td>'
         assert row in page
     model = synapress.load(spiking / "snn.nir", neurons="snntorch,reset=zero")
-    save_compiled(synapress.compile(model, calibration=np.load(spiking / "x.npy")), spiking / "zero")
+    synapress.compile(model, calibration=np.load(spiking / "x.npy")).save(spiking / "zero")
     run("report", spiking / "zero", "-o", spiking / "page.html")
     page = (spiking / "page.html").read_text()
     assert page.count('<td class="left">to 0</td>') == 3 and "sequences" not in page
@@ -166,7 +165,7 @@ def test_memory_is_what_the_images_hold(tmp_path: Path, seed: int) -> None:
 
 
 def test_where_accuracy_is_lost_is_said(spiking: Path) -> None:
-    made = open_compiled(spiking / "out")
+    made = CompiledModel.load(spiking / "out")
     run("report", spiking / "out", "-o", spiking / "page.html")
     worst = min(made.layers, key=lambda layer: layer.own_sqnr)
     page = (spiking / "page.html").read_text()
@@ -195,9 +194,9 @@ def test_what_the_host_computes_is_said(tmp_path: Path, seed: int) -> None:
     assert says in run("report", tmp_path / "out")
 
 
-def a_run(**outputs: np.ndarray) -> Simulated:
+def a_run(**outputs: np.ndarray) -> Simulation:
     """Of four frames."""
-    return Simulated(outputs=outputs, integers={}, counts={}, maps={"p": np.zeros((4, 1, 1, 1))})
+    return Simulation(outputs=outputs, integers={}, counts={}, maps={"p": np.zeros((4, 1, 1, 1))})
 
 
 def test_classes_are_those_of_an_output_that_has_some() -> None:

@@ -8,7 +8,7 @@ import contextlib
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from golden.neuron import pack_states, pack_table
 from golden.program import Program
 from golden.widths import CONNECTIVITY_BITS, TABLE_ENTRY_BITS
 from golden.words import WordLayout, layouts
-from synapress.mapper.accumulator_range import sums
+from synapress.mapper.accumulator_range import AccumulatorRange, sums
 from synapress.mapper.image.manifest import read_manifest
 from synapress.mapper.image.schemas import ImageContent, check_image
 from synapress.mapper.image.validate import validate
@@ -175,9 +175,13 @@ def build_image(
     Raises:
         RuleError: the program does not fit the core.
     """
-    plan = check(program, config, pad=pad, host=host)
+    return write_whole(check(program, config, pad=pad, host=host), sums(program, config, measured=measured))
+
+
+def write_whole(plan: MemoryMap, reports: Iterable[AccumulatorRange]) -> Image:
+    """The image of a plan of a whole program that keeps every rule, with the report on its sums."""
     image = write_image(plan)
-    image.manifest["sums"] = [report.to_json() for report in sums(program, config, measured=measured)]
+    image.manifest["sums"] = [report.to_json() for report in reports]
     return image
 
 

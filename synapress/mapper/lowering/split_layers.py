@@ -8,7 +8,7 @@ inputs in such blocks where they, or their strides and kernels, would be too lar
 """
 
 import itertools
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from math import gcd, prod
 
 import numpy as np
@@ -26,15 +26,23 @@ _BLOCK_SIZES = (1, 2, 4, 8, 16)
 """Columns or rows of a block that are tried where no stride sets them, as along an axis of one result."""
 
 
-def split_layers(layers: FloatLayers, config: CoreConfig) -> tuple[FloatLayers, dict[str, Pair]]:
-    """The same layers, with more in front of those that the hardware cannot have in one step; names stay.
+@dataclass(frozen=True, kw_only=True, eq=False)
+class SplitLayers:
+    """Float layers each of which the hardware computes in one step."""
 
-    Returns:
-        The layers, and by input that the host must bring in blocks their columns and rows
-        (`synapress.mapper.importers.tensor.in_blocks`).
-    """
+    layers: FloatLayers
+    blocks: dict[str, Pair]
+    """By input that the host must bring in blocks (`synapress.mapper.importers.tensor.in_blocks`): their columns and
+    rows."""
+    shapes: dict[str, Shape]
+    """Of every input, before it was brought in blocks."""
+
+
+def split_layers(layers: FloatLayers, config: CoreConfig) -> SplitLayers:
+    """The same layers, with more in front of those that the hardware cannot have in one step; names stay."""
     splitter = _LayerSplitter(layers, config)
-    return splitter.run(), splitter.blocks_of
+    return SplitLayers(layers=splitter.run(), blocks=splitter.blocks_of,
+                       shapes={name: layers.layers[name].shape for name in layers.inputs})
 
 
 def on_blocks(branch: FloatBranch, steps: Pair) -> FloatBranch:

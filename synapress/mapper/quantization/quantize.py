@@ -21,7 +21,6 @@ from synapress.mapper.importers.reference import convolve, spike
 from synapress.mapper.importers.tensor import in_blocks
 from synapress.mapper.lowering.layers import (
     FloatLayer,
-    FloatLayers,
     evaluate_layer,
     factor,
     largest_sums,
@@ -29,7 +28,7 @@ from synapress.mapper.lowering.layers import (
     run_layers,
     sum_branches,
 )
-from synapress.mapper.lowering.split_layers import split_layers
+from synapress.mapper.lowering.split_layers import SplitLayers
 from synapress.mapper.network.layer import Branch
 from synapress.mapper.network.network import Network
 from synapress.mapper.quantization.activations import clipped, evaluation, splits_leaky_relu
@@ -62,41 +61,39 @@ _MIN_LEVELS = 8
 
 
 def quantize(
-    layers: FloatLayers, calibration: Mapping[str, npt.ArrayLike], config: CoreConfig, options: Options | None = None,
+    split: SplitLayers, calibration: Mapping[str, npt.ArrayLike], config: CoreConfig, options: Options | None = None,
     *, timesteps: int | None = None,
 ) -> Quantized:
-    """Quantize float layers, split where the hardware needs it (`synapress.mapper.lowering.split_layers`).
+    """Quantize the float layers that `synapress.mapper.lowering.split_layers` gives.
 
     Args:
-        calibration: by input, maps (N, D, W, H) like those to come.
+        calibration: by input, maps (N, D, W, H) like those to come, not in blocks.
         config: widths of states, values and multipliers.
         timesteps: of a model with neurons: so many frames in a row are one sequence; default: all are one.
 
     Raises:
         ModelError: sums, weights or factors do not fit, or a layer needs what the hardware lacks.
     """
-    options = options or Options()
+    options, layers = options or Options(), split.layers
     if options.method not in METHODS:
         raise ModelError(layers.name, "method", f"one of {', '.join(METHODS)}", options.method, "Choose one of them.")
     arrays: dict[str, Floats] = {name: np.asarray(values, np.float64) for name, values in calibration.items()}
     for name in layers.inputs:
-        shape = layers.layers[name].shape
+        shape = split.shapes[name]
         if name not in arrays or arrays[name].ndim != 4 or arrays[name].shape[1:] != shape or not len(arrays[name]):
             raise ModelError(name, "calibration", f"frames of shape {shape}",
                              arrays[name].shape if name in arrays else "none", "Give a few dozen typical inputs.")
         if not np.isfinite(arrays[name]).all():
             raise ModelError(name, "calibration", "finite numbers", "NaN or infinite", "Check the calibration data.")
-    divided, blocks = split_layers(layers, config)
-    arrays |= {name: in_blocks(arrays[name], steps) for name, steps in blocks.items()}
-    made = _Quantizer(divided, arrays, config, options, timesteps).run()
-    made.blocks = blocks
-    return made
+    arrays |= {name: in_blocks(arrays[name], steps) for name, steps in split.blocks.items()}
+    return _Quantizer(split, arrays, config, options, timesteps).run()
 
 
 class _Quantizer:
-    def __init__(self, layers: FloatLayers, calibration: dict[str, Floats], config: CoreConfig, options: Options,
+    def __init__(self, split: SplitLayers, calibration: dict[str, Floats], config: CoreConfig, options: Options,
                  timesteps: int | None):
-        self.layers, self.config, self.options = layers, config, options
+        layers = split.layers
+        self.layers, self.blocks, self.config, self.options = layers, split.blocks, config, options
         self.timesteps = timesteps or len(next(iter(calibration.values())))
         self.floats = run_layers(layers, calibration, self.timesteps)
         for name, values in self.floats.items():
@@ -126,8 +123,10 @@ class _Quantizer:
                                  "Calibrate with typical data, or use a configuration with wider fields.") from error
         for name in self.maps.output_layers:
             self.network.output(name)
+        sample = self.timesteps if self.layers.spiking else 1
         return Quantized(network=self.network, scales=self.scales, report=self.report, measured=self.measured,
-                         clips=self.maps.clips())
+                         clips=self.maps.clips(), blocks=self.blocks,
+                         sample={name: values[:sample].copy() for name, values in self.values.items()})
 
     # -- layers --------------------------------------------------------------------------------
 

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from golden.errors import ConfigError
+from golden.types import IntArray
 from synapress.mapper.network.network import Network
 from synapress.mapper.quantization.scales import Scale, Span
 
@@ -88,10 +89,12 @@ class Quantized:
     scales: dict[str, Scale]
     report: list[LayerReport]
     measured: dict[str, tuple[int, int]] = field(default_factory=dict)
-    """Layer → lowest and highest state of the calibration, for `compile_network`."""
+    """Layer → lowest and highest state of the calibration, for the report on sums."""
     clips: dict[str, dict[str, list[Span]]] = field(default_factory=dict)
     """By output layer and population that clips its values: the integers before saturation, or before the table, that
     the range chosen for the output clips. Bounds of the layers' own functions are no clips."""
     blocks: dict[str, tuple[int, int]] = field(default_factory=dict)
     """By input that the network takes in blocks (`synapress.mapper.importers.tensor.in_blocks`): columns and rows of a
     block."""
+    sample: dict[str, IntArray] = field(default_factory=dict)
+    """By layer: the integers (N, D, W, H) of the first frame of the calibration, of neurons of the first sequence."""

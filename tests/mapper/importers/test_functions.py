@@ -16,6 +16,7 @@ from synapress.mapper.importers.model import Model
 from synapress.mapper.importers.onnx.reader import read_onnx
 from synapress.mapper.lowering.fuse import fuse
 from synapress.mapper.lowering.layers import assemble, run_layers
+from synapress.mapper.lowering.split_layers import split_layers
 from synapress.mapper.network.populations import legalize, lower
 from synapress.mapper.quantization.quantize import quantize
 from synapress.mapper.quantization.scales import sqnr
@@ -122,7 +123,7 @@ def check(model: onnx.ModelProto, seed: int, least: float, frames: int = 12) -> 
     assert np.abs(port.from_maps(got) - expected).max() < 2e-5 * max(1, np.abs(expected).max())
     layers = fuse(read.graph)
     assert np.abs(assemble(layers.outputs[port.node], run_layers(layers, maps)) - got).max() < 1e-9
-    made = quantize(layers, maps, CONFIG)
+    made = quantize(split_layers(layers, CONFIG), maps, CONFIG)
     network = lower(made.network)
     legalize(network, CONFIG)
     results = dense.run(network, {"x": made.scales["x"].integers(maps["x"])}, CONFIG)
@@ -171,7 +172,7 @@ def test_a_formula_does_not_grow_without_bound(seed: int) -> None:
 def test_a_function_without_finite_values_is_named(op: str, seed: int) -> None:
     read = read_onnx(network(whole(op), seed))
     with pytest.raises(ModelError, match=rf"rule 'finite values'.*NaN or infinite, by {op}.*Clip"):
-        quantize(fuse(read.graph), {"x": read.inputs[0].to_maps(some_frames(seed))}, CONFIG)
+        quantize(split_layers(fuse(read.graph), CONFIG), {"x": read.inputs[0].to_maps(some_frames(seed))}, CONFIG)
 
 
 def test_exponents_per_element_are_refused(seed: int) -> None:
@@ -187,7 +188,8 @@ def test_beyond_the_calibration_a_function_has_its_nearest_value(op: str, low: f
     """At operands where it has no finite value; results are cut off a quarter beyond those of the calibration."""
     b = Builder(np.random.default_rng(seed), (2, 4, 4))
     layers = fuse(read_onnx(b.model(b.node(op, b.node("Neg", "x")))).graph)
-    made = quantize(layers, {"x": -np.random.default_rng(seed).uniform(low, 4, (8, 2, 4, 4))}, CONFIG)
+    frames = -np.random.default_rng(seed).uniform(low, 4, (8, 2, 4, 4))
+    made = quantize(split_layers(layers, CONFIG), {"x": frames}, CONFIG)
     integers = np.full((1, 2, 4, 4), int(np.rint(-given / made.scales["x"].step)))
     (name,) = made.network.outputs
     result = dense.run(lower(made.network), {"x": integers}, CONFIG)[name].outputs * made.scales[name].step

@@ -18,9 +18,10 @@ from synapress.mapper.importers.onnx.reader import read_onnx
 from synapress.mapper.limits import Limits
 from synapress.mapper.lowering.fuse import fuse
 from synapress.mapper.lowering.layers import assemble, run_layers
+from synapress.mapper.lowering.split_layers import split_layers
 from synapress.mapper.quantization.quantize import quantize
 from synapress.mapper.quantization.scales import max_split, split, sqnr
-from synapress.model import Compiled
+from synapress.results import CompiledModel
 from tests.helpers.onnx_models import Builder
 from tests.helpers.onnx_sessions import session
 
@@ -77,7 +78,7 @@ MODELS: dict[str, Callable[[Builder], str]] = {
 
 
 def compiled(build: Callable[[Builder], str], config: str, folder: Path, seed: int) -> tuple[
-        Compiled, np.ndarray, np.ndarray]:
+        CompiledModel, np.ndarray, np.ndarray]:
     rng = np.random.default_rng(seed)
     b = Builder(rng, SHAPE)
     made = b.model(build(b))
@@ -164,5 +165,5 @@ def test_quantized_files_keep_the_product_shift(bits: int, seed: int) -> None:
     config = dataclasses.replace(CoreConfig(), name="shifts", state_bits=32, multiplier_bits=22,
                                  product_shift_bits=bits)
     maps = {"x": read.inputs[0].to_maps(rng.normal(0, 1, (8, *SHAPE)))}
-    program = lower(quantize(fuse(read.graph, config), maps, config).network)
+    program = lower(quantize(split_layers(fuse(read.graph, config), config), maps, config).network)
     assert max(edge.shift for edge in program.edges) < 1 << bits

@@ -57,7 +57,8 @@ def model(name: str, seed: int) -> tuple[CoreConfig, Model, FloatLayers, dict[st
 @pytest.mark.parametrize("name", MODELS)
 def test_steps_compute_the_same(name: str, seed: int) -> None:
     config, read, layers, maps = model(name, seed)
-    divided, blocks = split_layers(layers, config)
+    split = split_layers(layers, config)
+    divided, blocks = split.layers, split.blocks
     assert len(divided.layers) > len(layers.layers) or blocks
     assert bool(blocks) == name.startswith("input")
     expected = reference.run(read.graph, maps)
@@ -71,7 +72,7 @@ def test_steps_compute_the_same(name: str, seed: int) -> None:
 def test_steps_fit_the_hardware(name: str, seed: int) -> None:
     """Edges are legal, no population takes more event IDs than there are, and averages cannot overflow a state."""
     config, _, layers, maps = model(name, seed)
-    made = quantize(layers, maps, config)
+    made = quantize(split_layers(layers, config), maps, config)
     program = legalize(lower(made.network), config)
     for population in program.populations:
         assert len(program.edges_into(population.name)) < 1 << config.edge_count_bits
@@ -84,7 +85,8 @@ def test_what_fits_stays_whole(seed: int) -> None:
     b = Net(seed, (3, 32, 32))
     x = b.squeeze(b.conv("x", 8, 3, 4), 4)
     layers = fuse(read_onnx(b.model(_dense(b, x))).graph)
-    divided, blocks = split_layers(layers, NARROW)
+    split = split_layers(layers, NARROW)
+    divided, blocks = split.layers, split.blocks
     assert list(divided.layers) == list(layers.layers) and not blocks
 
 
@@ -92,7 +94,7 @@ def test_kernels_lose_the_taps_that_meet_padding_only(seed: int) -> None:
     b = Net(seed, (3, 4, 4))
     x = b.conv(b.conv("x", 8, 4, 4, pads=[0] * 4), 8, 3)
     layers = fuse(read_onnx(b.model(b.conv(x, 4, 5))).graph)
-    divided, _ = split_layers(layers, NARROW)
+    divided = split_layers(layers, NARROW).layers
     assert [layer.branches[0].weights.shape[2:] for layer in divided.layers.values() if layer.branches] == [
         (4, 4), (1, 1), (1, 1)]
     maps = {"x": np.random.default_rng(seed).normal(size=(2, 3, 4, 4))}
@@ -113,7 +115,7 @@ def test_quantized_averages_stay_exact(seed: int) -> None:
     read = read_onnx(b.model(pooled))
     maps = {"x": rng.normal(0, 3, (6, 2, 64, 72)) + rng.normal(0, 2, (6, 2, 1, 1))}
     maps = {"x": read.inputs[0].to_maps(maps["x"].swapaxes(2, 3))}
-    made = quantize(fuse(read.graph), maps, WIDE)
+    made = quantize(split_layers(fuse(read.graph), WIDE), maps, WIDE)
     assert len(made.network.layers) == 4 and not made.blocks
     (name,) = made.network.outputs
     report = next(layer for layer in made.report if layer.layer == name)
@@ -124,5 +126,6 @@ def test_quantized_averages_stay_exact(seed: int) -> None:
 def test_the_stages_are_those_of_the_averages() -> None:
     """112 × 112 by 8 × 8 to 14 × 14, by 8 × 8 to 2 × 2, and those at once."""
     b = Net(1, (1, 112, 112))
-    layers, _ = split_layers(fuse(read_onnx(b.model(b.node("GlobalAveragePool", b.conv("x", 4)))).graph), NARROW)
+    read = read_onnx(b.model(b.node("GlobalAveragePool", b.conv("x", 4))))
+    layers = split_layers(fuse(read.graph), NARROW).layers
     assert [layer.shape for layer in layers.layers.values()][1:] == [(4, 112, 112), (4, 14, 14), (4, 2, 2), (4, 1, 1)]

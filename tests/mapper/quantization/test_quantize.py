@@ -25,6 +25,7 @@ from synapress.mapper.importers import reference
 from synapress.mapper.importers.onnx.reader import read_onnx
 from synapress.mapper.lowering.fuse import fuse
 from synapress.mapper.lowering.layers import assemble
+from synapress.mapper.lowering.split_layers import split_layers
 from synapress.mapper.network.populations import lower
 from synapress.mapper.quantization.quantize import quantize
 from synapress.mapper.quantization.quantized import Options, Quantized
@@ -48,7 +49,7 @@ def run(model: onnx.ModelProto, calibration: np.ndarray, x: np.ndarray, config: 
     """Float and integer outputs of a model's first output, and the quantizer's result."""
     read = read_onnx(model)
     layers, port = fuse(read.graph), read.outputs[0]
-    made = quantize(layers, {"x": read.inputs[0].to_maps(calibration)}, config, options)
+    made = quantize(split_layers(layers, config), {"x": read.inputs[0].to_maps(calibration)}, config, options)
     maps = {"x": read.inputs[0].to_maps(x)}
     exact = reference.run(read.graph, maps)[port.node]
     results = dense.run(lower(made.network), {"x": made.scales["x"].integers(maps["x"])}, config)
@@ -279,7 +280,7 @@ def test_calibration_is_checked() -> None:
     layers = fuse(read_onnx(single("Relu", [1, 2, 3, 3])).graph)
     for bad in ({}, {"x": np.zeros((4, 2, 3, 4))}, {"x": np.full((4, 2, 3, 3), np.nan)}):
         with pytest.raises(ModelError, match="rule 'calibration'"):
-            quantize(layers, bad, WIDE)
+            quantize(split_layers(layers, WIDE), bad, WIDE)
 
 
 @pytest.mark.parametrize("config", [WIDE, NARROW], ids=["32 bit", "16 bit"])

@@ -1,6 +1,6 @@
 """ONNX files: reading, and checks of a model as a whole."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 import onnx
@@ -14,11 +14,14 @@ MOST_NODES = 1 << 20
 """With the bodies of functions: a file of a few bytes can call functions that call others twice, and so on."""
 
 
-def load_proto(path: str | Path) -> onnx.ModelProto:
-    """A checked ONNX model with its external data.
+def load_proto(path: str | Path, shapes: Mapping[str, Sequence[int]] | None = None) -> onnx.ModelProto:
+    """An ONNX model with its external data, its local functions inlined.
+
+    Args:
+        shapes: by input, all its sizes, where the file leaves some open.
 
     Raises:
-        ModelError: the file is missing, truncated, not ONNX, invalid, or its external data is missing.
+        ModelError: the file is missing, truncated or not ONNX, its external data is missing, or `shapes` contradict it.
     """
     path = Path(path)
     check_model_file(path, "an ONNX file")
@@ -33,6 +36,10 @@ def load_proto(path: str | Path) -> onnx.ModelProto:
         tensors = [t.name for t in model.graph.initializer if t.data_location == onnx.TensorProto.EXTERNAL]
         raise ModelError(", ".join(tensors[:3]) or str(path), "external data", "the files that hold the weights",
                          str(error), "Copy the external data into the model's folder.") from error
+    if model.functions:
+        _check(model, str(path))
+        model = _inlined(model, str(path))
+    _fix_inputs(model, shapes or {})
     return model
 
 
@@ -59,14 +66,8 @@ def prepared(proto: onnx.ModelProto, where: str, known: Mapping[str, Array], sha
         copy.CopyFrom(proto)
         proto = copy
     _text_names(proto)
-    inputs = [value.name for value in proto.graph.input]
-    for option, names in (("constants", known), ("shapes", shapes)):
-        for unknown in sorted(set(names) - set(inputs)):
-            raise ModelError(str(unknown), option, f"names of inputs: {', '.join(inputs)}", str(unknown),
-                             "Check the name.")
-    for value in proto.graph.input:
-        if value.name in shapes:
-            _fix(value, shapes[value.name])
+    _check_names(proto, "constants", known)
+    _fix_inputs(proto, shapes)
     return proto, _static_inputs(proto, known)
 
 
@@ -109,6 +110,23 @@ def _inlined(proto: onnx.ModelProto, where: str) -> onnx.ModelProto:
 
 
 # -- sizes of inputs ---------------------------------------------------------------------------
+
+
+def _check_names(proto: onnx.ModelProto, option: str, names: Collection[str]) -> None:
+    inputs = [value.name for value in proto.graph.input]
+    for unknown in sorted(set(names) - set(inputs)):
+        raise ModelError(str(unknown), option, f"names of inputs: {', '.join(map(str, inputs))}", str(unknown),
+                         "Check the name.")
+
+
+def _fix_inputs(proto: onnx.ModelProto, shapes: Mapping[str, Sequence[int]]) -> None:
+    """Give inputs the sizes that the user says; what the file says of other values is left to be inferred again."""
+    _check_names(proto, "shapes", shapes)
+    for value in proto.graph.input:
+        if value.name in shapes:
+            _fix(value, shapes[value.name])
+    if shapes:
+        del proto.graph.value_info[:]
 
 
 def _fix(value: onnx.ValueInfoProto, sizes: Sequence[int]) -> None:

@@ -156,10 +156,11 @@ def _outputs(context: Context, proto: onnx.ModelProto) -> list[Port]:
             raise ModelError(output.name, "output", "a feature map", "a constant, or nothing that was computed",
                              "Remove this output.")
         if context.dynamic and ("N",) not in value.labels:
-            name = next((name for item, name in zip(proto.graph.node, node_names(proto.graph), strict=True)
-                         if output.name in item.output), output.name)
-            raise ModelError(name, "frames", "an output that has the frames, whose number the file leaves open, as a "
+            raise ModelError(_maker(proto, output.name), "frames", "an output that has the frames, whose number the file leaves open, as a "
                              "dimension", value.dims, "Keep the first dimension, or export with one frame.")
+        if output.type.tensor_type.elem_type == onnx.TensorProto.BOOL:
+            raise ModelError(_maker(proto, output.name), "output", "real numbers", "truth values, which the host compares",
+                             "End the network at what is compared.")
         context.graph.output(value.node)
         port = Port(name=output.name, node=value.node, dims=value.dims, labels=value.labels,
                     shape=context.graph.shape(value.node))
@@ -170,3 +171,9 @@ def _outputs(context: Context, proto: onnx.ModelProto) -> list[Port]:
         raise ModelError(context.graph.name, "output", "at least one output", "none", "Export with outputs.")
     context.graph.prune()
     return ports
+
+
+def _maker(proto: onnx.ModelProto, value: str) -> str:
+    """The node that makes a value, or the value itself."""
+    named = zip(proto.graph.node, node_names(proto.graph), strict=True)
+    return next((name for item, name in named if value in item.output), value)

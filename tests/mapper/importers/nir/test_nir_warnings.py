@@ -23,7 +23,7 @@ from synapress.mapper.importers import reference
 from synapress.mapper.importers.neurons import Neurons
 from synapress.mapper.importers.nir.firing import timesteps_to_fire
 from synapress.mapper.importers.nir.reader import read_nir
-from synapress.model_files import open_compiled, save_compiled
+from synapress.results import CompiledModel
 from tests.helpers.spiking_graphs import READ_AS, STYLES, graph
 
 ONES = np.ones(5)
@@ -122,8 +122,8 @@ def test_neurons_that_nobody_named_are_told(tmp_path: Path, seed: int) -> None:
     assert model.warnings == (str(told[0].message),)
     compiled = synapress.compile(model, calibration=frames)
     assert compiled.warnings == model.warnings and compiled.to_json()["warnings"] == list(model.warnings)
-    save_compiled(compiled, tmp_path / "made")
-    assert open_compiled(tmp_path / "made").warnings == model.warnings
+    compiled.save(tmp_path / "made")
+    assert CompiledModel.load(tmp_path / "made").warnings == model.warnings
 
     def run(*arguments: str) -> Any:
         done = CliRunner().invoke(app, list(arguments))
@@ -139,7 +139,7 @@ def test_neurons_that_nobody_named_are_told(tmp_path: Path, seed: int) -> None:
     assert done.stderr.count(line) == 1 and json.loads(done.stdout)["warnings"] == list(model.warnings)
     assert "Warning: &#39;snn&#39;: a NIR file does not say" in (tmp_path / "page.html").read_text()
     done = run("compile", file, "--calibration", x, "-o", folder, "--neurons", "nir")
-    assert "warning" not in done.output and open_compiled(folder).warnings == ()
+    assert "warning" not in done.output and CompiledModel.load(folder).warnings == ()
     assert "warning" not in run("report", folder).output
     images = [sorted(path.relative_to(tmp_path / name) for path in (tmp_path / name / "image").rglob("*"))
               for name in ("made", "out")]

@@ -14,6 +14,7 @@ from synapress.mapper.importers import reference
 from synapress.mapper.importers.onnx.reader import read_onnx
 from synapress.mapper.lowering.fuse import fuse
 from synapress.mapper.lowering.layers import assemble, run_layers
+from synapress.mapper.lowering.split_layers import split_layers
 from synapress.mapper.quantization.quantize import quantize
 from tests.helpers.onnx_models import Builder
 from tests.helpers.onnx_sessions import session
@@ -160,7 +161,7 @@ def test_weights_of_joined_branches_keep_their_integers(seed: int) -> None:
     y = b.node("QuantizeLinear", y, b.constant(np.float32(0.081)), numbers[1])
     read = read_onnx(whole(b, onnx.TensorProto.UINT8, [y], 2))
     layers = fuse(read.graph)
-    made = quantize(layers, {"x": read.inputs[0].to_maps(rng.normal(0, 1, (8, *SHAPE)))}, WIDE)
+    made = quantize(split_layers(layers, WIDE), {"x": read.inputs[0].to_maps(rng.normal(0, 1, (8, *SHAPE)))}, WIDE)
     (part,) = layers.outputs[read.outputs[0].node].parts
     found = [branch.weights for branch in made.network.layer(part.layer).branches]
     np.testing.assert_array_equal(np.concatenate(

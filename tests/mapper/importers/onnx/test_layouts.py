@@ -12,7 +12,7 @@ from synapress.mapper.errors import ModelError
 from synapress.mapper.importers.model import Model
 from synapress.mapper.importers.onnx.reader import read_onnx
 from synapress.model import float_outputs
-from synapress.model_files import open_compiled, save_compiled
+from synapress.results import CompiledModel
 from tests.helpers.onnx_models import Builder
 from tests.helpers.onnx_sessions import session
 
@@ -174,9 +174,9 @@ def test_a_viewed_input_is_saved(tmp_path: Path, seed: int) -> None:
     shape, build = INPUTS["flat, channels last"]
     x = np.random.default_rng(seed).normal(0, 1, (FRAMES, *shape))
     compiled = synapress.compile(loaded(model(shape, build, seed, None), tmp_path), calibration=x)
-    save_compiled(compiled, tmp_path / "out")
+    compiled.save(tmp_path / "out")
     (expected,), (got,) = (synapress.simulate(item, x, engine="golden").outputs.values()
-                           for item in (compiled, open_compiled(tmp_path / "out")))
+                           for item in (compiled, CompiledModel.load(tmp_path / "out")))
     assert len(got) == FRAMES and expected.any()
     np.testing.assert_array_equal(got, expected)
 

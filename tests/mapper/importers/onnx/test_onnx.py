@@ -14,6 +14,7 @@ from synapress.mapper.importers import reference
 from synapress.mapper.importers.onnx.reader import read_onnx
 from synapress.mapper.lowering.fuse import fuse
 from synapress.mapper.lowering.layers import assemble, run_layers
+from synapress.mapper.lowering.split_layers import split_layers
 from synapress.mapper.network.populations import legalize, lower
 from synapress.mapper.quantization.quantize import quantize
 from tests.helpers.onnx_models import TOPOLOGIES, Builder
@@ -101,7 +102,7 @@ def test_any_stride_fits_the_hardware(op: str, strides: tuple[int, int], seed: i
     layers, maps = fuse(read.graph), {"x": read.inputs[0].to_maps(x)}
     got = assemble(layers.outputs[read.outputs[0].node], run_layers(layers, maps))
     assert np.abs(read.outputs[0].from_maps(got) - session(model).run(None, {"x": x})[0]).max() < 1e-4
-    legalize(lower(quantize(layers, maps, CoreConfig()).network), CoreConfig())
+    legalize(lower(quantize(split_layers(layers, CoreConfig()), maps, CoreConfig()).network), CoreConfig())
 
 
 @pytest.mark.parametrize("attributes", [
@@ -120,7 +121,7 @@ def test_channels_become_blocks_of_positions(attributes: dict, seed: int) -> Non
     got = reference.run(read.graph, maps)[port.node]
     assert np.abs(port.from_maps(got) - session(model).run(None, {"x": x})[0]).max() < 1e-4
     layers = fuse(read.graph)
-    made = quantize(layers, maps, CoreConfig())
+    made = quantize(split_layers(layers, CoreConfig()), maps, CoreConfig())
     (part,) = layers.outputs[port.node].parts
     assert made.scales[part.layer].step == made.scales["conv0"].step
     assert next(item.own_sqnr for item in made.report if item.layer == part.layer) == np.inf
@@ -192,7 +193,7 @@ def test_an_input_that_no_output_needs_is_ignored(seed: int) -> None:
     assert [port.name for port in read.inputs] == ["x"] and set(read.ignored) == {"idle", "unread"}
     layers = fuse(read.graph)
     x = np.random.default_rng(seed).normal(0, 1, (2, 2, 5, 5))
-    made = quantize(layers, {"x": read.inputs[0].to_maps(x)}, CoreConfig())
+    made = quantize(split_layers(layers, CoreConfig()), {"x": read.inputs[0].to_maps(x)}, CoreConfig())
     assert lower(made.network).inputs == ["x"]
 
 

@@ -13,6 +13,7 @@ from synapress.mapper.errors import ModelError
 from synapress.mapper.importers.onnx.reader import read_onnx
 from synapress.mapper.lowering.fuse import fuse
 from synapress.mapper.lowering.layers import assemble
+from synapress.mapper.lowering.split_layers import split_layers
 from synapress.mapper.network.populations import lower
 from synapress.mapper.quantization.quantize import quantize
 from tests.helpers.onnx_models import Builder
@@ -79,7 +80,7 @@ def test_integers_pass_on_their_scale(case: str, kind: str, seed: int) -> None:
     frames = [session(model, optimized=False).run(None, {"x": frame[None]}) for frame in x]
     read = read_onnx(model)
     layers, maps = fuse(read.graph), {"x": read.inputs[0].to_maps(x)}
-    made = quantize(layers, maps, WIDE)
+    made = quantize(split_layers(layers, WIDE), maps, WIDE)
     results = dense.run(lower(made.network), {"x": made.scales["x"].integers(maps["x"])}, WIDE)
     real = {name: result.outputs * made.scales[name].step for name, result in results.items() if name in made.scales}
     assert read.outputs[0].scale == SCALE and read.outputs[0].zero_point == KINDS[kind][2]
@@ -108,7 +109,7 @@ def test_an_input_of_integers_is_read_exactly_through_layout_and_resizing(kind: 
     read = read_onnx(model)
     assert read.inputs[0].zero_point == zero
     layers, maps = fuse(read.graph), {"x": read.inputs[0].to_maps(x)}
-    made = quantize(layers, maps, WIDE)
+    made = quantize(split_layers(layers, WIDE), maps, WIDE)
     results = dense.run(lower(made.network), {"x": made.scales["x"].integers(maps["x"])}, WIDE)
     port = read.outputs[0]
     real = {name: result.outputs * made.scales[name].step for name, result in results.items() if name in made.scales}

@@ -19,6 +19,7 @@ from synapress.mapper.limits import Limits
 from synapress.mapper.lowering.axis_kernels import AxisKernel, Passes
 from synapress.mapper.lowering.fuse import fuse
 from synapress.mapper.lowering.layers import assemble, run_layers
+from synapress.mapper.lowering.split_layers import split_layers
 from synapress.mapper.network.populations import legalize, lower
 from synapress.mapper.quantization.quantize import quantize
 from synapress.mapper.quantization.scales import sqnr
@@ -39,7 +40,7 @@ def resizing(b: Builder, x: str, depth: int, target: tuple[int, ...], mode: str,
 def event_ids(model: onnx.ModelProto, frames: np.ndarray, config: CoreConfig = WIDE) -> Counter[str]:
     """IDs into each population, by name."""
     read = read_onnx(model)
-    made = quantize(fuse(read.graph), {"x": read.inputs[0].to_maps(frames)}, config)
+    made = quantize(split_layers(fuse(read.graph), config), {"x": read.inputs[0].to_maps(frames)}, config)
     return Counter(edge.destination for edge in legalize(lower(made.network), config).edges)
 
 
@@ -77,7 +78,7 @@ def test_large_maps_are_mapped(size: tuple[int, int], target: tuple[int, int], s
     x = rng.normal(0, 1, (2, 1, *size))
     read = read_onnx(model)
     layers = fuse(read.graph)
-    made = quantize(layers, {"x": read.inputs[0].to_maps(x)}, NARROW)
+    made = quantize(split_layers(layers, NARROW), {"x": read.inputs[0].to_maps(x)}, NARROW)
     assert len(layers.layers) < 30
     _, _, image = compile_mesh(made.network, NARROW)
     assert len(image.images) <= 4
@@ -99,7 +100,7 @@ def test_resizing_keeps_its_signal(
     read = read_onnx(b.model(b.conv(resized, 4, 3, relu=False), resized))
     x = read.inputs[0].to_maps(rng.normal(0, 1, (32, 2, *size)))
     layers, exact = fuse(read.graph), reference.run(read.graph, {"x": x})
-    made = quantize(layers, {"x": x}, config)
+    made = quantize(split_layers(layers, config), {"x": x}, config)
     results = dense.run(lower(made.network), {"x": made.scales["x"].integers(x)}, config)
     real = {name: result.outputs * made.scales[name].step for name, result in results.items() if name in made.scales}
     behind, alone = (sqnr(exact[port.node], assemble(layers.outputs[port.node], real)) for port in read.outputs)
@@ -117,7 +118,7 @@ def test_parts_share_a_scale_where_only_some_reach_a_clip(seed: int) -> None:
     x = np.abs(rng.normal(0, 0.2, (4, 1, 8, 8)))
     x[:, :, 0] = 8
     layers = fuse(read.graph)
-    made = quantize(layers, {"x": read.inputs[0].to_maps(x)}, NARROW)
+    made = quantize(split_layers(layers, NARROW), {"x": read.inputs[0].to_maps(x)}, NARROW)
     parts = [layer.name for layer in layers.layers.values() if layer.activation is not None]
     assert len(parts) > 2 and len({made.scales[name].step for name in parts}) == 1
 

@@ -1,0 +1,86 @@
+"""The hardware itself: its Verilog, and estimates of area and clock frequency.
+
+>>> import tempfile
+>>> import synapress
+>>> with tempfile.TemporaryDirectory() as folder:
+...     synapress.hardware.verilog("timestep", "fpga_small", folder).name
+'timestep.v'
+"""
+
+from pathlib import Path
+
+from amaranth.lib import wiring
+
+from golden.config import CoreConfig
+from rtl.verilog import generate
+from synapress.tools import area as estimates
+from synapress.tools.area import AreaReport, Frequency
+
+
+def verilog(block: str, config: CoreConfig | str = "grai_vip", directory: str | Path = "build/verilog", *,
+            name: str | None = None) -> Path:
+    """Write the Verilog of a block, and beside it a JSON description of its ports, parameters and packed words.
+
+    Args:
+        block: one of `rtl.verilog.TOPS`.
+        config: a configuration, a preset's name or a JSON file.
+        directory: made if needed.
+        name: of the module and the files; default: the block's.
+
+    Returns:
+        The Verilog file.
+
+    Raises:
+        ConfigError: no such block or configuration.
+        FileError: a file cannot be written.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = verilog("peg", "fpga_small", folder, name="my_peg")
+    ...     path.name, path.with_suffix(".json").exists()
+    ('my_peg.v', True)
+    """
+    return generate(block, CoreConfig.of(config), Path(directory), name=name)
+
+
+def area(block: str | wiring.Component, config: CoreConfig | str = "grai_vip", target: str = "cmos", *,
+         memory: bool = True, dsp: bool = False, liberty: str | Path | None = None) -> AreaReport:
+    """Estimate the area of a block by open synthesis, without wires or clock tree.
+
+    Args:
+        block: a name in `rtl.verilog.TOPS`, or any component.
+        config: a configuration, a preset's name or a JSON file.
+        target: "cmos" (transistors), "ice40", "ecp5", "xilinx", or "liberty" with a library.
+        memory: count the large memories, too.
+        dsp: let FPGA flows use hard multipliers.
+        liberty: a standard-cell library.
+
+    Raises:
+        ConfigError: no such block, target or library.
+        ToolError: Yosys fails or is not installed.
+
+    >>> area("timestep", "fpga_small").flip_flops > 100
+    True
+    """
+    return estimates.estimate(block, CoreConfig.of(config), target, memory=memory, dsp=dsp,
+                              liberty=None if liberty is None else Path(liberty))
+
+
+def fmax(block: str | wiring.Component, config: CoreConfig | str = "grai_vip", *, dsp: bool = False,
+         device: str | None = None, seed: int = 1) -> Frequency:
+    """Place and route a block on an ECP5 for its clock frequency; takes minutes for large blocks.
+
+    Args:
+        block: a name in `rtl.verilog.TOPS`, or any component.
+        config: a configuration, a preset's name or a JSON file.
+        dsp: let the flow use hard multipliers.
+        device: "25k", "45k" or "85k"; default: the smallest that holds the block.
+        seed: of the placement.
+
+    Raises:
+        ToolError: the tools fail or are not installed.
+
+    >>> fmax("timestep", "fpga_small").mhz > 20     # doctest: +SKIP
+    True
+    """
+    return estimates.fmax(block, CoreConfig.of(config), dsp=dsp, device=device, seed=seed)
