@@ -60,7 +60,7 @@ def paths(text: str) -> set[str]:
 
 
 def test_contributing_names_the_rooms() -> None:
-    assert {"rtl/verilog.py", "synapress/mapper/importers/onnx/", ".ci/run", "tests/golden",
+    assert {"rtl/verilog.py", "synapress/mapper/importers/onnx/operators/", ".ci/run", "tests/golden",
             "tb/tb_<block>.py"} <= paths(CONTRIBUTING)
 
 

@@ -27,9 +27,8 @@ from synapress.mapper.importers.model import Model, check_model_file
 from synapress.mapper.importers.neurons import STYLES, Neurons, check_computable, neuron
 from synapress.mapper.importers.nir.firing import doubts
 from synapress.mapper.importers.nir.hdf5 import check_content
-from synapress.mapper.importers.onnx import operators as operators  # declares them
-from synapress.mapper.importers.onnx.context import Call, Context, Value
-from synapress.mapper.importers.onnx.registry import apply
+from synapress.mapper.importers.nir.pooling import onnx_operator, pool, repeated
+from synapress.mapper.importers.onnx.context import Context, Value
 from synapress.mapper.importers.tensor import Port, Tensor, default_labels, map_shape
 
 STATEFUL = {
@@ -267,7 +266,7 @@ def _joined(context: Context, name: str, values: list[Value]) -> Tensor:
     if not values:
         raise ModelError(name, "edges", "at least one edge into it", "none", "Connect the node.")
     if len(values) > 1:
-        return _apply(context, f"{name}/sum", "Add", "Add", values)
+        return onnx_operator(context, f"{name}/sum", "Add", "Add", values)
     assert isinstance(values[0], Tensor)
     return values[0]
 
@@ -277,22 +276,10 @@ def _output(context: Context, name: str, value: Tensor) -> Port:
     return Port(name=name, node=value.node, dims=value.dims, labels=value.labels, shape=context.graph.shape(value.node))
 
 
-def _apply(context: Context, name: str, kind: str, operator: str, inputs: list[Value], **attributes: Any) -> Tensor:
-    """What ONNX's `operator` makes of inputs, for a node of some kind."""
-    call = Call(name=name, op=kind, inputs=inputs, attributes=attributes, version=17, outputs=[name])
-    result = apply(context, call, operator)
-    assert isinstance(result, Tensor)
-    return result
-
-
-def _numbers(value: Any, count: int) -> list[int]:
-    return [int(number) for number in np.broadcast_to(np.asarray(value), (count,))]
-
-
 def _conv(context: Context, name: str, node: Any, value: Tensor) -> Value:
     weight = np.asarray(node.weight, np.float64)
     count = weight.ndim - 2
-    attributes: dict[str, Any] = {"strides": _numbers(node.stride, count), "dilations": _numbers(node.dilation, count),
+    attributes: dict[str, Any] = {"strides": repeated(node.stride, count), "dilations": repeated(node.dilation, count),
                                   "group": int(node.groups)}
     if isinstance(node.padding, str):
         if node.padding == "same" and any(stride > 1 for stride in attributes["strides"]):
@@ -301,9 +288,9 @@ def _conv(context: Context, name: str, node: Any, value: Tensor) -> Value:
                              "Frameworks differ in it, and PyTorch has none: give the padding in numbers.")
         attributes["auto_pad"] = {"same": b"SAME_UPPER", "valid": b"VALID"}[node.padding]
     else:
-        attributes["pads"] = _numbers(node.padding, count) * 2
+        attributes["pads"] = repeated(node.padding, count) * 2
     bias = None if node.bias is None else np.asarray(node.bias, np.float64)
-    return _apply(context, name, "Conv", "Conv", [value, weight, bias], **attributes)
+    return onnx_operator(context, name, "Conv", "Conv", [value, weight, bias], **attributes)
 
 
 def _affine(context: Context, name: str, node: Any, value: Tensor) -> Value:
@@ -312,35 +299,14 @@ def _affine(context: Context, name: str, node: Any, value: Tensor) -> Value:
     sizes = [size for size in value.dims[1:] if size > 1]
     flat = any(len(label) > 1 for label in value.labels) or len(sizes) < 2  # a Flatten that counted a batch left two
     if len(value.dims) != 2 and flat and weight.shape[-1] == int(np.prod(value.dims[1:])):
-        value = _apply(context, f"{name}/flat", "Flatten", "Flatten", [value])
+        value = onnx_operator(context, f"{name}/flat", "Flatten", "Flatten", [value])
     if len(value.dims) != 2:  # NIR contracts the last axis, which no kernel does for every position of the others
         raise ModelError(name, type(node).__name__, "a vector", f"an input of shape {value.dims[1:]}",
                          "For weights of the whole map put a Flatten before it. For the same weights at every position "
                          "of the other axes make the last axis the channels, the first, and use a Conv1d or Conv2d "
                          "with kernels of size 1.")
-    return _apply(context, name, type(node).__name__, "Gemm",
+    return onnx_operator(context, name, type(node).__name__, "Gemm",
                   [value, weight, None if bias is None else np.asarray(bias)], transB=1)
-
-
-def _pool(context: Context, name: str, node: Any, value: Tensor) -> Value:
-    size = _numbers(node.kernel_size, 2)
-    pooled = _apply(context, name, type(node).__name__, "AveragePool", [value], kernel_shape=size, count_include_pad=1,
-                    strides=_numbers(node.stride, 2), pads=_pool_padding(name, node, value, size))
-    if type(node).__name__ == "AvgPool2d":
-        return pooled
-    return _apply(context, f"{name}/area", "SumPool2d", "Mul", [pooled, np.full(1, float(size[0] * size[1]))])
-
-
-def _pool_padding(name: str, node: Any, value: Tensor, size: list[int]) -> list[int]:
-    """Top, left, bottom, right; of "same" the larger half is behind, as in all frameworks that pool so."""
-    if not isinstance(node.padding, str):
-        return _numbers(node.padding, 2) * 2
-    more = [max(0, (-(-length // step) - 1) * step + window - length) if node.padding == "same" else 0
-            for length, window, step in zip(value.dims[-2:], size, _numbers(node.stride, 2), strict=True)]
-    if any(more) and type(node).__name__ == "AvgPool2d":
-        raise ModelError(name, "padding", "numbers, or 'same' that adds nothing", f"'same', which adds {more}",
-                         "Frameworks differ in whether it counts: give the padding in numbers, which does.")
-    return [total // 2 for total in more] + [-(-total // 2) for total in more]
 
 
 def _flatten(context: Context, name: str, node: Any, value: Tensor) -> Value:
@@ -355,11 +321,11 @@ def _flatten(context: Context, name: str, node: Any, value: Tensor) -> Value:
                          "Count dimensions without the batch: PyTorch's 1 is NIR's 0.")
     first, last = first % len(dims), last % len(dims)
     dims[first:last + 1] = [int(np.prod(dims[first:last + 1]))]
-    return _apply(context, name, "Flatten", "Reshape", [value, np.array([value.dims[0], *dims])])
+    return onnx_operator(context, name, "Flatten", "Reshape", [value, np.array([value.dims[0], *dims])])
 
 
 def _scale(context: Context, name: str, node: Any, value: Tensor) -> Value:
-    return _apply(context, name, "Scale", "Mul", [value, np.asarray(node.scale, np.float64)])
+    return onnx_operator(context, name, "Scale", "Mul", [value, np.asarray(node.scale, np.float64)])
 
 
 def _neuron(context: Context, name: str, node: Any, value: Tensor, options: Neurons) -> Tensor:
@@ -396,7 +362,7 @@ def _neuron(context: Context, name: str, node: Any, value: Tensor, options: Neur
 
 
 NODES: dict[str, Callable[[Context, str, Any, Tensor], Value]] = {
-    "Conv1d": _conv, "Conv2d": _conv, "Affine": _affine, "Linear": _affine, "SumPool2d": _pool, "AvgPool2d": _pool,
+    "Conv1d": _conv, "Conv2d": _conv, "Affine": _affine, "Linear": _affine, "SumPool2d": pool, "AvgPool2d": pool,
     "Flatten": _flatten, "Scale": _scale,
 }
 NEURONS = ("IF", "LIF", "CubaLIF", "Threshold")

@@ -156,10 +156,10 @@ def _outputs(context: Context, proto: onnx.ModelProto) -> list[Port]:
             raise ModelError(output.name, "output", "a feature map", "a constant, or nothing that was computed",
                              "Remove this output.")
         if context.dynamic and ("N",) not in value.labels:
-            raise ModelError(_maker(proto, output.name), "frames", "an output that has the frames, whose number the file leaves open, as a "
-                             "dimension", value.dims, "Keep the first dimension, or export with one frame.")
+            raise ModelError(_maker(proto, output.name), "frames", "an output that has the frames, whose number the "
+                             "file leaves open, as a dimension", value.dims, "Keep the first dimension, or export with one frame.")
         if output.type.tensor_type.elem_type == onnx.TensorProto.BOOL:
-            raise ModelError(_maker(proto, output.name), "output", "real numbers", "truth values, which the host compares",
+            raise ModelError(_maker(proto, output.name), "output", "real numbers", "truth values",
                              "End the network at what is compared.")
         context.graph.output(value.node)
         port = Port(name=output.name, node=value.node, dims=value.dims, labels=value.labels,
