@@ -171,7 +171,7 @@ def test_softmax_is_that_of_the_opset(kind: str, opset: int, tmp_path: Path, see
     for axis in (None, 1, 2, 3, *((0, -1) if opset > 10 else ())):
         attributes = {} if axis is None else {"axis": axis}
         agree(tail(tmp_path, seed, [node(kind, ["c"], ["y"], **attributes)], opset=opset), 9 * images(seed))
-        turned = [node("Sin", ["c"], ["e"]), node("Transpose", ["e"], ["t"], perm=[0, 3, 1, 2]),
+        turned = [node("Atan", ["c"], ["e"]), node("Transpose", ["e"], ["t"], perm=[0, 3, 1, 2]),
                   node(kind, ["t"], ["y"], **attributes)]
         agree(tail(tmp_path, seed, turned, opset=opset), images(seed))
 
@@ -188,7 +188,7 @@ OTHERS = [
 def test_other_operators_are_as_in_onnxruntime(last: onnx.NodeProto, tmp_path: Path, seed: int) -> None:
     known = {"axis": np.int64(1), "scales": np.array([1, 1, 2, 2], np.float32),
              "pads": np.array([0, 0, 1, 1, 0, 0, 1, 1])}
-    agree(tail(tmp_path, seed, [node("Sin", ["c"], ["e"]), last],
+    agree(tail(tmp_path, seed, [node("Atan", ["c"], ["e"]), last],
                constants={key: known[key] for key in last.input if key in known}), images(seed))
 
 
@@ -198,17 +198,17 @@ ACROSS: dict[str, tuple[list[onnx.NodeProto], int]] = {
     "largest of all": ([node("ReduceMax", ["c"], ["y"], keepdims=0)], TensorProto.FLOAT),
     "largest of all, kept": ([node("ReduceMax", ["c"], ["y"])], TensorProto.FLOAT),
     "index": ([node("ArgMax", ["c"], ["y"], axis=0)], TensorProto.INT64),
-    "moved": ([node("Sin", ["c"], ["e"]), node("Transpose", ["e"], ["y"], perm=[1, 2, 0, 3])], TensorProto.FLOAT),
-    "joined": ([node("Sin", ["c"], ["e"]), node("Reshape", ["e", "rows"], ["y"])], TensorProto.FLOAT),
+    "moved": ([node("Atan", ["c"], ["e"]), node("Transpose", ["e"], ["y"], perm=[1, 2, 0, 3])], TensorProto.FLOAT),
+    "joined": ([node("Atan", ["c"], ["e"]), node("Reshape", ["e", "rows"], ["y"])], TensorProto.FLOAT),
     "non-zero": ([node("Relu", ["c"], ["r"]), node("NonZero", ["r"], ["y"])], TensorProto.INT64),
-    "number": ([node("Shape", ["x"], ["s"]), node("Sin", ["c"], ["e"]), node("Gather", ["s", "first"], ["f"]),
+    "number": ([node("Shape", ["x"], ["s"]), node("Atan", ["c"], ["e"]), node("Gather", ["s", "first"], ["f"]),
                 node("Concat", ["minus", "f"], ["to"], axis=0), node("Reshape", ["e", "to"], ["y"])],
                TensorProto.FLOAT),
     "number of a hidden map": (
         [node("Relu", ["c"], ["r"]), node("MaxPool", ["r"], ["p"], kernel_shape=[2, 2]), node("Shape", ["r"], ["s"]),
-         node("Sin", ["p"], ["e"]), node("ConstantOfShape", ["s"], ["z"]), node("ReduceMax", ["e"], ["m"]),
+         node("Atan", ["p"], ["e"]), node("ConstantOfShape", ["s"], ["z"]), node("ReduceMax", ["e"], ["m"]),
          node("Add", ["z", "m"], ["y"])], TensorProto.FLOAT),
-    "boxes": ([node("Reshape", ["c", "boxes"], ["b"]), node("Sin", ["b"], ["e"]),
+    "boxes": ([node("Reshape", ["c", "boxes"], ["b"]), node("Atan", ["b"], ["e"]),
                node("Split", ["e", "split"], ["corner", "rest"], axis=2),
                node("Transpose", ["rest"], ["t"], perm=[0, 2, 1]),
                node("Concat", ["corner", "corner"], ["four"], axis=2),
@@ -268,8 +268,8 @@ def test_shapes_that_depend_on_the_data_need_a_dynamic_number_of_frames(tmp_path
 
 def test_an_input_for_the_host_alone_is_refused_or_bound(tmp_path: Path, seed: int) -> None:
     more = [helper.make_tensor_value_info("u", TensorProto.FLOAT, ["n", 3, 1, 1])]
-    path = tail(tmp_path, seed, [node("Sin", ["c"], ["e"]), node("Mul", ["e", "u"], ["y"])], more=more)
-    with pytest.raises(ModelError, match=r"'u', rule 'host'.*Sin, Mul.*`constants`"):
+    path = tail(tmp_path, seed, [node("Atan", ["c"], ["e"]), node("Mul", ["e", "u"], ["y"])], more=more)
+    with pytest.raises(ModelError, match=r"'u', rule 'host'.*Atan, Mul.*`constants`"):
         synapress.load(path)
     u, x = np.array([1, 2, 3], np.float32).reshape(1, 3, 1, 1), images(seed)
     found = float_outputs(synapress.load(path, constants={"u": u.tolist()}), x)["y"]
@@ -278,7 +278,7 @@ def test_an_input_for_the_host_alone_is_refused_or_bound(tmp_path: Path, seed: i
 
 def test_an_input_that_layers_and_the_host_read_is_checked_and_broadcast(tmp_path: Path, seed: int) -> None:
     more = [helper.make_tensor_value_info("u", TensorProto.FLOAT, ["n", 3, 4, 5])]
-    path = tail(tmp_path, seed, [node("Add", ["c", "u"], ["a"]), node("Sin", ["a"], ["e"]),
+    path = tail(tmp_path, seed, [node("Add", ["c", "u"], ["a"]), node("Atan", ["a"], ["e"]),
                                  node("Concat", ["e", "u"], ["m"], axis=1), node("Softmax", ["m"], ["y"], axis=0)],
                 more=more)
     x, u = images(seed), np.random.default_rng([seed, 932]).normal(0, 1, (3, 3, 4, 5)).astype(np.float32)
@@ -348,7 +348,7 @@ def test_names_that_begin_alike_are_others(tmp_path: Path, seed: int) -> None:
 
 
 def test_refusals_say_what_is_behind(tmp_path: Path, seed: int) -> None:
-    path = tail(tmp_path, seed, [node("Sin", ["c"], ["e"], name="sine"), node("Conv", ["e", "v"], ["y"], name="last")],
+    path = tail(tmp_path, seed, [node("Atan", ["c"], ["e"], name="sine"), node("Conv", ["e", "v"], ["y"], name="last")],
                 constants={"v": np.ones((4, 3, 1, 1), np.float32)})
     with pytest.raises(ModelError, match=r"'sine', rule 'operator'.*: Sin.*behind this comes layer 'last' \(Conv\)"):
         synapress.load(path)

@@ -157,7 +157,8 @@ def _outputs(context: Context, proto: onnx.ModelProto) -> list[Port]:
                              "Remove this output.")
         if context.dynamic and ("N",) not in value.labels:
             raise ModelError(_maker(proto, output.name), "frames", "an output that has the frames, whose number the "
-                             "file leaves open, as a dimension", value.dims, "Keep the first dimension, or export with one frame.")
+                             "file leaves open, as a dimension", value.dims,
+                             "Keep the first dimension, or export with one frame.")
         if output.type.tensor_type.elem_type == onnx.TensorProto.BOOL:
             raise ModelError(_maker(proto, output.name), "output", "real numbers", "truth values",
                              "End the network at what is compared.")
