@@ -350,7 +350,7 @@ def test_names_that_begin_alike_are_others(tmp_path: Path, seed: int) -> None:
 def test_refusals_say_what_is_behind(tmp_path: Path, seed: int) -> None:
     path = tail(tmp_path, seed, [node("Atan", ["c"], ["e"], name="sine"), node("Conv", ["e", "v"], ["y"], name="last")],
                 constants={"v": np.ones((4, 3, 1, 1), np.float32)})
-    with pytest.raises(ModelError, match=r"'sine', rule 'operator'.*: Sin.*behind this comes layer 'last' \(Conv\)"):
+    with pytest.raises(ModelError, match=r"'sine', rule 'operator'.*: Atan.*behind this comes layer 'last' \(Conv\)"):
         synapress.load(path)
     for item in (node("RandomNormalLike", ["c"], ["y"], name="dice"), node("Bernoulli", ["c"], ["y"], name="dice")):
         with pytest.raises(ModelError, match=r"'dice', rule 'host': needs .* can be reproduced"):
