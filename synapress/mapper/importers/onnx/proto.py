@@ -184,11 +184,11 @@ def _static_inputs(proto: onnx.ModelProto, known: Mapping[str, Array]) -> bool:
         tensor = value.type.tensor_type
         if not tensor.HasField("shape"):
             raise ModelError(value.name, "dynamic shape", "static dimensions", "an input without a shape", _ask(value))
+        shown = _shown(tensor)
         for index, dim in enumerate(tensor.shape.dim):
             if not dim.HasField("dim_value") or dim.dim_value < 1:
                 if index:
                     raise ModelError(value.name, "dynamic shape", "static dimensions besides the first",
-                                     f"dimension {index} is {dim.dim_param or 'unknown'} in {_shown(tensor)}",
-                                     _ask(value))
+                                     f"dimension {index} is {dim.dim_param or 'unknown'} in {shown}", _ask(value))
                 dim.dim_value, dynamic = 1, True
     return dynamic
