@@ -15,8 +15,8 @@ from synapress.cli.options import (
     Config,
     Cut,
     HostAfter,
+    InputShapes,
     Neurons,
-    Shape,
     check_output,
     input_shapes,
     mesh_size,
@@ -74,7 +74,7 @@ def compile_model(
     percentile: Annotated[float, typer.Option(help="Share of the activations for `percentile`.")] = 99.99,
     mesh: Annotated[str | None, typer.Option(
         metavar="COLUMNSxROWS", help="Default: one core if the model fits, else the smallest mesh.")] = None,
-    neurons: Neurons = None, cut: Cut = None, host_after: HostAfter = None, shape: Shape = None,
+    neurons: Neurons = None, cut: Cut = None, host_after: HostAfter = None, shape: InputShapes = None,
     to: Annotated[str, typer.Option(
         "--to", metavar="STEP", autocompletion=completion.steps,
         help="Stop after this step and write no model: import, lower, split, quantize, populations, partition, place; "

@@ -28,7 +28,7 @@ Cut = Annotated[str | None, typer.Option(
     "--cut", metavar="auto", help="ONNX: the cores get the largest part that they can compute, the host the rest.")]
 HostAfter = Annotated[list[str] | None, typer.Option(
     "--host-after", metavar="NODE", help="ONNX: the host computes all that depends on this node. May be repeated.")]
-Shape = Annotated[list[str] | None, typer.Option(
+InputShapes = Annotated[list[str] | None, typer.Option(
     "--shape", metavar="INPUT=SIZES", help="ONNX: all sizes of an input of which the file leaves some open, such as "
     "x=1,3,96,96. May be repeated.")]
 Output = Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Folder to write to.")]

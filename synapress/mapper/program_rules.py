@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from golden.config import CoreConfig
 from golden.program import Population, Program
 from golden.words import NeuronType, Reset
 from synapress.mapper.errors import RuleError, Violation
@@ -81,34 +80,6 @@ def neurons(program: Program) -> Iterator[Violation]:
                 needed="no slope, and a Reset in place of a saturation",
                 available=f"saturation {population.saturation}, slope {population.slope}",
                 help="A threshold takes the slope's place in the parameter word.")
-
-
-def products(program: Program, config: CoreConfig) -> Iterator[Violation]:
-    """Operands of products fit their part of a state, and come with weight 1 from one source each.
-
-    Checked before `synapress.mapper.network.populations.legalize_edge` moves operand B to its place.
-    """
-    bits = config.operand_bits
-    for population in program.populations:
-        if population.type not in NeuronType.PRODUCTS:
-            continue
-        unsigned = (population.type != NeuronType.PRODUCT, population.type == NeuronType.PRODUCT_UNSIGNED)
-        incoming = program.edges_into(population.name)
-        if sorted(edge.operand for edge in incoming) != [0, 1] or any(
-                edge.shift or not (edge.weights == 1).all() for edge in incoming):
-            yield Violation(
-                layer=layer_of(population), rule="product edges", needed="one edge per operand, with weights of 1",
-                available=f"{len(incoming)} edges", help="Scale and add in a layer in front, or by the multiplier.")
-        for edge in incoming:
-            source = program.population(edge.source)
-            low, high = source.bounds(config.value_bits)
-            least = 0 if unsigned[edge.operand] else -1 << (bits - 1)
-            most = least + (1 << bits) - 1
-            if low < least or high > most:
-                yield Violation(
-                    layer=layer_of(population), rule="product operand", needed=f"[{low}, {high}] of '{edge.source}'",
-                    available=f"[{least}, {most}]: an operand has {bits} of {config.state_bits} bits of a state",
-                    help=f"Give '{edge.source}' saturation SIGNED or RELU, or a table within, or use 32-bit states.")
 
 
 PROGRAM_RULES: tuple[ProgramRule, ...] = (connections, shapes, neurons)

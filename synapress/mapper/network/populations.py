@@ -21,7 +21,7 @@ from synapress.mapper.memory_map import DEPTHWISE, TABLE, edge_kind, position_by
 from synapress.mapper.network.layer import Branch, Layer
 from synapress.mapper.network.network import Network
 from synapress.mapper.network.strides import step_of
-from synapress.mapper.program_rules import products
+from synapress.mapper.product_rules import products
 from synapress.mapper.rules import steps
 
 

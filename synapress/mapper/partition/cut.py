@@ -26,7 +26,8 @@ from synapress.mapper.partition.fragments import (
     PartitionedProgram,
     reach,
 )
-from synapress.mapper.program_rules import check_program, products
+from synapress.mapper.product_rules import products
+from synapress.mapper.program_rules import check_program
 
 
 def uncut(population: Population) -> Grid:

@@ -1,0 +1,37 @@
+"""The rule of products, which edges must keep before they take the form of descriptors."""
+
+from collections.abc import Iterator
+
+from golden.config import CoreConfig
+from golden.program import Program
+from golden.words import NeuronType
+from synapress.mapper.errors import Violation
+
+
+def products(program: Program, config: CoreConfig) -> Iterator[Violation]:
+    """Operands of products fit their part of a state, and come with weight 1 from one source each.
+
+    Checked before `synapress.mapper.network.populations.legalize_edge` moves operand B to its place.
+    """
+    bits = config.operand_bits
+    for population in program.populations:
+        if population.type not in NeuronType.PRODUCTS:
+            continue
+        layer = population.layer or population.name
+        unsigned = (population.type != NeuronType.PRODUCT, population.type == NeuronType.PRODUCT_UNSIGNED)
+        incoming = program.edges_into(population.name)
+        if sorted(edge.operand for edge in incoming) != [0, 1] or any(
+                edge.shift or not (edge.weights == 1).all() for edge in incoming):
+            yield Violation(
+                layer=layer, rule="product edges", needed="one edge per operand, with weights of 1",
+                available=f"{len(incoming)} edges", help="Scale and add in a layer in front, or by the multiplier.")
+        for edge in incoming:
+            source = program.population(edge.source)
+            low, high = source.bounds(config.value_bits)
+            least = 0 if unsigned[edge.operand] else -1 << (bits - 1)
+            most = least + (1 << bits) - 1
+            if low < least or high > most:
+                yield Violation(
+                    layer=layer, rule="product operand", needed=f"[{low}, {high}] of '{edge.source}'",
+                    available=f"[{least}, {most}]: an operand has {bits} of {config.state_bits} bits of a state",
+                    help=f"Give '{edge.source}' saturation SIGNED or RELU, or a table within, or use 32-bit states.")
