@@ -22,7 +22,7 @@ setup: $(READY) ## install Synapress and its tools into .venv, as each target do
 demo: $(READY) ## run handwritten digits through the RTL and compare with the golden model bit for bit [1 min]
 	@$(BIN)/synapress demo
 
-test: $(READY) ## run the tests without the long sweeps [10 min]
+test: $(READY) ## run the tests without the long sweeps [16 min]
 	@$(BIN)/pytest -m "not long" -n $(JOBS) --dist worksteal
 
 test-all: $(READY) ## run every test [1 h, estimated]

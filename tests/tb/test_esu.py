@@ -67,7 +67,7 @@ def test_no_cycle_is_wasted(simulator: str, name: str, seed: int) -> None:
 def test_random_configurations(number: int, seed: int) -> None:
     config = random_config(1000 * seed + number)
     print(config)
-    run(config, "verilator", seed, "garbage", rounds=10)
+    run(config, "verilator", seed, "garbage", rounds=4)
 
 
 @pytest.mark.long

@@ -72,7 +72,8 @@ def test_random_operations_on_banks_long(name: str, simulator: str, seed: int) -
     run_on_banks(ON_BANKS_LONG[name], simulator, seed, 10000)
 
 
-@pytest.mark.parametrize("evaluation", [0, 4], ids=["alone", "beside evaluation"])
+@pytest.mark.parametrize("evaluation", [
+    pytest.param(0, id="alone"), pytest.param(4, id="beside evaluation", marks=pytest.mark.long)])
 def test_utilization(evaluation: int, seed: int) -> None:
     """Useful word operations per cycle on the layers of common networks, the worst over all weight alignments.
 
