@@ -158,7 +158,7 @@ def compile(
         mesh: columns and rows; True: the smallest mesh that holds it; False: one core; None: one core if it fits, else
             the smallest mesh.
         check: hold each step's result to the step before, see `synapress.engines.checks`.
-        keep: a folder for what each step makes, see `synapress.engines.kept`.
+        keep: a folder for what each step makes, see `synapress.mapper.kept`.
         progress: called with what is being done.
 
     Raises:

@@ -6,6 +6,7 @@ from golden.config import CoreConfig
 from golden.program import Program
 from golden.words import NeuronType
 from synapress.mapper.errors import Violation
+from synapress.mapper.program_rules import layer_of
 
 
 def products(program: Program, config: CoreConfig) -> Iterator[Violation]:
@@ -17,7 +18,7 @@ def products(program: Program, config: CoreConfig) -> Iterator[Violation]:
     for population in program.populations:
         if population.type not in NeuronType.PRODUCTS:
             continue
-        layer = population.layer or population.name
+        layer = layer_of(population)
         unsigned = (population.type != NeuronType.PRODUCT, population.type == NeuronType.PRODUCT_UNSIGNED)
         incoming = program.edges_into(population.name)
         if sorted(edge.operand for edge in incoming) != [0, 1] or any(

@@ -13,7 +13,7 @@ from synapress.mapper.importers import graph as g
 from synapress.mapper.limits import Limits
 from synapress.mapper.lowering.layer_builder import LayerBuilder, Region
 from synapress.mapper.lowering.layers import Part, Value
-from synapress.mapper.network.strides import step_taps
+from synapress.mapper.network.strides import needed_strides, step_taps
 
 _WEIGHT_SHARE = 4
 """Of the memory, all kernels together may take one part in so many. Others are left to a mesh, which copies less."""
@@ -34,8 +34,8 @@ class Lines:
 
 def lines_of(node: g.Conv, source: Pair, limits: Limits) -> Lines | None:
     """The lines and strips with the fewest event IDs, if a core has so many, and their kernels are small."""
-    depth, *size = node.shape
-    needed = {stride for stride, count in zip(node.stride, size, strict=True) if count > 1}  # one line takes any stride
+    depth, size = node.shape[0], node.shape[1:]
+    needed = needed_strides(node.stride, size)
     if len(needed) < 2 and needed <= set(limits.strides):
         return None
     best: Lines | None = None

@@ -20,8 +20,9 @@ from synapress.mapper.errors import RuleError, Violation
 from synapress.mapper.memory_map import DEPTHWISE, TABLE, edge_kind, position_bytes
 from synapress.mapper.network.layer import Branch, Layer
 from synapress.mapper.network.network import Network
-from synapress.mapper.network.strides import step_of
+from synapress.mapper.network.strides import needed_strides, step_of
 from synapress.mapper.product_rules import products
+from synapress.mapper.program_rules import layer_of
 from synapress.mapper.rules import steps
 
 
@@ -169,8 +170,8 @@ def _place_operand(edge: Edge, config: CoreConfig) -> Edge:
 
 def stride_violation(edge: Edge, destination: Population, config: CoreConfig) -> Violation:
     """Why an edge has no stride that the hardware has (`synapress.mapper.network.strides.step_of`)."""
-    needed = sorted({edge.stride[i] for i in (0, 1) if destination.shape[1 + i] > 1})
-    layer, powers = destination.layer or destination.name, ", ".join(map(str, sorted(steps(config))))
+    needed = sorted(needed_strides(edge.stride, destination.shape[1:]))
+    layer, powers = layer_of(destination), ", ".join(map(str, sorted(steps(config))))
     most = min((1 << config.axon_count_bits) - 1, (1 << config.incoming_bits) - 1)
     small = edge.upsample == 0 and max(destination.shape[1:]) <= most
     mesh = ", or map it to a mesh, which cuts the maps for it" if small else ""

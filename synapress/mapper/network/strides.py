@@ -68,6 +68,11 @@ def step_taps(kernel: int, dilation: int, stride: int, step: int, size: int, pha
     return found
 
 
+def needed_strides(stride: Pair, size: Pair) -> set[int]:
+    """The strides that matter for a result of `size`: along a single column or row any stride does."""
+    return {stride[i] for i in (0, 1) if size[i] > 1}
+
+
 def step_of(edge: Edge, destination: Pair, source: Pair, config: CoreConfig) -> Step | None:
     """The step of an edge, or None if there is none.
 
@@ -75,7 +80,7 @@ def step_of(edge: Edge, destination: Pair, source: Pair, config: CoreConfig) -> 
         destination: columns and rows of the destination, or of a part of it.
         source: most columns and rows of any part of the source.
     """
-    needed = {edge.stride[i] for i in (0, 1) if destination[i] > 1}
+    needed = needed_strides(edge.stride, destination)
     if not needed or (len(needed) == 1 and needed <= steps(config)):
         return Step(stride=max(needed, default=1), parts=(None, None))
     if edge.upsample:

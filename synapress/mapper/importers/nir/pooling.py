@@ -7,7 +7,7 @@ import numpy as np
 from synapress.mapper.errors import ModelError
 from synapress.mapper.importers.onnx import operators as operators  # declares them
 from synapress.mapper.importers.onnx.context import Call, Context, Value
-from synapress.mapper.importers.onnx.registry import apply
+from synapress.mapper.importers.onnx.registry import apply_to_map
 from synapress.mapper.importers.tensor import Tensor
 
 
@@ -15,9 +15,7 @@ def onnx_operator(context: Context, name: str, kind: str, operator: str, inputs:
                   **attributes: Any) -> Tensor:
     """What ONNX's `operator` makes of inputs, for a node of some kind."""
     call = Call(name=name, op=kind, inputs=inputs, attributes=attributes, version=17, outputs=[name])
-    result = apply(context, call, operator)
-    assert isinstance(result, Tensor)
-    return result
+    return apply_to_map(context, call, operator)
 
 
 def repeated(value: Any, count: int) -> list[int]:

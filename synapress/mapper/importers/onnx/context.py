@@ -16,6 +16,8 @@ Value = Tensor | FlattenedConcat | Array | None
 Result = Sequence[Value] | Value
 Handler = Callable[["Context", "Call"], Result]
 """Imports one node: adds what it computes to the graph, and returns its outputs."""
+Policy = Callable[["Context", "Call", Handler], Result]
+"""What an operator does on a kind of operands; it may call the operator's function, or one of its own."""
 
 
 @dataclass(kw_only=True)
@@ -117,3 +119,8 @@ class Context:
         if index is not None and tensor.labels[index] == ("N",):
             sizes["N"] = tensor.dims[index]
         return sizes
+
+
+def seen(context: Context, call: Call, handler: Handler) -> Result:
+    """The policy of an operator whose own function knows this kind of operands."""
+    return handler(context, call)

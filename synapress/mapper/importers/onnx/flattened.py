@@ -14,15 +14,13 @@ from typing import Any
 import numpy as np
 
 from golden.types import Floats
-from synapress.mapper.importers import graph as g
 from synapress.mapper.importers.onnx.build.elements import add_values, multiply_constant
 from synapress.mapper.importers.onnx.build.matrices import contract
 from synapress.mapper.importers.onnx.build.reshaping import MOST_SPREAD
-from synapress.mapper.importers.onnx.context import Call, Context, Handler, Result, Value
+from synapress.mapper.importers.onnx.context import Call, Context, Handler, Policy, Result, Value
+from synapress.mapper.importers.onnx.integers import rounded
 from synapress.mapper.importers.tensor import FlattenedConcat, Segment, Tensor
 
-Policy = Callable[[Context, Call, Handler], Result]
-"""What an operator does on such operands; it may call the operator's function, or one of its own."""
 Picked = Callable[[Call], list[list[int]] | None]
 """Of an array (frames, elements): the elements in each result of an operator; None if it moves frames."""
 Line = Callable[[Call, bool, list[Floats]], tuple[Floats, Floats]]
@@ -68,11 +66,7 @@ def whole(context: Context, call: Call, maps: FlattenedConcat) -> Tensor:
                     "Read them by Gemm or MatMul, or join the maps before they are flattened.")
     kind = maps.segments[0].tensor.integers
     tensor = product(context, call, maps.mapped(lambda tensor: replace(tensor, integers=None)), np.eye(size))
-    if kind is not None:
-        tensor = context.like(tensor, g.Quantize(
-            name=call.name, operator=call.op, sources=(tensor.node,), scale=kind.scale, zero_point=kind.zero_point,
-            low=kind.low, high=kind.high))
-    return replace(tensor, integers=kind)
+    return tensor if kind is None else rounded(context, call, tensor, kind)
 
 
 def concatenated(call: Call, values: Sequence[Value]) -> FlattenedConcat:
@@ -113,11 +107,6 @@ def _vector(call: Call, value: Any, size: int) -> Floats:
 
 
 # -- what operators do on them -----------------------------------------------------------------
-
-
-def seen(context: Context, call: Call, handler: Handler) -> Result:
-    """The operator's own function knows them."""
-    return handler(context, call)
 
 
 def as_map(context: Context, call: Call, handler: Handler) -> Result:

@@ -18,17 +18,6 @@ FLOATS = (onnx.TensorProto.FLOAT, onnx.TensorProto.DOUBLE, onnx.TensorProto.FLOA
 BYTES = (onnx.TensorProto.UINT8, onnx.TensorProto.INT8)
 
 
-def read_names(proto: onnx.ModelProto) -> set[str]:
-    """What nodes and outputs read."""
-    return {name for node in proto.graph.node for name in node.input} | {value.name for value in proto.graph.output}
-
-
-def data_inputs(proto: onnx.ModelProto, known: Mapping[str, Array]) -> list[onnx.ValueInfoProto]:
-    """Inputs that depend on data, and that a node or output reads."""
-    constant, read = {tensor.name for tensor in proto.graph.initializer} | set(known), read_names(proto)
-    return [value for value in proto.graph.input if value.name in read and value.name not in constant]
-
-
 def add_input(context: Context, proto: onnx.ModelProto, value: onnx.ValueInfoProto, known: Mapping[str, Array]) -> None:
     """A graph input as a map of the float graph.
 

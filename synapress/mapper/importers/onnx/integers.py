@@ -4,7 +4,6 @@ A feature map carries real values; `Quantize` nodes say where the file rounds, a
 scale, so that the integers of the file come out again exactly.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,8 +14,6 @@ from synapress.mapper.importers import graph as g
 from synapress.mapper.importers.onnx.context import Call, Context, Handler, Result, Value
 from synapress.mapper.importers.tensor import FlattenedConcat, Quantization, Tensor
 
-Policy = Callable[[Context, Call, Handler], Result]
-"""What an operator does on integers; it may call the operator's function, or one of its own."""
 BOUNDS = {"uint8": (0, 255), "int8": (-128, 127)}
 _GATHERED = (g.Input, g.Quantize, g.Slice, g.Pad, g.Concat, g.MaxPool)
 """Nodes whose integers are integers of their sources."""
@@ -123,11 +120,6 @@ def _on_reals(call: Call, integers: Quantization) -> Call:
     """The call on what the integers mean."""
     return replace(call, integers=integers, inputs=[
         replace(value, integers=None) if isinstance(value, Tensor) else value for value in call.inputs])
-
-
-def seen(context: Context, call: Call, handler: Handler) -> Result:
-    """The operator's own function looks at the integers."""
-    return handler(context, call)
 
 
 def refused(context: Context, call: Call, handler: Handler) -> Result:

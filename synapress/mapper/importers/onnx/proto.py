@@ -43,14 +43,12 @@ def load_proto(path: str | Path, shapes: Mapping[str, Sequence[int]] | None = No
     return model
 
 
-def prepared(proto: onnx.ModelProto, where: str, known: Mapping[str, Array], shapes: Mapping[str, Sequence[int]],
-             ) -> tuple[onnx.ModelProto, bool]:
+def prepared(proto: onnx.ModelProto, where: str, known: Mapping[str, Array]) -> tuple[onnx.ModelProto, bool]:
     """A checked copy of a model, in which local functions are inlined and all inputs have sizes.
 
     Args:
         where: the file or model, for messages.
         known: inputs that are constants.
-        shapes: by input, its sizes.
 
     Returns:
         The copy, and whether an input leaves the number of frames open.
@@ -67,7 +65,6 @@ def prepared(proto: onnx.ModelProto, where: str, known: Mapping[str, Array], sha
         proto = copy
     _text_names(proto)
     _check_names(proto, "constants", known)
-    _fix_inputs(proto, shapes)
     return proto, _static_inputs(proto, known)
 
 
@@ -82,6 +79,16 @@ def _check(proto: onnx.ModelProto, where: str) -> None:
 def node_names(graph: onnx.GraphProto) -> list[str]:
     """Names of the nodes in messages: those of the file, else the operator and its place."""
     return [item.name or f"{item.op_type}_{index}" for index, item in enumerate(graph.node)]
+
+
+def data_inputs(
+    proto: onnx.ModelProto, known: Mapping[str, Array]
+) -> tuple[list[onnx.ValueInfoProto], list[onnx.ValueInfoProto]]:
+    """Inputs that depend on data: those that a node or output reads, and those that none does."""
+    constant = {tensor.name for tensor in proto.graph.initializer} | set(known)
+    read = {name for node in proto.graph.node for name in node.input} | {value.name for value in proto.graph.output}
+    found = [value for value in proto.graph.input if value.name not in constant]
+    return [value for value in found if value.name in read], [value for value in found if value.name not in read]
 
 
 # -- local functions ---------------------------------------------------------------------------
@@ -176,10 +183,8 @@ def _text_names(proto: onnx.ModelProto) -> None:
 def _static_inputs(proto: onnx.ModelProto, known: Mapping[str, Array]) -> bool:
     """Give every input static dimensions: a dynamic first one is 1 frame. Whether there is one."""
     dynamic = False
-    initial = {tensor.name for tensor in proto.graph.initializer} | set(known)
-    read = {name for node in proto.graph.node for name in node.input} | {value.name for value in proto.graph.output}
-    for value in proto.graph.input:
-        if value.name in initial or value.name not in read or not value.type.HasField("tensor_type"):
+    for value in data_inputs(proto, known)[0]:
+        if not value.type.HasField("tensor_type"):
             continue
         tensor = value.type.tensor_type
         if not tensor.HasField("shape"):

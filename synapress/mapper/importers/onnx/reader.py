@@ -20,22 +20,21 @@ from synapress.mapper.importers.onnx import operators as operators  # declares t
 from synapress.mapper.importers.onnx.context import Call, Context, Value
 from synapress.mapper.importers.onnx.flattened import whole
 from synapress.mapper.importers.onnx.folding import Folder
-from synapress.mapper.importers.onnx.inputs import add_input, data_inputs, read_names
-from synapress.mapper.importers.onnx.proto import load_proto, node_names, prepared
+from synapress.mapper.importers.onnx.inputs import add_input
+from synapress.mapper.importers.onnx.proto import data_inputs, load_proto, node_names, prepared
 from synapress.mapper.importers.onnx.registry import find
 from synapress.mapper.importers.tensor import FlattenedConcat, Port, Tensor
 
 
 def read_onnx(
     source: str | Path | onnx.ModelProto, *, constants: Mapping[str, npt.ArrayLike] | None = None, batch: bool = True,
-    shapes: Mapping[str, Sequence[int]] | None = None, name: str = "",
+    name: str = "",
 ) -> Model:
     """Read an ONNX model.
 
     Args:
         source: a file, or a model in memory.
         constants: graph inputs that are known when compiling (weights that the file leaves open).
-        shapes: by input, sizes of all its dimensions, which take the place of those that the file leaves open.
         batch: whether the first dimension of inputs of rank 2 and more counts frames; a dynamic one counts as 1.
 
     Raises:
@@ -45,12 +44,12 @@ def read_onnx(
     title = name or (Path(source).stem if not isinstance(source, onnx.ModelProto) else proto.graph.name) or "network"
     known = {name: np.asarray(value) for name, value in (constants or {}).items()}
     where = title if isinstance(source, onnx.ModelProto) else str(source)
-    proto, dynamic = prepared(proto, where, known, shapes or {})
+    proto, dynamic = prepared(proto, where, known)
     return _read(proto, title, known, batch, dynamic)
 
 
 def _read(proto: onnx.ModelProto, title: str, known: Mapping[str, Array], batch: bool, dynamic: bool) -> Model:
-    given = data_inputs(proto, known)
+    given, unread = data_inputs(proto, known)
     _check_operators(proto, given)
     if proto.graph.sparse_initializer:
         raise ModelError(title, "sparse weights", "dense initializers", "sparse ones", "Export without sparsity.")
@@ -69,8 +68,8 @@ def _read(proto: onnx.ModelProto, title: str, known: Mapping[str, Array], batch:
     _round_inputs(context)
     outputs = _outputs(context, proto)
     compose(context.graph)
-    ports, nodes, unread = context.ports.values(), context.graph.nodes, read_names(proto)
-    ignored = [value.name for value in proto.graph.input if value.name not in unread and value.name not in known]
+    ports, nodes = context.ports.values(), context.graph.nodes
+    ignored = [value.name for value in unread]
     return Model(graph=context.graph, inputs=[port for port in ports if port.node in nodes], outputs=outputs,
                  source=title, ignored=(*ignored, *(port.name for port in ports if port.node not in nodes)))
 
@@ -82,9 +81,10 @@ def _check_operators(proto: onnx.ModelProto, given: Sequence[onnx.ValueInfoProto
     """
     varies = {value.name for value in given}
     for item, name in zip(proto.graph.node, node_names(proto.graph), strict=True):
-        if item.op_type in ("Shape", "Size") or not varies & set(item.input):
+        if not varies & set(item.input):
             continue
-        varies.update(filter(None, item.output))
+        if item.op_type != "Shape":
+            varies.update(filter(None, item.output))
         if find(item.domain, item.op_type) is None:
             raise ModelError(name, "operator", "a supported operator (docs/models.md lists them)",
                              f"{item.domain + '.' if item.domain else ''}{item.op_type}",

@@ -16,9 +16,10 @@ from typing import TypeVar
 
 import onnx
 
-from synapress.mapper.importers.onnx.context import Call, Context, Handler, Result
-from synapress.mapper.importers.onnx.flattened import Policy, as_map
+from synapress.mapper.importers.onnx.context import Call, Context, Handler, Policy, Result
+from synapress.mapper.importers.onnx.flattened import as_map
 from synapress.mapper.importers.onnx.integers import refused
+from synapress.mapper.importers.tensor import Tensor
 
 Own = TypeVar("Own", bound=Handler)
 
@@ -106,6 +107,13 @@ def find(domain: str, name: str) -> Operator | None:
 def apply(context: Context, call: Call, name: str) -> Result:
     """What ONNX's operator `name` makes of a call, for operators that are an abbreviation of others."""
     return _OPERATORS[ONNX, name](context, call)
+
+
+def apply_to_map(context: Context, call: Call, name: str) -> Tensor:
+    """The same of an operator whose result is one feature map."""
+    result = apply(context, call, name)
+    assert isinstance(result, Tensor)
+    return result
 
 
 def declared() -> list[Operator]:

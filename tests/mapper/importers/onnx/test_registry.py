@@ -170,6 +170,21 @@ def test_an_operator_is_refused_before_constants_are_folded(constants: dict[str,
         read_onnx(proto)
 
 
+def test_a_number_of_elements_is_no_supported_operator(constants: dict[str, np.ndarray]) -> None:
+    """Size of a map is refused by name, as others are, although it does not depend on data."""
+    proto = model([conv("x", "y", "w"), node("Size", ["y"], ["count"], name="count")], constants)
+    with pytest.raises(ModelError, match=r"node 'count', rule 'operator'.*given: Size"):
+        read_onnx(proto)
+
+
+def test_an_initializer_that_nothing_reads_is_no_input(constants: dict[str, np.ndarray]) -> None:
+    """Also where the file lists it among the inputs, as old ones do."""
+    proto = model([conv("x", "y", "w")], constants)
+    for name in ("c", "late"):
+        proto.graph.input.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, []))
+    assert read_onnx(proto).ignored == ("late",)
+
+
 # -- functions and sizes -----------------------------------------------------------------------
 
 

@@ -74,7 +74,6 @@ def aligned(context: Context, call: Call, tensor: Tensor, main: Tensor) -> Tenso
         found = renamed(context, call, replace(tensor, dims=dims, labels=wide), wanted)
         if found is None:
             call.refuse("broadcast", f"axes {wanted}", wide, "Both maps must have the same layout.")
-        assert found is not None
         tensor = found
     return Tensor(node=repeated(context, call, tensor.node, context.graph.shape(main.node)), dims=main.dims,
                   labels=main.labels)

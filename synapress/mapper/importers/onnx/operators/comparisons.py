@@ -4,7 +4,7 @@ A truth value is a map of 0 and 1. In the middle of a network it chooses values;
 (`synapress.mapper.importers.onnx.reader`), which compares real values and not integers.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -13,7 +13,7 @@ from golden.types import Array, Floats
 from synapress.mapper.importers import functions
 from synapress.mapper.importers.onnx.build.elements import add_values, affine, multiply_constant
 from synapress.mapper.importers.onnx.context import Call, Context, Value
-from synapress.mapper.importers.onnx.registry import apply, operator
+from synapress.mapper.importers.onnx.registry import apply_to_map, operator
 from synapress.mapper.importers.tensor import Tensor
 
 
@@ -31,8 +31,6 @@ def _larger(context: Context, call: Call, first: Value, second: Value, sign: flo
     if isinstance(first, Tensor) and bound is not None:
         limits = (bound, np.inf) if sign > 0 else (-np.inf, bound)
         return context.function(call, first, "clip", *limits)
-    if isinstance(second, Tensor) and _number(first) is not None:
-        return _larger(context, call, second, first, sign)
     if not isinstance(first, Tensor) and not isinstance(second, Tensor):
         return (np.maximum if sign > 0 else np.minimum)(np.asarray(first), np.asarray(second))
     apart = add_values(context, replace(call, name=f"{call.name}/difference"), [first, second], [sign, -sign])
@@ -111,9 +109,7 @@ def either(context: Context, call: Call) -> Value:
 def _selected(context: Context, call: Call, condition: Value, value: Value) -> Value:
     """A value where a condition holds, else 0; at most one of the two is constant."""
     if isinstance(condition, Tensor) and isinstance(value, Tensor):
-        result: Sequence[Value] | Value = apply(context, replace(call, inputs=[condition, value]), "Mul")
-        assert isinstance(result, Tensor)
-        return result
+        return apply_to_map(context, replace(call, inputs=[condition, value]), "Mul")
     tensor, constant = (condition, value) if isinstance(condition, Tensor) else (value, condition)
     assert isinstance(tensor, Tensor)
     array = np.asarray(constant, np.float64)

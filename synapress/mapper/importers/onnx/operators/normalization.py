@@ -10,7 +10,7 @@ from synapress.mapper.importers.onnx.build.elements import affine
 from synapress.mapper.importers.onnx.context import Call, Context, Handler, Result, Value
 from synapress.mapper.importers.onnx.flattened import as_map, is_flat, joined, scaled
 from synapress.mapper.importers.onnx.layouts import canonical
-from synapress.mapper.importers.onnx.registry import apply, operator
+from synapress.mapper.importers.onnx.registry import apply_to_map, operator
 from synapress.mapper.importers.tensor import FlattenedConcat, Tensor
 
 
@@ -47,9 +47,7 @@ def _step(context: Context, call: Call, part: str, name: str, *inputs: Value, **
     """One step of what a normalization stands for, by the operator that would spell it out."""
     named = replace(call, name=f"{call.name}/{part}" if part else call.name, inputs=list(inputs), outputs=[],
                     attributes=attributes, version=17)
-    result = apply(context, named, name)
-    assert isinstance(result, Tensor)
-    return result
+    return apply_to_map(context, named, name)
 
 
 def _normalized(context: Context, call: Call, tensor: Tensor, axes: Sequence[int], scale: Value,

@@ -7,8 +7,8 @@ import numpy as np
 
 from synapress.mapper.errors import ModelError
 from synapress.mapper.importers.onnx import flattened
-from synapress.mapper.importers.onnx.context import Call, Context, Value
-from synapress.mapper.importers.onnx.integers import Scaled, dequantized, dequantized_constant, quantized, seen
+from synapress.mapper.importers.onnx.context import Call, Context, Policy, Value, seen
+from synapress.mapper.importers.onnx.integers import Scaled, dequantized, dequantized_constant, quantized
 from synapress.mapper.importers.onnx.registry import MICROSOFT, ONNX, apply, operator
 from synapress.mapper.importers.tensor import FlattenedConcat, Tensor
 
@@ -69,8 +69,8 @@ def quantized_convolution(context: Context, call: Call) -> Value:
     return quantized(context, call, result, call.constant(6), call.constant(7))
 
 
-@operator("QLinearMatMul", opsets=(10, 21), integers=seen, flattened=flattened.seen)
-@operator("QLinearMatMul", opsets=(1, 1), domain=MICROSOFT, integers=seen, flattened=flattened.seen)
+@operator("QLinearMatMul", opsets=(10, 21), integers=seen, flattened=seen)
+@operator("QLinearMatMul", opsets=(1, 1), domain=MICROSOFT, integers=seen, flattened=seen)
 def quantized_matrix_product(context: Context, call: Call) -> Value:
     operands = [_operand(call, index) if isinstance(call.inputs[index], (Tensor, FlattenedConcat))
                 else _weights(call, index, np.ndim(call.constant(index)) - 1) for index in (0, 3)]
@@ -78,7 +78,7 @@ def quantized_matrix_product(context: Context, call: Call) -> Value:
     return quantized(context, call, result, call.constant(6), call.constant(7))
 
 
-@operator("QGemm", opsets=(1, 1), domain=MICROSOFT, integers=seen, flattened=flattened.seen)
+@operator("QGemm", opsets=(1, 1), domain=MICROSOFT, integers=seen, flattened=seen)
 def quantized_gemm(context: Context, call: Call) -> Value:
     weights = _weights(call, 3, 0 if call.attributes.get("transB") else 1)
     result = _as(context, call, "Gemm", [_operand(call, 0), weights, _bias(call, 6, weights)])
@@ -95,7 +95,7 @@ def _binary(name: str, of: str) -> None:
         return quantized(context, call, result, call.constant(6), call.constant(7))
 
 
-def _unary(name: str, of: str, policy: flattened.Policy = flattened.as_map) -> None:
+def _unary(name: str, of: str, policy: Policy = flattened.as_map) -> None:
     """Declare a function of one map: X, its scale and zero point, then the result's."""
     @operator(name, opsets=(1, 1), domain=MICROSOFT, integers=seen, flattened=policy)
     def unary(context: Context, call: Call) -> Value:
@@ -114,7 +114,7 @@ _unary("QLinearLeakyRelu", "LeakyRelu", flattened.elementwise)
 _unary("QLinearSigmoid", "Sigmoid", flattened.elementwise)
 
 
-@operator("QLinearConcat", opsets=(1, 1), domain=MICROSOFT, integers=seen, flattened=flattened.seen)
+@operator("QLinearConcat", opsets=(1, 1), domain=MICROSOFT, integers=seen, flattened=seen)
 def quantized_concat(context: Context, call: Call) -> Value:
     operands = [_operand(call, index) for index in range(2, len(call.inputs), 3)]
     result = _as(context, call, "Concat", operands, "real")

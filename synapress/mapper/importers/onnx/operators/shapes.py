@@ -6,9 +6,9 @@ import onnx
 from synapress.mapper.importers.onnx.build.axes import axes_of, whole_numbers
 from synapress.mapper.importers.onnx.build.elements import affine, repeated
 from synapress.mapper.importers.onnx.build.reshaping import reshaped, reshaped_dims
-from synapress.mapper.importers.onnx.context import Call, Context, Handler, Result
+from synapress.mapper.importers.onnx.context import Call, Context, Handler, Result, seen
 from synapress.mapper.importers.onnx.flattened import as_map, elementwise
-from synapress.mapper.importers.onnx.integers import as_reals, kept, seen
+from synapress.mapper.importers.onnx.integers import as_reals, kept
 from synapress.mapper.importers.onnx.registry import operator
 from synapress.mapper.importers.tensor import FlattenedConcat, Tensor
 
