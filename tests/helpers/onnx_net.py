@@ -1,4 +1,4 @@
-"""A builder of ONNX models as exporters write them; each node is computed at once, for the statistics of batch norms."""
+"""A builder of ONNX models as exporters write them; each node is computed at once for the statistics of batch norms."""
 
 from collections.abc import Sequence
 
