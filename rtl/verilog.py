@@ -6,7 +6,6 @@ import re
 from pathlib import Path
 from typing import Any
 
-from amaranth.back import verilog
 from amaranth.hdl import Const, Shape, Value, ValueCastable
 from amaranth.hdl._ir import PortDirection
 from amaranth.lib import data, stream, wiring
@@ -16,6 +15,7 @@ from golden.config import CoreConfig
 from golden.errors import ConfigError
 from golden.files import Writing
 from golden.words import WordLayout, layouts
+from rtl import conversion
 
 TOPS: dict[str, tuple[str, str]] = {
     "peg": ("rtl.peg", "Peg"),
@@ -57,7 +57,7 @@ def ports(component: wiring.Component) -> dict[str, tuple[Value, PortDirection]]
 
 def to_verilog(component: wiring.Component, name: str) -> str:
     """Verilog of a component as the module `name`: the same text in every run."""
-    return verilog.convert(component, name=name, ports=ports(component), emit_src=False, strip_internal_attrs=True)
+    return conversion.to_verilog(component, name, ports(component))
 
 
 def describe(component: wiring.Component, name: str, config: CoreConfig, text: str) -> dict[str, Any]:

@@ -22,11 +22,11 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
-from amaranth.back import rtlil, verilog
+from amaranth.back import rtlil
 from amaranth.lib import wiring
 
 from golden.errors import ToolError
-from rtl.verilog import ports
+from rtl.verilog import ports, to_verilog
 from synapress.install import install_hint
 
 SIMULATORS = ("verilator", "icarus")
@@ -209,7 +209,7 @@ def _build(component: wiring.Component, text: str, name: str, simulator: str, de
         shutil.rmtree(design, ignore_errors=True)
         design.mkdir(parents=True)
         (design / f"{name}.il").write_text(text)
-        source.write_text(verilog.convert(component, name=name, ports=ports(component), emit_src=False))
+        source.write_text(to_verilog(component, name))
         key = _digest(_version(simulator), *_BUILD_ARGS[simulator], str(waves), sys.prefix)
         runtime = design.parent / f"runtime_{key}"
         if simulator == "verilator":
