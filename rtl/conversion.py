@@ -47,6 +47,25 @@ with within wor xnor xor
 """.split())
 """Of Verilog and SystemVerilog (IEEE 1800-2017, annex B)."""
 
+_WAIVED = {
+    "CASEOVERLAP": "a selector that is known to be one-hot, or the first match counts",
+    "CMPCONST": "comparisons with the largest value of a field, which a configuration can make constant",
+    "DECLFILENAME": "all modules are in one file",
+    "PROCASSINIT": "flip-flops have an initial value beside their reset",
+    "TIMESCALEMOD": "the hardware has no delays",
+    "UNSIGNED": "comparisons with 0, which a configuration can make constant",
+    "UNUSEDSIGNAL": "parts of packed words, and wires between expressions",
+    "WIDTHEXPAND": "comparisons with shorter constants",
+    "WIDTHTRUNC": "a word tested against 0 by `!`",
+}
+"""Warnings of Verilator that say nothing about generated Verilog, and what causes them."""
+
+
+def waivers(name: str) -> str:
+    """What `verilator --lint-only -Wall` need not say about the modules of the file `<name>.v`."""
+    lines = [f'lint_off -rule {rule} -file "*{name}.v"  // {why}' for rule, why in _WAIVED.items()]
+    return "\n".join(["`verilator_config", *lines, ""])
+
 
 def to_verilog(component: wiring.Component, name: str, ports: Ports) -> str:
     """Verilog of a component as the module `name`: the same text in every run.

@@ -88,7 +88,9 @@ def describe(component: wiring.Component, name: str, config: CoreConfig, text: s
 
 
 def generate(top: str, config: CoreConfig, directory: Path, *, name: str | None = None) -> Path:
-    """Write `<name>.v` and `<name>.json` of a block into a directory; returns the path of the Verilog.
+    """Write `<name>.v`, `<name>.json` and `<name>.vlt` of a block into a directory; returns the path of the Verilog.
+
+    The last is for `verilator --lint-only -Wall NAME.vlt NAME.v`: which warnings do not matter, and why.
 
     `name` is also the module's; it is the block's unless another is given.
 
@@ -106,6 +108,7 @@ def generate(top: str, config: CoreConfig, directory: Path, *, name: str | None 
     with Writing() as files:
         files.write(path, text)
         files.write(directory / f"{name}.json", json.dumps(description, indent=1) + "\n")
+        files.write(directory / f"{name}.vlt", conversion.waivers(name))
     return path
 
 
