@@ -1,11 +1,10 @@
 """Fragments → cores of a mesh: as few cores as possible, then as little traffic × distance as possible.
 
-Filled cores (`synapress.mapper.placement.bin_packing`) are placed by scipy's heuristic for the quadratic assignment
-problem and by exchanging pairs as long as that helps; places beyond the reach of relative addresses cost more than
-anything else. Traffic is an estimate: every neuron that has a synapse on an axon fires once.
+Filled cores (`synapress.mapper.placement.bin_packing`) are placed as a quadratic assignment problem
+(`synapress.mapper.placement.assignment`); places beyond the reach of relative addresses cost more than anything else.
+Traffic is an estimate: every neuron that has a synapse on an axon fires once.
 """
 
-import importlib
 import itertools
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,11 +14,11 @@ from typing import Any
 import numpy as np
 
 from golden.config import CoreConfig
-from golden.errors import MappingError, ToolError
+from golden.errors import MappingError
 from golden.types import Array, Place
-from synapress.install import install_hint
 from synapress.mapper.errors import Repair, RuleError, Violation
 from synapress.mapper.partition.fragments import PartitionedProgram, reach
+from synapress.mapper.placement.assignment import OUT_OF_REACH, optimize
 from synapress.mapper.placement.bin_packing import (
     LIMITS,
     Bin,
@@ -36,24 +35,6 @@ CONSTRUCTIONS = ("row-major", "optimized")
 MAX_LOCATIONS = 400
 """Of a larger mesh, so many places next to the host and to the pinned cores are tried, or twice the cores in use.
 Bounds the time, which grows with the cube of the places: 20 × 20 of them."""
-MAX_SWEEPS = 60
-"""Most sweeps of pairwise exchanges. Every exchange lowers the cost, so sweeps also end without this limit; it bounds
-the time of the last small gains."""
-MAX_RESTARTS = 10
-"""Most new attempts, each from the best so far with some cores shuffled, while something is out of reach."""
-SHUFFLED_SHARE = 8
-"""A new attempt shuffles two cores and one in so many: enough to leave a local optimum; most of the placement
-stays."""
-OUT_OF_REACH = 100_000
-"""What a column or row beyond the reach of relative addresses counts, in hops. For the least traffic that
-counts (`TRAFFIC_SPAN`) that is as much as 100 hops of the largest."""
-TRAFFIC_SPAN = 1000
-"""Ratio of the largest traffic between two cores to the least that counts for any two that send each other events.
-Links are heavy-tailed: without this the few with no events but ends would be left out of reach."""
-FAQ_TOLERANCE = 1e-3
-"""Change at which scipy's heuristic stops. It gives a start only, which exchanges improve."""
-MIN_SAVING = 1e-6
-"""Least saving of an exchange, in events × hops, so that the rounding of float64 is not taken for one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -262,25 +243,13 @@ def _distance(locations: Sequence[Place], config: CoreConfig | None) -> Array:
     return np.asarray(hops + OUT_OF_REACH * beyond)
 
 
-def _cost(traffic: Array, distance: Array, chosen: Array) -> int:
-    """Traffic × distance of cores at the chosen locations; the host is the last of both."""
-    at = np.append(chosen, len(distance) - 1)
-    return round(float((traffic * distance[np.ix_(at, at)]).sum()))
-
-
-def _fill(order: Array, fixed: Mapping[int, int]) -> Array:
-    """Locations by core: the fixed ones where they must be, the others in the given order of locations."""
-    free = iter(location for location in order.tolist() if location not in set(fixed.values()))
-    return np.array([fixed[number] if number in fixed else next(free) for number in range(len(order))])
-
-
 # -- optimization ------------------------------------------------------------------------------
 
 
 def _optimized(
     traffic: Array, cores: Sequence[Bin], size: tuple[int, int], host: Place, config: CoreConfig
 ) -> list[Place]:
-    """Places of the cores, by `_optimize` with a silent core on every place that is left."""
+    """Places of the cores, by `optimize` with a silent core on every place that is left."""
     locations = _locations(cores, size, host)
     number = {place: index for index, place in enumerate(locations)}
     fixed = {index: number[core.place] for index, core in enumerate(cores) if core.place is not None}
@@ -289,65 +258,8 @@ def _optimized(
     padded[np.ix_(order, order)] = traffic
     snake = np.array(sorted(number.values(), key=lambda index: (
         locations[index][1], locations[index][0] * (1, -1)[locations[index][1] % 2])))
-    chosen = _optimize(padded, _distance([*locations, host], config), fixed, snake)
+    chosen = optimize(padded, _distance([*locations, host], config), fixed, snake)
     return [locations[index] for index in chosen[:len(cores)].tolist()]
-
-
-def _optimize(traffic: Array, distance: Array, fixed: Mapping[int, int], snake: Array) -> Array:
-    """The best of several starts, each improved by pairwise exchanges."""
-    try:
-        quadratic_assignment = importlib.import_module("scipy.optimize").quadratic_assignment
-    except ImportError as error:
-        raise ToolError(f"placement needs scipy: {install_hint('map')}; or use method='row-major'") from error
-    count = len(snake)
-    naive = _fill(np.arange(count), fixed)
-    both = (traffic + traffic.T).astype(float)
-    worth = np.where(both > 0, np.maximum(both, both.max() / TRAFFIC_SPAN), 0.0)
-    starts = [naive, _fill(snake, fixed)]
-    pinned = np.array([*fixed.items(), (count, count)])
-    guess = quadratic_assignment(worth, distance.astype(float), method="faq", options={
-        "partial_match": pinned, "tol": FAQ_TOLERANCE, "rng": np.random.default_rng(0)})
-    starts.append(np.asarray(guess.col_ind[:count]))
-    movable = np.array([number for number in range(count) if number not in fixed], np.int64)
-    if not len(movable):
-        return naive
-    results = [_exchange(worth, distance, start, movable) for start in starts]
-    best = min(results, key=lambda chosen: _cost(worth, distance, chosen))
-    random = np.random.default_rng(0)
-    for _ in range(MAX_RESTARTS):
-        at = np.append(best, count)
-        if not (worth * distance[np.ix_(at, at)] * (distance[np.ix_(at, at)] >= OUT_OF_REACH)).any():
-            break
-        number = min(len(movable), 2 + len(movable) // SHUFFLED_SHARE)
-        shuffled, moved = best.copy(), random.choice(movable, number, replace=False)
-        shuffled[moved] = best[random.permutation(moved)]
-        improved = _exchange(worth, distance, shuffled, movable)
-        best = min(best, improved, key=lambda chosen: _cost(worth, distance, chosen))
-    return best
-
-
-def _exchange(both: Array, distance: Array, start: Array, movable: Array) -> Array:
-    """Exchange pairs of cores, each time the best partner of one, until none helps."""
-    at = np.append(start, len(distance) - 1)
-    apart = distance[np.ix_(at, at)].astype(float)
-    own = (both * apart).sum(axis=1)
-    for _ in range(MAX_SWEEPS):
-        improved = False
-        for number in movable.tolist():
-            change = (apart @ both[number] + both @ apart[number] - own[number] - own
-                      + 2 * both[number] * apart[number])[movable]
-            best = int(np.argmin(change))
-            if change[best] >= -MIN_SAVING:
-                continue
-            pair, exchanged = [number, int(movable[best])], [int(movable[best]), number]
-            at[pair] = at[exchanged]
-            apart[pair] = apart[exchanged]
-            apart[:, pair] = apart[:, exchanged]
-            own = (both * apart).sum(axis=1)
-            improved = True
-        if not improved:
-            break
-    return at[:-1]
 
 
 def _check_reach(cut: PartitionedProgram, cores: Sequence[Bin], ends: Sequence[Place]) -> None:

@@ -19,7 +19,7 @@ from synapress.mapper.image.schemas import CATEGORIES
 from synapress.mapper.partition.fragments import PartitionedProgram
 from synapress.mapper.partition.search import partition
 from synapress.mapper.placement.bin_packing import LIMITS, available, needs
-from synapress.mapper.placement.place import _exchange, place, place_all
+from synapress.mapper.placement.place import place, place_all
 from synapress.zoo import ZOO, pilotnet
 from tests.helpers.cuts import CONFIGS, ROOMY, compare, cut_network, random_cut, random_mesh
 from tests.helpers.networks import random_input
@@ -244,30 +244,6 @@ def test_where_the_words_of_connectivity_go(seed: int) -> None:
 def test_how_far_below_the_paper_the_words_of_connectivity_are(name: str, least: int) -> None:
     """At the same cuts."""
     assert real_connectivity(partition(lower(ZOO[name](None)), CoreConfig())).factor >= least
-
-
-def test_no_exchange_of_two_cores_helps_any_more(seed: int) -> None:
-    """After the improvement of random starts, every exchange of two movable cores costs as much or more."""
-    rng = np.random.default_rng([seed, 67])
-    for _ in range(20):
-        traffic = rng.integers(0, 50, (10, 10)) * (rng.random((10, 10)) < 0.5)
-        traffic = traffic + traffic.T
-        np.fill_diagonal(traffic, 0)
-        spots = rng.integers(0, 6, (10, 2))
-        distance = np.abs(spots[:, None] - spots).sum(axis=2)
-
-        def cost(at, traffic=traffic, distance=distance):
-            every = [*at, 9]
-            return int((traffic * distance[np.ix_(every, every)]).sum())
-
-        start = rng.permutation(9)
-        end = _exchange(traffic.astype(float), distance, start, np.arange(1, 9))
-        assert end[0] == start[0] and sorted(end) == list(range(9)) and cost(end) <= cost(start)
-        for i in range(1, 9):
-            for j in range(1, i):
-                other = end.copy()
-                other[[i, j]] = end[[j, i]]
-                assert cost(other) >= cost(end)
 
 
 def test_without_scipy_only_the_naive_order_is_left(monkeypatch) -> None:
