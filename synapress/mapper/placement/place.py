@@ -30,6 +30,7 @@ from synapress.mapper.placement.bin_packing import (
     pack,
     pinned_cores,
 )
+from synapress.mapper.placement.reachable import crowded
 
 CONSTRUCTIONS = ("row-major", "optimized")
 MAX_LOCATIONS = 400
@@ -96,7 +97,16 @@ def place(
         ToolError: scipy is not installed.
     """
     size, host = core_of("mesh", size), None if host is None else core_of("host", host)
-    return _place(cut, size, host, pinned_cores(cut, pins or {}), needs(cut), method)
+    cores, load = pinned_cores(cut, pins or {}), needs(cut)
+    try:
+        return _place(cut, size, host, cores, load, method)
+    except RuleError as refused:
+        if method != "optimized" or not _other_mesh(refused):
+            raise
+        try:
+            return _place(cut, size, host, cores, load, method, linked=True)
+        except RuleError:
+            raise refused from None
 
 
 def place_all(
@@ -104,23 +114,30 @@ def place_all(
 ) -> Placement:
     """`place` on a small mesh, as square as can be, that holds the network and all cores of its pins.
 
-    Where relative addresses do not reach, meshes of fewer rows, and of fewer columns, are tried before it is refused.
+    Where relative addresses do not reach, meshes of fewer rows, and of fewer columns, are tried, then more cores, each
+    with fragments that have links with each other, before it is refused.
     """
     host, cores, load = None if host is None else core_of("host", host), pinned_cores(cut, pins or {}), needs(cut)
     least = [1 + max((core[axis] for given in cores.values() for core in given), default=0) for axis in (0, 1)]
     everywhere = (max(1, least[0]), max(1, least[1]))
-    count = len(pack(cut, load, available(cut.config), allowed_cores(
-        cut, cores, everywhere, (-1, -1) if host is None else host)))
+    allowed = allowed_cores(cut, cores, everywhere, (-1, -1) if host is None else host)
     refused: RuleError | None = None
-    for size in dict.fromkeys(_sizes(count, everywhere, host, cut.config)):
-        try:
-            return _place(cut, size, host, cores, load, method)
-        except RuleError as error:
-            if any(violation.repair is not Repair.OTHER_MESH for violation in error.violations):
-                raise
-            refused = refused or error
+    for linked in (False, True) if method == "optimized" else (False,):
+        count = len(pack(cut, load, available(cut.config), allowed, linked=linked))
+        for size in dict.fromkeys(_sizes(count, everywhere, host, cut.config)):
+            try:
+                return _place(cut, size, host, cores, load, method, linked=linked)
+            except RuleError as error:
+                if not _other_mesh(error):
+                    raise
+                refused = refused or error
     assert refused is not None
     raise refused
+
+
+def _other_mesh(refused: RuleError) -> bool:
+    """Whether all that is refused may do on another mesh, or with other fragments together in a core."""
+    return all(violation.repair is Repair.OTHER_MESH for violation in refused.violations)
 
 
 def _sizes(count: int, least: Place, host: Place | None, config: CoreConfig) -> Iterator[Place]:
@@ -138,7 +155,7 @@ def _sizes(count: int, least: Place, host: Place | None, config: CoreConfig) -> 
 
 def _place(
     cut: PartitionedProgram, size: tuple[int, int], host: Place | None, pins: Mapping[str, Sequence[Place]],
-    load: Mapping[str, Mapping[str, int]], method: str
+    load: Mapping[str, Mapping[str, int]], method: str, *, linked: bool = False
 ) -> Placement:
     if method not in CONSTRUCTIONS:
         raise MappingError(f"placement method '{method}' is not one of {', '.join(CONSTRUCTIONS)}")
@@ -146,7 +163,7 @@ def _place(
         raise MappingError(f"a mesh of {size[0]} × {size[1]} has no cores; give columns and rows of at least 1")
     host = ((size[0] - 1) // 2, -1) if host is None else host
     limits = available(cut.config)
-    cores = pack(cut, load, limits, allowed_cores(cut, pins, size, host))
+    cores = pack(cut, load, limits, allowed_cores(cut, pins, size, host), linked=linked)
     inside = 0 <= host[0] < size[0] and 0 <= host[1] < size[1]
     if len(cores) > size[0] * size[1] - inside:
         raise RuleError([Violation(
@@ -154,6 +171,8 @@ def _place(
             available=f"{size[0]} × {size[1]} = {size[0] * size[1]}" + ", one of them the host" * inside,
             help="Use a larger mesh, cores with more memory, or a smaller network.")])
     traffic = _traffic(cut, cores)
+    if method == "optimized":
+        _check_room(cut, cores, traffic, size, host)
     naive = _row_by_row(cores, size, host)
     at = naive if method == "row-major" else _optimized(traffic, cores, size, host, cut.config)
     _check_reach(cut, cores, [*at, host])
@@ -260,6 +279,23 @@ def _optimized(
         locations[index][1], locations[index][0] * (1, -1)[locations[index][1] % 2])))
     chosen = optimize(padded, _distance([*locations, host], config), fixed, snake)
     return [locations[index] for index in chosen[:len(cores)].tolist()]
+
+
+def _check_room(
+    cut: PartitionedProgram, cores: Sequence[Bin], traffic: Array, size: tuple[int, int], host: Place
+) -> None:
+    """Refuse at once what cannot be in reach wherever it is placed."""
+    far = _max_distance(cut.config)
+    crowd = crowded((traffic + traffic.T) > 0, size, host, far)
+    if crowd is None:
+        return
+    name = next(iter(cores[crowd.core].names)) if crowd.core < len(cores) else ""
+    raise RuleError([Violation(
+        layer=cut.by_name[name].layer if name else "host", rule="reach",
+        needed=f"{crowd.cores} cores within {crowd.links * far} columns and rows of " + (
+            f"that of '{name}'" if name else "the host") + f", from which they are at most {crowd.links} links",
+        available=f"{crowd.places} places in a mesh of {size[0]} × {size[1]} for cores with as many around them",
+        help="Raise mesh_bits, or address_bits, for fewer cores with more memory.", repair=Repair.OTHER_MESH)])
 
 
 def _check_reach(cut: PartitionedProgram, cores: Sequence[Bin], ends: Sequence[Place]) -> None:
