@@ -18,7 +18,7 @@ from synapress.mapper.image.mesh import build_mesh
 from synapress.mapper.image.schemas import CATEGORIES
 from synapress.mapper.partition.fragments import PartitionedProgram
 from synapress.mapper.partition.search import partition
-from synapress.mapper.placement.bin_packing import LIMITS, available, needs
+from synapress.mapper.placement.bin_packing import LIMITS, available, needs, pack
 from synapress.mapper.placement.place import place, place_all
 from synapress.zoo import ZOO, pilotnet
 from tests.helpers.cuts import CONFIGS, ROOMY, compare, cut_network, random_cut, random_mesh
@@ -155,6 +155,35 @@ def test_other_shapes_are_tried_where_addresses_do_not_reach() -> None:
     placed = place_all(result)
     assert len(placed.used) == 14 and placed.size == (5, 3)
     build_mesh(result, placed.places, placed.size, host=placed.host)
+
+
+@pytest.mark.parametrize("number", range(3))
+def test_linked_fragments_share_cores_where_others_do_not_reach(seed: int, number: int) -> None:
+    """Layers of random sizes, addresses of ±1: cores with fragments from anywhere are refused, others are placed."""
+    rng = np.random.default_rng([seed, 79, number])
+    network = Network("chain")
+    last, depth = network.input("in", (16, 28, 28)), 16
+    for layer, after in enumerate(rng.choice([24, 40, 56, 72, 96], 16).tolist()):
+        last, depth = network.conv(f"layer{layer}", last, np.ones((after, depth, 1, 1), int)), after
+    network.output(last)
+    result = partition(lower(network), CoreConfig(name="near", mesh_bits=2))
+    load, limits, links = needs(result), available(result.config), {}
+    for item in result.descriptors:
+        for source in item.sources:
+            links.setdefault(source, {source}).add(item.edge.destination)
+            links.setdefault(item.edge.destination, {item.edge.destination}).add(source)
+    together = 0
+    for core in pack(result, load, limits, {}, linked=True):
+        assert core.needs == {limit: sum(load[name][limit] for name in core.names) for limit in LIMITS}
+        assert all(core.needs[limit] <= limits[limit] for limit in LIMITS)
+        together += len(core.names) > 1
+        for name in core.names:
+            near = set().union(*(links[other] for other in links[name]))
+            assert len(core.names) == 1 or near & set(core.names) - {name}
+    assert together
+    placed = place_all(result)
+    build_mesh(result, placed.places, placed.size, host=placed.host)
+    assert place(result, placed.size).size == placed.size
 
 
 def test_large_meshes_cost_no_memory() -> None:
