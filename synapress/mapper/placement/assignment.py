@@ -16,6 +16,8 @@ from synapress.install import install_hint
 MAX_SWEEPS = 60
 """Most sweeps of pairwise exchanges. Every exchange lowers the cost, so sweeps also end without this limit; it bounds
 the time of the last small gains."""
+MAX_BLOCK = 64
+"""Most cores whose partners are looked for at once, up to the first exchange: it bounds what is computed in vain."""
 MAX_RESTARTS = 10
 """Most new attempts, each from the best so far with some cores shuffled, while something is out of reach."""
 MAX_REPAIRS = 200
@@ -100,6 +102,7 @@ def exchange(both: Array, distance: Array, start: Array, movable: Array) -> Arra
 
     What every core would cost at the place of every other is kept, so that the best partner takes a look at as many
     numbers as there are cores, and an exchange changes only the rows of the cores that send to the two or hear of them.
+    Where exchanges are rare, many cores are looked at in one go; the exchanges are the same.
 
     Args:
         both: traffic between two cores, forth and back: symmetric. With integers no rounding breaks a tie.
@@ -112,14 +115,22 @@ def exchange(both: Array, distance: Array, start: Array, movable: Array) -> Arra
     # Of one core (row) at the place of another (column), all others where they are:
     costs = np.array([row[near] @ apart[near] for row, near in ((row, np.flatnonzero(row)) for row in both)])
     own = costs.diagonal().copy()
+    size = 1
     for _ in range(MAX_SWEEPS):
-        improved = False
-        for number in movable.tolist():
-            change = (costs[number] + costs[:, number] - own[number] - own + 2 * both[number] * apart[number])[movable]
-            best = int(np.argmin(change))
-            if change[best] >= -MIN_SAVING:
+        improved, position = False, 0
+        while position < len(movable):
+            block = movable[position:position + size]
+            change = costs[block] + costs[:, block].T - own[block, None] - own + 2 * both[block] * apart[block]
+            change = change[:, movable]
+            partners = change.argmin(axis=1)
+            found = np.flatnonzero(change[np.arange(len(block)), partners] < -MIN_SAVING)
+            if not len(found):
+                position, size = position + len(block), min(2 * size, MAX_BLOCK)
                 continue
-            pair, exchanged = [number, int(movable[best])], [int(movable[best]), number]
+            first = int(found[0])
+            position, size = position + first + 1, max(1, size // 2)
+            pair = [int(block[first]), int(movable[partners[first]])]
+            exchanged = pair[::-1]
             at[pair] = at[exchanged]
             apart[:, pair] = apart[:, exchanged]
             costs[:, pair] = costs[:, exchanged]
