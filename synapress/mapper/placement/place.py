@@ -123,10 +123,10 @@ def place_all(
     allowed = allowed_cores(cut, cores, everywhere, (-1, -1) if host is None else host)
     refused: RuleError | None = None
     for linked in (False, True) if method == "optimized" else (False,):
-        count = len(pack(cut, load, available(cut.config), allowed, linked=linked))
-        for size in dict.fromkeys(_sizes(count, everywhere, host, cut.config)):
+        packed = pack(cut, load, available(cut.config), allowed, linked=linked)
+        for size in dict.fromkeys(_sizes(len(packed), everywhere, host, cut.config)):
             try:
-                return _place(cut, size, host, cores, load, method, linked=linked)
+                return _place(cut, size, host, cores, load, method, packed=packed)
             except RuleError as error:
                 if not _other_mesh(error):
                     raise
@@ -155,7 +155,8 @@ def _sizes(count: int, least: Place, host: Place | None, config: CoreConfig) -> 
 
 def _place(
     cut: PartitionedProgram, size: tuple[int, int], host: Place | None, pins: Mapping[str, Sequence[Place]],
-    load: Mapping[str, Mapping[str, int]], method: str, *, linked: bool = False
+    load: Mapping[str, Mapping[str, int]], method: str, *, linked: bool = False,
+    packed: list[Bin] | None = None,
 ) -> Placement:
     if method not in CONSTRUCTIONS:
         raise MappingError(f"placement method '{method}' is not one of {', '.join(CONSTRUCTIONS)}")
@@ -163,7 +164,8 @@ def _place(
         raise MappingError(f"a mesh of {size[0]} × {size[1]} has no cores; give columns and rows of at least 1")
     host = ((size[0] - 1) // 2, -1) if host is None else host
     limits = available(cut.config)
-    cores = pack(cut, load, limits, allowed_cores(cut, pins, size, host), linked=linked)
+    allowed = allowed_cores(cut, pins, size, host)
+    cores = pack(cut, load, limits, allowed, linked=linked) if packed is None else packed
     inside = 0 <= host[0] < size[0] and 0 <= host[1] < size[1]
     if len(cores) > size[0] * size[1] - inside:
         raise RuleError([Violation(
