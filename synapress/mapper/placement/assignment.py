@@ -19,13 +19,14 @@ the time of the last small gains."""
 MAX_BLOCK = 64
 """Most cores whose partners are looked for at once, up to the first exchange: it bounds what is computed in vain."""
 MAX_RESTARTS = 10
-"""Most new attempts, each from the best so far with some cores shuffled, while something is out of reach."""
+"""Most new attempts, each from the best so far with some cores shuffled, while something is out of reach; with more than
+`FAQ_PLACES` places none: there they lose more than they find."""
 MAX_REPAIRS = 200
 """Most attempts after these, while something is still out of reach, each with few cores shuffled: those at the ends of
-links out of reach, and `COMPANIONS`. Of 600 cores with 4,300 links, 100 bring the last twenty into reach."""
+links out of reach, and `COMPANIONS`. Of 600 cores with 4,300 links, 13 bring the last hundred into reach."""
 MAX_IDLE_REPAIRS = 50
 """Most such attempts in a row that find nothing better."""
-COMPANIONS = 4
+COMPANIONS = 8
 """Random cores that are shuffled with those out of reach."""
 SHUFFLED_SHARE = 8
 """A new attempt shuffles two cores and one in so many: enough to leave a local optimum; most of the placement
@@ -76,13 +77,14 @@ def _in_reach(worth: Array, distance: Array, best: Array, movable: Array) -> Arr
     """The best of new attempts while something is out of reach: first anywhere, then where that is."""
     random, idle = np.random.default_rng(0), 0
     least = _cost(worth, distance, best)
-    for attempt in range(MAX_RESTARTS + MAX_REPAIRS):
+    restarts = MAX_RESTARTS if len(best) <= FAQ_PLACES else 0
+    for attempt in range(restarts + MAX_REPAIRS):
         at = np.append(best, len(best))
         apart = distance[np.ix_(at, at)]
         far = np.flatnonzero(((worth > 0) & (apart >= OUT_OF_REACH)).any(axis=1))
         if not len(far) or idle > MAX_IDLE_REPAIRS:
             break
-        if attempt < MAX_RESTARTS:
+        if attempt < restarts:
             moved = random.choice(movable, min(len(movable), 2 + len(movable) // SHUFFLED_SHARE), replace=False)
         else:
             others = random.choice(movable, min(len(movable), COMPANIONS), replace=False)
@@ -91,8 +93,8 @@ def _in_reach(worth: Array, distance: Array, best: Array, movable: Array) -> Arr
         shuffled[moved] = best[random.permutation(moved)]
         improved = exchange(worth, distance, shuffled, movable)
         cost = _cost(worth, distance, improved)
-        idle = 0 if cost < least or attempt < MAX_RESTARTS else idle + 1
-        if cost < least or (cost == least and attempt >= MAX_RESTARTS):
+        idle = 0 if cost < least or attempt < restarts else idle + 1
+        if cost < least or (cost == least and attempt >= restarts):
             best, least = improved, cost
     return best
 
