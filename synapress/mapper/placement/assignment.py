@@ -19,8 +19,8 @@ the time of the last small gains."""
 MAX_BLOCK = 64
 """Most cores whose partners are looked for at once, up to the first exchange: it bounds what is computed in vain."""
 MAX_RESTARTS = 10
-"""Most new attempts, each from the best so far with some cores shuffled, while something is out of reach; with more than
-`FAQ_PLACES` places none: there they lose more than they find."""
+"""Most new attempts, each from the best so far with some cores shuffled, while something is out of reach; with more
+than `FAQ_PLACES` places none: there they lose more than they find."""
 MAX_REPAIRS = 200
 """Most attempts after these, while something is still out of reach, each with few cores shuffled: those at the ends of
 links out of reach, and `COMPANIONS`. Of 600 cores with 4,300 links, 13 bring the last hundred into reach."""
