@@ -31,6 +31,7 @@ from synapress.mapper.placement.bin_packing import (
     pack,
     pinned_cores,
 )
+from synapress.mapper.ways_out import either, raised, signed_bits
 
 CONSTRUCTIONS = ("row-major", "optimized")
 MAX_LOCATIONS = 400
@@ -171,7 +172,8 @@ def _place(
         raise RuleError([Violation(
             layer=cut.program.name, rule="placement", needed=f"{len(cores)} cores",
             available=f"{size[0]} × {size[1]} = {size[0] * size[1]}" + ", one of them the host" * inside,
-            help="Use a larger mesh, cores with more memory, or a smaller network.")])
+            help=either(f"use a mesh of {size[0]} × {-(-(len(cores) + inside) // size[0])}, or a larger one",
+                        "cores with more memory"))])
     traffic = _traffic(cut, cores)
     naive = _row_by_row(cores, size, host)
     at = naive if method == "row-major" else _optimized(traffic, cores, size, host, cut.config)
@@ -367,7 +369,9 @@ def _check_reach(cut: PartitionedProgram, cores: Sequence[Bin], ends: Sequence[P
             found = Violation(
                 layer=layers[j != host], rule="reach", available=str(far),
                 needed=f"{apart} columns or rows from {names[0]} at {ends[i]} to {names[1]} at {ends[j]}",
-                help="Use a smaller mesh, pin less, move the host, or raise mesh_bits.", repair=Repair.OTHER_MESH)
+                help=either(raised(cut.config, "mesh_bits", signed_bits(apart)),
+                            "let both ends lie closer: a smaller mesh, fewer pins, or another place of the host"),
+                repair=Repair.OTHER_MESH)
             before = violations.get((layers[0], layers[1]))
             if before is None or before[0] < apart:
                 violations[layers[0], layers[1]] = apart, found
