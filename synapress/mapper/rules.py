@@ -281,8 +281,8 @@ def population_counts(plan: MemoryMap) -> Iterator[Violation]:
     share = "insert identity layers that share the connections"
     remedies = {
         "axons": (share, "axon_count_bits"), "incoming": (share, "incoming_bits"), "edges": (
-            "sum many branches in several layers, go in two steps if a kernel is larger than "
-            f"{taps} × {taps} taps (e.g. pool 8 × 8 with stride 8 first), as each piece of it takes an ID",
+            "sum many branches in several layers, and go in two steps if a kernel is larger than "
+            f"{taps} × {taps} taps, as pool 8 × 8 with stride 8 first does",
             "edge_count_bits"),
     }
     for item in plan.populations:
@@ -333,15 +333,25 @@ def check(program: Program, config: CoreConfig, *, pad: bool = True, host: tuple
 
 def check_memory_map(plan: MemoryMap) -> None:
     """The rules of `check` for one core."""
-    violations = [_of_one_core(violation) for rule in RULES for violation in rule(plan)]
+    violations = [_of_one_core(violation, plan) for rule in RULES for violation in rule(plan)]
     if violations:
         raise RuleError(violations)
 
 
-def _of_one_core(violation: Violation) -> Violation:
+def _of_one_core(violation: Violation, plan: MemoryMap) -> Violation:
     """With a mesh as a way out, where smaller parts on several cores mend it."""
     if violation.repair not in (Repair.CHANNELS, Repair.COLUMNS, Repair.ROWS, Repair.SOURCE_COLUMNS, Repair.SOURCE_ROWS,
-                                Repair.OTHER_CUTS):
+                                Repair.OTHER_CUTS) or not _divisible(plan):
         return violation
     others = violation.help[0].lower() + violation.help[1:].removesuffix(".")
     return replace(violation, help=either(MESH, "" if violation.help == either() else others))
+
+
+def _divisible(plan: MemoryMap) -> bool:
+    """Whether the smallest part of each population, one channel word of one neuron, has room in a core."""
+    least = {item.population.name: item.table_words + min(item.parameters, plan.config.lanes) + len(item.axons) + 3
+             for item in plan.populations}
+    for item in plan.edges:
+        words = -(-plan.program.population(item.edge.destination).shape[0] // plan.config.lanes)
+        least[item.edge.destination] += 1 + len(item.rows) - (-item.weight_words // words)
+    return max(least.values(), default=0) <= plan.config.memory_words

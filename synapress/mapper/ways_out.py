@@ -4,9 +4,10 @@ Fields of a configuration share words of 64 bits, so that most of them cannot gr
 with which there is a configuration.
 """
 
-from collections.abc import Callable
-from dataclasses import fields, replace
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import lru_cache
+from typing import Any
 
 from golden.config import CoreConfig
 from golden.errors import ConfigError
@@ -34,12 +35,18 @@ def raised(config: CoreConfig, field: str, bits: int) -> str:
     """The advice to give a field so many bits, with what else that takes; empty if no configuration has them."""
     if not getattr(config, field) < bits <= _WIDEST:
         return ""
-    changes = {field: bits, **_BESIDE.get(field, lambda *_: {})(config, bits)}
+    return changed(config, {field: bits, **_BESIDE.get(field, lambda *_: {})(config, bits)})
+
+
+def changed(config: CoreConfig, changes: Mapping[str, Any]) -> str:
+    """The advice to give fields these values; empty if they have them, or no configuration does."""
     try:
         replace(config, **changes)
     except ConfigError:
         return ""
-    return _raise(config, changes)
+    ways = [f"{'raise' if bits > getattr(config, name) else 'lower'} {name} to {bits}"
+            for name, bits in changes.items() if bits != getattr(config, name)]
+    return " and ".join(ways)
 
 
 def searched(config: CoreConfig, field: str, fits: Callable[[CoreConfig], bool]) -> str:
@@ -47,19 +54,12 @@ def searched(config: CoreConfig, field: str, fits: Callable[[CoreConfig], bool])
     now = getattr(config, field)
     for bits in sorted(range(1, _WIDEST + 1), key=lambda bits: (abs(bits - now), bits)):
         try:
-            other = replace(config, **{field: bits})  # type: ignore[arg-type]
+            other = replace(config, **dict[str, Any]({field: bits}))
         except ConfigError:
             continue
         if fits(other):
-            return _raise(config, {field: bits})
+            return changed(config, {field: bits})
     return ""
-
-
-def _raise(config: CoreConfig, changes: dict[str, int]) -> str:
-    order = [item.name for item in fields(config) if item.name in changes]
-    ways = [f"{'raise' if changes[name] > getattr(config, name) else 'lower'} {name} to {changes[name]}"
-            for name in sorted(order, key=list(changes).index) if changes[name] != getattr(config, name)]
-    return " and ".join(ways)
 
 
 def either(*ways: str) -> str:

@@ -47,6 +47,7 @@ from synapress.mapper.quantization.scales import (
     uniform,
 )
 from synapress.mapper.quantization.spiking import agreement, check_order, grid, integer_neuron
+from synapress.mapper.ways_out import either, raised
 
 _MAX_ENLARGEMENTS = 8
 """Most attempts to enlarge a layer's units until sums and bias fit the states. Each enlarges them by the overflow
@@ -120,7 +121,7 @@ class _Quantizer:
                 {"input": self._input, "max": self._max, "product": self._product}.get(layer.kind, self._sum)(layer)
             except OverflowError as error:
                 raise ModelError(layer.name, "numbers", "weights and factors within the hardware's fields", str(error),
-                                 "Calibrate with typical data, or use a configuration with wider fields.") from error
+                                 "Calibrate with typical data, or rescale the layer.") from error
         for name in self.maps.output_layers:
             self.network.output(name)
         sample = self.timesteps if self.layers.spiking else 1
@@ -210,7 +211,7 @@ class _Quantizer:
         self._check_states(layer, int(states.min()), int(states.max()))
         if (over > 1).any():
             raise ModelError(layer.name, "bias", f"at most {self.limit}", float(np.abs(bias).max()),
-                             "Use a configuration with 32-bit states.")
+                             either(raised(self.config, "state_bits", 32), "rescale the layer"))
         branches = self._branches(layer, weights)
         sums_of = states.astype(np.int64)
         weight = max(int(np.abs(integers).max()) for integers in weights)
@@ -306,7 +307,8 @@ class _Quantizer:
     def _check_states(self, layer: FloatLayer, low: int, high: int) -> None:
         if low < -self.limit - 1 or high > self.limit:
             raise ModelError(layer.name, "sums", f"states of [{low}, {high}]", f"{self.config.state_bits} bits",
-                             "Use a configuration with 32-bit states, or fewer activation levels (Options.levels).")
+                             either(raised(self.config, "state_bits", 32),
+                                    "give fewer activation levels (Options.levels)"))
 
     def _evaluate(self, layer: FloatLayer, add: Callable[..., str], states: IntArray, bias: Floats,
                   accumulator_scale: Floats, weight: int, counts: Scale | None = None, *, activated: bool = False,
