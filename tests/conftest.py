@@ -14,7 +14,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.pluginmanager.register(WaysOut())
+    ways_out = WaysOut()
+    ways_out.watch()
+    config.pluginmanager.register(ways_out)
     worker = getattr(config, "workerinput", None)
     if worker is not None:
         config.stash[_SEED] = worker["seed"]

@@ -12,8 +12,7 @@ import sys
 import time
 import traceback
 import warnings
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
 from types import CodeType
@@ -37,7 +36,7 @@ KEPT = 3
 _CODES: dict[CodeType, Any] = {verb.__code__: verb for verb in VERBS}
 Refused = errors.ModelError | errors.RuleError
 Kind = tuple[str, str, str]
-"""Rule, form, and what was called."""
+"""Rule, form with what it names, and what was called."""
 
 
 def violations(error: Refused) -> tuple[errors.Violation, ...]:
@@ -147,18 +146,21 @@ def follow(error: Refused, call: Call, rule: str, item: Form, found: list[re.Mat
 # -- within pytest -------------------------------------------------------------------------------
 
 
-@dataclass(eq=False)
 class WaysOut:
     """Keeps the refusals of a test, and follows them when it has ended."""
 
-    def __post_init__(self) -> None:
+    def __init__(self) -> None:
         self.kept: list[tuple[Refused, Call]] = []
         self.count: dict[Kind, int] = {}
         self.seen: set[Kind] = set()
         self.hints: dict[str, list[str]] = {}
         self.unknown: list[str] = []
         self.seconds = 0.0
+        self.missed: set[Kind] = set()
         self.busy = False
+
+    def watch(self) -> None:
+        """Look at every refusal that is made from now on."""
         for kind in (errors.ModelError, errors.RuleError):
             self._watch(kind)
 
@@ -178,11 +180,12 @@ class WaysOut:
                 self.hints[violation.help] = wrong = unknown(violation.help)
                 self.unknown += [f"rule '{violation.rule}': {text}" for text in wrong]
         call = None
-        for rule, item, _ in forms(error):
+        for rule, item, found in forms(error):
             call = call or _outermost()
             if call is None:
+                self.missed.add((plain(rule), item.name, ""))
                 return
-            kind = plain(rule), item.name, call.verb.__name__
+            kind = _kind(rule, item, found, call)
             if kind not in self.seen and self.count.get(kind, 0) < KEPT:
                 self.count[kind] = self.count.get(kind, 0) + 1
                 self.kept.append((error, call))
@@ -208,7 +211,7 @@ class WaysOut:
 
     def _follow(self, error: Refused, call: Call) -> Iterator[str]:
         new = [(kind, rule, item, found) for rule, item, found in forms(error)
-               if (kind := (plain(rule), item.name, call.verb.__name__)) not in self.seen]
+               if (kind := _kind(rule, item, found, call)) not in self.seen]
         if not new:
             return
         again = None
@@ -220,18 +223,25 @@ class WaysOut:
             if not _reasons(again, rule):
                 continue
             wrong = follow(error, call, rule, item, found)
-            if wrong is not None:
-                self.seen.add(kind)
+            (self.missed if wrong is None else self.seen).add(kind)
             for why in wrong or ():
                 hint = next(match.string for match in found)
                 yield f"rule '{rule}', by {call.verb.__name__}: the hint\n  {hint}\nleads, as {item.name}, to\n  {why}"
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         if self.seen:
-            terminalreporter.write_line(f"ways out of refusals: {len(self.seen)} followed in {self.seconds:.1f} s")
+            missed = self.missed - self.seen
+            terminalreporter.write_line(f"ways out of refusals: {len(self.seen)} followed in {self.seconds:.1f} s; "
+                                        f"{len(missed)} of calls that take nothing that they name")
             if terminalreporter.config.getoption("verbose") > 0:
-                for kind in sorted(self.seen):
-                    terminalreporter.write_line("  " + ", ".join(kind))
+                for sign, kinds in (("+", self.seen), ("-", missed)):
+                    for kind in sorted(kinds):
+                        terminalreporter.write_line(f"{sign} {', '.join(kind)}")
+
+
+def _kind(rule: str, item: Form, found: Sequence[re.Match[str]], call: Call) -> Kind:
+    named = sorted({name for match in found for name in _named(match[0])})
+    return plain(rule), " ".join((item.name, *named)), call.verb.__name__
 
 
 def _outermost() -> Call | None:
