@@ -333,15 +333,18 @@ def check(program: Program, config: CoreConfig, *, pad: bool = True, host: tuple
 
 def check_memory_map(plan: MemoryMap) -> None:
     """The rules of `check` for one core."""
-    violations = [_of_one_core(violation, plan) for rule in RULES for violation in rule(plan)]
+    violations = [violation for rule in RULES for violation in rule(plan)]
     if violations:
-        raise RuleError(violations)
+        raise RuleError(list(map(_on_mesh, violations)) if _divisible(plan) else violations)
 
 
-def _of_one_core(violation: Violation, plan: MemoryMap) -> Violation:
+_CUTS = (Repair.CHANNELS, Repair.COLUMNS, Repair.ROWS, Repair.SOURCE_COLUMNS, Repair.SOURCE_ROWS, Repair.OTHER_CUTS)
+"""What a mesh does."""
+
+
+def _on_mesh(violation: Violation) -> Violation:
     """With a mesh as a way out, where smaller parts on several cores mend it."""
-    if violation.repair not in (Repair.CHANNELS, Repair.COLUMNS, Repair.ROWS, Repair.SOURCE_COLUMNS, Repair.SOURCE_ROWS,
-                                Repair.OTHER_CUTS) or not _divisible(plan):
+    if violation.repair not in _CUTS:
         return violation
     others = violation.help[0].lower() + violation.help[1:].removesuffix(".")
     return replace(violation, help=either(MESH, "" if violation.help == either() else others))
