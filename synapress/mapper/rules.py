@@ -164,7 +164,8 @@ def parameters(plan: MemoryMap) -> Iterator[Violation]:
             if _outside(lowest, field) or _outside(highest, field):
                 yield Violation(
                     layer=layer_of(item.population), rule=f"parameter {name}", needed=f"[{lowest}, {highest}]",
-                    available=_range(field), help=either("rescale the layer", _wider(config, name, lowest, highest)))
+                    available=_range(field), help=either("rescale the layer", _wider(
+                        config, name, lowest, highest, int(np.max(item.population.multiplier)))))
 
 
 def _parameter_field(config: CoreConfig, name: str) -> Field:
@@ -175,17 +176,18 @@ def _parameter_field(config: CoreConfig, name: str) -> Field:
     return Field(field.name, min(field.bits, widths[name]), signed=True) if name in widths else field
 
 
-def _holds(name: str, lowest: int, highest: int, config: CoreConfig) -> bool:
+def _holds(name: str, lowest: int, highest: int, multiplier: int, config: CoreConfig) -> bool:
     field = _parameter_field(config, name)
-    return not _outside(lowest, field) and not _outside(highest, field)
+    return multiplier < 1 << config.multiplier_bits and not _outside(lowest, field) and not _outside(highest, field)
 
 
 @lru_cache(maxsize=256)
-def _wider(config: CoreConfig, name: str, lowest: int, highest: int) -> str:
-    """The field to be changed for a parameter, as there is room; a wide slope takes it from the multiplier."""
+def _wider(config: CoreConfig, name: str, lowest: int, highest: int, multiplier: int) -> str:
+    """The field to be changed for a parameter, as there is room; a wide slope takes it from what the multiplier, which
+    is at most the given one, does not need."""
     return searched(config, {"multiplier": "multiplier_bits", "shift": "shift_bits"}.get(
         name, "multiplier_bits" if name in ("slope", "threshold") else "state_bits"),
-        partial(_holds, name, lowest, highest))
+        partial(_holds, name, lowest, highest, multiplier))
 
 
 def value_tables(plan: MemoryMap) -> Iterator[Violation]:

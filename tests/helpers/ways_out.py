@@ -12,6 +12,7 @@ import sys
 import time
 import traceback
 import warnings
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -110,21 +111,27 @@ def _refusal(run: Thunk) -> Refused | None:
     return None
 
 
-def _reasons(error: Refused | None, rule: str) -> set[tuple[str, str]]:
-    """The refusal's reasons by one rule."""
-    return set() if error is None else {
-        (item.rule, plain(item.needed) if isinstance(error, errors.ModelError) else "")
-        for item in violations(error) if item.rule == rule}
+def _reasons(error: Refused | None, rule: str) -> Counter[str]:
+    """The refusal's reasons by one rule: of hardware the layers, of models what is needed."""
+    return Counter() if error is None else Counter(
+        plain(item.needed) if isinstance(error, errors.ModelError) else item.layer
+        for item in violations(error) if item.rule == rule)
 
 
-def _works(run: Thunk, error: Refused, rule: str) -> str:
-    """Why a way does not work; empty: it does, or it leads to a refusal by another rule, which has a hint."""
+def _works(run: Thunk, error: Refused, rule: str, item: Form) -> str:
+    """Why a way does not work; empty: it does, or it leads to a refusal by another rule, which has a hint.
+
+    What the refusal advises to mend in other ways may stay.
+    """
+    kept = Counter(violation.layer for violation in violations(error)
+                   if violation.rule == rule and not item.pattern.search(own(violation.help)))
     try:
         again = _refusal(run)
     except (SynapressError, ArithmeticError, AssertionError, LookupError, TypeError, ValueError) as wrong:
         return "".join(traceback.format_exception_only(wrong))
-    if again is None or (not _reasons(again, rule) & _reasons(error, rule)
-                         and all(item.help.strip() for item in violations(again))):
+    left = _reasons(again, rule)
+    if again is None or (not any(key in left and left[key] > kept[key] for key in _reasons(error, rule))
+                         and all(violation.help.strip() for violation in violations(again))):
         return ""
     return str(again)
 
@@ -135,9 +142,9 @@ def follow(error: Refused, call: Call, rule: str, item: Form, found: list[re.Mat
     try:
         for way in item.follow(call, found):
             ways += 1
-            why = next((why for why in (_works(run, error, rule) for run in way) if not why), None)
+            why = next((why for why in (_works(run, error, rule, item) for run in way) if not why), None)
             if why is None:
-                wrong.append(_works(way[0], error, rule))
+                wrong.append(_works(way[0], error, rule, item))
     except (SynapressError, AssertionError, LookupError, SyntaxError, TypeError, ValueError) as impossible:
         return ["".join(traceback.format_exception_only(impossible))]
     return wrong if ways else None

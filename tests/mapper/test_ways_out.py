@@ -21,6 +21,7 @@ from synapress.mapper.ways_out import changed, either, raised, searched, signed_
 from tests.helpers.free_hints import FREE
 from tests.helpers.hint_forms import Call
 from tests.helpers.ways_out import follow, forms, unknown
+from tests.mapper.test_rules import LIMITS
 
 ROOT = Path(__file__).parents[2]
 GRAI, SMALL = PRESETS["grai_vip"], PRESETS["fpga_small"]
@@ -111,6 +112,15 @@ def test_a_false_hint_does_not(help: str) -> None:
     (why,) = followed(*refused(help))
     assert (why is None) == ("mesh of" in help)
     assert why is None or re.search("population width|ConfigError|unexpected keyword|differ", why)
+
+
+@pytest.mark.parametrize("name", LIMITS)
+def test_hints_of_a_core_with_room_to_grow(name: str) -> None:
+    """Each rule of one core, on `fpga_small`: all that is advised works, for each layer and number."""
+    call = Call(check, {"program": LIMITS[name][3], "config": SMALL})
+    with pytest.raises(RuleError) as caught:
+        call.run()
+    assert not any(followed(caught.value, call))
 
 
 def test_what_there_is_not_is_unknown() -> None:
