@@ -66,4 +66,5 @@ def either(*ways: str) -> str:
     """Ways out as one sentence; empty ones are left out."""
     *first, last = [way for way in ways if way] or ["no configuration has room for it: change the network"]
     text = f"{', '.join(first)}, or {last}" if first else last
-    return f"{text[0].upper()}{text[1:]}."
+    start = text if text.startswith("synapress.") else f"{text[0].upper()}{text[1:]}"
+    return f"{start}."

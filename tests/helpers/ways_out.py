@@ -65,7 +65,7 @@ def unknown(hint: str) -> list[str]:
 
 def _named(hint: str) -> list[str]:
     return re.findall(
-        r"`\w+`|docs/\w+\.md|\bsynapress(?:\.\w+)+|\bOptions\.\w+|\b\w+_bits\b|(?<!\S)--[a-z][\w-]*", hint)
+        r"`\w+`|docs/\w+\.md|\b[Ss]ynapress(?:\.\w+)+|\bOptions\.\w+|\b\w+_bits\b|(?<!\S)--[a-z][\w-]*", hint)
 
 
 @lru_cache

@@ -73,6 +73,7 @@ def test_bits_of_signed_numbers() -> None:
 def test_ways_as_a_sentence() -> None:
     assert either("cut it", "", "raise mesh_bits to 5") == "Cut it, or raise mesh_bits to 5."
     assert either("a", "b", "c") == "A, b, or c."
+    assert either("synapress.load reads it") == "synapress.load reads it."
     assert either("", "") == "No configuration has room for it: change the network."
 
 
