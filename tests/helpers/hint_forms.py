@@ -114,6 +114,14 @@ def levels(call: Call, found: Sequence[re.Match[str]]) -> Iterator[Way]:
                for count in (127, 31, 7, 1)]
 
 
+@form("headroom", r"(?i:give more headroom \(Options\.headroom\))")
+def headroom(call: Call, found: Sequence[re.Match[str]]) -> Iterator[Way]:
+    if call.takes("options"):
+        given = call.given.get("options") or Options()
+        yield [lambda room=room: call.run(options=dataclasses.replace(given, headroom=room))
+               for room in (max(2.0, 2 * given.headroom), 100 * given.headroom)]
+
+
 # -- meshes and edges --------------------------------------------------------------------------
 
 

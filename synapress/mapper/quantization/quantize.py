@@ -296,7 +296,7 @@ class _Quantizer:
             bias = bias + np.mean(sums / accumulator_scale[:, None, None] - states, axis=(0, 2, 3))
         made = integer_neuron(layer.name, node, accumulator_scale, bias, self.config)
         spikes, span = made.run(states.astype(np.int64), self.timesteps, self.config)
-        self._check_states(layer, *span)
+        self._check_states(layer, *span, way="give more headroom (Options.headroom)")
         branches = self._branches(layer, weights)
         self.network.lif(
             layer.name, branches, threshold=uniform(made.threshold), bias=uniform(made.bias), reset=made.reset,
@@ -304,11 +304,11 @@ class _Quantizer:
         scale = Scale(step=1.0, low=0, high=1, saturation=Saturation.RELU)
         self._keep(layer, scale, spikes, span, max(int(np.abs(integers).max()) for integers in weights))
 
-    def _check_states(self, layer: FloatLayer, low: int, high: int) -> None:
+    def _check_states(self, layer: FloatLayer, low: int, high: int, *,
+                      way: str = "give fewer activation levels (Options.levels)") -> None:
         if low < -self.limit - 1 or high > self.limit:
             raise ModelError(layer.name, "sums", f"states of [{low}, {high}]", f"{self.config.state_bits} bits",
-                             either(raised(self.config, "state_bits", 32),
-                                    "give fewer activation levels (Options.levels)"))
+                             either(raised(self.config, "state_bits", 32), way))
 
     def _evaluate(self, layer: FloatLayer, add: Callable[..., str], states: IntArray, bias: Floats,
                   accumulator_scale: Floats, weight: int, counts: Scale | None = None, *, activated: bool = False,
