@@ -134,9 +134,17 @@ def descriptor_fields(plan: MemoryMap) -> Iterator[Violation]:
                 yield Violation(
                     layer=_edge_layer(plan, item.edge), rule=f"edge {field.name}",
                     needed=f"{values[field.name]} (edge '{item.edge.name}')", available=f"at most {field.high}",
-                    help=either("scale the weights instead" if field.name == "shift" else "", raised(
-                        plan.config, "weight_stride_bits", values[field.name].bit_length())
-                        if field.name == "weight_stride" else ""), repair=repairs.get(field.name))
+                    help=_edge_help(field.name, values[field.name], plan.config), repair=repairs.get(field.name))
+
+
+def _edge_help(name: str, value: int, config: CoreConfig) -> str:
+    """What helps where a field of an edge word does not hold a value, besides what cuts do."""
+    ways = {
+        "shift": ("scale the weights instead",),
+        "weight_stride": (raised(config, "weight_stride_bits", value.bit_length()),),
+        "source_channels": (MESH, raised(config, "channel_bits", (value - 1).bit_length())),
+    }
+    return either(*ways.get(name, ()))
 
 
 def weights(plan: MemoryMap) -> Iterator[Violation]:

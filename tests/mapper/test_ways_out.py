@@ -3,6 +3,7 @@
 import ast
 import dataclasses
 import itertools
+import json
 import re
 import subprocess
 import sys
@@ -13,13 +14,14 @@ import pytest
 
 from golden.config import PRESETS, CoreConfig
 from golden.errors import ConfigError
+from studies.refusals import RECORD
 from synapress.mapper.errors import RuleError, Violation
 from synapress.mapper.network.network import Network
 from synapress.mapper.network.populations import lower
 from synapress.mapper.rules import check
 from synapress.mapper.ways_out import changed, either, raised, searched, signed_bits
 from tests.helpers.free_hints import FREE
-from tests.helpers.hint_forms import Call
+from tests.helpers.hint_forms import FORMS, Call
 from tests.helpers.ways_out import follow, forms, unknown
 from tests.mapper.test_rules import LIMITS
 
@@ -89,9 +91,10 @@ def refused(help: str | None = None) -> tuple[RuleError, Call]:
     call = Call(check, {"program": lower(network), "config": SMALL})
     with pytest.raises(RuleError) as caught:
         call.run()
-    if help is None:
-        return caught.value, call
-    return RuleError([dataclasses.replace(item, help=help) for item in caught.value.violations]), call
+    error = caught.value
+    if help is not None:  # not made anew: it would be one of the refusals of the tests
+        error.violations = tuple(dataclasses.replace(item, help=help) for item in error.violations)
+    return error, call
 
 
 def followed(error: RuleError, call: Call) -> list[str | None]:
@@ -122,6 +125,13 @@ def test_hints_of_a_core_with_room_to_grow(name: str) -> None:
     with pytest.raises(RuleError) as caught:
         call.run()
     assert not any(followed(caught.value, call))
+
+
+def test_each_form_is_met_by_a_refusal_of_the_tests() -> None:
+    """Of the record of all refusals, which has # for numbers and '…' for names."""
+    texts = [text.replace("#×#", "1 × 1,").replace("#", "1")
+             for _, text in json.loads(RECORD.read_text(encoding="utf-8"))]
+    assert [item.name for item in FORMS if not any(map(item.pattern.search, texts))] == []
 
 
 def test_what_there_is_not_is_unknown() -> None:
