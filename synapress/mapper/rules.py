@@ -256,7 +256,7 @@ def axon_violations(axon: AxonEntry, layer: str, config: CoreConfig) -> Iterator
         if first < low or last > high:
             yield Violation(
                 layer=layer, rule=f"anchor {axis}_min", needed=f"[{first}, {last}]", available=f"[{low}, {high}]",
-                help="Less upsampling.", repair=repair)
+                help="Use less upsampling.", repair=repair)
     for name in ("core_x", "core_y"):
         if abs(axon.fields[name]) > far:
             yield Violation(

@@ -153,7 +153,7 @@ NETWORK = (
     "Give '…' RELU saturation, or pool before the layer that makes it negative",
     "Give '…' saturation SIGNED or RELU, or a table within",
     "Insert identity layers that share the connections",
-    "Less upsampling",
+    "Use less upsampling",
     "Make it a layer with an identity kernel",
     "Move the channels into that dimension",
     "Pool smaller maps, or check the paddings",

@@ -20,6 +20,7 @@ from synapress.mapper.network.network import Network
 from synapress.mapper.network.populations import lower
 from synapress.mapper.rules import check
 from synapress.mapper.ways_out import changed, either, raised, searched, signed_bits
+from synapress.model import compile
 from tests.helpers.free_hints import FREE
 from tests.helpers.hint_forms import FORMS, Call
 from tests.helpers.ways_out import follow, forms, unknown
@@ -97,14 +98,16 @@ def refused(help: str | None = None) -> tuple[RuleError, Call]:
     return error, call
 
 
-def followed(error: RuleError, call: Call) -> list[str | None]:
-    return [why for rule, item, found in forms(error) for why in follow(error, call, rule, item, found) or [None]]
+def followed(error: RuleError, call: Call) -> list[str]:
+    """By rule and form: empty if what is advised works; else why not."""
+    results = (follow(error, call, rule, item, found) for rule, item, found in forms(error))
+    return ["not followed" if wrong is None else "\n".join(wrong) for wrong in results]
 
 
 def test_a_true_hint_works() -> None:
     error, call = refused()
     assert {item.help for item in error.violations} == {"Map it to a mesh, or raise coordinate_bits to 7."}
-    assert followed(error, call) == [None, None]
+    assert followed(error, call) == ["", ""]
 
 
 @pytest.mark.parametrize("help", [
@@ -114,8 +117,8 @@ def test_a_false_hint_does_not(help: str) -> None:
     """A field that does not matter, one that cannot grow, one that there is not; what leads to the same refusal, and
     two lines that differ. Of a mesh, `check` takes no size: nothing is followed."""
     (why,) = followed(*refused(help))
-    assert (why is None) == ("mesh of" in help)
-    assert why is None or re.search("population width|ConfigError|unexpected keyword|differ", why)
+    assert (why == "not followed") == ("mesh of" in help)
+    assert re.search("population width|ConfigError|unexpected keyword|differ|not followed", why)
 
 
 @pytest.mark.parametrize("name", LIMITS)
@@ -132,6 +135,22 @@ def test_each_form_is_met_by_a_refusal_of_the_tests() -> None:
     texts = [text.replace("#×#", "1 × 1,").replace("#", "1")
              for _, text in json.loads(RECORD.read_text(encoding="utf-8"))]
     assert [item.name for item in FORMS if not any(map(item.pattern.search, texts))] == []
+
+
+def test_the_size_of_a_mesh_works(seed: int) -> None:
+    """Of the whole compiler; a mesh of one row less does not."""
+    network = Network("deep")
+    network.input("in", (64, 3, 3))
+    network.conv("x", "in", np.random.default_rng(seed).integers(-9, 9, (64, 64, 3, 3)), padding=1)
+    network.output("x")
+    call = Call(compile, {"source": network, "config": SMALL, "mesh": (1, 1)})
+    with pytest.raises(RuleError, match="rule 'placement'") as caught:
+        call.run()
+    assert followed(caught.value, call) == [""]
+    (text,) = (item.help for item in caught.value.violations)
+    rows = int(text.partition("× ")[2].partition(",")[0])
+    with pytest.raises(RuleError, match="rule 'placement'"):
+        call.run(mesh=(1, rows - 1))
 
 
 def test_what_there_is_not_is_unknown() -> None:
