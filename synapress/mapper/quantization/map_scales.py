@@ -75,8 +75,9 @@ class MapScales:
         self._ranges: dict[tuple[str, bool], Range] = {}
         self._by_definition = {item for name in (*self.output_layers, *self._gates())
                        for item in self._behind(name, self._passes)}
-        """Outputs and gates, and layers from which their ranges come: these get the range that they have by
-        definition."""
+        self._by_definition |= {layer.name for layer in layers.layers.values() if layer.bounds is not None}
+        """Outputs and gates, layers from which their ranges come, and inputs of known bounds: these get the range that
+        they have by definition."""
         self._copied_by = {name: self._behind(name, lambda layer: copies(layer, self._shapes))
                            for name in self.output_layers}
         self.clipped: dict[tuple[str, str], list[Span]] = {}
@@ -84,7 +85,7 @@ class MapScales:
 
     def of_input(self, layer: FloatLayer) -> Scale:
         """The scale of an input."""
-        values = self.floats[layer.name]
+        values = self.floats[layer.name] if layer.bounds is None else np.append(self.floats[layer.name], layer.bounds)
         return self._given(layer) or self._spikes(values) or self._quantized_behind(layer) or self._chosen(
             layer, values, bool(values.min(initial=0) >= 0))
 
