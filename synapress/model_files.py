@@ -312,7 +312,7 @@ def _check_names(found: Manifest, content: _Content, program: Program) -> None:
                          port.blocks)
         if port.normalization is not None and not (
                 len(port.normalization.scale) == len(port.normalization.offset) in (1, port.shape[0])
-                and np.isfinite(port.normalization.bounds).all()):
+                and np.isfinite((port.normalization.scale, port.normalization.offset)).all()):
             found.refuse(f"inputs[{number}].normalization", f"scale and offset for one or {port.shape[0]} channels",
                          port.normalization)
     if sorted(port.node for port in content.inputs) != sorted(program.inputs):

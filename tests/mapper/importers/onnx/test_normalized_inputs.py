@@ -1,6 +1,7 @@
 """Images of 8-bit pixels whose normalization the file has: the host does it, at any layout, padding and readers."""
 
 import dataclasses
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,9 +12,11 @@ from onnx import helper
 from onnx.reference import ReferenceEvaluator
 
 import synapress
+from golden.errors import ImageError
 from synapress.mapper.errors import ModelError
 from synapress.mapper.importers.onnx.reader import read_onnx
 from synapress.model import float_outputs
+from synapress.model_files import _checksums
 from tests.helpers.onnx_models import Builder
 
 FRAMES, SIZE = 4, (12, 10)
@@ -211,3 +214,16 @@ def test_a_quantized_file_rounds_the_normalized_pixels(seed: int) -> None:
     (wanted,) = ReferenceEvaluator(model).run(None, {"x": x})
     (got,) = synapress.simulate(made, x).outputs.values()
     assert np.abs(got - wanted).max() < 0.0474 and np.mean(np.abs(got - wanted) > 0.01) < 0.001
+
+
+@pytest.mark.parametrize(("field", "value"), [
+    ("scale", [1.0, 2.0]), ("offset", []), ("scale", [float("inf")] * 3), ("low", "0")])
+def test_a_damaged_normalization_is_refused(field: str, value: object, tmp_path: Path, seed: int) -> None:
+    made = synapress.compile(read_onnx(build("by channel", seed)), config=WIDE, calibration=pixels("by channel", seed))
+    made.save(tmp_path)
+    model = json.loads((tmp_path / "model.json").read_text())
+    model["inputs"][0]["normalization"][field] = value
+    (tmp_path / "model.json").write_text(json.dumps(model))
+    (tmp_path / "checksums.json").write_text(json.dumps(_checksums(tmp_path)))
+    with pytest.raises(ImageError, match=r"field 'inputs\[0\].normalization"):
+        synapress.CompiledModel.load(tmp_path)
