@@ -133,14 +133,12 @@ def copies(layer: FloatLayer, shapes: Mapping[str, Shape]) -> bool:
 
 
 def own_range(layer: FloatLayer) -> Range:
-    """The range that a layer's own function, neurons or quantization, or those of an input, give it."""
+    """The range that a layer's own function, neurons or quantization of the file give it."""
     if layer.quantize is not None:
         node = layer.quantize
         return (node.low - node.zero_point) * node.scale, (node.high - node.zero_point) * node.scale
     if layer.neuron is not None:
         return 0.0, 1.0
-    if layer.bounds is not None:
-        return layer.bounds
     formula = None if layer.activation is None else formula_of(layer.activation)
     return UNKNOWN if formula is None else function_range(formula)
 
