@@ -73,6 +73,8 @@ FILES: dict[str, tuple[tuple[int, ...], Build, int]] = {  # the size, the file, 
     "by channel": (FIRST, lambda b: padded(b, standard(b, share(b, real(b)), *COLUMN)), 2),
     "batch norm": (FIRST, lambda b: padded(b, batch_norm(b, share(b, real(b)))), 2),
     "two readers": (FIRST, lambda b: two_readers(b, standard(b, share(b, real(b)), 1, *COLUMN)), 2),
+    "threshold": (FIRST, lambda b: padded(b, b.node(
+        "Cast", b.node("Greater", "x", b.constant(np.array([[[30]], [[100]], [[200]]], np.uint8))), to=FLOAT)), 3),
     "dequantized": (FIRST, lambda b: padded(b, standard(b, dequantized(b), *COLUMN)), 2),
     "last, by channel behind": (
         LAST, lambda b: padded(b, standard(b, channels_first(b, share(b, real(b))), *COLUMN)), 2),
