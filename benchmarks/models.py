@@ -30,7 +30,8 @@ from golden.files import write
 from synapress.mapper.footprint import synapses
 from synapress.mapper.quantization.scales import sqnr
 from synapress.model import float_outputs
-from tests.helpers.own_networks import NETWORKS, frames
+from tests.helpers.onnx_net import frames
+from tests.helpers.own_networks import NETWORKS
 
 CASES: dict[str, tuple[str, str, dict[str, Any]]] = {
     "keywords": ("DS-CNN, keywords, 49 × 10", "keywords", {}),
@@ -41,6 +42,8 @@ CASES: dict[str, tuple[str, str, dict[str, Any]]] = {
     "vgg": ("VGG-like, 112 × 112", "vgg", {}),
     "unet": ("U-Net, transposed, 128 × 128", "unet", {}),
     "unet_linear": ("U-Net, bilinear, 128 × 128", "unet", {"up": "linear"}),
+    "two_cameras": ("U-Net of two inputs, 256 × 256", "two_cameras", {}),
+    "two_sizes": ("U-Net of two inputs, 256 × 256 and 192 × 192", "two_cameras", {"second": 192}),
     "yolo": ("YOLO-like, 320 × 320", "yolo", {}),
     "mobilenet_v2_96": ("MobileNetV2, 96 × 96", "mobilenet_v2", {"size": 96}),
     "mobilenet_v2": ("MobileNetV2, 224 × 224", "mobilenet_v2", {}),
@@ -50,26 +53,33 @@ CASES: dict[str, tuple[str, str, dict[str, Any]]] = {
     "resnet50": ("ResNet-50, 224 × 224", "resnet50", {}),
 }
 """Title, builder and arguments."""
+_RUN = 4
+"""Frames that are run."""
+
+
+def gigabytes() -> float:
+    """The most memory that this process held so far, in 10^9 bytes."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9
 
 
 def measure(name: str, config: CoreConfig, count: int, seed: int) -> dict[str, Any]:
     """One network in this process."""
     title, builder, arguments = CASES[name]
     model = NETWORKS[builder](seed=seed, **arguments)
-    shape = [dim.dim_value for dim in model.graph.input[0].type.tensor_type.shape.dim][1:]
+    shapes = {item.name: [dim.dim_value for dim in item.type.tensor_type.shape.dim][1:] for item in model.graph.input}
     parameters = sum(int(np.prod(item.dims)) for item in model.graph.initializer if item.data_type == 1)
     rng = np.random.default_rng(seed + 100)
-    calibration, x = frames(shape, count, rng), frames(shape, 4, rng)
+    calibration, x = ({key: frames(shape, size, rng) for key, shape in shapes.items()} for size in (count, _RUN))
     with tempfile.TemporaryDirectory() as folder:
         onnx.save(model, f"{folder}/{name}.onnx")
         start = time.process_time()
         loaded = synapress.load(f"{folder}/{name}.onnx")
     made = synapress.compile(loaded, config=config, calibration=calibration)
-    compiled = time.process_time() - start
-    synapress.simulate(made, x[:1])
+    compiled, peak = time.process_time() - start, gigabytes()
+    synapress.simulate(made, {key: values[:1] for key, values in x.items()})
     start = time.process_time()
     result = synapress.simulate(made, x)
-    took = (time.process_time() - start) / len(x)
+    took = (time.process_time() - start) / _RUN
     exact = float_outputs(loaded, x)
     return {
         "network": title, "parameters": parameters, "synapses": synapses(made.lowered),
@@ -77,7 +87,9 @@ def measure(name: str, config: CoreConfig, count: int, seed: int) -> dict[str, A
         "milliseconds per frame": took * 1000,
         "SQNR of the output": min(sqnr(exact[key], result.outputs[key]) for key in exact),
         "SQNR of a layer alone": float(np.median([layer.own_sqnr for layer in made.layers])),
-        "gigabytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1 << 20),
+        "gigabytes": gigabytes(), "gigabytes to compile": peak,
+        "gigabytes of model and frames": (
+            model.ByteSize() + sum(values.nbytes for values in calibration.values())) / 1e9,
     }
 
 
@@ -104,16 +116,18 @@ def main() -> None:
             done = subprocess.run([sys.executable, "-m", "benchmarks.models", "--alone", *given, name],
                                   stdout=subprocess.PIPE, text=True, check=True)
             rows.append(json.loads(done.stdout))
-    table = Table("network", box=box.MARKDOWN)
+    table = Table(box=box.MARKDOWN)
+    table.add_column("network", no_wrap=True)
     for heading in ("parameters", "synapses", "layers", "cores", "compile", "frame", "SQNR, output", "SQNR, a layer",
-                    "memory"):
+                    "model, frames", "memory to compile", "in all"):
         table.add_column(heading, justify="right")
     for row in rows:
         table.add_row(row["network"], f"{row['parameters'] / 1e6:.2f} M", f"{row['synapses'] / 1e6:,.1f} M",
                       f"{row['layers']}", f"{row['cores']}", f"{row['seconds to compile']:.1f} s",
                       f"{row['milliseconds per frame']:.0f} ms", f"{row['SQNR of the output']:.1f} dB",
-                      f"{row['SQNR of a layer alone']:.1f} dB", f"{row['gigabytes']:.2f} GB")
-    Console(width=150).print(table)
+                      f"{row['SQNR of a layer alone']:.1f} dB", f"{row['gigabytes of model and frames']:.3f} GB",
+                      f"{row['gigabytes to compile']:.2f} GB", f"{row['gigabytes']:.2f} GB")
+    Console(width=220).print(table)
     if arguments.json:
         write(arguments.json, json.dumps(rows, indent=1) + "\n")
 

@@ -156,10 +156,11 @@ def onnx(rows: list[dict[str, Any]]) -> str:
         "random. [What to expect](models.md#what-to-expect) says what the figures mean. Times are "
         "those of the processor, with one thread.\n\n" + table(
             ("network", "parameters", "synapses", "layers", "cores", "compile", "frame", "SQNR, output",
-             "SQNR, a layer", "memory"),
+             "SQNR, a layer", "model and frames", "memory to compile", "in all"),
             [(row["network"], f"{row['parameters'] / 1e6:.2f} M", f"{row['synapses'] / 1e6:,.1f} M", f"{row['layers']}",
               f"{row['cores']}", f"{row['seconds to compile']:.1f} s", f"{row['milliseconds per frame']:.0f} ms",
               f"{row['SQNR of the output']:.1f} dB", f"{row['SQNR of a layer alone']:.1f} dB",
+              f"{row['gigabytes of model and frames']:.3f} GB", f"{row['gigabytes to compile']:.2f} GB",
               f"{row['gigabytes']:.2f} GB") for row in rows]))
 
 

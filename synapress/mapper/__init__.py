@@ -14,6 +14,7 @@ from golden.types import Place
 from synapress.mapper.errors import RuleError, Violation
 from synapress.mapper.image.image import Image, build_image
 from synapress.mapper.image.mesh import MeshImage, build_mesh
+from synapress.mapper.memory_map import MemoryMap
 from synapress.mapper.network.network import Network
 from synapress.mapper.network.populations import legalize, lower
 from synapress.mapper.network.value_tables import value_table
@@ -53,8 +54,9 @@ def compile_network(
         NetworkError: the network is inconsistent.
         MappingError: it does not fit the core; the message names layer, rule, needed, available and what would help.
     """
-    program = legalize(lower(network), config)
-    return program, build_image(program, config, pad=pad, host=host, measured=measured)
+    work = run(Compilation(source=network, config=config, mesh=False, host=host, pad=pad, measured=measured))
+    assert isinstance(work.parts, MemoryMap) and isinstance(work.image, Image)
+    return work.parts.program, work.image
 
 
 def compile_mesh(

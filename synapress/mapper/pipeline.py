@@ -7,7 +7,7 @@ them; a `Network` of integer layers enters at `populations`, a `Program` at `par
 `hooks` see each representation as it is made, to check or to keep it.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -88,6 +88,8 @@ class Compilation:
     """Layer or fragment → the cores of the mesh that it must lie on."""
     pad: bool = True
     """Odd words per position for populations with depthwise edges, where there is room."""
+    measured: Mapping[str, tuple[int, int]] | None = None
+    """Of a `Network` or a `Program`: population → range of its states without wrap, for the report on sums."""
     progress: Callable[[str], None] = lambda _: None
     done: list[str] = field(default_factory=list)
     """Names of the steps that were run."""
@@ -114,7 +116,8 @@ class Compilation:
     @cached_property
     def sums(self) -> list[AccumulatorRange]:
         """Whether the states of the program hold its sums."""
-        return sums(self.program, self.config, measured=self.quantized.measured if "quantize" in self.done else None)
+        return sums(self.program, self.config, measured=(
+            self.quantized.measured if "quantize" in self.done else self.measured))
 
 
 @dataclass(frozen=True, kw_only=True)

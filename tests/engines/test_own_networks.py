@@ -12,7 +12,8 @@ import pytest
 import synapress
 from synapress.mapper.quantization.scales import sqnr
 from synapress.results import CompiledModel, Simulation
-from tests.helpers.own_networks import NETWORKS, Net, frames
+from tests.helpers.onnx_net import Net, frames
+from tests.helpers.own_networks import NETWORKS
 
 CASES: dict[str, tuple[str, dict[str, Any], float]] = {
     "ResNet-18": ("resnet18", {"size": 64, "width": 0.25}, 16),

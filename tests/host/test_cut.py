@@ -19,7 +19,7 @@ from synapress.mapper.errors import ModelError, ModelWarning
 from synapress.mapper.importers.model import Model
 from synapress.mapper.quantization.scales import sqnr
 from synapress.model import float_outputs
-from tests.helpers.own_networks import Net, frames
+from tests.helpers.onnx_net import Net, frames
 from tests.host.test_host import SHAPE, by_onnxruntime, images, node, saved, tail
 
 BINS = 8

@@ -17,8 +17,8 @@ from synapress.mapper.errors import ModelError
 from synapress.mapper.quantization.scales import sqnr
 from synapress.model import float_outputs
 from synapress.results import CompiledModel
+from tests.helpers.onnx_net import Net, frames
 from tests.helpers.onnx_sessions import session
-from tests.helpers.own_networks import Net, frames
 
 SHAPE = (3, 20, 24)
 

@@ -17,6 +17,8 @@ from synapress.mapper.importers.graph import FloatGraph
 
 _WHOLE = 1e-6
 """So close below an integer is that integer."""
+_FIELD_VALUES = 1 << 20
+"""Values of padded maps that a convolution holds at a time: 8 MB, and as much again for each tap."""
 
 
 def activate(node: g.Activation, x: Floats) -> Floats:
@@ -29,18 +31,28 @@ def activate(node: g.Activation, x: Floats) -> Floats:
 
 
 def convolve(
-    x: npt.NDArray[np.floating], weights: Floats, *, stride: Pair = (1, 1), padding: Pair = (0, 0),
+    x: npt.NDArray[np.number], weights: Floats, *, stride: Pair = (1, 1), padding: Pair = (0, 0),
     dilation: Pair = (1, 1), groups: int = 1, size: Pair, upsample: Pair = (1, 1),
 ) -> Floats:
     """Cross-correlation (N, D_dst, *size); `padding` is left and top, `upsample` puts zeros between source elements."""
-    count, depth = x.shape[:2]
-    kernel = weights.shape[2:]
-    need = [(size[i] - 1) * stride[i] + (kernel[i] - 1) * dilation[i] + 1 for i in (0, 1)]
-    field = np.zeros((count, depth, *need))
+    need = tuple((size[i] - 1) * stride[i] + (weights.shape[2 + i] - 1) * dilation[i] + 1 for i in (0, 1))
     at = [np.arange(x.shape[2 + i]) * upsample[i] + padding[i] for i in (0, 1)]
     keep = [np.flatnonzero((at[i] >= 0) & (at[i] < need[i])) for i in (0, 1)]
-    if all(len(kept) for kept in keep):
-        field[:, :, at[0][keep[0]][:, None], at[1][keep[1]]] = x[:, :, keep[0][:, None], keep[1]]
+    covered = all(len(kept) for kept in keep)
+    result = np.empty((len(x), weights.shape[0], *size))
+    frames = max(1, _FIELD_VALUES // max(x.shape[1] * need[0] * need[1], 1))  # at a time: bounds the memory
+    for first in range(0, len(x), frames):
+        some = x[first:first + frames]
+        field = np.zeros((*some.shape[:2], *need))
+        if covered:
+            field[:, :, at[0][keep[0]][:, None], at[1][keep[1]]] = some[:, :, keep[0][:, None], keep[1]]
+        result[first:first + frames] = _correlate(field, weights, stride, dilation, groups, size)
+    return result
+
+
+def _correlate(field: Floats, weights: Floats, stride: Pair, dilation: Pair, groups: int, size: Pair) -> Floats:
+    """Cross-correlation of a padded field."""
+    count, kernel = len(field), weights.shape[2:]
     result = np.zeros((count, groups, weights.shape[0] // groups, *size))
     grouped = weights.reshape(groups, -1, weights.shape[1], *kernel)
     for j, k in np.ndindex(*kernel):

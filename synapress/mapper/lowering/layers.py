@@ -97,11 +97,13 @@ class FloatLayers:
 
 def sum_branches(layer: FloatLayer, values: Mapping[str, Floats]) -> Floats:
     """Σ over a layer's branches, without bias: (N, D, W, H)."""
-    total = np.zeros(1)
+    total: Floats | None = None
     for branch in layer.branches:
-        total = total + convolve(
+        part = convolve(
             values[branch.source], branch.weights, stride=branch.stride, padding=branch.padding,
             dilation=branch.dilation, groups=branch.groups, size=layer.shape[1:], upsample=(branch.upsample,) * 2)
+        total = part if total is None else np.add(total, part, out=total)
+    assert total is not None
     return total
 
 
@@ -165,7 +167,8 @@ def evaluate_layer(layer: FloatLayer, values: Mapping[str, Floats], timesteps: i
         first, second = (factor(branch, values[branch.source], layer.shape[1:]) for branch in layer.branches)
         result = first * second
     else:
-        result = sum_branches(layer, values) + np.reshape(layer.bias, (-1, 1, 1))
+        result = sum_branches(layer, values)
+        result += np.reshape(layer.bias, (-1, 1, 1))
     result = result if layer.activation is None else activate(layer.activation, result)
     if layer.neuron is not None:
         return spike(layer.neuron, np.broadcast_to(result, (len(result), *layer.shape)), timesteps or len(result))[0]

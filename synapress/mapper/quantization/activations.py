@@ -69,7 +69,7 @@ def evaluation(
     offsets = np.rint(bias).astype(np.int64)
     keywords: dict[str, Any]
     if function in (None, "relu", "clip"):
-        scale = scale if given else _clip_scale(activation, scale, states * accumulator_scale[:, None, None], config)
+        scale = scale if given else _clip_scale(activation, scale, states, accumulator_scale, config)
         low, high = _bounds(activation, scale)
         mode = saturation_of(low, high, config.value_bits)
         keywords = _ratio(accumulator_scale / scale.step, config)
@@ -152,10 +152,13 @@ def _values(states: IntArray, offsets: IntArray, keywords: dict[str, Any], confi
     per_channel = {name: np.broadcast_to(keywords[name], offsets.shape)[:, None, None]
                    for name in ("multiplier", "shift", "slope") if name in keywords}
     slope = per_channel.get("slope", 0)
-    return np.asarray(evaluate(
-        states, offsets[:, None, None], per_channel["multiplier"], per_channel["shift"],
-        keywords.get("saturation", Saturation.TABLE), config, leaky=int("slope" in keywords), slope=slope,
-        table=keywords.get("table")), np.int64)
+    values: IntArray = np.empty(states.shape, np.int32)
+    for frame, result in zip(states, values, strict=True):  # the evaluation holds several maps
+        result[...] = evaluate(
+            frame.astype(np.int64), offsets[:, None, None], per_channel["multiplier"], per_channel["shift"],
+            keywords.get("saturation", Saturation.TABLE), config, leaky=int("slope" in keywords), slope=slope,
+            table=keywords.get("table"))
+    return values
 
 
 def _ratio(ratio: Floats, config: CoreConfig) -> dict[str, Any]:
@@ -163,12 +166,15 @@ def _ratio(ratio: Floats, config: CoreConfig) -> dict[str, Any]:
     return {"multiplier": uniform(multiplier), "shift": uniform(shift)}
 
 
-def _clip_scale(activation: g.Activation | None, scale: Scale, sums: Floats, config: CoreConfig) -> Scale:
+def _clip_scale(
+    activation: g.Activation | None, scale: Scale, states: IntArray, accumulator_scale: Floats, config: CoreConfig
+) -> Scale:
     """Where a clip's upper bound is in use, let it be the last step."""
     if activation is None or activation.function != "clip":
         return scale
     low, high = activation.parameters
-    if low < 0 or not np.isfinite(high) or high <= 0 or float(sums.max(initial=0)) < _CLIP_IN_USE * high:
+    if low < 0 or not np.isfinite(high) or high <= 0 or (
+            float((states * accumulator_scale[:, None, None]).max(initial=0)) < _CLIP_IN_USE * high):
         return scale
     return scale_for(0.0, high, scale.high, Saturation.RELU, config.value_bits)
 
@@ -184,15 +190,18 @@ def _bounds(activation: g.Activation | None, scale: Scale) -> tuple[int, int]:
     return min(low, high), high
 
 
-def splits_leaky_relu(layer: FloatLayer, states: IntArray, accumulator_scale: Floats, config: CoreConfig) -> bool:
+def splits_leaky_relu(
+    layer: FloatLayer, states: IntArray, offsets: IntArray, accumulator_scale: Floats, config: CoreConfig
+) -> bool:
     """Whether a leaky ReLU is better off as relu(x) - relu(-slope · x), as the slope field is narrow.
 
     Args:
-        states: (N, D, W, H), bias included.
+        states: (N, D, W, H), to which the bias `offsets` (D) comes.
         accumulator_scale: (D), what a state of 1 means.
     """
     if layer.activation is None or layer.activation.function != "leaky_relu":
         return False
+    states = states + offsets[:, None, None]
     narrow = layouts(config).parameter.field("slope").bits < (
         config.multiplier_bits if layer.quantize is not None else config.value_bits)
     return narrow and not _table_is_exact(layer.activation, states, accumulator_scale, config) and (

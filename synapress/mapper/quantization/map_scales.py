@@ -1,6 +1,6 @@
 """Which scale each feature map gets: the file's, that of what it copies, counts as they are, or one by its range."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -52,7 +52,7 @@ _TINY = 1e-30
 class MapScales:
     """The scales of feature maps, which are asked for in topological order."""
 
-    def __init__(self, layers: FloatLayers, floats: dict[str, Floats], config: CoreConfig, options: Options,
+    def __init__(self, layers: FloatLayers, floats: Mapping[str, Floats], config: CoreConfig, options: Options,
                  timesteps: int):
         """
         Args:

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from golden.config import CoreConfig
-from golden.types import Floats, IntArray
+from golden.types import Array, Floats, IntArray
 from golden.words import Saturation, layouts
 from synapress.mapper.errors import ModelError
 from synapress.mapper.importers import graph as g
@@ -25,7 +25,6 @@ from synapress.mapper.lowering.layers import (
     factor,
     largest_sums,
     max_branch,
-    run_layers,
     sum_branches,
 )
 from synapress.mapper.lowering.split_layers import SplitLayers
@@ -34,6 +33,7 @@ from synapress.mapper.network.network import Network
 from synapress.mapper.quantization.activations import clipped, evaluation, splits_leaky_relu
 from synapress.mapper.quantization.branches import integer_branches
 from synapress.mapper.quantization.map_scales import MapScales
+from synapress.mapper.quantization.maps import FloatMaps, IntegerMaps
 from synapress.mapper.quantization.quantized import METHODS, REPORTED_LOSS, LayerReport, Options, Quantized
 from synapress.mapper.quantization.scales import (
     BIAS_MARGIN,
@@ -42,6 +42,7 @@ from synapress.mapper.quantization.scales import (
     SAME_STEP,
     Scale,
     accumulator_scales,
+    largest,
     max_split,
     sqnr,
     uniform,
@@ -56,6 +57,7 @@ _SUM_DEVIATIONS = 2.5
 distribution."""
 _MIN_SLOPE = 1e-30
 """Stands for a slope of 0, which has no multiplier. Any value that rounds to a multiplier of 0 works."""
+_INT32 = np.iinfo(np.int32).max
 _MIN_LEVELS = 8
 """Weights of fewer levels are not coarsened to make sums fit: they would lose what the layer learned."""
 
@@ -77,7 +79,7 @@ def quantize(
     options, layers = options or Options(), split.layers
     if options.method not in METHODS:
         raise ModelError(layers.name, "method", f"one of {', '.join(METHODS)}", options.method, "Choose one of them.")
-    arrays: dict[str, Floats] = {name: np.asarray(values, np.float64) for name, values in calibration.items()}
+    arrays: dict[str, Array] = {name: np.asarray(values) for name, values in calibration.items()}
     for name in layers.inputs:
         shape = split.shapes[name]
         if name not in arrays or arrays[name].ndim != 4 or arrays[name].shape[1:] != shape or not len(arrays[name]):
@@ -90,25 +92,17 @@ def quantize(
 
 
 class _Quantizer:
-    def __init__(self, split: SplitLayers, calibration: dict[str, Floats], config: CoreConfig, options: Options,
+    def __init__(self, split: SplitLayers, calibration: dict[str, Array], config: CoreConfig, options: Options,
                  timesteps: int | None):
         layers = split.layers
         self.layers, self.blocks, self.config, self.options = layers, split.blocks, config, options
         self.timesteps = timesteps or len(next(iter(calibration.values())))
-        self.floats = run_layers(layers, calibration, self.timesteps)
-        for name, values in self.floats.items():
-            if not np.isfinite(values).all():
-                chosen = layers.layers[name].activation
-                raise ModelError(
-                    name, "finite values", "finite results on the calibration",
-                    f"{int((~np.isfinite(values)).sum())} of {values.size} are NaN or infinite"
-                    + (f", by {chosen.operator or chosen.function}" if chosen else ""),
-                    "Bound its operand (Clip, Relu, or a constant added) to where the function has finite values, or "
-                    "calibrate with typical data.")
+        self.floats = FloatMaps(layers, calibration, self.timesteps)
         self.network = Network(layers.name)
         self.maps = MapScales(layers, self.floats, config, options, self.timesteps)
         self.scales = self.maps.scales
-        self.values: dict[str, IntArray] = {}
+        self.values = IntegerMaps()
+        self.sample: dict[str, IntArray] = {}
         self.report: list[LayerReport] = []
         self.measured: dict[str, tuple[int, int]] = {}
         self.limit = (1 << (config.state_bits - 1)) - 1
@@ -121,31 +115,32 @@ class _Quantizer:
             except OverflowError as error:
                 raise ModelError(layer.name, "numbers", "weights and factors within the hardware's fields", str(error),
                                  "Calibrate with typical data, or use a configuration with wider fields.") from error
+            for name in self.floats.done(layer.name):
+                self.values.pop(name, None)
         for name in self.maps.output_layers:
             self.network.output(name)
-        sample = self.timesteps if self.layers.spiking else 1
         return Quantized(network=self.network, scales=self.scales, report=self.report, measured=self.measured,
-                         clips=self.maps.clips(), blocks=self.blocks,
-                         sample={name: values[:sample].copy() for name, values in self.values.items()})
+                         clips=self.maps.clips(), blocks=self.blocks, sample=self.sample)
 
     # -- layers --------------------------------------------------------------------------------
 
     def _keep(self, layer: FloatLayer, scale: Scale, values: IntArray, states: tuple[int, int], weight: int,
               name: str = "") -> None:
         name = name or layer.name
-        self.scales[name], self.values[name] = scale, values
+        self.scales[name] = scale
+        self.values.keep(name, values)
+        self.sample[name] = values[:self.timesteps if self.layers.spiking else 1].astype(np.int64)
         if layer.kind == "input":
             return
         self.measured[name] = states
         if name == layer.name:
-            sources = {branch.source: self.values[branch.source] * self.scales[branch.source].step
-                       for branch in layer.branches}
+            real = self.floats[name]
+            total, spikes = sqnr(real, values, scale.step), None if layer.neuron is None else agreement(real, values)
+            del real
+            own = evaluate_layer(layer, self.values.real(self.scales), self.timesteps)
             self.report.append(LayerReport(
-                layer=name, step=scale.step, states=states, weight_levels=weight,
-                sqnr=sqnr(self.floats[name], values * scale.step),
-                own_sqnr=sqnr(own := evaluate_layer(layer, sources, self.timesteps), values * scale.step),
-                lost=self._lost(layer),
-                spikes=None if layer.neuron is None else agreement(self.floats[layer.name], values),
+                layer=name, step=scale.step, states=states, weight_levels=weight, sqnr=total,
+                own_sqnr=sqnr(own, values, scale.step), lost=self._lost(layer), spikes=spikes,
                 own_spikes=None if layer.neuron is None else agreement(own, values)))
 
     def _lost(self, layer: FloatLayer) -> float | None:
@@ -159,7 +154,8 @@ class _Quantizer:
             item = self.layers.layers[name]
             if item.quantize is None and item.neuron is None and not (
                     item.activation is not None and item.activation.function == "sigmoid"):
-                some = np.abs(self.floats[name][self.floats[name] != 0])
+                some = self.floats[name]
+                some = np.abs(some[some != 0])
                 shares.append(float(np.mean(some < self.scales[name].step / 2)) if some.size else 0.0)
         return most if (most := max(shares)) >= REPORTED_LOSS else None
 
@@ -171,8 +167,7 @@ class _Quantizer:
 
     def _sum(self, layer: FloatLayer) -> None:
         depth = layer.shape[0]
-        real = {branch.source: self.floats[branch.source] for branch in layer.branches}
-        sums = np.broadcast_to(sum_branches(layer, real), self.floats[layer.name].shape)
+        sums = sum_branches(layer, self.floats)
         steps = [self.scales[branch.source].step for branch in layer.branches]
         if layer.neuron is not None:
             self._neurons(layer, layer.neuron, sums, steps)
@@ -180,11 +175,12 @@ class _Quantizer:
         products = [branch.weights.reshape(depth, -1) * step
                     for branch, step in zip(layer.branches, steps, strict=True)]
         reach = self.options.headroom * np.maximum(
-            np.abs(sums).max(axis=(0, 2, 3)),
+            largest(sums),
             np.abs(sums.mean(axis=(0, 2, 3))) + _SUM_DEVIATIONS * sums.std(axis=(0, 2, 3)))
+        sources = list(dict.fromkeys(branch.source for branch in layer.branches))
         worst = largest_sums(
             layer, {source: self.scales[source].step * max(-self.scales[source].low, self.scales[source].high)
-                    for source in real}, {source: self.layers.layers[source].shape for source in real})
+                    for source in sources}, {source: self.layers.layers[source].shape for source in sources})
         if least := self.maps.reach(layer):
             reach = np.maximum(reach, np.minimum(least + np.abs(layer.bias), worst))
         given = layer.weight_scale is not None and layer.quantize is not None and len(set(steps)) == 1
@@ -200,8 +196,8 @@ class _Quantizer:
             counts = self.maps.counts(layer, accumulator_scale, products, worst)
             weights, states, bias = self._integers(layer, steps, accumulator_scale, sums, counts is not None)
             over = np.abs(bias) / self.limit
-            largest = np.max([np.abs(integers).max(axis=(1, 2, 3)) for integers in weights], axis=0)
-            wide = np.where(largest >= _MIN_LEVELS, np.abs(states).max(axis=(0, 2, 3)) / self.limit, 0)
+            most = np.max([np.abs(integers).max(axis=(1, 2, 3)) for integers in weights], axis=0)
+            wide = np.where(most >= _MIN_LEVELS, largest(states) / self.limit, 0)
             if (np.maximum(over, wide) <= 1).all() or given:
                 break
             # Rounding and correction moved the bias past the limit, or the noise of the layers before the sums.
@@ -212,10 +208,10 @@ class _Quantizer:
             raise ModelError(layer.name, "bias", f"at most {self.limit}", float(np.abs(bias).max()),
                              "Use a configuration with 32-bit states.")
         branches = self._branches(layer, weights)
-        sums_of = states.astype(np.int64)
+        sums_of = np.asarray(states.astype(np.int32 if self.limit <= _INT32 else np.int64))
+        del sums, states  # large
         weight = max(int(np.abs(integers).max()) for integers in weights)
-        biased = sums_of + np.rint(bias).astype(np.int64)[:, None, None]
-        if splits_leaky_relu(layer, biased, accumulator_scale, self.config):
+        if splits_leaky_relu(layer, sums_of, np.rint(bias).astype(np.int64), accumulator_scale, self.config):
             self._halves(layer, weights, sums_of, bias, accumulator_scale, weight)
             return
         self._evaluate(layer, partial(self.network.add, layer.name, branches), sums_of, bias, accumulator_scale, weight,
@@ -263,18 +259,20 @@ class _Quantizer:
         """
         weights = [np.rint(branch.weights * step / accumulator_scale[:, None, None, None]).astype(np.int64)
                    for branch, step in zip(layer.branches, steps, strict=True)]
-        states = np.broadcast_to(self._states(layer, weights), sums.shape)
+        states = self._states(layer, weights)
         bias = layer.bias / accumulator_scale
         if self.options.bias_correction and layer.quantize is None and not counts:
-            bias = bias + np.mean(sums / accumulator_scale[:, None, None] - states, axis=(0, 2, 3))
+            error = sums / accumulator_scale[:, None, None]
+            error -= states
+            bias = bias + np.mean(error, axis=(0, 2, 3))
         return weights, states, bias
 
     def _states(self, layer: FloatLayer, weights: list[IntArray]) -> Floats:
         """Integer sums (N, D, W, H) of a layer's branches, on the integers that the layers before give."""
-        states = np.zeros((1, *layer.shape))
+        states = np.zeros((len(self.values[layer.branches[0].source]), *layer.shape))
         for branch, integers in zip(layer.branches, weights, strict=True):
-            states = states + convolve(
-                self.values[branch.source].astype(np.float64), integers.astype(np.float64), stride=branch.stride,
+            states += convolve(
+                self.values[branch.source], integers.astype(np.float64), stride=branch.stride,
                 padding=branch.padding, dilation=branch.dilation, groups=branch.groups, size=layer.shape[1:],
                 upsample=(branch.upsample,) * 2)
         return states
@@ -289,7 +287,7 @@ class _Quantizer:
                       potentials, layer.bias, self.options.headroom, self.config)
         accumulator_scale = chosen.accumulator_scale
         weights = [chosen.weights(branch.weights * step) for branch, step in zip(layer.branches, steps, strict=True)]
-        states = np.broadcast_to(self._states(layer, weights), sums.shape)
+        states = self._states(layer, weights)
         bias = layer.bias / accumulator_scale
         if self.options.bias_correction:
             bias = bias + np.mean(sums / accumulator_scale[:, None, None] - states, axis=(0, 2, 3))
@@ -378,7 +376,7 @@ class _Quantizer:
         first, second = (branch.source for branch in layer.branches)
         accumulator_scale = np.full(layer.shape[0], self.scales[first].step * self.scales[second].step)
         add = partial(self.network.multiply, layer.name, first, second)
-        products = factor(layer.branches[0], self.values[first], layer.shape[1:]) * factor(
+        products = factor(layer.branches[0], self.values[first].astype(np.int64), layer.shape[1:]) * factor(
             layer.branches[1], self.values[second], layer.shape[1:])
         self._evaluate(layer, add, products, np.zeros(layer.shape[0]), accumulator_scale, 1,
                        reach=self.maps.reach(layer))

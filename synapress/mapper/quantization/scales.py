@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from golden.types import Floats, IntArray
+from golden.types import Array, Floats, IntArray
 from golden.words import Saturation
 
 Span = tuple[int | None, int | None]
@@ -242,8 +242,15 @@ def uniform(values: IntArray) -> IntArray:
     return values[:1] if (values == values[0]).all() else values
 
 
-def sqnr(signal: Floats, noisy: Floats) -> float:
-    """Signal-to-quantization-noise ratio in dB; infinite if there is no noise."""
-    noise = float(np.sum((signal - noisy) ** 2))
-    power = float(np.sum(signal**2))
+def largest(values: Floats) -> Floats:
+    """(D): the largest magnitude of each channel of (N, D, W, H)."""
+    return np.maximum(values.max(axis=(0, 2, 3)), -values.min(axis=(0, 2, 3)))
+
+
+def sqnr(signal: Floats, noisy: Array, step: float = 1.0) -> float:
+    """Signal-to-quantization-noise ratio in dB of values that mean `step` each; infinite if there is no noise."""
+    error = np.asarray(noisy * step, np.float64)
+    np.subtract(signal, error, out=error)
+    noise = float(np.sum(np.square(error, out=error)))
+    power = float(np.sum(np.square(signal, out=error)))
     return float("inf") if noise == 0 else float("-inf") if power == 0 else 10 * float(np.log10(power / noise))

@@ -15,7 +15,7 @@ from synapress.mapper.lowering.layers import FloatLayers, assemble, run_layers
 from synapress.mapper.lowering.split_layers import split_layers
 from synapress.mapper.network.populations import legalize, lower
 from synapress.mapper.quantization.quantize import quantize
-from tests.helpers.own_networks import Net, frames
+from tests.helpers.onnx_net import Net, frames
 
 NARROW, SMALL = CoreConfig(), CoreConfig.preset("fpga_small")
 WIDE = dataclasses.replace(NARROW, name="wide", state_bits=32, multiplier_bits=22)
