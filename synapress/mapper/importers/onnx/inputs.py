@@ -11,9 +11,9 @@ from synapress.mapper.errors import ModelError
 from synapress.mapper.importers import graph as g
 from synapress.mapper.importers.onnx.context import Context
 from synapress.mapper.importers.onnx.integers import BOUNDS, Kept
+from synapress.mapper.importers.onnx.readers import labels_read
 from synapress.mapper.importers.onnx.registry import find
 from synapress.mapper.importers.tensor import (
-    Labels,
     Normalization,
     Port,
     Quantization,
@@ -24,15 +24,6 @@ from synapress.mapper.importers.tensor import (
 
 FLOATS = (onnx.TensorProto.FLOAT, onnx.TensorProto.DOUBLE, onnx.TensorProto.FLOAT16, onnx.TensorProto.BFLOAT16)
 BYTES = (onnx.TensorProto.UINT8, onnx.TensorProto.INT8)
-
-_BY_ELEMENT = ("Cast", "Identity", "Dropout", "Add", "Sub", "Mul", "Div", "Neg", "Sum", "Clip", "Relu",
-               "QuantizeLinear", "DequantizeLinear")
-"""What preprocessing computes element by element."""
-_CANONICAL = ("Conv", "ConvTranspose", "QLinearConv", "BatchNormalization", "InstanceNormalization", "AveragePool",
-              "MaxPool", "GlobalAveragePool", "GlobalMaxPool", "QLinearAveragePool", "QLinearGlobalAveragePool")
-"""Operators whose first operand is frames, channels, (rows,) columns."""
-_RANKS = {3: (("N",), ("D",), ("W",)), 4: (("N",), ("D",), ("H",), ("W",))}
-"""Their labels."""
 
 
 def add_input(context: Context, proto: onnx.ModelProto, value: onnx.ValueInfoProto, known: Mapping[str, Array]) -> None:
@@ -50,7 +41,7 @@ def add_input(context: Context, proto: onnx.ModelProto, value: onnx.ValueInfoPro
                          if kind in onnx.TensorProto.DataType.values() else kind,
                          "Convert the input to float, or quantize it to 8 bits.")
     dims = tuple(dim.dim_value for dim in value.type.tensor_type.shape.dim)
-    labels = (_labels_read(proto, value.name, len(dims)) if context.batch else None) or default_labels(
+    labels = (labels_read(proto, value.name, len(dims), known) if context.batch else None) or default_labels(
         value.name, dims, context.batch)
     node = context.add(g.Input(name=value.name, shape=map_shape(dims, labels), operator="input"))
     port = Port(name=value.name, node=node, dims=dims, labels=labels, shape=map_shape(dims, labels))
@@ -90,31 +81,3 @@ def _quantization(
         if passes and names & set(node.input):
             names |= set(node.output)
     return Quantization(scale=1.0, zero_point=0, low=low, high=high), False
-
-
-def _labels_read(proto: onnx.ModelProto, name: str, rank: int) -> Labels | None:
-    """The labels of an input's dimensions by the first layer behind its preprocessing, past transpositions.
-
-    So that numbers by channel, such as means of colors, are known as such in front of the transposition, too. None:
-    what reads the input first has no layout of its own, or leaves it as it is.
-    """
-    if rank not in _RANKS:
-        return None
-    orders = {name: tuple(range(rank))}  # of a value's dimensions: which of the input they are
-    for node in proto.graph.node:
-        order = next((orders[source] for source in node.input if source in orders), None)
-        if order is None:
-            continue
-        if node.op_type in _CANONICAL and node.input[0] in orders:
-            labels = dict(zip(order, _RANKS[rank], strict=True))
-            return tuple(labels[i] for i in range(rank)) if order[0] == 0 else None
-        if node.op_type == "Transpose":
-            perm = next((list(a.ints) for a in node.attribute if a.name == "perm"), list(range(rank))[::-1])
-            if sorted(perm) != list(range(rank)):
-                return None
-            orders[node.output[0]] = tuple(order[i] for i in perm)
-        elif node.op_type in _BY_ELEMENT:
-            orders[node.output[0]] = order
-        else:
-            return None
-    return None

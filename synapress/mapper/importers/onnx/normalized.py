@@ -38,11 +38,11 @@ def normalize_inputs(context: Context) -> None:
 def _foldable(graph: FloatGraph, name: str) -> bool:
     """Whether a map whose scale the file says is only normalized, and then rounded again if the file rounds at all."""
     node = _only_reader(graph, name)
-    if not isinstance(node, g.Affine) or node.name in graph.outputs:
+    if node is None or _affine(node) is None or node.name in graph.outputs:
         return False
-    while isinstance(behind := _only_reader(graph, node.name), g.Affine):
-        node = behind
-    readers = [other for other in graph if node.name in other.sources]
+    while node is not None and _affine(node) is not None:
+        name, node = node.name, _only_reader(graph, node.name)
+    readers = [other for other in graph if name in other.sources]
     rounded = sum(isinstance(other, g.Quantize) for other in graph) > 1
     return not rounded or all(isinstance(other, g.Quantize) for other in readers)
 
@@ -51,14 +51,22 @@ def _fold(graph: FloatGraph, port: Port, integers: Normalization) -> None:
     """Compose all scales and offsets behind an input, as long as nothing else reads what is between."""
     depth = port.shape[0]
     scale, offset = (np.broadcast_to(np.array(numbers), depth) for numbers in (integers.scale, integers.offset))
-    while isinstance(node := _only_reader(graph, port.node), g.Affine) and node.name not in graph.outputs:
-        scale, offset = scale * node.scale, offset * node.scale + node.offset
-        _remove(graph, node)
+    while (reader := _only_reader(graph, port.node)) is not None and reader.name not in graph.outputs and (
+            found := _affine(reader)) is not None:
+        scale, offset = scale * found[0], offset * found[0] + found[1]
+        _remove(graph, reader)
     one = bool((scale == scale[0]).all() and (offset == offset[0]).all())
     port.normalization = replace(integers, scale=_numbers(scale, one), offset=_numbers(offset, one))
-    node = graph.nodes[port.node]
-    assert isinstance(node, g.Input)
-    graph.nodes[port.node] = replace(node, bounds=port.normalization.bounds)
+    source = graph.nodes[port.node]
+    assert isinstance(source, g.Input)
+    graph.nodes[port.node] = replace(source, bounds=port.normalization.bounds)
+
+
+def _affine(node: g.Node | None) -> tuple[Floats, Floats] | None:
+    """Scale and offset of a node that computes nothing else."""
+    if isinstance(node, g.Add) and len(node.sources) == 1:  # a constant minus a map
+        return np.array([float(node.signs[0])]), np.zeros(1)
+    return (node.scale, node.offset) if isinstance(node, g.Affine) else None
 
 
 def _numbers(column: Floats, one: bool) -> tuple[float, ...]:

@@ -81,6 +81,13 @@ FILES: dict[str, tuple[tuple[int, ...], Build, int]] = {  # the size, the file, 
     "last, by channel in front": (LAST, lambda b: padded(b, channels_first(b, standard(b, share(b, real(b)), 3))), 2),
     "last, transposed at once": (
         LAST, lambda b: padded(b, standard(b, share(b, b.node("Cast", channels_first(b, "x"), to=FLOAT)), *COLUMN)), 2),
+    "one minus": (FIRST, lambda b: padded(b, b.node("Sub", b.constant(np.float32(1)), share(b, real(b)))), 2),
+    "last, dense": (LAST, lambda b: b.gemm(b.node("Flatten", standard(b, share(b, real(b)), 3)), 360, 5), 1),
+    "last, resized": (LAST, lambda b: padded(b, b.node(
+        "Resize", channels_first(b, standard(b, share(b, real(b)), 3)), "",
+        b.constant(np.array([1, 1, 0.5, 0.5], np.float32)), mode="linear")), 3),
+    "last, colors reversed": (LAST, lambda b: padded(b, channels_first(b, standard(
+        b, b.node("Gather", share(b, real(b)), b.constant(np.array([2, 1, 0])), axis=3), 3))), 3),
     "last, on both sides": (
         LAST, lambda b: padded(b, batch_norm(b, channels_first(b, standard(b, real(b), 1, 1, 3)))), 2),
 }
@@ -117,7 +124,7 @@ def test_the_host_normalizes(name: str, seed: int) -> None:
     read = read_onnx(model)
     (got,) = float_outputs(read, x).values()
     np.testing.assert_allclose(got, wanted, atol=1e-5 * np.abs(wanted).max())
-    made = synapress.compile(read, config=WIDE, calibration=x[:2], check=True)
+    made = synapress.compile(read, config=WIDE, calibration=x, check=True)
     assert len(made.layers) == FILES[name][2], "the normalization needs no layer"
     (got,) = synapress.simulate(made, x, engine="golden").outputs.values()
     assert ratio(wanted, got) > 30
