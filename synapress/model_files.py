@@ -312,8 +312,10 @@ def _check_names(found: Manifest, content: _Content, program: Program) -> None:
                          port.blocks)
         if port.normalization is not None and not (
                 len(port.normalization.scale) == len(port.normalization.offset) in (1, port.shape[0])
+                and sorted(port.normalization.order) in ([], list(range(port.shape[0])))
                 and np.isfinite((port.normalization.scale, port.normalization.offset)).all()):
-            found.refuse(f"inputs[{number}].normalization", f"scale and offset for one or {port.shape[0]} channels",
+            found.refuse(f"inputs[{number}].normalization",
+                         f"scale, offset and order of {port.shape[0]} channels, or one scale and offset",
                          port.normalization)
     if sorted(port.node for port in content.inputs) != sorted(program.inputs):
         found.refuse("inputs", f"the program's, {', '.join(program.inputs)}",

@@ -185,15 +185,19 @@ class Normalization:
     low: int
     high: int
     """The integers that there are: 0 … 255 or -128 … 127."""
+    order: tuple[int, ...] = ()
+    """Channels of the input in the order that the map has, such as blue, green, red; empty: that of the input."""
 
     def __str__(self) -> str:
         kind = "uint8" if self.low == 0 else "int8"
-        if self.scale == (1.0,) and self.offset == (0.0,):
+        order = f", channels in the order {', '.join(map(str, self.order[:_SHOWN]))}" if self.order else ""
+        order += ", …" * (len(self.order) > _SHOWN)
+        if self.scale == (1.0,) and self.offset == (0.0,) and not order:
             return f"{kind}, {self.low} … {self.high} as they are"
         scale, offset = (", ".join(f"{number:.6g}" for number in numbers[:_SHOWN]) + ", …" * (len(numbers) > _SHOWN)
                          for numbers in (self.scale, self.offset))
         return (f"{kind}, normalized where frames are made: scale · integer + offset, with scale {scale} and offset "
-                f"{offset}{' by channel' if len(self.scale) > 1 else ''}")
+                f"{offset}{' by channel' if len(self.scale) > 1 else ''}{order}")
 
     @property
     def bounds(self) -> tuple[float, float]:
@@ -215,7 +219,7 @@ class Normalization:
     def values(self, maps: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         """The values (N, D, W, H) of integers."""
         scale, offset = (np.array(numbers)[:, None, None] for numbers in (self.scale, self.offset))
-        return maps * scale + offset
+        return (maps[:, list(self.order)] if self.order else maps) * scale + offset
 
 
 @dataclass(kw_only=True)

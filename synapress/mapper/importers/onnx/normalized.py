@@ -1,4 +1,5 @@
-"""Normalization of 8-bit inputs, such as pixels: x / 255, or (x - mean) / deviation by channel.
+"""Normalization of 8-bit inputs, such as pixels: x / 255, or (x - mean) / deviation by channel, perhaps of
+colors in another order.
 
 The host does it where frames are made: each integer has its value, so it needs no layer, whatever reads the map and
 with whatever padding. Behind the host, the map and its quantization are those of the normalized values.
@@ -11,6 +12,7 @@ import numpy as np
 from golden.types import Floats
 from synapress.mapper.importers import graph as g
 from synapress.mapper.importers.graph import FloatGraph
+from synapress.mapper.importers.onnx.channels import selected
 from synapress.mapper.importers.onnx.context import Context
 from synapress.mapper.importers.tensor import Normalization, Port
 
@@ -48,15 +50,21 @@ def _foldable(graph: FloatGraph, name: str) -> bool:
 
 
 def _fold(graph: FloatGraph, port: Port, integers: Normalization) -> None:
-    """Compose all scales and offsets behind an input, as long as nothing else reads what is between."""
+    """Compose all scales, offsets and orders of channels behind an input, up to what several nodes read."""
     depth = port.shape[0]
     scale, offset = (np.broadcast_to(np.array(numbers), depth) for numbers in (integers.scale, integers.offset))
-    while (reader := _only_reader(graph, port.node)) is not None and reader.name not in graph.outputs and (
-            found := _affine(reader)) is not None:
-        scale, offset = scale * found[0], offset * found[0] + found[1]
+    order = np.arange(depth)
+    while (reader := _only_reader(graph, port.node)) is not None and reader.name not in graph.outputs:
+        if (found := _affine(reader)) is not None:
+            scale, offset = scale * found[0], offset * found[0] + found[1]
+        elif (chosen := selected(reader)) is not None and sorted(chosen) == list(range(depth)):
+            scale, offset, order = scale[chosen], offset[chosen], order[chosen]
+        else:
+            break
         _remove(graph, reader)
     one = bool((scale == scale[0]).all() and (offset == offset[0]).all())
-    port.normalization = replace(integers, scale=_numbers(scale, one), offset=_numbers(offset, one))
+    port.normalization = replace(integers, scale=_numbers(scale, one), offset=_numbers(offset, one),
+                                 order=() if (np.diff(order) == 1).all() else tuple(order.tolist()))
     source = graph.nodes[port.node]
     assert isinstance(source, g.Input)
     graph.nodes[port.node] = replace(source, bounds=port.normalization.bounds)

@@ -87,7 +87,9 @@ FILES: dict[str, tuple[tuple[int, ...], Build, int]] = {  # the size, the file, 
         "Resize", channels_first(b, standard(b, share(b, real(b)), 3)), "",
         b.constant(np.array([1, 1, 0.5, 0.5], np.float32)), mode="linear")), 3),
     "last, colors reversed": (LAST, lambda b: padded(b, channels_first(b, standard(
-        b, b.node("Gather", share(b, real(b)), b.constant(np.array([2, 1, 0])), axis=3), 3))), 3),
+        b, b.node("Gather", share(b, real(b)), b.constant(np.array([2, 0, 1])), axis=3), 3))), 2),
+    "colors reversed behind": (FIRST, lambda b: padded(b, batch_norm(b, b.node(
+        "Gather", standard(b, share(b, real(b)), *COLUMN), b.constant(np.array([2, 1, 0])), axis=1))), 2),
     "last, on both sides": (
         LAST, lambda b: padded(b, batch_norm(b, channels_first(b, standard(b, real(b), 1, 1, 3)))), 2),
 }
@@ -226,7 +228,7 @@ def test_a_quantized_file_rounds_the_normalized_pixels(seed: int) -> None:
 
 
 @pytest.mark.parametrize(("field", "value"), [
-    ("scale", [1.0, 2.0]), ("offset", []), ("scale", [float("inf")] * 3), ("low", "0")])
+    ("scale", [1.0, 2.0]), ("offset", []), ("scale", [float("inf")] * 3), ("low", "0"), ("order", [0, 1, 3])])
 def test_a_damaged_normalization_is_refused(field: str, value: object, tmp_path: Path, seed: int) -> None:
     made = synapress.compile(read_onnx(build("by channel", seed)), config=WIDE, calibration=pixels("by channel", seed))
     made.save(tmp_path)
