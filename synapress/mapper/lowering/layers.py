@@ -45,6 +45,8 @@ class FloatLayer:
     """In place of an activation: neurons that integrate the sums over timesteps."""
     quantize: g.Quantize | None = None
     """The file's own quantization of the result."""
+    bounds: tuple[float, float] | None = None
+    """Of an input, the least and the largest value that there can be, if they are known."""
     weight_scale: Floats | None = None
     """(D): the weights of all branches are whole multiples of it."""
     before: "FloatLayer | None" = None

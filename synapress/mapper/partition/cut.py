@@ -181,7 +181,7 @@ def _descriptors(
                       if low <= fragment.origin[0] and fragment.origin[0] + fragment.shape[0] <= high]
         step = step_of(part, destination.shape[1:], largest, config)
         if step is None:
-            raise RuleError([stride_violation(part, destination, config)])
+            raise RuleError([stride_violation(part, destination, config, mesh=True)])
         phases: dict[Pair, list[tuple[Fragment, Pair]]] = {}
         for fragment in candidates:
             phase, shift = step.phase(part, fragment.origin[1:])

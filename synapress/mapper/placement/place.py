@@ -31,6 +31,7 @@ from synapress.mapper.placement.bin_packing import (
     pinned_cores,
 )
 from synapress.mapper.placement.reachable import crowded
+from synapress.mapper.ways_out import either, raised, signed_bits
 
 CONSTRUCTIONS = ("row-major", "optimized")
 MAX_LOCATIONS = 400
@@ -171,7 +172,8 @@ def _place(
         raise RuleError([Violation(
             layer=cut.program.name, rule="placement", needed=f"{len(cores)} cores",
             available=f"{size[0]} × {size[1]} = {size[0] * size[1]}" + ", one of them the host" * inside,
-            help="Use a larger mesh, cores with more memory, or a smaller network.")])
+            help=either(f"use a mesh of {size[0]} × {-(-(len(cores) + inside) // size[0])}, or a larger one",
+                        "cores with more memory"))])
     traffic = _traffic(cut, cores)
     if method == "optimized":
         _check_room(cut, cores, traffic, size, host)
@@ -297,7 +299,8 @@ def _check_room(
         needed=f"{crowd.cores} cores within {crowd.links * far} columns and rows of " + (
             f"that of '{name}'" if name else "the host") + f", from which they are at most {crowd.links} links",
         available=f"{crowd.places} places in a mesh of {size[0]} × {size[1]} for cores with as many around them",
-        help="Raise mesh_bits, or address_bits, for fewer cores with more memory.", repair=Repair.OTHER_MESH)])
+        help=either(raised(cut.config, "mesh_bits", signed_bits(max(size))), "cores with more memory"),
+        repair=Repair.OTHER_MESH)])
 
 
 def _check_reach(cut: PartitionedProgram, cores: Sequence[Bin], ends: Sequence[Place]) -> None:
@@ -317,7 +320,9 @@ def _check_reach(cut: PartitionedProgram, cores: Sequence[Bin], ends: Sequence[P
             found = Violation(
                 layer=layers[j != host], rule="reach", available=str(far),
                 needed=f"{apart} columns or rows from {names[0]} at {ends[i]} to {names[1]} at {ends[j]}",
-                help="Use a smaller mesh, pin less, move the host, or raise mesh_bits.", repair=Repair.OTHER_MESH)
+                help=either(raised(cut.config, "mesh_bits", signed_bits(apart)),
+                            "let both ends lie closer: a smaller mesh, fewer pins, or another place of the host"),
+                repair=Repair.OTHER_MESH)
             before = violations.get((layers[0], layers[1]))
             if before is None or before[0] < apart:
                 violations[layers[0], layers[1]] = apart, found
