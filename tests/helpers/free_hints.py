@@ -188,6 +188,7 @@ TRAINING = (
     "Dequantize with the numbers of the QuantizeLinear before",
     "Divide floats, or quantize with QuantizeLinear",
     "Give a few dozen typical inputs",
+    "Give the integers themselves: the model's own normalization is applied to them",
     "Give arrays in the layout of the model's file",
     "Give calibration=…, a few dozen frames",
     "Give neurons with the dt of the training (files of snnTorch: dt=1e-4, of Norse: dt=1e-6)",
