@@ -272,10 +272,10 @@ class _Quantizer:
         """Integer sums (N, D, W, H) of a layer's branches, on the integers that the layers before give."""
         states = np.zeros((len(self.values[layer.branches[0].source]), *layer.shape))
         for branch, integers in zip(layer.branches, weights, strict=True):
-            states += convolve(
+            convolve(
                 self.values[branch.source], integers.astype(np.float64), stride=branch.stride,
                 padding=branch.padding, dilation=branch.dilation, groups=branch.groups, size=layer.shape[1:],
-                upsample=(branch.upsample,) * 2)
+                upsample=(branch.upsample,) * 2, to=states)
         return states
 
     def _neurons(self, layer: FloatLayer, node: g.Spiking, sums: Floats, steps: list[float]) -> None:
