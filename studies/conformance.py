@@ -39,8 +39,11 @@ OPERATORS = (
     "Conv ConvTranspose AveragePool MaxPool GlobalAveragePool GlobalMaxPool Resize Upsample Gemm MatMul Flatten "
     "Reshape Squeeze Unsqueeze Transpose Concat Split Slice Gather Add Sum Mul Sub Div Neg BatchNormalization Relu "
     "Clip LeakyRelu PRelu Sigmoid Tanh HardSwish HardSigmoid Swish Elu Selu Celu Gelu Mish Softplus Softsign "
-    "ThresholdedRelu Abs Sqrt Exp Erf Pow Reciprocal Expand Identity Dropout Cast Constant Pad ReduceMean "
-    "ReduceSum QuantizeLinear DequantizeLinear QLinearConv QLinearMatMul DepthToSpace SpaceToDepth").split()
+    "ThresholdedRelu Abs Sqrt Exp Erf Pow Reciprocal Sin Cos Sign Max Min Where Greater GreaterOrEqual Less "
+    "LessOrEqual Not And Or LayerNormalization InstanceNormalization Expand Identity Dropout Cast Constant Pad "
+    "ReduceMean ReduceSum QuantizeLinear DequantizeLinear QLinearConv QLinearMatMul DepthToSpace SpaceToDepth").split()
+OF_TRUTH = ("Greater", "GreaterOrEqual", "LessOrEqual", "Not", "And", "Or")
+"""Operators whose every test has truth values as inputs or outputs of the network: out of scope, tested elsewhere."""
 ALL_DATA = ("Add", "Sum", "Mul", "Sub", "Concat")
 """Operators all of whose inputs may be feature maps; of the others the first is, and the rest are constants."""
 FLOAT_TOLERANCE = 1e-3

@@ -97,7 +97,7 @@ def load(path: str | Path, *, constants: Mapping[str, npt.ArrayLike] | None = No
     from synapress.mapper.importers.onnx.proto import load_proto
 
     if neurons is not None:
-        raise ModelError(str(path), "neurons", "a NIR file", "an ONNX file, which has none", "Leave the option out.")
+        raise ModelError(str(path), "neurons", "a NIR file", "an ONNX file, which has none", "Leave neurons out.")
     return read(load_proto(path, shapes), title=path.stem, path=str(path), constants=constants, cut=cut,
                 host_after=host_after)
 

@@ -310,6 +310,13 @@ def _check_names(found: Manifest, content: _Content, program: Program) -> None:
         if port.node in shapes and shape_in_blocks(port.shape, port.blocks) != shapes[port.node]:
             found.refuse(f"inputs[{number}].blocks", f"the program's {shapes[port.node]} of {port.shape}",
                          port.blocks)
+        if port.normalization is not None and not (
+                len(port.normalization.scale) == len(port.normalization.offset) in (1, port.shape[0])
+                and sorted(port.normalization.order) in ([], list(range(port.shape[0])))
+                and np.isfinite((port.normalization.scale, port.normalization.offset)).all()):
+            found.refuse(f"inputs[{number}].normalization",
+                         f"scale, offset and order of {port.shape[0]} channels, or one scale and offset",
+                         port.normalization)
     if sorted(port.node for port in content.inputs) != sorted(program.inputs):
         found.refuse("inputs", f"the program's, {', '.join(program.inputs)}",
                      ", ".join(port.node for port in content.inputs))

@@ -1,6 +1,6 @@
 """What the verbs give: `compile` a `CompiledModel`, `simulate` a `Simulation`."""
 
-from dataclasses import dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -68,6 +68,8 @@ class CompiledModel(ModelData):
             found["neurons"] = dict(vars(self.neurons))
         if self.warnings:
             found["warnings"] = list(self.warnings)
+        if given := {port.name: port.normalization for port in self.inputs if port.normalization is not None}:
+            found["integer_inputs"] = {name: asdict(item) for name, item in given.items()}
         if self.host:
             found["host"] = list(self.on_host)
         if self.integer:

@@ -5,6 +5,7 @@ import random
 import pytest
 
 from synapress.tools import simulator as launch
+from tests.helpers.ways_out import WaysOut
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -13,6 +14,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    ways_out = WaysOut()
+    ways_out.watch()
+    config.pluginmanager.register(ways_out)
     worker = getattr(config, "workerinput", None)
     if worker is not None:
         config.stash[_SEED] = worker["seed"]

@@ -159,7 +159,7 @@ def _check_choice(path: str, cut: Any, names: Sequence[Any]) -> None:
         raise ModelError(path, "cut", f'"{AUTO}", or none', repr(cut), "Name the node behind which the host takes over "
                          "by host_after.")
     if cut and names:
-        raise ModelError(path, "cut", "one of cut and host_after", "both", "Leave one of them out.")
+        raise ModelError(path, "cut", "one of cut and host_after", "both", "Leave cut or host_after out.")
     for name in names:
         if not isinstance(name, str):
             raise ModelError(path, "host_after", "names of nodes", repr(name), "Give text, or a list of texts.")

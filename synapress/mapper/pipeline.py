@@ -199,7 +199,7 @@ def _write(work: Compilation) -> Image | MeshImage:
 def _with_causes(refused: RuleError, work: Compilation) -> RuleError:
     """What a mesh refuses, after the strides for which the mapper had to cut."""
     try:
-        legalize(work.program, work.config)
+        legalize(work.program, work.config, mesh=True)
     except RuleError as uncut:
         return RuleError(list(dict.fromkeys((*uncut.violations, *refused.violations))))
     return refused

@@ -1,12 +1,14 @@
 """The rule of products, which edges must keep before they take the form of descriptors."""
 
 from collections.abc import Iterator
+from functools import partial
 
 from golden.config import CoreConfig
 from golden.program import Program
 from golden.words import NeuronType
 from synapress.mapper.errors import Violation
 from synapress.mapper.program_rules import layer_of
+from synapress.mapper.ways_out import either, searched
 
 
 def products(program: Program, config: CoreConfig) -> Iterator[Violation]:
@@ -29,10 +31,21 @@ def products(program: Program, config: CoreConfig) -> Iterator[Violation]:
         for edge in incoming:
             source = program.population(edge.source)
             low, high = source.bounds(config.value_bits)
-            least = 0 if unsigned[edge.operand] else -1 << (bits - 1)
-            most = least + (1 << bits) - 1
-            if low < least or high > most:
+            if not _holds(low, high, unsigned[edge.operand], config):
+                least, most = _operand(config, unsigned[edge.operand])
                 yield Violation(
                     layer=layer, rule="product operand", needed=f"[{low}, {high}] of '{edge.source}'",
                     available=f"[{least}, {most}]: an operand has {bits} of {config.state_bits} bits of a state",
-                    help=f"Give '{edge.source}' saturation SIGNED or RELU, or a table within, or use 32-bit states.")
+                    help=either(f"give '{edge.source}' saturation SIGNED or RELU, or a table within", searched(
+                        config, "state_bits", partial(_holds, low, high, unsigned[edge.operand]))))
+
+
+def _operand(config: CoreConfig, unsigned: bool) -> tuple[int, int]:
+    """What an operand may be."""
+    least = 0 if unsigned else -1 << (config.operand_bits - 1)
+    return least, least + (1 << config.operand_bits) - 1
+
+
+def _holds(low: int, high: int, unsigned: bool, config: CoreConfig) -> bool:
+    least, most = _operand(config, unsigned)
+    return least <= low and high <= most

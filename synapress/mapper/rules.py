@@ -5,6 +5,8 @@ Every refusal names the layer, the rule, what is needed, what there is, and what
 """
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import lru_cache, partial
 
 import numpy as np
 
@@ -14,6 +16,7 @@ from golden.words import Field, NeuronType, layouts
 from synapress.mapper.errors import Repair, RuleError, Violation
 from synapress.mapper.memory_map import AxonEntry, MemoryMap, build_memory_map, edge_fields, geometry_fields
 from synapress.mapper.program_rules import check_program, layer_of
+from synapress.mapper.ways_out import MESH, either, raised, searched, signed_bits
 
 Rule = Callable[[MemoryMap], Iterator[Violation]]
 
@@ -89,8 +92,15 @@ def population_size(plan: MemoryMap) -> Iterator[Violation]:
             if needed > available:
                 yield Violation(
                     layer=layer_of(population), rule=f"population {name}", needed=str(needed), available=str(available),
-                    help=f"Cut the feature map, or raise {'channel_bits' if name == 'depth' else 'coordinate_bits'}.",
-                    repair=repair)
+                    help=either(_deeper(config, depth, hosted) if name == "depth" else
+                                raised(config, "coordinate_bits", (needed - 1).bit_length())), repair=repair)
+
+
+def _deeper(config: CoreConfig, depth: int, hosted: bool) -> str:
+    """Advice on the channels of a population, or of one of the host's."""
+    words = -(-depth // config.lanes)
+    bits = max((words * config.lanes).bit_length(), words.bit_length() + config.lane_bits)
+    return raised(config, "channel_bits", bits if hosted else (depth - 1).bit_length())
 
 
 def kernel_size(plan: MemoryMap) -> Iterator[Violation]:
@@ -101,21 +111,19 @@ def kernel_size(plan: MemoryMap) -> Iterator[Violation]:
         if max(kernel) > taps:
             yield Violation(
                 layer=layer, rule="kernel size", needed=f"{kernel[0]} × {kernel[1]}", available=f"{taps} × {taps}",
-                help="synapress.mapper.legalize splits such a kernel; or raise kernel_bits.")
+                help=either("synapress.mapper.legalize splits such a kernel",
+                            raised(plan.config, "kernel_bits", (max(kernel) - 1).bit_length())))
         if max(item.axon.extent) > extent:
             yield Violation(
                 layer=layer, rule="kernel extent", available=f"{extent} × {extent}",
                 needed=f"{item.axon.extent[0]} × {item.axon.extent[1]} with dilation",
-                help="synapress.mapper.legalize splits such a kernel; or raise offset_bits.")
+                help=either("synapress.mapper.legalize splits such a kernel",
+                            raised(plan.config, "offset_bits", (max(item.axon.extent) - 1).bit_length() + 2)))
 
 
 def descriptor_fields(plan: MemoryMap) -> Iterator[Violation]:
     """Strides between weights and states, product shifts and channel counts fit the geometry and the edge word."""
     table = layouts(plan.config)
-    hints = {
-        "weight_stride": "Fewer destination channels (cut them), or raise weight_stride_bits.",
-        "shift": "Scale the weights instead.",
-    }
     checked = {"x_stride", "shift", "weight_stride", "source_channels", "depth_words"}
     repairs = dict.fromkeys(("weight_stride", "x_stride", "depth_words"), Repair.CHANNELS)
     for item in plan.edges:
@@ -126,7 +134,17 @@ def descriptor_fields(plan: MemoryMap) -> Iterator[Violation]:
                 yield Violation(
                     layer=_edge_layer(plan, item.edge), rule=f"edge {field.name}",
                     needed=f"{values[field.name]} (edge '{item.edge.name}')", available=f"at most {field.high}",
-                    help=hints.get(field.name, "Cut the feature map."), repair=repairs.get(field.name))
+                    help=_edge_help(field.name, values[field.name], plan.config), repair=repairs.get(field.name))
+
+
+def _edge_help(name: str, value: int, config: CoreConfig) -> str:
+    """What helps where a field of an edge word does not hold a value, besides what cuts do."""
+    ways = {
+        "shift": ("scale the weights instead",),
+        "weight_stride": (raised(config, "weight_stride_bits", value.bit_length()),),
+        "source_channels": (MESH, raised(config, "channel_bits", (value - 1).bit_length())),
+    }
+    return either(*ways.get(name, ()))
 
 
 def weights(plan: MemoryMap) -> Iterator[Violation]:
@@ -144,23 +162,40 @@ def weights(plan: MemoryMap) -> Iterator[Violation]:
 def parameters(plan: MemoryMap) -> Iterator[Violation]:
     """Bias, multiplier, shift, slope or threshold fit the parameter word and what looks at them; so do states."""
     config = plan.config
-    layout = layouts(config).parameter
-    widths = {"slope": config.multiplier_bits + 1, "threshold": config.state_bits + 1}
-    hints = {"bias": "state_bits", "initial": "state_bits", "multiplier": "multiplier_bits", "shift": "shift_bits"}
     for item in plan.populations:
         for name in ("bias", "multiplier", "shift", "slope", "threshold", "initial"):
             column = getattr(item.population, name)
             if column is None:
                 continue
-            field = layout.field({"threshold": "slope", "initial": "bias"}.get(name, name))  # a state is a bias wide
-            if name in widths:
-                field = Field(field.name, min(field.bits, widths[name]), signed=True)
+            field = _parameter_field(config, name)
             lowest, highest = int(np.min(column)), int(np.max(column))
             if _outside(lowest, field) or _outside(highest, field):
-                more = f"raise {hints[name]}" if name in hints else "narrow its neighbors, e.g. multiplier_bits"
                 yield Violation(
                     layer=layer_of(item.population), rule=f"parameter {name}", needed=f"[{lowest}, {highest}]",
-                    available=_range(field), help=f"Rescale the layer, or {more}.")
+                    available=_range(field), help=either("rescale the layer", _wider(
+                        config, name, lowest, highest, int(np.max(item.population.multiplier)))))
+
+
+def _parameter_field(config: CoreConfig, name: str) -> Field:
+    """What a parameter has of the parameter word."""
+    shared = {"threshold": "slope", "initial": "bias"}  # a state is as wide as a bias
+    field = layouts(config).parameter.field(shared.get(name, name))
+    widths = {"slope": config.multiplier_bits + 1, "threshold": config.state_bits + 1}
+    return Field(field.name, min(field.bits, widths[name]), signed=True) if name in widths else field
+
+
+def _holds(name: str, lowest: int, highest: int, multiplier: int, config: CoreConfig) -> bool:
+    field = _parameter_field(config, name)
+    return multiplier < 1 << config.multiplier_bits and not _outside(lowest, field) and not _outside(highest, field)
+
+
+@lru_cache(maxsize=256)
+def _wider(config: CoreConfig, name: str, lowest: int, highest: int, multiplier: int) -> str:
+    """The field to be changed for a parameter, as there is room; a wide slope takes it from what the multiplier, which
+    is at most the given one, does not need."""
+    return searched(config, {"multiplier": "multiplier_bits", "shift": "shift_bits"}.get(
+        name, "multiplier_bits" if name in ("slope", "threshold") else "state_bits"),
+        partial(_holds, name, lowest, highest, multiplier))
 
 
 def value_tables(plan: MemoryMap) -> Iterator[Violation]:
@@ -184,17 +219,25 @@ def axons(plan: MemoryMap) -> Iterator[Violation]:
         yield from axon_violations(axon, layer, plan.config)
 
 
-_FAR = "Cut the source, or raise offset_bits."
-_LARGE = "Cut the feature map, or raise offset_bits."
-AXON_FIELDS: dict[str, tuple[str, Repair | None, Repair | None]] = {
-    "x_offset": (_FAR, Repair.SOURCE_COLUMNS, Repair.COLUMNS), "y_offset": (_FAR, Repair.SOURCE_ROWS, Repair.ROWS),
-    "x_limit": (_LARGE, Repair.COLUMNS, Repair.COLUMNS), "y_limit": (_LARGE, Repair.ROWS, Repair.ROWS),
-    "upsample": ("Upsample in several layers, or raise upsample_bits.", None, None),
-    "stride": ("Use strides that the hardware has, in several layers if need be.", None, None),
-    "id": ("Spread the fragments over more cores, or raise edge_bits.", None, None),
+AXON_FIELDS: dict[str, tuple[Repair | None, Repair | None]] = {
+    "x_offset": (Repair.SOURCE_COLUMNS, Repair.COLUMNS), "y_offset": (Repair.SOURCE_ROWS, Repair.ROWS),
+    "x_limit": (Repair.COLUMNS, Repair.COLUMNS), "y_limit": (Repair.ROWS, Repair.ROWS),
+    "upsample": (None, None), "stride": (None, None), "id": (None, None),
 }
-"""The checked fields of an axon word, what helps where one does not fit, and the cuts that may mend it: of a value
-below the field's, and of one above. A source that begins far beyond its destination is one of smaller destinations."""
+"""The checked fields of an axon word, and the cuts that may mend it where one does not fit: of a value below the
+field's, and of one above. A source that begins far beyond its destination is one of smaller destinations."""
+
+
+def _axon_help(name: str, value: int, config: CoreConfig) -> str:
+    """What helps where a field of an axon word does not hold a value."""
+    ways = {
+        "offset": ("", raised(config, "offset_bits", signed_bits(value))),
+        "limit": ("", raised(config, "offset_bits", value.bit_length() + 1 + config.extent_unit_log2)),
+        "upsample": ("upsample in several layers", raised(config, "upsample_bits", value.bit_length())),
+        "stride": ("use strides that the hardware has, in several layers if need be", ""),
+        "id": ("", raised(config, "edge_bits", value.bit_length())),
+    }
+    return either(*ways[name.rpartition("_")[2]])
 
 
 def axon_violations(axon: AxonEntry, layer: str, config: CoreConfig) -> Iterator[Violation]:
@@ -202,22 +245,24 @@ def axon_violations(axon: AxonEntry, layer: str, config: CoreConfig) -> Iterator
     layout = layouts(config).axon
     low, high = -(1 << (config.offset_bits + 1)), (1 << (config.offset_bits + 1)) - 1
     far = (1 << (config.mesh_bits - 1)) - 1
-    for name, (remedy, below, above) in AXON_FIELDS.items():
+    for name, (below, above) in AXON_FIELDS.items():
         if _outside(axon.fields[name], layout.field(name)):
             yield Violation(
                 layer=layer, rule=f"axon {name}", needed=str(axon.fields[name]),
-                available=_range(layout.field(name)), help=remedy, repair=above if axon.fields[name] > 0 else below)
+                available=_range(layout.field(name)), help=_axon_help(name, axon.fields[name], config),
+                repair=above if axon.fields[name] > 0 else below)
     cuts = (Repair.SOURCE_COLUMNS, Repair.SOURCE_ROWS)
     for axis, (first, last), repair in zip("xy", axon.anchors, cuts, strict=True):
         if first < low or last > high:
             yield Violation(
                 layer=layer, rule=f"anchor {axis}_min", needed=f"[{first}, {last}]", available=f"[{low}, {high}]",
-                help="Less upsampling, or cut the source.", repair=repair)
+                help="Use less upsampling.", repair=repair)
     for name in ("core_x", "core_y"):
         if abs(axon.fields[name]) > far:
             yield Violation(
                 layer=layer, rule=f"axon {name}", needed=str(axon.fields[name]), available=f"[{-far}, {far}]",
-                help="A credit must find its way back: place the cores closer, or raise mesh_bits.")
+                help=either("place the cores closer, as a credit must find its way back", raised(
+                    config, "mesh_bits", abs(axon.fields[name]).bit_length() + 1)))
 
 
 # -- counts and memory -------------------------------------------------------------------------
@@ -236,19 +281,19 @@ def counts(plan: MemoryMap) -> Iterator[Violation]:
     ):
         if needed > available:
             yield Violation(layer=plan.program.name, rule=f"number of {name}", needed=str(needed),
-                            available=str(available), help=f"Use more cores, or raise {field}.",
-                            repair=Repair.OTHER_CUTS)
+                            available=str(available),
+                            help=either(raised(config, field, (needed - 1).bit_length())), repair=Repair.OTHER_CUTS)
 
 
 def population_counts(plan: MemoryMap) -> Iterator[Violation]:
     """Axons, incoming ends of timestep and IDs of each population fit its word."""
     layout, taps = layouts(plan.config).population, 1 << plan.config.kernel_bits
+    share = "insert identity layers that share the connections"
     remedies = {
-        "axons": "Insert identity layers that share the connections, use larger fragments, or raise axon_count_bits.",
-        "incoming": "Insert identity layers that share the connections, use larger fragments, or raise incoming_bits.",
-        "edges": "Sum many branches in several layers. A large kernel takes an ID per piece of at most "
-                 f"{taps} × {taps} taps: go in two steps (e.g. pool 8 × 8 with stride 8 first), or raise kernel_bits "
-                 "or edge_count_bits.",
+        "axons": (share, "axon_count_bits"), "incoming": (share, "incoming_bits"), "edges": (
+            "sum many branches in several layers, and go in two steps if a kernel is larger than "
+            f"{taps} × {taps} taps, as pool 8 × 8 with stride 8 first does",
+            "edge_count_bits"),
     }
     for item in plan.populations:
         for name, count, repair in (("axons", len(item.axons), Repair.FEWER_AXONS),
@@ -258,7 +303,8 @@ def population_counts(plan: MemoryMap) -> Iterator[Violation]:
             if _outside(count, field):
                 yield Violation(
                     layer=layer_of(item.population), rule=f"population {name}", needed=str(count),
-                    available=_range(field), help=remedies[name], repair=repair)
+                    available=_range(field), repair=repair,
+                    help=either(remedies[name][0], raised(plan.config, remedies[name][1], count.bit_length())))
 
 
 def memory(plan: MemoryMap) -> Iterator[Violation]:
@@ -273,7 +319,7 @@ def memory(plan: MemoryMap) -> Iterator[Violation]:
             layer=largest, rule="memory",
             needed=f"{plan.words} words for the whole network, {sizes[largest]} of them for this, the largest layer",
             available=f"{plan.config.memory_words} words of {plan.config.word_bits} bits",
-            help="Use more cores, cut the layer, or raise address_bits.", repair=Repair.CHANNELS)
+            help=either(raised(plan.config, "address_bits", (plan.words - 1).bit_length())), repair=Repair.CHANNELS)
 
 
 RULES: tuple[Rule, ...] = (
@@ -299,4 +345,26 @@ def check_memory_map(plan: MemoryMap) -> None:
     """The rules of `check` for one core."""
     violations = [violation for rule in RULES for violation in rule(plan)]
     if violations:
-        raise RuleError(violations)
+        raise RuleError(list(map(_on_mesh, violations)) if _divisible(plan) else violations)
+
+
+_CUTS = (Repair.CHANNELS, Repair.COLUMNS, Repair.ROWS, Repair.SOURCE_COLUMNS, Repair.SOURCE_ROWS, Repair.OTHER_CUTS)
+"""What a mesh does."""
+
+
+def _on_mesh(violation: Violation) -> Violation:
+    """With a mesh as a way out, where smaller parts on several cores mend it."""
+    if violation.repair not in _CUTS:
+        return violation
+    others = violation.help[0].lower() + violation.help[1:].removesuffix(".")
+    return replace(violation, help=either(MESH, "" if violation.help == either() else others))
+
+
+def _divisible(plan: MemoryMap) -> bool:
+    """Whether the smallest part of each population, one channel word of one neuron, has room in a core."""
+    least = {item.population.name: item.table_words + min(item.parameters, plan.config.lanes) + len(item.axons) + 3
+             for item in plan.populations}
+    for item in plan.edges:
+        words = -(-plan.program.population(item.edge.destination).shape[0] // plan.config.lanes)
+        least[item.edge.destination] += 1 + len(item.rows) - (-item.weight_words // words)
+    return max(least.values(), default=0) <= plan.config.memory_words

@@ -223,8 +223,9 @@ def _network(compiled: CompiledModel) -> Section:
 
 
 def host_text(compiled: CompiledModel) -> str:
-    """What of the model is not on the cores."""
-    return described(compiled.host)
+    """What of the model is not on the cores: normalization of inputs, and operators behind the cores."""
+    inputs = (f"Input {port.name}: {port.normalization}." for port in compiled.inputs if port.normalization is not None)
+    return " ".join(filter(None, (*inputs, described(compiled.host))))
 
 
 def quantization_sheet(compiled: CompiledModel) -> Sheet:

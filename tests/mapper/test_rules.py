@@ -263,7 +263,8 @@ def test_all_violations_come_at_once():
 
 def test_many_violations_of_a_rule_are_told_in_few_lines():
     def violation(rule, number, core=None):
-        return Violation(layer=f"l{number}", rule=rule, needed=str(number), available="0", help="Less.", core=core)
+        return Violation(layer=f"l{number}", rule=rule, needed=str(number), available="0", core=core,
+                         help="Rescale the layer.")
 
     many = [violation("memory", number) for number in range(1000)]
     cores = [violation("axon x_offset", 1, (number, 0)) for number in range(5)]

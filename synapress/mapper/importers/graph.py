@@ -37,6 +37,9 @@ class Node:
 class Input(Node):
     """A map that comes from outside."""
 
+    bounds: tuple[float, float] | None = None
+    """The least and the largest value that there can be, where the file says so."""
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Conv(Node):

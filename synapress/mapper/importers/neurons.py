@@ -192,7 +192,8 @@ def neuron(node: Any, name: str, kind: str, options: Neurons, shape: Shape, colu
         raise ModelError(name, "late reset", "a leak that leaves something of the potential",
                          "dt/tau = 1 (snnTorch: beta = 0)",
                          "The subtraction at a reset cannot outlast the leak: train with beta above 0, or with a "
-                         "reset to zero, and give reset=zero; v_reset must then be 0.")
+                         "reset to " + ("0: v_reset = 0 in the file, read with reset=zero." if v_reset.any() else
+                            "zero, and give reset=zero."))
     initial = {"zero": zero, "leak": v_leak, "reset": v_reset}[options.initial]
     return (g.Affine(name=f"{name}/current", scale=gain, offset=offset, operator=kind),
             g.Spiking(name=name, decay=decay, threshold=threshold, v_reset=v_reset, initial=initial,

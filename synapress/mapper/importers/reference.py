@@ -32,21 +32,24 @@ def activate(node: g.Activation, x: Floats) -> Floats:
 
 def convolve(
     x: npt.NDArray[np.number], weights: Floats, *, stride: Pair = (1, 1), padding: Pair = (0, 0),
-    dilation: Pair = (1, 1), groups: int = 1, size: Pair, upsample: Pair = (1, 1),
+    dilation: Pair = (1, 1), groups: int = 1, size: Pair, upsample: Pair = (1, 1), to: Floats | None = None,
 ) -> Floats:
-    """Cross-correlation (N, D_dst, *size); `padding` is left and top, `upsample` puts zeros between source elements."""
+    """Cross-correlation (N, D_dst, *size); `padding` is left and top, `upsample` puts zeros between source elements.
+
+    It is added `to` an array, if one is given.
+    """
     need = tuple((size[i] - 1) * stride[i] + (weights.shape[2 + i] - 1) * dilation[i] + 1 for i in (0, 1))
     at = [np.arange(x.shape[2 + i]) * upsample[i] + padding[i] for i in (0, 1)]
     keep = [np.flatnonzero((at[i] >= 0) & (at[i] < need[i])) for i in (0, 1)]
     covered = all(len(kept) for kept in keep)
-    result = np.empty((len(x), weights.shape[0], *size))
+    result = np.zeros((len(x), weights.shape[0], *size)) if to is None else to
     frames = max(1, _FIELD_VALUES // max(x.shape[1] * need[0] * need[1], 1))  # at a time: bounds the memory
     for first in range(0, len(x), frames):
         some = x[first:first + frames]
         field = np.zeros((*some.shape[:2], *need))
         if covered:
             field[:, :, at[0][keep[0]][:, None], at[1][keep[1]]] = some[:, :, keep[0][:, None], keep[1]]
-        result[first:first + frames] = _correlate(field, weights, stride, dilation, groups, size)
+        result[first:first + frames] += _correlate(field, weights, stride, dilation, groups, size)
     return result
 
 

@@ -17,6 +17,8 @@ from synapress.mapper.errors import ModelError
 Labels = tuple[tuple[str, ...], ...]
 AXES = "NDWH"
 _ROLES = {0: "", 1: "D", 2: "DW", 3: "DHW"}
+_SHOWN = 4
+"""Channels whose normalization is told: images have three or four."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -169,6 +171,57 @@ def in_blocks(maps: npt.NDArray[Any], blocks: tuple[int, int]) -> npt.NDArray[An
         count, -1, width, height)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Normalization:
+    """What the host makes of an input's 8-bit integers, such as pixels: value = scale · integer + offset, by channel.
+
+    It is done where frames are made, and costs neither events nor neurons.
+    """
+
+    scale: tuple[float, ...]
+    """One number for each channel, or one for all."""
+    offset: tuple[float, ...]
+    """As many."""
+    low: int
+    high: int
+    """The integers that there are: 0 … 255 or -128 … 127."""
+    order: tuple[int, ...] = ()
+    """Channels of the input in the order that the map has, such as blue, green, red; empty: that of the input."""
+
+    def __str__(self) -> str:
+        kind = "uint8" if self.low == 0 else "int8"
+        order = f", channels in the order {', '.join(map(str, self.order[:_SHOWN]))}" if self.order else ""
+        order += ", …" * (len(self.order) > _SHOWN)
+        if self.scale == (1.0,) and self.offset == (0.0,) and not order:
+            return f"{kind}, {self.low} … {self.high} as they are"
+        scale, offset = (", ".join(f"{number:.6g}" for number in numbers[:_SHOWN]) + ", …" * (len(numbers) > _SHOWN)
+                         for numbers in (self.scale, self.offset))
+        return (f"{kind}, normalized where frames are made: scale · integer + offset, with scale {scale} and offset "
+                f"{offset}{' by channel' if len(self.scale) > 1 else ''}{order}")
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """The least and the largest value."""
+        ends = np.outer([self.low, self.high], self.scale) + self.offset
+        return float(ends.min()), float(ends.max())
+
+    def check(self, name: str, integers: npt.NDArray[Any]) -> None:
+        """
+        Raises:
+            ModelError: an array for input `name` has others than these integers.
+        """
+        low, high = float(integers.min()), float(integers.max())
+        if low < self.low or high > self.high or not (integers.dtype.kind in "iub" or (integers % 1 == 0).all()):
+            raise ModelError(name, "input values", f"integers of {self.low} … {self.high}, as the file has them",
+                             f"{integers.dtype.name} numbers from {low:g} to {high:g}",
+                             "Give the integers themselves: the model's own normalization is applied to them.")
+
+    def values(self, maps: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """The values (N, D, W, H) of integers."""
+        scale, offset = (np.array(numbers)[:, None, None] for numbers in (self.scale, self.offset))
+        return (maps[:, list(self.order)] if self.order else maps) * scale + offset
+
+
 @dataclass(kw_only=True)
 class Port:
     """An input or output of the model: how its array becomes maps, and back."""
@@ -186,6 +239,8 @@ class Port:
     """Dimensions that an input's array is reshaped to first; the labels are theirs. Frames stay dimension 0."""
     blocks: tuple[int, int] = (1, 1)
     """Columns and rows of an input's blocks that the core takes as channels, see `in_blocks`."""
+    normalization: Normalization | None = None
+    """Of an input of 8-bit integers whose scale the file does not say, or that the file normalizes first."""
 
     @property
     def frames(self) -> int | None:
@@ -199,13 +254,16 @@ class Port:
         """(N, D, W, H) of an array in the file's layout, in `blocks`; more frames than the file says are fine.
 
         Raises:
-            ModelError: the array has other dimensions.
+            ModelError: the array has other dimensions, or other numbers than the input's integers.
         """
-        values = np.asarray(array, np.float64)
+        values = np.asarray(array)
         fixed, given = ([size for i, size in enumerate(dims) if i != self.frames] for dims in (self.dims, values.shape))
         if values.ndim != len(self.dims) or fixed != given:
             raise ModelError(self.name, "input shape", f"dimensions {self.dims}, of which the frames may vary",
                              values.shape, "Give arrays in the layout of the model's file.")
+        if self.normalization is not None:
+            self.normalization.check(self.name, values)
+        values = values.astype(np.float64)
         if self.scale is not None:
             values = (values - self.zero_point) * self.scale
         if self.view is not None:
@@ -216,7 +274,8 @@ class Port:
         axes = [axis for label in self.labels for axis in label]
         expanded = values.reshape([sizes[axis] for axis in axes] + [1] * (4 - len(axes)))
         axes += [axis for axis in AXES if axis not in axes]
-        return in_blocks(np.ascontiguousarray(expanded.transpose([axes.index(axis) for axis in AXES])), self.blocks)
+        maps = np.ascontiguousarray(expanded.transpose([axes.index(axis) for axis in AXES]))
+        return in_blocks(maps if self.normalization is None else self.normalization.values(maps), self.blocks)
 
     def from_maps(self, maps: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
         """The array in the file's layout of maps (N, D, W, H)."""

@@ -61,7 +61,7 @@ class Fuser(LayerBuilder):
 
     def lower(self, node: g.Node) -> Value:
         if isinstance(node, g.Input):
-            return self.whole(self.new(node.name, "input", node.shape, []))
+            return self.whole(self.new(node.name, "input", node.shape, [], bounds=node.bounds))
         if not isinstance(node, (g.Concat, g.Slice, g.Pad, g.Affine, g.Activation, g.Quantize, g.Spiking)):
             for source in node.sources:
                 if len(self.values[source].parts) > self.limits.many_parts:

@@ -45,6 +45,8 @@ class FloatLayer:
     """In place of an activation: neurons that integrate the sums over timesteps."""
     quantize: g.Quantize | None = None
     """The file's own quantization of the result."""
+    bounds: tuple[float, float] | None = None
+    """Of an input, the least and the largest value that there can be, if they are known."""
     weight_scale: Floats | None = None
     """(D): the weights of all branches are whole multiples of it."""
     before: "FloatLayer | None" = None
@@ -97,10 +99,9 @@ def sum_branches(layer: FloatLayer, values: Mapping[str, Floats]) -> Floats:
     """Σ over a layer's branches, without bias: (N, D, W, H)."""
     total: Floats | None = None
     for branch in layer.branches:
-        part = convolve(
-            values[branch.source], branch.weights, stride=branch.stride, padding=branch.padding,
+        total = convolve(
+            values[branch.source], branch.weights, stride=branch.stride, padding=branch.padding, to=total,
             dilation=branch.dilation, groups=branch.groups, size=layer.shape[1:], upsample=(branch.upsample,) * 2)
-        total = part if total is None else np.add(total, part, out=total)
     assert total is not None
     return total
 

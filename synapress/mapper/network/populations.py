@@ -24,6 +24,7 @@ from synapress.mapper.network.strides import needed_strides, step_of
 from synapress.mapper.product_rules import products
 from synapress.mapper.program_rules import layer_of
 from synapress.mapper.rules import steps
+from synapress.mapper.ways_out import MESH, either
 
 
 def lower(network: Network) -> Program:
@@ -110,12 +111,13 @@ def _edge(name: str, network: Network, layer: Layer, branch: Branch) -> Edge:
 # -- what a descriptor can express -------------------------------------------------------------
 
 
-def legalize(program: Program, config: CoreConfig, *, whole: bool = True) -> Program:
+def legalize(program: Program, config: CoreConfig, *, whole: bool = True, mesh: bool = False) -> Program:
     """The same network with edges that descriptors can express; edges may be split, populations stay.
 
     Args:
         whole: populations stay whole. Else `synapress.mapper.partition.cut` cuts them, and an edge with a stride that
             needs cuts keeps it.
+        mesh: the program is mapped to a mesh already, which a refusal then does not advise.
 
     Raises:
         RuleError: a stride that the hardware does not have, or a product whose operands do not fit.
@@ -124,7 +126,7 @@ def legalize(program: Program, config: CoreConfig, *, whole: bool = True) -> Pro
     violations = list(products(program, config))
     for edge in program.edges:
         destination = program.population(edge.destination)
-        legal = legalize_edge(edge, program.population(edge.source), destination, config)
+        legal = legalize_edge(edge, program.population(edge.source), destination, config, mesh=mesh)
         if isinstance(legal, Violation) and not whole:
             edges.append(_dilate(_place_operand(edge, config), config)[0])
         elif isinstance(legal, Violation):
@@ -137,12 +139,12 @@ def legalize(program: Program, config: CoreConfig, *, whole: bool = True) -> Pro
 
 
 def legalize_edge(
-    edge: Edge, source: Population, destination: Population, config: CoreConfig
+    edge: Edge, source: Population, destination: Population, config: CoreConfig, *, mesh: bool = False
 ) -> list[Edge] | Violation:
     """One edge between uncut populations in pieces that descriptors can express, or why there is none."""
     step = step_of(edge, destination.shape[1:], source.shape[1:], config)
     if step is None:
-        return stride_violation(edge, destination, config)
+        return stride_violation(edge, destination, config, mesh=mesh)
     phase, shift = step.phase(edge, (0, 0))
     stepped = step.apply(edge, phase)
     if stepped is None:  # padding is all that it meets
@@ -168,20 +170,25 @@ def _place_operand(edge: Edge, config: CoreConfig) -> Edge:
     return dataclasses.replace(edge, weights=weights, shift=edge.shift + shift, operand=0)
 
 
-def stride_violation(edge: Edge, destination: Population, config: CoreConfig) -> Violation:
-    """Why an edge has no stride that the hardware has (`synapress.mapper.network.strides.step_of`)."""
+def stride_violation(edge: Edge, destination: Population, config: CoreConfig, *, mesh: bool) -> Violation:
+    """Why an edge has no stride that the hardware has (`synapress.mapper.network.strides.step_of`).
+
+    Args:
+        mesh: it is on a mesh already.
+    """
     needed = sorted(needed_strides(edge.stride, destination.shape[1:]))
     layer, powers = layer_of(destination), ", ".join(map(str, sorted(steps(config))))
     most = min((1 << config.axon_count_bits) - 1, (1 << config.incoming_bits) - 1)
     small = edge.upsample == 0 and max(destination.shape[1:]) <= most
-    mesh = ", or map it to a mesh, which cuts the maps for it" if small else ""
+    advice = f"{MESH}, which cuts the maps for it" if small and not mesh else ""
     if len(needed) > 1:
         return Violation(
             layer=layer, rule="equal strides", needed=f"strides {edge.stride} in x and y (edge '{edge.name}')",
-            available="one stride for both axes", help=f"Use the same stride in x and y, one of {powers}{mesh}.")
+            available="one stride for both axes",
+            help=either(f"use the same stride in x and y, one of {powers}", advice))
     return Violation(
         layer=layer, rule="stride", needed=f"stride {needed[0]} (edge '{edge.name}')", available=f"strides {powers}",
-        help=f"Use one of these strides{mesh}.")
+        help=either("use one of these strides", advice))
 
 
 def filled_rates(edge: Edge, config: CoreConfig) -> Pair:

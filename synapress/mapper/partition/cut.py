@@ -59,41 +59,82 @@ def cut(program: Program, config: CoreConfig, grids: Mapping[str, Grid]) -> Part
         RuleError: an edge that descriptors cannot express even after these cuts, or a population that does not fit.
         MappingError: a grid that does not fit its population.
     """
-    check_cuttable(program, config)
-    all_grids = {population.name: uncut(population) for population in program.populations}
-    for name, grid in grids.items():
-        if name not in all_grids:
-            raise MappingError(f"program '{program.name}' has no population '{name}' to cut; there are: "
-                               f"{', '.join(all_grids)}")
-        _check_grid(name, grid, all_grids[name])
-        all_grids[name] = grid
-    fragments = {population.name: _fragments(population, all_grids[population.name])
-                 for population in program.populations}
-    origins = {fragment.name: fragment.origin for parts in fragments.values() for fragment in parts}
-    descriptors: list[Descriptor] = []
-    violations: list[Violation] = []
-    for population in program.populations:
-        incoming = program.edges_into(population.name)
-        for fragment in fragments[population.name]:
-            found: list[Descriptor] = []
-            for edge in incoming:
+    return Cutter(program, config).cut(grids)
+
+
+class Cutter:
+    """Cuts of one program, one after the other: what two of them have in common is made once and shared.
+
+    Raises:
+        RuleError: something that no cut can mend.
+    """
+
+    def __init__(self, program: Program, config: CoreConfig) -> None:
+        check_cuttable(program, config)
+        self.program, self.config = program, config
+        self._fragments: dict[tuple[str, Grid], list[Fragment]] = {}
+        self._edges: dict[tuple[str, Grid, Grid], list[tuple[list[Descriptor], list[Violation]]]] = {}
+        self._silents: dict[Descriptor, Descriptor] = {}
+
+    def cut(self, grids: Mapping[str, Grid]) -> PartitionedProgram:
+        """`cut` of this program."""
+        program, config = self.program, self.config
+        all_grids = {population.name: uncut(population) for population in program.populations}
+        for name, grid in grids.items():
+            if name not in all_grids:
+                raise MappingError(f"program '{program.name}' has no population '{name}' to cut; there are: "
+                                   f"{', '.join(all_grids)}")
+            _check_grid(name, grid, all_grids[name])
+            all_grids[name] = grid
+        fragments: dict[str, list[Fragment]] = {}
+        for population in program.populations:
+            known = population.name, all_grids[population.name]
+            if known not in self._fragments:
+                self._fragments[known] = _fragments(population, known[1])
+            fragments[population.name] = self._fragments[known]
+        descriptors: list[Descriptor] = []
+        violations: list[Violation] = []
+        for population in program.populations:
+            into = [self._of_edge(edge, all_grids, fragments) for edge in program.edges_into(population.name)]
+            for number in range(len(fragments[population.name])):
+                found = [item for edge in into for item in edge[number][0]]
+                violations += [item for edge in into for item in edge[number][1]]
+                used = [item for item in found if item.sources]
+                if found and not used:  # all of it is padding: it still waits for an end of timestep
+                    used = [self._silent(found[0], fragments)]
+                descriptors += used
+        if violations:
+            raise RuleError(violations)
+        return PartitionedProgram(
+            program=program, config=config, grids=all_grids, descriptors=descriptors,
+            fragments=[fragment for population in program.populations for fragment in fragments[population.name]],
+            outputs=_outputs(program, all_grids, fragments, config))
+
+    def _of_edge(
+        self, edge: Edge, grids: Mapping[str, Grid], fragments: Mapping[str, Sequence[Fragment]]
+    ) -> list[tuple[list[Descriptor], list[Violation]]]:
+        """By fragment of the destination, an edge's descriptors, or what is wrong with it."""
+        key = edge.name, grids[edge.source], grids[edge.destination]
+        if key not in self._edges:
+            self._edges[key] = []
+            for fragment in fragments[edge.destination]:
+                found: tuple[list[Descriptor], list[Violation]] = [], []
                 try:
-                    found += _descriptors(edge, program, all_grids, fragments[edge.source], fragment, config)
+                    found[0].extend(_descriptors(
+                        edge, self.program, grids, fragments[edge.source], fragment, self.config))
                 except RuleError as error:
-                    violations += error.violations
-            used = [item for item in found if item.sources]
-            if found and not used:  # all of it is padding: it still waits for an end of timestep
-                first = found[0]
-                origin, up = origins[first.edge.source], first.edge.upsample
-                used = [dataclasses.replace(first, sources=(first.edge.source,), silent=True,
-                                            shifts=((origin[1] << up, origin[2] << up),))]
-            descriptors += used
-    if violations:
-        raise RuleError(violations)
-    return PartitionedProgram(
-        program=program, config=config, grids=all_grids, descriptors=descriptors,
-        fragments=[fragment for population in program.populations for fragment in fragments[population.name]],
-        outputs=_outputs(program, all_grids, fragments, config))
+                    found[1].extend(error.violations)
+                self._edges[key].append(found)
+        return self._edges[key]
+
+    def _silent(self, first: Descriptor, fragments: Mapping[str, Sequence[Fragment]]) -> Descriptor:
+        """A descriptor that no neuron reaches, with one source all the same."""
+        source, up = first.edge.source, first.edge.upsample
+        if first not in self._silents:
+            origin = next(item.origin for items in fragments.values() for item in items if item.name == source)
+            self._silents[first] = dataclasses.replace(
+                first, sources=(source,), silent=True, shifts=((origin[1] << up, origin[2] << up),))
+        return self._silents[first]
 
 
 def _check_grid(name: str, grid: Grid, full: Grid) -> None:
@@ -140,7 +181,7 @@ def _descriptors(
                       if low <= fragment.origin[0] and fragment.origin[0] + fragment.shape[0] <= high]
         step = step_of(part, destination.shape[1:], largest, config)
         if step is None:
-            raise RuleError([stride_violation(part, destination, config)])
+            raise RuleError([stride_violation(part, destination, config, mesh=True)])
         phases: dict[Pair, list[tuple[Fragment, Pair]]] = {}
         for fragment in candidates:
             phase, shift = step.phase(part, fragment.origin[1:])

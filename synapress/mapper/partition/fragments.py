@@ -19,6 +19,7 @@ from golden.program import Edge, Population, Program
 from golden.types import Pair, Place
 from synapress.mapper.errors import Repair, Violation
 from synapress.mapper.memory_map import AxonEntry, MemoryMap, axon_entry, layout
+from synapress.mapper.ways_out import either, raised
 
 
 class Grid(NamedTuple):
@@ -148,18 +149,16 @@ def host_violations(cut: PartitionedProgram) -> Iterator[Violation]:
     The credits for an input fragment carry its number in the field of a population, of `population_bits`.
     """
     config = cut.config
-    for rule, needed, available, layer, field, more in (
+    for rule, needed, available, layer, field in (
         ("number of input fragments", len(cut.inputs), config.max_populations,
-         max(cut.program.inputs, key=lambda name: cut.grids[name].parts, default=""), "population_bits",
-         ""),
+         max(cut.program.inputs, key=lambda name: cut.grids[name].parts, default=""), "population_bits"),
         ("number of output IDs", len(cut.outputs), config.max_edges,
-         max(cut.program.outputs, key=lambda name: cut.grids[name].parts, default=""), "edge_bits",
-         ", or offset_bits and channel_bits, of which an ID serves more"),
+         max(cut.program.outputs, key=lambda name: cut.grids[name].parts, default=""), "edge_bits"),
     ):
         if needed > available:
             yield Violation(layer=layer, rule=rule, needed=str(needed), available=str(available),
-                            help=f"Fewer or smaller feature maps of the host, or raise {field}{more}.",
-                            repair=Repair.LARGER_PARTS)
+                            help=either("fewer or smaller feature maps of the host",
+                                        raised(config, field, (needed - 1).bit_length())), repair=Repair.LARGER_PARTS)
 
 
 def placed_edge(edge: Edge, source: Fragment, shift: Pair) -> Edge:

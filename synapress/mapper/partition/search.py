@@ -6,9 +6,8 @@ the rests of several populations share one. Populations joined by depthwise edge
 the edges stay depthwise: every bound of a destination is one of its source.
 """
 
-import itertools
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import replace
 from math import gcd, prod
 
@@ -19,8 +18,9 @@ from synapress.mapper.errors import Repair, RuleError, Violation
 from synapress.mapper.memory_map import DEPTHWISE, edge_kind
 from synapress.mapper.network.populations import filled_rates
 from synapress.mapper.network.strides import step_kernel, step_of
-from synapress.mapper.partition.cut import check_cuttable, cut
+from synapress.mapper.partition.cut import Cutter
 from synapress.mapper.partition.fragments import (
+    Descriptor,
     Fragment,
     Grid,
     PartitionedProgram,
@@ -58,12 +58,12 @@ def partition(program: Program, config: CoreConfig) -> PartitionedProgram:
     Raises:
         RuleError: something does not fit however it is cut.
     """
-    check_cuttable(program, config)
+    cutter, checked = Cutter(program, config), Checked()
     least = stride_cuts(program, config)
     counts = {population.name: _first_counts(program, population, least, config) for population in program.populations}
     for _ in range(MAX_REPAIR_ROUNDS):
-        result = cut(program, config, _grids(program, counts, config))
-        problems = _problems(result)
+        result = cutter.cut(_grids(program, counts, config))
+        problems = _problems(result, checked)
         if not problems:
             return result
         finer = {cut_: _cut_finer(program.population(cut_[0]), counts[cut_[0]], cut_[1], config)
@@ -234,20 +234,42 @@ def _nested(
 # -- repair ------------------------------------------------------------------------------------
 
 
-def _problems(result: PartitionedProgram) -> list[tuple[Violation, Finer | None]]:
+class Checked:
+    """What the rules refuse of fragments and axons, by all that this depends on: rounds of repair change few."""
+
+    def __init__(self) -> None:
+        self._fragments: dict[Hashable, list[Violation]] = {}
+        self._axons: dict[Descriptor, list[tuple[str, Violation]]] = {}
+
+    def of_fragment(self, result: PartitionedProgram, fragment: Fragment) -> list[Violation]:
+        """Of a fragment alone, but for its axons."""
+        name = fragment.name
+        key = (fragment, *result.into[name], *((item, result.numbers[item]) for item in result.out_of[name]),
+               *result.outputs_of.get(name, ()))
+        if key not in self._fragments:
+            plan = plan_alone(result, name)
+            self._fragments[key] = [violation for rule in RULES if rule is not axons for violation in rule(plan)]
+        return self._fragments[key]
+
+    def of_axons(self, result: PartitionedProgram, descriptor: Descriptor) -> list[tuple[str, Violation]]:
+        """Of the axons to a descriptor, with the source of each."""
+        if descriptor not in self._axons:
+            layer = result.by_name[descriptor.edge.destination].layer
+            self._axons[descriptor] = [
+                (name, violation) for name in descriptor.sources for violation in axon_violations(
+                    link_axon(result, descriptor, name, 0, (0, 0)), layer, result.config)]
+        return self._axons[descriptor]
+
+
+def _problems(result: PartitionedProgram, checked: Checked) -> list[tuple[Violation, Finer | None]]:
     """What the rules refuse of fragments alone, of axons and of the host; and what may be cut once more for it."""
     problems: list[tuple[Violation, Finer | None]] = [(violation, None) for violation in host_violations(result)]
     for fragment in result.hosted:
-        plan = plan_alone(result, fragment.name)
-        for violation in itertools.chain.from_iterable(rule(plan) for rule in RULES if rule is not axons):
-            problems.append(_problem(result, violation, fragment))
+        problems += [_problem(result, violation, fragment) for violation in checked.of_fragment(result, fragment)]
     for descriptor in result.descriptors:
-        for name in descriptor.sources:
-            destination = result.by_name[descriptor.edge.destination]
-            axon = link_axon(result, descriptor, name, 0, (0, 0))
-            for violation in axon_violations(axon, destination.layer, result.config):
-                end = result.by_name[name] if violation.repair in SOURCE_CUTS else destination
-                problems.append(_problem(result, violation, end))
+        for name, violation in checked.of_axons(result, descriptor):
+            end = result.by_name[name if violation.repair in SOURCE_CUTS else descriptor.edge.destination]
+            problems.append(_problem(result, violation, end))
     return problems
 
 

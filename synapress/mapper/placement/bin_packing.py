@@ -1,6 +1,8 @@
 """Fragments → filled cores: as few as possible, pinned fragments where they must be.
 
 Cores are filled by best-fit decreasing: bin packing with four limits (words, event IDs, populations, ends of timestep).
+That mixes fragments from anywhere, so that in large networks each core talks to too many others for all of them to be
+in reach. Then only fragments with few links between them share a core, which takes more cores.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -43,7 +45,10 @@ class Bin:
     place: Place | None = None
 
     def fits(self, need: Mapping[str, int], limits: Mapping[str, int]) -> bool:
-        return all(self.needs[name] + need[name] <= limits[name] for name in LIMITS)
+        for name in LIMITS:  # a plain loop: this is asked of every core for every fragment
+            if self.needs[name] + need[name] > limits[name]:
+                return False
+        return True
 
     def put(self, name: str, need: Mapping[str, int]) -> None:
         self.names.append(name)
@@ -106,9 +111,13 @@ def allowed_cores(
 
 def pack(
     cut: PartitionedProgram, load: Mapping[str, Mapping[str, int]], limits: Mapping[str, int],
-    allowed: Mapping[str, Sequence[Place]],
+    allowed: Mapping[str, Sequence[Place]], *, linked: bool = False,
 ) -> list[Bin]:
     """Best-fit decreasing: the largest fragment first, into the fullest core that still takes it; pinned ones before.
+
+    Args:
+        linked: layer after layer instead, each fragment into the core with the most of those it has links with, and
+            only where such a fragment, or one with a link to such a fragment, is already; pins go before that.
 
     Returns the cores in the order of their first fragments.
     """
@@ -117,8 +126,17 @@ def pack(
     bins = list(pinned.values())
     weight = {name: max(load[name][limit] / limits[limit] for limit in LIMITS) for name in order}
     choices = {name: len(allowed[name]) if name in allowed else len(order) + 1 for name in order}
-    for name in sorted(order, key=lambda name: (choices[name], -weight[name], order[name])):
+    links = _links(cut) if linked else {}
+    holder: dict[str, int] = {}
+
+    def worth(item: Bin, name: str) -> tuple[int, int]:
+        return sum(other in links[name] for other in item.names) if linked else 0, item.needs["words"]
+
+    for name in sorted(order, key=lambda name: (choices[name], 0 if linked else -weight[name], order[name])):
         choice = [pinned[core] for core in allowed[name]] if name in allowed else bins
+        if linked and name not in allowed:
+            near = links[name].union(*(links[other] for other in links[name]))
+            choice = [bins[number] for number in sorted({holder[other] for other in near if other in holder})]
         fitting = [item for item in choice if item.fits(load[name], limits)]
         if not fitting and name in allowed:
             raise RuleError([_unfit(cut, name, load[name], choice, limits)])
@@ -127,10 +145,23 @@ def pack(
             bins += fitting
             if not fitting[0].fits(load[name], limits):
                 raise RuleError([_unfit(cut, name, load[name], fitting, limits)])
-        max(fitting, key=lambda item: item.needs["words"]).put(name, load[name])
+        core = max(fitting, key=lambda item: worth(item, name))
+        core.put(name, load[name])
+        holder[name] = bins.index(core)
     for item in bins:
         item.names.sort(key=order.__getitem__)
     return sorted((item for item in bins if item.names), key=lambda item: order[item.names[0]])
+
+
+def _links(cut: PartitionedProgram) -> dict[str, set[str]]:
+    """Fragments in cores that each of them sends to or hears of."""
+    links: dict[str, set[str]] = {fragment.name: set() for fragment in cut.hosted}
+    for descriptor in cut.descriptors:
+        for source in descriptor.sources:
+            if source in links:
+                links[source].add(descriptor.edge.destination)
+                links[descriptor.edge.destination].add(source)
+    return links
 
 
 def _unfit(

@@ -1,11 +1,10 @@
 """Fragments → cores of a mesh: as few cores as possible, then as little traffic × distance as possible.
 
-Filled cores (`synapress.mapper.placement.bin_packing`) are placed by scipy's heuristic for the quadratic assignment
-problem and by exchanging pairs as long as that helps; places beyond the reach of relative addresses cost more than
-anything else. Traffic is an estimate: every neuron that has a synapse on an axon fires once.
+Filled cores (`synapress.mapper.placement.bin_packing`) are placed as a quadratic assignment problem
+(`synapress.mapper.placement.assignment`); places beyond the reach of relative addresses cost more than anything else.
+Traffic is an estimate: every neuron that has a synapse on an axon fires once.
 """
 
-import importlib
 import itertools
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,11 +14,11 @@ from typing import Any
 import numpy as np
 
 from golden.config import CoreConfig
-from golden.errors import MappingError, ToolError
+from golden.errors import MappingError
 from golden.types import Array, Place
-from synapress.install import install_hint
 from synapress.mapper.errors import Repair, RuleError, Violation
 from synapress.mapper.partition.fragments import PartitionedProgram, reach
+from synapress.mapper.placement.assignment import OUT_OF_REACH, optimize
 from synapress.mapper.placement.bin_packing import (
     LIMITS,
     Bin,
@@ -31,29 +30,13 @@ from synapress.mapper.placement.bin_packing import (
     pack,
     pinned_cores,
 )
+from synapress.mapper.placement.reachable import crowded
+from synapress.mapper.ways_out import either, raised, signed_bits
 
 CONSTRUCTIONS = ("row-major", "optimized")
 MAX_LOCATIONS = 400
 """Of a larger mesh, so many places next to the host and to the pinned cores are tried, or twice the cores in use.
 Bounds the time, which grows with the cube of the places: 20 × 20 of them."""
-MAX_SWEEPS = 60
-"""Most sweeps of pairwise exchanges. Every exchange lowers the cost, so sweeps also end without this limit; it bounds
-the time of the last small gains."""
-MAX_RESTARTS = 10
-"""Most new attempts, each from the best so far with some cores shuffled, while something is out of reach."""
-SHUFFLED_SHARE = 8
-"""A new attempt shuffles two cores and one in so many: enough to leave a local optimum; most of the placement
-stays."""
-OUT_OF_REACH = 100_000
-"""What a column or row beyond the reach of relative addresses counts, in hops. For the least traffic that
-counts (`TRAFFIC_SPAN`) that is as much as 100 hops of the largest."""
-TRAFFIC_SPAN = 1000
-"""Ratio of the largest traffic between two cores to the least that counts for any two that send each other events.
-Links are heavy-tailed: without this the few with no events but ends would be left out of reach."""
-FAQ_TOLERANCE = 1e-3
-"""Change at which scipy's heuristic stops. It gives a start only, which exchanges improve."""
-MIN_SAVING = 1e-6
-"""Least saving of an exchange, in events × hops, so that the rounding of float64 is not taken for one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,7 +98,16 @@ def place(
         ToolError: scipy is not installed.
     """
     size, host = core_of("mesh", size), None if host is None else core_of("host", host)
-    return _place(cut, size, host, pinned_cores(cut, pins or {}), needs(cut), method)
+    cores, load = pinned_cores(cut, pins or {}), needs(cut)
+    try:
+        return _place(cut, size, host, cores, load, method)
+    except RuleError as refused:
+        if method != "optimized" or not _other_mesh(refused):
+            raise
+        try:
+            return _place(cut, size, host, cores, load, method, linked=True)
+        except RuleError:
+            raise refused from None
 
 
 def place_all(
@@ -123,23 +115,30 @@ def place_all(
 ) -> Placement:
     """`place` on a small mesh, as square as can be, that holds the network and all cores of its pins.
 
-    Where relative addresses do not reach, meshes of fewer rows, and of fewer columns, are tried before it is refused.
+    Where relative addresses do not reach, meshes of fewer rows, and of fewer columns, are tried, then more cores, each
+    with fragments that have links with each other, before it is refused.
     """
     host, cores, load = None if host is None else core_of("host", host), pinned_cores(cut, pins or {}), needs(cut)
     least = [1 + max((core[axis] for given in cores.values() for core in given), default=0) for axis in (0, 1)]
     everywhere = (max(1, least[0]), max(1, least[1]))
-    count = len(pack(cut, load, available(cut.config), allowed_cores(
-        cut, cores, everywhere, (-1, -1) if host is None else host)))
+    allowed = allowed_cores(cut, cores, everywhere, (-1, -1) if host is None else host)
     refused: RuleError | None = None
-    for size in dict.fromkeys(_sizes(count, everywhere, host, cut.config)):
-        try:
-            return _place(cut, size, host, cores, load, method)
-        except RuleError as error:
-            if any(violation.repair is not Repair.OTHER_MESH for violation in error.violations):
-                raise
-            refused = refused or error
+    for linked in (False, True) if method == "optimized" else (False,):
+        packed = pack(cut, load, available(cut.config), allowed, linked=linked)
+        for size in dict.fromkeys(_sizes(len(packed), everywhere, host, cut.config)):
+            try:
+                return _place(cut, size, host, cores, load, method, packed=packed)
+            except RuleError as error:
+                if not _other_mesh(error):
+                    raise
+                refused = refused or error
     assert refused is not None
     raise refused
+
+
+def _other_mesh(refused: RuleError) -> bool:
+    """Whether all that is refused may do on another mesh, or with other fragments together in a core."""
+    return all(violation.repair is Repair.OTHER_MESH for violation in refused.violations)
 
 
 def _sizes(count: int, least: Place, host: Place | None, config: CoreConfig) -> Iterator[Place]:
@@ -157,7 +156,8 @@ def _sizes(count: int, least: Place, host: Place | None, config: CoreConfig) -> 
 
 def _place(
     cut: PartitionedProgram, size: tuple[int, int], host: Place | None, pins: Mapping[str, Sequence[Place]],
-    load: Mapping[str, Mapping[str, int]], method: str
+    load: Mapping[str, Mapping[str, int]], method: str, *, linked: bool = False,
+    packed: list[Bin] | None = None,
 ) -> Placement:
     if method not in CONSTRUCTIONS:
         raise MappingError(f"placement method '{method}' is not one of {', '.join(CONSTRUCTIONS)}")
@@ -165,14 +165,18 @@ def _place(
         raise MappingError(f"a mesh of {size[0]} × {size[1]} has no cores; give columns and rows of at least 1")
     host = ((size[0] - 1) // 2, -1) if host is None else host
     limits = available(cut.config)
-    cores = pack(cut, load, limits, allowed_cores(cut, pins, size, host))
+    allowed = allowed_cores(cut, pins, size, host)
+    cores = pack(cut, load, limits, allowed, linked=linked) if packed is None else packed
     inside = 0 <= host[0] < size[0] and 0 <= host[1] < size[1]
     if len(cores) > size[0] * size[1] - inside:
         raise RuleError([Violation(
             layer=cut.program.name, rule="placement", needed=f"{len(cores)} cores",
             available=f"{size[0]} × {size[1]} = {size[0] * size[1]}" + ", one of them the host" * inside,
-            help="Use a larger mesh, cores with more memory, or a smaller network.")])
+            help=either(f"use a mesh of {size[0]} × {-(-(len(cores) + inside) // size[0])}, or a larger one",
+                        "cores with more memory"))])
     traffic = _traffic(cut, cores)
+    if method == "optimized":
+        _check_room(cut, cores, traffic, size, host)
     naive = _row_by_row(cores, size, host)
     at = naive if method == "row-major" else _optimized(traffic, cores, size, host, cut.config)
     _check_reach(cut, cores, [*at, host])
@@ -262,25 +266,13 @@ def _distance(locations: Sequence[Place], config: CoreConfig | None) -> Array:
     return np.asarray(hops + OUT_OF_REACH * beyond)
 
 
-def _cost(traffic: Array, distance: Array, chosen: Array) -> int:
-    """Traffic × distance of cores at the chosen locations; the host is the last of both."""
-    at = np.append(chosen, len(distance) - 1)
-    return round(float((traffic * distance[np.ix_(at, at)]).sum()))
-
-
-def _fill(order: Array, fixed: Mapping[int, int]) -> Array:
-    """Locations by core: the fixed ones where they must be, the others in the given order of locations."""
-    free = iter(location for location in order.tolist() if location not in set(fixed.values()))
-    return np.array([fixed[number] if number in fixed else next(free) for number in range(len(order))])
-
-
 # -- optimization ------------------------------------------------------------------------------
 
 
 def _optimized(
     traffic: Array, cores: Sequence[Bin], size: tuple[int, int], host: Place, config: CoreConfig
 ) -> list[Place]:
-    """Places of the cores, by `_optimize` with a silent core on every place that is left."""
+    """Places of the cores, by `optimize` with a silent core on every place that is left."""
     locations = _locations(cores, size, host)
     number = {place: index for index, place in enumerate(locations)}
     fixed = {index: number[core.place] for index, core in enumerate(cores) if core.place is not None}
@@ -289,65 +281,26 @@ def _optimized(
     padded[np.ix_(order, order)] = traffic
     snake = np.array(sorted(number.values(), key=lambda index: (
         locations[index][1], locations[index][0] * (1, -1)[locations[index][1] % 2])))
-    chosen = _optimize(padded, _distance([*locations, host], config), fixed, snake)
+    chosen = optimize(padded, _distance([*locations, host], config), fixed, snake)
     return [locations[index] for index in chosen[:len(cores)].tolist()]
 
 
-def _optimize(traffic: Array, distance: Array, fixed: Mapping[int, int], snake: Array) -> Array:
-    """The best of several starts, each improved by pairwise exchanges."""
-    try:
-        quadratic_assignment = importlib.import_module("scipy.optimize").quadratic_assignment
-    except ImportError as error:
-        raise ToolError(f"placement needs scipy: {install_hint('map')}; or use method='row-major'") from error
-    count = len(snake)
-    naive = _fill(np.arange(count), fixed)
-    both = (traffic + traffic.T).astype(float)
-    worth = np.where(both > 0, np.maximum(both, both.max() / TRAFFIC_SPAN), 0.0)
-    starts = [naive, _fill(snake, fixed)]
-    pinned = np.array([*fixed.items(), (count, count)])
-    guess = quadratic_assignment(worth, distance.astype(float), method="faq", options={
-        "partial_match": pinned, "tol": FAQ_TOLERANCE, "rng": np.random.default_rng(0)})
-    starts.append(np.asarray(guess.col_ind[:count]))
-    movable = np.array([number for number in range(count) if number not in fixed], np.int64)
-    if not len(movable):
-        return naive
-    results = [_exchange(worth, distance, start, movable) for start in starts]
-    best = min(results, key=lambda chosen: _cost(worth, distance, chosen))
-    random = np.random.default_rng(0)
-    for _ in range(MAX_RESTARTS):
-        at = np.append(best, count)
-        if not (worth * distance[np.ix_(at, at)] * (distance[np.ix_(at, at)] >= OUT_OF_REACH)).any():
-            break
-        number = min(len(movable), 2 + len(movable) // SHUFFLED_SHARE)
-        shuffled, moved = best.copy(), random.choice(movable, number, replace=False)
-        shuffled[moved] = best[random.permutation(moved)]
-        improved = _exchange(worth, distance, shuffled, movable)
-        best = min(best, improved, key=lambda chosen: _cost(worth, distance, chosen))
-    return best
-
-
-def _exchange(both: Array, distance: Array, start: Array, movable: Array) -> Array:
-    """Exchange pairs of cores, each time the best partner of one, until none helps."""
-    at = np.append(start, len(distance) - 1)
-    apart = distance[np.ix_(at, at)].astype(float)
-    own = (both * apart).sum(axis=1)
-    for _ in range(MAX_SWEEPS):
-        improved = False
-        for number in movable.tolist():
-            change = (apart @ both[number] + both @ apart[number] - own[number] - own
-                      + 2 * both[number] * apart[number])[movable]
-            best = int(np.argmin(change))
-            if change[best] >= -MIN_SAVING:
-                continue
-            pair, exchanged = [number, int(movable[best])], [int(movable[best]), number]
-            at[pair] = at[exchanged]
-            apart[pair] = apart[exchanged]
-            apart[:, pair] = apart[:, exchanged]
-            own = (both * apart).sum(axis=1)
-            improved = True
-        if not improved:
-            break
-    return at[:-1]
+def _check_room(
+    cut: PartitionedProgram, cores: Sequence[Bin], traffic: Array, size: tuple[int, int], host: Place
+) -> None:
+    """Refuse at once what cannot be in reach wherever it is placed."""
+    far = _max_distance(cut.config)
+    crowd = crowded((traffic + traffic.T) > 0, size, host, far)
+    if crowd is None:
+        return
+    name = next(iter(cores[crowd.core].names)) if crowd.core < len(cores) else ""
+    raise RuleError([Violation(
+        layer=cut.by_name[name].layer if name else "host", rule="reach",
+        needed=f"{crowd.cores} cores within {crowd.links * far} columns and rows of " + (
+            f"that of '{name}'" if name else "the host") + f", from which they are at most {crowd.links} links",
+        available=f"{crowd.places} places in a mesh of {size[0]} × {size[1]} for cores with as many around them",
+        help=either(raised(cut.config, "mesh_bits", signed_bits(max(size))), "cores with more memory"),
+        repair=Repair.OTHER_MESH)])
 
 
 def _check_reach(cut: PartitionedProgram, cores: Sequence[Bin], ends: Sequence[Place]) -> None:
@@ -367,7 +320,9 @@ def _check_reach(cut: PartitionedProgram, cores: Sequence[Bin], ends: Sequence[P
             found = Violation(
                 layer=layers[j != host], rule="reach", available=str(far),
                 needed=f"{apart} columns or rows from {names[0]} at {ends[i]} to {names[1]} at {ends[j]}",
-                help="Use a smaller mesh, pin less, move the host, or raise mesh_bits.", repair=Repair.OTHER_MESH)
+                help=either(raised(cut.config, "mesh_bits", signed_bits(apart)),
+                            "let both ends lie closer: a smaller mesh, fewer pins, or another place of the host"),
+                repair=Repair.OTHER_MESH)
             before = violations.get((layers[0], layers[1]))
             if before is None or before[0] < apart:
                 violations[layers[0], layers[1]] = apart, found

@@ -83,8 +83,8 @@ class MapScales:
         """By layer and population of it, where the layer `feeds_output`: the integers that its range clips."""
 
     def of_input(self, layer: FloatLayer) -> Scale:
-        """The scale of an input."""
-        values = self.floats[layer.name]
+        """The scale of an input; that of known bounds holds all values within, as each may come."""
+        values = self.floats[layer.name] if layer.bounds is None else np.append(self.floats[layer.name], layer.bounds)
         return self._given(layer) or self._spikes(values) or self._quantized_behind(layer) or self._chosen(
             layer, values, bool(values.min(initial=0) >= 0))
 
@@ -235,7 +235,9 @@ class MapScales:
             low, high = (end * _OUTPUT_MARGIN for end in activation_range(values, "max", 100.0, levels))
         else:
             low, high = activation_range(values, self.options.method, self.options.percentile, levels)
-        if any(part.name in self._by_definition for part in parts):
+        if layer.bounds is not None:
+            low, high = min(layer.bounds[0], 0.0), max(layer.bounds[1], 0.0)
+        elif any(part.name in self._by_definition for part in parts):
             ends = np.array([self.range_of(part.name) for part in parts])
             low, high = (float(known) if np.isfinite(known) else seen for known, seen in (
                 (min(ends[:, 0].min(), 0), low), (max(ends[:, 1].max(), 0), high)))

@@ -14,7 +14,7 @@ from synapress.mapper.errors import ModelError
 from synapress.mapper.lowering.layers import FloatLayers, evaluate_layer, rounded
 from synapress.mapper.quantization.scales import Scale
 
-_IN_MEMORY = 48 << 20
+_IN_MEMORY = 8 << 20
 """Bytes of float maps that are held in memory; those beyond are in files, and read when they are asked for."""
 
 

@@ -48,6 +48,7 @@ from synapress.mapper.quantization.scales import (
     uniform,
 )
 from synapress.mapper.quantization.spiking import agreement, check_order, grid, integer_neuron
+from synapress.mapper.ways_out import either, raised
 
 _MAX_ENLARGEMENTS = 8
 """Most attempts to enlarge a layer's units until sums and bias fit the states. Each enlarges them by the overflow
@@ -114,7 +115,7 @@ class _Quantizer:
                 {"input": self._input, "max": self._max, "product": self._product}.get(layer.kind, self._sum)(layer)
             except OverflowError as error:
                 raise ModelError(layer.name, "numbers", "weights and factors within the hardware's fields", str(error),
-                                 "Calibrate with typical data, or use a configuration with wider fields.") from error
+                                 "Calibrate with typical data, or rescale the layer.") from error
             for name in self.floats.done(layer.name):
                 self.values.pop(name, None)
         for name in self.maps.output_layers:
@@ -206,7 +207,7 @@ class _Quantizer:
         self._check_states(layer, int(states.min()), int(states.max()))
         if (over > 1).any():
             raise ModelError(layer.name, "bias", f"at most {self.limit}", float(np.abs(bias).max()),
-                             "Use a configuration with 32-bit states.")
+                             either(raised(self.config, "state_bits", 32), "rescale the layer"))
         branches = self._branches(layer, weights)
         sums_of = np.asarray(states.astype(np.int32 if self.limit <= _INT32 else np.int64))
         del sums, states  # large
@@ -271,10 +272,10 @@ class _Quantizer:
         """Integer sums (N, D, W, H) of a layer's branches, on the integers that the layers before give."""
         states = np.zeros((len(self.values[layer.branches[0].source]), *layer.shape))
         for branch, integers in zip(layer.branches, weights, strict=True):
-            states += convolve(
+            convolve(
                 self.values[branch.source], integers.astype(np.float64), stride=branch.stride,
                 padding=branch.padding, dilation=branch.dilation, groups=branch.groups, size=layer.shape[1:],
-                upsample=(branch.upsample,) * 2)
+                upsample=(branch.upsample,) * 2, to=states)
         return states
 
     def _neurons(self, layer: FloatLayer, node: g.Spiking, sums: Floats, steps: list[float]) -> None:
@@ -293,7 +294,7 @@ class _Quantizer:
             bias = bias + np.mean(sums / accumulator_scale[:, None, None] - states, axis=(0, 2, 3))
         made = integer_neuron(layer.name, node, accumulator_scale, bias, self.config)
         spikes, span = made.run(states.astype(np.int64), self.timesteps, self.config)
-        self._check_states(layer, *span)
+        self._check_states(layer, *span, way="give more headroom (Options.headroom)")
         branches = self._branches(layer, weights)
         self.network.lif(
             layer.name, branches, threshold=uniform(made.threshold), bias=uniform(made.bias), reset=made.reset,
@@ -301,10 +302,11 @@ class _Quantizer:
         scale = Scale(step=1.0, low=0, high=1, saturation=Saturation.RELU)
         self._keep(layer, scale, spikes, span, max(int(np.abs(integers).max()) for integers in weights))
 
-    def _check_states(self, layer: FloatLayer, low: int, high: int) -> None:
+    def _check_states(self, layer: FloatLayer, low: int, high: int, *,
+                      way: str = "give fewer activation levels (Options.levels)") -> None:
         if low < -self.limit - 1 or high > self.limit:
             raise ModelError(layer.name, "sums", f"states of [{low}, {high}]", f"{self.config.state_bits} bits",
-                             "Use a configuration with 32-bit states, or fewer activation levels (Options.levels).")
+                             either(raised(self.config, "state_bits", 32), way))
 
     def _evaluate(self, layer: FloatLayer, add: Callable[..., str], states: IntArray, bias: Floats,
                   accumulator_scale: Floats, weight: int, counts: Scale | None = None, *, activated: bool = False,

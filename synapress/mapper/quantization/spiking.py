@@ -19,6 +19,7 @@ from golden.words import Reset, layouts
 from synapress.mapper.errors import ModelError
 from synapress.mapper.importers import graph as g
 from synapress.mapper.quantization.scales import DISTINCT_DIGITS, MAX_WEIGHT, integer_ratio, requantization
+from synapress.mapper.ways_out import changed, either
 
 _INTEGER_UNITS = 1e-6
 """Distance of a number of units from an integer that counts as 0: more than rounding, less than any effect."""
@@ -186,9 +187,9 @@ def integer_neuron(name: str, node: g.Spiking, accumulator_scale: Floats, bias: 
     for rule, values in numbers.items():
         room = min(limit, layouts(config).parameter.field("slope").high) if rule == "threshold" else limit
         if np.abs(values).max() > room:
+            wide = changed(config, {"state_bits": 32, "multiplier_bits": 8})  # leaves thresholds 17 bits
             raise ModelError(name, rule, f"at most {room}", int(np.abs(values).max()),
-                             "Use a smaller v_leak or v_reset, or 32-bit states and a multiplier of 8 bits, which "
-                             "leaves thresholds 17.")
+                             either("use a smaller v_leak or v_reset", wide))
     made: dict[str, IntArray] = {rule: values.astype(np.int64) for rule, values in numbers.items()}
     return Neuron(multiplier=multiplier, shift=shift, reset=node.reset, **made)
 

@@ -132,7 +132,7 @@ def test_refusals_say_what_helps() -> None:
     places = refusal(few, (4, 1100, 600), lambda network: network.conv(
         "x", "in", np.broadcast_to(np.int8(1), (4, 4, 1, 1)), stride=1))
     assert "layer 'x', rule 'number of output IDs': needs 24; available: 4. " in places
-    assert places.endswith("or raise edge_bits, or offset_bits and channel_bits, of which an ID serves more.")
+    assert places.endswith("Fewer or smaller feature maps of the host, or raise edge_bits to 5.")
     inputs = refusal(grai, (1, 2000, 2000), conv(4, 1, 8, stride=8))
     assert inputs.startswith("layer 'in', rule 'number of input fragments': needs 64; available: 32. ")
     up = CoreConfig(name="narrow", upsample_bits=1)

@@ -18,8 +18,8 @@ from synapress.mapper.image.mesh import build_mesh
 from synapress.mapper.image.schemas import CATEGORIES
 from synapress.mapper.partition.fragments import PartitionedProgram
 from synapress.mapper.partition.search import partition
-from synapress.mapper.placement.bin_packing import LIMITS, available, needs
-from synapress.mapper.placement.place import _exchange, place, place_all
+from synapress.mapper.placement.bin_packing import LIMITS, available, needs, pack
+from synapress.mapper.placement.place import place, place_all
 from synapress.zoo import ZOO, pilotnet
 from tests.helpers.cuts import CONFIGS, ROOMY, compare, cut_network, random_cut, random_mesh
 from tests.helpers.networks import random_input
@@ -157,6 +157,35 @@ def test_other_shapes_are_tried_where_addresses_do_not_reach() -> None:
     build_mesh(result, placed.places, placed.size, host=placed.host)
 
 
+@pytest.mark.parametrize("number", range(3))
+def test_linked_fragments_share_cores_where_others_do_not_reach(seed: int, number: int) -> None:
+    """Layers of random sizes, addresses of ±1: cores with fragments from anywhere are refused, others are placed."""
+    rng = np.random.default_rng([seed, 79, number])
+    network = Network("chain")
+    last, depth = network.input("in", (16, 28, 28)), 16
+    for layer, after in enumerate(rng.choice([24, 40, 56, 72, 96], 16).tolist()):
+        last, depth = network.conv(f"layer{layer}", last, np.ones((after, depth, 1, 1), int)), after
+    network.output(last)
+    result = partition(lower(network), CoreConfig(name="near", mesh_bits=2))
+    load, limits, links = needs(result), available(result.config), {}
+    for item in result.descriptors:
+        for source in item.sources:
+            links.setdefault(source, {source}).add(item.edge.destination)
+            links.setdefault(item.edge.destination, {item.edge.destination}).add(source)
+    together = 0
+    for core in pack(result, load, limits, {}, linked=True):
+        assert core.needs == {limit: sum(load[name][limit] for name in core.names) for limit in LIMITS}
+        assert all(core.needs[limit] <= limits[limit] for limit in LIMITS)
+        together += len(core.names) > 1
+        for name in core.names:
+            near = set().union(*(links[other] for other in links[name]))
+            assert len(core.names) == 1 or near & set(core.names) - {name}
+    assert together
+    placed = place_all(result)
+    build_mesh(result, placed.places, placed.size, host=placed.host)
+    assert place(result, placed.size).size == placed.size
+
+
 def test_large_meshes_cost_no_memory() -> None:
     result = chain(6)
     small, pins = place(result, (6, 4)), {"layer0": (250, 3)}
@@ -244,30 +273,6 @@ def test_where_the_words_of_connectivity_go(seed: int) -> None:
 def test_how_far_below_the_paper_the_words_of_connectivity_are(name: str, least: int) -> None:
     """At the same cuts."""
     assert real_connectivity(partition(lower(ZOO[name](None)), CoreConfig())).factor >= least
-
-
-def test_no_exchange_of_two_cores_helps_any_more(seed: int) -> None:
-    """After the improvement of random starts, every exchange of two movable cores costs as much or more."""
-    rng = np.random.default_rng([seed, 67])
-    for _ in range(20):
-        traffic = rng.integers(0, 50, (10, 10)) * (rng.random((10, 10)) < 0.5)
-        traffic = traffic + traffic.T
-        np.fill_diagonal(traffic, 0)
-        spots = rng.integers(0, 6, (10, 2))
-        distance = np.abs(spots[:, None] - spots).sum(axis=2)
-
-        def cost(at, traffic=traffic, distance=distance):
-            every = [*at, 9]
-            return int((traffic * distance[np.ix_(every, every)]).sum())
-
-        start = rng.permutation(9)
-        end = _exchange(traffic.astype(float), distance, start, np.arange(1, 9))
-        assert end[0] == start[0] and sorted(end) == list(range(9)) and cost(end) <= cost(start)
-        for i in range(1, 9):
-            for j in range(1, i):
-                other = end.copy()
-                other[[i, j]] = end[[j, i]]
-                assert cost(other) >= cost(end)
 
 
 def test_without_scipy_only_the_naive_order_is_left(monkeypatch) -> None:

@@ -270,7 +270,7 @@ def test_bias_correction_takes_the_mean_error_out(seed: int) -> None:
 def test_sums_that_cannot_fit_are_named(seed: int) -> None:
     model = single("AveragePool", [1, 1, 40, 40], kernel_shape=[24, 24])
     data = np.abs(np.random.default_rng(seed).normal(5, 1, (4, 1, 40, 40)))
-    with pytest.raises(ModelError, match=r"node 'the_node', rule 'sums'.*16 bits.*32-bit"):
+    with pytest.raises(ModelError, match=r"node 'the_node', rule 'sums'.*16 bits.*Raise state_bits to 32"):
         run(model, data, data, NARROW)
     exact, got, _ = run(model, data, data, WIDE)
     assert sqnr(exact, got) > 40

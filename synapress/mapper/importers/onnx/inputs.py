@@ -11,8 +11,16 @@ from synapress.mapper.errors import ModelError
 from synapress.mapper.importers import graph as g
 from synapress.mapper.importers.onnx.context import Context
 from synapress.mapper.importers.onnx.integers import BOUNDS, Kept
+from synapress.mapper.importers.onnx.readers import labels_read
 from synapress.mapper.importers.onnx.registry import find
-from synapress.mapper.importers.tensor import Port, Quantization, Tensor, default_labels, map_shape
+from synapress.mapper.importers.tensor import (
+    Normalization,
+    Port,
+    Quantization,
+    Tensor,
+    default_labels,
+    map_shape,
+)
 
 FLOATS = (onnx.TensorProto.FLOAT, onnx.TensorProto.DOUBLE, onnx.TensorProto.FLOAT16, onnx.TensorProto.BFLOAT16)
 BYTES = (onnx.TensorProto.UINT8, onnx.TensorProto.INT8)
@@ -33,15 +41,18 @@ def add_input(context: Context, proto: onnx.ModelProto, value: onnx.ValueInfoPro
                          if kind in onnx.TensorProto.DataType.values() else kind,
                          "Convert the input to float, or quantize it to 8 bits.")
     dims = tuple(dim.dim_value for dim in value.type.tensor_type.shape.dim)
-    labels = default_labels(value.name, dims, context.batch)
+    labels = (labels_read(proto, value.name, len(dims), known) if context.batch else None) or default_labels(
+        value.name, dims, context.batch)
     node = context.add(g.Input(name=value.name, shape=map_shape(dims, labels), operator="input"))
     port = Port(name=value.name, node=node, dims=dims, labels=labels, shape=map_shape(dims, labels))
     integers = None
     if kind in BYTES:
         integers, told = _quantization(proto, value.name, kind, known)
-        port.scale, port.zero_point = integers.scale, integers.zero_point
         if told:
+            port.scale, port.zero_point = integers.scale, integers.zero_point
             context.rounded[node] = integers
+        else:
+            port.normalization = Normalization(scale=(1.0,), offset=(0.0,), low=integers.low, high=integers.high)
     context.ports[node] = port
     context.values[value.name] = Tensor(node=node, dims=dims, labels=labels, integers=integers)
 

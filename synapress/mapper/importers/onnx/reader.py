@@ -21,6 +21,7 @@ from synapress.mapper.importers.onnx.context import Call, Context, Value
 from synapress.mapper.importers.onnx.flattened import whole
 from synapress.mapper.importers.onnx.folding import Folder
 from synapress.mapper.importers.onnx.inputs import add_input
+from synapress.mapper.importers.onnx.normalized import normalize_inputs
 from synapress.mapper.importers.onnx.proto import data_inputs, load_proto, node_names, prepared
 from synapress.mapper.importers.onnx.registry import find
 from synapress.mapper.importers.tensor import FlattenedConcat, Port, Tensor
@@ -67,6 +68,7 @@ def _read(proto: onnx.ModelProto, title: str, known: Mapping[str, Array], batch:
         _node(context, item, name, imports, folder)
     _round_inputs(context)
     outputs = _outputs(context, proto)
+    normalize_inputs(context)
     compose(context.graph)
     ports, nodes = context.ports.values(), context.graph.nodes
     ignored = [value.name for value in unread]

@@ -111,8 +111,9 @@ def test_a_late_reset_without_a_leak_needs_a_reset_to_zero() -> None:
     def node(v_reset: float) -> nir.LIF:
         return nir.LIF(tau=1e-4 * ONES, r=ONES, v_leak=0 * ONES, v_threshold=ONES, v_reset=v_reset * ONES)
 
-    refused(chain(node(0)), "snntorch", "give reset=zero; v_reset must then be 0")
-    refused(chain(node(-1)), "snntorch,reset=zero", "give reset=zero; v_reset must then be 0")
+    refused(chain(node(0)), "snntorch", "or with a reset to zero, and give reset=zero.")
+    for style in ("snntorch", "snntorch,reset=zero"):
+        refused(chain(node(-1)), style, "or with a reset to 0: v_reset = 0 in the file, read with reset=zero.")
     x = np.array([[1.5] * 3, [0.5] * 3, [1.5] * 3])
     np.testing.assert_array_equal(run(chain(node(0)), "snntorch,reset=zero", x)[:, 0], [1, 0, 1])
 

@@ -13,6 +13,7 @@ from golden.types import Array, Floats
 from synapress.mapper.importers import functions
 from synapress.mapper.importers.onnx.build.elements import add_values, affine, multiply_constant
 from synapress.mapper.importers.onnx.context import Call, Context, Value
+from synapress.mapper.importers.onnx.integers import numbers
 from synapress.mapper.importers.onnx.registry import apply_to_map, operator
 from synapress.mapper.importers.tensor import Tensor
 
@@ -48,12 +49,12 @@ def _extreme(context: Context, call: Call, sign: float) -> Value:
     return result
 
 
-@operator("Max", opsets=(1, 13))
+@operator("Max", opsets=(1, 13), integers=numbers)
 def maximum(context: Context, call: Call) -> Value:
     return _extreme(context, call, 1.0)
 
 
-@operator("Min", opsets=(1, 13))
+@operator("Min", opsets=(1, 13), integers=numbers)
 def minimum(context: Context, call: Call) -> Value:
     return _extreme(context, call, -1.0)
 
@@ -72,7 +73,7 @@ def _compare(name: str, function: str, opsets: tuple[int, int], holds: Callable[
     """
     functions.register(function, lambda x: np.asarray(holds(x), np.float64), nonnegative=True)
 
-    @operator(name, opsets=opsets)
+    @operator(name, opsets=opsets, integers=numbers)
     def compare(context: Context, call: Call) -> Tensor:
         first, second = call.inputs
         if not isinstance(first, Tensor):

@@ -51,8 +51,11 @@ def _step(context: Context, call: Call, part: str, name: str, *inputs: Value, **
 
 
 def _normalized(context: Context, call: Call, tensor: Tensor, axes: Sequence[int], scale: Value,
-                offset: Value) -> Tensor:
-    """(x - mean) / sqrt(variance + epsilon) · scale + offset, with statistics over some dimensions."""
+                offset: Value) -> tuple[Tensor, Tensor, Tensor]:
+    """(x - mean) / sqrt(variance + epsilon) · scale + offset, with statistics over some dimensions.
+
+    The mean and the divisor are given, too.
+    """
     mean = _step(context, call, "mean", "ReduceMean", tensor, axes=list(axes), keepdims=1)
     centered = _step(context, call, "centered", "Sub", tensor, mean)
     square = _step(context, call, "square", "Pow", centered, np.array(2.0))
@@ -62,16 +65,20 @@ def _normalized(context: Context, call: Call, tensor: Tensor, axes: Sequence[int
     result = _step(context, call, "divided", "Div", centered, deviation)
     if scale is not None:
         result = _step(context, call, "scaled", "Mul", result, scale)
-    return result if offset is None else _step(context, call, "", "Add", result, offset)
+    if offset is not None:
+        result = _step(context, call, "", "Add", result, offset)
+    return result, mean, deviation
 
 
 @operator("LayerNormalization", opsets=(17, 17))
-def layer_normalization(context: Context, call: Call) -> Tensor:
-    if any(call.outputs[1:]):
-        call.refuse("outputs", "the first output only", "mean and deviation of the frame", "Leave them out.")
+def layer_normalization(context: Context, call: Call) -> list[Value]:
     tensor = call.tensor()
     first = int(call.attributes.get("axis", -1)) % len(tensor.dims)
-    return _normalized(context, call, tensor, range(first, len(tensor.dims)), call.constant(1), call.constant(2))
+    result, mean, deviation = _normalized(
+        context, call, tensor, range(first, len(tensor.dims)), call.constant(1), call.constant(2))
+    if not any(call.outputs[2:]):
+        return [result, mean]
+    return [result, mean, _step(context, call, "inverse", "Reciprocal", deviation)]
 
 
 @operator("InstanceNormalization", opsets=(6, 22))
@@ -81,4 +88,4 @@ def instance_normalization(context: Context, call: Call) -> Tensor:
     if spatial < 1:
         call.refuse("rank", "at least one spatial dimension", tensor.dims, "Unsqueeze the input.")
     scale, offset = (np.asarray(call.constant(i), np.float64).reshape(-1, *[1] * spatial) for i in (1, 2))
-    return _normalized(context, call, tensor, range(2, len(tensor.dims)), scale, offset)
+    return _normalized(context, call, tensor, range(2, len(tensor.dims)), scale, offset)[0]
