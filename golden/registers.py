@@ -1,5 +1,7 @@
 """The host's registers: addresses, bits, and the performance counters in the order of their addresses."""
 
+from dataclasses import dataclass
+
 
 class Register:
     """Addresses of the host registers; the counters follow from COUNTER_BASE in the order of COUNTERS."""
@@ -32,6 +34,39 @@ class Status:
     IDLE = 2
     """Nothing in any queue or pipeline; if running, ready and no population being evaluated."""
 
+
+@dataclass(frozen=True)
+class Bit:
+    """One bit of a register."""
+
+    name: str
+    mask: int
+    meaning: str
+
+
+@dataclass(frozen=True)
+class HostRegister:
+    """A register as an integrator sees it; `access` is rw, r or w."""
+
+    name: str
+    address: int
+    access: str
+    meaning: str
+    bits: tuple[Bit, ...] = ()
+
+
+REGISTERS = (
+    HostRegister("CONTROL", Register.CONTROL, "rw", "starts and stops the core; 0 after a reset", (
+        Bit("RUN", Control.RUN, "0 stops the core: what it holds is dropped, as by a reset; 1 starts it"),
+        Bit("DISCARD", Control.DISCARD, "while RUN is 0, events at the input are taken and dropped"))),
+    HostRegister("EDGES", Register.EDGES, "rw", "event IDs of the image; written while stopped"),
+    HostRegister("POPULATIONS", Register.POPULATIONS, "rw", "populations of the image; written while stopped"),
+    HostRegister("STATUS", Register.STATUS, "r", "what the core is doing", (
+        Bit("READY", Status.READY, "running, and all population words are read: frames may come"),
+        Bit("IDLE", Status.IDLE, "nothing in any queue or pipeline; if running, no evaluation either"))),
+    HostRegister("CLEAR", Register.CLEAR, "w", "any write sets all counters to 0"),
+)
+"""All registers but the counters."""
 
 COUNTERS: dict[str, str] = {
     "cycles": "clock cycles while running",

@@ -2,6 +2,7 @@
 and the SRAM banks in one module that a user can replace.
 """
 
+import os
 import re
 from collections.abc import Iterable
 
@@ -11,6 +12,7 @@ from amaranth.hdl import Value
 from amaranth.hdl._ir import PortDirection
 from amaranth.lib import wiring
 
+os.environ.setdefault("AMARANTH_USE_YOSYS", "builtin")  # else one of the system comes first, and may write other text
 Ports = dict[str, tuple[Value, PortDirection]]
 SRAM = "sram"
 """End of the name of the module of an SRAM bank."""

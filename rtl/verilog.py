@@ -16,6 +16,7 @@ from golden.errors import ConfigError
 from golden.files import Writing
 from golden.words import WordLayout, layouts
 from rtl import conversion
+from rtl.integration import c_header, host_interface
 
 TOPS: dict[str, tuple[str, str]] = {
     "peg": ("rtl.peg", "Peg"),
@@ -90,7 +91,8 @@ def describe(component: wiring.Component, name: str, config: CoreConfig, text: s
 def generate(top: str, config: CoreConfig, directory: Path, *, name: str | None = None) -> Path:
     """Write `<name>.v`, `<name>.json` and `<name>.vlt` of a block into a directory; returns the path of the Verilog.
 
-    The last is for `verilator --lint-only -Wall NAME.vlt NAME.v`: which warnings do not matter, and why.
+    The last is for `verilator --lint-only -Wall NAME.vlt NAME.v`: which warnings do not matter, and why. The core has
+    a C header besides, `<name>.h`, for its host.
 
     `name` is also the module's; it is the block's unless another is given.
 
@@ -104,11 +106,16 @@ def generate(top: str, config: CoreConfig, directory: Path, *, name: str | None 
     block = component(top, config)
     text = to_verilog(block, name)
     description = describe(block, name, config, text)
+    header = top == "core"
+    if header:
+        description["host"] = host_interface(config)
     path = directory / f"{name}.v"
     with Writing() as files:
         files.write(path, text)
         files.write(directory / f"{name}.json", json.dumps(description, indent=1) + "\n")
         files.write(directory / f"{name}.vlt", conversion.waivers(name))
+        if header:
+            files.write(directory / f"{name}.h", c_header(name, config))
     return path
 
 

