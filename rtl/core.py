@@ -136,8 +136,10 @@ class EventCore(wiring.Component):
 
         # In: local events first. An END waits until all values before it are in memory; an unknown kind is dropped.
         head = Signal(self.event_layout)
-        head_valid, head_taken, use_local = Signal(), Signal(), Signal()
-        waits, waits_local = Signal(), Signal()
+        head_valid = Signal()
+        head_taken = Signal()
+        use_local = Signal()
+        waits, waits_local = Signal(name="waits"), Signal(name="waits_local")
         m.d.sync += [waits.eq(head_valid & ~head_taken), waits_local.eq(use_local)]
         drained = ~esu.busy & ~neuron.busy
         is_value, is_end = head.kind == EventKind.VALUE, head.kind == EventKind.END
@@ -191,9 +193,9 @@ class EventCore(wiring.Component):
         """Memory words and registers, read and written one access at a time."""
         request, response = self.host, self.host_data
         access, port = request.payload, memory.host
-        pending, from_memory = Signal(), Signal()
+        pending, from_memory = Signal(name="pending"), Signal(name="from_memory")
         value = Signal(self.config.word_bits)
-        edges, populations = Signal.like(esu.edges), Signal.like(esu.populations)
+        edges, populations = Signal.like(esu.edges, name="edges"), Signal.like(esu.populations, name="populations")
         held = Signal(self.config.word_bits)
         m.d.comb += [
             esu.edges.eq(edges), esu.populations.eq(populations), timestep.populations.eq(populations),

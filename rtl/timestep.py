@@ -83,7 +83,7 @@ class Timestep(wiring.Component):
         current = Signal(config.population_bits)
 
         # The lowest population that may be evaluated.
-        next_population, any_ready = Signal(config.population_bits), Signal()
+        next_population, any_ready = Signal(config.population_bits, name="next_population"), Signal(name="any_ready")
         m.d.comb += any_ready.eq((ready & credited).any())
         for number in reversed(range(count)):
             with m.If(ready[number] & credited[number]):
