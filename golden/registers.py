@@ -33,6 +33,10 @@ class Status:
     """Running, and ready for events: all population words are read."""
     IDLE = 2
     """Nothing in any queue or pipeline; if running, ready and no population being evaluated."""
+    PARTIAL = 4
+    """A population has some of its ends of timestep, and waits for the others."""
+    UNPAID = 8
+    """A population has all its ends, and waits for credits."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +67,9 @@ REGISTERS = (
     HostRegister("POPULATIONS", Register.POPULATIONS, "rw", "populations of the image; written while stopped"),
     HostRegister("STATUS", Register.STATUS, "r", "what the core is doing", (
         Bit("READY", Status.READY, "running, and all population words are read: frames may come"),
-        Bit("IDLE", Status.IDLE, "nothing in any queue or pipeline; if running, no evaluation either"))),
+        Bit("IDLE", Status.IDLE, "nothing in any queue or pipeline; if running, no evaluation either"),
+        Bit("PARTIAL", Status.PARTIAL, "a population has some of its ENDs, and waits for the others"),
+        Bit("UNPAID", Status.UNPAID, "a population has all its ENDs, and waits for CREDITs"))),
     HostRegister("CLEAR", Register.CLEAR, "w", "any write sets all counters to 0"),
 )
 """All registers but the counters."""

@@ -6,7 +6,7 @@ from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.wiring import In, Out, connect
 
 from golden.config import CoreConfig
-from golden.registers import Register
+from golden.registers import Register, Status
 from golden.timing.microarchitecture import EVALUATION_PATIENCE, PEG_FLIGHT
 from golden.words import EventKind, layouts
 from rtl.counters import Counters
@@ -213,7 +213,9 @@ class EventCore(wiring.Component):
             with m.Case(Register.POPULATIONS):
                 m.d.comb += value.eq(populations)
             with m.Case(Register.STATUS):
-                m.d.comb += [value[0].eq(timestep.ready & running), value[1].eq(idle)]
+                status = {Status.READY: timestep.ready & running, Status.IDLE: idle, Status.PARTIAL: timestep.partial,
+                          Status.UNPAID: timestep.unpaid}
+                m.d.comb += [value[bit.bit_length() - 1].eq(signal) for bit, signal in status.items()]
             with m.Default():
                 m.d.comb += value.eq(counters.value)
         # The memory's data stands for one cycle only: it is held from then on.
