@@ -16,7 +16,6 @@ from synapress.mapper.importers import graph as g
 from synapress.mapper.importers.composing import compose
 from synapress.mapper.importers.graph import FloatGraph
 from synapress.mapper.importers.model import Model
-from synapress.mapper.importers.onnx import operators as operators  # declares them
 from synapress.mapper.importers.onnx.context import Call, Context, Value
 from synapress.mapper.importers.onnx.flattened import whole
 from synapress.mapper.importers.onnx.folding import Folder
