@@ -123,7 +123,7 @@ class Context:
         node = g.Activation(name=call.name, operator=call.op, sources=(tensor.node,), function=name,
                             parameters=parameters)
         if name == "leaky_relu":  # whose slope may differ by channel
-            node = replace(node, parameters=(), slope=np.full(self.shape(tensor)[0], *parameters))
+            node = replace(node, parameters=(), slope=np.full(self.shape(tensor)[0], parameters[0]))
         return self.like(tensor, node)
 
     def shape(self, tensor: Tensor) -> tuple[int, int, int]:
