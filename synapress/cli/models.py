@@ -52,7 +52,7 @@ def register(app: typer.Typer) -> None:
     app.command("report")(report_model)
 
 
-def _read(path: Path) -> Any:
+def read_arrays(path: Path) -> Any:
     """Arrays of a .npy or .npz file: one array, or arrays by input name."""
     try:
         return load_arrays(path)
@@ -96,7 +96,7 @@ def compile_model(
     check_step(to, model)
     check_folder(output)
     size, options = mesh_size(mesh), Options(method=method.value, percentile=percentile)
-    data = None if calibration is None else _read(calibration)
+    data = None if calibration is None else read_arrays(calibration)
     with warnings_told(), steps() as progress:
         progress(f"reading {model}")
         read = load(model, neurons=neurons, cut=cut, host_after=host_after or (), shapes=input_shapes(shape))
@@ -153,7 +153,7 @@ def simulate_model(
     from synapress.results import CompiledModel
 
     check_output(output, ".npz", inputs=inputs)
-    compiled, arrays = CompiledModel.load(folder), _read(inputs)
+    compiled, arrays = CompiledModel.load(folder), read_arrays(inputs)
     with steps() as progress:
         progress({"fast": "whole-network model", "golden": "golden model, event by event",
                   "rtl": "RTL: Verilog, Verilator, and cycle by cycle"}[engine.value])
@@ -218,7 +218,7 @@ def report_model(
     with warnings_told(compiled.warnings), steps() as progress:
         if inputs is not None:
             progress("frames, and cycles by layer" if cycles else "frames")
-            frames = _read(inputs)
+            frames = read_arrays(inputs)
             simulated = simulate(compiled, frames, cycles=cycles)
             classes = None if labels is None else _labels(labels, simulated.sequences or simulated.frames)
             wanted = None
@@ -270,7 +270,7 @@ def _neurons(given: str | None, compiled: Any, needed: bool) -> Any:
 
 
 def _labels(path: Path, frames: int) -> Any:
-    classes = _read(path)
+    classes = read_arrays(path)
     if not isinstance(classes, np.ndarray) or not np.issubdtype(classes.dtype, np.integer) or classes.size != frames:
         what = f"{classes.size} of {classes.dtype}" if isinstance(classes, np.ndarray) else "several arrays"
         raise ConfigError(f"--labels {path}: needs {frames} integers, one per frame or sequence; given: {what}")
