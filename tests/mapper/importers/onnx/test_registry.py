@@ -1,5 +1,6 @@
 """The registry of operators: declarations, operators of users, local functions, sizes that a file leaves open."""
 
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -196,6 +197,26 @@ def test_an_operator_that_others_are_made_of_may_be_missing(
     with pytest.raises(ModelError, match="'choose/chosen', rule 'Where: operator': needs the operator Mul"):
         read_onnx(proto)
 
+
+
+def test_the_example_of_the_documents(constants: dict[str, np.ndarray], seed: int) -> None:
+    page = (Path(__file__).parents[4] / "docs" / "models.md").read_text(encoding="utf-8")
+    example, = re.findall(r"```python\n(.*?)```", page.partition("### Operators of your own")[2].partition("\n## ")[0],
+                          re.DOTALL)
+    try:
+        exec(example, {"__name__": "my_operators"})
+        proto = model([conv("x", "a", "w"), node("BentIdentity", ["a"], ["y"], domain="my.ops", a=0.25)], constants,
+                      domains=("my.ops",))
+        read = read_onnx(proto)
+    finally:
+        withdraw("BentIdentity", "my.ops")
+    plain = model([conv("x", "y", "w")], constants)
+    frames = np.random.default_rng(seed).normal(0, 1, (8, *IMAGE)).astype(np.float32)
+    sums = ReferenceEvaluator(plain).run(None, {"x": frames})[0]
+    expected = (np.sqrt(sums**2 + 1) - 1) / 4 + sums
+    found = synapress.simulate(synapress.compile(read, calibration=frames), frames).outputs["y"]
+    del functions.FUNCTIONS["bent"]
+    assert np.abs(found - expected).max() < 0.05 * np.abs(expected).max()
 
 
 # -- operators ---------------------------------------------------------------------------------
