@@ -11,6 +11,7 @@ from synapress.mapper.errors import ModelError
 from synapress.mapper.importers import graph as g
 from synapress.mapper.importers.onnx.context import Context
 from synapress.mapper.importers.onnx.integers import BOUNDS, Kept
+from synapress.mapper.importers.onnx.proto import bind
 from synapress.mapper.importers.onnx.readers import labels_read
 from synapress.mapper.importers.onnx.registry import find
 from synapress.mapper.importers.tensor import (
@@ -39,7 +40,7 @@ def add_input(context: Context, proto: onnx.ModelProto, value: onnx.ValueInfoPro
     if kind not in FLOATS + BYTES:
         raise ModelError(value.name, "type", "float, uint8 or int8", onnx.TensorProto.DataType.Name(kind)
                          if kind in onnx.TensorProto.DataType.values() else kind,
-                         "Convert the input to float, or quantize it to 8 bits.")
+                         f"{bind(value)} Else convert the input to float, or quantize it to 8 bits.")
     dims = tuple(dim.dim_value for dim in value.type.tensor_type.shape.dim)
     labels = (labels_read(proto, value.name, len(dims), known) if context.batch else None) or default_labels(
         value.name, dims, context.batch)
