@@ -30,7 +30,6 @@ from synapress.engines.timesteps import is_spiking
 from synapress.engines.timesteps import run as run_timesteps
 from synapress.mapper import MeshImage
 from synapress.mapper.errors import ModelError
-from synapress.mapper.one_core import one_core_ways
 from synapress.mapper.frames import Given, input_maps
 from synapress.mapper.importers import reference
 from synapress.mapper.importers.graph import Spiking
@@ -39,6 +38,7 @@ from synapress.mapper.importers.neurons import Neurons
 from synapress.mapper.importers.tensor import Port
 from synapress.mapper.kept import Keeper
 from synapress.mapper.lowering.layers import Part, Value, assemble
+from synapress.mapper.one_core import one_core_ways
 from synapress.mapper.pipeline import FIRST, LAST, Compilation, Hook, Source, check_step, entry, run
 from synapress.mapper.placement.routes import Link, link_loads
 from synapress.mapper.quantization.quantized import Options

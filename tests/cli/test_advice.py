@@ -52,7 +52,8 @@ def files(tmp_path: Path, seed: int) -> Path:
     weights = numpy_helper.from_array(rng.normal(0, 1, (3, 2, 3, 3)).astype(np.float32), "w")
     nodes = [helper.make_node("Conv", ["x", "w"], ["c"], "conv"), helper.make_node("Relu", ["c"], ["r"], "relu")]
     for name, sizes, made, last, more in (
-            ("dyn", ["N", 2, "h", "w"], ["N", 3, 1, 1], helper.make_node("GlobalAveragePool", ["r"], ["y"], "mean"), []),
+            ("dyn", ["N", 2, "h", "w"], ["N", 3, 1, 1],
+             helper.make_node("GlobalAveragePool", ["r"], ["y"], "mean"), []),
             ("bound", ["N", 2, 6, 7], ["n", "m"], helper.make_node("Reshape", ["r", "k"], ["y"], "flat"),
              [helper.make_tensor_value_info("k", TensorProto.INT64, [2])])):
         graph = helper.make_graph(
@@ -86,7 +87,7 @@ def test_a_compiled_model_remembers_the_sizes(files: Path) -> None:
 def test_an_input_that_is_known_can_be_bound(files: Path) -> None:
     source, x = files / "bound.onnx", np.load(files / "x.npy")
     np.save(files / "k.npy", np.array([-1, 60], np.int32))
-    assert "constants={'k': […, …]}), on the command line --constant k=…,…. Else" in refusal(
+    assert "constants={'k': […, …]}), on the command line --constant k=…,…. Else convert" in refusal(
         "compile", source, "--calibration", files / "x.npy")
     (wanted,) = ReferenceEvaluator(onnx.load(source)).run(None, {"x": x, "k": np.array([-1, 60])})
     for k in ([-1, 60], np.load(files / "k.npy")):
@@ -159,7 +160,7 @@ def _network(depth: int = 64) -> synapress.Network:
 def _told(config: CoreConfig, network: synapress.Network, mesh: tuple[int, int] | None = None) -> str:
     frames, made = np.ones((1, 16, 4, 4), int), synapress.compile(network, config=config, mesh=mesh)
     assert isinstance(made.image, MeshImage)
-    with pytest.raises(NetworkError, match="Use engine 'golden', which runs the mesh. For RTL") as caught:
+    with pytest.raises(NetworkError, match=r"Use engine 'golden', which runs the mesh\. For RTL") as caught:
         synapress.simulate(made, frames, engine="rtl")
     return str(caught.value)
 
@@ -201,6 +202,13 @@ def test_one_core_has_nothing_to_place(files: Path) -> None:
     assert "checked: place: one core: nothing to place\n" in told
     told = run("compile", files / "net.py", "-o", files / "made", "--check", "--mesh", "1x1")
     assert "place: fragments on cores of the mesh: 1 values agree exactly" in told
+
+
+def test_text_cannot_be_bound(files: Path) -> None:
+    model = onnx.load(files / "bound.onnx")
+    model.graph.input[1].type.tensor_type.elem_type = TensorProto.STRING
+    onnx.save(model, files / "text.onnx")
+    assert "STRING. Convert the input to float" in refusal("map", files / "text.onnx")
 
 
 def test_a_full_stop_is_not_doubled() -> None:

@@ -188,6 +188,7 @@ TRAINING = (
     "Calibrate with typical data, or rescale the layer",
     "Check the calibration data",
     "Else convert the input to float, or quantize it to 8 bits",
+    "Convert the input to float, or quantize it to 8 bits",
     "Dequantize before it",
     "Dequantize them with DequantizeLinear first",
     "Dequantize with the numbers of the QuantizeLinear before",

@@ -163,7 +163,8 @@ def parsed(arguments: Sequence[str]) -> dict[str, Any]:
     """Options of `synapress compile` as arguments of `load` and `compile`."""
     command: Any = typer.main.get_command(app)
     found = command.commands["compile"].make_context("compile", ["file", *arguments]).params
-    values = {"cut": found["cut"], "constants": constants(found["constant"]), "host_after": found["host_after"], "neurons": found["neurons"],
+    values = {"cut": found["cut"], "constants": constants(found["constant"]),
+              "host_after": found["host_after"], "neurons": found["neurons"],
                "shapes": input_shapes(found["shape"]), "mesh": mesh_size(found["mesh"])}
     return {name: value for name, value in values.items() if value}
 

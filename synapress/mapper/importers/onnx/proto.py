@@ -171,9 +171,16 @@ def fitted(proto: onnx.ModelProto, constants: Mapping[str, npt.ArrayLike]) -> di
             if value.name in constants}
 
 
+def _numbers(value: onnx.ValueInfoProto) -> bool:
+    """Whether an input is a tensor of numbers, of a type that there is."""
+    kind = value.type.tensor_type.elem_type
+    return kind in onnx.TensorProto.DataType.values() and kind not in (
+        onnx.TensorProto.UNDEFINED, onnx.TensorProto.STRING)
+
+
 def _fitted(value: onnx.ValueInfoProto, array: Array) -> Array:
     tensor = value.type.tensor_type
-    if tensor.elem_type:
+    if _numbers(value):
         kind = onnx.helper.tensor_dtype_to_np_dtype(tensor.elem_type)
         if array.dtype.kind not in "biuf" or not (np.can_cast(array.dtype, kind, "same_kind")
                                                   or np.array_equal(array.astype(kind), array)):
@@ -192,7 +199,9 @@ def _fitted(value: onnx.ValueInfoProto, array: Array) -> Array:
 
 
 def bind(value: onnx.ValueInfoProto) -> str:
-    """How to give the values of an input that is known when compiling."""
+    """How to give the values of an input that is known when compiling; empty: it has no numbers."""
+    if not _numbers(value):
+        return ""
     sizes = [dim.dim_value for dim in value.type.tensor_type.shape.dim]
     if len(sizes) > 1 or (count := prod(sizes)) > MOST_LISTED:
         return "If it is known when compiling, bind it with `constants` (--constant NAME=FILE.npy)."
