@@ -165,7 +165,7 @@ def parsed(arguments: Sequence[str]) -> dict[str, Any]:
     found = command.commands["compile"].make_context("compile", ["file", *arguments]).params
     values = {"cut": found["cut"], "constants": constants(found["constant"]),
               "host_after": found["host_after"], "neurons": found["neurons"],
-               "shapes": input_shapes(found["shape"]), "mesh": mesh_size(found["mesh"])}
+              "shapes": input_shapes(found["shape"]), "mesh": mesh_size(found["mesh"])}
     return {name: value for name, value in values.items() if value}
 
 
