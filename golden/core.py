@@ -12,7 +12,7 @@ import numpy as np
 from golden.config import CoreConfig
 from golden.engine import Engine, FastEngine, LiteralEngine
 from golden.errors import EventError, ImageError
-from golden.registers import COUNTERS, TIMED
+from golden.registers import COUNTERS, TIMED, Status
 from golden.types import Words
 from golden.words import EventKind, layouts
 
@@ -106,6 +106,15 @@ class Core:
     def memory(self) -> Words:
         """All memory words, (words, words of 64 bits)."""
         return self.engine.words()
+
+    @property
+    def status(self) -> int:
+        """The register STATUS (`golden.registers.Status`) between two calls of `run`."""
+        partial = any(0 < len(item.returns) < item.fields["incoming"] for item in self.populations)
+        unpaid = any(0 < item.fields["incoming"] == len(item.returns) and not item.can_evaluate
+                     for item in self.populations)
+        return (Status.IDLE | (Status.READY if self.running else 0) | (Status.PARTIAL if partial else 0)
+                | (Status.UNPAID if unpaid else 0))
 
     def run(self, events: Words) -> Words:
         """Take packed events, in order, and all that follows from them; returns what leaves the core, packed.

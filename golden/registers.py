@@ -1,5 +1,7 @@
 """The host's registers: addresses, bits, and the performance counters in the order of their addresses."""
 
+from dataclasses import dataclass
+
 
 class Register:
     """Addresses of the host registers; the counters follow from COUNTER_BASE in the order of COUNTERS."""
@@ -31,7 +33,46 @@ class Status:
     """Running, and ready for events: all population words are read."""
     IDLE = 2
     """Nothing in any queue or pipeline; if running, ready and no population being evaluated."""
+    PARTIAL = 4
+    """A population has some of its ends of timestep, and waits for the others."""
+    UNPAID = 8
+    """A population has all its ends, and waits for credits."""
 
+
+@dataclass(frozen=True)
+class Bit:
+    """One bit of a register."""
+
+    name: str
+    mask: int
+    meaning: str
+
+
+@dataclass(frozen=True)
+class HostRegister:
+    """A register as an integrator sees it; `access` is rw, r or w."""
+
+    name: str
+    address: int
+    access: str
+    meaning: str
+    bits: tuple[Bit, ...] = ()
+
+
+REGISTERS = (
+    HostRegister("CONTROL", Register.CONTROL, "rw", "starts and stops the core; 0 after a reset", (
+        Bit("RUN", Control.RUN, "0 stops the core: what it holds is dropped, as by a reset; 1 starts it"),
+        Bit("DISCARD", Control.DISCARD, "while RUN is 0, events at the input are taken and dropped"))),
+    HostRegister("EDGES", Register.EDGES, "rw", "event IDs of the image; written while stopped"),
+    HostRegister("POPULATIONS", Register.POPULATIONS, "rw", "populations of the image; written while stopped"),
+    HostRegister("STATUS", Register.STATUS, "r", "what the core is doing", (
+        Bit("READY", Status.READY, "running, and all population words are read: frames may come"),
+        Bit("IDLE", Status.IDLE, "nothing in any queue or pipeline; if running, no evaluation either"),
+        Bit("PARTIAL", Status.PARTIAL, "a population has some of its ENDs, and waits for the others"),
+        Bit("UNPAID", Status.UNPAID, "a population has all its ENDs, and waits for CREDITs"))),
+    HostRegister("CLEAR", Register.CLEAR, "w", "any write sets all counters to 0"),
+)
+"""All registers but the counters."""
 
 COUNTERS: dict[str, str] = {
     "cycles": "clock cycles while running",

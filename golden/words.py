@@ -128,6 +128,29 @@ class EventKind:
     """A destination evaluated: id names the population (of the receiving core) that gets a credit."""
 
 
+@dataclass(frozen=True)
+class KindOfEvent:
+    """A kind of event as an integrator sees it, and what its fields hold."""
+
+    name: str
+    kind: int
+    meaning: str
+    fields: dict[str, str]
+
+
+EVENT_KINDS = (
+    KindOfEvent("VALUE", EventKind.VALUE, "a neuron fired", {
+        "id": "event ID: of an edge of the receiving core, or of an output", "c": "channel",
+        "x": "column", "y": "row, as the axon moved both to where the receiver's kernel begins", "v": "value"}),
+    KindOfEvent("END", EventKind.END, "the timestep of one source has ended, on one axon", {
+        "id": "event ID", "c": "population of the source", "x": "columns back to the source's core",
+        "y": "rows back to the source's core"}),
+    KindOfEvent("CREDIT", EventKind.CREDIT, "the receiver of an end has evaluated: its source may fire again", {
+        "id": "population of the source"}),
+)
+"""All kinds. `core_x` and `core_y` of each say which core it goes to, relative to the sender; kind 3 is dropped."""
+
+
 class NeuronType:
     """How a population's states are updated and evaluated; 5 and 7, which nothing writes, are evaluated like SUM."""
 

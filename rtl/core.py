@@ -6,7 +6,7 @@ from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.wiring import In, Out, connect
 
 from golden.config import CoreConfig
-from golden.registers import Register
+from golden.registers import Register, Status
 from golden.timing.microarchitecture import EVALUATION_PATIENCE, PEG_FLIGHT
 from golden.words import EventKind, layouts
 from rtl.counters import Counters
@@ -136,8 +136,10 @@ class EventCore(wiring.Component):
 
         # In: local events first. An END waits until all values before it are in memory; an unknown kind is dropped.
         head = Signal(self.event_layout)
-        head_valid, head_taken, use_local = Signal(), Signal(), Signal()
-        waits, waits_local = Signal(), Signal()
+        head_valid = Signal()
+        head_taken = Signal()
+        use_local = Signal()
+        waits, waits_local = Signal(name="waits"), Signal(name="waits_local")
         m.d.sync += [waits.eq(head_valid & ~head_taken), waits_local.eq(use_local)]
         drained = ~esu.busy & ~neuron.busy
         is_value, is_end = head.kind == EventKind.VALUE, head.kind == EventKind.END
@@ -191,9 +193,9 @@ class EventCore(wiring.Component):
         """Memory words and registers, read and written one access at a time."""
         request, response = self.host, self.host_data
         access, port = request.payload, memory.host
-        pending, from_memory = Signal(), Signal()
+        pending, from_memory = Signal(name="pending"), Signal(name="from_memory")
         value = Signal(self.config.word_bits)
-        edges, populations = Signal.like(esu.edges), Signal.like(esu.populations)
+        edges, populations = Signal.like(esu.edges, name="edges"), Signal.like(esu.populations, name="populations")
         held = Signal(self.config.word_bits)
         m.d.comb += [
             esu.edges.eq(edges), esu.populations.eq(populations), timestep.populations.eq(populations),
@@ -211,7 +213,9 @@ class EventCore(wiring.Component):
             with m.Case(Register.POPULATIONS):
                 m.d.comb += value.eq(populations)
             with m.Case(Register.STATUS):
-                m.d.comb += [value[0].eq(timestep.ready & running), value[1].eq(idle)]
+                status = {Status.READY: timestep.ready & running, Status.IDLE: idle, Status.PARTIAL: timestep.partial,
+                          Status.UNPAID: timestep.unpaid}
+                m.d.comb += [value[bit.bit_length() - 1].eq(signal) for bit, signal in status.items()]
             with m.Default():
                 m.d.comb += value.eq(counters.value)
         # The memory's data stands for one cycle only: it is held from then on.

@@ -63,8 +63,9 @@ class Esu(wiring.Component):
 
     def elaborate(self, platform):  # type: ignore[no-untyped-def]
         m = Module()
-        phase, phase_code = Signal(PHASES, init=1 << (PHASES - 1)), Signal(range(PHASES), init=PHASES - 1)
-        step, advance, begin = Signal(), Signal(), Signal()
+        phase = Signal(PHASES, init=1 << (PHASES - 1))
+        phase_code = Signal(range(PHASES), init=PHASES - 1)
+        step, advance, begin = Signal(name="step"), Signal(name="advance"), Signal(name="begin")
         self._phase, self._phase_code, self._step, self._advance = phase, phase_code, step, advance
 
         m.submodules.fetch = fetch = DescriptorFetch(self.config)
@@ -76,8 +77,8 @@ class Esu(wiring.Component):
             self.unknown_id.eq(fetch.unknown_id), self.unknown_channel.eq(fetch.unknown_channel),
         ]
 
-        in_range, starting = Signal(), Signal()
-        start, start_valid = Signal(self._start_layout), Signal()
+        in_range, starting = Signal(name="in_range"), Signal(name="starting")
+        start, start_valid = Signal(self._start_layout, name="start"), Signal(name="start_valid")
         self._addresses(m, fetch, in_range, starting, start)
         m.d.sync += start_valid.eq((start_valid & ~begin) | (advance & starting))
         self._walk(m, start, start_valid, begin)
@@ -103,7 +104,8 @@ class Esu(wiring.Component):
 
         # Second beat. All but event and edge word comes late, as a table word does.
         event, edge, geometry, kernel, last_lane = (Signal(shape, name=f"range_{name}") for name, shape in shapes)
-        y_stride, position_bytes = Signal(config.depth_word_bits), Signal(config.channel_bits)
+        y_stride = Signal(config.depth_word_bits)
+        position_bytes = Signal(config.channel_bits)
         with m.If(advance):
             m.d.sync += [in_range.eq(fetch.valid), event.eq(fetch.taken), edge.eq(fetch.edge)]
         with m.If(step & phase[1]):
@@ -121,16 +123,19 @@ class Esu(wiring.Component):
             ranges.width.eq(geometry.width), ranges.height.eq(geometry.height),
         ]
         # x is a phase ahead of y.
-        neuron_x, tap_x, none_x = Signal.like(ranges.neuron), Signal.like(ranges.tap), Signal()
+        neuron_x = Signal.like(ranges.neuron)
+        tap_x = Signal.like(ranges.tap)
+        none_x = Signal()
         with m.If(step):
             m.d.sync += [neuron_x.eq(ranges.neuron), tap_x.eq(ranges.tap), none_x.eq(ranges.none)]
 
         # Third beat.
         old_event, old_edge, old_geometry, old_kernel, old_last_lane = (
             Signal(shape, name=f"start_{name}") for name, shape in shapes)
-        old_y_stride, old_position_bytes = Signal.like(y_stride), Signal.like(position_bytes)
+        old_y_stride = Signal.like(y_stride)
+        old_position_bytes = Signal.like(position_bytes)
         old_column_bytes = Signal.like(column_bytes)
-        columns, rows = Signal(config.kernel_bits), Signal(config.kernel_bits)
+        columns, rows = Signal(config.kernel_bits, name="columns"), Signal(config.kernel_bits, name="rows")
         with m.If(advance):
             m.d.sync += [
                 starting.eq(in_range), old_event.eq(event), old_edge.eq(edge), old_geometry.eq(geometry),
@@ -300,9 +305,9 @@ class Esu(wiring.Component):
         as are the flags it is made from, so that an address is just one choice and one adder away.
         """
         config = self.config
-        valid, now = Signal(), Signal(self._start_layout)
+        valid, now = Signal(name="valid"), Signal(self._start_layout, name="now")
         mode = Signal(2, init=3)
-        next_event, taken, enable = Signal(), Signal(), Signal()
+        next_event, taken, enable = Signal(name="next_event"), Signal(name="taken"), Signal(name="enable")
         m.d.comb += [
             next_event.eq(mode.all()), taken.eq(~valid | self.op.ready),
             begin.eq(taken & next_event & start_valid), enable.eq(taken & (~next_event | start_valid)),
@@ -343,10 +348,12 @@ class Esu(wiring.Component):
             return add(Const(-1, len(value)), value, unchanged, len(value))
 
         # What is left: words of the position with the one offered; rows and columns without.
-        words, rows, columns = Signal.like(start.words), Signal.like(start.rows), Signal.like(start.columns)
+        words = Signal.like(start.words)
+        rows = Signal.like(start.rows)
+        columns = Signal.like(start.columns)
         first_word, last_word, last_row, last_column = (Signal(name=name, init=1) for name in (
             "first_word", "last_word", "last_row", "last_column"))
-        ends_word, ends_row, ends_column = Signal(), Signal(), Signal()
+        ends_word, ends_row, ends_column = Signal(name="ends_word"), Signal(name="ends_row"), Signal(name="ends_column")
         m.d.comb += [ends_word.eq(now.one_word), ends_row.eq(last_row), ends_column.eq(last_column)]
         with m.Switch(mode):
             with m.Case(0):

@@ -68,8 +68,8 @@ class DescriptorFetch(wiring.Component):
         port, phase, taken = self.descriptor, self.phase, self.taken
 
         # The next event waits in a register, so that `ready` depends on nothing else.
-        waiting, next_event = Signal(), Signal(value_layout(config))
-        known_id, take = Signal(), Signal()
+        waiting, next_event = Signal(name="waiting"), Signal(value_layout(config), name="next_event")
+        known_id, take = Signal(name="known_id"), Signal(name="take")
         m.d.comb += [
             self.event.ready.eq(~waiting), known_id.eq(next_event.id < self.edges),
             take.eq(self.advance & waiting & known_id),
@@ -81,7 +81,10 @@ class DescriptorFetch(wiring.Component):
         m.d.sync += self.unknown_id.eq(self.advance & waiting & ~known_id)
 
         # Which words to read.
-        present, read, held, table_done = Signal(), Signal(), Signal(), Signal()
+        present = Signal()
+        read = Signal()
+        held = Signal()
+        table_done = Signal()
         with m.If(self.advance):
             m.d.sync += [present.eq(take), read.eq(take)]
         with m.If(take):
@@ -93,7 +96,7 @@ class DescriptorFetch(wiring.Component):
 
         # Where: the edge word by ID behind two words per population, the geometry word, the table by channel.
         where = Signal(config.address_bits)
-        read_table, accepted = Signal(), Signal()
+        read_table, accepted = Signal(name="read_table"), Signal(name="accepted")
         index = (taken.id & phase[0].replicate(config.edge_bits)) | (taken.c & phase[3].replicate(config.channel_bits))
         m.d.comb += [
             read_table.eq(phase[3] & present & self.edge.table & ~table_done),
@@ -101,7 +104,9 @@ class DescriptorFetch(wiring.Component):
             port.address.eq(add(where, index, Const(0, 1), config.address_bits)),
             accepted.eq(port.valid & port.ready), self.stall.eq(port.valid & ~port.ready),
         ]
-        got_edge, got_geometry, got_table = Signal(), Signal(), Signal()
+        got_edge = Signal()
+        got_geometry = Signal()
+        got_table = Signal()
         m.d.sync += [
             got_edge.eq(accepted & phase[0]), got_geometry.eq(accepted & phase[2]), got_table.eq(accepted & phase[3]),
             table_done.eq((table_done | (accepted & phase[3])) & ~self.advance),

@@ -61,9 +61,9 @@ class Range(wiring.Component):
 
         # Stage 1: -|u| divided by 2**s, rounded down, and the remainder.
         anchor = Mux(self.second, self.y, self.x)
-        negative, shift = Signal(), Signal(config.step_bits)
+        negative, shift = Signal(name="negative"), Signal(config.step_bits, name="shift")
         distance = Signal(signed(bits))
-        large, small, outside = Signal(signed(bits)), Signal(most), Signal()
+        large, small, outside = Signal(signed(bits), name="large"), Signal(most, name="small"), Signal(name="outside")
         m.d.comb += [
             negative.eq(anchor[-1]),
             distance.eq(add(Const(0, bits), anchor ^ ~negative.replicate(bits), ~negative, bits)),
@@ -75,7 +75,7 @@ class Range(wiring.Component):
             ]
 
         # Stage 2: ~tap and ~neuron, as ~(-large) = large - 1.
-        tap, neuron = Signal(tap_bits), Signal(bits)
+        tap, neuron = Signal(tap_bits, name="tap"), Signal(bits, name="neuron")
         low = ~Cat(small, Const(0, bits))
         m.d.comb += [self.tap.eq(tap), self.neuron.eq(neuron)]
         with m.If(self.enable):
@@ -85,7 +85,7 @@ class Range(wiring.Component):
             ]
 
         # Stage 3: taps and neurons left behind the first ones.
-        taps_left, neurons_left = Signal(tap_bits), Signal(bits)
+        taps_left, neurons_left = Signal(tap_bits, name="taps_left"), Signal(bits, name="neurons_left")
         m.d.comb += self.none.eq(taps_left[-1] | neurons_left[-1])
         with m.If(self.enable):
             m.d.sync += [
@@ -94,12 +94,14 @@ class Range(wiring.Component):
             ]
 
         # Stage 4: in steps; the lesser. The steps are those of the event that stage 3 was about.
-        tap_shift, neuron_shift = Signal(config.step_bits), Signal(config.step_bits)
+        tap_shift = Signal(config.step_bits)
+        neuron_shift = Signal(config.step_bits)
         with m.If(self.enable & ~self.third):
             m.d.sync += [
                 tap_shift.eq(Mux(self.dilated, 0, self.step)), neuron_shift.eq(Mux(self.dilated, self.step, 0)),
             ]
-        tap_steps, neuron_steps = Signal(config.kernel_bits), Signal(config.coordinate_bits)
+        tap_steps = Signal(config.kernel_bits)
+        neuron_steps = Signal(config.coordinate_bits)
         m.d.comb += [
             tap_steps.eq(taps_left[:config.kernel_bits] >> tap_shift),
             neuron_steps.eq(neurons_left[:config.coordinate_bits] >> neuron_shift),

@@ -42,10 +42,12 @@ class Fire(wiring.Component):
 
     def elaborate(self, platform):  # type: ignore[no-untyped-def]
         lane_bits, m = self.config.lane_bits, Module()
-        x, y, c = Signal.like(self.width), Signal.like(self.height), Signal.like(self.last_channel)
+        x = Signal.like(self.width)
+        y = Signal.like(self.height)
+        c = Signal.like(self.last_channel)
         lane, channel_word = c[:lane_bits], c[lane_bits:]
-        place, spilled = Signal(self.layout), Signal(self.layout, reset_less=True)
-        waits, fires, last_word = Signal(), Signal(), Signal()
+        place, spilled = Signal(self.layout, name="place"), Signal(self.layout, reset_less=True, name="spilled")
+        waits, fires, last_word = Signal(name="waits"), Signal(name="fires"), Signal(name="last_word")
         m.d.comb += [
             self.advance.eq(~waits), self.lane.eq(lane),
             self.word_ends.eq(lane.all() | (last_word & (lane == self.last_channel[:lane_bits]))),
@@ -123,10 +125,15 @@ class Evaluation(wiring.Component):
         m.submodules.parameters = table = Memory(shape=struct(layouts(config).parameter), depth=config.lanes, init=[])
         parameter_write, parameter_read = table.write_port(), table.read_port(domain="comb")
         # `fresh`: the youngest word reserved is the first of its channel word, of which `loaded` parameters are there.
-        reserved, fresh, loaded = Signal(2), Signal(), Signal(range(config.lanes + 1))
+        reserved = Signal(2)
+        fresh = Signal()
+        loaded = Signal(range(config.lanes + 1))
         full = reserved[1]
-        ask, take, lane, last_lane = Signal(), Signal(), Signal(lane_bits), Signal(lane_bits)
-        spiking, looks_up = Signal(), Signal()
+        ask = Signal()
+        take = Signal()
+        lane = Signal(lane_bits)
+        last_lane = Signal(lane_bits)
+        spiking, looks_up = Signal(name="spiking"), Signal(name="looks_up")
         m.d.sync += [
             spiking.eq(word.type == NeuronType.SPIKING),
             looks_up.eq((word.saturation == Saturation.TABLE) & (word.type != NeuronType.SPIKING))]
@@ -134,17 +141,27 @@ class Evaluation(wiring.Component):
         m.d.sync += reserved.eq(reserved + ask - pop)
 
         # -- reading: a word, the parameters if it is the first of its channel word, and its clearing.
-        parameter_address, address = Signal(config.address_bits), Signal(config.address_bits)
+        parameter_address = Signal(config.address_bits)
+        address = Signal(config.address_bits)
         next_base = Signal(config.address_bits)
         """The first state word of the next channel word."""
-        channel_word, x, y = Signal(config.depth_word_bits), Signal.like(word.width), Signal.like(word.height)
-        load, parameter_lane, arriving_lane = Signal(), Signal(lane_bits), Signal(lane_bits)
-        state_arrives, parameter_arrives = Signal(), Signal()
+        channel_word = Signal(config.depth_word_bits)
+        x = Signal.like(word.width)
+        y = Signal.like(word.height)
+        load = Signal()
+        parameter_lane = Signal(lane_bits)
+        arriving_lane = Signal(lane_bits)
+        state_arrives, parameter_arrives = Signal(name="state_arrives"), Signal(name="parameter_arrives")
         # Reading has the memory except in the cycles in which a table is read or kept states are written.
-        request, clear, read_parameter, served = Signal(), Signal(), Signal(), Signal()
-        lookup, lookup_address = Signal(), Signal(config.address_bits)
+        request = Signal()
+        clear = Signal()
+        read_parameter = Signal()
+        served = Signal()
+        lookup, lookup_address = Signal(name="lookup"), Signal(config.address_bits, name="lookup_address")
         m.submodules.writer = writer = StateWriter(config)
-        in_last_word, column_ends, row_ends = Signal(), Signal(), Signal()
+        in_last_word = Signal()
+        column_ends = Signal()
+        row_ends = Signal()
         m.d.comb += [
             in_last_word.eq(channel_word == last_word), column_ends.eq(y == word.height), row_ends.eq(x == word.width),
             memory.valid.eq(request | lookup | writer.write), served.eq(memory.ready & ~lookup & ~writer.write),
@@ -165,7 +182,7 @@ class Evaluation(wiring.Component):
         with m.If(parameter_arrives):
             m.d.sync += loaded.eq(Mux(word.uniform, config.lanes, loaded + 1))
 
-        ended, advance = Signal(), Signal()
+        ended, advance = Signal(name="ended"), Signal(name="advance")
         with m.FSM():
             with m.State("idle"):
                 command = data.View(command_layout(config), self.command.payload)
@@ -233,7 +250,7 @@ class Evaluation(wiring.Component):
                     m.next = "idle"
 
         # -- evaluating: one lane per cycle.
-        m.submodules.requantise = requantize = Requantize(config)  # the name that the Verilog has had
+        m.submodules.requantize = requantize = Requantize(config)
         present = reserved[1] | (reserved[0] & ~state_arrives)
         m.d.comb += [
             last_lane.eq(Mux(waiting.data.in_last_word, top_lane, config.lanes - 1)),
@@ -250,11 +267,11 @@ class Evaluation(wiring.Component):
 
         # -- firing.
         m.submodules.fire = fire = Fire(config)
-        evaluating, ending = Signal(requantize.stages), Signal(requantize.stages)
+        evaluating, ending = Signal(requantize.stages, name="evaluating"), Signal(requantize.stages, name="ending")
         with m.If(advance):
             m.d.sync += [evaluating.eq(Cat(take, evaluating)), ending.eq(Cat(ended, ending))]
         # A value that is looked up waits one cycle for the word that has its entry; `looked`: it is there.
-        looked, hold = Signal(), Signal()
+        looked, hold = Signal(name="looked"), Signal(name="hold")
         number = Cat(requantize.value[:-1], ~requantize.value[-1])
         entry_bits = (config.word_bits // TABLE_ENTRY_BITS - 1).bit_length()
         entry = memory.data.word_select(number[:entry_bits], TABLE_ENTRY_BITS)

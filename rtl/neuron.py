@@ -72,15 +72,19 @@ class NeuronUpdate(wiring.Component):
 
     def elaborate(self, platform):  # type: ignore[no-untyped-def]
         m = Module()
-        head, head_valid = Signal(self._head), Signal()
-        hazard, issue, load = Signal(), Signal(), Signal()
+        head, head_valid = Signal(self._head, name="head"), Signal(name="head_valid")
+        hazard, issue, load = Signal(name="hazard"), Signal(name="issue"), Signal(name="load")
         front, front_ready, waiting, weights = self._read_ahead(m, load)
 
         # Operations whose state has been read: product; shifted product and state; sum; write held back.
-        product, product_valid = Signal(self._product), Signal()
-        addend, addend_valid = Signal(self._addend), Signal()
-        sums, sums_valid, sums_address = Signal(self._states), Signal(), Signal.like(head.address)
-        held, held_valid, held_address = Signal.like(sums), Signal(), Signal.like(head.address)
+        product, product_valid = Signal(self._product, name="product"), Signal(name="product_valid")
+        addend, addend_valid = Signal(self._addend, name="addend"), Signal(name="addend_valid")
+        sums = Signal(self._states)
+        sums_valid = Signal()
+        sums_address = Signal.like(head.address)
+        held = Signal.like(sums)
+        held_valid = Signal()
+        held_address = Signal.like(head.address)
 
         # The read goes before the write, unless the buffer is full.
         bank_bits = self.config.banks.bit_length() - 1
@@ -167,7 +171,7 @@ class NeuronUpdate(wiring.Component):
         m.submodules.words = words = SyncFIFO(width=config.word_bits, depth=WEIGHT_WORDS)
 
         previous = Signal(config.address_bits)
-        entry, taken = Signal(self._queued), Signal()
+        entry, taken = Signal(self._queued, name="entry"), Signal(name="taken")
         m.d.comb += [
             self.op.ready.eq(operations.w_rdy & requests.w_rdy),
             taken.eq(self.op.valid & self.op.ready & ~op.state_address[-1]),
@@ -182,7 +186,7 @@ class NeuronUpdate(wiring.Component):
             m.d.sync += previous.eq(requests.w_data)
 
         # Asked only with room for the answer, which lasts one cycle.
-        arriving, reserved = Signal(), Signal(range(WEIGHT_WORDS + 1))
+        arriving, reserved = Signal(name="arriving"), Signal(range(WEIGHT_WORDS + 1), name="reserved")
         m.d.comb += [
             self.weight.valid.eq(requests.r_rdy & (reserved != WEIGHT_WORDS)), self.weight.address.eq(requests.r_data),
             requests.r_en.eq(self.weight.valid & self.weight.ready),
@@ -191,7 +195,7 @@ class NeuronUpdate(wiring.Component):
         m.d.sync += [arriving.eq(requests.r_en), reserved.eq(reserved + requests.r_en - words.r_en)]
 
         front = Signal(self._queued)
-        current, word = Signal(config.word_bits), Signal(config.word_bits)
+        current, word = Signal(config.word_bits, name="current"), Signal(config.word_bits, name="word")
         m.d.comb += [
             front.eq(operations.r_data), word.eq(Mux(front.new_word, words.r_data, current)),
             operations.r_en.eq(load), words.r_en.eq(load & front.new_word),

@@ -50,7 +50,8 @@ class Peg(wiring.Component):
         address = Signal(config.address_bits, reset_less=True)
         left = Signal(signed(config.axon_count_bits + 1))  # minus the axons left, as counting up is cheaper
         held = Signal(neuron_layout(config), reset_less=True)
-        pending, more, issue, load = left[-1], Signal(), Signal(), Signal()
+        pending = left[-1]
+        more, issue, load = Signal(name="more"), Signal(name="issue"), Signal(name="load")
         m.d.comb += [
             more.eq(pending & ~left[:-1].all()),
             self.axon.valid.eq(self.room & pending), self.axon.address.eq(address),
@@ -66,7 +67,7 @@ class Peg(wiring.Component):
                 left.eq(1 + Mux(load, ~Cat(offered.axons, 0), left)),
             ]
 
-        neuron, reading = Signal.like(held), Signal()
+        neuron, reading = Signal.like(held, name="neuron"), Signal(name="reading")
         m.d.sync += [neuron.eq(held), reading.eq(issue)]
         shifted, added = self._generate(m, reading, neuron)
         m.d.comb += self.busy.eq(pending | reading | shifted | added)
@@ -77,37 +78,42 @@ class Peg(wiring.Component):
         config, event = self.config, self.event.payload
         axon = struct(layouts(config).axon)(self.axon.data[:layouts(config).axon.bits])
 
-        def register(value: Value, clear: Value | None = None) -> Signal:
-            signal = Signal(Value.cast(value).shape(), name="register", reset_less=clear is not None)
+        def register(value: Value, name: str, clear: Value | None = None) -> Signal:
+            signal = Signal(Value.cast(value).shape(), name=name, reset_less=clear is not None)
             m.d.sync += signal.eq(value if clear is None else Mux(clear, 0, value))
             return signal
 
         # An end's offsets are cleared, its x, y, c are zeros already: what it carries is ORed in before the adders.
-        end_shifted, shifted = register(neuron.end), register(reading)
-        end_added, added = register(end_shifted), register(shifted)
+        end_shifted, shifted = register(neuron.end, "end_shifted"), register(reading, "shifted")
+        end_added, added = register(end_shifted, "end_added"), register(shifted, "added")
 
         hits = []
-        coarse = register(axon.upsample[SHIFT_LOW:])
-        stride = register(axon.stride)
-        stride_added, stride_8 = register(stride), register(stride == 3)
+        coarse = register(axon.upsample[SHIFT_LOW:], "coarse")
+        stride = register(axon.stride, "stride")
+        stride_added, stride_8 = register(stride, "stride_added"), register(stride == 3, "stride_8")
         for axis, size in (("x", "width"), ("y", "height")):
             shape = signed(config.offset_bits + 2)
             fine = Signal(shape, name=f"{axis}_fine", reset_less=True)
             m.d.sync += fine.eq(_shift(neuron[axis], axon.upsample[:SHIFT_LOW], shape.width))
-            offset, core = register(axon[f"{axis}_offset"], neuron.end), register(axon[f"core_{axis}"])
+            offset = register(axon[f"{axis}_offset"], f"{axis}_offset", neuron.end)
+            core = register(axon[f"core_{axis}"], f"core_{axis}")
             core_wide = Signal(shape, name=f"{axis}_core")
             position = Signal(shape, name=axis, reset_less=True)
             m.d.comb += core_wide.eq(Mux(end_shifted, core, 0))
             m.d.sync += position.eq(offset + ((fine << (coarse << SHIFT_LOW))[:shape.width] | core_wide))
-            kernel = register(axon[f"kernel_{size}"])
+            limit = register(axon[f"{axis}_limit"], f"{axis}_limit")
+            kernel = register(axon[f"kernel_{size}"], f"kernel_{size}")
             hits.append(self._hit(
-                position, register(register(axon[f"{axis}_limit"])), register(kernel), register(kernel.all()),
-                stride_added, stride_8))
-            m.d.comb += [event[axis].eq(position), event[f"core_{axis}"].eq(register(core))]
-        source = register(neuron.c) | Mux(end_shifted, register(neuron.population), 0)
+                position, register(limit, f"{axis}_limit_added"), register(kernel, f"kernel_{size}_added"),
+                register(kernel.all(), f"kernel_{size}_all"), stride_added, stride_8))
+            m.d.comb += [event[axis].eq(position), event[f"core_{axis}"].eq(register(core, f"core_{axis}_added"))]
+        population = register(neuron.population, "population")
+        source = register(neuron.c, "c") | Mux(end_shifted, population, 0)
+        moved = register(axon.c_offset, "c_offset", neuron.end) + source
         m.d.comb += [
-            event.c.eq(register((register(axon.c_offset, neuron.end) + source)[:config.channel_bits])),
-            event.v.eq(register(register(neuron.v))), event.id.eq(register(register(axon.id))),
+            event.c.eq(register(moved[:config.channel_bits], "c_added")),
+            event.v.eq(register(register(neuron.v, "v"), "v_added")),
+            event.id.eq(register(register(axon.id, "id"), "id_added")),
             event.kind.eq(end_added),
             self.event.valid.eq(added & (end_added | (hits[0] & hits[1]))),
         ]

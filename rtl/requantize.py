@@ -70,8 +70,9 @@ class Requantize(wiring.Component):
         slope, shift = register(parameter.slope, "slope"), register(parameter.shift, "shift_operand")
 
         # A product needs one bit more than a state, and its bias one more.
-        biased, rest = Signal(signed(config.state_bits + 2)), Signal(signed(config.state_bits + 2))
-        factor, fires = Signal(signed(config.multiplier_bits + 1)), Signal()
+        biased = Signal(signed(config.state_bits + 2))
+        rest = Signal(signed(config.state_bits + 2))
+        factor, fires = Signal(signed(config.multiplier_bits + 1), name="factor"), Signal(name="fires")
         m.d.comb += [
             biased.eq(low + high.shift_left(bits // 2) + bias), rest.eq(low + short),
             fires.eq(spiking & ~rest[-1]), factor.eq(Mux(leaky & biased[-1] & ~spiking, slope, multiplier)),
@@ -108,14 +109,14 @@ class Requantize(wiring.Component):
                 sticky = register(sticky, f"sticky{digit}")
 
         # The carry of the rounding can only add one, so what is beyond stays beyond, whatever it adds to.
-        rounded, carry = Signal(signed(config.state_bits + 1)), Signal()
+        rounded, carry = Signal(signed(config.state_bits + 1), name="rounded"), Signal(name="carry")
         m.d.comb += [
             carry.eq(rest[0] & (sticky | rest[1])),
             rounded.eq(Cat(rest[1:], negative).as_signed() + carry),
         ]
 
         # What does not fit becomes the end of the range that its sign tells.
-        sign, value_bits = Signal(), config.value_bits
+        sign, value_bits = Signal(name="sign"), config.value_bits
         m.d.comb += sign.eq(Mux(beyond, negative, rounded[-1]))
 
         def fits(bits: int) -> Value:

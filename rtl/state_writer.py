@@ -38,7 +38,7 @@ class StateWriter(wiring.Component):
         m.submodules.addresses = addresses = Memory(shape=unsigned(config.address_bits), depth=KEPT_WORDS, init=[])
         newest, oldest = addresses.write_port(), addresses.read_port(domain="comb")
         collected = Signal(data.ArrayLayout(unsigned(config.state_bits), config.lanes))
-        full, move = Signal(), Signal()
+        full, move = Signal(name="full"), Signal(name="move")
         m.d.comb += [
             newest.en.eq(self.read), newest.data.eq(self.address), self.write_address.eq(oldest.data),
             move.eq(full & ~self.write), self.waits.eq(full & self.write), self.pending.eq(full | self.write),

@@ -27,6 +27,8 @@ class Timestep(wiring.Component):
         memory: reads population words. command: what to evaluate. done: the evaluation has sent its last neuron.
         credit_event: credits for sources on other cores; those of this core are counted at once.
         ready: all population words are read. idle: in reset, or nothing is being evaluated or waits to be.
+        partial: a population has some of its ends, not all. unpaid: one has all and waits for credits, and none is
+            being evaluated.
         protocol_error: pulses for an END or a credit that no population waits for, and is dropped.
 
     Latency: an end or a credit takes two cycles; the start of an evaluation four, with memory at once. From reset to
@@ -44,7 +46,7 @@ class Timestep(wiring.Component):
             "command": Out(stream.Signature(command_layout(config))),
             "done": In(1),
             "credit_event": Out(stream.Signature(event)),
-            "ready": Out(1), "idle": Out(1), "protocol_error": Out(1),
+            "ready": Out(1), "idle": Out(1), "partial": Out(1), "unpaid": Out(1), "protocol_error": Out(1),
         })
 
     def elaborate(self, platform):  # type: ignore[no-untyped-def]
@@ -81,9 +83,11 @@ class Timestep(wiring.Component):
         evaluating = Signal()
         finished = Signal()
         current = Signal(config.population_bits)
+        incomplete = Signal(config.population_bits + 1)
+        """Populations that have some of their ends."""
 
         # The lowest population that may be evaluated.
-        next_population, any_ready = Signal(config.population_bits), Signal()
+        next_population, any_ready = Signal(config.population_bits, name="next_population"), Signal(name="any_ready")
         m.d.comb += any_ready.eq((ready & credited).any())
         for number in reversed(range(count)):
             with m.If(ready[number] & credited[number]):
@@ -203,7 +207,9 @@ class Timestep(wiring.Component):
                     m.d.comb += self.protocol_error.eq(1)
                 with m.Else():
                     m.d.comb += [returns_write.en.eq(1), received_write.en.eq(1)]
-                    with m.If(received_read.data + 1 == limits_read.data.incoming):
+                    first, last = received_read.data == 0, received_read.data + 1 == limits_read.data.incoming
+                    m.d.sync += incomplete.eq(incomplete + first - last)
+                    with m.If(last):
                         m.d.sync += ready.bit_select(population, 1).eq(1)
                 m.next = "idle"
             with m.State("start"):
@@ -232,7 +238,8 @@ class Timestep(wiring.Component):
 
         starting = Cat(fsm.ongoing(state) for state in ("reset", "read", "store", "fill", "own"))
         m.d.comb += [
-            self.ready.eq(~starting.any()),
+            self.ready.eq(~starting.any()), self.partial.eq(incomplete != 0),
+            self.unpaid.eq((ready & ~credited).any() & ~evaluating),
             self.idle.eq(fsm.ongoing("reset") | (fsm.ongoing("idle") & ~evaluating & ~any_ready & (owed == 0))),
         ]
         return m

@@ -6,7 +6,6 @@ import re
 from pathlib import Path
 from typing import Any
 
-from amaranth.back import verilog
 from amaranth.hdl import Const, Shape, Value, ValueCastable
 from amaranth.hdl._ir import PortDirection
 from amaranth.lib import data, stream, wiring
@@ -16,6 +15,8 @@ from golden.config import CoreConfig
 from golden.errors import ConfigError
 from golden.files import Writing
 from golden.words import WordLayout, layouts
+from rtl import conversion
+from rtl.integration import c_header, host_interface
 
 TOPS: dict[str, tuple[str, str]] = {
     "peg": ("rtl.peg", "Peg"),
@@ -57,7 +58,7 @@ def ports(component: wiring.Component) -> dict[str, tuple[Value, PortDirection]]
 
 def to_verilog(component: wiring.Component, name: str) -> str:
     """Verilog of a component as the module `name`: the same text in every run."""
-    return verilog.convert(component, name=name, ports=ports(component), emit_src=False, strip_internal_attrs=True)
+    return conversion.to_verilog(component, name, ports(component))
 
 
 def describe(component: wiring.Component, name: str, config: CoreConfig, text: str) -> dict[str, Any]:
@@ -88,7 +89,10 @@ def describe(component: wiring.Component, name: str, config: CoreConfig, text: s
 
 
 def generate(top: str, config: CoreConfig, directory: Path, *, name: str | None = None) -> Path:
-    """Write `<name>.v` and `<name>.json` of a block into a directory; returns the path of the Verilog.
+    """Write `<name>.v`, `<name>.json` and `<name>.vlt` of a block into a directory; returns the path of the Verilog.
+
+    The last is for `verilator --lint-only -Wall NAME.vlt NAME.v`: which warnings do not matter, and why. The core has
+    a C header besides, `<name>.h`, for its host.
 
     `name` is also the module's; it is the block's unless another is given.
 
@@ -102,10 +106,16 @@ def generate(top: str, config: CoreConfig, directory: Path, *, name: str | None 
     block = component(top, config)
     text = to_verilog(block, name)
     description = describe(block, name, config, text)
+    header = top == "core"
+    if header:
+        description["host"] = host_interface(config)
     path = directory / f"{name}.v"
     with Writing() as files:
         files.write(path, text)
         files.write(directory / f"{name}.json", json.dumps(description, indent=1) + "\n")
+        files.write(directory / f"{name}.vlt", conversion.waivers(name))
+        if header:
+            files.write(directory / f"{name}.h", c_header(name, config))
     return path
 
 

@@ -42,19 +42,21 @@ CORE = "tests/tb/test_core.py::test_core_equals_golden"
 ENDS = "tests/tb/test_core.py::test_an_end_waits_for_the_values_before_it"
 SURPLUS = "tests/tb/test_core.py::test_surplus_ends_and_credits_are_dropped_and_counted"
 STOP = "tests/tb/test_core.py::test_stopped_core_starts_afresh"
+STATUS = "tests/tb/test_core.py::test_status_tells_what_a_frame_waits_for"
+MODES = "tests/rtl/test_testbench.py::test_all_modes_give_the_same_events"
 NETWORKS = "tests/engines/test_simulate.py::test_networks_equal_golden"
 
 MUTATIONS = (
-    Mutation("PEG: x offset ignored", "rtl/peg.py", 'register(axon[f"{axis}_offset"], neuron.end)',
-             'register(axon["y_offset"], neuron.end)', PEG),
+    Mutation("PEG: x offset ignored", "rtl/peg.py", 'register(axon[f"{axis}_offset"],',
+             'register(axon["y_offset"],', PEG),
     Mutation("PEG: limit test off by one", "rtl/peg.py", "_compare(position[unit:half + 1], limit, equal=1)",
              "_compare(position[unit:half + 1], limit, equal=0)", PEG),
     Mutation("PEG: stride phase ignored", "rtl/peg.py", "first_inside & survives)", "first_inside)", PEG),
     Mutation("PEG: kernel's extent off by one", "rtl/peg.py", "kernel, equal=0)", "kernel, equal=1)", PEG),
     Mutation("PEG: an end must hit", "rtl/peg.py", "added & (end_added | (hits[0] & hits[1]))",
              "added & (hits[0] & hits[1])", PEG),
-    Mutation("PEG: channel offset ignored", "rtl/peg.py", "(register(axon.c_offset, neuron.end) + source)",
-             "(source + 0)", PEG),
+    Mutation("PEG: channel offset ignored", "rtl/peg.py", 'register(axon.c_offset, "c_offset", neuron.end) + source',
+             "source + 0", PEG),
     Mutation("ESU: x and y stride swapped", "rtl/esu.py",
              "(old_geometry.x_stride, old_y_stride, old_column_bytes, old_position_bytes)",
              "(old_y_stride, old_geometry.x_stride, old_column_bytes, old_position_bytes)", ESU),
@@ -211,13 +213,22 @@ MUTATIONS = (
              "with m.If(credits_read.data == limits_read.data.axons):", "with m.If(0):", SURPLUS),
     Mutation("timestep: a surplus credit is kept", "rtl/timestep.py",
              "credits_write.en.eq(credits_read.data != limits_read.data.axons)", "credits_write.en.eq(1)", SURPLUS),
+    Mutation("timestep: a half frame stays one when its last end has come", "rtl/timestep.py",
+             "incomplete.eq(incomplete + first - last)", "incomplete.eq(incomplete + first)", STATUS),
+    Mutation("timestep: missing credits are not told", "rtl/timestep.py", "self.unpaid.eq((ready & ~credited).any()",
+             "self.unpaid.eq((ready & credited).any()", STATUS),
+    Mutation("Verilog: combinational processes are left as they are", "rtl/conversion.py", '_SCRIPT = ("proc",',
+             '_SCRIPT = ("proc -nomux -norom",', MODES),
+    Mutation("Verilog: the SRAM module reads while it writes, and keeps nothing", "rtl/conversion.py",
+             "if (write) words[address] <= write_data;", "if (write) read_data <= write_data;", MODES),
 )
 
 
 def passes(tree: Path, test: str) -> bool:
-    """Whether a test passes in a tree, in Verilator."""
+    """Whether a test passes in a tree, in Verilator; the modes of Icarus in that."""
     cases = "grai_vip" if test == ESU else "fpga_small or banks"  # the smallest that see the changes
-    where = [] if test in (NETWORKS, CYCLES) else ["-k", f"verilator and ({cases})"]
+    where = {NETWORKS: [], CYCLES: [], STATUS: [], MODES: ["-k", "icarus"]}.get(
+        test, ["-k", f"verilator and ({cases})"])
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-x", "-m", "not long", "-p", "no:cacheprovider", *where, test],
         cwd=tree, env={**os.environ, "PYTHONPATH": str(tree)}, capture_output=True, text=True, check=False)

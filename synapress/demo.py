@@ -27,6 +27,7 @@ from rtl.verilog import generate
 from synapress.engines import verilated
 from synapress.engines.compare import Comparison
 from synapress.engines.rtl import ImageRun, simulate_image
+from synapress.engines.testbench import write_testbench
 from synapress.mapper import Image, compile_network
 from synapress.mapper.footprint import Footprint, hierarchical_lut, image_footprint, lut, proposed
 from synapress.reports.plots import demo_picture
@@ -258,6 +259,17 @@ class Demo:
         row("core, SRAM", core.sram_transistors, 0, 0)
         show([table], self.console)
         return [report for pair in reports.values() for report in pair]
+
+
+def digits_testbench(config: CoreConfig, directory: Path) -> Path:
+    """Write the core, a testbench in plain Verilog, and its data: the digits network with the first test image.
+
+    Returns:
+        The testbench's file.
+    """
+    _, image = compile_network(digits_network(), config)
+    maps = quantize_input(feature_maps(load_digits().test_images[:1]))
+    return write_testbench(image, {image.manifest["inputs"][0]["name"]: maps}, directory)
 
 
 def run(config: CoreConfig, *, digits: int = 200, directory: Path = OUTPUT, area: bool = True, stall: float = 0.0,

@@ -12,7 +12,14 @@ from pathlib import Path
 from amaranth.lib import wiring
 
 from golden.config import CoreConfig
+from golden.errors import NetworkError
 from rtl.verilog import generate
+from synapress.engines.testbench import write_testbench
+from synapress.mapper import Image
+from synapress.mapper.frames import Given
+from synapress.mapper.one_core import one_core_ways
+from synapress.model import integer_inputs
+from synapress.results import CompiledModel
 from synapress.tools import area as estimates
 from synapress.tools.area import AreaReport, Frequency
 
@@ -41,6 +48,44 @@ def verilog(block: str, config: CoreConfig | str = "grai_vip", directory: str | 
     ('my_peg.v', True)
     """
     return generate(block, CoreConfig.of(config), Path(directory), name=name)
+
+
+def verilog_testbench(compiled: CompiledModel, inputs: Given, directory: str | Path = "build/testbench", *,
+                      name: str = "core") -> Path:
+    """Write a testbench in plain Verilog, the core's Verilog, and data: a memory image, frames, and what must come out.
+
+    Args:
+        compiled: on one core, with one output.
+        inputs: frames, as for `synapress.simulate`.
+        directory: made if needed. The testbench reads its data from the folder that it runs in.
+        name: of the core's module; the testbench is `<name>_testbench`.
+
+    Returns:
+        The testbench's file.
+
+    Raises:
+        NetworkError: several cores or outputs; or an input is missing, unknown or of the wrong shape.
+        EventError: an integer is beyond the range of its input.
+        FileError: a file cannot be written.
+
+    >>> import tempfile
+    >>> import numpy as np
+    >>> import synapress
+    >>> net = synapress.Network("tiny")
+    >>> _ = net.input("in", (1, 4, 4))
+    >>> _ = net.max_pool("largest", "in", 2)
+    >>> _ = net.output("largest")
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     compiled = synapress.compile(net, config="fpga_small")
+    ...     verilog_testbench(compiled, np.arange(16).reshape(1, 1, 4, 4), folder).name
+    'core_testbench.v'
+    """
+    if not isinstance(compiled.image, Image):
+        raise NetworkError(f"a testbench is for one core; this model lies on a mesh, of which it uses "
+                           f"{len(compiled.images)}. For one core "
+                           + one_core_ways(compiled.lowered, compiled.config))
+    integers, _ = integer_inputs(compiled, inputs)
+    return write_testbench(compiled.image, integers, Path(directory), name=name)
 
 
 def area(block: str | wiring.Component, config: CoreConfig | str = "grai_vip", target: str = "cmos", *,

@@ -296,11 +296,7 @@ def simulate(
                            f"{len(compiled.images)}. Use engine 'golden', which runs the mesh. For RTL "
                            + one_core_ways(compiled.lowered, compiled.config))
     spiking = is_spiking(compiled.program)
-    real, sequences = input_maps(compiled.inputs, inputs, "inputs", ignored=compiled.ignored, spiking=spiking)
-    if compiled.integer:
-        _check_integers(real)
-    integers = {node: values.astype(np.int64) if compiled.integer else compiled.scales[node].integers(values)
-                for node, values in real.items()}
+    integers, sequences = integer_inputs(compiled, inputs)
     if spiking:
         timesteps = sequences[1] if sequences else len(next(iter(integers.values())))
         found, wrapped, clipped = run_timesteps(compiled.program, integers, timesteps, compiled.config, compiled.clips)
@@ -337,6 +333,21 @@ def simulate(
         saturated=saturation.by_output(compiled.clips, clipped, {
             port.name: compiled.places[port.node] for port in compiled.outputs}),
         sequences=(sequences[0] if sequences else 1) if spiking else None)
+
+
+def integer_inputs(compiled: CompiledModel, inputs: Given) -> tuple[Maps, tuple[int, int] | None]:
+    """Frames as the integers (N, D, W, H) that a compiled model takes, by input population; arguments and errors as of
+    `simulate`.
+
+    Returns:
+        The maps; and sequences and timesteps, if the frames came in sequences.
+    """
+    real, sequences = input_maps(compiled.inputs, inputs, "inputs", ignored=compiled.ignored,
+                                 spiking=is_spiking(compiled.program))
+    if compiled.integer:
+        _check_integers(real)
+    return {node: values.astype(np.int64) if compiled.integer else compiled.scales[node].integers(values)
+            for node, values in real.items()}, sequences
 
 
 def _check_integers(maps: Mapping[str, Array]) -> None:

@@ -20,7 +20,7 @@ from synapress import __version__
 from synapress.cli import completion
 from synapress.cli import models as cli_models
 from synapress.cli.networks import footprint, map_
-from synapress.cli.options import AsJson, Config, Output, print_json, steps
+from synapress.cli.options import AsJson, Config, Output, print_json, read_arrays, steps
 from synapress.install import install_hint_for
 from synapress.reports.tables import Sheet, show
 
@@ -90,6 +90,46 @@ def verilog(
             typer.echo(f"{path} and {path.with_suffix('.json').name}: {top} of {core.name}")
     if as_json:
         print_json({"config": core.name, "blocks": written})
+
+
+@app.command("testbench")
+def verilog_testbench_(
+    folder: Annotated[Path | None, typer.Argument(
+        metavar="[FOLDER]", show_default="digits network",
+        help="A model on one core with one output, that `synapress compile` wrote.")] = None,
+    inputs: Annotated[Path | None, typer.Option(
+        "--inputs", "-i", metavar="FILE", help="Its frames: .npy, or .npz by input name.")] = None,
+    config: Annotated[str | None, typer.Option(
+        "--config", "-c", metavar="PRESET|FILE", autocompletion=completion.presets, show_default="fpga_small",
+        help="Configuration of the digits network; a model has its own.")] = None,
+    output: Output = Path("build/testbench"),
+    as_json: AsJson = False,
+) -> None:
+    """Write an example testbench in plain Verilog, with the core, an image, frames and what must come out.
+
+    It runs in any simulator, without Python; the commands for Icarus and Verilator are printed.
+    """
+    from synapress.demo import digits_testbench
+    from synapress.engines.testbench import commands
+    from synapress.hardware import verilog_testbench
+    from synapress.results import CompiledModel
+
+    if (folder is None) != (inputs is None) or (folder is not None and config is not None):
+        raise ConfigError("give a folder and --inputs, or neither: then it is a digit of the digits network, "
+                          "with the --config you like")
+    with steps() as progress:
+        progress("golden model, Verilog")
+        if folder is not None and inputs is not None:
+            path = verilog_testbench(CompiledModel.load(folder), read_arrays(inputs), output)
+        else:
+            path = digits_testbench(CoreConfig.load(config or "fpga_small"), output)
+    lines = commands("core")
+    if as_json:
+        print_json({"testbench": str(path), "commands": lines})
+        return
+    typer.echo(f"{path}. Run it in its folder, in Icarus or in Verilator:")
+    for line in lines:
+        typer.echo(f"  cd {output} && {line}")
 
 
 @app.command()

@@ -27,21 +27,9 @@ class ImageRun:
     latency: IntArray
 
 
-def simulate_image(image: Image, inputs: Mapping[str, npt.ArrayLike], *, stall: float = 0.0, seed: int = 1,
-                   progress: Callable[[str, int], None] | None = None) -> ImageRun:
-    """Run frames through a memory image on one core, in golden and in compiled RTL.
-
-    Args:
-        image: of one core: what `synapress.compile` made, or `Image.load` read.
-        inputs: by name, integers (N, D, W, H), or (D, W, H) for one frame; zeros are silent.
-        stall: probability per cycle that the host neither offers nor takes an event; `seed` repeats it.
-        progress: called with "golden" or "rtl" and the number of frames done.
-
-    Raises:
-        NetworkError: an input is missing, unknown or of the wrong shape.
-        EventError: a value is outside its input's range, on which the proof of the sums relies.
-        ToolError: no simulator, or the core hangs.
-    """
+def packed_frames(image: Image, inputs: Mapping[str, npt.ArrayLike]) -> list[Words]:
+    """The packed events of each frame of `inputs`, its ends of timestep included; arguments and errors as of
+    `simulate_image`."""
     config = image.config
     entries, maps = image.manifest["inputs"], {}
     if set(inputs) != {entry["name"] for entry in entries}:
@@ -60,8 +48,27 @@ def simulate_image(image: Image, inputs: Mapping[str, npt.ArrayLike], *, stall: 
     if len({len(array) for array in maps.values()}) != 1:
         raise NetworkError("the inputs have different numbers of frames")
     count = len(next(iter(maps.values())))
-    frames = [encode([(maps[entry["name"]][number], entry["axons"]) for entry in entries], config)
-              for number in range(count)]
+    return [encode([(maps[entry["name"]][number], entry["axons"]) for entry in entries], config)
+            for number in range(count)]
+
+
+def simulate_image(image: Image, inputs: Mapping[str, npt.ArrayLike], *, stall: float = 0.0, seed: int = 1,
+                   progress: Callable[[str, int], None] | None = None) -> ImageRun:
+    """Run frames through a memory image on one core, in golden and in compiled RTL.
+
+    Args:
+        image: of one core: what `synapress.compile` made, or `Image.load` read.
+        inputs: by name, integers (N, D, W, H), or (D, W, H) for one frame; zeros are silent.
+        stall: probability per cycle that the host neither offers nor takes an event; `seed` repeats it.
+        progress: called with "golden" or "rtl" and the number of frames done.
+
+    Raises:
+        NetworkError: an input is missing, unknown or of the wrong shape.
+        EventError: a value is outside its input's range, on which the proof of the sums relies.
+        ToolError: no simulator, or the core hangs.
+    """
+    config, entries = image.config, image.manifest["inputs"]
+    frames = packed_frames(image, inputs)
 
     def report(who: str) -> Callable[[int], None] | None:
         return None if progress is None else lambda done: progress(who, done)

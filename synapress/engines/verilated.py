@@ -12,7 +12,6 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
-from amaranth.back import verilog
 
 from golden import messages
 from golden.config import CoreConfig
@@ -21,6 +20,7 @@ from golden.registers import COUNTERS, Control, Register, Status
 from golden.types import IntArray, Words
 from golden.words import EventKind, WordLayout, layouts
 from rtl.core import EventCore
+from rtl.verilog import to_verilog
 from synapress.install import install_hint
 from synapress.tools.simulator import locked, simulator_environment
 
@@ -78,7 +78,7 @@ def build(config: CoreConfig, directory: Path = Path("build/simulate")) -> Path:
     Raises:
         ToolError: Verilator or the C++ compiler is missing or failed; the message holds the end of its output.
     """
-    text = verilog.convert(EventCore(config), name="core", emit_src=False)
+    text = to_verilog(EventCore(config), "core")
     defines = _defines(config)
     flags = ["-O3", "--x-assign", "fast", "--x-initial", "fast", "-Wno-fatal", "-Wno-lint", "--no-timing"]
     cflags = "-O2 -std=gnu++17 " + " ".join(f"-D{name}={value}" for name, value in defines.items())

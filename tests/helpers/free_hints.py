@@ -192,6 +192,7 @@ TRAINING = (
     "Dequantize before it",
     "Dequantize them with DequantizeLinear first",
     "Dequantize with the numbers of the QuantizeLinear before",
+    "Cast the operands to float first",
     "Divide floats, or quantize with QuantizeLinear",
     "Give a few dozen typical inputs",
     "Give the integers themselves: the model's own normalization is applied to them",

@@ -8,9 +8,11 @@ import pytest
 
 from golden.config import CoreConfig
 from golden.host import encode
+from golden.registers import Status
 from golden.words import EventKind, Saturation, layouts
 from rtl.core import EventCore
 from synapress.mapper import Image, Network, compile_network, value_table
+from synapress.mapper.network.layer import Branch
 from synapress.tools.simulator import launch
 from tests.helpers.networks import random_input, random_network
 
@@ -163,6 +165,26 @@ def test_surplus_ends_and_credits_are_dropped_and_counted(simulator: str, seed: 
     step = [*credits, *values(0, (2, 2)), *values(1, (1, 3)), end(1), end(0), event.pack(elsewhere), end(1)]
     # The second time shows that the first left nothing behind.
     launch_steps(image, simulator, [step, step], seed, protocol_errors=12)
+
+
+@pytest.mark.parametrize("simulator", ["verilator"], indirect=True)
+def test_status_tells_what_a_frame_waits_for(simulator: str, seed: int) -> None:
+    """An end that is missing, and a credit that does not come back; each mended by the next step."""
+    network = Network("two inputs")
+    for name in ("a", "b"):
+        network.input(name, (2, 3, 3))
+    network.output(network.add("sum", [Branch(source="a"), Branch(source="b")]))
+    _, image = compile_network(network, SMALL)
+    axons = {entry["name"]: entry["axons"] for entry in image.manifest["inputs"]}
+    pixels = np.random.default_rng(seed).integers(1, 50, (2, 3, 3))
+    a, b = (encode([(pixels, axons[name])], SMALL).tolist() for name in ("a", "b"))
+    credit = layouts(SMALL).event.pack(kind=EventKind.CREDIT, id=0)
+    fine = Status.READY | Status.IDLE
+    steps = [([], fine), (a[:-1], fine), (a[-1:], fine | Status.PARTIAL), (b, fine), (a, fine | Status.PARTIAL),
+             (b, fine | Status.UNPAID), ([credit], fine), ([credit], fine)]
+    launch(EventCore(SMALL), name="core", module="tb.tb_core_status", simulator=simulator, seed=seed, parameters={
+        "config": SMALL.to_json(), "words": image.parts.ravel().tolist(), "edges": image.edges,
+        "populations": image.populations, "steps": steps})
 
 
 def stop_network(rng: np.random.Generator) -> Network:

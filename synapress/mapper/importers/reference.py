@@ -15,8 +15,9 @@ from synapress.mapper.importers import graph as g
 from synapress.mapper.importers.functions import Formula
 from synapress.mapper.importers.graph import FloatGraph
 
-_WHOLE = 1e-6
-"""So close below an integer is that integer."""
+_WHOLE = 1 / 1024
+"""So close below an integer is that integer, as it is to layers (`fuse`): half of 1 / 512, the least fraction that
+weights of a resizing are told by."""
 _FIELD_VALUES = 1 << 20
 """Values of padded maps that a convolution holds at a time: 8 MB, and as much again for each tap."""
 

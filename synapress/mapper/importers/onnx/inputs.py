@@ -38,10 +38,11 @@ def add_input(context: Context, proto: onnx.ModelProto, value: onnx.ValueInfoPro
                          "Sequences, maps and optional values have no feature map.")
     kind = value.type.tensor_type.elem_type
     if kind not in FLOATS + BYTES:
-        how = " the input to float, or quantize it to 8 bits."
+        way = bind(value)
         raise ModelError(value.name, "type", "float, uint8 or int8", onnx.TensorProto.DataType.Name(kind)
                          if kind in onnx.TensorProto.DataType.values() else kind,
-                         f"{way} Else convert{how}" if (way := bind(value)) else f"Convert{how}")
+                         f"{way} Else convert the input to float, or quantize it to 8 bits." if way else
+                         "Convert the input to float, or quantize it to 8 bits.")
     dims = tuple(dim.dim_value for dim in value.type.tensor_type.shape.dim)
     labels = (labels_read(proto, value.name, len(dims), known) if context.batch else None) or default_labels(
         value.name, dims, context.batch)

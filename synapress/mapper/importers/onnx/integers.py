@@ -137,6 +137,36 @@ def numbers(context: Context, call: Call, handler: Handler) -> Result:
     return refused(context, call if integers is None else _on_reals(call, integers), handler)
 
 
+def arithmetic(context: Context, call: Call, handler: Handler) -> Result:
+    """As `numbers`, of operators whose results are of the operands' type, and wrap where they do not fit.
+
+    Raises:
+        ModelError: a result may be none of the 256 integers, or is computed of such results again.
+    """
+    given = call.inputs
+    kind = next((value.dtype for value in given if isinstance(value, np.ndarray) and not isinstance(value, Scaled)
+                 and value.dtype.kind in "iu"), None)
+    integers = _common(call) if kind is None else next(
+        (value.integers for value in given if isinstance(value, Tensor)), None)
+    if integers is None and kind is None:
+        return handler(context, call)
+    if integers is None:  # results of operators on integers are not told from real values
+        call.refuse("type", "integers of the input, or real values", f"other {kind} numbers",
+                    "Cast the operands to float first.")
+    if (integers.scale, integers.zero_point) == (1, 0) and not _fits(call, integers):
+        call.refuse("type", f"results of {integers.low} … {integers.high} for all integers of the operands",
+                    "8-bit integers whose results wrap", "Cast the operands to float first.")
+    return numbers(context, call, handler)
+
+
+def _fits(call: Call, integers: Quantization) -> bool:
+    """Whether all results of two operands are 8-bit integers, too."""
+    first, second = (np.array([integers.low, integers.high]) if isinstance(value, Tensor)
+                     else np.asarray(value, np.int64).reshape(-1) for value in call.inputs)
+    results = {"Add": np.add, "Sub": np.subtract, "Mul": np.multiply}[call.op].outer(first, second)
+    return bool(results.size and integers.low <= results.min() and results.max() <= integers.high)
+
+
 def as_reals(context: Context, call: Call, handler: Handler) -> Result:
     """The operator's function gets what the integers mean, and `call.integers`; the result is real."""
     integers = _common(call)

@@ -56,7 +56,9 @@ def labels_read(proto: onnx.ModelProto, name: str, rank: int, known: Mapping[str
             channels = channels if found is None else order[found]
         elif node.op_type in ("Flatten", "Reshape") and (node.op_type == "Flatten" or others == [(2,)]):
             rest = [i for i in order if i not in (0, channels)]
-            return None if channels in (None, 0) else _labels((0, channels, *rest))
+            if channels in (None, 0):  # any layout would do here; a later reader may need one
+                continue
+            return _labels((0, channels, *rest))
         elif not (node.op_type in SAME_DIMENSIONS or (node.op_type == "Gather" and len(others) == 1 == len(others[0]))):
             return None
         orders[node.output[0]] = order

@@ -186,6 +186,15 @@ def test_frames_that_are_no_pixels_are_refused(frames: np.ndarray, given: str, s
         float_outputs(model, frames)
 
 
+@pytest.mark.parametrize("scales", [(0.6, 0.5), (0.6, 0.75), (1.25, 1.2), (0.7, 0.7)])
+def test_resized_pixels_are_the_same_integers_in_every_step(scales: tuple[float, float], seed: int) -> None:
+    """A float32 of 0.6 has weights of nearly 1 / 3: the graph and its layers must agree what is nearly an integer."""
+    b = Builder(np.random.default_rng(seed), FIRST)
+    y = b.node("Resize", "x", "", b.constant(np.array([1, 1, *scales], np.float32)), mode="linear")
+    model = file(b, b.conv(b.node("Cast", y, to=FLOAT), 3, 2))
+    synapress.compile(read_onnx(model), config=WIDE, calibration=pixels("share", seed), check=True)
+
+
 def test_signed_integers(seed: int) -> None:
     b = Builder(np.random.default_rng(seed), FIRST)
     model = file(b, padded(b, standard(b, real(b), *COLUMN)), kind=onnx.TensorProto.INT8)
@@ -195,6 +204,38 @@ def test_signed_integers(seed: int) -> None:
     made = synapress.compile(read, config=WIDE, calibration=x)
     (wanted,) = ReferenceEvaluator(model).run(None, {"x": x})
     assert ratio(wanted, next(iter(synapress.simulate(made, x).outputs.values()))) > 30
+
+
+@pytest.mark.parametrize(("op", "number", "fits"), [
+    ("Sub", 128, False), ("Add", 1, False), ("Mul", 2, False), ("Sub", 0, True), ("Mul", 1, True)])
+def test_sums_of_integers_that_wrap_are_refused(op: str, number: int, fits: bool, seed: int) -> None:
+    """uint8 numbers minus 128 are uint8, which wrap; values below 0 would be another network."""
+    b = Builder(np.random.default_rng(seed), FIRST)
+    y = b.node(op, "x", b.constant(np.uint8(number)))
+    model, x = file(b, padded(b, b.node("Cast", y, to=FLOAT))), pixels("as they are", seed)
+    if not fits:
+        with pytest.raises(ModelError, match=rf"{op}: type': needs results of 0 … 255 for all integers"):
+            read_onnx(model)
+        return
+    (wanted,) = ReferenceEvaluator(model).run(None, {"x": x})
+    np.testing.assert_allclose(next(iter(float_outputs(read_onnx(model), x).values())), wanted,
+                               atol=1e-5 * np.abs(wanted).max())
+
+
+def test_integers_subtracted_and_computed_with_again(seed: int) -> None:
+    """255 - x fits; what is computed of it by further integers is not followed."""
+    for further in (False, True):
+        b = Builder(np.random.default_rng(seed), FIRST)
+        y = b.node("Sub", b.constant(np.uint8(255)), "x")
+        y = b.node("Add", y, b.constant(np.uint8(9))) if further else y
+        model, x = file(b, padded(b, b.node("Cast", y, to=FLOAT))), pixels("as they are", seed)
+        if further:
+            with pytest.raises(ModelError, match="Add: type': needs integers of the input, or real values"):
+                read_onnx(model)
+            continue
+        (wanted,) = ReferenceEvaluator(model).run(None, {"x": x})
+        np.testing.assert_allclose(next(iter(float_outputs(read_onnx(model), x).values())), wanted,
+                                   atol=1e-5 * np.abs(wanted).max())
 
 
 def test_what_else_reads_the_pixels_keeps_them(seed: int) -> None:
@@ -207,6 +248,17 @@ def test_what_else_reads_the_pixels_keeps_them(seed: int) -> None:
     read = read_onnx(model)
     assert read.inputs[0].normalization is not None and read.inputs[0].normalization.scale == (1.0,)
     for got, wanted in zip(float_outputs(read, frames).values(), ReferenceEvaluator(model).run(None, {"x": frames}),
+                           strict=True):
+        np.testing.assert_allclose(got, wanted, atol=1e-5 * np.abs(wanted).max())
+
+
+def test_pixels_that_are_flattened_before_a_convolution_reads_them(seed: int) -> None:
+    """Which of two readers comes first in the file does not matter."""
+    b = Builder(np.random.default_rng(seed), LAST)
+    y = share(b, real(b))
+    outputs = b.gemm(b.node("Flatten", y), 360, 5), b.conv(channels_first(b, y), 3, 4)
+    model, x = file(b, *outputs), pixels("last, dense", seed)
+    for got, wanted in zip(float_outputs(read_onnx(model), x).values(), ReferenceEvaluator(model).run(None, {"x": x}),
                            strict=True):
         np.testing.assert_allclose(got, wanted, atol=1e-5 * np.abs(wanted).max())
 

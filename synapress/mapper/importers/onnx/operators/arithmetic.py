@@ -16,7 +16,7 @@ from synapress.mapper.importers.onnx.build.elements import (
 )
 from synapress.mapper.importers.onnx.context import Call, Context, Value
 from synapress.mapper.importers.onnx.flattened import linear
-from synapress.mapper.importers.onnx.integers import numbers
+from synapress.mapper.importers.onnx.integers import arithmetic
 from synapress.mapper.importers.onnx.registry import operator
 from synapress.mapper.importers.tensor import Tensor
 
@@ -36,7 +36,7 @@ def _sum_of(call: Call, first: bool, constants: list[Floats]) -> tuple[Floats, F
     return np.ones(1), np.sum(constants, axis=0)
 
 
-@operator("Add", opsets=(1, 14), integers=numbers, flattened=linear(_sum_of))
+@operator("Add", opsets=(1, 14), integers=arithmetic, flattened=linear(_sum_of))
 @operator("Sum", opsets=(1, 13), flattened=linear(_sum_of))
 def add(context: Context, call: Call) -> Tensor:
     operands = _operands(call)
@@ -47,7 +47,7 @@ def _difference(call: Call, first: bool, constants: list[Floats]) -> tuple[Float
     return (np.ones(1), -constants[0]) if first else (-np.ones(1), constants[0])
 
 
-@operator("Sub", opsets=(1, 14), integers=numbers, flattened=linear(_difference))
+@operator("Sub", opsets=(1, 14), integers=arithmetic, flattened=linear(_difference))
 def subtract(context: Context, call: Call) -> Tensor:
     return add_values(context, call, _operands(call), [1.0, -1.0])
 
@@ -57,7 +57,7 @@ def negate(context: Context, call: Call) -> Tensor:
     return affine(context, call, call.tensor(), -1.0, 0.0)
 
 
-@operator("Mul", opsets=(1, 14), integers=numbers,
+@operator("Mul", opsets=(1, 14), integers=arithmetic,
           flattened=linear(lambda call, first, constants: (constants[0], np.zeros(1))))
 def multiply(context: Context, call: Call) -> Tensor:
     first, second = _operands(call)

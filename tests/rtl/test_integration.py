@@ -1,0 +1,88 @@
+"""What integrators get besides the Verilog: C header and JSON say what the golden words say; so does the guide."""
+
+import json
+import random
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from golden import messages, registers
+from golden.config import CoreConfig
+from golden.words import EVENT_KINDS, EventKind, layouts
+from rtl import integration
+from rtl.verilog import generate
+
+SMALL = CoreConfig.preset("fpga_small")
+GUIDE = Path(__file__).resolve().parents[2] / "docs" / "integration.md"
+
+
+def numbers(of: type) -> dict[str, int]:
+    return {name: value for name, value in vars(of).items() if isinstance(value, int)}
+
+
+def test_every_number_is_described() -> None:
+    assert {item.name: item.address for item in registers.REGISTERS} == {
+        name: address for name, address in numbers(registers.Register).items() if name != "COUNTER_BASE"}
+    for name, bits in (("CONTROL", registers.Control), ("STATUS", registers.Status)):
+        (register,) = (item for item in registers.REGISTERS if item.name == name)
+        assert {bit.name: bit.mask for bit in register.bits} == numbers(bits)
+    assert {kind.name: kind.kind for kind in EVENT_KINDS} == numbers(EventKind)
+    fields = {field.name for field in layouts(SMALL).event.fields}
+    assert all(set(kind.fields) <= fields for kind in EVENT_KINDS)
+
+
+def test_the_guide_has_the_tables() -> None:
+    assert integration.tables() in GUIDE.read_text(), "python -m rtl.integration prints the tables as they are now"
+
+
+def test_the_description_has_the_host_interface(tmp_path: Path) -> None:
+    generate("core", SMALL, tmp_path, name="chip")
+    host = json.loads((tmp_path / "chip.json").read_text())["host"]
+    assert [item["address"] for item in host["registers"]] == [item.address for item in registers.REGISTERS]
+    assert [(item["name"], item["address"]) for item in host["counters"]] == [
+        (name, 16 + number) for number, name in enumerate(registers.COUNTERS)]
+    assert "host" not in json.loads(generate("peg", SMALL, tmp_path).with_suffix(".json").read_text())
+    assert not (tmp_path / "peg.h").exists()
+
+
+@pytest.mark.parametrize("preset", ["grai_vip", "fpga_small"])
+def test_c_makes_the_events_that_the_golden_words_make(preset: str, tmp_path: Path, seed: int) -> None:
+    config, rng = CoreConfig.preset(preset), random.Random(seed)
+    generate("core", config, tmp_path, name="chip")
+    event = layouts(config).event
+    cases = [{field.name: rng.randint(field.low, field.high) for field in event.fields} for _ in range(30)]
+    order = ("kind", "id", "c", "x", "y", "v", "core_x", "core_y")
+    calls = "\n".join(f'  print(chip_event({", ".join(str(case[name]) for name in order)}));' for case in cases)
+    shown = ", ".join(f"chip_event_{name}(word)" for name in order)
+    (tmp_path / "main.c").write_text(f"""
+#include <inttypes.h>
+#include <stdio.h>
+#include "chip.h"
+static void print(uint64_t word) {{
+  printf("%" PRIx64 "{' %d' * len(order)}\\n", word, {shown});
+}}
+int main(void) {{
+{calls}
+  printf("%d %d %d %d\\n", CHIP_CONTROL_RUN, CHIP_COUNTER_WORD_OPS, CHIP_REQUEST_DATA_LOW, CHIP_REQUEST_BITS);
+  return 0;
+}}
+""")
+    subprocess.run(["cc", "-std=c99", "-Wall", "-Wextra", "-Werror", "-o", "main", "main.c"], cwd=tmp_path, check=True)
+    lines = subprocess.run([tmp_path / "main"], check=True, capture_output=True, text=True).stdout.splitlines()
+    for case, line in zip(cases, lines[:-1], strict=True):
+        word, *fields = line.split()
+        assert int(word, 16) == event.pack(case)
+        assert dict(zip(order, map(int, fields), strict=True)) == case
+    request = messages.request(config)
+    low = sum(field.bits for field in request.fields[:-1])
+    assert request.fields[-1].name == "data"
+    assert [*map(int, lines[-1].split())] == [
+        registers.Control.RUN, 16 + list(registers.COUNTERS).index("word_ops"), low, request.bits]
+
+
+def test_the_header_is_plain_c(tmp_path: Path) -> None:
+    header = integration.c_header("chip", SMALL)
+    assert not re.search(r"[^\x00-\x7f]", header)
+    assert header.count("#define CHIP_COUNTER_") == len(registers.COUNTERS)
