@@ -204,6 +204,21 @@ def test_one_core_has_nothing_to_place(files: Path) -> None:
     assert "place: fragments on cores of the mesh: 1 values agree exactly" in told
 
 
+def test_all_inputs_to_be_bound_are_told_at_once(files: Path) -> None:
+    model = onnx.load(files / "bound.onnx")
+    model.graph.node[-1].input[1] = "both"
+    model.graph.node.insert(2, helper.make_node("Concat", ["k", "i"], ["both"], axis=0))
+    model.graph.input[1].type.tensor_type.shape.dim[0].dim_value = 1
+    model.graph.input.append(helper.make_tensor_value_info("i", TensorProto.INT64, [1]))
+    onnx.save(model, files / "two.onnx")
+    assert "on the command line --constant k=… --constant i=…. Else" in refusal("map", files / "two.onnx")
+    run("map", files / "two.onnx", "--constant", "k=-1", "--constant", "i=60")
+    del model.graph.input[0], model.graph.node[:2]
+    model.graph.node[-1].input[0] = "i"
+    onnx.save(model, files / "none.onnx")
+    assert "INT64. Convert the input to float" in refusal("map", files / "none.onnx"), "none would be left"
+
+
 def test_text_cannot_be_bound(files: Path) -> None:
     model = onnx.load(files / "bound.onnx")
     model.graph.input[1].type.tensor_type.elem_type = TensorProto.STRING

@@ -16,8 +16,8 @@ from synapress.mapper.importers.model import check_model_file
 
 MOST_NODES = 1 << 20
 """With the bodies of functions: a file of a few bytes can call functions that call others twice, and so on."""
-MOST_LISTED = 8
-"""Values of an input that a hint has a place for: shapes and the like; others come from a file."""
+MOST_LISTED = 4
+"""Values of an input that a hint has a place for, as the shape of a map has; more come from a file."""
 
 
 def load_proto(path: str | Path, shapes: Mapping[str, Sequence[int]] | None = None) -> onnx.ModelProto:
@@ -172,10 +172,10 @@ def fitted(proto: onnx.ModelProto, constants: Mapping[str, npt.ArrayLike]) -> di
 
 
 def _numbers(value: onnx.ValueInfoProto) -> bool:
-    """Whether an input is a tensor of numbers, of a type that there is."""
+    """Whether an input is a tensor of numbers that numpy has."""
     kind = value.type.tensor_type.elem_type
-    return kind in onnx.TensorProto.DataType.values() and kind not in (
-        onnx.TensorProto.UNDEFINED, onnx.TensorProto.STRING)
+    return (kind in onnx.TensorProto.DataType.values() and kind != onnx.TensorProto.UNDEFINED
+            and onnx.helper.tensor_dtype_to_np_dtype(kind).kind in "biuf")
 
 
 def _fitted(value: onnx.ValueInfoProto, array: Array) -> Array:
@@ -198,16 +198,20 @@ def _fitted(value: onnx.ValueInfoProto, array: Array) -> Array:
     return array
 
 
-def bind(value: onnx.ValueInfoProto) -> str:
-    """How to give the values of an input that is known when compiling; empty: it has no numbers."""
-    if not _numbers(value):
+def bind(values: Sequence[onnx.ValueInfoProto]) -> str:
+    """How to give the values of inputs, if they are known when compiling; empty: one cannot be."""
+    if not values or not all(map(_numbers, values)):
         return ""
-    sizes = [dim.dim_value for dim in value.type.tensor_type.shape.dim]
-    if len(sizes) > 1 or (count := prod(sizes)) > MOST_LISTED:
-        return "If it is known when compiling, bind it with `constants` (--constant NAME=FILE.npy)."
-    values = ["…"] * max(count, 1)
-    return (f"If it is known when compiling, give it: load(..., constants={{{value.name!r}: [{', '.join(values)}]}}), "
-            f"on the command line --constant {shlex.quote(value.name)}={','.join(values)}.")
+    counts = {}
+    for value in values:
+        sizes = [dim.dim_value for dim in value.type.tensor_type.shape.dim]
+        integers = value.type.tensor_type.elem_type in (onnx.TensorProto.INT32, onnx.TensorProto.INT64)
+        if not integers or len(sizes) > 1 or prod(sizes) > MOST_LISTED:
+            return "If it is known when compiling, bind it with `constants` (--constant NAME=FILE.npy)."
+        counts[value.name] = max(prod(sizes), 1)
+    python = ", ".join(f"{name!r}: [{', '.join(['…'] * count)}]" for name, count in counts.items())
+    line = " ".join(f"--constant {shlex.quote(name)}={','.join(['…'] * count)}" for name, count in counts.items())
+    return f"If it is known when compiling, give it: load(..., constants={{{python}}}), on the command line {line}."
 
 
 def _shown(tensor: onnx.TypeProto.Tensor) -> str:
