@@ -16,6 +16,7 @@ import synapress
 from golden.config import CoreConfig
 from golden.errors import ConfigError, NetworkError, SynapressError
 from synapress.cli.main import app
+from synapress.hardware import verilog_testbench
 from synapress.mapper import MeshImage
 from synapress.mapper.errors import ModelError
 from synapress.mapper.importers.onnx.proto import fitted
@@ -168,6 +169,8 @@ def _told(config: CoreConfig, network: synapress.Network, mesh: tuple[int, int] 
 def test_a_mesh_without_need_is_to_be_left_out() -> None:
     assert "leave --mesh out" in _told(CoreConfig(), _network(), (1, 1))
     assert len(synapress.compile(_network(), config=CoreConfig()).images) == 1
+    with pytest.raises(NetworkError, match="leave --mesh out"):
+        verilog_testbench(synapress.compile(_network(), mesh=(1, 1)), np.ones((1, 16, 4, 4), int))
 
 
 def test_memory_is_advised_where_a_configuration_has_it() -> None:
