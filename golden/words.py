@@ -143,8 +143,8 @@ EVENT_KINDS = (
         "id": "event ID: of an edge of the receiving core, or of an output", "c": "channel",
         "x": "column", "y": "row, as the axon moved both to where the receiver's kernel begins", "v": "value"}),
     KindOfEvent("END", EventKind.END, "the timestep of one source has ended, on one axon", {
-        "id": "event ID", "c": "population of the source", "x": "columns back to the source's core",
-        "y": "rows back to the source's core"}),
+        "id": "event ID", "c": "population of the source", "x": "core_x as the source sent it",
+        "y": "core_y as the source sent it: the credit goes to (-x, -y)"}),
     KindOfEvent("CREDIT", EventKind.CREDIT, "the receiver of an end has evaluated: its source may fire again", {
         "id": "population of the source"}),
 )

@@ -117,6 +117,7 @@ __all__ = [
     "hardware",
     "layouts",
     "load",
+    "onnx_operators",
     "simulate",
     "value_table",
 ]
@@ -138,7 +139,7 @@ if TYPE_CHECKING:
     from golden.program import Edge, Population, Program
     from golden.words import Reset, Saturation, layouts
     from rtl.core import EventCore
-    from synapress import hardware
+    from synapress import hardware, onnx_operators
     from synapress.engines.checks import CheckError
     from synapress.engines.layer_counts import LayerCount
     from synapress.mapper.errors import ModelError, ModelWarning, RuleError, Violation
@@ -195,8 +196,8 @@ if (_problem := _shadow()) is not None:
 
 
 def __getattr__(name: str) -> Any:
-    if name == "hardware":
-        return importlib.import_module("synapress.hardware")
+    if name in ("hardware", "onnx_operators"):
+        return importlib.import_module(f"synapress.{name}")
     if name not in _WHERE:
         raise AttributeError(f"module 'synapress' has no attribute '{name}'")
     return getattr(importlib.import_module(_WHERE[name]), name)

@@ -8,7 +8,7 @@ import pytest
 
 import synapress
 
-MODULES = ("synapress", "synapress.model", "synapress.results", "synapress.hardware")
+MODULES = ("synapress", "synapress.model", "synapress.results", "synapress.hardware", "synapress.onnx_operators")
 
 
 @pytest.mark.parametrize("name", MODULES)

@@ -21,6 +21,7 @@ from synapress.cli import completion
 from synapress.cli import models as cli_models
 from synapress.cli.networks import footprint, map_
 from synapress.cli.options import AsJson, Config, Output, print_json, read_arrays, steps
+from synapress.cli.python_file import run_python
 from synapress.install import install_hint_for
 from synapress.reports.tables import Sheet, show
 
@@ -49,9 +50,15 @@ def _version(wanted: bool) -> None:
 
 
 @app.callback()
-def _options(version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True,
-                                                   help="Print the version and exit.")] = False) -> None:
-    pass
+def _options(
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True,
+                                          help="Print the version and exit.")] = False,
+    operators: Annotated[list[Path] | None, typer.Option(
+        "--operators", metavar="FILE.py", exists=True, dir_okay=False, help="ONNX: run a Python file that declares "
+        "operators (docs/models.md), before the command. May be repeated.")] = None,
+) -> None:
+    for path in operators or ():
+        run_python(path, "operators")
 
 
 app.command()(footprint)

@@ -1,7 +1,5 @@
 """Networks by name, file or folder, as the command line takes them where dimensions are what counts."""
 
-import runpy
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,10 +9,11 @@ import numpy as np
 import numpy.typing as npt
 
 from golden.config import CoreConfig
-from golden.errors import ConfigError, FileError, NetworkError, SynapressError
+from golden.errors import ConfigError, FileError, NetworkError
 from golden.files import check_regular
 from golden.program import Program
 from synapress.cli.options import MODEL_FILES, check_unread
+from synapress.cli.python_file import run_python
 from synapress.mapper.image.image import Image
 from synapress.mapper.lowering.layers import FloatLayers
 from synapress.mapper.network.network import Network
@@ -133,20 +132,13 @@ def _random_inputs(layers: FloatLayers) -> dict[str, npt.NDArray[np.float64]]:
 
 def _run(source: str, path: Path) -> Network:
     """What `network()` of a Python file returns."""
-    folder = str(path.resolve().parent)
-    sys.path.insert(0, folder)
-    try:
-        make = runpy.run_path(str(path), run_name="network").get("network")
+    def called(names: dict[str, Any]) -> Any:
+        make = names.get("network")
         if not callable(make):
             raise NetworkError(f"'{source}' has no function network() that returns a synapress.Network")
-        network = make()
-    except SynapressError:
-        raise
-    except (Exception, SystemExit) as error:  # whatever a user's file does
-        raise NetworkError(f"'{source}' failed: {type(error).__name__}: {error}") from error
-    finally:
-        if folder in sys.path:
-            sys.path.remove(folder)
+        return make()
+
+    network = run_python(path, "network", called)
     if not isinstance(network, Network):
         raise NetworkError(f"network() of '{source}' returned {type(network).__name__}, not a synapress.Network")
     return network

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from golden.errors import MappingError, NetworkError
+from golden.errors import MappingError, NetworkError, SynapressError
 from golden.types import Place
 
 
@@ -99,6 +99,10 @@ class ModelError(NetworkError):
         available = " ".join(str(available).split()).rstrip(".") or "."  # a full stop follows
         self.violation = Violation(layer=node, rule=rule, needed=str(needed), available=str(available), help=help)
         super().__init__(f"node '{node}', rule '{rule}': needs {needed}; given: {available}. {help}")
+
+
+class OperatorError(SynapressError, ValueError):
+    """A declaration of an operator, or of a function, that contradicts another one."""
 
 
 class ModelWarning(UserWarning):

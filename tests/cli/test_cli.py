@@ -6,11 +6,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
+import onnx
 import pytest
 
 import synapress
 from golden.config import PRESETS, CoreConfig
 from synapress.mapper import MeshImage
+from tests.helpers.onnx_models import TOPOLOGIES
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -43,9 +46,25 @@ def test_verilog(tmp_path: Path) -> None:
     done = run("verilog", "peg", "esu", "peg", "--config", "mine.json", "-o", "out", "--prefix", "my_", cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
-        "my_esu.json", "my_esu.v", "my_peg.json", "my_peg.v"]
+        "my_esu.json", "my_esu.v", "my_esu.vlt", "my_peg.json", "my_peg.v", "my_peg.vlt"]
     assert json.loads((tmp_path / "out/my_peg.json").read_text())["parameters"]["mesh_bits"] == 4
     assert "module my_peg(" in (tmp_path / "out/my_peg.v").read_text()
+
+
+def test_testbench_of_a_model(tmp_path: Path) -> None:
+    """Its commands stand in what is printed; they are run by tests/rtl/test_testbench.py."""
+    model = TOPOLOGIES["plain"](np.random.default_rng(1))
+    onnx.save(model, tmp_path / "model.onnx")
+    shape = synapress.load(tmp_path / "model.onnx").inputs[0].dims[1:]
+    np.save(tmp_path / "x.npy", np.random.default_rng(2).normal(0, 1, (4, *shape)))
+    made = run("compile", "model.onnx", "--calibration", "x.npy", "-o", "out", cwd=tmp_path)
+    assert made.returncode == 0, made.stderr
+    done = run("testbench", "out", "--inputs", "x.npy", "-o", "bench", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "cd bench && iverilog -g2012" in done.stdout and (tmp_path / "bench/core_testbench.v").exists()
+    for wrong in (("out",), ("out", "-i", "x.npy", "-c", "fpga_small")):
+        done = run("testbench", *wrong, cwd=tmp_path)
+        assert (done.returncode, done.stdout) == (1, "") and "give a folder and --inputs, or neither" in done.stderr
 
 
 def test_area(tmp_path: Path) -> None:
@@ -208,7 +227,7 @@ def test_public_names_exist_and_are_light() -> None:
     """Every public name can be had; importing the package alone brings in nothing heavy."""
     for name in synapress.__all__:
         assert getattr(synapress, name) is not None
-    assert set(synapress.__all__) == {"__version__", "hardware", *synapress._WHERE}
+    assert set(synapress.__all__) == {"__version__", "hardware", "onnx_operators", *synapress._WHERE}
     code = "import sys, synapress; assert not {'amaranth', 'numpy', 'typer'} & set(sys.modules), sorted(sys.modules)"
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):

@@ -23,6 +23,7 @@ COMMANDS: dict[str, tuple[list[str], set[str]]] = {
     "simulate": (["out", "-i", "x.npy", "-o", "y.npz", "--engine", "golden"], {"outputs", "counters", "engine"}),
     "report": (["out", "-i", "x.npy"], {"layers", "work"}),
     "verilog": (["timestep", "-c", "fpga_small", "-o", "rtl"], {"config", "blocks"}),
+    "testbench": (["-o", "bench"], {"testbench", "commands"}),
     "area": (["timestep", "-c", "fpga_small", "--target", "cmos"], {"area", "fmax"}),
     "config": (["fpga_small"], {"name", "lanes"}),
     "demo": (["--digits", "1"], {"comparison"}),

@@ -15,6 +15,8 @@ from golden.config import CoreConfig
 from golden.errors import SynapressError
 from synapress.cli.main import app
 from synapress.mapper import MeshImage
+from synapress.mapper.errors import ModelError
+from synapress.onnx_operators import withdraw
 from tests.helpers.onnx_models import TOPOLOGIES
 from tests.helpers.spiking_graphs import graph
 
@@ -79,3 +81,36 @@ def test_what_cannot_be_mapped_is_named(files: Path) -> None:
             (("footprint", files / "none.nir"), "neither a known network nor")):
         done = CliRunner().invoke(app, list(map(str, arguments)))
         assert isinstance(done.exception, SynapressError) and says in str(done.exception)
+
+
+DECLARED = """
+from beside import NAME
+from synapress.onnx_operators import operator
+
+@operator(NAME, domain="mine", opsets=(1, 1))
+def thrice(context, call):
+    return context.function(call, call.tensor(), "leaky_relu", 3)
+"""
+
+
+def test_operators_of_a_file_of_the_user(files: Path, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    proto = TOPOLOGIES["plain"](rng)
+    first = proto.graph.node[0]
+    name, first.output[0] = first.output[0], "before"
+    proto.graph.node.insert(1, onnx.helper.make_node("Thrice", ["before"], [name], domain="mine"))
+    proto.opset_import.append(onnx.helper.make_opsetid("mine", 1))
+    onnx.save(proto, files / "own.onnx")
+    (files / "own.py").write_text(DECLARED)
+    (files / "beside.py").write_text("NAME = 'Thrice'\n")
+    (files / "bad.py").write_text("1 / 0\n")
+    with pytest.raises(ModelError, match=r"given: mine\.Thrice"):
+        synapress.load(files / "own.onnx")
+    try:
+        assert run("--operators", files / "own.py", "footprint", files / "own.onnx")["layers"]
+    finally:
+        withdraw("Thrice", "mine")
+    done = CliRunner().invoke(app, ["--operators", str(files / "bad.py"), "config"])
+    assert isinstance(done.exception, SynapressError) and "bad.py' failed: ZeroDivisionError" in str(done.exception)
+    done = CliRunner().invoke(app, ["--operators", str(files / "none.py"), "config"])
+    assert done.exit_code == 2 and "none.py" in done.stderr

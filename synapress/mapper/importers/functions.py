@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from golden.types import Floats
+from synapress.mapper.errors import OperatorError
 
 Function = Callable[..., Floats]
 
@@ -87,10 +88,10 @@ def register(name: str, function: Function, *, nonnegative: bool = False) -> Non
         nonnegative: it has no negative values.
 
     Raises:
-        ValueError: there is one of that name.
+        OperatorError: there is one of that name.
     """
     if name in FUNCTIONS:
-        raise ValueError(f"function '{name}' is registered already")
+        raise OperatorError(f"function '{name}' is registered already; choose another name")
     FUNCTIONS[name] = function
     if nonnegative:
         _NONNEGATIVE.add(name)

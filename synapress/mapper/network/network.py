@@ -50,8 +50,9 @@ class Network:
     `product_shift` multiplies a branch by a power of two.
 
     Raises:
-        NetworkError: on construction of a layer whose name, source, shape or numbers do not fit, naming layer, rule,
-            what is needed and what was given.
+        NetworkError: on construction of a layer whose name, source or shape does not fit, or whose numbers are no
+            integers, or are negative where that has no meaning, naming layer, rule, what is needed and what was given.
+            Whether numbers are in the range of a configuration is checked by `compile`.
     """
 
     def __init__(self, name: str):

@@ -5,7 +5,6 @@ from typing import Any
 import numpy as np
 
 from synapress.mapper.errors import ModelError
-from synapress.mapper.importers.onnx import operators as operators  # declares them
 from synapress.mapper.importers.onnx.context import Call, Context, Value
 from synapress.mapper.importers.onnx.registry import apply_to_map
 from synapress.mapper.importers.tensor import Tensor

@@ -5,9 +5,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NoReturn
 
+import numpy as np
+
 from golden.types import Array
 from synapress.mapper.errors import ModelError
 from synapress.mapper.importers import graph as g
+from synapress.mapper.importers.functions import FUNCTIONS, Formula
 from synapress.mapper.importers.graph import FloatGraph
 from synapress.mapper.importers.tensor import FlattenedConcat, Port, Quantization, Tensor
 
@@ -104,9 +107,24 @@ class Context:
         return replace(tensor, node=self.add(node))
 
     def function(self, call: Call, tensor: Tensor, name: str, *parameters: float) -> Tensor:
-        """A function of each element: one of `synapress.mapper.importers.functions`."""
-        return self.like(tensor, g.Activation(name=call.name, operator=call.op, sources=(tensor.node,), function=name,
-                                              parameters=parameters))
+        """A function of each element: one of `synapress.mapper.importers.functions`.
+
+        Raises:
+            ModelError: there is no function of that name, or it takes other parameters.
+        """
+        if name not in FUNCTIONS:
+            call.refuse("function", "the name of a registered function", f"'{name}'",
+                        "Register it by `synapress.onnx_operators.register` before the file is read.")
+        try:
+            Formula(name, parameters)(np.ones(1))
+        except TypeError as error:
+            call.refuse("function", f"as many parameters as '{name}' takes", parameters,
+                        f"Give others to `Context.function`: {error}.")
+        node = g.Activation(name=call.name, operator=call.op, sources=(tensor.node,), function=name,
+                            parameters=parameters)
+        if name == "leaky_relu":  # whose slope may differ by channel
+            node = replace(node, parameters=(), slope=np.full(self.shape(tensor)[0], parameters[0]))
+        return self.like(tensor, node)
 
     def shape(self, tensor: Tensor) -> tuple[int, int, int]:
         """Channels, columns and rows of a tensor's map."""

@@ -16,7 +16,6 @@ from synapress.mapper.importers import graph as g
 from synapress.mapper.importers.composing import compose
 from synapress.mapper.importers.graph import FloatGraph
 from synapress.mapper.importers.model import Model
-from synapress.mapper.importers.onnx import operators as operators  # declares them
 from synapress.mapper.importers.onnx.context import Call, Context, Value
 from synapress.mapper.importers.onnx.flattened import whole
 from synapress.mapper.importers.onnx.folding import Folder
@@ -88,7 +87,8 @@ def _check_operators(proto: onnx.ModelProto, given: Sequence[onnx.ValueInfoProto
         if item.op_type != "Shape":
             varies.update(filter(None, item.output))
         if find(item.domain, item.op_type) is None:
-            raise ModelError(name, "operator", "a supported operator (docs/models.md lists them)",
+            raise ModelError(name, "operator", "a supported operator (docs/models.md lists them, and says "
+                             "how to declare others)",
                              f"{item.domain + '.' if item.domain else ''}{item.op_type}",
                              "Replace it by supported operators, or run that part outside.")
 

@@ -7,7 +7,8 @@
 A declaration says which versions of the operator the function reads, and what it does on two kinds of operands that are
 no plain feature maps of real numbers: 8-bit integers (`synapress.mapper.importers.onnx.integers`) and flattened maps
 behind each other (`synapress.mapper.importers.onnx.flattened`). By default integers are refused, and flattened maps
-become one map of channels. Operators outside this package are declared in the same way before a file is read.
+become one map of channels. Operators outside this package are declared in the same way before a file is read
+(`synapress.onnx_operators`).
 """
 
 from collections.abc import Callable
@@ -16,6 +17,7 @@ from typing import TypeVar
 
 import onnx
 
+from synapress.mapper.errors import OperatorError
 from synapress.mapper.importers.onnx.context import Call, Context, Handler, Policy, Result
 from synapress.mapper.importers.onnx.flattened import as_map
 from synapress.mapper.importers.onnx.integers import refused
@@ -35,7 +37,7 @@ class Operator:
     name: str
     domain: str
     opsets: tuple[int, int]
-    """First and last version of the operator that the function reads."""
+    """First and last version that the function reads: of the operator, or of the operator set of another domain."""
     handler: Handler
     integers: Policy
     flattened: Policy
@@ -54,13 +56,17 @@ class Operator:
         Raises:
             ModelError: the file has the operator in a version that the function does not read.
         """
-        if self.domain != ONNX:
-            return
-        version = onnx.defs.get_schema(self.name, call.version, self.domain).since_version
-        if not self.opsets[0] <= version <= self.opsets[1]:
-            call.refuse("operator set", f"version {self.opsets[0]} … {self.opsets[1]} of the operator", version,
-                        f"Export with an operator set below {version}." if version > self.opsets[1]
-                        else f"Export with operator set {self.opsets[0]} or later.")
+        first, last = self.opsets
+        if self.domain == ONNX:
+            version, below = onnx.defs.get_schema(self.name, call.version, self.domain).since_version, 0
+            needed = f"version {first} … {last} of the operator"
+        else:  # whose operators have no schema that would tell their own version
+            version, below = call.version, last + 1
+            needed = f"version {first} … {last} of the operator set '{self.domain}'"
+        if not first <= version <= last:
+            call.refuse("operator set", needed, version,
+                        f"Export with an operator set below {below or version}." if version > last
+                        else f"Export with operator set {first} or later.")
 
 
 _OPERATORS: dict[tuple[str, str], Operator] = {}
@@ -74,39 +80,59 @@ def operator(
 
     Args:
         names: the operator's name; several, if the function is the same.
-        opsets: first and last version of the operator (not of the file) that the function reads.
+        opsets: first and last version that the function reads: in ONNX's own domain versions of the operator (not of
+            the file), in others those of the domain's operator set, of which a file imports one.
         domain: of the operator set; "" is ONNX's own.
         integers: what it does on 8-bit integers.
         flattened: what it does on flattened maps behind each other.
         constants: whether it is called for constants alone, too.
 
     Raises:
-        ValueError: the operator is declared already.
+        OperatorError: the operator is declared already.
     """
     def declare(handler: Own) -> Own:
-        for name in names:
-            if (domain, name) in _OPERATORS:
-                raise ValueError(f"operator '{name}' of domain '{domain}' is declared already")
-            _OPERATORS[domain, name] = Operator(
-                name=name, domain=domain, opsets=opsets, handler=handler, integers=integers, flattened=flattened,
-                constants=constants)
+        keys = [_key(domain, name) for name in names]
+        for key, name in zip(keys, names, strict=True):  # all of them before the first is declared
+            if key in _OPERATORS:
+                raise OperatorError(f"operator '{name}' of domain '{key[0]}' is declared already; "
+                                    f"withdraw('{name}', '{key[0]}') before makes room for another declaration")
+        for key in keys:
+            _OPERATORS[key] = Operator(name=key[1], domain=key[0], opsets=opsets, handler=handler, integers=integers,
+                                       flattened=flattened, constants=constants)
         return handler
     return declare
 
 
 def withdraw(name: str, domain: str = ONNX) -> None:
-    """Undo a declaration, so that another one can follow."""
-    del _OPERATORS[domain, name]
+    """Undo a declaration, so that another one can follow.
+
+    Raises:
+        OperatorError: no such operator is declared.
+    """
+    if _OPERATORS.pop(_key(domain, name), None) is None:
+        raise OperatorError(f"operator '{name}' of domain '{domain}' is not declared; there is nothing to withdraw")
 
 
 def find(domain: str, name: str) -> Operator | None:
     """The operator that a node asks for, if it is supported."""
-    return _OPERATORS.get((ONNX if domain == "ai.onnx" else domain, name))
+    return _OPERATORS.get(_key(domain, name))
+
+
+def _key(domain: str, name: str) -> tuple[str, str]:
+    return ONNX if domain == "ai.onnx" else domain, name
 
 
 def apply(context: Context, call: Call, name: str) -> Result:
-    """What ONNX's operator `name` makes of a call, for operators that are an abbreviation of others."""
-    return _OPERATORS[ONNX, name](context, call)
+    """What ONNX's operator `name` makes of a call, for operators that are an abbreviation of others.
+
+    Raises:
+        ModelError: that operator was withdrawn.
+    """
+    found = find(ONNX, name)
+    if found is None:
+        call.refuse("operator", f"the operator {name}, of which it is made", "none, it was withdrawn",
+                    f"Declare {name} by `synapress.onnx_operators.operator` before the file is read.")
+    return found(context, call)
 
 
 def apply_to_map(context: Context, call: Call, name: str) -> Tensor:

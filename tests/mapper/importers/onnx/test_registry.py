@@ -1,5 +1,8 @@
 """The registry of operators: declarations, operators of users, local functions, sizes that a file leaves open."""
 
+import re
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -10,10 +13,10 @@ from onnx import TensorProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
 import synapress
-from synapress.mapper.errors import ModelError
+from synapress.mapper.errors import ModelError, OperatorError
 from synapress.mapper.importers import functions, reference
-from synapress.mapper.importers.onnx import operators as operators  # declares them
 from synapress.mapper.importers.onnx import proto as protos
+from synapress.mapper.importers.onnx import registry
 from synapress.mapper.importers.onnx.context import Call, Context
 from synapress.mapper.importers.onnx.reader import read_onnx
 from synapress.mapper.importers.onnx.registry import MICROSOFT, declared, operator, withdraw
@@ -112,8 +115,108 @@ def test_an_operator_of_a_user_is_compiled(constants: dict[str, np.ndarray], see
     found = synapress.simulate(compiled, frames[:2], engine="golden").outputs["y"]
     expected = ReferenceEvaluator(spelled).run(None, {"x": frames[:2]})[0]
     assert np.abs(found - expected).max() < 0.1 * np.abs(expected).max()
-    with pytest.raises(ValueError, match="declared already"):
-        operator("Cube", opsets=(1, 1), domain="own")(lambda context, call: None)
+    with pytest.raises(OperatorError, match="'Cube' of domain 'own' is declared already"):
+        operator("Cylinder", "Cube", opsets=(1, 1), domain="own")(lambda context, call: None)
+    with pytest.raises(OperatorError, match="'Cylinder' of domain 'own' is not declared"):  # not half of them either
+        withdraw("Cylinder", "own")
+
+
+EARLY = """
+import sys
+import synapress
+from synapress.onnx_operators import OperatorError, operator, withdraw
+
+def halved(context, call):
+    return context.function(call, call.tensor(), "leaky_relu", 0.5)
+
+try:
+    operator("LRN", "Sigmoid", opsets=(1, 13))(halved)
+except OperatorError as error:
+    assert "withdraw('Sigmoid', '') before" in str(error)
+else:
+    raise AssertionError
+withdraw("Sigmoid")
+operator("Sigmoid", "LRN", opsets=(1, 13), domain="ai.onnx")(halved)
+print([node.function for node in synapress.load(sys.argv[1]).graph if hasattr(node, "function")])
+"""
+
+
+def test_declarations_before_the_first_file_count(constants: dict[str, np.ndarray], tmp_path: Path) -> None:
+    onnx.save(model([conv("x", "a", "w"), node("Sigmoid", ["a"], ["b"]), node("LRN", ["b"], ["d"], size=3),
+                     conv("d", "y", "v")], constants), tmp_path / "net.onnx")
+    done = subprocess.run([sys.executable, "-c", EARLY, tmp_path / "net.onnx"], capture_output=True, text=True,
+                          check=False)
+    assert done.stdout == "['leaky_relu', 'leaky_relu']\n", done.stderr
+
+
+@pytest.mark.usefixtures("cube")
+def test_opsets_hold_in_every_domain(constants: dict[str, np.ndarray], monkeypatch: pytest.MonkeyPatch) -> None:
+    proto = model([conv("x", "a", "w"), node("Cube", ["a"], ["y"], name="last", domain="own")], constants,
+                  domains=("own",))
+    item = next(item for item in declared() if item.name == "Cube")
+    monkeypatch.setitem(item.__dict__, "opsets", (5, 9))
+    for version in (5, 9):
+        proto.opset_import[1].version = version
+        assert read_onnx(proto).outputs
+    for version, says in ((1, "set 5 or later"), (10, "an operator set below 10"), (12, "an operator set below 10")):
+        proto.opset_import[1].version = version
+        with pytest.raises(ModelError, match=r"'last', rule 'Cube: operator set': needs version 5 … 9 of the operator "
+                                             rf"set 'own'; given: {version}\. Export with .*{says}"):
+            read_onnx(proto)
+
+
+@pytest.mark.usefixtures("cube")
+def test_a_function_that_nobody_registered_is_refused(
+    constants: dict[str, np.ndarray], monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    proto = model([conv("x", "a", "w"), node("Cube", ["a"], ["y"], name="last", domain="own")], constants,
+                  domains=("own",))
+    found = functions.FUNCTIONS.pop("cube")
+    try:
+        with pytest.raises(ModelError, match=r"'last', rule 'Cube: function': needs .*; given: 'cube'\. Register it"):
+            read_onnx(proto)
+    finally:
+        functions.register("cube", found)
+    assert read_onnx(proto).outputs
+    item = next(item for item in declared() if item.name == "Cube")
+    monkeypatch.setitem(item.__dict__, "handler", lambda context, call: context.function(
+        call, call.tensor(), "cube", 2.0))
+    with pytest.raises(ModelError, match=r"needs as many parameters as 'cube' takes; given: \(2.0,\)\. Give others"):
+        read_onnx(proto)
+    with pytest.raises(OperatorError, match="'cube' is registered already"):
+        functions.register("cube", found)
+
+
+def test_an_operator_that_others_are_made_of_may_be_missing(
+    constants: dict[str, np.ndarray], monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    proto = model([conv("x", "a", "w"), node("Greater", ["a", "zero"], ["g"]),
+                   node("Where", ["g", "a", "zero"], ["y"], name="choose")], constants)
+    assert read_onnx(proto).outputs
+    monkeypatch.delitem(registry._OPERATORS, ("", "Mul"))
+    with pytest.raises(ModelError, match="'choose/chosen', rule 'Where: operator': needs the operator Mul"):
+        read_onnx(proto)
+
+
+
+def test_the_example_of_the_documents(constants: dict[str, np.ndarray], seed: int) -> None:
+    page = (Path(__file__).parents[4] / "docs" / "models.md").read_text(encoding="utf-8")
+    example, = re.findall(r"```python\n(.*?)```", page.partition("### Operators of your own")[2].partition("\n## ")[0],
+                          re.DOTALL)
+    try:
+        exec(example, {"__name__": "my_operators"})
+        proto = model([conv("x", "a", "w"), node("BentIdentity", ["a"], ["y"], domain="my.ops", a=0.25)], constants,
+                      domains=("my.ops",))
+        read = read_onnx(proto)
+    finally:
+        withdraw("BentIdentity", "my.ops")
+    plain = model([conv("x", "y", "w")], constants)
+    frames = np.random.default_rng(seed).normal(0, 1, (8, *IMAGE)).astype(np.float32)
+    sums = ReferenceEvaluator(plain).run(None, {"x": frames})[0]
+    expected = (np.sqrt(sums**2 + 1) - 1) / 4 + sums
+    found = synapress.simulate(synapress.compile(read, calibration=frames), frames).outputs["y"]
+    del functions.FUNCTIONS["bent"]
+    assert np.abs(found - expected).max() < 0.05 * np.abs(expected).max()
 
 
 # -- operators ---------------------------------------------------------------------------------
