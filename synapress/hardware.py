@@ -17,6 +17,7 @@ from rtl.verilog import generate
 from synapress.engines.testbench import write_testbench
 from synapress.mapper import Image
 from synapress.mapper.frames import Given
+from synapress.mapper.one_core import one_core_ways
 from synapress.model import integer_inputs
 from synapress.results import CompiledModel
 from synapress.tools import area as estimates
@@ -80,8 +81,9 @@ def verilog_testbench(compiled: CompiledModel, inputs: Given, directory: str | P
     'core_testbench.v'
     """
     if not isinstance(compiled.image, Image):
-        raise NetworkError(f"a testbench is for one core; this model is on {len(compiled.images)}: compile it with "
-                           "mesh=False")
+        raise NetworkError(f"a testbench is for one core; this model lies on a mesh, of which it uses "
+                           f"{len(compiled.images)}. For one core "
+                           + one_core_ways(compiled.lowered, compiled.config))
     integers, _ = integer_inputs(compiled, inputs)
     return write_testbench(compiled.image, integers, Path(directory), name=name)
 

@@ -28,6 +28,7 @@ from synapress.engines.checks import Checker
 from synapress.engines.layer_counts import layer_counts
 from synapress.engines.timesteps import is_spiking
 from synapress.engines.timesteps import run as run_timesteps
+from synapress.mapper import MeshImage
 from synapress.mapper.errors import ModelError
 from synapress.mapper.frames import Given, input_maps
 from synapress.mapper.importers import reference
@@ -37,6 +38,7 @@ from synapress.mapper.importers.neurons import Neurons
 from synapress.mapper.importers.tensor import Port
 from synapress.mapper.kept import Keeper
 from synapress.mapper.lowering.layers import Part, Value, assemble
+from synapress.mapper.one_core import one_core_ways
 from synapress.mapper.pipeline import FIRST, LAST, Compilation, Hook, Source, check_step, entry, run
 from synapress.mapper.placement.routes import Link, link_loads
 from synapress.mapper.quantization.quantized import Options
@@ -56,7 +58,8 @@ def load(path: str | Path, *, constants: Mapping[str, npt.ArrayLike] | None = No
     so, see `synapress.host.reading`; `Model.on_host` tells what.
 
     Args:
-        constants: ONNX graph inputs that are known when compiling.
+        constants: ONNX graph inputs that are known when compiling: values of the input's type and sizes, or as many in
+            a list.
         neurons: how the neurons of a NIR graph compute where NIR leaves it open: `Neurons(...)`, or the name of the
             framework that wrote it, one of `synapress.mapper.importers.neurons.STYLES`, perhaps with options that
             differ from its defaults: "snntorch,reset=zero".
@@ -89,17 +92,23 @@ def load(path: str | Path, *, constants: Mapping[str, npt.ArrayLike] | None = No
     if head == HDF5 or path.suffix in (".nir", ".h5", ".hdf5"):
         from synapress.mapper.importers.nir.reader import read_nir
 
-        if cut is not None or host_after or shapes:
+        if cut is not None or host_after or shapes or constants:
             raise ModelError(str(path), "host", "an ONNX file", "a NIR graph, which cores compute whole",
-                             "Leave cut, host_after and shapes out.")
+                             "Leave cut, host_after, shapes and constants out.")
         return read_nir(path, neurons=neurons)
+    if path.suffix == ".py":
+        raise ModelError(str(path), "file", "an ONNX file or a NIR graph", "Python", "Compile a Network by "
+                         "synapress.compile(network), or its file on the command line by `synapress compile`.")
     from synapress.host.reading import read
-    from synapress.mapper.importers.onnx.proto import load_proto
+    from synapress.mapper.importers.onnx.proto import fitted, load_proto
 
     if neurons is not None:
         raise ModelError(str(path), "neurons", "a NIR file", "an ONNX file, which has none", "Leave neurons out.")
-    return read(load_proto(path, shapes), title=path.stem, path=str(path), constants=constants, cut=cut,
-                host_after=host_after)
+    proto = load_proto(path, shapes)
+    found = read(proto, title=path.stem, path=str(path), constants=fitted(proto, constants or {}), cut=cut,
+                 host_after=host_after)
+    found.shapes = {name: tuple(map(int, sizes)) for name, sizes in (shapes or {}).items()}
+    return found
 
 
 def _check_mesh(mesh: Any) -> None:
@@ -205,9 +214,10 @@ def compile_to(
     check_step(step, source)
     _check_mesh(mesh)
     if entry(source) != FIRST:
-        for name, given in (("calibration", calibration), ("options", options)):
+        for name, line, given in (("calibration", "--calibration", calibration),
+                                  ("options", "--method, --percentile, --headroom, --levels", options)):
             if given is not None:
-                raise ConfigError(f"{name}: a {type(source).__name__} has integers already; leave it out")
+                raise ConfigError(f"{name} ({line}): a {type(source).__name__} has integers already; leave it out")
     work = Compilation(source=source, config=CoreConfig.of(config), read=load, calibration=calibration, options=options,
                        mesh=mesh, progress=progress)
     return run(work, to=step, hooks=_hooks(check, keep))
@@ -230,7 +240,7 @@ def finished(work: Compilation) -> CompiledModel:
         inputs=[replace(port, blocks=quantized.blocks.get(port.node, (1, 1))) for port in model.inputs],
         ignored=model.ignored, places={port.node: work.layers.outputs[port.node] for port in model.outputs},
         scales=quantized.scales, layers=quantized.report, loads=loads, host=model.host, neurons=model.neurons,
-        sums=work.sums, warnings=model.warnings,
+        shapes=model.shapes, sums=work.sums, warnings=model.warnings,
         clips=quantized.clips)
 
 
@@ -281,6 +291,10 @@ def simulate(
     """
     if engine not in ENGINES:
         raise NetworkError(f"engine '{engine}': there are {', '.join(ENGINES)}")
+    if engine == "rtl" and isinstance(compiled.image, MeshImage):
+        raise NetworkError(f"engine 'rtl' runs one core, and the model lies on a mesh, of which it uses "
+                           f"{len(compiled.images)}. Use engine 'golden', which runs the mesh. For RTL "
+                           + one_core_ways(compiled.lowered, compiled.config))
     spiking = is_spiking(compiled.program)
     integers, sequences = integer_inputs(compiled, inputs)
     if spiking:

@@ -55,6 +55,8 @@ class ModelData:
     """On a mesh: estimated events per frame by link, see `synapress.mapper.placement.routes.link_loads`."""
     host: bytes = b""
     """What the host makes of the outputs to get those of the file, see `synapress.host.host`."""
+    shapes: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    """Sizes of inputs that the file leaves open, as `load` was told."""
     neurons: Neurons | None = None
     """How the neurons of the file were read, if it has any."""
     warnings: tuple[str, ...] = ()
@@ -115,6 +117,7 @@ class _Content:
     sums: list[AccumulatorRange]
     loads: list[tuple[Place, Place, Natural]]
     host: str = ""
+    shapes: dict[str, tuple[Positive, ...]] = field(default_factory=dict)
     neurons: str | None = None
     warnings: list[str] = field(default_factory=list)
     clips: Clips = field(default_factory=dict)
@@ -148,7 +151,7 @@ def save_model(compiled: ModelData, report: dict[str, Any], directory: str | Pat
         "sums": [dataclasses.asdict(item) for item in compiled.sums],
         "loads": [[*link, events] for link, events in compiled.loads.items()],
         "host": base64.b64encode(compiled.host).decode(),
-        "neurons": None if compiled.neurons is None else str(compiled.neurons),
+        "shapes": compiled.shapes, "neurons": None if compiled.neurons is None else str(compiled.neurons),
         "warnings": list(compiled.warnings), "clips": compiled.clips, "integer": compiled.integer}
     with Writing() as files:
         _remove_images(path, files)
@@ -227,7 +230,7 @@ def read_model(directory: str | Path) -> ModelData:
         config=image.config, lowered=program, image=image, inputs=content.inputs, outputs=content.outputs,
         ignored=tuple(content.ignored), places=content.places, scales=content.scales, layers=content.layers,
         sums=content.sums, loads={(source, to): events for source, to, events in content.loads},
-        host=_host(found, content.host), neurons=_neurons(found, content.neurons),
+        host=_host(found, content.host), shapes=content.shapes, neurons=_neurons(found, content.neurons),
         warnings=tuple(content.warnings), clips=content.clips, integer=content.integer)
 
 

@@ -20,7 +20,7 @@ from synapress import __version__
 from synapress.cli import completion
 from synapress.cli import models as cli_models
 from synapress.cli.networks import footprint, map_
-from synapress.cli.options import AsJson, Config, Output, print_json, steps
+from synapress.cli.options import AsJson, Config, Output, print_json, read_arrays, steps
 from synapress.cli.python_file import run_python
 from synapress.install import install_hint_for
 from synapress.reports.tables import Sheet, show
@@ -127,7 +127,7 @@ def verilog_testbench_(
     with steps() as progress:
         progress("golden model, Verilog")
         if folder is not None and inputs is not None:
-            path = verilog_testbench(CompiledModel.load(folder), cli_models.read_arrays(inputs), output)
+            path = verilog_testbench(CompiledModel.load(folder), read_arrays(inputs), output)
         else:
             path = digits_testbench(CoreConfig.load(config or "fpga_small"), output)
     lines = commands("core")

@@ -7,20 +7,26 @@ from typing import TYPE_CHECKING, Annotated, Any
 import numpy as np
 import typer
 
-from golden.errors import ConfigError, FileError
-from golden.files import Writing, load_arrays, save_arrays, write
+from golden.errors import ConfigError
+from golden.files import Writing, save_arrays, write
 from synapress.cli import completion
+from synapress.cli.open_network import python_network
 from synapress.cli.options import (
     AsJson,
     Config,
+    Constants,
     Cut,
     HostAfter,
     InputShapes,
     Neurons,
     check_output,
+    check_unread,
+    constants,
     input_shapes,
     mesh_size,
     print_json,
+    read_arrays,
+    reading,
     steps,
     warnings_told,
 )
@@ -52,19 +58,9 @@ def register(app: typer.Typer) -> None:
     app.command("report")(report_model)
 
 
-def read_arrays(path: Path) -> Any:
-    """Arrays of a .npy or .npz file: one array, or arrays by input name."""
-    try:
-        return load_arrays(path)
-    except FileNotFoundError as error:
-        raise ConfigError(f"'{path}': no such file; give a .npy or .npz file of numpy") from error
-    except Exception as error:  # numpy and zipfile raise several kinds of errors for invalid files
-        why = error.strerror if isinstance(error, FileError) else error
-        raise ConfigError(f"'{path}' is not a readable .npy or .npz file of numbers: {why}") from error
-
-
 def compile_model(
-    model: Annotated[Path, typer.Argument(metavar="FILE", help="ONNX (float or quantized), or NIR.")],
+    model: Annotated[Path, typer.Argument(metavar="FILE", help="ONNX (float or quantized), NIR, or a Python "
+                                            "file with a function network() that returns a synapress.Network.")],
     config: Config = "grai_vip",
     calibration: Annotated[Path | None, typer.Option(
         metavar="FILE", help="Typical inputs: .npy, or .npz by input name. A quantized model needs none.")] = None,
@@ -74,7 +70,12 @@ def compile_model(
     percentile: Annotated[float, typer.Option(help="Share of the activations for `percentile`.")] = 99.99,
     mesh: Annotated[str | None, typer.Option(
         metavar="COLUMNSxROWS", help="Default: one core if the model fits, else the smallest mesh.")] = None,
+    headroom: Annotated[float, typer.Option(
+        help="Room in the states beyond the largest sum of the calibration.")] = 2.0,
+    levels: Annotated[int | None, typer.Option(
+        show_default="as many as fit", help="Steps of an activation above 0.")] = None,
     neurons: Neurons = None, cut: Cut = None, host_after: HostAfter = None, shape: InputShapes = None,
+    constant: Constants = None,
     to: Annotated[str, typer.Option(
         "--to", metavar="STEP", autocompletion=completion.steps,
         help="Stop after this step and write no model: import, lower, split, quantize, populations, partition, place; "
@@ -88,18 +89,25 @@ def compile_model(
 
     Of one core, or of a mesh. A model that the folder had before is replaced; `synapress report` tells more of it.
     """
+    from synapress.mapper.network.network import Network
     from synapress.mapper.pipeline import LAST, check_step
     from synapress.mapper.quantization.quantized import Options
     from synapress.model import compile_to, finished, load
     from synapress.model_files import check_folder
 
-    check_step(to, model)
+    given = reading(neurons=neurons, cut=cut, host_after=host_after, shape=shape, constant=constant)
+    options: Options | None = Options(method=method.value, percentile=percentile, headroom=headroom, levels=levels)
+    source: Path | Network = model
+    if model.suffix == ".py":
+        check_unread(str(model), given)
+        source, options = python_network(str(model)), None if options == Options() else options
+    check_step(to, source)
     check_folder(output)
-    size, options = mesh_size(mesh), Options(method=method.value, percentile=percentile)
+    size = mesh_size(mesh)
     data = None if calibration is None else read_arrays(calibration)
     with warnings_told(), steps() as progress:
         progress(f"reading {model}")
-        read = load(model, neurons=neurons, cut=cut, host_after=host_after or (), shapes=input_shapes(shape))
+        read = load(source, **given) if isinstance(source, Path) else source
         work = compile_to(to, read, config=config, calibration=data, options=options, mesh=size, check=check, keep=keep,
                           progress=progress)
         compiled = finished(work) if to == LAST else None
@@ -193,6 +201,7 @@ def report_model(
     neurons: Annotated[str | None, typer.Option(
         metavar="STYLE[,OPTION=VALUE...]", show_default="those of the compilation",
         help="NIR: how neurons compute, as in `synapress compile`.")] = None,
+    shape: InputShapes = None, constant: Constants = None,
     cycles: Annotated[bool, typer.Option("--cycles/--no-cycles", help="Cycles by layer, by the cycle model.")] = True,
     area: Annotated[bool, typer.Option("--area", help="Add an area estimate to the page.")] = False,
     as_json: AsJson = False,
@@ -224,7 +233,9 @@ def report_model(
             wanted = None
             if model is not None:
                 progress("float model")
-                wanted = float_outputs(load(model, neurons=options, **choice(compiled.host)), frames)
+                wanted = float_outputs(load(
+                    model, neurons=options, shapes=compiled.shapes | input_shapes(shape),
+                    constants=constants(constant), **choice(compiled.host)), frames)
             accuracy = report.accuracies(simulated, classes, wanted)
         text = None if output is None else report.html(
             compiled, simulated=simulated, accuracy=accuracy, area=area, progress=progress)

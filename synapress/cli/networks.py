@@ -9,7 +9,21 @@ from golden.errors import ConfigError
 from golden.types import Place
 from synapress.cli import completion
 from synapress.cli.open_network import SOURCES, Opened, open_network
-from synapress.cli.options import AnyConfig, AsJson, Neurons, check_output, mesh_size, print_json, steps, warnings_told
+from synapress.cli.options import (
+    AnyConfig,
+    AsJson,
+    Constants,
+    Cut,
+    HostAfter,
+    InputShapes,
+    Neurons,
+    check_output,
+    mesh_size,
+    print_json,
+    reading,
+    steps,
+    warnings_told,
+)
 from synapress.reports import footprint as footprints
 from synapress.reports import mapping
 from synapress.reports.tables import show
@@ -33,15 +47,18 @@ def _check_figures(paths: list[Path] | None) -> list[Path]:
 
 
 def footprint(source: Source, config: AnyConfig = None, figure: Figure = None, seed: Seed = 1,
-              neurons: Neurons = None, as_json: AsJson = False) -> None:
+              neurons: Neurons = None, cut: Cut = None,
+              host_after: HostAfter = None, shape: InputShapes = None, constant: Constants = None,
+              as_json: AsJson = False) -> None:
     """Account the memory of a network.
 
     By layer, of this technique, of both references as the paper counts them, and of the images as written.
     """
     figures = _check_figures(figure)
+    given = reading(neurons=neurons, cut=cut, host_after=host_after, shape=shape, constant=constant)
     with warnings_told(), steps() as progress:
         progress(f"reading {source}")
-        network = open_network(source, config=config, seed=seed, neurons=neurons)
+        network = open_network(source, config=config, seed=seed, given=given)
         report = footprints.account(network.program, network.config, images=network.images, progress=progress)
     if as_json:
         print_json(report.to_json() | {"assumed": network.assumed})
@@ -84,19 +101,21 @@ def map_(
         metavar="X,Y", help="In the mesh or next to it. Default: north of the middle of row 0.")] = None,
     pad: Annotated[bool, typer.Option("--pad/--no-pad", help="Spread depthwise layers over the banks.")] = True,
     output: Annotated[Path | None, typer.Option("--output", "-o", metavar="DIR", help="Write the images.")] = None,
-    figure: Figure = None, seed: Seed = 1, neurons: Neurons = None, as_json: AsJson = False,
+    figure: Figure = None, seed: Seed = 1, neurons: Neurons = None, cut: Cut = None,
+    host_after: HostAfter = None, shape: InputShapes = None, constant: Constants = None, as_json: AsJson = False,
 ) -> None:
     """Cut a network and place it on a mesh of cores.
 
     Tells what fills each core, what limits it and how loaded the links are; with --output also writes the images.
     """
     figures, size, pins = _check_figures(figure), mesh_size(mesh), _pins(pin)
+    given = reading(neurons=neurons, cut=cut, host_after=host_after, shape=shape, constant=constant)
     at = None if host is None else _core(f"--host {host}", host)
     if output is not None and output.exists() and not output.is_dir():
         raise ConfigError(f"--output {output}: is a file; the images need a folder")
     with warnings_told(), steps() as progress:
         progress(f"reading {source}")
-        network = open_network(source, config=config, seed=seed, neurons=neurons)
+        network = open_network(source, config=config, seed=seed, given=given)
         mapped = mapping.map_network(network.program, network.config, size, host=at, pins=pins, pad=pad,
                                      progress=progress)
         if output is not None:

@@ -1,5 +1,6 @@
 """Networks by name, file or folder, as the command line takes them where dimensions are what counts."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,11 +12,13 @@ from golden.config import CoreConfig
 from golden.errors import ConfigError, FileError, NetworkError
 from golden.files import check_regular
 from golden.program import Program
+from synapress.cli.options import MODEL_FILES, check_unread
 from synapress.cli.python_file import run_python
 from synapress.mapper.image.image import Image
 from synapress.mapper.lowering.layers import FloatLayers
 from synapress.mapper.network.network import Network
 from synapress.mapper.network.populations import lower
+from synapress.mapper.one_core import QUANTIZED_FOR
 from synapress.zoo import ZOO
 
 SOURCES = (f"{', '.join(ZOO)}; a Python file with a function network() that returns a synapress.Network; a model as "
@@ -24,9 +27,6 @@ SOURCES = (f"{', '.join(ZOO)}; a Python file with a function network() that retu
 FRAMES = 2
 """Random frames that calibrate a model, of one with neurons `TIMESTEPS`."""
 TIMESTEPS = 8
-QUANTIZED_FOR = ("lanes", "state_bits", "weight_bits", "value_bits", "product_shift_bits", "multiplier_bits",
-                 "shift_bits", "operand_bits")
-"""What the integers of a compiled model depend on."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -40,7 +40,8 @@ class Opened:
     assumed: str = ""
 
 
-def open_network(source: str, *, config: str | None = None, seed: int = 1, neurons: str | None = None) -> Opened:
+def open_network(source: str, *, config: str | None = None, seed: int = 1, given: Mapping[str, Any] | None = None
+                 ) -> Opened:
     """A network of the zoo by name, with random weights of this seed; one that a Python file makes; a trained model,
     calibrated with random inputs; or a compiled one.
 
@@ -49,29 +50,46 @@ def open_network(source: str, *, config: str | None = None, seed: int = 1, neuro
 
     Args:
         config: preset or file; default: a compiled model's own, else `grai_vip`.
-        neurons: of a NIR graph, see `synapress.load`.
+        given: how a model's file is read, arguments of `synapress.load`.
 
     Raises:
         NetworkError: no such network or file, or a file that fails or has no `network()`.
-        ConfigError: the configuration is none, or the integers of a compiled model are for another one.
+        ConfigError: the configuration is none, or the integers of a compiled model are for another one, or `given` is
+            about a model's file and this is none.
         ModelError, ImageError: the model or the folder cannot be taken.
     """
     path = Path(source)
+    if source in ZOO or path.suffix not in MODEL_FILES:
+        check_unread(source, given or {})
     if source not in ZOO and path.is_dir():
         return _compiled(path, config)
     core = CoreConfig.load(config or "grai_vip")
     if source in ZOO:
         return Opened(program=lower(ZOO[source](seed)), config=core, assumed=f"random weights of seed {seed}")
-    try:
-        check_regular(path)
-    except (OSError, ValueError) as error:  # ValueError: a name that no file can have
-        kind = f" that can be read: it {error.strerror}" if isinstance(error, FileError) else ""
-        raise NetworkError(f"'{source}' is neither a known network nor a file{kind}; give {SOURCES}") from error
+    _check_file(source)
     if path.suffix == ".py":
         return Opened(program=lower(_run(source, path)), config=core)
-    if path.suffix in (".onnx", ".nir"):
-        return _model(path, core, neurons)
+    if path.suffix in MODEL_FILES:
+        return _model(path, core, given or {})
     raise NetworkError(f"'{source}' has the suffix '{path.suffix}'; give {SOURCES}")
+
+
+def python_network(source: str) -> Network:
+    """The network that a Python file makes.
+
+    Raises:
+        NetworkError: there is no such file, it fails, or it has no `network()`.
+    """
+    _check_file(source, "no file", "a Python file with a function network() that returns a synapress.Network")
+    return _run(source, Path(source))
+
+
+def _check_file(source: str, known: str = "neither a known network nor a file", give: str = SOURCES) -> None:
+    try:
+        check_regular(Path(source))
+    except (OSError, ValueError) as error:  # ValueError: a name that no file can have
+        kind = f" that can be read: it {error.strerror}" if isinstance(error, FileError) else ""
+        raise NetworkError(f"'{source}' is {known}{kind}; give {give}") from error
 
 
 def _compiled(path: Path, config: str | None) -> Opened:
@@ -87,13 +105,13 @@ def _compiled(path: Path, config: str | None) -> Opened:
     return Opened(program=made.lowered, config=core, images=made.images if core == made.config else None)
 
 
-def _model(path: Path, config: CoreConfig, neurons: str | None) -> Opened:
+def _model(path: Path, config: CoreConfig, given: Mapping[str, Any]) -> Opened:
     from synapress.mapper.lowering.fuse import fuse
     from synapress.mapper.lowering.split_layers import split_layers
     from synapress.mapper.quantization.quantize import quantize
     from synapress.model import load
 
-    layers = fuse(load(path, neurons=neurons).graph, config)
+    layers = fuse(load(path, **given).graph, config)
     made = quantize(split_layers(layers, config), _random_inputs(layers), config)
     return Opened(program=lower(made.network), config=config, assumed=(
         "random inputs for the calibration: sizes and connections are the model's, its integers are not to be used"))

@@ -2,7 +2,7 @@
 
 import json
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, TextIO
@@ -12,7 +12,8 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from golden.config import PRESETS
-from golden.errors import ConfigError
+from golden.errors import ConfigError, FileError
+from golden.files import load_arrays
 from synapress.cli import completion
 
 Config = Annotated[str, typer.Option("--config", "-c", metavar="PRESET|FILE", autocompletion=completion.presets,
@@ -31,6 +32,10 @@ HostAfter = Annotated[list[str] | None, typer.Option(
 InputShapes = Annotated[list[str] | None, typer.Option(
     "--shape", metavar="INPUT=SIZES", help="ONNX: all sizes of an input of which the file leaves some open, such as "
     "x=1,3,96,96. May be repeated.")]
+Constants = Annotated[list[str] | None, typer.Option(
+    "--constant", metavar="INPUT=VALUES|FILE.npy", help="ONNX: an input that is known when compiling, such as k=1,-1 "
+    "or w=weights.npy. May be repeated.")]
+MODEL_FILES = (".onnx", ".nir", ".h5", ".hdf5")
 Output = Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Folder to write to.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object to stdout, and nothing else.")]
 
@@ -49,6 +54,73 @@ def input_shapes(given: list[str] | None) -> dict[str, tuple[int, ...]]:
             raise ConfigError(f"--shape {text}: needs the input's name and all its sizes, such as x=1,3,96,96")
         found[name] = tuple(map(int, parts))
     return found
+
+
+def constants(given: list[str] | None) -> dict[str, Any]:
+    """Values by input: a list of numbers, or the array of a file.
+
+    Raises:
+        ConfigError: a text is neither INPUT=VALUE,VALUE nor INPUT=FILE.npy, or the file cannot be read.
+    """
+    found: dict[str, Any] = {}
+    for text in given or ():
+        name, _, values = text.rpartition("=")
+        try:
+            found[name] = read_arrays(Path(values)) if values.endswith(".npy") else [
+                _number(value.strip()) for value in values.split(",")]
+        except ValueError:
+            name = ""
+        if not name:
+            raise ConfigError(f"--constant {text}: needs the input's name and its values, such as k=1,-1, or a file, "
+                              "such as w=weights.npy")
+    return found
+
+
+def _number(text: str) -> int | float:
+    try:
+        return int(text)
+    except ValueError:
+        return float(text)
+
+
+def reading(*, neurons: str | None, cut: str | None, host_after: list[str] | None, shape: list[str] | None,
+            constant: list[str] | None) -> dict[str, Any]:
+    """The options on how a model's file is read, as arguments of `synapress.load`; those that were not given left out.
+
+    Raises:
+        ConfigError: a text is not in the form of its option.
+    """
+    found = {"neurons": neurons, "cut": cut, "host_after": host_after, "shapes": input_shapes(shape),
+             "constants": constants(constant)}
+    return {name: value for name, value in found.items() if value}
+
+
+def check_unread(source: str, given: Mapping[str, Any]) -> None:
+    """That no option is about a file where none is read.
+
+    Raises:
+        ConfigError: one is.
+    """
+    options = {"neurons": "--neurons", "cut": "--cut", "host_after": "--host-after", "shapes": "--shape",
+               "constants": "--constant"}
+    if given:
+        raise ConfigError(f"{', '.join(options[name] for name in given)}: for models of {', '.join(MODEL_FILES)} only; "
+                          f"'{source}' is none: leave the option out")
+
+
+def read_arrays(path: Path) -> Any:
+    """Arrays of a .npy or .npz file: one array, or arrays by input name.
+
+    Raises:
+        ConfigError: it cannot be read.
+    """
+    try:
+        return load_arrays(path)
+    except FileNotFoundError as error:
+        raise ConfigError(f"'{path}': no such file; give a .npy or .npz file of numpy") from error
+    except Exception as error:  # numpy and zipfile raise several kinds of errors for invalid files
+        why = error.strerror if isinstance(error, FileError) else error
+        raise ConfigError(f"'{path}' is not a readable .npy or .npz file of numbers: {why}") from error
 
 
 def print_json(found: dict[str, Any]) -> None:

@@ -121,7 +121,9 @@ class Checker:
 
     def _place(self, work: Compilation) -> Checked:
         placed, count = work.placement, 0
-        if placed is not None and not isinstance(work.parts, MemoryMap):
+        if placed is None:
+            return Checked(step="place", compared="one core: nothing to place", values=0, largest=0.0)
+        if not isinstance(work.parts, MemoryMap):
             for fragment in work.parts.hosted:
                 core = placed.places.get(fragment.name)
                 if core is None or core == placed.host or not all(

@@ -75,15 +75,14 @@ def rtl(image: Image | MeshImage, integers: Mapping[str, Array], expected: Maps,
     """Outputs of the Verilog, compared bit for bit with the golden core, and its counters; arguments as for `golden`.
 
     Raises:
-        NetworkError: the image is of several cores.
+        NetworkError: the image is of a mesh.
         ToolError: RTL and golden core differ, or there is no simulator.
     """
     from synapress.engines.rtl import simulate_image
 
     if not isinstance(image, Image):
         raise NetworkError(f"engine 'rtl' runs one core, and the model lies on a mesh, of which it uses "
-                           f"{len(image.images)}; use 'golden', or compile it for one core (mesh=False), perhaps with "
-                           "more memory")
+                           f"{len(image.images)}; use engine 'golden', which runs the mesh")
     runs = []
     for part in _split(integers, sequences):
         run = simulate_image(image, part)

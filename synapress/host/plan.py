@@ -59,8 +59,8 @@ def prepared(host: onnx.ModelProto, found: Model) -> Prepared:
     for value in host.graph.input:
         if value.name not in ports:
             raise ModelError(value.name, "host", "inputs that a layer on the cores reads", "one that only the host's "
-                             f"operators read ({listed(kinds(host))})", "Bind it with `constants` if it is known, "
-                             "or remove these operators from the file.")
+                             f"operators read ({listed(kinds(host))})", "Bind it with `constants` (--constant "
+                             "NAME=VALUES) if it is known, or remove these operators from the file.")
         if value.name in used - made and value.type.tensor_type.elem_type:
             inputs[value.name] = _input(ports[value.name], value.name in files)
     return Prepared(host, inputs, files, work(host, {name: _one(port) for name, port in ports.items()}))

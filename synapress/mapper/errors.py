@@ -96,7 +96,7 @@ class ModelError(NetworkError):
     """
 
     def __init__(self, node: str, rule: str, needed: object, available: object, help: str):
-        available = " ".join(str(available).split())
+        available = " ".join(str(available).split()).rstrip(".") or "."  # a full stop follows
         self.violation = Violation(layer=node, rule=rule, needed=str(needed), available=str(available), help=help)
         super().__init__(f"node '{node}', rule '{rule}': needs {needed}; given: {available}. {help}")
 

@@ -97,7 +97,8 @@ def own_frames(layers: FloatLayers, source: str) -> dict[str, Floats]:
     """
     if any(layer.quantize is None for layer in layers.layers.values() if layer.kind in ("input", "product")):
         raise ModelError(source, "calibration", "typical inputs: arrays in the layout of the file", "none",
-                         "Give calibration=…, a few dozen frames; only a quantized model needs none.")
+                         "Give calibration=… (--calibration FILE), a few dozen frames; "
+                         "only a quantized model needs none.")
     rng = np.random.default_rng(1)
     maps = {}
     for name in layers.inputs:

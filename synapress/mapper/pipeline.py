@@ -60,6 +60,8 @@ class Checked:
         return dict(vars(self))
 
     def __str__(self) -> str:
+        if not self.values:
+            return f"{self.step}: {self.compared}"
         how = "exactly" if not self.largest else f"within {self.largest:.1e}"
         return f"{self.step}: {self.compared}: {self.values:,} values agree {how}"
 

@@ -244,7 +244,8 @@ def quantization_sheet(compiled: CompiledModel) -> Sheet:
     lost = ", ".join(f"{layer.layer} ({layer.lost:.1%})" for layer in compiled.layers if layer.lost is not None)
     if lost:
         caption += (f" Warning: nearly all values of these layers or of their inputs became 0: {lost}. Look for single "
-                    "values far above all others in the calibration, or choose Options.method percentile.")
+                    "values far above all others in the calibration, or choose Options.method 'percentile' "
+                    "(--method percentile).")
     sheet = Sheet(
         title=f"Quantization ({compiled.config.name})", caption=caption,
         headings=("layer", "step", "SQNR dB", "own SQNR dB", *(("spikes", "own spikes") if fires else ()), "states",
@@ -337,7 +338,7 @@ def wrap_warning(simulated: Simulation) -> str:
     layers = ", ".join(f"{name} ({count:,} of {simulated.counts[name].neurons * simulated.frames:,})"
                        for name, count in simulated.wrapped.items())
     return (f"Warning: sums exceeded the states and wrapped, so they are wrong: {layers}. Calibrate with frames like "
-            "these, raise Options.headroom, or use 32-bit states.")
+            "these, raise Options.headroom (--headroom), or use 32-bit states.")
 
 
 def saturation_warning(simulated: Simulation) -> str:
@@ -349,7 +350,7 @@ def saturation_warning(simulated: Simulation) -> str:
         for output, layers in simulated.saturated.items())
     return (f"Warning: outputs exceeded their quantization range and were clipped, so they are wrong: {outputs}. "
             "Calibrate with frames like these; where the layer named is not the output itself, use Options.method "
-            "'max' as well.")
+            "'max' (--method max) as well.")
 
 
 def _clipped(simulated: Simulation, name: str, count: int) -> str:

@@ -74,9 +74,9 @@ def test_a_path_is_compiled_as_the_model_that_it_holds(tmp_path: Path, seed: int
 
 def test_what_integer_layers_do_not_take_is_named(seed: int) -> None:
     made = network(np.random.default_rng(seed))
-    with pytest.raises(ConfigError, match="calibration: a Network has integers already; leave it out"):
+    with pytest.raises(ConfigError, match=r"calibration \(--calibration\): a Network has integers already; leave it"):
         synapress.compile(made, calibration=np.zeros((1, 2, 6, 6)))
-    with pytest.raises(ConfigError, match="options: a Program has integers already; leave it out"):
+    with pytest.raises(ConfigError, match=r"options \(--method, .*\): a Program has integers already; leave it out"):
         synapress.compile(lower(made), options=synapress.Options())
     compiled = synapress.compile(made)
     with pytest.raises(NetworkError, match="inputs 'in': needs integers"):

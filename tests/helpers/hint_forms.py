@@ -19,7 +19,7 @@ import typer
 from golden.config import CoreConfig
 from synapress import model
 from synapress.cli.main import app
-from synapress.cli.options import input_shapes, mesh_size
+from synapress.cli.options import constants, input_shapes, mesh_size
 from synapress.host import reading
 from synapress.mapper import compile_mesh, compile_network
 from synapress.mapper.image.image import build_image
@@ -106,7 +106,7 @@ def fields(call: Call, found: Sequence[re.Match[str]]) -> Iterator[Way]:
         yield [lambda: call.run(cut=cut(parts.program, dataclasses.replace(parts.config, **asked), parts.grids))]
 
 
-@form("levels", r"(?i:give fewer activation levels \(Options\.levels\))")
+@form("levels", r"(?i:give fewer activation levels \(Options\.levels, --levels\))")
 def levels(call: Call, found: Sequence[re.Match[str]]) -> Iterator[Way]:
     if call.takes("options"):
         given = call.given.get("options") or Options()
@@ -114,7 +114,7 @@ def levels(call: Call, found: Sequence[re.Match[str]]) -> Iterator[Way]:
                for count in (127, 31, 7, 1)]
 
 
-@form("headroom", r"(?i:give more headroom \(Options\.headroom\))")
+@form("headroom", r"(?i:give more headroom \(Options\.headroom, --headroom\))")
 def headroom(call: Call, found: Sequence[re.Match[str]]) -> Iterator[Way]:
     if call.takes("options"):
         given = call.given.get("options") or Options()
@@ -163,8 +163,9 @@ def parsed(arguments: Sequence[str]) -> dict[str, Any]:
     """Options of `synapress compile` as arguments of `load` and `compile`."""
     command: Any = typer.main.get_command(app)
     found = command.commands["compile"].make_context("compile", ["file", *arguments]).params
-    values = {"cut": found["cut"], "host_after": found["host_after"], "neurons": found["neurons"],
-               "shapes": input_shapes(found["shape"]), "mesh": mesh_size(found["mesh"])}
+    values = {"cut": found["cut"], "constants": constants(found["constant"]),
+              "host_after": found["host_after"], "neurons": found["neurons"],
+              "shapes": input_shapes(found["shape"]), "mesh": mesh_size(found["mesh"])}
     return {name: value for name, value in values.items() if value}
 
 

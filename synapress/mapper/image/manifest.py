@@ -41,6 +41,7 @@ class Manifest:
             ImageError: always; with file, field, what is needed and what is given.
         """
         shown = given if isinstance(given, str) else repr(given)
+        shown = shown.rstrip(".") or "."  # a full stop follows
         shown = shown if len(shown) <= _SHOWN else shown[:_SHOWN] + "…"
         raise ImageError(f"'{self.path}', field '{field}': needs {needed}; given: {shown}. {_HELP}")
 

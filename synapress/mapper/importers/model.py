@@ -1,6 +1,6 @@
 """The result of an importer."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from golden.files import check_regular
@@ -24,6 +24,8 @@ class Model:
     """What the host makes of the outputs to get those of the file, as an ONNX model; empty: nothing."""
     on_host: tuple[str, ...] = ()
     """The operators that the host computes, in order."""
+    shapes: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    """Sizes of inputs that the file leaves open, as `load` was told."""
     neurons: Neurons | None = None
     """How its neurons were read, if it has any."""
     warnings: tuple[str, ...] = ()

@@ -294,7 +294,7 @@ class _Quantizer:
             bias = bias + np.mean(sums / accumulator_scale[:, None, None] - states, axis=(0, 2, 3))
         made = integer_neuron(layer.name, node, accumulator_scale, bias, self.config)
         spikes, span = made.run(states.astype(np.int64), self.timesteps, self.config)
-        self._check_states(layer, *span, way="give more headroom (Options.headroom)")
+        self._check_states(layer, *span, way="give more headroom (Options.headroom, --headroom)")
         branches = self._branches(layer, weights)
         self.network.lif(
             layer.name, branches, threshold=uniform(made.threshold), bias=uniform(made.bias), reset=made.reset,
@@ -303,7 +303,7 @@ class _Quantizer:
         self._keep(layer, scale, spikes, span, max(int(np.abs(integers).max()) for integers in weights))
 
     def _check_states(self, layer: FloatLayer, low: int, high: int, *,
-                      way: str = "give fewer activation levels (Options.levels)") -> None:
+                      way: str = "give fewer activation levels (Options.levels, --levels)") -> None:
         if low < -self.limit - 1 or high > self.limit:
             raise ModelError(layer.name, "sums", f"states of [{low}, {high}]", f"{self.config.state_bits} bits",
                              either(raised(self.config, "state_bits", 32), way))

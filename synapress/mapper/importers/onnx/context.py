@@ -54,7 +54,7 @@ class Call:
         value = self.input(index)
         if isinstance(value, (Tensor, FlattenedConcat)):
             self.refuse("constant operand", f"input {index} known when compiling", "one that depends on the data",
-                        "Make it an initializer, or bind it with `constants`.")
+                        "Make it an initializer, or bind it with `constants` (--constant NAME=VALUES).")
         return default if value is None else value
 
     def text(self, attribute: str, default: str) -> str:

@@ -11,6 +11,7 @@ from synapress.mapper.errors import ModelError
 from synapress.mapper.importers import graph as g
 from synapress.mapper.importers.onnx.context import Context
 from synapress.mapper.importers.onnx.integers import BOUNDS, Kept
+from synapress.mapper.importers.onnx.proto import bind, data_inputs
 from synapress.mapper.importers.onnx.readers import labels_read
 from synapress.mapper.importers.onnx.registry import find
 from synapress.mapper.importers.tensor import (
@@ -37,8 +38,10 @@ def add_input(context: Context, proto: onnx.ModelProto, value: onnx.ValueInfoPro
                          "Sequences, maps and optional values have no feature map.")
     kind = value.type.tensor_type.elem_type
     if kind not in FLOATS + BYTES:
+        way = _way_to_bind(proto, known)
         raise ModelError(value.name, "type", "float, uint8 or int8", onnx.TensorProto.DataType.Name(kind)
                          if kind in onnx.TensorProto.DataType.values() else kind,
+                         f"{way} Else convert the input to float, or quantize it to 8 bits." if way else
                          "Convert the input to float, or quantize it to 8 bits.")
     dims = tuple(dim.dim_value for dim in value.type.tensor_type.shape.dim)
     labels = (labels_read(proto, value.name, len(dims), known) if context.batch else None) or default_labels(
@@ -55,6 +58,13 @@ def add_input(context: Context, proto: onnx.ModelProto, value: onnx.ValueInfoPro
             port.normalization = Normalization(scale=(1.0,), offset=(0.0,), low=integers.low, high=integers.high)
     context.ports[node] = port
     context.values[value.name] = Tensor(node=node, dims=dims, labels=labels, integers=integers)
+
+
+def _way_to_bind(proto: onnx.ModelProto, known: Mapping[str, Array]) -> str:
+    """How to bind the inputs that no map can be; empty: none would be left that depends on data."""
+    inputs = data_inputs(proto, known)[0]
+    others = [value for value in inputs if value.type.tensor_type.elem_type not in FLOATS + BYTES]
+    return bind(others) if len(others) < len(inputs) else ""
 
 
 def _quantization(

@@ -1,8 +1,12 @@
 """ONNX files: reading, and checks of a model as a whole."""
 
+import shlex
 from collections.abc import Collection, Mapping, Sequence
+from math import prod
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
 import onnx
 from onnx.inliner import inline_local_functions
 
@@ -12,6 +16,8 @@ from synapress.mapper.importers.model import check_model_file
 
 MOST_NODES = 1 << 20
 """With the bodies of functions: a file of a few bytes can call functions that call others twice, and so on."""
+MOST_LISTED = 4
+"""Values of an input that a hint has a place for, as the shape of a map has; more come from a file."""
 
 
 def load_proto(path: str | Path, shapes: Mapping[str, Sequence[int]] | None = None) -> onnx.ModelProto:
@@ -152,6 +158,60 @@ def _fix(value: onnx.ValueInfoProto, sizes: Sequence[int]) -> None:
     del tensor.shape.dim[:]
     for size in given:
         tensor.shape.dim.add().dim_value = size
+
+
+def fitted(proto: onnx.ModelProto, constants: Mapping[str, npt.ArrayLike]) -> dict[str, Array]:
+    """Values of inputs that are known, in the types and sizes that the file states for them.
+
+    Raises:
+        ModelError: an input is unknown, or the values are of another type or number.
+    """
+    _check_names(proto, "constants", constants)
+    return {value.name: _fitted(value, np.asarray(constants[value.name])) for value in proto.graph.input
+            if value.name in constants}
+
+
+def _numbers(value: onnx.ValueInfoProto) -> bool:
+    """Whether an input is a tensor of numbers that numpy has."""
+    kind = value.type.tensor_type.elem_type
+    return (kind in onnx.TensorProto.DataType.values() and kind != onnx.TensorProto.UNDEFINED
+            and onnx.helper.tensor_dtype_to_np_dtype(kind).kind in "biuf")
+
+
+def _fitted(value: onnx.ValueInfoProto, array: Array) -> Array:
+    tensor = value.type.tensor_type
+    if _numbers(value):
+        kind = onnx.helper.tensor_dtype_to_np_dtype(tensor.elem_type)
+        if array.dtype.kind not in "biuf" or not (np.can_cast(array.dtype, kind, "same_kind")
+                                                  or np.array_equal(array.astype(kind), array)):
+            raise ModelError(value.name, "constants", f"values of {kind}", array.dtype, "Give values of this type.")
+        array = array.astype(kind)
+    sizes = tuple(dim.dim_value for dim in tensor.shape.dim)
+    if not tensor.HasField("shape") or array.shape == sizes:
+        return array
+    if array.ndim < 2 and (sizes == () or min(sizes) > 0) and array.size == prod(sizes):
+        return array.reshape(sizes)
+    if array.ndim != len(sizes) or any(size > 0 and size != other
+                                       for size, other in zip(sizes, array.shape, strict=True)):
+        raise ModelError(value.name, "constants", f"values of the sizes {_shown(tensor)}", array.shape,
+                         "Give as many values as the input has.")
+    return array
+
+
+def bind(values: Sequence[onnx.ValueInfoProto]) -> str:
+    """How to give the values of inputs, if they are known when compiling; empty: one cannot be."""
+    if not values or not all(map(_numbers, values)):
+        return ""
+    counts = {}
+    for value in values:
+        sizes = [dim.dim_value for dim in value.type.tensor_type.shape.dim]
+        integers = value.type.tensor_type.elem_type in (onnx.TensorProto.INT32, onnx.TensorProto.INT64)
+        if not integers or len(sizes) > 1 or prod(sizes) > MOST_LISTED:
+            return "If it is known when compiling, bind it with `constants` (--constant NAME=FILE.npy)."
+        counts[value.name] = max(prod(sizes), 1)
+    python = ", ".join(f"{name!r}: [{', '.join(['…'] * count)}]" for name, count in counts.items())
+    line = " ".join(f"--constant {shlex.quote(name)}={','.join(['…'] * count)}" for name, count in counts.items())
+    return f"If it is known when compiling, give it: load(..., constants={{{python}}}), on the command line {line}."
 
 
 def _shown(tensor: onnx.TypeProto.Tensor) -> str:
