@@ -137,6 +137,12 @@ def numbers(context: Context, call: Call, handler: Handler) -> Result:
     return refused(context, call if integers is None else _on_reals(call, integers), handler)
 
 
+def chosen(context: Context, call: Call, handler: Handler) -> Result:
+    """As `numbers`, of operators whose results are some of the operands: integers stay integers."""
+    result, integers = numbers(context, call, handler), _common(call)
+    return result if integers is None or not isinstance(result, Tensor) else _kept(context, call, result, integers)
+
+
 def arithmetic(context: Context, call: Call, handler: Handler) -> Result:
     """As `numbers`, of operators whose results are of the operands' type, and wrap where they do not fit.
 

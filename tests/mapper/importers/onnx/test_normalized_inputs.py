@@ -252,6 +252,23 @@ def test_what_else_reads_the_pixels_keeps_them(seed: int) -> None:
         np.testing.assert_allclose(got, wanted, atol=1e-5 * np.abs(wanted).max())
 
 
+def test_the_larger_of_integers_is_an_integer(seed: int) -> None:
+    """Max(x, 7) is uint8, so that its double wraps; cast to float first, it does not."""
+    for cast in (False, True):
+        b = Builder(np.random.default_rng(seed), FIRST)
+        y = b.node("Max", "x", b.constant(np.uint8(7)))
+        y = b.node("Cast", y, to=FLOAT) if cast else y
+        y = b.node("Add", y, y)
+        model, x = file(b, padded(b, y if cast else b.node("Cast", y, to=FLOAT))), pixels("as they are", seed)
+        if not cast:
+            with pytest.raises(ModelError, match="Add: type': needs results of 0 … 255"):
+                read_onnx(model)
+            continue
+        (wanted,) = ReferenceEvaluator(model).run(None, {"x": x})
+        np.testing.assert_allclose(next(iter(float_outputs(read_onnx(model), x).values())), wanted,
+                                   atol=1e-5 * np.abs(wanted).max())
+
+
 def test_pixels_that_are_flattened_before_a_convolution_reads_them(seed: int) -> None:
     """Which of two readers comes first in the file does not matter."""
     b = Builder(np.random.default_rng(seed), LAST)

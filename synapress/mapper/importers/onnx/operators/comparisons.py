@@ -13,7 +13,7 @@ from golden.types import Array, Floats
 from synapress.mapper.importers import functions
 from synapress.mapper.importers.onnx.build.elements import add_values, affine, multiply_constant
 from synapress.mapper.importers.onnx.context import Call, Context, Value
-from synapress.mapper.importers.onnx.integers import numbers
+from synapress.mapper.importers.onnx.integers import chosen, numbers
 from synapress.mapper.importers.onnx.registry import apply_to_map, operator
 from synapress.mapper.importers.tensor import Tensor
 
@@ -49,12 +49,12 @@ def _extreme(context: Context, call: Call, sign: float) -> Value:
     return result
 
 
-@operator("Max", opsets=(1, 13), integers=numbers)
+@operator("Max", opsets=(1, 13), integers=chosen)
 def maximum(context: Context, call: Call) -> Value:
     return _extreme(context, call, 1.0)
 
 
-@operator("Min", opsets=(1, 13), integers=numbers)
+@operator("Min", opsets=(1, 13), integers=chosen)
 def minimum(context: Context, call: Call) -> Value:
     return _extreme(context, call, -1.0)
 
