@@ -111,6 +111,18 @@ def area(block: str | wiring.Component, config: CoreConfig | str = "grai_vip", t
                               liberty=None if liberty is None else Path(liberty))
 
 
+def area_parts(block: str | wiring.Component, config: CoreConfig | str = "grai_vip", target: str = "cmos", *,
+               memory: bool = True, dsp: bool = False) -> list[AreaReport]:
+    """Estimate how the area of a block is shared among its parts, largest first; "rest" is what is between them.
+
+    Nothing is optimized across the borders of parts. Arguments and errors as of `area`, but for libraries.
+
+    >>> sorted(part.top for part in area_parts("evaluation", "fpga_small"))
+    ['fire', 'requantize', 'rest', 'writer']
+    """
+    return estimates.estimate_parts(block, CoreConfig.of(config), target, memory=memory, dsp=dsp)
+
+
 def fmax(block: str | wiring.Component, config: CoreConfig | str = "grai_vip", *, dsp: bool = False,
          device: str | None = None, seed: int = 1) -> Frequency:
     """Place and route a block on an ECP5 for its clock frequency; takes minutes for large blocks.

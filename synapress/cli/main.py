@@ -151,6 +151,8 @@ def area(
         "--fmax", help="Place and route on an ECP5 for the clock frequency (slow).")] = False,
     dsp: Annotated[bool, typer.Option("--dsp", help="Let FPGA flows use hard multipliers.")] = False,
     memory: Annotated[bool, typer.Option("--memory/--no-memory", help="Count the large memories.")] = True,
+    parts: Annotated[bool, typer.Option(
+        "--parts", help="Also tell how the area is shared among the parts of each block; not by a library.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Estimate area and clock of blocks with open tools."""
@@ -166,11 +168,15 @@ def area(
     names = list(estimates.TARGETS) if Target.ALL in targets else [item.value for item in dict.fromkeys(targets)]
     reports: list[estimates.AreaReport] = []
     frequencies: list[estimates.Frequency] = []
+    shares: dict[tuple[str, str], list[estimates.AreaReport]] = {}
     with steps() as progress:
         for top in blocks:
             for name in names:
                 progress(f"{top}: {name}")
                 reports.append(estimates.estimate(top, core, name, memory=memory, dsp=dsp))
+                if parts:
+                    progress(f"{top}: {name}, part by part")
+                    shares[top, name] = estimates.estimate_parts(top, core, name, memory=memory, dsp=dsp)
             for library in libraries:
                 progress(f"{top}: {library.name}")
                 reports.append(estimates.estimate(top, core, "liberty", memory=memory, liberty=library))
@@ -179,9 +185,31 @@ def area(
                 frequencies.append(estimates.fmax(top, core, dsp=dsp))
     if as_json:
         found = {"area": [report.to_json() for report in reports], "fmax": [item.to_json() for item in frequencies]}
+        if parts:
+            found["parts"] = [{"block": top, "target": name, "area": [report.to_json() for report in shared]}
+                              for (top, name), shared in shares.items()]
         print_json(found)
         return
-    show(_tables(reports, frequencies))
+    show([*_tables(reports, frequencies), *(_shares(*key, shared) for key, shared in shares.items())])
+
+
+def _shares(block: str, target: str, parts: "list[AreaReport]") -> Sheet:
+    """Which part of a block takes how much."""
+    from synapress.tools.area import CmosArea, FpgaArea
+
+    cmos = target == "cmos"
+    sheet = Sheet(
+        title=f"Parts of {block}, {target} ({parts[0].config})",
+        headings=("part", "transistors" if cmos else "LUTs", "share", "flip-flops",
+                  *(() if cmos else ("block RAMs", "DSPs")), "SRAM bits"))
+    sizes = [part.transistors if isinstance(part, CmosArea) else part.luts if isinstance(part, FpgaArea) else 0
+             for part in parts]
+    for part, size in zip(parts, sizes, strict=True):
+        hard = (f"{part.block_rams:,g}", f"{part.dsps:,}") if isinstance(part, FpgaArea) else ()
+        sheet.add_row(part.top, f"{size:,}", f"{size / max(sum(sizes), 1):.1%}", f"{part.flip_flops:,}", *hard,
+                      f"{part.sram_bits:,}")
+    sheet.caption = "Without optimization across the borders of parts. SRAM is not in the shares."
+    return sheet
 
 
 def _tables(reports: "list[AreaReport]", frequencies: "list[Frequency]") -> list[Sheet]:

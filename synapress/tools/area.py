@@ -20,13 +20,12 @@ from pathlib import Path
 from typing import Any
 
 from amaranth.back import rtlil
-from amaranth.hdl import Cat, Elaboratable, Module, Mux, Signal
-from amaranth.hdl._ir import PortDirection
 from amaranth.lib import wiring
 
 from golden.config import CoreConfig
 from golden.errors import ConfigError, ToolError
 from rtl import verilog
+from synapress.tools.scan import Scan
 from synapress.tools.yosys import CACHE, run_nextpnr, run_yosys
 
 TARGETS = ("cmos", "ice40", "ecp5", "xilinx")
@@ -142,6 +141,40 @@ def estimate(block: str | wiring.Component, config: CoreConfig, target: str, *, 
     raise ConfigError(f"unknown target '{target}'; there are: {', '.join(TARGETS)}, liberty")
 
 
+def estimate_parts(block: str | wiring.Component, config: CoreConfig, target: str, *, memory: bool = True,
+                   dsp: bool = False, cache: Path | None = CACHE) -> list[AreaReport]:
+    """Area of the parts of one block, largest first: of each submodule, and as "rest" of what is between them.
+
+    Nothing is optimized across the borders of parts, so that their sum differs a little from what `estimate` gives.
+    Arguments and errors as of `estimate`, for TARGETS.
+    """
+    if target not in TARGETS:
+        raise ConfigError(f"unknown target '{target}'; there are: {', '.join(TARGETS)}")
+    name, component = _block(block, config)
+    text, total = _mark_memories(_rtlil(component, name))
+    head = rf"^module \\{re.escape(name)}\."
+    parts = re.findall(rf"(?m){head}([^.\s]+)$", text)
+    kept = re.sub(rf"(?m)({head}[^.\s]+$)", r"attribute \\keep_hierarchy 1\n\1", text)
+    common: dict[str, Any] = {"config": config.name, "target": target, "memory": memory}
+    found = _synthesize(kept, common | {"top": name, "sram_bits": total}, target == "cmos" or not memory,
+                        _CMOS if target == "cmos" else [_FPGA[target].command(dsp)],
+                        "stat -json -tech cmos" if target == "cmos" else "stat -json", cache)["modules"]
+    inside = sum(int(found[f"\\{name}.{part}"].get("estimated_num_transistors", 0)) for part in parts)
+    reports: list[AreaReport] = []
+    for part in (*parts, "rest"):
+        statistic = found[f"\\{name}" if part == "rest" else f"\\{name}.{part}"]
+        if part == "rest" and target == "cmos":  # the only figure that counts what is below
+            statistic = statistic | {"estimated_num_transistors": str(
+                int(statistic["estimated_num_transistors"]) - inside)}
+        bits = 0 if part == "rest" else sum(_mark_memories(module)[1] for module in re.findall(
+            rf"(?ms){head}{re.escape(part)}(?:\..*?)?$.*?^end$", text))
+        mine = common | {"top": part, "sram_bits": bits}
+        reports.append(_transistors(statistic, mine) if target == "cmos" else _fpga_cells(
+            statistic["num_cells_by_type"], mine, dsp))
+    return sorted(reports, key=lambda item: item.transistors if isinstance(item, CmosArea) else
+                  item.luts if isinstance(item, FpgaArea) else 0, reverse=True)
+
+
 def fmax(block: str | wiring.Component, config: CoreConfig, *, dsp: bool = False, device: str | None = None,
          seed: int = 1, cache: Path | None = CACHE) -> Frequency:
     """Clock frequency of one block on an ECP5; `device` is 25k, 45k or 85k, or the smallest that holds it.
@@ -153,7 +186,7 @@ def fmax(block: str | wiring.Component, config: CoreConfig, *, dsp: bool = False
         ToolError: a tool is missing or failed, or the block does not fit.
     """
     name, component = _block(block, config)
-    scan = _Scan(component)
+    scan = Scan(component)
     text = rtlil.convert(scan, name=name, ports=scan.ports, emit_src=False)
     flow = _FPGA["ecp5"].command(dsp)
     results = run_yosys(text, [flow, "tee -q -o stat.json stat -json", "write_json net.json"], who=name, cache=cache)
@@ -210,15 +243,16 @@ _EVERT = [
 
 def _synthesize(text: str, common: dict[str, Any], evert: bool, script: list[str], statistics: str, cache: Path | None,
                 files: dict[str, str] | None = None) -> dict[str, Any]:
-    """Statistics of the top after a script."""
+    """Statistics after a script: of the whole design, and of its modules."""
     steps = [*(_EVERT if evert and common["sram_bits"] else []), *script, "delete t:$scopeinfo",
              f"tee -q -o stat.json {statistics}"]
     results = run_yosys(text, steps, who=common["top"], files=files, cache=cache)
-    statistic: dict[str, Any] = results["stat.json"]["design"]
-    return statistic
+    statistics_: dict[str, Any] = results["stat.json"]
+    return statistics_
 
 
 _GATES = "synth -noabc -flatten"
+_CMOS = [_GATES, "dfflegalize -cell $_DFF_P_ 01", "abc -g cmos", "opt_clean"]
 
 
 def _count(cells: dict[str, int], pattern: str) -> int:
@@ -226,8 +260,10 @@ def _count(cells: dict[str, int], pattern: str) -> int:
 
 
 def _cmos(text: str, common: dict[str, Any], cache: Path | None) -> CmosArea:
-    script = [_GATES, "dfflegalize -cell $_DFF_P_ 01", "abc -g cmos", "opt_clean"]
-    statistic = _synthesize(text, common, True, script, "stat -json -tech cmos", cache)
+    return _transistors(_synthesize(text, common, True, _CMOS, "stat -json -tech cmos", cache)["design"], common)
+
+
+def _transistors(statistic: dict[str, Any], common: dict[str, Any]) -> CmosArea:
     cells = statistic["num_cells_by_type"]
     # A + after the number says that some cells have no known transistors: there must be none.
     transistors = str(statistic["estimated_num_transistors"])
@@ -244,7 +280,8 @@ def _liberty(text: str, common: dict[str, Any], liberty: Path | None, cache: Pat
         raise ConfigError(f"Liberty library '{liberty}' is not a file")
     library = liberty.read_text(errors="replace")
     script = [_GATES, "dfflibmap -liberty cells.lib", "abc -liberty cells.lib", "opt_clean"]
-    statistic = _synthesize(text, common, True, script, "stat -json -liberty cells.lib", cache, {"cells.lib": library})
+    statistic = _synthesize(text, common, True, script, "stat -json -liberty cells.lib", cache,
+                            {"cells.lib": library})["design"]
     cells = statistic["num_cells_by_type"]
     unmapped = sorted(name for name in cells if name.startswith("$"))
     if unmapped:
@@ -295,11 +332,15 @@ _FPGA = {
 
 
 def _fpga(text: str, common: dict[str, Any], dsp: bool, cache: Path | None) -> FpgaArea:
+    flow = _FPGA[common["target"]].command(dsp)
+    found = _synthesize(text, common, not common["memory"], [flow], "stat -json", cache)
+    return _fpga_cells(found["design"]["num_cells_by_type"], common, dsp)
+
+
+def _fpga_cells(cells: dict[str, int], common: dict[str, Any], dsp: bool) -> FpgaArea:
     family = _FPGA[common["target"]]
-    flow = family.command(dsp)
-    statistic = _synthesize(text, common, not common["memory"], [flow], "stat -json", cache)
-    cells = statistic["num_cells_by_type"]
-    return FpgaArea(**common, model=f"yosys, {flow}", cells=cells, flip_flops=_count(cells, family.flip_flops),
+    return FpgaArea(**common, model=f"yosys, {family.command(dsp)}", cells=cells,
+                    flip_flops=_count(cells, family.flip_flops),
                     luts=sum(weight * _count(cells, pattern) for pattern, weight in family.luts.items()),
                     block_rams=sum(weight * _count(cells, pattern) for pattern, weight in family.block_rams.items()),
                     dsps=_count(cells, family.dsps))
@@ -318,34 +359,3 @@ def _device(name: str, cells: dict[str, int]) -> str:
             return device
     raise ToolError(f"'{name}' needs {needs[0]} LUTs, {needs[1]} block RAMs and {needs[2]} multipliers; the largest "
                     f"ECP5 has {', '.join(map(str, _DEVICES['85k']))}")
-
-
-class _Scan(Elaboratable):
-    """A component between registers: inputs come from, outputs go to one long shift register."""
-
-    def __init__(self, component: wiring.Component):
-        self.component = component
-        self.scan_in, self.scan_out, self.capture = Signal(), Signal(), Signal()
-        self.ports = {"scan_in": (self.scan_in, PortDirection.Input), "capture": (self.capture, PortDirection.Input),
-                      "scan_out": (self.scan_out, PortDirection.Output)}
-
-    def elaborate(self, platform: Any) -> Module:
-        m = Module()
-        m.submodules.block = self.component
-        previous = self.scan_in
-        for wire, direction in verilog.ports(self.component).values():
-            bits = len(wire)
-            if not bits:
-                continue
-            register = Signal(bits, reset_less=True)
-            moved = Cat(previous, register)[:bits]
-            if direction is PortDirection.Input:
-                m.d.sync += register.eq(moved)
-                m.d.comb += wire.eq(register)
-            else:
-                # The output goes straight into a register, without the multiplexer of the chain before it.
-                output = Signal(bits, reset_less=True)
-                m.d.sync += [output.eq(wire), register.eq(Mux(self.capture, output, moved))]
-            previous = register[-1]
-        m.d.comb += self.scan_out.eq(previous)
-        return m

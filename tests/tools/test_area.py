@@ -6,8 +6,9 @@ import pytest
 
 from golden.config import CoreConfig
 from golden.errors import ConfigError, ToolError
+from rtl.requantize import Requantize
 from synapress.tools import area, yosys
-from synapress.tools.area import CmosArea, FpgaArea, LibertyArea, estimate, fmax
+from synapress.tools.area import CmosArea, FpgaArea, LibertyArea, estimate, estimate_parts, fmax
 from tests.helpers.blocks import Adder, Mixed, Nands, Store
 
 CONFIG = CoreConfig.preset("fpga_small")
@@ -127,6 +128,32 @@ def test_real_block(cache: Path) -> None:
     assert isinstance(small, CmosArea) and isinstance(large, CmosArea)
     assert 1000 < small.transistors < large.transistors
     assert small.config == "fpga_small" and large.top == "peg"
+
+
+@pytest.mark.parametrize("target", ["cmos", "ecp5"])
+def test_parts_add_up_to_the_whole(target: str, cache: Path) -> None:
+    """But for what is optimized across their borders."""
+    parts = estimate_parts("evaluation", CONFIG, target, cache=cache)
+    whole = estimate("evaluation", CONFIG, target, cache=cache)
+    assert {part.top for part in parts} == {"requantize", "fire", "writer", "rest"}
+    sizes = [part.transistors if isinstance(part, CmosArea) else part.luts for part in parts]
+    size = whole.transistors if isinstance(whole, CmosArea) else whole.luts
+    assert sizes == sorted(sizes, reverse=True) and min(sizes) > 0
+    assert size <= sum(sizes) < 1.1 * size
+    assert whole.flip_flops <= sum(part.flip_flops for part in parts) < 1.02 * whole.flip_flops
+    # A part that is synthesized alone is as large.
+    alone = estimate(Requantize(CONFIG), CONFIG, target, cache=cache)
+    part = parts[sizes.index(max(sizes))]
+    assert part.top == "requantize" and alone.flip_flops == part.flip_flops
+
+
+def test_sram_is_in_the_part_that_has_it(cache: Path) -> None:
+    parts = {part.top: part for part in estimate_parts("memory", CONFIG, "cmos", cache=cache)}
+    assert {name: part.sram_bits for name, part in parts.items()} == {
+        **{f"bank_{n}": CONFIG.memory_words * CONFIG.word_bits // CONFIG.banks for n in range(CONFIG.banks)}, "rest": 0}
+    assert parts["rest"].transistors > 1000
+    with pytest.raises(ConfigError, match="unknown target 'tube'"):
+        estimate_parts("memory", CONFIG, "tube")
 
 
 def test_errors(cache: Path) -> None:
