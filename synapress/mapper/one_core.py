@@ -29,7 +29,7 @@ def one_core_ways(program: Program, config: CoreConfig) -> str:
         config: of the mesh.
     """
     if fits(program, config):
-        return "compile it for one core, which holds it: without a mesh (mesh=None; leave --mesh out)."
+        return "compile it without a mesh (mesh=None; leave --mesh out): one core holds it."
     presets = [name for name, other in PRESETS.items() if other != config and all(
         getattr(other, field) == getattr(config, field) for field in QUANTIZED_FOR) and fits(program, other)]
     more = searched(config, "address_bits", lambda other: other.address_bits > config.address_bits

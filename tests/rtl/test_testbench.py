@@ -147,7 +147,7 @@ def test_only_what_can_be_checked_is_written(tmp_path: Path) -> None:
     with pytest.raises(NetworkError, match="one output, in order; this image has 2"):
         synapress.hardware.verilog_testbench(synapress.compile(net, config=CONFIG), frames, tmp_path)
     on_mesh = synapress.compile(network(), config=CONFIG, mesh=(2, 1))
-    with pytest.raises(NetworkError, match="for one core; this model is on"):
+    with pytest.raises(NetworkError, match="for one core; this model lies on a mesh"):
         synapress.hardware.verilog_testbench(on_mesh, frames, tmp_path)
     assert not list(tmp_path.iterdir())
 
