@@ -45,6 +45,15 @@ class WordLayout:
     def bits(self) -> int:
         return sum(field.bits for field in self.fields)
 
+    @property
+    def positions(self) -> dict[str, int]:
+        """Field → its lowest bit."""
+        found, low = {}, 0
+        for field in self.fields:
+            found[field.name] = low
+            low += field.bits
+        return found
+
     def field(self, name: str) -> Field:
         return next(field for field in self.fields if field.name == name)
 

@@ -8,7 +8,7 @@ from typing import Any
 from golden import messages
 from golden.config import CoreConfig
 from golden.registers import COUNTERS, REGISTERS, Register
-from golden.words import EVENT_KINDS, Field, WordLayout, layouts
+from golden.words import EVENT_KINDS, WordLayout, layouts
 
 
 def host_interface(config: CoreConfig) -> dict[str, Any]:
@@ -60,22 +60,14 @@ def c_header(name: str, config: CoreConfig) -> str:
     for word in (messages.request(config), event):
         lines += ["", f"/* The {word.name} word: lowest bit and width of each field. */",
                   f"#define {prefix}_{word.name.upper()}_BITS {word.bits}"]
-        for field, low in _positions(word):
+        for field in word.fields:
             stem = f"{prefix}_{word.name.upper()}_{field.name.upper()}"
-            lines += [f"#define {stem}_LOW {low}", f"#define {stem}_BITS {field.bits}"]
+            lines += [f"#define {stem}_LOW {word.positions[field.name]}", f"#define {stem}_BITS {field.bits}"]
     return "\n".join([*lines, "", *_event_functions(name, event), f"#endif /* {prefix}_H */", ""])
 
 
-def _positions(word: WordLayout) -> list[tuple[Field, int]]:
-    found, low = [], 0
-    for field in word.fields:
-        found.append((field, low))
-        low += field.bits
-    return found
-
-
 def _event_functions(name: str, event: WordLayout) -> list[str]:
-    fields = _positions(event)
+    fields = [(field, event.positions[field.name]) for field in event.fields]
     order = ("kind", "id", "c", "x", "y", "v", "core_x", "core_y")
     packed = " |\n         ".join(f"((uint64_t){field.name} & 0x{(1 << field.bits) - 1:x}) << {low}"
                                   for field, low in fields)

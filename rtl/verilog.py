@@ -139,11 +139,9 @@ def _struct_fields(shape: data.StructLayout) -> list[dict[str, Any]]:
 
 
 def _word_fields(word: WordLayout) -> dict[str, Any]:
-    fields, low = [], 0
-    for field in word.fields:
-        fields.append({"name": field.name, "low": low, "width": field.bits, "signed": field.signed, "bias": field.bias})
-        low += field.bits
-    return {"width": word.bits, "fields": fields}
+    return {"width": word.bits, "fields": [
+        {"name": field.name, "low": word.positions[field.name], "width": field.bits, "signed": field.signed,
+         "bias": field.bias} for field in word.fields]}
 
 
 def _interfaces(signature: wiring.Signature, found: dict[str, Any], prefix: str = "", flipped: bool = False

@@ -12,7 +12,7 @@ import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -53,22 +53,27 @@ def refusals(error: errors.ModelError | errors.RuleError) -> Iterator[Refusal]:
 # -- within pytest: the processes record -----------------------------------------------------------
 
 
+def watch(seen: Callable[[Any], None]) -> None:
+    """Call a function with every refusal that is made from now on."""
+    def watched(kind: Any) -> None:
+        made = kind.__init__
+
+        def init(error: Any, *arguments: Any, **named: Any) -> None:
+            made(error, *arguments, **named)
+            seen(error)
+
+        kind.__init__ = init
+
+    for kind in (errors.ModelError, errors.RuleError):
+        watched(kind)
+
+
 class _Recorder:
     """Notes every refusal that is made while tests run."""
 
     def __init__(self) -> None:
         self.found: set[Refusal] = set()
-        for kind in (errors.ModelError, errors.RuleError):
-            self._watch(kind)
-
-    def _watch(self, kind: Any) -> None:
-        made = kind.__init__
-
-        def init(error: Any, *arguments: Any, **named: Any) -> None:
-            made(error, *arguments, **named)
-            self.found.update(refusals(error))
-
-        kind.__init__ = init
+        watch(lambda error: self.found.update(refusals(error)))
 
     def pytest_sessionfinish(self) -> None:
         (Path(os.environ[FOLDER]) / f"{os.getpid()}.json").write_text(json.dumps(sorted(self.found)))

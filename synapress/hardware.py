@@ -21,7 +21,7 @@ from synapress.mapper.one_core import one_core_ways
 from synapress.model import integer_inputs
 from synapress.results import CompiledModel
 from synapress.tools import area as estimates
-from synapress.tools.area import AreaReport, Frequency
+from synapress.tools.area import AreaReport, CmosArea, FpgaArea, Frequency
 
 
 def verilog(block: str, config: CoreConfig | str = "grai_vip", directory: str | Path = "build/verilog", *,
@@ -112,7 +112,7 @@ def area(block: str | wiring.Component, config: CoreConfig | str = "grai_vip", t
 
 
 def area_parts(block: str | wiring.Component, config: CoreConfig | str = "grai_vip", target: str = "cmos", *,
-               memory: bool = True, dsp: bool = False) -> list[AreaReport]:
+               memory: bool = True, dsp: bool = False) -> list[CmosArea | FpgaArea]:
     """Estimate how the area of a block is shared among its parts, largest first; "rest" is what is between them.
 
     Nothing is optimized across the borders of parts. Arguments and errors as of `area`, but for libraries.

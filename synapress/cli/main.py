@@ -26,7 +26,7 @@ from synapress.install import install_hint_for
 from synapress.reports.tables import Sheet, show
 
 if TYPE_CHECKING:
-    from synapress.tools.area import AreaReport, Frequency
+    from synapress.tools.area import AreaReport, CmosArea, FpgaArea, Frequency
 
 app = typer.Typer(help="Generator of event-based CNN accelerators with compressed synapses.", no_args_is_help=True,
                   pretty_exceptions_enable=False, rich_markup_mode=None)
@@ -168,7 +168,7 @@ def area(
     names = list(estimates.TARGETS) if Target.ALL in targets else [item.value for item in dict.fromkeys(targets)]
     reports: list[estimates.AreaReport] = []
     frequencies: list[estimates.Frequency] = []
-    shares: dict[tuple[str, str], list[estimates.AreaReport]] = {}
+    shares: dict[tuple[str, str], list[estimates.CmosArea | estimates.FpgaArea]] = {}
     with steps() as progress:
         for top in blocks:
             for name in names:
@@ -193,20 +193,19 @@ def area(
     show([*_tables(reports, frequencies), *(_shares(*key, shared) for key, shared in shares.items())])
 
 
-def _shares(block: str, target: str, parts: "list[AreaReport]") -> Sheet:
+def _shares(block: str, target: str, parts: "list[CmosArea | FpgaArea]") -> Sheet:
     """Which part of a block takes how much."""
-    from synapress.tools.area import CmosArea, FpgaArea
+    from synapress.tools.area import FpgaArea
 
     cmos = target == "cmos"
     sheet = Sheet(
         title=f"Parts of {block}, {target} ({parts[0].config})",
         headings=("part", "transistors" if cmos else "LUTs", "share", "flip-flops",
                   *(() if cmos else ("block RAMs", "DSPs")), "SRAM bits"))
-    sizes = [part.transistors if isinstance(part, CmosArea) else part.luts if isinstance(part, FpgaArea) else 0
-             for part in parts]
-    for part, size in zip(parts, sizes, strict=True):
+    whole = max(sum(part.size for part in parts), 1)
+    for part in parts:
         hard = (f"{part.block_rams:,g}", f"{part.dsps:,}") if isinstance(part, FpgaArea) else ()
-        sheet.add_row(part.top, f"{size:,}", f"{size / max(sum(sizes), 1):.1%}", f"{part.flip_flops:,}", *hard,
+        sheet.add_row(part.top, f"{part.size:,}", f"{part.size / whole:.1%}", f"{part.flip_flops:,}", *hard,
                       f"{part.sram_bits:,}")
     sheet.caption = "Without optimization across the borders of parts. SRAM is not in the shares."
     return sheet

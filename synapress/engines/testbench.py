@@ -95,7 +95,7 @@ def commands(name: str) -> list[str]:
 
 
 def _slice(layout: WordLayout, name: str) -> str:
-    low = sum(field.bits for field in layout.fields[:[field.name for field in layout.fields].index(name)])
+    low = layout.positions[name]
     return f"{low + layout.field(name).bits - 1}:{low}"
 
 

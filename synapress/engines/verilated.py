@@ -18,7 +18,7 @@ from golden.config import CoreConfig
 from golden.errors import ToolError
 from golden.registers import COUNTERS, Control, Register, Status
 from golden.types import IntArray, Words
-from golden.words import EventKind, WordLayout, layouts
+from golden.words import EventKind, layouts
 from rtl.core import EventCore
 from rtl.verilog import to_verilog
 from synapress.install import install_hint
@@ -45,25 +45,16 @@ class RtlRun:
     latency: IntArray
 
 
-def _low(layout: WordLayout, name: str) -> int:
-    low = 0
-    for field in layout.fields:
-        if field.name == name:
-            return low
-        low += field.bits
-    raise KeyError(name)
-
-
 def _defines(config: CoreConfig) -> dict[str, int]:
     """What the C++ host needs to know of the core: names of the preprocessor, and their values."""
     event, request, evaluated = layouts(config).event, messages.request(config), messages.evaluated(config)
     return {
         "WORD_BITS": config.word_bits, "ADDRESS_BITS": config.address_bits, "COUNTERS": len(COUNTERS),
-        "ID_LOW": _low(event, "id"), "KIND_LOW": _low(event, "kind"), "KIND_BITS": event.field("kind").bits,
-        "C_LOW": _low(event, "c"), "C_BITS": config.channel_bits,
+        "ID_LOW": event.positions["id"], "KIND_LOW": event.positions["kind"], "KIND_BITS": event.field("kind").bits,
+        "C_LOW": event.positions["c"], "C_BITS": config.channel_bits,
         "KIND_END": EventKind.END, "KIND_CREDIT": EventKind.CREDIT,
-        **{f"REQUEST_{field.name.upper()}_LOW": _low(request, field.name) for field in request.fields},
-        **{f"EVALUATED_{field.name.upper()}_LOW": _low(evaluated, field.name) for field in evaluated.fields},
+        **{f"REQUEST_{field.name.upper()}_LOW": request.positions[field.name] for field in request.fields},
+        **{f"EVALUATED_{field.name.upper()}_LOW": evaluated.positions[field.name] for field in evaluated.fields},
         "REGISTER_CONTROL": Register.CONTROL, "REGISTER_EDGES": Register.EDGES,
         "REGISTER_POPULATIONS": Register.POPULATIONS, "REGISTER_STATUS": Register.STATUS,
         "REGISTER_CLEAR": Register.CLEAR, "REGISTER_COUNTERS": Register.COUNTER_BASE,

@@ -67,6 +67,11 @@ class CmosArea(AreaReport):
     transistors: int
 
     @property
+    def size(self) -> int:
+        """What parts of a block are compared by."""
+        return self.transistors
+
+    @property
     def gate_equivalents(self) -> float:
         return self.transistors / GATE_TRANSISTORS
 
@@ -85,6 +90,11 @@ class FpgaArea(AreaReport):
     luts: int
     block_rams: float
     dsps: int
+
+    @property
+    def size(self) -> int:
+        """What parts of a block are compared by."""
+        return self.luts
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,7 +152,7 @@ def estimate(block: str | wiring.Component, config: CoreConfig, target: str, *, 
 
 
 def estimate_parts(block: str | wiring.Component, config: CoreConfig, target: str, *, memory: bool = True,
-                   dsp: bool = False, cache: Path | None = CACHE) -> list[AreaReport]:
+                   dsp: bool = False, cache: Path | None = CACHE) -> list[CmosArea | FpgaArea]:
     """Area of the parts of one block, largest first: of each submodule, and as "rest" of what is between them.
 
     Nothing is optimized across the borders of parts, so that their sum differs a little from what `estimate` gives.
@@ -160,7 +170,7 @@ def estimate_parts(block: str | wiring.Component, config: CoreConfig, target: st
                         _CMOS if target == "cmos" else [_FPGA[target].command(dsp)],
                         "stat -json -tech cmos" if target == "cmos" else "stat -json", cache)["modules"]
     inside = sum(int(found[f"\\{name}.{part}"].get("estimated_num_transistors", 0)) for part in parts)
-    reports: list[AreaReport] = []
+    reports: list[CmosArea | FpgaArea] = []
     for part in (*parts, "rest"):
         statistic = found[f"\\{name}" if part == "rest" else f"\\{name}.{part}"]
         if part == "rest" and target == "cmos":  # the only figure that counts what is below
@@ -171,8 +181,7 @@ def estimate_parts(block: str | wiring.Component, config: CoreConfig, target: st
         mine = common | {"top": part, "sram_bits": bits}
         reports.append(_transistors(statistic, mine) if target == "cmos" else _fpga_cells(
             statistic["num_cells_by_type"], mine, dsp))
-    return sorted(reports, key=lambda item: item.transistors if isinstance(item, CmosArea) else
-                  item.luts if isinstance(item, FpgaArea) else 0, reverse=True)
+    return sorted(reports, key=lambda item: item.size, reverse=True)
 
 
 def fmax(block: str | wiring.Component, config: CoreConfig, *, dsp: bool = False, device: str | None = None,

@@ -23,7 +23,7 @@ import pytest
 
 from golden.config import CoreConfig
 from golden.errors import SynapressError
-from studies.refusals import plain
+from studies.refusals import plain, watch
 from synapress import model
 from synapress.mapper import errors
 from synapress.mapper.quantization.quantized import Options
@@ -168,20 +168,11 @@ class WaysOut:
 
     def watch(self) -> None:
         """Look at every refusal that is made from now on."""
-        for kind in (errors.ModelError, errors.RuleError):
-            self._watch(kind)
-
-    def _watch(self, kind: Any) -> None:
-        made = kind.__init__
-
-        def init(error: Any, *arguments: Any, **named: Any) -> None:
-            made(error, *arguments, **named)
-            if not self.busy:
-                self._keep(error)
-
-        kind.__init__ = init
+        watch(self._keep)
 
     def _keep(self, error: Refused) -> None:
+        if self.busy:
+            return
         for violation in violations(error):
             if violation.help not in self.hints:
                 self.hints[violation.help] = wrong = unknown(violation.help)

@@ -113,10 +113,6 @@ class IntegerMaps(dict[str, IntArray]):
         low, high = int(values.min(initial=0)), int(values.max(initial=0))
         self[name] = values.astype(np.result_type(np.min_scalar_type(low), np.min_scalar_type(high), np.int16))
 
-    def real(self, scales: Mapping[str, Scale]) -> "RealMaps":
-        """What the integers mean, by layer."""
-        return RealMaps(self, scales)
-
 
 class RealMaps(Mapping[str, Floats]):
     """By layer, what its integers mean: made each time it is asked for."""

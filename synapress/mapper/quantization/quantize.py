@@ -33,7 +33,7 @@ from synapress.mapper.network.network import Network
 from synapress.mapper.quantization.activations import clipped, evaluation, splits_leaky_relu
 from synapress.mapper.quantization.branches import integer_branches
 from synapress.mapper.quantization.map_scales import MapScales
-from synapress.mapper.quantization.maps import FloatMaps, IntegerMaps
+from synapress.mapper.quantization.maps import FloatMaps, IntegerMaps, RealMaps
 from synapress.mapper.quantization.quantized import METHODS, REPORTED_LOSS, LayerReport, Options, Quantized
 from synapress.mapper.quantization.scales import (
     BIAS_MARGIN,
@@ -138,7 +138,7 @@ class _Quantizer:
             real = self.floats[name]
             total, spikes = sqnr(real, values, scale.step), None if layer.neuron is None else agreement(real, values)
             del real
-            own = evaluate_layer(layer, self.values.real(self.scales), self.timesteps)
+            own = evaluate_layer(layer, RealMaps(self.values, self.scales), self.timesteps)
             self.report.append(LayerReport(
                 layer=name, step=scale.step, states=states, weight_levels=weight, sqnr=total,
                 own_sqnr=sqnr(own, values, scale.step), lost=self._lost(layer), spikes=spikes,
