@@ -11,8 +11,12 @@ from typing import Any
 
 from golden.errors import ConfigError
 from golden.files import read_text
+from golden.rooms import DECODERS, NEURON_TYPES, PRODUCTS, UPDATES
 from golden.widths import CONNECTIVITY_BITS, Widths
 from golden.words import layouts
+
+_BLOCKS = {"decoder": DECODERS, "update": UPDATES, "product": PRODUCTS, "neuron_types": NEURON_TYPES}
+"""Fields that name blocks instead of sizes."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +50,9 @@ class CoreConfig(Widths):
                 if not isinstance(value, str) or not value:
                     raise ConfigError(f"configuration field 'name' must be a non-empty string, not {value!r}")
                 continue
+            if field.name in _BLOCKS:
+                self._check_blocks(field.name, value)
+                continue
             if not isinstance(value, int) or isinstance(value, bool):
                 raise ConfigError(f"configuration field '{field.name}' must be an integer, not {value!r}")
             low, high = bounds[field.name]
@@ -72,6 +79,18 @@ class CoreConfig(Widths):
         self._require("banks", self.banks.bit_length() - 1 < self.address_bits,
                       f"needs more addresses than address_bits = {self.address_bits} gives")
         layouts(self)  # which checks the sums of fields against 64 bits
+
+    def _check_blocks(self, field: str, value: Any) -> None:
+        """Names of blocks: one, or a tuple of them."""
+        several = field == "neuron_types"
+        names = value if several else (value,)
+        if not isinstance(names, tuple) or not all(isinstance(name, str) for name in names):
+            needed = "names" if several else "a name"
+            raise ConfigError(f"configuration field '{field}' must be {needed}, not {value!r}")
+        for name in names:
+            _BLOCKS[field].require(name, f"configuration field '{field}': ")
+        if several and ("sum" not in names or len(set(names)) < len(names)):
+            raise ConfigError(f"configuration field '{field}' = {', '.join(names)} must have 'sum', and each name once")
 
     def _require(self, field: str, condition: bool, rule: str) -> None:
         if not condition:
@@ -125,11 +144,13 @@ class CoreConfig(Widths):
         unknown = sorted(set(data) - known)
         if unknown:
             raise ConfigError(f"unknown configuration fields: {', '.join(unknown)}; known: {', '.join(sorted(known))}")
+        if isinstance(data.get("neuron_types"), list):  # as JSON has tuples
+            data["neuron_types"] = tuple(data["neuron_types"])
         return dataclasses.replace(base, **data)
 
     def to_json(self) -> dict[str, Any]:
         """Every field, in order."""
-        return dataclasses.asdict(self)
+        return dataclasses.asdict(self) | {"neuron_types": list(self.neuron_types)}
 
 
 PRESETS: dict[str, CoreConfig] = {

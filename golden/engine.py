@@ -10,23 +10,15 @@ from typing import Protocol
 import numpy as np
 
 from golden.config import CoreConfig
-from golden.esu import Esu, ValueEvent, WordOperations, expand_events
-from golden.neuron import (
-    PopulationMap,
-    accumulate,
-    evaluate,
-    evaluate_population,
-    pack_lanes,
-    pack_states,
-    spike,
-    unpack_lanes,
-    unpack_states,
-    unpack_table,
-    wrap_array,
-)
-from golden.peg import generate_all, generate_array
+from golden.neuron.evaluation import PopulationMap, evaluate_population, unpack_table
+from golden.neuron.products import product
+from golden.neuron.states import pack_lanes, pack_states, unpack_lanes, unpack_states
+from golden.neuron.types import neuron_model
+from golden.neuron.update import accumulate
+from golden.synapse.esu import Esu, ValueEvent, WordOperations, expand_events
+from golden.synapse.peg import generate_all, generate_array
 from golden.types import IntArray, Words
-from golden.words import EventKind, NeuronType, Saturation, layouts
+from golden.words import EventKind, layouts
 
 Evaluated = tuple[Words, list[tuple[int, int]], int]
 """Events sent, (address, state word) of each word evaluated, neurons fired."""
@@ -91,7 +83,7 @@ class LiteralEngine:
                 weights = [self._weight(op.weight_address + (0 if op.broadcast else lane))
                            for lane in range(config.lanes)]
                 states = accumulate(unpack_lanes(self.memory[op.state_address], config), weights, op.v, mask,
-                                    shift=op.shift, maximum=bool(op.max), state_bits=config.state_bits)
+                                    shift=op.shift, maximum=bool(op.max), config=config)
                 self.memory[op.state_address] = pack_lanes(states, config)
         counters["unknown_id"] += self.esu.unknown_id
         counters["unknown_channel"] += self.esu.unknown_channel
@@ -159,8 +151,8 @@ class FastEngine:
     def _products(self, ops: WordOperations, lanes: IntArray) -> IntArray:
         weights = self.memory.view(np.int8).reshape(-1)
         address = ops.weight_address[:, np.newaxis] + np.where(ops.broadcast[:, np.newaxis] != 0, 0, lanes)
-        product = (weights[address % weights.size].astype(np.int64) * ops.v[:, np.newaxis]) << ops.shift[:, np.newaxis]
-        return wrap_array(product, self.config.state_bits)
+        return product(self.config).of(weights[address % weights.size], ops.v[:, np.newaxis], ops.shift[:, np.newaxis],
+                                       self.config)
 
     def evaluate(self, index: int, word: int) -> Evaluated:
         config = self.config
@@ -176,15 +168,10 @@ class FastEngine:
         # Lanes beyond the depth borrow the last channel's parameters, and are silenced below.
         parameter = 0 * channels if population["uniform"] else np.minimum(channels, max(0, depth - 1))
         parameters = table.parameter.unpack_array(self.memory[(place.parameters + parameter) % size, 0])
-        kept = np.zeros(states.shape, np.int64)
-        if population["type"] == NeuronType.SPIKING:
-            values, kept = spike(states, **parameters, reset=population["saturation"], config=config)
-        else:
-            table_at = (population["base"] + np.arange(-config.table_words, 0)) % size
-            values = evaluate(
-                states, **parameters, saturation=population["saturation"], config=config, type=population["type"],
-                table=unpack_table(self.memory[table_at], config)
-                if population["saturation"] == Saturation.TABLE else None)
+        table_at = (population["base"] + np.arange(-config.table_words, 0)) % size
+        values, kept = neuron_model(population["type"], config).evaluate(
+            states, parameters, population["saturation"], config, type=population["type"],
+            table=unpack_table(self.memory[table_at], config))
         beyond = np.broadcast_to(channels >= depth, values.shape)
         values[beyond] = kept[beyond] = 0
         self.memory[addresses] = pack_states(kept, config).reshape(before.shape)

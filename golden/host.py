@@ -7,7 +7,7 @@ import numpy as np
 from golden.config import CoreConfig
 from golden.core import Core
 from golden.errors import EventError
-from golden.peg import generate_array
+from golden.synapse.peg import generate_array
 from golden.types import Fields, IntArray, Words
 from golden.words import EventKind, layouts
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from golden.errors import NetworkError
+from golden.neuron.types import neuron_model
 from golden.types import IntArray
 from golden.words import NeuronType, Saturation
 
@@ -28,11 +29,11 @@ class Population:
     multiplier: IntArray = field(default_factory=lambda: np.ones(1, np.int64))
     shift: IntArray = field(default_factory=lambda: np.zeros(1, np.int64))
     slope: IntArray | None = None
-    """The multiplier of negative sums, if it is another one. Not for SPIKING."""
+    """The multiplier of negative sums, if it is another one. Not for types with a threshold."""
     threshold: IntArray | None = None
-    """SPIKING only, and needed there; its `saturation` is a `golden.words.Reset`."""
+    """Of types that fire at one (SPIKING), and needed there; their `saturation` is a `golden.words.Reset`."""
     initial: IntArray | None = None
-    """SPIKING only: the states before the first timestep, default 0. They lie in the memory image."""
+    """Of types that keep their states: those before the first timestep, default 0. They lie in the memory image."""
     table: IntArray | None = None
     """Saturation TABLE only, and needed there: the values of all 2**value_bits event values, the lowest first."""
     layer: str = ""
@@ -41,11 +42,11 @@ class Population:
     @property
     def looks_up(self) -> bool:
         """Whether its values come from a table."""
-        return self.saturation == Saturation.TABLE and self.type != NeuronType.SPIKING
+        return self.saturation == Saturation.TABLE and not neuron_model(self.type).thresholds
 
     def bounds(self, value_bits: int) -> tuple[int, int]:
         """Lowest and highest value that its neurons can have."""
-        if self.type == NeuronType.SPIKING:
+        if neuron_model(self.type).thresholds:
             return 0, 1
         if self.looks_up and self.table is not None:
             return int(np.min(self.table)), int(np.max(self.table))

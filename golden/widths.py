@@ -11,6 +11,9 @@ CONNECTIVITY_BITS = 64
 TABLE_ENTRY_BITS = 16
 """Width of an entry of a value table, of which an event value takes the low bits."""
 
+TYPE_BITS = 3
+"""Width of the code of a neuron type."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Widths:
@@ -75,6 +78,14 @@ class Widths:
     """Events that the output queue holds."""
     counter_bits: int = 40
     """Width of the performance counters."""
+    decoder: str = "esu"
+    """What turns an event into synapses: a block of `golden.rooms.DECODERS`."""
+    update: str = "neuron"
+    """What does synaptic operations on states: a block of `golden.rooms.UPDATES`."""
+    product: str = "linear"
+    """Product of a weight and a value: a block of `golden.rooms.PRODUCTS`."""
+    neuron_types: tuple[str, ...] = ("sum", "product", "spiking")
+    """Neuron types that the core has, SUM always among them: blocks of `golden.rooms.NEURON_TYPES`."""
 
     # -- derived -------------------------------------------------------------------------------
 

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from golden.errors import ConfigError, FieldRangeError
-from golden.widths import CONNECTIVITY_BITS, Widths
+from golden.widths import CONNECTIVITY_BITS, TYPE_BITS, Widths
 
 
 @dataclass(frozen=True)
@@ -295,7 +295,7 @@ def _population(config: "Widths") -> WordLayout:
         Field("width", config.coordinate_bits, bias=1),
         Field("height", config.coordinate_bits, bias=1),
         Field("depth", config.channel_bits),
-        Field("type", 3),
+        Field("type", TYPE_BITS),
         Field("saturation", 2),
         Field("uniform", 1),
         Field("pad", 1),

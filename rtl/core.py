@@ -10,12 +10,12 @@ from golden.registers import Register, Status
 from golden.timing.microarchitecture import EVALUATION_PATIENCE, PEG_FLIGHT
 from golden.words import EventKind, layouts
 from rtl.counters import Counters
-from rtl.esu import Esu
-from rtl.evaluation import Evaluation
 from rtl.memory import BankedMemory
-from rtl.neuron import NeuronUpdate
-from rtl.peg import Peg
+from rtl.neuron.evaluation import Evaluation
+from rtl.neuron.update import NeuronUpdate
 from rtl.ports import request_layout
+from rtl.synapse.esu.walk import Esu
+from rtl.synapse.peg import Peg
 from rtl.timestep import Timestep
 from rtl.words import struct
 

@@ -66,8 +66,8 @@ class BankedMemory(wiring.Component):
     at the top, end when its operations do.
 
     Latency: `data` holds the word in the cycle after the access, and only then. A read sees all earlier writes.
-    Throughput: one access per bank and cycle. The layout of the states and the write-back delay (rtl.neuron) keep the
-    reads, write-backs and weights of a running convolution on different banks.
+    Throughput: one access per bank and cycle. The layout of the states and the write-back delay (rtl.neuron.update)
+    keep the reads, write-backs and weights of a running convolution on different banks.
 
     One memory for states, weights and connectivity: Bamberg et al., arXiv 2112.07019, section 4; the banking and the
     priorities are this project's.

@@ -19,11 +19,11 @@ from rtl import conversion
 from rtl.integration import c_header, host_interface
 
 TOPS: dict[str, tuple[str, str]] = {
-    "peg": ("rtl.peg", "Peg"),
-    "esu": ("rtl.esu", "Esu"),
-    "neuron": ("rtl.neuron", "NeuronUpdate"),
+    "peg": ("rtl.synapse.peg", "Peg"),
+    "esu": ("rtl.synapse.esu.walk", "Esu"),
+    "neuron": ("rtl.neuron.update", "NeuronUpdate"),
     "memory": ("rtl.memory", "BankedMemory"),
-    "evaluation": ("rtl.evaluation", "Evaluation"),
+    "evaluation": ("rtl.neuron.evaluation", "Evaluation"),
     "timestep": ("rtl.timestep", "Timestep"),
     "core": ("rtl.core", "EventCore"),
 }

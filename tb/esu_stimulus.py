@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Callable
 
 from golden.config import CoreConfig
-from golden.esu import EdgeDescriptor, Esu, ValueEvent, WordOperation
+from golden.synapse.esu import EdgeDescriptor, Esu, ValueEvent, WordOperation
 from golden.words import layouts
 
 KINDS = ("shared", "depthwise", "table")

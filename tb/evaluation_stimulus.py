@@ -8,20 +8,15 @@ from itertools import product
 import numpy as np
 
 from golden.config import CoreConfig
-from golden.neuron import (
-    PopulationMap,
-    evaluate_population,
-    operands,
-    pack_lanes,
-    shift_rounded,
-    spike_one,
-    unpack_lanes,
-    wrap,
-)
+from golden.neuron.evaluation import PopulationMap, evaluate_population
+from golden.neuron.requantize import shift_rounded
+from golden.neuron.states import pack_lanes, unpack_lanes, wrap
+from golden.neuron.types.product import operands
+from golden.neuron.types.spiking import spike_one
 from golden.types import Fields
 from golden.widths import TABLE_ENTRY_BITS
 from golden.words import NeuronType, Reset, Saturation, layouts
-from rtl.requantize import Requantize
+from rtl.neuron.requantize import Requantize
 
 
 def has_tables(config: CoreConfig) -> bool:

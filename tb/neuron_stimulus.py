@@ -6,8 +6,9 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from golden.config import CoreConfig
-from golden.esu import EdgeDescriptor, ValueEvent, WordOperation, operations
-from golden.neuron import accumulate, pack_lanes, unpack_lanes, wrap
+from golden.neuron.states import pack_lanes, unpack_lanes, wrap
+from golden.neuron.update import accumulate
+from golden.synapse.esu import EdgeDescriptor, ValueEvent, WordOperation, operations
 
 # -- expectations ----------------------------------------------------------------------------------
 
@@ -29,9 +30,7 @@ def update(words: list[int], operation: WordOperation, config: CoreConfig) -> No
     if operation.state_address < config.memory_words:
         states = accumulate(
             unpack_lanes(words[operation.state_address], config), weights_of(words, operation, config), operation.v,
-            lanes_of(operation, config), shift=operation.shift, maximum=bool(operation.max),
-            state_bits=config.state_bits,
-        )
+            lanes_of(operation, config), shift=operation.shift, maximum=bool(operation.max), config=config)
         words[operation.state_address] = pack_lanes(states, config)
 
 

@@ -12,7 +12,7 @@ from golden.core import Core
 from golden.host import run_frame
 from golden.registers import COUNTERS, Control, Register, Status
 from golden.words import EventKind, layouts
-from rtl.evaluation import Evaluation
+from rtl.neuron.evaluation import Evaluation
 from rtl.ports import request_layout
 from synapress.tools import simulator as launch
 from tb.streams import StreamDriver, StreamMonitor, clock_and_reset, pauses, unpack, wait_until

@@ -12,7 +12,7 @@ import cocotb
 from cocotb.triggers import RisingEdge
 
 from golden.config import CoreConfig
-from golden.esu import Esu, ValueEvent, WordOperation
+from golden.synapse.esu import Esu, ValueEvent, WordOperation
 from golden.timing.microarchitecture import ESU_LATENCY
 from golden.words import layouts
 from rtl.ports import op_layout, value_layout

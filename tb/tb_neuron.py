@@ -18,10 +18,10 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 from cocotb.triggers import RisingEdge
 
 from golden.config import CoreConfig
-from golden.esu import WordOperation
+from golden.synapse.esu import WordOperation
 from golden.timing.microarchitecture import STATE_LATENCY, WRITE_DELAY
 from rtl.memory import BankedMemory
-from rtl.neuron import NeuronUpdate
+from rtl.neuron.update import NeuronUpdate
 from rtl.ports import MemoryPort, ReadPort, op_layout
 from synapress.tools.simulator import parameters, seed
 from tb.memory import MemoryModel

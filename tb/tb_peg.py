@@ -14,7 +14,7 @@ import cocotb
 from cocotb.triggers import RisingEdge
 
 from golden.config import CoreConfig
-from golden.peg import extent, generate
+from golden.synapse.peg import extent, generate
 from golden.types import Fields
 from golden.words import layouts
 from rtl.ports import neuron_layout

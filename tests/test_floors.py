@@ -106,9 +106,9 @@ def test_the_reader_sees_every_kind_of_import(tmp_path: Path) -> None:
     """Lazy, conditional and relative imports, of modules and of names in them; and a circle of three."""
     path = tmp_path / "file.py"
     path.write_text("def f():\n    from golden import words\n    from .network import fast\n"
-                    "if TYPE_CHECKING:\n    import golden.esu\n    from golden.config import CoreConfig\n")
+                    "if TYPE_CHECKING:\n    import golden.synapse.esu\n    from golden.config import CoreConfig\n")
     assert sorted(imports("golden.file", path)) == [
-        "golden.config", "golden.esu", "golden.network.fast", "golden.words"]
+        "golden.config", "golden.network.fast", "golden.synapse.esu", "golden.words"]
     assert circles({"a": ["b"], "b": ["c"], "c": ["a"], "d": ["a"]}) == [["a", "b", "c"]]
     assert room_of("synapress.mapper.image.mesh") < room_of("synapress.cli.main") < room_of("tests.test_floors")
 

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from golden.errors import NetworkError
-from golden.neuron import wrap_array
+from golden.neuron.states import wrap_array
 from golden.program import Edge, Population
 from golden.types import Array
 from golden.words import NeuronType

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from golden.config import CoreConfig
 from golden.errors import NetworkError
-from golden.evaluation import evaluate_population, initial_states
+from golden.network.evaluation import evaluate_population, initial_states
 from golden.network.inputs import input_frames
 from golden.program import Edge, Population, Program
 from golden.types import Array, IntArray, Integers, Pair

@@ -14,14 +14,16 @@ import numpy.typing as npt
 
 from golden.config import CoreConfig
 from golden.errors import NetworkError
-from golden.evaluation import evaluate_population, initial_states
 from golden.network.convolution import check, integrate, largest, magnitude
+from golden.network.evaluation import evaluate_population, initial_states
 from golden.network.inputs import input_frames
-from golden.neuron import wrap_array
+from golden.neuron.products import product
+from golden.neuron.states import wrap_array
+from golden.neuron.types import neuron_model
+from golden.neuron.types.product import Product
 from golden.program import Edge, Population, Program
 from golden.timing.operations import EdgeCounts, EdgeOperations
 from golden.types import Integers
-from golden.words import NeuronType
 
 _CHUNK_NEURONS = 1 << 26
 """Neurons computed at a time, over the frames of a batch."""
@@ -135,7 +137,8 @@ def stream(
         if name not in frames and not program.edges_into(name):
             raise NetworkError(f"population '{name}' has no incoming edge and is no input")
     magnitudes = {edge.name: magnitude(edge) for edge in program.edges}
-    into = {name: [replace(edge, shift=edge.shift + edge.operand * config.operand_bits, operand=0)
+    into = {name: [replace(edge, shift=edge.shift + edge.operand * config.operand_bits, operand=0,
+                           weights=product(config).factors(edge.weights, config))
                    for edge in program.edges_into(name)] for name in order}
     last = {name: max((order.index(edge.destination) for edge in program.edges_from(name)), default=-1)
             for name in order}
@@ -148,7 +151,7 @@ def stream(
                 values[name] = frames[name][first:first + step].astype(np.int16)
                 yield Part(name, first, Result(np.zeros(values[name].shape, np.int32), values[name], (0, 0)))
             else:
-                start = None if before is None or populations[name].type != NeuronType.SPIKING else before[name].kept
+                start = None if before is None or not neuron_model(populations[name].type).keeps else before[name].kept
                 if start is not None:
                     start = start.reshape(-1, *populations[name].shape)[first:first + step]
                 elif populations[name].initial is not None:
@@ -179,7 +182,7 @@ def _population(
     ends = (int(states.min()), int(states.max())) if states.size else (0, 0)
     half, wrapped = 1 << (config.state_bits - 1), 0
     if not -half <= ends[0] <= ends[1] < half:
-        if population.type not in NeuronType.PRODUCTS:
+        if not issubclass(neuron_model(population.type), Product):
             wrapped = int(np.count_nonzero((states < -half) | (states >= half)))
         states = wrap_array(states.astype(np.int64), config.state_bits)
     states = states.astype(np.int32, copy=False)
@@ -191,7 +194,7 @@ def _evaluate(states: Integers, population: Population, config: CoreConfig) -> t
     """Values of a population, and the states that it keeps, in blocks of channels that fit the cache."""
     depth, width, height = population.shape
     outputs = np.empty(states.shape, np.int16)
-    kept = np.empty(states.shape, np.int32) if population.type == NeuronType.SPIKING else None
+    kept = np.empty(states.shape, np.int32) if neuron_model(population.type).keeps else None
     channels = max(1, _CHUNK_EVALUATION // (width * height))
     frames = max(1, _CHUNK_EVALUATION // (depth * width * height))
     for first in range(0, len(states), frames):

@@ -1,7 +1,7 @@
 """The work of one edge: which word operations the event of each source neuron has, and how many in all.
 
-Addresses and operations are those of docs/architecture.md (`golden.esu`), in closed form from the edge itself: no
-memory image is needed. Bamberg et al., arXiv 2112.07019, sections 4.2 and 4.3.
+Addresses and operations are those of docs/architecture.md (`golden.synapse.esu`), in closed form from the edge
+itself: no memory image is needed. Bamberg et al., arXiv 2112.07019, sections 4.2 and 4.3.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from golden.config import CoreConfig
-from golden.peg import hits
 from golden.program import Edge, Population
+from golden.synapse.peg import hits
 from golden.timing.pipeline import OperationStream
 from golden.types import IntArray, Integers
 

@@ -7,8 +7,8 @@ import numpy as np
 import numpy.typing as npt
 
 from golden.config import CoreConfig
-from golden.peg import generate_array
 from golden.program import Program
+from golden.synapse.peg import generate_array
 from golden.timing.cycles import firing_order
 from golden.timing.operations import Place, places
 from golden.words import EventKind, layouts

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from golden.config import CoreConfig
-from golden.evaluation import unsaturated
+from golden.network.evaluation import unsaturated
 from golden.network.fast import Result
 from golden.program import Program
 from golden.types import IntArray

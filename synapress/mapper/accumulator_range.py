@@ -1,7 +1,7 @@
 """Do the states of a program hold its sums? Worst case, proved by the weights, and what was measured.
 
 The bias needs no room in the states: it is not accumulated, but added as the population is evaluated, in an adder of
-state_bits + 2 bits (`rtl.requantize`: `biased` and, with the threshold, `rest`; `golden.neuron.evaluate`, `spike`).
+state_bits + 2 bits (`rtl.neuron.requantize`: `biased` and, with the threshold, `rest`; `golden.neuron.requantize`).
 State and bias have state_bits bits each, so their sum has one more, a product a · b + bias two more; less a threshold
 of state_bits + 1 bits it has two more. So nothing wraps there, and the proof is about what the edges add alone. It
 takes each source at the ends of its range, also an input: frames beyond an input's range are refused
@@ -15,6 +15,8 @@ from typing import Any
 import numpy as np
 
 from golden.config import CoreConfig
+from golden.neuron.types import neuron_model
+from golden.neuron.types.product import Product
 from golden.program import Population, Program
 from golden.words import NeuronType
 
@@ -60,12 +62,12 @@ def sums(
     for population in program.populations:
         if population.name in program.inputs:
             continue
-        if population.type in NeuronType.PRODUCTS:
+        if neuron_model(population.type) is Product:
             reports.append(_operands(program, population, config))
             continue
         worst = _worst_case(program, population, config, values or {})
         seen = (measured or {}).get(population.name)
-        if -half <= worst[0] and worst[1] < half and population.type != NeuronType.SPIKING:
+        if -half <= worst[0] and worst[1] < half and not neuron_model(population.type).keeps:
             verdict = "proved"
         elif seen is None:
             verdict = "unproved"

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from golden.config import CoreConfig
+from golden.neuron.types import neuron_model
 from golden.program import Edge, Population, Program
 from golden.words import NeuronType
 
@@ -200,9 +201,10 @@ def _output_axon(population: Population, identifier: int, config: CoreConfig, ho
 def parameter_words(population: Population) -> list[dict[str, int]]:
     """Fields of a population's parameter words: one if all channels are alike, else one per channel."""
     columns = {"bias": population.bias, "multiplier": population.multiplier, "shift": population.shift}
-    slope = population.threshold if population.type == NeuronType.SPIKING else population.slope
+    thresholds = neuron_model(population.type).thresholds
+    slope = population.threshold if thresholds else population.slope
     if slope is not None:
-        columns |= {"leaky": np.array([population.type != NeuronType.SPIKING]), "slope": slope}
+        columns |= {"leaky": np.array([not thresholds]), "slope": slope}
     arrays = [np.broadcast_to(np.asarray(column, np.int64).reshape(-1), population.shape[0]).tolist()
               for column in columns.values()]
     rows = [dict(zip(columns, row, strict=True)) for row in zip(*arrays, strict=True)]

@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from functools import partial
 
 from golden.config import CoreConfig
+from golden.neuron.types import neuron_model
+from golden.neuron.types.product import Product
 from golden.program import Program
 from golden.words import NeuronType
 from synapress.mapper.errors import Violation
@@ -18,7 +20,7 @@ def products(program: Program, config: CoreConfig) -> Iterator[Violation]:
     """
     bits = config.operand_bits
     for population in program.populations:
-        if population.type not in NeuronType.PRODUCTS:
+        if neuron_model(population.type) is not Product:
             continue
         layer = layer_of(population)
         unsigned = (population.type != NeuronType.PRODUCT, population.type == NeuronType.PRODUCT_UNSIGNED)

@@ -4,8 +4,9 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
+from golden.neuron.types import neuron_model
 from golden.program import Population, Program
-from golden.words import NeuronType, Reset
+from golden.words import Reset
 from synapress.mapper.errors import RuleError, Violation
 
 ProgramRule = Callable[[Program], Iterator[Violation]]
@@ -63,18 +64,19 @@ def shapes(program: Program) -> Iterator[Violation]:
 def neurons(program: Program) -> Iterator[Violation]:
     """A population has what its type and saturation need, and nothing that they do not look at."""
     for population in program.populations:
-        spiking = population.type == NeuronType.SPIKING
-        for name, needed in (("threshold", spiking), ("table", population.looks_up)):
+        model = neuron_model(population.type)
+        for name, needed in (("threshold", model.thresholds), ("table", population.looks_up)):
             given = getattr(population, name) is not None
             if needed != given and population.name not in program.inputs:
                 yield Violation(
                     layer=layer_of(population), rule=f"neuron {name}", needed=f"a {name}" if needed else f"no {name}",
                     available=f"a {name}" if given else "none",
-                    help="SPIKING populations have thresholds, others with saturation TABLE a table.")
-        if population.initial is not None and not spiking:
+                    help="Populations that fire at a threshold have one, others with saturation TABLE a table.")
+        if population.initial is not None and not model.keeps:
             yield Violation(layer=layer_of(population), rule="neuron initial", needed="no initial states",
-                            available="some", help="Only SPIKING populations keep states.")
-        if spiking and (population.slope is not None or population.saturation not in (Reset.SUBTRACT, Reset.ZERO)):
+                            available="some", help="Only spiking populations keep states.")
+        if model.thresholds and (population.slope is not None
+                                 or population.saturation not in (Reset.SUBTRACT, Reset.ZERO)):
             yield Violation(
                 layer=layer_of(population), rule="neuron reset",
                 needed="no slope, and a Reset in place of a saturation",

@@ -7,8 +7,9 @@ import numpy as np
 import numpy.typing as npt
 
 from golden.errors import ConfigError, NetworkError
+from golden.neuron.types import neuron_model
 from golden.types import Array, Maps
-from golden.words import NeuronType, Reset
+from golden.words import Reset
 from synapress.engines.timesteps import is_spiking
 from synapress.host.host import described
 from synapress.mapper import MeshImage
@@ -23,7 +24,6 @@ from synapress.reports.tables import Sheet, size
 from synapress.results import CompiledModel, Simulation
 from synapress.tools.area import AreaReport, CmosArea, FpgaArea, estimate
 
-TYPES = {value: name.lower().replace("_", " ") for name, value in vars(NeuronType).items() if isinstance(value, int)}
 BLOCKS = ("peg", "esu", "core")
 ACCURACY, RATIO, SAME = "accuracy", "SQNR of the output", "same values as float"
 BUSIEST = 12
@@ -88,7 +88,7 @@ def neurons_section(compiled: CompiledModel) -> Section:
         caption="Lowest and highest integers of the channels: the share of a potential that a leak leaves, "
                 "threshold and first state in units of the channel's state.")
     for population in compiled.lowered.populations:
-        if population.type == NeuronType.SPIKING:
+        if neuron_model(population.type).thresholds:
             first = np.zeros(1) if population.initial is None else population.initial
             threshold = np.zeros(1) if population.threshold is None else population.threshold
             sheet.add_row(
@@ -216,7 +216,7 @@ def _network(compiled: CompiledModel) -> Section:
         edges = program.edges_into(population.name)
         sheet.add_row(
             population.name, " × ".join(map(str, population.shape)), f"{int(np.prod(population.shape)):,}",
-            "input" if population.name in program.inputs else TYPES[population.type],
+            "input" if population.name in program.inputs else neuron_model(population.type).codes[population.type],
             ", ".join(f"{edge.source} {edge.weights.shape[2]}×{edge.weights.shape[3]}" for edge in edges),
             f"{sum(edge.weights.size for edge in edges):,}")
     return Section(title="Network", text=host_text(compiled), sheets=(sheet,))

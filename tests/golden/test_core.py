@@ -8,7 +8,7 @@ from golden.core import Core
 from golden.errors import EventError, ImageError
 from golden.host import decode, encode, run_frame
 from golden.network import dense
-from golden.neuron import unpack_states
+from golden.neuron.states import unpack_states
 from golden.words import EventKind
 from synapress.mapper import Network, compile_network
 from tests.helpers.networks import memory_after, random_input, random_network

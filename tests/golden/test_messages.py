@@ -8,9 +8,9 @@ import pytest
 from golden import messages
 from golden.config import PRESETS, CoreConfig
 from golden.core import Core
-from golden.esu import ValueEvent, WordOperation
-from golden.peg import generate
 from golden.registers import COUNTERS, TIMED
+from golden.synapse.esu import ValueEvent, WordOperation
+from golden.synapse.peg import generate
 from golden.words import WordLayout, layouts
 from rtl import ports
 

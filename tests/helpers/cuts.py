@@ -7,7 +7,7 @@ import numpy as np
 from golden.config import CoreConfig
 from golden.mesh import Mesh, decode_frame, encode_frame
 from golden.network import dense
-from golden.neuron import unpack_states
+from golden.neuron.states import unpack_states
 from golden.program import Program
 from golden.types import Place
 from synapress.mapper.errors import Repair, RuleError

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from golden.network.dense import Result
-from golden.neuron import pack_states
+from golden.neuron.states import pack_states
 from golden.words import Saturation
 from synapress.mapper import Image, value_table
 from synapress.mapper.network.network import Network

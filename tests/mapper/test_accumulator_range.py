@@ -13,7 +13,7 @@ from golden.config import CoreConfig
 from golden.errors import EventError
 from golden.network import dense
 from golden.network import fast as network
-from golden.neuron import wrap
+from golden.neuron.states import wrap
 from golden.program import Edge, Population, Program
 from golden.words import NeuronType, Saturation
 from synapress.mapper.accumulator_range import AccumulatorRange, sums

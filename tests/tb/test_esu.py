@@ -7,7 +7,7 @@ import pytest
 
 from golden.config import CoreConfig
 from golden.errors import ConfigError
-from rtl.esu import Esu
+from rtl.synapse.esu.walk import Esu
 from synapress.tools.simulator import launch
 
 CONFIGS = {

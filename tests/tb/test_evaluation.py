@@ -7,7 +7,7 @@ import pytest
 
 from golden.config import PRESETS, CoreConfig
 from golden.errors import ConfigError
-from rtl.evaluation import Evaluation
+from rtl.neuron.evaluation import Evaluation
 from synapress.tools.simulator import launch
 
 BENCH = "tb.tb_evaluation"

@@ -6,7 +6,7 @@ import json
 import pytest
 
 from golden.config import PRESETS, CoreConfig
-from rtl.neuron import NeuronUpdate
+from rtl.neuron.update import NeuronUpdate
 from synapress.tools.simulator import launch
 from tb.neuron_stimulus import LAYERS
 from tb.tb_neuron import NeuronOnBanks

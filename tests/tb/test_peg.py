@@ -8,7 +8,7 @@ from amaranth.hdl import Fragment
 
 from golden.config import PRESETS, CoreConfig
 from golden.errors import ConfigError
-from rtl.peg import Peg
+from rtl.synapse.peg import Peg
 from synapress.tools.simulator import launch
 
 BENCH = "tb.tb_peg"

@@ -6,7 +6,7 @@ import pytest
 
 from golden.config import CoreConfig
 from golden.errors import ConfigError, ToolError
-from rtl.requantize import Requantize
+from rtl.neuron.requantize import Requantize
 from synapress.tools import area, yosys
 from synapress.tools.area import CmosArea, FpgaArea, LibertyArea, estimate, estimate_parts, fmax
 from tests.helpers.blocks import Adder, Mixed, Nands, Store

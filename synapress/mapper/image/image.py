@@ -19,7 +19,8 @@ import numpy.typing as npt
 from golden.config import CoreConfig
 from golden.errors import ImageError
 from golden.files import Writing, open_read
-from golden.neuron import pack_states, pack_table
+from golden.neuron.evaluation import pack_table
+from golden.neuron.states import pack_states
 from golden.program import Program
 from golden.widths import CONNECTIVITY_BITS, TABLE_ENTRY_BITS
 from golden.words import WordLayout, layouts

@@ -12,6 +12,7 @@ import numpy as np
 
 from golden.config import CoreConfig
 from golden.errors import ImageError
+from golden.neuron.types import built_types, neuron_model
 from golden.types import Memory
 from golden.widths import CONNECTIVITY_BITS
 from golden.words import NeuronType, Reset, Saturation, WordLayout, layouts
@@ -107,9 +108,10 @@ def _population(reader: _Reader, edges: int, populations: int, index: int) -> _B
     config, what = reader.config, f"population {index}"
     fields = reader.unpack(2 * index + 1, layouts(config).population, what)
     _check(what, "depth", fields["depth"], 1, ((1 << config.depth_word_bits) - 1) * config.lanes)
-    if fields["type"] not in (NeuronType.SUM, NeuronType.MAX, NeuronType.SPIKING, *NeuronType.PRODUCTS):
-        raise ImageError(f"{what}, field 'type': {fields['type']} is no type of neuron")
-    if fields["type"] == NeuronType.SPIKING:
+    if fields["type"] not in built_types(config):
+        raise ImageError(f"{what}, field 'type': {fields['type']} is no type of neuron that the core has")
+    thresholds = neuron_model(fields["type"], config).thresholds
+    if thresholds:
         _check(what, "saturation", fields["saturation"], Reset.SUBTRACT, Reset.ZERO)
     _check(what, "incoming", fields["incoming"], 1, (1 << config.incoming_bits) - 1)
     _check(what, "edges", fields["edges"], 1, config.max_edges)
@@ -118,7 +120,7 @@ def _population(reader: _Reader, edges: int, populations: int, index: int) -> _B
     x_stride = fields["height"] * y_stride
     parameters = 1 if fields["uniform"] else fields["depth"]
     length = fields["axons"] + parameters + fields["width"] * x_stride
-    looks_up = fields["saturation"] == Saturation.TABLE and fields["type"] != NeuronType.SPIKING
+    looks_up = fields["saturation"] == Saturation.TABLE and not thresholds
     table_words = config.table_words if looks_up else 0
     _check(what, "base", fields["base"], 2 * populations + edges + table_words, config.memory_words - length)
     axons = range(fields["base"], fields["base"] + fields["axons"])

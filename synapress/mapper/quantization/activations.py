@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from golden.config import CoreConfig
-from golden.neuron import evaluate
+from golden.neuron.requantize import evaluate
 from golden.types import Floats, IntArray
 from golden.words import Saturation, layouts
 from synapress.mapper.importers import graph as g

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from golden.config import CoreConfig
 from golden.network.dense import wrap
-from golden.neuron import spike
+from golden.neuron.types.spiking import spike
 from golden.types import Floats, IntArray
 from golden.words import Reset, layouts
 from synapress.mapper.errors import ModelError

@@ -8,12 +8,12 @@ import pytest
 from golden.config import CoreConfig
 from golden.core import Core
 from golden.errors import EventError, NetworkError
-from golden.esu import expand_events
 from golden.host import decode, encode, run_frame
 from golden.mesh import Mesh, decode_frame, encode_frame
 from golden.network import convolution, dense
 from golden.network import fast as network
 from golden.program import Edge, Population, Program
+from golden.synapse.esu import expand_events
 from golden.timing.cycles import firing_order
 from golden.timing.operations import EdgeOperations, places
 from golden.words import EventKind, NeuronType, Saturation, layouts

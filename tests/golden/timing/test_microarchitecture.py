@@ -4,7 +4,7 @@ import pytest
 
 from golden.config import PRESETS, CoreConfig
 from golden.timing import microarchitecture as numbers
-from rtl.requantize import Requantize
+from rtl.neuron.requantize import Requantize
 
 
 def test_promised_latencies() -> None:

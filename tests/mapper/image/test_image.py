@@ -13,7 +13,7 @@ from golden.core import Core
 from golden.errors import ImageError, MappingError
 from golden.host import decode, encode
 from golden.network import dense
-from golden.neuron import table_entry
+from golden.neuron.evaluation import table_entry
 from golden.program import Edge, Population, Program
 from golden.words import NeuronType, Saturation, layouts
 from synapress.mapper import Image, build_image, compile_network, legalize, lower

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from golden.config import CoreConfig
 from golden.errors import NetworkError
-from golden.neuron import evaluate
+from golden.neuron.requantize import evaluate
 from golden.words import Saturation
 from synapress.mapper.network.layer import HELP, Branch
 from synapress.mapper.network.network import Network

@@ -7,21 +7,10 @@ import numpy as np
 import pytest
 
 from golden.config import CoreConfig
-from golden.neuron import (
-    PopulationMap,
-    accumulate,
-    accumulate_one,
-    evaluate,
-    evaluate_one,
-    evaluate_population,
-    pack_lanes,
-    pack_states,
-    shift_rounded,
-    shift_rounded_array,
-    unpack_lanes,
-    unpack_states,
-    wrap,
-)
+from golden.neuron.evaluation import PopulationMap, evaluate_population
+from golden.neuron.requantize import evaluate, evaluate_one, shift_rounded, shift_rounded_array
+from golden.neuron.states import pack_lanes, pack_states, unpack_lanes, unpack_states, wrap
+from golden.neuron.update import accumulate, accumulate_one
 from golden.words import Saturation, layouts
 
 GRAI_VIP = CoreConfig.preset("grai_vip")
@@ -75,16 +64,16 @@ def test_accumulate_equals_literal(config: CoreConfig, maximum: bool) -> None:
         weights = corners(rng, -128, 127, count * config.lanes).reshape(count, config.lanes)
         v = corners(rng, -v_half, v_half - 1, count)[:, np.newaxis]
         mask = rng.random((count, config.lanes)) < 0.7
-        result = accumulate(states, weights, v, mask, shift=shift, maximum=maximum, state_bits=config.state_bits)
+        result = accumulate(states, weights, v, mask, shift=shift, maximum=maximum, config=config)
         for at in np.ndindex(count, config.lanes):
             one = accumulate_one(int(states[at]), int(weights[at]), int(v[at[0], 0]), shift=shift, maximum=maximum,
-                                 state_bits=config.state_bits)
+                                 config=config)
             assert result[at] == (one if mask[at] else states[at])
 
 
 def test_accumulate_by_hand() -> None:
     def update(state: int, weight: int, v: int, shift: int = 0, maximum: bool = False) -> int:
-        result = accumulate([state, 7], [weight, 9], v, [True, False], shift=shift, maximum=maximum, state_bits=16)
+        result = accumulate([state, 7], [weight, 9], v, [True, False], shift=shift, maximum=maximum, config=GRAI_VIP)
         assert result[1] == 7
         return int(result[0])
 
@@ -104,7 +93,7 @@ def test_accumulation_does_not_depend_on_order() -> None:
     for order in (np.arange(2000), rng.permutation(2000)):
         state = np.zeros(1, np.int64)
         for i in order:
-            state = accumulate(state, weights[i], values[i], True, shift=3, maximum=False, state_bits=16)
+            state = accumulate(state, weights[i], values[i], True, shift=3, maximum=False, config=GRAI_VIP)
         assert state[0] == wrap(int((weights * values * 8).sum()), 16)
 
 

@@ -8,7 +8,7 @@ import numpy.typing as npt
 import pytest
 
 from golden.config import CoreConfig
-from golden.esu import EdgeDescriptor, Esu, ValueEvent, expand_events, operations, synapses, taps
+from golden.synapse.esu import EdgeDescriptor, Esu, ValueEvent, expand_events, operations, synapses, taps
 from golden.types import IntArray
 from golden.words import layouts
 

@@ -5,10 +5,10 @@ import numpy.typing as npt
 
 from golden.config import CoreConfig
 from golden.errors import NetworkError
-from golden.neuron import evaluate, requantized, spike
+from golden.neuron.requantize import RequantizedNeuron
+from golden.neuron.types import neuron_model
 from golden.program import Population
 from golden.types import IntArray, Integers
-from golden.words import NeuronType
 
 
 def initial_states(population: Population, shape: tuple[int, ...]) -> IntArray:
@@ -29,29 +29,30 @@ def evaluate_population(
     Raises:
         NetworkError: a threshold or a table is missing.
     """
-    bias, multiplier, shift = (_column(population, values)[channels] for values in (
-        population.bias, population.multiplier, population.shift))
-    if population.type == NeuronType.SPIKING:
-        if population.threshold is None:
-            raise NetworkError(f"population '{population.name}' is SPIKING and has no threshold")
-        return spike(states, bias, multiplier, shift, population.saturation, config,
-                     slope=_column(population, population.threshold)[channels])
+    model = neuron_model(population.type, config)
+    if model.thresholds and population.threshold is None:
+        raise NetworkError(f"population '{population.name}' fires at a threshold and has none")
     if population.looks_up and population.table is None:
         raise NetworkError(f"population '{population.name}' has saturation TABLE and no table")
-    leaky = population.slope is not None
-    values = evaluate(states, bias, multiplier, shift, population.saturation, config, leaky=int(leaky),
-                      slope=0 if population.slope is None else _column(population, population.slope)[channels],
-                      type=population.type, table=population.table)
-    return values, np.zeros(states.shape, np.int64)
+    parameters = {name: values[channels] for name, values in _parameters(population).items()}
+    return model.evaluate(states, parameters, population.saturation, config, type=population.type,
+                          table=population.table)
 
 
 def unsaturated(states: Integers, population: Population, config: CoreConfig) -> IntArray:
-    """Values (..., D, W, H) of a population before they are saturated or looked up; not of SPIKING."""
-    leaky = population.slope is not None
-    return requantized(
-        states, _column(population, population.bias), _column(population, population.multiplier),
-        _column(population, population.shift), config, leaky=int(leaky),
-        slope=0 if population.slope is None else _column(population, population.slope), type=population.type)
+    """Values (..., D, W, H) of a population before they are saturated or looked up; of types that requantize."""
+    model = neuron_model(population.type, config)
+    assert issubclass(model, RequantizedNeuron), f"population '{population.name}' does not requantize"
+    return model.unsaturated(states, _parameters(population), config, type=population.type)
+
+
+def _parameters(population: Population) -> dict[str, IntArray]:
+    """The fields of the parameter words (`golden.words`), each (D, 1, 1)."""
+    slope = population.threshold if neuron_model(population.type).thresholds else population.slope
+    leaky = int(population.slope is not None)
+    return {name: _column(population, values) for name, values in (
+        ("bias", population.bias), ("multiplier", population.multiplier), ("shift", population.shift),
+        ("leaky", leaky), ("slope", 0 if slope is None else slope))}
 
 
 def _column(population: Population, values: npt.ArrayLike) -> IntArray:

@@ -7,9 +7,9 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 from golden.config import CoreConfig
 from golden.timing.microarchitecture import PHASES
 from golden.words import layouts
-from rtl.esu_descriptor import DescriptorFetch, kernel_layout
-from rtl.esu_range import Range, add
 from rtl.ports import ReadPort, op_layout, value_layout
+from rtl.synapse.esu.descriptor import DescriptorFetch, kernel_layout
+from rtl.synapse.esu.range import Range, add
 from rtl.words import struct
 
 

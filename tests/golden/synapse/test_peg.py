@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from golden.config import CoreConfig
-from golden.peg import extent, generate, generate_all, generate_array, hits
+from golden.synapse.peg import extent, generate, generate_all, generate_array, hits
 from golden.words import EventKind, layouts
 
 GRAI_VIP = CoreConfig.preset("grai_vip")

@@ -16,8 +16,9 @@ SHIFT_LOW = 2
 class Peg(wiring.Component):
     """Makes at most one event per axon of each firing neuron: Bamberg et al., arXiv 2112.07019, section 4.2, alg. 3.
 
-    The axons of a neuron are read in order, from `axon_base` up. `golden.peg` says what hits; an end neuron makes an
-    END event on every axon. x_min and y_min must lie within offset_bits + 2 signed bits, which the mapper sees to.
+    The axons of a neuron are read in order, from `axon_base` up. `golden.synapse.peg` says what hits; an end neuron
+    makes an END event on every axon. x_min and y_min must lie within offset_bits + 2 signed bits, as the mapper
+    checks.
 
     Ports:
         neuron: stream of firing neurons and ends of timestep (`golden.messages.neuron`).
@@ -120,7 +121,7 @@ class Peg(wiring.Component):
         return shifted, added
 
     def _hit(self, position: Value, limit: Value, kernel: Value, large: Value, stride: Value, stride_8: Value) -> Value:
-        """`golden.peg.hits`; the kernel's extent is stored minus one, and `large` says that it is the maximum."""
+        """`golden.synapse.peg.hits`; the kernel's extent is stored minus one; `large`: it is the maximum."""
         config = self.config
         unit, half = config.extent_unit_log2, config.offset_bits - 2
         negative, in_range = position[-1], position[half + 1:-1] == position[-1].replicate(2)

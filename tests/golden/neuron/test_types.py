@@ -9,18 +9,13 @@ import pytest
 
 from golden.config import CoreConfig
 from golden.errors import ConfigError
-from golden.neuron import (
-    accumulate,
-    evaluate,
-    evaluate_one,
-    pack_table,
-    spike,
-    spike_one,
-    table_entry,
-    unpack_table,
-)
+from golden.neuron.evaluation import pack_table, table_entry, unpack_table
+from golden.neuron.requantize import evaluate, evaluate_one
+from golden.neuron.types.product import Product
+from golden.neuron.types.spiking import spike, spike_one
+from golden.neuron.update import accumulate
 from golden.words import NeuronType, Reset, Saturation, layouts
-from tests.golden.test_neuron import CONFIGS, GRAI_VIP, LONG, corners
+from tests.golden.neuron.test_neuron import CONFIGS, GRAI_VIP, LONG, corners
 
 NARROW = CoreConfig(name="narrow", product_shift_bits=1, multiplier_bits=8, value_bits=5)
 LONG_EIGHT = CoreConfig(name="long_eight", lanes=2, state_bits=32, multiplier_bits=8)
@@ -93,18 +88,20 @@ def test_products_of_all_operands(config: CoreConfig, type: int, signed: tuple[b
     shift = min(bits, (1 << config.product_shift_bits) - 1)
     weight = 1 << (bits - shift)
     assert weight <= 127
-    add = {"mask": True, "maximum": False, "state_bits": config.state_bits}
+    add = {"mask": True, "maximum": False, "config": config}
     one_way = accumulate(accumulate(np.zeros_like(a), 1, a, shift=0, **add), weight, b, shift=shift, **add)
     other_way = accumulate(accumulate(np.zeros_like(a), weight, b, shift=shift, **add), 1, a, shift=0, **add)
     assert np.array_equal(one_way, other_way)
     down = 2 * bits - config.value_bits + 1
-    result = evaluate(one_way, -7, 3, down, Saturation.FULL, config, type=type)
+    parameters = {"bias": -7, "multiplier": 3, "shift": down}
+    result, kept = Product.evaluate(one_way, parameters, Saturation.FULL, config, type=type)
+    assert not kept.any()
     low, high = Saturation.bounds(Saturation.FULL, config.value_bits)
     exact = np.clip(np.rint((a * b - 7) * 3 / 2**down), low, high)  # to even; float64 has room for all of it
     np.testing.assert_array_equal(result, exact)
     assert low < exact.min() < exact.max() < high or config is NARROW or type != NeuronType.PRODUCT
     for at in itertools.islice(np.ndindex(a.shape), 0, None, 37):
-        assert result[at] == evaluate_one(int(one_way[at]), -7, 3, down, Saturation.FULL, config, type=type)
+        assert (result[at], 0) == Product.evaluate_one(int(one_way[at]), parameters, Saturation.FULL, config, type=type)
 
 
 @pytest.mark.parametrize("config", CONFIGS, ids=lambda config: config.name)

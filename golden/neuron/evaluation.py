@@ -1,0 +1,116 @@
+"""The evaluation: at the end of a timestep the states of a population in a core's memory become values that fire.
+
+Bamberg et al., arXiv 2112.07019, section 4.2. What a state becomes is the neuron type's (`golden.neuron.types`).
+"""
+
+from collections.abc import Mapping, MutableSequence, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+import numpy.typing as npt
+
+from golden.config import CoreConfig
+from golden.neuron.states import pack_lanes, unpack_lanes, wrap, wrap_array
+from golden.neuron.types import neuron_model
+from golden.types import IntArray, Words
+from golden.widths import TABLE_ENTRY_BITS
+from golden.words import layouts
+
+# -- value tables ------------------------------------------------------------------------------
+
+
+def table_entry(memory: Sequence[int], base: int, index: int, config: CoreConfig) -> int:
+    """Entry `index` of the value table that ends before the word `base`; addresses wrap at the end of the memory."""
+    word, entry = divmod(index, config.word_bits // TABLE_ENTRY_BITS)
+    address = (base - config.table_words + word) % config.memory_words
+    return wrap(int(memory[address]) >> (TABLE_ENTRY_BITS * entry), config.value_bits)
+
+
+def pack_table(table: npt.ArrayLike, config: CoreConfig) -> Words:
+    """The words of a value table as (table_words, word_bits // 64) uint64; entries from that of the lowest value."""
+    entries = np.zeros(config.table_words * config.word_bits // TABLE_ENTRY_BITS, np.uint16)
+    entries[:1 << config.value_bits] = np.asarray(table, np.int64).astype(np.uint16)
+    return entries.astype("<u2").view("<u8").astype(np.uint64).reshape(config.table_words, -1)
+
+
+def unpack_table(words: Words, config: CoreConfig) -> IntArray:
+    """The inverse of `pack_table`."""
+    entries = np.ascontiguousarray(words, "<u8").reshape(-1).view("<u2").astype(np.int64)
+    return wrap_array(entries[:1 << config.value_bits], config.value_bits)
+
+
+# -- a population in a core's memory -----------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class PopulationMap:
+    """Where a population's words lie, from its population word (`golden.words`); addresses in words, before wrap.
+
+    A value table lies right before the first axon word.
+    """
+
+    axons: int
+    """First axon word."""
+    parameters: int
+    """First parameter word: one if uniform, else one per channel."""
+    states: int
+    """State word of channel word 0 at (0, 0)."""
+    depth_words: int
+    """Channel words of one position."""
+    y_stride: int
+    x_stride: int
+
+    @classmethod
+    def of(cls, population: Mapping[str, int], config: CoreConfig) -> "PopulationMap":
+        """From the fields of a population word."""
+        depth_words = -(-population["depth"] // config.lanes)
+        y_stride = depth_words | population["pad"]
+        parameters = population["base"] + population["axons"]
+        return cls(
+            axons=population["base"], parameters=parameters,
+            states=parameters + (1 if population["uniform"] else population["depth"]),
+            depth_words=depth_words, y_stride=y_stride, x_stride=population["height"] * y_stride,
+        )
+
+
+def evaluate_population(
+    memory: MutableSequence[int], index: int, word: int, config: CoreConfig
+) -> tuple[list[dict[str, int]], list[tuple[int, int]]]:
+    """Evaluate population `index`, given its packed population word, in place: literal, in the hardware's order.
+
+    Channel words outermost, then x, y, lane. Each state word is read, its neurons evaluated, and the word written:
+    with what its neurons keep, else zeros, as for lanes beyond the depth, which never fire. Addresses wrap at the
+    end of the memory.
+
+    Returns:
+        The firing neurons in order, then the end neuron, as fields of `golden.messages.neuron`; and the state words
+        in order, as (address, word before it was written).
+    """
+    table, size = layouts(config), config.memory_words
+    population = table.population.unpack(word)
+    place = PopulationMap.of(population, config)
+    common = {"axon_base": population["base"], "axons": population["axons"], "population": index}
+    model = neuron_model(population["type"], config)
+    neurons, trace = [], []
+    entry = partial(table_entry, memory, population["base"], config=config)
+    for channel_word in range(place.depth_words):
+        channels = range(channel_word * config.lanes, min((channel_word + 1) * config.lanes, population["depth"]))
+        parameters = [
+            table.parameter.unpack(memory[(place.parameters + (0 if population["uniform"] else c)) % size])
+            for c in channels
+        ]
+        for x in range(population["width"]):
+            for y in range(population["height"]):
+                address = (place.states + x * place.x_stride + y * place.y_stride + channel_word) % size
+                trace.append((address, int(memory[address])))
+                states = unpack_lanes(memory[address], config)[:len(channels)]
+                kept = [0] * config.lanes
+                for lane, (c, state, parameter) in enumerate(zip(channels, states, parameters, strict=True)):
+                    v, kept[lane] = model.evaluate_one(state, parameter, population["saturation"], config,
+                                                       type=population["type"], table=entry)
+                    if v:
+                        neurons.append({"x": x, "y": y, "c": c, "v": v, **common, "end": 0})
+                memory[address] = pack_lanes(kept, config)
+    neurons.append({"x": 0, "y": 0, "c": 0, "v": 0, **common, "end": 1})
+    return neurons, trace

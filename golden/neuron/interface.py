@@ -1,0 +1,74 @@
+"""What the rooms of this folder hold: neuron types, and products of weight and value."""
+
+from collections.abc import Callable, Mapping
+from typing import ClassVar
+
+import numpy as np
+import numpy.typing as npt
+
+from golden.config import CoreConfig
+from golden.types import IntArray
+
+Table = Callable[[int], int]
+"""The entry of a value table at an index."""
+
+
+class Product:
+    """What one synapse adds to a state: see `golden.rooms.PRODUCTS`. The hardware's has the same name."""
+
+    @staticmethod
+    def factors(weights: npt.ArrayLike, config: CoreConfig) -> IntArray:
+        """The integers that stored weights multiply a value with: what a matrix product of a whole network takes."""
+        raise NotImplementedError
+
+    @staticmethod
+    def one(weight: int, v: int, shift: int, config: CoreConfig) -> int:
+        """The product of one stored weight and one value, literally."""
+        raise NotImplementedError
+
+    @classmethod
+    def of(cls, weights: npt.ArrayLike, v: npt.ArrayLike, shift: npt.ArrayLike, config: CoreConfig) -> IntArray:
+        """The products of stored weights and values, wrapped to `state_bits`; all arrays broadcast."""
+        raise NotImplementedError
+
+
+class NeuronModel:
+    """A neuron type: what becomes of a state at the end of a timestep; a room of `golden.rooms.NEURON_TYPES`.
+
+    Attributes:
+        codes: what the type field of a population word may say, with a name for reports; a type may have variants.
+        keeps: the states stay from timestep to timestep; of other types they are cleared.
+        thresholds: the slope field of the parameters is a threshold, and values are 0 or 1; no value is looked up.
+    """
+
+    codes: ClassVar[Mapping[int, str]]
+    keeps: ClassVar[bool] = False
+    thresholds: ClassVar[bool] = False
+
+    @staticmethod
+    def evaluate_one(
+        state: int, parameter: Mapping[str, int], mode: int, config: CoreConfig, *, type: int,
+        table: Table | None = None,
+    ) -> tuple[int, int]:
+        """The value of one neuron and the state that stays, literally.
+
+        Args:
+            parameter: fields of its parameter word (`golden.words`).
+            mode: the saturation field of its population word.
+            type: one of `codes`.
+            table: of the population, with saturation TABLE.
+        """
+        raise NotImplementedError
+
+    @staticmethod
+    def evaluate(
+        states: npt.ArrayLike, parameters: Mapping[str, npt.ArrayLike], mode: int, config: CoreConfig, *, type: int,
+        table: npt.ArrayLike | None = None,
+    ) -> tuple[IntArray, IntArray]:
+        """`evaluate_one` on arrays, exactly; all broadcast, e.g. parameters of shape (D, 1, 1)."""
+        raise NotImplementedError
+
+
+def cleared(values: IntArray, states: npt.ArrayLike) -> tuple[IntArray, IntArray]:
+    """The result of a type that does not keep its states."""
+    return values, np.zeros(np.broadcast_shapes(values.shape, np.shape(states)), np.int64)

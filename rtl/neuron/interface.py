@@ -1,0 +1,78 @@
+"""What the hardware's rooms of this folder hold: neuron types, and products of weight and value."""
+
+from typing import ClassVar
+
+from amaranth import signed
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import In, Out
+
+from golden.config import CoreConfig
+from golden.neuron.interface import NeuronModel
+from golden.widths import TYPE_BITS
+from golden.words import layouts
+from rtl.words import struct
+
+
+class ProductUnit(wiring.Component):
+    """The products of one word operation, lane by lane: a room of `rtl.rooms.PRODUCTS`.
+
+    Ports:
+        weights: of the lanes, as stored. v: the event's value. shift: left shift of the products.
+        products: of the lanes, wrapped to `state_bits`.
+
+    Latency: `latency` cycle, the same for every product, as the update unit's pipeline and the model of its cycles rely
+    on it. Throughput: one word operation per cycle, without back-pressure.
+    """
+
+    latency: ClassVar[int] = 1
+
+    def __init__(self, config: CoreConfig):
+        self.config = config
+        super().__init__({
+            "weights": In(data.ArrayLayout(signed(config.weight_bits), config.lanes)),
+            "v": In(signed(config.value_bits)), "shift": In(config.product_shift_bits),
+            "products": Out(data.ArrayLayout(signed(config.state_bits), config.lanes)),
+        })
+
+
+class NeuronUnit(wiring.Component):
+    """What a neuron type does beside the arithmetic that all share: a room of `rtl.rooms.NEURON_TYPES`.
+
+    The shared arithmetic (`rtl.neuron.requantize`) takes a state, adds the bias, multiplies, shifts with rounding, and
+    saturates. A type may step in at four places, and says in `places` at which it does:
+
+    - "unpack": `given` takes the place of `state` in front of the first register.
+    - "operand": one move later, `low` and `high` take the place of the state: the bias is added to
+      low + high · 2**(operand_bits // 2).
+    - "integrate": two moves later, `term`, `factor` and `scale` say what is multiplied, and shifted by how much; and
+      `carry` goes along with it.
+    - "fire": in the last move, `value` and `kept` are the result, from `scaled` and what was carried.
+
+    Registers of its own move with `advance`. What it does not do costs nothing.
+
+    Ports:
+        advance: the pipeline moves. type, mode: of the population (type and saturation fields), kept constant.
+        state: of the neuron that enters.
+        state_given, parameter_given: one move later: `given` as it was, and the neuron's parameters.
+        low_given, total, parameter: two moves later: `low` as it was; the sum with the bias; the parameters.
+        scaled, carried: in the last move: round(term · factor / 2**scale), clipped to the state's range; `carry`.
+        given, low, high, term, factor, scale, carry, value, kept: see above.
+    """
+
+    model: ClassVar[type[NeuronModel]]
+    places: ClassVar[tuple[str, ...]] = ()
+    """Where it steps in, of "unpack", "operand", "integrate", "fire"."""
+
+    def __init__(self, config: CoreConfig, *, carry_bits: int = 0):
+        self.config = config
+        state, parameter = signed(config.state_bits), struct(layouts(config).parameter)
+        wide = signed(config.state_bits + 2)
+        super().__init__({
+            "advance": In(1), "type": In(TYPE_BITS), "mode": In(2), "state": In(state), "given": Out(state),
+            "state_given": In(state), "parameter_given": In(parameter),
+            "low": Out(signed(config.state_bits + 1)), "high": Out(signed(config.state_bits + 1)),
+            "low_given": In(signed(config.state_bits + 1)), "total": In(wide), "parameter": In(parameter),
+            "term": Out(wide), "factor": Out(signed(config.multiplier_bits + 1)), "scale": Out(config.shift_bits),
+            "carry": Out(carry_bits), "carried": In(carry_bits), "scaled": In(state),
+            "value": Out(signed(config.value_bits)), "kept": Out(state),
+        })

@@ -1,0 +1,176 @@
+"""The arithmetic of the evaluation: a neuron's state to its value, and to the state that it keeps."""
+
+from typing import Any
+
+from amaranth import Cat, Module, Mux, Signal, Value, signed
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import In, Out
+
+from golden.config import CoreConfig
+from golden.timing.microarchitecture import EVALUATION_STAGES
+from golden.widths import TYPE_BITS
+from golden.words import Saturation, layouts
+from rtl.neuron.types import neuron_units
+from rtl.words import struct
+
+
+class Requantize(wiring.Component):
+    """A state to a value: saturate(round(t · factor / 2**shift)), half to even (`golden.neuron.requantize.evaluate`).
+
+    t is state + bias; the factor is the slope where `leaky` is set and t < 0, else the multiplier. Neuron types step in
+    where they differ (`rtl.neuron.interface.NeuronUnit`); a type that the configuration does not have is taken for SUM.
+
+    Ports:
+        advance: the pipeline moves. state, parameter: the neuron's. type, saturation: golden.words, kept constant; with
+            saturation TABLE the value is what is to be looked up.
+        value, kept: of the neuron that was given `stages` moves before; `kept` is the new state, of types that keep it.
+
+    Latency: `stages` cycles, 8, or 7 if shift_bits <= 4. Throughput: one neuron per cycle.
+    """
+
+    def __init__(self, config: CoreConfig):
+        self.config = config
+        self.stages = EVALUATION_STAGES - (config.shift_bits <= 4)
+        super().__init__({
+            "advance": In(1), "type": In(TYPE_BITS), "saturation": In(2), "state": In(signed(config.state_bits)),
+            "parameter": In(struct(layouts(config).parameter)),
+            "value": Out(signed(config.value_bits)), "kept": Out(signed(config.state_bits)),
+        })
+
+    def elaborate(self, platform):  # type: ignore[no-untyped-def]
+        m = Module()
+        self._moves: list = []
+        self._units, self._selected = neuron_units(self.config), {}
+        for name, unit in self._units.items():
+            m.submodules[name] = unit
+            # What the type says is constant, and registered before it is used.
+            self._selected[name] = selected = Signal(name=f"is_{name}")
+            m.d.sync += selected.eq(sum(self.type == code for code in unit.model.codes))
+            m.d.comb += [
+                unit.advance.eq(self.advance), unit.type.eq(self.type), unit.mode.eq(self.saturation),
+                unit.state.eq(self.state),
+            ]
+        term, factor, shift, carried = self._prepare(m)
+        total, shift, carried = self._multiply(term, factor, shift, carried)
+        rest, negative, beyond, sticky, carried = self._shift(total, shift, carried)
+        self._saturate(m, rest, negative, beyond, sticky, carried)
+        with m.If(self.advance):
+            m.d.sync += self._moves
+        return m
+
+    def _register(self, value: Any, name: str) -> Any:
+        """The value in the next move."""
+        shape = value.shape() if isinstance(value, data.View) else Value.cast(value).shape()
+        signal = Signal(shape, name=name, reset_less=True)
+        self._moves.append(signal.eq(value))
+        return signal
+
+    def _all(self, values: dict[str, Signal], stage: str) -> dict[str, Signal]:
+        """What each unit carries, in the next move."""
+        return {name: self._register(value, f"{name}_carry_{stage}") for name, value in values.items()}
+
+    def _chosen(self, place: str, name: str, default: Value) -> Value:
+        """What a unit that steps in at a place gives if it is the population's, else the default."""
+        result = default
+        for block, unit in self._units.items():
+            if place in unit.places:
+                result = Mux(self._selected[block], getattr(unit, name), result)
+        return result
+
+    def _prepare(self, m: Module) -> tuple[Value, Value, Value, dict[str, Signal]]:
+        """Three moves: what is multiplied, by what, and the shift; and what the units carry along."""
+        config, units = self.config, self._units.values()
+        state = self._register(self._chosen("unpack", "given", self.state).as_signed(), "state_given")
+        given = self._register(self.parameter, "parameter_given")
+        low = self._register(self._chosen("operand", "low", state).as_signed(), "operand_low")
+        high = self._register(self._chosen("operand", "high", Value.cast(0)).as_signed(), "operand_high")
+        names = ("bias", "multiplier", "leaky", "slope", "shift")
+        parameter = {name: self._register(given[name], name) for name in names}
+
+        # A product of operands needs one bit more than a state, and its bias one more.
+        total = Signal(signed(config.state_bits + 2), name="total")
+        m.d.comb += total.eq(low + high.shift_left(config.operand_bits // 2) + parameter["bias"])
+        for unit in units:
+            m.d.comb += [unit.state_given.eq(state), unit.parameter_given.eq(given), unit.low_given.eq(low),
+                         unit.total.eq(total), *(unit.parameter[name].eq(parameter[name]) for name in names)]
+        factor = Signal(signed(config.multiplier_bits + 1), name="plain_factor")
+        m.d.comb += factor.eq(Mux(parameter["leaky"] & total[-1], parameter["slope"], parameter["multiplier"]))
+        return (
+            self._register(self._chosen("integrate", "term", total).as_signed(), "term"),
+            self._register(self._chosen("integrate", "factor", factor).as_signed(), "factor"),
+            self._register(self._chosen("integrate", "scale", parameter["shift"]), "shift_term"),
+            self._all({name: unit.carry for name, unit in self._units.items() if len(unit.carry)}, "term"),
+        )
+
+    def _multiply(self, term: Value, factor: Value, shift: Value, carried: dict[str, Signal]
+                  ) -> tuple[Value, Value, dict[str, Signal]]:
+        """Two moves: the factor in three parts, as the product is the slowest path."""
+        config = self.config
+        third = (config.multiplier_bits + 2) // 3
+        parts = [self._register(term * factor[first:first + third], f"part{first}") for first in (0, third)]
+        parts.append(self._register(term * factor[2 * third:].as_signed(), "part_top"))
+        shift, carried = self._register(shift, "shift_parts"), self._all(carried, "parts")
+        total = sum(part.shift_left(third * index) for index, part in enumerate(parts))
+        product = self._register(total[:config.state_bits + 2 + config.multiplier_bits], "product")
+        return product, self._register(shift, "shift_product"), self._all(carried, "product")
+
+    def _shift(self, product: Value, shift: Value, carried: dict[str, Signal]
+               ) -> tuple[Value, Value, Value, Value, dict[str, Signal]]:
+        """Two bits of the shift at a time, from the top; a move or two.
+
+        Bits that can no longer come down to the state only matter if they differ from the sign: then it is beyond all
+        bounds. One bit below the binary point is kept, and `sticky`: whether any lower one was set, so that it is more
+        than a half.
+        """
+        config = self.config
+        negative, rest, beyond, sticky = product[-1], Cat(0, product[:-1]), Value.cast(0), Value.cast(0)
+        for digit in reversed(range(0, config.shift_bits, 2)):
+            amount, below = shift[digit:digit + 2], Cat(rest, negative)
+            for steps in range(1, 1 << len(amount)):
+                sticky = sticky | ((amount >= steps) & below[steps - 1 << digit:steps << digit].any())
+            rest = (Cat(rest, negative).as_signed() >> (amount << digit))[:len(rest)]
+            kept = min(len(rest), config.state_bits + (1 << digit) - 1)
+            beyond = beyond | (Cat(rest[kept:], negative) != negative.replicate(len(rest) - kept + 1))
+            rest = rest[:kept]
+            if digit in (0, 4):
+                rest, negative = self._register(rest, f"rest{digit}"), self._register(negative, f"negative{digit}")
+                beyond, shift = self._register(beyond, f"beyond{digit}"), self._register(shift, f"shift{digit}")
+                carried = self._all(carried, str(digit))
+                sticky = self._register(sticky, f"sticky{digit}")
+        return rest, negative, beyond, sticky, carried
+
+    def _saturate(self, m: Module, rest: Value, negative: Value, beyond: Value, sticky: Value,
+                  carried: dict[str, Signal]) -> None:
+        """The last move: rounding, and the end of the range that the sign tells for what does not fit."""
+        config, value_bits = self.config, self.config.value_bits
+        rounded, carry, sign = Signal(signed(config.state_bits + 1), name="rounded"), Signal(name="carry"), Signal()
+        m.d.comb += [
+            # The carry of the rounding can only add one, so what is beyond stays beyond, whatever it adds to.
+            carry.eq(rest[0] & (sticky | rest[1])),
+            rounded.eq(Cat(rest[1:], negative).as_signed() + carry),
+            sign.eq(Mux(beyond, negative, rounded[-1])),
+        ]
+
+        def fits(bits: int) -> Value:
+            return ~beyond & (rounded[bits - 1:] == sign.replicate(len(rounded) - bits + 1))
+
+        value = Signal(signed(value_bits))
+        with m.Switch(self.saturation):
+            with m.Case(Saturation.RELU):
+                m.d.comb += value.eq(Mux(sign, 0, Mux(fits(value_bits), rounded, (1 << value_bits - 1) - 1)))
+            with m.Case(Saturation.SIGNED):
+                end = Cat((~sign).replicate(value_bits - 2), sign, sign)
+                m.d.comb += value.eq(Mux(fits(value_bits - 1), rounded, end))
+            with m.Default():
+                m.d.comb += value.eq(Mux(fits(value_bits), rounded, Cat((~sign).replicate(value_bits - 1), sign)))
+        scaled = Mux(fits(config.state_bits), rounded[:-1], Cat((~sign).replicate(config.state_bits - 1), sign))
+        for name, unit in self._units.items():
+            m.d.comb += unit.scaled.eq(scaled)
+            if name in carried:
+                m.d.comb += unit.carried.eq(carried[name])
+        keeping = [(self._selected[name], unit.kept) for name, unit in self._units.items() if unit.model.keeps]
+        kept: Value = Value.cast(0)
+        for index, (selected, state) in enumerate(keeping):
+            kept = state if index == 0 else Mux(selected, state, kept)  # nobody looks at it otherwise
+        self._moves += [self.value.eq(self._chosen("fire", "value", value)), self.kept.eq(kept)]
+

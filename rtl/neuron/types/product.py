@@ -1,0 +1,32 @@
+"""PRODUCT and its unsigned variants: two operands in one state, multiplied."""
+
+from amaranth import Cat, Module, Signal
+
+from golden.neuron.types.product import Product
+from golden.words import NeuronType
+from rtl.neuron.interface import NeuronUnit
+
+
+class OperandProduct(NeuronUnit):
+    """Multiplies operand A, in the low bits of a state, by operand B above it, in two halves.
+
+    `golden.neuron.types.product`; a negative A has taken one from B's bits, which is given back first.
+    """
+
+    model = Product
+    places = ("unpack", "operand")
+
+    def elaborate(self, platform):  # type: ignore[no-untyped-def]
+        m, bits = Module(), self.config.operand_bits
+        signed_a, signed_b = Signal(name="signed_a"), Signal(name="signed_b")
+        m.d.sync += [
+            signed_a.eq(self.type == NeuronType.PRODUCT), signed_b.eq(self.type != NeuronType.PRODUCT_UNSIGNED),
+        ]
+        state = self.state
+        high = (state[bits:2 * bits] + (state[bits - 1] & signed_a))[:bits]
+        m.d.comb += self.given.eq(Cat(state[:bits], high, state[2 * bits:]))
+        given = self.state_given
+        a = Cat(given[:bits], given[bits - 1] & signed_a).as_signed()
+        b = Cat(given[bits:2 * bits], given[2 * bits - 1] & signed_b).as_signed()
+        m.d.comb += [self.low.eq(a * b[:bits // 2]), self.high.eq(a * b[bits // 2:].as_signed())]
+        return m
