@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from golden.config import CoreConfig
-from golden.engine import Engine, FastEngine, LiteralEngine
+from golden.engine import LOW_64, Engine, FastEngine, LiteralEngine
 from golden.errors import EventError, ImageError
 from golden.registers import COUNTERS, TIMED, Status
 from golden.types import Words
@@ -85,13 +85,18 @@ class Core:
     def start(self) -> None:
         """Read the population words, and begin with full credits and no end counted; the states are those in memory."""
         self.populations: list[PopulationState] = []
-        self.owner: list[int] = []
         for index in range(self._population_count):
             word = self.engine.word(2 * index + 1) & ((1 << 64) - 1)
             fields = self.layouts.population.unpack(word)
             self.populations.append(PopulationState(word, fields, credits=fields["axons"]))
-            self.owner += [index] * fields["edges"]
+        self.owner = [self._owner(identifier) for identifier in range(self.edges)]
+        """Population of each event ID; None where the edge word names none that there is."""
         self.running = True
+
+    def _owner(self, identifier: int) -> int | None:
+        address = (2 * self._population_count + identifier) % self.config.memory_words
+        population = self.layouts.edge.unpack(self.engine.word(address) & LOW_64)["population"]
+        return population if population < self._population_count else None
 
     def stop(self) -> None:
         """Forget the credits and the ends counted; memory and counters stay.
@@ -156,10 +161,11 @@ class Core:
 
     def _end(self, event: dict[str, int]) -> None:
         self.counters["ends"] += 1
-        if event["id"] >= len(self.owner):
+        owner = self.owner[event["id"]] if event["id"] < len(self.owner) else None
+        if owner is None:
             self.counters["protocol_error"] += 1
             return
-        population = self.populations[self.owner[event["id"]]]
+        population = self.populations[owner]
         if len(population.returns) == population.fields["incoming"]:
             self.counters["protocol_error"] += 1
             return
