@@ -1,5 +1,6 @@
 """`synapress area`: how large blocks and their parts are, which device holds them, how fast they are clocked."""
 
+from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -69,7 +70,7 @@ def area(
                 progress(f"{top}: {library.name}")
                 reports.append(estimates.estimate(top, core, "liberty", memory=memory, liberty=library))
             if fmax:
-                frequencies.append(clock(top, core, dsp=dsp, progress=lambda step, top=top: progress(f"{top}: {step}")))
+                frequencies.append(clock(top, core, dsp=dsp, progress=_of(top, progress)))
     if as_json:
         print_json({
             "area": [report.to_json() for report in reports], "fmax": [item.to_json() for item in frequencies],
@@ -79,6 +80,11 @@ def area(
     show([*_tables(reports, frequencies), *_shares(shares)])
     if not fmax:
         typer.echo(_how_to_get_the_clock(tops or [], reports))
+
+
+def _of(top: str, progress: Callable[[str], None]) -> Callable[[str], None]:
+    """Progress that names its block."""
+    return lambda step: progress(f"{top}: {step}")
 
 
 def _how_to_get_the_clock(named: list[str], reports: "list[AreaReport]") -> str:
@@ -106,7 +112,7 @@ def _shares_of(block: str, by_target: "dict[str, list[CmosArea | FpgaArea]]") ->
             for target, parts in by_target.items() if target != "cmos"}
     fields = [(target, name, heading) for target, parts in fpga.items()
               for name, heading in (("luts", "LUTs"), ("block_rams", "RAMs"), ("dsps", "DSPs"))
-              if name == "luts" or any(getattr(part, name) for part in parts.values())]
+              if name == "luts" or len(fpga) == 1 or any(getattr(part, name) for part in parts.values())]
     cmos = "cmos" in by_target
     of = first[0].target
     sheet = Sheet(

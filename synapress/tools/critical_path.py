@@ -104,7 +104,8 @@ def sentence(steps: tuple[Step, ...], top: str, end: str = "", reading: float = 
 
 def registers(rtlil: str) -> set[Place]:
     """Where the flip-flops of a design are, by the text that Amaranth writes; without the name of the top."""
-    found, scope = set(), ()
+    found: set[Place] = set()
+    scope: Place = ()
     for match in re.finditer(r"(?m)^module \\(\S+)$|^ +connect \\Q \\(\S+)", rtlil):
         if match[1]:
             scope = tuple(match[1].split(".")[1:])
