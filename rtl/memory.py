@@ -1,23 +1,14 @@
 """The unified memory of a core: single-port SRAM banks behind fixed priorities."""
 
+from collections.abc import Sequence
+
 from amaranth import Array, Const, Module, Mux, Signal, Value
 from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
 
 from golden.config import CoreConfig
-from rtl.ports import MemoryPort, ReadPort
-
-REQUESTERS = ("write_back", "state", "weight", "descriptor", "axon", "evaluation", "host")
-"""The ports of BankedMemory, highest priority first."""
-
-
-class WritePort(wiring.Signature):
-    """A requester's view of the memory, writing whole words: a word is taken when `valid & ready`."""
-
-    def __init__(self, config: CoreConfig):
-        super().__init__({
-            "valid": Out(1), "ready": In(1), "address": Out(config.address_bits), "write_data": Out(config.word_bits),
-        })
+from golden.ports import PORTS, Port
+from rtl.ports import port_signature
 
 
 class SramBank(wiring.Component):
@@ -54,15 +45,15 @@ class SramBank(wiring.Component):
 class BankedMemory(wiring.Component):
     """`banks` single-port banks, interleaved by the low address bits, shared by fixed priority in each bank.
 
-    Ports, highest priority first (`REQUESTERS`):
-        write_back: WritePort, never refused.
-        state, weight, descriptor, axon: ReadPort.
-        evaluation, host: MemoryPort.
-        promote_evaluation: lifts evaluation above weight (for when its requests have waited long).
+    Args:
+        ports: who asks (`golden.ports`); each is a port of this name, with the signature `rtl.ports.port_signature`.
+
+    Ports besides:
+        promote_<name>: lifts a port to its promoted priority, for when its requests have waited long.
 
     `ready` is combinational from the requests of higher priority and the port's own address; a port is ready exactly
-    if no higher one wants its bank. Each bank that is wanted does one access per cycle. Only write_back is promised
-    service; every other port waits as long as higher ones want its bank, and the requests of the neuron update, being
+    if no higher one wants its bank. Each bank that is wanted does one access per cycle. Only the first port is promised
+    service; every other one waits as long as higher ones want its bank, and the requests of the neuron update, being
     at the top, end when its operations do.
 
     Latency: `data` holds the word in the cycle after the access, and only then. A read sees all earlier writes.
@@ -73,61 +64,71 @@ class BankedMemory(wiring.Component):
     priorities are this project's.
     """
 
-    def __init__(self, config: CoreConfig):
-        self.config = config
-        super().__init__({
-            "write_back": In(WritePort(config)), "state": In(ReadPort(config)), "weight": In(ReadPort(config)),
-            "descriptor": In(ReadPort(config)), "axon": In(ReadPort(config)), "evaluation": In(MemoryPort(config)),
-            "host": In(MemoryPort(config)), "promote_evaluation": In(1),
-        })
+    def __init__(self, config: CoreConfig, ports: Sequence[Port] = PORTS):
+        self.config, self.requesters = config, sorted(ports, key=lambda port: port.priority)
+        super().__init__(
+            {port.name: In(port_signature(port, config)) for port in self.requesters}
+            | {f"promote_{port.name}": In(1) for port in self.requesters if port.promoted is not None})
 
     def elaborate(self, platform):  # type: ignore[no-untyped-def]
         m = Module()
-        select_bits = self.config.banks.bit_length() - 1
-        ports = {name: getattr(self, name) for name in REQUESTERS}
-        evaluation = ports["evaluation"]
-        # Evaluation has two places in the order, and asks in one of them.
-        order = ["write_back", "state", "promoted", "weight", "descriptor", "axon", "evaluation", "host"]
-        source = {**ports, "promoted": evaluation}
-        asks = {name: port.valid for name, port in ports.items()}
-        asks["promoted"] = evaluation.valid & self.promote_evaluation
-        asks["evaluation"] = evaluation.valid & ~self.promote_evaluation
-        unclaimed = {name: Signal(self.config.banks, name=f"unclaimed_{name}") for name in order}
+        banks, select_bits = self.config.banks, self.config.banks.bit_length() - 1
+        order, asks = self._order()
+        unclaimed = {place: Signal(banks, name=f"unclaimed_{place}") for place, _ in order}
         read_data = []
-
-        for index in range(self.config.banks):
+        for index in range(banks):
             m.submodules[f"bank_{index}"] = bank = SramBank(self.config)
             read_data.append(bank.read_data)
-            wants = {name: Signal(name=f"bank_{index}_{name}") for name in order}
+            wants = {place: Signal(name=f"bank_{index}_{place}") for place, _ in order}
             claimed: Value = Const(0)
-            for name in order:
+            for place, port in order:
                 m.d.comb += [
-                    wants[name].eq(asks[name] & (source[name].address[:select_bits] == index)),
-                    unclaimed[name][index].eq(~claimed),
+                    wants[place].eq(asks[place] & (getattr(self, port.name).address[:select_bits] == index)),
+                    unclaimed[place][index].eq(~claimed),
                 ]
-                claimed = claimed | wants[name]
-            # The host by default: in a bank that nobody wants, any address does.
-            host = ports["host"]
-            address, write, write_data = host.address, host.write, host.write_data
-            for name in reversed(order[:-1]):
-                port = source[name]
-                address = Mux(wants[name], port.address, address)
-                write = Mux(wants[name], getattr(port, "write", Const(name == "write_back", 1)), write)
-                if hasattr(port, "write_data"):
-                    write_data = Mux(wants[name], port.write_data, write_data)
-            m.d.comb += [
-                bank.enable.eq(claimed), bank.address.eq(address[select_bits:]), bank.write.eq(write),
-                bank.write_data.eq(write_data),
-            ]
+                claimed = claimed | wants[place]
+            m.d.comb += bank.enable.eq(claimed)
+            self._access(m, bank, order, wants)
 
-        for name, port in ports.items():
-            select = port.address[:select_bits]
-            m.d.comb += port.ready.eq(unclaimed[name].bit_select(select, 1))
-            if name == "evaluation":
-                with m.If(self.promote_evaluation):
-                    m.d.comb += port.ready.eq(unclaimed["promoted"].bit_select(select, 1))
-            if name != "write_back":
-                read_select = Signal(select_bits, name=f"{name}_bank")
+        for port in self.requesters:
+            requester = getattr(self, port.name)
+            select = requester.address[:select_bits]
+            m.d.comb += requester.ready.eq(unclaimed[port.name].bit_select(select, 1))
+            if port.promoted is not None:
+                with m.If(getattr(self, f"promote_{port.name}")):
+                    m.d.comb += requester.ready.eq(unclaimed[f"promoted_{port.name}"].bit_select(select, 1))
+            if port.reads:
+                read_select = Signal(select_bits, name=f"{port.name}_bank")
                 m.d.sync += read_select.eq(select)
-                m.d.comb += port.data.eq(Array(read_data)[read_select])
+                m.d.comb += requester.data.eq(Array(read_data)[read_select])
         return m
+
+    def _order(self) -> tuple[list[tuple[str, Port]], dict[str, Value]]:
+        """Places in the order of priority, and who asks in each; a port that is promoted has two, and asks in one."""
+        places: list[tuple[int, str, Port]] = []
+        asks: dict[str, Value] = {}
+        for port in self.requesters:
+            places.append((port.priority, port.name, port))
+            asks[port.name] = valid = getattr(self, port.name).valid
+            if port.promoted is not None:
+                promoted, lifted = getattr(self, f"promote_{port.name}"), f"promoted_{port.name}"
+                places.append((port.promoted, lifted, port))
+                asks[port.name], asks[lifted] = valid & ~promoted, valid & promoted
+        return [(place, port) for _, place, port in sorted(places, key=lambda item: item[0])], asks
+
+    def _access(self, m: Module, bank: SramBank, order: list[tuple[str, Port]], wants: dict[str, Signal]) -> None:
+        """The access of the first port that wants the bank; of the last one if none does, where any address does."""
+        address: Value = Const(0)
+        write: Value = Const(0)
+        write_data: Value = Const(0)
+        for number, (place, port) in enumerate(reversed(order)):
+            requester = getattr(self, port.name)
+            wanted = wants[place] if number else Const(1, 1)
+            address = Mux(wanted, requester.address, address)
+            write = Mux(wanted, requester.write if port.reads and port.writes else int(port.writes), write)
+            if port.writes:
+                write_data = Mux(wanted, requester.write_data, write_data)
+        m.d.comb += [
+            bank.address.eq(address[self.config.banks.bit_length() - 1:]), bank.write.eq(write),
+            bank.write_data.eq(write_data),
+        ]

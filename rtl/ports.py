@@ -5,6 +5,7 @@ from amaranth.lib.wiring import In, Out
 
 from golden import messages
 from golden.config import CoreConfig
+from golden.ports import Port
 from rtl.words import struct
 
 
@@ -29,6 +30,20 @@ class MemoryPort(wiring.Signature):
             "valid": Out(1), "ready": In(1), "address": Out(config.address_bits), "data": In(config.word_bits),
             "write": Out(1), "write_data": Out(config.word_bits),
         })
+
+
+class WritePort(wiring.Signature):
+    """A requester's view of the memory, writing whole words: a word is taken when `valid & ready`."""
+
+    def __init__(self, config: CoreConfig):
+        super().__init__({
+            "valid": Out(1), "ready": In(1), "address": Out(config.address_bits), "write_data": Out(config.word_bits),
+        })
+
+
+def port_signature(port: Port, config: CoreConfig) -> wiring.Signature:
+    """The signature of a memory port, as its requester sees it."""
+    return (MemoryPort if port.reads and port.writes else ReadPort if port.reads else WritePort)(config)
 
 
 def neuron_layout(config: CoreConfig) -> data.StructLayout:

@@ -1,6 +1,6 @@
 """The timestep scheduler: counts ends of timestep, keeps credits, starts evaluations."""
 
-from amaranth import Cat, Const, Module, Signal, signed, unsigned
+from amaranth import Cat, Const, Module, Signal, Value, signed, unsigned
 from amaranth.lib import data, memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -8,6 +8,57 @@ from golden.config import CoreConfig
 from golden.words import EventKind, layouts
 from rtl.ports import ReadPort, command_layout
 from rtl.words import struct
+
+
+class _Scheduling:
+    """Registers of the scheduler, and what its control and its data path tell each other."""
+
+    def __init__(self, config: CoreConfig):
+        count = config.max_populations
+        for name, shape in {
+            "population": config.population_bits, "identifier": config.edge_bits + 1,
+            "edges_left": config.edge_count_bits, "slot": config.incoming_bits + 1, "ready": count, "credited": count,
+            "evaluating": 1, "finished": 1, "current": config.population_bits, "owed": config.incoming_bits,
+            "owed_slot": config.incoming_bits,
+            "incomplete": config.population_bits + 1,  # populations that have some of their ends
+        }.items():
+            setattr(self, name, Signal(shape, name=name))
+        self.word = Signal(struct(layouts(config).population), name="word")
+        for name in (
+                # From the control: what it does in this cycle.
+                "store", "fill", "own", "take_credit", "take_end", "fetch", "finish", "to_start", "to_finish",
+                "local_taken", "in_reset", "in_idle",
+                # From the data path.
+                "any_ready", "local_credit", "last_population", "credit_unknown", "end_unknown", "credits_full",
+                "end_surplus"):
+            setattr(self, name, Signal(name=name))
+
+
+class _Tables:
+    """What is remembered of each population, and the way back to each source whose end was counted."""
+
+    def __init__(self, m: Module, config: CoreConfig):
+        count = config.max_populations
+        limits = data.StructLayout({
+            "incoming": config.incoming_bits, "axons": config.axon_count_bits, "slot": config.incoming_bits + 1,
+        })
+        back = data.StructLayout({
+            "x": signed(config.mesh_bits), "y": signed(config.mesh_bits), "population": config.population_bits,
+        })
+
+        def table(name: str, shape, depth: int):  # type: ignore[no-untyped-def]
+            m.submodules[name] = mem = memory.Memory(shape=shape, depth=depth, init=[])
+            return mem.write_port(), mem.read_port(domain="comb")
+
+        # What each population waits for; read by the scheduler and, for the slot, by the returning of credits.
+        self.limits_write, self.limits_read = table("limits", limits, count)
+        self.owner_write, self.owner_read = table("owner", unsigned(config.population_bits), config.max_edges)
+        self.received_write, self.received_read = table("received", unsigned(config.incoming_bits), count)
+        self.credits_write, self.credits_read = table("credits", unsigned(config.axon_count_bits), count)
+        # In the order of arrival.
+        self.returns_write, self.returns_read = table("returns", back, 1 << config.incoming_bits)
+        self.by_population = (self.limits_write, self.limits_read, self.received_write, self.received_read,
+                              self.credits_write, self.credits_read)
 
 
 class Timestep(wiring.Component):
@@ -50,87 +101,35 @@ class Timestep(wiring.Component):
         })
 
     def elaborate(self, platform):  # type: ignore[no-untyped-def]
-        config = self.config
-        m = Module()
-        count = config.max_populations
-        word_layout = struct(layouts(config).population)
+        config, m = self.config, Module()
+        s, tables = _Scheduling(config), _Tables(m, config)
+        local = self._returns(m, s, tables)
+        starting = self._control(m, s, tables, local)
+        self._data(m, s, tables, local)
+        busy = s.evaluating | s.any_ready | (s.owed != 0)
+        m.d.comb += [
+            self.ready.eq(~starting.any()), self.partial.eq(s.incomplete != 0),
+            self.unpaid.eq((s.ready & ~s.credited).any() & ~s.evaluating),
+            self.idle.eq(s.in_reset | (s.in_idle & ~busy)),
+        ]
+        return m
 
-        def table(name: str, shape, depth: int):  # type: ignore[no-untyped-def]
-            m.submodules[name] = mem = memory.Memory(shape=shape, depth=depth, init=[])
-            return mem.write_port(), mem.read_port(domain="comb")
-
-        limits_layout = data.StructLayout({
-            "incoming": config.incoming_bits, "axons": config.axon_count_bits, "slot": config.incoming_bits + 1,
-        })
-        return_layout = data.StructLayout({
-            "x": signed(config.mesh_bits), "y": signed(config.mesh_bits), "population": config.population_bits,
-        })
-        # What each population waits for; read by the scheduler and, for the slot, by the returning of credits.
-        limits_write, limits_read = table("limits", limits_layout, count)
-        owner_write, owner_read = table("owner", unsigned(config.population_bits), config.max_edges)
-        received_write, received_read = table("received", unsigned(config.incoming_bits), count)
-        credits_write, credits_read = table("credits", unsigned(config.axon_count_bits), count)
-        # The way back to each source whose end was counted, in order of arrival.
-        returns_write, returns_read = table("returns", return_layout, 1 << config.incoming_bits)
-
-        population = Signal(config.population_bits)
-        word = Signal(word_layout)
-        identifier = Signal(config.edge_bits + 1)
-        edges_left = Signal(config.edge_count_bits)
-        slot = Signal(config.incoming_bits + 1)
-        ready = Signal(count)
-        credited = Signal(count)
-        evaluating = Signal()
-        finished = Signal()
-        current = Signal(config.population_bits)
-        incomplete = Signal(config.population_bits + 1)
-        """Populations that have some of their ends."""
-
-        # The lowest population that may be evaluated.
-        next_population, any_ready = Signal(config.population_bits, name="next_population"), Signal(name="any_ready")
-        m.d.comb += any_ready.eq((ready & credited).any())
-        for number in reversed(range(count)):
-            with m.If(ready[number] & credited[number]):
-                m.d.comb += next_population.eq(number)
-
-        # Credits that the last evaluated population owes, returned in the background.
-        owed = Signal(config.incoming_bits)
-        owed_slot = Signal(config.incoming_bits)
-        local_credit = Signal()
-        local_taken = Signal()
-        m.d.comb += returns_read.addr.eq(owed_slot)
-        back = returns_read.data
+    def _returns(self, m: Module, s: _Scheduling, tables: _Tables) -> data.View:
+        """Credits that the last evaluated population owes, returned in the background; the way back of the next one."""
+        back, event = tables.returns_read.data, self.credit_event
         is_local = (back.x == 0) & (back.y == 0)
         m.d.comb += [
-            local_credit.eq((owed != 0) & is_local),
-            self.credit_event.valid.eq((owed != 0) & ~is_local),
-            self.credit_event.payload.kind.eq(EventKind.CREDIT),
-            self.credit_event.payload.core_x.eq(-back.x),
-            self.credit_event.payload.core_y.eq(-back.y),
-            self.credit_event.payload.id.eq(back.population),
+            tables.returns_read.addr.eq(s.owed_slot),
+            s.local_credit.eq((s.owed != 0) & is_local), event.valid.eq((s.owed != 0) & ~is_local),
+            event.payload.kind.eq(EventKind.CREDIT), event.payload.core_x.eq(-back.x), event.payload.core_y.eq(-back.y),
+            event.payload.id.eq(back.population),
         ]
-        with m.If((self.credit_event.valid & self.credit_event.ready) | local_taken):
-            m.d.sync += [owed.eq(owed - 1), owed_slot.eq(owed_slot + 1)]
+        with m.If((event.valid & event.ready) | s.local_taken):
+            m.d.sync += [s.owed.eq(s.owed - 1), s.owed_slot.eq(s.owed_slot + 1)]
+        return back
 
-        end = self.end.payload
-        m.d.comb += [
-            owner_read.addr.eq(end.id),
-            limits_read.addr.eq(population), received_read.addr.eq(population), credits_read.addr.eq(population),
-            limits_write.addr.eq(population), received_write.addr.eq(population), credits_write.addr.eq(population),
-            returns_write.addr.eq(limits_read.data.slot + received_read.data),
-            owner_write.addr.eq(identifier), owner_write.data.eq(population),
-            self.memory.address.eq(Cat(Const(1, 1), population)),
-            self.command.payload.population.eq(current), self.command.payload.word.eq(word),
-            limits_write.data.incoming.eq(word.incoming), limits_write.data.axons.eq(word.axons),
-            limits_write.data.slot.eq(slot),
-        ]
-        taken_end = Signal.like(end)
-        last_population = Signal()
-        m.d.comb += last_population.eq(population + 1 == self.populations)
-
-        with m.If(self.done):
-            m.d.sync += finished.eq(1)
-
+    def _control(self, m: Module, s: _Scheduling, tables: _Tables, back: data.View) -> Value:
+        """What is done next; returns which of the states of the start it is in."""
         with m.FSM() as fsm:
             with m.State("reset"):
                 m.next = "idle"
@@ -141,105 +140,134 @@ class Timestep(wiring.Component):
                 with m.If(self.memory.ready):
                     m.next = "store"
             with m.State("store"):
-                m.d.sync += word.eq(self.memory.data)
+                m.d.comb += s.store.eq(1)
                 m.next = "fill"
             with m.State("fill"):
-                m.d.comb += [
-                    limits_write.en.eq(1), received_write.en.eq(1), received_write.data.eq(0),
-                    credits_write.en.eq(1), credits_write.data.eq(word.axons),
-                ]
-                m.d.sync += [
-                    slot.eq(slot + word.incoming), credited.bit_select(population, 1).eq(1), edges_left.eq(word.edges),
-                ]
+                m.d.comb += s.fill.eq(1)
                 m.next = "own"
             with m.State("own"):
-                with m.If(edges_left != 0):
-                    m.d.comb += owner_write.en.eq(~identifier[-1])
-                    m.d.sync += [identifier.eq(identifier + 1), edges_left.eq(edges_left - 1)]
-                with m.Else():
-                    m.d.sync += population.eq(population + 1)
+                m.d.comb += s.own.eq(1)
+                with m.If(s.edges_left == 0):
                     m.next = "read"
-                    with m.If(last_population):
+                    with m.If(s.last_population):
                         m.next = "idle"
             with m.State("idle"):
                 # Consuming comes first: an event at the head of a queue must never wait.
                 with m.If(self.credit.valid):
                     m.d.comb += self.credit.ready.eq(1)
-                    m.d.sync += population.eq(self.credit.payload)
                     m.next = "credit"
-                    with m.If(self.credit.payload >= self.populations):
+                    with m.If(s.credit_unknown):
                         m.d.comb += self.protocol_error.eq(1)
                         m.next = "idle"
-                with m.Elif(local_credit):
-                    m.d.comb += local_taken.eq(1)
-                    m.d.sync += population.eq(back.population)
+                with m.Elif(s.local_credit):
+                    m.d.comb += s.local_taken.eq(1)
                     m.next = "credit"
                 with m.Elif(self.end.valid):
                     m.d.comb += self.end.ready.eq(1)
-                    m.d.sync += [population.eq(owner_read.data), taken_end.eq(end)]
                     m.next = "end"
-                    with m.If(end.id >= identifier):  # no population owns this ID
+                    with m.If(s.end_unknown):
                         m.d.comb += self.protocol_error.eq(1)
                         m.next = "idle"
-                with m.Elif(evaluating & finished & (owed == 0)):
-                    m.d.sync += population.eq(current)
+                with m.Elif(s.evaluating & s.finished & (s.owed == 0)):
+                    m.d.comb += s.to_finish.eq(1)
                     m.next = "finish"
-                with m.Elif(~evaluating & any_ready):
-                    m.d.sync += [population.eq(next_population), current.eq(next_population)]
+                with m.Elif(~s.evaluating & s.any_ready):
+                    m.d.comb += s.to_start.eq(1)
                     m.next = "start"
             with m.State("credit"):
-                m.d.comb += [
-                    credits_write.en.eq(credits_read.data != limits_read.data.axons),
-                    credits_write.data.eq(credits_read.data + 1),
-                ]
-                with m.If(credits_read.data == limits_read.data.axons):
-                    m.d.comb += self.protocol_error.eq(1)
-                with m.Elif(credits_read.data + 1 == limits_read.data.axons):
-                    m.d.sync += credited.bit_select(population, 1).eq(1)
+                m.d.comb += [s.take_credit.eq(1), self.protocol_error.eq(s.credits_full)]
                 m.next = "idle"
             with m.State("end"):
-                m.d.comb += [
-                    returns_write.data.x.eq(taken_end.x), returns_write.data.y.eq(taken_end.y),
-                    returns_write.data.population.eq(taken_end.c),
-                    received_write.data.eq(received_read.data + 1),
-                ]
-                with m.If(ready.bit_select(population, 1) | (limits_read.data.incoming == 0)):
-                    m.d.comb += self.protocol_error.eq(1)
-                with m.Else():
-                    m.d.comb += [returns_write.en.eq(1), received_write.en.eq(1)]
-                    first, last = received_read.data == 0, received_read.data + 1 == limits_read.data.incoming
-                    m.d.sync += incomplete.eq(incomplete + first - last)
-                    with m.If(last):
-                        m.d.sync += ready.bit_select(population, 1).eq(1)
+                m.d.comb += [s.take_end.eq(1), self.protocol_error.eq(s.end_surplus)]
                 m.next = "idle"
             with m.State("start"):
                 m.d.comb += self.memory.valid.eq(1)
                 with m.If(self.memory.ready):
                     m.next = "fetch"
             with m.State("fetch"):
-                # The credits are spent before the first event, as the ends that earn new ones follow it.
-                m.d.comb += [credits_write.en.eq(1), credits_write.data.eq(0)]
-                m.d.sync += [
-                    word.eq(self.memory.data), evaluating.eq(1), finished.eq(0),
-                    credited.bit_select(population, 1).eq(limits_read.data.axons == 0),
-                ]
+                m.d.comb += s.fetch.eq(1)
                 m.next = "command"
             with m.State("command"):
                 m.d.comb += self.command.valid.eq(1)
                 with m.If(self.command.ready):
                     m.next = "idle"
             with m.State("finish"):
-                m.d.comb += [received_write.en.eq(1), received_write.data.eq(0)]
-                m.d.sync += [
-                    ready.bit_select(population, 1).eq(0), evaluating.eq(0), finished.eq(0),
-                    owed.eq(limits_read.data.incoming), owed_slot.eq(limits_read.data.slot),
-                ]
+                m.d.comb += s.finish.eq(1)
                 m.next = "idle"
+        m.d.comb += [s.in_reset.eq(fsm.ongoing("reset")), s.in_idle.eq(fsm.ongoing("idle"))]
+        return Cat(fsm.ongoing(state) for state in ("reset", "read", "store", "fill", "own"))
 
-        starting = Cat(fsm.ongoing(state) for state in ("reset", "read", "store", "fill", "own"))
+    def _data(self, m: Module, s: _Scheduling, tables: _Tables, back: data.View) -> None:
+        """Everything that the control's decisions change."""
+        end, word, limits = self.end.payload, s.word, tables.limits_read.data
+        # The lowest population that may be evaluated.
+        next_population = Signal(self.config.population_bits, name="next_population")
+        m.d.comb += s.any_ready.eq((s.ready & s.credited).any())
+        for number in reversed(range(self.config.max_populations)):
+            with m.If(s.ready[number] & s.credited[number]):
+                m.d.comb += next_population.eq(number)
+        received, credits = tables.received_read.data, tables.credits_read.data
+        taken_end = Signal.like(end, name="taken_end")
         m.d.comb += [
-            self.ready.eq(~starting.any()), self.partial.eq(incomplete != 0),
-            self.unpaid.eq((ready & ~credited).any() & ~evaluating),
-            self.idle.eq(fsm.ongoing("reset") | (fsm.ongoing("idle") & ~evaluating & ~any_ready & (owed == 0))),
+            tables.owner_read.addr.eq(end.id), tables.owner_write.addr.eq(s.identifier),
+            tables.owner_write.data.eq(s.population),
+            *(port.addr.eq(s.population) for port in tables.by_population),
+            tables.returns_write.addr.eq(limits.slot + received),
+            tables.returns_write.data.x.eq(taken_end.x), tables.returns_write.data.y.eq(taken_end.y),
+            tables.returns_write.data.population.eq(taken_end.c),
+            tables.limits_write.data.incoming.eq(word.incoming), tables.limits_write.data.axons.eq(word.axons),
+            tables.limits_write.data.slot.eq(s.slot),
+            self.memory.address.eq(Cat(Const(1, 1), s.population)),
+            self.command.payload.population.eq(s.current), self.command.payload.word.eq(word),
+            s.last_population.eq(s.population + 1 == self.populations),
+            s.credit_unknown.eq(self.credit.payload >= self.populations),
+            s.end_unknown.eq(end.id >= s.identifier),  # no population owns this ID
+            s.credits_full.eq(credits == limits.axons),
+            s.end_surplus.eq(s.ready.bit_select(s.population, 1) | (limits.incoming == 0)),
         ]
-        return m
+        with m.If(self.done):
+            m.d.sync += s.finished.eq(1)
+        with m.If(s.store | s.fetch):
+            m.d.sync += word.eq(self.memory.data)
+        with m.If(s.fill):
+            m.d.comb += [tables.limits_write.en.eq(1), tables.received_write.en.eq(1), tables.credits_write.en.eq(1),
+                         tables.credits_write.data.eq(word.axons)]
+            m.d.sync += [s.slot.eq(s.slot + word.incoming), s.credited.bit_select(s.population, 1).eq(1),
+                         s.edges_left.eq(word.edges)]
+        with m.If(s.own):
+            with m.If(s.edges_left != 0):
+                m.d.comb += tables.owner_write.en.eq(~s.identifier[-1])
+                m.d.sync += [s.identifier.eq(s.identifier + 1), s.edges_left.eq(s.edges_left - 1)]
+            with m.Else():
+                m.d.sync += s.population.eq(s.population + 1)
+        with m.If(self.credit.ready):
+            m.d.sync += s.population.eq(self.credit.payload)
+        with m.If(s.local_taken):
+            m.d.sync += s.population.eq(back.population)
+        with m.If(self.end.ready):
+            m.d.sync += [s.population.eq(tables.owner_read.data), taken_end.eq(end)]
+        with m.If(s.take_credit):
+            m.d.comb += [tables.credits_write.en.eq(~s.credits_full), tables.credits_write.data.eq(credits + 1)]
+            with m.If(~s.credits_full & (credits + 1 == limits.axons)):
+                m.d.sync += s.credited.bit_select(s.population, 1).eq(1)
+        with m.If(s.take_end):
+            m.d.comb += tables.received_write.data.eq(received + 1)
+            with m.If(~s.end_surplus):
+                m.d.comb += [tables.returns_write.en.eq(1), tables.received_write.en.eq(1)]
+                first, last = received == 0, received + 1 == limits.incoming
+                m.d.sync += s.incomplete.eq(s.incomplete + first - last)
+                with m.If(last):
+                    m.d.sync += s.ready.bit_select(s.population, 1).eq(1)
+        with m.If(s.to_start):
+            m.d.sync += [s.population.eq(next_population), s.current.eq(next_population)]
+        with m.If(s.fetch):
+            # The credits are spent before the first event, as the ends that earn new ones follow it.
+            m.d.comb += tables.credits_write.en.eq(1)
+            m.d.sync += [s.evaluating.eq(1), s.finished.eq(0),
+                         s.credited.bit_select(s.population, 1).eq(limits.axons == 0)]
+        with m.If(s.to_finish):
+            m.d.sync += s.population.eq(s.current)
+        with m.If(s.finish):
+            m.d.comb += tables.received_write.en.eq(1)
+            m.d.sync += [s.ready.bit_select(s.population, 1).eq(0), s.evaluating.eq(0), s.finished.eq(0),
+                         s.owed.eq(limits.incoming), s.owed_slot.eq(limits.slot)]

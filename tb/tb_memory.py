@@ -13,7 +13,7 @@ import cocotb
 from cocotb.triggers import RisingEdge
 
 from golden.config import CoreConfig
-from rtl.memory import REQUESTERS
+from golden.ports import PORTS
 from synapress.tools.simulator import parameters, seed
 from tb.streams import clock_and_reset
 
@@ -124,7 +124,7 @@ def required(config: CoreConfig) -> set[str]:
 async def banked_memory(dut: Any) -> None:
     """Filled through the host, used by all ports in phases of different loads, and read back whole by the host."""
     config, generator = CoreConfig.from_json(parameters()["config"]), random.Random(seed())
-    assert set(ORDER) == set(REQUESTERS)
+    assert set(ORDER) == {port.name for port in PORTS}
     ports = Requesters(dut, config, generator)
     await clock_and_reset(dut)
 

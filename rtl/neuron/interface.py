@@ -1,15 +1,16 @@
-"""What the hardware's rooms of this folder hold: neuron types, and products of weight and value."""
+"""What the hardware's rooms of this folder hold: update units, products of weight and value, and neuron types."""
 
 from typing import ClassVar
 
 from amaranth import signed
-from amaranth.lib import data, wiring
+from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from golden.config import CoreConfig
 from golden.neuron.interface import NeuronModel
 from golden.widths import TYPE_BITS
 from golden.words import layouts
+from rtl.ports import ReadPort, WritePort, op_layout
 from rtl.words import struct
 
 
@@ -32,6 +33,36 @@ class ProductUnit(wiring.Component):
             "weights": In(data.ArrayLayout(signed(config.weight_bits), config.lanes)),
             "v": In(signed(config.value_bits)), "shift": In(config.product_shift_bits),
             "products": Out(data.ArrayLayout(signed(config.state_bits), config.lanes)),
+        })
+
+
+class UpdateUnit(wiring.Component):
+    """Does word operations on the states in memory: a room of `rtl.rooms.UPDATES`.
+
+    Ports:
+        op: stream of operations (`golden.messages.operation`). One with the top bit of its state address set is
+            dropped.
+        state, weight: read ports; `ready` may be withheld at will.
+        write_back: never refused: `ready` is not looked at.
+        busy: an operation that was taken is not in memory yet. An idle unit forgets its weights, so that they may be
+            rewritten.
+        retired, synapses: an operation read its state in the cycle before; how many lanes it updates.
+        stall_bank, stall_hazard, stall_weight: the first operation waited in the cycle before: for its state's bank,
+            for an earlier write, or for its weights; at most one of them is set.
+        address_error: an operation was dropped in the cycle before.
+    """
+
+    latency: ClassVar[int]
+    """Cycles from an operation taken by the idle unit to its write-back, with memory at once."""
+    memory_ports: ClassVar[tuple[str, ...]] = ("state", "weight", "write_back")
+
+    def __init__(self, config: CoreConfig):
+        self.config = config
+        super().__init__({
+            "op": In(stream.Signature(op_layout(config))),
+            "state": Out(ReadPort(config)), "weight": Out(ReadPort(config)), "write_back": Out(WritePort(config)),
+            "busy": Out(1), "retired": Out(1), "synapses": Out(range(config.lanes + 1)),
+            "stall_bank": Out(1), "stall_hazard": Out(1), "stall_weight": Out(1), "address_error": Out(1),
         })
 
 

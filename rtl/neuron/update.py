@@ -1,21 +1,26 @@
 """The neuron update: word operations into state += weight · value, one memory word per cycle."""
 
 from amaranth import Cat, Const, Module, Mux, Signal, Value, signed, unsigned
-from amaranth.lib import data, stream, wiring
+from amaranth.lib import data
 from amaranth.lib.fifo import SyncFIFO
-from amaranth.lib.wiring import In, Out
 
 from golden.config import CoreConfig
-from golden.timing.microarchitecture import OPERATION_QUEUE, WEIGHT_REQUESTS, WEIGHT_WORDS
-from rtl.memory import WritePort
-from rtl.ports import ReadPort, op_layout
+from golden.timing.microarchitecture import (
+    OPERATION_QUEUE,
+    STATE_LATENCY,
+    WEIGHT_REQUESTS,
+    WEIGHT_WORDS,
+    WRITE_DELAY,
+)
+from rtl.neuron.interface import UpdateUnit
+from rtl.neuron.products import product_unit
 
 
-class NeuronUpdate(wiring.Component):
+class NeuronUpdate(UpdateUnit):
     """Updates up to `lanes` neuron states of one memory word per operation [B §4.3, algorithm 4].
 
-    A masked lane gets state + product, wrapping, or with `max` the larger of state and product; the product
-    (weight · v) << shift wraps to state_bits. The other lanes keep their state. Operations are done in order. Bamberg
+    A masked lane gets state + product, wrapping, or with `max` the larger of state and product (`rtl.neuron.products`).
+    The other lanes keep their state. Operations are done in order. Bamberg
     et al., arXiv 2112.07019, section 4.3; the pipeline is this project's.
 
     Operations queue up while the weight words that they name are read ahead, each once for all consecutive operations
@@ -23,17 +28,7 @@ class NeuronUpdate(wiring.Component):
     is on its way (it waits; nothing is forwarded); WRITE_DELAY cycles later the new state is written. A write whose
     bank the current read wants waits in a one-word buffer; when a second one comes, writing goes first.
 
-    Ports:
-        op: stream of operations (`golden.messages.operation`). One with the top bit of its state address set is
-            dropped.
-        state, weight: read ports; `ready` may be withheld at will.
-        write_back: never refused: `ready` is not looked at.
-        busy: an operation that was taken is not in memory yet. An idle unit forgets its weights, so that they may be
-            rewritten.
-        retired, synapses: an operation read its state in the cycle before; how many lanes it updates.
-        stall_bank, stall_hazard, stall_weight: the first operation waited in the cycle before: for its state's bank,
-            for an earlier write, or for its weights; at most one of them is set.
-        address_error: an operation was dropped in the cycle before.
+    Ports: see `rtl.neuron.interface.UpdateUnit`.
 
     Latency: from an operation taken by an idle unit to its state's read 4 cycles, to its write-back 7, with memory at
     once; an operation that shares the weight word of the one before it needs no weights of its own. An operation on
@@ -41,123 +36,121 @@ class NeuronUpdate(wiring.Component):
     Throughput: one operation per cycle, as far as the banks allow.
     """
 
+    latency = STATE_LATENCY + WRITE_DELAY
+
     def __init__(self, config: CoreConfig):
-        self.config = config
-        super().__init__({
-            "op": In(stream.Signature(op_layout(config))),
-            "state": Out(ReadPort(config)), "weight": Out(ReadPort(config)), "write_back": Out(WritePort(config)),
-            "busy": Out(1), "retired": Out(1), "synapses": Out(range(config.lanes + 1)),
-            "stall_bank": Out(1), "stall_hazard": Out(1), "stall_weight": Out(1), "address_error": Out(1),
-        })
+        super().__init__(config)
         self._states = data.ArrayLayout(signed(config.state_bits), config.lanes)
-        place = {
+        self._place = {
             "address": unsigned(config.address_bits), "mask": unsigned(config.lanes), "max": unsigned(1),
-            "shift": unsigned(config.product_shift_bits),
         }
+        shift = {"shift": unsigned(config.product_shift_bits), "v": signed(config.value_bits)}
         self._queued = data.StructLayout({
-            **place, "v": signed(config.value_bits), "broadcast": unsigned(1), "byte": unsigned(config.byte_bits),
+            **self._place, **shift, "broadcast": unsigned(1), "byte": unsigned(config.byte_bits),
             "new_word": unsigned(1),
         })
         self._head = data.StructLayout({
-            **place, "v": signed(config.value_bits),
-            "weights": data.ArrayLayout(signed(config.weight_bits), config.lanes),
-        })
-        self._product = data.StructLayout({
-            **place, "products": data.ArrayLayout(signed(config.weight_bits + config.value_bits), config.lanes),
-        })
-        self._addend = data.StructLayout({
-            "address": unsigned(config.address_bits), "max": unsigned(1), "states": self._states,
-            "additions": self._states,
+            **self._place, **shift, "weights": data.ArrayLayout(signed(config.weight_bits), config.lanes),
         })
 
     def elaborate(self, platform):  # type: ignore[no-untyped-def]
         m = Module()
         head, head_valid = Signal(self._head, name="head"), Signal(name="head_valid")
-        hazard, issue, load = Signal(name="hazard"), Signal(name="issue"), Signal(name="load")
+        issue, load = Signal(name="issue"), Signal(name="load")
         front, front_ready, waiting, weights = self._read_ahead(m, load)
-
-        # Operations whose state has been read: product; shifted product and state; sum; write held back.
-        product, product_valid = Signal(self._product, name="product"), Signal(name="product_valid")
-        addend, addend_valid = Signal(self._addend, name="addend"), Signal(name="addend_valid")
-        sums = Signal(self._states)
-        sums_valid = Signal()
-        sums_address = Signal.like(head.address)
-        held = Signal.like(sums)
-        held_valid = Signal()
-        held_address = Signal.like(head.address)
-
-        # The read goes before the write, unless the buffer is full.
-        bank_bits = self.config.banks.bit_length() - 1
-        write, keep = self.write_back, Signal()
-        m.d.comb += [
-            self.state.valid.eq(head_valid & ~hazard), self.state.address.eq(head.address),
-            issue.eq(self.state.valid & self.state.ready),
-            write.address.eq(Mux(held_valid, held_address, sums_address)),
-            write.write_data.eq(Mux(held_valid, held, sums)),
-            keep.eq(self.state.valid & (write.address[:bank_bits] == head.address[:bank_bits])
-                    & ~(held_valid & sums_valid)),
-            write.valid.eq((held_valid | sums_valid) & ~keep),
-        ]
-        held_next = (held_valid & sums_valid) | ((held_valid | sums_valid) & keep)
-        with m.If(sums_valid):
-            m.d.sync += [held.eq(sums), held_address.eq(sums_address)]
-        m.d.sync += held_valid.eq(held_next)
-
         m.d.comb += load.eq(front_ready & (~head_valid | issue))
         with m.If(load):
             m.d.sync += [head[name].eq(front[name]) for name in ("address", "mask", "max", "shift", "v")]
             m.d.sync += head.weights.eq(weights)
         m.d.sync += head_valid.eq(load | (head_valid & ~issue))
 
-        # A new head is compared with everything under way once; from then on the results move with the pipeline.
-        same = {}
-
-        def matches(stage: str, address: Value) -> Value:
-            same[stage] = Signal(name=f"same_{stage}")
-            return Mux(load, front.address == address, same[stage])
-
-        product_match = product_valid & matches("product", product.address)
-        addend_match = addend_valid & matches("addend", addend.address)
-        sums_match, held_match = matches("sums", sums_address), matches("held", held_address)
-        m.d.sync += [
-            same["product"].eq(load & issue & (front.address == head.address)),
-            same["addend"].eq(product_match), same["sums"].eq(addend_match),
-            same["held"].eq(held_next & Mux(sums_valid, sums_match, held_match)),
-        ]
-        m.d.comb += hazard.eq(Cat(same.values()).any())
-
-        # Multiply while the state is read, shift while it comes, add, write.
-        m.d.sync += [
-            product_valid.eq(issue), addend_valid.eq(product_valid), sums_valid.eq(addend_valid),
-            product.address.eq(head.address), addend.address.eq(product.address), sums_address.eq(addend.address),
-            product.mask.eq(head.mask), product.max.eq(head.max), product.shift.eq(head.shift),
-            addend.max.eq(product.max), addend.states.eq(self.state.data),
-        ]
-        lowest = Const(-(1 << self.config.state_bits - 1), signed(self.config.state_bits))
-        for lane in range(self.config.lanes):
-            state, addition = addend.states[lane], addend.additions[lane]
-            m.d.sync += [
-                product.products[lane].eq(head.weights[lane] * head.v),
-                addition.eq(product.products[lane] << product.shift),
-                sums[lane].eq(state + addition),
-            ]
-            # What leaves any state as it is: 0 for a sum, the lowest number for a maximum.
-            with m.If(~product.mask[lane]):
-                m.d.sync += addition.eq(Mux(product.max, lowest, 0))
-            with m.If(addend.max):
-                m.d.sync += sums[lane].eq(Mux(state < addition, addition, state))
-
+        product, addend, sums = self._calculate(m, head, issue)
+        held, held_next = self._write(m, head, sums)
+        hazard = self._hazard(m, head, front, load, issue, [product, addend, sums, held], held_next)
         m.d.comb += [
-            self.busy.eq(waiting | head_valid | product_valid | addend_valid | sums_valid | held_valid),
-            self.retired.eq(product_valid),
+            self.state.valid.eq(head_valid & ~hazard), self.state.address.eq(head.address),
+            issue.eq(self.state.valid & self.state.ready),
+            self.busy.eq(waiting | head_valid | product.valid | addend.valid | sums.valid | held.valid),
+            self.retired.eq(product.valid),
         ]
-        with m.If(product_valid):
+        with m.If(product.valid):
             m.d.comb += self.synapses.eq(sum(product.mask[lane] for lane in range(self.config.lanes)))
         m.d.sync += [
             self.stall_bank.eq(self.state.valid & ~self.state.ready), self.stall_hazard.eq(head_valid & hazard),
             self.stall_weight.eq(waiting & ~front_ready & ~head_valid),
         ]
         return m
+
+    def _calculate(self, m: Module, head: data.View, issue: Value) -> tuple[data.View, data.View, data.View]:
+        """Multiply while the state is read, shift while it comes, add: the three stages of an operation under way."""
+        def stage(name: str, more: dict) -> data.View:
+            address = unsigned(self.config.address_bits)
+            return Signal(data.StructLayout({"valid": unsigned(1), "address": address, **more}), name=name)
+
+        product = stage("product", self._place)
+        addend = stage("addend", {"max": unsigned(1), "states": self._states, "additions": self._states})
+        sums = stage("sums", {"states": self._states})
+        m.submodules.products = products = product_unit(self.config)
+        assert products.latency == 1, "the stage of the products is one cycle"
+        m.d.comb += [products.weights.eq(head.weights), products.v.eq(head.v), products.shift.eq(head.shift)]
+        m.d.sync += [
+            product.valid.eq(issue), addend.valid.eq(product.valid), sums.valid.eq(addend.valid),
+            *(product[name].eq(head[name]) for name in ("address", "mask", "max")),
+            addend.address.eq(product.address), sums.address.eq(addend.address),
+            addend.max.eq(product.max), addend.states.eq(self.state.data),
+        ]
+        lowest = Const(-(1 << self.config.state_bits - 1), signed(self.config.state_bits))
+        for lane in range(self.config.lanes):
+            state, addition = addend.states[lane], addend.additions[lane]
+            m.d.sync += [addition.eq(products.products[lane]), sums.states[lane].eq(state + addition)]
+            # What leaves any state as it is: 0 for a sum, the lowest number for a maximum.
+            with m.If(~product.mask[lane]):
+                m.d.sync += addition.eq(Mux(product.max, lowest, 0))
+            with m.If(addend.max):
+                m.d.sync += sums.states[lane].eq(Mux(state < addition, addition, state))
+        return product, addend, sums
+
+    def _write(self, m: Module, head: data.View, sums: data.View) -> tuple[data.View, Value]:
+        """The write of a sum, which is held back while the read of the first operation wants its bank.
+
+        Returns:
+            The buffer; whether it is full in the next cycle.
+        """
+        bank_bits = self.config.banks.bit_length() - 1
+        held, keep, write = Signal(sums.shape(), name="held"), Signal(name="keep"), self.write_back
+        m.d.comb += [
+            write.address.eq(Mux(held.valid, held.address, sums.address)),
+            write.write_data.eq(Mux(held.valid, held.states, sums.states)),
+            # The read goes before the write, unless the buffer is full.
+            keep.eq(self.state.valid & (write.address[:bank_bits] == head.address[:bank_bits])
+                    & ~(held.valid & sums.valid)),
+            write.valid.eq((held.valid | sums.valid) & ~keep),
+        ]
+        held_next = (held.valid & sums.valid) | ((held.valid | sums.valid) & keep)
+        with m.If(sums.valid):
+            m.d.sync += [held.states.eq(sums.states), held.address.eq(sums.address)]
+        m.d.sync += held.valid.eq(held_next)
+        return held, held_next
+
+    def _hazard(self, m: Module, head: data.View, front: data.View, load: Value, issue: Value,
+                stages: list[data.View], held_next: Value) -> Value:
+        """Whether the word of the first operation is on its way to being written.
+
+        A new head is compared with everything under way once; from then on the results move with the pipeline.
+        """
+        product, addend, sums, _ = stages
+        names = ("product", "addend", "sums", "held")
+        same = {name: Signal(name=f"same_{name}") for name in names}
+        matches = {name: Mux(load, front.address == stage.address, same[name])
+                   for name, stage in zip(names, stages, strict=True)}
+        m.d.sync += [
+            same["product"].eq(load & issue & (front.address == head.address)),
+            same["addend"].eq(product.valid & matches["product"]), same["sums"].eq(addend.valid & matches["addend"]),
+            same["held"].eq(held_next & Mux(sums.valid, matches["sums"], matches["held"])),
+        ]
+        hazard = Signal(name="hazard")
+        m.d.comb += hazard.eq(Cat(same.values()).any())
+        return hazard
 
     def _read_ahead(self, m: Module, load: Signal) -> tuple[data.View, Value, Value, Value]:
         """Queue the operations and read their weight words.

@@ -34,6 +34,10 @@ class Peg(wiring.Component):
     A neuron without axons takes one cycle.
     """
 
+    latency = 3
+    """Cycles from an axon accepted by the memory to its event."""
+    memory_ports = ("axon",)
+
     def __init__(self, config: CoreConfig):
         self.config = config
         super().__init__({

@@ -1,33 +1,27 @@
 """The event-to-synapse unit: one event in, its word operations out."""
 
 from amaranth import Cat, Const, Module, Mux, Signal, Value
-from amaranth.lib import data, stream, wiring
-from amaranth.lib.wiring import In, Out, connect, flipped
+from amaranth.lib import data
+from amaranth.lib.wiring import connect, flipped
 
 from golden.config import CoreConfig
-from golden.timing.microarchitecture import PHASES
+from golden.timing.microarchitecture import ESU_LATENCY, PHASES
 from golden.words import layouts
-from rtl.ports import ReadPort, op_layout, value_layout
+from rtl.ports import value_layout
 from rtl.synapse.esu.descriptor import DescriptorFetch, kernel_layout
 from rtl.synapse.esu.range import Range, add
+from rtl.synapse.interface import Decoder
 from rtl.words import struct
 
 
-class Esu(wiring.Component):
+class Esu(Decoder):
     """Expands value events into the word operations of all their synapses: x outermost, then y, then channel words.
 
     Bamberg et al., arXiv 2112.07019, section 4.3. Beyond the paper: strides to 8, dilation, depthwise kernels, a
     descriptor shared by all source channels, and no cycle for a position without a synapse. See docs/architecture.md.
 
-    Ports:
-        event: stream of events (`golden.messages.value`), VALUE only.
-        descriptor: ReadPort to edge, geometry and table words.
-        edges: IDs in use; one at or above it is unknown. populations: those of the core, whose words lie before the
-            edge words. Neither must change while busy.
-        op: stream of operations (`golden.messages.operation`). Addresses that overflow wrap.
-        busy: an event is inside, or an operation of it has not been taken. While it is low nothing of the memory is
-            remembered: the host may change descriptors.
-        unknown_id, unknown_channel: one-cycle pulses, an event has been dropped.
+    Ports: see `rtl.synapse.interface.Decoder`. `descriptor` reads edge, geometry and table words; those of the edges
+    lie behind the populations' words. Addresses of operations that overflow wrap.
 
     A pipeline of four stages: descriptor, range of x and y, start addresses, and the walk through the operations. The
     first three go in step, in beats of four phases of a cycle each. A phase lasts longer while the descriptor port
@@ -42,14 +36,10 @@ class Esu(wiring.Component):
     on registers only.
     """
 
+    latency = ESU_LATENCY
+
     def __init__(self, config: CoreConfig):
-        self.config = config
-        super().__init__({
-            "event": In(stream.Signature(value_layout(config))), "descriptor": Out(ReadPort(config)),
-            "edges": In(config.edge_bits + 1), "populations": In(config.population_bits + 1),
-            "op": Out(stream.Signature(op_layout(config))), "busy": Out(1),
-            "unknown_id": Out(1), "unknown_channel": Out(1),
-        })
+        super().__init__(config)
         # What the walk needs to know of an event.
         address, weight = config.address_bits + 1, config.weight_address_bits
         self._start_layout = data.StructLayout({
