@@ -52,6 +52,8 @@ class Widths:
     """Upsample shift at the source."""
     offset_bits: int = 9
     """Signed axon offsets and event anchors x_min, y_min."""
+    hit_test: int = 1
+    """1: the PEG sends no event that meets no neuron of the destination; 0: every one that an event word can say."""
     extent_unit_log2: int = 3
     """An axon stores the destination's extent in units of 2**this, rounded up: false hits are harmless."""
     edge_bits: int = 5

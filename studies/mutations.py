@@ -44,6 +44,7 @@ SURPLUS = "tests/tb/test_core.py::test_surplus_ends_and_credits_are_dropped_and_
 STOP = "tests/tb/test_core.py::test_stopped_core_starts_afresh"
 STATUS = "tests/tb/test_core.py::test_status_tells_what_a_frame_waits_for"
 MODES = "tests/rtl/test_testbench.py::test_all_modes_give_the_same_events"
+REFRACTORY = "tests/golden/neuron/test_refractory.py::test_hardware_equals_golden"
 NETWORKS = "tests/engines/test_simulate.py::test_networks_equal_golden"
 
 MUTATIONS = (
@@ -57,6 +58,14 @@ MUTATIONS = (
              "added & (hits[0] & hits[1])", PEG),
     Mutation("PEG: channel offset ignored", "rtl/synapse/peg.py",
              'register(axon.c_offset, "c_offset", neuron.end) + source', "source + 0", PEG),
+    Mutation("PEG: the second word's core ignored", "rtl/synapse/peg.py", "Mux(neuron.far, far[f", "Mux(0, far[f",
+             PEG),
+    Mutation("PEG: the second word taken for the first", "rtl/synapse/peg.py", "is_far = held.far & ~left[0]",
+             "is_far = held.far & left[0]", PEG),
+    Mutation("PEG: as many words as axons, though each has two", "rtl/synapse/peg.py",
+             "Mux(offered.far, Cat(Const(0, 1), offered.axons), offered.axons)", "Cat(offered.axons, Const(0, 1))", PEG),
+    Mutation("PEG: without the hit test, events that no word can say", "rtl/synapse/peg.py", "return in_range",
+             "return Const(1, 1)", "tests/tb/test_peg.py::test_without_the_hit_test"),
     Mutation("ESU: x and y stride swapped", "rtl/synapse/esu/walk.py",
              "(old_geometry.x_stride, old_y_stride, old_column_bytes, old_position_bytes)",
              "(old_y_stride, old_geometry.x_stride, old_column_bytes, old_position_bytes)", ESU),
@@ -95,6 +104,8 @@ MUTATIONS = (
              "digits = Cat(Const(0, 1), kernel_height", ESU),
     Mutation("ESU: columns of high kernels too close", "rtl/synapse/esu/walk.py",
              "with m.If(~Cat(fetch.kernel.kernel_height, Const(0, 1))[2 * rows - 1]):", "with m.If(1):", ESU),
+    Mutation("ESU: events of a kind of edge to come are not dropped", "rtl/synapse/esu/descriptor.py",
+             " | (self.edge.kind == EdgeKind.EXTENDED)", "", ESU),
     Mutation("memory: wrong bank read", "rtl/memory.py", "Array(read_data)[read_select]", "Array(read_data)[select]",
              MEMORY),
     Mutation("memory: priority of weight and state swapped", "golden/ports.py",
@@ -176,6 +187,20 @@ MUTATIONS = (
              "(evaluating[-1] & writer.waits)", "(evaluating[-1] & 0)", EVALUATION),
     Mutation("evaluation: value looked up without waiting for its entry", "rtl/neuron/evaluation.py",
              "hold.eq((looks_up & evaluating[-1] & ~looked)", "hold.eq((looks_up & 0)", EVALUATION),
+    Mutation("evaluation: the second population word is not read", "rtl/neuron/evaluation.py",
+             "with m.If(self._commanded().extended):", "with m.If(0):", EVALUATION),
+    Mutation("evaluation: far axons taken for near ones", "rtl/neuron/evaluation.py", "(word.axons << population.far)",
+             "word.axons", EVALUATION),
+    Mutation("evaluation: axons taken from the second population word on", "rtl/neuron/evaluation.py",
+             "population.axon_base.eq(s.parameter_address)", "population.axon_base.eq(word.base)", EVALUATION),
+    Mutation("refractory: as many timesteps as there are", "rtl/neuron/types/refractory.py", "Mux(waits, left - 1,",
+             "Mux(waits, left,", REFRACTORY),
+    Mutation("refractory: the second parameter word ignored", "rtl/neuron/types/refractory.py",
+             "time.eq(self.second_given.refractory)", "time.eq(0)", REFRACTORY),
+    Mutation("refractory: second words taken for first ones", "rtl/neuron/evaluation.py",
+             "s.half.eq(population.doubled & ~s.half)", "s.half.eq(population.doubled & s.half)", REFRACTORY),
+    Mutation("refractory: kept potential wraps", "rtl/neuron/types/refractory.py", "potential = Mux(beyond,",
+             "potential = Mux(0,", REFRACTORY),
     Mutation("core: an end does not wait for the values before it", "rtl/queues.py",
              "EventKind.END: (self.end, self.drained)", "EventKind.END: (self.end, 1)", NETWORKS),
     Mutation("core: an end does not wait for the neuron update", "rtl/core.py",
@@ -210,6 +235,10 @@ MUTATIONS = (
              "m.d.sync += register.eq(access.data)\n                        m.d.comb += self.clear.eq(1)", STOP),
     Mutation("timestep: geometry words taken for population words", "rtl/timestep.py",
              "Cat(Const(1, 1), s.population)", "Cat(Const(0, 1), s.population)", CORE),
+    Mutation("timestep: IDs of populations that there are not are owned", "rtl/timestep.py",
+             "| ~tables.owner_read.data.known", "", "tests/tb/test_core.py::test_ids_without_a_population_are_dropped"),
+    Mutation("timestep: owners taken from the edge word before", "rtl/timestep.py",
+             "(self.populations << 1) + s.identifier", "(self.populations << 1) + s.identifier - 1", CORE),
     Mutation("timestep: credits are not spent", "rtl/timestep.py",
              "s.credited.bit_select(s.population, 1).eq(limits.axons == 0)",
              "s.credited.bit_select(s.population, 1).eq(1)", NETWORKS),

@@ -310,7 +310,7 @@ def population_counts(plan: MemoryMap) -> Iterator[Violation]:
             if count > most:
                 yield Violation(
                     layer=layer_of(item.population), rule=f"population {name}", needed=str(count),
-                    available=f"[0, {most}]", repair=repair,
+                    available=f"{name} in [0, {most}]", repair=repair,
                     help=either(remedies[name][0], raised(plan.config, remedies[name][1], bits)))
 
 

@@ -167,6 +167,20 @@ def test_surplus_ends_and_credits_are_dropped_and_counted(simulator: str, seed: 
     launch_steps(image, simulator, [step, step], seed, protocol_errors=12)
 
 
+@DIRECTED
+def test_ids_without_a_population_are_dropped(simulator: str, seed: int) -> None:
+    """An edge word names a population that there is not: an END on its ID is dropped and counted."""
+    image, values, end = two_layers(np.random.default_rng([seed, 7]))
+    table = layouts(image.config).edge
+    parts = image.parts.copy()
+    address = 2 * image.populations + 1
+    fields = table.unpack(int(parts[address, 0])) | {"population": image.populations}
+    parts[address, 0] = table.pack(fields)
+    image = dataclasses.replace(image, parts=parts)
+    step = [*values(0, (2, 2)), end(1), end(0), end(1)]
+    launch_steps(image, simulator, [step, step], seed, protocol_errors=4)
+
+
 @pytest.mark.parametrize("simulator", ["verilator"], indirect=True)
 def test_status_tells_what_a_frame_waits_for(simulator: str, seed: int) -> None:
     """An end that is missing, and a credit that does not come back; each mended by the next step."""
