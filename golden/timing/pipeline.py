@@ -81,8 +81,7 @@ def replay(work: OperationStream, banks: int) -> Cycles:
             busy += 1
         else:
             # All weights that were requested have been read, as their operations are done.
-            return Cycles(busy=busy, stall_bank=stall_bank, stall_hazard=stall_hazard, stall_weight=stall_weight,
-                          weight_reads=asked, descriptor_reads=descriptor_reads(work))
+            return Cycles(busy, stall_bank, stall_hazard, stall_weight, asked, descriptor_reads(work))
 
         # Memory: write-back, state, weight, in this order. The read goes before a write that can wait.
         issue = keep = request = False
