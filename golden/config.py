@@ -39,7 +39,7 @@ class CoreConfig(Widths):
             "value_bits": (2, 16), "coordinate_bits": (2, 12), "channel_bits": (3, 14),
             "kernel_bits": (2, 6), "step_bits": (2, 2), "upsample_bits": (1, 3), "offset_bits": (4, 16),
             "extent_unit_log2": (0, 6), "edge_bits": (1, 8), "population_bits": (1, 8), "mesh_bits": (2, 8),
-            "axon_count_bits": (1, 10), "incoming_bits": (1, 10), "edge_count_bits": (1, 8),
+            "axon_count_bits": (1, 10), "incoming_bits": (1, 10),
             "weight_stride_bits": (4, 24), "product_shift_bits": (0, 3),
             "multiplier_bits": (8, 24), "shift_bits": (3, 6), "banks": (2, 16), "input_queue": (2, 4096),
             "local_queue": (8, 4096), "output_queue": (8, 4096), "counter_bits": (16, 64),
@@ -159,7 +159,7 @@ PRESETS: dict[str, CoreConfig] = {
     "fpga_small": CoreConfig(
         name="fpga_small", address_bits=12, coordinate_bits=6, channel_bits=8, kernel_bits=3, offset_bits=8,
         extent_unit_log2=1, edge_bits=4, population_bits=4, mesh_bits=3, axon_count_bits=4, incoming_bits=5,
-        edge_count_bits=3, weight_stride_bits=12, input_queue=8, local_queue=8,
+        weight_stride_bits=12, input_queue=8, local_queue=8,
         output_queue=8, counter_bits=32,
     ),
 }

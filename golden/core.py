@@ -11,7 +11,7 @@ import numpy as np
 
 from golden.accesses import evaluation_accesses, operation_accesses, start_accesses
 from golden.config import CoreConfig
-from golden.engine import Engine, FastEngine, LiteralEngine
+from golden.engine import LOW_64, Engine, FastEngine, LiteralEngine
 from golden.errors import EventError, ImageError
 from golden.registers import TIMED, Status, counters
 from golden.types import Words
@@ -87,17 +87,22 @@ class Core:
     def start(self) -> None:
         """Read the population words, and begin with full credits and no end counted; the states are those in memory."""
         self._start()
-        self._access(start_accesses(self._population_count))
+        self._access(start_accesses(self._population_count, self.edges))
 
     def _start(self) -> None:
         self.populations: list[PopulationState] = []
-        self.owner: list[int] = []
         for index in range(self._population_count):
             word = self.engine.word(2 * index + 1) & ((1 << 64) - 1)
             fields = self.layouts.population.unpack(word)
             self.populations.append(PopulationState(word, fields, credits=fields["axons"]))
-            self.owner += [index] * fields["edges"]
+        self.owner = [self._owner(identifier) for identifier in range(self.edges)]
+        """Population of each event ID; None where the edge word names none that there is."""
         self.running = True
+
+    def _owner(self, identifier: int) -> int | None:
+        address = (2 * self._population_count + identifier) % self.config.memory_words
+        population = self.layouts.edge.unpack(self.engine.word(address) & LOW_64)["population"]
+        return population if population < self._population_count else None
 
     def stop(self) -> None:
         """Forget the credits and the ends counted; memory and counters stay.
@@ -170,10 +175,11 @@ class Core:
 
     def _end(self, event: dict[str, int]) -> None:
         self.counters["ends"] += 1
-        if event["id"] >= len(self.owner):
+        owner = self.owner[event["id"]] if event["id"] < len(self.owner) else None
+        if owner is None:
             self.counters["protocol_error"] += 1
             return
-        population = self.populations[self.owner[event["id"]]]
+        population = self.populations[owner]
         if len(population.returns) == population.fields["incoming"]:
             self.counters["protocol_error"] += 1
             return
@@ -191,7 +197,9 @@ class Core:
         sent, trace, fired = self.engine.evaluate(index, population.word)
         self.trace += trace
         self.counters["neurons_fired"] += fired
-        self._access(evaluation_accesses(population.fields, fired, self.config))
+        fields = population.fields
+        second = self.layouts.second_population.unpack(self.engine.word(fields["base"])) if fields["extended"] else None
+        self._access(evaluation_accesses(fields, second, fired, self.config))
         for x, y, source in population.returns:
             if x == 0 and y == 0:
                 self._credit(source)

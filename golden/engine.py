@@ -10,7 +10,14 @@ from typing import Protocol
 import numpy as np
 
 from golden.config import CoreConfig
-from golden.neuron.evaluation import PopulationMap, evaluate_population, unpack_table
+from golden.neuron.evaluation import (
+    PopulationMap,
+    axon_fields,
+    evaluate_population,
+    parameter_words,
+    second_word,
+    unpack_table,
+)
 from golden.neuron.products import product
 from golden.neuron.states import pack_lanes, pack_states, unpack_lanes, unpack_states
 from golden.neuron.types import neuron_model
@@ -97,8 +104,8 @@ class LiteralEngine:
         table = layouts(self.config)
         neurons, trace = evaluate_population(self.memory, index, word, self.config)
         fields = table.population.unpack(word)
-        axons = [table.axon.unpack(self.memory[(fields["base"] + number) % self.config.memory_words] & LOW_64)
-                 for number in range(fields["axons"])]
+        place = PopulationMap.of(fields, self.config, second_word(self.memory, fields, self.config))
+        axons = axon_fields(self.memory, fields, place, self.config)
         events = generate_all(neurons, axons, self.config)
         return np.array([table.event.pack(event) for event in events], np.uint64), trace, len(neurons) - 1
 
@@ -158,7 +165,8 @@ class FastEngine:
         config = self.config
         table, size = layouts(config), config.memory_words
         population = table.population.unpack(word)
-        place = PopulationMap.of(population, config)
+        place = PopulationMap.of(population, config, second_word(self.memory[:, 0], population, config))
+        each = parameter_words(population["type"], config)
         depth, width, height = population["depth"], population["width"], population["height"]
         addresses = (place.states + np.arange(place.depth_words)[:, np.newaxis, np.newaxis]
                      + np.arange(width)[:, np.newaxis] * place.x_stride + np.arange(height) * place.y_stride) % size
@@ -167,7 +175,10 @@ class FastEngine:
         channels = np.arange(place.depth_words * config.lanes).reshape(-1, 1, 1, config.lanes)
         # Lanes beyond the depth borrow the last channel's parameters, and are silenced below.
         parameter = 0 * channels if population["uniform"] else np.minimum(channels, max(0, depth - 1))
-        parameters = table.parameter.unpack_array(self.memory[(place.parameters + parameter) % size, 0])
+        at = place.parameters + each * parameter
+        parameters = table.parameter.unpack_array(self.memory[(at + each - 1) % size, 0])
+        if each == 2:
+            parameters |= table.second_parameter.unpack_array(self.memory[at % size, 0])
         table_at = (population["base"] + np.arange(-config.table_words, 0)) % size
         values, kept = neuron_model(population["type"], config).evaluate(
             states, parameters, population["saturation"], config, type=population["type"],
@@ -178,20 +189,19 @@ class FastEngine:
         trace = list(zip(addresses.ravel().tolist(), (self._join(row) for row in before.reshape(-1, before.shape[-1])),
                          strict=True))
         word_index, x, y, lane = np.nonzero(values)
-        events = self._fire(index, population, x, y, word_index * config.lanes + lane, values[word_index, x, y, lane])
+        c, v = word_index * config.lanes + lane, values[word_index, x, y, lane]
+        events = self._fire(index, population, place, x, y, c, v)
         return events, trace, len(x)
 
     @staticmethod
     def _join(parts: Words) -> int:
         return int(parts[0]) if len(parts) == 1 else sum(int(part) << (64 * i) for i, part in enumerate(parts))
 
-    def _fire(self, index: int, population: Mapping[str, int], x: IntArray, y: IntArray, c: IntArray,
-              v: IntArray) -> Words:
+    def _fire(self, index: int, population: Mapping[str, int], place: PopulationMap, x: IntArray, y: IntArray,
+              c: IntArray, v: IntArray) -> Words:
         """Events neuron by neuron, axons innermost; then an end on each axon."""
-        table = layouts(self.config)
-        base, count = population["base"], population["axons"]
-        axons = [table.axon.unpack(int(self.memory[(base + number) % self.config.memory_words, 0]))
-                 for number in range(count)]
+        table, count = layouts(self.config), population["axons"]
+        axons = axon_fields(self.memory[:, 0], population, place, self.config)
         sent = np.zeros((len(x), count), np.uint64)
         hits = np.zeros((len(x), count), bool)
         for number, axon in enumerate(axons):

@@ -8,7 +8,10 @@ from golden.words import Field, WordLayout, layouts
 
 
 def neuron(config: CoreConfig) -> WordLayout:
-    """A firing neuron, or the end of its population's timestep (`end`: x, y, c and v are 0)."""
+    """A firing neuron, or the end of its population's timestep (`end`: x, y, c and v are 0).
+
+    `far`: each of its axons has a second word, in front of the first.
+    """
     return WordLayout("neuron", (
         Field("x", config.coordinate_bits),
         Field("y", config.coordinate_bits),
@@ -16,6 +19,7 @@ def neuron(config: CoreConfig) -> WordLayout:
         Field("v", config.value_bits, signed=True),
         Field("axon_base", config.address_bits),
         Field("axons", config.axon_count_bits),
+        Field("far", 1),
         Field("population", config.population_bits),
         Field("end", 1),
     ))

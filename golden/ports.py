@@ -24,7 +24,7 @@ PORTS = (
     Port("weight", 20, reads="weights"),
     Port("descriptor", 30, reads="edge, geometry and kernel table words"),
     Port("axon", 40, reads="axon words"),
-    Port("evaluation", 50, reads="population and parameter words, states that are evaluated, value tables",
+    Port("evaluation", 50, reads="population, parameter and edge words, states that are evaluated, value tables",
          writes="states after their evaluation, cleared or kept", promoted=15),
     Port("host", 60, reads="what the host asks for", writes="what the host writes"),
 )

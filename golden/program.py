@@ -3,6 +3,7 @@
 The mapper makes programs; the golden models and the memory images are made from them.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -32,6 +33,8 @@ class Population:
     """The multiplier of negative sums, if it is another one. Not for types with a threshold."""
     threshold: IntArray | None = None
     """Of types that fire at one (SPIKING), and needed there; their `saturation` is a `golden.words.Reset`."""
+    second: Mapping[str, IntArray] | None = None
+    """Of types with a second parameter word: its fields (`golden.words`), each per channel or one for all."""
     initial: IntArray | None = None
     """Of types that keep their states: those before the first timestep, default 0. They lie in the memory image."""
     table: IntArray | None = None

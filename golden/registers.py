@@ -92,7 +92,7 @@ COUNTERS: dict[str, str] = {
     "neurons_fired": "neurons fired",
     "stall_fire": "cycles a firing neuron waited for the PEG",
     "unknown_id": "events dropped: no edge has this ID",
-    "unknown_channel": "events dropped: the edge has no such source channel",
+    "unknown_channel": "events dropped: the edge has no such source channel, or its kind is not of this core",
     "address_error": "word operations dropped: state address outside the memory",
     "protocol_error": "events dropped: ends and credits that nobody waits for, and kinds that are none",
     "overflow": "events lost in a full queue: always 0",

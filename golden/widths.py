@@ -11,8 +11,14 @@ CONNECTIVITY_BITS = 64
 TABLE_ENTRY_BITS = 16
 """Width of an entry of a value table, of which an event value takes the low bits."""
 
-TYPE_BITS = 3
+TYPE_BITS = 4
 """Width of the code of a neuron type."""
+
+KIND_BITS = 3
+"""Width of the kind of an event."""
+
+NEAR_MESH_BITS = 4
+"""Width of a relative core address in an axon word; one that is farther away takes the second axon word."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,14 +58,12 @@ class Widths:
     """Event ID: an edge (or group of edges) into a population of the destination core."""
     population_bits: int = 5
     """Populations per core; at most edge_bits, as a credit carries the population in its ID."""
-    mesh_bits: int = 4
-    """Signed relative core address, per axis."""
+    mesh_bits: int = 6
+    """Signed relative core address, per axis; an axon word holds `near_mesh_bits` of it."""
     axon_count_bits: int = 6
     """Axons of one population."""
     incoming_bits: int = 6
     """End-of-timestep events that a population waits for; also the size of the core's return table (2**this)."""
-    edge_count_bits: int = 4
-    """Consecutive IDs that lead into one population."""
     weight_stride_bits: int = 16
     """Bytes from one source channel's weights to the next's."""
     product_shift_bits: int = 3
@@ -123,6 +127,11 @@ class Widths:
     def depth_word_bits(self) -> int:
         """Channel words of one position."""
         return self.channel_bits - self.lane_bits
+
+    @property
+    def near_mesh_bits(self) -> int:
+        """Signed relative core address in an axon word, per axis."""
+        return min(self.mesh_bits, NEAR_MESH_BITS)
 
     @property
     def axon_extent_bits(self) -> int:

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from golden.errors import ConfigError, FieldRangeError
-from golden.widths import CONNECTIVITY_BITS, TYPE_BITS, Widths
+from golden.widths import CONNECTIVITY_BITS, KIND_BITS, TYPE_BITS, Widths
 
 
 @dataclass(frozen=True)
@@ -135,6 +135,10 @@ class EventKind:
     """End of timestep on this axon: x, y hold the way back to the source core, c the source population."""
     CREDIT = 2
     """A destination evaluated: id names the population (of the receiving core) that gets a credit."""
+    COLUMN = 3
+    """Reserved: one column of a population is complete; x names it."""
+    ERROR = 4
+    """Reserved: an error that goes back along an edge, for learning; else as VALUE."""
 
 
 @dataclass(frozen=True)
@@ -157,11 +161,11 @@ EVENT_KINDS = (
     KindOfEvent("CREDIT", EventKind.CREDIT, "the receiver of an end has evaluated: its source may fire again", {
         "id": "population of the source"}),
 )
-"""All kinds. `core_x` and `core_y` of each say which core it goes to, relative to the sender; kind 3 is dropped."""
+"""All kinds; others are dropped. `core_x` and `core_y` of each say which core it goes to, relative to the sender."""
 
 
 class NeuronType:
-    """How a population's states are updated and evaluated; 5 and 7, which nothing writes, are evaluated like SUM."""
+    """How a population's states are updated and evaluated: codes of `golden.neuron.types`."""
 
     SUM = 0
     MAX = 1
@@ -203,17 +207,43 @@ class Saturation:
         return ((0, half - 1), (-quarter, quarter - 1), (-half, half - 1), (-half, half - 1))[saturation]
 
 
+class EdgeKind:
+    """What kind of kernel an edge word describes."""
+
+    DENSE = 0
+    """One kernel for each source channel, into all destination channels."""
+    TABLE = 1
+    """A kernel table word for each source channel: grouped convolutions."""
+    DEPTHWISE = 2
+    """A source channel leads to the same destination channel."""
+    EXTENDED = 3
+    """Reserved: a second edge word at `weight_base` says the kind and more. Its events are dropped, and counted."""
+
+
 @dataclass(frozen=True)
 class Layouts:
     """The word layouts of one configuration. See docs/architecture.md for every field's meaning."""
 
     axon: WordLayout
+    second_axon: WordLayout
     geometry: WordLayout
     edge: WordLayout
+    second_edge: WordLayout
     table: WordLayout
     population: WordLayout
+    second_population: WordLayout
     parameter: WordLayout
+    second_parameter: WordLayout
     event: WordLayout
+
+
+RESERVED = {
+    "second axon": ("delayed",),
+    "second edge": ("kind", "weight_base", "weight_width", "sparse", "product", "exponent_bias", "lane_layout"),
+    "second population": ("state_width", "lane_layout", "second_state"),
+    "second parameter": ("decay", "lowest", "highest"),
+}
+"""Fields that have their place and no meaning yet: nothing reads them, and an image holds zeros there."""
 
 
 @cache
@@ -231,8 +261,13 @@ def layouts(config: Widths) -> Layouts:
         Field("kernel_height", c.kernel_bits, bias=1),
         Field("weight_base", address),
     )
-    table = Layouts(
+    found = Layouts(
         axon=_axon(config),
+        second_axon=WordLayout("second axon", (
+            Field("core_x", c.mesh_bits, signed=True),
+            Field("core_y", c.mesh_bits, signed=True),
+            Field("delayed", 1),
+        )),
         geometry=WordLayout("geometry", (
             *depth,
             Field("state_base", address),
@@ -248,13 +283,27 @@ def layouts(config: Widths) -> Layouts:
             Field("weight_stride", c.weight_stride_bits),
             Field("step", c.step_bits),
             Field("dilated", 1),
-            Field("table", 1),
-            Field("follow", 1),
+            Field("kind", 2),
             Field("shift", c.product_shift_bits),
             Field("population", c.population_bits),
         )),
+        second_edge=WordLayout("second edge", (
+            Field("kind", 2),
+            Field("weight_base", address),
+            Field("weight_width", 3),
+            Field("sparse", 1),
+            Field("product", 3),
+            Field("exponent_bias", 6, signed=True),
+            Field("lane_layout", 3),
+        )),
         table=WordLayout("kernel table", (*depth, *kernel, Field("first_channel", c.channel_bits))),
         population=_population(config),
+        second_population=WordLayout("second population", (
+            Field("far_axons", 1),
+            Field("state_width", 2),
+            Field("lane_layout", 3),
+            Field("second_state", 1),
+        )),
         parameter=WordLayout("parameter", (
             Field("bias", c.state_bits, signed=True),
             Field("multiplier", c.multiplier_bits),
@@ -262,14 +311,19 @@ def layouts(config: Widths) -> Layouts:
             Field("leaky", 1),
             Field("slope", c.slope_bits, signed=True),
         )),
+        second_parameter=WordLayout("second parameter", (
+            Field("refractory", 8),
+            Field("decay", min(c.multiplier_bits, 16)),
+            Field("lowest", min(c.state_bits, 16), signed=True),
+            Field("highest", min(c.state_bits, 16), signed=True),
+        )),
         event=_event(config),
     )
-    for layout in (table.axon, table.geometry, table.edge, table.table, table.population, table.parameter,
-                   table.event):
+    for layout in vars(found).values():
         if layout.bits > CONNECTIVITY_BITS:
             widths = ", ".join(f"{field.name} {field.bits}" for field in layout.fields)
             raise ConfigError(f"the {layout.name} word needs {layout.bits} bits and has {CONNECTIVITY_BITS}: {widths}")
-    return table
+    return found
 
 
 def _axon(config: "Widths") -> WordLayout:
@@ -283,8 +337,8 @@ def _axon(config: "Widths") -> WordLayout:
         Field("kernel_height", config.kernel_bits, bias=1),
         Field("upsample", config.upsample_bits),
         Field("stride", config.step_bits),
-        Field("core_x", config.mesh_bits, signed=True),
-        Field("core_y", config.mesh_bits, signed=True),
+        Field("core_x", config.near_mesh_bits, signed=True),
+        Field("core_y", config.near_mesh_bits, signed=True),
         Field("id", config.edge_bits),
     ))
 
@@ -301,7 +355,7 @@ def _population(config: "Widths") -> WordLayout:
         Field("pad", 1),
         Field("axons", config.axon_count_bits),
         Field("incoming", config.incoming_bits),
-        Field("edges", config.edge_count_bits),
+        Field("extended", 1),
     ))
 
 
@@ -312,7 +366,7 @@ def _event(config: "Widths") -> WordLayout:
         Field("y", config.offset_bits, signed=True),
         Field("x", config.offset_bits, signed=True),
         Field("id", config.edge_bits),
-        Field("kind", 2),
+        Field("kind", KIND_BITS),
         Field("core_y", config.mesh_bits, signed=True),
         Field("core_x", config.mesh_bits, signed=True),
     ))

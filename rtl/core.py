@@ -93,7 +93,7 @@ class EventCore(wiring.Component):
             queues.running.eq(host.running), queues.discard.eq(host.discard),
             queues.ready.eq(timestep.ready), queues.drained.eq(drained), peg.room.eq(queues.room),
             decoder.edges.eq(host.edges), decoder.populations.eq(host.populations),
-            timestep.populations.eq(host.populations),
+            timestep.populations.eq(host.populations), timestep.edges.eq(host.edges),
             host.status.ready.eq(timestep.ready & host.running),
             host.status.idle.eq(drained & timestep.idle & (timestep.ready | ~host.running) & ~peg.busy
                                 & ~peg.event.valid & queues.empty),

@@ -1,6 +1,6 @@
 """The timestep scheduler: counts ends of timestep, keeps credits, starts evaluations."""
 
-from amaranth import Cat, Const, Module, Signal, Value, signed, unsigned
+from amaranth import Cat, Const, Module, Mux, Signal, Value, signed, unsigned
 from amaranth.lib import data, memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -15,23 +15,34 @@ class _Scheduling:
 
     def __init__(self, config: CoreConfig):
         count = config.max_populations
-        for name, shape in {
-            "population": config.population_bits, "identifier": config.edge_bits + 1,
-            "edges_left": config.edge_count_bits, "slot": config.incoming_bits + 1, "ready": count, "credited": count,
-            "evaluating": 1, "finished": 1, "current": config.population_bits, "owed": config.incoming_bits,
-            "owed_slot": config.incoming_bits,
-            "incomplete": config.population_bits + 1,  # populations that have some of their ends
-        }.items():
-            setattr(self, name, Signal(shape, name=name))
+
+        def one(name: str) -> Signal:
+            return Signal(name=name)
+
+        self.population = Signal(config.population_bits, name="population")
         self.word = Signal(struct(layouts(config).population), name="word")
-        for name in (
-                # From the control: what it does in this cycle.
-                "store", "fill", "own", "take_credit", "take_end", "fetch", "finish", "to_start", "to_finish",
-                "local_taken", "in_reset", "in_idle",
-                # From the data path.
-                "any_ready", "local_credit", "last_population", "credit_unknown", "end_unknown", "credits_full",
-                "end_surplus"):
-            setattr(self, name, Signal(name=name))
+        self.identifier = Signal(config.edge_bits + 1, name="identifier")
+        self.slot = Signal(config.incoming_bits + 1, name="slot")
+        self.ready, self.credited = Signal(count, name="ready"), Signal(count, name="credited")
+        # The population that is being evaluated, and whether it has sent its last neuron.
+        self.current = Signal(config.population_bits, name="current")
+        self.evaluating, self.finished = one("evaluating"), one("finished")
+        # Credits that the last evaluated population owes, and where the ways back are.
+        self.owed = Signal(config.incoming_bits, name="owed")
+        self.owed_slot = Signal(config.incoming_bits, name="owed_slot")
+        # Populations that have some of their ends.
+        self.incomplete = Signal(config.population_bits + 1, name="incomplete")
+        # From the control: what it does in this cycle.
+        self.store, self.fill, self.own = one("store"), one("fill"), one("own")
+        self.take_credit, self.take_end, self.local_taken = one("take_credit"), one("take_end"), one("local_taken")
+        self.to_start, self.fetch, self.to_finish, self.finish = (
+            one(name) for name in ("to_start", "fetch", "to_finish", "finish"))
+        self.read_edge, self.in_reset, self.in_idle = one("read_edge"), one("in_reset"), one("in_idle")
+        # From the data path.
+        self.any_ready, self.local_credit = one("any_ready"), one("local_credit")
+        self.last_population, self.last_edge = one("last_population"), one("last_edge")
+        self.credit_unknown, self.end_unknown = one("credit_unknown"), one("end_unknown")
+        self.credits_full, self.end_surplus = one("credits_full"), one("end_surplus")
 
 
 class _Tables:
@@ -42,6 +53,7 @@ class _Tables:
         limits = data.StructLayout({
             "incoming": config.incoming_bits, "axons": config.axon_count_bits, "slot": config.incoming_bits + 1,
         })
+        owner = data.StructLayout({"population": config.population_bits, "known": 1})
         back = data.StructLayout({
             "x": signed(config.mesh_bits), "y": signed(config.mesh_bits), "population": config.population_bits,
         })
@@ -52,7 +64,7 @@ class _Tables:
 
         # What each population waits for; read by the scheduler and, for the slot, by the returning of credits.
         self.limits_write, self.limits_read = table("limits", limits, count)
-        self.owner_write, self.owner_read = table("owner", unsigned(config.population_bits), config.max_edges)
+        self.owner_write, self.owner_read = table("owner", owner, config.max_edges)
         self.received_write, self.received_read = table("received", unsigned(config.incoming_bits), count)
         self.credits_write, self.credits_read = table("credits", unsigned(config.axon_count_bits), count)
         # In the order of arrival.
@@ -70,27 +82,29 @@ class Timestep(wiring.Component):
     or for the way out (docs/architecture.md, "No deadlock"). Bamberg et al., arXiv 2112.07019, section 4; the credits
     are this project's.
 
-    Out of reset it reads all population words, and starts with full credits. The core holds it in reset while stopped.
+    Out of reset it reads all population words, and from the edge words which population owns each ID, and starts with
+    full credits. The core holds it in reset while stopped.
 
     Ports:
-        populations: how many the image has; must not change but in reset.
+        populations, edges: how many the image has; must not change but in reset.
         end: END events. credit: population index that gets a credit.
-        memory: reads population words. command: what to evaluate. done: the evaluation has sent its last neuron.
+        memory: reads population and edge words. command: what to evaluate. done: the evaluation has sent its last
+            neuron.
         credit_event: credits for sources on other cores; those of this core are counted at once.
-        ready: all population words are read. idle: in reset, or nothing is being evaluated or waits to be.
+        ready: all these words are read. idle: in reset, or nothing is being evaluated or waits to be.
         partial: a population has some of its ends, not all. unpaid: one has all and waits for credits, and none is
             being evaluated.
         protocol_error: pulses for an END or a credit that no population waits for, and is dropped.
 
     Latency: an end or a credit takes two cycles; the start of an evaluation four, with memory at once. From reset to
-    `ready`, four cycles per population and one per ID. Credits go out one per cycle, and wait for nothing else.
+    `ready`, three cycles per population and two per ID. Credits go out one per cycle, and wait for nothing else.
     """
 
     def __init__(self, config: CoreConfig):
         self.config = config
         event = struct(layouts(config).event)
         super().__init__({
-            "populations": In(config.population_bits + 1),
+            "populations": In(config.population_bits + 1), "edges": In(config.edge_bits + 1),
             "end": In(stream.Signature(event)),
             "credit": In(stream.Signature(unsigned(config.edge_bits))),
             "memory": Out(ReadPort(config)),
@@ -144,13 +158,20 @@ class Timestep(wiring.Component):
                 m.next = "fill"
             with m.State("fill"):
                 m.d.comb += s.fill.eq(1)
-                m.next = "own"
+                m.next = "read"
+                with m.If(s.last_population):
+                    m.next = "read edge"
+                    with m.If(self.edges == 0):
+                        m.next = "idle"
+            with m.State("read edge"):
+                m.d.comb += [self.memory.valid.eq(1), s.read_edge.eq(1)]
+                with m.If(self.memory.ready):
+                    m.next = "own"
             with m.State("own"):
                 m.d.comb += s.own.eq(1)
-                with m.If(s.edges_left == 0):
-                    m.next = "read"
-                    with m.If(s.last_population):
-                        m.next = "idle"
+                m.next = "read edge"
+                with m.If(s.last_edge):
+                    m.next = "idle"
             with m.State("idle"):
                 # Consuming comes first: an event at the head of a queue must never wait.
                 with m.If(self.credit.valid):
@@ -195,11 +216,12 @@ class Timestep(wiring.Component):
                 m.d.comb += s.finish.eq(1)
                 m.next = "idle"
         m.d.comb += [s.in_reset.eq(fsm.ongoing("reset")), s.in_idle.eq(fsm.ongoing("idle"))]
-        return Cat(fsm.ongoing(state) for state in ("reset", "read", "store", "fill", "own"))
+        return Cat(fsm.ongoing(state) for state in ("reset", "read", "store", "fill", "read edge", "own"))
 
     def _data(self, m: Module, s: _Scheduling, tables: _Tables, back: data.View) -> None:
         """Everything that the control's decisions change."""
         end, word, limits = self.end.payload, s.word, tables.limits_read.data
+        edge = struct(layouts(self.config).edge)(self.memory.data[:layouts(self.config).edge.bits])
         # The lowest population that may be evaluated.
         next_population = Signal(self.config.population_bits, name="next_population")
         m.d.comb += s.any_ready.eq((s.ready & s.credited).any())
@@ -210,18 +232,22 @@ class Timestep(wiring.Component):
         taken_end = Signal.like(end, name="taken_end")
         m.d.comb += [
             tables.owner_read.addr.eq(end.id), tables.owner_write.addr.eq(s.identifier),
-            tables.owner_write.data.eq(s.population),
+            tables.owner_write.data.population.eq(edge.population),
+            tables.owner_write.data.known.eq(edge.population < self.populations),
             *(port.addr.eq(s.population) for port in tables.by_population),
             tables.returns_write.addr.eq(limits.slot + received),
             tables.returns_write.data.x.eq(taken_end.x), tables.returns_write.data.y.eq(taken_end.y),
             tables.returns_write.data.population.eq(taken_end.c),
             tables.limits_write.data.incoming.eq(word.incoming), tables.limits_write.data.axons.eq(word.axons),
             tables.limits_write.data.slot.eq(s.slot),
-            self.memory.address.eq(Cat(Const(1, 1), s.population)),
+            self.memory.address.eq(Mux(
+                s.read_edge, (self.populations << 1) + s.identifier, Cat(Const(1, 1), s.population))),
             self.command.payload.population.eq(s.current), self.command.payload.word.eq(word),
             s.last_population.eq(s.population + 1 == self.populations),
             s.credit_unknown.eq(self.credit.payload >= self.populations),
-            s.end_unknown.eq(end.id >= s.identifier),  # no population owns this ID
+            s.last_edge.eq(s.identifier + 1 == self.edges),
+            # No population owns this ID.
+            s.end_unknown.eq((end.id >= s.identifier) | ~tables.owner_read.data.known),
             s.credits_full.eq(credits == limits.axons),
             s.end_surplus.eq(s.ready.bit_select(s.population, 1) | (limits.incoming == 0)),
         ]
@@ -233,19 +259,16 @@ class Timestep(wiring.Component):
             m.d.comb += [tables.limits_write.en.eq(1), tables.received_write.en.eq(1), tables.credits_write.en.eq(1),
                          tables.credits_write.data.eq(word.axons)]
             m.d.sync += [s.slot.eq(s.slot + word.incoming), s.credited.bit_select(s.population, 1).eq(1),
-                         s.edges_left.eq(word.edges)]
+                         s.population.eq(s.population + 1)]
         with m.If(s.own):
-            with m.If(s.edges_left != 0):
-                m.d.comb += tables.owner_write.en.eq(~s.identifier[-1])
-                m.d.sync += [s.identifier.eq(s.identifier + 1), s.edges_left.eq(s.edges_left - 1)]
-            with m.Else():
-                m.d.sync += s.population.eq(s.population + 1)
+            m.d.comb += tables.owner_write.en.eq(~s.identifier[-1])
+            m.d.sync += s.identifier.eq(s.identifier + 1)
         with m.If(self.credit.ready):
             m.d.sync += s.population.eq(self.credit.payload)
         with m.If(s.local_taken):
             m.d.sync += s.population.eq(back.population)
         with m.If(self.end.ready):
-            m.d.sync += [s.population.eq(tables.owner_read.data), taken_end.eq(end)]
+            m.d.sync += [s.population.eq(tables.owner_read.data.population), taken_end.eq(end)]
         with m.If(s.take_credit):
             m.d.comb += [tables.credits_write.en.eq(~s.credits_full), tables.credits_write.data.eq(credits + 1)]
             with m.If(~s.credits_full & (credits + 1 == limits.axons)):

@@ -213,8 +213,8 @@ SECTIONS = {
         Command(f"synapress footprint {name} --json", "synapress", ("footprint", name, "--json")) for name in NETWORKS),
         footprint, slow=True),
     "area": Section("Area and clock", (
-        Command(f"synapress area {' '.join(BLOCKS)} --target cmos --target xilinx --json", "synapress",
-                ("area", *BLOCKS, "--target", "cmos", "--target", "xilinx", "--json")),
+        Command(f"synapress area {' '.join(BLOCKS)} --target cmos --target xilinx --no-parts --json", "synapress",
+                ("area", *BLOCKS, "--target", "cmos", "--target", "xilinx", "--no-parts", "--json")),
         Command("synapress area peg esu evaluation --fmax --json", "synapress",
                 ("area", "peg", "esu", "evaluation", "--fmax", "--json"))), area, slow=True),
     "core": Section("Utilization of the core", (

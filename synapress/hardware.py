@@ -7,6 +7,7 @@
 'timestep.v'
 """
 
+from collections.abc import Callable
 from pathlib import Path
 
 from amaranth.lib import wiring
@@ -21,7 +22,9 @@ from synapress.mapper.one_core import one_core_ways
 from synapress.model import integer_inputs
 from synapress.results import CompiledModel
 from synapress.tools import area as estimates
-from synapress.tools.area import AreaReport, CmosArea, FpgaArea, Frequency
+from synapress.tools import frequency
+from synapress.tools.area import AreaReport, CmosArea, FpgaArea
+from synapress.tools.frequency import Frequency
 
 
 def verilog(block: str, config: CoreConfig | str = "grai_vip", directory: str | Path = "build/verilog", *,
@@ -92,6 +95,8 @@ def area(block: str | wiring.Component, config: CoreConfig | str = "grai_vip", t
          memory: bool = True, dsp: bool = False, liberty: str | Path | None = None) -> AreaReport:
     """Estimate the area of a block by open synthesis, without wires or clock tree.
 
+    Of an FPGA, the result's `fit` tells the smallest device that holds the block, or what the nearest one lacks.
+
     Args:
         block: a name in `rtl.verilog.TOPS`, or any component.
         config: a configuration, a preset's name or a JSON file.
@@ -124,8 +129,11 @@ def area_parts(block: str | wiring.Component, config: CoreConfig | str = "grai_v
 
 
 def fmax(block: str | wiring.Component, config: CoreConfig | str = "grai_vip", *, dsp: bool = False,
-         device: str | None = None, seed: int = 1) -> Frequency:
+         device: str | None = None, seed: int = 1, progress: Callable[[str], None] = lambda stage: None) -> Frequency:
     """Place and route a block on an ECP5 for its clock frequency; takes minutes for large blocks.
+
+    The result's `sentence` tells the slowest path: from which register of which part to which, and what its time is
+    spent on; `path` has its signals.
 
     Args:
         block: a name in `rtl.verilog.TOPS`, or any component.
@@ -133,6 +141,7 @@ def fmax(block: str | wiring.Component, config: CoreConfig | str = "grai_vip", *
         dsp: let the flow use hard multipliers.
         device: "25k", "45k" or "85k"; default: the smallest that holds the block.
         seed: of the placement.
+        progress: told each stage, and how long place and route will take.
 
     Raises:
         ToolError: the tools fail or are not installed.
@@ -140,4 +149,4 @@ def fmax(block: str | wiring.Component, config: CoreConfig | str = "grai_vip", *
     >>> fmax("timestep", "fpga_small").mhz > 20     # doctest: +SKIP
     True
     """
-    return estimates.fmax(block, CoreConfig.of(config), dsp=dsp, device=device, seed=seed)
+    return frequency.fmax(block, CoreConfig.of(config), dsp=dsp, device=device, seed=seed, progress=progress)

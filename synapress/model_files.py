@@ -30,7 +30,7 @@ from synapress.mapper.placement.routes import Link
 from synapress.mapper.quantization.quantized import LayerReport
 from synapress.mapper.quantization.scales import Scale
 
-FORMAT, VERSION = "synapress-model", 1
+FORMAT, VERSION = "synapress-model", 2
 
 
 @dataclass(kw_only=True)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from golden.config import CoreConfig
 from golden.synapse.esu import EdgeDescriptor, Esu, ValueEvent, WordOperation
-from golden.words import layouts
+from golden.words import EdgeKind, layouts
 
 KINDS = ("shared", "depthwise", "table")
 CLIPS = (("-", "low"), ("-", "low high"), ("-", "empty"), ("+", "whole"), ("+", "high"), ("+", "empty"))
@@ -58,7 +58,8 @@ def edge_words(generator: random.Random, config: CoreConfig, kind: str, step: in
     edge = lay.edge.pack(
         fields, source_channels=some(generator, 1, 1 << config.channel_bits, 1 << config.channel_bits),
         weight_stride=generator.randrange(1 << config.weight_stride_bits), step=step, dilated=dilated,
-        table=kind == "table", follow=kind == "depthwise", shift=generator.randrange(1 << config.product_shift_bits),
+        kind={"table": EdgeKind.TABLE, "depthwise": EdgeKind.DEPTHWISE}.get(kind, EdgeKind.DENSE),
+        shift=generator.randrange(1 << config.product_shift_bits),
         population=population)
     return geometry, edge
 
@@ -154,7 +155,7 @@ class Stimulus:
         if event.id >= self.edges:
             return True
         d = self._load(event.id, event.c)
-        most = 1 if d.follow else d.depth_words
+        most = 1 if d.depthwise else d.depth_words
         for kernel in (d.kernel_width, d.kernel_height):
             most *= kernel if d.dilated else (kernel >> d.step) + 1
         return most <= MOST_OPERATIONS or self.generator.random() < 0.02
@@ -207,13 +208,13 @@ class Stimulus:
         if not operations:
             return
         coverage["one operation"] += len(operations) == 1
-        coverage["many words"] += not d.follow and d.depth_words > 8
+        coverage["many words"] += not d.depthwise and d.depth_words > 8
         coverage["state address outside"] += any(op.state_address >= config.memory_words for op in operations)
         coverage["column of full height"] += d.kernel_height == 1 << config.kernel_bits and d.kernel_width > 1
         coverage[f"max {d.max}"] += 1
         coverage[f"pad {d.pad}"] += 1
         coverage[f"shift {d.shift}"] += 1
-        if d.follow:
+        if d.depthwise:
             coverage[f"depthwise lane {event.c % config.lanes}"] += 1
         else:
             coverage[f"last lane {d.last_lane}"] += 1

@@ -8,13 +8,14 @@ from itertools import product
 import numpy as np
 
 from golden.config import CoreConfig
-from golden.neuron.evaluation import PopulationMap, evaluate_population
+from golden.neuron.evaluation import PopulationMap, evaluate_population, parameter_words, second_word
 from golden.neuron.requantize import shift_rounded
 from golden.neuron.states import pack_lanes, unpack_lanes, wrap
+from golden.neuron.types import neuron_model
 from golden.neuron.types.product import operands
 from golden.neuron.types.spiking import spike_one
 from golden.types import Fields
-from golden.widths import TABLE_ENTRY_BITS
+from golden.widths import TABLE_ENTRY_BITS, TYPE_BITS
 from golden.words import NeuronType, Reset, Saturation, layouts
 from rtl.neuron.requantize import Requantize
 
@@ -43,8 +44,9 @@ class Stimulus:
         start = 0
         while len(self.commands) < count:
             fields = self._shape()
-            place, table = PopulationMap.of(fields, config), config.table_words * looks_up(fields)
-            words = table + place.states - place.axons + fields["width"] * place.x_stride
+            second = {"far_axons": fields["extended"] & generator.randrange(2)}
+            place, table = PopulationMap.of(fields, config, second), config.table_words * looks_up(fields, config)
+            words = table + place.states - fields["base"] + fields["width"] * place.x_stride
             if first is None:
                 if words < 3:
                     continue
@@ -52,7 +54,11 @@ class Stimulus:
             if first + words > start + config.memory_words:
                 break
             fields["base"] = (first + table) % config.memory_words
-            self._fill(fields, PopulationMap.of(fields, config))
+            if fields["extended"]:
+                above = generator.getrandbits(config.word_bits) >> 1 << 1
+                self.words[fields["base"]] = above | second["far_axons"]
+                self.bins[f"second word, far axons {second['far_axons']}"] += 1
+            self._fill(fields, PopulationMap.of(fields, config, second))
             self.bins["across the end of the memory"] += first < config.memory_words < first + words
             self.populations.append(fields)
             self.commands.append({"population": generator.randrange(config.max_populations),
@@ -78,8 +84,8 @@ class Stimulus:
         elif pick.random() < 0.05:
             depth = 0
         if not self.kinds:  # all of them, in any order, before one comes again
-            self.kinds = [(kind, mode) for kind in range(8) for mode in range(4)
-                          if mode != Saturation.TABLE or has_tables(config) or kind == NeuronType.SPIKING]
+            self.kinds = [(kind, mode) for kind in range(1 << TYPE_BITS) for mode in range(4)
+                          if mode != Saturation.TABLE or has_tables(config) or neuron_model(kind, config).thresholds]
             self.kinds += [(NeuronType.SPIKING, mode) for mode in range(4)]
             pick.shuffle(self.kinds)
         kind, mode = self.kinds.pop()
@@ -87,21 +93,23 @@ class Stimulus:
             "base": 0, "width": width, "height": height, "depth": depth, "type": kind,
             "saturation": mode, "uniform": pick.randrange(2),
             "pad": pick.randrange(2), "axons": pick.randint(0, min(7, (1 << config.axon_count_bits) - 1)),
-            "incoming": pick.randrange(1 << config.incoming_bits), "edges": pick.randrange(1 << config.edge_count_bits),
+            "incoming": pick.randrange(1 << config.incoming_bits), "extended": pick.randrange(2),
         }
 
     def _fill(self, fields: Fields, place: PopulationMap) -> None:
         """Tables, parameters and states of all kinds: extremes, ties, values within and beyond the range."""
         config, pick, size = self.config, self.random, self.config.memory_words
-        if looks_up(fields) and self.dense:  # no entry is 0
+        if looks_up(fields, config) and self.dense:  # no entry is 0
             entry = sum(1 << shift for shift in range(0, config.word_bits, TABLE_ENTRY_BITS))
-            for address in range(place.axons - config.table_words, place.axons):
+            for address in range(fields["base"] - config.table_words, fields["base"]):
                 self.words[address % size] |= entry
         parameters = []
+        model, each = neuron_model(fields["type"], config), parameter_words(fields["type"], config)
         for c in range(1 if fields["uniform"] and fields["depth"] else fields["depth"]):
-            parameters.append(self._parameter(fields["type"] == NeuronType.SPIKING))
+            parameters.append(self._parameter(model.thresholds))
             above = pick.getrandbits(config.word_bits) >> self.parameter_word.bits << self.parameter_word.bits
-            self.words[(place.parameters + c) % size] = above | self.parameter_word.pack(
+            # A second word, in front, is random: what lies there already.
+            self.words[(place.parameters + each * c + each - 1) % size] = above | self.parameter_word.pack(
                 parameters[-1][1])
         for x, y, w in product(range(fields["width"]), range(fields["height"]), range(place.depth_words)):
             states = []
@@ -177,7 +185,9 @@ class Stimulus:
         if not fields["depth"]:
             bins["no neurons"] += 1
             return
-        place, size = PopulationMap.of(fields, config), config.memory_words
+        second = second_word(self.words, fields, config)
+        place, size = PopulationMap.of(fields, config, second), config.memory_words
+        each = parameter_words(fields["type"], config)
         bins[f"last lane {(fields['depth'] - 1) % config.lanes}"] += 1
         bins[f"uniform {fields['uniform']}, pad {fields['pad']}"] += 1
         bins[f"type {fields['type']}"] += 1
@@ -188,12 +198,12 @@ class Stimulus:
         bins["no axons"] += not fields["axons"]
         for x, y, c in product(range(fields["width"]), range(fields["height"]), range(fields["depth"])):
             parameter = self.parameter_word.unpack(
-                self.words[(place.parameters + (0 if fields["uniform"] else c)) % size])
+                self.words[(place.parameters + each * (0 if fields["uniform"] else c) + each - 1) % size])
             word = self.words[(place.states + x * place.x_stride + y * place.y_stride + c // config.lanes) % size]
             state = unpack_lanes(word, config)[c % config.lanes]
             if fields["type"] == NeuronType.SPIKING:
                 self._cover_spiking(fields["saturation"], state, parameter)
-            else:
+            elif not neuron_model(fields["type"], config).thresholds:
                 self._cover_value(fields, state, parameter)
 
     def _cover_spiking(self, reset: int, state: int, parameter: Fields) -> None:
@@ -249,9 +259,9 @@ class Stimulus:
         bins.update(name for name, there in seen.items() if there)
 
 
-def looks_up(fields: Fields) -> bool:
+def looks_up(fields: Fields, config: CoreConfig) -> bool:
     """Whether a population has a value table."""
-    return fields["saturation"] == Saturation.TABLE and fields["type"] != NeuronType.SPIKING
+    return fields["saturation"] == Saturation.TABLE and not neuron_model(fields["type"], config).thresholds
 
 
 def required(config: CoreConfig) -> set[str]:
@@ -261,7 +271,7 @@ def required(config: CoreConfig) -> set[str]:
         "across the end of the memory", "shift 0", "largest shift", "largest multiplier",
         "sum too large", "sum too small", "rounded to nothing", "rounded to one",
         *(f"{sign} tie {way}" for sign in ("positive", "negative") for way in ("up", "down")), "just above a tie",
-        *(f"last lane {lane}" for lane in range(config.lanes)), *(f"type {kind}" for kind in range(8)),
+        *(f"last lane {lane}" for lane in range(config.lanes)), *(f"type {kind}" for kind in range(1 << TYPE_BITS)),
         *(f"uniform {uniform}, pad {pad}" for uniform in (0, 1) for pad in (0, 1)),
         *(f"mode {mode}: {what}" for mode in range(3 + has_tables(config)) for what in (
             "low", "within", "high", "at low", "at high", "rounded to high", "rounded above")),
@@ -279,8 +289,8 @@ def required(config: CoreConfig) -> set[str]:
 def schedule(fields: Fields, config: CoreConfig) -> tuple[list[int], list[int], int]:
     """When nothing waits: cycles after the command's in which memory is accessed, neurons are sent, and END is.
 
-    For populations that neither spike nor look up. Neurons in the order of evaluation, all of them, whether they fire
-    or not.
+    For populations that neither keep states nor look up, and have no second parameter words. Neurons in the order of
+    evaluation, all of them, whether they fire or not.
     """
     lanes, depth = config.lanes, fields["depth"]
     latency = Requantize(config).stages + 1
@@ -290,6 +300,9 @@ def schedule(fields: Fields, config: CoreConfig) -> tuple[list[int], list[int], 
     before: list[int] = []
     """Cycles in which the lanes of the word before were evaluated."""
     port = 4 if depth else 2
+    if fields["extended"]:  # the second population word is read first
+        accesses.append(1)
+        port += 2
     for word in range(-(-depth // lanes)):
         used = min(lanes, depth - word * lanes)
         for position in range(fields["width"] * fields["height"]):

@@ -9,6 +9,7 @@ from golden.config import CoreConfig
 from golden.neuron.states import pack_lanes, unpack_lanes, wrap
 from golden.neuron.update import accumulate
 from golden.synapse.esu import EdgeDescriptor, ValueEvent, WordOperation, operations
+from golden.words import EdgeKind
 
 # -- expectations ----------------------------------------------------------------------------------
 
@@ -98,15 +99,16 @@ def random_words(generator: random.Random, config: CoreConfig) -> list[int]:
 # -- common layers ---------------------------------------------------------------------------------
 
 
-def layer(config: CoreConfig, *, depth: int, kernel: int, step: int = 0, sources: int, follow: bool = False,
+def layer(config: CoreConfig, *, depth: int, kernel: int, step: int = 0, sources: int, depthwise: bool = False,
           weight_offset: int = 0) -> EdgeDescriptor:
     """An edge of a square kernel into a population of 16 × 16."""
     words = -(-depth // config.lanes)
-    y_stride = words | follow
-    position = 1 if follow else config.lanes * words
+    y_stride = words | depthwise
+    position = 1 if depthwise else config.lanes * words
     return EdgeDescriptor(
-        state_base=0, width=16, height=16, x_stride=16 * y_stride, step=step, dilated=0, table=0, follow=int(follow),
-        shift=0, pad=int(follow), max=0, kernel_width=kernel, kernel_height=kernel, depth_words=words,
+        state_base=0, width=16, height=16, x_stride=16 * y_stride, step=step, dilated=0,
+        kind=EdgeKind.DEPTHWISE if depthwise else EdgeKind.DENSE, shift=0, pad=int(depthwise), max=0,
+        kernel_width=kernel, kernel_height=kernel, depth_words=words,
         last_lane=(depth - 1) % config.lanes, weight_base=16 * 16 * y_stride + weight_offset,
         source_channels=sources, weight_stride=kernel * kernel * position, population=0, y_stride=y_stride,
     )
@@ -116,7 +118,7 @@ LAYERS: dict[str, dict[str, Any]] = {
     "conv 3x3, 32 to 32": {"depth": 32, "kernel": 3, "sources": 32},
     "conv 5x5 stride 2, 24 to 36": {"depth": 36, "kernel": 5, "step": 1, "sources": 24},
     "conv 1x1, 64 to 256": {"depth": 256, "kernel": 1, "sources": 64},
-    "depthwise 3x3, 32": {"depth": 32, "kernel": 3, "sources": 32, "follow": True},
+    "depthwise 3x3, 32": {"depth": 32, "kernel": 3, "sources": 32, "depthwise": True},
 }
 """What the useful work per cycle is measured on."""
 

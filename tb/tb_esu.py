@@ -14,7 +14,7 @@ from cocotb.triggers import RisingEdge
 from golden.config import CoreConfig
 from golden.synapse.esu import Esu, ValueEvent, WordOperation
 from golden.timing.microarchitecture import ESU_LATENCY
-from golden.words import layouts
+from golden.words import EdgeKind, layouts
 from rtl.ports import op_layout, value_layout
 from synapress.tools.simulator import parameters, seed
 from tb.esu_stimulus import Stimulus, required
@@ -180,7 +180,8 @@ def edge(config: CoreConfig, *, kernel: tuple[int, int], size: tuple[int, int] =
         lay.geometry.pack(width=size[0], height=size[1], x_stride=size[1] * words, depth_words=words,
                           last_lane=config.lanes - 1),
         lay.edge.pack(kernel_width=kernel[0], kernel_height=kernel[1], weight_base=table, source_channels=8, step=step,
-                      dilated=dilated, table=kind == "table", follow=kind == "depthwise", population=population))
+                      dilated=dilated, population=population,
+                      kind={"table": EdgeKind.TABLE, "depthwise": EdgeKind.DEPTHWISE}.get(kind, EdgeKind.DENSE)))
 
 
 async def throughput_scenario(dut: Any) -> None:

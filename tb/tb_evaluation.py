@@ -127,7 +127,7 @@ async def timing(dut: Any) -> None:
     neurons, accesses, without_pause = iter(watch.neurons), iter(watch.accesses), Counter[str]()
     for fields, command, done in zip(work.populations, watch.commands, watch.done, strict=True):
         accessed, fired, ended = schedule(fields, config)
-        kind = "table" if looks_up(fields) else "spiking" if fields["type"] == NeuronType.SPIKING else "other"
+        kind = "table" if looks_up(fields, config) else "spiking" if fields["type"] == NeuronType.SPIKING else "other"
         times = [next(accesses) - command for _ in range(len(accessed) + (len(fired) if kind == "table" else 0))]
         sent = [next(neurons) - command for _ in fired]
         assert next(neurons) == done, fields

@@ -49,15 +49,17 @@ class Stimulus:
             count = min(generator.choice([0, 1, 1, 2, 3, 4, 5]), most)
             if not blocks or generator.random() < 0.02:
                 count = most
-            if top >= count:
-                top -= count
-                blocks.append(self._block(top % config.memory_words, count))
-            block = blocks[-1] if top >= count else generator.choice(blocks)
+            far = generator.randrange(2)
+            words = count << far
+            if top >= words:
+                top -= words
+                blocks.append(self._block(top % config.memory_words, count, far))
+            block = blocks[-1] if top >= words else generator.choice(blocks)
             self.neurons += block
             total += block[0]["axons"] * len(block)
 
-    def _block(self, base: int, count: int) -> list[Fields]:
-        """Axons from `base` up, and one to five neurons on them; now and then an end."""
+    def _block(self, base: int, count: int, far: int) -> list[Fields]:
+        """Axons from `base` up, perhaps of two words, and one to five neurons on them; now and then an end."""
         config, pick = self.config, self.random
         half = 1 << (config.value_bits - 1)
         upsample = pick.randrange(1 << config.upsample_bits)
@@ -71,12 +73,17 @@ class Stimulus:
             }
             if pick.random() < 0.15:
                 neuron = dict.fromkeys(neuron, 0) | {"end": 1}
-            neurons.append(neuron | {"axon_base": base, "axons": count,
+            neurons.append(neuron | {"axon_base": base, "axons": count, "far": far,
                                      "population": pick.randrange(1 << config.population_bits)})
         for index in range(count):
             axon = self._axon(neurons, upsample)
-            above = pick.getrandbits(config.word_bits) >> self.axon_word.bits << self.axon_word.bits
-            self.words[base + index] = self.axon_word.pack(axon) | above
+            words = [(self.axon_word, axon)]
+            if far:
+                second = layouts(config).second_axon
+                words.insert(0, (second, {field.name: pick.randint(field.low, field.high) for field in second.fields}))
+            for number, (layout, fields) in enumerate(words):
+                above = pick.getrandbits(config.word_bits) >> layout.bits << layout.bits
+                self.words[base + (index << far) + number] = layout.pack(fields) | above
         return neurons
 
     def _axon(self, neurons: list[Fields], upsample: int) -> Fields:
@@ -221,12 +228,16 @@ class Watch:
         assert asked == (self._left > 0 and room), f"cycle {self.cycle}: asks {asked}, {self._left} left, room {room}"
         if asked and int(dut.axon__ready.value):
             assert self._neuron is not None
-            address = self._neuron["axon_base"] + self._neuron["axons"] - self._left
+            address = self._neuron["axon_base"] + (self._neuron["axons"] << self._neuron["far"]) - self._left
             assert int(dut.axon__address.value) == address
-            axon = layouts(config).axon.unpack(self.work.words[address])
-            self._due[self.cycle + LATENCY] = generate(self._neuron, axon, config)
-            cover(self.bins, self._neuron, axon, config)
             self.reads.append(self.cycle)
+            if not self._neuron["far"] or self._left % 2:  # a second word comes first
+                axon = layouts(config).axon.unpack(self.work.words[address])
+                if self._neuron["far"]:
+                    axon |= layouts(config).second_axon.unpack(self.work.words[address - 1])
+                self._due[self.cycle + LATENCY] = generate(self._neuron, axon, config)
+                cover(self.bins, self._neuron, axon, config)
+                self.bins["far" if self._neuron["far"] else "near"] += 1
             self._left -= 1
         else:
             self.bins["axon refused" if asked else "no room" if self._left else "nothing to do"] += 1
@@ -234,9 +245,9 @@ class Watch:
             assert not self._left, "took a neuron before its time"
             self._neuron = unpack(self._layout, int(dut.neuron__payload.value))
             assert self._neuron == self.work.neurons[len(self.taken)]
-            self._left = self._neuron["axons"]
+            self._left = self._neuron["axons"] << self._neuron["far"]
             self.taken.append(self.cycle)
-            most = self._left == (1 << config.axon_count_bits) - 1
+            most = self._neuron["axons"] == (1 << config.axon_count_bits) - 1
             self.bins["all axons" if most else "no axons" if not self._left else "some axons"] += 1
 
 
@@ -255,12 +266,13 @@ async def run(dut: Any, work: Stimulus, names: dict[str, str], generator: random
                   depth=generator.randint(ROOM, 3 * ROOM))
     await clock_and_reset(dut)
     driver.send_all(pack(neuron_layout(config), neuron) for neuron in work.neurons)
-    await wait_until(dut, lambda: watch.done, timeout=200 * sum(1 + neuron["axons"] for neuron in work.neurons),
+    await wait_until(dut, lambda: watch.done, timeout=200 * sum(1 + 2 * neuron["axons"] for neuron in work.neurons),
                      what="all neurons")
     for _ in range(10):
         await RisingEdge(dut.clk)
     assert int(dut.busy.value) == 0 and int(dut.neuron__ready.value) == 1
-    assert model.reads["axon"] == len(watch.reads) == sum(neuron["axons"] for neuron in work.neurons) > 0
+    assert model.reads["axon"] == len(watch.reads) == sum(
+        neuron["axons"] << neuron["far"] for neuron in work.neurons) > 0
     assert driver.accepted == len(work.neurons)
     return watch
 
@@ -293,7 +305,8 @@ async def timing(dut: Any) -> None:
     reads: list[Any] = []
     for neuron, taken in zip(work.neurons, watch.taken, strict=True):
         assert taken == cycle, "a neuron was not taken in the cycle of the last axon before it"
-        reads += range(cycle + 1, cycle + 1 + neuron["axons"])
-        cycle += max(neuron["axons"], 1)
+        words = neuron["axons"] << neuron["far"]
+        reads += range(cycle + 1, cycle + 1 + words)
+        cycle += max(words, 1)
     assert watch.reads == reads and watch.bins["no axons"] > 0
     assert len(watch.events) > len(reads) // 10

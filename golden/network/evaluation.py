@@ -50,9 +50,10 @@ def _parameters(population: Population) -> dict[str, IntArray]:
     """The fields of the parameter words (`golden.words`), each (D, 1, 1)."""
     slope = population.threshold if neuron_model(population.type).thresholds else population.slope
     leaky = int(population.slope is not None)
-    return {name: _column(population, values) for name, values in (
-        ("bias", population.bias), ("multiplier", population.multiplier), ("shift", population.shift),
-        ("leaky", leaky), ("slope", 0 if slope is None else slope))}
+    fields: dict[str, npt.ArrayLike] = {
+        "bias": population.bias, "multiplier": population.multiplier, "shift": population.shift, "leaky": leaky,
+        "slope": 0 if slope is None else slope, **(population.second or {})}
+    return {name: _column(population, values) for name, values in fields.items()}
 
 
 def _column(population: Population, values: npt.ArrayLike) -> IntArray:

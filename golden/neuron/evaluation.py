@@ -13,7 +13,7 @@ import numpy.typing as npt
 from golden.config import CoreConfig
 from golden.neuron.states import pack_lanes, unpack_lanes, wrap, wrap_array
 from golden.neuron.types import neuron_model
-from golden.types import IntArray, Words
+from golden.types import IntArray, Memory, Words
 from golden.widths import TABLE_ENTRY_BITS
 from golden.words import layouts
 
@@ -51,7 +51,9 @@ class PopulationMap:
     """
 
     axons: int
-    """First axon word."""
+    """First axon word; behind the second population word, if there is one."""
+    axon_words: int
+    """Words of an axon: 2 if each has a second axon word, which comes first."""
     parameters: int
     """First parameter word: one if uniform, else one per channel."""
     states: int
@@ -62,16 +64,46 @@ class PopulationMap:
     x_stride: int
 
     @classmethod
-    def of(cls, population: Mapping[str, int], config: CoreConfig) -> "PopulationMap":
-        """From the fields of a population word."""
+    def of(cls, population: Mapping[str, int], config: CoreConfig, second: Mapping[str, int] | None = None
+           ) -> "PopulationMap":
+        """From the fields of a population word and of its second word, if it has one: see `second_word`."""
         depth_words = -(-population["depth"] // config.lanes)
         y_stride = depth_words | population["pad"]
-        parameters = population["base"] + population["axons"]
+        axons = population["base"] + population["extended"]
+        axon_words = 1 + (0 if second is None else second["far_axons"])
+        parameters = axons + population["axons"] * axon_words
+        each = parameter_words(population["type"], config)
         return cls(
-            axons=population["base"], parameters=parameters,
-            states=parameters + (1 if population["uniform"] else population["depth"]),
+            axons=axons, axon_words=axon_words, parameters=parameters,
+            states=parameters + each * (1 if population["uniform"] else population["depth"]),
             depth_words=depth_words, y_stride=y_stride, x_stride=population["height"] * y_stride,
         )
+
+
+def parameter_words(type: int, config: CoreConfig) -> int:
+    """Parameter words of a channel: 2 for a neuron type that needs a second one, which comes first."""
+    return 1 + neuron_model(type, config).second_parameter
+
+
+def second_word(memory: Memory, population: Mapping[str, int], config: CoreConfig) -> dict[str, int]:
+    """The fields of a population's second word, at its base; zeros if it has none."""
+    layout = layouts(config).second_population
+    word = int(memory[population["base"] % config.memory_words]) if population["extended"] else 0
+    return layout.unpack(word & ((1 << layout.bits) - 1))
+
+
+def axon_fields(
+    memory: Memory, population: Mapping[str, int], place: PopulationMap, config: CoreConfig
+) -> list[dict[str, int]]:
+    """The fields of a population's axons; a second word, which lies in front, replaces those that both have."""
+    table, found = layouts(config), []
+    for number in range(population["axons"]):
+        address = place.axons + number * place.axon_words
+        fields = table.axon.unpack(int(memory[(address + place.axon_words - 1) % config.memory_words]))
+        if place.axon_words == 2:
+            fields |= table.second_axon.unpack(int(memory[address % config.memory_words]))
+        found.append(fields)
+    return found
 
 
 def evaluate_population(
@@ -89,17 +121,21 @@ def evaluate_population(
     """
     table, size = layouts(config), config.memory_words
     population = table.population.unpack(word)
-    place = PopulationMap.of(population, config)
-    common = {"axon_base": population["base"], "axons": population["axons"], "population": index}
+    place = PopulationMap.of(population, config, second_word(memory, population, config))
+    common = {"axon_base": place.axons, "axons": population["axons"], "far": place.axon_words - 1, "population": index}
+    each = parameter_words(population["type"], config)
     model = neuron_model(population["type"], config)
     neurons, trace = [], []
     entry = partial(table_entry, memory, population["base"], config=config)
     for channel_word in range(place.depth_words):
         channels = range(channel_word * config.lanes, min((channel_word + 1) * config.lanes, population["depth"]))
-        parameters = [
-            table.parameter.unpack(memory[(place.parameters + (0 if population["uniform"] else c)) % size])
-            for c in channels
-        ]
+        parameters = []
+        for c in channels:
+            address = place.parameters + (0 if population["uniform"] else each * c)
+            fields = table.parameter.unpack(memory[(address + each - 1) % size])
+            if each == 2:
+                fields |= table.second_parameter.unpack(memory[address % size])
+            parameters.append(fields)
         for x in range(population["width"]):
             for y in range(population["height"]):
                 address = (place.states + x * place.x_stride + y * place.y_stride + channel_word) % size

@@ -38,12 +38,14 @@ class NeuronModel:
     Attributes:
         codes: what the type field of a population word may say, with a name for reports; a type may have variants.
         keeps: the states stay from timestep to timestep; of other types they are cleared.
+        second_parameter: each channel has a second parameter word, whose fields join those of the first.
         thresholds: the slope field of the parameters is a threshold, and values are 0 or 1; no value is looked up.
     """
 
     codes: ClassVar[Mapping[int, str]]
     keeps: ClassVar[bool] = False
     thresholds: ClassVar[bool] = False
+    second_parameter: ClassVar[bool] = False
 
     @staticmethod
     def evaluate_one(

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from golden.config import CoreConfig
 from golden.types import IntArray, Memory, Words
-from golden.words import layouts
+from golden.words import EdgeKind, layouts
 
 """Memory words by word address: Python integers of any width, or uint64 with the low 64 bits of each word."""
 
@@ -77,14 +77,24 @@ class EdgeDescriptor:
     weight_stride: int
     step: int
     dilated: int
-    table: int
-    follow: int
+    kind: int
+    """See `golden.words.EdgeKind`."""
     shift: int
     population: int
     y_stride: int
     """Words from one row to the next: depth_words | pad of the geometry word, also with `table`."""
     first_channel: int = 0
     """First destination channel, from the table word."""
+
+    @property
+    def table(self) -> bool:
+        """Each source channel has a word with a kernel of its own."""
+        return self.kind == EdgeKind.TABLE
+
+    @property
+    def depthwise(self) -> bool:
+        """A source channel leads to the same destination channel."""
+        return self.kind == EdgeKind.DEPTHWISE
 
     @classmethod
     def from_words(cls, config: CoreConfig, edge: int, geometry: int) -> "EdgeDescriptor":
@@ -141,7 +151,7 @@ def _words(config: CoreConfig, descriptor: EdgeDescriptor, event: ValueEvent) ->
 
     A depth_words of 0, which no mapper makes, counts as the first value that the field cannot hold.
     """
-    if descriptor.follow:
+    if descriptor.depthwise:
         lane = event.c % config.lanes
         return event.c // config.lanes, 1, 1, lane, lane
     words = descriptor.depth_words or 1 << config.depth_word_bits
@@ -164,7 +174,7 @@ def operations(config: CoreConfig, descriptor: EdgeDescriptor, event: ValueEvent
                 state_address=(state + word) % (2 << config.address_bits),
                 weight_address=(weight + config.lanes * word) % (1 << config.weight_address_bits),
                 mask=sum(1 << lane for lane in range(low, high + 1)),
-                broadcast=d.follow, max=d.max, shift=d.shift, v=event.v,
+                broadcast=int(d.depthwise), max=d.max, shift=d.shift, v=event.v,
             ))
     return result
 
@@ -179,7 +189,7 @@ def synapses(config: CoreConfig, descriptor: EdgeDescriptor, event: ValueEvent) 
         weight = ((d.weight_base << config.byte_bits) + event.c * d.weight_stride
                   + (delta_x * d.kernel_height + delta_y) * position_bytes)
         for c in range(first, end):
-            offset = 0 if d.follow else c - first_word * config.lanes
+            offset = 0 if d.depthwise else c - first_word * config.lanes
             result.append(Synapse(c, x, y, (weight + offset) % (1 << config.weight_address_bits)))
     return result
 
@@ -188,7 +198,8 @@ class Esu:
     """The unit on a memory: looks descriptors up and counts what it has to drop.
 
     Attributes:
-        unknown_id, unknown_channel: events dropped so far, for an ID >= edges or a channel >= source_channels.
+        unknown_id, unknown_channel: events dropped so far, for an ID >= edges; for a channel >= source_channels, or an
+            edge of a kind that the unit does not have.
     """
 
     def __init__(self, config: CoreConfig, memory: Memory, edges: int, populations: int):
@@ -205,7 +216,7 @@ class Esu:
             self.unknown_id += 1
             return None
         descriptor = EdgeDescriptor.load(self.config, self.memory, self.populations, event.id, event.c)
-        if event.c >= descriptor.source_channels:
+        if event.c >= descriptor.source_channels or descriptor.kind == EdgeKind.EXTENDED:
             self.unknown_channel += 1
             return None
         return descriptor
@@ -277,13 +288,13 @@ def expand_events(
     unknown_id = len(identity) - len(index)
     edge = words_of.edge.unpack_array(fetch(2 * populations + identity[index]))
     geometry = words_of.geometry.unpack_array(fetch(2 * edge["population"]))
-    known = c[index] < edge["source_channels"]
+    known = (c[index] < edge["source_channels"]) & (edge["kind"] != EdgeKind.EXTENDED)
     unknown_channel = int(np.sum(~known))
     index = index[known]
     d = {name: array[known] for name, array in (edge | geometry).items()}
     x, y, c, v = x[index], y[index], c[index], v[index]
 
-    table = d["table"] != 0
+    table, depthwise = d["kind"] == EdgeKind.TABLE, d["kind"] == EdgeKind.DEPTHWISE
     y_stride = d["depth_words"] | d["pad"]
     weight_stride = np.where(table, 0, d["weight_stride"])
     first_channel = np.zeros_like(c)
@@ -296,12 +307,11 @@ def expand_events(
 
     tap_x, neuron_x, columns = _range(x, d["kernel_width"], d["width"], d["step"], d["dilated"])
     tap_y, neuron_y, rows = _range(y, d["kernel_height"], d["height"], d["step"], d["dilated"])
-    follow = d["follow"] != 0
-    words = np.where(follow, 1, np.where(d["depth_words"], d["depth_words"], 1 << config.depth_word_bits))
-    position_bytes = np.where(follow, 1, config.lanes * d["depth_words"])
-    first_word = np.where(follow, c, first_channel) // config.lanes
-    first_lane = np.where(follow, c, first_channel) % config.lanes
-    last_lane = np.where(follow, c % config.lanes, d["last_lane"])
+    words = np.where(depthwise, 1, np.where(d["depth_words"], d["depth_words"], 1 << config.depth_word_bits))
+    position_bytes = np.where(depthwise, 1, config.lanes * d["depth_words"])
+    first_word = np.where(depthwise, c, first_channel) // config.lanes
+    first_lane = np.where(depthwise, c, first_channel) % config.lanes
+    last_lane = np.where(depthwise, c % config.lanes, d["last_lane"])
     column_bytes = d["kernel_height"] * position_bytes
     state = d["state_base"] + neuron_x * d["x_stride"] + neuron_y * y_stride + first_word
     weight = (d["weight_base"] << config.byte_bits) + c * weight_stride + tap_x * column_bytes + tap_y * position_bytes
@@ -324,6 +334,6 @@ def expand_events(
         state_address=state_address % (2 << config.address_bits),
         weight_address=weight_address % (1 << config.weight_address_bits),
         mask=np.sum(((lanes >= low) & (lanes <= high)) << lanes, axis=1),
-        broadcast=d["follow"][of], max=d["max"][of], shift=d["shift"][of], v=v[of],
+        broadcast=depthwise[of].astype(np.int64), max=d["max"][of], shift=d["shift"][of], v=v[of],
         unknown_id=unknown_id, unknown_channel=unknown_channel,
     )

@@ -25,7 +25,8 @@ class _Reading:
             return Signal(name=name)
 
         # From the control: in which state it is, and what it asks for.
-        self.accept, self.place_parameters = strobe("accept"), strobe("place_parameters")
+        self.accept, self.take_second = strobe("accept"), strobe("take_second")
+        self.place_parameters = strobe("place_parameters")
         self.place_states, self.start = strobe("place_states"), strobe("start")
         self.request, self.ask, self.clear, self.step = (strobe(name) for name in ("request", "ask", "clear", "step"))
         self.read_parameter, self.parameter_taken = strobe("read_parameter"), strobe("parameter_taken")
@@ -37,6 +38,8 @@ class _Reading:
         self.parameter_lane = Signal(config.lane_bits, name="parameter_lane")
         self.address = Signal(config.address_bits, name="address")
         self.parameter_address = Signal(config.address_bits, name="parameter_address")
+        # Of a type with second parameter words, which come first: the next one to be read is a first word.
+        self.half = strobe("half")
         # Words read and not yet evaluated: at most two, which are counted as soon as they are asked for. The youngest
         # is the first of its channel word (`fresh`), of which `loaded` parameters are there.
         self.reserved, self.fresh = Signal(2, name="reserved"), strobe("fresh")
@@ -53,11 +56,18 @@ class _Population:
         self.word = word = Signal(struct(layouts(config).population), name="word")
         self.index = Signal(config.population_bits, name="index")
         self.last_channel = Signal(config.channel_bits, name="last_channel")
+        self.axon_base, self.far = Signal(config.address_bits, name="axon_base"), Signal(name="far")
         self.keeps, self.looks_up = Signal(name="keeps"), Signal(name="looks_up")
         models = built_types(config)
         # What the type says is registered before it is used.
         keeping = [word.type == code for code, model in models.items() if model.keeps]
         comparing = [word.type == code for code, model in models.items() if model.thresholds]
+        # Without a type that has them, there is nothing to be built for second parameter words.
+        doubled = [word.type == code for code, model in models.items() if model.second_parameter]
+        self.doubled: Value = Const(0, 1)
+        if doubled:
+            self.doubled = Signal(name="doubled")
+            m.d.sync += self.doubled.eq(Cat(doubled).any())
         m.d.sync += [
             self.keeps.eq(Cat(keeping).any()),
             self.looks_up.eq((word.saturation == Saturation.TABLE) & ~Cat(comparing).any()),
@@ -79,8 +89,9 @@ class Evaluation(wiring.Component):
         neuron: stream of firing neurons (`golden.messages.neuron`). done: pulses as the `end` neuron is taken.
         evaluated: each state word as it is read: {valid, address, state}; for verification.
 
-    Latency: four cycles from a command to its first read; two from a word read to the evaluation of its first lane, and
-    9 from there to its neuron. Throughput: one neuron per cycle while memory and `neuron` do not wait, from one channel
+    Latency: four cycles from a command to its first read, two more with a second population word; two from a word read
+    to the evaluation of its first lane, and 9 from there to its neuron.
+    Throughput: one neuron per cycle while memory and `neuron` do not wait, from one channel
     word to the next; with a table one in two cycles. Memory bounds it where a channel word has few neurons: two
     accesses per state word and one per parameter word. Lanes beyond the depth cost no cycle.
     Back-pressure: a neuron that is not taken stops the pipeline one neuron later, and the reading two words later.
@@ -106,13 +117,15 @@ class Evaluation(wiring.Component):
         m.submodules.fire = fire = Fire(config)
         self._control(m, population, reading, advance)
         self._addresses(m, population, reading)
-        oldest, parameter, present = self._buffers(m, population, reading)
+        oldest, parameter, second, present = self._buffers(m, population, reading)
         take = self._take(m, population, reading, oldest, present & advance)
         m.d.comb += [
             requantize.advance.eq(advance), requantize.type.eq(population.word.type),
             requantize.saturation.eq(population.word.saturation), requantize.parameter.eq(parameter),
             requantize.state.eq(oldest.states.word_select(reading.lane, config.state_bits)),
         ]
+        if second is not None:
+            m.d.comb += requantize.second.eq(second)
         lookup, lookup_address = self._finish(m, population, requantize, writer, fire, advance, take, reading.ended)
         self._send(m, population, fire)
 
@@ -137,6 +150,15 @@ class Evaluation(wiring.Component):
                 m.d.comb += [self.command.ready.eq(1), s.accept.eq(1)]
                 with m.If(self.command.valid):
                     m.next = "place parameters"
+                    with m.If(self._commanded().extended):
+                        m.next = "read second"
+            with m.State("read second"):
+                m.d.comb += [s.request.eq(1), s.read_parameter.eq(1)]
+                with m.If(s.served):
+                    m.next = "take second"
+            with m.State("take second"):
+                m.d.comb += s.take_second.eq(1)
+                m.next = "place parameters"
             with m.State("place parameters"):
                 m.d.comb += s.place_parameters.eq(1)
                 m.next = "place states"
@@ -160,7 +182,7 @@ class Evaluation(wiring.Component):
                     s.request.eq(~s.full | (s.lane > s.parameter_lane)), s.read_parameter.eq(1),
                     s.parameter_taken.eq(s.request & s.served),
                 ]
-                with m.If(s.parameter_taken & s.last_parameter):
+                with m.If(s.parameter_taken & s.last_parameter & (s.half | ~population.doubled)):
                     m.next = "clear"
             with m.State("clear"):
                 m.d.comb += [s.request.eq(~population.keeps), s.clear.eq(~population.keeps),
@@ -191,25 +213,31 @@ class Evaluation(wiring.Component):
             s.row_ends.eq(x == word.width),
             s.last_parameter.eq(word.uniform | (s.parameter_lane == Mux(s.in_last_word, top_lane, config.lanes - 1))),
         ]
-        command = data.View(command_layout(config), self.command.payload)
-        fields = data.View(struct(layouts(config).population), command.word)
+        second = struct(layouts(config).second_population)(self.memory.data[:layouts(config).second_population.bits])
         with m.If(s.accept):
             m.d.sync += [
-                word.eq(fields), population.index.eq(command.population), s.parameter_address.eq(fields.base),
+                word.eq(self._commanded()), population.index.eq(self.command.payload.population),
+                s.parameter_address.eq(self._commanded().base), population.far.eq(0),
                 s.load.eq(1), channel_word.eq(0), s.parameter_lane.eq(0), x.eq(0), y.eq(0),
             ]
+        with m.If(s.take_second):
+            m.d.sync += [s.parameter_address.eq(s.parameter_address + 1), population.far.eq(second.far_axons)]
         with m.If(s.place_parameters):
-            m.d.sync += [s.parameter_address.eq(s.parameter_address + word.axons),
-                         population.last_channel.eq(word.depth - 1)]
+            m.d.sync += [
+                s.parameter_address.eq(s.parameter_address + (word.axons << population.far)),
+                population.axon_base.eq(s.parameter_address), population.last_channel.eq(word.depth - 1),
+            ]
         with m.If(s.place_states):
-            m.d.sync += [next_base.eq(s.parameter_address + Mux(word.uniform, 1, word.depth)),
+            m.d.sync += [next_base.eq(s.parameter_address + (Mux(word.uniform, 1, word.depth) << population.doubled)),
                          y_stride.eq((last_word + 1) | word.pad)]
         with m.If(s.start):
             m.d.sync += [s.address.eq(next_base), next_base.eq(next_base + 1)]
         with m.If(s.parameter_taken):
-            m.d.sync += [s.parameter_address.eq(s.parameter_address + 1), s.parameter_lane.eq(s.parameter_lane + 1)]
-            with m.If(s.last_parameter):
-                m.d.sync += [s.parameter_lane.eq(0), s.load.eq(0)]
+            m.d.sync += [s.parameter_address.eq(s.parameter_address + 1), s.half.eq(population.doubled & ~s.half)]
+            with m.If(s.half | ~population.doubled):
+                m.d.sync += s.parameter_lane.eq(s.parameter_lane + 1)
+                with m.If(s.last_parameter):
+                    m.d.sync += [s.parameter_lane.eq(0), s.load.eq(0)]
         with m.If(s.step):
             m.d.sync += [s.address.eq(s.address + y_stride), y.eq(y + 1)]
             with m.If(s.column_ends):
@@ -220,8 +248,18 @@ class Evaluation(wiring.Component):
                         s.address.eq(next_base), next_base.eq(next_base + 1),
                     ]
 
-    def _buffers(self, m: Module, population: _Population, s: _Reading) -> tuple[data.View, data.View, Value]:
-        """The words read ahead and their parameters: the oldest word, the lane's parameter, whether both are there."""
+    def _commanded(self) -> data.View:
+        """The population word of the command that is offered."""
+        return data.View(struct(layouts(self.config).population), self.command.payload.word)
+
+    def _buffers(self, m: Module, population: _Population, s: _Reading
+                 ) -> tuple[data.View, data.View, data.View | None, Value]:
+        """The words read ahead and their parameters.
+
+        Returns:
+            The oldest word; the parameter of the lane, and its second word if there is such a thing; whether all are
+            there.
+        """
         config, memory, word = self.config, self.memory, population.word
         buffered = data.StructLayout({"states": unsigned(config.word_bits), "in_last_word": unsigned(1)})
         m.submodules.buffer = buffer = Memory(shape=buffered, depth=2, init=[])
@@ -232,7 +270,8 @@ class Evaluation(wiring.Component):
         state_arrives, parameter_arrives = Signal(name="state_arrives"), Signal(name="parameter_arrives")
         arriving_lane = Signal(config.lane_bits, name="arriving_lane")
         m.d.sync += [
-            state_arrives.eq(s.ask), parameter_arrives.eq(s.parameter_taken), arriving_lane.eq(s.parameter_lane),
+            state_arrives.eq(s.ask), parameter_arrives.eq(s.parameter_taken & (s.half | ~population.doubled)),
+            arriving_lane.eq(s.parameter_lane),
             s.reserved.eq(s.reserved + s.ask - s.pop),
         ]
         m.d.comb += [
@@ -254,7 +293,22 @@ class Evaluation(wiring.Component):
             with m.If(s.load):
                 m.d.sync += s.loaded.eq(0)
         present = s.reserved[1] | (s.reserved[0] & ~state_arrives)
-        return waiting.data, parameter_read.data, present & ((s.fresh & s.full) | (s.lane < s.loaded))
+        second = self._second_parameters(m, population, s, arriving_lane, parameter_read.addr)
+        return waiting.data, parameter_read.data, second, present & ((s.fresh & s.full) | (s.lane < s.loaded))
+
+    def _second_parameters(self, m: Module, population: _Population, s: _Reading, arriving_lane: Value, lane: Value
+                           ) -> data.View | None:
+        """The second parameter word of the lane; none where no type of the configuration has one."""
+        if isinstance(population.doubled, Const):
+            return None
+        shape = struct(layouts(self.config).second_parameter)
+        m.submodules.second_parameters = table = Memory(shape=shape, depth=self.config.lanes, init=[])
+        write, read = table.write_port(), table.read_port(domain="comb")
+        arrives = Signal(name="second_arrives")
+        m.d.sync += arrives.eq(s.parameter_taken & population.doubled & ~s.half)
+        m.d.comb += [write.en.eq(arrives), write.addr.eq(arriving_lane), write.data.eq(self.memory.data),
+                     read.addr.eq(lane)]
+        return read.data
 
     # -- evaluating --------------------------------------------------------------------------------
 
@@ -307,7 +361,8 @@ class Evaluation(wiring.Component):
             fire.width.eq(word.width), fire.height.eq(word.height), fire.last_channel.eq(population.last_channel),
             neuron.valid.eq(fire.fired.valid), fire.fired.ready.eq(neuron.ready),
             *(neuron.payload[name].eq(sent[name]) for name, _ in sent.shape()),
-            neuron.payload.axon_base.eq(word.base), neuron.payload.axons.eq(word.axons),
+            neuron.payload.axon_base.eq(population.axon_base), neuron.payload.axons.eq(word.axons),
+            neuron.payload.far.eq(population.far),
             neuron.payload.population.eq(population.index),
             self.done.eq(neuron.valid & neuron.ready & sent.end),
         ]

@@ -84,7 +84,8 @@ class NeuronUnit(wiring.Component):
     Ports:
         advance: the pipeline moves. type, mode: of the population (type and saturation fields), kept constant.
         state: of the neuron that enters.
-        state_given, parameter_given: one move later: `given` as it was, and the neuron's parameters.
+        state_given, parameter_given, second_given: one move later: `given` as it was, and the neuron's parameters,
+            those of the second word if the type has one.
         low_given, total, parameter: two moves later: `low` as it was; the sum with the bias; the parameters.
         scaled, carried: in the last move: round(term · factor / 2**scale), clipped to the state's range; `carry`.
         given, low, high, term, factor, scale, carry, value, kept: see above.
@@ -101,6 +102,7 @@ class NeuronUnit(wiring.Component):
         super().__init__({
             "advance": In(1), "type": In(TYPE_BITS), "mode": In(2), "state": In(state), "given": Out(state),
             "state_given": In(state), "parameter_given": In(parameter),
+            "second_given": In(struct(layouts(config).second_parameter)),
             "low": Out(signed(config.state_bits + 1)), "high": Out(signed(config.state_bits + 1)),
             "low_given": In(signed(config.state_bits + 1)), "total": In(wide), "parameter": In(parameter),
             "term": Out(wide), "factor": Out(signed(config.multiplier_bits + 1)), "scale": Out(config.shift_bits),

@@ -21,8 +21,8 @@ class Requantize(wiring.Component):
     where they differ (`rtl.neuron.interface.NeuronUnit`); a type that the configuration does not have is taken for SUM.
 
     Ports:
-        advance: the pipeline moves. state, parameter: the neuron's. type, saturation: golden.words, kept constant; with
-            saturation TABLE the value is what is to be looked up.
+        advance: the pipeline moves. state, parameter, second: the neuron's; `second` if its type has such a word.
+        type, saturation: golden.words, kept constant; with saturation TABLE the value is what is to be looked up.
         value, kept: of the neuron that was given `stages` moves before; `kept` is the new state, of types that keep it.
 
     Latency: `stages` cycles, 8, or 7 if shift_bits <= 4. Throughput: one neuron per cycle.
@@ -34,6 +34,7 @@ class Requantize(wiring.Component):
         super().__init__({
             "advance": In(1), "type": In(TYPE_BITS), "saturation": In(2), "state": In(signed(config.state_bits)),
             "parameter": In(struct(layouts(config).parameter)),
+            "second": In(struct(layouts(config).second_parameter)),
             "value": Out(signed(config.value_bits)), "kept": Out(signed(config.state_bits)),
         })
 
@@ -82,6 +83,9 @@ class Requantize(wiring.Component):
         config, units = self.config, self._units.values()
         state = self._register(self._chosen("unpack", "given", self.state).as_signed(), "state_given")
         given = self._register(self.parameter, "parameter_given")
+        if any(unit.model.second_parameter for unit in units):
+            second = self._register(self.second, "second_given")
+            m.d.comb += [unit.second_given.eq(second) for unit in units]
         low = self._register(self._chosen("operand", "low", state).as_signed(), "operand_low")
         high = self._register(self._chosen("operand", "high", Value.cast(0)).as_signed(), "operand_high")
         names = ("bias", "multiplier", "leaky", "slope", "shift")

@@ -1,6 +1,6 @@
 """The programmable event generator: firing neurons to events, one axon per cycle."""
 
-from amaranth import C, Cat, Module, Mux, Signal, Value, signed
+from amaranth import C, Cat, Const, Module, Mux, Signal, Value, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -16,9 +16,9 @@ SHIFT_LOW = 2
 class Peg(wiring.Component):
     """Makes at most one event per axon of each firing neuron: Bamberg et al., arXiv 2112.07019, section 4.2, alg. 3.
 
-    The axons of a neuron are read in order, from `axon_base` up. `golden.synapse.peg` says what hits; an end neuron
-    makes an END event on every axon. x_min and y_min must lie within offset_bits + 2 signed bits, as the mapper
-    checks.
+    The axons of a neuron are read in order, from `axon_base` up; with `far` each has a second word in front.
+    `golden.synapse.peg` says what hits; an end neuron makes an END event on every axon. x_min and y_min must lie within
+    offset_bits + 2 signed bits, as the mapper checks.
 
     Ports:
         neuron: stream of firing neurons and ends of timestep (`golden.messages.neuron`).
@@ -30,7 +30,8 @@ class Peg(wiring.Component):
 
     Latency: an axon is requested in the cycle after its neuron was taken or after the neuron's previous axon was; its
     event comes three cycles after the memory accepted.
-    Throughput: one axon per cycle while `axon.ready` and `room` are high, from one neuron to the next without a pause.
+    Throughput: one axon word per cycle while `axon.ready` and `room` are high, from one neuron to the next without a
+    pause.
     A neuron without axons takes one cycle.
     """
 
@@ -53,7 +54,7 @@ class Peg(wiring.Component):
         m = Module()
         offered = self.neuron.payload
         address = Signal(config.address_bits, reset_less=True)
-        left = Signal(signed(config.axon_count_bits + 1))  # minus the axons left, as counting up is cheaper
+        left = Signal(signed(config.axon_count_bits + 2))  # minus the words left, as counting up is cheaper
         held = Signal(neuron_layout(config), reset_less=True)
         pending = left[-1]
         more, issue, load = Signal(name="more"), Signal(name="issue"), Signal(name="load")
@@ -69,16 +70,23 @@ class Peg(wiring.Component):
         with m.If(load | issue):
             m.d.sync += [
                 address.eq((Cat(more, Mux(more, address, offered.axon_base)) + more)[1:]),
-                left.eq(1 + Mux(load, ~Cat(offered.axons, 0), left)),
+                left.eq(1 + Mux(load, ~Cat(Mux(offered.far, Cat(Const(0, 1), offered.axons), offered.axons), 0), left)),
             ]
 
-        neuron, reading = Signal.like(held, name="neuron"), Signal(name="reading")
-        m.d.sync += [neuron.eq(held), reading.eq(issue)]
-        shifted, added = self._generate(m, reading, neuron)
-        m.d.comb += self.busy.eq(pending | reading | shifted | added)
+        # Of two words the second one comes first: with an even number left.
+        neuron, reading, reading_far = (
+            Signal.like(held, name="neuron"), Signal(name="reading"), Signal(name="reading_far"))
+        is_far = held.far & ~left[0]
+        m.d.sync += [neuron.eq(held), reading.eq(issue & ~is_far), reading_far.eq(issue & is_far)]
+        second = layouts(config).second_axon
+        far = Signal(struct(second), name="far", reset_less=True)
+        with m.If(reading_far):
+            m.d.sync += far.eq(self.axon.data[:second.bits])
+        shifted, added = self._generate(m, reading, neuron, far)
+        m.d.comb += self.busy.eq(pending | reading | reading_far | shifted | added)
         return m
 
-    def _generate(self, m: Module, reading: Value, neuron: data.View) -> tuple[Value, Value]:
+    def _generate(self, m: Module, reading: Value, neuron: data.View, far: data.View) -> tuple[Value, Value]:
         """Axon word and its neuron to event: shift, add, test, with registers between. Returns the registers' valid."""
         config, event = self.config, self.event.payload
         axon = struct(layouts(config).axon)(self.axon.data[:layouts(config).axon.bits])
@@ -101,7 +109,7 @@ class Peg(wiring.Component):
             fine = Signal(shape, name=f"{axis}_fine", reset_less=True)
             m.d.sync += fine.eq(_shift(neuron[axis], axon.upsample[:SHIFT_LOW], shape.width))
             offset = register(axon[f"{axis}_offset"], f"{axis}_offset", neuron.end)
-            core = register(axon[f"core_{axis}"], f"core_{axis}")
+            core = register(Mux(neuron.far, far[f"core_{axis}"], axon[f"core_{axis}"]), f"core_{axis}")
             core_wide = Signal(shape, name=f"{axis}_core")
             position = Signal(shape, name=axis, reset_less=True)
             m.d.comb += core_wide.eq(Mux(end_shifted, core, 0))

@@ -7,9 +7,8 @@ status 2 and the usage.
 
 import importlib
 import sys
-from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -19,28 +18,14 @@ from golden.errors import ConfigError, SynapressError
 from synapress import __version__
 from synapress.cli import completion
 from synapress.cli import models as cli_models
+from synapress.cli.area import area
 from synapress.cli.networks import footprint, map_
-from synapress.cli.options import AsJson, Config, Output, print_json, read_arrays, steps
+from synapress.cli.options import AsJson, Blocks, Config, Output, blocks_named, print_json, read_arrays, steps
 from synapress.cli.python_file import run_python
 from synapress.install import install_hint_for
-from synapress.reports.tables import Sheet, show
-
-if TYPE_CHECKING:
-    from synapress.tools.area import AreaReport, CmosArea, FpgaArea, Frequency
 
 app = typer.Typer(help="Generator of event-based CNN accelerators with compressed synapses.", no_args_is_help=True,
                   pretty_exceptions_enable=False, rich_markup_mode=None)
-
-Blocks = Annotated[list[str] | None, typer.Argument(
-    metavar="[BLOCK]...", autocompletion=completion.blocks, help="Blocks; all if none is named.")]
-
-
-class Target(StrEnum):
-    ALL = "all"
-    CMOS = "cmos"
-    ICE40 = "ice40"
-    ECP5 = "ecp5"
-    XILINX = "xilinx"
 
 
 def _version(wanted: bool) -> None:
@@ -65,16 +50,6 @@ app.command()(footprint)
 app.command("map")(map_)
 
 
-def _blocks(tops: list[str]) -> list[str]:
-    """The named blocks, each checked before the first is worked on; none means all."""
-    from rtl.verilog import TOPS
-
-    for top in tops:
-        if top not in TOPS:
-            raise ConfigError(f"unknown block '{top}'; there are: {', '.join(TOPS)}")
-    return list(dict.fromkeys(tops)) or list(TOPS)
-
-
 @app.command()
 def verilog(
     tops: Blocks = None,
@@ -90,7 +65,7 @@ def verilog(
     from rtl.verilog import generate
 
     core, written = CoreConfig.load(config), []
-    for top in _blocks(tops or []):
+    for top in blocks_named(tops or []):
         path = generate(top, core, output, name=prefix + top)
         written.append({"block": top, "verilog": str(path), "description": str(path.with_suffix(".json"))})
         if not as_json:
@@ -139,124 +114,7 @@ def verilog_testbench_(
         typer.echo(f"  cd {output} && {line}")
 
 
-@app.command()
-def area(
-    tops: Blocks = None,
-    config: Config = "grai_vip",
-    target: Annotated[list[Target] | None, typer.Option(
-        help="Technology; may be repeated. [default: all, or none with --liberty or --fmax]")] = None,
-    liberty: Annotated[list[Path] | None, typer.Option(
-        metavar="FILE", help="Standard-cell library; may be repeated.")] = None,
-    fmax: Annotated[bool, typer.Option(
-        "--fmax", help="Place and route on an ECP5 for the clock frequency (slow).")] = False,
-    dsp: Annotated[bool, typer.Option("--dsp", help="Let FPGA flows use hard multipliers.")] = False,
-    memory: Annotated[bool, typer.Option("--memory/--no-memory", help="Count the large memories.")] = True,
-    parts: Annotated[bool, typer.Option(
-        "--parts", help="Also tell how the area is shared among the parts of each block; not by a library.")] = False,
-    as_json: AsJson = False,
-) -> None:
-    """Estimate area and clock of blocks with open tools."""
-    from synapress.tools import area as estimates
-
-    core = CoreConfig.load(config)
-    blocks = _blocks(tops or [])
-    libraries = liberty or []
-    for library in libraries:
-        if not library.is_file():
-            raise ConfigError(f"Liberty library '{library}' is not a file")
-    targets = list(target or ([] if libraries or fmax else [Target.ALL]))
-    names = list(estimates.TARGETS) if Target.ALL in targets else [item.value for item in dict.fromkeys(targets)]
-    reports: list[estimates.AreaReport] = []
-    frequencies: list[estimates.Frequency] = []
-    shares: dict[tuple[str, str], list[estimates.CmosArea | estimates.FpgaArea]] = {}
-    with steps() as progress:
-        for top in blocks:
-            for name in names:
-                progress(f"{top}: {name}")
-                reports.append(estimates.estimate(top, core, name, memory=memory, dsp=dsp))
-                if parts:
-                    progress(f"{top}: {name}, part by part")
-                    shares[top, name] = estimates.estimate_parts(top, core, name, memory=memory, dsp=dsp)
-            for library in libraries:
-                progress(f"{top}: {library.name}")
-                reports.append(estimates.estimate(top, core, "liberty", memory=memory, liberty=library))
-            if fmax:
-                progress(f"{top}: place and route")
-                frequencies.append(estimates.fmax(top, core, dsp=dsp))
-    if as_json:
-        found = {"area": [report.to_json() for report in reports], "fmax": [item.to_json() for item in frequencies]}
-        if parts:
-            found["parts"] = [{"block": top, "target": name, "area": [report.to_json() for report in shared]}
-                              for (top, name), shared in shares.items()]
-        print_json(found)
-        return
-    show([*_tables(reports, frequencies), *(_shares(*key, shared) for key, shared in shares.items())])
-
-
-def _shares(block: str, target: str, parts: "list[CmosArea | FpgaArea]") -> Sheet:
-    """Which part of a block takes how much."""
-    from synapress.tools.area import FpgaArea
-
-    cmos = target == "cmos"
-    sheet = Sheet(
-        title=f"Parts of {block}, {target} ({parts[0].config})",
-        headings=("part", "transistors" if cmos else "LUTs", "share", "flip-flops",
-                  *(() if cmos else ("block RAMs", "DSPs")), "SRAM bits"))
-    whole = max(sum(part.size for part in parts), 1)
-    for part in parts:
-        hard = (f"{part.block_rams:,g}", f"{part.dsps:,}") if isinstance(part, FpgaArea) else ()
-        sheet.add_row(part.top, f"{part.size:,}", f"{part.size / whole:.1%}", f"{part.flip_flops:,}", *hard,
-                      f"{part.sram_bits:,}")
-    sheet.caption = "Without optimization across the borders of parts. SRAM is not in the shares."
-    return sheet
-
-
-def _tables(reports: "list[AreaReport]", frequencies: "list[Frequency]") -> list[Sheet]:
-    """One table per kind of figure; its caption says what the figures rest on."""
-    from synapress.tools.area import SRAM_BITS, SRAM_TRANSISTORS, CmosArea, FpgaArea, LibertyArea
-
-    tables = []
-    if cmos := [report for report in reports if isinstance(report, CmosArea)]:
-        table = Sheet(
-            title=f"Transistors, estimated ({cmos[0].config})",
-            headings=("block", "transistors", "gate equivalents", "flip-flops", "SRAM bits", "SRAM transistors"))
-        for transistor in cmos:
-            sram = f"{transistor.sram_transistors:,}" if transistor.memory else "left out"
-            table.add_row(transistor.top, f"{transistor.transistors:,}", f"{transistor.gate_equivalents:,.0f}",
-                          f"{transistor.flip_flops:,}", f"{transistor.sram_bits:,}", sram)
-        table.caption = (f"{cmos[0].model}. SRAM: memories of {SRAM_BITS:,} bits and more, {SRAM_TRANSISTORS} "
-                         "transistors a bit for the cells alone; not in the first columns.")
-        tables.append(table)
-    fpga = [report for report in reports if isinstance(report, FpgaArea)]
-    for target in dict.fromkeys(report.target for report in fpga):
-        chosen = [report for report in fpga if report.target == target]
-        table = Sheet(
-            title=f"{target}, synthesized ({chosen[0].config})",
-            headings=("block", "LUTs", "flip-flops", "block RAMs", "DSPs"))
-        for report in chosen:
-            rams = f"{report.block_rams:,g}" if report.memory or not report.sram_bits else "left out"
-            table.add_row(report.top, f"{report.luts:,}", f"{report.flip_flops:,}", rams, f"{report.dsps:,}")
-        table.caption = f"{chosen[0].model}."
-        tables.append(table)
-    libraries = [report for report in reports if isinstance(report, LibertyArea)]
-    for library in dict.fromkeys(report.file for report in libraries):
-        same = [report for report in libraries if report.file == library]
-        table = Sheet(
-            title=f"{library}, synthesized ({same[0].config})",
-            headings=("block", "cell area", "flip-flops", "SRAM bits, not in it"))
-        for cells in same:
-            table.add_row(cells.top, f"{cells.cell_area:,.1f}", f"{cells.flip_flops:,}", f"{cells.sram_bits:,}")
-        table.caption = f"{same[0].model}."
-        tables.append(table)
-    if frequencies:
-        table = Sheet(
-            title=f"Clock frequency, placed and routed ({frequencies[0].config})",
-            headings=("block", "MHz", "device", "slowest path"))
-        for item in frequencies:
-            table.add_row(item.top, f"{item.mhz:.1f}", item.device, " to ".join(item.path))
-        table.caption = f"{frequencies[0].model}; seed {frequencies[0].seed}."
-        tables.append(table)
-    return tables
+app.command()(area)
 
 
 @app.command("config")

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from golden.config import CoreConfig
 from golden.words import layouts
-from synapress.mapper.rules import steps
+from synapress.mapper.rules import most_ids, steps
 
 _PARTS = 12
 """A value in more parts is brought together, even where there are more event IDs: its reader may have other sources."""
@@ -38,7 +38,7 @@ class Limits:
     def of(cls, config: CoreConfig) -> "Limits":
         population, axon = layouts(config).population, layouts(config).axon
         return cls(
-            ids=population.field("edges").high,
+            ids=most_ids(config),
             core_ids=config.max_edges,
             words=config.memory_words,
             taps=min(axon.field("kernel_width").high, (1 << (config.offset_bits - 2)) - 1),

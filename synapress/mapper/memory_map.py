@@ -12,10 +12,12 @@ import numpy as np
 from golden.config import CoreConfig
 from golden.neuron.types import neuron_model
 from golden.program import Edge, Population, Program
-from golden.words import NeuronType
+from golden.words import EdgeKind, NeuronType
 
 SHARED, DEPTHWISE, TABLE = "shared", "depthwise", "table"
 """The three kinds of kernels that an edge descriptor can describe."""
+EDGE_KINDS = {SHARED: EdgeKind.DENSE, DEPTHWISE: EdgeKind.DEPTHWISE, TABLE: EdgeKind.TABLE}
+"""Each kind in an edge word."""
 
 
 TableRow = tuple[int, int, int]
@@ -112,9 +114,13 @@ class PopulationEntry:
     population: Population
     base: int
     axons: tuple[AxonEntry, ...]
+    far: bool
+    """Some axon leads to a core beyond what an axon word reaches: each has a second word in front."""
     table_words: int
     parameters: int
-    """Parameter words: 1 if uniform, else one per channel."""
+    """Channels with parameters of their own: 1 if uniform, else all."""
+    parameter_size: int
+    """Parameter words of each: 2 for neuron types with a second one, which comes first."""
     ids: tuple[int, ...]
     incoming: int
     """Axons that lead into it: one per ID, unless several sources share an ID."""
@@ -130,12 +136,26 @@ class PopulationEntry:
         return self.population.shape[2] * self.y_stride
 
     @property
+    def extended(self) -> int:
+        """1 if there is a second population word, which lies at the base."""
+        return int(self.far)
+
+    @property
+    def axon_base(self) -> int:
+        return self.base + self.extended
+
+    @property
+    def axon_size(self) -> int:
+        """Words of an axon."""
+        return 2 if self.far else 1
+
+    @property
     def parameter_base(self) -> int:
-        return self.base + len(self.axons)
+        return self.axon_base + self.axon_size * len(self.axons)
 
     @property
     def state_base(self) -> int:
-        return self.parameter_base + self.parameters
+        return self.parameter_base + self.parameter_size * self.parameters
 
     @property
     def state_words(self) -> int:
@@ -198,11 +218,23 @@ def _output_axon(population: Population, identifier: int, config: CoreConfig, ho
     return axon_entry(identity, population, population, config, identifier, host)
 
 
+def is_far(axon: AxonEntry, config: CoreConfig) -> bool:
+    """Whether an axon leads to a core that its first word does not reach; a credit must find its way back."""
+    near = (1 << (config.near_mesh_bits - 1)) - 1
+    return max(abs(axon.fields[name]) for name in ("core_x", "core_y")) > near
+
+
+def parameter_size(population: Population) -> int:
+    """Parameter words of a channel."""
+    return 2 if neuron_model(population.type).second_parameter else 1
+
+
 def parameter_words(population: Population) -> list[dict[str, int]]:
     """Fields of a population's parameter words: one if all channels are alike, else one per channel."""
     columns = {"bias": population.bias, "multiplier": population.multiplier, "shift": population.shift}
     thresholds = neuron_model(population.type).thresholds
     slope = population.threshold if thresholds else population.slope
+    columns |= population.second or {}
     if slope is not None:
         columns |= {"leaky": np.array([not thresholds]), "slope": slope}
     arrays = [np.broadcast_to(np.asarray(column, np.int64).reshape(-1), population.shape[0]).tolist()
@@ -285,7 +317,9 @@ def layout(
         address += table_words
         populations.append(PopulationEntry(
             index=index, population=population, base=address, axons=tuple(outgoing[name]), table_words=table_words,
-            parameters=len(parameter_words(population)), incoming=incoming[name], pad=int(padded),
+            far=any(is_far(axon, config) for axon in outgoing[name]),
+            parameters=len(parameter_words(population)), parameter_size=parameter_size(population),
+            incoming=incoming[name], pad=int(padded),
             ids=tuple(number for number, edge in enumerate(order) if edge.destination == name),
             depth_words=depth_words))
         address = populations[-1].state_base + populations[-1].state_words
@@ -339,7 +373,7 @@ def population_fields(plan: PopulationEntry) -> dict[str, int]:
     return {
         "base": plan.base, "width": population.shape[1], "height": population.shape[2], "depth": population.shape[0],
         "type": population.type, "saturation": population.saturation, "uniform": int(plan.parameters == 1),
-        "pad": plan.pad, "axons": len(plan.axons), "incoming": plan.incoming, "edges": len(plan.ids),
+        "pad": plan.pad, "axons": len(plan.axons), "incoming": plan.incoming, "extended": plan.extended,
     }
 
 
@@ -362,7 +396,7 @@ def edge_fields(plan: EdgeEntry, destination: PopulationEntry) -> dict[str, int]
         "kernel_height": edge.weights.shape[3],
         "weight_base": plan.table_base if plan.kind == TABLE else plan.weight_base,
         "weight_stride": plan.weight_stride, "step": log2(max(edge.dilation) if dilated else edge.stride[0]),
-        "dilated": int(dilated), "table": int(plan.kind == TABLE), "follow": int(plan.kind == DEPTHWISE),
+        "dilated": int(dilated), "kind": EDGE_KINDS[plan.kind],
         "shift": edge.shift, "population": destination.index,
     }
 

@@ -285,6 +285,11 @@ def counts(plan: MemoryMap) -> Iterator[Violation]:
                             help=either(raised(config, field, (needed - 1).bit_length())), repair=Repair.OTHER_CUTS)
 
 
+def most_ids(config: CoreConfig) -> int:
+    """Event IDs that one population may have: fewer than half of a core's, so that others have some."""
+    return max(1, config.max_edges // 2 - 1)
+
+
 def population_counts(plan: MemoryMap) -> Iterator[Violation]:
     """Axons, incoming ends of timestep and IDs of each population fit its word."""
     layout, taps = layouts(plan.config).population, 1 << plan.config.kernel_bits
@@ -293,18 +298,19 @@ def population_counts(plan: MemoryMap) -> Iterator[Violation]:
         "axons": (share, "axon_count_bits"), "incoming": (share, "incoming_bits"), "edges": (
             "sum many branches in several layers, and go in two steps if a kernel is larger than "
             f"{taps} × {taps} taps, as pool 8 × 8 with stride 8 first does",
-            "edge_count_bits"),
+            "edge_bits"),
     }
     for item in plan.populations:
         for name, count, repair in (("axons", len(item.axons), Repair.FEWER_AXONS),
                                     ("incoming", item.incoming, Repair.FEWER_SOURCES),
                                     ("edges", len(item.ids), Repair.FEWER_PIECES)):
-            field = layout.field(name)
-            if _outside(count, field):
+            most = layout.field(name).high if name != "edges" else most_ids(plan.config)
+            bits = count.bit_length() if name != "edges" else (2 * count + 1).bit_length()
+            if count > most:
                 yield Violation(
                     layer=layer_of(item.population), rule=f"population {name}", needed=str(count),
-                    available=_range(field), repair=repair,
-                    help=either(remedies[name][0], raised(plan.config, remedies[name][1], count.bit_length())))
+                    available=f"[0, {most}]", repair=repair,
+                    help=either(remedies[name][0], raised(plan.config, remedies[name][1], bits)))
 
 
 def memory(plan: MemoryMap) -> Iterator[Violation]:

@@ -10,8 +10,7 @@ millimetres; for those give a Liberty library.
 them: LUT4, or LUT6 for Xilinx. Carry chains of the ECP5 and LUTs used as memory count as the LUTs they occupy;
 inverters of the Xilinx flow, which place and route absorbs, do not count.
 
-**Frequency.** nextpnr on an ECP5 of speed grade 6, all ports registered: in one long shift register, as no package has
-so many pins. One seed; other seeds differ by some percent.
+Clock frequency is in `synapress.tools.frequency`.
 """
 
 import re
@@ -25,8 +24,8 @@ from amaranth.lib import wiring
 from golden.config import CoreConfig
 from golden.errors import ConfigError, ToolError
 from rtl import verilog
-from synapress.tools.scan import Scan
-from synapress.tools.yosys import CACHE, run_nextpnr, run_yosys
+from synapress.tools.devices import Fit, fit
+from synapress.tools.yosys import CACHE, run_yosys
 
 TARGETS = ("cmos", "ice40", "ecp5", "xilinx")
 """What area can be estimated for, besides Liberty libraries."""
@@ -96,6 +95,18 @@ class FpgaArea(AreaReport):
         """What parts of a block are compared by."""
         return self.luts
 
+    @property
+    def fit(self) -> Fit:
+        """The smallest device of the family that holds the block, or what the nearest one lacks.
+
+        Memories that are left out (`memory` false) are not counted here either.
+        """
+        return fit(self.target, self.top, {"luts": self.luts, "flip_flops": self.flip_flops,
+                                           "block_rams": self.block_rams, "dsps": self.dsps})
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self) | {"fit": self.fit.to_json()}
+
 
 @dataclass(frozen=True, kw_only=True)
 class LibertyArea(AreaReport):
@@ -103,22 +114,6 @@ class LibertyArea(AreaReport):
 
     file: str
     cell_area: float
-
-
-@dataclass(frozen=True, kw_only=True)
-class Frequency:
-    """Highest clock frequency after place and route, and between which cells the slowest path lies."""
-
-    top: str
-    config: str
-    model: str
-    mhz: float
-    device: str
-    seed: int
-    path: tuple[str, str]
-
-    def to_json(self) -> dict[str, Any]:
-        return asdict(self)
 
 
 # -- public --------------------------------------------------------------------------------------
@@ -138,7 +133,7 @@ def estimate(block: str | wiring.Component, config: CoreConfig, target: str, *, 
         ConfigError: unknown block or target.
         ToolError: a tool is missing or failed.
     """
-    name, component = _block(block, config)
+    name, component = component_of(block, config)
     text, sram_bits = _mark_memories(_rtlil(component, name))
     common: dict[str, Any] = {"top": name, "config": config.name, "target": target, "sram_bits": sram_bits,
                               "memory": memory}
@@ -146,9 +141,19 @@ def estimate(block: str | wiring.Component, config: CoreConfig, target: str, *, 
         return _cmos(text, common, cache)
     if target == "liberty":
         return _liberty(text, common, liberty, cache)
-    if target in _FPGA:
+    if target in FLOWS:
         return _fpga(text, common, dsp, cache)
     raise ConfigError(f"unknown target '{target}'; there are: {', '.join(TARGETS)}, liberty")
+
+
+def parts_of(block: str | wiring.Component, config: CoreConfig) -> list[str]:
+    """The parts that `estimate_parts` tells of a block; none if it is made of one piece.
+
+    Raises:
+        ConfigError: unknown block.
+    """
+    name, component = component_of(block, config)
+    return _parts(_rtlil(component, name), name)
 
 
 def estimate_parts(block: str | wiring.Component, config: CoreConfig, target: str, *, memory: bool = True,
@@ -160,14 +165,14 @@ def estimate_parts(block: str | wiring.Component, config: CoreConfig, target: st
     """
     if target not in TARGETS:
         raise ConfigError(f"unknown target '{target}'; there are: {', '.join(TARGETS)}")
-    name, component = _block(block, config)
+    name, component = component_of(block, config)
     text, total = _mark_memories(_rtlil(component, name))
     head = rf"^module \\{re.escape(name)}\."
-    parts = re.findall(rf"(?m){head}([^.\s]+)$", text)
+    parts = _parts(text, name)
     kept = re.sub(rf"(?m)({head}[^.\s]+$)", r"attribute \\keep_hierarchy 1\n\1", text)
     common: dict[str, Any] = {"config": config.name, "target": target, "memory": memory}
     found = _synthesize(kept, common | {"top": name, "sram_bits": total}, target == "cmos" or not memory,
-                        _CMOS if target == "cmos" else [_FPGA[target].command(dsp)],
+                        _CMOS if target == "cmos" else [FLOWS[target].command(dsp)],
                         "stat -json -tech cmos" if target == "cmos" else "stat -json", cache)["modules"]
     inside = sum(int(found[f"\\{name}.{part}"].get("estimated_num_transistors", 0)) for part in parts)
     reports: list[CmosArea | FpgaArea] = []
@@ -179,49 +184,23 @@ def estimate_parts(block: str | wiring.Component, config: CoreConfig, target: st
         bits = 0 if part == "rest" else sum(_mark_memories(module)[1] for module in re.findall(
             rf"(?ms){head}{re.escape(part)}(?:\..*?)?$.*?^end$", text))
         mine = common | {"top": part, "sram_bits": bits}
-        reports.append(_transistors(statistic, mine) if target == "cmos" else _fpga_cells(
+        reports.append(_transistors(statistic, mine) if target == "cmos" else fpga_cells(
             statistic["num_cells_by_type"], mine, dsp))
     return sorted(reports, key=lambda item: item.size, reverse=True)
-
-
-def fmax(block: str | wiring.Component, config: CoreConfig, *, dsp: bool = False, device: str | None = None,
-         seed: int = 1, cache: Path | None = CACHE) -> Frequency:
-    """Clock frequency of one block on an ECP5; `device` is 25k, 45k or 85k, or the smallest that holds it.
-
-    Memories are in block RAM; multipliers are made of LUTs unless `dsp`.
-
-    Raises:
-        ConfigError: unknown block or device.
-        ToolError: a tool is missing or failed, or the block does not fit.
-    """
-    name, component = _block(block, config)
-    scan = Scan(component)
-    text = rtlil.convert(scan, name=name, ports=scan.ports, emit_src=False)
-    flow = _FPGA["ecp5"].command(dsp)
-    results = run_yosys(text, [flow, "tee -q -o stat.json stat -json", "write_json net.json"], who=name, cache=cache)
-    if device is None:
-        device = _device(name, results["stat.json"]["design"]["num_cells_by_type"])
-    elif device not in _DEVICES:
-        raise ConfigError(f"unknown device '{device}'; there are: {', '.join(_DEVICES)}")
-    report = run_nextpnr(results["net.json"], device, seed, who=name, cache=cache)
-    clocks = report["fmax"]
-    if not clocks:
-        raise ToolError(f"'{name}' has no path from register to register, so no clock frequency")
-    clock, entry = min(clocks.items(), key=lambda item: item[1]["achieved"])
-    path = next(path["path"] for path in report["critical_paths"] if path["from"] == path["to"] == f"posedge {clock}")
-    model = f"yosys, {flow}; nextpnr-ecp5, speed grade 6, ports registered"
-    return Frequency(top=name, config=config.name, model=model,
-                     mhz=round(entry["achieved"], 2), device=f"ECP5-{device}", seed=seed,
-                     path=(path[0]["from"]["cell"], path[-1]["to"]["cell"]))
 
 
 # -- the design ----------------------------------------------------------------------------------
 
 
-def _block(block: str | wiring.Component, config: CoreConfig) -> tuple[str, wiring.Component]:
+def component_of(block: str | wiring.Component, config: CoreConfig) -> tuple[str, wiring.Component]:
+    """A block's name, and the component."""
     if isinstance(block, str):
         return block, verilog.component(block, config)
     return type(block).__name__.lower(), block
+
+
+def _parts(text: str, name: str) -> list[str]:
+    return re.findall(rf"(?m)^module \\{re.escape(name)}\.([^.\s]+)$", text)
 
 
 def _rtlil(component: wiring.Component, name: str) -> str:
@@ -308,7 +287,7 @@ def _liberty(text: str, common: dict[str, Any], liberty: Path | None, cache: Pat
 
 
 @dataclass(frozen=True)
-class _Family:
+class Flow:
     """How a family is synthesized, and how its cells count; patterns are regular expressions."""
 
     flow: str
@@ -323,16 +302,16 @@ class _Family:
         return f"{self.flow} {self.dsp if dsp else self.no_dsp}".strip()
 
 
-_FPGA = {
-    "ice40": _Family(
+FLOWS = {
+    "ice40": Flow(
         flow="synth_ice40", dsp="-dsp", no_dsp="", luts={"SB_LUT4": 1}, flip_flops="SB_DFF.*",
         block_rams={"SB_RAM40_4K.*": 1}, dsps="SB_MAC16"),
-    "ecp5": _Family(
+    "ecp5": Flow(
         flow="synth_lattice -family ecp5", dsp="", no_dsp="-nodsp",
         # A carry cell is two LUTs; a 16×4 memory takes the two slices of its bits and one for writing.
         luts={"LUT4": 1, "CCU2C": 2, "TRELLIS_DPR16X4": 6}, flip_flops="TRELLIS_FF",
         block_rams={"DP16KD": 1, "PDPW16KD": 1}, dsps="MULT18X18D"),
-    "xilinx": _Family(
+    "xilinx": Flow(
         flow="synth_xilinx -family xc7 -flatten -noiopad -noclkbuf", dsp="", no_dsp="-nodsp",
         luts={"LUT[1-6]": 1, "SRL16E|SRLC32E": 1, "RAM(32|64)X1S": 1, "RAM(32|64)X1D": 2, "RAM128X1S": 2,
               "RAM128X1D|RAM256X1S|RAM(32|64)M": 4},
@@ -341,30 +320,16 @@ _FPGA = {
 
 
 def _fpga(text: str, common: dict[str, Any], dsp: bool, cache: Path | None) -> FpgaArea:
-    flow = _FPGA[common["target"]].command(dsp)
+    flow = FLOWS[common["target"]].command(dsp)
     found = _synthesize(text, common, not common["memory"], [flow], "stat -json", cache)
-    return _fpga_cells(found["design"]["num_cells_by_type"], common, dsp)
+    return fpga_cells(found["design"]["num_cells_by_type"], common, dsp)
 
 
-def _fpga_cells(cells: dict[str, int], common: dict[str, Any], dsp: bool) -> FpgaArea:
-    family = _FPGA[common["target"]]
+def fpga_cells(cells: dict[str, int], common: dict[str, Any], dsp: bool) -> FpgaArea:
+    """Cells of a mapped netlist, by type, as an area. `common`: the fields of `AreaReport` but `model` and `cells`."""
+    family = FLOWS[common["target"]]
     return FpgaArea(**common, model=f"yosys, {family.command(dsp)}", cells=cells,
                     flip_flops=_count(cells, family.flip_flops),
                     luts=sum(weight * _count(cells, pattern) for pattern, weight in family.luts.items()),
                     block_rams=sum(weight * _count(cells, pattern) for pattern, weight in family.block_rams.items()),
                     dsps=_count(cells, family.dsps))
-
-
-_DEVICES = {"25k": (24288, 56, 28), "45k": (43848, 108, 72), "85k": (83640, 208, 156)}
-"""LUTs, block RAMs and multipliers of the ECP5 family."""
-
-
-def _device(name: str, cells: dict[str, int]) -> str:
-    family = _FPGA["ecp5"]
-    needs = (sum(weight * _count(cells, pattern) for pattern, weight in family.luts.items()),
-             sum(_count(cells, pattern) for pattern in family.block_rams), _count(cells, family.dsps))
-    for device, holds in _DEVICES.items():
-        if all(need <= have for need, have in zip(needs, holds, strict=True)):
-            return device
-    raise ToolError(f"'{name}' needs {needs[0]} LUTs, {needs[1]} block RAMs and {needs[2]} multipliers; the largest "
-                    f"ECP5 has {', '.join(map(str, _DEVICES['85k']))}")

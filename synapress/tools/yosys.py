@@ -5,6 +5,7 @@ import json
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from importlib import metadata, util
 from pathlib import Path
 from typing import Any
@@ -47,9 +48,11 @@ def run_yosys(rtlil: str, script: list[str], *, who: str, files: dict[str, str] 
     return results
 
 
-def run_nextpnr(netlist: dict[str, Any], device: str, seed: int, *, who: str, cache: Path | None = CACHE
-                ) -> dict[str, Any]:
+def run_nextpnr(netlist: dict[str, Any], device: str, seed: int, *, who: str, cache: Path | None = CACHE,
+                watch: Callable[[str], None] | None = None) -> dict[str, Any]:
     """Place and route a netlist (of `write_json`) on an ECP5 `device` ("25k"); returns nextpnr's report.
+
+    `watch` is told, twice a second while nextpnr works, what it has written so far.
 
     Raises:
         ToolError: nextpnr is missing or fails, or the design does not fit the device.
@@ -64,7 +67,7 @@ def run_nextpnr(netlist: dict[str, Any], device: str, seed: int, *, who: str, ca
         (work / "netlist.json").write_text(text)
         arguments = [f"--{device}", "--package", "CABGA381", "--json", "netlist.json", "--lpf-allow-unconstrained",
                      "--timing-allow-fail", "--seed", str(seed), "--report", "report.json"]
-        _run([sys.executable, "-c", _NEXTPNR, *arguments], work, f"nextpnr-ecp5 on '{who}' ({device})")
+        _run([sys.executable, "-c", _NEXTPNR, *arguments], work, f"nextpnr-ecp5 on '{who}' ({device})", watch)
         report: dict[str, Any] = json.loads((work / "report.json").read_text())
         _save(cache, key, report)
     return report
@@ -77,10 +80,23 @@ def _version(package: str, extra: str) -> str:
     return f"{package} {metadata.version(package)}"
 
 
-def _run(command: list[str], work: Path, who: str) -> None:
+WATCH_SECONDS = 0.5
+"""Between two looks at what a tool has written."""
+
+
+def _run(command: list[str], work: Path, who: str, watch: Callable[[str], None] | None = None) -> None:
     log = work / "tool.log"
-    with log.open("w") as file:
-        done = subprocess.run(command, cwd=work, stdout=file, stderr=subprocess.STDOUT, check=False)
+    with log.open("w") as file, subprocess.Popen(command, cwd=work, stdout=file, stderr=subprocess.STDOUT) as done:
+        try:
+            while done.returncode is None:
+                try:
+                    done.wait(WATCH_SECONDS if watch else None)
+                except subprocess.TimeoutExpired:
+                    if watch:
+                        watch(log.read_text(errors="replace"))
+        except BaseException:  # also an interrupt: no tool may go on alone
+            done.kill()
+            raise
     if done.returncode:
         lines = [line for line in log.read_text(errors="replace").splitlines() if line.strip()]
         errors = [line for line in lines if line.startswith("ERROR")] or lines[-5:] or ["no output"]

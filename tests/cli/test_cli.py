@@ -75,6 +75,8 @@ def test_area(tmp_path: Path) -> None:
     assert (report["top"], report["target"], report["config"]) == ("peg", "cmos", "fpga_small")
     table = run(*arguments, cwd=tmp_path)
     assert f"{report['transistors']:,}" in table.stdout and "abc -g cmos" in table.stdout
+    assert "Parts of" not in table.stdout  # it has none
+    assert "add --fmax (seconds for a small block, minutes for a core)" in table.stdout
 
 
 NETWORK = """

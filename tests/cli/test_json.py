@@ -24,7 +24,7 @@ COMMANDS: dict[str, tuple[list[str], set[str]]] = {
     "report": (["out", "-i", "x.npy"], {"layers", "work"}),
     "verilog": (["timestep", "-c", "fpga_small", "-o", "rtl"], {"config", "blocks"}),
     "testbench": (["-o", "bench"], {"testbench", "commands"}),
-    "area": (["timestep", "-c", "fpga_small", "--target", "cmos"], {"area", "fmax"}),
+    "area": (["timestep", "-c", "fpga_small", "--target", "cmos"], {"area", "fmax", "parts"}),
     "config": (["fpga_small"], {"name", "lanes"}),
     "demo": (["--digits", "1"], {"comparison"}),
 }

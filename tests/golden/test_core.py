@@ -105,7 +105,7 @@ def test_accesses_are_those_of_the_manifest(seed: int) -> None:
         assert core.counters["state_reads"] == core.counters["write_back_writes"] == core.counters["word_ops"] > 0
         core.stop()
         core.start()
-        assert core.counters["evaluation_reads"] == evaluation + image.populations
+        assert core.counters["evaluation_reads"] == evaluation + image.populations + image.edges
     assert {len(set(column)) for column in zip(*seen, strict=True)} == {2}, "tables, uniform parameters, several axons"
 
 

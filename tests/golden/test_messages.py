@@ -36,7 +36,7 @@ def test_bit_positions(config: CoreConfig) -> None:
     word = request.pack(address=1, register=1, write=1, data=1)
     assert word == 1 | 1 << config.address_bits | 1 << config.address_bits + 1 | 1 << config.address_bits + 2
     assert request.bits == config.address_bits + 2 + config.word_bits
-    assert names(messages.neuron(config)) == ["x", "y", "c", "v", "axon_base", "axons", "population", "end"]
+    assert names(messages.neuron(config)) == ["x", "y", "c", "v", "axon_base", "axons", "far", "population", "end"]
     assert names(messages.fired(config)) == ["x", "y", "c", "v", "end"]
     assert names(messages.command(config)) == ["population", "word"]
     assert messages.command(config).field("word").bits == layouts(config).population.bits

@@ -1,6 +1,6 @@
 """Components whose area can be told by hand."""
 
-from amaranth import Module, Signal
+from amaranth import Cat, Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
@@ -77,4 +77,20 @@ class Mixed(wiring.Component):
         for name, part in self.parts.items():
             m.submodules[name] = part
             wiring.connect(m, wiring.flipped(getattr(self, name)), part)
+        return m
+
+
+class Halves(wiring.Component):
+    """Two parts, `wide` of four NANDs and `narrow` of one."""
+
+    a: In(5)
+    b: In(5)
+    q: Out(5)
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        m.submodules.wide = wide = Nands(4)
+        m.submodules.narrow = narrow = Nands(1)
+        m.d.comb += [wide.a.eq(self.a[:4]), narrow.a.eq(self.a[4]), wide.b.eq(self.b[:4]), narrow.b.eq(self.b[4]),
+                     self.q.eq(Cat(wide.q, narrow.q))]
         return m

@@ -18,7 +18,7 @@ from synapress.mapper.partition.fragments import Grid, PartitionedProgram
 from tests.helpers.networks import memory_after, random_network
 
 ROOMY = CoreConfig(
-    name="roomy", coordinate_bits=5, offset_bits=8, channel_bits=8, edge_bits=8, population_bits=8, edge_count_bits=8,
+    name="roomy", coordinate_bits=5, offset_bits=8, channel_bits=8, edge_bits=8, population_bits=8,
     axon_count_bits=8, incoming_bits=8)
 """Narrow coordinates and many IDs, axons and ends of timestep, so that small networks may be cut into many parts."""
 CONFIGS = (ROOMY, dataclasses.replace(ROOMY, name="roomy8", lanes=8),

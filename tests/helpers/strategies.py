@@ -16,7 +16,7 @@ CONFIGS = {
     "state32": CoreConfig(name="state32", lanes=2, state_bits=32),
     "kernel4": CoreConfig(
         name="kernel4", kernel_bits=2, weight_stride_bits=7, edge_bits=8, address_bits=14,
-        coordinate_bits=6, edge_count_bits=7, incoming_bits=7, axon_count_bits=7),
+        coordinate_bits=6, incoming_bits=7, axon_count_bits=7),
 }
 """`kernel4` has kernels of 4 × 4 and tiny strides between the weights of two channels, so that nearly every kernel is
 split."""

@@ -6,7 +6,7 @@ No code is shared with the mapper or the golden models but the bit positions of 
 import itertools
 from collections import Counter
 
-from golden.words import layouts
+from golden.words import EdgeKind, layouts
 
 
 def program_synapses(program, destination, operand_bits=0):
@@ -72,10 +72,10 @@ def esu(words, populations, identifier, channel, anchors, config, strict=True):
     y_stride = geometry["depth_words"] | geometry["pad"]
     kernel = edge | {name: geometry[name] for name in ("depth_words", "last_lane")}
     first, origin = 0, word_bytes * edge["weight_base"] + channel * edge["weight_stride"]
-    if edge["table"]:
+    if edge["kind"] == EdgeKind.TABLE:
         kernel = table.table.unpack(words[edge["weight_base"] + channel])
         first, origin = kernel["first_channel"], word_bytes * kernel["weight_base"]
-    if edge["follow"]:
+    if edge["kind"] == EdgeKind.DEPTHWISE:
         lanes_of = {channel // config.lanes: range(channel % config.lanes, channel % config.lanes + 1)}
         unit = 1
     else:
@@ -92,9 +92,9 @@ def esu(words, populations, identifier, channel, anchors, config, strict=True):
         for op, (word, lanes) in enumerate(lanes_of.items()):
             state = geometry["state_base"] + x * geometry["x_stride"] + y * y_stride + word
             for lane in lanes:
-                weight = byte(at if edge["follow"] else at + config.lanes * op + lane)
+                weight = byte(at if edge["kind"] == EdgeKind.DEPTHWISE else at + config.lanes * op + lane)
                 yield state, lane, weight << edge["shift"]
-            if strict and not edge["follow"]:
+            if strict and edge["kind"] != EdgeKind.DEPTHWISE:
                 for lane in set(range(config.lanes)) - set(lanes):
                     assert byte(at + config.lanes * op + lane) == 0, "weights outside an op's lanes are zeros"
 

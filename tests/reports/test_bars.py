@@ -3,7 +3,8 @@
 import pytest
 
 from golden.config import CoreConfig
-from synapress.tools.area import CmosArea, FpgaArea, estimate, fmax
+from synapress.tools.area import CmosArea, FpgaArea, estimate
+from synapress.tools.frequency import fmax
 
 CONFIG = CoreConfig()
 

@@ -38,7 +38,7 @@ def random_config(seed: int) -> CoreConfig:
                 coordinate_bits=coordinate_bits, offset_bits=generator.randint(coordinate_bits + 1, 12),
                 channel_bits=generator.randint(5, 13), kernel_bits=generator.randint(2, 6), edge_bits=edge_bits,
                 population_bits=1, mesh_bits=2, extent_unit_log2=generator.randint(0, 2), axon_count_bits=4,
-                incoming_bits=4, edge_count_bits=3, weight_stride_bits=generator.randint(4, 20),
+                incoming_bits=4, weight_stride_bits=generator.randint(4, 20),
                 product_shift_bits=generator.randint(0, 3))
         except ConfigError:
             continue

@@ -7,8 +7,8 @@ import pytest
 from golden.config import CoreConfig
 from golden.errors import ConfigError, ToolError
 from rtl.neuron.requantize import Requantize
-from synapress.tools import area, yosys
-from synapress.tools.area import CmosArea, FpgaArea, LibertyArea, estimate, estimate_parts, fmax
+from synapress.tools import yosys
+from synapress.tools.area import CmosArea, FpgaArea, LibertyArea, estimate, estimate_parts
 from tests.helpers.blocks import Adder, Mixed, Nands, Store
 
 CONFIG = CoreConfig.preset("fpga_small")
@@ -50,6 +50,9 @@ def test_fpga(target: str, rams: float, more_luts: int, cache: Path) -> None:
     assert isinstance(hard, FpgaArea)
     assert (hard.block_rams, hard.dsps, hard.sram_bits, hard.memory) == (rams, 1, 512 * 16, True)
     assert 4 <= hard.luts <= 4 + more_luts
+    assert hard.fit.device and hard.fit.needs == {"luts": hard.luts, "flip_flops": hard.flip_flops, "block_rams": rams,
+                                                  "dsps": 1}
+    assert hard.to_json()["fit"]["sentence"] == hard.fit.sentence
     soft = estimate(Mixed(), CONFIG, target, memory=False, cache=cache)
     assert isinstance(soft, FpgaArea)
     assert (soft.block_rams, soft.dsps, soft.sram_bits, soft.memory) == (0, 0, 512 * 16, False)
@@ -112,15 +115,6 @@ def test_liberty_errors(cache: Path, tmp_path: Path) -> None:
         estimate(Nands(1), CONFIG, "liberty", cache=cache)
 
 
-def test_frequency(cache: Path) -> None:
-    found = fmax(Nands(2), CONFIG, cache=cache)
-    assert found.device == "ECP5-25k"
-    assert 200 < found.mhz < 2000  # one level of logic
-    assert all(found.path)
-    with pytest.raises(ConfigError, match="unknown device '12k'"):
-        fmax(Nands(2), CONFIG, device="12k", cache=cache)
-
-
 def test_real_block(cache: Path) -> None:
     """A block of the core by its name; figures are compared with others', not with constants."""
     small = estimate("peg", CONFIG, "cmos", cache=cache)
@@ -161,14 +155,6 @@ def test_errors(cache: Path) -> None:
         estimate(Nands(1), CONFIG, "gf180", cache=cache)
     with pytest.raises(ConfigError, match="unknown block 'cpu'"):
         estimate("cpu", CONFIG, "cmos", cache=cache)
-
-
-def test_too_large_for_every_device() -> None:
-    assert area._device("x", {"LUT4": 24288}) == "25k"
-    assert area._device("x", {"LUT4": 24289}) == "45k"
-    assert area._device("x", {"DP16KD": 200}) == "85k"
-    with pytest.raises(ToolError, match="'x' needs 0 LUTs, 209 block RAMs"):
-        area._device("x", {"DP16KD": 209})
 
 
 def test_yosys_errors_and_crashes(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:

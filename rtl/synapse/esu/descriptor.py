@@ -6,7 +6,7 @@ from amaranth.lib.wiring import In, Out
 
 from golden.config import CoreConfig
 from golden.timing.microarchitecture import PHASES
-from golden.words import layouts
+from golden.words import EdgeKind, layouts
 from rtl.ports import ReadPort, value_layout
 from rtl.synapse.esu.range import add
 from rtl.words import struct
@@ -89,7 +89,7 @@ class DescriptorFetch(wiring.Component):
             m.d.sync += [present.eq(take), read.eq(take)]
         with m.If(take):
             m.d.sync += [taken.eq(next_event), held.eq(1)]
-            with m.If(held & (taken.id == next_event.id) & ~self.edge.table):
+            with m.If(held & (taken.id == next_event.id) & ~self.edge.kind[0]):
                 m.d.sync += read.eq(0)
         with m.If(self.idle):
             m.d.sync += held.eq(0)
@@ -99,7 +99,7 @@ class DescriptorFetch(wiring.Component):
         read_table, accepted = Signal(name="read_table"), Signal(name="accepted")
         index = (taken.id & phase[0].replicate(config.edge_bits)) | (taken.c & phase[3].replicate(config.channel_bits))
         m.d.comb += [
-            read_table.eq(phase[3] & present & self.edge.table & ~table_done),
+            read_table.eq(phase[3] & present & self.edge.kind[0] & ~table_done),
             port.valid.eq((read & (phase[0] | phase[2])) | read_table),
             port.address.eq(add(where, index, Const(0, 1), config.address_bits)),
             accepted.eq(port.valid & port.ready), self.stall.eq(port.valid & ~port.ready),
@@ -130,7 +130,7 @@ class DescriptorFetch(wiring.Component):
             m.d.sync += self.depth.eq(port.data[:config.channel_bits])
         unknown_channel = Signal()
         m.d.comb += [
-            unknown_channel.eq(taken.c > self.edge.source_channels),
+            unknown_channel.eq((taken.c > self.edge.source_channels) | (self.edge.kind == EdgeKind.EXTENDED)),
             self.valid.eq(present & ~unknown_channel), self.pending.eq(waiting | present),
         ]
         m.d.sync += self.unknown_channel.eq(self.advance & present & unknown_channel)

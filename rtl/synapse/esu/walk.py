@@ -48,7 +48,7 @@ class Esu(Decoder):
             "columns": config.kernel_bits, "rows": config.kernel_bits, "one_column": 1, "one_row": 1,
             "words": config.depth_word_bits, "one_word": 1,
             "first_lane": config.lane_bits, "last_lane": config.lane_bits,
-            "follow": 1, "max": 1, "shift": config.product_shift_bits, "v": value_layout(config)["v"].shape,
+            "depthwise": 1, "max": 1, "shift": config.product_shift_bits, "v": value_layout(config)["v"].shape,
         })
 
     def elaborate(self, platform):  # type: ignore[no-untyped-def]
@@ -103,7 +103,7 @@ class Esu(Decoder):
                 geometry.eq(fetch.geometry), kernel.eq(fetch.kernel), last_lane.eq(fetch.depth.last_lane),
                 y_stride.eq(fetch.geometry.depth_words | fetch.geometry.pad),
             ]
-        column_bytes = self._column_bytes(m, fetch, edge.follow, kernel.kernel_height, position_bytes)
+        column_bytes = self._column_bytes(m, fetch, edge.kind[1], kernel.kernel_height, position_bytes)
         m.submodules.range = ranges = Range(config)
         m.d.comb += [
             ranges.enable.eq(step), ranges.second.eq(phase[1]), ranges.third.eq(phase[3]),
@@ -142,9 +142,9 @@ class Esu(Decoder):
         state = self._products(m, neuron, config.address_bits + 1, "neuron")
         weight = self._products(m, tap, config.weight_address_bits, "tap")
         weight_stride = old_kernel.last[:config.weight_stride_bits]
-        channel = self._channel_product(m, event.c, old_event.c, weight_stride, old_edge.table)
+        channel = self._channel_product(m, event.c, old_event.c, weight_stride, old_edge.kind[0])
 
-        first = Mux(old_edge.follow, old_event.c, Mux(old_edge.table, old_kernel.last[:config.channel_bits], 0))
+        first = Mux(old_edge.kind[1], old_event.c, Mux(old_edge.kind[0], old_kernel.last[:config.channel_bits], 0))
         state_base = Signal(config.address_bits + 1)
         m.d.sync += state_base.eq(add(old_geometry.state_base, first[config.lane_bits:], Const(0, 1), len(state_base)))
 
@@ -174,14 +174,14 @@ class Esu(Decoder):
                 start.weight_x.eq(earlier[0]), start.weight_y.eq(shifted),
                 start.columns.eq(columns), start.one_column.eq(columns == 0),
                 start.rows.eq(rows), start.one_row.eq(rows == 0),
-                start.words.eq(depth_words), start.one_word.eq(old_edge.follow | (depth_words == 1)),
+                start.words.eq(depth_words), start.one_word.eq(old_edge.kind[1] | (depth_words == 1)),
                 start.first_lane.eq(first[:config.lane_bits]),
-                start.last_lane.eq(Mux(old_edge.follow, old_event.c[:config.lane_bits], old_last_lane)),
-                start.follow.eq(old_edge.follow), start.max.eq(old_geometry.max),
+                start.last_lane.eq(Mux(old_edge.kind[1], old_event.c[:config.lane_bits], old_last_lane)),
+                start.depthwise.eq(old_edge.kind[1]), start.max.eq(old_geometry.max),
                 start.shift.eq(old_edge.shift), start.v.eq(old_event.v),
             ]
 
-    def _column_bytes(self, m: Module, fetch: DescriptorFetch, follow: Value, kernel_height: Value,
+    def _column_bytes(self, m: Module, fetch: DescriptorFetch, depthwise: Value, kernel_height: Value,
                       position_bytes: Signal) -> Value:
         """Bytes from one kernel column's weights to the next's: kernel height times `position_bytes`.
 
@@ -195,7 +195,7 @@ class Esu(Decoder):
         with m.If(self._step & self._phase[1]):
             loaded = fetch.depth.depth_words << config.lane_bits
             m.d.sync += [position_bytes.eq(loaded), highest.eq(loaded)]
-            with m.If(follow):
+            with m.If(depthwise):
                 m.d.sync += [position_bytes.eq(1), highest.eq(1)]
             with m.If(~Cat(fetch.kernel.kernel_height, Const(0, 1))[2 * rows - 1]):
                 m.d.sync += highest.eq(0)
@@ -367,7 +367,7 @@ class Esu(Decoder):
 
         op = self.op.payload
         m.d.comb += [
-            self.op.valid.eq(valid), op.broadcast.eq(now.follow), op.max.eq(now.max), op.shift.eq(now.shift),
+            self.op.valid.eq(valid), op.broadcast.eq(now.depthwise), op.max.eq(now.max), op.shift.eq(now.shift),
             op.v.eq(now.v),
             op.state_address.eq(address(len(op.state_address), 1, now.state_y, now.state_x,
                                         start.state, start.state_base, "state")),

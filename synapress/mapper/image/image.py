@@ -42,7 +42,7 @@ from synapress.mapper.memory_map import (
 )
 from synapress.mapper.rules import check
 
-FORMAT, VERSION = "synapress-image", 2
+FORMAT, VERSION = "synapress-image", 3
 FILES = ("image.bin", "image.hex", "manifest.json")
 """What an image is saved to."""
 
@@ -207,12 +207,18 @@ def write_image(plan: MemoryMap) -> Image:
                              pack_table(item.population.table, config).astype("<u8").view(np.uint8))
             used = TABLE_ENTRY_BITS // 8 << config.value_bits
             writer.region("value tables", name, item.base - item.table_words, item.table_words, used)
+        if item.extended:
+            writer.put(item.base, table.second_population, {"far_axons": int(item.far)}, name)
         for number, axon in enumerate(item.axons):
-            writer.put(item.base + number, table.axon, axon.fields, name)
+            address = item.axon_base + number * item.axon_size
+            _put_words(writer, address, [table.second_axon, table.axon][2 - item.axon_size:], axon.fields, name)
         for number, fields in enumerate(parameter_words(item.population)):
-            writer.put(item.parameter_base + number, table.parameter, fields, name)
-        writer.region("axons", name, item.base, len(item.axons))
-        writer.region("parameters", name, item.parameter_base, item.parameters)
+            address = item.parameter_base + number * item.parameter_size
+            words = [table.second_parameter, table.parameter][2 - item.parameter_size:]
+            _put_words(writer, address, words, fields, name)
+        writer.region("population words", name, item.base, item.extended)
+        writer.region("axons", name, item.axon_base, item.axon_size * len(item.axons))
+        writer.region("parameters", name, item.parameter_base, item.parameter_size * item.parameters)
         if item.population.initial is not None:
             _put_states(writer, item, item.population.initial)
         states = depth * width * height * config.state_bits // 8
@@ -230,6 +236,16 @@ def write_image(plan: MemoryMap) -> Image:
     image.manifest = _manifest(plan, image, writer.regions)
     validate(parts, config, edges=image.edges, populations=image.populations)
     return image
+
+
+def _put_words(writer: _Writer, address: int, words: list[WordLayout], fields: Mapping[str, int], name: str) -> None:
+    """A word, or a second word and the first behind it; a field of both is in the second one, and 0 in the first."""
+    left = dict(fields)
+    for number, layout in enumerate(words):
+        mine = {field.name: left.pop(field.name) for field in layout.fields if field.name in left}
+        writer.put(address + number, layout, mine, name)
+    if left:
+        raise KeyError(f"'{name}': no word has a field {', '.join(left)}")
 
 
 def _put_states(writer: _Writer, item: PopulationEntry, initial: npt.NDArray[np.int64]) -> None:

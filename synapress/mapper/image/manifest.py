@@ -80,13 +80,15 @@ class Manifest:
         Raises:
             ImageError: one has not.
         """
-        layout = layouts(config).axon
+        words = layouts(config)
+        far = {item.name: item for item in words.second_axon.fields}
+        fields = [far.get(item.name, item) for item in words.axon.fields]
         for number, axon in enumerate(axons):
             where = f"{field}[{number}]"
-            if set(axon) != {item.name for item in layout.fields}:
-                self.refuse(where, "the fields of an axon word: " + ", ".join(item.name for item in layout.fields),
+            if set(axon) != {item.name for item in fields}:
+                self.refuse(where, "the fields of an axon word: " + ", ".join(item.name for item in fields),
                             ", ".join(axon))
-            for item in layout.fields:
+            for item in fields:
                 if not item.low <= axon[item.name] <= item.high:
                     self.refuse(f"{where}.{item.name}", f"{item.low} to {item.high} in {config.name}", axon[item.name])
 

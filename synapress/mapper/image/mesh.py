@@ -30,7 +30,7 @@ from synapress.mapper.partition.fragments import (
 )
 from synapress.mapper.rules import RULES, axon_violations
 
-FORMAT, VERSION = "synapress-mesh", 1
+FORMAT, VERSION = "synapress-mesh", 2
 
 
 @dataclass(eq=False)

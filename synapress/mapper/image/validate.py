@@ -12,10 +12,11 @@ import numpy as np
 
 from golden.config import CoreConfig
 from golden.errors import ImageError
+from golden.neuron.evaluation import PopulationMap, parameter_words
 from golden.neuron.types import built_types, neuron_model
 from golden.types import Memory
 from golden.widths import CONNECTIVITY_BITS
-from golden.words import NeuronType, Reset, Saturation, WordLayout, layouts
+from golden.words import RESERVED, EdgeKind, NeuronType, Reset, Saturation, WordLayout, layouts
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,8 @@ class _Block:
     fields: dict[str, int]
     geometry: dict[str, int]
     """What the geometry word must say."""
+    axon_words: int
+    """Words of an axon."""
 
 
 class _Reader:
@@ -93,13 +96,14 @@ def validate(words: Memory, config: CoreConfig, *, edges: int, populations: int)
     _disjoint(blocks)
     for block in blocks:
         _geometry(reader, block)
-    _check_equal("population words", "edges", sum(block.fields["edges"] for block in blocks), edges,
-                 "the number of event IDs")
     incoming = sum(block.fields["incoming"] for block in blocks)
     _check("population words", "incoming, summed", incoming, 0, 1 << config.incoming_bits)
-    owners = [block for block in blocks for _ in range(block.fields["edges"])]
-    depths = [_edge(reader, 2 * populations, identifier, block) for identifier, block in enumerate(owners)]
+    depths = [_edge(reader, 2 * populations, identifier, blocks) for identifier in range(edges)]
+    owners = {reader.unpack(2 * populations + identifier, layouts(config).edge, "edge word")["population"]
+              for identifier in range(edges)}
     for block in blocks:
+        if block.index not in owners:
+            raise ImageError(f"population {block.index}: no event ID leads into it, so that it waits for ever")
         for address in block.axons:
             _axon(reader, address, block, depths)
 
@@ -114,23 +118,36 @@ def _population(reader: _Reader, edges: int, populations: int, index: int) -> _B
     if thresholds:
         _check(what, "saturation", fields["saturation"], Reset.SUBTRACT, Reset.ZERO)
     _check(what, "incoming", fields["incoming"], 1, (1 << config.incoming_bits) - 1)
-    _check(what, "edges", fields["edges"], 1, config.max_edges)
     depth_words = -(-fields["depth"] // config.lanes)
     y_stride = depth_words | fields["pad"]
     x_stride = fields["height"] * y_stride
-    parameters = 1 if fields["uniform"] else fields["depth"]
-    length = fields["axons"] + parameters + fields["width"] * x_stride
+    layout = layouts(config).second_population
+    second = (_second(reader, fields["base"], layout, f"second word of {what}") if fields["extended"]
+              else layout.unpack(0))
+    place = PopulationMap.of(fields, config, second)
+    length = place.states - fields["base"] + fields["width"] * x_stride
     looks_up = fields["saturation"] == Saturation.TABLE and not thresholds
     table_words = config.table_words if looks_up else 0
     _check(what, "base", fields["base"], 2 * populations + edges + table_words, config.memory_words - length)
-    axons = range(fields["base"], fields["base"] + fields["axons"])
-    for address in range(axons.stop, axons.stop + parameters):
-        reader.unpack(address, layouts(config).parameter, f"{what}, parameter word")
-    states = range(axons.stop + parameters, fields["base"] + length)
+    axons = range(place.axons, place.parameters, place.axon_words)
+    each = parameter_words(fields["type"], config)
+    for address in range(place.parameters, place.states, each):
+        reader.unpack(address + each - 1, layouts(config).parameter, f"{what}, parameter word")
+        if each == 2:
+            _second(reader, address, layouts(config).second_parameter, f"{what}, second parameter word")
+    states = range(place.states, fields["base"] + length)
     return _Block(index, fields["base"] - table_words, axons, states, fields, {
         "depth_words": depth_words, "last_lane": (fields["depth"] - 1) % config.lanes, "state_base": states.start,
         "width": fields["width"], "height": fields["height"], "x_stride": x_stride, "pad": fields["pad"],
-        "max": int(fields["type"] == NeuronType.MAX)})
+        "max": int(fields["type"] == NeuronType.MAX)}, place.axon_words)
+
+
+def _second(reader: _Reader, address: int, layout: WordLayout, what: str) -> dict[str, int]:
+    """A second word, whose reserved fields are 0."""
+    fields = reader.unpack(address, layout, what)
+    for name in RESERVED[layout.name]:
+        _check_equal(what, name, fields[name], 0, "what a reserved field holds")
+    return fields
 
 
 def _geometry(reader: _Reader, block: _Block) -> None:
@@ -148,16 +165,16 @@ def _disjoint(blocks: Sequence[_Block]) -> None:
                              f"population {first.index}, which ends at {first.states.stop - 1}, or its table does")
 
 
-def _edge(reader: _Reader, first: int, identifier: int, block: _Block) -> int:
+def _edge(reader: _Reader, first: int, identifier: int, blocks: Sequence[_Block]) -> int:
     """Check an edge word, `first` being ID 0's; returns its number of source channels."""
     config, table = reader.config, layouts(reader.config)
     what = f"edge word of ID {identifier}"
     edge = reader.unpack(first + identifier, table.edge, what)
-    _check_equal(what, "population", edge["population"], block.index, "the one whose ID it is by the population words")
-    if edge["table"] and edge["follow"]:
-        raise ImageError(f"{what}, field 'follow': set together with 'table'; a kernel is one or the other")
+    _check(what, "population", edge["population"], 0, len(blocks) - 1)
+    _check(what, "kind", edge["kind"], EdgeKind.DENSE, EdgeKind.DEPTHWISE)
+    block = blocks[edge["population"]]
     channels, words = edge["source_channels"], block.geometry["depth_words"]
-    if edge["table"]:
+    if edge["kind"] == EdgeKind.TABLE:
         _check(what, "weight_base", edge["weight_base"], 0, config.memory_words - channels)
         for c in range(channels):
             address = edge["weight_base"] + c
@@ -167,7 +184,7 @@ def _edge(reader: _Reader, first: int, identifier: int, block: _Block) -> int:
             _check(row_what, "first_channel", first_word * config.lanes, 0, (words - 1) * config.lanes)
             _check(row_what, "depth_words", row["depth_words"], 1, words - first_word)
             _kernel(row_what, row, row["depth_words"] * config.lanes, 1, 0, config)
-    elif edge["follow"]:
+    elif edge["kind"] == EdgeKind.DEPTHWISE:
         _check(what, "source_channels", channels, 1, words * config.lanes)
         _kernel(what, edge, 1, channels, edge["weight_stride"], config)
     else:
@@ -184,7 +201,9 @@ def _kernel(what: str, fields: dict[str, int], unit: int, channels: int, stride:
 
 def _axon(reader: _Reader, address: int, block: _Block, depths: Sequence[int]) -> None:
     config, what = reader.config, f"axon word {address} of population {block.index}"
-    fields = reader.unpack(address, layouts(config).axon, what)
+    fields = reader.unpack(address + block.axon_words - 1, layouts(config).axon, what)
+    if block.axon_words == 2:
+        fields |= _second(reader, address, layouts(config).second_axon, f"second word of {what}")
     low, high = -(1 << (config.offset_bits + 1)), (1 << (config.offset_bits + 1)) - 1
     for axis, size in (("x", block.fields["width"]), ("y", block.fields["height"])):
         reach = ((size - 1) << fields["upsample"]) + fields[f"{axis}_offset"]

@@ -154,10 +154,13 @@ def _fragments(population: Population, grid: Grid) -> list[Fragment]:
             if (given := getattr(population, column)) is not None:
                 values = np.asarray(given, np.int64).reshape(-1)
                 parameters[column] = values if values.size == 1 else values[c[0]:c[1]]
+        second = {} if population.second is None else {
+            field: values if np.size(values) == 1 else values[c[0]:c[1]]
+            for field, values in population.second.items()}
         parts.append(Fragment(
             name=name, shape=(c[1] - c[0], x[1] - x[0], y[1] - y[0]), type=population.type, **parameters,
-            saturation=population.saturation, table=population.table, layer=population.layer or population.name,
-            parent=population.name, origin=(c[0], x[0], y[0])))
+            second=second or None, saturation=population.saturation, table=population.table,
+            layer=population.layer or population.name, parent=population.name, origin=(c[0], x[0], y[0])))
     return parts
 
 

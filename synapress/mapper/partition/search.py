@@ -29,7 +29,7 @@ from synapress.mapper.partition.fragments import (
     plan_alone,
 )
 from synapress.mapper.partition.stride_cuts import Parts, stride_cuts
-from synapress.mapper.rules import RULES, axon_violations, axons
+from synapress.mapper.rules import RULES, axon_violations, axons, most_ids
 
 Counts = dict[str, list[int]]
 """By population: most channel words of a part, and parts along x and y."""
@@ -303,7 +303,7 @@ def _fewer_pieces(result: PartitionedProgram, fragment: Fragment) -> Finer | Non
     parts = {(item.parent, item.first) for item in result.into[fragment.name]}
     most = 1 << result.config.kernel_bits
     least = sum(prod(-(-size // most) for size in edges[name].weights.shape[2:]) for name, _ in parts)
-    return (fragment.parent, 0) if least < 1 << result.config.edge_count_bits and fragment.shape[0] > 1 else None
+    return (fragment.parent, 0) if least <= most_ids(result.config) and fragment.shape[0] > 1 else None
 
 
 def _where_spread(fragment: Fragment, ends: Sequence[Fragment]) -> Finer | None:

@@ -17,7 +17,7 @@ from golden.program import Edge, Program
 from golden.types import Pair
 from synapress.mapper.memory_map import DEPTHWISE, edge_kind
 from synapress.mapper.network.strides import Step, step_kernel, step_of
-from synapress.mapper.rules import steps
+from synapress.mapper.rules import most_ids, steps
 
 Parts = dict[str, list[int]]
 """By population: least parts along x and y."""
@@ -82,7 +82,7 @@ def _cost(program: Program, parts: Parts, edge: Edge, config: CoreConfig) -> tup
         needs = (sum(item.words for item in into), sum(item.ids for item in into), sum(item.ends for item in into), 1)
         limits = (config.memory_words, config.max_edges, 1 << config.incoming_bits, config.max_populations)
         cores += sum(count * need / limit for need, limit in zip(needs, limits, strict=True))
-        over |= needs[1] >= 1 << config.edge_count_bits or needs[2] >= 1 << config.incoming_bits
+        over |= needs[1] > most_ids(config) or needs[2] >= 1 << config.incoming_bits
     over |= prod(parts[edge.destination]) * (last > 1) >= 1 << config.incoming_bits  # a reader of all of it
     cores += last * prod(parts[edge.destination]) / (1 << config.incoming_bits)
     into_all = edge_cost(program, parts, edge, config)

@@ -7,8 +7,8 @@ Traffic is an estimate: every neuron that has a synapse on an axon fires once.
 
 import itertools
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -99,15 +99,19 @@ def place(
     """
     size, host = core_of("mesh", size), None if host is None else core_of("host", host)
     cores, load = pinned_cores(cut, pins or {}), needs(cut)
-    try:
-        return _place(cut, size, host, cores, load, method)
-    except RuleError as refused:
-        if method != "optimized" or not _other_mesh(refused):
-            raise
+
+    def attempt(cut: PartitionedProgram) -> Placement:
         try:
-            return _place(cut, size, host, cores, load, method, linked=True)
-        except RuleError:
-            raise refused from None
+            return _place(cut, size, host, cores, load, method)
+        except RuleError as refused:
+            if method != "optimized" or not _other_mesh(refused):
+                raise
+            try:
+                return _place(cut, size, host, cores, load, method, linked=True)
+            except RuleError:
+                raise refused from None
+
+    return _near_first(attempt, cut)
 
 
 def place_all(
@@ -119,6 +123,24 @@ def place_all(
     with fragments that have links with each other, before it is refused.
     """
     host, cores, load = None if host is None else core_of("host", host), pinned_cores(cut, pins or {}), needs(cut)
+    return _near_first(lambda cut: _place_all(cut, host, cores, load, method), cut)
+
+
+def _near_first(attempt: Callable[[PartitionedProgram], Placement], cut: PartitionedProgram) -> Placement:
+    """A placement in reach of the axon words; only where there is none, one whose axons take second words."""
+    near = replace(cut, config=replace(cut.config, mesh_bits=cut.config.near_mesh_bits))
+    try:
+        return attempt(near)
+    except RuleError as refused:
+        if near.config == cut.config or not _other_mesh(refused):
+            raise
+        return attempt(cut)
+
+
+def _place_all(
+    cut: PartitionedProgram, host: Place | None, cores: Mapping[str, Sequence[Place]],
+    load: Mapping[str, Mapping[str, int]], method: str
+) -> Placement:
     least = [1 + max((core[axis] for given in cores.values() for core in given), default=0) for axis in (0, 1)]
     everywhere = (max(1, least[0]), max(1, least[1]))
     allowed = allowed_cores(cut, cores, everywhere, (-1, -1) if host is None else host)

@@ -11,7 +11,7 @@ from golden.neuron.evaluation import PopulationMap, evaluate_population
 from golden.neuron.requantize import evaluate, evaluate_one, shift_rounded, shift_rounded_array
 from golden.neuron.states import pack_lanes, pack_states, unpack_lanes, unpack_states, wrap
 from golden.neuron.update import accumulate, accumulate_one
-from golden.words import Saturation, layouts
+from golden.words import NeuronType, Saturation, layouts
 
 GRAI_VIP = CoreConfig.preset("grai_vip")
 WIDE = CoreConfig(name="wide", lanes=8, channel_bits=10, multiplier_bits=24, value_bits=16)
@@ -146,14 +146,19 @@ def test_rounding_around_every_kind_of_tie(shift: int, seed: int) -> None:
 
 
 def test_population_map_by_hand() -> None:
-    population = {"base": 100, "axons": 3, "depth": 9, "uniform": 0, "pad": 1, "width": 5, "height": 7}
+    population = {"base": 100, "axons": 3, "depth": 9, "uniform": 0, "pad": 1, "width": 5, "height": 7,
+                  "type": NeuronType.SUM, "extended": 0}
     assert PopulationMap.of(population, GRAI_VIP) == PopulationMap(
-        axons=100, parameters=103, states=112, depth_words=3, y_stride=3, x_stride=21)
+        axons=100, axon_words=1, parameters=103, states=112, depth_words=3, y_stride=3, x_stride=21)
     population |= {"depth": 8, "uniform": 1}
     assert PopulationMap.of(population, GRAI_VIP) == PopulationMap(
-        axons=100, parameters=103, states=104, depth_words=2, y_stride=3, x_stride=21)
+        axons=100, axon_words=1, parameters=103, states=104, depth_words=2, y_stride=3, x_stride=21)
     population |= {"pad": 0}
     assert PopulationMap.of(population, GRAI_VIP).y_stride == 2
+    population |= {"extended": 1}
+    assert PopulationMap.of(population, GRAI_VIP, {"far_axons": 1}) == PopulationMap(
+        axons=101, axon_words=2, parameters=107, states=108, depth_words=2, y_stride=2, x_stride=14)
+    assert PopulationMap.of(population, GRAI_VIP, {"far_axons": 0}).states == 105
 
 
 @pytest.mark.parametrize("config", CONFIGS, ids=lambda config: config.name)
@@ -165,7 +170,7 @@ def test_evaluate_population_equals_arrays(config: CoreConfig, uniform: int, pad
     table = layouts(config)
     for depth, width, height in [(1, 1, 1), (7, 3, 4), (8, 4, 3), (17, 1, 5)]:
         fields = {"base": 40, "width": width, "height": height, "depth": depth, "uniform": uniform, "pad": pad,
-                  "axons": 2, "saturation": Saturation.SIGNED}
+                  "axons": 2, "saturation": Saturation.SIGNED, "type": NeuronType.SUM, "extended": 0}
         place = PopulationMap.of(fields, config)
         memory = [int.from_bytes(rng.bytes(config.word_bits // 8), "little") for _ in range(config.memory_words)]
         state = rng.integers(-3000, 3000, (depth, width, height))

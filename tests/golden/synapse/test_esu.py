@@ -10,7 +10,7 @@ import pytest
 from golden.config import CoreConfig
 from golden.synapse.esu import EdgeDescriptor, Esu, ValueEvent, expand_events, operations, synapses, taps
 from golden.types import IntArray
-from golden.words import layouts
+from golden.words import EdgeKind, layouts
 
 CONFIGS = {
     "grai_vip": CoreConfig.preset("grai_vip"),
@@ -123,8 +123,9 @@ class Cases:
                               x_stride=self.x_stride, depth_words=self.depth_words,
                               last_lane=(self.depth - 1) % config.lanes, pad=self.pad, max=self.max)
         edge = pack_array(lay.edge, **kernel, source_channels=np.full(self.n, 1 << config.channel_bits),
-                          weight_stride=self.weight_stride, step=self.step, dilated=self.dilated, table=self.kind == 2,
-                          follow=self.kind == 1, shift=self.shift, population=np.zeros(self.n, np.int64))
+                          weight_stride=self.weight_stride, step=self.step, dilated=self.dilated,
+                          kind=np.array([EdgeKind.DENSE, EdgeKind.DEPTHWISE, EdgeKind.TABLE])[self.kind],
+                          shift=self.shift, population=np.zeros(self.n, np.int64))
         table = pack_array(lay.table, **kernel, first_channel=self.first, last_lane=(self.end - 1) % config.lanes,
                            depth_words=(self.end - 1) // config.lanes + 1 - self.first // config.lanes)
         events = {"id": np.zeros(self.n, np.int64), "x": x["anchor"], "y": y["anchor"], "c": self.c, "v": self.v}
@@ -165,7 +166,7 @@ def place_words(config: CoreConfig, words: npt.NDArray[np.uint64], events: dict[
         address = 3 * count + identity
         fields = {name: array.copy() for name, array in lay.unpack_array(edge).items()} | {"population": population}
         pointer = (address - events["c"][part]) % size
-        fields["weight_base"] = np.where(fields["table"] != 0, pointer, fields["weight_base"])
+        fields["weight_base"] = np.where(fields["kind"] == EdgeKind.TABLE, pointer, fields["weight_base"])
         memory[2 * population], memory[2 * count + identity] = geometry, pack_array(lay, **fields)
         memory[address] = table
         batches.append((memory, {name: array[part] for name, array in events.items()} | {"id": identity}, part))

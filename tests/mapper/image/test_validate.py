@@ -43,7 +43,7 @@ def geometry(name):
     return 2 * POPULATIONS[name]["index"]
 
 
-SHARED, FOLLOW, GROUPED = (2 * IMAGE.populations + KINDS[kind] for kind in ("shared", "depthwise", "table"))
+SHARED, DEPTHWISE, GROUPED = (2 * IMAGE.populations + KINDS[kind] for kind in ("shared", "depthwise", "table"))
 GEOMETRY, EDGE, ROW, WORD, AXON = TABLE.geometry, TABLE.edge, TABLE.table, TABLE.population, TABLE.axon
 TOP = CONFIG.memory_words - 1
 LOCAL_AXON, HOST_AXON = POPULATIONS["conv"]["base"], POPULATIONS["dense"]["base"]
@@ -57,8 +57,7 @@ REFUSED = {
                                           r"lies in the block of population 0, .*, or its table does"),
     "population incoming": (population("conv"), WORD, {"incoming": 0}, r"population 0, field 'incoming': 0"),
     "population incoming, summed": (population("conv"), WORD, {"incoming": 60}, r"'incoming, summed': 66 .*, 64\]"),
-    "population edges": (population("conv"), WORD, {"edges": 0}, r"population 0, field 'edges': 0"),
-    "population edges, summed": (population("conv"), WORD, {"edges": 3}, r"field 'edges': 9, but .* event IDs is 7"),
+    "population extended": (population("conv"), WORD, {"extended": 1}, r"second word of population 0 .*bits above"),
     "population base at the end": (population("conv"), WORD, {"base": TOP}, r"population 0, field 'base': 32767"),
     "population base in the descriptors": (population("conv"), WORD, {"base": 3}, r"field 'base': 3 is outside"),
     "population base in another block": (population("grouped"), WORD, {"base": POPULATIONS["conv"]["base"] + 5},
@@ -68,14 +67,14 @@ REFUSED = {
        for field, value in (("state_base", 0), ("width", 200), ("height", 9), ("x_stride", 1), ("depth_words", 0),
                             ("last_lane", 3), ("pad", 0), ("max", 1))},
     "maximum without max": (geometry("pool"), GEOMETRY, {"max": 0}, r"population 3, field 'max': 0"),
-    "edge of another population": (SHARED, EDGE, {"population": 1}, r"edge word of ID 0, field 'population': 1, but"),
-    "edge of no population": (SHARED, EDGE, {"population": 31}, r"edge word of ID 0, field 'population': 31, but"),
-    "table and follow": (FOLLOW, EDGE, {"table": 1}, r"'follow': set together with 'table'"),
+    "edge of another population": (SHARED, EDGE, {"population": 1}, r"population 0: no event ID leads into it"),
+    "edge of no population": (SHARED, EDGE, {"population": 31}, r"edge word of ID 0, field 'population': 31 is out"),
+    "edge of a kind to come": (DEPTHWISE, EDGE, {"kind": 3}, r"field 'kind': 3 is outside \[0, 2\]"),
     "weight base": (SHARED, EDGE, {"weight_base": TOP}, r"edge word of ID 0, field 'weight_base': 32767"),
     "kernel size": (SHARED, EDGE, {"weight_base": TOP - 100, "kernel_width": 16, "kernel_height": 16},
                     r"edge word of ID 0, field 'weight_base'"),
     "weight stride": (SHARED, EDGE, {"weight_base": TOP - 1000, "weight_stride": 65535}, r"field 'weight_base'"),
-    "depthwise channels": (FOLLOW, EDGE, {"source_channels": 13}, r"field 'source_channels': 13 .*, 12\]"),
+    "depthwise channels": (DEPTHWISE, EDGE, {"source_channels": 13}, r"field 'source_channels': 13 .*, 12\]"),
     "table base": (GROUPED, EDGE, {"weight_base": TOP - 2}, r"edge word of ID 1, field 'weight_base': 32765"),
     "table row's weights": (GROUPED_ROW, ROW, {"weight_base": TOP}, r"table of ID 1, channel 3 .*'weight_base'"),
     "table row's first channel": (GROUPED_ROW, ROW, {"first_channel": 12}, r"channel 3 .*'first_channel': 12"),
@@ -83,7 +82,6 @@ REFUSED = {
     "table row without words": (GROUPED_ROW, ROW, {"depth_words": 0}, r"channel 3 .*'depth_words': 0"),
     "axon id": (LOCAL_AXON, AXON, {"id": 30}, r"axon word \d+ of population 0, field 'id': 30 is outside \[0, 6\]"),
     "axon channel": (LOCAL_AXON, AXON, {"c_offset": 1}, r"axon word .*, field 'c_offset': 7 is outside \[1, 6\]"),
-    "axon core": (HOST_AXON, AXON, {"core_x": -8}, r"axon word .* of population 5, field 'core_x': -8 .*\[-7, 7\]"),
     "axon upsampling": (LOCAL_AXON, AXON, {"upsample": 7, "x_offset": 200}, r"field 'upsample': 7 takes x_min to"),
     "axon channels of the event": (HOST_AXON, AXON, {"c_offset": 1020}, r"'c_offset': 1020 is outside \[0, 1019\]"),
 }
@@ -129,8 +127,8 @@ def reachable(words, config, edges, populations):
     """Every state word that any event can update; raises IndexError if a weight lies outside the memory."""
     found = set()
     span = range(-(1 << config.kernel_bits), 12)
-    owners = [index for index in range(populations) for _ in range(layouts(config).population.unpack(
-        words[2 * index + 1])["edges"])]
+    owners = [layouts(config).edge.unpack(words[2 * populations + identifier])["population"]
+              for identifier in range(edges)]
     for identifier in range(edges):
         channels = layouts(config).edge.unpack(words[2 * populations + identifier])["source_channels"]
         for channel, anchors in itertools.product({0, channels - 1}, itertools.product(span, span)):

@@ -21,6 +21,7 @@ from synapress.mapper.lowering.layers import assemble, run_layers
 from synapress.mapper.lowering.split_layers import split_layers
 from synapress.mapper.quantization.quantize import quantize
 from synapress.mapper.quantization.scales import max_split, split, sqnr
+from synapress.mapper.rules import most_ids
 from synapress.results import CompiledModel
 from tests.helpers.onnx_models import Builder
 from tests.helpers.onnx_sessions import session
@@ -102,7 +103,7 @@ def test_many_parts_fit_every_core(name: str, config: str, tmp_path: Path, seed:
             np.testing.assert_array_equal(array[number], exact[population].outputs)
     (outputs,) = result.outputs.values()
     assert outputs.shape == expected.shape and sqnr(expected, outputs) > 20
-    most = (1 << made.config.edge_count_bits) - 1
+    most = most_ids(made.config)
     assert max(len(made.program.edges_into(item.name)) for item in made.program.populations) <= most
 
 
@@ -113,14 +114,14 @@ def test_layers_for_narrow_cores_compute_the_same(name: str, seed: int) -> None:
     read = read_onnx(b.model(MODELS[name](b)))
     maps = {"x": read.inputs[0].to_maps(rng.normal(0, 1, (2, *SHAPE)))}
     expected = reference.run(read.graph, maps)
-    narrow = dataclasses.replace(PRESETS["fpga_small"], name="narrow", edge_count_bits=2)
+    narrow = dataclasses.replace(PRESETS["fpga_small"], name="narrow", edge_bits=3, population_bits=3)
     for config in (*PRESETS.values(), narrow):
         layers = fuse(read.graph, config)
         found = run_layers(layers, maps)
         for node, value in layers.outputs.items():
             np.testing.assert_allclose(assemble(value, found), expected[node], atol=1e-9)
         sums = [layer for layer in layers.layers.values() if layer.kind == "sum"]
-        assert max(len(layer.branches) for layer in sums) < 1 << config.edge_count_bits
+        assert max(len(layer.branches) for layer in sums) <= most_ids(config)
 
 
 def test_limits_are_those_of_the_fields() -> None:

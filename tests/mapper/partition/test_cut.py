@@ -17,7 +17,7 @@ from tests.helpers.cuts import CONFIGS, ROOMY, compare, cut_network, random_mesh
 from tests.helpers.networks import random_input
 
 SMALL = CoreConfig(name="small", address_bits=7, coordinate_bits=3, channel_bits=4, offset_bits=5, extent_unit_log2=1,
-                   kernel_bits=3, population_bits=4, mesh_bits=5, axon_count_bits=6, incoming_bits=6, edge_count_bits=5)
+                   kernel_bits=3, population_bits=4, mesh_bits=5, axon_count_bits=6, incoming_bits=6)
 """A core so small that little networks must be cut along every axis."""
 
 
