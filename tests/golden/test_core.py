@@ -3,13 +3,16 @@
 import numpy as np
 import pytest
 
+from golden.accesses import evaluation_accesses, start_accesses
 from golden.config import CoreConfig
 from golden.core import Core
 from golden.errors import EventError, ImageError
 from golden.host import decode, encode, run_frame
 from golden.network import dense
+from golden.neuron.interface import NeuronModel
 from golden.neuron.states import unpack_states
-from golden.words import EventKind
+from golden.rooms import NEURON_TYPES
+from golden.words import EventKind, layouts
 from synapress.mapper import Network, compile_network
 from tests.helpers.networks import memory_after, random_input, random_network
 
@@ -107,6 +110,20 @@ def test_accesses_are_those_of_the_manifest(seed: int) -> None:
         core.start()
         assert core.counters["evaluation_reads"] == evaluation + image.populations + image.edges
     assert {len(set(column)) for column in zip(*seen, strict=True)} == {2}, "tables, uniform parameters, several axons"
+
+
+@pytest.mark.parametrize("uniform", [0, 1])
+def test_second_words_are_read_too(uniform: int) -> None:
+    """Of a population of 5 channels of 2×3 refractory neurons with 3 far axons, of which 4 neurons fire."""
+    config = CoreConfig(neuron_types=("sum", "refractory"))
+    (code,) = NEURON_TYPES.load("refractory", NeuronModel).codes
+    population = {**dict.fromkeys((field.name for field in layouts(config).population.fields), 0), "type": code,
+                  "depth": 5, "width": 2, "height": 3, "axons": 3, "uniform": uniform, "extended": 1}
+    near, far = (evaluation_accesses(population, {"far_axons": number}, 4, config) for number in (0, 1))
+    parameters, states = 2 if uniform else 10, 2 * 2 * 3
+    assert near == {"evaluation_reads": 2 + parameters + states, "evaluation_writes": states, "axon_reads": 5 * 3}
+    assert far == near | {"axon_reads": 5 * 3 * 2}
+    assert start_accesses(4, 7) == {"evaluation_reads": 11} and start_accesses(0, 7) == {"evaluation_reads": 0}
 
 
 @pytest.mark.parametrize("literal", [False, True])
