@@ -14,7 +14,8 @@ from golden.config import CoreConfig
 from golden.program import Edge, Program
 from golden.words import Field, NeuronType, layouts
 from synapress.mapper.errors import Repair, RuleError, Violation
-from synapress.mapper.memory_map import AxonEntry, MemoryMap, build_memory_map, edge_fields, geometry_fields
+from synapress.mapper.image.word_fields import edge_fields, geometry_fields
+from synapress.mapper.memory_map import AxonEntry, MemoryMap, build_memory_map
 from synapress.mapper.program_rules import check_program, layer_of
 from synapress.mapper.ways_out import MESH, either, raised, searched, signed_bits
 
