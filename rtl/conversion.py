@@ -69,12 +69,16 @@ def waivers(name: str) -> str:
     return "\n".join(["`verilator_config", *lines, ""])
 
 
-def to_verilog(component: wiring.Component, name: str, ports: Ports) -> str:
-    """Verilog of a component as the module `name`: the same text in every run.
+def to_rtlil(component: wiring.Component, name: str, ports: Ports) -> str:
+    """RTLIL of a component as the module `name`: the same text in every run."""
+    return str(rtlil.convert(component, name=name, ports=ports, emit_src=False))
 
-    The modules below it are called `<name>_<path>`, that of the SRAM banks `<name>_sram`.
+
+def to_verilog(text: str, name: str, ports: Iterable[str]) -> str:
+    """Verilog of the RTLIL of a component with these ports: the same text in every run.
+
+    The modules below `name` are called `<name>_<path>`, that of the SRAM banks `<name>_sram`.
     """
-    text = str(rtlil.convert(component, name=name, ports=ports, emit_src=False))
     text, sram = _with_sram(text, f"{name}_{SRAM}")
     text = _plain(text, keep=ports)
     yosys = find_yosys(lambda version: version >= _LEAST_YOSYS)

@@ -56,9 +56,14 @@ def ports(component: wiring.Component) -> dict[str, tuple[Value, PortDirection]]
     return found
 
 
+def to_rtlil(component: wiring.Component, name: str) -> str:
+    """RTLIL of a component as the module `name`, for synthesis: the same text in every run."""
+    return conversion.to_rtlil(component, name, ports(component))
+
+
 def to_verilog(component: wiring.Component, name: str) -> str:
     """Verilog of a component as the module `name`: the same text in every run."""
-    return conversion.to_verilog(component, name, ports(component))
+    return conversion.to_verilog(to_rtlil(component, name), name, ports(component))
 
 
 def describe(component: wiring.Component, name: str, config: CoreConfig, text: str) -> dict[str, Any]:

@@ -18,7 +18,6 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from amaranth.back import rtlil
 from amaranth.lib import wiring
 
 from golden.config import CoreConfig
@@ -134,7 +133,7 @@ def estimate(block: str | wiring.Component, config: CoreConfig, target: str, *, 
         ToolError: a tool is missing or failed.
     """
     name, component = component_of(block, config)
-    text, sram_bits = _mark_memories(_rtlil(component, name))
+    text, sram_bits = _mark_memories(verilog.to_rtlil(component, name))
     common: dict[str, Any] = {"top": name, "config": config.name, "target": target, "sram_bits": sram_bits,
                               "memory": memory}
     if target == "cmos":
@@ -153,7 +152,7 @@ def parts_of(block: str | wiring.Component, config: CoreConfig) -> list[str]:
         ConfigError: unknown block.
     """
     name, component = component_of(block, config)
-    return _parts(_rtlil(component, name), name)
+    return _parts(verilog.to_rtlil(component, name), name)
 
 
 def estimate_parts(block: str | wiring.Component, config: CoreConfig, target: str, *, memory: bool = True,
@@ -166,7 +165,7 @@ def estimate_parts(block: str | wiring.Component, config: CoreConfig, target: st
     if target not in TARGETS:
         raise ConfigError(f"unknown target '{target}'; there are: {', '.join(TARGETS)}")
     name, component = component_of(block, config)
-    text, total = _mark_memories(_rtlil(component, name))
+    text, total = _mark_memories(verilog.to_rtlil(component, name))
     head = rf"^module \\{re.escape(name)}\."
     parts = _parts(text, name)
     kept = re.sub(rf"(?m)({head}[^.\s]+$)", r"attribute \\keep_hierarchy 1\n\1", text)
@@ -201,10 +200,6 @@ def component_of(block: str | wiring.Component, config: CoreConfig) -> tuple[str
 
 def _parts(text: str, name: str) -> list[str]:
     return re.findall(rf"(?m)^module \\{re.escape(name)}\.([^.\s]+)$", text)
-
-
-def _rtlil(component: wiring.Component, name: str) -> str:
-    return str(rtlil.convert(component, name=name, ports=verilog.ports(component), emit_src=False))
 
 
 def _mark_memories(text: str) -> tuple[str, int]:

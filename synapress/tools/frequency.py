@@ -9,11 +9,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from amaranth.back import rtlil
 from amaranth.lib import wiring
 
 from golden.config import CoreConfig
 from golden.errors import ConfigError, ToolError
+from rtl import conversion
 from synapress.tools.area import FLOWS, component_of, fpga_cells
 from synapress.tools.critical_path import Step, critical_path
 from synapress.tools.devices import FAMILIES
@@ -65,7 +65,7 @@ def fmax(block: str | wiring.Component, config: CoreConfig, *, dsp: bool = False
     name, component = component_of(block, config)
     progress("synthesis for place and route")
     scan = Scan(component)
-    text = rtlil.convert(scan, name=name, ports=scan.ports, emit_src=False)
+    text = conversion.to_rtlil(scan, name, scan.ports)
     flow = FLOWS["ecp5"].command(dsp)
     results = run_yosys(text, [flow, "tee -q -o stat.json stat -json", "write_json net.json"], who=name, cache=cache)
     area = fpga_cells(results["stat.json"]["design"]["num_cells_by_type"],

@@ -22,11 +22,11 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
-from amaranth.back import rtlil
 from amaranth.lib import wiring
 
 from golden.errors import ToolError
-from rtl.verilog import ports, to_verilog
+from rtl import conversion
+from rtl.verilog import ports, to_rtlil
 from synapress.install import install_hint
 
 SIMULATORS = ("verilator", "icarus")
@@ -123,7 +123,7 @@ def launch(component: wiring.Component, *, name: str, module: str, simulator: st
     if (reason := missing(simulator)) is not None:
         raise ToolError(reason)
     root = Path(build_dir).resolve()
-    text = rtlil.convert(component, name=name, ports=ports(component), emit_src=False)
+    text = to_rtlil(component, name)
     options = [simulator, _version(simulator), *_BUILD_ARGS[simulator], f"waves={waves}", sys.prefix]
     design = root / f"{name}_{simulator}_{_digest(text, *options)}"
     with simulator_environment(simulator):
@@ -211,7 +211,7 @@ def _build(component: wiring.Component, text: str, name: str, simulator: str, de
         shutil.rmtree(design, ignore_errors=True)
         design.mkdir(parents=True)
         (design / f"{name}.il").write_text(text)
-        source.write_text(to_verilog(component, name))
+        source.write_text(conversion.to_verilog(text, name, ports(component)))
         key = _digest(_version(simulator), *_BUILD_ARGS[simulator], str(waves), sys.prefix)
         runtime = design.parent / f"runtime_{key}"
         if simulator == "verilator":
