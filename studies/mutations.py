@@ -45,6 +45,7 @@ STOP = "tests/tb/test_core.py::test_stopped_core_starts_afresh"
 STATUS = "tests/tb/test_core.py::test_status_tells_what_a_frame_waits_for"
 MODES = "tests/rtl/test_testbench.py::test_all_modes_give_the_same_events"
 REFRACTORY = "tests/golden/neuron/test_refractory.py::test_hardware_equals_golden"
+HIT_TEST = "tests/tb/test_peg.py::test_without_the_hit_test"
 NETWORKS = "tests/engines/test_simulate.py::test_networks_equal_golden"
 
 MUTATIONS = (
@@ -66,7 +67,7 @@ MUTATIONS = (
              "Mux(offered.far, Cat(Const(0, 1), offered.axons), offered.axons)", "Cat(offered.axons, Const(0, 1))",
              PEG),
     Mutation("PEG: without the hit test, events that no word can say", "rtl/synapse/peg.py", "return in_range",
-             "return Const(1, 1)", "tests/tb/test_peg.py::test_without_the_hit_test"),
+             "return Const(1, 1)", HIT_TEST),
     Mutation("ESU: x and y stride swapped", "rtl/synapse/esu/walk.py",
              "(old_geometry.x_stride, old_y_stride, old_column_bytes, old_position_bytes)",
              "(old_y_stride, old_geometry.x_stride, old_column_bytes, old_position_bytes)", ESU),
@@ -277,8 +278,9 @@ MUTATIONS = (
 def passes(tree: Path, test: str) -> bool:
     """Whether a test passes in a tree, in Verilator; the modes of Icarus in that."""
     cases = "grai_vip" if test == ESU else "fpga_small or banks"  # the smallest that see the changes
-    where = {NETWORKS: [], CYCLES: [], STATUS: [], MODES: ["-k", "icarus"]}.get(
-        test, ["-k", f"verilator and ({cases})"])
+    plain = {NETWORKS: [], CYCLES: [], STATUS: [], MODES: ["-k", "icarus"], REFRACTORY: ["-k", "verilator"],
+             HIT_TEST: ["-k", "verilator"]}
+    where = plain.get(test, ["-k", f"verilator and ({cases})"])
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-x", "-m", "not long", "-p", "no:cacheprovider", *where, test],
         cwd=tree, env={**os.environ, "PYTHONPATH": str(tree)}, capture_output=True, text=True, check=False)
