@@ -169,8 +169,10 @@ class FastEngine:
         each = parameter_words(population["type"], config)
         depth, width, height = population["depth"], population["width"], population["height"]
         addresses = (place.states + np.arange(place.depth_words)[:, np.newaxis, np.newaxis]
-                     + np.arange(width)[:, np.newaxis] * place.x_stride + np.arange(height) * place.y_stride) % size
-        before = self.memory[addresses]
+                     + np.arange(width)[:, np.newaxis] * place.x_stride + np.arange(height) * place.y_stride)
+        # The first word that is not in the memory ends the evaluation.
+        taken = np.logical_and.accumulate((addresses < size).ravel()).reshape(addresses.shape)
+        before = self.memory[addresses % size]
         states = unpack_states(before.squeeze(-1) if config.word_bits == 64 else before, config)
         channels = np.arange(place.depth_words * config.lanes).reshape(-1, 1, 1, config.lanes)
         # Lanes beyond the depth borrow the last channel's parameters, and are silenced below.
@@ -185,9 +187,9 @@ class FastEngine:
             table=unpack_table(self.memory[table_at], config))
         beyond = np.broadcast_to(channels >= depth, values.shape)
         values[beyond] = kept[beyond] = 0
-        self.memory[addresses] = pack_states(kept, config).reshape(before.shape)
-        trace = list(zip(addresses.ravel().tolist(), (self._join(row) for row in before.reshape(-1, before.shape[-1])),
-                         strict=True))
+        values[~taken] = 0
+        self.memory[addresses[taken]] = pack_states(kept, config).reshape(before.shape)[taken]
+        trace = list(zip(addresses[taken].tolist(), (self._join(row) for row in before[taken]), strict=True))
         word_index, x, y, lane = np.nonzero(values)
         c, v = word_index * config.lanes + lane, values[word_index, x, y, lane]
         events = self._fire(index, population, place, x, y, c, v)

@@ -4,10 +4,10 @@
 
 Takes images of two small networks, flips one to three random bits of their connectivity words (geometry, population,
 edge, axon, parameter and table words; value tables, weights and states are data and cannot lead astray), loads each
-into the compiled core, sends a frame as a host that follows the rules, and stops the core. Says of each kind of word how many
-frames ended, which waited (STATUS tells for what), which were still busy after the bound, and how many images had words
-changed outside of the states of all populations. Then loads the good image into the same core and runs the frame
-again: all events must come out as at first, in the same cycles.
+into the compiled core, sends a frame as a host that follows the rules, and stops the core. Says of each kind of word
+how many frames ended, which waited (STATUS tells for what), which were still busy after the bound, and how many images
+had words changed outside of the states of all populations. Then loads the good image into the same core and runs the
+frame again: all events must come out as at first, in the same cycles.
 """
 
 import argparse
