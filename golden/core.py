@@ -12,6 +12,7 @@ import numpy as np
 from golden.config import CoreConfig
 from golden.engine import LOW_64, Engine, FastEngine, LiteralEngine
 from golden.errors import EventError, ImageError
+from golden.guard import agreeing
 from golden.registers import COUNTERS, TIMED, Status
 from golden.types import Words
 from golden.words import EventKind, layouts
@@ -24,13 +25,15 @@ class PopulationState:
     word: int
     fields: dict[str, int]
     credits: int
+    good: bool = True
+    """False: `golden.guard` has found that its words do not agree, and it is never evaluated."""
     returns: list[tuple[int, int, int]] = field(default_factory=list)
     """(x, y, source population) of each end counted so far."""
 
     @property
     def can_evaluate(self) -> bool:
         incoming = self.fields["incoming"]
-        return 0 < incoming == len(self.returns) and self.credits == self.fields["axons"]
+        return self.good and 0 < incoming == len(self.returns) and self.credits == self.fields["axons"]
 
 
 class Core:
@@ -85,10 +88,15 @@ class Core:
     def start(self) -> None:
         """Read the population words, and begin with full credits and no end counted; the states are those in memory."""
         self.populations: list[PopulationState] = []
+        good = None
+        if self.config.guard_states:
+            good = agreeing(self.engine.words()[:, 0], self._population_count, self.config)
+        self.engine.good = good
         for index in range(self._population_count):
             word = self.engine.word(2 * index + 1) & ((1 << 64) - 1)
             fields = self.layouts.population.unpack(word)
-            self.populations.append(PopulationState(word, fields, credits=fields["axons"]))
+            self.populations.append(PopulationState(
+                word, fields, credits=fields["axons"], good=good is None or good[index]))
         self.owner = [self._owner(identifier) for identifier in range(self.edges)]
         """Population of each event ID; None where the edge word names none that there is."""
         self.running = True
@@ -163,6 +171,10 @@ class Core:
         self.counters["ends"] += 1
         owner = self.owner[event["id"]] if event["id"] < len(self.owner) else None
         if owner is None:
+            self.counters["protocol_error"] += 1
+            return
+        # Events of the core to itself lead from a population to a later one: a flipped bit closes no circle.
+        if self.config.guard_states and event["x"] == event["y"] == 0 and event["c"] >= owner:
             self.counters["protocol_error"] += 1
             return
         population = self.populations[owner]

@@ -82,6 +82,8 @@ class Widths:
     """Events that the output queue holds."""
     counter_bits: int = 40
     """Width of the performance counters."""
+    guard_states: int = 0
+    """1: work only on populations whose words agree about their states, so that no write leaves these."""
     decoder: str = "esu"
     """What turns an event into synapses: a block of `golden.rooms.DECODERS`."""
     update: str = "neuron"

@@ -87,6 +87,7 @@ class Timestep(wiring.Component):
 
     Ports:
         populations, edges: how many the image has; must not change but in reset.
+        good: only with `guard_states`: populations whose words agree; others stay unpaid.
         end: END events. credit: population index that gets a credit.
         memory: reads population and edge words. command: what to evaluate. done: the evaluation has sent its last
             neuron.
@@ -112,6 +113,7 @@ class Timestep(wiring.Component):
             "done": In(1),
             "credit_event": Out(stream.Signature(event)),
             "ready": Out(1), "idle": Out(1), "partial": Out(1), "unpaid": Out(1), "protocol_error": Out(1),
+            **({"good": In(config.max_populations)} if config.guard_states else {}),
         })
 
     def elaborate(self, platform):  # type: ignore[no-untyped-def]
@@ -251,6 +253,12 @@ class Timestep(wiring.Component):
             s.credits_full.eq(credits == limits.axons),
             s.end_surplus.eq(s.ready.bit_select(s.population, 1) | (limits.incoming == 0)),
         ]
+        good: Value = Const(1, 1)
+        if self.config.guard_states:
+            good = self.good.bit_select(s.population, 1)
+            # Within the core ends lead from a population to a later one: a flipped bit closes no circle.
+            backward = (end.x == 0) & (end.y == 0) & (end.c >= tables.owner_read.data.population)
+            m.d.comb += s.end_unknown.eq((end.id >= s.identifier) | ~tables.owner_read.data.known | backward)
         with m.If(self.done):
             m.d.sync += s.finished.eq(1)
         with m.If(s.store | s.fetch):
@@ -258,7 +266,7 @@ class Timestep(wiring.Component):
         with m.If(s.fill):
             m.d.comb += [tables.limits_write.en.eq(1), tables.received_write.en.eq(1), tables.credits_write.en.eq(1),
                          tables.credits_write.data.eq(word.axons)]
-            m.d.sync += [s.slot.eq(s.slot + word.incoming), s.credited.bit_select(s.population, 1).eq(1),
+            m.d.sync += [s.slot.eq(s.slot + word.incoming), s.credited.bit_select(s.population, 1).eq(good),
                          s.population.eq(s.population + 1)]
         with m.If(s.own):
             m.d.comb += tables.owner_write.en.eq(~s.identifier[-1])

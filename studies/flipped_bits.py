@@ -1,6 +1,6 @@
 """Memory images with flipped bits: does the core stay sane?
 
-    python -m studies.flipped_bits [--images 1000] [--seed 1] [--bound CYCLES] [--json]
+    python -m studies.flipped_bits [--images 1000] [--seed 1] [--bound CYCLES] [--unguarded] [--json]
 
 Takes images of two small networks, flips one to three random bits of their connectivity words (geometry, population,
 edge, axon, parameter and table words; value tables, weights and states are data and cannot lead astray), loads each
@@ -59,6 +59,8 @@ class Result:
     flips: tuple[Flip, ...]
     outcome: str
     cycles: int
+    changed: tuple[int, ...]
+    """Addresses of all words that were not as loaded when the core had been stopped."""
     outside: int
     exact: bool
     counters: dict[str, int]
@@ -169,8 +171,8 @@ def _results(image: Image, frame: Words, images: Sequence[tuple[Flip, ...]], wor
         changed = take(take(1)[0])
         outcome = (BUSY if not quiet else WAITS if status & (Status.PARTIAL | Status.UNPAID)
                    else ENDED if (its_ends, its_credits) == (ends, credits) else INCOMPLETE)
-        results.append(Result(flips=flips, outcome=outcome, cycles=cycles, outside=outside_states(image, changed),
-                              exact=bool(exact), counters=counters))
+        results.append(Result(flips=flips, outcome=outcome, cycles=cycles, changed=tuple(changed),
+                              outside=outside_states(image, changed), exact=bool(exact), counters=counters))
     return results
 
 
@@ -208,9 +210,11 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--bound", type=int, default=200_000, help="cycles after which a frame counts as hung")
+    parser.add_argument("--unguarded", action="store_true", help="the core without `guard_states`")
     parser.add_argument("--json", action="store_true", help="print the results as JSON")
     arguments = parser.parse_args()
-    results = study(CoreConfig.preset("fpga_small"), arguments.images, arguments.seed, arguments.bound)
+    config = dataclasses.replace(CoreConfig.preset("fpga_small"), guard_states=int(not arguments.unguarded))
+    results = study(config, arguments.images, arguments.seed, arguments.bound)
     if arguments.json:
         print(json.dumps([dataclasses.asdict(result) for result in results], indent=1))
         return
