@@ -31,9 +31,13 @@ class PopulationState:
     """(x, y, source population) of each end counted so far."""
 
     @property
+    def complete(self) -> bool:
+        """It has all its ends, and has not been evaluated."""
+        return 0 < self.fields["incoming"] == len(self.returns)
+
+    @property
     def can_evaluate(self) -> bool:
-        incoming = self.fields["incoming"]
-        return self.good and 0 < incoming == len(self.returns) and self.credits == self.fields["axons"]
+        return self.good and self.complete and self.credits == self.fields["axons"]
 
 
 class Core:
@@ -124,8 +128,7 @@ class Core:
     def status(self) -> int:
         """The register STATUS (`golden.registers.Status`) between two calls of `run`."""
         partial = any(0 < len(item.returns) < item.fields["incoming"] for item in self.populations)
-        unpaid = any(0 < item.fields["incoming"] == len(item.returns) and not item.can_evaluate
-                     for item in self.populations)
+        unpaid = any(item.complete and not item.can_evaluate for item in self.populations)
         return (Status.IDLE | (Status.READY if self.running else 0) | (Status.PARTIAL if partial else 0)
                 | (Status.UNPAID if unpaid else 0))
 
@@ -158,30 +161,40 @@ class Core:
         values = fields["kind"] == EventKind.VALUE
         self.counters[counter] += int(values.sum())
         self.engine.integrate({name: array[values] for name, array in fields.items()})
+        # From where on the values for a population come too early: it has all its ends, and has not been evaluated.
+        complete = {index: -1 for index, item in enumerate(self.populations) if item.complete}
         for position in np.flatnonzero(~values):
             event = {name: int(array[position]) for name, array in fields.items()}
             if event["kind"] == EventKind.END:
-                self._end(event)
+                owner = self._end(event)
+                if owner is not None and self.populations[owner].complete:
+                    complete.setdefault(owner, int(position))
             elif event["kind"] == EventKind.CREDIT:
                 self._credit(event["id"])
             else:
                 self.counters["protocol_error"] += 1
+        for index, first in complete.items():
+            owned = [identifier for identifier, owner in enumerate(self.owner) if owner == index]
+            late = values[first + 1:] & np.isin(fields["id"][first + 1:], owned)
+            self.counters["protocol_error"] += int(late.sum())
 
-    def _end(self, event: dict[str, int]) -> None:
+    def _end(self, event: dict[str, int]) -> int | None:
+        """Count an end; returns the population that has got it, or None if it is dropped."""
         self.counters["ends"] += 1
         owner = self.owner[event["id"]] if event["id"] < len(self.owner) else None
         if owner is None:
             self.counters["protocol_error"] += 1
-            return
+            return None
         # Events of the core to itself lead from a population to a later one: a flipped bit closes no circle.
         if self.config.guard_states and event["x"] == event["y"] == 0 and event["c"] >= owner:
             self.counters["protocol_error"] += 1
-            return
+            return None
         population = self.populations[owner]
         if len(population.returns) == population.fields["incoming"]:
             self.counters["protocol_error"] += 1
-            return
+            return None
         population.returns.append((event["x"], event["y"], event["c"]))
+        return owner
 
     def _credit(self, index: int) -> None:
         if index >= len(self.populations) or self.populations[index].credits == self.populations[index].fields["axons"]:

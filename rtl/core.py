@@ -99,6 +99,7 @@ class EventCore(wiring.Component):
         drained = ~decoder.busy & ~update.busy
         m.d.comb += [
             self.evaluated.eq(evaluation.evaluated), timestep.done.eq(evaluation.done),
+            timestep.value.eq(queues.values_in | queues.values_local),
             queues.running.eq(host.running), queues.discard.eq(host.discard),
             queues.ready.eq(timestep.ready), queues.drained.eq(drained), peg.room.eq(queues.room),
             decoder.edges.eq(host.edges), decoder.populations.eq(host.populations),
@@ -120,7 +121,8 @@ class EventCore(wiring.Component):
             "stall_fire": neuron.valid & ~neuron.ready,
             "unknown_id": decoder.unknown_id, "unknown_channel": decoder.unknown_channel,
             "address_error": update.address_error,
-            "protocol_error": timestep.protocol_error + queues.unknown_kind, "overflow": queues.overflow,
+            "protocol_error": timestep.protocol_error + timestep.early + queues.unknown_kind,
+            "overflow": queues.overflow,
         })
         return m
 

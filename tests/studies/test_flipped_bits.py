@@ -65,7 +65,9 @@ def test_golden_and_core_agree_about_damaged_images(literal: bool, seed: int) ->
     event = layouts(GUARDED).event
     compared = dropped = 0
     for result in results:
-        if not comparable(result.flips) or (literal and compared == 4):
+        if not comparable(result.flips):
+            continue
+        if literal and (compared == 4 or not result.counters["unknown_channel"]):  # it is slow
             continue
         parts = damaged(image, result.flips)
         core = Core(GUARDED, parts, edges=image.edges, populations=image.populations, literal=literal)
@@ -99,7 +101,8 @@ def test_any_flipped_bit_of_the_place_is_found() -> None:
     """Of the geometry word all but lanes and maximum; of the population word all that always moves its states."""
     image = networks(GUARDED)[1]
     table = layouts(GUARDED)
-    free = {0: {"last_lane", "max", "pad"}, 1: {"saturation", "incoming", "type", "extended", "pad", "depth", "uniform"}}
+    free = {0: {"last_lane", "max", "pad"},
+            1: {"saturation", "incoming", "type", "extended", "pad", "depth", "uniform"}}
     for address in range(2 * image.populations):
         layout = (table.geometry, table.population)[address % 2]
         for name, low in layout.positions.items():

@@ -169,7 +169,10 @@ def test_surplus_ends_and_credits_are_dropped_and_counted(simulator: str, seed: 
 
 @pytest.mark.parametrize("simulator", ["verilator"], indirect=True)
 def test_status_tells_what_a_frame_waits_for(simulator: str, seed: int) -> None:
-    """An end that is missing, and a credit that does not come back; each mended by the next step."""
+    """An end that is missing, and a credit that does not come back; each mended by the next step.
+
+    While the population waits for the credit, values of the next frame are counted as errors; before, none is.
+    """
     network = Network("two inputs")
     for name in ("a", "b"):
         network.input(name, (2, 3, 3))
@@ -181,10 +184,10 @@ def test_status_tells_what_a_frame_waits_for(simulator: str, seed: int) -> None:
     credit = layouts(SMALL).event.pack(kind=EventKind.CREDIT, id=0)
     fine = Status.READY | Status.IDLE
     steps = [([], fine), (a[:-1], fine), (a[-1:], fine | Status.PARTIAL), (b, fine), (a, fine | Status.PARTIAL),
-             (b, fine | Status.UNPAID), ([credit], fine), ([credit], fine)]
+             (b, fine | Status.UNPAID), (a[:-1] + b[:2], fine | Status.UNPAID), ([credit], fine), ([credit], fine)]
     launch(EventCore(SMALL), name="core", module="tb.tb_core_status", simulator=simulator, seed=seed, parameters={
         "config": SMALL.to_json(), "words": image.parts.ravel().tolist(), "edges": image.edges,
-        "populations": image.populations, "steps": steps})
+        "populations": image.populations, "steps": steps, "protocol_errors": len(a) - 1 + 2})
 
 
 def stop_network(rng: np.random.Generator) -> Network:
