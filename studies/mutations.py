@@ -43,6 +43,8 @@ ENDS = "tests/tb/test_core.py::test_an_end_waits_for_the_values_before_it"
 SURPLUS = "tests/tb/test_core.py::test_surplus_ends_and_credits_are_dropped_and_counted"
 STOP = "tests/tb/test_core.py::test_stopped_core_starts_afresh"
 STATUS = "tests/tb/test_core.py::test_status_tells_what_a_frame_waits_for"
+SANE = "tests/studies/test_flipped_bits.py::test_the_core_stays_sane"
+AGREE = "tests/studies/test_flipped_bits.py::test_golden_and_core_agree_about_damaged_images"
 MODES = "tests/rtl/test_testbench.py::test_all_modes_give_the_same_events"
 NETWORKS = "tests/engines/test_simulate.py::test_networks_equal_golden"
 
@@ -240,6 +242,21 @@ MUTATIONS = (
              "s.incomplete.eq(s.incomplete + first - last)", "s.incomplete.eq(s.incomplete + first)", STATUS),
     Mutation("timestep: missing credits are not told", "rtl/timestep.py",
              "(s.ready & ~s.credited).any() & ~s.evaluating", "(s.ready & s.credited).any() & ~s.evaluating", STATUS),
+    Mutation("guard: the stride of the columns is not compared", "rtl/guard.py",
+             "& (geometry.x_stride == x_stride)",
+             "", AGREE),
+    Mutation("guard: values for populations that do not agree are taken", "rtl/synapse/esu/descriptor.py",
+             "(self.edge.kind == EdgeKind.EXTENDED) | refused)",
+             "(self.edge.kind == EdgeKind.EXTENDED))", AGREE),
+    Mutation("guard: channel words that the states do not have are written", "rtl/synapse/esu/walk.py",
+             "with m.If(step & phase[0] & outside):",
+             "with m.If(0):", SANE),
+    Mutation("guard: populations that do not agree are evaluated", "rtl/timestep.py",
+             "s.credited.bit_select(s.population, 1).eq(good)",
+             "s.credited.bit_select(s.population, 1).eq(1)", SANE),
+    Mutation("guard: an end may lead back", "rtl/timestep.py",
+             "tables.owner_read.data.known | backward)",
+             "tables.owner_read.data.known)", SANE),
     Mutation("Verilog: combinational processes are left as they are", "rtl/conversion.py", '_SCRIPT = ("proc",',
              '_SCRIPT = ("proc -nomux -norom",', MODES),
     Mutation("Verilog: the SRAM module reads while it writes, and keeps nothing", "rtl/conversion.py",
@@ -250,7 +267,7 @@ MUTATIONS = (
 def passes(tree: Path, test: str) -> bool:
     """Whether a test passes in a tree, in Verilator; the modes of Icarus in that."""
     cases = "grai_vip" if test == ESU else "fpga_small or banks"  # the smallest that see the changes
-    where = {NETWORKS: [], CYCLES: [], STATUS: [], MODES: ["-k", "icarus"]}.get(
+    where = {NETWORKS: [], CYCLES: [], STATUS: [], SANE: [], AGREE: [], MODES: ["-k", "icarus"]}.get(
         test, ["-k", f"verilator and ({cases})"])
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-x", "-m", "not long", "-p", "no:cacheprovider", *where, test],
