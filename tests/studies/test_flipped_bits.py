@@ -13,8 +13,9 @@ from golden.host import run_frame
 from golden.types import Words
 from golden.words import EventKind, layouts
 from studies.flipped_bits import BUSY, OUTCOMES, Flip, Result, choose, frame_of, networks, survey
-from synapress.mapper import Image, compile_network
-from tests.helpers.networks import random_network
+from synapress.mapper import Image, compile_network, lower
+from tests.helpers.cuts import ROOMY, compare, cut_network, random_mesh
+from tests.helpers.networks import random_input, random_network
 
 GUARDED = dataclasses.replace(CoreConfig.preset("fpga_small"), guard_states=1)
 BOUND = 400_000
@@ -95,6 +96,16 @@ def test_all_images_of_the_mapper_are_taken(seed: int) -> None:
         frame = frame_of(image)
         np.testing.assert_array_equal(run_frame(guarded, frame), run_frame(other, frame))
         assert guarded.counters == other.counters and guarded.counters["unknown_channel"] == 0
+
+
+def test_cut_images_are_taken(seed: int) -> None:
+    """Parts of layers side by side on the cores of a mesh: ends lead forward within each, and nothing is dropped."""
+    for number in range(5):
+        rng = np.random.default_rng([seed, 79, number])
+        network = cut_network(rng)
+        program = lower(network)
+        _, image = random_mesh(rng, program, dataclasses.replace(ROOMY, guard_states=1), size=(2, 1))
+        compare(program, image, [random_input(rng, network)], rng)
 
 
 def test_any_flipped_bit_of_the_place_is_found() -> None:
