@@ -38,12 +38,13 @@ class CoreConfig(Widths):
             "address_bits": (6, 24), "lanes": (1, 32), "state_bits": (16, 32), "weight_bits": (8, 8),
             "value_bits": (2, 16), "coordinate_bits": (2, 12), "channel_bits": (3, 14),
             "kernel_bits": (2, 6), "step_bits": (2, 2), "upsample_bits": (1, 3), "offset_bits": (4, 16),
-            "extent_unit_log2": (0, 6), "edge_bits": (1, 8), "population_bits": (1, 8), "mesh_bits": (2, 8),
-            "axon_count_bits": (1, 10), "incoming_bits": (1, 10),
+            "hit_test": (0, 1), "extent_unit_log2": (0, 6), "edge_bits": (1, 8), "population_bits": (1, 8),
+            "mesh_bits": (2, 8), "axon_count_bits": (1, 10), "incoming_bits": (1, 10),
             "weight_stride_bits": (4, 24), "product_shift_bits": (0, 3),
             "multiplier_bits": (8, 24), "shift_bits": (3, 6), "banks": (2, 16), "input_queue": (2, 4096),
             "local_queue": (8, 4096), "output_queue": (8, 4096), "counter_bits": (16, 64),
             "guard_states": (0, 1),
+            "access_counters": (0, 1),
         }
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)

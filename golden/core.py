@@ -9,11 +9,12 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from golden.accesses import evaluation_accesses, operation_accesses, start_accesses
 from golden.config import CoreConfig
 from golden.engine import LOW_64, Engine, FastEngine, LiteralEngine
 from golden.errors import EventError, ImageError
 from golden.guard import agreeing
-from golden.registers import COUNTERS, TIMED, Status
+from golden.registers import TIMED, Status, counters
 from golden.types import Words
 from golden.words import EventKind, layouts
 
@@ -50,7 +51,8 @@ class Core:
 
     Attributes:
         trace: (address, state word) of each state word evaluated, in order.
-        counters: events and synaptic operations, by the names of the hardware's counters; a stop does not clear them.
+        counters: events, synaptic operations and accesses to the memory, by the names of the hardware's counters, as if
+            a host cleared these when the new core was ready; a stop does not clear them.
         running: events are taken.
 
     Raises:
@@ -60,12 +62,12 @@ class Core:
     def __init__(self, config: CoreConfig, words: Words, *, edges: int, populations: int, literal: bool = False):
         self.config = config
         self.layouts = layouts(config)
-        self.counters = {name: 0 for name in COUNTERS if name not in TIMED}
+        self.counters = {name: 0 for name in counters(config) if name not in TIMED}
         self.trace: list[tuple[int, int]] = []
         self.running = False
         self._kind = LiteralEngine if literal else FastEngine
         self._load(np.zeros((config.memory_words, config.word_bits // 64), np.uint64), words, edges, populations)
-        self.start()
+        self._start()
 
     def load(self, words: Words, *, edges: int, populations: int) -> None:
         """Write an image into a stopped core; the memory behind it stays as it is.
@@ -91,6 +93,13 @@ class Core:
 
     def start(self) -> None:
         """Read the population words, and begin with full credits and no end counted; the states are those in memory."""
+        self._start()
+        self._access(start_accesses(self._population_count, self.edges))
+        if self.config.guard_states:  # which reads all words of the populations
+            extended = sum(population.fields["extended"] for population in self.populations)
+            self._access({"evaluation_reads": 2 * self._population_count + extended})
+
+    def _start(self) -> None:
         self.populations: list[PopulationState] = []
         good = None
         if self.config.guard_states:
@@ -160,7 +169,9 @@ class Core:
         fields = self.layouts.event.unpack_array(events)
         values = fields["kind"] == EventKind.VALUE
         self.counters[counter] += int(values.sum())
+        before = self.counters["word_ops"]
         self.engine.integrate({name: array[values] for name, array in fields.items()})
+        self._access(operation_accesses(self.counters["word_ops"] - before))
         # From where on the values for a population come too early: it has all its ends, and has not been evaluated.
         complete = {index: -1 for index, item in enumerate(self.populations) if item.complete}
         for position in np.flatnonzero(~values):
@@ -177,6 +188,12 @@ class Core:
             owned = [identifier for identifier, owner in enumerate(self.owner) if owner == index]
             late = values[first + 1:] & np.isin(fields["id"][first + 1:], owned)
             self.counters["protocol_error"] += int(late.sum())
+
+    def _access(self, accesses: dict[str, int]) -> None:
+        """Count accesses, if the hardware does."""
+        if self.config.access_counters:
+            for name, count in accesses.items():
+                self.counters[name] += count
 
     def _end(self, event: dict[str, int]) -> int | None:
         """Count an end; returns the population that has got it, or None if it is dropped."""
@@ -208,6 +225,9 @@ class Core:
         sent, trace, fired = self.engine.evaluate(index, population.word)
         self.trace += trace
         self.counters["neurons_fired"] += fired
+        fields = population.fields
+        second = self.layouts.second_population.unpack(self.engine.word(fields["base"])) if fields["extended"] else None
+        self._access(evaluation_accesses(fields, second, fired, self.config))
         for x, y, source in population.returns:
             if x == 0 and y == 0:
                 self._credit(source)

@@ -10,21 +10,28 @@ class Port:
     name: str
     priority: int
     """Lower goes first."""
-    reads: bool
-    writes: bool
-    meaning: str
+    reads: str = ""
+    """What it reads; empty if it never does."""
+    writes: str = ""
+    """What it writes; empty if it never does."""
     promoted: int | None = None
     """The priority that it is lifted to when it has waited long."""
 
 
 PORTS = (
-    Port("write_back", 0, reads=False, writes=True, meaning="new states of word operations"),
-    Port("state", 10, reads=True, writes=False, meaning="states that word operations update"),
-    Port("weight", 20, reads=True, writes=False, meaning="weights"),
-    Port("descriptor", 30, reads=True, writes=False, meaning="edge, geometry and kernel table words"),
-    Port("axon", 40, reads=True, writes=False, meaning="axon words"),
-    Port("evaluation", 50, reads=True, writes=True, promoted=15,
-         meaning="population and parameter words, value tables, states that are evaluated, and their writing"),
-    Port("host", 60, reads=True, writes=True, meaning="words that the host reads and writes"),
+    Port("write_back", 0, writes="new states of word operations"),
+    Port("state", 10, reads="states that word operations update"),
+    Port("weight", 20, reads="weights"),
+    Port("descriptor", 30, reads="edge, geometry and kernel table words"),
+    Port("axon", 40, reads="axon words"),
+    Port("evaluation", 50, reads="population, parameter and edge words, states that are evaluated, value tables",
+         writes="states after their evaluation, cleared or kept", promoted=15),
+    Port("host", 60, reads="what the host asks for", writes="what the host writes"),
 )
 """Those of the event core. Priorities have gaps, where other organisations put ports of their own."""
+
+ACCESSES: dict[str, tuple[Port, bool]] = {
+    f"{port.name}_{direction}": (port, direction == "writes")
+    for port in PORTS for direction in ("reads", "writes") if getattr(port, direction)
+}
+"""The kinds of access, by the name of their counter: the port, and whether it writes."""

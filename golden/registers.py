@@ -2,9 +2,12 @@
 
 from dataclasses import dataclass
 
+from golden.ports import ACCESSES
+from golden.widths import Widths
+
 
 class Register:
-    """Addresses of the host registers; the counters follow from COUNTER_BASE in the order of COUNTERS."""
+    """Addresses of the host registers; the counters follow from COUNTER_BASE in the order of `counters`."""
 
     CONTROL = 0
     """Bits of `Control`; 0 after a reset."""
@@ -95,7 +98,22 @@ COUNTERS: dict[str, str] = {
                       "values for a population that has all its ends",
     "overflow": "events lost in a full queue: always 0",
 }
-"""Name and meaning, in the order of the host's addresses."""
+"""Name and meaning of the counters that every core has, in the order of the host's addresses."""
 
-TIMED = ("cycles", "busy", "stall_bank", "stall_hazard", "stall_weight", "stall_fire", "overflow")
-"""Counters that depend on cycles and queues, which the model of the core (`golden.core`) does not have."""
+ACCESS_COUNTERS: dict[str, str] = {
+    name: f"words written: {port.writes}" if writes else f"words read: {port.reads}"
+    for name, (port, writes) in ACCESSES.items()
+}
+"""Those behind them with `access_counters`: accesses that the memory granted, by port and direction."""
+
+TIMED = ("cycles", "busy", "stall_bank", "stall_hazard", "stall_weight", "stall_fire", "overflow",
+         "weight_reads", "descriptor_reads", "host_reads", "host_writes")
+"""Counters that depend on cycles, queues and the host, which the model of the core (`golden.core`) does not have.
+
+Weights and descriptors are kept while a unit is busy, so their reads depend on when events come. `golden.timing` has
+them, and the cycles, for a layer whose events come without a pause."""
+
+
+def counters(config: Widths) -> dict[str, str]:
+    """Name and meaning of the counters of a core, in the order of the host's addresses."""
+    return COUNTERS | ACCESS_COUNTERS if config.access_counters else COUNTERS

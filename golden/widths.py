@@ -52,6 +52,8 @@ class Widths:
     """Upsample shift at the source."""
     offset_bits: int = 9
     """Signed axon offsets and event anchors x_min, y_min."""
+    hit_test: int = 1
+    """1: the PEG sends no event that meets no neuron of the destination; 0: every one that an event word can say."""
     extent_unit_log2: int = 3
     """An axon stores the destination's extent in units of 2**this, rounded up: false hits are harmless."""
     edge_bits: int = 5
@@ -84,6 +86,8 @@ class Widths:
     """Width of the performance counters."""
     guard_states: int = 0
     """1: work only on populations whose words agree about their states, so that no write leaves these."""
+    access_counters: int = 0
+    """1: the core counts the reads and writes of each memory port, too (`golden.registers.ACCESS_COUNTERS`)."""
     decoder: str = "esu"
     """What turns an event into synapses: a block of `golden.rooms.DECODERS`."""
     update: str = "neuron"

@@ -135,10 +135,15 @@ class EventKind:
     """End of timestep on this axon: x, y hold the way back to the source core, c the source population."""
     CREDIT = 2
     """A destination evaluated: id names the population (of the receiving core) that gets a credit."""
+
+
+class ReservedKind:
+    """Kinds of events to come, which have their numbers; they are dropped, and counted."""
+
     COLUMN = 3
-    """Reserved: one column of a population is complete; x names it."""
+    """One column of a population is complete; x names it."""
     ERROR = 4
-    """Reserved: an error that goes back along an edge, for learning; else as VALUE."""
+    """An error that goes back along an edge, for learning; else as VALUE."""
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from golden.config import CoreConfig
+from golden.ports import ACCESSES
 from golden.timing.microarchitecture import EVALUATION_PATIENCE
 from golden.words import layouts
 from rtl import rooms
@@ -111,7 +112,7 @@ class EventCore(wiring.Component):
             counters.select.eq(host.counter), host.counter_value.eq(counters.value), counters.clear.eq(host.clear),
         ]
         neuron = evaluation.neuron
-        self._count(m, counters, {
+        self._count(m, counters, self._accesses(m, memory) | {
             "cycles": host.running, "busy": decoder.busy | update.busy | queues.value.valid,
             "values_in": queues.values_in, "values_local": queues.values_local, "values_out": queues.values_out,
             "ends": timestep.end.valid & timestep.end.ready,
@@ -148,6 +149,18 @@ class EventCore(wiring.Component):
         with m.Else():
             m.d.sync += waiting.eq(0)
         m.d.comb += memory.promote_evaluation.eq(waiting == EVALUATION_PATIENCE)
+
+    def _accesses(self, m: Module, memory: BankedMemory) -> dict[str, Value]:
+        """Accesses that the memory grants; counted a cycle later, as `ready` is among the last signals of a cycle."""
+        pulses: dict[str, Value] = {}
+        for name, (port, writes) in ACCESSES.items() if self.config.access_counters else ():
+            requester = getattr(memory, port.name)
+            granted = requester.valid & requester.ready
+            if port.reads and port.writes:
+                granted = granted & (requester.write if writes else ~requester.write)
+            pulses[name] = Signal(name=name)
+            m.d.sync += pulses[name].eq(granted)
+        return pulses
 
     def _count(self, m: Module, counters: Counters, pulses: dict[str, Value]) -> None:
         """What the performance counters add up."""

@@ -7,7 +7,7 @@ from typing import Any
 
 from golden import messages
 from golden.config import CoreConfig
-from golden.registers import COUNTERS, REGISTERS, Register
+from golden.registers import ACCESS_COUNTERS, COUNTERS, REGISTERS, Register, counters
 from golden.words import EVENT_KINDS, WordLayout, layouts
 
 
@@ -19,7 +19,7 @@ def host_interface(config: CoreConfig) -> dict[str, Any]:
             "bits": [{"name": bit.name, "bit": bit.mask.bit_length() - 1, "meaning": bit.meaning} for bit in item.bits],
         } for item in REGISTERS],
         "counters": [{"name": name, "address": Register.COUNTER_BASE + number, "bits": config.counter_bits,
-                      "meaning": meaning} for number, (name, meaning) in enumerate(COUNTERS.items())],
+                      "meaning": meaning} for number, (name, meaning) in enumerate(counters(config).items())],
         "event_kinds": [{"name": kind.name, "kind": kind.kind, "meaning": kind.meaning, "fields": kind.fields}
                         for kind in EVENT_KINDS],
     }
@@ -34,6 +34,9 @@ def tables() -> str:
     lines += ["", "| address | counter | meaning |", "|---|---|---|"]
     lines += [f"| {Register.COUNTER_BASE + number} | `{name}` | {meaning} |"
               for number, (name, meaning) in enumerate(COUNTERS.items())]
+    lines += ["", "| address | counter with `access_counters` | meaning |", "|---|---|---|"]
+    lines += [f"| {Register.COUNTER_BASE + number} | `{name}` | {meaning} |"
+              for number, (name, meaning) in enumerate(ACCESS_COUNTERS.items(), len(COUNTERS))]
     lines += ["", "| kind | event | meaning | fields |", "|---|---|---|---|"]
     for kind in EVENT_KINDS:
         fields = "; ".join(f"`{name}`: {meaning}" for name, meaning in kind.fields.items())
@@ -54,7 +57,7 @@ def c_header(name: str, config: CoreConfig) -> str:
         lines += [f"#define {prefix}_{item.name}_{bit.name} 0x{bit.mask:x} /* {bit.meaning} */" for bit in item.bits]
     lines += ["", f"/* Counters, {config.counter_bits} bits each; they are registers, too. */"]
     lines += [f"#define {prefix}_COUNTER_{counter.upper()} {Register.COUNTER_BASE + number} /* {meaning} */"
-              for number, (counter, meaning) in enumerate(COUNTERS.items())]
+              for number, (counter, meaning) in enumerate(counters(config).items())]
     lines += ["", "/* Kinds of events. */"]
     lines += [f"#define {prefix}_{kind.name} {kind.kind} /* {kind.meaning} */" for kind in EVENT_KINDS]
     for word in (messages.request(config), event):

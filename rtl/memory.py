@@ -125,7 +125,7 @@ class BankedMemory(wiring.Component):
             requester = getattr(self, port.name)
             wanted = wants[place] if number else Const(1, 1)
             address = Mux(wanted, requester.address, address)
-            write = Mux(wanted, requester.write if port.reads and port.writes else int(port.writes), write)
+            write = Mux(wanted, requester.write if port.reads and port.writes else int(not port.reads), write)
             if port.writes:
                 write_data = Mux(wanted, requester.write_data, write_data)
         m.d.comb += [

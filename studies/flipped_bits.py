@@ -25,7 +25,7 @@ import numpy as np
 from golden.config import CoreConfig
 from golden.core import Core
 from golden.host import encode, run_frame
-from golden.registers import COUNTERS, Status
+from golden.registers import Status, counters
 from golden.types import Words
 from golden.words import EventKind, layouts
 from synapress.engines import verilated
@@ -164,15 +164,15 @@ def _results(image: Image, frame: Words, images: Sequence[tuple[Flip, ...]], wor
     answers = events[kinds.unpack_array(events)["kind"] != EventKind.CREDIT]
     golden = run_frame(Core(image.config, image.parts, edges=image.edges, populations=image.populations), frame)
     assert np.array_equal(np.sort(answers), np.sort(golden)), "the good image's events are not golden's"
-    results = []
+    names, results = counters(image.config), []
     for flips in images:
         quiet, status, cycles, its_ends, its_credits, exact = take(6)
-        counters = dict(zip(COUNTERS, take(len(COUNTERS)), strict=True))
+        counted = dict(zip(names, take(len(names)), strict=True))
         changed = take(take(1)[0])
         outcome = (BUSY if not quiet else WAITS if status & (Status.PARTIAL | Status.UNPAID)
                    else ENDED if (its_ends, its_credits) == (ends, credits) else INCOMPLETE)
         results.append(Result(flips=flips, outcome=outcome, cycles=cycles, changed=tuple(changed),
-                              outside=outside_states(image, changed), exact=bool(exact), counters=counters))
+                              outside=outside_states(image, changed), exact=bool(exact), counters=counted))
     return results
 
 

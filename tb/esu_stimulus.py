@@ -131,6 +131,8 @@ class Stimulus:
         owners = [generator.randrange(self.populations) for _ in combinations]
         for identity, ((kind, step, dilated), owner) in enumerate(zip(combinations, owners, strict=True)):
             geometry, edge = edge_words(generator, config, kind, step, dilated, owner)
+            if generator.random() < 0.05:
+                edge |= EdgeKind.EXTENDED << layouts(config).edge.positions["kind"]
             self.words[2 * owner] = geometry | self._more_bits()
             self.words[2 * self.populations + identity] = edge | self._more_bits()
         reference = Esu(config, self.words, self.edges, self.populations)
@@ -189,8 +191,8 @@ class Stimulus:
             return
         kind, step, dilated = combinations[event.id]
         d = self._load(event.id, event.c)
-        if event.c >= d.source_channels:
-            coverage[f"unknown channel, {kind}"] += 1
+        if event.c >= d.source_channels or d.kind == EdgeKind.EXTENDED:
+            coverage["kind to come" if d.kind == EdgeKind.EXTENDED else f"unknown channel, {kind}"] += 1
             return
         coverage["last known channel"] += event.c == d.source_channels - 1
         coverage["highest channel"] += event.c == (1 << config.channel_bits) - 1
@@ -237,7 +239,7 @@ def required(config: CoreConfig) -> set[str]:
         *(f"last lane {lane}" for lane in range(config.lanes)),
         *(f"first lane {lane}" for lane in range(config.lanes)),
         *(f"shift {shift}" for shift in range(1 << config.product_shift_bits)), "max 0", "max 1", "pad 0", "pad 1",
-        *(f"unknown channel, {kind}" for kind in KINDS), *(f"{kind}, same ID again" for kind in KINDS),
+        "kind to come", *(f"unknown channel, {kind}" for kind in KINDS), *(f"{kind}, same ID again" for kind in KINDS),
         "unknown ID", "last known channel", "highest channel", "no operation", "one operation", "many words",
         "one word", "several words", "state address outside", "column of full height",
     }

@@ -10,7 +10,7 @@ from cocotb.triggers import RisingEdge
 from golden.config import CoreConfig
 from golden.core import Core
 from golden.host import run_frame
-from golden.registers import COUNTERS, Control, Register, Status
+from golden.registers import Control, Register, Status, counters
 from golden.words import EventKind, layouts
 from rtl.neuron.evaluation import Evaluation
 from rtl.ports import request_layout
@@ -94,8 +94,9 @@ class CoreHost:
         raise TimeoutError(f"status bit {bit} does not come")
 
     async def counters(self) -> dict[str, int]:
-        addresses = [Register.COUNTER_BASE + index for index in range(len(COUNTERS))]
-        return dict(zip(COUNTERS, await self.read(addresses, register=True), strict=True))
+        names = counters(self.config)
+        addresses = [Register.COUNTER_BASE + index for index in range(len(names))]
+        return dict(zip(names, await self.read(addresses, register=True), strict=True))
 
 
 def by_id(events: list[dict[str, int]]) -> dict[int, list[dict[str, int]]]:
@@ -104,6 +105,22 @@ def by_id(events: list[dict[str, int]]) -> dict[int, list[dict[str, int]]]:
     for event in events:
         result.setdefault(event["id"], []).append(event)
     return result
+
+
+async def check_accesses(host: CoreHost, counters: dict[str, int], reads: int) -> None:
+    """What the golden core leaves out: bounds of the reads of weights and descriptors; the host's accesses.
+
+    Args:
+        counters: as they were before the host read its first word since they were cleared.
+        reads: words that it has read since.
+    """
+    values = counters["values_in"] + counters["values_local"]
+    assert 0 < counters["weight_reads"] <= counters["word_ops"]
+    assert 0 < counters["descriptor_reads"] <= 3 * values  # edge, geometry and table word
+    assert counters["host_reads"] == counters["host_writes"] == 0
+    await host.write(host.config.memory_words - 1, 5)
+    moved = {name: value - counters[name] for name, value in (await host.counters()).items() if name != "cycles"}
+    assert {name: value for name, value in moved.items() if value} == {"host_reads": reads, "host_writes": 1}
 
 
 @cocotb.test()
@@ -154,6 +171,8 @@ async def frames(dut: Any) -> None:
     final = golden.memory
     for address, word in zip(addresses, memory, strict=True):
         assert word == sum(int(part) << (64 * i) for i, part in enumerate(final[address])), f"memory word {address}"
+    if config.access_counters:
+        await check_accesses(host, counters, len(addresses))
     dut._log.info("%d events out, %s", len(host.outputs), counters)
 
 

@@ -82,7 +82,7 @@ def test_modules_and_their_names_exist(page: Path) -> None:
 
 def test_names_in_contributing_exist() -> None:
     for name, file in (("def operator", "synapress/mapper/importers/onnx/registry.py"),
-                       ("class NeuronType", "golden/words.py"), ("TOPS", "rtl/verilog.py"),
+                       ("class NeuronModel", "golden/neuron/interface.py"), ("TOPS", "rtl/verilog.py"),
                        ("class Sheet", "synapress/reports/tables.py"), ("def seed", "tests/conftest.py")):
         assert name in (ROOT / file).read_text()
         assert name.removeprefix("class ").removeprefix("def ") in CONTRIBUTING

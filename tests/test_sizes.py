@@ -13,10 +13,6 @@ SPLIT = "waits for the split of control and data path"
 EXCEPTIONS = {
     "rtl/synapse/esu/walk.py::Esu._addresses": SPLIT,
     "rtl/synapse/esu/walk.py::Esu._walk": SPLIT,
-    "rtl/neuron/evaluation.py::Evaluation.elaborate": SPLIT,
-    "rtl/neuron/update.py::NeuronUpdate.elaborate": SPLIT,
-    "rtl/neuron/requantize.py::Requantize.elaborate": SPLIT,
-    "rtl/timestep.py::Timestep.elaborate": SPLIT,
 }
 """By file, or file and function: why it may be too long."""
 

@@ -20,7 +20,9 @@ def extent(kernel_width: int, config: CoreConfig) -> int:
 
 
 def hits(position: int, limit: int, kernel_width: int, stride: int, config: CoreConfig) -> bool:
-    """The hit test in one dimension.
+    """The hit test in one dimension; it is a switch of the configuration, as in the paper.
+
+    Without it every event goes out that an event word can say. Those that meet no neuron, the ESU drops.
 
     Args:
         position: x_min or y_min, the first tap, in virtual positions of the destination (before its stride).
@@ -28,6 +30,9 @@ def hits(position: int, limit: int, kernel_width: int, stride: int, config: Core
         kernel_width: (KW - 1) · dilation + 1, or the field's maximum for any larger one.
         stride: log2 of the stride.
     """
+    if not config.hit_test:
+        half = 1 << (config.offset_bits - 1)
+        return -half <= position < half
     taps = extent(kernel_width, config)
     begins_before_end = position >> config.extent_unit_log2 <= limit
     ends_after_begin = position + taps > 0
@@ -79,6 +84,10 @@ def generate_array(
     y_min = (np.asarray(y, np.int64) << axon["upsample"]) + axon["y_offset"]
     hit = np.ones(x_min.shape, bool)
     for position, limit, kernel in ((x_min, "x_limit", "kernel_width"), (y_min, "y_limit", "kernel_height")):
+        if not config.hit_test:
+            half = 1 << (config.offset_bits - 1)
+            hit &= (position >= -half) & (position < half)
+            continue
         taps = extent(axon[kernel], config)
         hit &= (position >> config.extent_unit_log2 <= axon[limit]) & (position + taps > 0)
         hit &= (position <= 0) | (-position % (1 << axon["stride"]) < taps)

@@ -7,7 +7,7 @@ events come slower, or an evaluation wants the memory in between, a layer takes 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 
@@ -41,7 +41,10 @@ class LayerCycles:
     stall_bank: int
     stall_hazard: int
     stall_weight: int
-    """As the counters of these names; of the samples only, if not exact."""
+    weight_reads: int
+    descriptor_reads: int
+    """As the counters of these names; of the samples only, if not exact. Reads of descriptors are those of `places`:
+    without them edges are not told apart."""
 
 
 def firing_order(values: Integers, config: CoreConfig, *, host: bool) -> Events:
@@ -89,16 +92,20 @@ def layer_cycles(
     if total <= limit:
         stream = OperationStream.join([work.work(events, place, config) for work, place, events, _ in parts])
         cycles = replay(stream, config.banks)
-        return LayerCycles(cycles.busy, total, evaluation, True, cycles.stall_bank, cycles.stall_hazard,
-                           cycles.stall_weight)
+        return LayerCycles(cycles.busy, total, evaluation, True, **_counters([cycles]))
     busy, samples = 0.0, []
     for work, place, events, ideal in parts:
         if len(ideal):
             part, runs = _sample(work, place, events, ideal, limit // len(parts), config)
             busy += part
             samples += runs
-    return LayerCycles(round(busy) + EVENT_FILL, total, evaluation, False, *(
-        sum(getattr(sample, stall) for sample in samples) for stall in ("stall_bank", "stall_hazard", "stall_weight")))
+    return LayerCycles(round(busy) + EVENT_FILL, total, evaluation, False, **_counters(samples))
+
+
+def _counters(runs: list[Cycles]) -> dict[str, int]:
+    """The sums of what runs say besides their busy cycles."""
+    names = [field.name for field in fields(Cycles) if field.name != "busy"]
+    return {name: sum(getattr(run, name) for run in runs) for name in names}
 
 
 def _sample(

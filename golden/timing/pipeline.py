@@ -46,6 +46,17 @@ class Cycles:
     stall_bank: int
     stall_hazard: int
     stall_weight: int
+    weight_reads: int
+    """Weight words read: one for all operations in a row that share it, if the neuron update is not idle in between."""
+    descriptor_reads: int
+    """Edge, geometry and table words read: edge and geometry of an event whose ID is not that of the one before."""
+
+
+def descriptor_reads(work: OperationStream) -> int:
+    """Descriptor words that the ESU reads for events without a pause: it keeps those of one ID, if it has no table."""
+    tables = work.table >= 0
+    kept = (work.edge[1:] == work.edge[:-1]) & ~tables[:-1]
+    return 2 * (len(tables) - int(kept.sum())) + int(tables.sum())
 
 
 def replay(work: OperationStream, banks: int) -> Cycles:
@@ -69,7 +80,8 @@ def replay(work: OperationStream, banks: int) -> Cycles:
         if esu_busy or neuron_busy:
             busy += 1
         else:
-            return Cycles(busy, stall_bank, stall_hazard, stall_weight)
+            # All weights that were requested have been read, as their operations are done.
+            return Cycles(busy, stall_bank, stall_hazard, stall_weight, asked, descriptor_reads(work))
 
         # Memory: write-back, state, weight, in this order. The read goes before a write that can wait.
         issue = keep = request = False

@@ -137,6 +137,8 @@ class Peg(wiring.Component):
         config = self.config
         unit, half = config.extent_unit_log2, config.offset_bits - 2
         negative, in_range = position[-1], position[half + 1:-1] == position[-1].replicate(2)
+        if not config.hit_test:
+            return in_range
 
         # Left of the destination: hits if the last tap, at position + kernel, is not.
         near = _compare(~position[:config.kernel_bits], kernel, equal=0)

@@ -16,7 +16,7 @@ import numpy as np
 from golden import messages
 from golden.config import CoreConfig
 from golden.errors import ToolError
-from golden.registers import COUNTERS, Control, Register, Status
+from golden.registers import Control, Register, Status, counters
 from golden.types import IntArray, Words
 from golden.words import EventKind, layouts
 from rtl.core import EventCore
@@ -51,7 +51,7 @@ def _defines(config: CoreConfig) -> dict[str, int]:
     """What the C++ host needs to know of the core: names of the preprocessor, and their values."""
     event, request, evaluated = layouts(config).event, messages.request(config), messages.evaluated(config)
     return {
-        "WORD_BITS": config.word_bits, "ADDRESS_BITS": config.address_bits, "COUNTERS": len(COUNTERS),
+        "WORD_BITS": config.word_bits, "ADDRESS_BITS": config.address_bits, "COUNTERS": len(counters(config)),
         "ID_LOW": event.positions["id"], "KIND_LOW": event.positions["kind"], "KIND_BITS": event.field("kind").bits,
         "C_LOW": event.positions["c"], "C_BITS": config.channel_bits,
         "KIND_END": EventKind.END, "KIND_CREDIT": EventKind.CREDIT,
@@ -156,7 +156,7 @@ def run(config: CoreConfig, words: Words, edges: int, populations: int,
             events=_split(config, load("events"), outputs, len(frames)),
             trace_address=trace[:, 0].astype(np.int64), trace_state=trace[:, 1:],
             memory=load("memory").reshape(-1, limbs),
-            counters=dict(zip(COUNTERS, load("counters").astype(int).tolist(), strict=True)),
+            counters=dict(zip(counters(config), load("counters").astype(int).tolist(), strict=True)),
             latency=(load("finishes") - load("starts")).astype(np.int64),
         )
 

@@ -12,12 +12,9 @@ import numpy as np
 from golden.config import CoreConfig
 from golden.neuron.types import neuron_model
 from golden.program import Edge, Population, Program
-from golden.words import EdgeKind, NeuronType
 
 SHARED, DEPTHWISE, TABLE = "shared", "depthwise", "table"
 """The three kinds of kernels that an edge descriptor can describe."""
-EDGE_KINDS = {SHARED: EdgeKind.DENSE, DEPTHWISE: EdgeKind.DEPTHWISE, TABLE: EdgeKind.TABLE}
-"""Each kind in an edge word."""
 
 
 TableRow = tuple[int, int, int]
@@ -365,54 +362,3 @@ def edge_entry(
         id=identifier, edge=edge, kind=kind, source_depth=source_depth, position_bytes=unit,
         weight_stride=weight_stride, rows=rows, table_words=table_words, channel_words=channel_words,
         table_base=table_base, weight_base=weight_base, weight_words=total, uniform=uniform, axon=axon)
-
-
-def population_fields(plan: PopulationEntry) -> dict[str, int]:
-    """Fields of a population word."""
-    population = plan.population
-    return {
-        "base": plan.base, "width": population.shape[1], "height": population.shape[2], "depth": population.shape[0],
-        "type": population.type, "saturation": population.saturation, "uniform": int(plan.parameters == 1),
-        "pad": plan.pad, "axons": len(plan.axons), "incoming": plan.incoming, "extended": plan.extended,
-    }
-
-
-def geometry_fields(plan: PopulationEntry, config: CoreConfig) -> dict[str, int]:
-    """Fields of a geometry word: where the edges into a population find its states."""
-    depth, width, height = plan.population.shape
-    return {
-        "depth_words": plan.depth_words, "last_lane": (depth - 1) % config.lanes, "state_base": plan.state_base,
-        "width": width, "height": height, "x_stride": plan.x_stride, "pad": plan.pad,
-        "max": int(plan.population.type == NeuronType.MAX),
-    }
-
-
-def edge_fields(plan: EdgeEntry, destination: PopulationEntry) -> dict[str, int]:
-    """Fields of an edge word."""
-    edge = plan.edge
-    dilated = max(edge.dilation) > 1
-    return {
-        "source_channels": plan.source_depth, "kernel_width": edge.weights.shape[2],
-        "kernel_height": edge.weights.shape[3],
-        "weight_base": plan.table_base if plan.kind == TABLE else plan.weight_base,
-        "weight_stride": plan.weight_stride, "step": log2(max(edge.dilation) if dilated else edge.stride[0]),
-        "dilated": int(dilated), "kind": EDGE_KINDS[plan.kind],
-        "shift": edge.shift, "population": destination.index,
-    }
-
-
-def table_fields(plan: EdgeEntry, config: CoreConfig) -> list[dict[str, int]]:
-    """Fields of an edge's kernel table words, by source channel; empty without a table."""
-    width, height = plan.edge.weights.shape[2:]
-    fields, base = [], plan.weight_base
-    for (first, count, _), words, size in zip(plan.rows, plan.table_words, plan.channel_words, strict=True):
-        if not count:
-            fields.append({"kernel_width": 1, "kernel_height": 1, "depth_words": 1, "last_lane": 0,
-                           "weight_base": plan.weight_base + plan.weight_words - 1, "first_channel": 0})
-            continue
-        fields.append({
-            "kernel_width": width, "kernel_height": height, "depth_words": words,
-            "last_lane": (first + count - 1) % config.lanes, "weight_base": base, "first_channel": first,
-        })
-        base += size
-    return fields

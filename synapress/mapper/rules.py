@@ -14,7 +14,8 @@ from golden.config import CoreConfig
 from golden.program import Edge, Program
 from golden.words import Field, NeuronType, layouts
 from synapress.mapper.errors import Repair, RuleError, Violation
-from synapress.mapper.memory_map import AxonEntry, MemoryMap, build_memory_map, edge_fields, geometry_fields
+from synapress.mapper.image.word_fields import edge_fields, geometry_fields
+from synapress.mapper.memory_map import AxonEntry, MemoryMap, build_memory_map
 from synapress.mapper.program_rules import check_program, layer_of
 from synapress.mapper.ways_out import MESH, either, raised, searched, signed_bits
 
@@ -309,7 +310,7 @@ def population_counts(plan: MemoryMap) -> Iterator[Violation]:
             if count > most:
                 yield Violation(
                     layer=layer_of(item.population), rule=f"population {name}", needed=str(count),
-                    available=f"[0, {most}]", repair=repair,
+                    available=f"{name} in [0, {most}]", repair=repair,
                     help=either(remedies[name][0], raised(plan.config, remedies[name][1], bits)))
 
 

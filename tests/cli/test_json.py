@@ -77,6 +77,18 @@ def test_what_is_printed_is_what_was_done(folder: Path) -> None:
     assert [Path(item["verilog"]).exists() and Path(item["description"]).exists() for item in written] == [True]
 
 
+def test_counters_of_accesses_are_shown_if_the_core_has_them(folder: Path) -> None:
+    Path("counting.json").write_text(json.dumps({"preset": "grai_vip", "access_counters": 1}))
+    run(*FIRST, "--config", "counting.json", "--json")
+    simulate = ["simulate", *COMMANDS["simulate"][0]]
+    counters = run(*simulate, "--json")["counters"]
+    names = [name for name in counters if name.endswith(("_reads", "_writes"))]
+    assert names == ["write_back_writes", "state_reads", "axon_reads", "evaluation_reads", "evaluation_writes"]
+    table = CliRunner().invoke(app, simulate).stdout
+    for name in names:
+        assert counters[name] > 0 and f"{counters[name]:,}" in next(row for row in table.splitlines() if name in row)
+
+
 def test_compile_stops_after_a_step(folder: Path) -> None:
     found = run(*FIRST, "--to", "quantize", "--json")
     assert found["steps"] == list(NAMES[:4]) and found["output"] is None and not (folder / "out").exists()

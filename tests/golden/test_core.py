@@ -3,13 +3,16 @@
 import numpy as np
 import pytest
 
+from golden.accesses import evaluation_accesses, start_accesses
 from golden.config import CoreConfig
 from golden.core import Core
 from golden.errors import EventError, ImageError
 from golden.host import decode, encode, run_frame
 from golden.network import dense
+from golden.neuron.interface import NeuronModel
 from golden.neuron.states import unpack_states
-from golden.words import EventKind
+from golden.rooms import NEURON_TYPES
+from golden.words import EventKind, layouts
 from synapress.mapper import Network, compile_network
 from tests.helpers.networks import memory_after, random_input, random_network
 
@@ -70,8 +73,8 @@ def test_core_equals_dense(name: str, literal: bool, seed: int) -> None:
 
 
 def test_literal_equals_vectorized(seed: int) -> None:
-    """Memory, events in order, trace and counters."""
-    config = CoreConfig()
+    """Memory, events in order, trace and counters, those of accesses too."""
+    config = CoreConfig(access_counters=1)
     for number in range(5):
         runs = []
         for literal in (False, True):
@@ -83,6 +86,44 @@ def test_literal_equals_vectorized(seed: int) -> None:
         np.testing.assert_array_equal(fast.memory, literal_core.memory)
         assert fast.trace == literal_core.trace
         assert fast.counters == literal_core.counters and fast.counters["synapses"] > 0
+
+
+def test_accesses_are_those_of_the_manifest(seed: int) -> None:
+    """Evaluations and axons by sizes of the manifest and values of the dense model; a start reads all populations."""
+    config, seen = CoreConfig(access_counters=1), set()
+    for number in range(12):
+        rng, evaluation, axons = np.random.default_rng([seed, 98, number]), 0, 0
+        for _, image, core, _, values in run_both(config, rng, 2, literal=False, neurons=True):
+            for entry in image.manifest["population_table"]:
+                depth, width, height = entry["shape"]
+                looked_up = depth if entry["table_words"] else 0
+                evaluation += 1 + entry["parameters"] + (entry["depth_words"] + looked_up) * width * height
+                axons += (1 + np.count_nonzero(values[entry["name"]].outputs)) * entry["axons"]
+                seen.add((entry["table_words"] > 0, entry["parameters"] == 1, entry["axons"] > 1))
+            assert core.counters["evaluation_reads"] == evaluation
+            assert core.counters["axon_reads"] == axons
+        words = sum(entry["depth_words"] * entry["shape"][1] * entry["shape"][2]
+                    for entry in image.manifest["population_table"])
+        assert core.counters["evaluation_writes"] == 2 * words
+        assert core.counters["state_reads"] == core.counters["write_back_writes"] == core.counters["word_ops"] > 0
+        core.stop()
+        core.start()
+        assert core.counters["evaluation_reads"] == evaluation + image.populations + image.edges
+    assert {len(set(column)) for column in zip(*seen, strict=True)} == {2}, "tables, uniform parameters, several axons"
+
+
+@pytest.mark.parametrize("uniform", [0, 1])
+def test_second_words_are_read_too(uniform: int) -> None:
+    """Of a population of 5 channels of 2×3 refractory neurons with 3 far axons, of which 4 neurons fire."""
+    config = CoreConfig(neuron_types=("sum", "refractory"))
+    (code,) = NEURON_TYPES.load("refractory", NeuronModel).codes
+    population = {**dict.fromkeys((field.name for field in layouts(config).population.fields), 0), "type": code,
+                  "depth": 5, "width": 2, "height": 3, "axons": 3, "uniform": uniform, "extended": 1}
+    near, far = (evaluation_accesses(population, {"far_axons": number}, 4, config) for number in (0, 1))
+    parameters, states = 2 if uniform else 10, 2 * 2 * 3
+    assert near == {"evaluation_reads": 2 + parameters + states, "evaluation_writes": states, "axon_reads": 5 * 3}
+    assert far == near | {"axon_reads": 5 * 3 * 2}
+    assert start_accesses(4, 7) == {"evaluation_reads": 11} and start_accesses(0, 7) == {"evaluation_reads": 0}
 
 
 @pytest.mark.parametrize("literal", [False, True])

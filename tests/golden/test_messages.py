@@ -8,7 +8,7 @@ import pytest
 from golden import messages
 from golden.config import PRESETS, CoreConfig
 from golden.core import Core
-from golden.registers import COUNTERS, TIMED
+from golden.registers import ACCESS_COUNTERS, COUNTERS, TIMED, counters
 from golden.synapse.esu import ValueEvent, WordOperation
 from golden.synapse.peg import generate
 from golden.words import WordLayout, layouts
@@ -77,8 +77,11 @@ def test_rtl_takes_the_same_bits(config: CoreConfig, name: str, message: object)
 
 def test_counters_of_the_model() -> None:
     """All but those of time, in the hardware's order."""
-    core = Core(CoreConfig(), np.zeros(0, np.uint64), edges=0, populations=0)
-    assert list(core.counters) == [
-        "values_in", "values_local", "values_out", "ends", "word_ops", "synapses", "neurons_fired", "unknown_id",
-        "unknown_channel", "address_error", "protocol_error"]
-    assert set(core.counters) | set(TIMED) == set(COUNTERS) and not set(core.counters) & set(TIMED)
+    names = ["values_in", "values_local", "values_out", "ends", "word_ops", "synapses", "neurons_fired", "unknown_id",
+             "unknown_channel", "address_error", "protocol_error"]
+    accesses = ["write_back_writes", "state_reads", "axon_reads", "evaluation_reads", "evaluation_writes"]
+    for config, expected in ((CoreConfig(), names), (CoreConfig(access_counters=1), names + accesses)):
+        core = Core(config, np.zeros(0, np.uint64), edges=0, populations=0)
+        assert list(core.counters) == expected
+        assert list(core.counters) == [name for name in counters(config) if name not in TIMED]
+    assert counters(CoreConfig()) == COUNTERS and list(counters(config)) == [*COUNTERS, *ACCESS_COUNTERS]

@@ -1,5 +1,6 @@
 """What integrators get besides the Verilog: C header and JSON say what the golden words say; so does the guide."""
 
+import dataclasses
 import json
 import random
 import re
@@ -10,11 +11,14 @@ import pytest
 
 from golden import messages, registers
 from golden.config import CoreConfig
+from golden.ports import PORTS
 from golden.words import EVENT_KINDS, EventKind, layouts
 from rtl import integration
+from rtl.ports import port_signature
 from rtl.verilog import generate
 
 SMALL = CoreConfig.preset("fpga_small")
+COUNTING = dataclasses.replace(SMALL, access_counters=1)
 GUIDE = Path(__file__).resolve().parents[2] / "docs" / "integration.md"
 
 
@@ -43,6 +47,8 @@ def test_the_description_has_the_host_interface(tmp_path: Path) -> None:
     assert [item["address"] for item in host["registers"]] == [item.address for item in registers.REGISTERS]
     assert [(item["name"], item["address"]) for item in host["counters"]] == [
         (name, 16 + number) for number, name in enumerate(registers.COUNTERS)]
+    assert [item["name"] for item in integration.host_interface(COUNTING)["counters"]] == [
+        *registers.COUNTERS, *registers.ACCESS_COUNTERS]
     assert "host" not in json.loads(generate("peg", SMALL, tmp_path).with_suffix(".json").read_text())
     assert not (tmp_path / "peg.h").exists()
 
@@ -83,6 +89,17 @@ int main(void) {{
 
 
 def test_the_header_is_plain_c(tmp_path: Path) -> None:
-    header = integration.c_header("chip", SMALL)
-    assert not re.search(r"[^\x00-\x7f]", header)
-    assert header.count("#define CHIP_COUNTER_") == len(registers.COUNTERS)
+    for config, more in ((SMALL, 0), (COUNTING, 9)):
+        header = integration.c_header("chip", config)
+        assert not re.search(r"[^\x00-\x7f]", header)
+        assert header.count("#define CHIP_COUNTER_") == len(registers.COUNTERS) + more
+        assert ("#define CHIP_COUNTER_WEIGHT_READS 36 /*" in header) == bool(more)
+
+
+def test_every_direction_of_a_memory_port_has_a_counter() -> None:
+    """Read from the signatures that connect the ports with their requesters."""
+    directions = []
+    for port in PORTS:
+        members = port_signature(port, COUNTING).members
+        directions += [f"{port.name}_reads"] * ("data" in members) + [f"{port.name}_writes"] * ("write_data" in members)
+    assert directions == list(registers.ACCESS_COUNTERS)

@@ -17,8 +17,9 @@ from synapress.tools.simulator import launch
 from tests.helpers.networks import random_input, random_network
 
 SMALL = CoreConfig.preset("fpga_small")
+COUNTING = dataclasses.replace(SMALL, access_counters=1)
 CONFIGS = {
-    "fpga_small": SMALL,
+    "fpga_small": COUNTING,
     "grai_vip": CoreConfig(),
     "lanes8": dataclasses.replace(SMALL, name="lanes8", lanes=8, channel_bits=8),
     "state32": dataclasses.replace(SMALL, name="state32", state_bits=32),
@@ -167,6 +168,20 @@ def test_surplus_ends_and_credits_are_dropped_and_counted(simulator: str, seed: 
     launch_steps(image, simulator, [step, step], seed, protocol_errors=12)
 
 
+@DIRECTED
+def test_ids_without_a_population_are_dropped(simulator: str, seed: int) -> None:
+    """An edge word names a population that there is not: an END on its ID is dropped and counted."""
+    image, values, end = two_layers(np.random.default_rng([seed, 7]))
+    table = layouts(image.config).edge
+    parts = image.parts.copy()
+    address = 2 * image.populations + 1
+    fields = table.unpack(int(parts[address, 0])) | {"population": image.populations}
+    parts[address, 0] = table.pack(fields)
+    image = dataclasses.replace(image, parts=parts)
+    step = [*values(0, (2, 2)), end(1), end(0), end(1)]
+    launch_steps(image, simulator, [step, step], seed, protocol_errors=4)
+
+
 @pytest.mark.parametrize("simulator", ["verilator"], indirect=True)
 def test_status_tells_what_a_frame_waits_for(simulator: str, seed: int) -> None:
     """An end that is missing, and a credit that does not come back; each mended by the next step.
@@ -177,16 +192,16 @@ def test_status_tells_what_a_frame_waits_for(simulator: str, seed: int) -> None:
     for name in ("a", "b"):
         network.input(name, (2, 3, 3))
     network.output(network.add("sum", [Branch(source="a"), Branch(source="b")]))
-    _, image = compile_network(network, SMALL)
+    _, image = compile_network(network, COUNTING)
     axons = {entry["name"]: entry["axons"] for entry in image.manifest["inputs"]}
     pixels = np.random.default_rng(seed).integers(1, 50, (2, 3, 3))
-    a, b = (encode([(pixels, axons[name])], SMALL).tolist() for name in ("a", "b"))
-    credit = layouts(SMALL).event.pack(kind=EventKind.CREDIT, id=0)
+    a, b = (encode([(pixels, axons[name])], COUNTING).tolist() for name in ("a", "b"))
+    credit = layouts(COUNTING).event.pack(kind=EventKind.CREDIT, id=0)
     fine = Status.READY | Status.IDLE
     steps = [([], fine), (a[:-1], fine), (a[-1:], fine | Status.PARTIAL), (b, fine), (a, fine | Status.PARTIAL),
              (b, fine | Status.UNPAID), (a[:-1] + b[:2], fine | Status.UNPAID), ([credit], fine), ([credit], fine)]
-    launch(EventCore(SMALL), name="core", module="tb.tb_core_status", simulator=simulator, seed=seed, parameters={
-        "config": SMALL.to_json(), "words": image.parts.ravel().tolist(), "edges": image.edges,
+    launch(EventCore(COUNTING), name="core", module="tb.tb_core_status", simulator=simulator, seed=seed, parameters={
+        "config": COUNTING.to_json(), "words": image.parts.ravel().tolist(), "edges": image.edges,
         "populations": image.populations, "steps": steps, "protocol_errors": len(a) - 1 + 2})
 
 
@@ -220,5 +235,5 @@ def test_many_networks(simulator: str, number: int, seed: int) -> None:
     """Several populations on one core, one network each."""
     rng = np.random.default_rng([seed, 1000, number])
     network = random_network(rng, neurons=number % 2 == 1)
-    parameters = bench_parameters(SMALL, network, rng, frames=3, pause_in="randomly", pause_out="bursts")
-    launch(EventCore(SMALL), name="core", module="tb.tb_core", simulator=simulator, parameters=parameters, seed=seed)
+    parameters = bench_parameters(COUNTING, network, rng, frames=3, pause_in="randomly", pause_out="bursts")
+    launch(EventCore(COUNTING), name="core", module="tb.tb_core", simulator=simulator, parameters=parameters, seed=seed)

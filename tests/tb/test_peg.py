@@ -33,7 +33,7 @@ def random_config(seed: int) -> CoreConfig:
         try:
             return CoreConfig(
                 name=f"random{seed}", address_bits=pick.randint(10, 13), lanes=pick.choice([4, 8]),
-                offset_bits=offset, coordinate_bits=pick.randint(3, min(12, offset - 1)),
+                hit_test=pick.randrange(2), offset_bits=offset, coordinate_bits=pick.randint(3, min(12, offset - 1)),
                 extent_unit_log2=pick.randint(0, min(6, offset - 3)),
                 kernel_bits=pick.randint(2, min(6, offset - 2)),
                 upsample_bits=pick.randint(1, 3), channel_bits=pick.randint(5, 12),
@@ -54,6 +54,12 @@ def test_random_axons(name: str, simulator: str, seed: int) -> None:
     """Pauses of neurons, memory and the queue behind: every event, and every corner of the hit test."""
     run(CONFIGS[name], simulator, seed, scenario="random", cases=5000, corners=True, neuron="randomly",
         memory="rarely", drain="randomly")
+
+
+def test_without_the_hit_test(simulator: str, seed: int) -> None:
+    """Every event goes out that an event word can say, and no other."""
+    config = dataclasses.replace(PRESETS["fpga_small"], name="no_hit_test", hit_test=0)
+    run(config, simulator, seed, scenario="random", cases=2000, corners=False, memory="rarely", drain="mostly")
 
 
 @pytest.mark.parametrize("waits", [{"memory": "mostly"}, {"drain": "mostly"}, {"neuron": "bursts", "memory": "bursts"}],

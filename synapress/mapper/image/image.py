@@ -28,18 +28,8 @@ from synapress.mapper.accumulator_range import AccumulatorRange, sums
 from synapress.mapper.image.manifest import read_manifest
 from synapress.mapper.image.schemas import ImageContent, check_image
 from synapress.mapper.image.validate import validate
-from synapress.mapper.memory_map import (
-    DEPTHWISE,
-    TABLE,
-    EdgeEntry,
-    MemoryMap,
-    PopulationEntry,
-    edge_fields,
-    geometry_fields,
-    parameter_words,
-    population_fields,
-    table_fields,
-)
+from synapress.mapper.image.word_fields import edge_fields, geometry_fields, population_fields, table_fields
+from synapress.mapper.memory_map import DEPTHWISE, TABLE, EdgeEntry, MemoryMap, PopulationEntry, parameter_words
 from synapress.mapper.rules import check
 
 FORMAT, VERSION = "synapress-image", 3

@@ -303,8 +303,8 @@ def test_damaged_files_are_refused(tmp_path):
     for name, content, message in (
         ("image.bin", data[:-8], "bytes, needs"),
         ("image.bin", bytes([data[0] ^ 1]) + data[1:], "checksum"),
-        ("manifest.json", "{}", "not synapress-image version 2"),
-        ("manifest.json", manifest.replace('"version": 2', '"version": 1'), "not synapress-image version 2"),
+        ("manifest.json", "{}", "not synapress-image version 3"),
+        ("manifest.json", manifest.replace('"version": 3', '"version": 2'), "not synapress-image version 3"),
         ("manifest.json", manifest.replace('"sha256"', '"sha"'), "field .sha256.: needs the field; given: nothing"),
         ("manifest.json", manifest[:100], "no image in"),
     ):

@@ -200,7 +200,7 @@ def test_places_are_checked_and_images_are_saved(tmp_path) -> None:
         with pytest.raises(RuleError, match=message):
             build_mesh(result, places | {name: wrong}, (2, 2))
     with pytest.raises(RuleError, match="rule 'axon core_x of core"):
-        build_mesh(result, places | {name: (20, 0)}, (21, 1))
+        build_mesh(result, places | {name: (40, 0)}, (41, 1))
     image.save(tmp_path)
     loaded = MeshImage.load(tmp_path)
     assert loaded.manifest == image.manifest and (loaded.size, loaded.host) == (image.size, image.host)

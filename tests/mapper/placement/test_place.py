@@ -96,9 +96,9 @@ def test_pins_are_refused_with_the_reason() -> None:
         place(result, (4, 5), pins={"layer99": (0, 0)})
     with pytest.raises(MappingError, match="method 'best'"):
         place(result, (4, 5), method="best")
-    with pytest.raises(RuleError, match=r"layer 'layer4', rule 'reach': needs 9 columns or rows from "
-                       r"'layer3' at \(0, 0\) to 'layer4' at \(9, 0\); available: 7\."):
-        place(result, (10, 5), pins={"layer3": (0, 0), "layer4": (9, 0)})
+    with pytest.raises(RuleError, match=r"layer 'layer4', rule 'reach': needs 33 columns or rows from "
+                       r"'layer3' at \(0, 0\) to 'layer4' at \(33, 0\); available: 31\."):
+        place(result, (34, 5), pins={"layer3": (0, 0), "layer4": (33, 0)})
 
 
 def test_pins_and_sizes_that_are_none() -> None:
@@ -139,8 +139,8 @@ def test_the_smallest_mesh_has_room_for_pins() -> None:
         assert placed.size == size and all(placed.places[name] == core for name, core in pins.items())
     with pytest.raises(RuleError, match=r"rule 'pin': needs core \(0, -1\)"):
         place_all(result, pins={"layer0": (0, -1)})
-    with pytest.raises(RuleError, match="rule 'reach': needs 10 columns or rows from the host"):
-        place_all(result, pins={"layer0": (0, 9)})
+    with pytest.raises(RuleError, match="rule 'reach': needs 34 columns or rows from the host"):
+        place_all(result, pins={"layer0": (0, 33)})
 
 
 def test_other_shapes_are_tried_where_addresses_do_not_reach() -> None:

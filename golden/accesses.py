@@ -1,0 +1,47 @@
+"""How often a core's work reads and writes its memory, by the names of the counters (`golden.ports.ACCESSES`).
+
+What is here follows from the work alone, whenever it is done. Weight and descriptor words are kept from one operation
+or event to the next, as long as a unit is busy: their reads are those of `golden.timing.pipeline`.
+"""
+
+from collections.abc import Mapping
+
+from golden.config import CoreConfig
+from golden.neuron.evaluation import PopulationMap, parameter_words
+from golden.neuron.types import neuron_model
+from golden.words import Saturation
+
+
+def start_accesses(populations: int, edges: int) -> dict[str, int]:
+    """Those of a start: the scheduler reads each population word, and each edge word, if there is a population."""
+    return {"evaluation_reads": populations + edges if populations else 0}
+
+
+def operation_accesses(operations: int) -> dict[str, int]:
+    """Those of word operations on states; dropped ones have none."""
+    return {"state_reads": operations, "write_back_writes": operations}
+
+
+def evaluation_accesses(
+    population: Mapping[str, int], second: Mapping[str, int] | None, fired: int, config: CoreConfig
+) -> dict[str, int]:
+    """Those of one evaluation, from its command to the axons of its end neuron.
+
+    The scheduler reads the population word, the evaluation the second one if there is one, each parameter word once,
+    each state word once, and for each neuron with a value table a word of it. Each state word is written once.
+
+    Args:
+        population: fields of its population word (`golden.words`).
+        second: fields of its second word; None if it has none.
+        fired: neurons that fire; each of them, and the end neuron, reads all axon words.
+    """
+    place = PopulationMap.of(population, config, second)
+    depth, positions = population["depth"], population["width"] * population["height"]
+    states = place.depth_words * positions
+    parameters = parameter_words(population["type"], config) * (min(depth, 1) if population["uniform"] else depth)
+    looks_up = (population["saturation"] == Saturation.TABLE
+                and not neuron_model(population["type"], config).thresholds)
+    return {
+        "evaluation_reads": 1 + population["extended"] + parameters + states + (depth * positions if looks_up else 0),
+        "evaluation_writes": states, "axon_reads": (fired + 1) * population["axons"] * place.axon_words,
+    }
