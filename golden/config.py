@@ -43,6 +43,7 @@ class CoreConfig(Widths):
             "weight_stride_bits": (4, 24), "product_shift_bits": (0, 3),
             "multiplier_bits": (8, 24), "shift_bits": (3, 6), "banks": (2, 16), "input_queue": (2, 4096),
             "local_queue": (8, 4096), "output_queue": (8, 4096), "counter_bits": (16, 64),
+            "guard_states": (0, 1),
             "access_counters": (0, 1),
         }
         for field in dataclasses.fields(self):

@@ -13,6 +13,7 @@ from golden.accesses import evaluation_accesses, operation_accesses, start_acces
 from golden.config import CoreConfig
 from golden.engine import LOW_64, Engine, FastEngine, LiteralEngine
 from golden.errors import EventError, ImageError
+from golden.guard import agreeing
 from golden.registers import TIMED, Status, counters
 from golden.types import Words
 from golden.words import EventKind, layouts
@@ -25,13 +26,19 @@ class PopulationState:
     word: int
     fields: dict[str, int]
     credits: int
+    good: bool = True
+    """False: `golden.guard` has found that its words do not agree, and it is never evaluated."""
     returns: list[tuple[int, int, int]] = field(default_factory=list)
     """(x, y, source population) of each end counted so far."""
 
     @property
+    def complete(self) -> bool:
+        """It has all its ends, and has not been evaluated."""
+        return 0 < self.fields["incoming"] == len(self.returns)
+
+    @property
     def can_evaluate(self) -> bool:
-        incoming = self.fields["incoming"]
-        return 0 < incoming == len(self.returns) and self.credits == self.fields["axons"]
+        return self.good and self.complete and self.credits == self.fields["axons"]
 
 
 class Core:
@@ -88,13 +95,21 @@ class Core:
         """Read the population words, and begin with full credits and no end counted; the states are those in memory."""
         self._start()
         self._access(start_accesses(self._population_count, self.edges))
+        if self.config.guard_states:  # which reads all words of the populations
+            extended = sum(population.fields["extended"] for population in self.populations)
+            self._access({"evaluation_reads": 2 * self._population_count + extended})
 
     def _start(self) -> None:
         self.populations: list[PopulationState] = []
+        good = None
+        if self.config.guard_states:
+            good = agreeing(self.engine.words()[:, 0], self._population_count, self.config)
+        self.engine.good = good
         for index in range(self._population_count):
             word = self.engine.word(2 * index + 1) & ((1 << 64) - 1)
             fields = self.layouts.population.unpack(word)
-            self.populations.append(PopulationState(word, fields, credits=fields["axons"]))
+            self.populations.append(PopulationState(
+                word, fields, credits=fields["axons"], good=good is None or good[index]))
         self.owner = [self._owner(identifier) for identifier in range(self.edges)]
         """Population of each event ID; None where the edge word names none that there is."""
         self.running = True
@@ -122,8 +137,7 @@ class Core:
     def status(self) -> int:
         """The register STATUS (`golden.registers.Status`) between two calls of `run`."""
         partial = any(0 < len(item.returns) < item.fields["incoming"] for item in self.populations)
-        unpaid = any(0 < item.fields["incoming"] == len(item.returns) and not item.can_evaluate
-                     for item in self.populations)
+        unpaid = any(item.complete and not item.can_evaluate for item in self.populations)
         return (Status.IDLE | (Status.READY if self.running else 0) | (Status.PARTIAL if partial else 0)
                 | (Status.UNPAID if unpaid else 0))
 
@@ -158,14 +172,22 @@ class Core:
         before = self.counters["word_ops"]
         self.engine.integrate({name: array[values] for name, array in fields.items()})
         self._access(operation_accesses(self.counters["word_ops"] - before))
+        # From where on the values for a population come too early: it has all its ends, and has not been evaluated.
+        complete = {index: -1 for index, item in enumerate(self.populations) if item.complete}
         for position in np.flatnonzero(~values):
             event = {name: int(array[position]) for name, array in fields.items()}
             if event["kind"] == EventKind.END:
-                self._end(event)
+                owner = self._end(event)
+                if owner is not None and self.populations[owner].complete:
+                    complete.setdefault(owner, int(position))
             elif event["kind"] == EventKind.CREDIT:
                 self._credit(event["id"])
             else:
                 self.counters["protocol_error"] += 1
+        for index, first in complete.items():
+            owned = [identifier for identifier, owner in enumerate(self.owner) if owner == index]
+            late = values[first + 1:] & np.isin(fields["id"][first + 1:], owned)
+            self.counters["protocol_error"] += int(late.sum())
 
     def _access(self, accesses: dict[str, int]) -> None:
         """Count accesses, if the hardware does."""
@@ -173,17 +195,23 @@ class Core:
             for name, count in accesses.items():
                 self.counters[name] += count
 
-    def _end(self, event: dict[str, int]) -> None:
+    def _end(self, event: dict[str, int]) -> int | None:
+        """Count an end; returns the population that has got it, or None if it is dropped."""
         self.counters["ends"] += 1
         owner = self.owner[event["id"]] if event["id"] < len(self.owner) else None
         if owner is None:
             self.counters["protocol_error"] += 1
-            return
+            return None
+        # Events of the core to itself lead from a population to a later one: a flipped bit closes no circle.
+        if self.config.guard_states and event["x"] == event["y"] == 0 and event["c"] >= owner:
+            self.counters["protocol_error"] += 1
+            return None
         population = self.populations[owner]
         if len(population.returns) == population.fields["incoming"]:
             self.counters["protocol_error"] += 1
-            return
+            return None
         population.returns.append((event["x"], event["y"], event["c"]))
+        return owner
 
     def _credit(self, index: int) -> None:
         if index >= len(self.populations) or self.populations[index].credits == self.populations[index].fields["axons"]:

@@ -36,7 +36,12 @@ CHUNK_EVENTS = 1 << 12
 
 
 class Engine(Protocol):
-    """The memory of a core and the work on it; adds to the counters it was given."""
+    """The memory of a core and the work on it; adds to the counters it was given.
+
+    `good`: which populations may be worked on, if the configuration has `guard_states` (`golden.guard`).
+    """
+
+    good: list[bool] | None
 
     def __init__(
         self, config: CoreConfig, memory: Words, edges: int, populations: int, counters: dict[str, int]
@@ -67,6 +72,7 @@ class LiteralEngine:
         self.counters = counters
         self.memory = [sum(int(part) << (64 * i) for i, part in enumerate(row)) for row in memory]
         self.esu = Esu(config, self.memory, edges, populations)
+        self.good: list[bool] | None = None
 
     def word(self, address: int) -> int:
         return self.memory[address]
@@ -79,6 +85,7 @@ class LiteralEngine:
         config, counters = self.config, self.counters
         counters["unknown_id"] -= self.esu.unknown_id
         counters["unknown_channel"] -= self.esu.unknown_channel
+        self.esu.good = self.good
         for row in zip(*(events[name].tolist() for name in ValueEvent._fields), strict=True):
             for op in self.esu.expand(ValueEvent(*row)):
                 if op.state_address >= config.memory_words:
@@ -118,6 +125,7 @@ class FastEngine:
         self.counters = counters
         self.edges, self.populations = edges, populations
         self.memory = np.ascontiguousarray(memory, "<u8")
+        self.good: list[bool] | None = None
 
     def word(self, address: int) -> int:
         return sum(int(part) << (64 * i) for i, part in enumerate(self.memory[address]))
@@ -132,7 +140,7 @@ class FastEngine:
 
     def _integrate(self, events: Mapping[str, IntArray]) -> None:
         config, counters = self.config, self.counters
-        ops = expand_events(config, self.memory[:, 0], self.edges, self.populations, events)
+        ops = expand_events(config, self.memory[:, 0], self.edges, self.populations, events, self.good)
         inside = ops.state_address < config.memory_words
         counters["unknown_id"] += ops.unknown_id
         counters["unknown_channel"] += ops.unknown_channel
@@ -169,8 +177,10 @@ class FastEngine:
         each = parameter_words(population["type"], config)
         depth, width, height = population["depth"], population["width"], population["height"]
         addresses = (place.states + np.arange(place.depth_words)[:, np.newaxis, np.newaxis]
-                     + np.arange(width)[:, np.newaxis] * place.x_stride + np.arange(height) * place.y_stride) % size
-        before = self.memory[addresses]
+                     + np.arange(width)[:, np.newaxis] * place.x_stride + np.arange(height) * place.y_stride)
+        # The first word that is not in the memory ends the evaluation.
+        taken = np.logical_and.accumulate((addresses < size).ravel()).reshape(addresses.shape)
+        before = self.memory[addresses % size]
         states = unpack_states(before.squeeze(-1) if config.word_bits == 64 else before, config)
         channels = np.arange(place.depth_words * config.lanes).reshape(-1, 1, 1, config.lanes)
         # Lanes beyond the depth borrow the last channel's parameters, and are silenced below.
@@ -185,9 +195,9 @@ class FastEngine:
             table=unpack_table(self.memory[table_at], config))
         beyond = np.broadcast_to(channels >= depth, values.shape)
         values[beyond] = kept[beyond] = 0
-        self.memory[addresses] = pack_states(kept, config).reshape(before.shape)
-        trace = list(zip(addresses.ravel().tolist(), (self._join(row) for row in before.reshape(-1, before.shape[-1])),
-                         strict=True))
+        values[~taken] = 0
+        self.memory[addresses[taken]] = pack_states(kept, config).reshape(before.shape)[taken]
+        trace = list(zip(addresses[taken].tolist(), (self._join(row) for row in before[taken]), strict=True))
         word_index, x, y, lane = np.nonzero(values)
         c, v = word_index * config.lanes + lane, values[word_index, x, y, lane]
         events = self._fire(index, population, place, x, y, c, v)

@@ -94,7 +94,8 @@ COUNTERS: dict[str, str] = {
     "unknown_id": "events dropped: no edge has this ID",
     "unknown_channel": "events dropped: the edge has no such source channel, or its kind is not of this core",
     "address_error": "word operations dropped: state address outside the memory",
-    "protocol_error": "events dropped: ends and credits that nobody waits for, and kinds that are none",
+    "protocol_error": "ends and credits that nobody waits for and kinds that are none, which are dropped; "
+                      "values for a population that has all its ends",
     "overflow": "events lost in a full queue: always 0",
 }
 """Name and meaning of the counters that every core has, in the order of the host's addresses."""

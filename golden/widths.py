@@ -84,6 +84,8 @@ class Widths:
     """Events that the output queue holds."""
     counter_bits: int = 40
     """Width of the performance counters."""
+    guard_states: int = 0
+    """1: work only on populations whose words agree about their states, so that no write leaves these."""
     access_counters: int = 0
     """1: the core counts the reads and writes of each memory port, too (`golden.registers.ACCESS_COUNTERS`)."""
     decoder: str = "esu"

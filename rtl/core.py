@@ -10,11 +10,12 @@ from golden.timing.microarchitecture import EVALUATION_PATIENCE
 from golden.words import layouts
 from rtl import rooms
 from rtl.counters import Counters
+from rtl.guard import Guard
 from rtl.host_port import HostPort
 from rtl.memory import BankedMemory
 from rtl.neuron.evaluation import Evaluation
 from rtl.neuron.interface import UpdateUnit
-from rtl.ports import request_layout
+from rtl.ports import ReadPort, request_layout
 from rtl.queues import EventQueues
 from rtl.synapse.interface import Decoder
 from rtl.synapse.peg import Peg
@@ -67,13 +68,22 @@ class EventCore(wiring.Component):
         m.submodules.update = update = running(rooms.UPDATES.load(config.update, UpdateUnit)(config))
         m.submodules.evaluation = evaluation = running(self.evaluation)
         m.submodules.peg = peg = running(Peg(config))
-        m.submodules.timestep = timestep = running(Timestep(config))
+        if config.guard_states:
+            # The scheduler begins when the words of all populations have been compared.
+            m.submodules.guard = guard = running(Guard(config))
+            m.submodules.timestep = timestep = ResetInserter(~host.running | ~guard.done)(Timestep(config))
+            m.d.comb += [guard.populations.eq(host.populations), decoder.good.eq(guard.good),
+                         timestep.good.eq(guard.good)]
+            reader = guard.memory
+        else:
+            m.submodules.timestep = timestep = running(Timestep(config))
+            reader = None
 
         for block in (decoder, update, peg):
             for name in block.memory_ports:
                 connect(m, getattr(block, name), getattr(memory, name))
         connect(m, host.memory, memory.host)
-        self._evaluation_port(m, timestep, evaluation, memory)
+        self._evaluation_port(m, timestep, evaluation, memory, reader)
 
         connect(m, flipped(self.event_in), queues.event_in)
         connect(m, queues.event_out, flipped(self.event_out))
@@ -90,6 +100,7 @@ class EventCore(wiring.Component):
         drained = ~decoder.busy & ~update.busy
         m.d.comb += [
             self.evaluated.eq(evaluation.evaluated), timestep.done.eq(evaluation.done),
+            timestep.value.eq(queues.values_in | queues.values_local),
             queues.running.eq(host.running), queues.discard.eq(host.discard),
             queues.ready.eq(timestep.ready), queues.drained.eq(drained), peg.room.eq(queues.room),
             decoder.edges.eq(host.edges), decoder.populations.eq(host.populations),
@@ -111,12 +122,14 @@ class EventCore(wiring.Component):
             "stall_fire": neuron.valid & ~neuron.ready,
             "unknown_id": decoder.unknown_id, "unknown_channel": decoder.unknown_channel,
             "address_error": update.address_error,
-            "protocol_error": timestep.protocol_error + queues.unknown_kind, "overflow": queues.overflow,
+            "protocol_error": timestep.protocol_error + timestep.early + queues.unknown_kind,
+            "overflow": queues.overflow,
         })
         return m
 
-    def _evaluation_port(self, m: Module, timestep: Timestep, evaluation: Evaluation, memory: BankedMemory) -> None:
-        """The scheduler reads a population word before the evaluation starts: the two share a port."""
+    def _evaluation_port(self, m: Module, timestep: Timestep, evaluation: Evaluation, memory: BankedMemory,
+                         guard: ReadPort | None) -> None:
+        """The guard reads first, later the scheduler a word before each evaluation: the three share a port."""
         read, evaluate, port = timestep.memory, evaluation.memory, memory.evaluation
         m.d.comb += [
             port.valid.eq(read.valid | evaluate.valid),
@@ -125,6 +138,10 @@ class EventCore(wiring.Component):
             read.ready.eq(port.ready), evaluate.ready.eq(port.ready & ~read.valid),
             read.data.eq(port.data), evaluate.data.eq(port.data),
         ]
+        if guard is not None:
+            m.d.comb += [guard.ready.eq(port.ready), guard.data.eq(port.data)]
+            with m.If(guard.valid):
+                m.d.comb += [port.valid.eq(1), port.address.eq(guard.address)]
         # An evaluation that was refused so often goes above the weights, until it is granted once.
         waiting = Signal(range(EVALUATION_PATIENCE + 1))
         with m.If(port.valid & ~port.ready):

@@ -87,14 +87,17 @@ class Timestep(wiring.Component):
 
     Ports:
         populations, edges: how many the image has; must not change but in reset.
-        end: END events. credit: population index that gets a credit.
+        good: only with `guard_states`: populations whose words agree; others stay unpaid.
+        end: END events. credit: population index that gets a credit. value: a VALUE with the ID that `end` shows is
+            taken, though not from here.
         memory: reads population and edge words. command: what to evaluate. done: the evaluation has sent its last
             neuron.
         credit_event: credits for sources on other cores; those of this core are counted at once.
         ready: all these words are read. idle: in reset, or nothing is being evaluated or waits to be.
         partial: a population has some of its ends, not all. unpaid: one has all and waits for credits, and none is
             being evaluated.
-        protocol_error: pulses for an END or a credit that no population waits for, and is dropped.
+        protocol_error: pulses for an END or a credit that no population waits for, and is dropped. early: pulses a
+            cycle after a value for a population that has all its ends and has not finished its evaluation.
 
     Latency: an end or a credit takes two cycles; the start of an evaluation four, with memory at once. From reset to
     `ready`, three cycles per population and two per ID. Credits go out one per cycle, and wait for nothing else.
@@ -105,13 +108,14 @@ class Timestep(wiring.Component):
         event = struct(layouts(config).event)
         super().__init__({
             "populations": In(config.population_bits + 1), "edges": In(config.edge_bits + 1),
-            "end": In(stream.Signature(event)),
+            "end": In(stream.Signature(event)), "value": In(1), "early": Out(1),
             "credit": In(stream.Signature(unsigned(config.edge_bits))),
             "memory": Out(ReadPort(config)),
             "command": Out(stream.Signature(command_layout(config))),
             "done": In(1),
             "credit_event": Out(stream.Signature(event)),
             "ready": Out(1), "idle": Out(1), "partial": Out(1), "unpaid": Out(1), "protocol_error": Out(1),
+            **({"good": In(config.max_populations)} if config.guard_states else {}),
         })
 
     def elaborate(self, platform):  # type: ignore[no-untyped-def]
@@ -251,6 +255,15 @@ class Timestep(wiring.Component):
             s.credits_full.eq(credits == limits.axons),
             s.end_surplus.eq(s.ready.bit_select(s.population, 1) | (limits.incoming == 0)),
         ]
+        good: Value = Const(1, 1)
+        if self.config.guard_states:
+            good = self.good.bit_select(s.population, 1)
+            # Within the core ends lead from a population to a later one: a flipped bit closes no circle.
+            backward = (end.x == 0) & (end.y == 0) & (end.c >= tables.owner_read.data.population)
+            m.d.comb += s.end_unknown.eq((end.id >= s.identifier) | ~tables.owner_read.data.known | backward)
+        owner = tables.owner_read.data
+        m.d.sync += self.early.eq(self.value & (end.id < s.identifier) & owner.known
+                                  & s.ready.bit_select(owner.population, 1))
         with m.If(self.done):
             m.d.sync += s.finished.eq(1)
         with m.If(s.store | s.fetch):
@@ -258,7 +271,7 @@ class Timestep(wiring.Component):
         with m.If(s.fill):
             m.d.comb += [tables.limits_write.en.eq(1), tables.received_write.en.eq(1), tables.credits_write.en.eq(1),
                          tables.credits_write.data.eq(word.axons)]
-            m.d.sync += [s.slot.eq(s.slot + word.incoming), s.credited.bit_select(s.population, 1).eq(1),
+            m.d.sync += [s.slot.eq(s.slot + word.incoming), s.credited.bit_select(s.population, 1).eq(good),
                          s.population.eq(s.population + 1)]
         with m.If(s.own):
             m.d.comb += tables.owner_write.en.eq(~s.identifier[-1])

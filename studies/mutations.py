@@ -43,6 +43,8 @@ ENDS = "tests/tb/test_core.py::test_an_end_waits_for_the_values_before_it"
 SURPLUS = "tests/tb/test_core.py::test_surplus_ends_and_credits_are_dropped_and_counted"
 STOP = "tests/tb/test_core.py::test_stopped_core_starts_afresh"
 STATUS = "tests/tb/test_core.py::test_status_tells_what_a_frame_waits_for"
+SANE = "tests/studies/test_flipped_bits.py::test_the_core_stays_sane"
+AGREE = "tests/studies/test_flipped_bits.py::test_golden_and_core_agree_about_damaged_images"
 MODES = "tests/rtl/test_testbench.py::test_all_modes_give_the_same_events"
 REFRACTORY = "tests/golden/neuron/test_refractory.py::test_hardware_equals_golden"
 HIT_TEST = "tests/tb/test_peg.py::test_without_the_hit_test"
@@ -81,11 +83,11 @@ MUTATIONS = (
     Mutation("ESU: events without a surviving tap not dropped", "rtl/synapse/esu/walk.py",
              "with m.If(none_x | ranges.none):", "with m.If(none_x & ranges.none):", ESU),
     Mutation("ESU: depthwise stays in channel word 0", "rtl/synapse/esu/walk.py",
-             "first = Mux(old_edge.follow, old_event.c,",
-             "first = Mux(old_edge.follow, 0,", ESU),
+             "first = Mux(old_edge.kind[1], old_event.c,",
+             "first = Mux(old_edge.kind[1], 0,", ESU),
     Mutation("ESU: last lane of the last word ignored", "rtl/synapse/esu/walk.py",
-             "Mux(old_edge.follow, old_event.c[:config.lane_bits], old_last_lane)",
-             "Mux(old_edge.follow, old_event.c[:config.lane_bits], config.lanes - 1)", ESU),
+             "Mux(old_edge.kind[1], old_event.c[:config.lane_bits], old_last_lane)",
+             "Mux(old_edge.kind[1], old_event.c[:config.lane_bits], config.lanes - 1)", ESU),
     Mutation("ESU: weights of a table counted from the channel", "rtl/synapse/esu/walk.py",
              "with m.If(self._advance | table):",
              "with m.If(self._advance):", ESU),
@@ -98,7 +100,7 @@ MUTATIONS = (
     Mutation("ESU: a table word's depth ignored", "rtl/synapse/esu/descriptor.py",
              "with m.If(got_geometry | got_table):", "with m.If(got_geometry):", ESU),
     Mutation("ESU: a table's words not read again for the same ID", "rtl/synapse/esu/descriptor.py",
-             "(taken.id == next_event.id) & ~self.edge.table", "(taken.id == next_event.id)", ESU),
+             "(taken.id == next_event.id) & ~self.edge.kind[0]", "(taken.id == next_event.id)", ESU),
     Mutation("ESU: words kept while idle", "rtl/synapse/esu/descriptor.py", "with m.If(self.idle):", "with m.If(0):",
              ESU),
     Mutation("ESU: columns of the kernel a row too close", "rtl/synapse/esu/walk.py",
@@ -130,6 +132,10 @@ MUTATIONS = (
     Mutation("neuron: broadcast takes the first byte", "rtl/neuron/update.py",
              "group.word_select(front.byte[:config.lane_bits], config.weight_bits)",
              "group.word_select(0, config.weight_bits)", NEURON),
+    Mutation("evaluation: reads on behind the end of the memory", "rtl/neuron/evaluation.py",
+             "s.left.eq(s.address[config.address_bits:].any())", "s.left.eq(0)", EVALUATION),
+    Mutation("evaluation: an early end leaves the place of the next neuron", "rtl/neuron/evaluation.py",
+             "fire.ending.eq(ending[-2] & advance)", "fire.ending.eq(0)", EVALUATION),
     Mutation("cycles: a weight word fewer read ahead", "rtl/neuron/update.py", "reserved != WEIGHT_WORDS",
              "reserved != WEIGHT_WORDS - 1", CYCLES),
     Mutation("cycles: a write-back goes before the state it keeps waiting", "rtl/neuron/update.py",
@@ -260,6 +266,10 @@ MUTATIONS = (
              "s.end_surplus.eq(limits.incoming == 0),", SURPLUS),
     Mutation("timestep: a surplus end is told, but not dropped", "rtl/timestep.py",
              "with m.If(~s.end_surplus):", "with m.If(1):", SURPLUS),
+    Mutation("timestep: values that come too early are not told", "rtl/timestep.py",
+             "self.early.eq(self.value &", "self.early.eq(0 &", STATUS),
+    Mutation("timestep: every value counts as too early", "rtl/timestep.py",
+             "& s.ready.bit_select(owner.population, 1))", "& 1)", STATUS),
     Mutation("timestep: a surplus credit is not told", "rtl/timestep.py",
              "self.protocol_error.eq(s.credits_full)", "self.protocol_error.eq(0)", SURPLUS),
     Mutation("timestep: a surplus credit is kept", "rtl/timestep.py",
@@ -268,6 +278,21 @@ MUTATIONS = (
              "s.incomplete.eq(s.incomplete + first - last)", "s.incomplete.eq(s.incomplete + first)", STATUS),
     Mutation("timestep: missing credits are not told", "rtl/timestep.py",
              "(s.ready & ~s.credited).any() & ~s.evaluating", "(s.ready & s.credited).any() & ~s.evaluating", STATUS),
+    Mutation("guard: the stride of the columns is not compared", "rtl/guard.py",
+             "& (geometry.x_stride == x_stride)",
+             "", AGREE),
+    Mutation("guard: values for populations that do not agree are taken", "rtl/synapse/esu/descriptor.py",
+             "(self.edge.kind == EdgeKind.EXTENDED) | refused)",
+             "(self.edge.kind == EdgeKind.EXTENDED))", AGREE),
+    Mutation("guard: channel words that the states do not have are written", "rtl/synapse/esu/walk.py",
+             "with m.If(step & phase[0] & outside):",
+             "with m.If(0):", SANE),
+    Mutation("guard: populations that do not agree are evaluated", "rtl/timestep.py",
+             "s.credited.bit_select(s.population, 1).eq(good)",
+             "s.credited.bit_select(s.population, 1).eq(1)", SANE),
+    Mutation("guard: an end may lead back", "rtl/timestep.py",
+             "tables.owner_read.data.known | backward)",
+             "tables.owner_read.data.known)", SANE),
     Mutation("Verilog: combinational processes are left as they are", "rtl/conversion.py", '_SCRIPT = ("proc",',
              '_SCRIPT = ("proc -nomux -norom",', MODES),
     Mutation("Verilog: the SRAM module reads while it writes, and keeps nothing", "rtl/conversion.py",
@@ -278,8 +303,8 @@ MUTATIONS = (
 def passes(tree: Path, test: str) -> bool:
     """Whether a test passes in a tree, in Verilator; the modes of Icarus in that."""
     cases = "grai_vip" if test == ESU else "fpga_small or banks"  # the smallest that see the changes
-    plain = {NETWORKS: [], CYCLES: [], STATUS: [], MODES: ["-k", "icarus"], REFRACTORY: ["-k", "verilator"],
-             HIT_TEST: ["-k", "verilator"]}
+    plain = {NETWORKS: [], CYCLES: [], STATUS: [], SANE: [], AGREE: [], MODES: ["-k", "icarus"],
+             REFRACTORY: ["-k", "verilator"], HIT_TEST: ["-k", "verilator"]}
     where = plain.get(test, ["-k", f"verilator and ({cases})"])
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-x", "-m", "not long", "-p", "no:cacheprovider", *where, test],

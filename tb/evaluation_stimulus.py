@@ -8,7 +8,7 @@ from itertools import product
 import numpy as np
 
 from golden.config import CoreConfig
-from golden.neuron.evaluation import PopulationMap, evaluate_population, parameter_words, second_word
+from golden.neuron.evaluation import PopulationMap, evaluate_population, parameter_words, second_word, state_words
 from golden.neuron.requantize import shift_rounded
 from golden.neuron.states import pack_lanes, unpack_lanes, wrap
 from golden.neuron.types import neuron_model
@@ -26,9 +26,10 @@ def has_tables(config: CoreConfig) -> bool:
 
 
 class Stimulus:
-    """Random populations side by side in a memory, one of them across its end, and all that must come of them.
+    """Random populations side by side in a memory, some of them across its end, and all that must come of them.
 
-    With `dense` every neuron fires.
+    Those across the end lie over one another, and their evaluation may end early. With `dense` every neuron fires, and
+    no population lies there.
     """
 
     def __init__(self, config: CoreConfig, generator: random.Random, count: int, dense: bool = False):
@@ -40,30 +41,28 @@ class Stimulus:
         """Types and saturations that the next populations get."""
         self.commands: list[Fields] = []
         self.populations: list[Fields] = []
-        first: int | None = None
-        start = 0
+        first = 0
         while len(self.commands) < count:
             fields = self._shape()
             second = {"far_axons": fields["extended"] & generator.randrange(2)}
             place, table = PopulationMap.of(fields, config, second), config.table_words * looks_up(fields, config)
             words = table + place.states - fields["base"] + fields["width"] * place.x_stride
-            if first is None:
-                if words < 3:
-                    continue
-                start = first = config.memory_words - generator.randint(1, words - 1)
-            if first + words > start + config.memory_words:
-                break
-            fields["base"] = (first + table) % config.memory_words
+            across = not dense and words > 2 and generator.random() < 0.15
+            at = config.memory_words - generator.randint(1, words - 1) if across else first
+            if not across:
+                first += words
+                if first > config.memory_words:
+                    break
+            fields["base"] = (at + table) % config.memory_words
             if fields["extended"]:
                 above = generator.getrandbits(config.word_bits) >> 1 << 1
                 self.words[fields["base"]] = above | second["far_axons"]
                 self.bins[f"second word, far axons {second['far_axons']}"] += 1
             self._fill(fields, PopulationMap.of(fields, config, second))
-            self.bins["across the end of the memory"] += first < config.memory_words < first + words
+            self.bins["across the end of the memory"] += across
             self.populations.append(fields)
             self.commands.append({"population": generator.randrange(config.max_populations),
                                   "word": self.population_word.pack(fields)})
-            first += words
         self.expected = list(self.words)
         self.neurons: list[Fields] = []
         self.trace: list[tuple[int, int]] = []
@@ -72,6 +71,7 @@ class Stimulus:
             self.neurons += neurons
             self.trace += trace
             self._cover(fields, neurons)
+            self._cover_end(fields, [address for address, _ in trace])
 
     def _shape(self) -> Fields:
         config, pick = self.config, self.random
@@ -206,6 +206,15 @@ class Stimulus:
             elif not neuron_model(fields["type"], config).thresholds:
                 self._cover_value(fields, state, parameter)
 
+    def _cover_end(self, fields: Fields, read: Sequence[int]) -> None:
+        """Where the evaluation ends early: at its first word, within a column, or between two channel words."""
+        place = PopulationMap.of(fields, self.config, second_word(self.words, fields, self.config))
+        every = [address for address, *_ in state_words(place, fields)]
+        if len(read) < len(every):
+            positions = fields["width"] * fields["height"]
+            where = "once" if not read else "a row" if len(read) % positions else "a channel word"
+            self.bins[f"ends at {where}"] += 1
+
     def _cover_spiking(self, reset: int, state: int, parameter: Fields) -> None:
         config, half = self.config, 1 << (self.config.state_bits - 1)
         fires, kept = spike_one(state, **parameter, reset=reset, config=config)
@@ -268,8 +277,8 @@ def required(config: CoreConfig) -> set[str]:
     """Bins that a long enough run must have."""
     return {
         "no neurons", "one position", "many positions and channel words", "nothing fires", "no axons", "padded",
-        "across the end of the memory", "shift 0", "largest shift", "largest multiplier",
-        "sum too large", "sum too small", "rounded to nothing", "rounded to one",
+        "across the end of the memory", "ends at once", "ends at a row", "shift 0", "largest shift",
+        "largest multiplier", "sum too large", "sum too small", "rounded to nothing", "rounded to one",
         *(f"{sign} tie {way}" for sign in ("positive", "negative") for way in ("up", "down")), "just above a tie",
         *(f"last lane {lane}" for lane in range(config.lanes)), *(f"type {kind}" for kind in range(1 << TYPE_BITS)),
         *(f"uniform {uniform}, pad {pad}" for uniform in (0, 1) for pad in (0, 1)),

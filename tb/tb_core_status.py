@@ -36,3 +36,5 @@ async def status(dut: Any) -> None:
         (found,) = await host.read([Register.STATUS], register=True)
         assert found == golden.status == expected, f"step {number}: {found}, golden {golden.status}, given {expected}"
         assert host.ends == ends, f"step {number}: {host.ends} ends came, golden {ends}"
+    counters = await host.counters()
+    assert counters["protocol_error"] == golden.counters["protocol_error"] == given["protocol_errors"]

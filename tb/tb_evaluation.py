@@ -8,13 +8,14 @@ may be full before; and for "random" pauses by name of `tb.streams.PAUSES`: `com
 import random
 from collections import Counter
 from functools import partial
-from itertools import pairwise
+from itertools import pairwise, takewhile
 from typing import Any
 
 import cocotb
 from cocotb.triggers import RisingEdge
 
 from golden.config import CoreConfig
+from golden.neuron.evaluation import PopulationMap, second_word, state_words
 from golden.words import NeuronType, layouts
 from rtl.ports import command_layout, neuron_layout
 from synapress.tools.simulator import parameters, seed
@@ -155,7 +156,10 @@ async def timing(dut: Any) -> None:
 
 @cocotb.test(skip=parameters()["scenario"] != "garbage")
 async def garbage(dut: Any) -> None:
-    """Any word at all as a population (but for its size, so that it ends soon) is evaluated to its end."""
+    """Any word at all as a population is evaluated to its end, or to that of the memory.
+
+    Either it is small or it lies near the end of the memory, so that it ends soon.
+    """
     generator = random.Random(seed())
     config = CoreConfig.from_json(parameters()["config"])
     layout = layouts(config).population
@@ -168,12 +172,15 @@ async def garbage(dut: Any) -> None:
     for count in range(1, parameters()["populations"] + 1):
         fields = {field.name: generator.randint(field.low, field.high) for field in layout.fields}
         small = {"width": generator.randint(1, 3), "height": generator.randint(1, 3)}
-        fields |= {"saturation": 3} | generator.choice([small, small | {"depth": 0}, small | {"depth": 1}])
+        near = {"base": config.memory_words - generator.randint(1, 1000)}
+        fields |= {"saturation": 3} | generator.choice([small, small | {"depth": 0}, small | {"depth": 1}, near, near])
+        place = PopulationMap.of(fields, config, second_word(memory.words, fields, config))
+        inside = takewhile(lambda item: item[0] < config.memory_words, state_words(place, fields))
+        expected = [address for address, *_ in inside]
         driver.send({"population": 0, "word": layout.pack(fields)})
         await wait_until(dut, partial(watch.finished, count), timeout=30 * (1 << config.channel_bits),
                          what=f"the end of {fields}")
         assert monitor.received[-1]["end"] == 1
-        positions = fields["width"] * fields["height"]
-        assert len(watch.trace) == positions * -(-fields["depth"] // config.lanes), fields
+        assert [address for address, _ in watch.trace] == expected, fields
         watch.trace.clear()
     assert {abs(neuron["v"]) for neuron in monitor.received} > {0}

@@ -16,6 +16,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = {"golden", "rtl", "synapress"}
 DATA = {"golden/py.typed", "rtl/py.typed", "synapress/py.typed", "synapress/engines/harness.cpp",
+        "synapress/engines/host.h",
         "synapress/reports/page.html", "synapress/zoo/digits/digits.npz",
         "synapress/zoo/spiking_digits/spiking_digits.nir"}
 OUTSIDE = ("tb", "mapper", "examples", "tests", "studies", "benchmarks")

@@ -3,9 +3,10 @@
 Bamberg et al., arXiv 2112.07019, section 4.2. What a state becomes is the neuron type's (`golden.neuron.types`).
 """
 
-from collections.abc import Mapping, MutableSequence, Sequence
+from collections.abc import Iterator, Mapping, MutableSequence, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import groupby, takewhile
 
 import numpy as np
 import numpy.typing as npt
@@ -106,14 +107,22 @@ def axon_fields(
     return found
 
 
+def state_words(place: PopulationMap, population: Mapping[str, int]) -> Iterator[tuple[int, int, int, int]]:
+    """A population's state words in the order of their evaluation: address before wrap, channel word, x, y."""
+    for channel_word in range(place.depth_words):
+        for x in range(population["width"]):
+            for y in range(population["height"]):
+                yield place.states + x * place.x_stride + y * place.y_stride + channel_word, channel_word, x, y
+
+
 def evaluate_population(
     memory: MutableSequence[int], index: int, word: int, config: CoreConfig
 ) -> tuple[list[dict[str, int]], list[tuple[int, int]]]:
     """Evaluate population `index`, given its packed population word, in place: literal, in the hardware's order.
 
     Channel words outermost, then x, y, lane. Each state word is read, its neurons evaluated, and the word written:
-    with what its neurons keep, else zeros, as for lanes beyond the depth, which never fire. Addresses wrap at the
-    end of the memory.
+    with what its neurons keep, else zeros, as for lanes beyond the depth, which never fire. The evaluation ends at the
+    first state word that is not in the memory: no word is read twice, so this bounds it. All other addresses wrap.
 
     Returns:
         The firing neurons in order, then the end neuron, as fields of `golden.messages.neuron`; and the state words
@@ -122,12 +131,14 @@ def evaluate_population(
     table, size = layouts(config), config.memory_words
     population = table.population.unpack(word)
     place = PopulationMap.of(population, config, second_word(memory, population, config))
-    common = {"axon_base": place.axons, "axons": population["axons"], "far": place.axon_words - 1, "population": index}
+    common = {"axon_base": place.axons % size, "axons": population["axons"], "far": place.axon_words - 1,
+              "population": index}
     each = parameter_words(population["type"], config)
     model = neuron_model(population["type"], config)
     neurons, trace = [], []
     entry = partial(table_entry, memory, population["base"], config=config)
-    for channel_word in range(place.depth_words):
+    inside = takewhile(lambda item: item[0] < size, state_words(place, population))
+    for channel_word, words in groupby(inside, lambda item: item[1]):
         channels = range(channel_word * config.lanes, min((channel_word + 1) * config.lanes, population["depth"]))
         parameters = []
         for c in channels:
@@ -136,17 +147,15 @@ def evaluate_population(
             if each == 2:
                 fields |= table.second_parameter.unpack(memory[address % size])
             parameters.append(fields)
-        for x in range(population["width"]):
-            for y in range(population["height"]):
-                address = (place.states + x * place.x_stride + y * place.y_stride + channel_word) % size
-                trace.append((address, int(memory[address])))
-                states = unpack_lanes(memory[address], config)[:len(channels)]
-                kept = [0] * config.lanes
-                for lane, (c, state, parameter) in enumerate(zip(channels, states, parameters, strict=True)):
-                    v, kept[lane] = model.evaluate_one(state, parameter, population["saturation"], config,
-                                                       type=population["type"], table=entry)
-                    if v:
-                        neurons.append({"x": x, "y": y, "c": c, "v": v, **common, "end": 0})
-                memory[address] = pack_lanes(kept, config)
+        for address, _, x, y in words:
+            trace.append((address, int(memory[address])))
+            states = unpack_lanes(memory[address], config)[:len(channels)]
+            kept = [0] * config.lanes
+            for lane, (c, state, parameter) in enumerate(zip(channels, states, parameters, strict=True)):
+                v, kept[lane] = model.evaluate_one(state, parameter, population["saturation"], config,
+                                                   type=population["type"], table=entry)
+                if v:
+                    neurons.append({"x": x, "y": y, "c": c, "v": v, **common, "end": 0})
+            memory[address] = pack_lanes(kept, config)
     neurons.append({"x": 0, "y": 0, "c": 0, "v": 0, **common, "end": 1})
     return neurons, trace

@@ -6,7 +6,7 @@ native strides, dilation and depthwise kernels, and skipping of positions withou
 `expand_events` gives the same operations in closed form, on arrays, for many events at once.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -85,6 +85,8 @@ class EdgeDescriptor:
     """Words from one row to the next: depth_words | pad of the geometry word, also with `table`."""
     first_channel: int = 0
     """First destination channel, from the table word."""
+    channel_words: int = 0
+    """Words of one position of the population: depth_words of the geometry word, also with `table`."""
 
     @property
     def table(self) -> bool:
@@ -101,7 +103,7 @@ class EdgeDescriptor:
         """From the packed words of an edge and of its population's geometry."""
         words = layouts(config)
         fields = words.edge.unpack(edge & LOW_64) | words.geometry.unpack(geometry & LOW_64)
-        return cls(**fields, y_stride=fields["depth_words"] | fields["pad"])
+        return cls(**fields, y_stride=fields["depth_words"] | fields["pad"], channel_words=fields["depth_words"])
 
     def with_table_word(self, config: CoreConfig, word: int) -> "EdgeDescriptor":
         """With kernel and depth of a table word instead of its own; no weight stride any more."""
@@ -199,7 +201,8 @@ class Esu:
 
     Attributes:
         unknown_id, unknown_channel: events dropped so far, for an ID >= edges; for a channel >= source_channels, or an
-            edge of a kind that the unit does not have.
+            edge of a kind that the unit does not have, or with `good` for channel words that the states do not have.
+        good: per population whether it takes events (`golden.guard`); None: all do, whatever their words say.
     """
 
     def __init__(self, config: CoreConfig, memory: Memory, edges: int, populations: int):
@@ -209,6 +212,7 @@ class Esu:
         self.populations = populations
         self.unknown_id = 0
         self.unknown_channel = 0
+        self.good: Sequence[bool] | None = None
 
     def lookup(self, event: ValueEvent) -> EdgeDescriptor | None:
         """The descriptor that applies to an event; None, and counted, if there is none."""
@@ -219,7 +223,17 @@ class Esu:
         if event.c >= descriptor.source_channels or descriptor.kind == EdgeKind.EXTENDED:
             self.unknown_channel += 1
             return None
+        if self.good is not None and not self._in_states(descriptor, event):
+            self.unknown_channel += 1
+            return None
         return descriptor
+
+    def _in_states(self, descriptor: EdgeDescriptor, event: ValueEvent) -> bool:
+        """Whether the population is good, and has the channel words that the event leads to."""
+        assert self.good is not None
+        first, words, *_ = _words(self.config, descriptor, event)
+        good = descriptor.population < self.populations and self.good[descriptor.population]
+        return good and first + words <= descriptor.channel_words
 
     def expand(self, event: ValueEvent) -> list[WordOperation]:
         """The word operations of one event, literally; none if it is dropped."""
@@ -273,6 +287,7 @@ def _range(
 
 def expand_events(
     config: CoreConfig, memory: Memory, edges: int, populations: int, events: Mapping[str, npt.ArrayLike],
+    good: Sequence[bool] | None = None,
 ) -> WordOperations:
     """The word operations of events given as arrays `id`, `x`, `y`, `c`, `v`: those of `Esu.expand`, event by event."""
     words_of = layouts(config)
@@ -289,13 +304,18 @@ def expand_events(
     edge = words_of.edge.unpack_array(fetch(2 * populations + identity[index]))
     geometry = words_of.geometry.unpack_array(fetch(2 * edge["population"]))
     known = (c[index] < edge["source_channels"]) & (edge["kind"] != EdgeKind.EXTENDED)
+    if good is not None:
+        taken = np.zeros(config.max_populations, bool)
+        taken[:len(good)] = good
+        known &= taken[edge["population"]]
     unknown_channel = int(np.sum(~known))
     index = index[known]
     d = {name: array[known] for name, array in (edge | geometry).items()}
     x, y, c, v = x[index], y[index], c[index], v[index]
 
     table, depthwise = d["kind"] == EdgeKind.TABLE, d["kind"] == EdgeKind.DEPTHWISE
-    y_stride = d["depth_words"] | d["pad"]
+    channel_words = d["depth_words"]
+    y_stride = channel_words | d["pad"]
     weight_stride = np.where(table, 0, d["weight_stride"])
     first_channel = np.zeros_like(c)
     if table.any():
@@ -319,6 +339,10 @@ def expand_events(
 
     # One row per operation: its event, and its place within the event as column, row, word.
     per_event = columns * rows * words
+    if good is not None:
+        beyond = first_word + words > channel_words
+        unknown_channel += int(beyond.sum())
+        per_event[beyond] = 0
     of = np.repeat(np.arange(len(index)), per_event)
     place = np.arange(len(of)) - np.repeat(np.cumsum(per_event) - per_event, per_event)
     position, word = np.divmod(place, words[of])

@@ -17,6 +17,14 @@ from rtl.ports import MemoryPort, command_layout, neuron_layout
 from rtl.words import struct
 
 
+def reach_bits(config: CoreConfig) -> int:
+    """Width of the address of a state word whatever the population word says: behind all parameters, or a row on."""
+    most = {name: (1 << bits) - 1 for name, bits in (
+        ("axons", config.axon_count_bits), ("depth", config.channel_bits))}
+    first = config.memory_words + 2 * most["axons"] + 2 * most["depth"]
+    return max(first, config.memory_words + (1 << config.depth_word_bits)).bit_length()
+
+
 class _Reading:
     """What control and data path of the reading tell each other."""
 
@@ -36,8 +44,10 @@ class _Reading:
         self.column_ends, self.row_ends, self.in_last_word = (
             strobe(name) for name in ("column_ends", "row_ends", "in_last_word"))
         self.parameter_lane = Signal(config.lane_bits, name="parameter_lane")
-        self.address = Signal(config.address_bits, name="address")
-        self.parameter_address = Signal(config.address_bits, name="parameter_address")
+        # Wide enough that an address which has left the memory is seen: what lies there is not evaluated.
+        self.address = Signal(reach_bits(config), name="address")
+        self.left = strobe("left")
+        self.parameter_address = Signal(reach_bits(config), name="parameter_address")
         # Of a type with second parameter words, which come first: the next one to be read is a first word.
         self.half = strobe("half")
         # Words read and not yet evaluated: at most two, which are counted as soon as they are asked for. The youngest
@@ -88,6 +98,10 @@ class Evaluation(wiring.Component):
             registers only.
         neuron: stream of firing neurons (`golden.messages.neuron`). done: pulses as the `end` neuron is taken.
         evaluated: each state word as it is read: {valid, address, state}; for verification.
+
+    Bounded whatever the population word says: the evaluation ends at the first state word that is not in the memory,
+    so it reads no word twice. With S state words, at most the memory's, it takes S · lanes · max(1 or with a table 2,
+    axon words) cycles, and those in which memory or the PEG's queues refuse; see `golden.timing.cycles`.
 
     Latency: four cycles from a command to its first read, two more with a second population word; two from a word read
     to the evaluation of its first lane, and 9 from there to its neuron.
@@ -171,8 +185,10 @@ class Evaluation(wiring.Component):
                 m.d.comb += s.start.eq(1)
                 m.next = "read"
             with m.State("read"):
-                m.d.comb += [s.request.eq(~s.full), s.ask.eq(~s.full & s.served)]
-                with m.If(s.ask):
+                m.d.comb += [s.request.eq(~s.full & ~s.left), s.ask.eq(s.request & s.served)]
+                with m.If(s.left):
+                    m.next = "end"
+                with m.Elif(s.ask):
                     m.next = "clear"
                     with m.If(s.load):
                         m.next = "parameters"
@@ -204,11 +220,12 @@ class Evaluation(wiring.Component):
         config, word, lane_bits = self.config, population.word, self.config.lane_bits
         last_word, top_lane = population.last_channel[lane_bits:], population.last_channel[:lane_bits]
         y_stride = Signal(config.depth_word_bits + 1)
-        next_base = Signal(config.address_bits)
+        next_base = Signal.like(s.address, name="next_base")
         """The first state word of the next channel word."""
         channel_word = Signal(config.depth_word_bits)
         x, y = Signal.like(word.width, name="x"), Signal.like(word.height, name="y")
         m.d.comb += [
+            s.left.eq(s.address[config.address_bits:].any()),
             s.in_last_word.eq(channel_word == last_word), s.column_ends.eq(y == word.height),
             s.row_ends.eq(x == word.width),
             s.last_parameter.eq(word.uniform | (s.parameter_lane == Mux(s.in_last_word, top_lane, config.lanes - 1))),
@@ -347,6 +364,7 @@ class Evaluation(wiring.Component):
                     | (ending[-1] & writer.pending)),
             writer.neuron.eq(evaluating[-1] & advance & population.keeps), writer.state.eq(requantize.kept),
             writer.lane.eq(fire.lane), writer.last.eq(fire.word_ends),
+            fire.ending.eq(ending[-2] & advance),
             fire.evaluated.eq(evaluating[-1] & ~hold), fire.ended.eq(ending[-1] & ~hold),
             fire.value.eq(Mux(looks_up, entry[:config.value_bits].as_signed(), requantize.value)),
             advance.eq(fire.advance & ~hold),

@@ -14,10 +14,12 @@ class Fire(wiring.Component):
 
     Ports:
         evaluated, value: a neuron's value is there. ended: the population's values have all been; never both.
+        ending: `ended` comes next, and no value before it.
         width, height, last_channel: of the population, each minus one.
         advance: the pipeline in front may move; depends on registers only.
         lane, word_ends: of the neuron whose value is there.
-        fired: stream of {x, y, c, v, end}; the zeros of `end` come from counters that have come round.
+        fired: stream of {x, y, c, v, end}; the zeros of `end` come from counters that have come round, or
+            that `ending` has cleared where an evaluation stops early.
 
     Latency: one cycle. Throughput: one neuron per cycle. A second register takes the neuron that comes out in the cycle
     in which the first one is refused, so that `advance` need not wait for `fired.ready`.
@@ -28,7 +30,7 @@ class Fire(wiring.Component):
         coordinate, channel = unsigned(config.coordinate_bits), unsigned(config.channel_bits)
         self.layout = struct(messages.fired(config))
         super().__init__({
-            "evaluated": In(1), "ended": In(1), "value": In(signed(config.value_bits)),
+            "evaluated": In(1), "ended": In(1), "ending": In(1), "value": In(signed(config.value_bits)),
             "width": In(coordinate), "height": In(coordinate), "last_channel": In(channel),
             "advance": Out(1), "lane": Out(self.config.lane_bits), "word_ends": Out(1),
             "fired": Out(stream.Signature(self.layout)),
@@ -58,6 +60,9 @@ class Fire(wiring.Component):
                     m.d.sync += [y.eq(0), x.eq(x + 1)]
                     with m.If(x == self.width):
                         m.d.sync += [x.eq(0), channel_word.eq(Mux(last_word, 0, channel_word + 1))]
+
+        with m.If(self.ending):
+            m.d.sync += [x.eq(0), y.eq(0), c.eq(0)]
 
         fired = self.fired
         with m.If(~fired.valid | fired.ready):

@@ -25,6 +25,8 @@ from synapress.install import install_hint
 from synapress.tools.simulator import locked, simulator_environment
 
 HARNESS = Path(__file__).with_name("harness.cpp")
+COMMON = Path(__file__).with_name("host.h")
+"""What the harness and other C++ hosts include."""
 
 
 @dataclass(frozen=True)
@@ -63,8 +65,10 @@ def _defines(config: CoreConfig) -> dict[str, int]:
 
 
 @cache
-def build(config: CoreConfig, directory: Path = Path("build/simulate")) -> Path:
+def build(config: CoreConfig, directory: Path = Path("build/simulate"), harness: Path = HARNESS) -> Path:
     """Compile the event core of a configuration; a second call with the same design is served from `directory`.
+
+    `harness` is the C++ host: it may include `host.h`.
 
     Raises:
         ToolError: Verilator or the C++ compiler is missing or failed; the message holds the end of its output.
@@ -73,21 +77,22 @@ def build(config: CoreConfig, directory: Path = Path("build/simulate")) -> Path:
     defines = _defines(config)
     flags = ["-O3", "--x-assign", "fast", "--x-initial", "fast", "-Wno-fatal", "-Wno-lint", "--no-timing"]
     cflags = "-O2 -std=gnu++17 " + " ".join(f"-D{name}={value}" for name, value in defines.items())
-    key = hashlib.sha256("\0".join([text, HARNESS.read_text(), cflags, *flags]).encode()).hexdigest()[:16]
+    sources = [text, harness.read_text(), COMMON.read_text()]
+    key = hashlib.sha256("\0".join([*sources, cflags, *flags]).encode()).hexdigest()[:16]
     folder = directory.resolve() / f"{config.name}-{key}"
     binary = folder / "Vcore"
     with locked(folder.with_suffix(".lock")):  # tests run in several processes, which share the builds
         if not binary.exists():
-            _compile(text, folder, binary, flags, cflags)
+            _compile(text, harness, folder, binary, flags, f"{cflags} -I{COMMON.parent}")
     return binary
 
 
-def _compile(text: str, folder: Path, binary: Path, flags: list[str], cflags: str) -> None:
+def _compile(text: str, harness: Path, folder: Path, binary: Path, flags: list[str], cflags: str) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     (folder / "core.v").write_text(text)
     command = ["verilator", "--cc", "--exe", "--build", "-j", "2", *flags, "-CFLAGS", cflags, "--top-module", "core",
-               "--Mdir", str(folder), str(folder / "core.v"), str(HARNESS), "-o", "linking"]
+               "--Mdir", str(folder), str(folder / "core.v"), str(harness), "-o", "linking"]
     try:
         with simulator_environment("verilator"):
             done = subprocess.run(command, capture_output=True, text=True, check=False)

@@ -38,7 +38,7 @@ class DescriptorFetch(wiring.Component):
     to a table or the unit has been idle since, as a host may have changed them.
 
     Ports:
-        event, descriptor, edges, populations: those of the ESU.
+        event, descriptor, edges, populations, good: those of the ESU.
         phase: one-hot. step: the phase ends. advance: the beat ends.
         idle: nothing is in the ESU.
         stall: the phase must not end, as a read is refused. pending: an event is here.
@@ -60,6 +60,7 @@ class DescriptorFetch(wiring.Component):
             "edge": Out(struct(words.edge)), "geometry": Out(struct(words.geometry)),
             "kernel": Out(kernel_layout(config)), "depth": Out(depth_layout(config)),
             "unknown_id": Out(1), "unknown_channel": Out(1),
+            **({"good": In(config.max_populations)} if config.guard_states else {}),
         })
 
     def elaborate(self, platform):  # type: ignore[no-untyped-def]
@@ -129,8 +130,9 @@ class DescriptorFetch(wiring.Component):
         with m.If(got_geometry | got_table):
             m.d.sync += self.depth.eq(port.data[:config.channel_bits])
         unknown_channel = Signal()
+        refused = ~self.good.bit_select(self.edge.population, 1) if config.guard_states else Const(0, 1)
         m.d.comb += [
-            unknown_channel.eq((taken.c > self.edge.source_channels) | (self.edge.kind == EdgeKind.EXTENDED)),
+            unknown_channel.eq((taken.c > self.edge.source_channels) | (self.edge.kind == EdgeKind.EXTENDED) | refused),
             self.valid.eq(present & ~unknown_channel), self.pending.eq(waiting | present),
         ]
         m.d.sync += self.unknown_channel.eq(self.advance & present & unknown_channel)

@@ -57,6 +57,8 @@ class Esu(Decoder):
         phase_code = Signal(range(PHASES), init=PHASES - 1)
         step, advance, begin = Signal(name="step"), Signal(name="advance"), Signal(name="begin")
         self._phase, self._phase_code, self._step, self._advance = phase, phase_code, step, advance
+        # Pulses for an event that is dropped late, as it leads to channel words that the states do not have.
+        self._beyond = Signal(name="beyond")
 
         m.submodules.fetch = fetch = DescriptorFetch(self.config)
         connect(m, flipped(self.event), fetch.event)
@@ -64,8 +66,10 @@ class Esu(Decoder):
         m.d.comb += [
             fetch.edges.eq(self.edges), fetch.populations.eq(self.populations),
             fetch.phase.eq(phase), fetch.step.eq(step), fetch.advance.eq(advance), fetch.idle.eq(~self.busy),
-            self.unknown_id.eq(fetch.unknown_id), self.unknown_channel.eq(fetch.unknown_channel),
+            self.unknown_id.eq(fetch.unknown_id), self.unknown_channel.eq(fetch.unknown_channel | self._beyond),
         ]
+        if self.config.guard_states:
+            m.d.comb += fetch.good.eq(self.good)
 
         in_range, starting = Signal(name="in_range"), Signal(name="starting")
         start, start_valid = Signal(self._start_layout, name="start"), Signal(name="start_valid")
@@ -136,6 +140,14 @@ class Esu(Decoder):
             m.d.sync += rows.eq(ranges.count)
             with m.If(none_x | ranges.none):
                 m.d.sync += starting.eq(0)
+        first = Mux(old_edge.kind[1], old_event.c, Mux(old_edge.kind[0], old_kernel.last[:config.channel_bits], 0))
+        if config.guard_states:
+            words_of, there = old_position_bytes[config.lane_bits:], old_geometry.depth_words
+            needed = first[config.lane_bits:] + Mux(old_edge.kind[1], 1, words_of)
+            outside = starting & ((needed > there) | (~old_edge.kind[1] & (words_of == 0)))
+            m.d.sync += self._beyond.eq(step & phase[0] & outside)
+            with m.If(step & phase[0] & outside):
+                m.d.sync += starting.eq(0)
 
         neuron = [(neuron_x, geometry.x_stride, old_geometry.x_stride), (ranges.neuron, y_stride, old_y_stride)]
         tap = [(tap_x, None, old_column_bytes), (ranges.tap, None, old_position_bytes)]
@@ -144,7 +156,6 @@ class Esu(Decoder):
         weight_stride = old_kernel.last[:config.weight_stride_bits]
         channel = self._channel_product(m, event.c, old_event.c, weight_stride, old_edge.kind[0])
 
-        first = Mux(old_edge.kind[1], old_event.c, Mux(old_edge.kind[0], old_kernel.last[:config.channel_bits], 0))
         state_base = Signal(config.address_bits + 1)
         m.d.sync += state_base.eq(add(old_geometry.state_base, first[config.lane_bits:], Const(0, 1), len(state_base)))
 
