@@ -222,6 +222,19 @@ class Timestep(wiring.Component):
         m.d.comb += [s.in_reset.eq(fsm.ongoing("reset")), s.in_idle.eq(fsm.ongoing("idle"))]
         return Cat(fsm.ongoing(state) for state in ("reset", "read", "store", "fill", "read edge", "own"))
 
+    def _refusals(self, m: Module, s: _Scheduling, tables: _Tables) -> Value:
+        """Which ends are dropped, and values that come too early; returns whether the population may be evaluated."""
+        end, owner = self.end.payload, tables.owner_read.data
+        good, backward = Const(1, 1), Const(0, 1)
+        if self.config.guard_states:
+            good = self.good.bit_select(s.population, 1)
+            # Within the core ends lead from a population to a later one: a flipped bit closes no circle.
+            backward = (end.x == 0) & (end.y == 0) & (end.c >= owner.population)
+        m.d.comb += s.end_unknown.eq((end.id >= s.identifier) | ~owner.known | backward)
+        m.d.sync += self.early.eq(self.value & (end.id < s.identifier) & owner.known
+                                  & s.ready.bit_select(owner.population, 1))
+        return good
+
     def _data(self, m: Module, s: _Scheduling, tables: _Tables, back: data.View) -> None:
         """Everything that the control's decisions change."""
         end, word, limits = self.end.payload, s.word, tables.limits_read.data
@@ -250,20 +263,10 @@ class Timestep(wiring.Component):
             s.last_population.eq(s.population + 1 == self.populations),
             s.credit_unknown.eq(self.credit.payload >= self.populations),
             s.last_edge.eq(s.identifier + 1 == self.edges),
-            # No population owns this ID.
-            s.end_unknown.eq((end.id >= s.identifier) | ~tables.owner_read.data.known),
             s.credits_full.eq(credits == limits.axons),
             s.end_surplus.eq(s.ready.bit_select(s.population, 1) | (limits.incoming == 0)),
         ]
-        good: Value = Const(1, 1)
-        if self.config.guard_states:
-            good = self.good.bit_select(s.population, 1)
-            # Within the core ends lead from a population to a later one: a flipped bit closes no circle.
-            backward = (end.x == 0) & (end.y == 0) & (end.c >= tables.owner_read.data.population)
-            m.d.comb += s.end_unknown.eq((end.id >= s.identifier) | ~tables.owner_read.data.known | backward)
-        owner = tables.owner_read.data
-        m.d.sync += self.early.eq(self.value & (end.id < s.identifier) & owner.known
-                                  & s.ready.bit_select(owner.population, 1))
+        good = self._refusals(m, s, tables)
         with m.If(self.done):
             m.d.sync += s.finished.eq(1)
         with m.If(s.store | s.fetch):
