@@ -26,7 +26,7 @@ INSIDE = "block"
 AROUND = "shift register of the ports"
 """A signal that is not the block's: only paths of blocks that have no slower one go there."""
 
-Place = tuple[str, ...]
+Register = tuple[str, ...]
 """Names of a part, of its part, and so on; the last is a signal or a memory."""
 
 
@@ -102,10 +102,10 @@ def sentence(steps: tuple[Step, ...], top: str, end: str = "", reading: float = 
             f"{', '.join(shares)}")
 
 
-def registers(rtlil: str) -> set[Place]:
+def registers(rtlil: str) -> set[Register]:
     """Where the flip-flops of a design are, by the text that Amaranth writes; without the name of the top."""
-    found: set[Place] = set()
-    scope: Place = ()
+    found: set[Register] = set()
+    scope: Register = ()
     for match in re.finditer(r"(?m)^module \\(\S+)$|^ +connect \\Q \\(\S+)", rtlil):
         if match[1]:
             scope = tuple(match[1].split(".")[1:])
@@ -117,12 +117,12 @@ def registers(rtlil: str) -> set[Place]:
 class _Names:
     """Which signals the nets and cells of a netlist are; places without `INSIDE`."""
 
-    def __init__(self, netlist: dict[str, Any], registers: Iterable[Place]):
+    def __init__(self, netlist: dict[str, Any], registers: Iterable[Register]):
         modules = netlist["modules"].values()
         module = next(one for one in modules if int(one["attributes"].get("top", "0"), 2))
         self.cells, self.nets = module["cells"], module["netnames"]
         self.registers = set(registers)
-        self.by_bit: dict[Any, list[Place]] = {}
+        self.by_bit: dict[Any, list[Register]] = {}
         for net in self.nets.values():
             place = tuple(net.get("attributes", {}).get("hdlname", "").split())
             if len(place) > 1 and place[0] == INSIDE:
@@ -130,13 +130,13 @@ class _Names:
                     self.by_bit.setdefault(bit, []).append(place)
         self.known = {".".join(place): place for places in self.by_bit.values() for place in places}
 
-    def start(self, piece: dict[str, Any]) -> Place:
+    def start(self, piece: dict[str, Any]) -> Register:
         return self._register(piece["from"])
 
-    def end(self, piece: dict[str, Any]) -> Place:
+    def end(self, piece: dict[str, Any]) -> Register:
         return self._register(piece["to"])
 
-    def on_the_way(self, piece: dict[str, Any], here: Place) -> Place:
+    def on_the_way(self, piece: dict[str, Any], here: Register) -> Register:
         """The signal whose net, or the memory whose output, a piece of the path is; empty if that is unknown."""
         if piece["type"] == "routing":
             net = piece.get("net", "")
@@ -154,13 +154,13 @@ class _Names:
         found: dict[str, Any] = self.cells.get(name) or self.cells.get(name.rpartition("$")[0]) or {}
         return found
 
-    def _memory(self, cell: str) -> Place:
+    def _memory(self, cell: str) -> Register:
         if not self.is_memory(cell):
             return ()
         name = cell if cell in self.cells else cell.rpartition("$")[0]
         return tuple(re.sub(r"(\.\d+)+$", "", name).split(".")[1:])
 
-    def _register(self, pin: dict[str, Any]) -> Place:
+    def _register(self, pin: dict[str, Any]) -> Register:
         if place := self._memory(pin["cell"]):
             return place
         connections = self._cell(pin["cell"]).get("connections", {})
@@ -172,7 +172,7 @@ class _Names:
         return self._derived(pin["cell"]) or (pin["cell"].removeprefix(f"{INSIDE}.") if pin["cell"].startswith(
             f"{INSIDE}.") else AROUND,)
 
-    def _derived(self, name: str) -> Place:
+    def _derived(self, name: str) -> Register:
         """The signal from whose name that of a cell or net without one was derived; empty if it is around the block."""
         found = max((known for known in self.known if name == known or name.startswith(f"{known}_")), key=len,
                     default="")
@@ -188,13 +188,13 @@ class _Names:
             return None
         return self.nets[match[1]]["bits"][int(match[2])]
 
-    def _best(self, bit: Any, here: Place) -> Place:
+    def _best(self, bit: Any, here: Register) -> Register:
         places = self.by_bit.get(bit, ())
         best = min(places, default=(), key=lambda place: (
             place[-1].startswith("$"), place not in self.registers, place[1:-1] != here[:-1], -len(place), place))
         return best[1:]
 
 
-def _readable(place: Place) -> str:
+def _readable(place: Register) -> str:
     """Amaranth numbers signals of equal names, as `read_data$83`."""
     return re.sub(r"\$\d+", "", ".".join(place))

@@ -187,14 +187,14 @@ def test_memory_is_advised_where_a_configuration_has_it() -> None:
 
 def test_memory_is_not_advised_where_no_configuration_has_it() -> None:
     with pytest.raises(ConfigError):
-        dataclasses.replace(CoreConfig(), address_bits=CoreConfig().address_bits + 1)
-    net = synapress.Network("large")
-    net.input("in", (64, 16, 16))
-    net.conv("sums", "in", np.ones((512, 64, 3, 3), int), shift=8)
+        dataclasses.replace(CoreConfig(), address_bits=CoreConfig().address_bits + 3)
+    net = synapress.Network("large")  # more than 1 MB
+    net.input("in", (128, 8, 8))
+    net.conv("sums", "in", np.ones((1000, 128, 3, 3), int), shift=8)
     net.output("sums")
     made = synapress.compile(net)
     with pytest.raises(NetworkError, match="For RTL use a smaller network"):
-        synapress.simulate(made, np.ones((1, 64, 16, 16), int), engine="rtl")
+        synapress.simulate(made, np.ones((1, 128, 8, 8), int), engine="rtl")
 
 
 # -- texts ---------------------------------------------------------------------------------------

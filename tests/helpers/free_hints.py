@@ -29,7 +29,7 @@ WHY = (
     "One operand must be a constant",
     "Only flattening, dimensions of 1 and groups of channels are free, and a vector of at most … elements may become a "
     "map",
-    "Only SPIKING populations keep states",
+    "Only spiking populations keep states",
     "Only the constant may be repeated",
     "Only the constant may be repeated, not the feature map",
     "Parameters are per channel, or one for all",
@@ -38,7 +38,7 @@ WHY = (
     "Products of two maps are elementwise only (Mul)",
     "Reshapes and transpositions must not move data between channels, columns and rows",
     "Sequences, maps and optional values have no feature map",
-    "SPIKING populations have thresholds, others with saturation TABLE a table",
+    "Populations that fire at a threshold have one, others with saturation TABLE a table",
     "The host computes only what follows the last layer",
     "The host knows its input already",
     "To let the host compute it, and all that depends on it (…)",

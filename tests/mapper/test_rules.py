@@ -159,9 +159,9 @@ def test_inputs_and_outputs_have_limits():
 
 
 def test_hosts_beyond_reach():
-    check(program(), CONFIG, host=(-7, 7))
-    with pytest.raises(RuleError, match=r"rule 'axon core_x': needs -8; available: \[-7, 7\]"):
-        check(program(), CONFIG, host=(8, 0))
+    check(program(), CONFIG, host=(-31, 31))
+    with pytest.raises(RuleError, match=r"rule 'axon core_x': needs -32; available: \[-31, 31\]"):
+        check(program(), CONFIG, host=(32, 0))
 
 
 def test_a_maximum_needs_sources_that_are_not_negative():
