@@ -149,9 +149,9 @@ async def frames(dut: Any) -> None:
     for index, frame in enumerate(given["frames"]):
         await wait_until(dut, lambda: host.credits == given["inputs"], timeout=2_000_000, what="credits for the inputs")
         host.credits = 0
-        host.inputs.send_all(event.unpack(word) for word in frame)
-        if index == 0:
+        if index == 0:  # before the first ends: values behind them would come too early besides
             host.inputs.send_all(bad)
+        host.inputs.send_all(event.unpack(word) for word in frame)
     await wait_until(dut, lambda: host.ends == ends and not host.inputs.pending, timeout=2_000_000, what="the last end")
     await host.status(Status.IDLE)
 
