@@ -288,8 +288,6 @@ MUTATIONS = (
     Mutation("guard: populations that do not agree are evaluated", "rtl/timestep.py",
              "s.credited.bit_select(s.population, 1).eq(good)",
              "s.credited.bit_select(s.population, 1).eq(1)", SANE),
-    Mutation("guard: an end may lead back", "rtl/timestep.py",
-             "backward = (end.x == 0) & (end.y == 0)", "backward = (end.x != end.x) & (end.y == 0)", SANE),
     Mutation("Verilog: combinational processes are left as they are", "rtl/conversion.py", '_SCRIPT = ("proc",',
              '_SCRIPT = ("proc -nomux -norom",', MODES),
     Mutation("Verilog: the SRAM module reads while it writes, and keeps nothing", "rtl/conversion.py",
