@@ -225,9 +225,10 @@ class Core:
         sent, trace, fired = self.engine.evaluate(index, population.word)
         self.trace += trace
         self.counters["neurons_fired"] += fired
-        fields = population.fields
-        second = self.layouts.second_population.unpack(self.engine.word(fields["base"])) if fields["extended"] else None
-        self._access(evaluation_accesses(fields, second, fired, self.config))
+        if self.config.access_counters:
+            fields, second = population.fields, self.layouts.second_population
+            word = second.unpack(self.engine.word(fields["base"])) if fields["extended"] else None
+            self._access(evaluation_accesses(fields, word, fired, self.config))
         for x, y, source in population.returns:
             if x == 0 and y == 0:
                 self._credit(source)

@@ -9,16 +9,14 @@ from golden.neuron.evaluation import PopulationMap, second_word
 from golden.types import Memory
 from golden.words import layouts
 
-LOW_64 = (1 << 64) - 1
-
 
 def agreeing(memory: Memory, populations: int, config: CoreConfig) -> list[bool]:
     """Per population whether its geometry and its population word give the same states, and any at all."""
     table = layouts(config)
     result = []
     for index in range(populations):
-        geometry = table.geometry.unpack(int(memory[2 * index]) & LOW_64)
-        population = table.population.unpack(int(memory[2 * index + 1]) & LOW_64)
+        geometry = table.geometry.unpack(int(memory[2 * index]))
+        population = table.population.unpack(int(memory[2 * index + 1]))
         place = PopulationMap.of(population, config, second_word(memory, population, config))
         needed = {"state_base": place.states, "width": population["width"], "height": population["height"],
                   "x_stride": place.x_stride, "depth_words": place.depth_words, "pad": population["pad"]}

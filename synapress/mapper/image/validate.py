@@ -98,9 +98,8 @@ def validate(words: Memory, config: CoreConfig, *, edges: int, populations: int)
         _geometry(reader, block)
     incoming = sum(block.fields["incoming"] for block in blocks)
     _check("population words", "incoming, summed", incoming, 0, 1 << config.incoming_bits)
-    depths = [_edge(reader, 2 * populations, identifier, blocks) for identifier in range(edges)]
-    owners = {reader.unpack(2 * populations + identifier, layouts(config).edge, "edge word")["population"]
-              for identifier in range(edges)}
+    found = [_edge(reader, 2 * populations, identifier, blocks) for identifier in range(edges)]
+    owners, depths = {owner for owner, _ in found}, [depth for _, depth in found]
     for block in blocks:
         if block.index not in owners:
             raise ImageError(f"population {block.index}: no event ID leads into it, so that it waits for ever")
@@ -165,8 +164,8 @@ def _disjoint(blocks: Sequence[_Block]) -> None:
                              f"population {first.index}, which ends at {first.states.stop - 1}, or its table does")
 
 
-def _edge(reader: _Reader, first: int, identifier: int, blocks: Sequence[_Block]) -> int:
-    """Check an edge word, `first` being ID 0's; returns its number of source channels."""
+def _edge(reader: _Reader, first: int, identifier: int, blocks: Sequence[_Block]) -> tuple[int, int]:
+    """Check an edge word, `first` being ID 0's; returns its population and its number of source channels."""
     config, table = reader.config, layouts(reader.config)
     what = f"edge word of ID {identifier}"
     edge = reader.unpack(first + identifier, table.edge, what)
@@ -189,7 +188,7 @@ def _edge(reader: _Reader, first: int, identifier: int, blocks: Sequence[_Block]
         _kernel(what, edge, 1, channels, edge["weight_stride"], config)
     else:
         _kernel(what, edge, words * config.lanes, channels, edge["weight_stride"], config)
-    return channels
+    return block.index, channels
 
 
 def _kernel(what: str, fields: dict[str, int], unit: int, channels: int, stride: int, config: CoreConfig) -> None:
