@@ -138,6 +138,16 @@ class Widths:
         return min(self.mesh_bits, NEAR_MESH_BITS)
 
     @property
+    def mesh_reach(self) -> int:
+        """Columns or rows that a relative address reaches, forth and back."""
+        return (1 << (self.mesh_bits - 1)) - 1
+
+    @property
+    def near_mesh_reach(self) -> int:
+        """Columns or rows that an axon word reaches without a second word, forth and back."""
+        return (1 << (self.near_mesh_bits - 1)) - 1
+
+    @property
     def axon_extent_bits(self) -> int:
         """Coarse destination extent in an axon."""
         return self.offset_bits - 1 - self.extent_unit_log2

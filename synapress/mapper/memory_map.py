@@ -217,8 +217,7 @@ def _output_axon(population: Population, identifier: int, config: CoreConfig, ho
 
 def is_far(axon: AxonEntry, config: CoreConfig) -> bool:
     """Whether an axon leads to a core that its first word does not reach; a credit must find its way back."""
-    near = (1 << (config.near_mesh_bits - 1)) - 1
-    return max(abs(axon.fields[name]) for name in ("core_x", "core_y")) > near
+    return max(abs(axon.fields[name]) for name in ("core_x", "core_y")) > config.near_mesh_reach
 
 
 def parameter_size(population: Population) -> int:

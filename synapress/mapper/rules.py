@@ -245,7 +245,7 @@ def axon_violations(axon: AxonEntry, layer: str, config: CoreConfig) -> Iterator
     """What of one axon does not fit."""
     layout = layouts(config).axon
     low, high = -(1 << (config.offset_bits + 1)), (1 << (config.offset_bits + 1)) - 1
-    far = (1 << (config.mesh_bits - 1)) - 1
+    far = config.mesh_reach
     for name, (below, above) in AXON_FIELDS.items():
         if _outside(axon.fields[name], layout.field(name)):
             yield Violation(

@@ -209,7 +209,7 @@ def _axon(reader: _Reader, address: int, block: _Block, depths: Sequence[int]) -
         if reach > high:
             raise ImageError(f"{what}, field 'upsample': {fields['upsample']} takes {axis}_min to {reach}, outside "
                              f"[{low}, {high}]")
-    far = (1 << (config.mesh_bits - 1)) - 1
+    far = config.mesh_reach
     for axis in ("core_x", "core_y"):
         _check(what, axis, fields[axis], -far, far)
     channels = fields["c_offset"] + block.fields["depth"]

@@ -165,7 +165,7 @@ def _other_mesh(refused: RuleError) -> bool:
 
 def _sizes(count: int, least: Place, host: Place | None, config: CoreConfig) -> Iterator[Place]:
     """Meshes that hold so many cores: about square, then with all rows, or all columns, in reach of the first."""
-    far = _max_distance(config)
+    far = config.mesh_reach
     for columns in (math.isqrt(count - 1) + 1, -(-count // far), min(count, far)):
         columns = max(columns, least[0])
         rows = max(-(-count // columns), least[1])
@@ -215,11 +215,6 @@ def _place(
 
 
 # -- locations ---------------------------------------------------------------------------------
-
-
-def _max_distance(config: CoreConfig) -> int:
-    """Columns or rows that a relative address reaches, forth and back."""
-    return (1 << (config.mesh_bits - 1)) - 1
 
 
 def _row_by_row(cores: Sequence[Bin], size: tuple[int, int], host: Place) -> list[Place]:
@@ -284,7 +279,7 @@ def _distance(locations: Sequence[Place], config: CoreConfig | None) -> Array:
     hops = apart.sum(axis=2)
     if config is None:
         return np.asarray(hops)
-    beyond = np.maximum(0, apart - _max_distance(config)).sum(axis=2)
+    beyond = np.maximum(0, apart - config.mesh_reach).sum(axis=2)
     return np.asarray(hops + OUT_OF_REACH * beyond)
 
 
@@ -311,7 +306,7 @@ def _check_room(
     cut: PartitionedProgram, cores: Sequence[Bin], traffic: Array, size: tuple[int, int], host: Place
 ) -> None:
     """Refuse at once what cannot be in reach wherever it is placed."""
-    far = _max_distance(cut.config)
+    far = cut.config.mesh_reach
     crowd = crowded((traffic + traffic.T) > 0, size, host, far)
     if crowd is None:
         return
@@ -327,7 +322,7 @@ def _check_room(
 
 def _check_reach(cut: PartitionedProgram, cores: Sequence[Bin], ends: Sequence[Place]) -> None:
     """Refuse links that relative addresses cannot tell, and name the layers at both ends."""
-    far, host = _max_distance(cut.config), len(cores)
+    far, host = cut.config.mesh_reach, len(cores)
     number = {name: index for index, core in enumerate(cores) for name in core.names}
     links = [(number.get(name, host), number[item.edge.destination], name, item.edge.destination)
              for item in cut.descriptors for name in item.sources]
