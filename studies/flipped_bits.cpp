@@ -10,11 +10,6 @@ struct Frame {
   bool quiet = false;
 };
 
-static void load(const std::vector<uint64_t> &words) {
-  for (uint64_t address = 0; address < words.size() / kWordLimbs; address++)
-    access(address, false, true, &words[address * kWordLimbs]);
-}
-
 // All of memory, a word per cycle.
 static std::vector<uint64_t> read_memory() {
   auto &payload = core->PORT(host, payload);
@@ -112,13 +107,7 @@ int main(int argc, char **argv) {
   const std::vector<uint64_t> good = in.block(), frame = in.block();
   uint64_t images = in.next();
 
-  core = new Vcore;
-  core->rst = 1;
-  core->PORT(event_in, valid) = core->PORT(event_out, ready) = core->PORT(host, valid) = core->PORT(host_data, ready) = 0;
-  settle();
-  for (int i = 0; i < 4; i++) tick();
-  core->rst = 0;
-  settle();
+  reset();
   write_register(REGISTER_EDGES, edges);
   write_register(REGISTER_POPULATIONS, populations);
   load(good);

@@ -13,15 +13,8 @@ int main(int argc, char **argv) {
   std::vector<uint64_t> image = in.block();
   uint64_t frames = in.next();
 
-  core = new Vcore;
-  core->rst = 1;
-  core->PORT(event_in, valid) = core->PORT(event_out, ready) = core->PORT(host, valid) = core->PORT(host_data, ready) = 0;
-  settle();
-  for (int i = 0; i < 4; i++) tick();
-  core->rst = 0;
-  settle();
-  for (uint64_t address = 0; address < image.size() / kWordLimbs; address++)
-    access(address, false, true, &image[address * kWordLimbs]);
+  reset();
+  load(image);
   write_register(REGISTER_EDGES, edges);
   write_register(REGISTER_POPULATIONS, populations);
   write_register(REGISTER_CONTROL, CONTROL_RUN);

@@ -84,6 +84,15 @@ static void tick() {
   core->eval();
   cycle++;
 }
+static void reset() {
+  core = new Vcore;
+  core->rst = 1;
+  core->PORT(event_in, valid) = core->PORT(event_out, ready) = core->PORT(host, valid) = core->PORT(host_data, ready) = 0;
+  settle();
+  for (int i = 0; i < 4; i++) tick();
+  core->rst = 0;
+  settle();
+}
 static void access(uint64_t address, bool is_register, bool write, const uint64_t *data) {
   auto &payload = core->PORT(host, payload);
   put(payload, REQUEST_ADDRESS_LOW, ADDRESS_BITS, address);
@@ -99,6 +108,10 @@ static void access(uint64_t address, bool is_register, bool write, const uint64_
 static void write_register(uint64_t address, uint64_t value) {
   uint64_t data[kWordLimbs] = {value};
   access(address, true, true, data);
+}
+static void load(const std::vector<uint64_t> &words) {
+  for (uint64_t address = 0; address < words.size() / kWordLimbs; address++)
+    access(address, false, true, &words[address * kWordLimbs]);
 }
 static std::vector<uint64_t> read(uint64_t address, bool is_register) {
   access(address, is_register, false, nullptr);
