@@ -16,6 +16,9 @@ class Port:
     """What it writes; empty if it never does."""
     promoted: int | None = None
     """The priority that it is lifted to when it has waited long."""
+    latency: int = 1
+    """Cycles from an access to its word: 2 if a register behind the banks holds it, as for requesters that need all of
+    a cycle for what they do with it; with 1 they put it into a register themselves, before anything else."""
 
 
 PORTS = (
@@ -23,12 +26,14 @@ PORTS = (
     Port("state", 10, reads="states that word operations update"),
     Port("weight", 20, reads="weights"),
     Port("descriptor", 30, reads="edge, geometry and kernel table words"),
-    Port("axon", 40, reads="axon words"),
-    Port("evaluation", 50, reads="population, parameter and edge words, states that are evaluated, value tables",
+    Port("axon", 40, reads="axon words and value tables", latency=2),
+    Port("evaluation", 50, reads="population, parameter and edge words, states that are evaluated",
          writes="states after their evaluation, cleared or kept", promoted=15),
     Port("host", 60, reads="what the host asks for", writes="what the host writes"),
 )
 """Those of the event core. Priorities have gaps, where other organisations put ports of their own."""
+
+LATENCIES = {port.name: port.latency for port in PORTS if port.reads}
 
 ACCESSES: dict[str, tuple[Port, bool]] = {
     f"{port.name}_{direction}": (port, direction == "writes")

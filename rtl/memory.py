@@ -56,7 +56,7 @@ class BankedMemory(wiring.Component):
     service; every other one waits as long as higher ones want its bank, and the requests of the neuron update, being
     at the top, end when its operations do.
 
-    Latency: `data` holds the word in the cycle after the access, and only then. A read sees all earlier writes.
+    Latency: `data` holds the word `latency` cycles after the access (1 or 2, as `golden.ports` says), and only then. A read sees all earlier writes.
     Throughput: one access per bank and cycle. The layout of the states and the write-back delay (rtl.neuron.update)
     keep the reads, write-backs and weights of a running convolution on different banks.
 
@@ -100,7 +100,11 @@ class BankedMemory(wiring.Component):
             if port.reads:
                 read_select = Signal(select_bits, name=f"{port.name}_bank")
                 m.d.sync += read_select.eq(select)
-                m.d.comb += requester.data.eq(Array(read_data)[read_select])
+                word = Array(read_data)[read_select]
+                if port.latency == 2:
+                    m.d.sync += requester.data.eq(word)
+                else:
+                    m.d.comb += requester.data.eq(word)
         return m
 
     def _order(self) -> tuple[list[tuple[str, Port]], dict[str, Value]]:

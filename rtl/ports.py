@@ -12,8 +12,8 @@ from rtl.words import struct
 class ReadPort(wiring.Signature):
     """A requester's view of the memory, read only.
 
-    `address` is accepted when `valid & ready`; `data` holds the word in the next cycle, and only then. `valid` must not
-    wait for `ready`, but may be withdrawn.
+    `address` is accepted when `valid & ready`; `data` holds the word in the next cycle, or where the port has a latency
+    of two (`golden.ports`) in the one after, and only then. `valid` must not wait for `ready`, but may be withdrawn.
     """
 
     def __init__(self, config: CoreConfig):

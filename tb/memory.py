@@ -13,7 +13,7 @@ from tb.streams import never, out_of_reset
 class MemoryModel:
     """Answers one or more ReadPorts or MemoryPorts of a design from one list of words.
 
-    `ready` is drawn anew in each cycle from the port's pauses. `data` holds the word in the cycle after `valid & ready`
+    `ready` is drawn anew in each cycle from the port's pauses. `data` holds the word `latency` cycles after `valid & ready`
     and random bits in all others. If several ports are granted in one cycle, all reads come before all writes, and
     writes are done in the order of the ports. A port with `write` is a MemoryPort.
 
@@ -22,6 +22,7 @@ class MemoryModel:
         prefix: the port's name, or several that share the words.
         words: list or numpy array of words, read and written in place; word i is at address i.
         word_bits: width of a word.
+        latency: of all ports (`golden.ports`), or by port; 1 where nothing is said.
         pause: an iterator of pauses (`tb.streams`) for all ports, or a function that makes one per port.
         on_access: called as (port, address, written word or None) for each granted access, in order.
 
@@ -33,6 +34,7 @@ class MemoryModel:
     """
 
     def __init__(self, dut: Any, prefix: str | Sequence[str], words: MutableSequence[int] | Any, *, word_bits: int,
+                 latency: dict[str, int] | None = None,
                  pause: Iterator[bool] | Callable[[], Iterator[bool]] | None = None,
                  generator: random.Random | None = None,
                  on_access: Callable[[str, int, int | None], None] | None = None):
@@ -42,6 +44,8 @@ class MemoryModel:
         self.writes = dict.fromkeys(self.ports, 0)
         self._generator = generator or random.Random(0)
         self._on_access = on_access
+        # What each port's data will be in the next cycles.
+        self._coming: list[list[int | None]] = [[None] * ((latency or {}).get(port, 1) - 1) for port in self.ports]
         self._pauses: list[Iterator[bool]] = [
             never() if pause is None else pause() if callable(pause) else pause for _ in self.ports]
         self._signals: list[tuple[Any, ...]] = [tuple(getattr(dut, f"{port}__{name}", None)
@@ -65,7 +69,7 @@ class MemoryModel:
         while True:
             writes: list[tuple[int, int]] = []
             for index, (valid, ready, address, read_data, write, write_data) in enumerate(self._signals):
-                answered = False
+                answer: int | None = None
                 if granted[index] and int(valid.value):
                     port, where = self.ports[index], int(address.value)
                     assert 0 <= where < len(words), f"port '{port}': address {where} is outside {len(words)} words"
@@ -76,13 +80,16 @@ class MemoryModel:
                     else:
                         word = None
                         if read_data is not None:
-                            read_data.value = int(words[where])
-                            answered = True
+                            answer = int(words[where])
                         self.reads[port] += 1
                     if self._on_access is not None:
                         self._on_access(port, where, word)
-                if not answered:
+                self._coming[index].append(answer)
+                answer = self._coming[index].pop(0)
+                if answer is None:
                     self._garbage(read_data)
+                else:
+                    read_data.value = answer
                 now = not next(self._pauses[index])
                 if now != granted[index]:
                     ready.value = int(now)

@@ -1,4 +1,4 @@
-"""Bench of the event generator: random axons and neurons around every corner of the hit test, cycle by cycle.
+"""Bench of the event generator: random axons and neurons around every corner of the hit test.
 
 `parameters()`: `config`, `scenario` ("random" or "timing"), `cases` (axons times neurons, at least), and for "random"
 pauses by name of `tb.streams.PAUSES`: `neuron`, `memory`, `drain` (of the queue behind, which makes `room`), and
@@ -6,7 +6,7 @@ pauses by name of `tb.streams.PAUSES`: `neuron`, `memory`, `drain` (of the queue
 """
 
 import random
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,18 +14,18 @@ import cocotb
 from cocotb.triggers import RisingEdge
 
 from golden.config import CoreConfig
+from golden.ports import LATENCIES
 from golden.synapse.peg import extent, generate
+from golden.timing.microarchitecture import AXON_LATENCY, AXON_WORDS
 from golden.types import Fields
 from golden.words import layouts
 from rtl.ports import neuron_layout
+from rtl.synapse.peg import Peg
 from synapress.tools.simulator import parameters, seed
 from tb.memory import MemoryModel
 from tb.streams import StreamDriver, clock_and_reset, pack, pauses, unpack, wait_until
 
-LATENCY = 3
-"""Cycles from an axon's read to its event."""
-
-ROOM = 4
+ROOM = 3
 """Events that the queues behind must be able to take while `room` is high."""
 
 
@@ -59,19 +59,19 @@ class Stimulus:
             total += block[0]["axons"] * len(block)
 
     def _block(self, base: int, count: int, far: int) -> list[Fields]:
-        """Axons from `base` up, perhaps of two words, and one to five neurons on them; now and then an end."""
+        """Axons from `base` up, perhaps of two words, and one to five neurons on them, the last one an end."""
         config, pick = self.config, self.random
         half = 1 << (config.value_bits - 1)
         upsample = pick.randrange(1 << config.upsample_bits)
         # Where x << upsample may lie: the sum with an offset has offset_bits + 2 bits.
         width = min(1 << pick.randint(1, config.coordinate_bits), max(2, (3 << (config.offset_bits - 1)) >> upsample))
         neurons = []
-        for _ in range(pick.randint(1, 5)):
+        for left in reversed(range(pick.randint(1, 5))):
             neuron = {
                 "x": pick.choice([0, width - 1, pick.randrange(width)]), "y": pick.choice([0, pick.randrange(width)]),
                 "c": pick.randrange(1 << config.channel_bits), "v": pick.randint(-half, half - 1) or 1, "end": 0,
             }
-            if pick.random() < 0.15:
+            if not left or pick.random() < 0.15:
                 neuron = dict.fromkeys(neuron, 0) | {"end": 1}
             neurons.append(neuron | {"axon_base": base, "axons": count, "far": far,
                                      "population": pick.randrange(1 << config.population_bits)})
@@ -164,7 +164,7 @@ def required(config: CoreConfig) -> set[str]:
     # The sum of both extremes of neuron and offset; on the left nothing is beyond the offset itself.
     if ((1 << config.coordinate_bits) - 1 << (1 << config.upsample_bits) - 1) + half - 1 >= 2 * half:
         per_axis.append("beyond offset_bits + 1")
-    return {"hit", "miss", "end that would hit", "end that would miss", "no axons", "all axons",
+    return {"hit", "miss", "end that would hit", "end that would miss", "no axons", "all axons", "axons kept",
             *(f"{axis} {name}" for axis in "xy" for name in per_axis)}
 
 
@@ -172,10 +172,10 @@ def required(config: CoreConfig) -> set[str]:
 
 
 class Watch:
-    """Follows the generator from outside, cycle by cycle, and checks every cycle against the golden model.
+    """Follows the generator from outside, cycle by cycle, and checks every event and every read of an axon word.
 
-    Each axon read must be the next one due; each must give its event exactly LATENCY cycles later, or none. The queue
-    behind, of `depth` events, must never be sent more than it holds.
+    Events must be those of the neurons taken, in order, and not before the words that they come from. The queue behind,
+    of `depth` events, must never be sent more than it holds.
     """
 
     def __init__(self, dut: Any, work: Stimulus, drain: Iterator[bool] | None, depth: int = ROOM):
@@ -184,20 +184,21 @@ class Watch:
         self.taken: list[int] = []
         """Cycles in which neurons were taken."""
         self.reads: list[int] = []
-        """Cycles in which axons were read."""
+        """Addresses of axon words, in the order in which they were read."""
+        self.owed: list[int] = []
+        """Addresses that must have been read."""
         self.events: list[int] = []
         self.bins: Counter[str] = Counter()
         self._drain, self._depth, self._level = drain, depth, 0
-        self._due: dict[int, Fields | None] = {}
-        self._neuron: Fields | None = None
-        self._left = 0
+        self._due: deque[Fields] = deque()
+        self._first = True
         self._layout = neuron_layout(work.config)
         dut.room.value = 0
         cocotb.start_soon(self._run())
 
     @property
     def done(self) -> bool:
-        return len(self.taken) == len(self.work.neurons) and not self._left and not self._due
+        return len(self.taken) == len(self.work.neurons) and not self._due and not int(self.dut.busy.value)
 
     async def _run(self) -> None:
         dut = self.dut
@@ -213,42 +214,51 @@ class Watch:
             dut.room.value = int(room)
 
     def _check(self, room: bool) -> None:
-        dut, config = self.dut, self.config
-        assert int(dut.busy.value) == (self._left > 0 or bool(self._due)), f"busy is {dut.busy.value}"
-        expected = self._due.pop(self.cycle, None)
-        sent = None
+        dut = self.dut
+        assert int(dut.busy.value) or not self._due, "not busy, though events are due"
         if int(dut.event__valid.value):
-            sent = layouts(config).event.unpack(int(dut.event__payload.value))
+            sent = layouts(self.config).event.unpack(int(dut.event__payload.value))
+            assert self._due, f"cycle {self.cycle}: sent {sent}, expected nothing"
+            expected = self._due.popleft()
+            assert sent == expected, f"cycle {self.cycle}: sent {sent}, expected {expected}"
             self.events.append(self.cycle)
             self._level += self._drain is not None
             assert self._level <= self._depth, "sent more events than there was room for"
-        assert sent == expected, f"cycle {self.cycle}: sent {sent}, expected {expected}"
-
-        asked = bool(int(dut.axon__valid.value))
-        assert asked == (self._left > 0 and room), f"cycle {self.cycle}: asks {asked}, {self._left} left, room {room}"
-        if asked and int(dut.axon__ready.value):
-            assert self._neuron is not None
-            address = self._neuron["axon_base"] + (self._neuron["axons"] << self._neuron["far"]) - self._left
-            assert int(dut.axon__address.value) == address
-            self.reads.append(self.cycle)
-            if not self._neuron["far"] or self._left % 2:  # a second word comes first
-                axon = layouts(config).axon.unpack(self.work.words[address])
-                if self._neuron["far"]:
-                    axon |= layouts(config).second_axon.unpack(self.work.words[address - 1])
-                self._due[self.cycle + LATENCY] = generate(self._neuron, axon, config)
-                cover(self.bins, self._neuron, axon, config)
-                self.bins["far" if self._neuron["far"] else "near"] += 1
-            self._left -= 1
-        else:
-            self.bins["axon refused" if asked else "no room" if self._left else "nothing to do"] += 1
+        if int(dut.axon__valid.value):
+            if int(dut.axon__ready.value):
+                self.reads.append(int(dut.axon__address.value))
+            else:
+                self.bins["axon refused"] += 1
+        if int(dut.busy.value) and not room:
+            self.bins["no room"] += 1
+        if int(dut.neuron__ready.value) and not int(dut.neuron__valid.value):
+            self.bins["nothing to do"] += 1
         if int(dut.neuron__valid.value) and int(dut.neuron__ready.value):
-            assert not self._left, "took a neuron before its time"
-            self._neuron = unpack(self._layout, int(dut.neuron__payload.value))
-            assert self._neuron == self.work.neurons[len(self.taken)]
-            self._left = self._neuron["axons"] << self._neuron["far"]
+            neuron = unpack(self._layout, int(dut.neuron__payload.value))
+            assert neuron == self.work.neurons[len(self.taken)]
             self.taken.append(self.cycle)
-            most = self._neuron["axons"] == (1 << config.axon_count_bits) - 1
-            self.bins["all axons" if most else "no axons" if not self._left else "some axons"] += 1
+            self._owe(neuron)
+
+    def _owe(self, neuron: Fields) -> None:
+        """The events and reads of a neuron that has been taken."""
+        config, axons, far = self.config, neuron["axons"], neuron["far"]
+        base, words = neuron["axon_base"], axons << far
+        kept = words <= AXON_WORDS
+        if self._first or not kept:
+            self.owed += range(base, base + words)
+        self._first = bool(neuron["end"])
+        self.bins["all axons" if axons == (1 << config.axon_count_bits) - 1 else
+                  "no axons" if not axons else "axons kept" if kept else "axons read ahead"] += 1
+        for index in range(axons):
+            place = base + (index << far)
+            axon = layouts(config).axon.unpack(self.work.words[place + far])
+            if far:
+                axon |= layouts(config).second_axon.unpack(self.work.words[place])
+            event = generate(neuron, axon, config)
+            if event is not None:
+                self._due.append(event)
+            cover(self.bins, neuron, axon, config)
+            self.bins["far" if far else "near"] += 1
 
 
 # -- tests -----------------------------------------------------------------------------------------
@@ -261,7 +271,7 @@ async def run(dut: Any, work: Stimulus, names: dict[str, str], generator: random
     driver = StreamDriver(dut, "neuron", neuron_layout(config), pause=pauses(neuron, generator) if neuron else None,
                           generator=generator)
     model = MemoryModel(dut, "axon", work.words, word_bits=config.word_bits, generator=generator,
-                        pause=pauses(memory, generator) if memory else None)
+                        latency={"axon": LATENCIES["axon"]}, pause=pauses(memory, generator) if memory else None)
     watch = Watch(dut, work, pauses(drain, generator) if drain else None,
                   depth=generator.randint(ROOM, 3 * ROOM))
     await clock_and_reset(dut)
@@ -271,15 +281,14 @@ async def run(dut: Any, work: Stimulus, names: dict[str, str], generator: random
     for _ in range(10):
         await RisingEdge(dut.clk)
     assert int(dut.busy.value) == 0 and int(dut.neuron__ready.value) == 1
-    assert model.reads["axon"] == len(watch.reads) == sum(
-        neuron["axons"] << neuron["far"] for neuron in work.neurons) > 0
+    assert watch.reads == watch.owed and model.reads["axon"] == len(watch.reads) > 0
     assert driver.accepted == len(work.neurons)
     return watch
 
 
 @cocotb.test(skip=parameters()["scenario"] != "random")
 async def random_axons(dut: Any) -> None:
-    """Every event, in order, at its cycle, whatever waits; and every corner of the hit test."""
+    """Every event, in order, whatever waits; and every corner of the hit test."""
     given, generator = parameters(), random.Random(seed())
     config = CoreConfig.from_json(given["config"])
     work = Stimulus(config, generator, given["cases"])
@@ -291,22 +300,21 @@ async def random_axons(dut: Any) -> None:
                   f"{len(watch.bins)} bins")
     assert not missing, f"never seen: {', '.join(sorted(missing))}"
     kinds = watch.bins["hit"] + watch.bins["end that would hit"] + watch.bins["end that would miss"]
-    assert len(watch.events) == kinds and len(watch.reads) >= given["cases"]
+    assert len(watch.events) == kinds and watch.bins["near"] + watch.bins["far"] >= given["cases"]
 
 
 @cocotb.test(skip=parameters()["scenario"] != "timing")
 async def timing(dut: Any) -> None:
-    """Nothing waits: an axon per cycle from the first to the last, a cycle for each neuron without axons."""
+    """Nothing waits: an axon word per cycle from a population's first to its last, a cycle for a neuron without any."""
     given, generator = parameters(), random.Random(seed())
     config = CoreConfig.from_json(given["config"])
     work = Stimulus(config, generator, given["cases"])
     watch = await run(dut, work, {}, generator)
-    cycle = watch.taken[0]
-    reads: list[Any] = []
+    cycle, first, words = watch.taken[0], True, 0
     for neuron, taken in zip(work.neurons, watch.taken, strict=True):
         assert taken == cycle, "a neuron was not taken in the cycle of the last axon before it"
         words = neuron["axons"] << neuron["far"]
-        reads += range(cycle + 1, cycle + 1 + words)
-        cycle += max(words, 1)
-    assert watch.reads == reads and watch.bins["no axons"] > 0
-    assert len(watch.events) > len(reads) // 10
+        cycle += max(words, 1) + (AXON_LATENCY - 1 if first and words else 0)
+        first = bool(neuron["end"])
+    assert watch.events[-1] == cycle + Peg.latency and watch.bins["no axons"] > 0
+    assert len(watch.events) > (watch.bins["near"] + watch.bins["far"]) // 10

@@ -59,6 +59,11 @@ convolution next to nothing, and what four bits count."""
 
 # -- the PEG ------------------------------------------------------------------------------------------------------
 
-PEG_FLIGHT = 4
-"""Events that the PEG may still send after `room` fell: of the axons accepted in the last three cycles, and the event
+AXON_WORDS = 4
+"""Axon words that the PEG keeps for a population, or reads ahead for a neuron that has more: as many as are on their way
+at one a cycle, from a slot given back over request, memory and its register to the slot filled again."""
+AXON_LATENCY = 4
+"""Cycles from a population's first neuron taken by the PEG to the use of its first axon word."""
+PEG_FLIGHT = 3
+"""Events that the PEG may still send after `room` fell: of the axon words used in the last two cycles, and the event
 that enters the queue in this one, which the queue's level does not show yet."""

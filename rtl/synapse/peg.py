@@ -2,11 +2,12 @@
 
 from amaranth import C, Cat, Const, Module, Mux, Signal, Value, signed
 from amaranth.lib import data, stream, wiring
-from amaranth.lib.wiring import In, Out
+from amaranth.lib.wiring import In, Out, connect, flipped
 
 from golden.config import CoreConfig
 from golden.words import layouts
 from rtl.ports import ReadPort, neuron_layout
+from rtl.synapse.axons import AxonWords
 from rtl.words import struct
 
 SHIFT_LOW = 2
@@ -16,27 +17,27 @@ SHIFT_LOW = 2
 class Peg(wiring.Component):
     """Makes at most one event per axon of each firing neuron: Bamberg et al., arXiv 2112.07019, section 4.2, alg. 3.
 
-    The axons of a neuron are read in order, from `axon_base` up; with `far` each has a second word in front.
+    The axons of a neuron are taken in order, from `axon_base` up; with `far` each has a second word in front.
     `golden.synapse.peg` says what hits; an end neuron makes an END event on every axon. x_min and y_min must lie within
-    offset_bits + 2 signed bits, as the mapper checks.
+    offset_bits + 2 signed bits, as the mapper checks. `rtl.synapse.axons.AxonWords` keeps or reads ahead the words.
 
     Ports:
-        neuron: stream of firing neurons and ends of timestep (`golden.messages.neuron`).
-        axon: read port to the axon words.
-        room: the queues behind can take at least 4 more events. Axons are only requested in cycles where it is high,
-            and one accepted is an event at most three cycles later; so an event is never refused.
+        neuron: stream of firing neurons and ends of timestep (`golden.messages.neuron`); all neurons from one end to
+            the next have the same axons.
+        axon: read port to the axon words, with a latency of two cycles.
+        room: the queues behind can take at least 3 more events. Axon words are only used in cycles where it is high,
+            and an event comes two cycles later; so an event is never refused.
         event: stream of event words that is always ready; it has no `ready`, as no top level may have a constant port.
-        busy: a neuron has axons left to read, or an event may still come.
+        busy: a neuron has axons left, or an event may still come.
 
-    Latency: an axon is requested in the cycle after its neuron was taken or after the neuron's previous axon was; its
-    event comes three cycles after the memory accepted.
-    Throughput: one axon word per cycle while `axon.ready` and `room` are high, from one neuron to the next without a
-    pause.
+    Latency: two cycles from an axon word used to its event; six from a population's first neuron to its first event.
+    Throughput: one axon word per cycle while they are there and `room` is high, from one neuron to the next without a
+    pause. Only a population's first neuron waits for the memory if it has few axons.
     A neuron without axons takes one cycle.
     """
 
-    latency = 3
-    """Cycles from an axon accepted by the memory to its event."""
+    latency = 2
+    """Cycles from an axon word used to its event."""
     memory_ports = ("axon",)
 
     def __init__(self, config: CoreConfig):
@@ -53,43 +54,46 @@ class Peg(wiring.Component):
         config = self.config
         m = Module()
         offered = self.neuron.payload
-        address = Signal(config.address_bits, reset_less=True)
         left = Signal(signed(config.axon_count_bits + 2))  # minus the words left, as counting up is cheaper
         held = Signal(neuron_layout(config), reset_less=True)
-        pending = left[-1]
-        more, issue, load = Signal(name="more"), Signal(name="issue"), Signal(name="load")
+        pending, last = left[-1], Signal(name="last")
+        more, use, load = Signal(name="more"), Signal(name="use"), Signal(name="load")
+        m.submodules.axons = axons = AxonWords(config)
+        connect(m, axons.axon, flipped(self.axon))
         m.d.comb += [
-            more.eq(pending & ~left[:-1].all()),
-            self.axon.valid.eq(self.room & pending), self.axon.address.eq(address),
-            issue.eq(self.axon.valid & self.axon.ready),
-            self.neuron.ready.eq(~more & (~pending | (self.room & self.axon.ready))),
-            load.eq(self.neuron.valid & self.neuron.ready),
+            last.eq(left[:-1].all()), more.eq(pending & ~last), use.eq(pending & axons.there & self.room),
+            self.neuron.ready.eq(~more & (~pending | use)), load.eq(self.neuron.valid & self.neuron.ready),
         ]
         with m.If(load):
-            m.d.sync += held.eq(offered)
-        with m.If(load | issue):
-            m.d.sync += [
-                address.eq((Cat(more, Mux(more, address, offered.axon_base)) + more)[1:]),
-                left.eq(1 + Mux(load, ~Cat(Mux(offered.far, Cat(Const(0, 1), offered.axons), offered.axons), 0), left)),
-            ]
+            m.d.sync += [held.eq(offered), left.eq(-_words(offered))]
+        with m.Elif(use):
+            m.d.sync += left.eq(left + 1)
+
+        # An end neuron comes last, and what follows it has other axons.
+        first = Signal(name="first", init=1)
+        with m.If(load):
+            m.d.sync += first.eq(offered.end)
+        m.d.comb += [
+            axons.load.eq(load), axons.first.eq(first), axons.base.eq(offered.axon_base),
+            axons.words.eq(_words(offered)), axons.ahead.eq(pending & ~held.end & self.neuron.valid),
+            axons.take.eq(use), axons.last.eq(last),
+            axons.done.eq(use & last & held.end),
+        ]
 
         # Of two words the second one comes first: with an even number left.
-        neuron, reading, reading_far = (
-            Signal.like(held, name="neuron"), Signal(name="reading"), Signal(name="reading_far"))
-        is_far = held.far & ~left[0]
-        m.d.sync += [neuron.eq(held), reading.eq(issue & ~is_far), reading_far.eq(issue & is_far)]
-        second = layouts(config).second_axon
+        is_far, second = held.far & ~left[0], layouts(config).second_axon
         far = Signal(struct(second), name="far", reset_less=True)
-        with m.If(reading_far):
-            m.d.sync += far.eq(self.axon.data[:second.bits])
-        shifted, added = self._generate(m, reading, neuron, far)
-        m.d.comb += self.busy.eq(pending | reading | reading_far | shifted | added)
+        with m.If(use & is_far):
+            m.d.sync += far.eq(axons.word[:second.bits])
+        shifted, added = self._generate(m, use & ~is_far, axons.word, held, far)
+        m.d.comb += self.busy.eq(pending | shifted | added)
         return m
 
-    def _generate(self, m: Module, reading: Value, neuron: data.View, far: data.View) -> tuple[Value, Value]:
+    def _generate(self, m: Module, reading: Value, word: Value, neuron: data.View, far: data.View
+                  ) -> tuple[Value, Value]:
         """Axon word and its neuron to event: shift, add, test, with registers between. Returns the registers' valid."""
         config, event = self.config, self.event.payload
-        axon = struct(layouts(config).axon)(self.axon.data[:layouts(config).axon.bits])
+        axon = struct(layouts(config).axon)(word[:layouts(config).axon.bits])
 
         def register(value: Value, name: str, clear: Value | None = None) -> Signal:
             signal = Signal(Value.cast(value).shape(), name=name, reset_less=clear is not None)
@@ -153,6 +157,11 @@ class Peg(wiring.Component):
         survives = always | Mux(step_high == high, short, high)
         first_inside = _compare(position[unit:half + 1], limit, equal=1)
         return in_range & Mux(negative, last_inside, first_inside & survives)
+
+
+def _words(neuron: data.View) -> Value:
+    """How many axon words a neuron has."""
+    return Mux(neuron.far, Cat(Const(0, 1), neuron.axons), neuron.axons)
 
 
 def _shift(value: Value, amount: Value, width: int) -> Value:
