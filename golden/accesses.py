@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from golden.config import CoreConfig
 from golden.neuron.evaluation import PopulationMap, parameter_words
 from golden.neuron.types import neuron_model
+from golden.timing.microarchitecture import AXON_WORDS
 from golden.words import Saturation
 
 
@@ -33,7 +34,7 @@ def evaluation_accesses(
     Args:
         population: fields of its population word (`golden.words`).
         second: fields of its second word; None if it has none.
-        fired: neurons that fire; each of them, and the end neuron, reads all axon words.
+        fired: neurons that fire.
     """
     place = PopulationMap.of(population, config, second)
     depth, positions = population["depth"], population["width"] * population["height"]
@@ -41,7 +42,9 @@ def evaluation_accesses(
     parameters = parameter_words(population["type"], config) * (min(depth, 1) if population["uniform"] else depth)
     looks_up = (population["saturation"] == Saturation.TABLE
                 and not neuron_model(population["type"], config).thresholds)
+    axon_words = population["axons"] * place.axon_words
     return {
-        "evaluation_reads": 1 + population["extended"] + parameters + states + (depth * positions if looks_up else 0),
-        "evaluation_writes": states, "axon_reads": (fired + 1) * population["axons"] * place.axon_words,
+        "evaluation_reads": 1 + population["extended"] + parameters + states, "evaluation_writes": states,
+        "axon_reads": (axon_words * (1 if axon_words <= AXON_WORDS else fired + 1)
+                       + (depth * positions if looks_up else 0)),
     }

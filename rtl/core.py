@@ -79,11 +79,12 @@ class EventCore(wiring.Component):
             m.submodules.timestep = timestep = running(Timestep(config))
             reader = None
 
-        for block in (decoder, update, peg):
+        for block in (decoder, update):
             for name in block.memory_ports:
                 connect(m, getattr(block, name), getattr(memory, name))
         connect(m, host.memory, memory.host)
         self._evaluation_port(m, timestep, evaluation, memory, reader)
+        self._axon_port(m, peg.axon, evaluation.table, memory.axon)
 
         connect(m, flipped(self.event_in), queues.event_in)
         connect(m, queues.event_out, flipped(self.event_out))
@@ -149,6 +150,14 @@ class EventCore(wiring.Component):
         with m.Else():
             m.d.sync += waiting.eq(0)
         m.d.comb += memory.promote_evaluation.eq(waiting == EVALUATION_PATIENCE)
+
+    def _axon_port(self, m: Module, axon: ReadPort, table: ReadPort, port: ReadPort) -> None:
+        """The PEG, which seldom reads, goes before the evaluation's value tables: the two share a port."""
+        m.d.comb += [
+            port.valid.eq(axon.valid | table.valid), port.address.eq(Mux(axon.valid, axon.address, table.address)),
+            axon.ready.eq(port.ready), table.ready.eq(port.ready & ~axon.valid),
+            axon.data.eq(port.data), table.data.eq(port.data),
+        ]
 
     def _accesses(self, m: Module, memory: BankedMemory) -> dict[str, Value]:
         """Accesses that the memory grants; counted a cycle later, as `ready` is among the last signals of a cycle."""

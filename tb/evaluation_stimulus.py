@@ -14,6 +14,13 @@ from golden.neuron.states import pack_lanes, unpack_lanes, wrap
 from golden.neuron.types import neuron_model
 from golden.neuron.types.product import operands
 from golden.neuron.types.spiking import spike_one
+from golden.timing.microarchitecture import (
+    COMMAND_LATENCY,
+    EVALUATION_WORDS,
+    FIRE_LATENCY,
+    LANE_LATENCY,
+    LOOKUP_LATENCY,
+)
 from golden.types import Fields
 from golden.widths import TABLE_ENTRY_BITS, TYPE_BITS
 from golden.words import NeuronType, Reset, Saturation, layouts
@@ -298,40 +305,47 @@ def required(config: CoreConfig) -> set[str]:
 def schedule(fields: Fields, config: CoreConfig) -> tuple[list[int], list[int], int]:
     """When nothing waits: cycles after the command's in which memory is accessed, neurons are sent, and END is.
 
-    For populations that neither keep states nor look up, and have no second parameter words. Neurons in the order of
-    evaluation, all of them, whether they fire or not.
+    For populations that do not keep states, and have no second parameter words. Neurons in the order of evaluation, all
+    of them, whether they fire or not. Value tables have a port of their own and change nothing.
     """
     lanes, depth = config.lanes, fields["depth"]
-    latency = Requantize(config).stages + 1
+    latency = Requantize(config).stages + LOOKUP_LATENCY + FIRE_LATENCY
     accesses: list[int] = []
     evaluated: list[int] = []
     popped: list[int] = []
+    after_loads = False
     before: list[int] = []
     """Cycles in which the lanes of the word before were evaluated."""
-    port = 4 if depth else 2
+    port = COMMAND_LATENCY - 1 if depth else 2
+    """The cycle in which something can be asked for; its access is one later, and its word is there two later still."""
     if fields["extended"]:  # the second population word is read first
-        accesses.append(1)
-        port += 2
+        accesses.append(2)
+        port += 3
     for word in range(-(-depth // lanes)):
         used = min(lanes, depth - word * lanes)
         for position in range(fields["width"] * fields["height"]):
-            read = max(port, popped[-2] + 1 if len(popped) > 1 else 0)
-            accesses.append(read)
-            port, there = read + 1, [read + 2] * lanes
-            if position == 0 and (word == 0 or not fields["uniform"]):
+            loads = position == 0 and (word == 0 or not fields["uniform"])
+            # Behind the first word of a channel word nothing is read while one of the channel word before is left.
+            slots = 2 if evaluated and after_loads else EVALUATION_WORDS
+            read = max(port, popped[-slots] + 1 if len(popped) >= slots else 0)
+            after_loads = loads
+            accesses.append(read + 1)
+            port, there = read + 1, [read + 1 + LANE_LATENCY] * lanes
+            if loads:
                 for lane in range(1 if fields["uniform"] else used):
                     port = max(port, before[lane] + 1 if before else 0)
-                    accesses.append(port)
-                    there[lane] = port + 2
+                    accesses.append(port + 1)
+                    there[lane] = port + 1 + LANE_LATENCY
                     port += 1
                 if fields["uniform"]:
                     there = [there[0]] * lanes
-            accesses.append(port)
+            accesses.append(port + 1)
             port += 1
             before = []
             for lane in range(used):
                 before.append(max(there[lane], evaluated[-1] + 1 if evaluated else 0))
                 evaluated.append(before[-1])
             popped.append(before[-1])
-    end = max(port, popped[-1] + 1 if popped else 0)
-    return accesses, [cycle + latency for cycle in evaluated], end + latency
+    # The last word is cleared before the end goes on its way, and an end takes a cycle more than a neuron.
+    end = max(port + 1, popped[-1] + 1) if popped else port
+    return accesses, [cycle + latency for cycle in evaluated], end + latency + 1

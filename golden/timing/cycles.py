@@ -129,9 +129,8 @@ def _sample(
 def evaluation_cycles(population: Population, config: CoreConfig) -> int:
     """Cycles of an evaluation that no other block holds up, from its command to its end neuron.
 
-    One per neuron, two with a value table; but a channel word of few neurons waits for the memory, which reads and
-    clears each state word and reads each parameter word. The PEG takes one cycle per axon of a firing neuron, and its
-    axon reads, which come first, hold the evaluation up where many neurons fire.
+    One per neuron; but a channel word of few neurons waits for the memory, which reads and clears each state word and
+    reads each parameter word. The PEG takes one cycle per axon of a firing neuron.
     """
     depth, width, height = population.shape
     parameters = np.stack([np.broadcast_to(np.asarray(values, np.int64).reshape(-1), depth)
@@ -140,6 +139,5 @@ def evaluation_cycles(population: Population, config: CoreConfig) -> int:
     cycles = EVALUATION_FILL
     for first in range(0, depth, config.lanes):
         neurons = min(config.lanes, depth - first)
-        each = 2 if population.looks_up else 1
-        cycles += max(width * height * neurons * each, 2 * width * height + (1 if uniform else neurons))
+        cycles += max(width * height * neurons, 2 * width * height + (1 if uniform else neurons))
     return cycles

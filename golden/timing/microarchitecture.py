@@ -39,19 +39,26 @@ EVENT_FILL = ESU_LATENCY + STATE_LATENCY + WRITE_DELAY
 
 # -- the evaluation -----------------------------------------------------------------------------------------------
 
-COMMAND_LATENCY = 4
-"""Cycles from a command to the first read of the evaluation: the command is taken, then the addresses of parameters,
-states and first word are formed, a cycle each."""
+COMMAND_LATENCY = 5
+"""Cycles from a command to the first access of the evaluation: the command is taken, the addresses of parameters,
+states and first word are formed, a cycle each, and the access waits in a register."""
+EVALUATION_WORDS = 4
+"""State words read ahead of their evaluation: words of two neurons take two cycles, and four pass from a word used up
+over its access to the next one in its place."""
 LANE_LATENCY = 2
-"""Cycles from a state word read to the evaluation of its first lane: through the buffer of words read."""
-EVALUATION_STAGES = 8
+"""Cycles from a state word's access to the evaluation of its first lane: through the buffer of words read."""
+EVALUATION_STAGES = 9
 """Stages of the arithmetic of the evaluation (a short shift, `shift_bits` of at most 4, has one fewer)."""
+LOOKUP_WORDS = 4
+"""Values on their way past or through a value table and behind it: as many as go in before the first comes out."""
+LOOKUP_LATENCY = 4
+"""Cycles from a value to its result: a register, the access of a table, its word, and the results that wait."""
 FIRE_LATENCY = 1
-"""Cycles from a value to its firing neuron: the register at the output."""
-EVALUATION_FILL = COMMAND_LATENCY + LANE_LATENCY + EVALUATION_STAGES + FIRE_LATENCY
-"""Cycles of an evaluation before its first neuron and after its last."""
+"""Cycles from a result to its firing neuron: the register at the output."""
+EVALUATION_FILL = COMMAND_LATENCY + LANE_LATENCY + EVALUATION_STAGES + LOOKUP_LATENCY + FIRE_LATENCY + 1
+"""Cycles of an evaluation before its first neuron and after its last; an end takes one more than a neuron."""
 KEPT_WORDS = 16
-"""State words of SPIKING neurons between their read and their write: two that wait, one per stage of the arithmetic,
+"""State words of SPIKING neurons between their read and their write: four that wait, one per stage of the arithmetic,
 and two at the writer; the next power of two, as the addresses' index wraps by itself."""
 EVALUATION_PATIENCE = 15
 """Cycles in which an evaluation may be refused a bank before it goes above the weights: high enough to cost a running

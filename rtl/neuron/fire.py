@@ -1,11 +1,12 @@
 """The last stage of the evaluation: which neuron a value belongs to, and whether it fires."""
 
-from amaranth import Module, Mux, Signal, signed, unsigned
+from amaranth import Module, Mux, Signal, unsigned
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from golden import messages
 from golden.config import CoreConfig
+from rtl.neuron.lookup import result_layout
 from rtl.words import struct
 
 
@@ -13,16 +14,11 @@ class Fire(wiring.Component):
     """Finds the place of each value that comes out of the evaluation, in its order, and sends those that are not 0.
 
     Ports:
-        evaluated, value: a neuron's value is there. ended: the population's values have all been; never both.
-        ending: `ended` comes next, and no value before it.
+        result: stream of values and ends (`rtl.neuron.lookup.result_layout`).
         width, height, last_channel: of the population, each minus one.
-        advance: the pipeline in front may move; depends on registers only.
-        lane, word_ends: of the neuron whose value is there.
-        fired: stream of {x, y, c, v, end}; the zeros of `end` come from counters that have come round, or
-            that `ending` has cleared where an evaluation stops early.
+        fired: stream of {x, y, c, v, end}. An end is all zeros.
 
-    Latency: one cycle. Throughput: one neuron per cycle. A second register takes the neuron that comes out in the cycle
-    in which the first one is refused, so that `advance` need not wait for `fired.ready`.
+    Latency: one cycle, two for an end. Throughput: one neuron per cycle. Values that are 0 are taken while a neuron waits.
     """
 
     def __init__(self, config: CoreConfig):
@@ -30,43 +26,41 @@ class Fire(wiring.Component):
         coordinate, channel = unsigned(config.coordinate_bits), unsigned(config.channel_bits)
         self.layout = struct(messages.fired(config))
         super().__init__({
-            "evaluated": In(1), "ended": In(1), "ending": In(1), "value": In(signed(config.value_bits)),
+            "result": In(stream.Signature(result_layout(config))),
             "width": In(coordinate), "height": In(coordinate), "last_channel": In(channel),
-            "advance": Out(1), "lane": Out(self.config.lane_bits), "word_ends": Out(1),
             "fired": Out(stream.Signature(self.layout)),
         })
 
     def elaborate(self, platform):  # type: ignore[no-untyped-def]
-        lane_bits, m = self.config.lane_bits, Module()
+        lane_bits, m, result = self.config.lane_bits, Module(), self.result.payload
         x = Signal.like(self.width)
         y = Signal.like(self.height)
         c = Signal.like(self.last_channel)
         lane, channel_word = c[:lane_bits], c[lane_bits:]
-        place, spilled = Signal(self.layout, name="place"), Signal(self.layout, reset_less=True, name="spilled")
-        waits, fires, last_word = Signal(name="waits"), Signal(name="fires"), Signal(name="last_word")
+        fired, take, last_word = self.fired, Signal(name="take"), Signal(name="last_word")
+        # The counters have come round at an end; but not where an evaluation stops early, so an end clears them first.
+        cleared = Signal(name="cleared")
         m.d.comb += [
-            self.advance.eq(~waits), self.lane.eq(lane),
-            self.word_ends.eq(lane.all() | (last_word & (lane == self.last_channel[:lane_bits]))),
             last_word.eq(channel_word == self.last_channel[lane_bits:]),
-            fires.eq(self.ended | (self.evaluated & self.value.any())),
-            place.x.eq(x), place.y.eq(y), place.c.eq(c), place.v.eq(Mux(self.ended, 0, self.value)),
-            place.end.eq(self.ended),
+            self.result.ready.eq(Mux(result.fires, (~fired.valid | fired.ready) & (~result.end | cleared), 1)),
+            take.eq(self.result.valid & self.result.ready),
         ]
-        with m.If(self.evaluated & ~waits):
+        with m.If(take & ~result.end):
             m.d.sync += lane.eq(lane + 1)
-            with m.If(self.word_ends):
+            with m.If(result.last):
                 m.d.sync += [lane.eq(0), y.eq(y + 1)]
                 with m.If(y == self.height):
                     m.d.sync += [y.eq(0), x.eq(x + 1)]
                     with m.If(x == self.width):
                         m.d.sync += [x.eq(0), channel_word.eq(Mux(last_word, 0, channel_word + 1))]
-
-        with m.If(self.ending):
+        m.d.sync += cleared.eq(self.result.valid & result.end & ~take)
+        with m.If(self.result.valid & result.end):
             m.d.sync += [x.eq(0), y.eq(0), c.eq(0)]
 
-        fired = self.fired
         with m.If(~fired.valid | fired.ready):
-            m.d.sync += [fired.valid.eq(fires | waits), fired.payload.eq(Mux(waits, spilled, place)), waits.eq(0)]
-        with m.Elif(fires & ~waits):
-            m.d.sync += [spilled.eq(place), waits.eq(1)]
+            m.d.sync += [
+                fired.valid.eq(take & result.fires), fired.payload.x.eq(x), fired.payload.y.eq(y),
+                fired.payload.c.eq(c), fired.payload.v.eq(Mux(result.end, 0, result.value)),
+                fired.payload.end.eq(result.end),
+            ]
         return m

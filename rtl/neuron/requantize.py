@@ -25,7 +25,7 @@ class Requantize(wiring.Component):
         type, saturation: golden.words, kept constant; with saturation TABLE the value is what is to be looked up.
         value, kept: of the neuron that was given `stages` moves before; `kept` is the new state, of types that keep it.
 
-    Latency: `stages` cycles, 8, or 7 if shift_bits <= 4. Throughput: one neuron per cycle.
+    Latency: `stages` cycles, 9, or 8 if shift_bits <= 4. Throughput: one neuron per cycle.
     """
 
     def __init__(self, config: CoreConfig):
@@ -145,15 +145,17 @@ class Requantize(wiring.Component):
 
     def _saturate(self, m: Module, rest: Value, negative: Value, beyond: Value, sticky: Value,
                   carried: dict[str, Signal]) -> None:
-        """The last move: rounding, and the end of the range that the sign tells for what does not fit."""
+        """Two moves: rounding, and the end of the range that the sign tells for what does not fit."""
         config, value_bits = self.config, self.config.value_bits
-        rounded, carry, sign = Signal(signed(config.state_bits + 1), name="rounded"), Signal(name="carry"), Signal()
+        total, carry, sign = Signal(signed(config.state_bits + 1), name="total"), Signal(name="carry"), Signal()
         m.d.comb += [
             # The carry of the rounding can only add one, so what is beyond stays beyond, whatever it adds to.
             carry.eq(rest[0] & (sticky | rest[1])),
-            rounded.eq(Cat(rest[1:], negative).as_signed() + carry),
-            sign.eq(Mux(beyond, negative, rounded[-1])),
+            total.eq(Cat(rest[1:], negative).as_signed() + carry),
         ]
+        rounded, beyond = self._register(total, "rounded"), self._register(beyond, "beyond_rounded")
+        negative, carried = self._register(negative, "negative_rounded"), self._all(carried, "rounded")
+        m.d.comb += sign.eq(Mux(beyond, negative, rounded[-1]))
 
         def fits(bits: int) -> Value:
             return ~beyond & (rounded[bits - 1:] == sign.replicate(len(rounded) - bits + 1))

@@ -1,6 +1,6 @@
 """Puts the states that spiking neurons keep back into words, and writes these where they were read."""
 
-from amaranth import Module, Signal, signed, unsigned
+from amaranth import Module, Mux, Signal, signed, unsigned
 from amaranth.lib import data, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
@@ -17,7 +17,7 @@ class StateWriter(wiring.Component):
 
     Ports:
         read, address: a word is read that will be written; words are written in this order.
-        neuron, state, lane, last: a neuron's new state; `last` of its word. Not while `waits`.
+        neuron, state, last: the next neuron's new state; `last` of its word. Not while `waits`.
         waits, pending: no state can be taken; something is not written yet. Both depend on registers only.
         write, write_address, write_data: to memory; `write` stays until `granted`.
 
@@ -29,7 +29,7 @@ class StateWriter(wiring.Component):
         address = unsigned(config.address_bits)
         super().__init__({
             "read": In(1), "address": In(address), "neuron": In(1), "state": In(signed(config.state_bits)),
-            "lane": In(config.lane_bits), "last": In(1), "waits": Out(1), "pending": Out(1),
+            "last": In(1), "waits": Out(1), "pending": Out(1),
             "write": Out(1), "write_address": Out(address), "write_data": Out(config.word_bits), "granted": In(1),
         })
 
@@ -38,7 +38,7 @@ class StateWriter(wiring.Component):
         m.submodules.addresses = addresses = Memory(shape=unsigned(config.address_bits), depth=KEPT_WORDS, init=[])
         newest, oldest = addresses.write_port(), addresses.read_port(domain="comb")
         collected = Signal(data.ArrayLayout(unsigned(config.state_bits), config.lanes))
-        full, move = Signal(name="full"), Signal(name="move")
+        full, move, lane_now = Signal(name="full"), Signal(name="move"), Signal(config.lane_bits, name="lane")
         m.d.comb += [
             newest.en.eq(self.read), newest.data.eq(self.address), self.write_address.eq(oldest.data),
             move.eq(full & ~self.write), self.waits.eq(full & self.write), self.pending.eq(full | self.write),
@@ -46,9 +46,11 @@ class StateWriter(wiring.Component):
         m.d.sync += full.eq((self.neuron & self.last) | (full & ~move))
         with m.If(self.read):
             m.d.sync += newest.addr.eq(newest.addr + 1)
+        with m.If(self.neuron):
+            m.d.sync += lane_now.eq(Mux(self.last, 0, lane_now + 1))
         # Written so that what becomes 0 is the reset of a flip-flop, and costs no logic.
         for lane in range(config.lanes):
-            chosen = self.neuron & (self.lane == lane)
+            chosen = self.neuron & (lane_now == lane)
             with m.If(chosen):
                 m.d.sync += collected[lane].eq(self.state)
             with m.If(move & ~chosen):

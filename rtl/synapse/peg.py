@@ -38,7 +38,6 @@ class Peg(wiring.Component):
 
     latency = 2
     """Cycles from an axon word used to its event."""
-    memory_ports = ("axon",)
 
     def __init__(self, config: CoreConfig):
         self.config = config

@@ -1,0 +1,87 @@
+"""The values of the evaluation on their way to the neurons: through a value table, or past it."""
+
+from amaranth import Cat, Const, Module, Mux, Signal, signed, unsigned
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import In, Out
+
+from golden.config import CoreConfig
+from golden.timing.microarchitecture import LOOKUP_WORDS
+from golden.widths import TABLE_ENTRY_BITS
+from rtl.ports import ReadPort
+
+
+def result_layout(config: CoreConfig) -> data.StructLayout:
+    """A neuron's value, or the end of the population; `last`: of its state word; `fires`: the value is not 0."""
+    return data.StructLayout({"value": signed(config.value_bits), "fires": 1, "last": 1, "end": 1})
+
+
+class Lookup(wiring.Component):
+    """Replaces each value by its entry in the population's value table, if it has one.
+
+    Ports:
+        value: what comes out of the arithmetic; with a table the number of the entry. last, end: see `result_layout`.
+            valid: there is one. ready: it is taken; depends on registers only.
+        looks_up: the population has a table. base: the word behind the table.
+        table: read port, with a latency of two cycles.
+        result: stream of results, in order.
+
+    Latency: four cycles. Throughput: one value per cycle, with a table as well, while memory and `result` do not wait.
+    """
+
+    def __init__(self, config: CoreConfig):
+        self.config = config
+        super().__init__({
+            "valid": In(1), "ready": Out(1), "value": In(signed(config.value_bits)), "last": In(1), "end": In(1),
+            "looks_up": In(1), "base": In(config.address_bits),
+            "table": Out(ReadPort(config)), "result": Out(stream.Signature(result_layout(config))),
+        })
+
+    def elaborate(self, platform):  # type: ignore[no-untyped-def]
+        config, m, table = self.config, Module(), self.table
+        entry_bits = (config.word_bits // TABLE_ENTRY_BITS - 1).bit_length()
+        # A value, or where its entry is: the table ends before the axons, and its address counts down from theirs.
+        number = Cat(self.value[:-1], ~self.value[-1])
+        address = self.base + Cat(number[entry_bits:], Const(-1, config.address_bits))
+        place = Cat(number[:entry_bits], address[:config.address_bits])
+        layout = data.StructLayout({"bits": max(len(place), config.value_bits), "last": 1, "end": 1})
+        given, first, second = (Signal(layout, name=name, reset_less=True) for name in ("given", "first", "second"))
+        there, waits, go = Signal(name="first_valid"), Signal(name="waits"), Signal(name="go")
+        needs, room = Signal(name="needs"), Signal(name="room")
+        m.d.comb += [
+            self.ready.eq(~waits), given.last.eq(self.last), given.end.eq(self.end),
+            given.bits.eq(Mux(self.looks_up, place, self.value)),
+            needs.eq(self.looks_up & ~first.end), table.valid.eq(there & room & needs),
+            table.address.eq(first.bits[entry_bits:]), go.eq(there & room & (~needs | table.ready)),
+        ]
+        # A second register, so that `ready` need not wait for the memory.
+        with m.If(~there | go):
+            m.d.sync += [there.eq(self.valid | waits), waits.eq(0), first.eq(Mux(waits, second, given))]
+        with m.Elif(self.valid & ~waits):
+            m.d.sync += [second.eq(given), waits.eq(1)]
+
+        # While the word comes; what has gone that far cannot wait, so it has a place behind.
+        under_way = data.StructLayout({"valid": 1, "looked": 1, "bits": config.value_bits, "last": 1, "end": 1})
+        coming, here = Signal(under_way, name="coming"), Signal(under_way, name="here")
+        m.d.sync += [
+            coming.valid.eq(go), coming.looked.eq(needs), coming.bits.eq(first.bits), coming.last.eq(first.last),
+            coming.end.eq(first.end), here.eq(coming),
+        ]
+        m.submodules.results = results = Memory(shape=self.result.payload.shape(), depth=LOOKUP_WORDS, init=[])
+        write, read = results.write_port(), results.read_port(domain="comb")
+        waiting, reserved = (Signal(range(LOOKUP_WORDS + 1), name=name) for name in ("waiting", "reserved"))
+        value, taken = Signal(signed(config.value_bits), name="looked_up"), Signal(name="taken")
+        entry = table.data.word_select(here.bits[:entry_bits], TABLE_ENTRY_BITS)
+        m.d.comb += [
+            value.eq(Mux(here.looked, entry[:config.value_bits], here.bits)),
+            write.en.eq(here.valid), write.data.value.eq(value), write.data.fires.eq(here.end | value.any()),
+            write.data.last.eq(here.last), write.data.end.eq(here.end),
+            self.result.valid.eq(waiting != 0), self.result.payload.eq(read.data),
+            taken.eq(self.result.valid & self.result.ready), room.eq(reserved != LOOKUP_WORDS),
+        ]
+        m.d.sync += [waiting.eq(waiting + here.valid - taken), reserved.eq(reserved + go - taken)]
+        with m.If(here.valid):
+            m.d.sync += write.addr.eq(write.addr + 1)
+        with m.If(taken):
+            m.d.sync += read.addr.eq(read.addr + 1)
+        return m
