@@ -145,11 +145,12 @@ class EventCore(wiring.Component):
                 m.d.comb += [port.valid.eq(1), port.address.eq(guard.address)]
         # An evaluation that was refused so often goes above the weights, until it is granted once.
         waiting = Signal(range(EVALUATION_PATIENCE + 1))
-        with m.If(port.valid & ~port.ready):
+        refused = port.valid & ~port.ready
+        with m.If(refused):
             m.d.sync += waiting.eq(waiting + (waiting != EVALUATION_PATIENCE))
         with m.Else():
             m.d.sync += waiting.eq(0)
-        m.d.comb += memory.promote_evaluation.eq(waiting == EVALUATION_PATIENCE)
+        m.d.sync += memory.promote_evaluation.eq(refused & (waiting >= EVALUATION_PATIENCE - 1))
 
     def _axon_port(self, m: Module, axon: ReadPort, table: ReadPort, port: ReadPort) -> None:
         """The PEG, which seldom reads, goes before the evaluation's value tables: the two share a port."""

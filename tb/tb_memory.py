@@ -4,7 +4,7 @@
 """
 
 import random
-from collections import Counter
+from collections import Counter, deque
 from dataclasses import dataclass, field
 from itertools import combinations
 from typing import Any
@@ -13,7 +13,7 @@ import cocotb
 from cocotb.triggers import RisingEdge
 
 from golden.config import CoreConfig
-from golden.ports import PORTS
+from golden.ports import LATENCIES, PORTS
 from synapress.tools.simulator import parameters, seed
 from tb.streams import clock_and_reset
 
@@ -31,8 +31,8 @@ class Request:
     address: int = 0
     write: bool = False
     word: int = 0
-    answer: int | None = None
-    """The word that its data must show in this cycle."""
+    answers: deque[int | None] = field(default_factory=deque)
+    """The words that its data must show in this cycle and the next ones."""
     waited: int = 0
     signals: dict[str, Any] = field(default_factory=dict)
 
@@ -65,10 +65,12 @@ class Requesters:
         """Compare this cycle's answers and grants with what is promised; do the accesses on the expected words."""
         banks, coverage = self.config.banks, self.coverage
         for name, port in self.ports.items():
-            if port.answer is not None:
+            answer = port.answers.popleft() if port.answers else None
+            if answer is not None:
                 got = int(port.signals["data"].value)
-                assert got == port.answer, f"{name} reads {got:x} instead of {port.answer:x}"
-            port.answer = None
+                assert got == answer, f"{name} reads {got:x} instead of {answer:x}"
+            while len(port.answers) < LATENCIES.get(name, 1):
+                port.answers.append(None)
         taken: dict[int, str] = {}
         for name in PROMOTED if self.promote else ORDER:
             port = self.ports[name]
@@ -87,7 +89,7 @@ class Requesters:
                     self.words[port.address] = port.word
                     coverage[f"{name} writes"] += 1
                 else:
-                    port.answer = self.words[port.address]
+                    port.answers[-1] = self.words[port.address]
             else:
                 port.waited += 1
                 coverage[f"{taken[bank]} before {name}"] += 1
@@ -154,6 +156,7 @@ async def banked_memory(dut: Any) -> None:
         host.valid, host.write, host.address = True, False, address
         await cycle()
         assert not host.valid, "the host is refused with nobody before it"
-    await cycle()
+    for _ in range(max(LATENCIES.values())):
+        await cycle()
     missed = required(config) - {name for name, count in ports.coverage.items() if count > 0}
     assert not missed, f"not covered: {sorted(missed)}"

@@ -18,6 +18,7 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 from cocotb.triggers import RisingEdge
 
 from golden.config import CoreConfig
+from golden.ports import LATENCIES
 from golden.synapse.esu import WordOperation
 from golden.timing.microarchitecture import STATE_LATENCY, WRITE_DELAY
 from rtl.memory import BankedMemory
@@ -157,17 +158,19 @@ class Requester:
         cocotb.start_soon(self._run())
 
     async def _run(self) -> None:
-        asked, shown, address, answer = False, False, 0, -1
+        asked, shown, address = False, False, 0
+        answers = deque([-1] * LATENCIES[self.port])  # the words that come, cycle by cycle
         while True:
             await RisingEdge(self.dut.clk)
+            answer = answers.popleft()
             if answer >= 0:
                 assert int(self.data.value) == self.words[answer], f"{self.port} reads word {answer} wrong"
-            answer = -1
+            answers.append(-1)
             if asked:
                 granted = int(self.ready.value)
                 self.counts[f"{self.port} {'granted' if granted else 'refused'}"] += 1
                 if granted:
-                    asked, answer = False, address
+                    asked, answers[-1] = False, address
             if not asked and not next(self.pace):
                 asked, address = True, self.generator.randrange(self.first, len(self.words))
                 self.address.value = address

@@ -40,6 +40,7 @@ class NeuronUpdate(UpdateUnit):
 
     def __init__(self, config: CoreConfig):
         super().__init__(config)
+        self._bank_bits = config.banks.bit_length() - 1
         self._states = data.ArrayLayout(signed(config.state_bits), config.lanes)
         self._place = {
             "address": unsigned(config.address_bits), "mask": unsigned(config.lanes), "max": unsigned(1),
@@ -66,9 +67,10 @@ class NeuronUpdate(UpdateUnit):
 
         product, addend, sums = self._calculate(m, head, issue)
         held, held_next = self._write(m, head, sums)
-        hazard = self._hazard(m, head, front, load, issue, [product, addend, sums, held], held_next)
+        may = self._hazard(m, head, head_valid, front, load, issue, [product, addend, sums, held], held_next)
+        self._banks(m, head, front, load, addend, sums, held, held_next)
         m.d.comb += [
-            self.state.valid.eq(head_valid & ~hazard), self.state.address.eq(head.address),
+            self.state.valid.eq(may), self.state.address.eq(head.address),
             issue.eq(self.state.valid & self.state.ready),
             self.busy.eq(waiting | head_valid | product.valid | addend.valid | sums.valid | held.valid),
             self.retired.eq(product.valid),
@@ -76,7 +78,7 @@ class NeuronUpdate(UpdateUnit):
         with m.If(product.valid):
             m.d.comb += self.synapses.eq(sum(product.mask[lane] for lane in range(self.config.lanes)))
         m.d.sync += [
-            self.stall_bank.eq(self.state.valid & ~self.state.ready), self.stall_hazard.eq(head_valid & hazard),
+            self.stall_bank.eq(self.state.valid & ~self.state.ready), self.stall_hazard.eq(head_valid & ~may),
             self.stall_weight.eq(waiting & ~front_ready & ~head_valid),
         ]
         return m
@@ -116,41 +118,64 @@ class NeuronUpdate(UpdateUnit):
         Returns:
             The buffer; whether it is full in the next cycle.
         """
-        bank_bits = self.config.banks.bit_length() - 1
         held, keep, write = Signal(sums.shape(), name="held"), Signal(name="keep"), self.write_back
+        self._same_bank, self._write_bank = Signal(name="same_bank"), Signal(self._bank_bits, name="write_bank")
+        self._writes, self._must_write = Signal(name="writes"), Signal(name="must_write")
         m.d.comb += [
-            write.address.eq(Mux(held.valid, held.address, sums.address)),
+            write.address.eq(Cat(self._write_bank, Mux(held.valid, held.address, sums.address)[self._bank_bits:])),
             write.write_data.eq(Mux(held.valid, held.states, sums.states)),
             # The read goes before the write, unless the buffer is full.
-            keep.eq(self.state.valid & (write.address[:bank_bits] == head.address[:bank_bits])
-                    & ~(held.valid & sums.valid)),
-            write.valid.eq((held.valid | sums.valid) & ~keep),
+            keep.eq(self.state.valid & self._same_bank & ~self._must_write), write.valid.eq(self._writes & ~keep),
         ]
-        held_next = (held.valid & sums.valid) | ((held.valid | sums.valid) & keep)
+        held_next = self._must_write | (self._writes & keep)
         with m.If(sums.valid):
             m.d.sync += [held.states.eq(sums.states), held.address.eq(sums.address)]
         m.d.sync += held.valid.eq(held_next)
         return held, held_next
 
-    def _hazard(self, m: Module, head: data.View, front: data.View, load: Value, issue: Value,
-                stages: list[data.View], held_next: Value) -> Value:
-        """Whether the word of the first operation is on its way to being written.
+    def _banks(self, m: Module, head: data.View, front: data.View, load: Value, addend: data.View, sums: data.View,
+               held: data.View, held_next: Value) -> None:
+        """What the next cycle writes: whether, whether it must, its bank, and whether that is the bank of its read.
 
-        A new head is compared with everything under way once; from then on the results move with the pipeline.
+        Known a cycle ahead, so that the memory, where all other requesters wait for these two, decides early.
+        """
+        def bank(address: Value) -> Value:
+            return address[:self._bank_bits]
+
+        write_bank, read_bank = Signal(self._bank_bits, name="next_write_bank"), Signal(self._bank_bits)
+        m.d.comb += [
+            write_bank.eq(Mux(held_next, Mux(sums.valid, bank(sums.address), bank(held.address)),
+                              bank(addend.address))),
+            read_bank.eq(Mux(load, bank(front.address), bank(head.address))),
+        ]
+        m.d.sync += [
+            self._write_bank.eq(write_bank), self._same_bank.eq(write_bank == read_bank),
+            self._writes.eq(held_next | addend.valid), self._must_write.eq(held_next & addend.valid),
+        ]
+
+    def _hazard(self, m: Module, head: data.View, head_valid: Value, front: data.View, load: Value, issue: Value,
+                stages: list[data.View], held_next: Value) -> Value:
+        """Whether the first operation may read its state: its word is not on its way to being written.
+
+        A new head is compared with everything under way once; from then on the results move with the pipeline. The
+        answer is a register, for the sake of the memory.
         """
         product, addend, sums, _ = stages
         names = ("product", "addend", "sums", "held")
-        same = {name: Signal(name=f"same_{name}") for name in names}
+        same, same_next = ({name: Signal(name=f"{prefix}_{name}") for name in names}
+                           for prefix in ("same", "next_same"))
         matches = {name: Mux(load, front.address == stage.address, same[name])
                    for name, stage in zip(names, stages, strict=True)}
-        m.d.sync += [
-            same["product"].eq(load & issue & (front.address == head.address)),
-            same["addend"].eq(product.valid & matches["product"]), same["sums"].eq(addend.valid & matches["addend"]),
-            same["held"].eq(held_next & Mux(sums.valid, matches["sums"], matches["held"])),
+        m.d.comb += [
+            same_next["product"].eq(load & issue & (front.address == head.address)),
+            same_next["addend"].eq(product.valid & matches["product"]),
+            same_next["sums"].eq(addend.valid & matches["addend"]),
+            same_next["held"].eq(held_next & Mux(sums.valid, matches["sums"], matches["held"])),
         ]
-        hazard = Signal(name="hazard")
-        m.d.comb += hazard.eq(Cat(same.values()).any())
-        return hazard
+        m.d.sync += [same[name].eq(same_next[name]) for name in names]
+        may = Signal(name="may")
+        m.d.sync += may.eq((load | (head_valid & ~issue)) & ~Cat(same_next.values()).any())
+        return may
 
     def _read_ahead(self, m: Module, load: Signal) -> tuple[data.View, Value, Value, Value]:
         """Queue the operations and read their weight words.
