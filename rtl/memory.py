@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from amaranth import Array, Const, Module, Mux, Signal, Value
+from amaranth import Array, Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -74,29 +74,23 @@ class BankedMemory(wiring.Component):
         m = Module()
         banks, select_bits = self.config.banks, self.config.banks.bit_length() - 1
         order, asks = self._order()
-        unclaimed = {place: Signal(banks, name=f"unclaimed_{place}") for place, _ in order}
         read_data = []
         for index in range(banks):
             m.submodules[f"bank_{index}"] = bank = SramBank(self.config)
             read_data.append(bank.read_data)
             wants = {place: Signal(name=f"bank_{index}_{place}") for place, _ in order}
-            claimed: Value = Const(0)
-            for place, port in order:
-                m.d.comb += [
-                    wants[place].eq(asks[place] & (getattr(self, port.name).address[:select_bits] == index)),
-                    unclaimed[place][index].eq(~claimed),
-                ]
-                claimed = claimed | wants[place]
-            m.d.comb += bank.enable.eq(claimed)
-            self._access(m, bank, order, wants)
+            m.d.comb += [wants[place].eq(asks[place] & (self._bank(port) == index)) for place, port in order]
+            m.d.comb += bank.enable.eq(Cat(wants.values()).any())
+            self._access(m, bank, index, order, wants)
 
+        ready = self._ready(m, order, asks)
         for port in self.requesters:
             requester = getattr(self, port.name)
-            select = requester.address[:select_bits]
-            m.d.comb += requester.ready.eq(unclaimed[port.name].bit_select(select, 1))
+            select = self._bank(port)
+            m.d.comb += requester.ready.eq(ready[port.name])
             if port.promoted is not None:
                 with m.If(getattr(self, f"promote_{port.name}")):
-                    m.d.comb += requester.ready.eq(unclaimed[f"promoted_{port.name}"].bit_select(select, 1))
+                    m.d.comb += requester.ready.eq(ready[f"promoted_{port.name}"])
             if port.reads:
                 read_select = Signal(select_bits, name=f"{port.name}_bank")
                 m.d.sync += read_select.eq(select)
@@ -120,7 +114,31 @@ class BankedMemory(wiring.Component):
                 asks[port.name], asks[lifted] = valid & ~promoted, valid & promoted
         return [(place, port) for _, place, port in sorted(places, key=lambda item: item[0])], asks
 
-    def _access(self, m: Module, bank: SramBank, order: list[tuple[str, Port]], wants: dict[str, Signal]) -> None:
+    def _bank(self, port: Port) -> Value:
+        """The bank that a port's address is in."""
+        return getattr(self, port.name).address[:self.config.banks.bit_length() - 1]
+
+    def _ready(self, m: Module, order: list[tuple[str, Port]], asks: dict[str, Value]) -> dict[str, Value]:
+        """Whether nobody before wants the same bank, by place.
+
+        Banks are compared pair by pair, which is known early: a request that is decided late, as those of the neuron
+        update are, passes few gates to everybody's `ready`.
+        """
+        result: dict[str, Value] = {}
+        before: list[tuple[str, Port]] = []
+        same: dict[tuple[str, str], Signal] = {}
+        for place, port in order:
+            for _, other in before:
+                if other is not port and (pair := (other.name, port.name)) not in same:
+                    same[pair] = same[pair[::-1]] = Signal(name=f"same_{other.name}_{port.name}")
+                    m.d.comb += same[pair].eq(self._bank(other) == self._bank(port))
+            result[place] = ~Cat(asks[name] & same[other.name, port.name]
+                                 for name, other in before if other is not port).any()
+            before.append((place, port))
+        return result
+
+    def _access(self, m: Module, bank: SramBank, index: int, order: list[tuple[str, Port]], wants: dict[str, Signal]
+                ) -> None:
         """The access of the first port that wants the bank; of the last one if none does, where any address does."""
         address: Value = Const(0)
         write: Value = Const(0)
@@ -131,7 +149,9 @@ class BankedMemory(wiring.Component):
             address = Mux(wanted, requester.address, address)
             write = Mux(wanted, requester.write if port.reads and port.writes else int(not port.reads), write)
             if port.writes:
-                write_data = Mux(wanted, requester.write_data, write_data)
+                # While a port that only writes holds its write back, nobody else writes to its bank.
+                chosen = wanted if port.reads else requester.early & (self._bank(port) == index)
+                write_data = Mux(chosen, requester.write_data, write_data)
         m.d.comb += [
             bank.address.eq(address[self.config.banks.bit_length() - 1:]), bank.write.eq(write),
             bank.write_data.eq(write_data),

@@ -33,11 +33,14 @@ class MemoryPort(wiring.Signature):
 
 
 class WritePort(wiring.Signature):
-    """A requester's view of the memory, writing whole words: a word is taken when `valid & ready`."""
+    """A requester's view of the memory, writing whole words: a word is taken when `valid & ready`.
+
+    `early` is high whenever `valid` is, and may be high without it: it is there sooner, for the choice of the data.
+    """
 
     def __init__(self, config: CoreConfig):
         super().__init__({
-            "valid": Out(1), "ready": In(1), "address": Out(config.address_bits), "write_data": Out(config.word_bits),
+            "valid": Out(1), "early": Out(1), "ready": In(1), "address": Out(config.address_bits), "write_data": Out(config.word_bits),
         })
 
 

@@ -335,7 +335,7 @@ def schedule(fields: Fields, config: CoreConfig) -> tuple[list[int], list[int], 
                 for lane in range(1 if fields["uniform"] else used):
                     port = max(port, before[lane] + 1 if before else 0)
                     accesses.append(port + 1)
-                    there[lane] = port + 1 + LANE_LATENCY
+                    there[lane] = max(there[lane], port + LANE_LATENCY)  # a parameter has no register to pass
                     port += 1
                 if fields["uniform"]:
                     there = [there[0]] * lanes

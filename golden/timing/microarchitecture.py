@@ -45,9 +45,10 @@ states and first word are formed, a cycle each, and the access waits in a regist
 EVALUATION_WORDS = 4
 """State words read ahead of their evaluation: words of two neurons take two cycles, and four pass from a word used up
 over its access to the next one in its place."""
-LANE_LATENCY = 2
-"""Cycles from a state word's access to the evaluation of its first lane: through the buffer of words read."""
-EVALUATION_STAGES = 9
+LANE_LATENCY = 3
+"""Cycles from a state word's access to the evaluation of its first lane: through the buffer of words read, and the
+register that its lanes are shifted out of."""
+EVALUATION_STAGES = 10
 """Stages of the arithmetic of the evaluation (a short shift, `shift_bits` of at most 4, has one fewer)."""
 LOOKUP_WORDS = 4
 """Values on their way past or through a value table and behind it: as many as go in before the first comes out."""
@@ -71,6 +72,6 @@ AXON_WORDS = 4
 at one a cycle, from a slot given back over request, memory and its register to the slot filled again."""
 AXON_LATENCY = 4
 """Cycles from a population's first neuron taken by the PEG to the use of its first axon word."""
-PEG_FLIGHT = 3
-"""Events that the PEG may still send after `room` fell: of the axon words used in the last two cycles, and the event
+PEG_FLIGHT = 4
+"""Events that the PEG may still send after `room` fell: of the axon words used in the last three cycles, and the event
 that enters the queue in this one, which the queue's level does not show yet."""

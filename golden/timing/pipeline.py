@@ -67,8 +67,8 @@ def replay(work: OperationStream, banks: int) -> Cycles:
     """
     state, weight, mask = work.state.tolist(), work.weight.tolist(), banks - 1
     esu = _esu(work, mask)
-    # Operations pushed, loaded and written so far; weight words pushed, asked for, there and used.
-    pushed = loaded = written = requested = asked = arrived = used = 0
+    # Operations pushed, moved to the front, loaded and written so far; weight words pushed, asked for, there and used.
+    pushed = moved = loaded = written = requested = asked = arrived = used = 0
     fresh = bytearray(len(state))
     requests: list[int] = []
     arriving, previous = False, -1
@@ -110,8 +110,8 @@ def replay(work: OperationStream, banks: int) -> Cycles:
             request = weight_bank != write_bank and weight_bank != head_bank
 
         # The queues in front: the ESU offers an operation if `valid`.
-        ready = pushed - loaded != OPERATION_QUEUE and requested - asked != WEIGHT_REQUESTS
-        front = pushed != loaded
+        ready = pushed - moved != OPERATION_QUEUE - 1 and requested - asked != WEIGHT_REQUESTS
+        front = moved != loaded
         if front and fresh[loaded] and arrived == used:
             front = False
             stall_weight += head < 0
@@ -125,12 +125,15 @@ def replay(work: OperationStream, banks: int) -> Cycles:
         arrived += arriving
         arriving = request
         asked += request
+        move = pushed != moved and moved == loaded
         if front and (head < 0 or issue):
             head = state[loaded]
             used += fresh[loaded]
             loaded += 1
+            move = pushed != moved
         elif issue:
             head = -1
+        moved += move
         if valid and ready:
             if weight[pushed] != previous or not neuron_busy:
                 fresh[pushed] = 1

@@ -95,7 +95,7 @@ class _State:
         self.parameter_address = Signal(reach_bits(config), name="parameter_address")
         # Of a type with second parameter words, which come first: the next one to be read is a first word.
         self.half, self.doubled = strobe("half"), strobe("doubled")
-        # Words asked for and not yet evaluated, and those of them that are there. The youngest is the first of its
+        # Words asked for and not yet evaluated, and those of them that wait in the buffer. The youngest is the first of its
         # channel word (`fresh`), of which `loaded` parameters are there once it has `begun`; before, and while words of
         # the channel word before are left, these are its parameters.
         self.reserved = Signal(range(EVALUATION_WORDS + 1), name="reserved")
@@ -231,11 +231,11 @@ class StateReader(wiring.Component):
         channel_word = Signal(config.depth_word_bits)
         x, y = Signal.like(word.width, name="x"), Signal.like(word.height, name="y")
         m.d.comb += [
-            s.left.eq(s.address[config.address_bits:].any()),
-            s.in_last_word.eq(channel_word == last_word), s.column_ends.eq(y == word.height),
-            s.row_ends.eq(x == word.width),
+            s.left.eq(s.address[config.address_bits:].any()), s.in_last_word.eq(channel_word == last_word),
             s.last_parameter.eq(word.uniform | (s.parameter_lane == Mux(s.in_last_word, top_lane, config.lanes - 1))),
         ]
+        # Registered, as two steps are never in a row: a word is read in between.
+        m.d.sync += [s.column_ends.eq(y == word.height), s.row_ends.eq(x == word.width)]
         second = struct(layouts(config).second_population)(self.memory.data[:layouts(config).second_population.bits])
         with m.If(s.accept):
             m.d.sync += [
@@ -244,19 +244,20 @@ class StateReader(wiring.Component):
                 s.load.eq(1), channel_word.eq(0), s.parameter_lane.eq(0), x.eq(0), y.eq(0),
             ]
         with m.If(s.take_second):
-            m.d.sync += [s.parameter_address.eq(s.parameter_address + 1), population.far.eq(second.far_axons)]
+            m.d.sync += population.far.eq(second.far_axons)
         with m.If(s.place_parameters):
-            m.d.sync += [
-                s.parameter_address.eq(s.parameter_address + (word.axons << population.far)),
-                population.axon_base.eq(s.parameter_address), population.last_channel.eq(word.depth - 1),
-            ]
+            m.d.sync += [population.axon_base.eq(s.parameter_address), population.last_channel.eq(word.depth - 1)]
+        # One adder, whose operands are known early.
+        with m.If(s.take_second | s.place_parameters | s.parameter_taken):
+            m.d.sync += s.parameter_address.eq(
+                s.parameter_address + Mux(s.place_parameters, word.axons << population.far, 1))
         with m.If(s.place_states):
             m.d.sync += [next_base.eq(s.parameter_address + (Mux(word.uniform, 1, word.depth) << s.doubled)),
                          y_stride.eq((last_word + 1) | word.pad)]
         with m.If(s.start):
             m.d.sync += [s.address.eq(next_base), next_base.eq(next_base + 1)]
         with m.If(s.parameter_taken):
-            m.d.sync += [s.parameter_address.eq(s.parameter_address + 1), s.half.eq(s.doubled & ~s.half)]
+            m.d.sync += s.half.eq(s.doubled & ~s.half)
             with m.If(s.half | ~s.doubled):
                 m.d.sync += s.parameter_lane.eq(s.parameter_lane + 1)
                 with m.If(s.last_parameter):
@@ -331,32 +332,39 @@ class StateReader(wiring.Component):
         """The words read ahead and their parameters; one lane of the oldest word per cycle."""
         config, memory, uniform = self.config, self.memory, self.population.word.uniform
         buffered = data.StructLayout({"states": unsigned(config.word_bits), "in_last_word": unsigned(1)})
-        m.submodules.buffer = buffer = Memory(shape=buffered, depth=EVALUATION_WORDS, init=[])
+        depth = EVALUATION_WORDS - 1
+        m.submodules.buffer = buffer = Memory(shape=buffered, depth=depth, init=[])
         arrived, waiting = buffer.write_port(), buffer.read_port(domain="comb")
+        # The oldest word, whose next lane is the lowest.
+        oldest, present, load = Signal(buffered, name="oldest"), Signal(name="present"), Signal(name="load")
         # Parameters of one channel word. Each is overwritten as soon as its last neuron has used it.
         self._parameters(m, s, "parameters", self.parameter, Purpose.PARAMETER)
         if self.second_words:
             self._parameters(m, s, "second_parameters", self.second, Purpose.SECOND_PARAMETER)
-        state_arrives, oldest = s.arrives[Purpose.STATE], waiting.data
+        state_arrives = s.arrives[Purpose.STATE]
         last_lane = Signal(config.lane_bits, name="last_lane")
         older, loaded = Signal(name="older"), Signal(name="lane_loaded")
         m.d.comb += [
             arrived.en.eq(state_arrives), arrived.data.states.eq(memory.data),
             arrived.data.in_last_word.eq(s.arriving_last),
             s.full.eq(s.reserved == EVALUATION_WORDS), s.alone.eq(s.reserved <= 1),
-            self.state.eq(oldest.states.word_select(s.lane, config.state_bits)),
+            self.state.eq(oldest.states[:config.state_bits]), load.eq((s.there != 0) & (~present | s.pop)),
             older.eq(s.fresh & ~s.alone), loaded.eq(s.lane < s.loaded),
-            self.there.eq((s.there != 0) & Mux(s.begun, older | loaded, older & loaded)),
+            self.there.eq(present & Mux(s.begun, older | loaded, older & loaded)),
             last_lane.eq(Mux(oldest.in_last_word, self.population.last_channel[:config.lane_bits], config.lanes - 1)),
             self.last.eq(s.lane == last_lane), s.pop.eq(self.take & self.last),
         ]
-        m.d.sync += [s.reserved.eq(s.reserved + s.ask - s.pop), s.there.eq(s.there + state_arrives - s.pop)]
+        m.d.sync += [s.reserved.eq(s.reserved + s.ask - s.pop), s.there.eq(s.there + state_arrives - load),
+                     present.eq(load | (present & ~s.pop))]
         with m.If(state_arrives):
-            m.d.sync += arrived.addr.eq(arrived.addr + 1)
+            m.d.sync += arrived.addr.eq(Mux(arrived.addr == depth - 1, 0, arrived.addr + 1))
         with m.If(self.take):
-            m.d.sync += s.lane.eq(s.lane + 1)
+            m.d.sync += [s.lane.eq(s.lane + 1), oldest.states.eq(oldest.states >> config.state_bits)]
         with m.If(s.pop):
-            m.d.sync += [waiting.addr.eq(waiting.addr + 1), s.lane.eq(0)]
+            m.d.sync += s.lane.eq(0)
+        with m.If(load):
+            m.d.sync += [oldest.eq(waiting.data),
+                         waiting.addr.eq(Mux(waiting.addr == depth - 1, 0, waiting.addr + 1))]
         with m.If(s.arrives[Purpose.PARAMETER]):
             m.d.sync += [s.begun.eq(s.begun | (s.arriving == 0)),
                          s.loaded.eq(Mux(uniform, config.lanes, Mux(s.arriving == 0, 1, s.loaded + 1)))]

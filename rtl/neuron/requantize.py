@@ -25,7 +25,7 @@ class Requantize(wiring.Component):
         type, saturation: golden.words, kept constant; with saturation TABLE the value is what is to be looked up.
         value, kept: of the neuron that was given `stages` moves before; `kept` is the new state, of types that keep it.
 
-    Latency: `stages` cycles, 9, or 8 if shift_bits <= 4. Throughput: one neuron per cycle.
+    Latency: `stages` cycles, 10, or 9 if shift_bits <= 4. Throughput: one neuron per cycle.
     """
 
     def __init__(self, config: CoreConfig):
@@ -145,7 +145,7 @@ class Requantize(wiring.Component):
 
     def _saturate(self, m: Module, rest: Value, negative: Value, beyond: Value, sticky: Value,
                   carried: dict[str, Signal]) -> None:
-        """Two moves: rounding, and the end of the range that the sign tells for what does not fit."""
+        """Three moves: rounding, whether it fits, and the end of the range that the sign tells for what does not fit."""
         config, value_bits = self.config, self.config.value_bits
         total, carry, sign = Signal(signed(config.state_bits + 1), name="total"), Signal(name="carry"), Signal()
         m.d.comb += [
@@ -157,8 +157,14 @@ class Requantize(wiring.Component):
         negative, carried = self._register(negative, "negative_rounded"), self._all(carried, "rounded")
         m.d.comb += sign.eq(Mux(beyond, negative, rounded[-1]))
 
+        widths = sorted({value_bits - 1, value_bits, config.state_bits})
+        fit = {bits: self._register(~beyond & (rounded[bits - 1:] == sign.replicate(len(rounded) - bits + 1)),
+                                    f"fits_{bits}") for bits in widths}
+        sign, rounded = self._register(sign, "sign"), self._register(rounded, "fitted")
+        carried = self._all(carried, "fitted")
+
         def fits(bits: int) -> Value:
-            return ~beyond & (rounded[bits - 1:] == sign.replicate(len(rounded) - bits + 1))
+            return fit[bits]
 
         value = Signal(signed(value_bits))
         with m.Switch(self.saturation):

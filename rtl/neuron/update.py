@@ -2,7 +2,7 @@
 
 from amaranth import Cat, Const, Module, Mux, Signal, Value, signed, unsigned
 from amaranth.lib import data
-from amaranth.lib.fifo import SyncFIFO
+from amaranth.lib.fifo import SyncFIFO, SyncFIFOBuffered
 
 from golden.config import CoreConfig
 from golden.timing.microarchitecture import (
@@ -58,7 +58,7 @@ class NeuronUpdate(UpdateUnit):
         m = Module()
         head, head_valid = Signal(self._head, name="head"), Signal(name="head_valid")
         issue, load = Signal(name="issue"), Signal(name="load")
-        front, front_ready, waiting, weights = self._read_ahead(m, load)
+        front, front_ready, waiting, queued, weights = self._read_ahead(m, load)
         m.d.comb += load.eq(front_ready & (~head_valid | issue))
         with m.If(load):
             m.d.sync += [head[name].eq(front[name]) for name in ("address", "mask", "max", "shift", "v")]
@@ -72,7 +72,7 @@ class NeuronUpdate(UpdateUnit):
         m.d.comb += [
             self.state.valid.eq(may), self.state.address.eq(head.address),
             issue.eq(self.state.valid & self.state.ready),
-            self.busy.eq(waiting | head_valid | product.valid | addend.valid | sums.valid | held.valid),
+            self.busy.eq(queued | head_valid | product.valid | addend.valid | self._writes),
             self.retired.eq(product.valid),
         ]
         with m.If(product.valid):
@@ -126,6 +126,7 @@ class NeuronUpdate(UpdateUnit):
             write.write_data.eq(Mux(held.valid, held.states, sums.states)),
             # The read goes before the write, unless the buffer is full.
             keep.eq(self.state.valid & self._same_bank & ~self._must_write), write.valid.eq(self._writes & ~keep),
+            write.early.eq(self._writes),
         ]
         held_next = self._must_write | (self._writes & keep)
         with m.If(sums.valid):
@@ -177,14 +178,15 @@ class NeuronUpdate(UpdateUnit):
         m.d.sync += may.eq((load | (head_valid & ~issue)) & ~Cat(same_next.values()).any())
         return may
 
-    def _read_ahead(self, m: Module, load: Signal) -> tuple[data.View, Value, Value, Value]:
+    def _read_ahead(self, m: Module, load: Signal) -> tuple[data.View, Value, Value, Value, Value]:
         """Queue the operations and read their weight words.
 
         Returns:
-            The first waiting operation; whether its weights are there; whether there is one at all; its lanes' weights.
+            The first waiting operation; whether its weights are there; whether there is one; whether one is on its way
+            there; its lanes' weights.
         """
         config, op = self.config, self.op.payload
-        m.submodules.operations = operations = SyncFIFO(width=self._queued.size, depth=OPERATION_QUEUE)
+        m.submodules.operations = operations = SyncFIFOBuffered(width=self._queued.size, depth=OPERATION_QUEUE)
         m.submodules.requests = requests = SyncFIFO(width=config.address_bits, depth=WEIGHT_REQUESTS)
         m.submodules.words = words = SyncFIFO(width=config.word_bits, depth=WEIGHT_WORDS)
 
@@ -224,4 +226,5 @@ class NeuronUpdate(UpdateUnit):
         group = word.word_select(front.byte[config.lane_bits:], group_bits)
         single = group.word_select(front.byte[:config.lane_bits], config.weight_bits)
         weights = Mux(front.broadcast, single.replicate(config.lanes), group)
-        return front, operations.r_rdy & (words.r_rdy | ~front.new_word), operations.r_rdy, weights
+        return (front, operations.r_rdy & (words.r_rdy | ~front.new_word), operations.r_rdy, operations.level != 0,
+                weights)

@@ -48,7 +48,7 @@ class AxonWords(wiring.Component):
         free, waiting = Signal(range(AXON_WORDS + 1), init=AXON_WORDS, name="free"), Signal(range(AXON_WORDS + 1))
         m.d.comb += [
             axon.valid.eq(left[-1] & (free != 0)), axon.address.eq(address),
-            granted.eq(axon.valid & axon.ready), self.there.eq(whole | (waiting != 0)),
+            granted.eq(axon.valid & axon.ready),
             begin.eq((self.load & (self.first | ~(kept | early)))
                      | (self.ahead & ~self.load & ~kept & ~early & (~left[-1] | (granted & left[:-1].all())))),
         ]
@@ -65,7 +65,11 @@ class AxonWords(wiring.Component):
         m.d.sync += [coming.eq(granted), arrives.eq(coming)]
         m.d.comb += [write.en.eq(arrives), write.data.eq(axon.data), self.word.eq(read.data),
                      used.eq(self.take & ~whole)]
-        m.d.sync += waiting.eq(waiting + arrives - used)
+        left_over = Signal.like(waiting, name="left_over")
+        m.d.comb += left_over.eq(waiting + arrives - used)
+        # A register, as the taking of neurons depends on it.
+        m.d.sync += [waiting.eq(left_over), self.there.eq(
+            (left_over != 0) | Mux(self.load, ~self.first & kept, whole))]
         with m.If(~kept):
             m.d.sync += free.eq(free - granted + used)
         with m.If(arrives):

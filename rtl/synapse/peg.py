@@ -25,18 +25,18 @@ class Peg(wiring.Component):
         neuron: stream of firing neurons and ends of timestep (`golden.messages.neuron`); all neurons from one end to
             the next have the same axons.
         axon: read port to the axon words, with a latency of two cycles.
-        room: the queues behind can take at least 3 more events. Axon words are only used in cycles where it is high,
+        room: the queues behind can take at least 4 more events. Axon words are only used in cycles where it is high,
             and an event comes two cycles later; so an event is never refused.
         event: stream of event words that is always ready; it has no `ready`, as no top level may have a constant port.
         busy: a neuron has axons left, or an event may still come.
 
-    Latency: two cycles from an axon word used to its event; six from a population's first neuron to its first event.
+    Latency: three cycles from an axon word used to its event; seven from a population's first neuron to its first event.
     Throughput: one axon word per cycle while they are there and `room` is high, from one neuron to the next without a
     pause. Only a population's first neuron waits for the memory if it has few axons.
     A neuron without axons takes one cycle.
     """
 
-    latency = 2
+    latency = 3
     """Cycles from an axon word used to its event."""
 
     def __init__(self, config: CoreConfig):
@@ -55,18 +55,18 @@ class Peg(wiring.Component):
         offered = self.neuron.payload
         left = Signal(signed(config.axon_count_bits + 2))  # minus the words left, as counting up is cheaper
         held = Signal(neuron_layout(config), reset_less=True)
-        pending, last = left[-1], Signal(name="last")
+        pending, last = left[-1], Signal(name="last")  # registered, as the taking of neurons depends on it
         more, use, load = Signal(name="more"), Signal(name="use"), Signal(name="load")
         m.submodules.axons = axons = AxonWords(config)
         connect(m, axons.axon, flipped(self.axon))
         m.d.comb += [
-            last.eq(left[:-1].all()), more.eq(pending & ~last), use.eq(pending & axons.there & self.room),
+            more.eq(pending & ~last), use.eq(pending & axons.there & self.room),
             self.neuron.ready.eq(~more & (~pending | use)), load.eq(self.neuron.valid & self.neuron.ready),
         ]
         with m.If(load):
-            m.d.sync += [held.eq(offered), left.eq(-_words(offered))]
+            m.d.sync += [held.eq(offered), left.eq(-_words(offered)), last.eq(_words(offered) == 1)]
         with m.Elif(use):
-            m.d.sync += left.eq(left + 1)
+            m.d.sync += [left.eq(left + 1), last.eq(left == -2)]
 
         # An end neuron comes last, and what follows it has other axons.
         first = Signal(name="first", init=1)
@@ -85,7 +85,7 @@ class Peg(wiring.Component):
         with m.If(use & is_far):
             m.d.sync += far.eq(axons.word[:second.bits])
         shifted, added = self._generate(m, use & ~is_far, axons.word, held, far)
-        m.d.comb += self.busy.eq(pending | shifted | added)
+        m.d.comb += self.busy.eq(pending | shifted | added | self.event.valid)
         return m
 
     def _generate(self, m: Module, reading: Value, word: Value, neuron: data.View, far: data.View
@@ -122,11 +122,11 @@ class Peg(wiring.Component):
             hits.append(self._hit(
                 position, register(limit, f"{axis}_limit_added"), register(kernel, f"kernel_{size}_added"),
                 register(kernel.all(), f"kernel_{size}_all"), stride_added, stride_8))
-            m.d.comb += [event[axis].eq(position), event[f"core_{axis}"].eq(register(core, f"core_{axis}_added"))]
+            m.d.sync += [event[axis].eq(position), event[f"core_{axis}"].eq(register(core, f"core_{axis}_added"))]
         population = register(neuron.population, "population")
         source = register(neuron.c, "c") | Mux(end_shifted, population, 0)
         moved = register(axon.c_offset, "c_offset", neuron.end) + source
-        m.d.comb += [
+        m.d.sync += [
             event.c.eq(register(moved[:config.channel_bits], "c_added")),
             event.v.eq(register(register(neuron.v, "v"), "v_added")),
             event.id.eq(register(register(axon.id, "id"), "id_added")),
