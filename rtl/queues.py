@@ -1,6 +1,6 @@
 """The event queues of a core: what comes in goes to the block that its kind says, what goes out leaves in order."""
 
-from amaranth import Module, Mux, ResetInserter, Signal, unsigned
+from amaranth import Module, Mux, ResetInserter, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.wiring import In, Out
@@ -19,11 +19,14 @@ class EventQueues(wiring.Component):
     before it are in memory, a CREDIT to the scheduler; events of other kinds are dropped. An event that is offered
     stays offered, though a local one may come meanwhile.
 
+    `drained` goes through a register, as it comes late from far blocks: an END waits a cycle longer than it must.
+
     Ports:
         running, discard: see `golden.registers.Control`. While stopped, the first two queues are empty.
         event_in, event_out: streams of events, from and to outside.
-        ready: the scheduler takes events. drained: no value is on its way to the memory.
-        value, end, credit: streams to the consumers.
+        ready: the scheduler takes events. counting: it counts an end, and values wait, as they may come too early.
+        drained: no value is on its way to the memory; but for one that is taken in this cycle.
+        value, token: streams to the consumers; tokens are ENDs and CREDITs.
         sent: what the PEG sends; never refused, as it starts nothing without `room`.
         credit_event: stream of credits to other cores.
         empty: no queue holds an event.
@@ -37,10 +40,9 @@ class EventQueues(wiring.Component):
         self.config = config
         self.event_layout = event = struct(layouts(config).event)
         super().__init__({
-            "running": In(1), "discard": In(1), "ready": In(1), "drained": In(1),
+            "running": In(1), "discard": In(1), "ready": In(1), "counting": In(1), "drained": In(1),
             "event_in": In(stream.Signature(event)), "event_out": Out(stream.Signature(event)),
-            "value": Out(stream.Signature(value_layout(config))), "end": Out(stream.Signature(event)),
-            "credit": Out(stream.Signature(unsigned(config.edge_bits))),
+            "value": Out(stream.Signature(value_layout(config))), "token": Out(stream.Signature(event)),
             "sent": In(wiring.Signature({"payload": Out(event), "valid": Out(1)})), "room": Out(1),
             "credit_event": In(stream.Signature(event)), "empty": Out(1),
             "values_in": Out(1), "values_local": Out(1), "values_out": Out(1), "unknown_kind": Out(1),
@@ -79,13 +81,16 @@ class EventQueues(wiring.Component):
             use_local.eq(Mux(waits, waits_local, local.r_rdy)), head.eq(Mux(use_local, local.r_data, inputs.r_data)),
             valid.eq((use_local | inputs.r_rdy) & self.ready & self.running),
             local.r_en.eq(use_local & valid & taken), inputs.r_en.eq(~use_local & valid & taken),
-            self.end.payload.eq(head), self.credit.payload.eq(head.id),
+            self.token.payload.eq(head),
             *(self.value.payload[name].eq(head[name]) for name in ("v", "c", "y", "x", "id")),
         ]
+        # All values before are in memory; one taken in the last cycle was not yet where `drained` looks.
+        value_taken, behind = Signal(name="value_taken"), Signal(name="behind")
+        m.d.sync += behind.eq(self.drained & ~value_taken)
         # Kind → consumer, and whether it may have the event.
         consumers = {
-            EventKind.VALUE: (self.value, 1), EventKind.END: (self.end, self.drained),
-            EventKind.CREDIT: (self.credit, 1),
+            EventKind.VALUE: (self.value, ~self.counting), EventKind.END: (self.token, behind),
+            EventKind.CREDIT: (self.token, 1),
         }
         with m.Switch(head.kind):
             for kind, (consumer, may) in consumers.items():
@@ -93,18 +98,24 @@ class EventQueues(wiring.Component):
                     m.d.comb += [consumer.valid.eq(valid & may), taken.eq(consumer.ready & may)]
             with m.Default():
                 m.d.comb += [taken.eq(1), self.unknown_kind.eq(valid)]
-        value_taken = self.value.valid & self.value.ready
-        m.d.comb += [self.values_in.eq(value_taken & ~use_local), self.values_local.eq(value_taken & use_local)]
+        m.d.comb += [
+            value_taken.eq(self.value.valid & self.value.ready),
+            self.values_in.eq(value_taken & ~use_local), self.values_local.eq(value_taken & use_local),
+        ]
 
     def _send(self, m: Module, local: SyncFIFOBuffered, outputs: SyncFIFOBuffered) -> None:
-        """Events of the PEG, to the core itself or outside; credits keep clear of what the PEG may send."""
+        """Events of the PEG, to the core itself or outside; credits in the cycles between them.
+
+        A queue never overflows. The PEG sends in the PEG_FLIGHT cycles from the last one with `room` at most, in which
+        so many places were free; and a cycle has one event, of the PEG or a credit.
+        """
         config, event, credit = self.config, self.sent.payload, self.credit_event
         to_self = (event.core_x == 0) & (event.core_y == 0)
         send_credit = Signal()
         m.d.comb += [
             self.room.eq((local.level <= config.local_queue - PEG_FLIGHT)
                          & (outputs.level <= config.output_queue - PEG_FLIGHT)),
-            send_credit.eq(credit.valid & ~self.sent.valid & (outputs.level <= config.output_queue - PEG_FLIGHT - 2)),
+            send_credit.eq(credit.valid & ~self.sent.valid & outputs.w_rdy),
             credit.ready.eq(send_credit),
             local.w_data.eq(event), local.w_en.eq(self.sent.valid & to_self),
             outputs.w_data.eq(Mux(self.sent.valid, event, credit.payload)),

@@ -1,76 +1,72 @@
 """The timestep scheduler: counts ends of timestep, keeps credits, starts evaluations."""
 
-from amaranth import Cat, Const, Module, Mux, Signal, Value, signed, unsigned
-from amaranth.lib import data, memory, stream, wiring
+from typing import Any
+
+from amaranth import Cat, Const, Module, Mux, Signal, Value
+from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from golden.config import CoreConfig
 from golden.words import EventKind, layouts
 from rtl.ports import ReadPort, command_layout
+from rtl.scratch import ScratchMap, TablePort
 from rtl.words import struct
+
+STARTING = ("reset", "read", "store", "fill", "read edge", "own", "look", "owned")
+"""States of the control before the scheduler is ready for events."""
+COUNTING = ("end", "find", "count")
+"""States in which it is not settled yet whether an end was the last one of its population."""
+FOLLOWS = ("owned", "pay", "find", "count", "return", "spent", "finished")
+"""States that work on the word that was read a turn before: no other access may come between."""
 
 
 class _Scheduling:
     """Registers of the scheduler, and what its control and its data path tell each other."""
 
     def __init__(self, config: CoreConfig):
-        count = config.max_populations
+        count, self.place = config.max_populations, ScratchMap(config)
 
         def one(name: str) -> Signal:
             return Signal(name=name)
 
+        # The population that a state works on.
         self.population = Signal(config.population_bits, name="population")
         self.word = Signal(struct(layouts(config).population), name="word")
         self.identifier = Signal(config.edge_bits + 1, name="identifier")
-        self.slot = Signal(config.incoming_bits + 1, name="slot")
+        # The first return slot of the next population; after the start the one of the end that is counted.
+        self.slot = Signal(config.incoming_bits, name="slot")
         self.ready, self.credited = Signal(count, name="ready"), Signal(count, name="credited")
+        # Of the token that is counted: its ID, its way back and its source.
+        self.taken_id, self.taken_source = (
+            Signal(bits, name=name) for bits, name in ((config.edge_bits, "taken_id"), (config.channel_bits, "source")))
+        self.taken_x, self.taken_y = (Signal(config.mesh_bits, name=f"taken_{axis}") for axis in "xy")
+        # The lowest population that may be evaluated, a cycle late.
+        self.next_population, self.any_ready = Signal(config.population_bits, name="next_population"), one("any_ready")
         # The population that is being evaluated, and whether it has sent its last neuron.
         self.current = Signal(config.population_bits, name="current")
         self.evaluating, self.finished = one("evaluating"), one("finished")
-        # Credits that the last evaluated population owes, and where the ways back are.
+        # Credits that the last evaluated population owes and that have not been looked up, and where their ways are.
         self.owed = Signal(config.incoming_bits, name="owed")
         self.owed_slot = Signal(config.incoming_bits, name="owed_slot")
+        # The one that has been: on its way from the scratch memory, or here for this core or for another one.
+        self.back, self.arriving = Signal(self.place.back, name="back"), Signal(2, name="arriving")
+        self.local_credit, self.far_credit = one("local_credit"), one("far_credit")
         # Populations that have some of their ends.
         self.incomplete = Signal(config.population_bits + 1, name="incomplete")
+        # The scratch memory: a look-up wants its turn; a state has it; a state needs the word of the turn before.
+        self.look_up, self.granted, self.follows = one("look_up"), one("granted"), one("follows")
         # From the control: what it does in this cycle.
-        self.store, self.fill, self.own = one("store"), one("fill"), one("own")
-        self.take_credit, self.take_end, self.local_taken = one("take_credit"), one("take_end"), one("local_taken")
-        self.to_start, self.fetch, self.to_finish, self.finish = (
-            one(name) for name in ("to_start", "fetch", "to_finish", "finish"))
-        self.read_edge, self.in_reset, self.in_idle = one("read_edge"), one("in_reset"), one("in_idle")
+        self.fill, self.owned, self.pay, self.found, self.count, self.spent, self.finish = (
+            one(name) for name in ("fill", "owned", "pay", "found", "count", "spent", "finish"))
+        self.store, self.own, self.fetch, self.read_edge = (
+            one(name) for name in ("store", "own", "fetch", "read_edge"))
+        self.local_taken, self.to_start, self.to_finish, self.refuse = (
+            one(name) for name in ("local_taken", "to_start", "to_finish", "refuse"))
+        self.in_reset, self.in_idle = one("in_reset"), one("in_idle")
         # From the data path.
-        self.any_ready, self.local_credit = one("any_ready"), one("local_credit")
         self.last_population, self.last_edge = one("last_population"), one("last_edge")
         self.credit_unknown, self.end_unknown = one("credit_unknown"), one("end_unknown")
         self.credits_full, self.end_surplus = one("credits_full"), one("end_surplus")
-
-
-class _Tables:
-    """What is remembered of each population, and the way back to each source whose end was counted."""
-
-    def __init__(self, m: Module, config: CoreConfig):
-        count = config.max_populations
-        limits = data.StructLayout({
-            "incoming": config.incoming_bits, "axons": config.axon_count_bits, "slot": config.incoming_bits + 1,
-        })
-        owner = data.StructLayout({"population": config.population_bits, "known": 1})
-        back = data.StructLayout({
-            "x": signed(config.mesh_bits), "y": signed(config.mesh_bits), "population": config.population_bits,
-        })
-
-        def table(name: str, shape, depth: int):  # type: ignore[no-untyped-def]
-            m.submodules[name] = mem = memory.Memory(shape=shape, depth=depth, init=[])
-            return mem.write_port(), mem.read_port(domain="comb")
-
-        # What each population waits for; read by the scheduler and, for the slot, by the returning of credits.
-        self.limits_write, self.limits_read = table("limits", limits, count)
-        self.owner_write, self.owner_read = table("owner", owner, config.max_edges)
-        self.received_write, self.received_read = table("received", unsigned(config.incoming_bits), count)
-        self.credits_write, self.credits_read = table("credits", unsigned(config.axon_count_bits), count)
-        # In the order of arrival.
-        self.returns_write, self.returns_read = table("returns", back, 1 << config.incoming_bits)
-        self.by_population = (self.limits_write, self.limits_read, self.received_write, self.received_read,
-                              self.credits_write, self.credits_read)
 
 
 class Timestep(wiring.Component):
@@ -83,24 +79,28 @@ class Timestep(wiring.Component):
     are this project's.
 
     Out of reset it reads all population words, and from the edge words which population owns each ID, and starts with
-    full credits. The core holds it in reset while stopped.
+    full credits. The core holds it in reset while stopped. Its tables are in the scratch memory (`rtl.scratch`), one
+    word per population and one per end counted; in flip-flops it has which populations are ready and have all credits.
 
     Ports:
         populations, edges: how many the image has; must not change but in reset.
         good: only with `guard_states`: populations whose words agree; others stay unpaid.
-        end: END events. credit: population index that gets a credit. value: a VALUE with the ID that `end` shows is
-            taken, though not from here.
-        memory: reads population and edge words. command: what to evaluate. done: the evaluation has sent its last
-            neuron.
+        token: END and CREDIT events; a CREDIT's ID is the population that gets it.
+        decoded, population: the decoder has found that a VALUE is for this population.
+        memory: reads population and edge words. scratch: the tables.
+        command: what to evaluate. done: the evaluation has sent its last neuron.
         credit_event: credits for sources on other cores; those of this core are counted at once.
         ready: all these words are read. idle: in reset, or nothing is being evaluated or waits to be.
+        counting: an end is being counted; a value behind it must not reach the decoder yet.
         partial: a population has some of its ends, not all. unpaid: one has all and waits for credits, and none is
             being evaluated.
         protocol_error: pulses for an END or a credit that no population waits for, and is dropped. early: pulses a
-            cycle after a value for a population that has all its ends and has not finished its evaluation.
+            cycle after `decoded`, for a population that has all its ends and has not finished its evaluation.
 
-    Latency: an end or a credit takes two cycles; the start of an evaluation four, with memory at once. From reset to
-    `ready`, three cycles per population and two per ID. Credits go out one per cycle, and wait for nothing else.
+    Latency, with scratch accesses each SCRATCH_TURNS = 3 cycles: an end takes 11 to 13 cycles, a credit 5 to 7. From
+    the last end or credit counted, a command comes five cycles later, with memory at once, but for tokens that wait.
+    From reset to `ready`, three to five cycles per population and six to eight per ID. Credits go out one in six cycles
+    at best, and wait for nothing but the way out.
     """
 
     def __init__(self, config: CoreConfig):
@@ -108,205 +108,258 @@ class Timestep(wiring.Component):
         event = struct(layouts(config).event)
         super().__init__({
             "populations": In(config.population_bits + 1), "edges": In(config.edge_bits + 1),
-            "end": In(stream.Signature(event)), "value": In(1), "early": Out(1),
-            "credit": In(stream.Signature(unsigned(config.edge_bits))),
-            "memory": Out(ReadPort(config)),
+            "token": In(stream.Signature(event)),
+            "decoded": In(1), "population": In(config.population_bits), "early": Out(1),
+            "memory": Out(ReadPort(config)), "scratch": Out(TablePort(config)),
             "command": Out(stream.Signature(command_layout(config))),
             "done": In(1),
             "credit_event": Out(stream.Signature(event)),
-            "ready": Out(1), "idle": Out(1), "partial": Out(1), "unpaid": Out(1), "protocol_error": Out(1),
+            "ready": Out(1), "idle": Out(1), "counting": Out(1), "partial": Out(1), "unpaid": Out(1),
+            "protocol_error": Out(1),
             **({"good": In(config.max_populations)} if config.guard_states else {}),
         })
 
     def elaborate(self, platform):  # type: ignore[no-untyped-def]
-        config, m = self.config, Module()
-        s, tables = _Scheduling(config), _Tables(m, config)
-        local = self._returns(m, s, tables)
-        starting = self._control(m, s, tables, local)
-        self._data(m, s, tables, local)
-        busy = s.evaluating | s.any_ready | (s.owed != 0)
+        m, s = Module(), _Scheduling(self.config)
+        self._control(m, s)
+        self._returns(m, s)
+        self._data(m, s)
+        may = s.ready & s.credited
+        m.d.sync += [
+            # Nothing is found while a population is evaluated: the end of that changes what is ready.
+            s.any_ready.eq(may.any() & ~s.evaluating),
+            self.early.eq(self.decoded & s.ready.bit_select(self.population, 1)),
+        ]
+        for number in reversed(range(self.config.max_populations)):
+            with m.If(may[number]):
+                m.d.sync += s.next_population.eq(number)
+        busy = Cat(s.evaluating, may.any(), s.owed != 0, s.arriving, s.local_credit, s.far_credit).any()
         m.d.comb += [
-            self.ready.eq(~starting.any()), self.partial.eq(s.incomplete != 0),
-            self.unpaid.eq((s.ready & ~s.credited).any() & ~s.evaluating),
+            self.partial.eq(s.incomplete != 0), self.unpaid.eq((s.ready & ~s.credited).any() & ~s.evaluating),
             self.idle.eq(s.in_reset | (s.in_idle & ~busy)),
         ]
         return m
 
-    def _returns(self, m: Module, s: _Scheduling, tables: _Tables) -> data.View:
-        """Credits that the last evaluated population owes, returned in the background; the way back of the next one."""
-        back, event = tables.returns_read.data, self.credit_event
-        is_local = (back.x == 0) & (back.y == 0)
+    def _control(self, m: Module, s: _Scheduling) -> None:
+        """What is done next, and which words the states read and write."""
+        fields, scratch = self._fields(s), self.scratch
+        changed = Signal(s.place.population, name="changed")
         m.d.comb += [
-            tables.returns_read.addr.eq(s.owed_slot),
-            s.local_credit.eq((s.owed != 0) & is_local), event.valid.eq((s.owed != 0) & ~is_local),
-            event.payload.kind.eq(EventKind.CREDIT), event.payload.core_x.eq(-back.x), event.payload.core_y.eq(-back.y),
-            event.payload.id.eq(back.population),
+            scratch.address.eq(s.place.of_population(s.population)), changed.eq(fields), scratch.write_data.eq(changed),
+            s.granted.eq(scratch.ready & ~s.look_up),
         ]
-        with m.If((event.valid & event.ready) | s.local_taken):
-            m.d.sync += [s.owed.eq(s.owed - 1), s.owed_slot.eq(s.owed_slot + 1)]
-        return back
-
-    def _control(self, m: Module, s: _Scheduling, tables: _Tables, back: data.View) -> Value:
-        """What is done next; returns which of the states of the start it is in."""
         with m.FSM() as fsm:
-            with m.State("reset"):
-                m.next = "idle"
-                with m.If(self.populations != 0):
-                    m.next = "read"
-            with m.State("read"):
-                m.d.comb += self.memory.valid.eq(1)
-                with m.If(self.memory.ready):
-                    m.next = "store"
-            with m.State("store"):
-                m.d.comb += s.store.eq(1)
-                m.next = "fill"
-            with m.State("fill"):
-                m.d.comb += s.fill.eq(1)
+            self._starting(m, s, changed)
+            self._idle(m, s)
+            self._counting(m, s, changed)
+            self._wait(m, "start", "fetch", self.memory.ready)
+            self._wait(m, "fetch", "command", Const(1))
+            self._wait(m, "command", "spend", self.command.ready)
+            # The credits are spent before the next token is taken: the ends that earn new ones follow the command.
+            self._access(m, s, "spend", "spent")
+            self._access(m, s, "spent", "idle", write=changed.credits.eq(0))
+            self._access(m, s, "finish", "finished")
+            self._access(m, s, "finished", "idle", write=changed.received.eq(0))
+
+        def during(*states: str) -> Value:
+            return Cat(fsm.ongoing(state) for state in states).any()
+
+        m.d.comb += [
+            self.memory.valid.eq(during("read", "read edge", "start")), s.read_edge.eq(during("read edge")),
+            s.store.eq(during("store")), s.own.eq(during("own")), s.fetch.eq(during("fetch")),
+            self.command.valid.eq(during("command")), self.counting.eq(during(*COUNTING)),
+            s.follows.eq(during(*FOLLOWS)), s.in_reset.eq(during("reset")), s.in_idle.eq(during("idle")),
+            self.ready.eq(~during(*STARTING)),
+            *(signal.eq(during(state) & s.granted) for signal, state in (
+                (s.fill, "fill"), (s.owned, "owned"), (s.pay, "pay"), (s.found, "find"), (s.count, "count"),
+                (s.spent, "spent"), (s.finish, "finished"))),
+        ]
+        # A credit that is owed is looked up between the accesses of the states.
+        with m.If(s.look_up):
+            m.d.comb += [scratch.valid.eq(1), scratch.write.eq(0), scratch.address.eq(s.place.of_return(s.owed_slot))]
+
+    def _fields(self, s: _Scheduling):  # type: ignore[no-untyped-def]
+        """The word of a population that was read a turn before."""
+        return s.place.population(self.scratch.data[:s.place.population.size])
+
+    def _wait(self, m: Module, state: str, then: str, going: Value) -> None:
+        """A state that ends when it may go on."""
+        with m.State(state), m.If(going):
+            m.next = then
+
+    def _access(self, m: Module, s: _Scheduling, state: str, then: str, *, index: Value | None = None,
+                write: Any = None, useful: Value | int = 1, stop: Value | int = 0) -> None:
+        """A state with an access to the word of a population or ID.
+
+        Args:
+            index: whose word, if not that of `population`.
+            write: what changes of the word read before, which is written.
+            useful: else nothing is accessed in its turn.
+            stop: then it is idle instead that follows.
+        """
+        with m.State(state):
+            m.d.comb += [self.scratch.valid.eq(useful), self.scratch.write.eq(write is not None)]
+            if write is not None:
+                m.d.comb += write
+            if index is not None:
+                m.d.comb += self.scratch.address.eq(s.place.of_population(index))
+            with m.If(s.granted):
+                m.next = then
+                with m.If(stop):
+                    m.next = "idle"
+
+    def _starting(self, m: Module, s: _Scheduling, changed: data.View) -> None:
+        """The states of the start: a word of each population, then the owner of each ID."""
+        word = s.word
+        with m.State("reset"):
+            m.next = "idle"
+            with m.If(self.populations != 0):
+                m.next = "read"
+        self._wait(m, "read", "store", self.memory.ready)
+        self._wait(m, "store", "fill", Const(1))
+        with m.State("fill"):
+            m.d.comb += [
+                self.scratch.valid.eq(1), self.scratch.write.eq(1),
+                changed.incoming.eq(word.incoming), changed.axons.eq(word.axons), changed.slot.eq(s.slot),
+                changed.received.eq(0), changed.credits.eq(word.axons),
+            ]
+            with m.If(s.granted):
                 m.next = "read"
                 with m.If(s.last_population):
                     m.next = "read edge"
                     with m.If(self.edges == 0):
                         m.next = "idle"
-            with m.State("read edge"):
-                m.d.comb += [self.memory.valid.eq(1), s.read_edge.eq(1)]
-                with m.If(self.memory.ready):
-                    m.next = "own"
-            with m.State("own"):
-                m.d.comb += s.own.eq(1)
-                m.next = "read edge"
-                with m.If(s.last_edge):
-                    m.next = "idle"
-            with m.State("idle"):
-                # Consuming comes first: an event at the head of a queue must never wait.
-                with m.If(self.credit.valid):
-                    m.d.comb += self.credit.ready.eq(1)
-                    m.next = "credit"
-                    with m.If(s.credit_unknown):
-                        m.d.comb += self.protocol_error.eq(1)
-                        m.next = "idle"
-                with m.Elif(s.local_credit):
-                    m.d.comb += s.local_taken.eq(1)
-                    m.next = "credit"
-                with m.Elif(self.end.valid):
-                    m.d.comb += self.end.ready.eq(1)
-                    m.next = "end"
-                    with m.If(s.end_unknown):
-                        m.d.comb += self.protocol_error.eq(1)
-                        m.next = "idle"
-                with m.Elif(s.evaluating & s.finished & (s.owed == 0)):
-                    m.d.comb += s.to_finish.eq(1)
-                    m.next = "finish"
-                with m.Elif(~s.evaluating & s.any_ready):
-                    m.d.comb += s.to_start.eq(1)
-                    m.next = "start"
-            with m.State("credit"):
-                m.d.comb += [s.take_credit.eq(1), self.protocol_error.eq(s.credits_full)]
-                m.next = "idle"
-            with m.State("end"):
-                m.d.comb += [s.take_end.eq(1), self.protocol_error.eq(s.end_surplus)]
-                m.next = "idle"
-            with m.State("start"):
-                m.d.comb += self.memory.valid.eq(1)
-                with m.If(self.memory.ready):
-                    m.next = "fetch"
-            with m.State("fetch"):
-                m.d.comb += s.fetch.eq(1)
-                m.next = "command"
-            with m.State("command"):
-                m.d.comb += self.command.valid.eq(1)
-                with m.If(self.command.ready):
-                    m.next = "idle"
-            with m.State("finish"):
-                m.d.comb += s.finish.eq(1)
-                m.next = "idle"
-        m.d.comb += [s.in_reset.eq(fsm.ongoing("reset")), s.in_idle.eq(fsm.ongoing("idle"))]
-        return Cat(fsm.ongoing(state) for state in ("reset", "read", "store", "fill", "read edge", "own"))
+        self._wait(m, "read edge", "own", self.memory.ready)
+        self._wait(m, "own", "look", Const(1))
+        identifier = s.identifier[:self.config.edge_bits]
+        self._access(m, s, "look", "owned", index=identifier)
+        self._access(
+            m, s, "owned", "read edge", index=identifier, useful=~s.identifier[-1], stop=s.last_edge,
+            write=Cat(changed.owner, changed.known).eq(Cat(s.population, s.population < self.populations)))
 
-    def _refusals(self, m: Module, s: _Scheduling, tables: _Tables) -> Value:
-        """Which ends are dropped, and values that come too early; returns whether the population may be evaluated."""
-        end, owner = self.end.payload, tables.owner_read.data
+    def _idle(self, m: Module, s: _Scheduling) -> None:
+        """The state in which is chosen what comes next. Consuming comes first: it waits for nothing."""
+        with m.State("idle"):
+            m.d.comb += self.token.ready.eq(~s.local_credit)
+            with m.If(s.local_credit):
+                m.d.comb += s.local_taken.eq(1)
+                m.next = "credit"
+            with m.Elif(self.token.valid):
+                m.next = "end"
+                with m.If(self.token.payload.kind == EventKind.CREDIT):
+                    m.next = "credit"
+            with m.Elif(s.evaluating & s.finished & (s.owed == 0)):
+                m.d.comb += s.to_finish.eq(1)
+                m.next = "finish"
+            with m.Elif(s.any_ready):
+                m.d.comb += s.to_start.eq(1)
+                m.next = "start"
+
+    def _counting(self, m: Module, s: _Scheduling, changed: data.View) -> None:
+        """The states that count a credit or an end."""
+        fields = self._fields(s)
+        with m.State("credit"):
+            m.d.comb += self.scratch.valid.eq(1)
+            with m.If(s.credit_unknown):
+                m.d.comb += s.refuse.eq(1)
+                m.next = "idle"
+            with m.Elif(s.granted):
+                m.next = "pay"
+        self._access(m, s, "pay", "idle", useful=~s.credits_full, write=changed.credits.eq(fields.credits + 1))
+        self._access(m, s, "end", "find", index=s.taken_id)
+        self._access(m, s, "find", "count", index=fields.owner, stop=s.end_unknown)
+        self._access(m, s, "count", "return", useful=~s.end_surplus, stop=s.end_surplus,
+                     write=changed.received.eq(fields.received + 1))
+        with m.State("return"):
+            m.d.comb += [
+                self.scratch.valid.eq(1), self.scratch.write.eq(1), self.scratch.address.eq(s.place.of_return(s.slot)),
+                self.scratch.write_data.eq(Cat(s.taken_x, s.taken_y, s.taken_source[:self.config.population_bits])),
+            ]
+            with m.If(s.granted):
+                m.next = "idle"
+
+    def _returns(self, m: Module, s: _Scheduling) -> None:
+        """Credits that the last evaluated population owes, returned in the background."""
+        event, arrived = self.credit_event, s.place.back(self.scratch.data[:s.place.back.size])
+        is_local, looked_up = (arrived.x == 0) & (arrived.y == 0), s.look_up & self.scratch.ready
+        m.d.comb += [
+            event.valid.eq(s.far_credit), event.payload.kind.eq(EventKind.CREDIT),
+            event.payload.core_x.eq(-s.back.x), event.payload.core_y.eq(-s.back.y),
+            event.payload.id.eq(s.back.population),
+            s.look_up.eq((s.owed != 0) & ~Cat(s.arriving, s.local_credit, s.far_credit, s.follows).any()),
+        ]
+        m.d.sync += s.arriving.eq(Cat(looked_up, s.arriving[0]))
+        with m.If(looked_up):
+            m.d.sync += [s.owed.eq(s.owed - 1), s.owed_slot.eq(s.owed_slot + 1)]
+        with m.If(event.ready):
+            m.d.sync += s.far_credit.eq(0)
+        with m.If(s.local_taken):
+            m.d.sync += s.local_credit.eq(0)
+        with m.If(s.arriving[1]):
+            m.d.sync += [s.back.eq(arrived), s.local_credit.eq(is_local), s.far_credit.eq(~is_local)]
+
+    def _refusals(self, m: Module, s: _Scheduling) -> Value:
+        """Which tokens are dropped; returns whether the population may be evaluated."""
+        fields = self._fields(s)
         good, backward = Const(1, 1), Const(0, 1)
         if self.config.guard_states:
             good = self.good.bit_select(s.population, 1)
             # Within the core ends lead from a population to a later one: a flipped bit closes no circle.
-            backward = (end.x == 0) & (end.y == 0) & (end.c >= owner.population)
-        m.d.comb += s.end_unknown.eq((end.id >= s.identifier) | ~owner.known | backward)
-        m.d.sync += self.early.eq(self.value & (end.id < s.identifier) & owner.known
-                                  & s.ready.bit_select(owner.population, 1))
+            backward = ~Cat(s.taken_x, s.taken_y).any() & (s.taken_source >= fields.owner)
+        m.d.comb += [
+            s.credit_unknown.eq(s.taken_id >= self.populations), s.credits_full.eq(fields.credits == fields.axons),
+            s.end_unknown.eq((s.taken_id >= self.edges) | ~fields.known | backward),
+            s.end_surplus.eq(s.ready.bit_select(s.population, 1) | (fields.incoming == 0)),
+            self.protocol_error.eq(s.refuse | (s.pay & s.credits_full) | (s.found & s.end_unknown)
+                                   | (s.count & s.end_surplus)),
+        ]
         return good
 
-    def _data(self, m: Module, s: _Scheduling, tables: _Tables, back: data.View) -> None:
-        """Everything that the control's decisions change."""
-        end, word, limits = self.end.payload, s.word, tables.limits_read.data
+    def _data(self, m: Module, s: _Scheduling) -> None:
+        """Everything that the control's decisions change in registers."""
+        token, word, fields = self.token.payload, s.word, self._fields(s)
         edge = struct(layouts(self.config).edge)(self.memory.data[:layouts(self.config).edge.bits])
-        # The lowest population that may be evaluated.
-        next_population = Signal(self.config.population_bits, name="next_population")
-        m.d.comb += s.any_ready.eq((s.ready & s.credited).any())
-        for number in reversed(range(self.config.max_populations)):
-            with m.If(s.ready[number] & s.credited[number]):
-                m.d.comb += next_population.eq(number)
-        received, credits = tables.received_read.data, tables.credits_read.data
-        taken_end = Signal.like(end, name="taken_end")
         m.d.comb += [
-            tables.owner_read.addr.eq(end.id), tables.owner_write.addr.eq(s.identifier),
-            tables.owner_write.data.population.eq(edge.population),
-            tables.owner_write.data.known.eq(edge.population < self.populations),
-            *(port.addr.eq(s.population) for port in tables.by_population),
-            tables.returns_write.addr.eq(limits.slot + received),
-            tables.returns_write.data.x.eq(taken_end.x), tables.returns_write.data.y.eq(taken_end.y),
-            tables.returns_write.data.population.eq(taken_end.c),
-            tables.limits_write.data.incoming.eq(word.incoming), tables.limits_write.data.axons.eq(word.axons),
-            tables.limits_write.data.slot.eq(s.slot),
             self.memory.address.eq(Mux(
                 s.read_edge, (self.populations << 1) + s.identifier, Cat(Const(1, 1), s.population))),
             self.command.payload.population.eq(s.current), self.command.payload.word.eq(word),
             s.last_population.eq(s.population + 1 == self.populations),
-            s.credit_unknown.eq(self.credit.payload >= self.populations),
             s.last_edge.eq(s.identifier + 1 == self.edges),
-            s.credits_full.eq(credits == limits.axons),
-            s.end_surplus.eq(s.ready.bit_select(s.population, 1) | (limits.incoming == 0)),
         ]
-        good = self._refusals(m, s, tables)
+        good = self._refusals(m, s)
         with m.If(self.done):
             m.d.sync += s.finished.eq(1)
         with m.If(s.store | s.fetch):
             m.d.sync += word.eq(self.memory.data)
         with m.If(s.fill):
-            m.d.comb += [tables.limits_write.en.eq(1), tables.received_write.en.eq(1), tables.credits_write.en.eq(1),
-                         tables.credits_write.data.eq(word.axons)]
             m.d.sync += [s.slot.eq(s.slot + word.incoming), s.credited.bit_select(s.population, 1).eq(good),
                          s.population.eq(s.population + 1)]
         with m.If(s.own):
-            m.d.comb += tables.owner_write.en.eq(~s.identifier[-1])
+            m.d.sync += s.population.eq(edge.population)
+        with m.If(s.owned):
             m.d.sync += s.identifier.eq(s.identifier + 1)
-        with m.If(self.credit.ready):
-            m.d.sync += s.population.eq(self.credit.payload)
+        with m.If(s.in_idle):
+            m.d.sync += [s.population.eq(token.id), s.taken_id.eq(token.id), s.taken_x.eq(token.x),
+                         s.taken_y.eq(token.y), s.taken_source.eq(token.c)]
         with m.If(s.local_taken):
-            m.d.sync += s.population.eq(back.population)
-        with m.If(self.end.ready):
-            m.d.sync += [s.population.eq(tables.owner_read.data.population), taken_end.eq(end)]
-        with m.If(s.take_credit):
-            m.d.comb += [tables.credits_write.en.eq(~s.credits_full), tables.credits_write.data.eq(credits + 1)]
-            with m.If(~s.credits_full & (credits + 1 == limits.axons)):
-                m.d.sync += s.credited.bit_select(s.population, 1).eq(1)
-        with m.If(s.take_end):
-            m.d.comb += tables.received_write.data.eq(received + 1)
-            with m.If(~s.end_surplus):
-                m.d.comb += [tables.returns_write.en.eq(1), tables.received_write.en.eq(1)]
-                first, last = received == 0, received + 1 == limits.incoming
-                m.d.sync += s.incomplete.eq(s.incomplete + first - last)
-                with m.If(last):
-                    m.d.sync += s.ready.bit_select(s.population, 1).eq(1)
+            m.d.sync += [s.population.eq(s.back.population), s.taken_id.eq(s.back.population)]
+        with m.If(s.pay & ~s.credits_full & (fields.credits + 1 == fields.axons)):
+            m.d.sync += s.credited.bit_select(s.population, 1).eq(1)
+        with m.If(s.found):
+            m.d.sync += s.population.eq(fields.owner)
+        with m.If(s.count & ~s.end_surplus):
+            first, last = fields.received == 0, fields.received + 1 == fields.incoming
+            m.d.sync += [s.slot.eq(fields.slot + fields.received), s.incomplete.eq(s.incomplete + first - last)]
+            with m.If(last):
+                m.d.sync += s.ready.bit_select(s.population, 1).eq(1)
         with m.If(s.to_start):
-            m.d.sync += [s.population.eq(next_population), s.current.eq(next_population)]
+            m.d.sync += [s.population.eq(s.next_population), s.current.eq(s.next_population)]
         with m.If(s.fetch):
-            # The credits are spent before the first event, as the ends that earn new ones follow it.
-            m.d.comb += tables.credits_write.en.eq(1)
-            m.d.sync += [s.evaluating.eq(1), s.finished.eq(0),
-                         s.credited.bit_select(s.population, 1).eq(limits.axons == 0)]
+            m.d.sync += [s.evaluating.eq(1), s.finished.eq(0)]
+        with m.If(s.spent):
+            m.d.sync += s.credited.bit_select(s.population, 1).eq(fields.axons == 0)
         with m.If(s.to_finish):
             m.d.sync += s.population.eq(s.current)
         with m.If(s.finish):
-            m.d.comb += tables.received_write.en.eq(1)
             m.d.sync += [s.ready.bit_select(s.population, 1).eq(0), s.evaluating.eq(0), s.finished.eq(0),
-                         s.owed.eq(limits.incoming), s.owed_slot.eq(limits.slot)]
+                         s.owed.eq(fields.incoming), s.owed_slot.eq(fields.slot)]

@@ -57,8 +57,20 @@ EVALUATION_PATIENCE = 15
 """Cycles in which an evaluation may be refused a bank before it goes above the weights: high enough to cost a running
 convolution next to nothing, and what four bits count."""
 
-# -- the PEG ------------------------------------------------------------------------------------------------------
+# -- the PEG and the queues ---------------------------------------------------------------------------------------
 
-PEG_FLIGHT = 4
-"""Events that the PEG may still send after `room` fell: of the axons accepted in the last three cycles, and the event
-that enters the queue in this one, which the queue's level does not show yet."""
+PEG_FLIGHT = 6
+"""Events that the PEG may still send after `room` fell, at most: of the axons accepted in the last five cycles, as
+their words and events may pass so many registers, and the event that enters the queue in this one, which the queue's
+level does not show yet."""
+QUEUE_LATENCY = 2
+"""Cycles from an event into a queue to its offer at the other end; so many events a queue holds when one comes, and one
+goes, in every cycle."""
+LEAST_QUEUE = PEG_FLIGHT + QUEUE_LATENCY
+"""Places of a queue behind the PEG with which the PEG can send in every cycle: it starts an axon while PEG_FLIGHT
+places are free."""
+
+# -- the scratch memory -------------------------------------------------------------------------------------------
+
+SCRATCH_TURNS = 3
+"""Cycles in which the scheduler has one access to the scratch memory, and the counters a read and a write of a word."""

@@ -1,8 +1,11 @@
 """The numbers of the microarchitecture, against what the documentation of the hardware promises, and each other."""
 
+import dataclasses
+
 import pytest
 
 from golden.config import PRESETS, CoreConfig
+from golden.errors import ConfigError
 from golden.timing import microarchitecture as numbers
 from rtl.neuron.requantize import Requantize
 
@@ -27,6 +30,9 @@ def test_stages_of_the_arithmetic(shift_bits: int) -> None:
 
 
 def test_queues_take_what_the_peg_sends() -> None:
-    """A queue that is empty must have room, else nothing is ever sent; credits keep two places clear."""
+    """With a stream of events a queue holds as many as its latency, and must still have room."""
     for config in PRESETS.values():
-        assert config.local_queue > numbers.PEG_FLIGHT and config.output_queue > numbers.PEG_FLIGHT + 2
+        assert min(config.local_queue, config.output_queue) >= numbers.PEG_FLIGHT + numbers.QUEUE_LATENCY
+    for field in ("local_queue", "output_queue"):
+        with pytest.raises(ConfigError, match=rf"'{field}' = 7 is outside \[8, 4096\]"):
+            dataclasses.replace(CoreConfig(), **{field: 7})
