@@ -12,7 +12,7 @@ from typing import Any
 from golden.errors import ConfigError
 from golden.files import read_text
 from golden.rooms import DECODERS, NEURON_TYPES, PRODUCTS, UPDATES
-from golden.timing.microarchitecture import LEAST_QUEUE
+from golden.timing.microarchitecture import LEAST_LOCAL_QUEUE, LEAST_OUTPUT_QUEUE
 from golden.widths import CONNECTIVITY_BITS, Widths
 from golden.words import layouts
 
@@ -43,7 +43,8 @@ class CoreConfig(Widths):
             "mesh_bits": (2, 8), "axon_count_bits": (1, 10), "incoming_bits": (1, 10),
             "weight_stride_bits": (4, 24), "product_shift_bits": (0, 3),
             "multiplier_bits": (8, 24), "shift_bits": (3, 6), "banks": (2, 16), "input_queue": (2, 4096),
-            "local_queue": (LEAST_QUEUE, 4096), "output_queue": (LEAST_QUEUE, 4096), "counter_bits": (16, 64),
+            "local_queue": (LEAST_LOCAL_QUEUE, 4096), "output_queue": (LEAST_OUTPUT_QUEUE, 4096),
+            "counter_bits": (16, 64),
             "guard_states": (0, 1),
             "access_counters": (0, 1),
         }

@@ -77,11 +77,11 @@ class Widths:
     banks: int = 4
     """Single-port memory banks, interleaved by the low address bits."""
     input_queue: int = 4
-    """Events that the input queue holds; 2 and more. What each depth is for: docs/architecture.md, "Queues"."""
+    """Events that the input queue holds. What each depth is for: docs/architecture.md, "Queues"."""
     local_queue: int = 8
-    """Events that the queue from the core to itself holds; 8 and more."""
-    output_queue: int = 8
-    """Events that the output queue holds; 8 and more."""
+    """Events that the queue from the core to itself holds; at least `LEAST_LOCAL_QUEUE`."""
+    output_queue: int = 9
+    """Events that the output queue holds; at least `LEAST_OUTPUT_QUEUE` (`golden.timing.microarchitecture`)."""
     counter_bits: int = 40
     """Width of the performance counters."""
     guard_states: int = 0

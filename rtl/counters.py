@@ -1,6 +1,6 @@
 """The performance counters of a core."""
 
-from amaranth import Array, Module, Mux, Signal
+from amaranth import Const, Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -49,30 +49,31 @@ class Counters(wiring.Component):
     def elaborate(self, platform):  # type: ignore[no-untyped-def]
         m, count, port = Module(), len(self.increment), self.scratch
         take, store, fetch = port.turn
-        index = Signal(range(count), name="index")
+        # The counter that is visited: its number, and as one-hot code.
+        index, visit = Signal(range(count), name="index"), Signal(count, init=1, name="visit")
         stale = Signal(count, init=-1, name="stale")
         part, fresh, asked = (
             Signal(shape, name=name)
             for shape, name in ((max(self.short_bits.values()), "part"), (1, "fresh"), (1, "asked")))
-        shorts = []
+        parts: Value = Const(0)
         for number, (name, increment) in enumerate(self.increment.items()):
             # An increment is among the last signals of a cycle: it is added in the next one.
             came = Signal(increment.shape(), name=f"came_{name}")
             short = Signal(self.short_bits[name], name=f"short_{name}")
             visited = Signal(name=f"visited_{name}")
-            m.d.comb += visited.eq(take & (index == number))
+            m.d.comb += visited.eq(take & visit[number])
             m.d.sync += [came.eq(increment), short.eq(Mux(visited, 0, short) + came)]
             with m.If(visited):
                 m.d.sync += stale[number].eq(0)
             with m.If(self.clear):
                 m.d.sync += [came.eq(0), short.eq(0)]
-            shorts.append(short)
+            parts = parts | (short & visit[number].replicate(len(short)))
         with m.If(self.clear):  # goes before a visit, whose sum is then stale already when it is written
             m.d.sync += stale.eq(-1)
         with m.If(take):
-            m.d.sync += [part.eq(Array(shorts)[index]), fresh.eq(~stale.bit_select(index, 1))]
+            m.d.sync += [part.eq(parts), fresh.eq(~(stale & visit).any())]
         with m.If(store):
-            m.d.sync += index.eq(Mux(index == count - 1, 0, index + 1))
+            m.d.sync += [visit.eq(visit.rotate_left(1)), index.eq(Mux(visit[-1], 0, index + 1))]
         # A host that asks in the middle of a visit waits for the next one: this one may have missed what it counted.
         with m.If(fetch):
             m.d.sync += asked.eq(self.read & (index == self.select))

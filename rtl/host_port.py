@@ -1,6 +1,6 @@
 """The host's access to a core: memory words and registers, one at a time."""
 
-from amaranth import Cat, Module, Signal, Value, unsigned
+from amaranth import Cat, Const, Module, Mux, Signal, Value, unsigned
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -23,11 +23,14 @@ class HostPort(wiring.Component):
         read_counter, counter: which counter is asked for; both hold until `counter_done`, when `counter_value` is it.
         clear: all counters become 0.
 
-    An access is done in the cycle after it is taken, from registers; all outputs depend on registers only. One register
-    is for the word to write and for the word read, as no access has both.
+    An access is held in a register, and all outputs are registers or depend on few of them. The word to write and the
+    word read share one, as no access has both.
 
-    Latency: what a register holds comes two cycles after the access is taken, a word of an idle memory three, a counter
-    in one of its visits (`rtl.counters`). Throughput: one write in two cycles; one read in three, of memory in four.
+    Latency: a word of memory is written, or asked for, in the cycle after its access is taken, and comes two cycles
+    later, if the memory is there at once. A register is written or read two cycles after its access is taken, CONTROL
+    included; what was read, of STATUS its bits of a cycle before, comes two cycles later. A counter comes in
+    one of its visits (`rtl.counters`). Throughput: a word is written in two cycles and read in four, a register written
+    in three and read in five.
     Back-pressure: no access is taken while an answer has not been.
     """
 
@@ -48,25 +51,44 @@ class HostPort(wiring.Component):
     def elaborate(self, platform):  # type: ignore[no-untyped-def]
         m, port, response = Module(), self.memory, self.host_data
         access = Signal(request_layout(self.config), name="access")
-        is_counter, counter = Signal(name="is_counter"), Signal(self.config.address_bits, name="counter_address")
+        counter = Signal(self.config.address_bits, name="counter_address")
         registers: dict[int, Value] = {
             Register.CONTROL: Cat(self.running, self.discard), Register.EDGES: self.edges,
             Register.POPULATIONS: self.populations,
         }
         m.d.comb += [
             counter.eq(access.address - Register.COUNTER_BASE), self.counter.eq(counter),
-            is_counter.eq((access.address >= Register.COUNTER_BASE) & (counter < self.counters)),
             port.address.eq(access.address), port.write.eq(access.write), port.write_data.eq(access.data),
             response.payload.eq(access.data),
         ]
+        # The memory's word comes late in its cycle, and so goes through one multiplexer only.
+        arrives, other = Signal(name="arrives"), Signal(self.config.word_bits, name="other")
+        m.d.sync += [
+            arrives.eq(port.valid & port.ready & ~access.write), access.data.eq(Mux(arrives, port.data, other)),
+        ]
+        m.d.comb += other.eq(access.data)
+        # Which register an access is for, what it holds and the bits of STATUS are in registers, too.
+        is_counter, status = Signal(name="is_counter"), Signal(len(STATUS_BITS), name="status_bits")
+        addresses = (*registers, Register.STATUS, Register.CLEAR)
+        chosen = {address: Signal(name=f"chosen_{address}") for address in addresses}
+        m.d.sync += [
+            is_counter.eq((access.address >= Register.COUNTER_BASE) & (counter < self.counters)), self.clear.eq(0),
+            *(signal.eq(access.address == address) for address, signal in chosen.items()),
+            *(status[place].eq(getattr(self.status, name)) for name, place in STATUS_BITS.items()),
+        ]
+        value: Value = Const(0)
+        for address, register in (*registers.items(), (Register.STATUS, status)):
+            value = value | Mux(chosen[address], register, 0)
+        held_value = Signal(value.shape(), name="held_value")
+        m.d.sync += held_value.eq(value)
         with m.FSM():
             with m.State("empty"):
-                m.d.comb += self.host.ready.eq(1)
-                m.d.sync += access.eq(self.host.payload)
+                m.d.comb += [self.host.ready.eq(1), other.eq(self.host.payload.data)]
+                m.d.sync += [access[name].eq(self.host.payload[name]) for name in ("address", "register", "write")]
                 with m.If(self.host.valid):
                     m.next = "memory"
                     with m.If(self.host.payload.register):
-                        m.next = "register"
+                        m.next = "decode"
             with m.State("memory"):
                 m.d.comb += port.valid.eq(1)
                 with m.If(port.ready):
@@ -74,44 +96,26 @@ class HostPort(wiring.Component):
                     with m.If(~access.write):
                         m.next = "arriving"
             with m.State("arriving"):
-                m.d.sync += access.data.eq(port.data)
                 m.next = "answer"
+            with m.State("decode"):
+                m.next = "register"
             with m.State("register"):
                 m.next = "empty"
                 with m.If(access.write):
-                    self._write(m, access, registers)
+                    m.d.sync += self.clear.eq(chosen[Register.CLEAR])
+                    for address, register in registers.items():
+                        with m.If(chosen[address]):
+                            m.d.sync += register.eq(access.data)
                 with m.Else():
-                    m.d.sync += access.data.eq(self._value(m, access, registers))
-                    m.next = "answer"
-                    with m.If(is_counter):
-                        m.next = "counter"
-            with m.State("counter"):
-                m.d.comb += self.read_counter.eq(1)
-                m.d.sync += access.data.eq(self.counter_value)
-                with m.If(self.counter_done):
+                    m.next = "value"
+            with m.State("value"):
+                m.d.comb += [
+                    self.read_counter.eq(is_counter), other.eq(Mux(is_counter, self.counter_value, held_value)),
+                ]
+                with m.If(~is_counter | self.counter_done):
                     m.next = "answer"
             with m.State("answer"):
                 m.d.comb += response.valid.eq(1)
                 with m.If(response.ready):
                     m.next = "empty"
         return m
-
-    def _write(self, m: Module, access: Signal, registers: dict[int, Value]) -> None:
-        """A write of a register; those that are none are ignored."""
-        with m.Switch(access.address):
-            for address, register in registers.items():
-                with m.Case(address):
-                    m.d.sync += register.eq(access.data)
-            with m.Case(Register.CLEAR):
-                m.d.comb += self.clear.eq(1)
-
-    def _value(self, m: Module, access: Signal, registers: dict[int, Value]) -> Value:
-        """What a register holds that is not a counter; 0 of those that are none."""
-        value = Signal(max(len(STATUS_BITS), *(len(register) for register in registers.values())), name="value")
-        with m.Switch(access.address):
-            for address, register in registers.items():
-                with m.Case(address):
-                    m.d.comb += value.eq(register)
-            with m.Case(Register.STATUS):
-                m.d.comb += [value[place].eq(getattr(self.status, name)) for name, place in STATUS_BITS.items()]
-        return value

@@ -129,7 +129,7 @@ class Scratch(wiring.Component):
         # The name makes it an instance of the module of SRAM banks in Verilog (rtl.conversion).
         m.submodules.bank_0 = sram = ScratchSram(place.width, place.depth)
         turn = Signal(SCRATCH_TURNS, init=1, name="turn")
-        word = Signal(place.width, name="word")
+        word = Signal(place.width, name="word", reset_less=True)
         reads = Signal(name="reads")
         mine = turn[0]
         m.d.comb += [

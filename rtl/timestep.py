@@ -1,9 +1,7 @@
 """The timestep scheduler: counts ends of timestep, keeps credits, starts evaluations."""
 
-from typing import Any
-
 from amaranth import Cat, Const, Module, Mux, Signal, Value
-from amaranth.lib import data, stream, wiring
+from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from golden.config import CoreConfig
@@ -14,8 +12,11 @@ from rtl.words import struct
 
 STARTING = ("reset", "read", "store", "fill", "read edge", "own", "look", "owned")
 """States of the control before the scheduler is ready for events."""
-COUNTING = ("end", "find", "count")
-"""States in which it is not settled yet whether an end was the last one of its population."""
+GROUP = 4
+"""Populations of which the lowest is found in a cycle."""
+READS, WRITES = ("look", "credit", "end", "find", "spend", "finish"), (
+    "fill", "owned", "pay", "count", "return", "spent", "finished")
+"""States that read, or write, a word of the scratch memory."""
 FOLLOWS = ("owned", "pay", "find", "count", "return", "spent", "finished")
 """States that work on the word that was read a turn before: no other access may come between."""
 
@@ -29,18 +30,24 @@ class _Scheduling:
         def one(name: str) -> Signal:
             return Signal(name=name)
 
-        # The population that a state works on.
-        self.population = Signal(config.population_bits, name="population")
-        self.word = Signal(struct(layouts(config).population), name="word")
-        self.identifier = Signal(config.edge_bits + 1, name="identifier")
+        # The population or ID that a state works on: the address of its word in the scratch memory.
+        self.index = Signal(config.edge_bits, name="index")
+        self.population = self.index[:config.population_bits]
+        # A population or edge word of the memory.
+        words = layouts(config)
+        self.word = Signal(max(words.population.bits, words.edge.bits), name="word")
+        self.population_word = struct(words.population)(self.word[:words.population.bits])
+        self.edge_word = struct(words.edge)(self.word[:words.edge.bits])
         # The first return slot of the next population; after the start the one of the end that is counted.
         self.slot = Signal(config.incoming_bits, name="slot")
         self.ready, self.credited = Signal(count, name="ready"), Signal(count, name="credited")
-        # Of the token that is counted: its ID, its way back and its source.
-        self.taken_id, self.taken_source = (
-            Signal(bits, name=name) for bits, name in ((config.edge_bits, "taken_id"), (config.channel_bits, "source")))
+        # The token that is counted, and whether there is one. `counting`: it is an end, and whether it is the last one
+        # of its population is not settled yet.
+        self.held, self.is_credit, self.counting = one("held"), one("is_credit"), one("counting")
+        self.identifier = Signal(config.edge_bits, name="identifier")
+        self.source = Signal(config.channel_bits, name="source")
         self.taken_x, self.taken_y = (Signal(config.mesh_bits, name=f"taken_{axis}") for axis in "xy")
-        # The lowest population that may be evaluated, a cycle late.
+        # The lowest population that may be evaluated, two cycles late.
         self.next_population, self.any_ready = Signal(config.population_bits, name="next_population"), one("any_ready")
         # The population that is being evaluated, and whether it has sent its last neuron.
         self.current = Signal(config.population_bits, name="current")
@@ -51,22 +58,31 @@ class _Scheduling:
         # The one that has been: on its way from the scratch memory, or here for this core or for another one.
         self.back, self.arriving = Signal(self.place.back, name="back"), Signal(2, name="arriving")
         self.local_credit, self.far_credit = one("local_credit"), one("far_credit")
-        # Populations that have some of their ends.
+        # Populations that have some of their ends; whether one has got its first, and one its last.
         self.incomplete = Signal(config.population_bits + 1, name="incomplete")
-        # The scratch memory: a look-up wants its turn; a state has it; a state needs the word of the turn before.
-        self.look_up, self.granted, self.follows = one("look_up"), one("granted"), one("follows")
+        self.began, self.completed = one("began"), one("completed")
+        # The scratch memory: a look-up wants the next turn; a state has it; the state of the cycle before, one-hot.
+        self.look_up, self.granted = one("look_up"), one("granted")
+        self.access = {state: one(f"access_{state}") for state in dict.fromkeys(READS + WRITES)}
+        # Found of the word that was read, in the cycle before it is used.
+        self.credits_full, self.last_credit, self.no_axons = one("credits_full"), one("last_credit"), one("no_axons")
+        self.end_unknown, self.end_surplus = one("end_unknown"), one("end_surplus")
+        self.first_end, self.last_end, self.credit_unknown = one("first_end"), one("last_end"), one("credit_unknown")
         # From the control: what it does in this cycle.
-        self.fill, self.owned, self.pay, self.found, self.count, self.spent, self.finish = (
-            one(name) for name in ("fill", "owned", "pay", "found", "count", "spent", "finish"))
-        self.store, self.own, self.fetch, self.read_edge = (
-            one(name) for name in ("store", "own", "fetch", "read_edge"))
-        self.local_taken, self.to_start, self.to_finish, self.refuse = (
-            one(name) for name in ("local_taken", "to_start", "to_finish", "refuse"))
-        self.in_reset, self.in_idle = one("in_reset"), one("in_idle")
-        # From the data path.
+        self.load, self.fetch, self.reads_edge, self.in_find = (
+            one(name) for name in ("load", "fetch", "reads_edge", "in_find"))
+        # A word of the memory is asked for: from the second cycle of a state, when its address is in a register.
+        self.asks, self.arrives = one("asks"), one("arrives")
+        self.local_taken, self.begin, self.to_start, self.to_finish = (
+            one(name) for name in ("local_taken", "begin", "to_start", "to_finish"))
+        self.in_reset, self.chooses, self.may_finish = one("in_reset"), one("chooses"), one("may_finish")
+        # A cycle after a turn: a population has all its credits, has been evaluated; the token is done with.
+        self.paid, self.evaluated, self.drop = one("paid"), one("evaluated"), one("drop")
         self.last_population, self.last_edge = one("last_population"), one("last_edge")
-        self.credit_unknown, self.end_unknown = one("credit_unknown"), one("end_unknown")
-        self.credits_full, self.end_surplus = one("credits_full"), one("end_surplus")
+
+    def does(self, state: str) -> Value:
+        """Whether a state has its turn in this cycle."""
+        return self.access[state] & self.granted
 
 
 class Timestep(wiring.Component):
@@ -122,161 +138,162 @@ class Timestep(wiring.Component):
     def elaborate(self, platform):  # type: ignore[no-untyped-def]
         m, s = Module(), _Scheduling(self.config)
         self._control(m, s)
+        self._tables(m, s)
         self._returns(m, s)
+        self._tokens(m, s)
         self._data(m, s)
-        may = s.ready & s.credited
-        m.d.sync += [
-            # Nothing is found while a population is evaluated: the end of that changes what is ready.
-            s.any_ready.eq(may.any() & ~s.evaluating),
-            self.early.eq(self.decoded & s.ready.bit_select(self.population, 1)),
-        ]
-        for number in reversed(range(self.config.max_populations)):
-            with m.If(may[number]):
-                m.d.sync += s.next_population.eq(number)
-        busy = Cat(s.evaluating, may.any(), s.owed != 0, s.arriving, s.local_credit, s.far_credit).any()
+        may = self._choose(m, s)
+        m.d.sync += self.early.eq(self.decoded & s.ready.bit_select(self.population, 1))
+        busy = Cat(s.held, s.evaluating, may.any(), s.owed != 0, s.arriving, s.local_credit, s.far_credit).any()
         m.d.comb += [
             self.partial.eq(s.incomplete != 0), self.unpaid.eq((s.ready & ~s.credited).any() & ~s.evaluating),
-            self.idle.eq(s.in_reset | (s.in_idle & ~busy)),
+            self.idle.eq(s.in_reset | (s.chooses & ~busy)),
         ]
         return m
 
+    def _choose(self, m: Module, s: _Scheduling) -> Value:
+        """The lowest population that may be evaluated, of each group, then of the groups; returns which may.
+
+        Nothing is found while a population is evaluated, as the end of that changes what is ready. Else populations
+        only come to those that may be, and what was found before still may.
+        """
+        may = s.ready & s.credited
+        groups = [may[low:low + GROUP] for low in range(0, len(may), GROUP)]
+        found = [Signal(name=f"found_{number}") for number in range(len(groups))]
+        m.d.sync += s.any_ready.eq(Cat(found).any() & ~s.evaluating)
+        for number, group in reversed(list(enumerate(groups))):
+            lowest = Signal(range(len(group)), name=f"lowest_{number}")
+            m.d.sync += found[number].eq(group.any() & ~s.evaluating)
+            for place in reversed(range(len(group))):
+                with m.If(group[place]):
+                    m.d.sync += lowest.eq(place)
+            with m.If(found[number]):
+                m.d.sync += s.next_population.eq(number * GROUP + lowest)
+        return may
+
     def _control(self, m: Module, s: _Scheduling) -> None:
-        """What is done next, and which words the states read and write."""
-        fields, scratch = self._fields(s), self.scratch
-        changed = Signal(s.place.population, name="changed")
-        m.d.comb += [
-            scratch.address.eq(s.place.of_population(s.population)), changed.eq(fields), scratch.write_data.eq(changed),
-            s.granted.eq(scratch.ready & ~s.look_up),
-        ]
+        """What is done next."""
         with m.FSM() as fsm:
-            self._starting(m, s, changed)
-            self._idle(m, s)
-            self._counting(m, s, changed)
-            self._wait(m, "start", "fetch", self.memory.ready)
+            self._starting(m, s)
+            with m.State("idle"):
+                with m.If(s.local_taken):
+                    m.next = "credit"
+                with m.If(s.begin):
+                    m.next = "end"
+                    with m.If(s.is_credit):
+                        m.next = "credit"
+                with m.If(s.to_finish):
+                    m.next = "finish"
+                with m.If(s.to_start):
+                    m.next = "start"
+            self._access(m, s, "credit", "pay")
+            self._access(m, s, "pay", "idle")
+            self._access(m, s, "end", "find")
+            self._access(m, s, "find", "count", stop=s.end_unknown)
+            self._access(m, s, "count", "return", stop=s.end_surplus)
+            self._access(m, s, "return", "idle")
+            self._wait(m, "start", "fetch", s.arrives)
             self._wait(m, "fetch", "command", Const(1))
             self._wait(m, "command", "spend", self.command.ready)
-            # The credits are spent before the next token is taken: the ends that earn new ones follow the command.
+            # The credits are spent before the next token is looked at: the ends that earn new ones follow the command.
             self._access(m, s, "spend", "spent")
-            self._access(m, s, "spent", "idle", write=changed.credits.eq(0))
+            self._access(m, s, "spent", "idle")
             self._access(m, s, "finish", "finished")
-            self._access(m, s, "finished", "idle", write=changed.received.eq(0))
+            self._access(m, s, "finished", "idle")
 
         def during(*states: str) -> Value:
             return Cat(fsm.ongoing(state) for state in states).any()
 
         m.d.comb += [
-            self.memory.valid.eq(during("read", "read edge", "start")), s.read_edge.eq(during("read edge")),
-            s.store.eq(during("store")), s.own.eq(during("own")), s.fetch.eq(during("fetch")),
-            self.command.valid.eq(during("command")), self.counting.eq(during(*COUNTING)),
-            s.follows.eq(during(*FOLLOWS)), s.in_reset.eq(during("reset")), s.in_idle.eq(during("idle")),
-            self.ready.eq(~during(*STARTING)),
-            *(signal.eq(during(state) & s.granted) for signal, state in (
-                (s.fill, "fill"), (s.owned, "owned"), (s.pay, "pay"), (s.found, "find"), (s.count, "count"),
-                (s.spent, "spent"), (s.finish, "finished"))),
+            self.memory.valid.eq(s.asks), s.arrives.eq(s.asks & self.memory.ready),
+            s.load.eq(during("store", "own", "fetch")), s.fetch.eq(during("fetch")), s.in_find.eq(during("find")),
+            s.reads_edge.eq(during("read edge")), s.in_reset.eq(during("reset")),
+            self.command.valid.eq(during("command")),
         ]
-        # A credit that is owed is looked up between the accesses of the states.
-        with m.If(s.look_up):
-            m.d.comb += [scratch.valid.eq(1), scratch.write.eq(0), scratch.address.eq(s.place.of_return(s.owed_slot))]
-
-    def _fields(self, s: _Scheduling):  # type: ignore[no-untyped-def]
-        """The word of a population that was read a turn before."""
-        return s.place.population(self.scratch.data[:s.place.population.size])
+        # What is done next is chosen in the second cycle of idle. Consuming comes first: it waits for nothing.
+        chosen: Value = Const(0)
+        for choice, wanted in ((s.local_taken, s.local_credit), (s.begin, s.held), (s.to_finish, s.may_finish),
+                               (s.to_start, s.any_ready)):
+            m.d.comb += choice.eq(s.chooses & wanted & ~chosen)
+            chosen = chosen | wanted
+        m.d.sync += [
+            s.chooses.eq(during("idle") & ~(s.chooses & chosen)),
+            s.may_finish.eq(s.evaluating & s.finished & (s.owed == 0) & ~s.evaluated),
+            s.asks.eq(during("read", "read edge", "start") & ~s.arrives), self.ready.eq(~during(*STARTING)),
+        ]
+        # From the cycle before: a state that is left goes to another one with an access only after its turn.
+        m.d.sync += [
+            s.look_up.eq((s.owed != 0) & ~Cat(s.arriving, s.local_credit, s.far_credit, during(*FOLLOWS)).any()),
+            *(access.eq(during(state)) for state, access in s.access.items()),
+        ]
 
     def _wait(self, m: Module, state: str, then: str, going: Value) -> None:
         """A state that ends when it may go on."""
         with m.State(state), m.If(going):
             m.next = then
 
-    def _access(self, m: Module, s: _Scheduling, state: str, then: str, *, index: Value | None = None,
-                write: Any = None, useful: Value | int = 1, stop: Value | int = 0) -> None:
-        """A state with an access to the word of a population or ID.
+    def _access(self, m: Module, s: _Scheduling, state: str, then: str, *, stop: Value | int = 0) -> None:
+        """A state with an access to the scratch memory; if it is to `stop` after it, it is idle that follows."""
+        with m.State(state), m.If(s.does(state)):
+            m.next = then
+            with m.If(stop):
+                m.next = "idle"
 
-        Args:
-            index: whose word, if not that of `population`.
-            write: what changes of the word read before, which is written.
-            useful: else nothing is accessed in its turn.
-            stop: then it is idle instead that follows.
-        """
-        with m.State(state):
-            m.d.comb += [self.scratch.valid.eq(useful), self.scratch.write.eq(write is not None)]
-            if write is not None:
-                m.d.comb += write
-            if index is not None:
-                m.d.comb += self.scratch.address.eq(s.place.of_population(index))
-            with m.If(s.granted):
-                m.next = then
-                with m.If(stop):
-                    m.next = "idle"
-
-    def _starting(self, m: Module, s: _Scheduling, changed: data.View) -> None:
+    def _starting(self, m: Module, s: _Scheduling) -> None:
         """The states of the start: a word of each population, then the owner of each ID."""
-        word = s.word
         with m.State("reset"):
             m.next = "idle"
             with m.If(self.populations != 0):
                 m.next = "read"
-        self._wait(m, "read", "store", self.memory.ready)
+        self._wait(m, "read", "store", s.arrives)
         self._wait(m, "store", "fill", Const(1))
-        with m.State("fill"):
+        with m.State("fill"), m.If(s.does("fill")):
+            m.next = "read"
+            with m.If(s.last_population):
+                m.next = "read edge"
+                with m.If(self.edges == 0):
+                    m.next = "idle"
+        self._wait(m, "read edge", "own", s.arrives)
+        self._wait(m, "own", "look", Const(1))
+        self._access(m, s, "look", "owned")
+        self._access(m, s, "owned", "read edge", stop=s.last_edge)
+
+    def _tables(self, m: Module, s: _Scheduling) -> None:
+        """What the states write into the scratch memory: the word that was read, but for what each changes."""
+        fields, scratch, word, edge = self._fields(s), self.scratch, s.population_word, s.edge_word
+        changed = Signal(s.place.population, name="changed")
+        m.d.comb += [
+            scratch.valid.eq(s.look_up | Cat(s.access.values()).any()),
+            scratch.write.eq(~s.look_up & Cat(s.access[state] for state in WRITES).any()),
+            s.granted.eq(scratch.ready & ~s.look_up),
+            scratch.address.eq(s.place.of_population(s.index)), changed.eq(fields), scratch.write_data.eq(changed),
+        ]
+        with m.If(s.access["fill"]):
             m.d.comb += [
-                self.scratch.valid.eq(1), self.scratch.write.eq(1),
                 changed.incoming.eq(word.incoming), changed.axons.eq(word.axons), changed.slot.eq(s.slot),
                 changed.received.eq(0), changed.credits.eq(word.axons),
             ]
-            with m.If(s.granted):
-                m.next = "read"
-                with m.If(s.last_population):
-                    m.next = "read edge"
-                    with m.If(self.edges == 0):
-                        m.next = "idle"
-        self._wait(m, "read edge", "own", self.memory.ready)
-        self._wait(m, "own", "look", Const(1))
-        identifier = s.identifier[:self.config.edge_bits]
-        self._access(m, s, "look", "owned", index=identifier)
-        self._access(
-            m, s, "owned", "read edge", index=identifier, useful=~s.identifier[-1], stop=s.last_edge,
-            write=Cat(changed.owner, changed.known).eq(Cat(s.population, s.population < self.populations)))
-
-    def _idle(self, m: Module, s: _Scheduling) -> None:
-        """The state in which is chosen what comes next. Consuming comes first: it waits for nothing."""
-        with m.State("idle"):
-            m.d.comb += self.token.ready.eq(~s.local_credit)
-            with m.If(s.local_credit):
-                m.d.comb += s.local_taken.eq(1)
-                m.next = "credit"
-            with m.Elif(self.token.valid):
-                m.next = "end"
-                with m.If(self.token.payload.kind == EventKind.CREDIT):
-                    m.next = "credit"
-            with m.Elif(s.evaluating & s.finished & (s.owed == 0)):
-                m.d.comb += s.to_finish.eq(1)
-                m.next = "finish"
-            with m.Elif(s.any_ready):
-                m.d.comb += s.to_start.eq(1)
-                m.next = "start"
-
-    def _counting(self, m: Module, s: _Scheduling, changed: data.View) -> None:
-        """The states that count a credit or an end."""
-        fields = self._fields(s)
-        with m.State("credit"):
-            m.d.comb += self.scratch.valid.eq(1)
-            with m.If(s.credit_unknown):
-                m.d.comb += s.refuse.eq(1)
-                m.next = "idle"
-            with m.Elif(s.granted):
-                m.next = "pay"
-        self._access(m, s, "pay", "idle", useful=~s.credits_full, write=changed.credits.eq(fields.credits + 1))
-        self._access(m, s, "end", "find", index=s.taken_id)
-        self._access(m, s, "find", "count", index=fields.owner, stop=s.end_unknown)
-        self._access(m, s, "count", "return", useful=~s.end_surplus, stop=s.end_surplus,
-                     write=changed.received.eq(fields.received + 1))
-        with m.State("return"):
+        with m.If(s.access["owned"]):
+            m.d.comb += [changed.owner.eq(edge.population), changed.known.eq(edge.population < self.populations)]
+        with m.If(s.access["pay"]):  # what is refused is written as it was
+            m.d.comb += changed.credits.eq(fields.credits + ~s.credits_full)
+        with m.If(s.access["count"]):
+            m.d.comb += changed.received.eq(fields.received + ~s.end_surplus)
+        with m.If(s.access["spent"]):
+            m.d.comb += changed.credits.eq(0)
+        with m.If(s.access["finished"]):
+            m.d.comb += changed.received.eq(0)
+        with m.If(s.access["return"]):
             m.d.comb += [
-                self.scratch.valid.eq(1), self.scratch.write.eq(1), self.scratch.address.eq(s.place.of_return(s.slot)),
-                self.scratch.write_data.eq(Cat(s.taken_x, s.taken_y, s.taken_source[:self.config.population_bits])),
+                scratch.address.eq(s.place.of_return(s.slot)),
+                scratch.write_data.eq(Cat(s.taken_x, s.taken_y, s.source[:self.config.population_bits])),
             ]
-            with m.If(s.granted):
-                m.next = "idle"
+        with m.If(s.look_up):  # a credit that is owed, between the accesses of the states
+            m.d.comb += scratch.address.eq(s.place.of_return(s.owed_slot))
+
+    def _fields(self, s: _Scheduling):  # type: ignore[no-untyped-def]
+        """The word of a population that was read a turn before."""
+        return s.place.population(self.scratch.data[:s.place.population.size])
 
     def _returns(self, m: Module, s: _Scheduling) -> None:
         """Credits that the last evaluated population owes, returned in the background."""
@@ -286,7 +303,6 @@ class Timestep(wiring.Component):
             event.valid.eq(s.far_credit), event.payload.kind.eq(EventKind.CREDIT),
             event.payload.core_x.eq(-s.back.x), event.payload.core_y.eq(-s.back.y),
             event.payload.id.eq(s.back.population),
-            s.look_up.eq((s.owed != 0) & ~Cat(s.arriving, s.local_credit, s.far_credit, s.follows).any()),
         ]
         m.d.sync += s.arriving.eq(Cat(looked_up, s.arriving[0]))
         with m.If(looked_up):
@@ -298,68 +314,90 @@ class Timestep(wiring.Component):
         with m.If(s.arriving[1]):
             m.d.sync += [s.back.eq(arrived), s.local_credit.eq(is_local), s.far_credit.eq(~is_local)]
 
-    def _refusals(self, m: Module, s: _Scheduling) -> Value:
-        """Which tokens are dropped; returns whether the population may be evaluated."""
-        fields = self._fields(s)
-        good, backward = Const(1, 1), Const(0, 1)
+    def _tokens(self, m: Module, s: _Scheduling) -> None:
+        """The token that is counted: taken when there is none, and gone when it is counted or refused."""
+        token, fields = self.token.payload, self._fields(s)
+        m.d.comb += [self.token.ready.eq(~s.held), self.counting.eq(s.counting)]
+        with m.If(~s.held):
+            m.d.sync += [
+                s.held.eq(self.token.valid), s.is_credit.eq(token.kind == EventKind.CREDIT),
+                s.counting.eq(self.token.valid & (token.kind == EventKind.END)), s.identifier.eq(token.id),
+                s.taken_x.eq(token.x), s.taken_y.eq(token.y), s.source.eq(token.c),
+            ]
+        with m.If(s.does("find") & s.end_unknown | s.does("count")):
+            m.d.sync += s.counting.eq(0)
+        m.d.sync += s.drop.eq(s.begin & s.is_credit | s.does("find") & s.end_unknown | s.does("count") & s.end_surplus
+                              | s.does("return"))
+        with m.If(s.drop):
+            m.d.sync += s.held.eq(0)
+        backward: Value = Const(0, 1)
         if self.config.guard_states:
-            good = self.good.bit_select(s.population, 1)
             # Within the core ends lead from a population to a later one: a flipped bit closes no circle.
-            backward = ~Cat(s.taken_x, s.taken_y).any() & (s.taken_source >= fields.owner)
-        m.d.comb += [
-            s.credit_unknown.eq(s.taken_id >= self.populations), s.credits_full.eq(fields.credits == fields.axons),
-            s.end_unknown.eq((s.taken_id >= self.edges) | ~fields.known | backward),
+            backward = ~Cat(s.taken_x, s.taken_y).any() & (s.source >= fields.owner)
+        # What follows from the word that was read is found in the cycle that it comes in, and used in the next one.
+        m.d.sync += [
+            s.credit_unknown.eq(s.index >= self.populations), s.no_axons.eq(fields.axons == 0),
+            s.credits_full.eq((fields.credits == fields.axons) | s.credit_unknown),
+            s.last_credit.eq(fields.credits + 1 == fields.axons),
+            s.end_unknown.eq((s.identifier >= self.edges) | ~fields.known | backward),
             s.end_surplus.eq(s.ready.bit_select(s.population, 1) | (fields.incoming == 0)),
-            self.protocol_error.eq(s.refuse | (s.pay & s.credits_full) | (s.found & s.end_unknown)
-                                   | (s.count & s.end_surplus)),
+            s.first_end.eq(fields.received == 0), s.last_end.eq(fields.received + 1 == fields.incoming),
         ]
-        return good
+        m.d.sync += self.protocol_error.eq(
+            (s.does("pay") & s.credits_full) | (s.does("find") & s.end_unknown) | (s.does("count") & s.end_surplus))
 
     def _data(self, m: Module, s: _Scheduling) -> None:
-        """Everything that the control's decisions change in registers."""
-        token, word, fields = self.token.payload, s.word, self._fields(s)
-        edge = struct(layouts(self.config).edge)(self.memory.data[:layouts(self.config).edge.bits])
+        """Everything else that the control's decisions change in registers."""
+        fields, count = self._fields(s), s.does("count") & ~s.end_surplus
+        good = self.good.bit_select(s.population, 1) if self.config.guard_states else Const(1, 1)
+        ready, credited = s.ready.bit_select(s.population, 1), s.credited.bit_select(s.population, 1)
         m.d.comb += [
-            self.memory.address.eq(Mux(
-                s.read_edge, (self.populations << 1) + s.identifier, Cat(Const(1, 1), s.population))),
-            self.command.payload.population.eq(s.current), self.command.payload.word.eq(word),
-            s.last_population.eq(s.population + 1 == self.populations),
-            s.last_edge.eq(s.identifier + 1 == self.edges),
+            self.command.payload.population.eq(s.current), self.command.payload.word.eq(s.word),
         ]
-        good = self._refusals(m, s)
+        m.d.sync += [
+            self.memory.address.eq(
+                Mux(s.reads_edge, (self.populations << 1) + s.index, Cat(Const(1, 1), s.population))),
+            # A number that is too large ends with the last that there can be.
+            s.last_population.eq((s.index + 1 == self.populations) | s.population.all()),
+            s.last_edge.eq((s.index + 1 == self.edges) | s.index.all()),
+            s.began.eq(count & s.first_end), s.completed.eq(count & s.last_end),
+            s.incomplete.eq(s.incomplete + s.began - s.completed),
+        ]
         with m.If(self.done):
             m.d.sync += s.finished.eq(1)
-        with m.If(s.store | s.fetch):
-            m.d.sync += word.eq(self.memory.data)
-        with m.If(s.fill):
-            m.d.sync += [s.slot.eq(s.slot + word.incoming), s.credited.bit_select(s.population, 1).eq(good),
-                         s.population.eq(s.population + 1)]
-        with m.If(s.own):
-            m.d.sync += s.population.eq(edge.population)
-        with m.If(s.owned):
-            m.d.sync += s.identifier.eq(s.identifier + 1)
-        with m.If(s.in_idle):
-            m.d.sync += [s.population.eq(token.id), s.taken_id.eq(token.id), s.taken_x.eq(token.x),
-                         s.taken_y.eq(token.y), s.taken_source.eq(token.c)]
+        with m.If(s.load):
+            m.d.sync += s.word.eq(self.memory.data)
+        with m.If(s.does("fill")):
+            m.d.sync += [s.slot.eq(s.slot + s.population_word.incoming), credited.eq(good),
+                         s.index.eq(Mux(s.last_population, 0, s.index + 1))]
+        with m.If(s.does("owned")):
+            m.d.sync += s.index.eq(s.index + 1)
+        with m.If(s.begin):
+            m.d.sync += s.index.eq(s.identifier)
         with m.If(s.local_taken):
-            m.d.sync += [s.population.eq(s.back.population), s.taken_id.eq(s.back.population)]
-        with m.If(s.pay & ~s.credits_full & (fields.credits + 1 == fields.axons)):
-            m.d.sync += s.credited.bit_select(s.population, 1).eq(1)
-        with m.If(s.found):
-            m.d.sync += s.population.eq(fields.owner)
-        with m.If(s.count & ~s.end_surplus):
-            first, last = fields.received == 0, fields.received + 1 == fields.incoming
-            m.d.sync += [s.slot.eq(fields.slot + fields.received), s.incomplete.eq(s.incomplete + first - last)]
-            with m.If(last):
-                m.d.sync += s.ready.bit_select(s.population, 1).eq(1)
+            m.d.sync += s.index.eq(s.back.population)
+        with m.If(s.access["find"] & s.in_find):  # the word is there from the cycle before the turn
+            m.d.sync += s.index.eq(fields.owner)
+        with m.If(s.does("count")):
+            m.d.sync += s.slot.eq(fields.slot + fields.received)
+        # The index stays for some cycles after a turn.
+        m.d.sync += [
+            s.paid.eq(s.does("pay") & ~s.credits_full & s.last_credit | s.does("spent") & s.no_axons),
+            s.evaluated.eq(s.does("finished")),
+        ]
+        with m.If(s.paid):
+            m.d.sync += credited.eq(1)
+        with m.If(s.completed):
+            m.d.sync += ready.eq(1)
+        with m.If(s.evaluated):
+            m.d.sync += [ready.eq(0), s.evaluating.eq(0), s.finished.eq(0)]
         with m.If(s.to_start):
-            m.d.sync += [s.population.eq(s.next_population), s.current.eq(s.next_population)]
+            m.d.sync += [s.index.eq(s.next_population), s.current.eq(s.next_population)]
         with m.If(s.fetch):
             m.d.sync += [s.evaluating.eq(1), s.finished.eq(0)]
-        with m.If(s.spent):
-            m.d.sync += s.credited.bit_select(s.population, 1).eq(fields.axons == 0)
+        with m.If(s.access["spend"]):
+            m.d.sync += credited.eq(0)
         with m.If(s.to_finish):
-            m.d.sync += s.population.eq(s.current)
-        with m.If(s.finish):
-            m.d.sync += [s.ready.bit_select(s.population, 1).eq(0), s.evaluating.eq(0), s.finished.eq(0),
-                         s.owed.eq(fields.incoming), s.owed_slot.eq(fields.slot)]
+            m.d.sync += s.index.eq(s.current)
+        with m.If(s.does("finished")):
+            m.d.sync += [s.owed.eq(fields.incoming), s.owed_slot.eq(fields.slot)]

@@ -63,12 +63,14 @@ PEG_FLIGHT = 6
 """Events that the PEG may still send after `room` fell, at most: of the axons accepted in the last five cycles, as
 their words and events may pass so many registers, and the event that enters the queue in this one, which the queue's
 level does not show yet."""
-QUEUE_LATENCY = 2
-"""Cycles from an event into a queue to its offer at the other end; so many events a queue holds when one comes, and one
-goes, in every cycle."""
-LEAST_QUEUE = PEG_FLIGHT + QUEUE_LATENCY
-"""Places of a queue behind the PEG with which the PEG can send in every cycle: it starts an axon while PEG_FLIGHT
-places are free."""
+SENT_FLIGHT = PEG_FLIGHT + 1
+"""The same, with the event in the register before the queues: so many places are free while `room` is high."""
+LEAST_LOCAL_QUEUE = SENT_FLIGHT + 1
+"""Places of the local queue with which the ESU never waits for the PEG: while the PEG starts again, the ESU works on
+the event in the register behind the queue and on another one, PHASES cycles each."""
+LEAST_OUTPUT_QUEUE = SENT_FLIGHT + 2
+"""Places of the output queue with which the PEG can send in every cycle: it then holds two events, as each is offered
+two cycles after it came."""
 
 # -- the scratch memory -------------------------------------------------------------------------------------------
 

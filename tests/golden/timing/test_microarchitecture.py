@@ -30,9 +30,11 @@ def test_stages_of_the_arithmetic(shift_bits: int) -> None:
 
 
 def test_queues_take_what_the_peg_sends() -> None:
-    """With a stream of events a queue holds as many as its latency, and must still have room."""
+    """Queues with events in them must still have room; shallower ones are refused."""
+    assert numbers.SENT_FLIGHT == numbers.PEG_FLIGHT + 1 == 7
     for config in PRESETS.values():
-        assert min(config.local_queue, config.output_queue) >= numbers.PEG_FLIGHT + numbers.QUEUE_LATENCY
-    for field in ("local_queue", "output_queue"):
-        with pytest.raises(ConfigError, match=rf"'{field}' = 7 is outside \[8, 4096\]"):
-            dataclasses.replace(CoreConfig(), **{field: 7})
+        assert config.local_queue >= 8 and config.output_queue >= 9
+    for field, least in (("local_queue", 8), ("output_queue", 9)):
+        with pytest.raises(ConfigError, match=rf"'{field}' = {least - 1} is outside \[{least}, 4096\]"):
+            dataclasses.replace(CoreConfig(), **{field: least - 1})
+        dataclasses.replace(CoreConfig(), **{field: least})
