@@ -1,6 +1,6 @@
 """The event core: queues, synapse decoder, neuron update, evaluation, PEG, memory, host port and counters."""
 
-from amaranth import Module, Mux, ResetInserter, Signal, Value, unsigned
+from amaranth import Cat, Module, Mux, ResetInserter, Signal, Value, unsigned
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
@@ -101,6 +101,10 @@ class EventCore(wiring.Component):
         connect(m, flipped(self.host), host.host)
         connect(m, host.host_data, flipped(self.host_data))
         drained = ~decoder.busy & ~update.busy
+        # All at the same time: an event goes from one of these to the next.
+        idle = Signal(5, name="idle")
+        m.d.sync += idle.eq(Cat(drained, timestep.idle, timestep.ready | ~host.running, ~(peg.busy | peg.event.valid),
+                                queues.empty))
         m.d.comb += [
             self.evaluated.eq(evaluation.evaluated), timestep.done.eq(evaluation.done),
             timestep.decoded.eq(decoder.decoded), timestep.population.eq(decoder.population),
@@ -110,8 +114,7 @@ class EventCore(wiring.Component):
             decoder.edges.eq(host.edges), decoder.populations.eq(host.populations),
             timestep.populations.eq(host.populations), timestep.edges.eq(host.edges),
             host.status.ready.eq(timestep.ready & host.running),
-            host.status.idle.eq(drained & timestep.idle & (timestep.ready | ~host.running) & ~peg.busy
-                                & ~peg.event.valid & queues.empty),
+            host.status.idle.eq(idle.all()),
             host.status.partial.eq(timestep.partial), host.status.unpaid.eq(timestep.unpaid),
             counters.read.eq(host.read_counter), counters.select.eq(host.counter), counters.clear.eq(host.clear),
             host.counter_done.eq(counters.done), host.counter_value.eq(counters.value),

@@ -52,13 +52,13 @@ class TablePort(wiring.Signature):
     """The scheduler's view of the scratch memory.
 
     An access is taken when `valid & ready`. `data` holds the word read in the second and in the third cycle after: the
-    third is the one in which the next access can be taken. `valid` may be withdrawn.
+    third is the one in which the next access can be taken. `valid` may be withdrawn. `soon` is `ready` a cycle before.
     """
 
     def __init__(self, config: CoreConfig):
         place = ScratchMap(config)
         super().__init__({
-            "valid": Out(1), "ready": In(1), "write": Out(1), "address": Out(place.address_bits),
+            "valid": Out(1), "ready": In(1), "soon": In(1), "write": Out(1), "address": Out(place.address_bits),
             "write_data": Out(place.width), "data": In(place.width),
         })
 
@@ -133,7 +133,8 @@ class Scratch(wiring.Component):
         reads = Signal(name="reads")
         mine = turn[0]
         m.d.comb += [
-            table.ready.eq(mine), count.turn.eq(turn), table.data.eq(word), count.data.eq(word),
+            table.ready.eq(mine), table.soon.eq(turn[-1]), table.data.eq(word),
+            count.turn.eq(turn), count.data.eq(word),
             sram.enable.eq(~mine | table.valid), sram.write.eq(Mux(mine, table.write, turn[1])),
             sram.address.eq(Mux(mine, table.address, count.address)),
             sram.write_data.eq(Mux(mine, table.write_data, count.write_data)),

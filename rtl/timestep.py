@@ -1,5 +1,8 @@
 """The timestep scheduler: counts ends of timestep, keeps credits, starts evaluations."""
 
+from functools import reduce
+from operator import or_
+
 from amaranth import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
@@ -10,8 +13,10 @@ from rtl.ports import ReadPort, command_layout
 from rtl.scratch import ScratchMap, TablePort
 from rtl.words import struct
 
-STARTING = ("reset", "read", "store", "fill", "read edge", "own", "look", "owned")
+STARTING = ("reset", "read", "fill", "read edge", "look", "owned")
 """States of the control before the scheduler is ready for events."""
+_Step = tuple[str, Value, str]
+"""From a state, when, to which state."""
 GROUP = 4
 """Populations of which the lowest is found in a cycle."""
 READS, WRITES = ("look", "credit", "end", "find", "spend", "finish"), (
@@ -69,9 +74,9 @@ class _Scheduling:
         self.end_unknown, self.end_surplus = one("end_unknown"), one("end_surplus")
         self.first_end, self.last_end, self.credit_unknown = one("first_end"), one("last_end"), one("credit_unknown")
         # From the control: what it does in this cycle.
-        self.load, self.fetch, self.reads_edge, self.in_find = (
-            one(name) for name in ("load", "fetch", "reads_edge", "in_find"))
-        # A word of the memory is asked for: from the second cycle of a state, when its address is in a register.
+        self.fetch, self.reads_edge, self.in_find = (one(name) for name in ("fetch", "reads_edge", "in_find"))
+        # A word of the memory is asked for, from the second cycle of a state on, as its address is in a register; it is
+        # there.
         self.asks, self.arrives = one("asks"), one("arrives")
         self.local_taken, self.begin, self.to_start, self.to_finish = (
             one(name) for name in ("local_taken", "begin", "to_start", "to_finish"))
@@ -172,41 +177,31 @@ class Timestep(wiring.Component):
         return may
 
     def _control(self, m: Module, s: _Scheduling) -> None:
-        """What is done next."""
-        with m.FSM() as fsm:
-            self._starting(m, s)
-            with m.State("idle"):
-                with m.If(s.local_taken):
-                    m.next = "credit"
-                with m.If(s.begin):
-                    m.next = "end"
-                    with m.If(s.is_credit):
-                        m.next = "credit"
-                with m.If(s.to_finish):
-                    m.next = "finish"
-                with m.If(s.to_start):
-                    m.next = "start"
-            self._access(m, s, "credit", "pay")
-            self._access(m, s, "pay", "idle")
-            self._access(m, s, "end", "find")
-            self._access(m, s, "find", "count", stop=s.end_unknown)
-            self._access(m, s, "count", "return", stop=s.end_surplus)
-            self._access(m, s, "return", "idle")
-            self._wait(m, "start", "fetch", s.arrives)
-            self._wait(m, "fetch", "command", Const(1))
-            self._wait(m, "command", "spend", self.command.ready)
+        """What is done next: states, one-hot, and what leads from one to another."""
+        idle = (s.local_taken, s.begin & s.is_credit, s.begin & ~s.is_credit, s.to_finish, s.to_start)
+        steps = [
+            *zip(("idle",) * len(idle), idle, ("credit", "credit", "end", "finish", "start"), strict=True),
+            *self._starting(s),
+            ("credit", s.does("credit"), "pay"), ("pay", s.does("pay"), "idle"),
+            ("end", s.does("end"), "find"), *self._branch(s, "find", s.end_unknown, "idle", "count"),
+            *self._branch(s, "count", s.end_surplus, "idle", "return"), ("return", s.does("return"), "idle"),
+            ("start", s.arrives, "command"), ("command", self.command.ready, "spend"),
             # The credits are spent before the next token is looked at: the ends that earn new ones follow the command.
-            self._access(m, s, "spend", "spent")
-            self._access(m, s, "spent", "idle")
-            self._access(m, s, "finish", "finished")
-            self._access(m, s, "finished", "idle")
+            ("spend", s.does("spend"), "spent"), ("spent", s.does("spent"), "idle"),
+            ("finish", s.does("finish"), "finished"), ("finished", s.does("finished"), "idle"),
+        ]
+        states = dict.fromkeys(state for source, _, target in steps for state in (source, target))
+        state = {name: Signal(name=f"in_{name.replace(' ', '_')}", init=name == "reset") for name in states}
+        for name, now in state.items():
+            leaves = Cat(condition for source, condition, _ in steps if source == name).any()
+            enters = Cat(state[source] & condition for source, condition, target in steps if target == name).any()
+            m.d.sync += now.eq(enters | (now & ~leaves))
 
-        def during(*states: str) -> Value:
-            return Cat(fsm.ongoing(state) for state in states).any()
+        def during(*names: str) -> Value:
+            return Cat(state[name] for name in names).any()
 
         m.d.comb += [
-            self.memory.valid.eq(s.asks), s.arrives.eq(s.asks & self.memory.ready),
-            s.load.eq(during("store", "own", "fetch")), s.fetch.eq(during("fetch")), s.in_find.eq(during("find")),
+            self.memory.valid.eq(s.asks), s.fetch.eq(during("start") & s.arrives), s.in_find.eq(during("find")),
             s.reads_edge.eq(during("read edge")), s.in_reset.eq(during("reset")),
             self.command.valid.eq(during("command")),
         ]
@@ -219,44 +214,32 @@ class Timestep(wiring.Component):
         m.d.sync += [
             s.chooses.eq(during("idle") & ~(s.chooses & chosen)),
             s.may_finish.eq(s.evaluating & s.finished & (s.owed == 0) & ~s.evaluated),
-            s.asks.eq(during("read", "read edge", "start") & ~s.arrives), self.ready.eq(~during(*STARTING)),
+            # The memory's `ready` comes late in its cycle, and goes nowhere else.
+            s.asks.eq(during("read", "read edge", "start") & ~(s.asks & self.memory.ready) & ~s.arrives),
+            s.arrives.eq(s.asks & self.memory.ready), self.ready.eq(~during(*STARTING)),
         ]
         # From the cycle before: a state that is left goes to another one with an access only after its turn.
+        look_up = (s.owed != 0) & ~Cat(s.arriving, s.local_credit, s.far_credit, during(*FOLLOWS)).any()
         m.d.sync += [
-            s.look_up.eq((s.owed != 0) & ~Cat(s.arriving, s.local_credit, s.far_credit, during(*FOLLOWS)).any()),
-            *(access.eq(during(state)) for state, access in s.access.items()),
+            s.look_up.eq(look_up), s.granted.eq(self.scratch.soon & ~look_up),
+            *(access.eq(state[name]) for name, access in s.access.items()),
         ]
 
-    def _wait(self, m: Module, state: str, then: str, going: Value) -> None:
-        """A state that ends when it may go on."""
-        with m.State(state), m.If(going):
-            m.next = then
+    def _starting(self, s: _Scheduling) -> list[_Step]:
+        """The steps of the start: a word of each population, then the owner of each ID."""
+        none, no_edges = self.populations == 0, self.edges == 0
+        filled = s.does("fill") & s.last_population
+        return [
+            ("reset", none, "idle"), ("reset", ~none, "read"), ("read", s.arrives, "fill"),
+            ("fill", s.does("fill") & ~s.last_population, "read"),
+            ("fill", filled & no_edges, "idle"), ("fill", filled & ~no_edges, "read edge"),
+            ("read edge", s.arrives, "look"), ("look", s.does("look"), "owned"),
+            *self._branch(s, "owned", s.last_edge, "idle", "read edge"),
+        ]
 
-    def _access(self, m: Module, s: _Scheduling, state: str, then: str, *, stop: Value | int = 0) -> None:
-        """A state with an access to the scratch memory; if it is to `stop` after it, it is idle that follows."""
-        with m.State(state), m.If(s.does(state)):
-            m.next = then
-            with m.If(stop):
-                m.next = "idle"
-
-    def _starting(self, m: Module, s: _Scheduling) -> None:
-        """The states of the start: a word of each population, then the owner of each ID."""
-        with m.State("reset"):
-            m.next = "idle"
-            with m.If(self.populations != 0):
-                m.next = "read"
-        self._wait(m, "read", "store", s.arrives)
-        self._wait(m, "store", "fill", Const(1))
-        with m.State("fill"), m.If(s.does("fill")):
-            m.next = "read"
-            with m.If(s.last_population):
-                m.next = "read edge"
-                with m.If(self.edges == 0):
-                    m.next = "idle"
-        self._wait(m, "read edge", "own", s.arrives)
-        self._wait(m, "own", "look", Const(1))
-        self._access(m, s, "look", "owned")
-        self._access(m, s, "owned", "read edge", stop=s.last_edge)
+    def _branch(self, s: _Scheduling, state: str, stop: Value, then: str, otherwise: str) -> list[_Step]:
+        """The two ways out of a state after its turn."""
+        return [(state, s.does(state) & stop, then), (state, s.does(state) & ~stop, otherwise)]
 
     def _tables(self, m: Module, s: _Scheduling) -> None:
         """What the states write into the scratch memory: the word that was read, but for what each changes."""
@@ -265,7 +248,6 @@ class Timestep(wiring.Component):
         m.d.comb += [
             scratch.valid.eq(s.look_up | Cat(s.access.values()).any()),
             scratch.write.eq(~s.look_up & Cat(s.access[state] for state in WRITES).any()),
-            s.granted.eq(scratch.ready & ~s.look_up),
             scratch.address.eq(s.place.of_population(s.index)), changed.eq(fields), scratch.write_data.eq(changed),
         ]
         with m.If(s.access["fill"]):
@@ -365,19 +347,18 @@ class Timestep(wiring.Component):
         ]
         with m.If(self.done):
             m.d.sync += s.finished.eq(1)
-        with m.If(s.load):
+        with m.If(s.arrives):
             m.d.sync += s.word.eq(self.memory.data)
+        sources = [
+            (s.does("fill") & ~s.last_population, s.index + 1), (s.does("fill") & s.last_population, Const(0)),
+            (s.does("owned"), s.index + 1), (s.begin, s.identifier), (s.local_taken, s.back.population),
+            (s.access["find"] & s.in_find, fields.owner),  # the word is there from the cycle before the turn
+            (s.to_start, s.next_population), (s.to_finish, s.current),
+        ]
+        with m.If(Cat(chosen for chosen, _ in sources).any()):
+            m.d.sync += s.index.eq(reduce(or_, (Mux(chosen, value, 0) for chosen, value in sources)))
         with m.If(s.does("fill")):
-            m.d.sync += [s.slot.eq(s.slot + s.population_word.incoming), credited.eq(good),
-                         s.index.eq(Mux(s.last_population, 0, s.index + 1))]
-        with m.If(s.does("owned")):
-            m.d.sync += s.index.eq(s.index + 1)
-        with m.If(s.begin):
-            m.d.sync += s.index.eq(s.identifier)
-        with m.If(s.local_taken):
-            m.d.sync += s.index.eq(s.back.population)
-        with m.If(s.access["find"] & s.in_find):  # the word is there from the cycle before the turn
-            m.d.sync += s.index.eq(fields.owner)
+            m.d.sync += [s.slot.eq(s.slot + s.population_word.incoming), credited.eq(good)]
         with m.If(s.does("count")):
             m.d.sync += s.slot.eq(fields.slot + fields.received)
         # The index stays for some cycles after a turn.
@@ -392,12 +373,10 @@ class Timestep(wiring.Component):
         with m.If(s.evaluated):
             m.d.sync += [ready.eq(0), s.evaluating.eq(0), s.finished.eq(0)]
         with m.If(s.to_start):
-            m.d.sync += [s.index.eq(s.next_population), s.current.eq(s.next_population)]
+            m.d.sync += s.current.eq(s.next_population)
         with m.If(s.fetch):
             m.d.sync += [s.evaluating.eq(1), s.finished.eq(0)]
         with m.If(s.access["spend"]):
             m.d.sync += credited.eq(0)
-        with m.If(s.to_finish):
-            m.d.sync += s.index.eq(s.current)
         with m.If(s.does("finished")):
             m.d.sync += [s.owed.eq(fields.incoming), s.owed_slot.eq(fields.slot)]
