@@ -12,6 +12,7 @@ from typing import Any
 from golden.errors import ConfigError
 from golden.files import read_text
 from golden.rooms import DECODERS, NEURON_TYPES, PRODUCTS, UPDATES
+from golden.timing.microarchitecture import LEAST_LOCAL_QUEUE, LEAST_OUTPUT_QUEUE
 from golden.widths import CONNECTIVITY_BITS, Widths
 from golden.words import layouts
 
@@ -42,7 +43,8 @@ class CoreConfig(Widths):
             "mesh_bits": (2, 8), "axon_count_bits": (1, 10), "incoming_bits": (1, 10),
             "weight_stride_bits": (4, 24), "product_shift_bits": (0, 3),
             "multiplier_bits": (8, 24), "shift_bits": (3, 6), "banks": (2, 16), "input_queue": (2, 4096),
-            "local_queue": (8, 4096), "output_queue": (8, 4096), "counter_bits": (16, 64),
+            "local_queue": (LEAST_LOCAL_QUEUE, 4096), "output_queue": (LEAST_OUTPUT_QUEUE, 4096),
+            "counter_bits": (16, 64),
             "guard_states": (0, 1),
             "access_counters": (0, 1),
         }
@@ -160,8 +162,7 @@ PRESETS: dict[str, CoreConfig] = {
     "fpga_small": CoreConfig(
         name="fpga_small", address_bits=12, coordinate_bits=6, channel_bits=8, kernel_bits=3, offset_bits=8,
         extent_unit_log2=1, edge_bits=4, population_bits=4, mesh_bits=3, axon_count_bits=4, incoming_bits=5,
-        weight_stride_bits=12, input_queue=8, local_queue=8,
-        output_queue=8, counter_bits=32,
+        weight_stride_bits=12, counter_bits=32,
     ),
 }
 """`grai_vip`: the paper's widths, 256 kB. `fpga_small`: 32 kB and narrow fields for small FPGAs."""

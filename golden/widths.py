@@ -76,12 +76,12 @@ class Widths:
     """Right shift after the multiplication."""
     banks: int = 4
     """Single-port memory banks, interleaved by the low address bits."""
-    input_queue: int = 16
-    """Events that the input queue holds."""
-    local_queue: int = 16
-    """Events that the queue from the core to itself holds."""
-    output_queue: int = 16
-    """Events that the output queue holds."""
+    input_queue: int = 4
+    """Events that the input queue holds. What each depth is for: docs/architecture.md, "Queues"."""
+    local_queue: int = 8
+    """Events that the queue from the core to itself holds; at least `LEAST_LOCAL_QUEUE`."""
+    output_queue: int = 9
+    """Events that the output queue holds; at least `LEAST_OUTPUT_QUEUE` (`golden.timing.microarchitecture`)."""
     counter_bits: int = 40
     """Width of the performance counters."""
     guard_states: int = 0

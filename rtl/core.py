@@ -1,13 +1,13 @@
 """The event core: queues, synapse decoder, neuron update, evaluation, PEG, memory, host port and counters."""
 
-from amaranth import Module, Mux, ResetInserter, Signal, Value, unsigned
+from amaranth import Cat, Module, Mux, ResetInserter, Signal, Value, unsigned
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from golden.config import CoreConfig
 from golden.ports import ACCESSES
 from golden.timing.microarchitecture import EVALUATION_PATIENCE
-from golden.words import layouts
+from golden.words import EventKind, layouts
 from rtl import rooms
 from rtl.counters import Counters
 from rtl.guard import Guard
@@ -17,6 +17,7 @@ from rtl.neuron.evaluation import Evaluation
 from rtl.neuron.interface import UpdateUnit
 from rtl.ports import ReadPort, request_layout
 from rtl.queues import EventQueues
+from rtl.scratch import Scratch
 from rtl.synapse.interface import Decoder
 from rtl.synapse.peg import Peg
 from rtl.timestep import Timestep
@@ -62,6 +63,7 @@ class EventCore(wiring.Component):
             return ResetInserter(~host.running)(block)
 
         m.submodules.memory = memory = BankedMemory(config)
+        m.submodules.scratch = scratch = Scratch(config)
         m.submodules.counters = counters = Counters(config)
         m.submodules.queues = queues = EventQueues(config)
         m.submodules.decoder = decoder = running(rooms.DECODERS.load(config.decoder, Decoder)(config))
@@ -90,8 +92,9 @@ class EventCore(wiring.Component):
         connect(m, queues.event_out, flipped(self.event_out))
         connect(m, queues.value, decoder.event)
         connect(m, decoder.op, update.op)
-        connect(m, queues.end, timestep.end)
-        connect(m, queues.credit, timestep.credit)
+        connect(m, queues.token, timestep.token)
+        connect(m, timestep.scratch, scratch.table)
+        connect(m, counters.scratch, scratch.count)
         connect(m, timestep.command, evaluation.command)
         connect(m, evaluation.neuron, peg.neuron)
         connect(m, peg.event, queues.sent)
@@ -99,24 +102,29 @@ class EventCore(wiring.Component):
         connect(m, flipped(self.host), host.host)
         connect(m, host.host_data, flipped(self.host_data))
         drained = ~decoder.busy & ~update.busy
+        # All at the same time: an event goes from one of these to the next.
+        idle = Signal(5, name="idle")
+        m.d.sync += idle.eq(Cat(drained, timestep.idle, timestep.ready | ~host.running, ~(peg.busy | peg.event.valid),
+                                queues.empty))
         m.d.comb += [
             self.evaluated.eq(evaluation.evaluated), timestep.done.eq(evaluation.done),
-            timestep.value.eq(queues.values_in | queues.values_local),
+            timestep.decoded.eq(decoder.decoded), timestep.population.eq(decoder.population),
             queues.running.eq(host.running), queues.discard.eq(host.discard),
-            queues.ready.eq(timestep.ready), queues.drained.eq(drained), peg.room.eq(queues.room),
+            queues.ready.eq(timestep.ready), queues.counting.eq(timestep.counting),
+            queues.drained.eq(drained), peg.room.eq(queues.room),
             decoder.edges.eq(host.edges), decoder.populations.eq(host.populations),
             timestep.populations.eq(host.populations), timestep.edges.eq(host.edges),
             host.status.ready.eq(timestep.ready & host.running),
-            host.status.idle.eq(drained & timestep.idle & (timestep.ready | ~host.running) & ~peg.busy
-                                & ~peg.event.valid & queues.empty),
+            host.status.idle.eq(idle.all()),
             host.status.partial.eq(timestep.partial), host.status.unpaid.eq(timestep.unpaid),
-            counters.select.eq(host.counter), host.counter_value.eq(counters.value), counters.clear.eq(host.clear),
+            counters.read.eq(host.read_counter), counters.select.eq(host.counter), counters.clear.eq(host.clear),
+            host.counter_done.eq(counters.done), host.counter_value.eq(counters.value),
         ]
         neuron = evaluation.neuron
-        self._count(m, counters, self._accesses(m, memory) | {
+        self._count(m, counters, self._accesses(memory) | {
             "cycles": host.running, "busy": decoder.busy | update.busy | queues.value.valid,
             "values_in": queues.values_in, "values_local": queues.values_local, "values_out": queues.values_out,
-            "ends": timestep.end.valid & timestep.end.ready,
+            "ends": timestep.token.valid & timestep.token.ready & (timestep.token.payload.kind == EventKind.END),
             "word_ops": update.retired, "synapses": update.synapses,
             "stall_bank": update.stall_bank, "stall_hazard": update.stall_hazard, "stall_weight": update.stall_weight,
             "neurons_fired": neuron.valid & neuron.ready & ~neuron.payload.end,
@@ -160,16 +168,15 @@ class EventCore(wiring.Component):
             axon.data.eq(port.data), table.data.eq(port.data),
         ]
 
-    def _accesses(self, m: Module, memory: BankedMemory) -> dict[str, Value]:
-        """Accesses that the memory grants; counted a cycle later, as `ready` is among the last signals of a cycle."""
+    def _accesses(self, memory: BankedMemory) -> dict[str, Value]:
+        """Accesses that the memory grants."""
         pulses: dict[str, Value] = {}
         for name, (port, writes) in ACCESSES.items() if self.config.access_counters else ():
             requester = getattr(memory, port.name)
             granted = requester.valid & requester.ready
             if port.reads and port.writes:
                 granted = granted & (requester.write if writes else ~requester.write)
-            pulses[name] = Signal(name=name)
-            m.d.sync += pulses[name].eq(granted)
+            pulses[name] = granted
         return pulses
 
     def _count(self, m: Module, counters: Counters, pulses: dict[str, Value]) -> None:

@@ -1,34 +1,85 @@
 """The performance counters of a core."""
 
-from amaranth import Array, Module, Signal
+from amaranth import Const, Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from golden.config import CoreConfig
 from golden.registers import counters
+from golden.timing.microarchitecture import SCRATCH_TURNS
+from rtl.scratch import CountPort, ScratchMap
 
 
 class Counters(wiring.Component):
     """One counter for each of `golden.registers.counters`, `counter_bits` wide, wrapping.
 
-    Ports: `increment` (one signal each, any width), `clear`, `select` (index), `value` (combinational).
+    A counter is a word of the scratch memory, and what has come since its last visit: a short counter of flip-flops.
+    One counter after another is visited, SCRATCH_TURNS cycles each: its word is read, the short counter is added and
+    begins anew, and the sum is written.
+
+    No short counter overflows. Visits depend on nothing but the clock, and so a counter is emptied every `period` =
+    SCRATCH_TURNS · counters cycles exactly. It then holds the increments of these cycles: at most `period` times the
+    largest one, for which it has the bits (`short_bits`).
+
+    A clearing empties the short counters at once, and marks all words as stale: the next visit takes zero for a stale
+    word. So a reset needs no pass through the memory either, whose first contents do not matter.
+
+    Ports:
+        increment: a signal of each counter, with `most` its largest value.
+        clear: all counters become zero; what comes in the same cycle is lost.
+        read: the host wants counter `select`, and holds both until `done`. done: `value` is it, in this cycle.
+        scratch: see `rtl.scratch.CountPort`.
+
+    Latency: a value read has all increments up to the cycle before `read` rose. It comes `period` + 2 cycles after
+    that at most.
     """
 
     def __init__(self, config: CoreConfig):
         self.config = config
-        bits = {"synapses": config.lanes.bit_length(), "protocol_error": 2}
-        self.increment = {name: Signal(bits.get(name, 1), name=f"increment_{name}") for name in counters(config)}
+        self.most = dict.fromkeys(counters(config), 1) | {"synapses": config.lanes, "protocol_error": 3}
+        """The largest increment in a cycle."""
+        self.increment = {name: Signal(range(most + 1), name=f"increment_{name}") for name, most in self.most.items()}
+        self.period = SCRATCH_TURNS * len(self.most)
+        self.short_bits = {name: (self.period * most).bit_length() for name, most in self.most.items()}
         super().__init__({
-            "clear": In(1), "select": In(config.address_bits), "value": Out(config.counter_bits),
+            "clear": In(1), "read": In(1), "select": In(range(len(self.most))),
+            "value": Out(config.counter_bits), "done": Out(1), "scratch": Out(CountPort(config)),
         })
 
     def elaborate(self, platform):  # type: ignore[no-untyped-def]
-        m = Module()
-        values = Array(Signal(self.config.counter_bits, name=name) for name in self.increment)
-        for value, increment in zip(values, self.increment.values(), strict=True):
-            m.d.sync += value.eq(value + increment)
+        m, count, port = Module(), len(self.increment), self.scratch
+        take, store, fetch = port.turn
+        # The counter that is visited: its number, and as one-hot code.
+        index, visit = Signal(range(count), name="index"), Signal(count, init=1, name="visit")
+        stale = Signal(count, init=-1, name="stale")
+        part, fresh, asked = (
+            Signal(shape, name=name)
+            for shape, name in ((max(self.short_bits.values()), "part"), (1, "fresh"), (1, "asked")))
+        parts: Value = Const(0)
+        for number, (name, increment) in enumerate(self.increment.items()):
+            # An increment is among the last signals of a cycle: it is added in the next one.
+            came = Signal(increment.shape(), name=f"came_{name}")
+            short = Signal(self.short_bits[name], name=f"short_{name}")
+            visited = Signal(name=f"visited_{name}")
+            m.d.comb += visited.eq(take & visit[number])
+            m.d.sync += [came.eq(increment), short.eq(Mux(visited, 0, short) + came)]
+            with m.If(visited):
+                m.d.sync += stale[number].eq(0)
             with m.If(self.clear):
-                m.d.sync += value.eq(0)
-        with m.If(self.select < len(self.increment)):
-            m.d.comb += self.value.eq(values[self.select])
+                m.d.sync += [came.eq(0), short.eq(0)]
+            parts = parts | (short & visit[number].replicate(len(short)))
+        with m.If(self.clear):  # goes before a visit, whose sum is then stale already when it is written
+            m.d.sync += stale.eq(-1)
+        with m.If(take):
+            m.d.sync += [part.eq(parts), fresh.eq(~(stale & visit).any())]
+        with m.If(store):
+            m.d.sync += [visit.eq(visit.rotate_left(1)), index.eq(Mux(visit[-1], 0, index + 1))]
+        # A host that asks in the middle of a visit waits for the next one: this one may have missed what it counted.
+        with m.If(fetch):
+            m.d.sync += asked.eq(self.read & (index == self.select))
+        m.d.comb += [
+            port.address.eq(ScratchMap(self.config).of_counter(index)),
+            self.value.eq(Mux(fresh, port.data[:self.config.counter_bits], 0) + part),
+            port.write_data.eq(self.value), self.done.eq(store & asked),
+        ]
         return m

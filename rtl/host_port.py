@@ -1,11 +1,11 @@
 """The host's access to a core: memory words and registers, one at a time."""
 
-from amaranth import Cat, Module, Mux, Signal, unsigned
+from amaranth import Cat, Const, Module, Mux, Signal, Value, unsigned
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from golden.config import CoreConfig
-from golden.registers import Register, Status
+from golden.registers import Register, Status, counters
 from rtl.ports import MemoryPort, request_layout
 
 STATUS_BITS = {name.lower(): mask.bit_length() - 1 for name, mask in vars(Status).items() if name.isupper()}
@@ -20,14 +20,23 @@ class HostPort(wiring.Component):
         memory: port to all of memory.
         running, discard, edges, populations: what the host has written into the registers.
         status: bits of STATUS, by name.
-        counter: which counter is read. counter_value: its value, at once. clear: all counters become 0.
+        read_counter, counter: which counter is asked for; both hold until `counter_done`, when `counter_value` is it.
+        clear: all counters become 0.
 
-    Latency: a read answers in the next cycle, if the memory is there at once. Throughput: one write per cycle; one read
-    in two cycles. Back-pressure: no access is taken while an answer has not been.
+    An access is held in a register, and all outputs are registers or depend on few of them. The word to write and the
+    word read share one, as no access has both.
+
+    Latency: a word of memory is written, or asked for, in the cycle after its access is taken, and comes two cycles
+    later, if the memory is there at once. A register is written or read two cycles after its access is taken, CONTROL
+    included; what was read, of STATUS its bits of a cycle before, comes two cycles later. A counter comes in
+    one of its visits (`rtl.counters`). Throughput: a word is written in two cycles and read in four, a register written
+    in three and read in five.
+    Back-pressure: no access is taken while an answer has not been.
     """
 
     def __init__(self, config: CoreConfig):
         self.config = config
+        self.counters = len(counters(config))
         super().__init__({
             "host": In(stream.Signature(request_layout(config))),
             "host_data": Out(stream.Signature(unsigned(config.word_bits))),
@@ -35,45 +44,78 @@ class HostPort(wiring.Component):
             "running": Out(1), "discard": Out(1),
             "edges": Out(config.edge_bits + 1), "populations": Out(config.population_bits + 1),
             "status": In(wiring.Signature({name: Out(1) for name in STATUS_BITS})),
-            "counter": Out(config.address_bits), "counter_value": In(config.counter_bits), "clear": Out(1),
+            "read_counter": Out(1), "counter": Out(range(self.counters)),
+            "counter_done": In(1), "counter_value": In(config.counter_bits), "clear": Out(1),
         })
 
     def elaborate(self, platform):  # type: ignore[no-untyped-def]
         m, port, response = Module(), self.memory, self.host_data
-        request, access = self.host, self.host.payload
-        pending, from_memory = Signal(name="pending"), Signal(name="from_memory")
-        value, held = Signal(self.config.word_bits, name="value"), Signal(self.config.word_bits, name="held")
-        m.d.comb += [
-            port.valid.eq(request.valid & ~access.register & ~pending), port.address.eq(access.address),
-            port.write.eq(access.write), port.write_data.eq(access.data),
-            request.ready.eq(~pending & (access.register | port.ready)),
-            self.counter.eq(access.address - Register.COUNTER_BASE),
-            response.valid.eq(pending), response.payload.eq(Mux(from_memory, port.data, held)),
-        ]
-        registers = {
+        access = Signal(request_layout(self.config), name="access")
+        counter = Signal(self.config.address_bits, name="counter_address")
+        registers: dict[int, Value] = {
             Register.CONTROL: Cat(self.running, self.discard), Register.EDGES: self.edges,
             Register.POPULATIONS: self.populations,
         }
-        with m.Switch(access.address):
-            for address, register in registers.items():
-                with m.Case(address):
-                    m.d.comb += value.eq(register)
-            with m.Case(Register.STATUS):
-                m.d.comb += [value[place].eq(getattr(self.status, name)) for name, place in STATUS_BITS.items()]
-            with m.Default():
-                m.d.comb += value.eq(self.counter_value)
-        # The memory's data stands for one cycle only: it is held from then on.
-        with m.If(pending):
-            m.d.sync += [held.eq(response.payload), from_memory.eq(0)]
-            with m.If(response.ready):
-                m.d.sync += pending.eq(0)
-        with m.If(request.valid & request.ready):
-            with m.If(~access.write):
-                m.d.sync += [pending.eq(1), from_memory.eq(~access.register), held.eq(value)]
-            with m.Elif(access.register), m.Switch(access.address):
-                for address, register in registers.items():
-                    with m.Case(address):
-                        m.d.sync += register.eq(access.data)
-                with m.Case(Register.CLEAR):
-                    m.d.comb += self.clear.eq(1)
+        m.d.comb += [
+            counter.eq(access.address - Register.COUNTER_BASE), self.counter.eq(counter),
+            port.address.eq(access.address), port.write.eq(access.write), port.write_data.eq(access.data),
+            response.payload.eq(access.data),
+        ]
+        # The memory's word comes late in its cycle, and so goes through one multiplexer only.
+        arrives, other = Signal(name="arrives"), Signal(self.config.word_bits, name="other")
+        m.d.sync += [
+            arrives.eq(port.valid & port.ready & ~access.write), access.data.eq(Mux(arrives, port.data, other)),
+        ]
+        m.d.comb += other.eq(access.data)
+        # Which register an access is for, what it holds and the bits of STATUS are in registers, too.
+        is_counter, status = Signal(name="is_counter"), Signal(len(STATUS_BITS), name="status_bits")
+        addresses = (*registers, Register.STATUS, Register.CLEAR)
+        chosen = {address: Signal(name=f"chosen_{address}") for address in addresses}
+        m.d.sync += [
+            is_counter.eq((access.address >= Register.COUNTER_BASE) & (counter < self.counters)), self.clear.eq(0),
+            *(signal.eq(access.address == address) for address, signal in chosen.items()),
+            *(status[place].eq(getattr(self.status, name)) for name, place in STATUS_BITS.items()),
+        ]
+        value: Value = Const(0)
+        for address, register in (*registers.items(), (Register.STATUS, status)):
+            value = value | Mux(chosen[address], register, 0)
+        held_value = Signal(value.shape(), name="held_value")
+        m.d.sync += held_value.eq(value)
+        with m.FSM():
+            with m.State("empty"):
+                m.d.comb += [self.host.ready.eq(1), other.eq(self.host.payload.data)]
+                m.d.sync += [access[name].eq(self.host.payload[name]) for name in ("address", "register", "write")]
+                with m.If(self.host.valid):
+                    m.next = "memory"
+                    with m.If(self.host.payload.register):
+                        m.next = "decode"
+            with m.State("memory"):
+                m.d.comb += port.valid.eq(1)
+                with m.If(port.ready):
+                    m.next = "empty"
+                    with m.If(~access.write):
+                        m.next = "arriving"
+            with m.State("arriving"):
+                m.next = "answer"
+            with m.State("decode"):
+                m.next = "register"
+            with m.State("register"):
+                m.next = "empty"
+                with m.If(access.write):
+                    m.d.sync += self.clear.eq(chosen[Register.CLEAR])
+                    for address, register in registers.items():
+                        with m.If(chosen[address]):
+                            m.d.sync += register.eq(access.data)
+                with m.Else():
+                    m.next = "value"
+            with m.State("value"):
+                m.d.comb += [
+                    self.read_counter.eq(is_counter), other.eq(Mux(is_counter, self.counter_value, held_value)),
+                ]
+                with m.If(~is_counter | self.counter_done):
+                    m.next = "answer"
+            with m.State("answer"):
+                m.d.comb += response.valid.eq(1)
+                with m.If(response.ready):
+                    m.next = "empty"
         return m

@@ -1,76 +1,93 @@
 """The timestep scheduler: counts ends of timestep, keeps credits, starts evaluations."""
 
-from amaranth import Cat, Const, Module, Mux, Signal, Value, signed, unsigned
-from amaranth.lib import data, memory, stream, wiring
+from functools import reduce
+from operator import or_
+
+from amaranth import Cat, Const, Module, Mux, Signal, Value
+from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from golden.config import CoreConfig
 from golden.words import EventKind, layouts
 from rtl.ports import ReadPort, command_layout
+from rtl.scratch import ScratchMap, TablePort
 from rtl.words import struct
+
+STARTING = ("reset", "read", "fill", "read edge", "look", "owned")
+"""States of the control before the scheduler is ready for events."""
+_Step = tuple[str, Value, str]
+"""From a state, when, to which state."""
+GROUP = 4
+"""Populations of which the lowest is found in a cycle."""
+READS, WRITES = ("look", "credit", "end", "find", "spend", "finish"), (
+    "fill", "owned", "pay", "count", "return", "spent", "finished")
+"""States that read, or write, a word of the scratch memory."""
+FOLLOWS = ("owned", "pay", "find", "count", "return", "spent", "finished")
+"""States that work on the word that was read a turn before: no other access may come between."""
 
 
 class _Scheduling:
     """Registers of the scheduler, and what its control and its data path tell each other."""
 
     def __init__(self, config: CoreConfig):
-        count = config.max_populations
+        count, self.place = config.max_populations, ScratchMap(config)
 
         def one(name: str) -> Signal:
             return Signal(name=name)
 
-        self.population = Signal(config.population_bits, name="population")
-        self.word = Signal(struct(layouts(config).population), name="word")
-        self.identifier = Signal(config.edge_bits + 1, name="identifier")
-        self.slot = Signal(config.incoming_bits + 1, name="slot")
+        # The population or ID that a state works on: the address of its word in the scratch memory.
+        self.index = Signal(config.edge_bits, name="index")
+        self.population = self.index[:config.population_bits]
+        # A population or edge word of the memory.
+        words = layouts(config)
+        self.word = Signal(max(words.population.bits, words.edge.bits), name="word")
+        self.population_word = struct(words.population)(self.word[:words.population.bits])
+        self.edge_word = struct(words.edge)(self.word[:words.edge.bits])
+        # The first return slot of the next population; after the start the one of the end that is counted.
+        self.slot = Signal(config.incoming_bits, name="slot")
         self.ready, self.credited = Signal(count, name="ready"), Signal(count, name="credited")
+        # The token that is counted, and whether there is one. `counting`: it is an end, and whether it is the last one
+        # of its population is not settled yet.
+        self.held, self.is_credit, self.counting = one("held"), one("is_credit"), one("counting")
+        self.identifier = Signal(config.edge_bits, name="identifier")
+        self.source = Signal(config.channel_bits, name="source")
+        self.taken_x, self.taken_y = (Signal(config.mesh_bits, name=f"taken_{axis}") for axis in "xy")
+        # The lowest population that may be evaluated, two cycles late.
+        self.next_population, self.any_ready = Signal(config.population_bits, name="next_population"), one("any_ready")
         # The population that is being evaluated, and whether it has sent its last neuron.
         self.current = Signal(config.population_bits, name="current")
         self.evaluating, self.finished = one("evaluating"), one("finished")
-        # Credits that the last evaluated population owes, and where the ways back are.
+        # Credits that the last evaluated population owes and that have not been looked up, and where their ways are.
         self.owed = Signal(config.incoming_bits, name="owed")
         self.owed_slot = Signal(config.incoming_bits, name="owed_slot")
-        # Populations that have some of their ends.
+        # The one that has been: on its way from the scratch memory, or here for this core or for another one.
+        self.back, self.arriving = Signal(self.place.back, name="back"), Signal(2, name="arriving")
+        self.local_credit, self.far_credit = one("local_credit"), one("far_credit")
+        # Populations that have some of their ends; whether one has got its first, and one its last.
         self.incomplete = Signal(config.population_bits + 1, name="incomplete")
+        self.began, self.completed = one("began"), one("completed")
+        # The scratch memory: a look-up wants the next turn; a state has it; the state of the cycle before, one-hot.
+        self.look_up, self.granted = one("look_up"), one("granted")
+        self.access = {state: one(f"access_{state}") for state in dict.fromkeys(READS + WRITES)}
+        # Found of the word that was read, in the cycle before it is used.
+        self.credits_full, self.last_credit, self.no_axons = one("credits_full"), one("last_credit"), one("no_axons")
+        self.end_unknown, self.end_surplus = one("end_unknown"), one("end_surplus")
+        self.first_end, self.last_end, self.credit_unknown = one("first_end"), one("last_end"), one("credit_unknown")
         # From the control: what it does in this cycle.
-        self.store, self.fill, self.own = one("store"), one("fill"), one("own")
-        self.take_credit, self.take_end, self.local_taken = one("take_credit"), one("take_end"), one("local_taken")
-        self.to_start, self.fetch, self.to_finish, self.finish = (
-            one(name) for name in ("to_start", "fetch", "to_finish", "finish"))
-        self.read_edge, self.in_reset, self.in_idle = one("read_edge"), one("in_reset"), one("in_idle")
-        # From the data path.
-        self.any_ready, self.local_credit = one("any_ready"), one("local_credit")
+        self.fetch, self.reads_edge, self.in_find = (one(name) for name in ("fetch", "reads_edge", "in_find"))
+        # A word of the memory is asked for, from the second cycle of a state on, as its address is in a register; it is
+        # there.
+        self.asks, self.arrives = one("asks"), one("arrives")
+        self.local_taken, self.begin, self.to_start, self.to_finish = (
+            one(name) for name in ("local_taken", "begin", "to_start", "to_finish"))
+        self.in_reset, self.chooses, self.may_finish = one("in_reset"), one("chooses"), one("may_finish")
+        # A cycle after a turn: a population has all its credits, has been evaluated; the token is done with.
+        self.paid, self.evaluated, self.drop = one("paid"), one("evaluated"), one("drop")
         self.last_population, self.last_edge = one("last_population"), one("last_edge")
-        self.credit_unknown, self.end_unknown = one("credit_unknown"), one("end_unknown")
-        self.credits_full, self.end_surplus = one("credits_full"), one("end_surplus")
 
-
-class _Tables:
-    """What is remembered of each population, and the way back to each source whose end was counted."""
-
-    def __init__(self, m: Module, config: CoreConfig):
-        count = config.max_populations
-        limits = data.StructLayout({
-            "incoming": config.incoming_bits, "axons": config.axon_count_bits, "slot": config.incoming_bits + 1,
-        })
-        owner = data.StructLayout({"population": config.population_bits, "known": 1})
-        back = data.StructLayout({
-            "x": signed(config.mesh_bits), "y": signed(config.mesh_bits), "population": config.population_bits,
-        })
-
-        def table(name: str, shape, depth: int):  # type: ignore[no-untyped-def]
-            m.submodules[name] = mem = memory.Memory(shape=shape, depth=depth, init=[])
-            return mem.write_port(), mem.read_port(domain="comb")
-
-        # What each population waits for; read by the scheduler and, for the slot, by the returning of credits.
-        self.limits_write, self.limits_read = table("limits", limits, count)
-        self.owner_write, self.owner_read = table("owner", owner, config.max_edges)
-        self.received_write, self.received_read = table("received", unsigned(config.incoming_bits), count)
-        self.credits_write, self.credits_read = table("credits", unsigned(config.axon_count_bits), count)
-        # In the order of arrival.
-        self.returns_write, self.returns_read = table("returns", back, 1 << config.incoming_bits)
-        self.by_population = (self.limits_write, self.limits_read, self.received_write, self.received_read,
-                              self.credits_write, self.credits_read)
+    def does(self, state: str) -> Value:
+        """Whether a state has its turn in this cycle."""
+        return self.access[state] & self.granted
 
 
 class Timestep(wiring.Component):
@@ -83,24 +100,28 @@ class Timestep(wiring.Component):
     are this project's.
 
     Out of reset it reads all population words, and from the edge words which population owns each ID, and starts with
-    full credits. The core holds it in reset while stopped.
+    full credits. The core holds it in reset while stopped. Its tables are in the scratch memory (`rtl.scratch`), one
+    word per population and one per end counted; in flip-flops it has which populations are ready and have all credits.
 
     Ports:
         populations, edges: how many the image has; must not change but in reset.
         good: only with `guard_states`: populations whose words agree; others stay unpaid.
-        end: END events. credit: population index that gets a credit. value: a VALUE with the ID that `end` shows is
-            taken, though not from here.
-        memory: reads population and edge words. command: what to evaluate. done: the evaluation has sent its last
-            neuron.
+        token: END and CREDIT events; a CREDIT's ID is the population that gets it.
+        decoded, population: the decoder has found that a VALUE is for this population.
+        memory: reads population and edge words. scratch: the tables.
+        command: what to evaluate. done: the evaluation has sent its last neuron.
         credit_event: credits for sources on other cores; those of this core are counted at once.
         ready: all these words are read. idle: in reset, or nothing is being evaluated or waits to be.
+        counting: an end is being counted; a value behind it must not reach the decoder yet.
         partial: a population has some of its ends, not all. unpaid: one has all and waits for credits, and none is
             being evaluated.
         protocol_error: pulses for an END or a credit that no population waits for, and is dropped. early: pulses a
-            cycle after a value for a population that has all its ends and has not finished its evaluation.
+            cycle after `decoded`, for a population that has all its ends and has not finished its evaluation.
 
-    Latency: an end or a credit takes two cycles; the start of an evaluation four, with memory at once. From reset to
-    `ready`, three cycles per population and two per ID. Credits go out one per cycle, and wait for nothing else.
+    Latency, with scratch accesses each SCRATCH_TURNS = 3 cycles: an end takes 11 to 13 cycles, a credit 5 to 7. From
+    the last end or credit counted, a command comes five cycles later, with memory at once, but for tokens that wait.
+    From reset to `ready`, three to five cycles per population and six to eight per ID. Credits go out one in six cycles
+    at best, and wait for nothing but the way out.
     """
 
     def __init__(self, config: CoreConfig):
@@ -108,205 +129,254 @@ class Timestep(wiring.Component):
         event = struct(layouts(config).event)
         super().__init__({
             "populations": In(config.population_bits + 1), "edges": In(config.edge_bits + 1),
-            "end": In(stream.Signature(event)), "value": In(1), "early": Out(1),
-            "credit": In(stream.Signature(unsigned(config.edge_bits))),
-            "memory": Out(ReadPort(config)),
+            "token": In(stream.Signature(event)),
+            "decoded": In(1), "population": In(config.population_bits), "early": Out(1),
+            "memory": Out(ReadPort(config)), "scratch": Out(TablePort(config)),
             "command": Out(stream.Signature(command_layout(config))),
             "done": In(1),
             "credit_event": Out(stream.Signature(event)),
-            "ready": Out(1), "idle": Out(1), "partial": Out(1), "unpaid": Out(1), "protocol_error": Out(1),
+            "ready": Out(1), "idle": Out(1), "counting": Out(1), "partial": Out(1), "unpaid": Out(1),
+            "protocol_error": Out(1),
             **({"good": In(config.max_populations)} if config.guard_states else {}),
         })
 
     def elaborate(self, platform):  # type: ignore[no-untyped-def]
-        config, m = self.config, Module()
-        s, tables = _Scheduling(config), _Tables(m, config)
-        local = self._returns(m, s, tables)
-        starting = self._control(m, s, tables, local)
-        self._data(m, s, tables, local)
-        busy = s.evaluating | s.any_ready | (s.owed != 0)
+        m, s = Module(), _Scheduling(self.config)
+        self._control(m, s)
+        self._tables(m, s)
+        self._returns(m, s)
+        self._tokens(m, s)
+        self._data(m, s)
+        may = self._choose(m, s)
+        m.d.sync += self.early.eq(self.decoded & s.ready.bit_select(self.population, 1))
+        busy = Cat(s.held, s.evaluating, may.any(), s.owed != 0, s.arriving, s.local_credit, s.far_credit).any()
         m.d.comb += [
-            self.ready.eq(~starting.any()), self.partial.eq(s.incomplete != 0),
-            self.unpaid.eq((s.ready & ~s.credited).any() & ~s.evaluating),
-            self.idle.eq(s.in_reset | (s.in_idle & ~busy)),
+            self.partial.eq(s.incomplete != 0), self.unpaid.eq((s.ready & ~s.credited).any() & ~s.evaluating),
+            self.idle.eq(s.in_reset | (s.chooses & ~busy)),
         ]
         return m
 
-    def _returns(self, m: Module, s: _Scheduling, tables: _Tables) -> data.View:
-        """Credits that the last evaluated population owes, returned in the background; the way back of the next one."""
-        back, event = tables.returns_read.data, self.credit_event
-        is_local = (back.x == 0) & (back.y == 0)
-        m.d.comb += [
-            tables.returns_read.addr.eq(s.owed_slot),
-            s.local_credit.eq((s.owed != 0) & is_local), event.valid.eq((s.owed != 0) & ~is_local),
-            event.payload.kind.eq(EventKind.CREDIT), event.payload.core_x.eq(-back.x), event.payload.core_y.eq(-back.y),
-            event.payload.id.eq(back.population),
+    def _choose(self, m: Module, s: _Scheduling) -> Value:
+        """The lowest population that may be evaluated, of each group, then of the groups; returns which may.
+
+        Nothing is found while a population is evaluated, as the end of that changes what is ready. Else populations
+        only come to those that may be, and what was found before still may.
+        """
+        may = s.ready & s.credited
+        groups = [may[low:low + GROUP] for low in range(0, len(may), GROUP)]
+        found = [Signal(name=f"found_{number}") for number in range(len(groups))]
+        m.d.sync += s.any_ready.eq(Cat(found).any() & ~s.evaluating)
+        for number, group in reversed(list(enumerate(groups))):
+            lowest = Signal(range(len(group)), name=f"lowest_{number}")
+            m.d.sync += found[number].eq(group.any() & ~s.evaluating)
+            for place in reversed(range(len(group))):
+                with m.If(group[place]):
+                    m.d.sync += lowest.eq(place)
+            with m.If(found[number]):
+                m.d.sync += s.next_population.eq(number * GROUP + lowest)
+        return may
+
+    def _control(self, m: Module, s: _Scheduling) -> None:
+        """What is done next: states, one-hot, and what leads from one to another."""
+        idle = (s.local_taken, s.begin & s.is_credit, s.begin & ~s.is_credit, s.to_finish, s.to_start)
+        steps = [
+            *zip(("idle",) * len(idle), idle, ("credit", "credit", "end", "finish", "start"), strict=True),
+            *self._starting(s),
+            ("credit", s.does("credit"), "pay"), ("pay", s.does("pay"), "idle"),
+            ("end", s.does("end"), "find"), *self._branch(s, "find", s.end_unknown, "idle", "count"),
+            *self._branch(s, "count", s.end_surplus, "idle", "return"), ("return", s.does("return"), "idle"),
+            ("start", s.arrives, "command"), ("command", self.command.ready, "spend"),
+            # The credits are spent before the next token is looked at: the ends that earn new ones follow the command.
+            ("spend", s.does("spend"), "spent"), ("spent", s.does("spent"), "idle"),
+            ("finish", s.does("finish"), "finished"), ("finished", s.does("finished"), "idle"),
         ]
-        with m.If((event.valid & event.ready) | s.local_taken):
+        states = dict.fromkeys(state for source, _, target in steps for state in (source, target))
+        state = {name: Signal(name=f"in_{name.replace(' ', '_')}", init=name == "reset") for name in states}
+        for name, now in state.items():
+            leaves = Cat(condition for source, condition, _ in steps if source == name).any()
+            enters = Cat(state[source] & condition for source, condition, target in steps if target == name).any()
+            m.d.sync += now.eq(enters | (now & ~leaves))
+
+        def during(*names: str) -> Value:
+            return Cat(state[name] for name in names).any()
+
+        m.d.comb += [
+            self.memory.valid.eq(s.asks), s.fetch.eq(during("start") & s.arrives), s.in_find.eq(during("find")),
+            s.reads_edge.eq(during("read edge")), s.in_reset.eq(during("reset")),
+            self.command.valid.eq(during("command")),
+        ]
+        # What is done next is chosen in the second cycle of idle. Consuming comes first: it waits for nothing.
+        chosen: Value = Const(0)
+        for choice, wanted in ((s.local_taken, s.local_credit), (s.begin, s.held), (s.to_finish, s.may_finish),
+                               (s.to_start, s.any_ready)):
+            m.d.comb += choice.eq(s.chooses & wanted & ~chosen)
+            chosen = chosen | wanted
+        m.d.sync += [
+            s.chooses.eq(during("idle") & ~(s.chooses & chosen)),
+            s.may_finish.eq(s.evaluating & s.finished & (s.owed == 0) & ~s.evaluated),
+            # The memory's `ready` comes late in its cycle, and goes nowhere else.
+            s.asks.eq(during("read", "read edge", "start") & ~(s.asks & self.memory.ready) & ~s.arrives),
+            s.arrives.eq(s.asks & self.memory.ready), self.ready.eq(~during(*STARTING)),
+        ]
+        # From the cycle before: a state that is left goes to another one with an access only after its turn.
+        look_up = (s.owed != 0) & ~Cat(s.arriving, s.local_credit, s.far_credit, during(*FOLLOWS)).any()
+        m.d.sync += [
+            s.look_up.eq(look_up), s.granted.eq(self.scratch.soon & ~look_up),
+            *(access.eq(state[name]) for name, access in s.access.items()),
+        ]
+
+    def _starting(self, s: _Scheduling) -> list[_Step]:
+        """The steps of the start: a word of each population, then the owner of each ID."""
+        none, no_edges = self.populations == 0, self.edges == 0
+        filled = s.does("fill") & s.last_population
+        return [
+            ("reset", none, "idle"), ("reset", ~none, "read"), ("read", s.arrives, "fill"),
+            ("fill", s.does("fill") & ~s.last_population, "read"),
+            ("fill", filled & no_edges, "idle"), ("fill", filled & ~no_edges, "read edge"),
+            ("read edge", s.arrives, "look"), ("look", s.does("look"), "owned"),
+            *self._branch(s, "owned", s.last_edge, "idle", "read edge"),
+        ]
+
+    def _branch(self, s: _Scheduling, state: str, stop: Value, then: str, otherwise: str) -> list[_Step]:
+        """The two ways out of a state after its turn."""
+        return [(state, s.does(state) & stop, then), (state, s.does(state) & ~stop, otherwise)]
+
+    def _tables(self, m: Module, s: _Scheduling) -> None:
+        """What the states write into the scratch memory: the word that was read, but for what each changes."""
+        fields, scratch, word, edge = self._fields(s), self.scratch, s.population_word, s.edge_word
+        changed = Signal(s.place.population, name="changed")
+        m.d.comb += [
+            scratch.valid.eq(s.look_up | Cat(s.access.values()).any()),
+            scratch.write.eq(~s.look_up & Cat(s.access[state] for state in WRITES).any()),
+            scratch.address.eq(s.place.of_population(s.index)), changed.eq(fields), scratch.write_data.eq(changed),
+        ]
+        with m.If(s.access["fill"]):
+            m.d.comb += [
+                changed.incoming.eq(word.incoming), changed.axons.eq(word.axons), changed.slot.eq(s.slot),
+                changed.received.eq(0), changed.credits.eq(word.axons),
+            ]
+        with m.If(s.access["owned"]):
+            m.d.comb += [changed.owner.eq(edge.population), changed.known.eq(edge.population < self.populations)]
+        with m.If(s.access["pay"]):  # what is refused is written as it was
+            m.d.comb += changed.credits.eq(fields.credits + ~s.credits_full)
+        with m.If(s.access["count"]):
+            m.d.comb += changed.received.eq(fields.received + ~s.end_surplus)
+        with m.If(s.access["spent"]):
+            m.d.comb += changed.credits.eq(0)
+        with m.If(s.access["finished"]):
+            m.d.comb += changed.received.eq(0)
+        with m.If(s.access["return"]):
+            m.d.comb += [
+                scratch.address.eq(s.place.of_return(s.slot)),
+                scratch.write_data.eq(Cat(s.taken_x, s.taken_y, s.source[:self.config.population_bits])),
+            ]
+        with m.If(s.look_up):  # a credit that is owed, between the accesses of the states
+            m.d.comb += scratch.address.eq(s.place.of_return(s.owed_slot))
+
+    def _fields(self, s: _Scheduling):  # type: ignore[no-untyped-def]
+        """The word of a population that was read a turn before."""
+        return s.place.population(self.scratch.data[:s.place.population.size])
+
+    def _returns(self, m: Module, s: _Scheduling) -> None:
+        """Credits that the last evaluated population owes, returned in the background."""
+        event, arrived = self.credit_event, s.place.back(self.scratch.data[:s.place.back.size])
+        is_local, looked_up = (arrived.x == 0) & (arrived.y == 0), s.look_up & self.scratch.ready
+        m.d.comb += [
+            event.valid.eq(s.far_credit), event.payload.kind.eq(EventKind.CREDIT),
+            event.payload.core_x.eq(-s.back.x), event.payload.core_y.eq(-s.back.y),
+            event.payload.id.eq(s.back.population),
+        ]
+        m.d.sync += s.arriving.eq(Cat(looked_up, s.arriving[0]))
+        with m.If(looked_up):
             m.d.sync += [s.owed.eq(s.owed - 1), s.owed_slot.eq(s.owed_slot + 1)]
-        return back
+        with m.If(event.ready):
+            m.d.sync += s.far_credit.eq(0)
+        with m.If(s.local_taken):
+            m.d.sync += s.local_credit.eq(0)
+        with m.If(s.arriving[1]):
+            m.d.sync += [s.back.eq(arrived), s.local_credit.eq(is_local), s.far_credit.eq(~is_local)]
 
-    def _control(self, m: Module, s: _Scheduling, tables: _Tables, back: data.View) -> Value:
-        """What is done next; returns which of the states of the start it is in."""
-        with m.FSM() as fsm:
-            with m.State("reset"):
-                m.next = "idle"
-                with m.If(self.populations != 0):
-                    m.next = "read"
-            with m.State("read"):
-                m.d.comb += self.memory.valid.eq(1)
-                with m.If(self.memory.ready):
-                    m.next = "store"
-            with m.State("store"):
-                m.d.comb += s.store.eq(1)
-                m.next = "fill"
-            with m.State("fill"):
-                m.d.comb += s.fill.eq(1)
-                m.next = "read"
-                with m.If(s.last_population):
-                    m.next = "read edge"
-                    with m.If(self.edges == 0):
-                        m.next = "idle"
-            with m.State("read edge"):
-                m.d.comb += [self.memory.valid.eq(1), s.read_edge.eq(1)]
-                with m.If(self.memory.ready):
-                    m.next = "own"
-            with m.State("own"):
-                m.d.comb += s.own.eq(1)
-                m.next = "read edge"
-                with m.If(s.last_edge):
-                    m.next = "idle"
-            with m.State("idle"):
-                # Consuming comes first: an event at the head of a queue must never wait.
-                with m.If(self.credit.valid):
-                    m.d.comb += self.credit.ready.eq(1)
-                    m.next = "credit"
-                    with m.If(s.credit_unknown):
-                        m.d.comb += self.protocol_error.eq(1)
-                        m.next = "idle"
-                with m.Elif(s.local_credit):
-                    m.d.comb += s.local_taken.eq(1)
-                    m.next = "credit"
-                with m.Elif(self.end.valid):
-                    m.d.comb += self.end.ready.eq(1)
-                    m.next = "end"
-                    with m.If(s.end_unknown):
-                        m.d.comb += self.protocol_error.eq(1)
-                        m.next = "idle"
-                with m.Elif(s.evaluating & s.finished & (s.owed == 0)):
-                    m.d.comb += s.to_finish.eq(1)
-                    m.next = "finish"
-                with m.Elif(~s.evaluating & s.any_ready):
-                    m.d.comb += s.to_start.eq(1)
-                    m.next = "start"
-            with m.State("credit"):
-                m.d.comb += [s.take_credit.eq(1), self.protocol_error.eq(s.credits_full)]
-                m.next = "idle"
-            with m.State("end"):
-                m.d.comb += [s.take_end.eq(1), self.protocol_error.eq(s.end_surplus)]
-                m.next = "idle"
-            with m.State("start"):
-                m.d.comb += self.memory.valid.eq(1)
-                with m.If(self.memory.ready):
-                    m.next = "fetch"
-            with m.State("fetch"):
-                m.d.comb += s.fetch.eq(1)
-                m.next = "command"
-            with m.State("command"):
-                m.d.comb += self.command.valid.eq(1)
-                with m.If(self.command.ready):
-                    m.next = "idle"
-            with m.State("finish"):
-                m.d.comb += s.finish.eq(1)
-                m.next = "idle"
-        m.d.comb += [s.in_reset.eq(fsm.ongoing("reset")), s.in_idle.eq(fsm.ongoing("idle"))]
-        return Cat(fsm.ongoing(state) for state in ("reset", "read", "store", "fill", "read edge", "own"))
-
-    def _refusals(self, m: Module, s: _Scheduling, tables: _Tables) -> Value:
-        """Which ends are dropped, and values that come too early; returns whether the population may be evaluated."""
-        end, owner = self.end.payload, tables.owner_read.data
-        good, backward = Const(1, 1), Const(0, 1)
+    def _tokens(self, m: Module, s: _Scheduling) -> None:
+        """The token that is counted: taken when there is none, and gone when it is counted or refused."""
+        token, fields = self.token.payload, self._fields(s)
+        m.d.comb += [self.token.ready.eq(~s.held), self.counting.eq(s.counting)]
+        with m.If(~s.held):
+            m.d.sync += [
+                s.held.eq(self.token.valid), s.is_credit.eq(token.kind == EventKind.CREDIT),
+                s.counting.eq(self.token.valid & (token.kind == EventKind.END)), s.identifier.eq(token.id),
+                s.taken_x.eq(token.x), s.taken_y.eq(token.y), s.source.eq(token.c),
+            ]
+        with m.If(s.does("find") & s.end_unknown | s.does("count")):
+            m.d.sync += s.counting.eq(0)
+        m.d.sync += s.drop.eq(s.begin & s.is_credit | s.does("find") & s.end_unknown | s.does("count") & s.end_surplus
+                              | s.does("return"))
+        with m.If(s.drop):
+            m.d.sync += s.held.eq(0)
+        backward: Value = Const(0, 1)
         if self.config.guard_states:
-            good = self.good.bit_select(s.population, 1)
             # Within the core ends lead from a population to a later one: a flipped bit closes no circle.
-            backward = (end.x == 0) & (end.y == 0) & (end.c >= owner.population)
-        m.d.comb += s.end_unknown.eq((end.id >= s.identifier) | ~owner.known | backward)
-        m.d.sync += self.early.eq(self.value & (end.id < s.identifier) & owner.known
-                                  & s.ready.bit_select(owner.population, 1))
-        return good
-
-    def _data(self, m: Module, s: _Scheduling, tables: _Tables, back: data.View) -> None:
-        """Everything that the control's decisions change."""
-        end, word, limits = self.end.payload, s.word, tables.limits_read.data
-        edge = struct(layouts(self.config).edge)(self.memory.data[:layouts(self.config).edge.bits])
-        # The lowest population that may be evaluated.
-        next_population = Signal(self.config.population_bits, name="next_population")
-        m.d.comb += s.any_ready.eq((s.ready & s.credited).any())
-        for number in reversed(range(self.config.max_populations)):
-            with m.If(s.ready[number] & s.credited[number]):
-                m.d.comb += next_population.eq(number)
-        received, credits = tables.received_read.data, tables.credits_read.data
-        taken_end = Signal.like(end, name="taken_end")
-        m.d.comb += [
-            tables.owner_read.addr.eq(end.id), tables.owner_write.addr.eq(s.identifier),
-            tables.owner_write.data.population.eq(edge.population),
-            tables.owner_write.data.known.eq(edge.population < self.populations),
-            *(port.addr.eq(s.population) for port in tables.by_population),
-            tables.returns_write.addr.eq(limits.slot + received),
-            tables.returns_write.data.x.eq(taken_end.x), tables.returns_write.data.y.eq(taken_end.y),
-            tables.returns_write.data.population.eq(taken_end.c),
-            tables.limits_write.data.incoming.eq(word.incoming), tables.limits_write.data.axons.eq(word.axons),
-            tables.limits_write.data.slot.eq(s.slot),
-            self.memory.address.eq(Mux(
-                s.read_edge, (self.populations << 1) + s.identifier, Cat(Const(1, 1), s.population))),
-            self.command.payload.population.eq(s.current), self.command.payload.word.eq(word),
-            s.last_population.eq(s.population + 1 == self.populations),
-            s.credit_unknown.eq(self.credit.payload >= self.populations),
-            s.last_edge.eq(s.identifier + 1 == self.edges),
-            s.credits_full.eq(credits == limits.axons),
-            s.end_surplus.eq(s.ready.bit_select(s.population, 1) | (limits.incoming == 0)),
+            backward = ~Cat(s.taken_x, s.taken_y).any() & (s.source >= fields.owner)
+        # What follows from the word that was read is found in the cycle that it comes in, and used in the next one.
+        m.d.sync += [
+            s.credit_unknown.eq(s.index >= self.populations), s.no_axons.eq(fields.axons == 0),
+            s.credits_full.eq((fields.credits == fields.axons) | s.credit_unknown),
+            s.last_credit.eq(fields.credits + 1 == fields.axons),
+            s.end_unknown.eq((s.identifier >= self.edges) | ~fields.known | backward),
+            s.end_surplus.eq(s.ready.bit_select(s.population, 1) | (fields.incoming == 0)),
+            s.first_end.eq(fields.received == 0), s.last_end.eq(fields.received + 1 == fields.incoming),
         ]
-        good = self._refusals(m, s, tables)
+        m.d.sync += self.protocol_error.eq(
+            (s.does("pay") & s.credits_full) | (s.does("find") & s.end_unknown) | (s.does("count") & s.end_surplus))
+
+    def _data(self, m: Module, s: _Scheduling) -> None:
+        """Everything else that the control's decisions change in registers."""
+        fields, count = self._fields(s), s.does("count") & ~s.end_surplus
+        good = self.good.bit_select(s.population, 1) if self.config.guard_states else Const(1, 1)
+        ready, credited = s.ready.bit_select(s.population, 1), s.credited.bit_select(s.population, 1)
+        m.d.comb += [
+            self.command.payload.population.eq(s.current), self.command.payload.word.eq(s.word),
+        ]
+        m.d.sync += [
+            self.memory.address.eq(
+                Mux(s.reads_edge, (self.populations << 1) + s.index, Cat(Const(1, 1), s.population))),
+            # A number that is too large ends with the last that there can be.
+            s.last_population.eq((s.index + 1 == self.populations) | s.population.all()),
+            s.last_edge.eq((s.index + 1 == self.edges) | s.index.all()),
+            s.began.eq(count & s.first_end), s.completed.eq(count & s.last_end),
+            s.incomplete.eq(s.incomplete + s.began - s.completed),
+        ]
         with m.If(self.done):
             m.d.sync += s.finished.eq(1)
-        with m.If(s.store | s.fetch):
-            m.d.sync += word.eq(self.memory.data)
-        with m.If(s.fill):
-            m.d.comb += [tables.limits_write.en.eq(1), tables.received_write.en.eq(1), tables.credits_write.en.eq(1),
-                         tables.credits_write.data.eq(word.axons)]
-            m.d.sync += [s.slot.eq(s.slot + word.incoming), s.credited.bit_select(s.population, 1).eq(good),
-                         s.population.eq(s.population + 1)]
-        with m.If(s.own):
-            m.d.comb += tables.owner_write.en.eq(~s.identifier[-1])
-            m.d.sync += s.identifier.eq(s.identifier + 1)
-        with m.If(self.credit.ready):
-            m.d.sync += s.population.eq(self.credit.payload)
-        with m.If(s.local_taken):
-            m.d.sync += s.population.eq(back.population)
-        with m.If(self.end.ready):
-            m.d.sync += [s.population.eq(tables.owner_read.data.population), taken_end.eq(end)]
-        with m.If(s.take_credit):
-            m.d.comb += [tables.credits_write.en.eq(~s.credits_full), tables.credits_write.data.eq(credits + 1)]
-            with m.If(~s.credits_full & (credits + 1 == limits.axons)):
-                m.d.sync += s.credited.bit_select(s.population, 1).eq(1)
-        with m.If(s.take_end):
-            m.d.comb += tables.received_write.data.eq(received + 1)
-            with m.If(~s.end_surplus):
-                m.d.comb += [tables.returns_write.en.eq(1), tables.received_write.en.eq(1)]
-                first, last = received == 0, received + 1 == limits.incoming
-                m.d.sync += s.incomplete.eq(s.incomplete + first - last)
-                with m.If(last):
-                    m.d.sync += s.ready.bit_select(s.population, 1).eq(1)
+        with m.If(s.arrives):
+            m.d.sync += s.word.eq(self.memory.data)
+        sources = [
+            (s.does("fill") & ~s.last_population, s.index + 1), (s.does("fill") & s.last_population, Const(0)),
+            (s.does("owned"), s.index + 1), (s.begin, s.identifier), (s.local_taken, s.back.population),
+            (s.access["find"] & s.in_find, fields.owner),  # the word is there from the cycle before the turn
+            (s.to_start, s.next_population), (s.to_finish, s.current),
+        ]
+        with m.If(Cat(chosen for chosen, _ in sources).any()):
+            m.d.sync += s.index.eq(reduce(or_, (Mux(chosen, value, 0) for chosen, value in sources)))
+        with m.If(s.does("fill")):
+            m.d.sync += [s.slot.eq(s.slot + s.population_word.incoming), credited.eq(good)]
+        with m.If(s.does("count")):
+            m.d.sync += s.slot.eq(fields.slot + fields.received)
+        # The index stays for some cycles after a turn.
+        m.d.sync += [
+            s.paid.eq(s.does("pay") & ~s.credits_full & s.last_credit | s.does("spent") & s.no_axons),
+            s.evaluated.eq(s.does("finished")),
+        ]
+        with m.If(s.paid):
+            m.d.sync += credited.eq(1)
+        with m.If(s.completed):
+            m.d.sync += ready.eq(1)
+        with m.If(s.evaluated):
+            m.d.sync += [ready.eq(0), s.evaluating.eq(0), s.finished.eq(0)]
         with m.If(s.to_start):
-            m.d.sync += [s.population.eq(next_population), s.current.eq(next_population)]
+            m.d.sync += s.current.eq(s.next_population)
         with m.If(s.fetch):
-            # The credits are spent before the first event, as the ends that earn new ones follow it.
-            m.d.comb += tables.credits_write.en.eq(1)
-            m.d.sync += [s.evaluating.eq(1), s.finished.eq(0),
-                         s.credited.bit_select(s.population, 1).eq(limits.axons == 0)]
-        with m.If(s.to_finish):
-            m.d.sync += s.population.eq(s.current)
-        with m.If(s.finish):
-            m.d.comb += tables.received_write.en.eq(1)
-            m.d.sync += [s.ready.bit_select(s.population, 1).eq(0), s.evaluating.eq(0), s.finished.eq(0),
-                         s.owed.eq(limits.incoming), s.owed_slot.eq(limits.slot)]
+            m.d.sync += [s.evaluating.eq(1), s.finished.eq(0)]
+        with m.If(s.access["spend"]):
+            m.d.sync += credited.eq(0)
+        with m.If(s.does("finished")):
+            m.d.sync += [s.owed.eq(fields.incoming), s.owed_slot.eq(fields.slot)]

@@ -25,7 +25,7 @@ from synapress.tools.simulator import parameters, seed
 from tb.memory import MemoryModel
 from tb.streams import StreamDriver, clock_and_reset, pack, pauses, unpack, wait_until
 
-ROOM = 4
+ROOM = 3
 """Events that the queues behind must be able to take while `room` is high."""
 
 

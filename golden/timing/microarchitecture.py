@@ -65,13 +65,26 @@ EVALUATION_PATIENCE = 15
 """Cycles in which an evaluation may be refused a bank before it goes above the weights: high enough to cost a running
 convolution next to nothing, and what four bits count."""
 
-# -- the PEG ------------------------------------------------------------------------------------------------------
+# -- the PEG and the queues ---------------------------------------------------------------------------------------
 
 AXON_WORDS = 4
 """Axon words that the PEG keeps for a population, or reads ahead for a neuron that has more: as many as are on their way
 at one a cycle, from a slot given back over request, memory and its register to the slot filled again."""
 AXON_LATENCY = 4
 """Cycles from a population's first neuron taken by the PEG to the use of its first axon word."""
-PEG_FLIGHT = 4
-"""Events that the PEG may still send after `room` fell: of the axon words used in the last three cycles, and the event
+PEG_FLIGHT = 3
+"""Events that the PEG may still send after `room` fell: of the axon words used in the last two cycles, and the event
 that enters the queue in this one, which the queue's level does not show yet."""
+SENT_FLIGHT = PEG_FLIGHT + 1
+"""The same, with the event in the register before the queues: so many places are free while `room` is high."""
+LEAST_LOCAL_QUEUE = SENT_FLIGHT + 1
+"""Places of the local queue with which the ESU never waits for the PEG: while the PEG starts again, the ESU works on
+the event in the register behind the queue and on another one, PHASES cycles each."""
+LEAST_OUTPUT_QUEUE = SENT_FLIGHT + 2
+"""Places of the output queue with which the PEG can send in every cycle: it then holds two events, as each is offered
+two cycles after it came."""
+
+# -- the scratch memory -------------------------------------------------------------------------------------------
+
+SCRATCH_TURNS = 3
+"""Cycles in which the scheduler has one access to the scratch memory, and the counters a read and a write of a word."""

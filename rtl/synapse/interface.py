@@ -21,6 +21,8 @@ class Decoder(wiring.Component):
         busy: an event is inside, or an operation of it has not been taken. While it is low nothing of the memory is
             remembered: the host may change it.
         unknown_id, unknown_channel: one-cycle pulses, an event has been dropped.
+        decoded: a pulse for each event of a known ID, dropped or not: `population` is then the
+            one that its edge word names.
         good: only with `guard_states`: which populations take events.
     """
 
@@ -35,5 +37,6 @@ class Decoder(wiring.Component):
             "edges": In(config.edge_bits + 1), "populations": In(config.population_bits + 1),
             "op": Out(stream.Signature(op_layout(config))), "busy": Out(1),
             "unknown_id": Out(1), "unknown_channel": Out(1),
+            "decoded": Out(1), "population": Out(config.population_bits),
             **({"good": In(config.max_populations)} if config.guard_states else {}),
         })

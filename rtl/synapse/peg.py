@@ -25,18 +25,18 @@ class Peg(wiring.Component):
         neuron: stream of firing neurons and ends of timestep (`golden.messages.neuron`); all neurons from one end to
             the next have the same axons.
         axon: read port to the axon words, with a latency of two cycles.
-        room: the queues behind can take at least 4 more events. Axon words are only used in cycles where it is high,
+        room: the queues behind can take at least 3 more events. Axon words are only used in cycles where it is high,
             and an event comes two cycles later; so an event is never refused.
         event: stream of event words that is always ready; it has no `ready`, as no top level may have a constant port.
         busy: a neuron has axons left, or an event may still come.
 
-    Latency: three cycles from an axon word used to its event; seven from a population's first neuron to its first event.
+    Latency: two cycles from an axon word used to its event; six from a population's first neuron to its first event.
     Throughput: one axon word per cycle while they are there and `room` is high, from one neuron to the next without a
     pause. Only a population's first neuron waits for the memory if it has few axons.
     A neuron without axons takes one cycle.
     """
 
-    latency = 3
+    latency = 2
     """Cycles from an axon word used to its event."""
 
     def __init__(self, config: CoreConfig):
@@ -85,7 +85,7 @@ class Peg(wiring.Component):
         with m.If(use & is_far):
             m.d.sync += far.eq(axons.word[:second.bits])
         shifted, added = self._generate(m, use & ~is_far, axons.word, held, far)
-        m.d.comb += self.busy.eq(pending | shifted | added | self.event.valid)
+        m.d.comb += self.busy.eq(pending | shifted | added)
         return m
 
     def _generate(self, m: Module, reading: Value, word: Value, neuron: data.View, far: data.View
@@ -122,11 +122,11 @@ class Peg(wiring.Component):
             hits.append(self._hit(
                 position, register(limit, f"{axis}_limit_added"), register(kernel, f"kernel_{size}_added"),
                 register(kernel.all(), f"kernel_{size}_all"), stride_added, stride_8))
-            m.d.sync += [event[axis].eq(position), event[f"core_{axis}"].eq(register(core, f"core_{axis}_added"))]
+            m.d.comb += [event[axis].eq(position), event[f"core_{axis}"].eq(register(core, f"core_{axis}_added"))]
         population = register(neuron.population, "population")
         source = register(neuron.c, "c") | Mux(end_shifted, population, 0)
         moved = register(axon.c_offset, "c_offset", neuron.end) + source
-        m.d.sync += [
+        m.d.comb += [
             event.c.eq(register(moved[:config.channel_bits], "c_added")),
             event.v.eq(register(register(neuron.v, "v"), "v_added")),
             event.id.eq(register(register(axon.id, "id"), "id_added")),

@@ -47,6 +47,7 @@ class DescriptorFetch(wiring.Component):
         geometry: geometry word, in phases 0 to 2 of the next beat.
         kernel, depth: in phase 1 of the next beat, those of the edge and its population or of the table word.
         unknown_id, unknown_channel: pulses, the event has been dropped.
+        decoded: a pulse for each event of a known ID, dropped or not; `population` is then the one of its edge word.
     """
 
     def __init__(self, config: CoreConfig):
@@ -60,6 +61,7 @@ class DescriptorFetch(wiring.Component):
             "edge": Out(struct(words.edge)), "geometry": Out(struct(words.geometry)),
             "kernel": Out(kernel_layout(config)), "depth": Out(depth_layout(config)),
             "unknown_id": Out(1), "unknown_channel": Out(1),
+            "decoded": Out(1), "population": Out(config.population_bits),
             **({"good": In(config.max_populations)} if config.guard_states else {}),
         })
 
@@ -135,5 +137,10 @@ class DescriptorFetch(wiring.Component):
             unknown_channel.eq((taken.c > self.edge.source_channels) | (self.edge.kind == EdgeKind.EXTENDED) | refused),
             self.valid.eq(present & ~unknown_channel), self.pending.eq(waiting | present),
         ]
-        m.d.sync += self.unknown_channel.eq(self.advance & present & unknown_channel)
+        m.d.sync += [
+            self.unknown_channel.eq(self.advance & present & unknown_channel),
+            self.decoded.eq(self.advance & present),
+        ]
+        # A cycle late, as the pulse is: the next edge word comes later still.
+        m.d.comb += self.population.eq(self.edge.population)
         return m

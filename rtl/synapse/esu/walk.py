@@ -67,6 +67,7 @@ class Esu(Decoder):
             fetch.edges.eq(self.edges), fetch.populations.eq(self.populations),
             fetch.phase.eq(phase), fetch.step.eq(step), fetch.advance.eq(advance), fetch.idle.eq(~self.busy),
             self.unknown_id.eq(fetch.unknown_id), self.unknown_channel.eq(fetch.unknown_channel | self._beyond),
+            self.decoded.eq(fetch.decoded), self.population.eq(fetch.population),
         ]
         if self.config.guard_states:
             m.d.comb += fetch.good.eq(self.good)

@@ -1,8 +1,11 @@
 """The numbers of the microarchitecture, against what the documentation of the hardware promises, and each other."""
 
+import dataclasses
+
 import pytest
 
 from golden.config import PRESETS, CoreConfig
+from golden.errors import ConfigError
 from golden.timing import microarchitecture as numbers
 from rtl.neuron.requantize import Requantize
 
@@ -27,6 +30,11 @@ def test_stages_of_the_arithmetic(shift_bits: int) -> None:
 
 
 def test_queues_take_what_the_peg_sends() -> None:
-    """A queue that is empty must have room, else nothing is ever sent; credits keep two places clear."""
+    """Queues with events in them must still have room; shallower ones are refused."""
+    assert numbers.SENT_FLIGHT == numbers.PEG_FLIGHT + 1 == 7
     for config in PRESETS.values():
-        assert config.local_queue > numbers.PEG_FLIGHT and config.output_queue > numbers.PEG_FLIGHT + 2
+        assert config.local_queue >= 8 and config.output_queue >= 9
+    for field, least in (("local_queue", 8), ("output_queue", 9)):
+        with pytest.raises(ConfigError, match=rf"'{field}' = {least - 1} is outside \[{least}, 4096\]"):
+            dataclasses.replace(CoreConfig(), **{field: least - 1})
+        dataclasses.replace(CoreConfig(), **{field: least})
