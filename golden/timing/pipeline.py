@@ -152,39 +152,56 @@ def _esu(work: OperationStream, mask: int) -> Generator[tuple[bool, bool], tuple
     events = len(counts)
     # The event of each stage, -1 for none; phase of the beat.
     waiting = present = in_range = starting = begun = -1
-    taken_event, phase, offered = -1, 3, 0
-    read = table_done = valid = held = False
+    taken_event, descriptor, phase, offered = -1, -1, 3, 0
+    # The reads of the event that was taken last: its edge word is missing or comes, another one is asked for.
+    missing = got_edge = asks_geometry = asks_table = late = False
+    valid = held = False
     left = 0  # operations that follow the one offered in its event
     while True:
         pending = waiting >= 0 or present >= 0 or in_range >= 0 or starting >= 0
         ready, banks = yield pending or valid or begun >= 0 or offered < events, valid
+        full = begun >= 0
         if not valid or ready:  # the walk goes on
             if left:
                 left -= 1
-            elif begun >= 0:
-                left, valid, begun = counts[begun] - 1, True, -1
+            elif full:
+                left, valid, full = counts[begun] - 1, True, False
             else:
                 valid = False
 
-        # The descriptor's reads are refused where another one wants the bank; the beat waits for them.
+        # A beat waits for the words read and for its place, whose event may begin in this cycle.
         advance = False
         if phase != 3:
-            if phase == 1 or not read or (geometry if phase else edge)[taken_event] & mask not in banks:
+            if phase != 1 or not late:
                 if phase == 0 and starting >= 0 and not counts[starting]:
                     starting = -1
                 phase += 1
         else:
-            stall = present >= 0 and table[present] >= 0 and not table_done and table[present] & mask in banks
-            advance = pending and not stall and (starting < 0 or begun < 0)
-            table_done = not stall and not advance  # nothing of this event is left to read
+            advance = pending and not missing and (starting < 0 or not full)
+        if not full:
+            begun = -1
+
+        # The descriptor's reads are refused where another one wants the bank.
+        late = got_edge or asks_geometry or asks_table
+        if asks_geometry:
+            got_edge = False
+            if geometry[descriptor] & mask not in banks:
+                asks_geometry, asks_table = False, table[descriptor] >= 0
+        elif asks_table:
+            got_edge = False
+            asks_table = table[descriptor] & mask in banks
+        elif got_edge:
+            asks_geometry, got_edge, missing, descriptor = True, False, False, taken_event
+        else:
+            got_edge = missing and edge[taken_event] & mask not in banks
         if advance:
             if starting >= 0:
                 begun = starting
             starting, in_range = in_range, present
-            present, read, phase = -1, False, 0
+            present, phase = -1, 0
             if waiting >= 0:
                 present = waiting
-                read = not (held and edge[taken_event] == edge[waiting] and table[taken_event] < 0)
+                missing = not (held and edge[taken_event] == edge[waiting] and table[taken_event] < 0)
                 taken_event, held = waiting, True
         # The next event.
         if waiting < 0:

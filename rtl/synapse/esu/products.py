@@ -1,0 +1,139 @@
+"""The ESU's products: multiplications spread over the phases of a beat."""
+
+from dataclasses import dataclass
+
+from amaranth import Cat, Const, Module, Mux, Signal, Value
+
+from golden.config import CoreConfig
+from golden.timing.microarchitecture import PHASES
+from rtl.synapse.esu.descriptor import DescriptorFetch
+from rtl.synapse.esu.range import add
+
+
+@dataclass(frozen=True)
+class Beat:
+    """The beat of the ESU's stages."""
+
+    phase: Signal
+    """One-hot."""
+    code: Signal
+    """The phase's number."""
+    step: Signal
+    """The phase ends."""
+    known: Signal
+    """Phase 1 ends, as the descriptor's words are there. Phases 0 and 2 end always."""
+    advance: Signal
+    """The last phase ends."""
+
+
+@dataclass(frozen=True)
+class Products:
+    """Makes the multipliers; all of a beat's operands are held for the beat."""
+
+    config: CoreConfig
+    beat: Beat
+
+    def column_bytes(self, m: Module, fetch: DescriptorFetch, depthwise: Value, kernel_height: Value,
+                     position_bytes: Signal) -> Value:
+        """Bytes from one kernel column's weights to the next's: kernel height times `position_bytes`.
+
+        Sets `position_bytes` at the end of phase 1; the result is valid in phase 3. A kernel height is stored minus
+        one, and Booth's digits add that one for nothing: it is the carry into the lowest.
+        """
+        config, width = self.config, self.config.kernel_bits + self.config.channel_bits
+        rows = -(-config.kernel_bits // 2)
+        # A register that is only set or cleared where a value is loaded: no gate before it.
+        highest = Signal.like(position_bytes)
+        with m.If(self.beat.known):
+            loaded = fetch.depth.depth_words << config.lane_bits
+            m.d.sync += [position_bytes.eq(loaded), highest.eq(loaded)]
+            with m.If(depthwise):
+                m.d.sync += [position_bytes.eq(1), highest.eq(1)]
+            with m.If(~Cat(fetch.kernel.kernel_height, Const(0, 1))[2 * rows - 1]):
+                m.d.sync += highest.eq(0)
+        digits = Cat(Const(1, 1), kernel_height, Const(0, 2))
+        total: Value = highest
+        for n in reversed(range(rows)):
+            bits = min(width, config.channel_bits + 2 * (rows - n))
+            total = Cat(Const(0, 2), total, Const(0, 2))[:bits]
+            total = self._booth_row(total, position_bytes, digits[2 * n:][:3], bits)
+            if n == rows // 2:
+                earlier = Signal(bits, name="column_bytes_high")
+                m.d.sync += earlier.eq(total)
+                total = earlier
+        return total
+
+    def _booth_row(self, partial: Value, multiplicand: Value, digit: Value, width: int, low: int = 0) -> Value:
+        """`partial` plus the multiplicand times a digit of -2 to 2, shifted by `low`: one adder."""
+        lowest, middle, negative = digit
+        one, two = lowest ^ middle, (lowest == middle) & (lowest != negative)
+        row = Cat(Mux(one, multiplicand, 0) | Mux(two, Cat(Const(0, 1), multiplicand), 0), Const(0, width))[:width]
+        return add(partial, Cat(negative.replicate(low), row ^ negative.replicate(width))[:width], negative, width)
+
+    def _digits(self, m: Module, arriving: Value, bits: int, count: int, name: str, *, overlap: int = 0,
+                inverted: bool = False) -> Signal:
+        """In phase n the n-th of `count` groups of `bits` bits, highest first, with `overlap` bits of the next.
+
+        `arriving` is valid at the end of the beat before, perhaps `inverted`. The groups are registered, so that
+        choosing one takes no time.
+        """
+        held, result = Signal.like(arriving, name=f"{name}_held"), Signal(bits + overlap, name=name)
+        with m.If(self.beat.advance):
+            m.d.sync += held.eq(arriving)
+        with m.If(self.beat.step), m.Switch(self.beat.code):
+            for n in range(PHASES):
+                source = arriving if n == 0 else held
+                padded = Cat(Const(0, overlap), ~source if inverted else source, Const(0, bits * count))
+                with m.Case((n - 1) % PHASES):
+                    m.d.sync += result.eq(padded[(count - 1 - n) * bits:][:bits + overlap] if n < count else 0)
+        return result
+
+    def sums(self, m: Module, terms: list[tuple[Value, Value | None, Value]], width: int, name: str) -> Value:
+        """Sum of products by Horner's rule over a beat; valid in its last phase.
+
+        Each term is an inverted multiplier that arrives, the multiplicand in the beat before or None, and the
+        multiplicand. With the one before, two bits of the multiplier cost one adder, which chooses from 0 to 3 times.
+        """
+        bits = -(-max(len(multiplier) for multiplier, _, _ in terms) // PHASES)
+        total, accumulator = Signal(width, name=f"{name}_total"), Signal(width, name=f"{name}_accumulator")
+        partial: Value = Cat(Const(0, bits), accumulator)[:width]
+        for index, (multiplier, before, multiplicand) in enumerate(terms):
+            digit = self._digits(m, multiplier, bits, PHASES, f"{name}_digit_{index}", inverted=True)
+            low = 0
+            if before is not None:
+                triple = Signal(len(multiplicand) + 2, name=f"{name}_triple_{index}")
+                with m.If(self.beat.advance):
+                    m.d.sync += triple.eq(add(before, Cat(Const(0, 1), before), Const(0, 1), len(triple)))
+                while low + 1 < bits:
+                    row = Mux(digit[low + 1], Mux(digit[low], triple, Cat(Const(0, 1), multiplicand)),
+                              Mux(digit[low], multiplicand, 0))
+                    partial = add(partial, Cat(Const(0, low), row), Const(0, 1), width)
+                    low += 2
+            for bit in range(low, bits):
+                row = multiplicand & digit[bit].replicate(len(multiplicand))
+                partial = add(partial, Cat(Const(0, bit), row), Const(0, 1), width)
+        m.d.comb += total.eq(partial)
+        # The last sum goes on at once, so that the accumulator is cleared without losing a phase.
+        with m.If(self.beat.step):
+            m.d.sync += accumulator.eq(total)
+        with m.If(self.beat.advance):
+            m.d.sync += accumulator.eq(0)
+        return total
+
+    def of_channel(self, m: Module, channel: Value, stride: Value, table: Value) -> Value:
+        """Source channel times weight stride, 0 with `table`; ready in the last phase, in which it is added.
+
+        Radix 4 with digits of -2 to 2 (Booth), so one adder takes two bits and needs no multiple but the double.
+        """
+        width = self.config.weight_address_bits
+        per_phase = -(-(len(channel) // 2 + 1) // (PHASES - 1))
+        digits = self._digits(m, channel, 2 * per_phase, PHASES - 1, "channel_digits", overlap=1)
+        total = Signal(width, name="channel_accumulator")
+        partial: Value = Cat(Const(0, 2 * per_phase), total)[:width]
+        for n in reversed(range(per_phase)):
+            partial = self._booth_row(partial, stride, digits[2 * n:][:3], width, 2 * n)
+        with m.If(self.beat.step & ~self.beat.phase[-1]):
+            m.d.sync += total.eq(partial)
+        with m.If(self.beat.advance | table):
+            m.d.sync += total.eq(0)
+        return total
