@@ -53,6 +53,9 @@ class DescriptorFetch(wiring.Component):
         geometry, kernel, depth: in phase 1 of the next beat, once not `late`, of the edge and its population or of the
             table word.
         unknown_id: pulse, an event has been dropped.
+        single, follows: only with `short_events`: the kernel of `edge` is 1×1, and not of a table; the event may follow
+            the one before it without a beat of its own. `advance` is the end of a phase in which an event leaves or
+            could have left.
     """
 
     def __init__(self, config: CoreConfig):
@@ -67,19 +70,21 @@ class DescriptorFetch(wiring.Component):
             "edge": Out(struct(words.edge)), "geometry": Out(struct(words.geometry)),
             "kernel": Out(kernel_layout(config)), "depth": Out(depth_layout(config)),
             "unknown_id": Out(1),
+            **({"single": Out(1), "follows": Out(1)} if config.short_events else {}),
         })
 
     def elaborate(self, platform):  # type: ignore[no-untyped-def]
         m = Module()
 
-        # The next event waits in a register, so that `ready` depends on nothing else.
+        # The next event waits in a register, so that `ready` depends on nothing else, or else on `advance` alone.
         waiting, next_event = Signal(name="waiting"), Signal(value_layout(self.config), name="next_event")
         known_id, take = Signal(name="known_id"), Signal(name="take")
         m.d.comb += [
-            self.event.ready.eq(~waiting), known_id.eq(next_event.id < self.edges),
+            self.event.ready.eq((~waiting | self.advance) if self.config.short_events else ~waiting),
+            known_id.eq(next_event.id < self.edges),
             take.eq(self.advance & waiting & known_id), self.pending.eq(waiting | self.present),
         ]
-        with m.If(~waiting):
+        with m.If(self.event.ready):
             m.d.sync += [next_event.eq(self.event.payload), waiting.eq(self.event.valid)]
         with m.Elif(self.advance):
             m.d.sync += waiting.eq(0)
@@ -88,14 +93,20 @@ class DescriptorFetch(wiring.Component):
             m.d.sync += self.present.eq(waiting & known_id)
         with m.If(take):
             m.d.sync += self.taken.eq(next_event)
-        self._read(m, take, next_event)
+        again = Signal(name="again")
+        self._read(m, take, again, next_event)
+        if self.config.short_events:
+            kernel = self.kernel
+            m.d.comb += self.single.eq(~(kernel.kernel_width | kernel.kernel_height | self.edge.kind[0]).any())
+            with m.If(take):
+                m.d.sync += self.follows.eq(again & self.single)
         return m
 
-    def _read(self, m: Module, take: Value, next_event: data.View) -> None:
-        """The reads of the event that is taken, unless its words are here."""
+    def _read(self, m: Module, take: Value, again: Signal, next_event: data.View) -> None:
+        """The reads of the event that is taken, unless its words are here: `again` says so of the next event."""
         config, words, port, edge = self.config, layouts(self.config), self.descriptor, self.edge
         # Words of `taken` are here, or come.
-        held, again = Signal(name="held"), Signal(name="again")
+        held = Signal(name="held")
         # The geometry and the table word are asked for: always after the edge word has come.
         asks_geometry, asks_table = Signal(name="asks_geometry"), Signal(name="asks_table")
         got_edge, got_geometry, got_table = (Signal(name=f"got_{name}") for name in ("edge", "geometry", "table"))

@@ -28,7 +28,7 @@ class Beat:
 
 @dataclass(frozen=True)
 class Products:
-    """Makes the multipliers; all of a beat's operands are held for the beat."""
+    """Makes the multipliers. Operands are held for a beat, but for those of `pipelined_*`: one event in every step."""
 
     config: CoreConfig
     beat: Beat
@@ -99,19 +99,9 @@ class Products:
         partial: Value = Cat(Const(0, bits), accumulator)[:width]
         for index, (multiplier, before, multiplicand) in enumerate(terms):
             digit = self._digits(m, multiplier, bits, PHASES, f"{name}_digit_{index}", inverted=True)
-            low = 0
-            if before is not None:
-                triple = Signal(len(multiplicand) + 2, name=f"{name}_triple_{index}")
-                with m.If(self.beat.advance):
-                    m.d.sync += triple.eq(add(before, Cat(Const(0, 1), before), Const(0, 1), len(triple)))
-                while low + 1 < bits:
-                    row = Mux(digit[low + 1], Mux(digit[low], triple, Cat(Const(0, 1), multiplicand)),
-                              Mux(digit[low], multiplicand, 0))
-                    partial = add(partial, Cat(Const(0, low), row), Const(0, 1), width)
-                    low += 2
-            for bit in range(low, bits):
-                row = multiplicand & digit[bit].replicate(len(multiplicand))
-                partial = add(partial, Cat(Const(0, bit), row), Const(0, 1), width)
+            triple = None if before is None else self._triple(m, before, f"{name}_triple_{index}")
+            for row in self._rows(digit, multiplicand, triple):
+                partial = add(partial, row, Const(0, 1), width)
         m.d.comb += total.eq(partial)
         # The last sum goes on at once, so that the accumulator is cleared without losing a phase.
         with m.If(self.beat.step):
@@ -119,6 +109,84 @@ class Products:
         with m.If(self.beat.advance):
             m.d.sync += accumulator.eq(0)
         return total
+
+    def _triple(self, m: Module, before: Value, name: str) -> Signal:
+        """Three times what is a multiplicand in the next beat."""
+        triple = Signal(len(before) + 2, name=name)
+        with m.If(self.beat.advance):
+            m.d.sync += triple.eq(add(before, Cat(Const(0, 1), before), Const(0, 1), len(triple)))
+        return triple
+
+    def _rows(self, digit: Value, multiplicand: Value, triple: Signal | None) -> list[Value]:
+        """What digit times multiplicand is the sum of: a row for two of its bits with a `triple`, else for one."""
+        rows: list[Value] = []
+        low = 0
+        while triple is not None and low + 1 < len(digit):
+            row = Mux(digit[low + 1], Mux(digit[low], triple, Cat(Const(0, 1), multiplicand)),
+                      Mux(digit[low], multiplicand, 0))
+            rows.append(Cat(Const(0, low), row))
+            low += 2
+        return rows + [Cat(Const(0, bit), multiplicand & digit[bit].replicate(len(multiplicand)))
+                       for bit in range(low, len(digit))]
+
+    def pipelined_sums(self, m: Module, terms: list[tuple[Value, Value, Value]], width: int, name: str) -> Value:
+        """`sums` of an event in every step, whose multipliers arrive a stage before; valid in its fourth stage.
+
+        A digit of a stage is a fixed one, so its sum needs no more bits than the later shifts leave of it.
+        """
+        bits = -(-max(len(multiplier) for multiplier, _, _ in terms) // PHASES)
+        triples = [self._triple(m, before, f"{name}_triple_{index}") for index, (_, before, _) in enumerate(terms)]
+        multipliers: list[Value] = [~multiplier for multiplier, _, _ in terms]
+        total: Value | None = None
+        for n in range(PHASES):
+            left = bits * (PHASES - n)
+            held = [Signal(min(left, len(value)), name=f"{name}_multiplier_{index}_{n}")
+                    for index, value in enumerate(multipliers)]
+            partial, narrow = Signal(width, name=f"{name}_partial_{n}"), max(1, width - left + bits)
+            with m.If(self.beat.step):
+                m.d.sync += [register.eq(value) for register, value in zip(held, multipliers, strict=True)]
+                m.d.sync += partial.eq(0 if total is None else total)
+            total = Cat(Const(0, bits), partial)[:narrow] if n else None
+            for value, triple, (_, _, multiplicand) in zip(held, triples, terms, strict=True):
+                for row in self._rows(Cat(value, Const(0, left))[left - bits:left], multiplicand, triple):
+                    total = Cat(row, Const(0, narrow))[:narrow] if total is None else add(
+                        total, Cat(row, Const(0, narrow))[:narrow], Const(0, 1), narrow)
+            multipliers = list(held)
+        assert total is not None
+        return total
+
+    def pipelined_channel(self, m: Module, channels: list[Signal], stride: Value, table: Value) -> Signal:
+        """`of_channel` of an event in every step: its channel in each of three stages; ready in the fourth."""
+        width, stages = self.config.weight_address_bits, PHASES - 1
+        per_stage = -(-(len(channels[0]) // 2 + 1) // stages)
+        total = Signal(1, name="channel_none")
+        for n, channel in enumerate(channels):
+            left = 2 * per_stage * (stages - 1 - n)
+            narrow = max(1, width - left)
+            digits = Cat(Const(0, 1), channel, Const(0, 2 * per_stage * stages))[left:]
+            partial: Value = Cat(Const(0, 2 * per_stage), total, Const(0, narrow))[:narrow]
+            for k in reversed(range(per_stage)):
+                partial = self._booth_row(partial, stride, digits[2 * k:][:3], narrow, 2 * k)
+            total = Signal(narrow, name=f"channel_accumulator_{n}")
+            with m.If(self.beat.step):
+                m.d.sync += total.eq(partial)
+                with m.If(table):
+                    m.d.sync += total.eq(0)
+        return total
+
+    def steps(self, m: Module, values: tuple[Value, ...], step: Value, dilated: Value) -> list[Value]:
+        """The walk's steps for four strides, a phase each: neurons are apart if dilated, taps if not."""
+        plain, shifted = (Signal(self.config.weight_address_bits, name=name) for name in ("plain_step", "shifted_step"))
+        earlier = [Signal.like(shifted, name=f"shifted_step_{n}") for n in range(PHASES - 1)]
+        shift = Signal(self.config.step_bits)
+        with m.Switch(self.beat.code):
+            for n, value in enumerate(values):
+                with m.Case(n):
+                    m.d.comb += plain.eq(value)
+        m.d.comb += [shift.eq(Mux(dilated == self.beat.code[1], 0, step)), shifted.eq(plain << shift)]
+        with m.If(self.beat.step):
+            m.d.sync += Cat(earlier).eq(Cat(shifted, earlier))
+        return [*reversed(earlier), shifted]
 
     def of_channel(self, m: Module, channel: Value, stride: Value, table: Value) -> Value:
         """Source channel times weight stride, 0 with `table`; ready in the last phase, in which it is added.

@@ -11,6 +11,7 @@ from rtl.ports import value_layout
 from rtl.synapse.esu.descriptor import DescriptorFetch, kernel_layout
 from rtl.synapse.esu.products import Beat, Products
 from rtl.synapse.esu.range import Range, add
+from rtl.synapse.esu.short import ShortStages
 from rtl.synapse.interface import Decoder
 from rtl.words import struct
 
@@ -61,38 +62,49 @@ class Esu(Decoder):
         phase_code = Signal(range(PHASES), init=PHASES - 1)
         step, known, advance = Signal(name="step"), Signal(name="known"), Signal(name="advance")
         begin = Signal(name="begin")
-        self._beat = Beat(phase, phase_code, step, known, advance)
-        # Pulses for an event that is dropped: for its channel or kind; later, for channel words that no state has.
-        self._refused, self._beyond = Signal(name="refused"), Signal(name="beyond")
+        self._beat = beat = Beat(phase, phase_code, step, known, advance)
 
         m.submodules.fetch = fetch = DescriptorFetch(self.config)
         connect(m, flipped(self.event), fetch.event)
         connect(m, fetch.descriptor, flipped(self.descriptor))
         m.d.comb += [
             fetch.edges.eq(self.edges), fetch.populations.eq(self.populations),
-            fetch.advance.eq(advance), fetch.idle.eq(~self.busy),
-            self.unknown_id.eq(fetch.unknown_id), self.unknown_channel.eq(self._refused | self._beyond),
+            fetch.idle.eq(~self.busy), self.unknown_id.eq(fetch.unknown_id),
         ]
 
-        in_range, starting = Signal(name="in_range"), Signal(name="starting")
         start, start_valid = Signal(self._start_layout, name="start"), Signal(name="start_valid")
-        self._addresses(m, fetch, in_range, starting, start, phase[-1] & (~start_valid | begin))
-        m.d.sync += start_valid.eq((start_valid & ~begin) | (advance & starting))
         self._walk_ends, self._walk_moves = Signal(name="next_event", init=1), Signal(name="moves", attrs={"keep": 1})
         self._walk(m, start, start_valid, begin)
 
-        pending = fetch.pending | in_range | starting
-        # Exact in phase 3, as only events that are taken come in its cycles and in the one before.
-        going = Signal(name="going")
-        m.d.sync += going.eq(pending | self.event.valid)
         # Kept, so that synthesis does not make it of `begin`, which comes late, as many enables depend on it.
-        full = Signal(name="full", attrs={"keep": 1})
-        m.d.comb += full.eq(starting & start_valid & ~(self._walk_ends & self._walk_moves))
-        m.d.comb += [
-            advance.eq(phase[-1] & going & ~fetch.missing & ~full),
-            step.eq(advance | ~(phase[-1] | (phase[1] & fetch.late))), known.eq(phase[1] & ~fetch.late),
-            self.busy.eq(pending | start_valid | self.op.valid),
-        ]
+        full, last = Signal(name="full", attrs={"keep": 1}), Signal(name="last")
+        m.d.comb += full.eq(last & start_valid & ~(self._walk_ends & self._walk_moves))
+        # Something is here. Exact in phase 3, but with `short_events` a beat may begin that nothing is in any more.
+        going, pending = Signal(name="going"), Signal(name="pending")
+        m.d.sync += going.eq(pending | self.event.valid)
+        m.d.comb += self.busy.eq(pending | start_valid | self.op.valid)
+        if self.config.short_events:
+            stages = ShortStages(self.config, beat, fetch, self.good if self.config.guard_states else None)
+            stages.build(m, start, last & (~start_valid | begin))
+            m.d.comb += [
+                advance.eq(phase[-1] & step), fetch.advance.eq(step & (stages.enters | ~fetch.present)),
+                step.eq(~(full | (phase[1] & stages.awaited & fetch.late) | (phase[-1] & (~going | fetch.missing)))),
+                last.eq(stages.valid[-1]), pending.eq(fetch.pending | Cat(stages.valid).any()),
+                self.unknown_channel.eq(stages.refused | stages.beyond),
+            ]
+            m.d.sync += start_valid.eq((start_valid & ~begin) | (step & last))
+        else:
+            # Pulses for an event that is dropped: for its channel or kind; later, for channel words that no state has.
+            self._refused, self._beyond = Signal(name="refused"), Signal(name="beyond")
+            in_range, starting = Signal(name="in_range"), Signal(name="starting")
+            self._addresses(m, fetch, in_range, starting, start, phase[-1] & (~start_valid | begin))
+            m.d.comb += [
+                advance.eq(phase[-1] & going & ~fetch.missing & ~full), fetch.advance.eq(advance),
+                step.eq(advance | ~(phase[-1] | (phase[1] & fetch.late))), known.eq(phase[1] & ~fetch.late),
+                last.eq(starting), pending.eq(fetch.pending | in_range | starting),
+                self.unknown_channel.eq(self._refused | self._beyond),
+            ]
+            m.d.sync += start_valid.eq((start_valid & ~begin) | (advance & starting))
         with m.If(step):
             m.d.sync += [phase.eq(phase.rotate_left(1)), phase_code.eq(phase_code + 1)]
         return m
@@ -183,21 +195,9 @@ class Esu(Decoder):
         state_base = Signal(config.address_bits + 1)
         m.d.sync += state_base.eq(add(old_geometry.state_base, first[config.lane_bits:], Const(0, 1), len(state_base)))
 
-        # The steps of the walk go through one shifter, one a phase: neurons are apart if dilated, taps if not.
-        plain, shifted = (Signal(config.weight_address_bits, name=name) for name in ("plain_step", "shifted_step"))
-        earlier = [Signal.like(shifted, name=f"shifted_step_{n}") for n in range(PHASES - 1)]
-        shift = Signal(config.step_bits)
-        with m.Switch(self._beat.code):
-            for n, value in enumerate(
-                    (old_geometry.x_stride, old_y_stride, old_column_bytes, old_position_bytes)):
-                with m.Case(n):
-                    m.d.comb += plain.eq(value)
-        m.d.comb += [
-            shift.eq(Mux(old_edge.dilated == self._beat.code[1], 0, old_edge.step)),
-            shifted.eq(plain << shift),
-        ]
-        with m.If(step):
-            m.d.sync += Cat(earlier).eq(Cat(shifted, earlier))
+        state_x, state_y, weight_x, weight_y = products.steps(
+            m, (old_geometry.x_stride, old_y_stride, old_column_bytes, old_position_bytes),
+            old_edge.step, old_edge.dilated)
 
         depth_words = old_position_bytes[config.lane_bits:]
         with m.If(free):
@@ -206,8 +206,8 @@ class Esu(Decoder):
                 start.weight.eq(weight),
                 start.weight_base.eq(add(channel, old_kernel.weight_base << config.byte_bits, Const(0, 1),
                                          len(start.weight_base))),
-                start.state_x.eq(earlier[2]), start.state_y.eq(earlier[1]),
-                start.weight_x.eq(earlier[0]), start.weight_y.eq(shifted),
+                start.state_x.eq(state_x), start.state_y.eq(state_y),
+                start.weight_x.eq(weight_x), start.weight_y.eq(weight_y),
                 start.columns.eq(columns), start.one_column.eq(columns == 0),
                 start.rows.eq(rows), start.one_row.eq(rows == 0),
                 start.words.eq(depth_words), start.one_word.eq(old_edge.kind[1] | (depth_words == 1)),
