@@ -34,6 +34,7 @@ class Mutation:
 
 PEG = "tests/tb/test_peg.py::test_random_axons"
 ESU = "tests/tb/test_esu.py::test_random_events"
+SHORT = "tests/tb/test_esu.py::test_short_events"
 MEMORY = "tests/tb/test_memory.py::test_random_requests"
 NEURON = "tests/tb/test_neuron.py::test_random_operations"
 CYCLES = "tests/golden/timing/test_cycles.py::test_random_networks"
@@ -114,6 +115,12 @@ MUTATIONS = (
              "step.eq(advance | ~(phase[-1] | (phase[1] & fetch.late)))", "step.eq(advance | ~phase[-1])", ESU),
     Mutation("ESU: a beat does not wait for the table word", "rtl/synapse/esu/descriptor.py",
              "late.eq(got_edge | asks_geometry | asks_table)", "late.eq(got_edge | asks_geometry)", ESU),
+    Mutation("ESU: short events: another descriptor does not wait for the events in front", "rtl/synapse/esu/short.py",
+             "(beat.phase[-1] & ~(valid[0] | valid[1] | valid[2]))", "beat.phase[-1]", SHORT),
+    Mutation("ESU: short events: those of several taps follow, too", "rtl/synapse/esu/descriptor.py",
+             "self.follows.eq(again & self.single)", "self.follows.eq(again)", SHORT),
+    Mutation("ESU: short events: no end at the bottom", "rtl/synapse/esu/short.py",
+             "out[-1].eq(out[-2] | (rows[-1] > self.geometry.height))", "out[-1].eq(out[-2])", SHORT),
     Mutation("memory: wrong bank read", "rtl/memory.py", "Array(read_data)[read_select]", "Array(read_data)[select]",
              MEMORY),
     Mutation("memory: priority of weight and state swapped", "golden/ports.py",

@@ -185,16 +185,15 @@ def edge(config: CoreConfig, *, kernel: tuple[int, int], size: tuple[int, int] =
                       kind={"table": EdgeKind.TABLE, "depthwise": EdgeKind.DEPTHWISE}.get(kind, EdgeKind.DENSE)))
 
 
-async def throughput_scenario(dut: Any) -> None:
-    """No stalls from outside: not one cycle without an operation, within events and between those of four or more.
+def throughput_edges(config: CoreConfig) -> tuple[list[int], int]:
+    """Memory with edges of IDs 0 to 12, and their number.
 
-    With `short_events` between those that follow one another, too, whatever they have.
+    0 to 7 give events of at least four operations, in all kinds; 8 and 9 are tables of a 2 × 2 kernel; 10 and 12 give
+    events of one operation, 11 of a stride of 8.
     """
-    config = CoreConfig.from_json(parameters()["config"])
-    lay, generator = layouts(config), random.Random(seed())
+    lay = layouts(config)
     table = 3 * config.max_edges
     words = [0] * config.memory_words
-    # IDs 0 to 7 give events of at least four operations, in all kinds; 8 and 9 are tables of a 2 × 2 kernel.
     plain: list[dict[str, Any]] = [
         {"kernel": (2, 2)}, {"kernel": (1, 1), "words": 4}, {"kernel": (2, 2), "kind": "depthwise"},
         {"kernel": (4, 4), "step": 1}, {"kernel": (2, 2), "step": 2, "dilated": 1, "size": (16, 16)},
@@ -208,16 +207,26 @@ async def throughput_scenario(dut: Any) -> None:
     for offset in range(16):
         words[table + offset] = lay.table.pack(kernel_width=2, kernel_height=2, depth_words=1,
                                                last_lane=config.lanes - 1, weight_base=offset)
+    return words, len(plain)
+
+
+async def throughput_scenario(dut: Any) -> None:
+    """No stalls from outside: not one cycle without an operation, within events and between those of four or more.
+
+    With `short_events` between those that follow one another, too, whatever they have.
+    """
+    config, generator = CoreConfig.from_json(parameters()["config"]), random.Random(seed())
+    words, edges = throughput_edges(config)
     bench = Bench(dut, words)
     await clock_and_reset(dut)
 
     async def run(events: list[ValueEvent]) -> tuple[list[int], list[int], int]:
         """Cycles of events taken and of operations, both after the first event was taken; cycles to not busy."""
         taken, operations = len(bench.taken), len(bench.operations)
-        reference = Esu(config, words, len(plain), len(plain))
+        reference = Esu(config, words, edges, edges)
         expected = [operation for event in events for operation in reference.expand(event)]
         assert not reference.unknown_id and not reference.unknown_channel
-        await bench.run(events, len(plain), len(plain))
+        await bench.run(events, edges, edges)
         compare(bench.received(), expected, "throughput")
         start = bench.taken[taken]
         return [cycle - start for cycle in bench.taken[taken:]], [c - start for c in bench.operations[operations:]], \

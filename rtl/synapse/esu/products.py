@@ -21,7 +21,7 @@ class Beat:
     step: Signal
     """The phase ends."""
     known: Signal
-    """Phase 1 ends, as the descriptor's words are there. Phases 0 and 2 end always."""
+    """The descriptor's words are there: the end of phase 1, or with `short_events` a cycle of phase 0 or 1."""
     advance: Signal
     """The last phase ends."""
 
@@ -37,8 +37,8 @@ class Products:
                      position_bytes: Signal) -> Value:
         """Bytes from one kernel column's weights to the next's: kernel height times `position_bytes`.
 
-        Sets `position_bytes` at the end of phase 1; the result is valid in phase 3. A kernel height is stored minus
-        one, and Booth's digits add that one for nothing: it is the carry into the lowest.
+        Sets `position_bytes` when the words are known; the result is valid two cycles later. A kernel height is stored
+        minus one, and Booth's digits add that one for nothing: it is the carry into the lowest.
         """
         config, width = self.config, self.config.kernel_bits + self.config.channel_bits
         rows = -(-config.kernel_bits // 2)

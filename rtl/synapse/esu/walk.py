@@ -35,10 +35,11 @@ class Esu(Decoder):
     between events of four or more operations, whatever their IDs and kinds, tables included. Events of one ID without
     a table read nothing. Of another event the reads may wait one cycle for nothing, each further one lengthens
     a beat by one; with a table, the first one, too. An event that is dropped or has no operation takes a beat.
+    With `short_events` an event of the same ID with a 1×1 kernel, not of a table, takes one cycle (`ShortStages`).
     Latency: 15 cycles from an event taken by the idle unit to its first operation offered.
     Back-pressure: `op` waits at any time, and only clock enables depend on its `ready`, through three gates: it should
-    be a register. `descriptor.ready` may come last in a cycle. `event.ready`, `op` and what is read depend on registers
-    only.
+    be a register. `descriptor.ready` may come last in a cycle. `op` and what is read depend on registers
+    only, and so does `event.ready`, but with `short_events` on `op.ready`, too.
     """
 
     latency = ESU_LATENCY
