@@ -54,6 +54,9 @@ class Widths:
     """Signed axon offsets and event anchors x_min, y_min."""
     hit_test: int = 1
     """1: the PEG sends no event that meets no neuron of the destination; 0: every one that an event word can say."""
+    short_events: int = 0
+    """1: the ESU takes an event of the same ID in every cycle if its kernel is 1×1; 0: in every fourth, as any other,
+    which is hidden where an event has at least four word operations."""
     extent_unit_log2: int = 3
     """An axon stores the destination's extent in units of 2**this, rounded up: false hits are harmless."""
     edge_bits: int = 5

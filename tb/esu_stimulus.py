@@ -49,6 +49,8 @@ def edge_words(generator: random.Random, config: CoreConfig, kind: str, step: in
         if generator.random() < 0.2:  # what sticks out on both sides, on the stride's phase too
             sizes[axis] = 1
             fields[name] = min((2 if dilated else 2 << step) + 1 + generator.randrange(3), 1 << config.kernel_bits)
+    if config.short_events and generator.random() < 0.3:
+        fields["kernel_width"] = fields["kernel_height"] = 1
     near_end = generator.random() < 0.1
     geometry = lay.geometry.pack(
         depth_fields(generator, config, deep), state_base=(config.memory_words - 1 - generator.randrange(8) if near_end
@@ -149,6 +151,11 @@ class Stimulus:
             self.last = event
         return events, expected, reference.unknown_id, reference.unknown_channel
 
+    def _single(self, identity: int) -> bool:
+        """Whether events of this ID follow one another in every cycle."""
+        d = self._load(identity, 0)
+        return bool(self.config.short_events) and (d.kernel_width, d.kernel_height, d.table) == (1, 1, False)
+
     def _load(self, identity: int, channel: int) -> EdgeDescriptor:
         return EdgeDescriptor.load(self.config, self.words, self.populations, identity, channel)
 
@@ -166,7 +173,8 @@ class Stimulus:
         generator, config = self.generator, self.config
         pick = generator.random()
         identity = generator.randrange(self.edges)
-        if self.last is not None and self.last.id < self.edges and (first or pick < 0.4):
+        if self.last is not None and self.last.id < self.edges and (first or pick < 0.4 or (
+                self._single(self.last.id) and pick < 0.9)):
             identity = self.last.id
         v = generator.choice([-(1 << (config.value_bits - 1)), (1 << (config.value_bits - 1)) - 1,
                               generator.randrange(-(1 << (config.value_bits - 1)), 1 << (config.value_bits - 1))])
@@ -206,6 +214,8 @@ class Stimulus:
                 coverage[f"{what} {axis} largest"] += value == 1 << bits
             coverage[f"anchor {axis} lowest"] += at == -(1 << (config.offset_bits - 1))
             coverage[f"anchor {axis} highest"] += at == (1 << (config.offset_bits - 1)) - 1
+        if self._single(event.id) and self.last is not None and self.last.id == event.id:
+            coverage[f"follows, {kind}, {min(len(operations), 2)} operations"] += 1
         coverage["no operation"] += not operations
         if not operations:
             return
@@ -230,9 +240,10 @@ def required(config: CoreConfig) -> set[str]:
     # What a kernel must reach at least for a tap outside beside one inside, on the stride's phase.
     reach = {"low": 1, "high": 1, "low high": 2}
     return {
+        # With `short_events`, where many kernels are 1×1, they take too long; the range is the same without.
         *(f"{kind}, step {step}, dilated {dilated}, {axis} {sign} {where}" for kind in KINDS for step in range(4)
           for dilated in range(2) for axis in "xy" for sign, where in CLIPS
-          if largest > (reach.get(where, 0) << (0 if dilated else step))),
+          if not config.short_events and largest > (reach.get(where, 0) << (0 if dilated else step))),
         *(f"{what} {axis} {which}" for what in ("kernel", "size") for axis in "xy" for which in ("1", "largest")),
         *(f"anchor {axis} {which}" for axis in "xy" for which in ("lowest", "highest")),
         *(f"depthwise lane {lane}" for lane in range(config.lanes)),
@@ -242,4 +253,6 @@ def required(config: CoreConfig) -> set[str]:
         "kind to come", *(f"unknown channel, {kind}" for kind in KINDS), *(f"{kind}, same ID again" for kind in KINDS),
         "unknown ID", "last known channel", "highest channel", "no operation", "one operation", "many words",
         "one word", "several words", "state address outside", "column of full height",
+        *(f"follows, {kind}, {count} operations" for kind in KINDS[:2] for count in range(3)
+          if config.short_events and (kind, count) != ("depthwise", 2)),
     }

@@ -6,6 +6,7 @@
 import random
 from collections import Counter
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any
 
 import cocotb
@@ -13,7 +14,7 @@ from cocotb.triggers import RisingEdge
 
 from golden.config import CoreConfig
 from golden.synapse.esu import Esu, ValueEvent, WordOperation
-from golden.timing.microarchitecture import ESU_LATENCY
+from golden.timing.microarchitecture import ESU_LATENCY, PHASES
 from golden.words import EdgeKind, layouts
 from rtl.ports import op_layout, value_layout
 from synapress.tools.simulator import parameters, seed
@@ -128,7 +129,7 @@ async def random_scenario(dut: Any) -> None:
             f"round {number}: unknown channels"
         sent, total, number = sent + count, total + len(expected), number + 1
     assert bench.driver.accepted == sent >= least and not bench.driver.pending
-    assert total == len(bench.operations) > 2 * sent
+    assert total == len(bench.operations) > (1 if bench.config.short_events else 2) * sent
     assert not missed(), f"not covered: {sorted(missed())}"
     dut._log.info("%d events, %d operations in %d cycles", bench.driver.accepted, total, bench.cycle)
 
@@ -184,36 +185,48 @@ def edge(config: CoreConfig, *, kernel: tuple[int, int], size: tuple[int, int] =
                       kind={"table": EdgeKind.TABLE, "depthwise": EdgeKind.DEPTHWISE}.get(kind, EdgeKind.DENSE)))
 
 
-async def throughput_scenario(dut: Any) -> None:
-    """No stalls from outside: not one cycle without an operation, within events and between those of four or more."""
-    config = CoreConfig.from_json(parameters()["config"])
-    lay, generator = layouts(config), random.Random(seed())
+def throughput_edges(config: CoreConfig) -> tuple[list[int], int]:
+    """Memory with edges of IDs 0 to 12, and their number.
+
+    0 to 7 give events of at least four operations, in all kinds; 8 and 9 are tables of a 2 × 2 kernel; 10 and 12 give
+    events of one operation, 11 of a stride of 8.
+    """
+    lay = layouts(config)
     table = 3 * config.max_edges
     words = [0] * config.memory_words
-    # IDs 0 to 7 give events of at least four operations, in all kinds; 8 and 9 are tables of a 2 × 2 kernel.
     plain: list[dict[str, Any]] = [
         {"kernel": (2, 2)}, {"kernel": (1, 1), "words": 4}, {"kernel": (2, 2), "kind": "depthwise"},
         {"kernel": (4, 4), "step": 1}, {"kernel": (2, 2), "step": 2, "dilated": 1, "size": (16, 16)},
         {"kernel": (3, 2), "words": 3}, {"kernel": (8, 8), "step": 2, "size": (4, 4)},
         {"kernel": (3, 4), "kind": "depthwise", "step": 1, "size": (8, 8)},
         {"kernel": (1, 1), "kind": "table", "table": table}, {"kernel": (1, 1), "kind": "table", "table": table + 8},
-        {"kernel": (1, 1)}, {"kernel": (8, 8), "step": 3},
+        {"kernel": (1, 1)}, {"kernel": (8, 8), "step": 3}, {"kernel": (1, 1), "kind": "depthwise"},
     ]
     for identity, fields in enumerate(plain):
         words[2 * identity], words[2 * len(plain) + identity] = edge(config, **fields, population=identity)
     for offset in range(16):
         words[table + offset] = lay.table.pack(kernel_width=2, kernel_height=2, depth_words=1,
                                                last_lane=config.lanes - 1, weight_base=offset)
+    return words, len(plain)
+
+
+async def throughput_scenario(dut: Any) -> None:
+    """No stalls from outside: not one cycle without an operation, within events and between those of four or more.
+
+    With `short_events` between those that follow one another, too, whatever they have.
+    """
+    config, generator = CoreConfig.from_json(parameters()["config"]), random.Random(seed())
+    words, edges = throughput_edges(config)
     bench = Bench(dut, words)
     await clock_and_reset(dut)
 
     async def run(events: list[ValueEvent]) -> tuple[list[int], list[int], int]:
         """Cycles of events taken and of operations, both after the first event was taken; cycles to not busy."""
         taken, operations = len(bench.taken), len(bench.operations)
-        reference = Esu(config, words, len(plain), len(plain))
+        reference = Esu(config, words, edges, edges)
         expected = [operation for event in events for operation in reference.expand(event)]
         assert not reference.unknown_id and not reference.unknown_channel
-        await bench.run(events, len(plain), len(plain))
+        await bench.run(events, edges, edges)
         compare(bench.received(), expected, "throughput")
         start = bench.taken[taken]
         return [cycle - start for cycle in bench.taken[taken:]], [c - start for c in bench.operations[operations:]], \
@@ -238,11 +251,20 @@ async def throughput_scenario(dut: Any) -> None:
     await bubbles([8, 9] * 20, "table, another ID each time", 4, reads=3 * 40)
     await bubbles([8, 0, 9, 1, 2] * 10, "table and others in turn", 4)
 
-    # A short event after a long one hides in the long one's time; many of them go at one per four cycles.
+    # A short event after a long one hides in the long one's time; many of them go at one per four cycles, or in each.
     _, operations, _ = await run([event(5), event(10), event(5), event(10), event(5)])
     assert len(operations) == 3 * 18 + 2 and operations[-1] - operations[0] == len(operations) - 1, "short after long"
-    _, operations, _ = await run([event(10)] * 20)
-    assert operations == list(range(operations[0], operations[0] + 80, 4)), "events of one operation"
+    distance = 1 if config.short_events else PHASES
+    for identity, kind in ((10, "shared"), (12, "depthwise")):
+        _, operations, _ = await run([event(identity, x, y) for x, y in [(0, 0), (7, 7), (3, 0), (0, 5)] * 5])
+        every = list(range(operations[0], operations[0] + 20 * distance, distance))
+        assert operations == every, f"one operation, {kind}"
+    # An event that meets nothing takes its place; one of another ID waits for the stages in front of it.
+    _, operations, _ = await run([event(12), event(12, 8, 0), event(12), event(10), event(10)])
+    assert len(operations) == 4
+    if config.short_events:
+        distances = [after - before for before, after in pairwise(operations)]
+        assert distances in [[2, n, 1] for n in range(4, 8)], distances
 
     # Within an event: no cycle for what is clipped, off the stride's phase, or between rows and columns.
     for identity, anchors in ((3, [(-3, -1), (13, 14), (-2, 13), (14, 0)]), (4, [(-4, -1), (13, 13), (-3, 15)]),

@@ -85,7 +85,7 @@ def layer_cycles(
         c, x, y = firing_order(outputs[edge.source], config, host=edge.source in program.inputs)
         sent = work.sends()[x, y]
         c, x, y = c[sent], x[sent], y[sent]
-        ideal = np.maximum(work.positions()[x, y] * work.words[c], EVENT_MINIMUM)
+        ideal = np.maximum(work.positions()[x, y] * work.words[c], 1 if work.single(config) else EVENT_MINIMUM)
         parts.append((work, (places or {}).get(edge.name, Place()), (c, x, y), ideal))
         total += int(ideal.sum())
     evaluation = evaluation_cycles(population, config)

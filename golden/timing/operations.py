@@ -157,6 +157,10 @@ class EdgeOperations:
             events=int((firing.sum(axis=0) * self.sends()).sum()), synapses=int(visited.sum()) * self.lanes,
             word_ops=int((visited * self.words).sum()), partial_ops=int((visited * self.partial).sum()))
 
+    def single(self, config: CoreConfig) -> bool:
+        """Whether events follow one another in every cycle (`short_events`)."""
+        return bool(config.short_events) and not self.table and self.edge.weights.shape[2:] == (1, 1)
+
     def work(self, events: Events, place: Place, config: CoreConfig) -> OperationStream:
         """The operations of events of source neurons that send, in hardware order."""
         c, x, y = events
@@ -189,5 +193,6 @@ class EdgeOperations:
             operations=counts, edge=np.full(len(c), place.edge_word, np.int64),
             geometry=np.full(len(c), place.geometry_word, np.int64),
             table=place.table_base + c if self.table else np.full(len(c), -1, np.int64),
+            single=np.full(len(c), int(self.single(config)), np.int64),
             state=(state[of] + state_step) % config.memory_words,
             weight=(weight[of] + weight_step) // (config.word_bits // 8) % config.memory_words)

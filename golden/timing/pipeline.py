@@ -9,7 +9,7 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
-from golden.timing.microarchitecture import OPERATION_QUEUE, WEIGHT_REQUESTS, WEIGHT_WORDS
+from golden.timing.microarchitecture import OPERATION_QUEUE, PHASES, WEIGHT_REQUESTS, WEIGHT_WORDS
 from golden.types import IntArray
 
 
@@ -25,6 +25,9 @@ class OperationStream:
     """Address of each event's geometry word."""
     table: IntArray
     """Address of each event's kernel table word, or -1."""
+    single: IntArray
+    """1 for an event that another one with the same words may follow in the next cycle: with `short_events`, if its
+    kernel is 1×1 and not of a table. Else 0."""
     state: IntArray
     """State word of each operation."""
     weight: IntArray
@@ -150,49 +153,73 @@ def _esu(work: OperationStream, mask: int) -> Generator[tuple[bool, bool], tuple
     Yields whether it is busy, and whether it offers an operation; takes whether the neuron update is ready for one, and
     the banks that others use in the cycle.
     """
-    counts, edge, geometry, table = (
-        array.tolist() for array in (work.operations, work.edge, work.geometry, work.table))
+    counts, edge, geometry, table, single = (
+        array.tolist() for array in (work.operations, work.edge, work.geometry, work.table, work.single))
     events = len(counts)
-    # The event of each stage, -1 for none; phase of the beat.
-    waiting = present = in_range = starting = begun = -1
-    taken_event, phase, offered = -1, 3, 0
-    read = table_done = valid = held = False
+    # The event of each stage, -1 for none; phase of the beat. Without `short_events` the hardware has two stages, which
+    # hold an event for a beat: here it goes through four for each.
+    waiting = present = begun = -1
+    stages = [-1] * (2 * PHASES)
+    taken_event, descriptor, phase, offered = -1, -1, PHASES - 1, 0
+    # The reads of the event that was taken last: its edge word is missing or comes, another one is asked for.
+    missing = got_edge = asks_geometry = asks_table = late = awaited = False
+    valid = held = follows = going = False
     left = 0  # operations that follow the one offered in its event
     while True:
-        pending = waiting >= 0 or present >= 0 or in_range >= 0 or starting >= 0
+        pending = waiting >= 0 or present >= 0 or max(stages) >= 0
         ready, banks = yield pending or valid or begun >= 0 or offered < events, valid
+        full = begun >= 0
         if not valid or ready:  # the walk goes on
             if left:
                 left -= 1
-            elif begun >= 0:
-                left, valid, begun = counts[begun] - 1, True, -1
+            elif full:
+                left, valid, full = counts[begun] - 1, True, False
             else:
                 valid = False
+        if not full:
+            begun = -1
 
-        # The descriptor's reads are refused where another one wants the bank; the beat waits for them.
-        advance = False
-        if phase != 3:
-            if phase == 1 or not read or (geometry if phase else edge)[taken_event] & mask not in banks:
-                if phase == 0 and starting >= 0 and not counts[starting]:
-                    starting = -1
-                phase += 1
+        # A phase waits for the words read, and for the place of the last stage, whose event may begin in this cycle.
+        step = not (full and stages[-1] >= 0)
+        if phase == 1:
+            step = step and not (awaited and late)
+        elif phase == PHASES - 1:
+            step = step and going and not missing
+        enters = follows or (phase == PHASES - 1 and max(stages[:PHASES - 1]) < 0)
+        moves = step and (enters or present < 0)
+        going = pending or offered < events
+
+        # The descriptor's reads are refused where another one wants the bank.
+        awaited = (awaited and late) or (step and phase == PHASES - 1 and enters and present >= 0 and not follows)
+        late = got_edge or asks_geometry or asks_table
+        if asks_geometry:
+            if geometry[descriptor] & mask not in banks:
+                asks_geometry, asks_table = False, table[descriptor] >= 0
+        elif asks_table:
+            asks_table = table[descriptor] & mask in banks
+        elif got_edge:
+            asks_geometry, got_edge, missing, descriptor = True, False, False, taken_event
         else:
-            stall = present >= 0 and table[present] >= 0 and not table_done and table[present] & mask in banks
-            advance = pending and not stall and (starting < 0 or begun < 0)
-            table_done = not stall and not advance  # nothing of this event is left to read
-        if advance:
-            if starting >= 0:
-                begun = starting
-            starting, in_range = in_range, present
-            present, read, phase = -1, False, 0
-            if waiting >= 0:
-                present = waiting
-                read = not (held and edge[taken_event] == edge[waiting] and table[taken_event] < 0)
-                taken_event, held = waiting, True
+            got_edge = missing and edge[taken_event] & mask not in banks
+
+        if step:
+            if stages[-1] >= 0:
+                begun = stages[-1]
+            stages.insert(0, present if enters else -1)
+            stages.pop()
+            if stages[PHASES + 1] >= 0 and not counts[stages[PHASES + 1]]:
+                stages[PHASES + 1] = -1
+            phase = (phase + 1) % PHASES
         # The next event.
-        if waiting < 0:
+        free = waiting < 0 or moves
+        if moves:
+            present = waiting
+            if waiting >= 0:
+                again = held and edge[taken_event] == edge[waiting] and table[taken_event] < 0
+                missing, follows = not again, again and single[taken_event] > 0
+                taken_event, held = waiting, True
+        if free:
+            waiting = -1
             if offered < events:
                 waiting = offered
                 offered += 1
-        elif advance:
-            waiting = -1

@@ -1,5 +1,6 @@
 """The ESU's RTL in simulation: see tb/tb_esu.py."""
 
+import dataclasses
 import random
 from typing import Any
 
@@ -18,6 +19,10 @@ CONFIGS = {
     "lanes_2": CoreConfig(name="lanes_2", lanes=2, state_bits=32, channel_bits=9, kernel_bits=5, mesh_bits=3,
                           address_bits=13),
 }
+
+
+SHORT = {name: dataclasses.replace(config, name=f"{config.name}_short", short_events=1)
+         for name, config in CONFIGS.items()}
 
 
 def run(config: CoreConfig, simulator: str, seed: int, scenario: str, **options: Any) -> None:
@@ -39,7 +44,7 @@ def random_config(seed: int) -> CoreConfig:
                 channel_bits=generator.randint(5, 13), kernel_bits=generator.randint(2, 6), edge_bits=edge_bits,
                 population_bits=1, mesh_bits=2, extent_unit_log2=generator.randint(0, 2), axon_count_bits=4,
                 incoming_bits=4, weight_stride_bits=generator.randint(4, 20),
-                product_shift_bits=generator.randint(0, 3))
+                product_shift_bits=generator.randint(0, 3), short_events=seed % 2)
         except ConfigError:
             continue
 
@@ -61,6 +66,18 @@ def test_garbage(simulator: str, seed: int) -> None:
 @pytest.mark.parametrize("name", ["grai_vip", "lanes_8"])
 def test_no_cycle_is_wasted(simulator: str, name: str, seed: int) -> None:
     run(CONFIGS[name], simulator, seed, "throughput")
+
+
+@pytest.mark.parametrize("scenario", ["random", "throughput"])
+def test_short_events(scenario: str, seed: int) -> None:
+    run(SHORT["fpga_small"], "verilator", seed, scenario, events=1000)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", SHORT)
+@pytest.mark.parametrize("scenario", ["random", "garbage", "throughput"])
+def test_short_events_of_all_configurations(name: str, scenario: str, seed: int) -> None:
+    run(SHORT[name], "verilator", seed, scenario, events=3000, rounds=3)
 
 
 @pytest.mark.parametrize("number", [0, *(pytest.param(n, marks=pytest.mark.long) for n in range(1, 14))])

@@ -33,8 +33,8 @@ class Range(wiring.Component):
     | 4 | 3 | 0 of the next event | | count |
 
     Ports:
-        enable: end of a phase. second: y is in stage 1 (phase 1). third: y is in stage 3 (phase 3).
-        x, y: anchors. step, dilated: of the descriptor, in phases 0 to 2.
+        enable: end of a phase. third: y is in stage 3 (phase 3).
+        anchor: x in phase 0, y in phase 1. step, dilated: of the descriptor, in phases 0 to 2.
         kernel_width, kernel_height, width, height: stored, so minus one, in phases 2 and 3.
         neuron, tap: first destination coordinate and first tap, inverted.
         none: no tap survives. count: surviving taps minus one, if any.
@@ -43,8 +43,7 @@ class Range(wiring.Component):
     def __init__(self, config: CoreConfig):
         self.config = config
         super().__init__({
-            "enable": In(1), "second": In(1), "third": In(1),
-            "x": In(signed(config.offset_bits)), "y": In(signed(config.offset_bits)),
+            "enable": In(1), "third": In(1), "anchor": In(signed(config.offset_bits)),
             "step": In(config.step_bits), "dilated": In(1),
             "kernel_width": In(config.kernel_bits), "kernel_height": In(config.kernel_bits),
             "width": In(config.coordinate_bits), "height": In(config.coordinate_bits),
@@ -60,7 +59,7 @@ class Range(wiring.Component):
         none = Const(0, 1)
 
         # Stage 1: -|u| divided by 2**s, rounded down, and the remainder.
-        anchor = Mux(self.second, self.y, self.x)
+        anchor = self.anchor
         negative, shift = Signal(name="negative"), Signal(config.step_bits, name="shift")
         distance = Signal(signed(bits))
         large, small, outside = Signal(signed(bits), name="large"), Signal(most, name="small"), Signal(name="outside")

@@ -1,15 +1,17 @@
 """The event-to-synapse unit: one event in, its word operations out."""
 
-from amaranth import Cat, Const, Module, Mux, Signal, Value
+from amaranth import Cat, Const, Module, Mux, Signal, Value, signed
 from amaranth.lib import data
 from amaranth.lib.wiring import connect, flipped
 
 from golden.config import CoreConfig
 from golden.timing.microarchitecture import ESU_LATENCY, PHASES
-from golden.words import layouts
+from golden.words import EdgeKind, layouts
 from rtl.ports import value_layout
 from rtl.synapse.esu.descriptor import DescriptorFetch, kernel_layout
+from rtl.synapse.esu.products import Beat, Products
 from rtl.synapse.esu.range import Range, add
+from rtl.synapse.esu.short import ShortStages
 from rtl.synapse.interface import Decoder
 from rtl.words import struct
 
@@ -24,16 +26,20 @@ class Esu(Decoder):
     lie behind the populations' words. Addresses of operations that overflow wrap.
 
     A pipeline of four stages: descriptor, range of x and y, start addresses, and the walk through the operations. The
-    first three go in step, in beats of four phases of a cycle each. A phase lasts longer while the descriptor port
-    refuses a read (0, 2 and 3), and the last one while the walk is busy and the place before it is taken.
+    first three go in step, in beats of four phases of a cycle each. The last phase lasts longer while the edge word is
+    not there, and while the walk is busy and the place before it is taken; phase 1, while geometry or table word of the
+    event in the range stage are not there.
 
     Throughput: one operation per cycle. An event takes as many cycles as it has operations, but at least four on
     average; a short one hides behind a long one before it. With the descriptor port always ready there is no bubble
-    between events of four or more operations, whatever their IDs and kinds, tables included; each cycle that a read
-    waits lengthens a beat by one. An event that is dropped or has no operation takes a beat.
+    between events of four or more operations, whatever their IDs and kinds, tables included. Events of one ID without
+    a table read nothing. Of another event the reads may wait one cycle for nothing, each further one lengthens
+    a beat by one; with a table, the first one, too. An event that is dropped or has no operation takes a beat.
+    With `short_events` an event of the same ID with a 1×1 kernel, not of a table, takes one cycle (`ShortStages`).
     Latency: 15 cycles from an event taken by the idle unit to its first operation offered.
-    Back-pressure: `op` waits at any time, and only clock enables depend on its `ready`. `event.ready` and `op` depend
-    on registers only.
+    Back-pressure: `op` waits at any time, and only clock enables depend on its `ready`, through three gates: it should
+    be a register. `descriptor.ready` may come last in a cycle. `op` and what is read depend on registers
+    only, and so does `event.ready`, but with `short_events` on `op.ready`, too.
     """
 
     latency = ESU_LATENCY
@@ -55,45 +61,67 @@ class Esu(Decoder):
         m = Module()
         phase = Signal(PHASES, init=1 << (PHASES - 1))
         phase_code = Signal(range(PHASES), init=PHASES - 1)
-        step, advance, begin = Signal(name="step"), Signal(name="advance"), Signal(name="begin")
-        self._phase, self._phase_code, self._step, self._advance = phase, phase_code, step, advance
-        # Pulses for an event that is dropped late, as it leads to channel words that the states do not have.
-        self._beyond = Signal(name="beyond")
+        step, known, advance = Signal(name="step"), Signal(name="known"), Signal(name="advance")
+        begin = Signal(name="begin")
+        self._beat = beat = Beat(phase, phase_code, step, known, advance)
 
         m.submodules.fetch = fetch = DescriptorFetch(self.config)
         connect(m, flipped(self.event), fetch.event)
         connect(m, fetch.descriptor, flipped(self.descriptor))
         m.d.comb += [
             fetch.edges.eq(self.edges), fetch.populations.eq(self.populations),
-            fetch.phase.eq(phase), fetch.step.eq(step), fetch.advance.eq(advance), fetch.idle.eq(~self.busy),
-            self.unknown_id.eq(fetch.unknown_id), self.unknown_channel.eq(fetch.unknown_channel | self._beyond),
+            fetch.idle.eq(~self.busy), self.unknown_id.eq(fetch.unknown_id),
             self.decoded.eq(fetch.decoded), self.population.eq(fetch.population),
         ]
-        if self.config.guard_states:
-            m.d.comb += fetch.good.eq(self.good)
 
-        in_range, starting = Signal(name="in_range"), Signal(name="starting")
         start, start_valid = Signal(self._start_layout, name="start"), Signal(name="start_valid")
-        self._addresses(m, fetch, in_range, starting, start)
-        m.d.sync += start_valid.eq((start_valid & ~begin) | (advance & starting))
+        self._walk_ends, self._walk_moves = Signal(name="next_event", init=1), Signal(name="moves", attrs={"keep": 1})
         self._walk(m, start, start_valid, begin)
 
-        pending = fetch.pending | in_range | starting
-        m.d.comb += [
-            step.eq(~(fetch.stall | (phase[-1] & ((starting & start_valid & ~begin) | ~pending)))),
-            advance.eq(phase[-1] & step),
-            self.busy.eq(pending | start_valid | self.op.valid),
-        ]
+        # Kept, so that synthesis does not make it of `begin`, which comes late, as many enables depend on it.
+        full, last = Signal(name="full", attrs={"keep": 1}), Signal(name="last")
+        m.d.comb += full.eq(last & start_valid & ~(self._walk_ends & self._walk_moves))
+        # Something is here. Exact in phase 3, but with `short_events` a beat may begin that nothing is in any more.
+        going, pending = Signal(name="going"), Signal(name="pending")
+        m.d.sync += going.eq(pending | self.event.valid)
+        m.d.comb += self.busy.eq(pending | start_valid | self.op.valid)
+        if self.config.short_events:
+            stages = ShortStages(self.config, beat, fetch, self.good if self.config.guard_states else None)
+            stages.build(m, start, last & (~start_valid | begin))
+            m.d.comb += [
+                advance.eq(phase[-1] & step), fetch.advance.eq(step & (stages.enters | ~fetch.present)),
+                step.eq(~(full | (phase[1] & stages.awaited & fetch.late) | (phase[-1] & (~going | fetch.missing)))),
+                last.eq(stages.valid[-1]), pending.eq(fetch.pending | Cat(stages.valid).any()),
+                self.unknown_channel.eq(stages.refused | stages.beyond),
+            ]
+            m.d.sync += start_valid.eq((start_valid & ~begin) | (step & last))
+        else:
+            # Pulses for an event that is dropped: for its channel or kind; later, for channel words that no state has.
+            self._refused, self._beyond = Signal(name="refused"), Signal(name="beyond")
+            in_range, starting = Signal(name="in_range"), Signal(name="starting")
+            self._addresses(m, fetch, in_range, starting, start, phase[-1] & (~start_valid | begin))
+            m.d.comb += [
+                advance.eq(phase[-1] & going & ~fetch.missing & ~full), fetch.advance.eq(advance),
+                step.eq(advance | ~(phase[-1] | (phase[1] & fetch.late))), known.eq(phase[1] & ~fetch.late),
+                last.eq(starting), pending.eq(fetch.pending | in_range | starting),
+                self.unknown_channel.eq(self._refused | self._beyond),
+            ]
+            m.d.sync += start_valid.eq((start_valid & ~begin) | (advance & starting))
         with m.If(step):
             m.d.sync += [phase.eq(phase.rotate_left(1)), phase_code.eq(phase_code + 1)]
         return m
 
     # -- range and start addresses -----------------------------------------------------------------
 
-    def _addresses(self, m: Module, fetch: DescriptorFetch, in_range: Signal, starting: Signal, start: Value) -> None:
-        """The second and third beat of an event, to `start`; the stages are valid with `in_range` and `starting`."""
+    def _addresses(self, m: Module, fetch: DescriptorFetch, in_range: Signal, starting: Signal, start: Value,
+                   free: Value) -> None:
+        """The second and third beat of an event, to `start`; the stages are valid with `in_range` and `starting`.
+
+        `free`: the last phase, and `start` may be overwritten. It comes earlier than the end of the beat.
+        """
         config, words = self.config, layouts(self.config)
-        phase, step, advance = self._phase, self._step, self._advance
+        phase, known, step, advance = self._beat.phase, self._beat.known, self._beat.step, self._beat.advance
+        products = Products(config, self._beat)
         shapes = (("event", value_layout(config)), ("edge", struct(words.edge)), ("geometry", struct(words.geometry)),
                   ("kernel", kernel_layout(config)), ("last_lane", config.lane_bits))
 
@@ -101,18 +129,27 @@ class Esu(Decoder):
         event, edge, geometry, kernel, last_lane = (Signal(shape, name=f"range_{name}") for name, shape in shapes)
         y_stride = Signal(config.depth_word_bits)
         position_bytes = Signal(config.channel_bits)
+        # What the range begins with: x, a phase later y.
+        anchor = Signal(signed(config.offset_bits), name="anchor")
+        with m.If(step):
+            m.d.sync += anchor.eq(Mux(phase[0], event.y, fetch.taken.x))
         with m.If(advance):
-            m.d.sync += [in_range.eq(fetch.valid), event.eq(fetch.taken), edge.eq(fetch.edge)]
-        with m.If(step & phase[1]):
+            m.d.sync += [in_range.eq(fetch.present), event.eq(fetch.taken), edge.eq(fetch.edge)]
+        refused = (event.c > edge.source_channels) | (edge.kind == EdgeKind.EXTENDED)
+        if config.guard_states:
+            refused = refused | ~self.good.bit_select(edge.population, 1)
+        m.d.sync += self._refused.eq(known & in_range & refused)
+        with m.If(known):
+            with m.If(refused):
+                m.d.sync += in_range.eq(0)
             m.d.sync += [
                 geometry.eq(fetch.geometry), kernel.eq(fetch.kernel), last_lane.eq(fetch.depth.last_lane),
                 y_stride.eq(fetch.geometry.depth_words | fetch.geometry.pad),
             ]
-        column_bytes = self._column_bytes(m, fetch, edge.kind[1], kernel.kernel_height, position_bytes)
+        column_bytes = products.column_bytes(m, fetch, edge.kind[1], kernel.kernel_height, position_bytes)
         m.submodules.range = ranges = Range(config)
         m.d.comb += [
-            ranges.enable.eq(step), ranges.second.eq(phase[1]), ranges.third.eq(phase[3]),
-            ranges.x.eq(event.x), ranges.y.eq(event.y),
+            ranges.enable.eq(step), ranges.third.eq(phase[3]), ranges.anchor.eq(anchor),
             ranges.step.eq(edge.step), ranges.dilated.eq(edge.dilated),
             ranges.kernel_width.eq(kernel.kernel_width), ranges.kernel_height.eq(kernel.kernel_height),
             ranges.width.eq(geometry.width), ranges.height.eq(geometry.height),
@@ -137,7 +174,7 @@ class Esu(Decoder):
                 old_kernel.eq(kernel), old_last_lane.eq(last_lane), old_y_stride.eq(y_stride),
                 old_position_bytes.eq(position_bytes), old_column_bytes.eq(column_bytes), columns.eq(ranges.count),
             ]
-        with m.If(step & phase[0]):
+        with m.If(phase[0]):
             m.d.sync += rows.eq(ranges.count)
             with m.If(none_x | ranges.none):
                 m.d.sync += starting.eq(0)
@@ -146,44 +183,33 @@ class Esu(Decoder):
             words_of, there = old_position_bytes[config.lane_bits:], old_geometry.depth_words
             needed = first[config.lane_bits:] + Mux(old_edge.kind[1], 1, words_of)
             outside = starting & ((needed > there) | (~old_edge.kind[1] & (words_of == 0)))
-            m.d.sync += self._beyond.eq(step & phase[0] & outside)
-            with m.If(step & phase[0] & outside):
+            m.d.sync += self._beyond.eq(phase[0] & outside)
+            with m.If(phase[0] & outside):
                 m.d.sync += starting.eq(0)
 
         neuron = [(neuron_x, geometry.x_stride, old_geometry.x_stride), (ranges.neuron, y_stride, old_y_stride)]
         tap = [(tap_x, None, old_column_bytes), (ranges.tap, None, old_position_bytes)]
-        state = self._products(m, neuron, config.address_bits + 1, "neuron")
-        weight = self._products(m, tap, config.weight_address_bits, "tap")
+        state = products.sums(m, neuron, config.address_bits + 1, "neuron")
+        weight = products.sums(m, tap, config.weight_address_bits, "tap")
         weight_stride = old_kernel.last[:config.weight_stride_bits]
-        channel = self._channel_product(m, event.c, old_event.c, weight_stride, old_edge.kind[0])
+        channel = products.of_channel(m, event.c, weight_stride, old_edge.kind[0])
 
         state_base = Signal(config.address_bits + 1)
         m.d.sync += state_base.eq(add(old_geometry.state_base, first[config.lane_bits:], Const(0, 1), len(state_base)))
 
-        # The steps of the walk go through one shifter, one a phase: neurons are apart if dilated, taps if not.
-        plain, shifted = (Signal(config.weight_address_bits, name=name) for name in ("plain_step", "shifted_step"))
-        earlier = [Signal.like(shifted, name=f"shifted_step_{n}") for n in range(PHASES - 1)]
-        shift = Signal(config.step_bits)
-        with m.Switch(self._phase_code):
-            for n, value in enumerate(
-                    (old_geometry.x_stride, old_y_stride, old_column_bytes, old_position_bytes)):
-                with m.Case(n):
-                    m.d.comb += plain.eq(value)
-        m.d.comb += [
-            shift.eq(Mux(old_edge.dilated == self._phase_code[1], 0, old_edge.step)),
-            shifted.eq(plain << shift),
-        ]
-        with m.If(step):
-            m.d.sync += Cat(earlier).eq(Cat(shifted, earlier))
+        state_x, state_y, weight_x, weight_y = products.steps(
+            m, (old_geometry.x_stride, old_y_stride, old_column_bytes, old_position_bytes),
+            old_edge.step, old_edge.dilated)
 
         depth_words = old_position_bytes[config.lane_bits:]
-        with m.If(advance & starting):
+        with m.If(free):
             m.d.sync += [
                 start.state.eq(state), start.state_base.eq(state_base),
-                start.weight.eq(add(weight, channel, Const(0, 1), len(start.weight))),
-                start.weight_base.eq(old_kernel.weight_base << config.byte_bits),
-                start.state_x.eq(earlier[2]), start.state_y.eq(earlier[1]),
-                start.weight_x.eq(earlier[0]), start.weight_y.eq(shifted),
+                start.weight.eq(weight),
+                start.weight_base.eq(add(channel, old_kernel.weight_base << config.byte_bits, Const(0, 1),
+                                         len(start.weight_base))),
+                start.state_x.eq(state_x), start.state_y.eq(state_y),
+                start.weight_x.eq(weight_x), start.weight_y.eq(weight_y),
                 start.columns.eq(columns), start.one_column.eq(columns == 0),
                 start.rows.eq(rows), start.one_row.eq(rows == 0),
                 start.words.eq(depth_words), start.one_word.eq(old_edge.kind[1] | (depth_words == 1)),
@@ -192,111 +218,6 @@ class Esu(Decoder):
                 start.depthwise.eq(old_edge.kind[1]), start.max.eq(old_geometry.max),
                 start.shift.eq(old_edge.shift), start.v.eq(old_event.v),
             ]
-
-    def _column_bytes(self, m: Module, fetch: DescriptorFetch, depthwise: Value, kernel_height: Value,
-                      position_bytes: Signal) -> Value:
-        """Bytes from one kernel column's weights to the next's: kernel height times `position_bytes`.
-
-        Sets `position_bytes` at the end of phase 1; the result is valid in phase 3. A kernel height is stored minus
-        one, and Booth's digits add that one for nothing: it is the carry into the lowest.
-        """
-        config, width = self.config, self.config.kernel_bits + self.config.channel_bits
-        rows = -(-config.kernel_bits // 2)
-        # A register that is only set or cleared where a value is loaded: no gate before it.
-        highest = Signal.like(position_bytes)
-        with m.If(self._step & self._phase[1]):
-            loaded = fetch.depth.depth_words << config.lane_bits
-            m.d.sync += [position_bytes.eq(loaded), highest.eq(loaded)]
-            with m.If(depthwise):
-                m.d.sync += [position_bytes.eq(1), highest.eq(1)]
-            with m.If(~Cat(fetch.kernel.kernel_height, Const(0, 1))[2 * rows - 1]):
-                m.d.sync += highest.eq(0)
-        digits = Cat(Const(1, 1), kernel_height, Const(0, 2))
-        total: Value = highest
-        for n in reversed(range(rows)):
-            bits = min(width, config.channel_bits + 2 * (rows - n))
-            total = Cat(Const(0, 2), total, Const(0, 2))[:bits]
-            total = self._booth_row(total, position_bytes, digits[2 * n:][:3], bits)
-            if n == rows // 2:
-                earlier = Signal(bits, name="column_bytes_high")
-                m.d.sync += earlier.eq(total)
-                total = earlier
-        return total
-
-    def _booth_row(self, partial: Value, multiplicand: Value, digit: Value, width: int, low: int = 0) -> Value:
-        """`partial` plus the multiplicand times a digit of -2 to 2, shifted by `low`: one adder."""
-        lowest, middle, negative = digit
-        one, two = lowest ^ middle, (lowest == middle) & (lowest != negative)
-        row = Cat(Mux(one, multiplicand, 0) | Mux(two, Cat(Const(0, 1), multiplicand), 0), Const(0, width))[:width]
-        return add(partial, Cat(negative.replicate(low), row ^ negative.replicate(width))[:width], negative, width)
-
-    def _digits(self, m: Module, arriving: Value, bits: int, count: int, name: str, *, overlap: int = 0,
-                inverted: bool = False) -> Signal:
-        """In phase n the n-th of `count` groups of `bits` bits, highest first, with `overlap` bits of the next.
-
-        `arriving` is valid at the end of the beat before, perhaps `inverted`. The groups are registered, so that
-        choosing one takes no time.
-        """
-        held, result = Signal.like(arriving, name=f"{name}_held"), Signal(bits + overlap, name=name)
-        with m.If(self._advance):
-            m.d.sync += held.eq(arriving)
-        with m.If(self._step), m.Switch(self._phase_code):
-            for n in range(PHASES):
-                source = arriving if n == 0 else held
-                padded = Cat(Const(0, overlap), ~source if inverted else source, Const(0, bits * count))
-                with m.Case((n - 1) % PHASES):
-                    m.d.sync += result.eq(padded[(count - 1 - n) * bits:][:bits + overlap] if n < count else 0)
-        return result
-
-    def _products(self, m: Module, terms: list[tuple[Value, Value | None, Value]], width: int, name: str) -> Value:
-        """Sum of products by Horner's rule over a beat; valid in its last phase.
-
-        Each term is an inverted multiplier that arrives, the multiplicand in the beat before or None, and the
-        multiplicand. With the one before, two bits of the multiplier cost one adder, which chooses from 0 to 3 times.
-        """
-        bits = -(-max(len(multiplier) for multiplier, _, _ in terms) // PHASES)
-        total, accumulator = Signal(width, name=f"{name}_total"), Signal(width, name=f"{name}_accumulator")
-        partial: Value = Cat(Const(0, bits), accumulator)[:width]
-        for index, (multiplier, before, multiplicand) in enumerate(terms):
-            digit = self._digits(m, multiplier, bits, PHASES, f"{name}_digit_{index}", inverted=True)
-            low = 0
-            if before is not None:
-                triple = Signal(len(multiplicand) + 2, name=f"{name}_triple_{index}")
-                with m.If(self._advance):
-                    m.d.sync += triple.eq(add(before, Cat(Const(0, 1), before), Const(0, 1), len(triple)))
-                while low + 1 < bits:
-                    row = Mux(digit[low + 1], Mux(digit[low], triple, Cat(Const(0, 1), multiplicand)),
-                              Mux(digit[low], multiplicand, 0))
-                    partial = add(partial, Cat(Const(0, low), row), Const(0, 1), width)
-                    low += 2
-            for bit in range(low, bits):
-                row = multiplicand & digit[bit].replicate(len(multiplicand))
-                partial = add(partial, Cat(Const(0, bit), row), Const(0, 1), width)
-        m.d.comb += total.eq(partial)
-        # The last sum goes on at once, so that the accumulator is cleared without losing a phase.
-        with m.If(self._step):
-            m.d.sync += accumulator.eq(total)
-        with m.If(self._advance):
-            m.d.sync += accumulator.eq(0)
-        return total
-
-    def _channel_product(self, m: Module, channel: Value, old: Value, stride: Value, table: Value) -> Value:
-        """Source channel times weight stride, 0 with `table`; ready in the last phase, in which it is added.
-
-        Radix 4 with digits of -2 to 2 (Booth), so one adder takes two bits and needs no multiple but the double.
-        """
-        width = self.config.weight_address_bits
-        per_phase = -(-(len(channel) // 2 + 1) // (PHASES - 1))
-        digits = self._digits(m, channel, 2 * per_phase, PHASES - 1, "channel_digits", overlap=1)
-        total = Signal(width, name="channel_accumulator")
-        partial: Value = Cat(Const(0, 2 * per_phase), total)[:width]
-        for n in reversed(range(per_phase)):
-            partial = self._booth_row(partial, stride, digits[2 * n:][:3], width, 2 * n)
-        with m.If(self._step & ~self._phase[-1]):
-            m.d.sync += total.eq(partial)
-        with m.If(self._advance | table):
-            m.d.sync += total.eq(0)
-        return total
 
     # -- the walk ----------------------------------------------------------------------------------
 
@@ -309,9 +230,11 @@ class Esu(Decoder):
         config = self.config
         valid, now = Signal(name="valid"), Signal(self._start_layout, name="now")
         mode = Signal(2, init=3)
-        next_event, taken, enable = Signal(name="next_event"), Signal(name="taken"), Signal(name="enable")
+        # Mode 3, in a register of its own, as the enables of three stages wait for it, and few other things.
+        next_event = self._walk_ends
+        taken, enable = Signal(name="taken"), Signal(name="enable")
         m.d.comb += [
-            next_event.eq(mode.all()), taken.eq(~valid | self.op.ready),
+            self._walk_moves.eq(~valid | self.op.ready), taken.eq(~valid | self.op.ready),
             begin.eq(taken & next_event & start_valid), enable.eq(taken & (~next_event | start_valid)),
         ]
         with m.If(taken):
@@ -370,6 +293,7 @@ class Esu(Decoder):
             m.d.sync += [
                 first_word.eq(last_word), last_word.eq(ends_word), last_row.eq(ends_row), last_column.eq(ends_column),
                 mode.eq(Cat(ends_word & (~ends_row | ends_column), ends_word & ends_row)),
+                next_event.eq(ends_word & ends_row & ends_column),
                 words.eq(less(Mux(last_word, Mux(next_event, start.words, now.words), words), last_word)),
             ]
             with m.If(last_word):

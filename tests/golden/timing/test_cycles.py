@@ -16,7 +16,7 @@ from golden.ports import ACCESSES
 from golden.program import Edge, Population, Program
 from golden.timing.cycles import evaluation_cycles, layer_cycles
 from synapress.engines.layer_cycles import alone
-from synapress.mapper import legalize, lower
+from synapress.mapper import Network, legalize, lower
 from synapress.zoo.digits.data import feature_maps, load_digits, quantize_input
 from synapress.zoo.digits.network import digits_network
 from tests.helpers.networks import random_input, random_network
@@ -63,7 +63,7 @@ def assert_cycles(program, inputs, config):
         assert cycles.exact
         assert {item: counters[item] for item in REPLAYED} == {item: getattr(cycles, item) for item in REPLAYED}, name
         assert_accesses(layer, counters)
-        assert cycles.busy >= max(counters["word_ops"], 4 * counters["values_in"])
+        assert cycles.busy >= max(counters["word_ops"], (1 if config.short_events else 4) * counters["values_in"])
         # Evaluation and what is around it: a bound from below, as neither memory nor PEG make it wait.
         assert result.latency[0] >= cycles.busy + cycles.evaluation, name
         total += cycles.busy
@@ -83,6 +83,22 @@ def test_random_networks(number, seed):
     rng = np.random.default_rng([seed, number])
     net = random_network(rng, layers=5)
     assert_cycles(legalize(lower(net), CONFIG), random_input(rng, net), CONFIG)
+
+
+def test_short_events(seed):
+    """Kernels of one tap in all forms, one after another and between others."""
+    rng = np.random.default_rng(seed)
+    config = dataclasses.replace(SMALL, name="short", short_events=1)
+    net = Network("short")
+    net.input("in", (6, 7, 6))
+    net.depthwise("scaled", "in", rng.integers(1, 9, (6, 1, 1)), shift=1)
+    net.conv("words", "scaled", rng.integers(-9, 9, (21, 6, 1, 1)), shift=3)
+    net.conv("word", "words", rng.integers(-9, 9, (4, 21, 1, 1)), stride=2, shift=3)
+    net.conv("taps", "word", rng.integers(-9, 9, (4, 4, 3, 3)), padding=1, shift=3)
+    net.add("sum", ["taps", "word"])
+    net.output("sum")
+    program = legalize(lower(net), config)
+    assert_cycles(program, random_input(rng, net, 0.7), config)
 
 
 @pytest.mark.long
