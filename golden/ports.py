@@ -28,7 +28,7 @@ PORTS = (
     Port("descriptor", 30, reads="edge, geometry and kernel table words"),
     Port("axon", 40, reads="axon words and value tables", latency=2),
     Port("evaluation", 50, reads="population, parameter and edge words, states that are evaluated",
-         writes="states after their evaluation, cleared or kept", promoted=15),
+         writes="states after their evaluation, cleared or kept", promoted=15, latency=2),
     Port("host", 60, reads="what the host asks for", writes="what the host writes"),
 )
 """Those of the event core. Priorities have gaps, where other organisations put ports of their own."""

@@ -16,10 +16,10 @@ class Guard(wiring.Component):
 
     Ports:
         populations: how many the image has; must not change but in reset.
-        memory: reads the words.
+        memory: reads the words, with a latency of two cycles.
         good: per population, whether its words agree. done: all have been compared.
 
-    Latency: 8 cycles per population, 2 more with a second population word, and one per row; with memory at once.
+    Latency: 10 cycles per population, 3 more with a second population word, and one per row; with memory at once.
     """
 
     def __init__(self, config: CoreConfig):
@@ -43,40 +43,37 @@ class Guard(wiring.Component):
         x_stride = Signal(config.coordinate_bits + config.depth_word_bits + 1, name="x_stride")
         rows = Signal.like(word.height, name="rows")
         m.d.comb += [
-            port.address.eq(Cat(Const(0, 1), index)), depth_words.eq(last_word + 1),
+            depth_words.eq(last_word + 1),
             doubled.eq(Cat(word.type == code for code, model in built_types(config).items()
                            if model.second_parameter).any()),
         ]
 
-        def reading(state: str, following: str) -> None:
+        def reading(state: str, following: str, address: Value) -> None:
+            """A read, whose word comes two cycles later."""
             with m.State(state):
-                m.d.comb += port.valid.eq(1)
+                m.d.comb += [port.valid.eq(1), port.address.eq(address)]
                 with m.If(port.ready):
-                    m.next = following
+                    m.next = f"{following} comes"
+            with m.State(f"{following} comes"):
+                m.next = following
 
         with m.FSM():
             with m.State("begin"):
                 m.next = "read geometry"
                 with m.If(index == self.populations):
                     m.next = "done"
-            reading("read geometry", "geometry")
+            reading("read geometry", "geometry", Cat(Const(0, 1), index))
             with m.State("geometry"):
                 m.d.sync += geometry.eq(port.data[:words.geometry.bits])
                 m.next = "read population"
-            with m.State("read population"):
-                m.d.comb += [port.valid.eq(1), port.address.eq(Cat(Const(1, 1), index))]
-                with m.If(port.ready):
-                    m.next = "population"
+            reading("read population", "population", Cat(Const(1, 1), index))
             with m.State("population"):
                 arriving = struct(words.population)(port.data[:words.population.bits])
                 m.d.sync += [word.eq(arriving), far.eq(0), states.eq(arriving.base), x_stride.eq(0), rows.eq(0)]
                 m.next = "axons"
                 with m.If(arriving.extended):
                     m.next = "read second"
-            with m.State("read second"):
-                m.d.comb += [port.valid.eq(1), port.address.eq(word.base)]
-                with m.If(port.ready):
-                    m.next = "second"
+            reading("read second", "second", word.base)
             with m.State("second"):
                 m.d.sync += [far.eq(second.far_axons), states.eq(states + 1)]
                 m.next = "axons"

@@ -320,7 +320,7 @@ def schedule(fields: Fields, config: CoreConfig) -> tuple[list[int], list[int], 
     """The cycle in which something can be asked for; its access is one later, and its word is there two later still."""
     if fields["extended"]:  # the second population word is read first
         accesses.append(2)
-        port += 3
+        port += 4
     for word in range(-(-depth // lanes)):
         used = min(lanes, depth - word * lanes)
         for position in range(fields["width"] * fields["height"]):

@@ -43,11 +43,11 @@ COMMAND_LATENCY = 5
 """Cycles from a command to the first access of the evaluation: the command is taken, the addresses of parameters,
 states and first word are formed, a cycle each, and the access waits in a register."""
 EVALUATION_WORDS = 4
-"""State words read ahead of their evaluation: words of two neurons take two cycles, and four pass from a word used up
+"""State words read ahead of their evaluation: words of two neurons take two cycles, and six pass from a word used up
 over its access to the next one in its place."""
-LANE_LATENCY = 3
-"""Cycles from a state word's access to the evaluation of its first lane: through the buffer of words read, and the
-register that its lanes are shifted out of."""
+LANE_LATENCY = 4
+"""Cycles from a state word's access to the evaluation of its first lane: the register behind the memory, the buffer of
+words read, and the register that its lanes are shifted out of."""
 EVALUATION_STAGES = 10
 """Stages of the arithmetic of the evaluation (a short shift, `shift_bits` of at most 4, has one fewer)."""
 LOOKUP_WORDS = 4

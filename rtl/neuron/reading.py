@@ -117,7 +117,7 @@ class StateReader(wiring.Component):
     Ports:
         command: stream of populations to evaluate (`golden.messages.command`), taken when the one before is `done`.
         population: the one that is evaluated, constant until `done`.
-        memory: the accesses, one at a time; `valid` depends on registers only.
+        memory: the accesses, one at a time, with a latency of two cycles; `valid` depends on registers only.
         there: the next neuron can be evaluated: its state, parameter, second parameter word, and whether it is the
             last one of its state word. take: it is.
         ended: there is no further neuron, and every word is cleared. end: that is known.
@@ -322,10 +322,13 @@ class StateReader(wiring.Component):
                 s.doubled & ~s.half, Purpose.SECOND_PARAMETER, Purpose.PARAMETER))
         with m.If(self.granted):
             m.d.sync += written.eq(0)
+        # The word comes two cycles after its grant.
+        coming, comes = Signal(self.requests, name="coming"), Signal(name="comes")
+        m.d.sync += [coming.eq(first.payload), comes.eq(first.valid & memory.ready)]
         for purpose, arrives in s.arrives.items():
-            m.d.sync += arrives.eq(first.valid & memory.ready & (first.payload.purpose == purpose))
-        m.d.sync += [s.arriving.eq(first.payload.lane), s.arriving_last.eq(first.payload.in_last_word),
-                     self.evaluated.address.eq(first.payload.address)]
+            m.d.sync += arrives.eq(comes & (coming.purpose == purpose))
+        m.d.sync += [s.arriving.eq(coming.lane), s.arriving_last.eq(coming.in_last_word),
+                     self.evaluated.address.eq(coming.address)]
         m.d.comb += [self.evaluated.valid.eq(s.arrives[Purpose.STATE]), self.evaluated.state.eq(memory.data)]
 
     def _buffers(self, m: Module, s: _State) -> None:
@@ -359,12 +362,16 @@ class StateReader(wiring.Component):
         with m.If(state_arrives):
             m.d.sync += arrived.addr.eq(Mux(arrived.addr == depth - 1, 0, arrived.addr + 1))
         with m.If(self.take):
-            m.d.sync += [s.lane.eq(s.lane + 1), oldest.states.eq(oldest.states >> config.state_bits)]
+            m.d.sync += s.lane.eq(s.lane + 1)
         with m.If(s.pop):
             m.d.sync += s.lane.eq(0)
         with m.If(load):
-            m.d.sync += [oldest.eq(waiting.data),
-                         waiting.addr.eq(Mux(waiting.addr == depth - 1, 0, waiting.addr + 1))]
+            m.d.sync += waiting.addr.eq(Mux(waiting.addr == depth - 1, 0, waiting.addr + 1))
+        # As long as no word is here it does not matter what is.
+        with m.If(self.take | ~present):
+            m.d.sync += [oldest.states.eq(oldest.states >> config.state_bits)]
+            with m.If(self.last | ~present):
+                m.d.sync += oldest.eq(waiting.data)
         with m.If(s.arrives[Purpose.PARAMETER]):
             m.d.sync += [s.begun.eq(s.begun | (s.arriving == 0)),
                          s.loaded.eq(Mux(uniform, config.lanes, Mux(s.arriving == 0, 1, s.loaded + 1)))]

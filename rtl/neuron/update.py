@@ -193,7 +193,6 @@ class NeuronUpdate(UpdateUnit):
         previous = Signal(config.address_bits)
         entry, taken = Signal(self._queued, name="entry"), Signal(name="taken")
         m.d.comb += [
-            self.op.ready.eq(operations.w_rdy & requests.w_rdy),
             taken.eq(self.op.valid & self.op.ready & ~op.state_address[-1]),
             entry.address.eq(op.state_address), entry.mask.eq(op.mask), entry.max.eq(op.max), entry.shift.eq(op.shift),
             entry.v.eq(op.v), entry.broadcast.eq(op.broadcast), entry.byte.eq(op.weight_address),
@@ -204,6 +203,18 @@ class NeuronUpdate(UpdateUnit):
         m.d.sync += self.address_error.eq(self.op.valid & self.op.ready & op.state_address[-1])
         with m.If(taken):
             m.d.sync += previous.eq(requests.w_data)
+
+        # The levels of both queues in the next cycle: `ready` is a register, for the sake of the ESU.
+        inner, asked = (Signal(range(depth + 1), name=f"{name}_level") for name, depth in (
+            ("inner", OPERATION_QUEUE), ("asked", WEIGHT_REQUESTS)))
+        inner_next, asked_next = Signal.like(inner, name="inner_next"), Signal.like(asked, name="asked_next")
+        m.d.comb += [
+            # The queue's last word is in a register, and not among those that fill it.
+            inner_next.eq(inner + taken - ((inner != 0) & (~operations.r_rdy | load))),
+            asked_next.eq(asked + requests.w_en - requests.r_en),
+        ]
+        m.d.sync += [inner.eq(inner_next), asked.eq(asked_next), self.op.ready.eq(
+            (inner_next != OPERATION_QUEUE - 1) & (asked_next != WEIGHT_REQUESTS))]
 
         # Asked only with room for the answer, which lasts one cycle.
         arriving, reserved = Signal(name="arriving"), Signal(range(WEIGHT_WORDS + 1), name="reserved")
