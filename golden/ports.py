@@ -29,7 +29,7 @@ PORTS = (
     Port("axon", 40, reads="axon words and value tables", latency=2),
     Port("evaluation", 50, reads="population, parameter and edge words, states that are evaluated",
          writes="states after their evaluation, cleared or kept", promoted=15, latency=2),
-    Port("host", 60, reads="what the host asks for", writes="what the host writes"),
+    Port("host", 60, reads="what the host asks for", writes="what the host writes", latency=2),
 )
 """Those of the event core. Priorities have gaps, where other organisations put ports of their own."""
 

@@ -17,7 +17,7 @@ class HostPort(wiring.Component):
 
     Ports:
         host: stream of accesses (`golden.messages.request`). host_data: stream of the words read, in order.
-        memory: port to all of memory.
+        memory: port to all of memory, with a latency of two cycles.
         running, discard, edges, populations: what the host has written into the registers.
         status: bits of STATUS, by name.
         read_counter, counter: which counter is asked for; both hold until `counter_done`, when `counter_value` is it.
@@ -26,10 +26,10 @@ class HostPort(wiring.Component):
     An access is held in a register, and all outputs are registers or depend on few of them. The word to write and the
     word read share one, as no access has both.
 
-    Latency: a word of memory is written, or asked for, in the cycle after its access is taken, and comes two cycles
-    later, if the memory is there at once. A register is written or read two cycles after its access is taken, CONTROL
+    Latency: a word of memory is written, or asked for, in the cycle after its access is taken, and comes three
+    cycles later, if the memory is there at once. A register is written or read two cycles after its access is taken, CONTROL
     included; what was read, of STATUS its bits of a cycle before, comes two cycles later. A counter comes in
-    one of its visits (`rtl.counters`). Throughput: a word is written in two cycles and read in four, a register written
+    one of its visits (`rtl.counters`). Throughput: a word is written in two cycles and read in five, a register written
     in three and read in five.
     Back-pressure: no access is taken while an answer has not been.
     """
@@ -62,9 +62,10 @@ class HostPort(wiring.Component):
             response.payload.eq(access.data),
         ]
         # The memory's word comes late in its cycle, and so goes through one multiplexer only.
-        arrives, other = Signal(name="arrives"), Signal(self.config.word_bits, name="other")
+        comes, arrives = Signal(name="comes"), Signal(name="arrives")
+        other = Signal(self.config.word_bits, name="other")
         m.d.sync += [
-            arrives.eq(port.valid & port.ready & ~access.write), access.data.eq(Mux(arrives, port.data, other)),
+            comes.eq(port.valid & port.ready & ~access.write), arrives.eq(comes), access.data.eq(Mux(arrives, port.data, other)),
         ]
         m.d.comb += other.eq(access.data)
         # Which register an access is for, what it holds and the bits of STATUS are in registers, too.
@@ -94,7 +95,9 @@ class HostPort(wiring.Component):
                 with m.If(port.ready):
                     m.next = "empty"
                     with m.If(~access.write):
-                        m.next = "arriving"
+                        m.next = "coming"
+            with m.State("coming"):
+                m.next = "arriving"
             with m.State("arriving"):
                 m.next = "answer"
             with m.State("decode"):
