@@ -34,9 +34,10 @@ check: $(READY) ## style (ruff) and types (mypy) [30 s, estimated]
 	@echo "mypy: types"
 	@$(BIN)/mypy
 
-bench: $(READY) ## utilization of the core, speed and cycles of the whole-network model, time to map known networks [2 min]
+bench: $(READY) ## utilization of the core, speed and cycles of the whole-network model, speed of the RTL, time to map known networks [4 min]
 	@$(BIN)/python -m benchmarks.core --json build/benchmarks/core.json
 	@$(BIN)/python -m benchmarks.network --json build/benchmarks/network.json
+	@$(BIN)/python -m benchmarks.simulation --json build/benchmarks/simulation.json
 	@$(BIN)/python -m benchmarks.mapping --json build/benchmarks/mapping.json --figure build/benchmarks/mapping.png
 
 bench-models: $(READY) ## compile and run full-size ONNX networks: cores, times, accuracy; needs 4 GB [6 min, estimated]

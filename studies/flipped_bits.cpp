@@ -107,7 +107,7 @@ int main(int argc, char **argv) {
   const std::vector<uint64_t> good = in.block(), frame = in.block();
   uint64_t images = in.next();
 
-  reset();
+  start_up();
   write_register(REGISTER_EDGES, edges);
   write_register(REGISTER_POPULATIONS, populations);
   load(good);

@@ -13,7 +13,7 @@ int main(int argc, char **argv) {
   std::vector<uint64_t> image = in.block();
   uint64_t frames = in.next();
 
-  reset();
+  start_up();
   load(image);
   write_register(REGISTER_EDGES, edges);
   write_register(REGISTER_POPULATIONS, populations);
@@ -30,6 +30,7 @@ int main(int argc, char **argv) {
   bool offered = false, spent = false;
   uint64_t event = 0;
   bool is_owed = false;
+  settle();
   while (ends < frames * outputs || !owed.empty() || offered || sent < frames || credits < inputs) {
     if (!offered && random_byte() >= stall_in) {
       if (!owed.empty()) {
@@ -44,10 +45,13 @@ int main(int argc, char **argv) {
         }
       }
     }
-    core->PORT(event_in, valid) = offered;
-    core->PORT(event_in, payload) = event;
-    core->PORT(event_out, ready) = random_byte() >= stall_out;
-    settle();
+    bool takes = random_byte() >= stall_out;
+    if (core->PORT(event_in, valid) != offered || core->PORT(event_in, payload) != event || core->PORT(event_out, ready) != takes) {
+      core->PORT(event_in, valid) = offered;
+      core->PORT(event_in, payload) = event;
+      core->PORT(event_out, ready) = takes;
+      settle();
+    }
     if (get(core->evaluated, EVALUATED_VALID_LOW, 1)) {
       out_trace.put(get(core->evaluated, EVALUATED_ADDRESS_LOW, ADDRESS_BITS));
       for (int limb = 0; limb < kWordLimbs; limb++) out_trace.put(get(core->evaluated, EVALUATED_STATE_LOW + 64 * limb, 64));

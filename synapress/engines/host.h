@@ -1,6 +1,7 @@
 // What every C++ host of a compiled core needs: files of 64-bit words, ports, the clock, and accesses through the host port.
 // Widths, positions of fields and numbers of registers are defined by synapress/engines/verilated.py.
 #pragma once
+#include <algorithm>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -17,25 +18,30 @@ static constexpr int kWordLimbs = WORD_BITS / 64;
 #define PORT(stream, part) stream##___05F##part
 
 // Verilator gives ports up to 64 bits as integers and wider ones as arrays of 32-bit words.
+static constexpr uint64_t mask_of(int bits) { return bits == 64 ? ~0ull : (1ull << bits) - 1; }
 template <typename T> static void put(T &port, int low, int bits, uint64_t value) {
   if constexpr (std::is_integral_v<T>) {
-    uint64_t mask = (bits == 64 ? ~0ull : ((1ull << bits) - 1)) << low;
+    uint64_t mask = mask_of(bits) << low;
     port = (T)((port & ~mask) | ((value << low) & mask));
   } else {
-    for (int i = 0; i < bits; i++) {
-      int at = low + i;
-      uint32_t bit = 1u << (at % 32);
-      port[at / 32] = (port[at / 32] & ~bit) | (((value >> i) & 1) ? bit : 0);
+    for (int done = 0; done < bits;) {  // as many bits at once as lie in one word of the array
+      int at = low + done, shift = at % 32, count = std::min(32 - shift, bits - done);
+      uint32_t mask = (uint32_t)mask_of(count) << shift;
+      port[at / 32] = (port[at / 32] & ~mask) | (((uint32_t)(value >> done) << shift) & mask);
+      done += count;
     }
   }
 }
 template <typename T> static uint64_t get(const T &port, int low, int bits) {
   if constexpr (std::is_integral_v<T>) {
-    uint64_t value = (uint64_t)port >> low;
-    return bits == 64 ? value : value & ((1ull << bits) - 1);
+    return ((uint64_t)port >> low) & mask_of(bits);
   } else {
     uint64_t value = 0;
-    for (int i = 0; i < bits; i++) value |= (uint64_t)((port[(low + i) / 32] >> ((low + i) % 32)) & 1) << i;
+    for (int done = 0; done < bits;) {
+      int at = low + done, shift = at % 32, count = std::min(32 - shift, bits - done);
+      value |= (uint64_t)((port[at / 32] >> shift) & (uint32_t)mask_of(count)) << done;
+      done += count;
+    }
     return value;
   }
 }
@@ -77,21 +83,19 @@ static uint32_t random_byte() {  // xorshift: the stalls must be the same on eve
   return (random_state >> 32) & 255;
 }
 static void settle() { core->eval(); }
+// Both edges of the model's clock count (cycle_model.py). What comes out is settled afterwards, until an input changes.
 static void tick() {
-  core->clk = 1;
-  core->eval();
-  core->clk = 0;
+  core->clk = !core->clk;
   core->eval();
   cycle++;
 }
-static void reset() {
+// The model has no reset: its registers start with their reset values.
+static void start_up() {
   core = new Vcore;
-  core->rst = 1;
+  core->clk = 0;
   core->PORT(event_in, valid) = core->PORT(event_out, ready) = core->PORT(host, valid) = core->PORT(host_data, ready) = 0;
   settle();
   for (int i = 0; i < 4; i++) tick();
-  core->rst = 0;
-  settle();
 }
 static void access(uint64_t address, bool is_register, bool write, const uint64_t *data) {
   auto &payload = core->PORT(host, payload);
@@ -100,10 +104,9 @@ static void access(uint64_t address, bool is_register, bool write, const uint64_
   put(payload, REQUEST_WRITE_LOW, 1, write);
   for (int limb = 0; limb < kWordLimbs; limb++) put(payload, REQUEST_DATA_LOW + 64 * limb, 64, data ? data[limb] : 0);
   core->PORT(host, valid) = 1;
-  for (settle(); !core->PORT(host, ready); settle()) tick();
+  for (settle(); !core->PORT(host, ready);) tick();
   tick();
-  core->PORT(host, valid) = 0;
-  settle();
+  core->PORT(host, valid) = 0;  // who looks at what comes out settles first
 }
 static void write_register(uint64_t address, uint64_t value) {
   uint64_t data[kWordLimbs] = {value};
@@ -116,11 +119,10 @@ static void load(const std::vector<uint64_t> &words) {
 static std::vector<uint64_t> read(uint64_t address, bool is_register) {
   access(address, is_register, false, nullptr);
   core->PORT(host_data, ready) = 1;
-  for (settle(); !core->PORT(host_data, valid); settle()) tick();
+  for (settle(); !core->PORT(host_data, valid);) tick();
   std::vector<uint64_t> data;
   for (int limb = 0; limb < kWordLimbs; limb++) data.push_back(get(core->PORT(host_data, payload), 64 * limb, 64));
   tick();
   core->PORT(host_data, ready) = 0;
-  settle();
   return data;
 }

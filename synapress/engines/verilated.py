@@ -19,14 +19,19 @@ from golden.errors import ToolError
 from golden.registers import Control, Register, Status, counters
 from golden.types import IntArray, Words
 from golden.words import EventKind, layouts
-from rtl.core import EventCore
-from rtl.verilog import to_verilog
+from synapress.engines.cycle_model import cycle_model
 from synapress.install import install_hint
 from synapress.tools.simulator import locked, simulator_environment
 
 HARNESS = Path(__file__).with_name("harness.cpp")
 COMMON = Path(__file__).with_name("host.h")
 """What the harness and other C++ hosts include."""
+
+_COMPILING = ("--output-split", "0", "-MAKEFLAGS", "OPT_FAST=-O1", "-MAKEFLAGS", "OPT_GLOBAL=-O1")
+"""One file, so that no header is precompiled, which takes longer than it saves. The model is a long function without
+loops: with -O2 it is larger than the cache of instructions, and slower."""
+_CFLAGS = "-std=gnu++17 -fno-if-conversion -fno-if-conversion2 "
+"""Most choices of a cycle are those of the cycle before: a branch skips what is not chosen."""
 
 
 @dataclass(frozen=True)
@@ -73,10 +78,10 @@ def build(config: CoreConfig, directory: Path = Path("build/simulate"), harness:
     Raises:
         ToolError: Verilator or the C++ compiler is missing or failed; the message holds the end of its output.
     """
-    text = to_verilog(EventCore(config), "core")
+    text = cycle_model(config)
     defines = _defines(config)
-    flags = ["-O3", "--x-assign", "fast", "--x-initial", "fast", "-Wno-fatal", "-Wno-lint", "--no-timing"]
-    cflags = "-O2 -std=gnu++17 " + " ".join(f"-D{name}={value}" for name, value in defines.items())
+    flags = ["-O3", "--x-assign", "fast", "--x-initial", "0", "-Wno-fatal", "-Wno-lint", "--no-timing", *_COMPILING]
+    cflags = _CFLAGS + " ".join(f"-D{name}={value}" for name, value in defines.items())
     sources = [text, harness.read_text(), COMMON.read_text()]
     key = hashlib.sha256("\0".join([*sources, cflags, *flags]).encode()).hexdigest()[:16]
     folder = directory.resolve() / f"{config.name}-{key}"
