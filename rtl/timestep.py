@@ -118,10 +118,9 @@ class Timestep(wiring.Component):
         protocol_error: pulses for an END or a credit that no population waits for, and is dropped. early: pulses a
             cycle after `decoded`, for a population that has all its ends and has not finished its evaluation.
 
-    Latency, with scratch accesses each SCRATCH_TURNS = 3 cycles: an end takes 11 to 13 cycles, a credit 5 to 7. From
-    the last end or credit counted, a command comes five cycles later, with memory at once, but for tokens that wait.
-    From reset to `ready`, three to five cycles per population and six to eight per ID. Credits go out one in six cycles
-    at best, and wait for nothing but the way out.
+    Latency: a scratch access is done each SCRATCH_TURNS = 3 cycles, so that an end takes 12 to 16 cycles and a credit 6
+    to 10. The start of an evaluation takes four, with memory at once. From reset to `ready`, six cycles per population
+    and nine per ID. Credits go out one in six cycles at best, and wait for nothing but the way out.
     """
 
     def __init__(self, config: CoreConfig):
