@@ -357,7 +357,7 @@ class Timestep(wiring.Component):
         with m.If(Cat(chosen for chosen, _ in sources).any()):
             m.d.sync += s.index.eq(reduce(or_, (Mux(chosen, value, 0) for chosen, value in sources)))
         with m.If(s.does("fill")):
-            m.d.sync += [s.slot.eq(s.slot + s.population_word.incoming), credited.eq(good)]
+            m.d.sync += s.slot.eq(s.slot + s.population_word.incoming)
         with m.If(s.does("count")):
             m.d.sync += s.slot.eq(fields.slot + fields.received)
         # The index stays for some cycles after a turn.
@@ -365,17 +365,16 @@ class Timestep(wiring.Component):
             s.paid.eq(s.does("pay") & ~s.credits_full & s.last_credit | s.does("spent") & s.no_axons),
             s.evaluated.eq(s.does("finished")),
         ]
-        with m.If(s.paid):
-            m.d.sync += credited.eq(1)
-        with m.If(s.completed):
-            m.d.sync += ready.eq(1)
+        # One write of each, as every bit has its decoder.
+        with m.If(s.paid | s.does("fill") | s.access["spend"]):
+            m.d.sync += credited.eq(s.paid | (s.access["fill"] & good))
+        with m.If(s.completed | s.evaluated):
+            m.d.sync += ready.eq(s.completed)
         with m.If(s.evaluated):
-            m.d.sync += [ready.eq(0), s.evaluating.eq(0), s.finished.eq(0)]
+            m.d.sync += [s.evaluating.eq(0), s.finished.eq(0)]
         with m.If(s.to_start):
             m.d.sync += s.current.eq(s.next_population)
         with m.If(s.fetch):
             m.d.sync += [s.evaluating.eq(1), s.finished.eq(0)]
-        with m.If(s.access["spend"]):
-            m.d.sync += credited.eq(0)
         with m.If(s.does("finished")):
             m.d.sync += [s.owed.eq(fields.incoming), s.owed_slot.eq(fields.slot)]
