@@ -109,9 +109,8 @@ class EventCore(wiring.Component):
         m.d.comb += [
             self.evaluated.eq(evaluation.evaluated), timestep.done.eq(evaluation.done),
             timestep.decoded.eq(decoder.decoded), timestep.population.eq(decoder.population),
-            queues.running.eq(host.running), queues.discard.eq(host.discard),
-            queues.ready.eq(timestep.ready), queues.counting.eq(timestep.counting),
-            queues.drained.eq(drained), peg.room.eq(queues.room),
+            queues.running.eq(host.running), queues.discard.eq(host.discard), queues.drained.eq(drained),
+            queues.ready.eq(timestep.ready), queues.counting.eq(timestep.counting), peg.room.eq(queues.room),
             decoder.edges.eq(host.edges), decoder.populations.eq(host.populations),
             timestep.populations.eq(host.populations), timestep.edges.eq(host.edges),
             host.status.ready.eq(timestep.ready & host.running),

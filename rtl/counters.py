@@ -1,6 +1,6 @@
 """The performance counters of a core."""
 
-from amaranth import Const, Module, Mux, Signal, Value
+from amaranth import Const, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -8,6 +8,21 @@ from golden.config import CoreConfig
 from golden.registers import counters
 from golden.timing.microarchitecture import SCRATCH_TURNS
 from rtl.scratch import CountPort, ScratchMap
+
+
+def largest_increments(config: CoreConfig) -> dict[str, int]:
+    """What a counter can get in a cycle, by its name."""
+    return dict.fromkeys(counters(config), 1) | {"synapses": config.lanes, "protocol_error": 3}
+
+
+def period(config: CoreConfig) -> int:
+    """Cycles from a visit of a counter to its next one."""
+    return SCRATCH_TURNS * len(counters(config))
+
+
+def short_bits(config: CoreConfig) -> dict[str, int]:
+    """Width of each short counter: what it can get from a visit to the next one fits."""
+    return {name: (period(config) * most).bit_length() for name, most in largest_increments(config).items()}
 
 
 class Counters(wiring.Component):
@@ -26,7 +41,7 @@ class Counters(wiring.Component):
 
     Ports:
         increment: a signal of each counter, with `most` its largest value.
-        clear: all counters become zero; what comes in the same cycle is lost.
+        clear: all counters begin with what comes in this cycle.
         read: the host wants counter `select`, and holds both until `done`. done: `value` is it, in this cycle.
         scratch: see `rtl.scratch.CountPort`.
 
@@ -36,13 +51,10 @@ class Counters(wiring.Component):
 
     def __init__(self, config: CoreConfig):
         self.config = config
-        self.most = dict.fromkeys(counters(config), 1) | {"synapses": config.lanes, "protocol_error": 3}
-        """The largest increment in a cycle."""
-        self.increment = {name: Signal(range(most + 1), name=f"increment_{name}") for name, most in self.most.items()}
-        self.period = SCRATCH_TURNS * len(self.most)
-        self.short_bits = {name: (self.period * most).bit_length() for name, most in self.most.items()}
+        most = largest_increments(config)
+        self.increment = {name: Signal(range(most[name] + 1), name=f"increment_{name}") for name in most}
         super().__init__({
-            "clear": In(1), "read": In(1), "select": In(range(len(self.most))),
+            "clear": In(1), "read": In(1), "select": In(range(len(self.increment))),
             "value": Out(config.counter_bits), "done": Out(1), "scratch": Out(CountPort(config)),
         })
 
@@ -54,19 +66,19 @@ class Counters(wiring.Component):
         stale = Signal(count, init=-1, name="stale")
         part, fresh, asked = (
             Signal(shape, name=name)
-            for shape, name in ((max(self.short_bits.values()), "part"), (1, "fresh"), (1, "asked")))
-        parts: Value = Const(0)
+            for shape, name in ((max(short_bits(self.config).values()), "part"), (1, "fresh"), (1, "asked")))
+        parts, bits = Const(0), short_bits(self.config)
         for number, (name, increment) in enumerate(self.increment.items()):
             # An increment is among the last signals of a cycle: it is added in the next one.
             came = Signal(increment.shape(), name=f"came_{name}")
-            short = Signal(self.short_bits[name], name=f"short_{name}")
+            short = Signal(bits[name], name=f"short_{name}")
             visited = Signal(name=f"visited_{name}")
             m.d.comb += visited.eq(take & visit[number])
             m.d.sync += [came.eq(increment), short.eq(Mux(visited, 0, short) + came)]
             with m.If(visited):
                 m.d.sync += stale[number].eq(0)
             with m.If(self.clear):
-                m.d.sync += [came.eq(0), short.eq(0)]
+                m.d.sync += short.eq(0)
             parts = parts | (short & visit[number].replicate(len(short)))
         with m.If(self.clear):  # goes before a visit, whose sum is then stale already when it is written
             m.d.sync += stale.eq(-1)

@@ -26,8 +26,9 @@ class HostPort(wiring.Component):
     An access is held in a register, and all outputs are registers or depend on few of them. The word to write and the
     word read share one, as no access has both.
 
-    Latency: a word of memory is written, or asked for, in the cycle after its access is taken, and comes three
-    cycles later, if the memory is there at once. A register is written or read two cycles after its access is taken, CONTROL
+    Latency: a word of memory is written, or asked for, in the cycle after its access is taken, and comes three cycles
+    later, if the memory is there at once. `clear` comes in the cycle after, too: what happened up to the cycle in which
+    the access was taken is cleared. Another register is written or read two cycles after its access is taken, CONTROL
     included; what was read, of STATUS its bits of a cycle before, comes two cycles later. A counter comes in
     one of its visits (`rtl.counters`). Throughput: a word is written in two cycles and read in five, a register written
     in three and read in five.
@@ -70,7 +71,7 @@ class HostPort(wiring.Component):
         m.d.comb += other.eq(access.data)
         # Which register an access is for, what it holds and the bits of STATUS are in registers, too.
         is_counter, status = Signal(name="is_counter"), Signal(len(STATUS_BITS), name="status_bits")
-        addresses = (*registers, Register.STATUS, Register.CLEAR)
+        addresses = (*registers, Register.STATUS)
         chosen = {address: Signal(name=f"chosen_{address}") for address in addresses}
         m.d.sync += [
             is_counter.eq((access.address >= Register.COUNTER_BASE) & (counter < self.counters)), self.clear.eq(0),
@@ -90,6 +91,9 @@ class HostPort(wiring.Component):
                     m.next = "memory"
                     with m.If(self.host.payload.register):
                         m.next = "decode"
+                        # At once: an event that follows the access must count.
+                        m.d.sync += self.clear.eq(
+                            self.host.payload.write & (self.host.payload.address == Register.CLEAR))
             with m.State("memory"):
                 m.d.comb += port.valid.eq(1)
                 with m.If(port.ready):
@@ -105,7 +109,6 @@ class HostPort(wiring.Component):
             with m.State("register"):
                 m.next = "empty"
                 with m.If(access.write):
-                    m.d.sync += self.clear.eq(chosen[Register.CLEAR])
                     for address, register in registers.items():
                         with m.If(chosen[address]):
                             m.d.sync += register.eq(access.data)

@@ -26,7 +26,7 @@ class EventQueues(wiring.Component):
         running, discard: see `golden.registers.Control`. While stopped, the first two queues are empty.
         event_in, event_out: streams of events, from and to outside.
         ready: the scheduler takes events. counting: it counts an end, and values wait, as they may come too early.
-        drained: no value is on its way to the memory; but for one that is taken in this cycle.
+        drained: no value is on its way to the memory; low from the cycle after one is taken.
         value, token: streams to the consumers; tokens are ENDs and CREDITs.
         sent: what the PEG sends; never refused, as it starts nothing without `room`.
         credit_event: stream of credits to other cores.
@@ -89,9 +89,10 @@ class EventQueues(wiring.Component):
             valid.eq(held & self.ready & self.running), self.token.payload.eq(head),
             *(self.value.payload[name].eq(head[name]) for name in ("v", "c", "y", "x", "id")),
         ]
-        # All values before are in memory; one taken in the last cycle was not yet where `drained` looks.
+        # All values before are in memory. An END is here two cycles after the value before it was taken, or later,
+        # and `drained` is low in the one between.
         value_taken, behind = Signal(name="value_taken"), Signal(name="behind")
-        m.d.sync += behind.eq(self.drained & ~value_taken)
+        m.d.sync += behind.eq(self.drained)
         m.d.comb += [
             self.value.valid.eq(valid & kinds[EventKind.VALUE] & ~self.counting),
             self.token.valid.eq(valid & (kinds[EventKind.CREDIT] | (kinds[EventKind.END] & behind))),

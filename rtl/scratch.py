@@ -98,7 +98,8 @@ class ScratchSram(wiring.Component):
 
     def elaborate(self, platform):  # type: ignore[no-untyped-def]
         m = Module()
-        m.submodules.array = array = memory.Memory(shape=self.width, depth=self.depth, init=[])
+        m.submodules.array = array = memory.Memory(
+            shape=self.width, depth=self.depth, init=[], attrs={"ram_style": "block"})
         read, write = array.read_port(), array.write_port()
         m.d.comb += [
             read.en.eq(self.enable & ~self.write), read.addr.eq(self.address), self.read_data.eq(read.data),

@@ -118,10 +118,9 @@ class Timestep(wiring.Component):
         protocol_error: pulses for an END or a credit that no population waits for, and is dropped. early: pulses a
             cycle after `decoded`, for a population that has all its ends and has not finished its evaluation.
 
-    Latency, with scratch accesses each SCRATCH_TURNS = 3 cycles: an end takes 11 to 13 cycles, a credit 5 to 7. From
-    the last end or credit counted, a command comes five cycles later, with memory at once, but for tokens that wait.
-    From reset to `ready`, three to five cycles per population and six to eight per ID. Credits go out one in six cycles
-    at best, and wait for nothing but the way out.
+    Latency: a scratch access is done each SCRATCH_TURNS = 3 cycles, so that an end takes 12 to 16 cycles and a credit 6
+    to 10. The start of an evaluation takes four, with memory at once. From reset to `ready`, six cycles per population
+    and nine per ID. Credits go out one in six cycles at best, and wait for nothing but the way out.
     """
 
     def __init__(self, config: CoreConfig):
@@ -358,7 +357,7 @@ class Timestep(wiring.Component):
         with m.If(Cat(chosen for chosen, _ in sources).any()):
             m.d.sync += s.index.eq(reduce(or_, (Mux(chosen, value, 0) for chosen, value in sources)))
         with m.If(s.does("fill")):
-            m.d.sync += [s.slot.eq(s.slot + s.population_word.incoming), credited.eq(good)]
+            m.d.sync += s.slot.eq(s.slot + s.population_word.incoming)
         with m.If(s.does("count")):
             m.d.sync += s.slot.eq(fields.slot + fields.received)
         # The index stays for some cycles after a turn.
@@ -366,17 +365,16 @@ class Timestep(wiring.Component):
             s.paid.eq(s.does("pay") & ~s.credits_full & s.last_credit | s.does("spent") & s.no_axons),
             s.evaluated.eq(s.does("finished")),
         ]
-        with m.If(s.paid):
-            m.d.sync += credited.eq(1)
-        with m.If(s.completed):
-            m.d.sync += ready.eq(1)
+        # One write of each, as every bit has its decoder.
+        with m.If(s.paid | s.does("fill") | s.access["spend"]):
+            m.d.sync += credited.eq(s.paid | (s.access["fill"] & good))
+        with m.If(s.completed | s.evaluated):
+            m.d.sync += ready.eq(s.completed)
         with m.If(s.evaluated):
-            m.d.sync += [ready.eq(0), s.evaluating.eq(0), s.finished.eq(0)]
+            m.d.sync += [s.evaluating.eq(0), s.finished.eq(0)]
         with m.If(s.to_start):
             m.d.sync += s.current.eq(s.next_population)
         with m.If(s.fetch):
             m.d.sync += [s.evaluating.eq(1), s.finished.eq(0)]
-        with m.If(s.access["spend"]):
-            m.d.sync += credited.eq(0)
         with m.If(s.does("finished")):
             m.d.sync += [s.owed.eq(fields.incoming), s.owed_slot.eq(fields.slot)]

@@ -27,10 +27,11 @@ class Model:
         self.late: deque[list[int]] = deque([[0] * count for _ in range(SHOWS)], SHOWS + 1)
 
     def cycle(self, increments: list[int], clear: bool) -> None:
-        self.sums = [0] * len(self.sums) if clear else [a + b for a, b in zip(self.sums, increments, strict=True)]
-        self.late.append(list(self.sums))
         if clear:
-            self.late.extend([list(self.sums)] * SHOWS)
+            self.sums = [0] * len(self.sums)
+            self.late.extend([self.sums] * SHOWS)
+        self.sums = [a + b for a, b in zip(self.sums, increments, strict=True)]
+        self.late.append(self.sums)
 
     def shows(self, index: int) -> int:
         """The value in the cycle that was given last."""

@@ -186,7 +186,8 @@ def test_ids_without_a_population_are_dropped(simulator: str, seed: int) -> None
 def test_status_tells_what_a_frame_waits_for(simulator: str, seed: int) -> None:
     """An end that is missing, and a credit that does not come back; each mended by the next step.
 
-    While the population waits for the credit, values of the next frame are counted as errors; before, none is.
+    While the population waits for the credit, values of the next frame are counted as errors, the first of them right
+    behind the end that completes it; before, none is.
     """
     network = Network("two inputs")
     for name in ("a", "b"):
@@ -199,10 +200,11 @@ def test_status_tells_what_a_frame_waits_for(simulator: str, seed: int) -> None:
     credit = layouts(COUNTING).event.pack(kind=EventKind.CREDIT, id=0)
     fine = Status.READY | Status.IDLE
     steps = [([], fine), (a[:-1], fine), (a[-1:], fine | Status.PARTIAL), (b, fine), (a, fine | Status.PARTIAL),
-             (b, fine | Status.UNPAID), (a[:-1] + b[:2], fine | Status.UNPAID), ([credit], fine), ([credit], fine)]
+             (b + b[:1], fine | Status.UNPAID), (a[:-1] + b[:2], fine | Status.UNPAID), ([credit], fine),
+             ([credit], fine)]
     launch(EventCore(COUNTING), name="core", module="tb.tb_core_status", simulator=simulator, seed=seed, parameters={
         "config": COUNTING.to_json(), "words": image.parts.ravel().tolist(), "edges": image.edges,
-        "populations": image.populations, "steps": steps, "protocol_errors": len(a) - 1 + 2})
+        "populations": image.populations, "steps": steps, "protocol_errors": len(a) - 1 + 1 + 2})
 
 
 def stop_network(rng: np.random.Generator) -> Network:
