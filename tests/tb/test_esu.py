@@ -73,9 +73,14 @@ def test_short_events(scenario: str, seed: int) -> None:
     run(SHORT["fpga_small"], "verilator", seed, scenario, events=1000)
 
 
+@pytest.mark.parametrize("config", [CONFIGS["grai_vip"], SHORT["fpga_small"]], ids=lambda config: config.name)
+def test_cycles_are_those_of_the_model(config: CoreConfig, seed: int) -> None:
+    run(config, "verilator", seed, "replay")
+
+
 @pytest.mark.long
 @pytest.mark.parametrize("name", SHORT)
-@pytest.mark.parametrize("scenario", ["random", "garbage", "throughput"])
+@pytest.mark.parametrize("scenario", ["random", "garbage", "throughput", "replay"])
 def test_short_events_of_all_configurations(name: str, scenario: str, seed: int) -> None:
     run(SHORT[name], "verilator", seed, scenario, events=3000, rounds=3)
 
