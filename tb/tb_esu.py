@@ -49,6 +49,8 @@ class Bench:
         self.memory = MemoryModel(dut, "descriptor", self.words, word_bits=self.config.word_bits,
                                   pause=self.pace("descriptor"), generator=self.generator)
         dut.edges.value = dut.populations.value = 0
+        if self.config.guard_states:
+            dut.good.value = 0
         cocotb.start_soon(self._watch())
 
     def pace(self, port: str) -> Iterator[bool]:
@@ -171,9 +173,16 @@ async def garbage_scenario(dut: Any) -> None:
                 values[name] = value - (1 << field.width) if name in "xyv" and value >> field.width - 1 else value
             events.append(ValueEvent(**values))
         reference = Esu(config, words, edges, populations)
+        if config.guard_states:
+            reference.good = [number < populations and generator.random() < 0.8
+                              for number in range(config.max_populations)]
+            dut.good.value = sum(good << number for number, good in enumerate(reference.good))
         expected = [operation for event in events for operation in reference.expand(event)]
+        before = Counter(bench.errors)
         await bench.run(events, edges, populations, timeout=2_000_000)
         compare(bench.received(), expected, "garbage")
+        for name in ("unknown_id", "unknown_channel"):
+            assert bench.errors[name] - before[name] == getattr(reference, name), name
         total += len(expected)
     assert total > 0
 
