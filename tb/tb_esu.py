@@ -10,11 +10,13 @@ from itertools import pairwise
 from typing import Any
 
 import cocotb
+import numpy as np
 from cocotb.triggers import RisingEdge
 
 from golden.config import CoreConfig
-from golden.synapse.esu import Esu, ValueEvent, WordOperation
+from golden.synapse.esu import EdgeDescriptor, Esu, ValueEvent, WordOperation
 from golden.timing.microarchitecture import ESU_LATENCY, PHASES
+from golden.timing.pipeline import OperationStream, operations_offered
 from golden.words import EdgeKind, layouts
 from rtl.ports import op_layout, value_layout
 from synapress.tools.simulator import parameters, seed
@@ -39,12 +41,16 @@ class Bench:
         self.taken: list[int] = []
         """Cycles in which events were taken, and in which operations were."""
         self.operations: list[int] = []
+        self.log: list[dict[str, int]] = []
+        """Of each cycle: events offered and taken, operations offered and ready, reads ready, busy."""
         self.driver = StreamDriver(dut, "event", value_layout(self.config), pause=self.pace("event"),
                                    generator=self.generator)
         self.monitor = StreamMonitor(dut, "op", op_layout(self.config), pause=self.pace("op"))
         self.memory = MemoryModel(dut, "descriptor", self.words, word_bits=self.config.word_bits,
                                   pause=self.pace("descriptor"), generator=self.generator)
         dut.edges.value = dut.populations.value = 0
+        if self.config.guard_states:
+            dut.good.value = 0
         cocotb.start_soon(self._watch())
 
     def pace(self, port: str) -> Iterator[bool]:
@@ -68,6 +74,8 @@ class Bench:
                 self.errors[name] += int(getattr(dut, name).value)
             event, op = int(dut.event__valid.value), int(dut.op__valid.value)
             busy = int(dut.busy.value)
+            self.log.append({"event": event, "op": op, "op_ready": int(dut.op__ready.value), "busy": busy,
+                             "descriptor_ready": int(dut.descriptor__ready.value)})
             assert busy or idle or not op, "an operation is offered while not busy"
             assert busy or not int(dut.descriptor__valid.value), "a read while not busy"
             assert busy or not (self.taken and self.taken[-1] == self.cycle - 1), "not busy after an event was taken"
@@ -165,9 +173,16 @@ async def garbage_scenario(dut: Any) -> None:
                 values[name] = value - (1 << field.width) if name in "xyv" and value >> field.width - 1 else value
             events.append(ValueEvent(**values))
         reference = Esu(config, words, edges, populations)
+        if config.guard_states:
+            reference.good = [number < populations and generator.random() < 0.8
+                              for number in range(config.max_populations)]
+            dut.good.value = sum(good << number for number, good in enumerate(reference.good))
         expected = [operation for event in events for operation in reference.expand(event)]
+        before = Counter(bench.errors)
         await bench.run(events, edges, populations, timeout=2_000_000)
         compare(bench.received(), expected, "garbage")
+        for name in ("unknown_id", "unknown_channel"):
+            assert bench.errors[name] - before[name] == getattr(reference, name), name
         total += len(expected)
     assert total > 0
 
@@ -280,7 +295,44 @@ async def throughput_scenario(dut: Any) -> None:
         _, operations, _ = await run([event(identity)])
         assert operations[0] == ESU_LATENCY, f"latency, {kind}: {operations[0]} cycles"
 
-SCENARIOS = {"random": random_scenario, "garbage": garbage_scenario, "throughput": throughput_scenario}
+
+async def replay_scenario(dut: Any) -> None:
+    """Events without a pause, operations and reads with: busy and offering as `golden.timing.pipeline` says."""
+    config, generator = CoreConfig.from_json(parameters()["config"]), random.Random(seed())
+    words, edges = throughput_edges(config)
+    bench = Bench(dut, words)
+    await clock_and_reset(dut)
+    for pattern in ("never", "rarely", "randomly", "bursts"):
+        bench.patterns["op"], bench.patterns["descriptor"] = generator.choice(["never", pattern]), pattern
+        events = [ValueEvent(generator.randrange(edges), 0, 0, 0, 1)]
+        while len(events) < 120:
+            identity = events[-1].id if generator.random() < 0.6 else generator.randrange(edges)
+            x, y = (generator.choice([0, 1, 7, 8]) for _ in "xy")
+            events.append(ValueEvent(identity, x, y, generator.randrange(8), 1))
+        bench.log.clear()
+        await bench.run(events, edges, edges)
+        bench.monitor.received.clear()
+        reference = Esu(config, words, edges, edges)
+        descriptors = [EdgeDescriptor.load(config, words, edges, event.id, event.c) for event in events]
+        nothing = np.zeros(0, np.int64)
+        model = operations_offered(OperationStream(
+            operations=np.array([len(reference.expand(event)) for event in events]), state=nothing, weight=nothing,
+            edge=np.array([2 * edges + event.id for event in events]),
+            geometry=np.array([2 * event.id for event in events]),
+            table=np.array([0 if d.table else -1 for d in descriptors]),
+            single=np.array([int(config.short_events and (d.kernel_width, d.kernel_height, d.table) == (1, 1, False))
+                             for d in descriptors])), 0)
+        first = [cycle["event"] for cycle in bench.log].index(1)
+        expected = next(model)
+        for number, cycle in enumerate(bench.log[first:]):
+            got = bool(cycle["busy"] or cycle["event"]), bool(cycle["op"])
+            assert got == expected, f"{pattern}, cycle {number}: busy and offered {got}, not {expected}"
+            expected = model.send((bool(cycle["op_ready"]), (-1,) * 3 if cycle["descriptor_ready"] else (0,) * 3))
+    assert bench.driver.accepted == 4 * 120 and bench.cycle > 4 * 120
+
+
+SCENARIOS = {"random": random_scenario, "garbage": garbage_scenario, "throughput": throughput_scenario,
+             "replay": replay_scenario}
 
 
 @cocotb.test()

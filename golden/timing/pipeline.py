@@ -69,7 +69,7 @@ def replay(work: OperationStream, banks: int) -> Cycles:
     fast.
     """
     state, weight, mask = work.state.tolist(), work.weight.tolist(), banks - 1
-    esu = _esu(work, mask)
+    esu = operations_offered(work, mask)
     # Operations pushed, moved to the front, loaded and written so far; weight words pushed, asked for, there and used.
     pushed = moved = loaded = written = requested = asked = arrived = used = 0
     fresh = bytearray(len(state))
@@ -147,7 +147,9 @@ def replay(work: OperationStream, banks: int) -> Cycles:
         esu_busy, valid = esu.send((ready, (write_bank, head_bank, weight_bank)))
 
 
-def _esu(work: OperationStream, mask: int) -> Generator[tuple[bool, bool], tuple[bool, tuple[int, int, int]], None]:
+def operations_offered(
+    work: OperationStream, mask: int,
+) -> Generator[tuple[bool, bool], tuple[bool, tuple[int, int, int]], None]:
     """The ESU, cycle by cycle; names are those of the hardware's registers.
 
     Yields whether it is busy, and whether it offers an operation; takes whether the neuron update is ready for one, and

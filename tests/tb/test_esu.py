@@ -44,7 +44,8 @@ def random_config(seed: int) -> CoreConfig:
                 channel_bits=generator.randint(5, 13), kernel_bits=generator.randint(2, 6), edge_bits=edge_bits,
                 population_bits=1, mesh_bits=2, extent_unit_log2=generator.randint(0, 2), axon_count_bits=4,
                 incoming_bits=4, weight_stride_bits=generator.randint(4, 20),
-                product_shift_bits=generator.randint(0, 3), short_events=seed % 2)
+                product_shift_bits=generator.randint(0, 3), short_events=seed % 2,
+                guard_states=generator.randrange(2))
         except ConfigError:
             continue
 
@@ -73,9 +74,14 @@ def test_short_events(scenario: str, seed: int) -> None:
     run(SHORT["fpga_small"], "verilator", seed, scenario, events=1000)
 
 
+@pytest.mark.parametrize("config", [CONFIGS["grai_vip"], SHORT["fpga_small"]], ids=lambda config: config.name)
+def test_cycles_are_those_of_the_model(config: CoreConfig, seed: int) -> None:
+    run(config, "verilator", seed, "replay")
+
+
 @pytest.mark.long
 @pytest.mark.parametrize("name", SHORT)
-@pytest.mark.parametrize("scenario", ["random", "garbage", "throughput"])
+@pytest.mark.parametrize("scenario", ["random", "garbage", "throughput", "replay"])
 def test_short_events_of_all_configurations(name: str, scenario: str, seed: int) -> None:
     run(SHORT[name], "verilator", seed, scenario, events=3000, rounds=3)
 
@@ -85,6 +91,13 @@ def test_random_configurations(number: int, seed: int) -> None:
     config = random_config(1000 * seed + number)
     print(config)
     run(config, "verilator", seed, "garbage", rounds=4)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("short_events", [0, 1])
+def test_guarded_states(short_events: int, seed: int) -> None:
+    config = dataclasses.replace(CONFIGS["fpga_small"], name="guarded", guard_states=1, short_events=short_events)
+    run(config, "verilator", seed, "garbage", rounds=6)
 
 
 @pytest.mark.long

@@ -85,6 +85,7 @@ def test_random_networks(number, seed):
     assert_cycles(legalize(lower(net), CONFIG), random_input(rng, net), CONFIG)
 
 
+@pytest.mark.long
 def test_short_events(seed):
     """Kernels of one tap in all forms, one after another and between others."""
     rng = np.random.default_rng(seed)
