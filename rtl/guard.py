@@ -1,6 +1,6 @@
 """The check at the start: whether the two words of each population agree about where its states lie."""
 
-from amaranth import Cat, Const, Module, Mux, Signal
+from amaranth import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 

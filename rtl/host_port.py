@@ -66,7 +66,8 @@ class HostPort(wiring.Component):
         comes, arrives = Signal(name="comes"), Signal(name="arrives")
         other = Signal(self.config.word_bits, name="other")
         m.d.sync += [
-            comes.eq(port.valid & port.ready & ~access.write), arrives.eq(comes), access.data.eq(Mux(arrives, port.data, other)),
+            comes.eq(port.valid & port.ready & ~access.write), arrives.eq(comes),
+            access.data.eq(Mux(arrives, port.data, other)),
         ]
         m.d.comb += other.eq(access.data)
         # Which register an access is for, what it holds and the bits of STATUS are in registers, too.

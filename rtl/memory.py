@@ -56,7 +56,8 @@ class BankedMemory(wiring.Component):
     service; every other one waits as long as higher ones want its bank, and the requests of the neuron update, being
     at the top, end when its operations do.
 
-    Latency: `data` holds the word `latency` cycles after the access (1 or 2, as `golden.ports` says), and only then. A read sees all earlier writes.
+    Latency: `data` holds the word `latency` cycles after the access (1 or 2, as `golden.ports` says), and only then. A
+    read sees all earlier writes.
     Throughput: one access per bank and cycle. The layout of the states and the write-back delay (rtl.neuron.update)
     keep the reads, write-backs and weights of a running convolution on different banks.
 

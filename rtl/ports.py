@@ -40,7 +40,8 @@ class WritePort(wiring.Signature):
 
     def __init__(self, config: CoreConfig):
         super().__init__({
-            "valid": Out(1), "early": Out(1), "ready": In(1), "address": Out(config.address_bits), "write_data": Out(config.word_bits),
+            "valid": Out(1), "early": Out(1), "ready": In(1), "address": Out(config.address_bits),
+            "write_data": Out(config.word_bits),
         })
 
 

@@ -13,9 +13,9 @@ from tb.streams import never, out_of_reset
 class MemoryModel:
     """Answers one or more ReadPorts or MemoryPorts of a design from one list of words.
 
-    `ready` is drawn anew in each cycle from the port's pauses. `data` holds the word `latency` cycles after `valid & ready`
-    and random bits in all others. If several ports are granted in one cycle, all reads come before all writes, and
-    writes are done in the order of the ports. A port with `write` is a MemoryPort.
+    `ready` is drawn anew in each cycle from the port's pauses. `data` holds the word `latency` cycles after
+    `valid & ready`, and random bits in all other cycles. If several ports are granted in one cycle, all reads come
+    before all writes, and writes are done in the order of the ports. A port with `write` is a MemoryPort.
 
     Args:
         dut: the design.

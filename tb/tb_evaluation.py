@@ -15,8 +15,8 @@ import cocotb
 from cocotb.triggers import RisingEdge
 
 from golden.config import CoreConfig
-from golden.ports import LATENCIES
 from golden.neuron.evaluation import PopulationMap, second_word, state_words
+from golden.ports import LATENCIES
 from golden.words import NeuronType, layouts
 from rtl.ports import command_layout, neuron_layout
 from synapress.tools.simulator import parameters, seed
@@ -140,8 +140,8 @@ async def timing(dut: Any) -> None:
         sent = [next(neurons) - command for _ in fired]
         assert next(neurons) == done, fields
         if kind == "spiking":  # the last word is written after its neurons, and short words wait for one another
-            late = done - command - sent[-1]
-            assert sent[0] == fired[0] and 4 <= late <= (6 if fields["depth"] % config.lanes == 0 else 12), (fields, late)
+            late, most = done - command - sent[-1], 6 if fields["depth"] % config.lanes == 0 else 12
+            assert sent[0] == fired[0] and 4 <= late <= most, (fields, late)
         else:
             assert (times, sent, done) == (accessed, fired, command + ended), (
                 fields, times, accessed, sent, fired, done - command, ended)

@@ -68,8 +68,8 @@ convolution next to nothing, and what four bits count."""
 # -- the PEG and the queues ---------------------------------------------------------------------------------------
 
 AXON_WORDS = 4
-"""Axon words that the PEG keeps for a population, or reads ahead for a neuron that has more: as many as are on their way
-at one a cycle, from a slot given back over request, memory and its register to the slot filled again."""
+"""Axon words that the PEG keeps for a population, or reads ahead for a neuron that has more: as many as are on their
+way at one a cycle, from a slot given back over request, memory and its register to the slot filled again."""
 AXON_LATENCY = 4
 """Cycles from a population's first neuron taken by the PEG to the use of its first axon word."""
 PEG_FLIGHT = 3

@@ -18,7 +18,8 @@ class Fire(wiring.Component):
         width, height, last_channel: of the population, each minus one.
         fired: stream of {x, y, c, v, end}. An end is all zeros.
 
-    Latency: one cycle, two for an end. Throughput: one neuron per cycle. Values that are 0 are taken while a neuron waits.
+    Latency: one cycle, two for an end. Throughput: one neuron per cycle. Values that are 0 are taken while a neuron
+    waits.
     """
 
     def __init__(self, config: CoreConfig):

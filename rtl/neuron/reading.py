@@ -1,6 +1,6 @@
 """The reading side of the evaluation: state words and parameters of a population, in the order of its neurons."""
 
-from amaranth import Cat, Const, Module, Mux, Signal, Value, unsigned
+from amaranth import Cat, Module, Mux, Signal, unsigned
 from amaranth.lib import data, enum, stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
@@ -95,9 +95,9 @@ class _State:
         self.parameter_address = Signal(reach_bits(config), name="parameter_address")
         # Of a type with second parameter words, which come first: the next one to be read is a first word.
         self.half, self.doubled = strobe("half"), strobe("doubled")
-        # Words asked for and not yet evaluated, and those of them that wait in the buffer. The youngest is the first of its
-        # channel word (`fresh`), of which `loaded` parameters are there once it has `begun`; before, and while words of
-        # the channel word before are left, these are its parameters.
+        # Words asked for and not yet evaluated, and those of them that wait in the buffer. The youngest is the first of
+        # its channel word (`fresh`), of which `loaded` parameters are there once it has `begun`; before, and while words
+        # of the channel word before are left, these are its parameters.
         self.reserved = Signal(range(EVALUATION_WORDS + 1), name="reserved")
         self.there = Signal(range(EVALUATION_WORDS + 1), name="there")
         self.fresh, self.begun = strobe("fresh"), strobe("begun")

@@ -145,7 +145,7 @@ class Requantize(wiring.Component):
 
     def _saturate(self, m: Module, rest: Value, negative: Value, beyond: Value, sticky: Value,
                   carried: dict[str, Signal]) -> None:
-        """Three moves: rounding, whether it fits, and the end of the range that the sign tells for what does not fit."""
+        """Three moves: rounding, whether it fits, and if not the end of the range that the sign tells."""
         config, value_bits = self.config, self.config.value_bits
         total, carry, sign = Signal(signed(config.state_bits + 1), name="total"), Signal(name="carry"), Signal()
         m.d.comb += [

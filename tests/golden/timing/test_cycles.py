@@ -4,6 +4,7 @@ With the counters of accesses, which the other tests of whole cores leave out: t
 """
 
 import dataclasses
+import math
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from golden.network import fast as network
 from golden.ports import ACCESSES
 from golden.program import Edge, Population, Program
 from golden.timing.cycles import evaluation_cycles, layer_cycles
+from golden.timing.microarchitecture import AXON_WORDS
 from synapress.engines.layer_cycles import alone
 from synapress.mapper import Network, legalize, lower
 from synapress.zoo.digits.data import feature_maps, load_digits, quantize_input
@@ -36,8 +38,10 @@ def assert_accesses(layer, counters):
     accesses = {name: counters[name] for name in ACCESSES}
     assert {name: core.counters.get(name, accesses[name]) for name in ACCESSES} == accesses
     assert accesses["state_reads"] == accesses["write_back_writes"] == counters["word_ops"]
-    (axons,) = {entry["axons"] for entry in layer.image.manifest["population_table"]}
-    assert accesses["axon_reads"] == (counters["neurons_fired"] + 1) * axons
+    image_populations = layer.image.manifest["population_table"]
+    (axons,) = {entry["axons"] for entry in image_populations}
+    tables = sum(math.prod(entry["shape"]) for entry in image_populations if entry["table_words"])
+    assert accesses["axon_reads"] == axons * (1 if axons <= AXON_WORDS else counters["neurons_fired"] + 1) + tables
     assert accesses["evaluation_writes"] == len(core.trace) < accesses["evaluation_reads"]
     # The harness reads the registers alone from the clearing of the counters until it has them.
     assert accesses["host_reads"] == accesses["host_writes"] == 0
