@@ -24,7 +24,7 @@ class Port:
 PORTS = (
     Port("write_back", 0, writes="new states of word operations"),
     Port("state", 10, reads="states that word operations update"),
-    Port("weight", 20, reads="weights"),
+    Port("weight", 20, reads="weights", latency=2),
     Port("descriptor", 30, reads="edge, geometry and kernel table words"),
     Port("axon", 40, reads="axon words and value tables", latency=2),
     Port("evaluation", 50, reads="population, parameter and edge words, states that are evaluated",

@@ -229,8 +229,8 @@ class Bench:
         else:
             dut.write_back__ready.value = 1
             for port in ("state", "weight"):
-                MemoryModel(dut, port, self.words, word_bits=self.config.word_bits, pause=self.pace(port),
-                            generator=self.generator)
+                MemoryModel(dut, port, self.words, word_bits=self.config.word_bits, latency=LATENCIES,
+                            pause=self.pace(port), generator=self.generator)
 
     def pace(self, port: str) -> Iterator[bool]:
         """Pauses in the pattern that the port has at the moment."""
@@ -322,14 +322,16 @@ async def timing_scenario(dut: Any) -> None:
     reads, writes, _ = await times([5])
     assert (reads, writes) == ([STATE_LATENCY], [STATE_LATENCY + WRITE_DELAY]), "an operation alone"
     reads, writes, counts = await times(range(16))
-    assert reads == list(range(4, 20)) and writes == [cycle + WRITE_DELAY for cycle in reads], "consecutive words"
+    assert reads == list(range(STATE_LATENCY, STATE_LATENCY + 16)) and writes == [cycle + WRITE_DELAY for cycle in reads], "consecutive words"
     assert counts["retired"] == 16 and not counts["stall_bank"] and not counts["stall_hazard"]
     reads, writes, counts = await times([7] * 5)
-    assert reads == [4, 8, 12, 16, 20] and counts["stall_hazard"] == 3 * 4, "the same word again and again"
+    apart = range(0, 5 * (WRITE_DELAY + 1), WRITE_DELAY + 1)
+    assert reads == [STATE_LATENCY + wait for wait in apart], "the same word again and again"
+    assert counts["stall_hazard"] == 4 * WRITE_DELAY
     for distance in range(1, 5):
         reads, _, counts = await times([9, *range(10, 9 + distance), 9])
         wait = max(0, WRITE_DELAY + 1 - distance)
-        assert reads[-1] == 4 + distance + wait, f"the same word {distance} operations later"
+        assert reads[-1] == STATE_LATENCY + distance + wait, f"the same word {distance} operations later"
         assert counts["stall_hazard"] == wait, f"hazard at distance {distance}"
     for bit in range(config.address_bits):
         for distance in range(1, 5):
@@ -337,14 +339,15 @@ async def timing_scenario(dut: Any) -> None:
             assert not counts["stall_hazard"], f"words that differ in bit {bit}, at distance {distance}"
     for pattern in ("mostly", "randomly"):
         reads, _, counts = await times([3], weights=pattern)
-        assert counts["stall_weight"] == reads[0] - 3 == counts["weight refused"] + 1, "waiting for weights"
+        assert counts["stall_weight"] == reads[0] - 3 == counts["weight refused"] + 3, "waiting for weights"
     # The read of the fourth word wants the bank of the first one's write-back, and goes first.
     banks = config.banks
     reads, writes, _ = await times([0, 1, 2, 2 * banks, 2 * banks + 1])
-    assert reads == [4, 5, 6, 7, 8] and writes[0] == 4 + WRITE_DELAY + 1, "read before write"
+    assert [cycle - STATE_LATENCY for cycle in reads] == [0, 1, 2, 3, 4], "no read waits"
+    assert writes[0] == STATE_LATENCY + WRITE_DELAY + 1, "read before write"
     # So does the fifth one's, but with two writes waiting the older one goes first all the same.
     reads, writes, counts = await times([0, 1, 2, 2 * banks, 4 * banks, 6 * banks])
-    assert writes[:2] == [8, 9] and counts["two writes wait"], "a full buffer"
+    assert [cycle - STATE_LATENCY for cycle in writes[:2]] == [4, 5] and counts["two writes wait"], "a full buffer"
 
 
 async def utilization_scenario(dut: Any) -> None:

@@ -20,12 +20,12 @@ weights come; the rest takes up what the ESU offers while a bank is refused."""
 WEIGHT_REQUESTS = 4
 """Weight words to ask for, and not asked for yet: a refused read holds up the ESU only behind so many. Fewer than
 OPERATION_QUEUE, as operations share weight words."""
-WEIGHT_WORDS = 3
-"""Weight words read ahead of the one in use. Three are a new word in every cycle: one is asked for, one arrives, and
-one is there to be used."""
-STATE_LATENCY = 4
+WEIGHT_WORDS = 4
+"""Weight words read ahead of the one in use. Four are a new word in every cycle: one is asked for, one is read, one is
+in the memory's register, and one is there to be used."""
+STATE_LATENCY = 6
 """Cycles from an operation taken by the idle neuron update to the read of its state, with memory at once: into the
-queue, the weights asked for, their arrival, the head register."""
+queue, to its front, the weights asked for, two to their arrival, the head register."""
 WRITE_DELAY = 3
 """Cycles from the read of a state to its write-back, when that is not held back: never the same bank for a run of
 consecutive words over four banks."""

@@ -65,16 +65,15 @@ def descriptor_reads(work: OperationStream) -> int:
 def replay(work: OperationStream, banks: int) -> Cycles:
     """The cycles of events that an idle core is given without a pause; nothing else wants the memory.
 
-    Names are those of the hardware's registers. The ESU is a generator: its state stays in local variables, which are
-    fast.
+    Names are those of the hardware's registers. The ESU is a generator, as local variables are fast.
     """
     state, weight, mask = work.state.tolist(), work.weight.tolist(), banks - 1
     esu = operations_offered(work, mask)
-    # Operations pushed, moved to the front, loaded and written so far; weight words pushed, asked for, there and used.
-    pushed = moved = loaded = written = requested = asked = arrived = used = 0
+    # Operations pushed, at the front, loaded and written; weight words pushed, at the front, asked for, there and used.
+    pushed = moved = loaded = written = requested = first = asked = arrived = used = 0
     fresh = bytearray(len(state))
     requests: list[int] = []
-    arriving, previous = False, -1
+    coming, arriving, previous = False, False, -1
     head = product = addend = sums = kept = -1  # state addresses in the pipeline
     busy = stall_bank = stall_hazard = stall_weight = 0
     esu_busy, valid = next(esu)
@@ -88,12 +87,8 @@ def replay(work: OperationStream, banks: int) -> Cycles:
 
         # Memory: write-back, state, weight, in this order. The read goes before a write that can wait.
         issue = keep = request = False
-        head_bank = write_bank = weight_bank = -1
-        both = kept >= 0 and sums >= 0
-        if kept >= 0:
-            write_bank = kept & mask
-        elif sums >= 0:
-            write_bank = sums & mask
+        head_bank, weight_bank, both = -1, -1, kept >= 0 and sums >= 0
+        write_bank = kept & mask if kept >= 0 else sums & mask if sums >= 0 else -1
         if head >= 0:
             if head == product or head == addend or head == sums or head == kept:
                 stall_hazard += 1
@@ -108,12 +103,12 @@ def replay(work: OperationStream, banks: int) -> Cycles:
             write_bank = -1
         elif write_bank >= 0:
             written += 1
-        if requested != asked and asked - used != WEIGHT_WORDS:
+        if first != asked and asked - used != WEIGHT_WORDS:
             weight_bank = requests[asked] & mask
             request = weight_bank != write_bank and weight_bank != head_bank
 
         # The queues in front: the ESU offers an operation if `valid`.
-        ready = pushed - moved != OPERATION_QUEUE - 1 and requested - asked != WEIGHT_REQUESTS
+        ready = pushed - moved != OPERATION_QUEUE - 1 and requested - first != WEIGHT_REQUESTS - 1
         front = moved != loaded
         if front and fresh[loaded] and arrived == used:
             front = False
@@ -126,7 +121,8 @@ def replay(work: OperationStream, banks: int) -> Cycles:
             kept = -1
         sums, addend, product = addend, product, head if issue else -1
         arrived += arriving
-        arriving = request
+        arriving, coming = coming, request
+        first += requested != first and (first == asked or request)
         asked += request
         move = pushed != moved and moved == loaded
         if front and (head < 0 or issue):

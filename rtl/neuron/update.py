@@ -30,7 +30,7 @@ class NeuronUpdate(UpdateUnit):
 
     Ports: see `rtl.neuron.interface.UpdateUnit`.
 
-    Latency: from an operation taken by an idle unit to its state's read 4 cycles, to its write-back 7, with memory at
+    Latency: from an operation taken by an idle unit to its state's read 6 cycles, to its write-back 9, with memory at
     once; an operation that shares the weight word of the one before it needs no weights of its own. An operation on
     the same word as the one before it costs 3 cycles more.
     Throughput: one operation per cycle, as far as the banks allow.
@@ -187,7 +187,7 @@ class NeuronUpdate(UpdateUnit):
         """
         config, op = self.config, self.op.payload
         m.submodules.operations = operations = SyncFIFOBuffered(width=self._queued.size, depth=OPERATION_QUEUE)
-        m.submodules.requests = requests = SyncFIFO(width=config.address_bits, depth=WEIGHT_REQUESTS)
+        m.submodules.requests = requests = SyncFIFOBuffered(width=config.address_bits, depth=WEIGHT_REQUESTS)
         m.submodules.words = words = SyncFIFO(width=config.word_bits, depth=WEIGHT_WORDS)
 
         previous = Signal(config.address_bits)
@@ -209,21 +209,22 @@ class NeuronUpdate(UpdateUnit):
             ("inner", OPERATION_QUEUE), ("asked", WEIGHT_REQUESTS)))
         inner_next, asked_next = Signal.like(inner, name="inner_next"), Signal.like(asked, name="asked_next")
         m.d.comb += [
-            # The queue's last word is in a register, and not among those that fill it.
+            # The first entry of a queue is in a register, and not among those that fill it.
             inner_next.eq(inner + taken - ((inner != 0) & (~operations.r_rdy | load))),
-            asked_next.eq(asked + requests.w_en - requests.r_en),
+            asked_next.eq(asked + requests.w_en - ((asked != 0) & (~requests.r_rdy | requests.r_en))),
         ]
         m.d.sync += [inner.eq(inner_next), asked.eq(asked_next), self.op.ready.eq(
-            (inner_next != OPERATION_QUEUE - 1) & (asked_next != WEIGHT_REQUESTS))]
+            (inner_next != OPERATION_QUEUE - 1) & (asked_next != WEIGHT_REQUESTS - 1))]
 
         # Asked only with room for the answer, which lasts one cycle.
-        arriving, reserved = Signal(name="arriving"), Signal(range(WEIGHT_WORDS + 1), name="reserved")
+        coming, arriving = Signal(name="coming"), Signal(name="arriving")
+        reserved = Signal(range(WEIGHT_WORDS + 1), name="reserved")
         m.d.comb += [
             self.weight.valid.eq(requests.r_rdy & (reserved != WEIGHT_WORDS)), self.weight.address.eq(requests.r_data),
             requests.r_en.eq(self.weight.valid & self.weight.ready),
             words.w_data.eq(self.weight.data), words.w_en.eq(arriving),
         ]
-        m.d.sync += [arriving.eq(requests.r_en), reserved.eq(reserved + requests.r_en - words.r_en)]
+        m.d.sync += [coming.eq(requests.r_en), arriving.eq(coming), reserved.eq(reserved + requests.r_en - words.r_en)]
 
         front = Signal(self._queued)
         current, word = Signal(config.word_bits, name="current"), Signal(config.word_bits, name="word")
