@@ -18,8 +18,10 @@ from synapress.tools import simulator as launch
 from tb.streams import clock_and_reset, wait_until
 from tb.tb_core import CoreHost, by_id
 
-STOP_CYCLES = 2
-"""Cycles from the one in which the write of CONTROL is taken to the first in which STATUS can say idle."""
+WRITE_CYCLES = 2
+"""Cycles after the one in which the write of CONTROL is taken, in which the core still runs."""
+STOP_CYCLES = WRITE_CYCLES + 4
+"""Cycles from that one until all that the core still sends is offered, or taken."""
 PACES = {"full": ("never", "never", 0), "input waits": ("randomly", "never", 3), "output waits": ("never", "mostly", 6)}
 """Pauses of the input and of the output, and the first stop."""
 LIMIT = 20_000
@@ -120,9 +122,9 @@ class StopBench:
         await self._taken(Register.CONTROL)
         if hold:
             offered = []
-            for _ in range(STOP_CYCLES + 1):
+            for number in range(STOP_CYCLES + 1):
                 await RisingEdge(dut.clk)
-                assert dut.event_in__ready.value == 0, "a stopped core takes an event"
+                assert number < WRITE_CYCLES or dut.event_in__ready.value == 0, "a stopped core takes an event"
                 offered.append(int(dut.event_out__valid.value))
             await host.data.wait(answers + 1)
             # What is in the output queue is offered a cycle later at most.
