@@ -7,12 +7,12 @@ be 1, whatever its inputs do. A counterexample is run again in Amaranth's simula
 import re
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
 import pyosys
-from amaranth import ClockDomain, Const, Module, Signal, Value, ValueCastable
+from amaranth import Cat, ClockDomain, Const, Module, Signal, Value
 from amaranth.hdl._ir import PortDirection
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
@@ -123,9 +123,10 @@ def _replay(claim: Claim, cex: Path, last: int) -> str:
     return "\n".join(lines)
 
 
-def held(m: Module, stream: wiring.PureInterface, name: str, ready: Value | None = None) -> Value:
-    """That an offer of a stream stays as it is until it is taken, with its own `ready` or the one given."""
-    payload = Value.cast(stream.payload) if isinstance(stream.payload, ValueCastable) else stream.payload
+def held(m: Module, stream: wiring.PureInterface, name: str, *, ready: Value | None = None,
+         fields: Sequence[str] = ()) -> Value:
+    """That an offer of a stream stays as it is until it is taken: all of it, or some fields; `ready`: another one."""
+    payload = Cat(stream.payload[field] for field in fields) if fields else Value.cast(stream.payload)
     waited, offered = Signal(name=f"{name}_waited"), Signal(len(payload), name=f"{name}_offered")
     m.d.sync += [waited.eq(stream.valid & ~(stream.ready if ready is None else ready)), offered.eq(payload)]
     return ~waited | (stream.valid & (payload == offered))
