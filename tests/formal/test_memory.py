@@ -70,7 +70,7 @@ class Arbiter(Observed):
         return ~started | (before == self.bank)
 
     def _words(self, m: Module, granted: dict[str, Value], claimed: dict[str, Value]) -> None:
-        """A model of the word at CHOSEN of `bank`, which a granted read must give in the next cycle."""
+        """A model of the word at CHOSEN of `bank`; a read gives it as many cycles later as its port says."""
         word = Signal(BITS, name="model")
         address = self.bank + (CHOSEN << self.config.banks.bit_length() - 1)
         for port in PORTS:
@@ -81,9 +81,13 @@ class Arbiter(Observed):
                 with m.If(now & writes):
                     m.d.sync += word.eq(requester.write_data)
             if port.reads:
-                read = Signal(name=f"{port.name}_read")
-                m.d.sync += read.eq(now & ~writes)
-                claimed[f"{port.name}_data"] = ~read | (requester.data[:BITS] == word)
+                read: Value = now & ~writes
+                expected: Value = word
+                for cycle in range(getattr(port, "latency", 1)):
+                    earlier, before = read, expected
+                    read, expected = Signal(name=f"{port.name}_read_{cycle}"), Signal(BITS, name=f"{port.name}_{cycle}")
+                    m.d.sync += [read.eq(earlier), expected.eq(before)]
+                claimed[f"{port.name}_data"] = ~read | (requester.data[:BITS] == expected)
 
 
 @pytest.mark.parametrize("preset", PRESETS)
