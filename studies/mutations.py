@@ -50,6 +50,7 @@ MODES = "tests/rtl/test_testbench.py::test_all_modes_give_the_same_events"
 REFRACTORY = "tests/golden/neuron/test_refractory.py::test_hardware_equals_golden"
 HIT_TEST = "tests/tb/test_peg.py::test_without_the_hit_test"
 COUNTERS = "tests/tb/test_counters.py::test_random_increments"
+LOST = "tests/formal/test_neuron.py::test_no_update_is_lost"
 NETWORKS = "tests/engines/test_simulate.py::test_networks_equal_golden"
 
 MUTATIONS = (
@@ -133,6 +134,14 @@ MUTATIONS = (
     Mutation("neuron: held write forgotten by the hazard check", "rtl/neuron/update.py",
              'same["held"].eq(held_next & Mux(sums.valid, matches["sums"], matches["held"]))', 'same["held"].eq(0)',
              "tests/tb/test_neuron.py::test_random_operations_on_banks"),
+    Mutation("neuron: the operation that reads its state is not compared", "rtl/neuron/update.py",
+             "load & issue & (front.address == head.address)", "Const(0, 1)", LOST),
+    Mutation("neuron: the operation that multiplies is not compared", "rtl/neuron/update.py",
+             'product.valid & matches["product"]', "Const(0, 1)", LOST),
+    Mutation("neuron: the operation that adds is not compared", "rtl/neuron/update.py",
+             'addend.valid & matches["addend"]', "Const(0, 1)", LOST),
+    Mutation("neuron: the operation whose write is held back is not compared", "rtl/neuron/update.py",
+             'held_next & Mux(sums.valid, matches["sums"], matches["held"])', "Const(0, 1)", LOST),
     Mutation("neuron: sum saturates instead of wrapping", "rtl/neuron/update.py",
              "sums.states[lane].eq(state + addition)]",
              "sums.states[lane].eq(Mux(state + addition > -1 - lowest.value, -1 - lowest.value, state + addition))]",
@@ -320,7 +329,7 @@ def passes(tree: Path, test: str) -> bool:
     """Whether a test passes in a tree, in Verilator; the modes of Icarus in that."""
     cases = "grai_vip" if test == ESU else "fpga_small or banks"  # the smallest that see the changes
     plain = {NETWORKS: [], CYCLES: [], STATUS: [], SANE: [], AGREE: [], MODES: ["-k", "icarus"],
-             REFRACTORY: ["-k", "verilator"], COUNTERS: [], HIT_TEST: ["-k", "verilator"], SHORT: []}
+             REFRACTORY: ["-k", "verilator"], COUNTERS: [], HIT_TEST: ["-k", "verilator"], SHORT: [], LOST: []}
     where = plain.get(test, ["-k", f"verilator and ({cases})"])
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-x", "-m", "not long", "-p", "no:cacheprovider", *where, test],

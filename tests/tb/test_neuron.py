@@ -47,6 +47,13 @@ def test_random_operations(name: str, simulator: str, seed: int) -> None:
     run_alone(ALONE[name], simulator, seed, "random", 2500)
 
 
+@pytest.mark.parametrize("name", ["fpga_small, 2 banks", "8 lanes, 8 banks, no shift"])
+def test_the_same_word_at_every_distance(name: str, simulator: str, seed: int) -> None:
+    """Operations on one word with 0 to 8 others between, directed and random, while the memory refuses."""
+    launch(NeuronUpdate(ALONE[name]), name="neuron_update", module="tb.tb_neuron_distances", simulator=simulator,
+           seed=seed, parameters={"config": ALONE[name].to_json(), "operations": 40})
+
+
 @pytest.mark.parametrize("name", ALONE)
 def test_timing(name: str, simulator: str, seed: int) -> None:
     """Latency, hazards, waiting for weights and the order of reads and writes, cycle by cycle."""

@@ -1,0 +1,121 @@
+"""The arbiter of the memory: one grant per bank, by priority, and the word that was asked for."""
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from amaranth import Cat, Module, Mux, Signal, Value
+from amaranth.lib.wiring import In
+
+import rtl.memory
+from golden.config import PRESETS, CoreConfig
+from golden.ports import PORTS, Port
+from rtl.memory import BankedMemory, SramBank
+from tests.formal.prover import Observed, prove
+
+CHOSEN, BITS = 5, 4
+"""The word of each bank that is modeled, and how many of its bits: the others are treated alike."""
+
+
+class OneWord(SramBank):
+    """A bank that remembers the lowest bits of one word; other words are 0."""
+
+    def elaborate(self, platform):  # type: ignore[no-untyped-def]
+        m, word = Module(), Signal(BITS, name="word")
+        with m.If(self.enable & self.write & (self.address == CHOSEN)):
+            m.d.sync += word.eq(self.write_data)
+        with m.If(self.enable & ~self.write):
+            m.d.sync += self.read_data.eq(Mux(self.address == CHOSEN, word, 0))
+        return m
+
+
+class Arbiter(Observed):
+    """What the docstring of BankedMemory promises."""
+
+    def __init__(self, config: CoreConfig, built: Sequence[Port] = PORTS):
+        super().__init__(BankedMemory(config, built), {"bank": In(range(config.banks))})
+        self.config = config
+
+    def elaborate(self, platform):  # type: ignore[no-untyped-def]
+        m, memory, banks = self.connected(), self.block, self.config.banks
+        select_bits = banks.bit_length() - 1
+        places: list[tuple[int, str, Value]] = []
+        for port in PORTS:
+            valid = getattr(memory, port.name).valid
+            if port.promoted is None:
+                places.append((port.priority, port.name, valid))
+            else:
+                lifted = getattr(memory, f"promote_{port.name}")
+                places += [(port.promoted, port.name, valid & lifted), (port.priority, port.name, valid & ~lifted)]
+        places.sort(key=lambda place: place[0])
+        claimed: dict[str, Value] = {}
+        granted = {port.name: getattr(memory, port.name).valid & getattr(memory, port.name).ready for port in PORTS}
+        bank_of = {port.name: getattr(memory, port.name).address[:select_bits] for port in PORTS}
+        for number, (_, name, asks) in enumerate(places):
+            higher = [other_asks & (bank_of[other] == bank_of[name]) for _, other, other_asks in places[:number]]
+            ready = getattr(memory, name).ready
+            claimed[f"{name}_{number}"] = ~asks | (ready == ~Cat(higher).any())
+        # One bank, whichever: no two grants in it.
+        here = Cat(granted[port.name] & (bank_of[port.name] == self.bank) for port in PORTS)
+        claimed["one_grant"] = (here & (here - 1)[:len(here)]) == 0
+        self._words(m, granted, claimed)
+        self.settle(m, [self._constant(m)], claimed)
+        return m
+
+    def _constant(self, m: Module) -> Value:
+        """That the inputs that choose do so once."""
+        started, before = Signal(name="started"), Signal.like(self.bank, name="bank_before")
+        m.d.sync += [started.eq(1), before.eq(self.bank)]
+        return ~started | (before == self.bank)
+
+    def _words(self, m: Module, granted: dict[str, Value], claimed: dict[str, Value]) -> None:
+        """A model of the word at CHOSEN of `bank`; a read gives it as many cycles later as its port says."""
+        word = Signal(BITS, name="model")
+        address = self.bank + (CHOSEN << self.config.banks.bit_length() - 1)
+        for port in PORTS:
+            requester = getattr(self.block, port.name)
+            now = granted[port.name] & (requester.address == address)
+            writes = requester.write if port.reads and port.writes else Value.cast(int(not port.reads))
+            if port.writes:
+                with m.If(now & writes):
+                    m.d.sync += word.eq(requester.write_data)
+            if port.reads:
+                read: Value = now & ~writes
+                expected: Value = word
+                for cycle in range(getattr(port, "latency", 1)):
+                    earlier, before = read, expected
+                    read, expected = Signal(name=f"{port.name}_read_{cycle}"), Signal(BITS, name=f"{port.name}_{cycle}")
+                    m.d.sync += [read.eq(earlier), expected.eq(before)]
+                claimed[f"{port.name}_data"] = ~read | (requester.data[:BITS] == expected)
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_arbiter(preset: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rtl.memory, "SramBank", OneWord)
+    prove(Arbiter(PRESETS[preset]), tmp_path)
+
+
+def test_another_priority_is_refuted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The weights before the states."""
+    monkeypatch.setattr(rtl.memory, "SramBank", OneWord)
+    built = [dataclasses.replace(port, priority=5) if port.name == "weight" else port for port in PORTS]
+    with pytest.raises(AssertionError, match=r"broken_weight_\d+=1"):
+        prove(Arbiter(PRESETS["fpga_small"], built), tmp_path)
+
+
+def test_an_old_word_is_refuted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Banks that write a cycle late give the word from before."""
+    class Late(OneWord):
+        def elaborate(self, platform):  # type: ignore[no-untyped-def]
+            m, word, late = Module(), Signal(BITS, name="word"), Signal(BITS, name="late")
+            m.d.sync += word.eq(late)
+            with m.If(self.enable & self.write & (self.address == CHOSEN)):
+                m.d.sync += late.eq(self.write_data)
+            with m.If(self.enable & ~self.write):
+                m.d.sync += self.read_data.eq(Mux(self.address == CHOSEN, word, 0))
+            return m
+
+    monkeypatch.setattr(rtl.memory, "SramBank", Late)
+    with pytest.raises(AssertionError, match=r"broken_\w+_data=1"):
+        prove(Arbiter(PRESETS["fpga_small"]), tmp_path)
