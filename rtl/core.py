@@ -81,13 +81,11 @@ class EventCore(wiring.Component):
             m.submodules.timestep = timestep = running(Timestep(config))
             reader = None
 
-        for block in (decoder, update):
-            for name in block.memory_ports:
-                connect(m, getattr(block, name), getattr(memory, name))
+        for block, name in ((block, name) for block in (decoder, update) for name in block.memory_ports):
+            connect(m, getattr(block, name), getattr(memory, name))
         connect(m, host.memory, memory.host)
         self._evaluation_port(m, timestep, evaluation, memory, reader)
         self._axon_port(m, peg.axon, evaluation.table, memory.axon)
-
         connect(m, flipped(self.event_in), queues.event_in)
         connect(m, queues.event_out, flipped(self.event_out))
         connect(m, queues.value, decoder.event)

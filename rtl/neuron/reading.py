@@ -1,7 +1,9 @@
 """The reading side of the evaluation: state words and parameters of a population, in the order of its neurons."""
 
+from enum import IntEnum
+
 from amaranth import Cat, Module, Mux, Signal, unsigned
-from amaranth.lib import data, enum, stream, wiring
+from amaranth.lib import data, stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
@@ -34,8 +36,8 @@ def population_layout(config: CoreConfig) -> data.StructLayout:
     })
 
 
-class Purpose(enum.Enum, shape=3):
-    """What an access is for."""
+class Purpose(IntEnum):
+    """What an access is for; those from CLEAR on write."""
 
     STATE = 0
     PARAMETER = 1
@@ -44,6 +46,8 @@ class Purpose(enum.Enum, shape=3):
     CLEAR = 4
     KEEP = 5
 
+
+PURPOSE_BITS = 3
 
 class _Requests(wiring.Component):
     """Two accesses that wait for the memory, whose grant comes late in a cycle: `ready` is a register.
@@ -134,7 +138,7 @@ class StateReader(wiring.Component):
         self.config = config
         self.second_words = any(model.second_parameter for model in built_types(config).values())
         self.requests = data.StructLayout({
-            "address": config.address_bits, "purpose": Purpose, "lane": config.lane_bits, "in_last_word": 1})
+            "address": config.address_bits, "purpose": PURPOSE_BITS, "lane": config.lane_bits, "in_last_word": 1})
         super().__init__({
             "command": In(stream.Signature(command_layout(config))), "population": Out(population_layout(config)),
             "memory": Out(MemoryPort(config)),
@@ -305,7 +309,7 @@ class StateReader(wiring.Component):
             asked.payload.lane.eq(s.parameter_lane), asked.payload.in_last_word.eq(s.in_last_word),
             asked.payload.purpose.eq(Purpose.STATE),
             memory.valid.eq(first.valid), memory.address.eq(first.payload.address), first.ready.eq(memory.ready),
-            memory.write.eq(first.payload.purpose.as_value()[-1]), memory.write_data.eq(self.write_data),
+            memory.write.eq(first.payload.purpose[-1]), memory.write_data.eq(self.write_data),
             self.granted.eq(first.valid & memory.ready & (first.payload.purpose == Purpose.KEEP)),
             self.read.eq(s.ask & self.population.keeps), self.address.eq(s.address),
             self.ended.eq(s.ended & (s.reserved == 0) & requests.empty),
