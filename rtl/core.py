@@ -81,7 +81,7 @@ class EventCore(wiring.Component):
             m.submodules.timestep = timestep = running(Timestep(config))
             reader = None
 
-        for block, name in ((block, name) for block in (decoder, update) for name in block.memory_ports):
+        for block, name in ((unit, name) for unit in (decoder, update) for name in unit.memory_ports):
             connect(m, getattr(block, name), getattr(memory, name))
         connect(m, host.memory, memory.host)
         self._evaluation_port(m, timestep, evaluation, memory, reader)
