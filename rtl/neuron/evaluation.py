@@ -36,8 +36,8 @@ class Evaluation(wiring.Component):
     so it reads no word twice. With S state words, at most the memory's, it takes S · lanes · max(1, axon words) cycles,
     and those in which memory or the PEG's queues refuse; see `golden.timing.cycles`.
 
-    Latency: five cycles from a command to its first access, four more with a second population word; three from a word
-    asked for to the evaluation of its first lane, and 14 from there to its neuron.
+    Latency: five cycles from a command to its first access, four more with a second population word; four from there to
+    the evaluation of the word's first lane, and 15 from there to its neuron.
     Throughput: one neuron per cycle while memory and `neuron` do not wait, of every type and with a table, from one
     channel word to the next. Memory bounds it where a channel word has few neurons: two accesses per state word and one
     per parameter word. Lanes beyond the depth cost no cycle.

@@ -100,8 +100,8 @@ class _State:
         # Of a type with second parameter words, which come first: the next one to be read is a first word.
         self.half, self.doubled = strobe("half"), strobe("doubled")
         # Words asked for and not yet evaluated, and those of them that wait in the buffer. The youngest is the first of
-        # its channel word (`fresh`), of which `loaded` parameters are there once it has `begun`. Before, and while words
-        # of the channel word before are left, `loaded` counts those of that one.
+        # its channel word (`fresh`), of which `loaded` parameters are there once it has `begun`. Before, `loaded` counts
+        # those of the channel word before.
         self.reserved = Signal(range(EVALUATION_WORDS + 1), name="reserved")
         self.there = Signal(range(EVALUATION_WORDS + 1), name="there")
         self.fresh, self.begun = strobe("fresh"), strobe("begun")
@@ -129,8 +129,8 @@ class StateReader(wiring.Component):
         write, write_address, write_data: a word to be written (`rtl.neuron.state_writer`), or 0; granted: it is.
         evaluated: each state word as it is read: {valid, address, state}; for verification.
 
-    Latency: five cycles from a command to its first access, four more with a second population word; three from a word
-    asked for to its first neuron.
+    Latency: five cycles from a command to its first access, four more with a second population word; four from the
+    access of a word to its first neuron.
     Throughput: one neuron per cycle, as far as the memory allows: two accesses per state word and one per parameter.
     """
 
