@@ -36,6 +36,7 @@ check: $(READY) ## style (ruff) and types (mypy) [30 s, estimated]
 
 bench: $(READY) ## utilization of the core, speed and cycles of the whole-network model, speed of the RTL, time to map known networks [4 min]
 	@$(BIN)/python -m benchmarks.core --json build/benchmarks/core.json
+	@$(BIN)/python -m benchmarks.evaluation --json build/benchmarks/evaluation.json
 	@$(BIN)/python -m benchmarks.network --json build/benchmarks/network.json
 	@$(BIN)/python -m benchmarks.simulation --json build/benchmarks/simulation.json
 	@$(BIN)/python -m benchmarks.mapping --json build/benchmarks/mapping.json --figure build/benchmarks/mapping.png

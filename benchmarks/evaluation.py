@@ -1,0 +1,86 @@
+"""Cycles per neuron of the evaluation, in RTL: maps of which every neuron fires, sent to the host.
+
+    python -m benchmarks.evaluation [--config PRESET|FILE] [--json FILE]
+
+Biases make all neurons fire, so no event but the end of the timestep goes in. From the cycles of a map those of one
+position of it are taken away, so that what a population costs once does not count. Sums with parameters of their own
+per channel, the same through a value table, and spiking neurons, which keep their states.
+"""
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from golden.config import CoreConfig
+from golden.files import write
+from golden.host import encode
+from synapress.engines.verilated import run
+from synapress.mapper import Network, compile_network
+
+SHAPES = ((4, 32, 32), (6, 32, 32), (32, 16, 16), (64, 8, 8))
+BARS = {"sums": 1.005, "value table": 1.05, "spiking": 1.05}
+"""What is asked of channel words that all lanes fill; 1.005 is 1.00 as it is printed."""
+
+
+def network(kind: str, shape: tuple[int, int, int], config: CoreConfig) -> Network:
+    """One layer of which all neurons fire without an input."""
+    net, depth = Network(kind), shape[0]
+    net.input("in", shape)
+    bias = np.arange(1, depth + 1) % 100 + 1
+    if kind == "spiking":
+        net.lif("layer", ["in"], threshold=1, bias=bias)
+    else:
+        table = {"table": np.full(1 << config.value_bits, 5)} if kind == "value table" else {}
+        net.depthwise("layer", "in", np.ones((depth, 1, 1), np.int64), bias, **table)
+    net.output("layer")
+    return net
+
+
+def cycles(kind: str, shape: tuple[int, int, int], config: CoreConfig) -> int:
+    """From the end of the timestep going in to the last event coming out."""
+    _, image = compile_network(network(kind, shape, config), config)
+    axons = image.manifest["inputs"][0]["axons"]
+    frame = encode([(np.zeros(shape, np.int64), axons)], config)
+    result = run(config, image.parts, image.edges, image.populations, [frame], inputs=len(axons), outputs=1)
+    neurons = int(np.prod(shape))
+    if result.counters["neurons_fired"] != neurons:
+        raise SystemExit(f"{kind} {shape}: {result.counters['neurons_fired']} of {neurons} neurons fired")
+    return int(result.latency[0])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--config", default="grai_vip")
+    parser.add_argument("--json", type=Path)
+    arguments = parser.parse_args()
+    config = CoreConfig.load(arguments.config)
+    rows: list[dict[str, Any]] = []
+    for kind, bar in BARS.items():
+        for shape in SHAPES:
+            whole, once = cycles(kind, shape, config), cycles(kind, (shape[0], 1, 1), config)
+            neurons = int(np.prod(shape))
+            # Words of few neurons wait for the memory: two accesses each, and those of tables and kept states.
+            asked = bar if kind == "sums" or shape[0] % config.lanes == 0 else None
+            rows.append({"kind": kind, "shape": "×".join(map(str, shape)), "neurons": neurons, "cycles": whole,
+                         "per_neuron": (whole - once) / (neurons - shape[0]), "bar": asked})
+    table = Table(title=f"Evaluation with every neuron firing, to the host ({config.name})")
+    for heading in ("neurons are", "map", "neurons", "cycles of the timestep", "cycles per neuron"):
+        table.add_column(heading, justify="left" if heading in ("neurons are", "map") else "right")
+    for row in rows:
+        color = "yellow" if row["bar"] is None else "green" if row["per_neuron"] <= row["bar"] else "red"
+        table.add_row(str(row["kind"]), str(row["shape"]), f"{row['neurons']:,}", f"{row['cycles']:,}",
+                      f"[{color}]{row['per_neuron']:.3f}[/]")
+    Console(width=110).print(table)
+    if arguments.json:
+        write(arguments.json, json.dumps(rows, indent=1) + "\n")
+    if any(row["bar"] is not None and row["per_neuron"] > row["bar"] for row in rows):
+        raise SystemExit(1)
+
+
+if __name__ == "__main__":
+    main()
