@@ -34,7 +34,7 @@ def test_queues_take_what_the_peg_sends() -> None:
     assert numbers.SENT_FLIGHT == numbers.PEG_FLIGHT + 1 == 4
     for config in PRESETS.values():
         assert config.local_queue >= 8 and config.output_queue >= 9
-    for field, least in (("local_queue", 8), ("output_queue", 9)):
+    for field, least in (("local_queue", 5), ("output_queue", 6)):
         with pytest.raises(ConfigError, match=rf"'{field}' = {least - 1} is outside \[{least}, 4096\]"):
             dataclasses.replace(CoreConfig(), **{field: least - 1})
         dataclasses.replace(CoreConfig(), **{field: least})
