@@ -35,7 +35,8 @@ class MemoryPort(wiring.Signature):
 class WritePort(wiring.Signature):
     """A requester's view of the memory, writing whole words: a word is taken when `valid & ready`.
 
-    `early` is high whenever `valid` is, and may be high without it: it is there sooner, for the choice of the data.
+    `early` is high whenever `valid` is, and besides in cycles in which a write is held back because its bank is read.
+    It is there sooner, for the choice of the data.
     """
 
     def __init__(self, config: CoreConfig):

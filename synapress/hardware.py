@@ -123,7 +123,7 @@ def area_parts(block: str | wiring.Component, config: CoreConfig | str = "grai_v
     Nothing is optimized across the borders of parts. Arguments and errors as of `area`, but for libraries.
 
     >>> sorted(part.top for part in area_parts("evaluation", "fpga_small"))
-    ['fire', 'requantize', 'rest', 'writer']
+    ['fire', 'lookup', 'reader', 'requantize', 'rest', 'writer']
     """
     return estimates.estimate_parts(block, CoreConfig.of(config), target, memory=memory, dsp=dsp)
 

@@ -60,6 +60,7 @@ class Requesters:
                 port.signals["write_data"].value = port.word
                 if name != "write_back":
                     port.signals["write"].value = int(port.write)
+        self.dut.write_back__early.value = int(self.ports["write_back"].valid)
 
     def check(self) -> None:
         """Compare this cycle's answers and grants with what is promised; do the accesses on the expected words."""

@@ -100,8 +100,8 @@ class _State:
         # Of a type with second parameter words, which come first: the next one to be read is a first word.
         self.half, self.doubled = strobe("half"), strobe("doubled")
         # Words asked for and not yet evaluated, and those of them that wait in the buffer. The youngest is the first of
-        # its channel word (`fresh`), of which `loaded` parameters are there once it has `begun`; before, `loaded` counts
-        # those of the channel word before.
+        # its channel word (`fresh`), of which `loaded` parameters are there once it has `begun`; before that, `loaded`
+        # counts those of the channel word before.
         self.reserved = Signal(range(EVALUATION_WORDS + 1), name="reserved")
         self.there = Signal(range(EVALUATION_WORDS + 1), name="there")
         self.fresh, self.begun = strobe("fresh"), strobe("begun")

@@ -205,16 +205,15 @@ class NeuronUpdate(UpdateUnit):
             m.d.sync += previous.eq(requests.w_data)
 
         # The levels of both queues in the next cycle: `ready` is a register, for the sake of the ESU.
-        inner, asked = (Signal(range(depth + 1), name=f"{name}_level") for name, depth in (
+        inner_next, asked_next = (Signal(range(depth + 1), name=f"{name}_next") for name, depth in (
             ("inner", OPERATION_QUEUE), ("asked", WEIGHT_REQUESTS)))
-        inner_next, asked_next = Signal.like(inner, name="inner_next"), Signal.like(asked, name="asked_next")
-        m.d.comb += [
-            # The first entry of a queue is in a register, and not among those that fill it.
-            inner_next.eq(inner + taken - ((inner != 0) & (~operations.r_rdy | load))),
-            asked_next.eq(asked + requests.w_en - ((asked != 0) & (~requests.r_rdy | requests.r_en))),
-        ]
-        m.d.sync += [inner.eq(inner_next), asked.eq(asked_next), self.op.ready.eq(
-            (inner_next != OPERATION_QUEUE - 1) & (asked_next != WEIGHT_REQUESTS - 1))]
+        # The first entry of a queue is in a register, and not among those that fill it.
+        for following, queue, more, less in (
+                (inner_next, operations, taken, load), (asked_next, requests, requests.w_en, requests.r_en)):
+            inside = (queue.level - queue.r_rdy)[:len(following)]
+            m.d.comb += following.eq(inside + more - ((inside != 0) & (~queue.r_rdy | less)))
+        m.d.sync += self.op.ready.eq(
+            (inner_next != OPERATION_QUEUE - 1) & (asked_next != WEIGHT_REQUESTS - 1))
 
         # Asked only with room for the answer, which lasts one cycle.
         coming, arriving = Signal(name="coming"), Signal(name="arriving")

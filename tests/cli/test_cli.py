@@ -68,11 +68,11 @@ def test_testbench_of_a_model(tmp_path: Path) -> None:
 
 
 def test_area(tmp_path: Path) -> None:
-    arguments = ("area", "peg", "--config", "fpga_small", "--target", "cmos")
+    arguments = ("area", "timestep", "--config", "fpga_small", "--target", "cmos")
     done = run(*arguments, "--json", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     report, = json.loads(done.stdout)["area"]
-    assert (report["top"], report["target"], report["config"]) == ("peg", "cmos", "fpga_small")
+    assert (report["top"], report["target"], report["config"]) == ("timestep", "cmos", "fpga_small")
     table = run(*arguments, cwd=tmp_path)
     assert f"{report['transistors']:,}" in table.stdout and "abc -g cmos" in table.stdout
     assert "Parts of" not in table.stdout  # it has none

@@ -60,7 +60,9 @@ class Arbiter(Observed):
         here = Cat(granted[port.name] & (bank_of[port.name] == self.bank) for port in PORTS)
         claimed["one_grant"] = (here & (here - 1)[:len(here)]) == 0
         self._words(m, granted, claimed)
-        self.settle(m, [self._constant(m)], claimed)
+        write_back = memory.write_back
+        # `early` is there without `valid` only where the bank is read: it is a choice of data that nobody writes.
+        self.settle(m, [self._constant(m), write_back.early == write_back.valid], claimed)
         return m
 
     def _constant(self, m: Module) -> Value:
