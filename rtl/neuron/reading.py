@@ -27,7 +27,7 @@ def reach_bits(config: CoreConfig) -> int:
 def population_layout(config: CoreConfig) -> data.StructLayout:
     """The population that is evaluated, and what is constant for it.
 
-    `keeps`: its type keeps states. `looks_up`: its values go through a table. `doubled`: it has second parameter words.
+    `keeps`: its type keeps states. `looks_up`: its values go through a table.
     """
     return data.StructLayout({
         "word": struct(layouts(config).population), "index": config.population_bits,
@@ -49,10 +49,11 @@ class Purpose(IntEnum):
 
 PURPOSE_BITS = 3
 
+
 class _Requests(wiring.Component):
     """Two accesses that wait for the memory, whose grant comes late in a cycle: `ready` is a register.
 
-    Ports: request: stream of accesses, of which `port` shows the first; granted: it is done. empty: none waits.
+    Ports: request: stream of accesses. first: stream of them to the memory, one at a time. empty: none waits.
     Throughput: one access per cycle.
     """
 
