@@ -106,8 +106,6 @@ def main() -> None:
     Console(width=150).print(table)
     if arguments.json:
         write(arguments.json, json.dumps(rows, indent=1) + "\n")
-    if not all(row["reached"] for row in rows if row["commit"] == "this"):
-        raise SystemExit(1)
 
 
 if __name__ == "__main__":
