@@ -11,28 +11,31 @@ from golden.ports import PORTS, Port
 from rtl.ports import port_signature
 
 
-class SramBank(wiring.Component):
-    """One bank: a single-port synchronous SRAM of memory_words / banks words. Replace this class by an SRAM macro.
+class Sram(wiring.Component):
+    """A single-port synchronous SRAM of `depth` words. Replace this class by an SRAM macro.
+
+    Args:
+        attributes: of the memory, for synthesis.
 
     Ports:
         enable, write: one access per cycle, reading or writing a whole word; there are no byte enables.
-        address: word within the bank. write_data: word to write.
+        address: word. write_data: word to write.
         read_data: the word read in the cycle before; holds no promise after a write or an idle cycle.
 
     Nothing may rely on the initial contents, which are zeros here for repeatable simulation.
     """
 
-    def __init__(self, config: CoreConfig):
-        self.config = config
-        self.depth = config.memory_words // config.banks
+    def __init__(self, width: int, depth: int, attributes: dict[str, str] | None = None):
+        self.width, self.depth, self.attributes = width, depth, attributes
         super().__init__({
-            "enable": In(1), "write": In(1), "address": In(range(self.depth)),
-            "write_data": In(config.word_bits), "read_data": Out(config.word_bits),
+            "enable": In(1), "write": In(1), "address": In(range(depth)), "write_data": In(width),
+            "read_data": Out(width),
         })
 
     def elaborate(self, platform):  # type: ignore[no-untyped-def]
         m = Module()
-        m.submodules.array = array = memory.Memory(shape=self.config.word_bits, depth=self.depth, init=[])
+        m.submodules.array = array = memory.Memory(
+            shape=self.width, depth=self.depth, init=[], attrs=self.attributes)
         read, write = array.read_port(), array.write_port()
         # Never both at once, so that synthesis folds the two into the one port of a block RAM.
         m.d.comb += [
@@ -40,6 +43,14 @@ class SramBank(wiring.Component):
             write.en.eq(self.enable & self.write), write.addr.eq(self.address), write.data.eq(self.write_data),
         ]
         return m
+
+
+class SramBank(Sram):
+    """One bank of the memory: memory_words / banks words."""
+
+    def __init__(self, config: CoreConfig):
+        self.config = config
+        super().__init__(config.word_bits, config.memory_words // config.banks)
 
 
 class BankedMemory(wiring.Component):

@@ -1,12 +1,13 @@
 """The scratch memory of a core: what the scheduler remembers and the long parts of the counters, in one small SRAM."""
 
 from amaranth import Cat, Const, Module, Mux, Signal, Value, signed
-from amaranth.lib import data, memory, wiring
+from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from golden.config import CoreConfig
 from golden.registers import counters
 from golden.timing.microarchitecture import SCRATCH_TURNS
+from rtl.memory import Sram
 
 
 class ScratchMap:
@@ -78,36 +79,6 @@ class CountPort(wiring.Signature):
         })
 
 
-class ScratchSram(wiring.Component):
-    """A single-port synchronous SRAM, as `rtl.memory.SramBank`. Replace this class by an SRAM macro.
-
-    Ports:
-        enable, write: one access per cycle, reading or writing a whole word.
-        address: word. write_data: word to write.
-        read_data: the word read in the cycle before; holds no promise after a write or an idle cycle.
-
-    Nothing relies on the initial contents, which are zeros here for repeatable simulation.
-    """
-
-    def __init__(self, width: int, depth: int):
-        self.width, self.depth = width, depth
-        super().__init__({
-            "enable": In(1), "write": In(1), "address": In(range(depth)), "write_data": In(width),
-            "read_data": Out(width),
-        })
-
-    def elaborate(self, platform):  # type: ignore[no-untyped-def]
-        m = Module()
-        m.submodules.array = array = memory.Memory(
-            shape=self.width, depth=self.depth, init=[], attrs={"ram_style": "block"})
-        read, write = array.read_port(), array.write_port()
-        m.d.comb += [
-            read.en.eq(self.enable & ~self.write), read.addr.eq(self.address), self.read_data.eq(read.data),
-            write.en.eq(self.enable & self.write), write.addr.eq(self.address), write.data.eq(self.write_data),
-        ]
-        return m
-
-
 class Scratch(wiring.Component):
     """Shares the SRAM between the scheduler and the counters by turns, whatever either does.
 
@@ -128,7 +99,7 @@ class Scratch(wiring.Component):
     def elaborate(self, platform):  # type: ignore[no-untyped-def]
         m, place, table, count = Module(), ScratchMap(self.config), self.table, self.count
         # The name makes it an instance of the module of SRAM banks in Verilog (rtl.conversion).
-        m.submodules.bank_0 = sram = ScratchSram(place.width, place.depth)
+        m.submodules.bank_0 = sram = Sram(place.width, place.depth, {"ram_style": "block"})
         turn = Signal(SCRATCH_TURNS, init=1, name="turn")
         word = Signal(place.width, name="word", reset_less=True)
         reads = Signal(name="reads")
