@@ -1,5 +1,6 @@
 """The ESU's products: multiplications spread over the phases of a beat."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from amaranth import Cat, Const, Module, Mux, Signal, Value
@@ -24,6 +25,34 @@ class Beat:
     """The descriptor's words are there: the end of phase 1, or with `short_events` a cycle of phase 0 or 1."""
     advance: Signal
     """The last phase ends."""
+
+
+def begin_walk(
+    m: Module, start: Value, config: CoreConfig, *, state: Value, state_base: Value, weight: Value, channel: Value,
+    steps: Sequence[Value], counts: Sequence[Value], first: Value, c: Value, v: Value, last_lane: Value,
+    position_bytes: Value, edge: Value, geometry: Value, kernel: Value,
+) -> None:
+    """Sets all that the walk needs to know of an event, in the `m.If` that it is called in.
+
+    Args:
+        state, state_base, weight, channel: addresses, and the bytes of the channel's weights before its kernel.
+        steps: of state and weight, x before y. counts: columns and rows, each minus one.
+        first: first channel. c, v: of the event. last_lane, position_bytes, edge, geometry, kernel: its descriptor.
+    """
+    state_x, state_y, weight_x, weight_y = steps
+    columns, rows = counts
+    depth_words = position_bytes[config.lane_bits:]
+    m.d.sync += [
+        start.state.eq(state), start.state_base.eq(state_base), start.weight.eq(weight),
+        start.weight_base.eq(add(channel, kernel.weight_base << config.byte_bits, Const(0, 1),
+                                 len(start.weight_base))),
+        start.state_x.eq(state_x), start.state_y.eq(state_y), start.weight_x.eq(weight_x), start.weight_y.eq(weight_y),
+        start.columns.eq(columns), start.one_column.eq(columns == 0), start.rows.eq(rows), start.one_row.eq(rows == 0),
+        start.words.eq(depth_words), start.one_word.eq(edge.kind[1] | (depth_words == 1)),
+        start.first_lane.eq(first[:config.lane_bits]),
+        start.last_lane.eq(Mux(edge.kind[1], c[:config.lane_bits], last_lane)),
+        start.depthwise.eq(edge.kind[1]), start.max.eq(geometry.max), start.shift.eq(edge.shift), start.v.eq(v),
+    ]
 
 
 @dataclass(frozen=True)

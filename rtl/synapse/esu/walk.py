@@ -9,7 +9,7 @@ from golden.timing.microarchitecture import ESU_LATENCY, PHASES
 from golden.words import EdgeKind, layouts
 from rtl.ports import value_layout
 from rtl.synapse.esu.descriptor import DescriptorFetch, kernel_layout
-from rtl.synapse.esu.products import Beat, Products
+from rtl.synapse.esu.products import Beat, Products, begin_walk
 from rtl.synapse.esu.range import Range, add
 from rtl.synapse.esu.short import ShortStages
 from rtl.synapse.interface import Decoder
@@ -197,27 +197,14 @@ class Esu(Decoder):
         state_base = Signal(config.address_bits + 1)
         m.d.sync += state_base.eq(add(old_geometry.state_base, first[config.lane_bits:], Const(0, 1), len(state_base)))
 
-        state_x, state_y, weight_x, weight_y = products.steps(
+        steps = products.steps(
             m, (old_geometry.x_stride, old_y_stride, old_column_bytes, old_position_bytes),
             old_edge.step, old_edge.dilated)
-
-        depth_words = old_position_bytes[config.lane_bits:]
         with m.If(free):
-            m.d.sync += [
-                start.state.eq(state), start.state_base.eq(state_base),
-                start.weight.eq(weight),
-                start.weight_base.eq(add(channel, old_kernel.weight_base << config.byte_bits, Const(0, 1),
-                                         len(start.weight_base))),
-                start.state_x.eq(state_x), start.state_y.eq(state_y),
-                start.weight_x.eq(weight_x), start.weight_y.eq(weight_y),
-                start.columns.eq(columns), start.one_column.eq(columns == 0),
-                start.rows.eq(rows), start.one_row.eq(rows == 0),
-                start.words.eq(depth_words), start.one_word.eq(old_edge.kind[1] | (depth_words == 1)),
-                start.first_lane.eq(first[:config.lane_bits]),
-                start.last_lane.eq(Mux(old_edge.kind[1], old_event.c[:config.lane_bits], old_last_lane)),
-                start.depthwise.eq(old_edge.kind[1]), start.max.eq(old_geometry.max),
-                start.shift.eq(old_edge.shift), start.v.eq(old_event.v),
-            ]
+            begin_walk(m, start, config, state=state, state_base=state_base, weight=weight, channel=channel,
+                       steps=steps, counts=(columns, rows), first=first, c=old_event.c, v=old_event.v,
+                       last_lane=old_last_lane, position_bytes=old_position_bytes, edge=old_edge,
+                       geometry=old_geometry, kernel=old_kernel)
 
     # -- the walk ----------------------------------------------------------------------------------
 
