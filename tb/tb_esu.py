@@ -228,7 +228,8 @@ def throughput_edges(config: CoreConfig) -> tuple[list[int], int]:
 async def throughput_scenario(dut: Any) -> None:
     """No stalls from outside: not one cycle without an operation, within events and between those of the same ID.
 
-    An event of another ID is at least five cycles behind the one before, one with a table word six. With `short_events` between those that follow one another, too, whatever they have.
+    An event of another ID is at least five cycles behind the one before, one with a table word six. With `short_events`
+    none is lost between those that follow one another, either, whatever they have.
     """
     config, generator = CoreConfig.from_json(parameters()["config"]), random.Random(seed())
     words, edges = throughput_edges(config)
