@@ -162,6 +162,8 @@ MUTATIONS = (
              "with m.If(0):", NEURON),
     Mutation("neuron: maximum without sign", "rtl/neuron/update.py", "Mux(state < addition, addition, state)",
              "Mux(state.as_unsigned() < addition.as_unsigned(), addition, state)", NEURON),
+    Mutation("product: the sum of the low digits loses its sign", "rtl/neuron/products/linear.py",
+             "(low >> half)", "(low.as_unsigned() >> half)", NEURON),
     Mutation("neuron: broadcast takes the first byte", "rtl/neuron/update.py",
              "group.word_select(head.byte[:config.lane_bits], config.weight_bits)",
              "group.word_select(0, config.weight_bits)", NEURON),

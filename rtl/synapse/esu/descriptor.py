@@ -6,8 +6,8 @@ from amaranth.lib.wiring import In, Out
 
 from golden.config import CoreConfig
 from golden.words import layouts
+from rtl.arithmetic import add
 from rtl.ports import ReadPort, value_layout
-from rtl.synapse.esu.range import add
 from rtl.words import struct
 
 
