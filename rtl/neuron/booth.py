@@ -31,7 +31,7 @@ def place_of(row: int) -> int:
 def products(number: Value, factor: Value, count: int) -> list[Product]:
     """Products of a signed number with parts of a signed factor, of `count` rows each, from the lowest.
 
-    Their sum is the product with the whole factor. The carry of the first one is 0.
+    The number has two bits at least. The sum is the product with the whole factor. The carry of the first part is 0.
     """
     rows = rows_of(len(factor))
     return [_part(number, factor, range(first, min(first + count, rows))) for first in range(0, rows, count)]

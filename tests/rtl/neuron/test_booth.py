@@ -38,7 +38,7 @@ def _check(number_bits: int, factor_bits: int, count: int, numbers: list[int], f
 
 
 @pytest.mark.parametrize(("number_bits", "factor_bits", "count"), [
-    (4, 5, 1), (4, 5, 2), (4, 5, 3), (3, 6, 2), (5, 4, 2), (2, 7, 4), (1, 8, 3)])
+    (4, 5, 1), (4, 5, 2), (4, 5, 3), (3, 6, 2), (5, 4, 2), (2, 7, 4), (2, 8, 3)])
 def test_every_pair(number_bits: int, factor_bits: int, count: int) -> None:
     every = [list(range(-1 << bits - 1, 1 << bits - 1)) for bits in (number_bits, factor_bits)]
     assert _check(number_bits, factor_bits, count, *every) == 1 << number_bits + factor_bits
@@ -51,10 +51,10 @@ def test_ends_and_patterns(number_bits: int, factor_bits: int) -> None:
         top = 1 << bits - 1
         alternating = sum(1 << place for place in range(0, bits - 1, 2))
         return [-top, 1 - top, -1, 0, 1, 2, 3, top - 2, top - 1, alternating, ~alternating, alternating >> 1,
-                *(1 << place for place in range(bits - 1)), *(-1 << place for place in range(bits))]
+                *(1 << place for place in range(0, bits - 1, 4)), *(-1 << place for place in range(0, bits, 4))]
 
     third = -(-booth.rows_of(factor_bits) // 3)
-    assert _check(number_bits, factor_bits, third, corners(number_bits), corners(factor_bits)) > 500
+    assert _check(number_bits, factor_bits, third, corners(number_bits), corners(factor_bits)) > 200
 
 
 def test_places() -> None:
