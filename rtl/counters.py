@@ -45,9 +45,9 @@ class Counters(wiring.Component):
     SCRATCH_TURNS · counters cycles exactly. It then holds the increments of these cycles: at most `period` times the
     largest one, for which it has the bits (`short_bits`).
 
-    A clearing empties the short counters at once, and makes all words stale: a visit takes zero for a stale word, and as
-    the counters have their turns in a circle, these are the next `counters` visits. So a reset needs no pass through the
-    memory either, whose first contents do not matter.
+    A clearing empties the short counters at once, and makes all words stale: a visit takes zero for a stale word, and
+    as all counters have their turn before one has it again, these are the next `counters` visits. So a reset needs no
+    pass through the memory either, whose first contents do not matter.
 
     Ports:
         increment: a signal of each counter, with `most` its largest value.

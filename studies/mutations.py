@@ -221,7 +221,7 @@ MUTATIONS = (
     Mutation("evaluation: kept states overtake the words before them", "rtl/neuron/evaluation.py",
              "(evaluating[-1] & writer.waits)", "(evaluating[-1] & 0)", EVALUATION),
     Mutation("evaluation: value looked up without waiting for its entry", "rtl/neuron/lookup.py",
-             "go.eq(there & room & (~needs | table.ready))", "go.eq(there & room)", EVALUATION),
+             "go.eq(buffer.first.valid & room & (~needs | table.ready))", "go.eq(buffer.first.valid & room)", EVALUATION),
     Mutation("evaluation: more values on their way than there is room for", "rtl/neuron/lookup.py",
              "room.eq(reserved != LOOKUP_WORDS)", "room.eq(1)", EVALUATION),
     Mutation("evaluation: a channel word begins with parameters of the one before", "rtl/neuron/reading.py",
