@@ -221,32 +221,32 @@ class StateReader(wiring.Component):
         with m.If(s.accept):
             m.d.sync += [
                 word.eq(self._commanded()), population.index.eq(self.command.payload.population),
-                s.parameter_address.eq(self._commanded().base), population.far.eq(0),
-                s.load.eq(1),
+                population.far.eq(0), s.load.eq(1),
             ]
         with m.If(s.take_second):
             m.d.sync += population.far.eq(second.far_axons)
         with m.If(s.place_parameters):
             m.d.sync += [population.axon_base.eq(s.parameter_address), population.last_channel.eq(word.depth - 1)]
         # One adder, whose operands are known early.
-        with m.If(s.take_second | s.place_parameters | s.parameter_taken):
-            m.d.sync += s.parameter_address.eq(
-                s.parameter_address + Mux(s.place_parameters, word.axons << population.far, 1))
+        further = s.parameter_address + Mux(s.place_parameters, word.axons << population.far, 1)
+        with m.If(s.accept | s.take_second | s.place_parameters | s.parameter_taken):
+            m.d.sync += s.parameter_address.eq(Mux(s.accept, self._commanded().base, further))
         with m.If(s.place_states):
-            m.d.sync += [next_base.eq(s.parameter_address + (Mux(word.uniform, 1, word.depth) << s.doubled)),
-                         y_stride.eq((last_word + 1) | word.pad)]
-        with m.If(s.start):
-            m.d.sync += [s.address.eq(next_base), next_base.eq(next_base + 1)]
+            m.d.sync += y_stride.eq((last_word + 1) | word.pad)
         first_word = s.parameter_taken & (s.half | ~s.doubled)
         column, row = s.step & s.column_ends, s.step & s.column_ends & s.row_ends
         with m.If(s.parameter_taken):
             m.d.sync += s.half.eq(s.doubled & ~s.half)
         with m.If(first_word & s.last_parameter):
             m.d.sync += s.load.eq(0)
-        with m.If(s.step):
-            m.d.sync += s.address.eq(s.address + y_stride)
         with m.If(row):
-            m.d.sync += [s.load.eq(~word.uniform), s.address.eq(next_base), next_base.eq(next_base + 1)]
+            m.d.sync += s.load.eq(~word.uniform)
+        # A word further, in the column; or the first one of the next channel word.
+        with m.If(s.start | s.step):
+            m.d.sync += s.address.eq(Mux(s.start | (s.column_ends & s.row_ends), next_base, s.address + y_stride))
+        with m.If(s.place_states | s.start | row):
+            m.d.sync += next_base.eq(Mux(
+                s.place_states, s.parameter_address + (Mux(word.uniform, 1, word.depth) << s.doubled), next_base + 1))
         # Each counts, and then, so that it is the reset of a flip-flop and costs no logic, begins anew.
         for counts, begins, counter in ((first_word, first_word & s.last_parameter, s.parameter_lane),
                                         (s.step, column, y), (column, row, x), (row, Const(0), channel_word)):
