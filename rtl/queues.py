@@ -121,13 +121,19 @@ class EventQueues(wiring.Component):
         m.d.sync += [
             event.eq(self.sent.payload), to_self.eq(self.sent.valid & is_self), away.eq(self.sent.valid & ~is_self),
         ]
+        # A credit has none of these, and comes when they are 0 already: no multiplexer.
+        unsaid = ("x", "y", "c", "v")
+        with m.If(~self.sent.valid):
+            m.d.sync += [event[name].eq(0) for name in unsaid]
         send_credit = Signal(name="send_credit")
         m.d.comb += [
             self.room.eq((local.level <= config.local_queue - SENT_FLIGHT)
                          & (outputs.level <= config.output_queue - SENT_FLIGHT)),
-            send_credit.eq(credit.valid & ~away & outputs.w_rdy), credit.ready.eq(~away & outputs.w_rdy),
+            credit.ready.eq(~away & ~to_self & outputs.w_rdy), send_credit.eq(credit.valid & credit.ready),
             local.w_data.eq(event), local.w_en.eq(to_self & self.running),
-            outputs.w_data.eq(Mux(away, event, credit.payload)), outputs.w_en.eq(away | send_credit),
+            outputs.w_data.eq(Cat(event[name] if name in unsaid else Mux(away, event[name], credit.payload[name])
+                                  for name, _ in self.event_layout)),
+            outputs.w_en.eq(away | send_credit),
             self.values_out.eq(self.event_out.valid & self.event_out.ready
                                & (self.event_out.payload.kind == EventKind.VALUE)),
             self.overflow.eq((local.w_en & ~local.w_rdy) | (away & ~outputs.w_rdy)),

@@ -94,7 +94,7 @@ class Evaluation(wiring.Component):
 
         neuron, sent = self.neuron, fire.fired.payload
         m.d.comb += [
-            fire.width.eq(word.width), fire.height.eq(word.height), fire.last_channel.eq(population.last_channel),
+            fire.width.eq(word.width), fire.height.eq(word.height),
             neuron.valid.eq(fire.fired.valid), fire.fired.ready.eq(neuron.ready),
             *(neuron.payload[name].eq(sent[name]) for name, _ in sent.shape()),
             neuron.payload.axon_base.eq(population.axon_base), neuron.payload.axons.eq(word.axons),

@@ -9,6 +9,7 @@ from golden.config import CoreConfig
 from golden.timing.microarchitecture import LOOKUP_WORDS
 from golden.widths import TABLE_ENTRY_BITS
 from rtl.ports import ReadPort
+from rtl.skid import SkidBuffer
 
 
 def result_layout(config: CoreConfig) -> data.StructLayout:
@@ -45,21 +46,16 @@ class Lookup(wiring.Component):
         address = self.base + Cat(number[entry_bits:], Const(-1, config.address_bits))
         place = Cat(number[:entry_bits], address[:config.address_bits])
         layout = data.StructLayout({"bits": max(len(place), config.value_bits), "last": 1, "end": 1})
-        given, first, second = (Signal(layout, name=name, reset_less=True) for name in ("given", "first", "second"))
-        there, waits, go = Signal(name="first_valid"), Signal(name="waits"), Signal(name="go")
+        m.submodules.waiting = buffer = SkidBuffer(layout)
+        given, first, go = buffer.given.payload, buffer.first.payload, Signal(name="go")
         needs, room = Signal(name="needs"), Signal(name="room")
         m.d.comb += [
-            self.ready.eq(~waits), given.last.eq(self.last), given.end.eq(self.end),
-            given.bits.eq(Mux(self.looks_up, place, self.value)),
-            needs.eq(self.looks_up & ~first.end), table.valid.eq(there & room & needs),
-            table.address.eq(first.bits[entry_bits:]), go.eq(there & room & (~needs | table.ready)),
+            buffer.given.valid.eq(self.valid), self.ready.eq(buffer.given.ready), given.last.eq(self.last),
+            given.end.eq(self.end), given.bits.eq(Mux(self.looks_up, place, self.value)),
+            needs.eq(self.looks_up & ~first.end), table.valid.eq(buffer.first.valid & room & needs),
+            table.address.eq(first.bits[entry_bits:]), go.eq(buffer.first.valid & room & (~needs | table.ready)),
+            buffer.first.ready.eq(go),
         ]
-        # A second register, so that `ready` need not wait for the memory.
-        with m.If(~there | go):
-            m.d.sync += [there.eq(self.valid | waits), waits.eq(0), first.eq(Mux(waits, second, given))]
-        with m.Elif(self.valid & ~waits):
-            m.d.sync += [second.eq(given), waits.eq(1)]
-
         # While the word comes; what has gone that far cannot wait, so it has a place behind.
         under_way = data.StructLayout({"valid": 1, "looked": 1, "bits": config.value_bits, "last": 1, "end": 1})
         coming, arriving, here = (Signal(under_way, name=name) for name in ("coming", "arriving", "here"))
