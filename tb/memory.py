@@ -4,10 +4,7 @@ import random
 from collections.abc import Callable, Iterator, MutableSequence, Sequence
 from typing import Any
 
-import cocotb
-from cocotb.triggers import RisingEdge
-
-from tb.streams import never, out_of_reset
+from tb.streams import Steps, every_cycle, never, out_of_reset
 
 
 class MemoryModel:
@@ -56,16 +53,16 @@ class MemoryModel:
                 raise ValueError(f"the design has no memory port '{port}'")
             ready.value = 0
             self._garbage(read_data)
-        cocotb.start_soon(self._run())
+        every_cycle(dut, self._run())
 
     def _garbage(self, read_data: Any) -> None:
         if read_data is not None:
             read_data.value = self._generator.getrandbits(self.word_bits)
 
-    async def _run(self) -> None:
-        clock, words = RisingEdge(self.dut.clk), self.words
+    def _run(self) -> Steps:
+        words = self.words
         granted = [False] * len(self.ports)
-        await out_of_reset(self.dut)
+        yield from out_of_reset(self.dut)
         while True:
             writes: list[tuple[int, int]] = []
             for index, (valid, ready, address, read_data, write, write_data) in enumerate(self._signals):
@@ -96,4 +93,4 @@ class MemoryModel:
                     granted[index] = now
             for where, value in writes:
                 words[where] = value
-            await clock
+            yield

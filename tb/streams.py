@@ -2,22 +2,24 @@
 
 **When signals are sampled and written.** A coroutine that wakes at `RisingEdge(clk)` runs before the design has seen
 that edge: what it reads are the settled values just before the edge, which the design's registers sample too. What it
-writes is applied after the edge, so it holds for the next one. All parts here work in this way, one coroutine per port
-and one wake-up per cycle: no part sees what another one writes at the same edge, and their order does not matter.
+writes is applied after the edge, so it holds for the next one. All parts here work in this way, one generator per port
+and one step per cycle (`every_cycle`): no part sees what another one writes at the same edge, and their order does not
+matter.
 
 Benches that read signals themselves should do so right after `await RisingEdge(dut.clk)` too.
 """
 
 import random
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from typing import Any, TypeAlias
 
 import cocotb
 from amaranth.hdl import Shape
 from amaranth.lib import data
 from cocotb.clock import Clock
-from cocotb.triggers import Event, RisingEdge
+from cocotb.triggers import RisingEdge
+from cocotb.utils import get_sim_time
 
 from golden.words import WordLayout
 
@@ -136,10 +138,38 @@ async def clock_and_reset(dut: Any, *, period_ns: int = 10, cycles: int = 2) -> 
     dut.rst.value = 0
 
 
-async def out_of_reset(dut: Any) -> None:
-    """Wake at the first edge at which the design is not reset."""
+Steps: TypeAlias = Generator[None, None, None]
+"""What happens just before each edge of the clock: from one `yield` to the next."""
+
+_stepping: dict[Any, tuple[Any, list[Steps]]] = {}
+"""Of each design the task that steps its parts, which ends with the test, and those parts."""
+
+
+def every_cycle(dut: Any, steps: Steps) -> None:
+    """Take one step of a generator just before each edge of `clk`; what comes before its first `yield` runs at once.
+
+    One task steps all generators of a design: to wake a task costs more than most steps do.
+    """
+    task, parts = _stepping.get(dut, (None, []))
+    if task is None or task.done():
+        parts = []
+        _stepping[dut] = cocotb.start_soon(_step_all(dut, parts)), parts
+    next(steps)
+    parts.append(steps)
+
+
+async def _step_all(dut: Any, parts: list[Steps]) -> None:
+    clock = RisingEdge(dut.clk)
     while True:
-        await RisingEdge(dut.clk)
+        await clock
+        for part in tuple(parts):
+            next(part)
+
+
+def out_of_reset(dut: Any) -> Steps:
+    """Steps to the first edge at which the design is not reset."""
+    while True:
+        yield
         if dut.rst.value == 0:  # not so either while nobody has driven it yet
             return
 
@@ -185,19 +215,21 @@ class StreamDriver:
         self._generator = generator or random.Random(0)
         self._on_accept = on_accept
         self._queue: deque[tuple[Any, int]] = deque()
-        self._more = Event()
+        self._since = 0
+        """When the first of the queue came."""
         self._payload = getattr(dut, f"{port}__payload")
         self._valid, self._ready = _optional(dut, f"{port}__valid"), _optional(dut, f"{port}__ready")
         if self._valid is None:
             raise ValueError(f"port '{port}' has no valid: a stream that is always valid needs no driver")
         self._valid.value = 0
         self._garbage()
-        cocotb.start_soon(self._run())
+        every_cycle(dut, self._run())
 
     def send(self, value: Any) -> None:
         """Queue one payload: a dict of fields, or a packed number."""
+        if not self._queue:
+            self._since = get_sim_time("step")
         self._queue.append((value, pack(self.layout, value)))
-        self._more.set()
 
     def send_all(self, values: Iterable[Any]) -> None:
         """Queue many payloads."""
@@ -228,10 +260,10 @@ class StreamDriver:
         if bits := width(self.layout):
             self._payload.value = self._generator.getrandbits(bits)
 
-    async def _run(self) -> None:
-        clock, queue = RisingEdge(self.dut.clk), self._queue
+    def _run(self) -> Steps:
+        queue = self._queue
         offered = False
-        await out_of_reset(self.dut)
+        yield from out_of_reset(self.dut)
         while True:
             if offered:
                 if self._ready is None or int(self._ready.value):
@@ -251,9 +283,11 @@ class StreamDriver:
                     self._valid.value = 0
                     self._garbage()
                     if not queue:
-                        self._more.clear()
-                        await self._more.wait()
-            await clock
+                        while not queue:
+                            yield
+                        if get_sim_time("step") != self._since:  # else it came at this edge, and is offered at the next
+                            continue
+            yield
 
 
 class StreamMonitor:
@@ -277,7 +311,7 @@ class StreamMonitor:
         self._valid, self._ready = _optional(dut, f"{port}__valid"), _optional(dut, f"{port}__ready")
         if self._ready is not None:
             self._ready.value = 0
-        cocotb.start_soon(self._run())
+        every_cycle(dut, self._run())
 
     async def wait(self, count: int, timeout: int = 100_000) -> None:
         """Wait until `count` payloads have been taken in all.
@@ -291,10 +325,9 @@ class StreamMonitor:
             missing = f"{len(self.received)} of {count} payloads after {timeout} cycles"
             raise TimeoutError(f"port '{self.port}': {missing}") from None
 
-    async def _run(self) -> None:
-        clock = RisingEdge(self.dut.clk)
+    def _run(self) -> Steps:
         held: int | None = None
-        await out_of_reset(self.dut)
+        yield from out_of_reset(self.dut)
         ready = self._ready is None
         while True:
             if self._valid is None or int(self._valid.value):
@@ -319,4 +352,4 @@ class StreamMonitor:
                 if now != ready:
                     self._ready.value = int(now)
                     ready = now
-            await clock
+            yield

@@ -22,7 +22,7 @@ from rtl.ports import op_layout, value_layout
 from synapress.tools.simulator import parameters, seed
 from tb.esu_stimulus import Stimulus, required
 from tb.memory import MemoryModel
-from tb.streams import StreamDriver, StreamMonitor, clock_and_reset, never, pauses, wait_until
+from tb.streams import Steps, StreamDriver, StreamMonitor, clock_and_reset, every_cycle, never, pauses, wait_until
 
 # -- scenarios -------------------------------------------------------------------------------------
 
@@ -51,7 +51,7 @@ class Bench:
         dut.edges.value = dut.populations.value = 0
         if self.config.guard_states:
             dut.good.value = 0
-        cocotb.start_soon(self._watch())
+        every_cycle(dut, self._watch())
 
     def pace(self, port: str) -> Iterator[bool]:
         """Pauses in the pattern that the port has at the moment."""
@@ -62,11 +62,11 @@ class Bench:
                 if self.patterns[port] != pattern:
                     break
 
-    async def _watch(self) -> None:
+    def _watch(self) -> Steps:
         dut = self.dut
         idle = True
         while True:
-            await RisingEdge(dut.clk)
+            yield
             if int(dut.rst.value):
                 continue
             self.cycle += 1

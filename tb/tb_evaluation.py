@@ -22,7 +22,7 @@ from rtl.ports import command_layout, neuron_layout
 from synapress.tools.simulator import parameters, seed
 from tb.evaluation_stimulus import Stimulus, looks_up, required, schedule
 from tb.memory import MemoryModel
-from tb.streams import StreamDriver, StreamMonitor, clock_and_reset, pauses, unpack, wait_until
+from tb.streams import Steps, StreamDriver, StreamMonitor, clock_and_reset, every_cycle, pauses, unpack, wait_until
 
 PORTS = {"memory": LATENCIES["evaluation"], "table": LATENCIES["axon"]}
 """Latencies of the memory ports."""
@@ -45,16 +45,16 @@ class Watch:
         self.done: list[int] = []
         self.trace: list[tuple[int, int]] = []
         self.refused: Counter[str] = Counter()
-        cocotb.start_soon(self._run())
+        every_cycle(dut, self._run())
 
     def finished(self, count: int) -> bool:
         """Whether so many populations have been evaluated."""
         return len(self.done) == count
 
-    async def _run(self) -> None:
+    def _run(self) -> Steps:
         dut, neuron, address_bits = self.dut, neuron_layout(self.config), self.config.address_bits
         while True:
-            await RisingEdge(dut.clk)
+            yield
             if int(dut.rst.value):
                 continue
             self.cycle += 1

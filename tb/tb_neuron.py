@@ -27,7 +27,7 @@ from rtl.ports import MemoryPort, ReadPort, op_layout
 from synapress.tools.simulator import parameters, seed
 from tb.memory import MemoryModel
 from tb.neuron_stimulus import LAYERS, interior, layer, note, random_operations, random_words, update
-from tb.streams import StreamDriver, clock_and_reset, pauses, wait_until
+from tb.streams import Steps, StreamDriver, clock_and_reset, every_cycle, pauses, wait_until
 
 COUNTERS = ("retired", "synapses", "stall_bank", "stall_hazard", "stall_weight", "address_error")
 OTHERS = ("descriptor", "axon", "evaluation", "host")
@@ -100,12 +100,12 @@ class Watch:
         self.writes: list[int] = []
         self.counts: Counter[str] = Counter()
         self._flight: deque[tuple[int, int]] = deque()
-        cocotb.start_soon(self._run())
+        every_cycle(dut, self._run())
 
-    async def _run(self) -> None:
+    def _run(self) -> Steps:
         dut, counts, outside = self.dut, self.counts, self.config.address_bits
         while True:
-            await RisingEdge(dut.clk)
+            yield
             if int(dut.rst.value):
                 continue
             self.cycle += 1
@@ -155,13 +155,13 @@ class Requester:
         self.dut, self.pace, self.generator, self.counts = dut, pace, generator, counts
         self.valid, self.ready, self.address, self.data = (
             getattr(dut, f"{port}__{name}") for name in ("valid", "ready", "address", "data"))
-        cocotb.start_soon(self._run())
+        every_cycle(dut, self._run())
 
-    async def _run(self) -> None:
+    def _run(self) -> Steps:
         asked, shown, address = False, False, 0
         answers = deque([-1] * LATENCIES[self.port])  # the words that come, cycle by cycle
         while True:
-            await RisingEdge(self.dut.clk)
+            yield
             answer = answers.popleft()
             if answer >= 0:
                 assert int(self.data.value) == self.words[answer], f"{self.port} reads word {answer} wrong"
@@ -355,7 +355,7 @@ async def utilization_scenario(dut: Any) -> None:
     config, generator, watch = bench.config, bench.generator, bench.watch
     await clock_and_reset(dut)
     if every := parameters().get("evaluation"):
-        cocotb.start_soon(background(dut, every, config, generator, watch))
+        every_cycle(dut, background(dut, every, config, generator, watch))
     results: dict[str, dict[str, float]] = {}
     for name, shape in LAYERS.items():
         for offset in range(config.banks):
@@ -372,11 +372,11 @@ async def utilization_scenario(dut: Any) -> None:
     Path("utilization.json").write_text(json.dumps(results))
 
 
-async def background(dut: Any, every: int, config: CoreConfig, generator: random.Random, watch: Watch) -> None:
+def background(dut: Any, every: int, config: CoreConfig, generator: random.Random, watch: Watch) -> Steps:
     """An evaluation that wants one access in `every` cycles, and is promoted when it has waited for as long."""
     waiting, due = 0, 0
     while True:
-        await RisingEdge(dut.clk)
+        yield
         due += 1
         if waiting and int(dut.evaluation__ready.value):
             watch.counts["evaluation granted"] += 1

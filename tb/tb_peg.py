@@ -23,7 +23,7 @@ from rtl.ports import neuron_layout
 from rtl.synapse.peg import Peg
 from synapress.tools.simulator import parameters, seed
 from tb.memory import MemoryModel
-from tb.streams import StreamDriver, clock_and_reset, pack, pauses, unpack, wait_until
+from tb.streams import Steps, StreamDriver, clock_and_reset, every_cycle, pack, pauses, unpack, wait_until
 
 ROOM = 3
 """Events that the queues behind must be able to take while `room` is high."""
@@ -194,17 +194,17 @@ class Watch:
         self._first = True
         self._layout = neuron_layout(work.config)
         dut.room.value = 0
-        cocotb.start_soon(self._run())
+        every_cycle(dut, self._run())
 
     @property
     def done(self) -> bool:
         return len(self.taken) == len(self.work.neurons) and not self._due and not int(self.dut.busy.value)
 
-    async def _run(self) -> None:
+    def _run(self) -> Steps:
         dut = self.dut
         room = False
         while True:
-            await RisingEdge(dut.clk)
+            yield
             if not int(dut.rst.value):
                 self.cycle += 1
                 self._check(room)
