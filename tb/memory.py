@@ -4,7 +4,7 @@ import random
 from collections.abc import Callable, Iterator, MutableSequence, Sequence
 from typing import Any
 
-from tb.streams import Steps, every_cycle, never, out_of_reset
+from tb.streams import Steps, every_cycle, never, out_of_reset, reader
 
 
 class MemoryModel:
@@ -61,18 +61,21 @@ class MemoryModel:
 
     def _run(self) -> Steps:
         words = self.words
+        signals = [(reader(valid), ready, reader(address), read_data, write and reader(write),
+                    write_data and reader(write_data)) for valid, ready, address, read_data, write, write_data
+                   in self._signals]
         granted = [False] * len(self.ports)
         yield from out_of_reset(self.dut)
         while True:
             writes: list[tuple[int, int]] = []
-            for index, (valid, ready, address, read_data, write, write_data) in enumerate(self._signals):
+            for index, (valid, ready, address, read_data, write, write_data) in enumerate(signals):
                 answer: int | None = None
-                if granted[index] and int(valid.value):
-                    port, where = self.ports[index], int(address.value)
+                if granted[index] and valid():
+                    port, where = self.ports[index], address()
                     assert 0 <= where < len(words), f"port '{port}': address {where} is outside {len(words)} words"
-                    if write is not None and int(write.value):
-                        word: int | None = int(write_data.value)
-                        writes.append((where, int(write_data.value)))
+                    if write is not None and write():
+                        word: int | None = write_data()
+                        writes.append((where, write_data()))
                         self.writes[port] += 1
                     else:
                         word = None

@@ -10,21 +10,17 @@ Benches that read signals themselves should do so right after `await RisingEdge(
 """
 
 import random
+import sys
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator
 from typing import Any, TypeAlias
 
 import cocotb
-from amaranth.hdl import Shape
-from amaranth.lib import data
 from cocotb.clock import Clock
-from cocotb.triggers import RisingEdge
+from cocotb.triggers import Event, NullTrigger, RisingEdge
 from cocotb.utils import get_sim_time
 
-from golden.words import WordLayout
-
-Layout: TypeAlias = WordLayout | data.StructLayout | int
-"""How a payload is packed: a word, a struct, or a plain unsigned number of so many bits."""
+from tb.payloads import Layout, pack, unpack, width
 
 # -- pauses --------------------------------------------------------------------------------------
 
@@ -65,64 +61,6 @@ def pauses(pattern: str, generator: random.Random) -> Iterator[bool]:
     return PAUSES[pattern](generator)
 
 
-# -- payloads ------------------------------------------------------------------------------------
-
-
-def width(layout: Layout) -> int:
-    """Bits of a payload."""
-    if isinstance(layout, int):
-        return layout
-    return layout.bits if isinstance(layout, WordLayout) else layout.size
-
-
-def pack(layout: Layout, value: Any) -> int:
-    """A payload as one unsigned integer. A struct's missing fields are 0; fields may be structs themselves.
-
-    Raises:
-        ValueError, golden.errors.FieldRangeError: a value does not fit its field.
-        KeyError: there is no such field.
-    """
-    if isinstance(value, int):
-        if not 0 <= value < 1 << width(layout):
-            raise ValueError(f"{value} does not fit {width(layout)} bits")
-        return value
-    if isinstance(layout, WordLayout):
-        return layout.pack(value)
-    if isinstance(layout, int):
-        return pack(layout, int(value))
-    word = 0
-    for name, item in value.items():
-        field = layout[name]
-        if isinstance(item, Mapping):
-            raw = pack(field.shape, item)
-        else:
-            shape = Shape.cast(field.shape)
-            item = int(item)
-            low, high = (-(1 << shape.width - 1), 1 << shape.width - 1) if shape.signed else (0, 1 << shape.width)
-            if not low <= item < high:
-                raise ValueError(f"field '{name}': {item} is outside [{low}, {high - 1}]")
-            raw = item & ((1 << shape.width) - 1)
-        word |= raw << field.offset
-    return word
-
-
-def unpack(layout: Layout, word: int) -> Any:
-    """The reverse of `pack`: a dict of fields, or the number itself."""
-    if isinstance(layout, int):
-        return word
-    if isinstance(layout, WordLayout):
-        return layout.unpack(word)
-    values: dict[str, Any] = {}
-    for name, field in layout:
-        shape = Shape.cast(field.shape)
-        raw = (word >> field.offset) & ((1 << shape.width) - 1)
-        if isinstance(field.shape, data.StructLayout):
-            values[name] = unpack(field.shape, raw)
-        else:
-            values[name] = raw - (1 << shape.width) if shape.signed and shape.width and raw >> shape.width - 1 else raw
-    return values
-
-
 # -- clock and time ------------------------------------------------------------------------------
 
 
@@ -141,29 +79,54 @@ async def clock_and_reset(dut: Any, *, period_ns: int = 10, cycles: int = 2) -> 
 Steps: TypeAlias = Generator[None, None, None]
 """What happens just before each edge of the clock: from one `yield` to the next."""
 
-_stepping: dict[Any, tuple[Any, list[Steps]]] = {}
-"""Of each design the task that steps its parts, which ends with the test, and those parts."""
+class _Clock:
+    """Steps all parts of a design at each edge, in one task: to wake a task costs more than most steps do."""
+
+    def __init__(self, dut: Any):
+        self.parts: list[Steps] = []
+        self.waits: list[_Wait] = []
+        self._edge = RisingEdge(dut.clk)
+        self.task = cocotb.start_soon(self._run())
+
+    async def _run(self) -> None:
+        while True:
+            await self._edge
+            if self.waits and (over := [wait for wait in self.waits if wait.is_over()]):
+                self.waits = [wait for wait in self.waits if wait not in over]
+                for wait in over:
+                    wait.event.set()
+                await NullTrigger()  # who has waited goes on before the parts step, as if woken by the edge
+            for part in tuple(self.parts):
+                next(part)
+
+
+class _Wait:
+    """A condition that somebody waits for."""
+
+    def __init__(self, condition: Callable[[], bool], timeout: int):
+        self.condition, self.timeout = condition, timeout
+        self.event, self.cycles, self.met = Event(), 0, False
+
+    def is_over(self) -> bool:
+        self.cycles += 1
+        self.met = self.cycles < self.timeout and self.condition()
+        return self.met or self.cycles == self.timeout
+
+
+_clocks: dict[Any, _Clock] = {}
+
+
+def _clock(dut: Any) -> _Clock:
+    """A design's clock; its task ends with the test, and the next test gets another one."""
+    if dut not in _clocks or _clocks[dut].task.done():
+        _clocks[dut] = _Clock(dut)
+    return _clocks[dut]
 
 
 def every_cycle(dut: Any, steps: Steps) -> None:
-    """Take one step of a generator just before each edge of `clk`; what comes before its first `yield` runs at once.
-
-    One task steps all generators of a design: to wake a task costs more than most steps do.
-    """
-    task, parts = _stepping.get(dut, (None, []))
-    if task is None or task.done():
-        parts = []
-        _stepping[dut] = cocotb.start_soon(_step_all(dut, parts)), parts
+    """Take one step of a generator just before each edge of `clk`; what comes before its first `yield` runs at once."""
     next(steps)
-    parts.append(steps)
-
-
-async def _step_all(dut: Any, parts: list[Steps]) -> None:
-    clock = RisingEdge(dut.clk)
-    while True:
-        await clock
-        for part in tuple(parts):
-            next(part)
+    _clock(dut).parts.append(steps)
 
 
 def out_of_reset(dut: Any) -> Steps:
@@ -180,19 +143,48 @@ async def wait_until(dut: Any, condition: Callable[[], bool], *, timeout: int = 
     Raises:
         TimeoutError: not within `timeout` cycles; `what` says what was waited for.
     """
-    for cycle in range(timeout):
-        if condition():
-            return cycle
-        await RisingEdge(dut.clk)
+    if condition():
+        return 0
+    wait = _Wait(condition, timeout)
+    _clock(dut).waits.append(wait)
+    await wait.event.wait()
+    if wait.met:
+        return wait.cycles
     raise TimeoutError(f"{what or 'condition'}: not within {timeout} cycles")
 
 
 # -- streams -------------------------------------------------------------------------------------
 
 
+def reader(signal: Any) -> Callable[[], int]:
+    """What reads a signal as a number; it raises ValueError if a bit is unknown, as `int(signal.value)` does.
+
+    That makes objects of cocotb's for each bit of a value, and takes several times as long.
+    """
+    bits = signal._handle.get_signal_val_binstr
+    return lambda: int(bits(), 2)
+
+
+class Wires:
+    """Reads the ports of a design as numbers: `wires.busy()` is `int(dut.busy.value)`, but fast (`reader`)."""
+
+    def __init__(self, dut: Any):
+        self._dut = dut
+
+    def __getattr__(self, name: str) -> Callable[[], int]:  # once for each port
+        read = reader(getattr(self._dut, name))
+        setattr(self, name, read)
+        return read
+
+
 def _optional(dut: Any, name: str) -> Any:
     """A signal, or None for one that Amaranth leaves out because it is constant (`always_ready`, `always_valid`)."""
     return getattr(dut, name, None)
+
+
+def _always() -> int:
+    """Reads a signal that is left out."""
+    return 1
 
 
 class StreamDriver:
@@ -247,14 +239,17 @@ class StreamDriver:
         Raises:
             TimeoutError: nothing was taken for `timeout` cycles.
         """
-        waited, taken = 0, self.accepted
-        while self._queue:
-            if waited == timeout:
-                raise TimeoutError(f"port '{self.port}': nothing taken for {timeout} cycles; {taken} payloads taken, "
-                                   f"{self.pending} waiting")
-            await RisingEdge(self.dut.clk)
-            waited = waited + 1 if self.accepted == taken else 0
-            taken = self.accepted
+        since, waited = self.accepted, 0
+
+        def over() -> bool:
+            nonlocal since, waited
+            waited, since = waited + 1 if self.accepted == since else 0, self.accepted
+            return not self._queue or waited > timeout
+
+        await wait_until(self.dut, over, timeout=sys.maxsize)
+        if self._queue:
+            raise TimeoutError(f"port '{self.port}': nothing taken for {timeout} cycles; "
+                               f"{self.accepted} payloads taken, {self.pending} waiting")
 
     def _garbage(self) -> None:
         if bits := width(self.layout):
@@ -262,11 +257,12 @@ class StreamDriver:
 
     def _run(self) -> Steps:
         queue = self._queue
+        ready = _always if self._ready is None else reader(self._ready)
         offered = False
         yield from out_of_reset(self.dut)
         while True:
             if offered:
-                if self._ready is None or int(self._ready.value):
+                if ready():
                     value, _ = queue.popleft()
                     self.accepted += 1
                     offered = False
@@ -326,12 +322,13 @@ class StreamMonitor:
             raise TimeoutError(f"port '{self.port}': {missing}") from None
 
     def _run(self) -> Steps:
+        valid, bits = _always if self._valid is None else reader(self._valid), reader(self._payload)
         held: int | None = None
         yield from out_of_reset(self.dut)
         ready = self._ready is None
         while True:
-            if self._valid is None or int(self._valid.value):
-                payload = int(self._payload.value)
+            if valid():
+                payload = bits()
                 if held is not None and payload != held:
                     raise AssertionError(f"port '{self.port}': payload changed from {unpack(self.layout, held)} to "
                                          f"{unpack(self.layout, payload)} before it was taken")

@@ -14,7 +14,8 @@ from golden.words import EventKind, layouts
 from rtl.neuron.evaluation import Evaluation
 from rtl.ports import request_layout
 from synapress.tools import simulator as launch
-from tb.streams import Steps, StreamDriver, StreamMonitor, clock_and_reset, every_cycle, pauses, unpack, wait_until
+from tb.payloads import unpack
+from tb.streams import Steps, StreamDriver, StreamMonitor, clock_and_reset, every_cycle, pauses, wait_until
 
 
 class CoreHost:
@@ -50,9 +51,10 @@ class CoreHost:
 
     def _watch(self) -> Steps:
         """The trace: each state word at its evaluation."""
+        evaluated = self.dut.evaluated
         while True:
             yield
-            bits = str(self.dut.evaluated.value)
+            bits = str(evaluated.value)
             if bits[-1] == "1":  # the rest is unknown until something has been read
                 trace = unpack(self.layout, int(bits, 2))
                 self.trace.append((trace["address"], trace["state"]))

@@ -22,7 +22,8 @@ from rtl.ports import command_layout, neuron_layout
 from synapress.tools.simulator import parameters, seed
 from tb.evaluation_stimulus import Stimulus, looks_up, required, schedule
 from tb.memory import MemoryModel
-from tb.streams import Steps, StreamDriver, StreamMonitor, clock_and_reset, every_cycle, pauses, unpack, wait_until
+from tb.payloads import unpack
+from tb.streams import Steps, StreamDriver, StreamMonitor, Wires, clock_and_reset, every_cycle, pauses, wait_until
 
 PORTS = {"memory": LATENCIES["evaluation"], "table": LATENCIES["axon"]}
 """Latencies of the memory ports."""
@@ -52,25 +53,27 @@ class Watch:
         return len(self.done) == count
 
     def _run(self) -> Steps:
-        dut, neuron, address_bits = self.dut, neuron_layout(self.config), self.config.address_bits
+        wires, neuron, address_bits = Wires(self.dut), neuron_layout(self.config), self.config.address_bits
+        ports = [(port, *(getattr(wires, f"{port}__{name}") for name in ("valid", "ready")), times) for port, times in
+                 (("command", self.commands), ("memory", self.accesses), ("neuron", self.neurons))]
         while True:
             yield
-            if int(dut.rst.value):
+            if wires.rst():
                 continue
             self.cycle += 1
             end = False
-            for port, times in (("command", self.commands), ("memory", self.accesses), ("neuron", self.neurons)):
-                if int(getattr(dut, f"{port}__valid").value):
-                    if int(getattr(dut, f"{port}__ready").value):
+            for port, valid, ready, times in ports:
+                if valid():
+                    if ready():
                         times.append(self.cycle)
-                        end |= port == "neuron" and bool(unpack(neuron, int(dut.neuron__payload.value))["end"])
+                        end |= port == "neuron" and bool(unpack(neuron, wires.neuron__payload())["end"])
                     else:
                         self.refused[port] += 1
-            assert bool(int(dut.done.value)) == end, "done is not where the end neuron is taken"
+            assert bool(wires.done()) == end, "done is not where the end neuron is taken"
             if end:
                 self.done.append(self.cycle)
                 assert self.memory.writes["memory"] == self.read, "done before every state word is written"
-            trace = int(dut.evaluated.value)
+            trace = wires.evaluated()
             if trace & 1:
                 self.read += 1
                 self.trace.append((trace >> 1 & ((1 << address_bits) - 1), trace >> 1 + address_bits))
