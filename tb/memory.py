@@ -61,9 +61,9 @@ class MemoryModel:
 
     def _run(self) -> Steps:
         words = self.words
-        signals = [(reader(valid), ready, reader(address), read_data, write and reader(write),
-                    write_data and reader(write_data)) for valid, ready, address, read_data, write, write_data
-                   in self._signals]
+        signals = [(reader(valid), ready, reader(address), read_data, None if write is None else reader(write),
+                    None if write_data is None else reader(write_data))
+                   for valid, ready, address, read_data, write, write_data in self._signals]
         granted = [False] * len(self.ports)
         yield from out_of_reset(self.dut)
         while True:
@@ -73,7 +73,7 @@ class MemoryModel:
                 if granted[index] and valid():
                     port, where = self.ports[index], address()
                     assert 0 <= where < len(words), f"port '{port}': address {where} is outside {len(words)} words"
-                    if write is not None and write():
+                    if write is not None and write_data is not None and write():
                         word: int | None = write_data()
                         writes.append((where, write_data()))
                         self.writes[port] += 1

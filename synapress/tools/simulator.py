@@ -265,7 +265,11 @@ def _save_runtime(design: Path, runtime: Path) -> None:
 
 def _simulate(runner: Any, name: str, module: str, run: Path, seed: int, waves: bool) -> None:
     log, results = run / "sim.log", run / "results.xml"
-    environment = {_BENCH: str(run / "bench.json"), "COCOTB_ANSI_OUTPUT": "0"}
+    # Failed assertions of benches say what they have compared. By default cocotb has this done to every module that is
+    # imported, down to numpy, which takes longer than most simulations do.
+    rewritten = f"tb_*.py {module.rpartition('.')[2]}.py"
+    environment = {_BENCH: str(run / "bench.json"), "COCOTB_ANSI_OUTPUT": "0",
+                   "COCOTB_REWRITE_ASSERTION_FILES": rewritten}
     who = f"{module} on {name} in {type(runner).__name__}, seed {seed}"
     print(f"{who}: {log}")
     died = ""
