@@ -20,6 +20,7 @@ from functools import cache
 from importlib import metadata, util
 from pathlib import Path
 from typing import Any
+from weakref import WeakKeyDictionary
 from xml.etree import ElementTree
 
 from amaranth.lib import wiring
@@ -51,6 +52,10 @@ _BUILD_ARGS = {
     "icarus": ["-g2005"],
 }
 _DUMP = 'module dump;\n  initial begin $dumpfile("dump.fst"); $dumpvars(0, {0}); end\nendmodule\n'
+
+
+_texts: WeakKeyDictionary[wiring.Component, dict[str, str]] = WeakKeyDictionary()
+"""What components have been converted to, by name: a core takes longer to convert than many a bench to run."""
 
 
 class BenchFailure(AssertionError):
@@ -115,6 +120,7 @@ def launch(component: wiring.Component, *, name: str, module: str, simulator: st
     The component becomes the Verilog module `name`; every test of the Python module `module` is run in one simulation.
     `parameters` (JSON values) and `seed` reach the bench through `parameters()` and `seed()`. One design is compiled
     once: builds are kept by the hash of design and options, so several runs of a design only differ in the bench.
+    A component that is given again is not converted again.
     `waves` writes signal traces into the run's folder: `dump.vcd`, or `dump.fst` from Icarus.
 
     Raises:
@@ -124,7 +130,10 @@ def launch(component: wiring.Component, *, name: str, module: str, simulator: st
     if (reason := missing(simulator)) is not None:
         raise ToolError(reason)
     root = Path(build_dir).resolve()
-    text = to_rtlil(component, name)
+    texts = _texts.setdefault(component, {})
+    if name not in texts:
+        texts[name] = to_rtlil(component, name)
+    text = texts[name]
     options = [simulator, _version(simulator), *_BUILD_ARGS[simulator], f"waves={waves}", sys.prefix]
     design = root / f"{name}_{simulator}_{_digest(text, *options)}"
     with simulator_environment(simulator):
@@ -216,7 +225,7 @@ def _build(component: wiring.Component, text: str, name: str, simulator: str, de
         key = _digest(_version(simulator), *_BUILD_ARGS[simulator], str(waves), sys.prefix)
         runtime = design.parent / f"runtime_{key}"
         if simulator == "verilator":
-            _copy_runtime(runtime, design)
+            copy_runtime(runtime, design)
         sources, arguments = [source], list(_BUILD_ARGS[simulator])
         if simulator == "verilator":
             sources.insert(0, design / "ports.vlt")
@@ -233,8 +242,8 @@ def _build(component: wiring.Component, text: str, name: str, simulator: str, de
                          waves=waves and simulator == "verilator", build_args=arguments, log_file=log, always=True)
         except (RuntimeError, SystemExit) as error:
             raise ToolError(f"{simulator} cannot build '{name}': {error}\n{_tail(log)}") from error
-        if simulator == "verilator" and not runtime.exists():
-            _save_runtime(design, runtime)
+        if simulator == "verilator":
+            save_runtime(design, runtime)
         done.touch()
     return runner
 
@@ -244,8 +253,12 @@ def _public(name: str, ports: Iterable[str]) -> str:
     return "\n".join(["`verilator_config", *(f'public_flat_rw -module "{name}" -var "{port}"' for port in ports), ""])
 
 
-def _copy_runtime(runtime: Path, design: Path) -> None:
-    """Verilator's own library is the same for every design, and is most of the compilation of a small one."""
+def copy_runtime(runtime: Path, design: Path) -> None:
+    """Put Verilator's own library, compiled for an earlier design, into the folder of one that is yet to be compiled.
+
+    It is the same for every design, and half of the compilation of a core. `runtime` must be named after all that it
+    depends on: Verilator's version and the compiler's options.
+    """
     if runtime.exists():
         later = time.time() + 600  # newer than the makefile, on which the objects depend, and which is still to come
         for file in runtime.iterdir():
@@ -253,7 +266,10 @@ def _copy_runtime(runtime: Path, design: Path) -> None:
             os.utime(design / file.name, (later, later))
 
 
-def _save_runtime(design: Path, runtime: Path) -> None:
+def save_runtime(design: Path, runtime: Path) -> None:
+    """Keep Verilator's own library of a finished compilation for `copy_runtime`, unless it is kept already."""
+    if runtime.exists():
+        return
     with tempfile.TemporaryDirectory(dir=runtime.parent) as folder:
         new = Path(folder) / "objects"
         new.mkdir()
