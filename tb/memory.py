@@ -4,11 +4,8 @@ import random
 from collections.abc import Callable, Iterator, MutableSequence, Sequence
 from typing import Any
 
-import cocotb
-from cocotb.triggers import RisingEdge
-
 from golden.ports import READ_LATENCY
-from tb.streams import never, out_of_reset
+from tb.streams import Steps, every_cycle, never, out_of_reset, reader
 
 
 class MemoryModel:
@@ -56,30 +53,33 @@ class MemoryModel:
                 raise ValueError(f"the design has no memory port '{port}'")
             ready.value = 0
             self._garbage(read_data)
-        cocotb.start_soon(self._run())
+        every_cycle(dut, self._run())
 
     def _garbage(self, read_data: Any) -> None:
         if read_data is not None:
             read_data.value = self._generator.getrandbits(self.word_bits)
 
-    async def _run(self) -> None:
-        clock, words = RisingEdge(self.dut.clk), self.words
+    def _run(self) -> Steps:
+        words = self.words
+        signals = [(reader(valid), ready, reader(address), read_data, None if write is None else reader(write),
+                    None if write_data is None else reader(write_data))
+                   for valid, ready, address, read_data, write, write_data in self._signals]
         granted = [False] * len(self.ports)
-        await out_of_reset(self.dut)
-        writes: list[tuple[int, int]] = []
+        yield from out_of_reset(self.dut)
+        writes: list[tuple[Callable[[], int], int]] = []
         while True:
-            # Those of the cycle before: port and address.
-            for index, where in writes:
-                words[where] = int(self._signals[index][-1].value)
+            # Those of the cycle before: the port's word and the address.
+            for word, where in writes:
+                words[where] = word()
             writes = []
-            for index, (valid, ready, address, read_data, write, _) in enumerate(self._signals):
+            for index, (valid, ready, address, read_data, write, write_data) in enumerate(signals):
                 answer: int | None = None
-                if granted[index] and int(valid.value):
-                    port, where = self.ports[index], int(address.value)
+                if granted[index] and valid():
+                    port, where = self.ports[index], address()
                     assert 0 <= where < len(words), f"port '{port}': address {where} is outside {len(words)} words"
-                    writing = write is not None and bool(int(write.value))
-                    if writing:
-                        writes.append((index, where))
+                    writing = write is not None and bool(write())
+                    if writing and write_data is not None:
+                        writes.append((write_data, where))
                         self.writes[port] += 1
                     else:
                         if read_data is not None:
@@ -97,4 +97,4 @@ class MemoryModel:
                 if now != granted[index]:
                     ready.value = int(now)
                     granted[index] = now
-            await clock
+            yield

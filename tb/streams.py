@@ -2,27 +2,25 @@
 
 **When signals are sampled and written.** A coroutine that wakes at `RisingEdge(clk)` runs before the design has seen
 that edge: what it reads are the settled values just before the edge, which the design's registers sample too. What it
-writes is applied after the edge, so it holds for the next one. All parts here work in this way, one coroutine per port
-and one wake-up per cycle: no part sees what another one writes at the same edge, and their order does not matter.
+writes is applied after the edge, so it holds for the next one. All parts here work in this way, one generator per port
+and one step per cycle (`every_cycle`): no part sees what another one writes at the same edge, and their order does not
+matter.
 
 Benches that read signals themselves should do so right after `await RisingEdge(dut.clk)` too.
 """
 
 import random
+import sys
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator
 from typing import Any, TypeAlias
 
 import cocotb
-from amaranth.hdl import Shape
-from amaranth.lib import data
 from cocotb.clock import Clock
-from cocotb.triggers import Event, RisingEdge
+from cocotb.triggers import Event, NullTrigger, RisingEdge
+from cocotb.utils import get_sim_time
 
-from golden.words import WordLayout
-
-Layout: TypeAlias = WordLayout | data.StructLayout | int
-"""How a payload is packed: a word, a struct, or a plain unsigned number of so many bits."""
+from tb.payloads import Layout, pack, unpack, width
 
 # -- pauses --------------------------------------------------------------------------------------
 
@@ -63,64 +61,6 @@ def pauses(pattern: str, generator: random.Random) -> Iterator[bool]:
     return PAUSES[pattern](generator)
 
 
-# -- payloads ------------------------------------------------------------------------------------
-
-
-def width(layout: Layout) -> int:
-    """Bits of a payload."""
-    if isinstance(layout, int):
-        return layout
-    return layout.bits if isinstance(layout, WordLayout) else layout.size
-
-
-def pack(layout: Layout, value: Any) -> int:
-    """A payload as one unsigned integer. A struct's missing fields are 0; fields may be structs themselves.
-
-    Raises:
-        ValueError, golden.errors.FieldRangeError: a value does not fit its field.
-        KeyError: there is no such field.
-    """
-    if isinstance(value, int):
-        if not 0 <= value < 1 << width(layout):
-            raise ValueError(f"{value} does not fit {width(layout)} bits")
-        return value
-    if isinstance(layout, WordLayout):
-        return layout.pack(value)
-    if isinstance(layout, int):
-        return pack(layout, int(value))
-    word = 0
-    for name, item in value.items():
-        field = layout[name]
-        if isinstance(item, Mapping):
-            raw = pack(field.shape, item)
-        else:
-            shape = Shape.cast(field.shape)
-            item = int(item)
-            low, high = (-(1 << shape.width - 1), 1 << shape.width - 1) if shape.signed else (0, 1 << shape.width)
-            if not low <= item < high:
-                raise ValueError(f"field '{name}': {item} is outside [{low}, {high - 1}]")
-            raw = item & ((1 << shape.width) - 1)
-        word |= raw << field.offset
-    return word
-
-
-def unpack(layout: Layout, word: int) -> Any:
-    """The reverse of `pack`: a dict of fields, or the number itself."""
-    if isinstance(layout, int):
-        return word
-    if isinstance(layout, WordLayout):
-        return layout.unpack(word)
-    values: dict[str, Any] = {}
-    for name, field in layout:
-        shape = Shape.cast(field.shape)
-        raw = (word >> field.offset) & ((1 << shape.width) - 1)
-        if isinstance(field.shape, data.StructLayout):
-            values[name] = unpack(field.shape, raw)
-        else:
-            values[name] = raw - (1 << shape.width) if shape.signed and shape.width and raw >> shape.width - 1 else raw
-    return values
-
-
 # -- clock and time ------------------------------------------------------------------------------
 
 
@@ -136,10 +76,63 @@ async def clock_and_reset(dut: Any, *, period_ns: int = 10, cycles: int = 2) -> 
     dut.rst.value = 0
 
 
-async def out_of_reset(dut: Any) -> None:
-    """Wake at the first edge at which the design is not reset."""
+Steps: TypeAlias = Generator[None, None, None]
+"""What happens just before each edge of the clock: from one `yield` to the next."""
+
+class _Clock:
+    """Steps all parts of a design at each edge, in one task: to wake a task costs more than most steps do."""
+
+    def __init__(self, dut: Any):
+        self.parts: list[Steps] = []
+        self.waits: list[_Wait] = []
+        self._edge = RisingEdge(dut.clk)
+        self.task = cocotb.start_soon(self._run())
+
+    async def _run(self) -> None:
+        while True:
+            await self._edge
+            if self.waits and (over := [wait for wait in self.waits if wait.is_over()]):
+                self.waits = [wait for wait in self.waits if wait not in over]
+                for wait in over:
+                    wait.event.set()
+                await NullTrigger()  # who has waited goes on before the parts step, as if woken by the edge
+            for part in tuple(self.parts):
+                next(part)
+
+
+class _Wait:
+    """A condition that somebody waits for."""
+
+    def __init__(self, condition: Callable[[], bool], timeout: int):
+        self.condition, self.timeout = condition, timeout
+        self.event, self.cycles, self.met = Event(), 0, False
+
+    def is_over(self) -> bool:
+        self.cycles += 1
+        self.met = self.cycles < self.timeout and self.condition()
+        return self.met or self.cycles == self.timeout
+
+
+_clocks: dict[Any, _Clock] = {}
+
+
+def _clock(dut: Any) -> _Clock:
+    """A design's clock; its task ends with the test, and the next test gets another one."""
+    if dut not in _clocks or _clocks[dut].task.done():
+        _clocks[dut] = _Clock(dut)
+    return _clocks[dut]
+
+
+def every_cycle(dut: Any, steps: Steps) -> None:
+    """Take one step of a generator just before each edge of `clk`; what comes before its first `yield` runs at once."""
+    next(steps)
+    _clock(dut).parts.append(steps)
+
+
+def out_of_reset(dut: Any) -> Steps:
+    """Steps to the first edge at which the design is not reset."""
     while True:
-        await RisingEdge(dut.clk)
+        yield
         if dut.rst.value == 0:  # not so either while nobody has driven it yet
             return
 
@@ -150,19 +143,48 @@ async def wait_until(dut: Any, condition: Callable[[], bool], *, timeout: int = 
     Raises:
         TimeoutError: not within `timeout` cycles; `what` says what was waited for.
     """
-    for cycle in range(timeout):
-        if condition():
-            return cycle
-        await RisingEdge(dut.clk)
+    if condition():
+        return 0
+    wait = _Wait(condition, timeout)
+    _clock(dut).waits.append(wait)
+    await wait.event.wait()
+    if wait.met:
+        return wait.cycles
     raise TimeoutError(f"{what or 'condition'}: not within {timeout} cycles")
 
 
 # -- streams -------------------------------------------------------------------------------------
 
 
+def reader(signal: Any) -> Callable[[], int]:
+    """What reads a signal as a number; it raises ValueError if a bit is unknown, as `int(signal.value)` does.
+
+    That makes objects of cocotb's for each bit of a value, and takes several times as long.
+    """
+    bits = signal._handle.get_signal_val_binstr
+    return lambda: int(bits(), 2)
+
+
+class Wires:
+    """Reads the ports of a design as numbers: `wires.busy()` is `int(dut.busy.value)`, but fast (`reader`)."""
+
+    def __init__(self, dut: Any):
+        self._dut = dut
+
+    def __getattr__(self, name: str) -> Callable[[], int]:  # once for each port
+        read = reader(getattr(self._dut, name))
+        setattr(self, name, read)
+        return read
+
+
 def _optional(dut: Any, name: str) -> Any:
     """A signal, or None for one that Amaranth leaves out because it is constant (`always_ready`, `always_valid`)."""
     return getattr(dut, name, None)
+
+
+def _always() -> int:
+    """Reads a signal that is left out."""
+    return 1
 
 
 class StreamDriver:
@@ -185,19 +207,21 @@ class StreamDriver:
         self._generator = generator or random.Random(0)
         self._on_accept = on_accept
         self._queue: deque[tuple[Any, int]] = deque()
-        self._more = Event()
+        self._since = 0
+        """When the first of the queue came."""
         self._payload = getattr(dut, f"{port}__payload")
         self._valid, self._ready = _optional(dut, f"{port}__valid"), _optional(dut, f"{port}__ready")
         if self._valid is None:
             raise ValueError(f"port '{port}' has no valid: a stream that is always valid needs no driver")
         self._valid.value = 0
         self._garbage()
-        cocotb.start_soon(self._run())
+        every_cycle(dut, self._run())
 
     def send(self, value: Any) -> None:
         """Queue one payload: a dict of fields, or a packed number."""
+        if not self._queue:
+            self._since = get_sim_time("step")
         self._queue.append((value, pack(self.layout, value)))
-        self._more.set()
 
     def send_all(self, values: Iterable[Any]) -> None:
         """Queue many payloads."""
@@ -215,26 +239,30 @@ class StreamDriver:
         Raises:
             TimeoutError: nothing was taken for `timeout` cycles.
         """
-        waited, taken = 0, self.accepted
-        while self._queue:
-            if waited == timeout:
-                raise TimeoutError(f"port '{self.port}': nothing taken for {timeout} cycles; {taken} payloads taken, "
-                                   f"{self.pending} waiting")
-            await RisingEdge(self.dut.clk)
-            waited = waited + 1 if self.accepted == taken else 0
-            taken = self.accepted
+        since, waited = self.accepted, 0
+
+        def over() -> bool:
+            nonlocal since, waited
+            waited, since = waited + 1 if self.accepted == since else 0, self.accepted
+            return not self._queue or waited > timeout
+
+        await wait_until(self.dut, over, timeout=sys.maxsize)
+        if self._queue:
+            raise TimeoutError(f"port '{self.port}': nothing taken for {timeout} cycles; "
+                               f"{self.accepted} payloads taken, {self.pending} waiting")
 
     def _garbage(self) -> None:
         if bits := width(self.layout):
             self._payload.value = self._generator.getrandbits(bits)
 
-    async def _run(self) -> None:
-        clock, queue = RisingEdge(self.dut.clk), self._queue
+    def _run(self) -> Steps:
+        queue = self._queue
+        ready = _always if self._ready is None else reader(self._ready)
         offered = False
-        await out_of_reset(self.dut)
+        yield from out_of_reset(self.dut)
         while True:
             if offered:
-                if self._ready is None or int(self._ready.value):
+                if ready():
                     value, _ = queue.popleft()
                     self.accepted += 1
                     offered = False
@@ -251,9 +279,11 @@ class StreamDriver:
                     self._valid.value = 0
                     self._garbage()
                     if not queue:
-                        self._more.clear()
-                        await self._more.wait()
-            await clock
+                        while not queue:
+                            yield
+                        if get_sim_time("step") != self._since:  # else it came at this edge, and is offered at the next
+                            continue
+            yield
 
 
 class StreamMonitor:
@@ -277,7 +307,7 @@ class StreamMonitor:
         self._valid, self._ready = _optional(dut, f"{port}__valid"), _optional(dut, f"{port}__ready")
         if self._ready is not None:
             self._ready.value = 0
-        cocotb.start_soon(self._run())
+        every_cycle(dut, self._run())
 
     async def wait(self, count: int, timeout: int = 100_000) -> None:
         """Wait until `count` payloads have been taken in all.
@@ -291,14 +321,14 @@ class StreamMonitor:
             missing = f"{len(self.received)} of {count} payloads after {timeout} cycles"
             raise TimeoutError(f"port '{self.port}': {missing}") from None
 
-    async def _run(self) -> None:
-        clock = RisingEdge(self.dut.clk)
+    def _run(self) -> Steps:
+        valid, bits = _always if self._valid is None else reader(self._valid), reader(self._payload)
         held: int | None = None
-        await out_of_reset(self.dut)
+        yield from out_of_reset(self.dut)
         ready = self._ready is None
         while True:
-            if self._valid is None or int(self._valid.value):
-                payload = int(self._payload.value)
+            if valid():
+                payload = bits()
                 if held is not None and payload != held:
                     raise AssertionError(f"port '{self.port}': payload changed from {unpack(self.layout, held)} to "
                                          f"{unpack(self.layout, payload)} before it was taken")
@@ -319,4 +349,4 @@ class StreamMonitor:
                 if now != ready:
                     self._ready.value = int(now)
                     ready = now
-            await clock
+            yield

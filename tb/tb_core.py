@@ -5,7 +5,6 @@ from typing import Any
 
 import cocotb
 import numpy as np
-from cocotb.triggers import RisingEdge
 
 from golden.config import CoreConfig
 from golden.core import Core
@@ -15,7 +14,8 @@ from golden.words import EventKind, layouts
 from rtl.neuron.evaluation import Evaluation
 from rtl.ports import request_layout
 from synapress.tools import simulator as launch
-from tb.streams import StreamDriver, StreamMonitor, clock_and_reset, pauses, unpack, wait_until
+from tb.payloads import unpack
+from tb.streams import Steps, StreamDriver, StreamMonitor, clock_and_reset, every_cycle, pauses, wait_until
 
 
 class CoreHost:
@@ -36,7 +36,7 @@ class CoreHost:
         self.ends = 0
         self.trace: list[tuple[int, int]] = []
         StreamMonitor(dut, "event_out", event, pause=pauses(pause_out, generator), on_receive=self._receive)
-        cocotb.start_soon(self._watch())
+        every_cycle(dut, self._watch())
 
     def _receive(self, event: dict[str, int]) -> None:
         if event["kind"] == EventKind.CREDIT:
@@ -49,13 +49,14 @@ class CoreHost:
             if self.pays:
                 self.inputs.send({"kind": EventKind.CREDIT, "id": event["c"]})
 
-    async def _watch(self) -> None:
+    def _watch(self) -> Steps:
         """The trace: each state word at its evaluation."""
+        evaluated = self.dut.evaluated
         while True:
-            await RisingEdge(self.dut.clk)
-            value = self.dut.evaluated.value
-            if value[0] == 1:  # the rest is unknown until something has been read
-                trace = unpack(self.layout, int(value))
+            yield
+            bits = str(evaluated.value)
+            if bits[-1] == "1":  # the rest is unknown until something has been read
+                trace = unpack(self.layout, int(bits, 2))
                 self.trace.append((trace["address"], trace["state"]))
 
     async def write(self, address: int, value: int, *, register: bool = False) -> None:

@@ -22,7 +22,7 @@ from rtl.ports import op_layout, value_layout
 from synapress.tools.simulator import parameters, seed
 from tb.esu_stimulus import Stimulus, required
 from tb.memory import MemoryModel
-from tb.streams import StreamDriver, StreamMonitor, clock_and_reset, never, pauses, wait_until
+from tb.streams import Steps, StreamDriver, StreamMonitor, Wires, clock_and_reset, every_cycle, pauses, wait_until
 
 # -- scenarios -------------------------------------------------------------------------------------
 
@@ -51,47 +51,48 @@ class Bench:
         dut.edges.value = dut.populations.value = 0
         if self.config.guard_states:
             dut.good.value = 0
-        cocotb.start_soon(self._watch())
+        every_cycle(dut, self._watch())
 
     def pace(self, port: str) -> Iterator[bool]:
         """Pauses in the pattern that the port has at the moment."""
         while True:
             pattern = self.patterns[port]
-            for pause in never() if pattern == "never" else pauses(pattern, self.generator):
+            for pause in pauses(pattern, self.generator):
                 yield pause
                 if self.patterns[port] != pattern:
                     break
 
-    async def _watch(self) -> None:
-        dut = self.dut
+    def _watch(self) -> Steps:
+        wires = Wires(self.dut)
         idle = True
         while True:
-            await RisingEdge(dut.clk)
-            if int(dut.rst.value):
+            yield
+            if wires.rst():
                 continue
             self.cycle += 1
             for name in ("unknown_id", "unknown_channel"):
-                self.errors[name] += int(getattr(dut, name).value)
-            event, op = int(dut.event__valid.value), int(dut.op__valid.value)
-            busy = int(dut.busy.value)
-            self.log.append({"event": event, "op": op, "op_ready": int(dut.op__ready.value), "busy": busy,
-                             "descriptor_ready": int(dut.descriptor__ready.value)})
+                self.errors[name] += getattr(wires, name)()
+            event, op = wires.event__valid(), wires.op__valid()
+            busy = wires.busy()
+            self.log.append({"event": event, "op": op, "op_ready": wires.op__ready(), "busy": busy,
+                             "descriptor_ready": wires.descriptor__ready()})
             assert busy or idle or not op, "an operation is offered while not busy"
-            assert busy or not int(dut.descriptor__valid.value), "a read while not busy"
+            assert busy or not wires.descriptor__valid(), "a read while not busy"
             assert busy or not (self.taken and self.taken[-1] == self.cycle - 1), "not busy after an event was taken"
             idle = not busy
-            if event and int(dut.event__ready.value):
+            if event and wires.event__ready():
                 self.taken.append(self.cycle)
-            if op and int(dut.op__ready.value):
+            if op and wires.op__ready():
                 self.operations.append(self.cycle)
 
     async def run(self, events: list[ValueEvent], edges: int, populations: int, timeout: int = 200_000) -> None:
         """Send events and wait until the unit has nothing more to do; starts with events waiting at its port."""
+        busy = Wires(self.dut).busy
         self.dut.edges.value, self.dut.populations.value = edges, populations
         self.driver.send_all(event._asdict() for event in events)
         await wait_until(self.dut, lambda: not self.driver.pending, timeout=timeout, what="an event that is not taken")
         await RisingEdge(self.dut.clk)
-        await wait_until(self.dut, lambda: not int(self.dut.busy.value), timeout=timeout, what="the last operation")
+        await wait_until(self.dut, lambda: not busy(), timeout=timeout, what="the last operation")
         for _ in range(3):
             await RisingEdge(self.dut.clk)
 

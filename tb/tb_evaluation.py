@@ -21,7 +21,8 @@ from rtl.ports import command_layout, neuron_layout
 from synapress.tools.simulator import parameters, seed
 from tb.evaluation_stimulus import Stimulus, looks_up, required, schedule
 from tb.memory import MemoryModel
-from tb.streams import StreamDriver, StreamMonitor, clock_and_reset, pauses, unpack, wait_until
+from tb.payloads import unpack
+from tb.streams import Steps, StreamDriver, StreamMonitor, Wires, clock_and_reset, every_cycle, pauses, wait_until
 
 PORTS = ("memory", "table")
 
@@ -43,32 +44,34 @@ class Watch:
         self.done: list[int] = []
         self.trace: list[tuple[int, int]] = []
         self.refused: Counter[str] = Counter()
-        cocotb.start_soon(self._run())
+        every_cycle(dut, self._run())
 
     def finished(self, count: int) -> bool:
         """Whether so many populations have been evaluated."""
         return len(self.done) == count
 
-    async def _run(self) -> None:
-        dut, neuron, address_bits = self.dut, neuron_layout(self.config), self.config.address_bits
+    def _run(self) -> Steps:
+        wires, neuron, address_bits = Wires(self.dut), neuron_layout(self.config), self.config.address_bits
+        ports = [(port, *(getattr(wires, f"{port}__{name}") for name in ("valid", "ready")), times) for port, times in
+                 (("command", self.commands), ("memory", self.accesses), ("neuron", self.neurons))]
         while True:
-            await RisingEdge(dut.clk)
-            if int(dut.rst.value):
+            yield
+            if wires.rst():
                 continue
             self.cycle += 1
             end = False
-            for port, times in (("command", self.commands), ("memory", self.accesses), ("neuron", self.neurons)):
-                if int(getattr(dut, f"{port}__valid").value):
-                    if int(getattr(dut, f"{port}__ready").value):
+            for port, valid, ready, times in ports:
+                if valid():
+                    if ready():
                         times.append(self.cycle)
-                        end |= port == "neuron" and bool(unpack(neuron, int(dut.neuron__payload.value))["end"])
+                        end |= port == "neuron" and bool(unpack(neuron, wires.neuron__payload())["end"])
                     else:
                         self.refused[port] += 1
-            assert bool(int(dut.done.value)) == end, "done is not where the end neuron is taken"
+            assert bool(wires.done()) == end, "done is not where the end neuron is taken"
             if end:
                 self.done.append(self.cycle)
                 assert self.memory.writes["memory"] == self.read, "done before every state word is written"
-            trace = int(dut.evaluated.value)
+            trace = wires.evaluated()
             if trace & 1:
                 self.read += 1
                 self.trace.append((trace >> 1 & ((1 << address_bits) - 1), trace >> 1 + address_bits))

@@ -23,7 +23,7 @@ from synapress.tools.simulator import parameters, seed
 from tb.memory import MemoryModel
 from tb.neuron_on_banks import COUNTERS, OTHERS
 from tb.neuron_stimulus import LAYERS, interior, layer, note, random_operations, random_words, update
-from tb.streams import StreamDriver, clock_and_reset, pauses, wait_until
+from tb.streams import Steps, StreamDriver, Wires, clock_and_reset, every_cycle, pauses, reader, wait_until
 
 
 def required(config: CoreConfig, on_banks: bool) -> set[str]:
@@ -58,7 +58,7 @@ class Watch:
     """
 
     def __init__(self, dut: Any, config: CoreConfig, words: list[int] | None):
-        self.dut, self.config, self.words = dut, config, words
+        self.wires, self.config, self.words = Wires(dut), config, words
         self.cycle = 0
         self.accepts: list[int] = []
         """Cycles in which operations inside the memory were taken."""
@@ -68,53 +68,53 @@ class Watch:
         self.counts: Counter[str] = Counter()
         self._flight: deque[tuple[int, int]] = deque()
         self._written: int | None = None
-        cocotb.start_soon(self._run())
+        every_cycle(dut, self._run())
 
-    async def _run(self) -> None:
-        dut, counts, outside = self.dut, self.counts, self.config.address_bits
+    def _run(self) -> Steps:
+        wires, counts, outside = self.wires, self.counts, self.config.address_bits
         while True:
-            await RisingEdge(dut.clk)
-            if int(dut.rst.value):
+            yield
+            if wires.rst():
                 continue
             self.cycle += 1
-            pulses = {name: int(getattr(dut, name).value) for name in COUNTERS}
+            pulses = {name: getattr(wires, name)() for name in COUNTERS}
             counts.update(pulses)
             assert sum(pulses[name] for name in COUNTERS if name.startswith("stall")) <= 1, f"two reasons: {pulses}"
-            busy = bool(int(dut.busy.value))
+            busy = bool(wires.busy())
             if self.words is not None:
                 assert busy == (len(self.writes) < len(self.accepts)), f"busy is {busy}"
                 self._memory(self.words)
             elif not busy:
                 assert counts["retired"] == len(self.accepts), "not busy, with operations left to do"
-            if int(dut.op__valid.value) and int(dut.op__ready.value) and not int(dut.op__payload.value) >> outside & 1:
+            if wires.op__valid() and wires.op__ready() and not wires.op__payload() >> outside & 1:
                 self.accepts.append(self.cycle)
 
     def _memory(self, words: list[int]) -> None:
-        dut, counts, flight = self.dut, self.counts, self._flight
+        wires, counts, flight = self.wires, self.counts, self._flight
         if self._written is not None:  # in the cycle before
-            words[self._written] = int(dut.write_back__write_data.value)
+            words[self._written] = wires.write_back__write_data()
         self._written = None
-        writing = bool(int(dut.write_back__valid.value))
+        writing = bool(wires.write_back__valid())
         if writing:
             assert flight, "a write-back without a read"
             address, since = flight[0]
-            assert int(dut.write_back__address.value) == address, "write-backs are not in the order of the reads"
+            assert wires.write_back__address() == address, "write-backs are not in the order of the reads"
             assert self.cycle - since >= WRITE_DELAY, f"a write-back {self.cycle - since} cycles after its read"
             counts["write in time" if self.cycle - since == WRITE_DELAY else "write held back"] += 1
             counts["two writes wait"] += len(flight) > 1 and self.cycle - flight[1][1] >= WRITE_DELAY
             self._written = address
             self.writes.append(self.cycle)
-        if int(dut.state__valid.value) and int(dut.state__ready.value):
-            address = int(dut.state__address.value)
+        if wires.state__valid() and wires.state__ready():
+            address = wires.state__address()
             assert all(address != other for other, _ in flight), f"word {address} is read before its write-back"
             flight.append((address, self.cycle))
             self.reads.append(self.cycle)
             counts["read beside write"] += writing
         if writing:
             flight.popleft()
-        counts["state refused"] += int(dut.state__valid.value) and not int(dut.state__ready.value)
-        if int(dut.weight__valid.value):
-            counts["weight granted" if int(dut.weight__ready.value) else "weight refused"] += 1
+        counts["state refused"] += wires.state__valid() and not wires.state__ready()
+        if wires.weight__valid():
+            counts["weight granted" if wires.weight__ready() else "weight refused"] += 1
 
 
 class Requester:
@@ -123,22 +123,22 @@ class Requester:
     def __init__(self, dut: Any, port: str, words: Sequence[int], first: int, pace: Iterator[bool],
                  generator: random.Random, counts: Counter[str]):
         self.port, self.words, self.first = port, words, first
-        self.dut, self.pace, self.generator, self.counts = dut, pace, generator, counts
-        self.valid, self.ready, self.address, self.data = (
-            getattr(dut, f"{port}__{name}") for name in ("valid", "ready", "address", "data"))
-        cocotb.start_soon(self._run())
+        self.pace, self.generator, self.counts = pace, generator, counts
+        self.valid, self.address = getattr(dut, f"{port}__valid"), getattr(dut, f"{port}__address")
+        self.ready, self.data = reader(getattr(dut, f"{port}__ready")), reader(getattr(dut, f"{port}__data"))
+        every_cycle(dut, self._run())
 
-    async def _run(self) -> None:
+    def _run(self) -> Steps:
         asked, shown, address = False, False, 0
         answers = deque([-1] * READ_LATENCY)  # the words that come, cycle by cycle
         while True:
-            await RisingEdge(self.dut.clk)
+            yield
             answer = answers.popleft()
             if answer >= 0:
-                assert int(self.data.value) == self.words[answer], f"{self.port} reads word {answer} wrong"
+                assert self.data() == self.words[answer], f"{self.port} reads word {answer} wrong"
             answers.append(-1)
             if asked:
-                granted = int(self.ready.value)
+                granted = self.ready()
                 self.counts[f"{self.port} {'granted' if granted else 'refused'}"] += 1
                 if granted:
                     asked, answers[-1] = False, address
@@ -218,7 +218,7 @@ class Bench:
         self.driver.send_all(operation._asdict() for operation in work)
         await self.driver.idle()
         await RisingEdge(self.dut.clk)
-        await wait_until(self.dut, lambda: not int(self.dut.busy.value), what="the last operation")
+        await wait_until(self.dut, lambda: not self.watch.wires.busy(), what="the last operation")
         await RisingEdge(self.dut.clk)
 
 
@@ -328,7 +328,7 @@ async def utilization_scenario(dut: Any) -> None:
     config, generator, watch = bench.config, bench.generator, bench.watch
     await clock_and_reset(dut)
     if every := parameters().get("evaluation"):
-        cocotb.start_soon(background(dut, every, config, generator, watch))
+        every_cycle(dut, background(dut, every, config, generator, watch))
     results: dict[str, dict[str, float]] = {}
     for name, shape in LAYERS.items():
         for offset in range(config.banks):
@@ -345,11 +345,11 @@ async def utilization_scenario(dut: Any) -> None:
     Path("utilization.json").write_text(json.dumps(results))
 
 
-async def background(dut: Any, every: int, config: CoreConfig, generator: random.Random, watch: Watch) -> None:
+def background(dut: Any, every: int, config: CoreConfig, generator: random.Random, watch: Watch) -> Steps:
     """An evaluation that wants one access in `every` cycles, and is promoted when it has waited for as long."""
     waiting, due = 0, 0
     while True:
-        await RisingEdge(dut.clk)
+        yield
         due += 1
         if waiting and int(dut.evaluation__ready.value):
             watch.counts["evaluation granted"] += 1

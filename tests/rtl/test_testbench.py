@@ -59,7 +59,7 @@ def values(text: str) -> list[str]:
 def test_all_modes_give_the_same_events(folder: Path, simulator: str) -> None:
     if simulator == "verilator":
         _, command = commands("core")
-        command = command.replace("--binary", "--binary -CFLAGS -O0")  # sooner compiled
+        command = command.replace("--binary", "--binary --output-split 0 -CFLAGS -O0")  # sooner compiled
         done = subprocess.run(command, shell=True, cwd=folder, env=verilator_environment(), capture_output=True,
                               text=True, check=False)
         assert "%Warning" not in done.stderr, done.stderr

@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable
+from functools import cache
 
 import numpy as np
 import pytest
@@ -25,6 +26,10 @@ CONFIGS = {
     "state32": dataclasses.replace(SMALL, name="state32", state_bits=32),
     "banks2": dataclasses.replace(SMALL, name="banks2", banks=2),
 }
+
+
+core = cache(EventCore)
+"""One component per configuration, so that it is converted once (`launch`)."""
 
 
 def bench_parameters(config: CoreConfig, network: Network, rng: np.random.Generator, *, frames: int = 2,
@@ -59,7 +64,7 @@ def test_core_equals_golden(simulator: str, name: str, pause: str, seed: int) ->
     rng = np.random.default_rng([seed, *name.encode(), *pause.encode()])
     pause_out = "mostly" if pause == "randomly" else pause
     parameters = bench_parameters(CONFIGS[name], random_network(rng), rng, pause_in=pause, pause_out=pause_out)
-    launch(EventCore(CONFIGS[name]), name="core", module="tb.tb_core", simulator=simulator, parameters=parameters,
+    launch(core(CONFIGS[name]), name="core", module="tb.tb_core", simulator=simulator, parameters=parameters,
            seed=seed)
 
 
@@ -99,7 +104,7 @@ def test_core_with_all_neurons(simulator: str, name: str, pause: str, seed: int)
         config = dataclasses.replace(config, multiplier_bits=12)
     frames = 2 if simulator == "icarus" else 5
     parameters = bench_parameters(config, all_neurons(rng), rng, frames=frames, pause_in=pause, pause_out=pause)
-    launch(EventCore(config), name="core", module="tb.tb_core", simulator=simulator, parameters=parameters, seed=seed)
+    launch(core(config), name="core", module="tb.tb_core", simulator=simulator, parameters=parameters, seed=seed)
 
 
 def two_layers(rng: np.random.Generator) -> tuple[Image, Callable[..., list[int]], Callable[[int], int]]:
@@ -131,7 +136,7 @@ def two_layers(rng: np.random.Generator) -> tuple[Image, Callable[..., list[int]
 def launch_steps(image: Image, simulator: str, steps: list[list[int]], seed: int, protocol_errors: int = 0) -> None:
     parameters = {"config": image.config.to_json(), "words": image.parts.ravel().tolist(), "edges": image.edges,
                   "populations": image.populations, "steps": steps, "protocol_errors": protocol_errors}
-    launch(EventCore(image.config), name="core", module="tb.tb_core_directed", simulator=simulator,
+    launch(core(image.config), name="core", module="tb.tb_core_directed", simulator=simulator,
            parameters=parameters, seed=seed)
 
 
@@ -202,7 +207,7 @@ def test_status_tells_what_a_frame_waits_for(simulator: str, seed: int) -> None:
     steps = [([], fine), (a[:-1], fine), (a[-1:], fine | Status.PARTIAL), (b, fine), (a, fine | Status.PARTIAL),
              (b + b[:1], fine | Status.UNPAID), (a[:-1] + b[:2], fine | Status.UNPAID), ([credit], fine),
              ([credit], fine)]
-    launch(EventCore(COUNTING), name="core", module="tb.tb_core_status", simulator=simulator, seed=seed, parameters={
+    launch(core(COUNTING), name="core", module="tb.tb_core_status", simulator=simulator, seed=seed, parameters={
         "config": COUNTING.to_json(), "words": image.parts.ravel().tolist(), "edges": image.edges,
         "populations": image.populations, "steps": steps, "protocol_errors": len(a) - 1 + 1 + 2})
 
@@ -221,12 +226,14 @@ def stop_network(rng: np.random.Generator) -> Network:
     return network
 
 
-@pytest.mark.parametrize(("simulator", "name"), [("verilator", "fpga_small")], indirect=["simulator"])
-def test_stopped_core_starts_afresh(simulator: str, name: str, seed: int) -> None:
-    """A stop at every tenth cycle of a start and of a frame, at several paces of input and output."""
+@pytest.mark.parametrize(("simulator", "name", "every"), [
+    ("verilator", "fpga_small", 31), pytest.param("verilator", "fpga_small", 10, marks=pytest.mark.long),
+], indirect=["simulator"])
+def test_stopped_core_starts_afresh(simulator: str, name: str, every: int, seed: int) -> None:
+    """A stop at every so many cycles of a start and of a frame, at several paces of input and output."""
     rng = np.random.default_rng([seed, 88])
-    parameters = bench_parameters(CONFIGS[name], stop_network(rng), rng, frames=1, every=10, start_cycles=40)
-    launch(EventCore(CONFIGS[name]), name="core", module="tb.tb_core_stop", simulator=simulator, seed=seed,
+    parameters = bench_parameters(CONFIGS[name], stop_network(rng), rng, frames=1, every=every, start_cycles=40)
+    launch(core(CONFIGS[name]), name="core", module="tb.tb_core_stop", simulator=simulator, seed=seed,
            parameters=parameters)
 
 
@@ -238,4 +245,4 @@ def test_many_networks(simulator: str, number: int, seed: int) -> None:
     rng = np.random.default_rng([seed, 1000, number])
     network = random_network(rng, neurons=number % 2 == 1)
     parameters = bench_parameters(COUNTING, network, rng, frames=3, pause_in="randomly", pause_out="bursts")
-    launch(EventCore(COUNTING), name="core", module="tb.tb_core", simulator=simulator, parameters=parameters, seed=seed)
+    launch(core(COUNTING), name="core", module="tb.tb_core", simulator=simulator, parameters=parameters, seed=seed)

@@ -2,6 +2,7 @@
 
 import dataclasses
 import random
+from functools import cache
 from typing import Any
 
 import pytest
@@ -26,8 +27,12 @@ SHORT = {name: dataclasses.replace(config, name=f"{config.name}_short", short_ev
 
 
 def run(config: CoreConfig, simulator: str, seed: int, scenario: str, **options: Any) -> None:
-    launch(Esu(config), name="esu", module="tb.tb_esu", simulator=simulator, seed=seed,
+    launch(esu(config), name="esu", module="tb.tb_esu", simulator=simulator, seed=seed,
            parameters={"config": config.to_json(), "scenario": scenario, **options})
+
+
+esu = cache(Esu)
+"""One component per configuration, so that it is converted once (`launch`)."""
 
 
 def random_config(seed: int) -> CoreConfig:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import random
+from functools import cache
 
 import pytest
 
@@ -27,6 +28,10 @@ WAITS = {
 }
 
 
+evaluation = cache(Evaluation)
+"""One component per configuration, so that it is converted once (`launch`)."""
+
+
 def random_config(seed: int) -> CoreConfig:
     """A valid configuration with random widths of all that the evaluation unit sees."""
     pick = random.Random(seed)
@@ -42,7 +47,7 @@ def random_config(seed: int) -> CoreConfig:
 
 
 def run(config: CoreConfig, simulator: str, seed: int, **parameters: object) -> None:
-    launch(Evaluation(config), name="evaluation", module=BENCH, simulator=simulator, seed=seed,
+    launch(evaluation(config), name="evaluation", module=BENCH, simulator=simulator, seed=seed,
            parameters={"config": config.to_json(), **parameters})
 
 

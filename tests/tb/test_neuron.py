@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from functools import cache
 
 import pytest
 
@@ -31,13 +32,17 @@ ON_BANKS_LONG = {
 }
 
 
+alone, on_banks = cache(NeuronUpdate), cache(NeuronOnBanks)
+"""One component per configuration, so that it is converted once (`launch`)."""
+
+
 def run_alone(config: CoreConfig, simulator: str, seed: int, scenario: str, operations: int = 0) -> None:
-    launch(NeuronUpdate(config), name="neuron_update", module=BENCH, simulator=simulator, seed=seed,
+    launch(alone(config), name="neuron_update", module=BENCH, simulator=simulator, seed=seed,
            parameters={"config": config.to_json(), "scenario": scenario, "operations": operations})
 
 
 def run_on_banks(config: CoreConfig, simulator: str, seed: int, operations: int) -> None:
-    launch(NeuronOnBanks(config), name="neuron_on_banks", module=BENCH, simulator=simulator, seed=seed,
+    launch(on_banks(config), name="neuron_on_banks", module=BENCH, simulator=simulator, seed=seed,
            parameters={"config": config.to_json(), "scenario": "random", "operations": operations})
 
 
@@ -50,7 +55,7 @@ def test_random_operations(name: str, simulator: str, seed: int) -> None:
 @pytest.mark.parametrize("name", ["fpga_small, 2 banks", "8 lanes, 8 banks, no shift"])
 def test_the_same_word_at_every_distance(name: str, simulator: str, seed: int) -> None:
     """Operations on one word with 0 to 8 others between, directed and random, while the memory refuses."""
-    launch(NeuronUpdate(ALONE[name]), name="neuron_update", module="tb.tb_neuron_distances", simulator=simulator,
+    launch(alone(ALONE[name]), name="neuron_update", module="tb.tb_neuron_distances", simulator=simulator,
            seed=seed, parameters={"config": ALONE[name].to_json(), "operations": 40})
 
 
@@ -87,7 +92,7 @@ def test_utilization(evaluation: int, seed: int) -> None:
     Also with an evaluation that accesses the memory in every fourth cycle.
     """
     config = PRESETS["grai_vip"]
-    run = launch(NeuronOnBanks(config), name="neuron_on_banks", module=BENCH, seed=seed, parameters={
+    run = launch(on_banks(config), name="neuron_on_banks", module=BENCH, seed=seed, parameters={
         "config": config.to_json(), "scenario": "utilization", "operations": 1600, "evaluation": evaluation})
     results = json.loads((run / "utilization.json").read_text())
     for layer, result in results.items():

@@ -2,6 +2,7 @@
 
 import dataclasses
 import random
+from functools import cache
 
 import pytest
 from amaranth.hdl import Fragment
@@ -25,6 +26,10 @@ CONFIGS = {
 }
 
 
+peg = cache(Peg)
+"""One component per configuration, so that it is converted once (`launch`)."""
+
+
 def random_config(seed: int) -> CoreConfig:
     """A valid configuration with random widths of all that the event generator sees."""
     pick = random.Random(seed)
@@ -45,7 +50,7 @@ def random_config(seed: int) -> CoreConfig:
 
 
 def run(config: CoreConfig, simulator: str, seed: int, **parameters: object) -> None:
-    launch(Peg(config), name="peg", module=BENCH, simulator=simulator, seed=seed,
+    launch(peg(config), name="peg", module=BENCH, simulator=simulator, seed=seed,
            parameters={"config": config.to_json(), **parameters})
 
 

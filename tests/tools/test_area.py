@@ -124,9 +124,9 @@ def test_real_block(cache: Path) -> None:
     assert small.config == "fpga_small" and large.top == "peg"
 
 
-@pytest.mark.parametrize("target", ["cmos", "ecp5"])
+@pytest.mark.parametrize("target", ["cmos", pytest.param("ecp5", marks=pytest.mark.long)])
 def test_parts_add_up_to_the_whole(target: str, cache: Path) -> None:
-    """But for what is optimized across their borders."""
+    """But for what is optimized across their borders. A short test of FPGAs' parts is in tests/cli/test_area.py."""
     parts = estimate_parts("evaluation", CONFIG, target, cache=cache)
     whole = estimate("evaluation", CONFIG, target, cache=cache)
     assert {part.top for part in parts} == {"reader", "requantize", "lookup", "fire", "writer", "rest"}

@@ -56,9 +56,10 @@ def test_packing_refuses_other_shapes() -> None:
 
 @pytest.mark.parametrize("config", CONFIGS, ids=lambda config: config.name)
 @pytest.mark.parametrize("maximum", [False, True])
-def test_accumulate_equals_literal(config: CoreConfig, maximum: bool) -> None:
+@pytest.mark.parametrize("count", [150, pytest.param(1000, marks=pytest.mark.long)])
+def test_accumulate_equals_literal(config: CoreConfig, maximum: bool, count: int) -> None:
     rng = np.random.default_rng(2)
-    half, v_half, count = 1 << (config.state_bits - 1), 1 << (config.value_bits - 1), 500
+    half, v_half = 1 << (config.state_bits - 1), 1 << (config.value_bits - 1)
     for shift in range(1 << config.product_shift_bits):
         states = corners(rng, -half, half - 1, count * config.lanes).reshape(count, config.lanes)
         weights = corners(rng, -128, 127, count * config.lanes).reshape(count, config.lanes)
