@@ -1,6 +1,6 @@
 """The performance counters of a core."""
 
-from amaranth import Const, Module, Mux, Signal
+from amaranth import Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -25,6 +25,15 @@ def short_bits(config: CoreConfig) -> dict[str, int]:
     return {name: (period(config) * most).bit_length() for name, most in largest_increments(config).items()}
 
 
+def _selected(values: list[Value], index: Value) -> Value:
+    """One of the values, by pairs: a multiplexer of four is one LUT."""
+    if len(values) == 1:
+        return values[0]
+    pairs = [Mux(index[0], *reversed(values[low:low + 2])) if low + 1 < len(values) else values[low]
+             for low in range(0, len(values), 2)]
+    return _selected(pairs, index[1:])
+
+
 class Counters(wiring.Component):
     """One counter for each of `golden.registers.counters`, `counter_bits` wide, wrapping.
 
@@ -36,8 +45,9 @@ class Counters(wiring.Component):
     SCRATCH_TURNS · counters cycles exactly. It then holds the increments of these cycles: at most `period` times the
     largest one, for which it has the bits (`short_bits`).
 
-    A clearing empties the short counters at once, and marks all words as stale: the next visit takes zero for a stale
-    word. So a reset needs no pass through the memory either, whose first contents do not matter.
+    A clearing empties the short counters at once, and makes all words stale: a visit takes zero for a stale word, and
+    as all counters have their turn before one has it again, these are the next `counters` visits. So a reset needs no
+    pass through the memory either, whose first contents do not matter.
 
     Ports:
         increment: a signal of each counter, with `most` its largest value.
@@ -61,37 +71,40 @@ class Counters(wiring.Component):
     def elaborate(self, platform):  # type: ignore[no-untyped-def]
         m, count, port = Module(), len(self.increment), self.scratch
         take, store, fetch = port.turn
-        # The counter that is visited: its number, and as one-hot code.
-        index, visit = Signal(range(count), name="index"), Signal(count, init=1, name="visit")
-        stale = Signal(count, init=-1, name="stale")
-        part, fresh, asked = (
-            Signal(shape, name=name)
-            for shape, name in ((max(short_bits(self.config).values()), "part"), (1, "fresh"), (1, "asked")))
-        parts, bits = Const(0), short_bits(self.config)
+        index = Signal(range(count), name="index")  # the counter that is visited
+        stale = Signal(range(count + 1), init=count, name="stale")
+        """Words that are stale: those of the next so many visits."""
+        bits = short_bits(self.config)
+        part, asked = Signal(max(bits.values()), name="part"), Signal(name="asked")
+        parts = []
         for number, (name, increment) in enumerate(self.increment.items()):
             # An increment is among the last signals of a cycle: it is added in the next one.
             came = Signal(increment.shape(), name=f"came_{name}")
             short = Signal(bits[name], name=f"short_{name}")
             visited = Signal(name=f"visited_{name}")
-            m.d.comb += visited.eq(take & visit[number])
-            m.d.sync += [came.eq(increment), short.eq(Mux(visited, 0, short) + came)]
+            low, high = short[:len(came)], short[len(came):]
+            m.d.comb += visited.eq(take & (index == number))
+            m.d.sync += [came.eq(increment), short.eq(short + came)]
+            # Written so that what becomes 0 is the reset of a flip-flop, and costs no logic.
             with m.If(visited):
-                m.d.sync += stale[number].eq(0)
+                m.d.sync += low.eq(came)
             with m.If(self.clear):
-                m.d.sync += short.eq(0)
-            parts = parts | (short & visit[number].replicate(len(short)))
-        with m.If(self.clear):  # goes before a visit, whose sum is then stale already when it is written
-            m.d.sync += stale.eq(-1)
+                m.d.sync += low.eq(0)
+            with m.If(visited | self.clear):
+                m.d.sync += high.eq(0)
+            parts.append(short)
         with m.If(take):
-            m.d.sync += [part.eq(parts), fresh.eq(~(stale & visit).any())]
+            m.d.sync += [part.eq(_selected(parts, index)), stale.eq(stale - (stale != 0))]
+        with m.If(self.clear):  # goes before a visit, whose sum is then stale already when it is written
+            m.d.sync += stale.eq(count)
         with m.If(store):
-            m.d.sync += [visit.eq(visit.rotate_left(1)), index.eq(Mux(visit[-1], 0, index + 1))]
+            m.d.sync += index.eq(Mux(index == count - 1, 0, index + 1))
         # A host that asks in the middle of a visit waits for the next one: this one may have missed what it counted.
         with m.If(fetch):
             m.d.sync += asked.eq(self.read & (index == self.select))
         m.d.comb += [
             port.address.eq(ScratchMap(self.config).of_counter(index)),
-            self.value.eq(Mux(fresh, port.data[:self.config.counter_bits], 0) + part),
+            port.stale.eq(stale != 0), self.value.eq(port.data[:self.config.counter_bits] + part),
             port.write_data.eq(self.value), self.done.eq(store & asked),
         ]
         return m

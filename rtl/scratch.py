@@ -68,14 +68,14 @@ class CountPort(wiring.Signature):
     """The view of the counters: each turn they read a word, and write it two cycles later.
 
     `turn` is one-hot: 0 the scheduler's, 1 the counters' write, 2 their read. In turn 1 `data` is the word that turn 2
-    before it has read.
+    before it has read, or 0 if `stale` was high in the turn 0 between them.
     """
 
     def __init__(self, config: CoreConfig):
         place = ScratchMap(config)
         super().__init__({
             "turn": In(SCRATCH_TURNS), "address": Out(place.address_bits), "write_data": Out(place.width),
-            "data": In(place.width),
+            "data": In(place.width), "stale": Out(1),
         })
 
 
@@ -114,4 +114,6 @@ class Scratch(wiring.Component):
         m.d.sync += [turn.eq(turn.rotate_left(1)), reads.eq(sram.enable & ~sram.write)]
         with m.If(reads):
             m.d.sync += word.eq(sram.read_data)
+        with m.If(mine & count.stale):
+            m.d.sync += word.eq(0)
         return m

@@ -27,7 +27,7 @@ class Evaluation(wiring.Component):
     Ports:
         command: stream of populations to evaluate (`golden.messages.command`).
         memory: parameters and states are read, states written, one access at a time.
-        table: value tables are read; a latency of two cycles. `valid` of both ports depends on registers only, and
+        table: value tables are read. `valid` of both ports depends on registers only, and
             their `ready` decides only on registers of the port.
         neuron: stream of firing neurons (`golden.messages.neuron`). done: pulses as the `end` neuron is taken.
         evaluated: each state word as it is read: {valid, address, state}; for verification.
@@ -94,7 +94,7 @@ class Evaluation(wiring.Component):
 
         neuron, sent = self.neuron, fire.fired.payload
         m.d.comb += [
-            fire.width.eq(word.width), fire.height.eq(word.height), fire.last_channel.eq(population.last_channel),
+            fire.width.eq(word.width), fire.height.eq(word.height),
             neuron.valid.eq(fire.fired.valid), fire.fired.ready.eq(neuron.ready),
             *(neuron.payload[name].eq(sent[name]) for name, _ in sent.shape()),
             neuron.payload.axon_base.eq(population.axon_base), neuron.payload.axons.eq(word.axons),

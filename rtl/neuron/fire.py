@@ -1,6 +1,6 @@
 """The last stage of the evaluation: which neuron a value belongs to, and whether it fires."""
 
-from amaranth import Module, Mux, Signal, unsigned
+from amaranth import Const, Module, Mux, Signal, unsigned
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -15,7 +15,7 @@ class Fire(wiring.Component):
 
     Ports:
         result: stream of values and ends (`rtl.neuron.lookup.result_layout`).
-        width, height, last_channel: of the population, each minus one.
+        width, height: of the population, each minus one.
         fired: stream of {x, y, c, v, end}. An end is all zeros.
 
     Latency: one cycle, two for an end. Throughput: one neuron per cycle. Values that are 0 are taken while a neuron
@@ -24,11 +24,11 @@ class Fire(wiring.Component):
 
     def __init__(self, config: CoreConfig):
         self.config = config
-        coordinate, channel = unsigned(config.coordinate_bits), unsigned(config.channel_bits)
+        coordinate = unsigned(config.coordinate_bits)
         self.layout = struct(messages.fired(config))
         super().__init__({
             "result": In(stream.Signature(result_layout(config))),
-            "width": In(coordinate), "height": In(coordinate), "last_channel": In(channel),
+            "width": In(coordinate), "height": In(coordinate),
             "fired": Out(stream.Signature(self.layout)),
         })
 
@@ -36,27 +36,28 @@ class Fire(wiring.Component):
         lane_bits, m, result = self.config.lane_bits, Module(), self.result.payload
         x = Signal.like(self.width)
         y = Signal.like(self.height)
-        c = Signal.like(self.last_channel)
+        c = Signal(self.config.channel_bits, name="c")
         lane, channel_word = c[:lane_bits], c[lane_bits:]
-        fired, take, last_word = self.fired, Signal(name="take"), Signal(name="last_word")
-        # The counters have come round at an end; but not where an evaluation stops early, so an end clears them first.
+        fired, take, step, clear = self.fired, Signal(name="take"), Signal(name="step"), Signal(name="clear")
+        column, column_ends, row_ends = Signal(name="column"), Signal(name="column_ends"), Signal(name="row_ends")
+        # An end clears the counters before it is taken: an evaluation may stop early.
         cleared = Signal(name="cleared")
         m.d.comb += [
-            last_word.eq(channel_word == self.last_channel[lane_bits:]),
             self.result.ready.eq(Mux(result.fires, (~fired.valid | fired.ready) & (~result.end | cleared), 1)),
-            take.eq(self.result.valid & self.result.ready),
+            take.eq(self.result.valid & self.result.ready), step.eq(take & ~result.end), column.eq(step & result.last),
+            column_ends.eq(y == self.height), row_ends.eq(x == self.width),
+            clear.eq(self.result.valid & result.end),
         ]
-        with m.If(take & ~result.end):
-            m.d.sync += lane.eq(lane + 1)
-            with m.If(result.last):
-                m.d.sync += [lane.eq(0), y.eq(y + 1)]
-                with m.If(y == self.height):
-                    m.d.sync += [y.eq(0), x.eq(x + 1)]
-                    with m.If(x == self.width):
-                        m.d.sync += [x.eq(0), channel_word.eq(Mux(last_word, 0, channel_word + 1))]
-        m.d.sync += cleared.eq(self.result.valid & result.end & ~take)
-        with m.If(self.result.valid & result.end):
-            m.d.sync += [x.eq(0), y.eq(0), c.eq(0)]
+        # Each counts, and then, so that it is the reset of a flip-flop and costs no logic, begins anew.
+        for counts, begins, counter in (
+                (step, column, lane), (column, column & column_ends, y),
+                (column & column_ends, column & column_ends & row_ends, x),
+                (column & column_ends & row_ends, Const(0), channel_word)):
+            with m.If(counts):
+                m.d.sync += counter.eq(counter + 1)
+            with m.If(begins | clear):
+                m.d.sync += counter.eq(0)
+        m.d.sync += cleared.eq(clear & ~take)
 
         with m.If(~fired.valid | fired.ready):
             m.d.sync += [

@@ -10,6 +10,7 @@ from golden.config import CoreConfig
 from golden.neuron.interface import NeuronModel
 from golden.widths import TYPE_BITS
 from golden.words import layouts
+from rtl.neuron import booth
 from rtl.ports import ReadPort, WritePort, op_layout
 from rtl.words import struct
 
@@ -66,6 +67,16 @@ class UpdateUnit(wiring.Component):
         })
 
 
+def low_rows(config: CoreConfig) -> int:
+    """Rows of the lower part of a product of two operands, of whose bits there is one more for the sign."""
+    return (booth.rows_of(config.operand_bits + 1) + 1) // 2
+
+
+def high_place(config: CoreConfig) -> int:
+    """Place of `high`, of a unit that steps in at "operand"."""
+    return booth.place_of(low_rows(config))
+
+
 class NeuronUnit(wiring.Component):
     """What a neuron type does beside the arithmetic that all share: a room of `rtl.rooms.NEURON_TYPES`.
 
@@ -74,7 +85,7 @@ class NeuronUnit(wiring.Component):
 
     - "unpack": `given` takes the place of `state` in front of the first register.
     - "operand": one move later, `low` and `high` take the place of the state: the bias is added to
-      low + high · 2**(operand_bits // 2).
+      low + (high + high_carry) · 2**high_place.
     - "integrate": two moves later, `term`, `factor` and `scale` say what is multiplied, and shifted by how much; and
       `carry` goes along with it.
     - "fire": in the last move, `value` and `kept` are the result, from `scaled` and what was carried.
@@ -88,7 +99,7 @@ class NeuronUnit(wiring.Component):
             those of the second word if the type has one.
         low_given, total, parameter: two moves later: `low` as it was; the sum with the bias; the parameters.
         scaled, carried: in the last move: round(term · factor / 2**scale), clipped to the state's range; `carry`.
-        given, low, high, term, factor, scale, carry, value, kept: see above.
+        given, low, high, high_carry, term, factor, scale, carry, value, kept: see above.
     """
 
     model: ClassVar[type[NeuronModel]]
@@ -103,7 +114,7 @@ class NeuronUnit(wiring.Component):
             "advance": In(1), "type": In(TYPE_BITS), "mode": In(2), "state": In(state), "given": Out(state),
             "state_given": In(state), "parameter_given": In(parameter),
             "second_given": In(struct(layouts(config).second_parameter)),
-            "low": Out(signed(config.state_bits + 1)), "high": Out(signed(config.state_bits + 1)),
+            "low": Out(signed(config.state_bits + 1)), "high": Out(signed(config.state_bits + 1)), "high_carry": Out(1),
             "low_given": In(signed(config.state_bits + 1)), "total": In(wide), "parameter": In(parameter),
             "term": Out(wide), "factor": Out(signed(config.multiplier_bits + 1)), "scale": Out(config.shift_bits),
             "carry": Out(carry_bits), "carried": In(carry_bits), "scaled": In(state),

@@ -9,6 +9,7 @@ from golden.config import CoreConfig
 from golden.timing.microarchitecture import LOOKUP_WORDS
 from golden.widths import TABLE_ENTRY_BITS
 from rtl.ports import ReadPort
+from rtl.skid import SkidBuffer
 
 
 def result_layout(config: CoreConfig) -> data.StructLayout:
@@ -23,10 +24,10 @@ class Lookup(wiring.Component):
         value: what comes out of the arithmetic; with a table the number of the entry. last, end: see `result_layout`.
             valid: there is one. ready: it is taken; depends on registers only.
         looks_up: the population has a table. base: the word behind the table.
-        table: read port, with a latency of two cycles.
+        table: read port.
         result: stream of results, in order.
 
-    Latency: four cycles. Throughput: one value per cycle, with a table as well, while memory and `result` do not wait.
+    Latency: five cycles. Throughput: one value per cycle, with a table as well, while memory and `result` do not wait.
     """
 
     def __init__(self, config: CoreConfig):
@@ -45,33 +46,29 @@ class Lookup(wiring.Component):
         address = self.base + Cat(number[entry_bits:], Const(-1, config.address_bits))
         place = Cat(number[:entry_bits], address[:config.address_bits])
         layout = data.StructLayout({"bits": max(len(place), config.value_bits), "last": 1, "end": 1})
-        given, first, second = (Signal(layout, name=name, reset_less=True) for name in ("given", "first", "second"))
-        there, waits, go = Signal(name="first_valid"), Signal(name="waits"), Signal(name="go")
+        m.submodules.waiting = buffer = SkidBuffer(layout)
+        given, first, go = buffer.given.payload, buffer.first.payload, Signal(name="go")
         needs, room = Signal(name="needs"), Signal(name="room")
         m.d.comb += [
-            self.ready.eq(~waits), given.last.eq(self.last), given.end.eq(self.end),
-            given.bits.eq(Mux(self.looks_up, place, self.value)),
-            needs.eq(self.looks_up & ~first.end), table.valid.eq(there & room & needs),
-            table.address.eq(first.bits[entry_bits:]), go.eq(there & room & (~needs | table.ready)),
+            buffer.given.valid.eq(self.valid), self.ready.eq(buffer.given.ready), given.last.eq(self.last),
+            given.end.eq(self.end), given.bits.eq(Mux(self.looks_up, place, self.value)),
+            needs.eq(self.looks_up & ~first.end), table.valid.eq(buffer.first.valid & room & needs),
+            table.address.eq(first.bits[entry_bits:]), go.eq(buffer.first.valid & room & (~needs | table.ready)),
+            buffer.first.ready.eq(go),
         ]
-        # A second register, so that `ready` need not wait for the memory.
-        with m.If(~there | go):
-            m.d.sync += [there.eq(self.valid | waits), waits.eq(0), first.eq(Mux(waits, second, given))]
-        with m.Elif(self.valid & ~waits):
-            m.d.sync += [second.eq(given), waits.eq(1)]
-
         # While the word comes; what has gone that far cannot wait, so it has a place behind.
         under_way = data.StructLayout({"valid": 1, "looked": 1, "bits": config.value_bits, "last": 1, "end": 1})
-        coming, here = Signal(under_way, name="coming"), Signal(under_way, name="here")
+        coming, arriving, here = (Signal(under_way, name=name) for name in ("coming", "arriving", "here"))
+        word = Signal(config.word_bits, name="word", reset_less=True)
         m.d.sync += [
             coming.valid.eq(go), coming.looked.eq(needs), coming.bits.eq(first.bits), coming.last.eq(first.last),
-            coming.end.eq(first.end), here.eq(coming),
+            coming.end.eq(first.end), arriving.eq(coming), here.eq(arriving), word.eq(table.data),
         ]
         m.submodules.results = results = Memory(shape=self.result.payload.shape(), depth=LOOKUP_WORDS, init=[])
         write, read = results.write_port(), results.read_port(domain="comb")
         waiting, reserved = (Signal(range(LOOKUP_WORDS + 1), name=name) for name in ("waiting", "reserved"))
         value, taken = Signal(signed(config.value_bits), name="looked_up"), Signal(name="taken")
-        entry = table.data.word_select(here.bits[:entry_bits], TABLE_ENTRY_BITS)
+        entry = word.word_select(here.bits[:entry_bits], TABLE_ENTRY_BITS)
         m.d.comb += [
             value.eq(Mux(here.looked, entry[:config.value_bits], here.bits)),
             write.en.eq(here.valid), write.data.value.eq(value), write.data.fires.eq(here.end | value.any()),
@@ -80,8 +77,7 @@ class Lookup(wiring.Component):
             taken.eq(self.result.valid & self.result.ready), room.eq(reserved != LOOKUP_WORDS),
         ]
         m.d.sync += [waiting.eq(waiting + here.valid - taken), reserved.eq(reserved + go - taken)]
-        with m.If(here.valid):
-            m.d.sync += write.addr.eq(write.addr + 1)
-        with m.If(taken):
-            m.d.sync += read.addr.eq(read.addr + 1)
+        for moves, address in ((here.valid, write.addr), (taken, read.addr)):
+            with m.If(moves):
+                m.d.sync += address.eq(Mux(address == LOOKUP_WORDS - 1, 0, address + 1))
         return m

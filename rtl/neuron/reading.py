@@ -2,7 +2,7 @@
 
 from enum import IntEnum
 
-from amaranth import Cat, Module, Mux, Signal, unsigned
+from amaranth import Cat, Const, Module, Mux, Signal, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
@@ -13,6 +13,7 @@ from golden.neuron.types import built_types
 from golden.timing.microarchitecture import EVALUATION_WORDS
 from golden.words import Saturation, layouts
 from rtl.ports import MemoryPort, command_layout
+from rtl.skid import SkidBuffer
 from rtl.words import struct
 
 
@@ -50,31 +51,6 @@ class Purpose(IntEnum):
 PURPOSE_BITS = 3
 
 
-class _Requests(wiring.Component):
-    """Two accesses that wait for the memory, whose grant comes late in a cycle: `ready` is a register.
-
-    Ports: request: stream of accesses. first: stream of them to the memory, one at a time. empty: none waits.
-    Throughput: one access per cycle.
-    """
-
-    def __init__(self, layout: data.StructLayout):
-        self.layout = layout
-        super().__init__({
-            "request": In(stream.Signature(layout)), "first": Out(stream.Signature(layout)), "empty": Out(1),
-        })
-
-    def elaborate(self, platform):  # type: ignore[no-untyped-def]
-        m, request, first = Module(), self.request, self.first
-        second, waits = Signal(self.layout, name="second", reset_less=True), Signal(name="waits")
-        m.d.comb += [request.ready.eq(~waits), self.empty.eq(~first.valid)]
-        with m.If(~first.valid | first.ready):
-            m.d.sync += [first.valid.eq(request.valid | waits), waits.eq(0),
-                         first.payload.eq(Mux(waits, second, request.payload))]
-        with m.Elif(request.valid & ~waits):
-            m.d.sync += [second.eq(request.payload), waits.eq(1)]
-        return m
-
-
 class _State:
     """What control and data path of the reading tell each other."""
 
@@ -100,7 +76,7 @@ class _State:
         self.parameter_address = Signal(reach_bits(config), name="parameter_address")
         # Of a type with second parameter words, which come first: the next one to be read is a first word.
         self.half, self.doubled = strobe("half"), strobe("doubled")
-        # Words asked for and not yet evaluated, and those of them that wait in the buffer. The youngest is the first of
+        # Words asked for and not yet evaluated, and those of them that are there. The youngest is the first of
         # its channel word (`fresh`), of which `loaded` parameters are there once it has `begun`; before that, `loaded`
         # counts those of the channel word before.
         self.reserved = Signal(range(EVALUATION_WORDS + 1), name="reserved")
@@ -122,7 +98,7 @@ class StateReader(wiring.Component):
     Ports:
         command: stream of populations to evaluate (`golden.messages.command`), taken when the one before is `done`.
         population: the one that is evaluated, constant until `done`.
-        memory: the accesses, one at a time, with a latency of two cycles; `valid` depends on registers only.
+        memory: the accesses, one at a time; `valid` depends on registers only.
         there: the next neuron can be evaluated: its state, parameter, second parameter word, and whether it is the
             last one of its state word. take: it is.
         ended: there is no further neuron, and every word is cleared. end: that is known.
@@ -245,37 +221,39 @@ class StateReader(wiring.Component):
         with m.If(s.accept):
             m.d.sync += [
                 word.eq(self._commanded()), population.index.eq(self.command.payload.population),
-                s.parameter_address.eq(self._commanded().base), population.far.eq(0),
-                s.load.eq(1), channel_word.eq(0), s.parameter_lane.eq(0), x.eq(0), y.eq(0),
+                population.far.eq(0), s.load.eq(1),
             ]
         with m.If(s.take_second):
             m.d.sync += population.far.eq(second.far_axons)
         with m.If(s.place_parameters):
             m.d.sync += [population.axon_base.eq(s.parameter_address), population.last_channel.eq(word.depth - 1)]
         # One adder, whose operands are known early.
-        with m.If(s.take_second | s.place_parameters | s.parameter_taken):
-            m.d.sync += s.parameter_address.eq(
-                s.parameter_address + Mux(s.place_parameters, word.axons << population.far, 1))
+        further = s.parameter_address + Mux(s.place_parameters, word.axons << population.far, 1)
+        with m.If(s.accept | s.take_second | s.place_parameters | s.parameter_taken):
+            m.d.sync += s.parameter_address.eq(Mux(s.accept, self._commanded().base, further))
         with m.If(s.place_states):
-            m.d.sync += [next_base.eq(s.parameter_address + (Mux(word.uniform, 1, word.depth) << s.doubled)),
-                         y_stride.eq((last_word + 1) | word.pad)]
-        with m.If(s.start):
-            m.d.sync += [s.address.eq(next_base), next_base.eq(next_base + 1)]
+            m.d.sync += y_stride.eq((last_word + 1) | word.pad)
+        first_word = s.parameter_taken & (s.half | ~s.doubled)
+        column, row = s.step & s.column_ends, s.step & s.column_ends & s.row_ends
         with m.If(s.parameter_taken):
             m.d.sync += s.half.eq(s.doubled & ~s.half)
-            with m.If(s.half | ~s.doubled):
-                m.d.sync += s.parameter_lane.eq(s.parameter_lane + 1)
-                with m.If(s.last_parameter):
-                    m.d.sync += [s.parameter_lane.eq(0), s.load.eq(0)]
-        with m.If(s.step):
-            m.d.sync += [s.address.eq(s.address + y_stride), y.eq(y + 1)]
-            with m.If(s.column_ends):
-                m.d.sync += [y.eq(0), x.eq(x + 1)]
-                with m.If(s.row_ends):
-                    m.d.sync += [
-                        x.eq(0), channel_word.eq(channel_word + 1), s.load.eq(~word.uniform),
-                        s.address.eq(next_base), next_base.eq(next_base + 1),
-                    ]
+        with m.If(first_word & s.last_parameter):
+            m.d.sync += s.load.eq(0)
+        with m.If(row):
+            m.d.sync += s.load.eq(~word.uniform)
+        # A word further, in the column; or the first one of the next channel word.
+        with m.If(s.start | s.step):
+            m.d.sync += s.address.eq(Mux(s.start | (s.column_ends & s.row_ends), next_base, s.address + y_stride))
+        with m.If(s.place_states | s.start | row):
+            m.d.sync += next_base.eq(Mux(
+                s.place_states, s.parameter_address + (Mux(word.uniform, 1, word.depth) << s.doubled), next_base + 1))
+        # Each counts, and then, so that it is the reset of a flip-flop and costs no logic, begins anew.
+        for counts, begins, counter in ((first_word, first_word & s.last_parameter, s.parameter_lane),
+                                        (s.step, column, y), (column, row, x), (row, Const(0), channel_word)):
+            with m.If(counts):
+                m.d.sync += counter.eq(counter + 1)
+            with m.If(begins | s.accept):
+                m.d.sync += counter.eq(0)
 
     def _commanded(self) -> data.View:
         """The population word of the command that is offered."""
@@ -300,12 +278,12 @@ class StateReader(wiring.Component):
     def _access(self, m: Module, s: _State) -> None:
         """Accesses in the order in which they are asked for, written words before others; and what comes back."""
         memory = self.memory
-        m.submodules.requests = requests = _Requests(self.requests)
-        asked, first, written = requests.request, requests.first, Signal(name="written")
+        m.submodules.requests = requests = SkidBuffer(self.requests)
+        asked, first, written, writes = requests.given, requests.first, Signal(name="written"), Signal(name="writes")
         m.d.comb += [
             # A word to be written stays until it is granted: it is asked for once.
-            asked.valid.eq(s.request | (self.write & ~written)), s.served.eq(asked.ready & ~(self.write & ~written)),
-            asked.payload.address.eq(Mux(self.write & ~written, self.write_address, Mux(
+            writes.eq(self.write & ~written), asked.valid.eq(s.request | writes), s.served.eq(asked.ready & ~writes),
+            asked.payload.address.eq(Mux(writes, self.write_address, Mux(
                 s.read_parameter, s.parameter_address, s.address))),
             asked.payload.lane.eq(s.parameter_lane), asked.payload.in_last_word.eq(s.in_last_word),
             asked.payload.purpose.eq(Purpose.STATE),
@@ -315,7 +293,7 @@ class StateReader(wiring.Component):
             self.read.eq(s.ask & self.population.keeps), self.address.eq(s.address),
             self.ended.eq(s.ended & (s.reserved == 0) & requests.empty),
         ]
-        with m.If(self.write & ~written):
+        with m.If(writes):
             m.d.comb += asked.payload.purpose.eq(Purpose.KEEP)
             m.d.sync += written.eq(asked.ready)
         with m.Elif(s.clear):
@@ -340,43 +318,36 @@ class StateReader(wiring.Component):
         """The words read ahead and their parameters; one lane of the oldest word per cycle."""
         config, memory, uniform = self.config, self.memory, self.population.word.uniform
         buffered = data.StructLayout({"states": unsigned(config.word_bits), "in_last_word": unsigned(1)})
-        depth = EVALUATION_WORDS - 1
-        m.submodules.buffer = buffer = Memory(shape=buffered, depth=depth, init=[])
-        arrived, waiting = buffer.write_port(), buffer.read_port(domain="comb")
-        # The oldest word, whose next lane is the lowest.
-        oldest, present, load = Signal(buffered, name="oldest"), Signal(name="present"), Signal(name="load")
+        m.submodules.buffer = buffer = Memory(shape=buffered, depth=EVALUATION_WORDS, init=[])  # addresses wrap
+        arrived, oldest = buffer.write_port(), buffer.read_port(domain="comb")
+        stored, present = Signal(name="stored"), Signal(name="present")
         # Parameters of one channel word. Each is overwritten as soon as its last neuron has used it.
         self._parameters(m, s, "parameters", self.parameter, Purpose.PARAMETER)
         if self.second_words:
             self._parameters(m, s, "second_parameters", self.second, Purpose.SECOND_PARAMETER)
         state_arrives = s.arrives[Purpose.STATE]
-        last_lane = Signal(config.lane_bits, name="last_lane")
+        last_lane, last_channel = Signal(config.lane_bits, name="last_lane"), self.population.last_channel
         older, loaded = Signal(name="older"), Signal(name="lane_loaded")
         m.d.comb += [
             arrived.en.eq(state_arrives), arrived.data.states.eq(memory.data),
             arrived.data.in_last_word.eq(s.arriving_last),
             s.full.eq(s.reserved == EVALUATION_WORDS), s.alone.eq(s.reserved <= 1),
-            self.state.eq(oldest.states[:config.state_bits]), load.eq((s.there != 0) & (~present | s.pop)),
+            self.state.eq(oldest.data.states.word_select(s.lane, config.state_bits)),
             older.eq(s.fresh & ~s.alone), loaded.eq(s.lane < s.loaded),
             self.there.eq(present & Mux(s.begun, older | loaded, older & loaded)),
-            last_lane.eq(Mux(oldest.in_last_word, self.population.last_channel[:config.lane_bits], config.lanes - 1)),
+            last_lane.eq(Mux(oldest.data.in_last_word, last_channel[:config.lane_bits], config.lanes - 1)),
             self.last.eq(s.lane == last_lane), s.pop.eq(self.take & self.last),
         ]
-        m.d.sync += [s.reserved.eq(s.reserved + s.ask - s.pop), s.there.eq(s.there + state_arrives - load),
-                     present.eq(load | (present & ~s.pop))]
+        m.d.sync += [
+            s.reserved.eq(s.reserved + s.ask - s.pop), stored.eq(state_arrives), s.there.eq(s.there + stored - s.pop),
+            present.eq(stored | (s.there > 1) | (present & ~s.pop)),
+        ]
         with m.If(state_arrives):
-            m.d.sync += arrived.addr.eq(Mux(arrived.addr == depth - 1, 0, arrived.addr + 1))
+            m.d.sync += arrived.addr.eq(arrived.addr + 1)
         with m.If(self.take):
             m.d.sync += s.lane.eq(s.lane + 1)
         with m.If(s.pop):
-            m.d.sync += s.lane.eq(0)
-        with m.If(load):
-            m.d.sync += waiting.addr.eq(Mux(waiting.addr == depth - 1, 0, waiting.addr + 1))
-        # As long as no word is here it does not matter what is.
-        with m.If(self.take | ~present):
-            m.d.sync += [oldest.states.eq(oldest.states >> config.state_bits)]
-            with m.If(self.last | ~present):
-                m.d.sync += oldest.eq(waiting.data)
+            m.d.sync += [s.lane.eq(0), oldest.addr.eq(oldest.addr + 1)]
         with m.If(s.arrives[Purpose.PARAMETER]):
             m.d.sync += [s.begun.eq(s.begun | (s.arriving == 0)),
                          s.loaded.eq(Mux(uniform, config.lanes, Mux(s.arriving == 0, 1, s.loaded + 1)))]

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from amaranth import Cat, Module, Mux, Signal, Value, signed
+from amaranth import Cat, Const, Module, Mux, Signal, Value, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -10,6 +10,8 @@ from golden.config import CoreConfig
 from golden.timing.microarchitecture import EVALUATION_STAGES
 from golden.widths import TYPE_BITS
 from golden.words import Saturation, layouts
+from rtl.neuron import booth
+from rtl.neuron.interface import high_place
 from rtl.neuron.types import neuron_units
 from rtl.words import struct
 
@@ -88,12 +90,14 @@ class Requantize(wiring.Component):
             m.d.comb += [unit.second_given.eq(second) for unit in units]
         low = self._register(self._chosen("operand", "low", state).as_signed(), "operand_low")
         high = self._register(self._chosen("operand", "high", Value.cast(0)).as_signed(), "operand_high")
+        carry = self._register(self._chosen("operand", "high_carry", Const(0, 1)), "operand_carry")
         names = ("bias", "multiplier", "leaky", "slope", "shift")
         parameter = {name: self._register(given[name], name) for name in names}
 
         # A product of operands needs one bit more than a state, and its bias one more.
         total = Signal(signed(config.state_bits + 2), name="total")
-        m.d.comb += total.eq(low + high.shift_left(config.operand_bits // 2) + parameter["bias"])
+        place = high_place(config)
+        m.d.comb += total.eq(Cat(low[:place], booth.add(low[place:], high, carry)).as_signed() + parameter["bias"])
         for unit in units:
             m.d.comb += [unit.state_given.eq(state), unit.parameter_given.eq(given), unit.low_given.eq(low),
                          unit.total.eq(total), *(unit.parameter[name].eq(parameter[name]) for name in names)]
@@ -110,11 +114,14 @@ class Requantize(wiring.Component):
                   ) -> tuple[Value, Value, dict[str, Signal]]:
         """Two moves: the factor in three parts, as the product is the slowest path."""
         config = self.config
-        third = (config.multiplier_bits + 2) // 3
-        parts = [self._register(term * factor[first:first + third], f"part{first}") for first in (0, third)]
-        parts.append(self._register(term * factor[2 * third:].as_signed(), "part_top"))
+        third = (booth.rows_of(len(factor)) + 2) // 3
+        parts = [booth.Product(part.place, self._register(part.total, f"part{part.place}"),
+                               self._register(part.carry, f"carry{part.place}"))
+                 for part in booth.products(term, factor, third)]
         shift, carried = self._register(shift, "shift_parts"), self._all(carried, "parts")
-        total = sum(part.shift_left(third * index) for index, part in enumerate(parts))
+        total = parts[0].total
+        for part in parts[1:]:
+            total = Cat(total[:part.place], booth.add(total[part.place:], part.total, part.carry))
         product = self._register(total[:config.state_bits + 2 + config.multiplier_bits], "product")
         return product, self._register(shift, "shift_product"), self._all(carried, "product")
 

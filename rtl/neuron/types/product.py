@@ -4,7 +4,8 @@ from amaranth import Cat, Module, Signal
 
 from golden.neuron.types.product import Product
 from golden.words import NeuronType
-from rtl.neuron.interface import NeuronUnit
+from rtl.neuron import booth
+from rtl.neuron.interface import NeuronUnit, low_rows
 
 
 class OperandProduct(NeuronUnit):
@@ -27,6 +28,7 @@ class OperandProduct(NeuronUnit):
         m.d.comb += self.given.eq(Cat(state[:bits], high, state[2 * bits:]))
         given = self.state_given
         a = Cat(given[:bits], given[bits - 1] & signed_a).as_signed()
-        b = Cat(given[bits:2 * bits], given[2 * bits - 1] & signed_b).as_signed()
-        m.d.comb += [self.low.eq(a * b[:bits // 2]), self.high.eq(a * b[bits // 2:].as_signed())]
+        b = Cat(given[bits:2 * bits], given[2 * bits - 1] & signed_b)
+        low, high = booth.products(a, b, low_rows(self.config))
+        m.d.comb += [self.low.eq(low.total), self.high.eq(high.total), self.high_carry.eq(high.carry)]
         return m
