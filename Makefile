@@ -10,7 +10,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all check bench bench-models mutations models measured frameworks verilog area clean
+.PHONY: help setup demo test test-all check bench bench-models bench-lanes mutations models measured frameworks verilog area clean
 
 help: ## say what the targets do, and how long they take [1 s]
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { time = what = $$2; sub(/ \[[^[]*$$/, "", what); sub(/.* \[/, "", time); \
@@ -37,12 +37,16 @@ check: $(READY) ## style (ruff) and types (mypy) [30 s, estimated]
 bench: $(READY) ## utilization of the core, speed and cycles of the whole-network model, speed of the RTL, time to map known networks [4 min]
 	@$(BIN)/python -m benchmarks.core --json build/benchmarks/core.json
 	@$(BIN)/python -m benchmarks.evaluation --json build/benchmarks/evaluation.json
+	@$(BIN)/python -m benchmarks.short_events --json build/benchmarks/short_events.json
 	@$(BIN)/python -m benchmarks.network --json build/benchmarks/network.json
 	@$(BIN)/python -m benchmarks.simulation --json build/benchmarks/simulation.json
 	@$(BIN)/python -m benchmarks.mapping --json build/benchmarks/mapping.json --figure build/benchmarks/mapping.png
 
 bench-models: $(READY) ## compile and run full-size ONNX networks: cores, times, accuracy; needs 4 GB [6 min, estimated]
 	@$(BIN)/python -m benchmarks.models --json build/benchmarks/models.json
+
+bench-lanes: $(READY) ## logic per useful operation and cycle of cores of 4, 8 and 16 lanes, beside SNE's [6 min, estimated]
+	@$(BIN)/python -m benchmarks.lanes --json build/benchmarks/lanes.json
 
 mutations: $(READY) ## apply mutations to the RTL and check that tests fail [30 min, estimated]
 	@$(BIN)/python -m studies.mutations

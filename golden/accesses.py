@@ -45,6 +45,6 @@ def evaluation_accesses(
     axon_words = population["axons"] * place.axon_words
     return {
         "evaluation_reads": 1 + population["extended"] + parameters + states, "evaluation_writes": states,
-        "axon_reads": (axon_words * (1 if axon_words <= AXON_WORDS else fired + 1)
-                       + (depth * positions if looks_up else 0)),
+        "axon_reads": axon_words * (1 if axon_words <= AXON_WORDS else fired + 1),
+        "table_reads": depth * positions if looks_up else 0,
     }

@@ -2,6 +2,10 @@
 
 from dataclasses import dataclass
 
+READ_LATENCY = 2
+"""Cycles from an access to its word, which comes late in its cycle and goes into a register before anything else: the
+access waits in a register of its bank, and a bank needs a cycle."""
+
 
 @dataclass(frozen=True)
 class Port:
@@ -16,24 +20,23 @@ class Port:
     """What it writes; empty if it never does."""
     promoted: int | None = None
     """The priority that it is lifted to when it has waited long."""
-    latency: int = 1
-    """Cycles from an access to its word: 2 if a register behind the banks holds it, as for requesters that need all of
-    a cycle for what they do with it; with 1 they put it into a register themselves, before anything else."""
+    shares: str = ""
+    """The port whose access it shares: in a cycle, one of all that share it may access the memory, in any bank. For
+    ports that seldom meet; each access costs a word wide choice among the banks."""
 
 
 PORTS = (
     Port("write_back", 0, writes="new states of word operations"),
     Port("state", 10, reads="states that word operations update"),
-    Port("weight", 20, reads="weights", latency=2),
+    Port("weight", 20, reads="weights"),
     Port("descriptor", 30, reads="edge, geometry and kernel table words"),
-    Port("axon", 40, reads="axon words and value tables", latency=2),
+    Port("axon", 40, reads="axon words", shares="descriptor"),
+    Port("table", 45, reads="value tables", shares="descriptor"),
     Port("evaluation", 50, reads="population, parameter and edge words, states that are evaluated",
-         writes="states after their evaluation, cleared or kept", promoted=15, latency=2),
-    Port("host", 60, reads="what the host asks for", writes="what the host writes", latency=2),
+         writes="states after their evaluation, cleared or kept", promoted=15),
+    Port("host", 60, reads="what the host asks for", writes="what the host writes", shares="evaluation"),
 )
 """Those of the event core. Priorities have gaps, where other organisations put ports of their own."""
-
-LATENCIES = {port.name: port.latency for port in PORTS if port.reads}
 
 ACCESSES: dict[str, tuple[Port, bool]] = {
     f"{port.name}_{direction}": (port, direction == "writes")

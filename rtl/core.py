@@ -85,7 +85,8 @@ class EventCore(wiring.Component):
             connect(m, getattr(block, name), getattr(memory, name))
         connect(m, host.memory, memory.host)
         self._evaluation_port(m, timestep, evaluation, memory, reader)
-        self._axon_port(m, peg.axon, evaluation.table, memory.axon)
+        connect(m, peg.axon, memory.axon)
+        connect(m, evaluation.table, memory.table)
         connect(m, flipped(self.event_in), queues.event_in)
         connect(m, queues.event_out, flipped(self.event_out))
         connect(m, queues.value, decoder.event)
@@ -156,14 +157,6 @@ class EventCore(wiring.Component):
         with m.Else():
             m.d.sync += waiting.eq(0)
         m.d.sync += memory.promote_evaluation.eq(refused & (waiting >= EVALUATION_PATIENCE - 1))
-
-    def _axon_port(self, m: Module, axon: ReadPort, table: ReadPort, port: ReadPort) -> None:
-        """The PEG, which seldom reads, goes before the evaluation's value tables: the two share a port."""
-        m.d.comb += [
-            port.valid.eq(axon.valid | table.valid), port.address.eq(Mux(axon.valid, axon.address, table.address)),
-            axon.ready.eq(port.ready), table.ready.eq(port.ready & ~axon.valid),
-            axon.data.eq(port.data), table.data.eq(port.data),
-        ]
 
     def _accesses(self, memory: BankedMemory) -> dict[str, Value]:
         """Accesses that the memory grants."""

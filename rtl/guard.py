@@ -16,7 +16,7 @@ class Guard(wiring.Component):
 
     Ports:
         populations: how many the image has; must not change but in reset.
-        memory: reads the words, with a latency of two cycles.
+        memory: reads the words.
         good: per population, whether its words agree. done: all have been compared.
 
     Latency: 10 cycles per population, 3 more with a second population word, and one per row; with memory at once.

@@ -17,14 +17,13 @@ class HostPort(wiring.Component):
 
     Ports:
         host: stream of accesses (`golden.messages.request`). host_data: stream of the words read, in order.
-        memory: port to all of memory, with a latency of two cycles.
+        memory: port to all of memory.
         running, discard, edges, populations: what the host has written into the registers.
         status: bits of STATUS, by name.
         read_counter, counter: which counter is asked for; both hold until `counter_done`, when `counter_value` is it.
         clear: all counters become 0.
 
-    An access is held in a register, and all outputs are registers or depend on few of them. The word to write and the
-    word read share one, as no access has both.
+    An access is held in a register, and all outputs are registers or depend on few of them.
 
     Latency: a word of memory is written, or asked for, in the cycle after its access is taken, and comes three cycles
     later, if the memory is there at once. `clear` comes in the cycle after, too: what happened up to the cycle in which
@@ -52,6 +51,7 @@ class HostPort(wiring.Component):
     def elaborate(self, platform):  # type: ignore[no-untyped-def]
         m, port, response = Module(), self.memory, self.host_data
         access = Signal(request_layout(self.config), name="access")
+        word = Signal(self.config.word_bits, name="word", reset_less=True)
         counter = Signal(self.config.address_bits, name="counter_address")
         registers: dict[int, Value] = {
             Register.CONTROL: Cat(self.running, self.discard), Register.EDGES: self.edges,
@@ -60,16 +60,13 @@ class HostPort(wiring.Component):
         m.d.comb += [
             counter.eq(access.address - Register.COUNTER_BASE), self.counter.eq(counter),
             port.address.eq(access.address), port.write.eq(access.write), port.write_data.eq(access.data),
-            response.payload.eq(access.data),
+            response.payload.eq(Mux(access.register, access.data, word)),
         ]
-        # The memory's word comes late in its cycle, and so goes through one multiplexer only.
+        # The memory's word comes late in its cycle, and so goes straight into a register.
         comes, arrives = Signal(name="comes"), Signal(name="arrives")
-        other = Signal(self.config.word_bits, name="other")
-        m.d.sync += [
-            comes.eq(port.valid & port.ready & ~access.write), arrives.eq(comes),
-            access.data.eq(Mux(arrives, port.data, other)),
-        ]
-        m.d.comb += other.eq(access.data)
+        m.d.sync += [comes.eq(port.valid & port.ready & ~access.write), arrives.eq(comes)]
+        with m.If(arrives):
+            m.d.sync += word.eq(port.data)
         # Which register an access is for, what it holds and the bits of STATUS are in registers, too.
         is_counter, status = Signal(name="is_counter"), Signal(len(STATUS_BITS), name="status_bits")
         addresses = (*registers, Register.STATUS)
@@ -86,8 +83,8 @@ class HostPort(wiring.Component):
         m.d.sync += held_value.eq(value)
         with m.FSM():
             with m.State("empty"):
-                m.d.comb += [self.host.ready.eq(1), other.eq(self.host.payload.data)]
-                m.d.sync += [access[name].eq(self.host.payload[name]) for name in ("address", "register", "write")]
+                m.d.comb += self.host.ready.eq(1)
+                m.d.sync += access.eq(self.host.payload)
                 with m.If(self.host.valid):
                     m.next = "memory"
                     with m.If(self.host.payload.register):
@@ -116,9 +113,8 @@ class HostPort(wiring.Component):
                 with m.Else():
                     m.next = "value"
             with m.State("value"):
-                m.d.comb += [
-                    self.read_counter.eq(is_counter), other.eq(Mux(is_counter, self.counter_value, held_value)),
-                ]
+                m.d.comb += self.read_counter.eq(is_counter)
+                m.d.sync += access.data.eq(Mux(is_counter, self.counter_value, held_value))
                 with m.If(~is_counter | self.counter_done):
                     m.next = "answer"
             with m.State("answer"):

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from amaranth import Array, Cat, Const, Module, Mux, Signal, Value
+from amaranth import Array, Cat, Module, Signal, Value
 from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -53,6 +53,21 @@ class SramBank(Sram):
         super().__init__(config.word_bits, config.memory_words // config.banks)
 
 
+class _Place:
+    """One access per cycle, which one port has to itself, or several share: the first of them that asks gets it."""
+
+    def __init__(self, config: CoreConfig, name: str, ports: list[Port]):
+        self.name, self.ports = name, ports
+        self.priority, self.promoted = ports[0].priority, ports[0].promoted
+        self.reads, self.writes = (any(getattr(port, kind) for port in ports) for kind in ("reads", "writes"))
+        self.valid, self.write = Signal(name=f"{name}_asks"), Signal(name=f"{name}_writes")
+        self.address = Signal(config.address_bits, name=f"{name}_address")
+        self.bank = self.address[:config.banks.bit_length() - 1]
+        self.ready = Signal(name=f"{name}_granted")
+        # What is to be written, in the cycle after the access.
+        self.write_data = Signal(config.word_bits, name=f"{name}_word")
+
+
 class BankedMemory(wiring.Component):
     """`banks` single-port banks, interleaved by the low address bits, shared by fixed priority in each bank.
 
@@ -60,15 +75,18 @@ class BankedMemory(wiring.Component):
         ports: who asks (`golden.ports`); each is a port of this name, with the signature `rtl.ports.port_signature`.
 
     Ports besides:
-        promote_<name>: lifts a port to its promoted priority, for when its requests have waited long.
+        promote_<name>: lifts a port, and those that share its access, to its promoted priority, for when its requests
+            have waited long.
 
     `ready` is combinational from the requests of higher priority and the port's own address; a port is ready exactly
-    if no higher one wants its bank. Each bank that is wanted does one access per cycle. Only the first port is promised
-    service; every other one waits as long as higher ones want its bank, and the requests of the neuron update, being
-    at the top, end when its operations do.
+    if no higher one wants its bank, and no higher one asks that it shares its access with. Each bank that is wanted
+    does one access per cycle. Only the first port is promised service; every other one waits as long as higher ones
+    want its bank, and the requests of the neuron update, being at the top, end when its operations do.
 
-    Latency: `data` holds the word `latency` cycles after the access (1 or 2, as `golden.ports` says), and only then. A
-    read sees all earlier writes.
+    A granted access goes into a register of its bank: the way to all of its block RAMs, which may be many and far, is
+    a cycle of its own. What is written comes a cycle after its access, straight to the bank.
+
+    Latency: `data` holds the word READ_LATENCY cycles after the access, and only then. A read sees all earlier writes.
     Throughput: one access per bank and cycle. The layout of the states and the write-back delay (rtl.neuron.update)
     keep the reads, write-backs and weights of a running convolution on different banks.
 
@@ -84,87 +102,107 @@ class BankedMemory(wiring.Component):
 
     def elaborate(self, platform):  # type: ignore[no-untyped-def]
         m = Module()
-        banks, select_bits = self.config.banks, self.config.banks.bit_length() - 1
-        order, asks = self._order()
+        places = [_Place(self.config, port.name, [other for other in self.requesters
+                                                  if port.name in (other.name, other.shares)])
+                  for port in self.requesters if not port.shares]
+        for place in places:
+            self._share(m, place)
+        order = self._order(places)
         read_data = []
-        for index in range(banks):
+        for index in range(self.config.banks):
             m.submodules[f"bank_{index}"] = bank = SramBank(self.config)
             read_data.append(bank.read_data)
-            wants = {place: Signal(name=f"bank_{index}_{place}") for place, _ in order}
-            m.d.comb += [wants[place].eq(asks[place] & (self._bank(port) == index)) for place, port in order]
-            m.d.comb += bank.enable.eq(Cat(wants.values()).any())
-            self._access(m, bank, index, order, wants)
-
-        ready = self._ready(m, order, asks)
-        for port in self.requesters:
-            requester = getattr(self, port.name)
-            select = self._bank(port)
-            m.d.comb += requester.ready.eq(ready[port.name])
-            if port.promoted is not None:
-                with m.If(getattr(self, f"promote_{port.name}")):
-                    m.d.comb += requester.ready.eq(ready[f"promoted_{port.name}"])
-            if port.reads:
-                read_select = Signal(select_bits, name=f"{port.name}_bank")
-                m.d.sync += read_select.eq(select)
-                word = Array(read_data)[read_select]
-                if port.latency == 2:
-                    m.d.sync += requester.data.eq(word)
-                else:
-                    m.d.comb += requester.data.eq(word)
+            self._access(m, bank, index, places, order)
+        for place in places:
+            if place.reads:
+                coming, here = (Signal.like(place.bank, name=f"{place.name}_{name}") for name in ("coming", "here"))
+                m.d.sync += [coming.eq(place.bank), here.eq(coming)]
+                for port in place.ports:
+                    m.d.comb += getattr(self, port.name).data.eq(Array(read_data)[here])
+        self._ready(m, places, order)
         return m
 
-    def _order(self) -> tuple[list[tuple[str, Port]], dict[str, Value]]:
-        """Places in the order of priority, and who asks in each; a port that is promoted has two, and asks in one."""
-        places: list[tuple[int, str, Port]] = []
-        asks: dict[str, Value] = {}
-        for port in self.requesters:
-            places.append((port.priority, port.name, port))
-            asks[port.name] = valid = getattr(self, port.name).valid
-            if port.promoted is not None:
-                promoted, lifted = getattr(self, f"promote_{port.name}"), f"promoted_{port.name}"
-                places.append((port.promoted, lifted, port))
-                asks[port.name], asks[lifted] = valid & ~promoted, valid & promoted
-        return [(place, port) for _, place, port in sorted(places, key=lambda item: item[0])], asks
-
-    def _bank(self, port: Port) -> Value:
-        """The bank that a port's address is in."""
-        return getattr(self, port.name).address[:self.config.banks.bit_length() - 1]
-
-    def _ready(self, m: Module, order: list[tuple[str, Port]], asks: dict[str, Value]) -> dict[str, Value]:
-        """Whether nobody before wants the same bank, by place.
-
-        Banks are compared pair by pair, which is known early: a request that is decided late, as those of the neuron
-        update are, passes few gates to everybody's `ready`.
-        """
-        result: dict[str, Value] = {}
-        before: list[tuple[str, Port]] = []
-        same: dict[tuple[str, str], Signal] = {}
-        for place, port in order:
-            for _, other in before:
-                if other is not port and (pair := (other.name, port.name)) not in same:
-                    same[pair] = same[pair[::-1]] = Signal(name=f"same_{other.name}_{port.name}")
-                    m.d.comb += same[pair].eq(self._bank(other) == self._bank(port))
-            result[place] = ~Cat(asks[name] & same[other.name, port.name]
-                                 for name, other in before if other is not port).any()
-            before.append((place, port))
-        return result
-
-    def _access(self, m: Module, bank: SramBank, index: int, order: list[tuple[str, Port]], wants: dict[str, Signal]
-                ) -> None:
-        """The access of the first port that wants the bank; of the last one if none does, where any address does."""
-        address: Value = Const(0)
-        write: Value = Const(0)
-        write_data: Value = Const(0)
-        for number, (place, port) in enumerate(reversed(order)):
+    def _share(self, m: Module, place: _Place) -> None:
+        """The first request among those that share the access of a place."""
+        writer = Signal(range(len(place.ports)), name=f"{place.name}_writer", reset_less=True)
+        before: list[Value] = []
+        for port in place.ports:
             requester = getattr(self, port.name)
-            wanted = wants[place] if number else Const(1, 1)
-            address = Mux(wanted, requester.address, address)
-            write = Mux(wanted, requester.write if port.reads and port.writes else int(not port.reads), write)
-            if port.writes:
-                # While a port that only writes holds its write back, nobody else writes to its bank.
-                chosen = wanted if port.reads else requester.early & (self._bank(port) == index)
-                write_data = Mux(chosen, requester.write_data, write_data)
-        m.d.comb += [
-            bank.address.eq(address[self.config.banks.bit_length() - 1:]), bank.write.eq(write),
-            bank.write_data.eq(write_data),
-        ]
+            m.d.comb += requester.ready.eq(place.ready & ~Cat(before).any())
+            before.append(requester.valid)
+        m.d.comb += place.valid.eq(Cat(before).any())
+        for number, port in reversed(list(enumerate(place.ports))):
+            requester = getattr(self, port.name)
+            # The last one where none asks: then it does not matter which.
+            first = requester.valid if number < len(place.ports) - 1 else Value.cast(1)
+            with m.If(first):
+                m.d.comb += place.address.eq(requester.address)
+                m.d.comb += place.write.eq(requester.write if port.reads and port.writes else int(not port.reads))
+                m.d.sync += writer.eq(number)
+        writers = [number for number, port in enumerate(place.ports) if port.writes]
+        if writers:
+            m.d.comb += place.write_data.eq(getattr(self, place.ports[writers[-1]].name).write_data)
+            for number in writers[:-1]:
+                with m.If(writer == number):
+                    m.d.comb += place.write_data.eq(getattr(self, place.ports[number].name).write_data)
+
+    def _order(self, places: list[_Place]) -> list[tuple[_Place, Value]]:
+        """The places in the order of priority, and who asks; one that is promoted is there twice, and asks once."""
+        order: list[tuple[int, _Place, Value]] = []
+        for place in places:
+            asks: Value = place.valid
+            if place.promoted is not None:
+                lifted = getattr(self, f"promote_{place.name}")
+                order.append((place.promoted, place, asks & lifted))
+                asks = asks & ~lifted
+            order.append((place.priority, place, asks))
+        return [(place, asks) for _, place, asks in sorted(order, key=lambda item: item[0])]
+
+    def _ready(self, m: Module, places: list[_Place], order: list[tuple[_Place, Value]]) -> None:
+        """Whether nobody before wants the same bank.
+
+        Banks are compared pair by pair, which is known early: a request that is decided late passes few gates to
+        everybody's `ready`.
+        """
+        same: dict[tuple[str, str], Signal] = {}
+        for number, place in enumerate(places):
+            for other in places[:number]:
+                signal = Signal(name=f"same_{other.name}_{place.name}")
+                same[other.name, place.name] = same[place.name, other.name] = signal
+                m.d.comb += signal.eq(other.bank == place.bank)
+        for number, (place, _) in enumerate(order):
+            free = ~Cat(asks & same[other.name, place.name]
+                        for other, asks in order[:number] if other is not place).any()
+            # The promoted place of a port comes before its own.
+            if place.promoted is not None and place in (other for other, _ in order[:number]):
+                with m.If(~getattr(self, f"promote_{place.name}")):
+                    m.d.comb += place.ready.eq(free)
+            else:
+                m.d.comb += place.ready.eq(free)
+
+    def _access(self, m: Module, bank: SramBank, index: int, places: list[_Place], order: list[tuple[_Place, Value]]
+                ) -> None:
+        """The access of the first that wants the bank, into its register; what is written goes there a cycle later."""
+        select_bits = self.config.banks.bit_length() - 1
+        address = Signal(self.config.address_bits - select_bits, name=f"bank_{index}_address", reset_less=True)
+        enable, write = Signal(name=f"bank_{index}_enable"), Signal(name=f"bank_{index}_write", reset_less=True)
+        writers = [place for place in places if place.writes]
+        chosen = Signal(range(len(writers)), name=f"bank_{index}_writer", reset_less=True)
+        wants = {place.name: Signal(name=f"bank_{index}_{place.name}") for place in places}
+        m.d.comb += [wants[place.name].eq(place.valid & (place.bank == index)) for place in places]
+        m.d.sync += enable.eq(Cat(wants.values()).any())
+        for number, (place, asks) in reversed(list(enumerate(order))):
+            # Of the last one if none wants it, where any address does.
+            first = asks & (place.bank == index) if number < len(order) - 1 else Value.cast(1)
+            with m.If(first):
+                m.d.sync += [address.eq(place.address[select_bits:]), write.eq(place.write)]
+        # The first writer of all that ask: one that is granted a write is.
+        m.d.sync += chosen.eq(len(writers) - 1)
+        for place, asks in reversed([item for item in order if item[0] in writers]):
+            with m.If(asks & (place.bank == index)):
+                m.d.sync += chosen.eq(writers.index(place))
+        m.d.comb += [bank.enable.eq(enable), bank.address.eq(address), bank.write.eq(write)]
+        with m.Switch(chosen):
+            for number, place in enumerate(writers):
+                with m.Case(number) if number < len(writers) - 1 else m.Default():
+                    m.d.comb += bank.write_data.eq(place.write_data)

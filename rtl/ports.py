@@ -12,8 +12,8 @@ from rtl.words import struct
 class ReadPort(wiring.Signature):
     """A requester's view of the memory, read only.
 
-    `address` is accepted when `valid & ready`; `data` holds the word in the next cycle, or where the port has a latency
-    of two (`golden.ports`) in the one after, and only then. `valid` must not wait for `ready`, but may be withdrawn.
+    `address` is accepted when `valid & ready`; `data` holds the word READ_LATENCY cycles (`golden.ports`) later, and
+    only then. It comes late in its cycle. `valid` must not wait for `ready`, but may be withdrawn.
     """
 
     def __init__(self, config: CoreConfig):
@@ -23,7 +23,7 @@ class ReadPort(wiring.Signature):
 
 
 class MemoryPort(wiring.Signature):
-    """A requester's view of the memory, reading and writing whole words; see ReadPort."""
+    """A requester's view of the memory, reading and writing whole words; see ReadPort and WritePort."""
 
     def __init__(self, config: CoreConfig):
         super().__init__({
@@ -33,16 +33,14 @@ class MemoryPort(wiring.Signature):
 
 
 class WritePort(wiring.Signature):
-    """A requester's view of the memory, writing whole words: a word is taken when `valid & ready`.
+    """A requester's view of the memory, writing whole words.
 
-    `early` is high whenever `valid` is, and besides in cycles in which a write is held back because its bank is read.
-    It is there sooner, for the choice of the data.
+    `address` is accepted when `valid & ready`; `write_data` is the word in the cycle after, and only then.
     """
 
     def __init__(self, config: CoreConfig):
         super().__init__({
-            "valid": Out(1), "early": Out(1), "ready": In(1), "address": Out(config.address_bits),
-            "write_data": Out(config.word_bits),
+            "valid": Out(1), "ready": In(1), "address": Out(config.address_bits), "write_data": Out(config.word_bits),
         })
 
 

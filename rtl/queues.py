@@ -34,7 +34,8 @@ class EventQueues(wiring.Component):
         values_in, values_local, values_out, unknown_kind, overflow: pulses for the counters.
 
     Latency: two cycles from an event in to its offer to the consumer; three from an event sent to its offer outside.
-    Throughput: an event in two cycles to the consumers, which is more than they take; one per cycle to outside.
+    Throughput: an event in two cycles to the consumers, which is more than they take, or with `short_events` in one;
+    one per cycle to outside.
     """
 
     def __init__(self, config: CoreConfig):
@@ -70,12 +71,16 @@ class EventQueues(wiring.Component):
     def _take(self, m: Module, inputs: SyncFIFO, local: SyncFIFO) -> Signal:
         """The first event, to the consumer of its kind; returns whether there is one."""
         head, is_local = Signal(self.event_layout, name="head", reset_less=True), Signal(name="head_is_local")
-        held, taken = Signal(name="head_held"), Signal(name="head_taken")
+        held, taken, free = Signal(name="head_held"), Signal(name="head_taken"), Signal(name="head_free")
+        value_taken, behind = Signal(name="value_taken"), Signal(name="behind")
         kinds = {kind: Signal(name=f"head_is_kind_{kind}") for kind in
                  (EventKind.VALUE, EventKind.END, EventKind.CREDIT)}
         first = Mux(local.r_rdy, local.r_data, inputs.r_data)
-        m.d.comb += [local.r_en.eq(~held), inputs.r_en.eq(~held & ~local.r_rdy)]
-        with m.If(~held):
+        # Short events may be taken in every cycle; others are not, so that `ready` need not go to the queues.
+        short = self.config.short_events
+        m.d.comb += [free.eq(~held | (value_taken if short else 0)),
+                     local.r_en.eq(free), inputs.r_en.eq(free & ~local.r_rdy)]
+        with m.If(free):
             m.d.sync += [held.eq(local.r_rdy | inputs.r_rdy), is_local.eq(local.r_rdy),
                          head.eq(first),
                          *(is_kind.eq(self.event_layout(first).kind == kind) for kind, is_kind in kinds.items())]
@@ -89,10 +94,9 @@ class EventQueues(wiring.Component):
             valid.eq(held & self.ready & self.running), self.token.payload.eq(head),
             *(self.value.payload[name].eq(head[name]) for name in ("v", "c", "y", "x", "id")),
         ]
-        # All values before are in memory. An END is here two cycles after the value before it was taken, or later,
-        # and `drained` is low in the one between.
-        value_taken, behind = Signal(name="value_taken"), Signal(name="behind")
-        m.d.sync += behind.eq(self.drained)
+        # All values before are in memory. Without short events an END is here two cycles after the value before it was
+        # taken, or later, and `drained` is low in the one between.
+        m.d.sync += behind.eq(self.drained & ~(value_taken if short else 0))
         m.d.comb += [
             self.value.valid.eq(valid & kinds[EventKind.VALUE] & ~self.counting),
             self.token.valid.eq(valid & (kinds[EventKind.CREDIT] | (kinds[EventKind.END] & behind))),

@@ -122,6 +122,22 @@ def core(rows: list[dict[str, Any]]) -> str:
             [(row["layer"], f"{row['lane_utilization']:.1%}", f"{row['word_ops_per_cycle']:.3f}") for row in rows]))
 
 
+def lanes(report: dict[str, Any]) -> str:
+    """Of `benchmarks.lanes`."""
+    def cost(entry: dict[str, Any]) -> list[str]:
+        return [f"{entry[name]:,.0f}" for name in ("transistors_per_operation", "luts_per_operation")]
+
+    rows = [(f"{entry['lanes']} lanes, {entry['banks']} banks", f"{entry['useful']:.1%}", f"{entry['transistors']:,}",
+             f"{entry['luts']:,}", *cost(entry)) for entry in report["cores"]]
+    rows.append(("SNE's engine, 16 operations", "taken as all", "", "", *cost(report["rival"])))
+    headings = ("core", "lanes useful", "transistors", "Xilinx LUTs", "transistors per operation and cycle",
+                "LUTs per operation and cycle")
+    return (
+        f"Core logic without SRAM and without hard multipliers, divided by the lanes in use on {report['layer']}. "
+        "SNE's engine, by the same tool, does kernels of 3×3 and stride 1 with weights of 4 bits only; it is taken at "
+        f"its peak.\n\n{table(headings, rows)}")
+
+
 def network(parts: dict[str, list[dict[str, Any]]]) -> str:
     """Of `benchmarks.network`."""
     frame, ratio = parts["frame"][0], parts["ratio"][0]
@@ -220,6 +236,9 @@ SECTIONS = {
     "core": Section("Utilization of the core", (
         Command("make bench", "benchmarks.core", ("--json", "build/benchmarks/core.json"),
                 "build/benchmarks/core.json"),), core),
+    "lanes": Section("Logic per useful operation", (
+        Command("make bench-lanes", "benchmarks.lanes", ("--json", "build/benchmarks/lanes.json"),
+                "build/benchmarks/lanes.json"),), lanes, slow=True),
     "network": Section("Speed of the whole-network model", (
         Command("make bench", "benchmarks.network", ("--json", "build/benchmarks/network.json"),
                 "build/benchmarks/network.json"),), network, times=True),

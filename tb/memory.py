@@ -7,24 +7,25 @@ from typing import Any
 import cocotb
 from cocotb.triggers import RisingEdge
 
+from golden.ports import READ_LATENCY
 from tb.streams import never, out_of_reset
 
 
 class MemoryModel:
     """Answers one or more ReadPorts or MemoryPorts of a design from one list of words.
 
-    `ready` is drawn anew in each cycle from the port's pauses. `data` holds the word `latency` cycles after
-    `valid & ready`, and random bits in all other cycles. If several ports are granted in one cycle, all reads come
-    before all writes, and writes are done in the order of the ports. A port with `write` is a MemoryPort.
+    `ready` is drawn anew in each cycle from the port's pauses. `data` holds the word READ_LATENCY cycles after
+    `valid & ready`, and random bits in all other cycles; `write_data` is taken a cycle after it. If several ports are
+    granted in one cycle, all reads come before all writes, and writes are done in the order of the ports. A port with
+    `write` is a MemoryPort.
 
     Args:
         dut: the design.
         prefix: the port's name, or several that share the words.
         words: list or numpy array of words, read and written in place; word i is at address i.
         word_bits: width of a word.
-        latency: of all ports (`golden.ports`), or by port; 1 where nothing is said.
         pause: an iterator of pauses (`tb.streams`) for all ports, or a function that makes one per port.
-        on_access: called as (port, address, written word or None) for each granted access, in order.
+        on_access: called as (port, address, whether it writes) for each granted access, in order.
 
     Attributes:
         reads, writes: granted accesses, by port.
@@ -34,10 +35,9 @@ class MemoryModel:
     """
 
     def __init__(self, dut: Any, prefix: str | Sequence[str], words: MutableSequence[int] | Any, *, word_bits: int,
-                 latency: dict[str, int] | None = None,
                  pause: Iterator[bool] | Callable[[], Iterator[bool]] | None = None,
                  generator: random.Random | None = None,
-                 on_access: Callable[[str, int, int | None], None] | None = None):
+                 on_access: Callable[[str, int, bool], None] | None = None):
         self.dut, self.words, self.word_bits = dut, words, word_bits
         self.ports = [prefix] if isinstance(prefix, str) else list(prefix)
         self.reads = dict.fromkeys(self.ports, 0)
@@ -45,7 +45,7 @@ class MemoryModel:
         self._generator = generator or random.Random(0)
         self._on_access = on_access
         # What each port's data will be in the next cycles.
-        self._coming: list[list[int | None]] = [[None] * ((latency or {}).get(port, 1) - 1) for port in self.ports]
+        self._coming: list[list[int | None]] = [[None] * (READ_LATENCY - 1) for _ in self.ports]
         self._pauses: list[Iterator[bool]] = [
             never() if pause is None else pause() if callable(pause) else pause for _ in self.ports]
         self._signals: list[tuple[Any, ...]] = [tuple(getattr(dut, f"{port}__{name}", None)
@@ -66,24 +66,27 @@ class MemoryModel:
         clock, words = RisingEdge(self.dut.clk), self.words
         granted = [False] * len(self.ports)
         await out_of_reset(self.dut)
+        writes: list[tuple[int, int]] = []
         while True:
-            writes: list[tuple[int, int]] = []
-            for index, (valid, ready, address, read_data, write, write_data) in enumerate(self._signals):
+            # Those of the cycle before: port and address.
+            for index, where in writes:
+                words[where] = int(self._signals[index][-1].value)
+            writes = []
+            for index, (valid, ready, address, read_data, write, _) in enumerate(self._signals):
                 answer: int | None = None
                 if granted[index] and int(valid.value):
                     port, where = self.ports[index], int(address.value)
                     assert 0 <= where < len(words), f"port '{port}': address {where} is outside {len(words)} words"
-                    if write is not None and int(write.value):
-                        word: int | None = int(write_data.value)
-                        writes.append((where, int(write_data.value)))
+                    writing = write is not None and bool(int(write.value))
+                    if writing:
+                        writes.append((index, where))
                         self.writes[port] += 1
                     else:
-                        word = None
                         if read_data is not None:
                             answer = int(words[where])
                         self.reads[port] += 1
                     if self._on_access is not None:
-                        self._on_access(port, where, word)
+                        self._on_access(port, where, writing)
                 self._coming[index].append(answer)
                 answer = self._coming[index].pop(0)
                 if answer is None:
@@ -94,6 +97,4 @@ class MemoryModel:
                 if now != granted[index]:
                     ready.value = int(now)
                     granted[index] = now
-            for where, value in writes:
-                words[where] = value
             await clock

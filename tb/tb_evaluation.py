@@ -16,7 +16,6 @@ from cocotb.triggers import RisingEdge
 
 from golden.config import CoreConfig
 from golden.neuron.evaluation import PopulationMap, second_word, state_words
-from golden.ports import LATENCIES
 from golden.words import NeuronType, layouts
 from rtl.ports import command_layout, neuron_layout
 from synapress.tools.simulator import parameters, seed
@@ -24,8 +23,7 @@ from tb.evaluation_stimulus import Stimulus, looks_up, required, schedule
 from tb.memory import MemoryModel
 from tb.streams import StreamDriver, StreamMonitor, clock_and_reset, pauses, unpack, wait_until
 
-PORTS = {"memory": LATENCIES["evaluation"], "table": LATENCIES["axon"]}
-"""Latencies of the memory ports."""
+PORTS = ("memory", "table")
 
 LOST = (3, 6)
 """Cycles that a channel word may take longer than its neurons; of a type that keeps states."""
@@ -84,7 +82,7 @@ async def run(dut: Any, work: Stimulus, names: dict[str, str], generator: random
         return pauses(names[port], generator) if port in names else None
 
     driver = StreamDriver(dut, "command", command_layout(config), pause=pause("command"), generator=generator)
-    memory = MemoryModel(dut, list(PORTS), list(work.words), word_bits=config.word_bits, latency=PORTS,
+    memory = MemoryModel(dut, PORTS, list(work.words), word_bits=config.word_bits,
                          pause=(lambda: pause("memory")) if "memory" in names else None, generator=generator)
     monitor = StreamMonitor(dut, "neuron", neuron_layout(config), pause=pause("neuron"))
     watch = Watch(dut, config, memory)
@@ -169,7 +167,7 @@ async def garbage(dut: Any) -> None:
     layout = layouts(config).population
     words = [generator.getrandbits(config.word_bits) for _ in range(config.memory_words)]
     driver = StreamDriver(dut, "command", command_layout(config), generator=generator)
-    memory = MemoryModel(dut, list(PORTS), words, word_bits=config.word_bits, latency=PORTS, generator=generator)
+    memory = MemoryModel(dut, PORTS, words, word_bits=config.word_bits, generator=generator)
     monitor = StreamMonitor(dut, "neuron", neuron_layout(config))
     watch = Watch(dut, config, memory)
     await clock_and_reset(dut)

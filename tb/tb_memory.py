@@ -13,14 +13,17 @@ import cocotb
 from cocotb.triggers import RisingEdge
 
 from golden.config import CoreConfig
-from golden.ports import LATENCIES, PORTS
+from golden.ports import PORTS, READ_LATENCY
 from synapress.tools.simulator import parameters, seed
 from tb.streams import clock_and_reset
 
 WRITERS = ("write_back", "evaluation", "host")
-ORDER = ("write_back", "state", "weight", "descriptor", "axon", "evaluation", "host")
-PROMOTED = ("write_back", "state", "evaluation", "weight", "descriptor", "axon", "host")
+ORDER = ("write_back", "state", "weight", "descriptor", "axon", "table", "evaluation", "host")
+PROMOTED = ("write_back", "state", "evaluation", "host", "weight", "descriptor", "axon", "table")
 """Which port goes before which, as promised (docs/architecture.md), with `promote_evaluation` low and high."""
+SHARED = {"descriptor": "lists", "axon": "lists", "table": "lists", "evaluation": "values", "host": "values"}
+"""Ports of which only the first that asks may access the memory, by the name of what they share."""
+PLACES = len({SHARED.get(name, name) for name in ORDER})
 
 
 @dataclass
@@ -31,6 +34,8 @@ class Request:
     address: int = 0
     write: bool = False
     word: int = 0
+    written: int = 0
+    """What its write_data shows in this cycle."""
     answers: deque[int | None] = field(default_factory=deque)
     """The words that its data must show in this cycle and the next ones."""
     waited: int = 0
@@ -57,10 +62,10 @@ class Requesters:
             port.signals["valid"].value = int(port.valid)
             port.signals["address"].value = port.address
             if name in WRITERS:
-                port.signals["write_data"].value = port.word
+                # The word of the write granted in the cycle before, or anything.
+                port.signals["write_data"].value = port.written
                 if name != "write_back":
                     port.signals["write"].value = int(port.write)
-        self.dut.write_back__early.value = int(self.ports["write_back"].valid)
 
     def check(self) -> None:
         """Compare this cycle's answers and grants with what is promised; do the accesses on the expected words."""
@@ -70,31 +75,35 @@ class Requesters:
             if answer is not None:
                 got = int(port.signals["data"].value)
                 assert got == answer, f"{name} reads {got:x} instead of {answer:x}"
-            while len(port.answers) < LATENCIES.get(name, 1):
+            while len(port.answers) < READ_LATENCY:
                 port.answers.append(None)
+            port.written = self.generator.getrandbits(self.config.word_bits)
         taken: dict[int, str] = {}
+        sharing: dict[str, str] = {}
         for name in PROMOTED if self.promote else ORDER:
             port = self.ports[name]
             if not port.valid:
                 continue
             bank = port.address % banks
             ready = bool(int(port.signals["ready"].value))
-            assert ready == (bank not in taken), \
-                f"{name} is {'granted' if ready else 'refused'} bank {bank}; before it: {taken.get(bank, 'nobody')}"
+            before = sharing.setdefault(SHARED.get(name, name), name)
+            before = taken.get(bank, "nobody") if before == name else before
+            assert ready == (before == "nobody"), \
+                f"{name} is {'granted' if ready else 'refused'} bank {bank}; before it: {before}"
             if ready:
                 taken[bank] = name
                 coverage[f"{name} in bank {bank}"] += 1
                 coverage["waited long"] += port.waited > 8
                 port.valid, port.waited = False, 0
                 if port.write:
-                    self.words[port.address] = port.word
+                    self.words[port.address] = port.written = port.word
                     coverage[f"{name} writes"] += 1
                 else:
                     port.answers[-1] = self.words[port.address]
             else:
                 port.waited += 1
-                coverage[f"{taken[bank]} before {name}"] += 1
-        coverage["as many as can be at once"] += len(taken) == min(banks, len(ORDER))
+                coverage[f"{before} before {name}"] += 1
+        coverage["as many as can be at once"] += len(taken) == min(banks, PLACES)
         assert not self.ports["write_back"].valid, "a write-back was refused"
 
     def choose(self, busy: dict[str, float], words: int, withdraw: float = 0.02) -> None:
@@ -119,7 +128,8 @@ def required(config: CoreConfig) -> set[str]:
         *(f"{name} in bank {bank}" for name in ORDER for bank in range(config.banks)),
         *(f"{name} writes" for name in WRITERS),
         *(f"{first} before {second}" for first, second in combinations(ORDER, 2)),
-        *(f"evaluation before {second}" for second in ("weight", "descriptor", "axon")),
+        *(f"{first} before {second}" for first in ("evaluation", "host")
+          for second in ("weight", "descriptor", "axon", "table")),
     }
 
 
@@ -157,7 +167,7 @@ async def banked_memory(dut: Any) -> None:
         host.valid, host.write, host.address = True, False, address
         await cycle()
         assert not host.valid, "the host is refused with nobody before it"
-    for _ in range(max(LATENCIES.values())):
+    for _ in range(READ_LATENCY):
         await cycle()
     missed = required(config) - {name for name, count in ports.coverage.items() if count > 0}
     assert not missed, f"not covered: {sorted(missed)}"

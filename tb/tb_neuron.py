@@ -12,51 +12,18 @@ from pathlib import Path
 from typing import Any
 
 import cocotb
-from amaranth import Module
-from amaranth.lib import stream, wiring
-from amaranth.lib.wiring import In, Out, connect, flipped
 from cocotb.triggers import RisingEdge
 
 from golden.config import CoreConfig
-from golden.ports import LATENCIES
+from golden.ports import READ_LATENCY
 from golden.synapse.esu import WordOperation
 from golden.timing.microarchitecture import STATE_LATENCY, WRITE_DELAY
-from rtl.memory import BankedMemory
-from rtl.neuron.update import NeuronUpdate
-from rtl.ports import MemoryPort, ReadPort, op_layout
+from rtl.ports import op_layout
 from synapress.tools.simulator import parameters, seed
 from tb.memory import MemoryModel
+from tb.neuron_on_banks import COUNTERS, OTHERS
 from tb.neuron_stimulus import LAYERS, interior, layer, note, random_operations, random_words, update
 from tb.streams import StreamDriver, clock_and_reset, pauses, wait_until
-
-COUNTERS = ("retired", "synapses", "stall_bank", "stall_hazard", "stall_weight", "address_error")
-OTHERS = ("descriptor", "axon", "evaluation", "host")
-
-
-class NeuronOnBanks(wiring.Component):
-    """The neuron update on the banked memory, whose ports of lower priority are outside."""
-
-    def __init__(self, config: CoreConfig):
-        self.config = config
-        super().__init__({
-            "op": In(stream.Signature(op_layout(config))), "busy": Out(1), "synapses": Out(range(config.lanes + 1)),
-            **{name: Out(1) for name in COUNTERS if name != "synapses"},
-            "descriptor": In(ReadPort(config)), "axon": In(ReadPort(config)),
-            "evaluation": In(MemoryPort(config)), "host": In(MemoryPort(config)), "promote_evaluation": In(1),
-        })
-
-    def elaborate(self, platform):  # type: ignore[no-untyped-def]
-        m = Module()
-        m.submodules.neuron = neuron = NeuronUpdate(self.config)
-        m.submodules.memory = memory = BankedMemory(self.config)
-        connect(m, flipped(self.op), neuron.op)
-        for name in ("state", "weight", "write_back"):
-            connect(m, getattr(neuron, name), getattr(memory, name))
-        for name in OTHERS:
-            connect(m, flipped(getattr(self, name)), getattr(memory, name))
-        m.d.comb += memory.promote_evaluation.eq(self.promote_evaluation)
-        m.d.comb += [getattr(self, name).eq(getattr(neuron, name)) for name in (*COUNTERS, "busy")]
-        return m
 
 
 def required(config: CoreConfig, on_banks: bool) -> set[str]:
@@ -100,6 +67,7 @@ class Watch:
         self.writes: list[int] = []
         self.counts: Counter[str] = Counter()
         self._flight: deque[tuple[int, int]] = deque()
+        self._written: int | None = None
         cocotb.start_soon(self._run())
 
     async def _run(self) -> None:
@@ -123,6 +91,9 @@ class Watch:
 
     def _memory(self, words: list[int]) -> None:
         dut, counts, flight = self.dut, self.counts, self._flight
+        if self._written is not None:  # in the cycle before
+            words[self._written] = int(dut.write_back__write_data.value)
+        self._written = None
         writing = bool(int(dut.write_back__valid.value))
         if writing:
             assert flight, "a write-back without a read"
@@ -131,7 +102,7 @@ class Watch:
             assert self.cycle - since >= WRITE_DELAY, f"a write-back {self.cycle - since} cycles after its read"
             counts["write in time" if self.cycle - since == WRITE_DELAY else "write held back"] += 1
             counts["two writes wait"] += len(flight) > 1 and self.cycle - flight[1][1] >= WRITE_DELAY
-            words[address] = int(dut.write_back__write_data.value)
+            self._written = address
             self.writes.append(self.cycle)
         if int(dut.state__valid.value) and int(dut.state__ready.value):
             address = int(dut.state__address.value)
@@ -159,7 +130,7 @@ class Requester:
 
     async def _run(self) -> None:
         asked, shown, address = False, False, 0
-        answers = deque([-1] * LATENCIES[self.port])  # the words that come, cycle by cycle
+        answers = deque([-1] * READ_LATENCY)  # the words that come, cycle by cycle
         while True:
             await RisingEdge(self.dut.clk)
             answer = answers.popleft()
@@ -184,10 +155,12 @@ async def host_write(dut: Any, words: Sequence[int]) -> None:
     """Fill the memory through the host port, which nobody else may use meanwhile."""
     dut.host__valid.value = dut.host__write.value = 1
     for address, word in enumerate(words):
-        dut.host__address.value, dut.host__write_data.value = address, word
+        dut.host__address.value = address
         await RisingEdge(dut.clk)
         while not int(dut.host__ready.value):
             await RisingEdge(dut.clk)
+        dut.host__write_data.value = word
+    await RisingEdge(dut.clk)
     dut.host__valid.value = dut.host__write.value = 0
 
 
@@ -195,13 +168,13 @@ async def host_read(dut: Any, count: int) -> list[int]:
     """The first words of an idle memory, through the host port."""
     words: list[int] = []
     dut.host__valid.value, dut.host__write.value = 1, 0
-    for address in range(count + LATENCIES["host"]):
+    for address in range(count + READ_LATENCY):
         dut.host__address.value = address % count
         await RisingEdge(dut.clk)
         assert int(dut.host__ready.value), "the host is refused an idle memory"
         words.append(int(dut.host__data.value))
     dut.host__valid.value = 0
-    return words[LATENCIES["host"]:]
+    return words[READ_LATENCY:]
 
 
 # -- scenarios -------------------------------------------------------------------------------------
@@ -228,7 +201,7 @@ class Bench:
         else:
             dut.write_back__ready.value = 1
             for port in ("state", "weight"):
-                MemoryModel(dut, port, self.words, word_bits=self.config.word_bits, latency=LATENCIES,
+                MemoryModel(dut, port, self.words, word_bits=self.config.word_bits,
                             pause=self.pace(port), generator=self.generator)
 
     def pace(self, port: str) -> Iterator[bool]:

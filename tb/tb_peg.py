@@ -14,7 +14,6 @@ import cocotb
 from cocotb.triggers import RisingEdge
 
 from golden.config import CoreConfig
-from golden.ports import LATENCIES
 from golden.synapse.peg import extent, generate
 from golden.timing.microarchitecture import AXON_LATENCY, AXON_WORDS
 from golden.types import Fields
@@ -271,7 +270,7 @@ async def run(dut: Any, work: Stimulus, names: dict[str, str], generator: random
     driver = StreamDriver(dut, "neuron", neuron_layout(config), pause=pauses(neuron, generator) if neuron else None,
                           generator=generator)
     model = MemoryModel(dut, "axon", work.words, word_bits=config.word_bits, generator=generator,
-                        latency={"axon": LATENCIES["axon"]}, pause=pauses(memory, generator) if memory else None)
+                        pause=pauses(memory, generator) if memory else None)
     watch = Watch(dut, work, pauses(drain, generator) if drain else None,
                   depth=generator.randint(ROOM, 3 * ROOM))
     await clock_and_reset(dut)

@@ -8,9 +8,10 @@ They are no options of a configuration: results do not depend on them, but cycle
 PHASES = 4
 """Cycles of a beat: what every stage of the ESU has for an event, and so the least distance of two events. Four, as
 the anchors' range is a pipeline of four stages, and as edge, geometry and table word are read one after another."""
-ESU_LATENCY = 1 + 3 * PHASES + 2
+ESU_LATENCY = 1 + 3 * PHASES + 3
 """Cycles from an event taken by the idle ESU to its first operation offered, if no read waits: the register of the next
-event, three beats, and the registers of the event that starts and of its operation."""
+event, three beats, one for the geometry word, and the registers of the event that starts and of its operation. A table
+word takes one more."""
 
 # -- the neuron update --------------------------------------------------------------------------------------------
 
@@ -21,14 +22,14 @@ WEIGHT_REQUESTS = 4
 """Weight words to ask for, and not asked for yet: a refused read holds up the ESU only behind so many. Fewer than
 OPERATION_QUEUE, as operations share weight words."""
 WEIGHT_WORDS = 4
-"""Weight words read ahead of the one in use. Four are a new word in every cycle: one is asked for, one is read, one is
-in the memory's register, and one is there to be used."""
+"""Weight words read ahead of the one in use. Four are a new word in every cycle: one is asked for, two are on their
+way, and one is there to be used."""
 STATE_LATENCY = 6
 """Cycles from an operation taken by the idle neuron update to the read of its state, with memory at once: into the
 queue, to its front, the weights asked for, two to their arrival, the head register."""
 WRITE_DELAY = 3
 """Cycles from the read of a state to its write-back, when that is not held back: never the same bank for a run of
-consecutive words over four banks."""
+consecutive words over four banks. The state that is written comes a cycle after, as late as the memory wants it."""
 
 # -- an event as a whole ------------------------------------------------------------------------------------------
 
@@ -46,14 +47,14 @@ EVALUATION_WORDS = 4
 """State words read ahead of their evaluation: words of two neurons take two cycles, and six pass from a word used up
 over its access to the next one in its place."""
 LANE_LATENCY = 4
-"""Cycles from a state word's access to the evaluation of its first lane: the register behind the memory, the buffer of
-words read, and the register that its lanes are shifted out of."""
+"""Cycles from a state word's access to the evaluation of its first lane: two for the memory, the buffer of words read,
+and the register that its lanes are shifted out of."""
 EVALUATION_STAGES = 10
 """Stages of the arithmetic of the evaluation (a short shift, `shift_bits` of at most 4, has one fewer)."""
-LOOKUP_WORDS = 4
+LOOKUP_WORDS = 5
 """Values on their way past or through a value table and behind it: as many as go in before the first comes out."""
-LOOKUP_LATENCY = 4
-"""Cycles from a value to its result: a register, the access of a table, its word, and the results that wait."""
+LOOKUP_LATENCY = 5
+"""Cycles from a value to its result: a register, two for the access of a table, its word, and the results that wait."""
 FIRE_LATENCY = 1
 """Cycles from a result to its firing neuron: the register at the output."""
 EVALUATION_FILL = COMMAND_LATENCY + LANE_LATENCY + EVALUATION_STAGES + LOOKUP_LATENCY + FIRE_LATENCY + 1
@@ -69,7 +70,7 @@ convolution next to nothing, and what four bits count."""
 
 AXON_WORDS = 4
 """Axon words that the PEG keeps for a population, or reads ahead for a neuron that has more: as many as are on their
-way at one a cycle, from a slot given back over request, memory and its register to the slot filled again."""
+way at one a cycle, from a slot given back over request and memory to the slot filled again."""
 AXON_LATENCY = 4
 """Cycles from a population's first neuron taken by the PEG to the use of its first axon word."""
 PEG_FLIGHT = 3

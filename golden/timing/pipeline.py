@@ -159,8 +159,8 @@ def operations_offered(
     waiting = present = begun = -1
     stages = [-1] * (2 * PHASES)
     taken_event, descriptor, phase, offered = -1, -1, PHASES - 1, 0
-    # The reads of the event that was taken last: its edge word is missing or comes, another one is asked for.
-    missing = got_edge = asks_geometry = asks_table = late = awaited = False
+    # The reads of the event that was taken last: what of its edge word, whether another one is asked for, or comes.
+    missing = edge_comes = got_edge = asks_geometry = asks_table = comes = late = awaited = False
     valid = held = follows = going = False
     left = 0  # operations that follow the one offered in its event
     while True:
@@ -189,16 +189,17 @@ def operations_offered(
 
         # The descriptor's reads are refused where another one wants the bank.
         awaited = (awaited and late) or (step and phase == PHASES - 1 and enters and present >= 0 and not follows)
-        late = got_edge or asks_geometry or asks_table
-        if asks_geometry:
-            if geometry[descriptor] & mask not in banks:
-                asks_geometry, asks_table = False, table[descriptor] >= 0
-        elif asks_table:
-            asks_table = table[descriptor] & mask in banks
-        elif got_edge:
-            asks_geometry, got_edge, missing, descriptor = True, False, False, taken_event
-        else:
-            got_edge = missing and edge[taken_event] & mask not in banks
+        late = got_edge or asks_geometry or asks_table or comes
+        asks_edge, came, comes = missing and not edge_comes and not got_edge, got_edge, False
+        got_edge, edge_comes = edge_comes, False
+        if asks_geometry or asks_table:
+            comes = (geometry if asks_geometry else table)[descriptor] & mask not in banks
+            asks_table = comes and table[descriptor] >= 0 if asks_geometry else not comes
+            asks_geometry = asks_geometry and not comes
+        elif asks_edge:
+            edge_comes = edge[taken_event] & mask not in banks
+        if came:
+            asks_geometry, missing, descriptor = True, False, taken_event
 
         if step:
             if stages[-1] >= 0:

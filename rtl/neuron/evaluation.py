@@ -27,7 +27,7 @@ class Evaluation(wiring.Component):
     Ports:
         command: stream of populations to evaluate (`golden.messages.command`).
         memory: parameters and states are read, states written, one access at a time.
-        table: value tables are read; a latency of two cycles. `valid` of both ports depends on registers only, and
+        table: value tables are read. `valid` of both ports depends on registers only, and
             their `ready` decides only on registers of the port.
         neuron: stream of firing neurons (`golden.messages.neuron`). done: pulses as the `end` neuron is taken.
         evaluated: each state word as it is read: {valid, address, state}; for verification.

@@ -24,10 +24,10 @@ class Lookup(wiring.Component):
         value: what comes out of the arithmetic; with a table the number of the entry. last, end: see `result_layout`.
             valid: there is one. ready: it is taken; depends on registers only.
         looks_up: the population has a table. base: the word behind the table.
-        table: read port, with a latency of two cycles.
+        table: read port.
         result: stream of results, in order.
 
-    Latency: four cycles. Throughput: one value per cycle, with a table as well, while memory and `result` do not wait.
+    Latency: five cycles. Throughput: one value per cycle, with a table as well, while memory and `result` do not wait.
     """
 
     def __init__(self, config: CoreConfig):
@@ -58,16 +58,17 @@ class Lookup(wiring.Component):
         ]
         # While the word comes; what has gone that far cannot wait, so it has a place behind.
         under_way = data.StructLayout({"valid": 1, "looked": 1, "bits": config.value_bits, "last": 1, "end": 1})
-        coming, here = Signal(under_way, name="coming"), Signal(under_way, name="here")
+        coming, arriving, here = (Signal(under_way, name=name) for name in ("coming", "arriving", "here"))
+        word = Signal(config.word_bits, name="word", reset_less=True)
         m.d.sync += [
             coming.valid.eq(go), coming.looked.eq(needs), coming.bits.eq(first.bits), coming.last.eq(first.last),
-            coming.end.eq(first.end), here.eq(coming),
+            coming.end.eq(first.end), arriving.eq(coming), here.eq(arriving), word.eq(table.data),
         ]
         m.submodules.results = results = Memory(shape=self.result.payload.shape(), depth=LOOKUP_WORDS, init=[])
         write, read = results.write_port(), results.read_port(domain="comb")
         waiting, reserved = (Signal(range(LOOKUP_WORDS + 1), name=name) for name in ("waiting", "reserved"))
         value, taken = Signal(signed(config.value_bits), name="looked_up"), Signal(name="taken")
-        entry = table.data.word_select(here.bits[:entry_bits], TABLE_ENTRY_BITS)
+        entry = word.word_select(here.bits[:entry_bits], TABLE_ENTRY_BITS)
         m.d.comb += [
             value.eq(Mux(here.looked, entry[:config.value_bits], here.bits)),
             write.en.eq(here.valid), write.data.value.eq(value), write.data.fires.eq(here.end | value.any()),
@@ -76,8 +77,7 @@ class Lookup(wiring.Component):
             taken.eq(self.result.valid & self.result.ready), room.eq(reserved != LOOKUP_WORDS),
         ]
         m.d.sync += [waiting.eq(waiting + here.valid - taken), reserved.eq(reserved + go - taken)]
-        with m.If(here.valid):
-            m.d.sync += write.addr.eq(write.addr + 1)
-        with m.If(taken):
-            m.d.sync += read.addr.eq(read.addr + 1)
+        for moves, address in ((here.valid, write.addr), (taken, read.addr)):
+            with m.If(moves):
+                m.d.sync += address.eq(Mux(address == LOOKUP_WORDS - 1, 0, address + 1))
         return m

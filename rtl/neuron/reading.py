@@ -98,7 +98,7 @@ class StateReader(wiring.Component):
     Ports:
         command: stream of populations to evaluate (`golden.messages.command`), taken when the one before is `done`.
         population: the one that is evaluated, constant until `done`.
-        memory: the accesses, one at a time, with a latency of two cycles; `valid` depends on registers only.
+        memory: the accesses, one at a time; `valid` depends on registers only.
         there: the next neuron can be evaluated: its state, parameter, second parameter word, and whether it is the
             last one of its state word. take: it is.
         ended: there is no further neuron, and every word is cleared. end: that is known.

@@ -12,8 +12,8 @@ from golden.timing.microarchitecture import KEPT_WORDS
 class StateWriter(wiring.Component):
     """Collects new states lane by lane, and writes each word to its address; part of the evaluation.
 
-    Lanes that get no state are written as zeros. While nothing is to be written `write_data` is 0, so that it serves
-    for clearing too.
+    Lanes that get no state are written as zeros. While nothing is to be written, and has not been in the last cycle,
+    `write_data` is 0, so that it serves for clearing too.
 
     Ports:
         read, address: a word is read that will be written; words are written in this order.
@@ -55,8 +55,13 @@ class StateWriter(wiring.Component):
                 m.d.sync += collected[lane].eq(self.state)
             with m.If(move & ~chosen):
                 m.d.sync += collected[lane].eq(0)
+        # The memory takes the word a cycle after it granted the write, even if the core has been stopped since.
+        word = Signal(config.word_bits, name="word", reset_less=True)
+        m.d.comb += self.write_data.eq(word)
         with m.If(move):
-            m.d.sync += [self.write.eq(1), self.write_data.eq(collected)]
+            m.d.sync += [self.write.eq(1), word.eq(collected)]
+        with m.Elif(~self.write):
+            m.d.sync += word.eq(0)
         with m.If(self.granted):
-            m.d.sync += [self.write.eq(0), self.write_data.eq(0), oldest.addr.eq(oldest.addr + 1)]
+            m.d.sync += [self.write.eq(0), oldest.addr.eq(oldest.addr + 1)]
         return m

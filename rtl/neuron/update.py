@@ -25,8 +25,12 @@ class NeuronUpdate(UpdateUnit):
 
     Operations queue up while the weight words that they name are read ahead, each once for all consecutive operations
     that share it. The first one reads its state as soon as its weights are there and no earlier write to the same word
-    is on its way (it waits; nothing is forwarded); WRITE_DELAY cycles later the new state is written. A write whose
-    bank the current read wants waits in a one-word buffer; when a second one comes, writing goes first.
+    is to come (it waits; nothing is forwarded); WRITE_DELAY cycles later the new state's write is asked for, and a
+    cycle later the state is there. A write whose bank the current read wants waits in a one-word buffer; when a second
+    one comes, writing goes first.
+
+    So the stages of an operation under way are twofold: `product`, `addend`, `sums`, `held` have its address, for the
+    memory; its numbers follow a cycle behind, and no reset touches them, as a write that is granted is done.
 
     Ports: see `rtl.neuron.interface.UpdateUnit`.
 
@@ -51,22 +55,22 @@ class NeuronUpdate(UpdateUnit):
             "new_word": unsigned(1),
         })
         self._head = data.StructLayout({
-            **self._place, **shift, "weights": data.ArrayLayout(signed(config.weight_bits), config.lanes),
+            **self._place, **shift, "broadcast": unsigned(1), "byte": unsigned(config.byte_bits),
         })
 
     def elaborate(self, platform):  # type: ignore[no-untyped-def]
         m = Module()
         head, head_valid = Signal(self._head, name="head"), Signal(name="head_valid")
         issue, load = Signal(name="issue"), Signal(name="load")
-        front, front_ready, waiting, queued, weights = self._read_ahead(m, load)
+        front, front_ready, waiting, queued, word = self._read_ahead(m, load)
         m.d.comb += load.eq(front_ready & (~head_valid | issue))
         with m.If(load):
-            m.d.sync += [head[name].eq(front[name]) for name in ("address", "mask", "max", "shift", "v")]
-            m.d.sync += head.weights.eq(weights)
+            m.d.sync += [head[name].eq(front[name]) for name in head.shape().members]
         m.d.sync += head_valid.eq(load | (head_valid & ~issue))
 
-        product, addend, sums = self._calculate(m, head, issue)
-        held, held_next = self._write(m, head, sums)
+        product, addend, sums = self._stages(m, head, issue)
+        held, held_next = self._write(m, sums)
+        self._calculate(m, head, word, addend, sums, held)
         may = self._hazard(m, head, head_valid, front, load, issue, [product, addend, sums, held], held_next)
         self._banks(m, head, front, load, addend, sums, held, held_next)
         m.d.comb += [
@@ -83,36 +87,55 @@ class NeuronUpdate(UpdateUnit):
         ]
         return m
 
-    def _calculate(self, m: Module, head: data.View, issue: Value) -> tuple[data.View, data.View, data.View]:
-        """Multiply while the state is read, shift while it comes, add: the three stages of an operation under way."""
-        def stage(name: str, more: dict) -> data.View:
-            address = unsigned(self.config.address_bits)
-            return Signal(data.StructLayout({"valid": unsigned(1), "address": address, **more}), name=name)
-
-        product = stage("product", self._place)
-        addend = stage("addend", {"max": unsigned(1), "states": self._states, "additions": self._states})
-        sums = stage("sums", {"states": self._states})
-        m.submodules.products = products = product_unit(self.config)
-        assert products.latency == 1, "the stage of the products is one cycle"
-        m.d.comb += [products.weights.eq(head.weights), products.v.eq(head.v), products.shift.eq(head.shift)]
-        m.d.sync += [
-            product.valid.eq(issue), addend.valid.eq(product.valid), sums.valid.eq(addend.valid),
-            *(product[name].eq(head[name]) for name in ("address", "mask", "max")),
-            addend.address.eq(product.address), sums.address.eq(addend.address),
-            addend.max.eq(product.max), addend.states.eq(self.state.data),
-        ]
-        lowest = Const(-(1 << self.config.state_bits - 1), signed(self.config.state_bits))
-        for lane in range(self.config.lanes):
-            state, addition = addend.states[lane], addend.additions[lane]
-            m.d.sync += [addition.eq(products.products[lane]), sums.states[lane].eq(state + addition)]
-            # What leaves any state as it is: 0 for a sum, the lowest number for a maximum.
-            with m.If(~product.mask[lane]):
-                m.d.sync += addition.eq(Mux(product.max, lowest, 0))
-            with m.If(addend.max):
-                m.d.sync += sums.states[lane].eq(Mux(state < addition, addition, state))
+    def _stages(self, m: Module, head: data.View, issue: Value) -> tuple[data.View, data.View, data.View]:
+        """Where the operations under way are, from the read of a state to its write."""
+        names = {"product": self._place, "addend": self._place, "sums": {"address": self._place["address"]}}
+        product, addend, sums = (
+            Signal(data.StructLayout({"valid": unsigned(1), **place}), name=name) for name, place in names.items())
+        m.d.sync += [product.valid.eq(issue), addend.valid.eq(product.valid), sums.valid.eq(addend.valid),
+                     sums.address.eq(addend.address)]
+        for name in self._place:
+            m.d.sync += [product[name].eq(head[name]), addend[name].eq(product[name])]
         return product, addend, sums
 
-    def _write(self, m: Module, head: data.View, sums: data.View) -> tuple[data.View, Value]:
+    def _calculate(self, m: Module, head: data.View, word: Value, addend: data.View, sums: data.View, held: data.View
+                   ) -> None:
+        """Choose the weights and multiply while the state is read, shift while it comes, add, and write.
+
+        Each is a cycle behind the stage that it is done for.
+        """
+        def numbers(name: str, shape: data.Layout) -> data.View:
+            return Signal(shape, name=name, reset_less=True)
+
+        config, states = self.config, self._states
+        group = word.word_select(head.byte[config.lane_bits:], config.weight_bits * config.lanes)
+        single = group.word_select(head.byte[:config.lane_bits], config.weight_bits)
+        m.submodules.products = products = product_unit(config)
+        assert products.latency == 1, "the stage of the products is one cycle"
+        operands = numbers("operands", data.StructLayout({
+            "weights": products.weights.shape(), "v": products.v.shape(), "shift": products.shift.shape()}))
+        m.d.sync += [operands.weights.eq(Mux(head.broadcast, single.replicate(config.lanes), group)),
+                     operands.v.eq(head.v), operands.shift.eq(head.shift)]
+        m.d.comb += [getattr(products, name).eq(operands[name])
+                     for name in ("weights", "v", "shift")]
+        read, additions, results, kept = (numbers(name, states) for name in ("read", "additions", "results", "kept"))
+        largest, kept_first, is_sum = (
+            Signal(name=name, reset_less=True) for name in ("largest", "kept_first", "is_sum"))
+        m.d.sync += [read.eq(self.state.data), largest.eq(addend.max), kept_first.eq(held.valid), is_sum.eq(sums.valid)]
+        lowest = Const(-(1 << config.state_bits - 1), signed(config.state_bits))
+        for lane in range(config.lanes):
+            state, addition = read[lane], additions[lane]
+            m.d.sync += [addition.eq(products.products[lane]), results[lane].eq(state + addition)]
+            # What leaves any state as it is: 0 for a sum, the lowest number for a maximum.
+            with m.If(~addend.mask[lane]):
+                m.d.sync += addition.eq(Mux(addend.max, lowest, 0))
+            with m.If(largest):
+                m.d.sync += results[lane].eq(Mux(state < addition, addition, state))
+        with m.If(is_sum):
+            m.d.sync += kept.eq(results)
+        m.d.comb += self.write_back.write_data.eq(Mux(kept_first, kept, results))
+
+    def _write(self, m: Module, sums: data.View) -> tuple[data.View, Value]:
         """The write of a sum, which is held back while the read of the first operation wants its bank.
 
         Returns:
@@ -123,14 +146,12 @@ class NeuronUpdate(UpdateUnit):
         self._writes, self._must_write = Signal(name="writes"), Signal(name="must_write")
         m.d.comb += [
             write.address.eq(Cat(self._write_bank, Mux(held.valid, held.address, sums.address)[self._bank_bits:])),
-            write.write_data.eq(Mux(held.valid, held.states, sums.states)),
             # The read goes before the write, unless the buffer is full.
             keep.eq(self.state.valid & self._same_bank & ~self._must_write), write.valid.eq(self._writes & ~keep),
-            write.early.eq(self._writes),
         ]
         held_next = self._must_write | (self._writes & keep)
         with m.If(sums.valid):
-            m.d.sync += [held.states.eq(sums.states), held.address.eq(sums.address)]
+            m.d.sync += held.address.eq(sums.address)
         m.d.sync += held.valid.eq(held_next)
         return held, held_next
 
@@ -183,7 +204,7 @@ class NeuronUpdate(UpdateUnit):
 
         Returns:
             The first waiting operation; whether its weights are there; whether there is one; whether one is on its way
-            there; its lanes' weights.
+            there; the weight word of the operation loaded last.
         """
         config, op = self.config, self.op.payload
         m.submodules.operations = operations = SyncFIFOBuffered(width=self._queued.size, depth=OPERATION_QUEUE)
@@ -225,17 +246,11 @@ class NeuronUpdate(UpdateUnit):
         ]
         m.d.sync += [coming.eq(requests.r_en), arriving.eq(coming), reserved.eq(reserved + requests.r_en - words.r_en)]
 
-        front = Signal(self._queued)
-        current, word = Signal(config.word_bits, name="current"), Signal(config.word_bits, name="word")
+        front, word = Signal(self._queued), Signal(config.word_bits, name="word")
         m.d.comb += [
-            front.eq(operations.r_data), word.eq(Mux(front.new_word, words.r_data, current)),
-            operations.r_en.eq(load), words.r_en.eq(load & front.new_word),
+            front.eq(operations.r_data), operations.r_en.eq(load), words.r_en.eq(load & front.new_word),
         ]
         with m.If(words.r_en):
-            m.d.sync += current.eq(words.r_data)
-        group_bits = config.weight_bits * config.lanes
-        group = word.word_select(front.byte[config.lane_bits:], group_bits)
-        single = group.word_select(front.byte[:config.lane_bits], config.weight_bits)
-        weights = Mux(front.broadcast, single.replicate(config.lanes), group)
-        return (front, operations.r_rdy & (words.r_rdy | ~front.new_word), operations.r_rdy, operations.level != 0,
-                weights)
+            m.d.sync += word.eq(words.r_data)
+        ready = operations.r_rdy & (words.r_rdy | ~front.new_word)
+        return front, ready, operations.r_rdy, operations.level != 0, word

@@ -23,7 +23,7 @@ class AxonWords(wiring.Component):
         ahead: the neuron that is there has words to use, is no end, and the next one is offered.
         take: the word is used. last: it is the neuron's last one. done: it is the last one of an end neuron.
         there, word: the next word, and whether it is there.
-        axon: read port, with a latency of two cycles.
+        axon: read port.
 
     Latency: four cycles from `load` to the first word, if the memory is there at once. Throughput: one word per cycle.
     """

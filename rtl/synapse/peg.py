@@ -24,7 +24,7 @@ class Peg(wiring.Component):
     Ports:
         neuron: stream of firing neurons and ends of timestep (`golden.messages.neuron`); all neurons from one end to
             the next have the same axons.
-        axon: read port to the axon words, with a latency of two cycles.
+        axon: read port to the axon words.
         room: the queues behind can take at least 3 more events. Axon words are only used in cycles where it is high,
             and an event comes two cycles later; so an event is never refused.
         event: stream of event words that is always ready; it has no `ready`, as no top level may have a constant port.

@@ -1,5 +1,6 @@
 """`synapress area`: how large blocks and their parts are, which device holds them, how fast they are clocked."""
 
+import statistics
 from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
@@ -35,6 +36,8 @@ def area(
         metavar="FILE", help="Standard-cell library; may be repeated.")] = None,
     fmax: Annotated[bool, typer.Option(
         "--fmax", help="Place and route on an ECP5 for the clock frequency and the slowest path (slow).")] = False,
+    seeds: Annotated[int, typer.Option(
+        min=1, metavar="N", help="With --fmax: place and route with the seeds 1 to N, and tell the median.")] = 1,
     dsp: Annotated[bool, typer.Option("--dsp", help="Let FPGA flows use hard multipliers.")] = False,
     memory: Annotated[bool, typer.Option("--memory/--no-memory", help="Count the large memories.")] = True,
     parts: Annotated[bool | None, typer.Option(
@@ -70,7 +73,8 @@ def area(
                 progress(f"{top}: {library.name}")
                 reports.append(estimates.estimate(top, core, "liberty", memory=memory, liberty=library))
             if fmax:
-                frequencies.append(clock(top, core, dsp=dsp, progress=_of(top, progress)))
+                frequencies += [clock(top, core, dsp=dsp, seed=seed, progress=_of(top, progress))
+                                for seed in range(1, seeds + 1)]
     if as_json:
         print_json({
             "area": [report.to_json() for report in reports], "fmax": [item.to_json() for item in frequencies],
@@ -163,10 +167,13 @@ def _tables(reports: "list[AreaReport]", frequencies: "list[Frequency]") -> list
     if frequencies:
         table = Sheet(
             title=f"Clock frequency, placed and routed ({frequencies[0].config})",
-            headings=("block", "MHz", "device", "slowest path"), left=(0, 3))
+            headings=("block", "MHz", "device", "seed", "slowest path"), left=(0, 4))
         for item in frequencies:
-            table.add_row(item.top, f"{item.mhz:.1f}", item.device, item.sentence)
-        table.caption = f"{frequencies[0].model}; seed {frequencies[0].seed}."
+            table.add_row(item.top, f"{item.mhz:.1f}", item.device, f"{item.seed}", item.sentence)
+        medians = [f"{top}: median {statistics.median(clocks):.1f} MHz, of {min(clocks):.1f} to {max(clocks):.1f}"
+                   for top in dict.fromkeys(item.top for item in frequencies)
+                   if len(clocks := [item.mhz for item in frequencies if item.top == top]) > 1]
+        table.caption = f"{'; '.join([frequencies[0].model, *medians])}."
         tables.append(table)
     return tables
 

@@ -10,7 +10,7 @@ from amaranth.lib.wiring import In
 
 import rtl.memory
 from golden.config import PRESETS, CoreConfig
-from golden.ports import PORTS, Port
+from golden.ports import PORTS, READ_LATENCY, Port
 from rtl.memory import BankedMemory, SramBank
 from tests.formal.prover import Observed, prove
 
@@ -40,29 +40,38 @@ class Arbiter(Observed):
     def elaborate(self, platform):  # type: ignore[no-untyped-def]
         m, memory, banks = self.connected(), self.block, self.config.banks
         select_bits = banks.bit_length() - 1
-        places: list[tuple[int, str, Value]] = []
-        for port in PORTS:
-            valid = getattr(memory, port.name).valid
-            if port.promoted is None:
-                places.append((port.priority, port.name, valid))
-            else:
-                lifted = getattr(memory, f"promote_{port.name}")
-                places += [(port.promoted, port.name, valid & lifted), (port.priority, port.name, valid & ~lifted)]
-        places.sort(key=lambda place: place[0])
         claimed: dict[str, Value] = {}
+        # Of ports that share an access the first one that asks has it, and they are promoted together.
+        first: dict[str, Value] = {}
+        shares = {port.name: port.shares or port.name for port in PORTS}
+        places: list[tuple[int, int, str, Value]] = []
+        for port in sorted(PORTS, key=lambda port: port.priority):
+            earlier = [getattr(memory, other.name).valid for other in PORTS
+                       if shares[other.name] == shares[port.name] and other.priority < port.priority]
+            first[port.name] = ~Cat(earlier).any()
+            valid = getattr(memory, port.name).valid & first[port.name]
+            owner = next(other for other in PORTS if other.name == shares[port.name])
+            if owner.promoted is None:
+                places.append((owner.priority, port.priority, port.name, valid))
+            else:
+                lifted = getattr(memory, f"promote_{owner.name}")
+                places += [(owner.promoted, port.priority, port.name, valid & lifted),
+                           (owner.priority, port.priority, port.name, valid & ~lifted)]
+        places.sort(key=lambda place: place[:2])
         granted = {port.name: getattr(memory, port.name).valid & getattr(memory, port.name).ready for port in PORTS}
         bank_of = {port.name: getattr(memory, port.name).address[:select_bits] for port in PORTS}
-        for number, (_, name, asks) in enumerate(places):
-            higher = [other_asks & (bank_of[other] == bank_of[name]) for _, other, other_asks in places[:number]]
+        for number, (*_, name, asks) in enumerate(places):
+            higher = [other_asks & (bank_of[other] == bank_of[name]) for *_, other, other_asks in places[:number]]
             ready = getattr(memory, name).ready
             claimed[f"{name}_{number}"] = ~asks | (ready == ~Cat(higher).any())
         # One bank, whichever: no two grants in it.
         here = Cat(granted[port.name] & (bank_of[port.name] == self.bank) for port in PORTS)
         claimed["one_grant"] = (here & (here - 1)[:len(here)]) == 0
         self._words(m, granted, claimed)
-        write_back = memory.write_back
-        # `early` is there without `valid` only where the bank is read: it is a choice of data that nobody writes.
-        self.settle(m, [self._constant(m), write_back.early == write_back.valid], claimed)
+        for port in PORTS:
+            requester = getattr(memory, port.name)
+            claimed[f"{port.name}_waits"] = first[port.name] | ~(requester.valid & requester.ready)
+        self.settle(m, [self._constant(m)], claimed)
         return m
 
     def _constant(self, m: Module) -> Value:
@@ -72,7 +81,7 @@ class Arbiter(Observed):
         return ~started | (before == self.bank)
 
     def _words(self, m: Module, granted: dict[str, Value], claimed: dict[str, Value]) -> None:
-        """A model of the word at CHOSEN of `bank`; a read gives it as many cycles later as its port says."""
+        """A model of the word at CHOSEN of `bank`, which is accessed a cycle after the grant."""
         word = Signal(BITS, name="model")
         address = self.bank + (CHOSEN << self.config.banks.bit_length() - 1)
         for port in PORTS:
@@ -80,16 +89,16 @@ class Arbiter(Observed):
             now = granted[port.name] & (requester.address == address)
             writes = requester.write if port.reads and port.writes else Value.cast(int(not port.reads))
             if port.writes:
-                with m.If(now & writes):
+                stored = Signal(name=f"{port.name}_stored")
+                m.d.sync += stored.eq(now & writes)
+                with m.If(stored):
                     m.d.sync += word.eq(requester.write_data)
             if port.reads:
-                read: Value = now & ~writes
-                expected: Value = word
-                for cycle in range(getattr(port, "latency", 1)):
-                    earlier, before = read, expected
-                    read, expected = Signal(name=f"{port.name}_read_{cycle}"), Signal(BITS, name=f"{port.name}_{cycle}")
-                    m.d.sync += [read.eq(earlier), expected.eq(before)]
-                claimed[f"{port.name}_data"] = ~read | (requester.data[:BITS] == expected)
+                asked, here, expected = (Signal(bits, name=f"{port.name}_{name}") for name, bits in (
+                    ("asked", 1), ("here", 1), ("expected", BITS)))
+                assert READ_LATENCY == 2
+                m.d.sync += [asked.eq(now & ~writes), here.eq(asked), expected.eq(word)]
+                claimed[f"{port.name}_data"] = ~here | (requester.data[:BITS] == expected)
 
 
 @pytest.mark.parametrize("preset", PRESETS)

@@ -37,8 +37,8 @@ class EveryUpdateCounts(Observed):
     def elaborate(self, platform):  # type: ignore[no-untyped-def]
         config, unit = self.config, self.block
         word = Signal(config.state_bits, name="word")
-        asked, loaded = Signal(name="asked"), Signal(config.state_bits, name="loaded")
-        data = Mux(asked, loaded, Value.cast(self.state__data))
+        asked, here, loaded = Signal(name="asked"), Signal(name="here"), Signal(config.state_bits, name="loaded")
+        data = Mux(here, loaded, Value.cast(self.state__data))
         m: Module = self.connected({
             "weight__data": Cat(Const(1, config.weight_bits) for _ in range(config.word_bits // config.weight_bits)),
             "state__data": data})
@@ -47,19 +47,22 @@ class EveryUpdateCounts(Observed):
         written = unit.write_back.valid & (unit.write_back.address == WORD)
         lane = unit.write_back.write_data[:config.state_bits]
         under_way, before = Signal(name="under_way"), Signal(config.state_bits, name="before")
-        # A read in the cycle of the write finds the old word: the memory does one or the other.
-        m.d.sync += [asked.eq(read), loaded.eq(word), under_way.eq(read | (under_way & ~written))]
-        with m.If(read):
+        # The memory does an access a cycle after it was granted.
+        stored = Signal(name="stored")
+        m.d.sync += [asked.eq(read), here.eq(asked), loaded.eq(word), stored.eq(written),
+                     under_way.eq(read | (under_way & ~written))]
+        with m.If(asked):
             m.d.sync += before.eq(word)
-        with m.If(written):
+        with m.If(stored):
             m.d.sync += word.eq(lane)
         mine = op.state_address == WORD
-        self.shown |= {"read": read, "written": written, "lane": lane, "word": word, "under_way": under_way}
+        self.shown |= {"read": read, "written": written, "stored": stored, "lane": lane, "word": word,
+                       "under_way": under_way}
         alike = ~unit.op.valid | ~mine | ((op.v == self.ADDED) & op.mask[0] & ~op.max)
         self.settle(m, [alike] if self.assumed else [], {
             "read_early": ~(read & under_way),
             "written_once": ~written | under_way,
-            "sum": ~written | (lane == (before + self.ADDED)[:config.state_bits]),
+            "sum": ~stored | (lane == (before + self.ADDED)[:config.state_bits]),
             "busy": ~under_way | unit.busy,
         })
         return m

@@ -93,17 +93,18 @@ def test_accesses_are_those_of_the_manifest(seed: int) -> None:
     """Evaluations and axons by sizes of the manifest and values of the dense model; a start reads all populations."""
     config, seen = CoreConfig(access_counters=1), set()
     for number in range(12):
-        rng, evaluation, axons = np.random.default_rng([seed, 98, number]), 0, 0
+        rng, evaluation, axons, tables = np.random.default_rng([seed, 98, number]), 0, 0, 0
         for _, image, core, _, values in run_both(config, rng, 2, literal=False, neurons=True):
             for entry in image.manifest["population_table"]:
                 depth, width, height = entry["shape"]
                 looked_up = depth if entry["table_words"] else 0
                 evaluation += 1 + entry["parameters"] + entry["depth_words"] * width * height
                 again = np.count_nonzero(values[entry["name"]].outputs) if entry["axons"] > AXON_WORDS else 0
-                axons += (1 + again) * entry["axons"] + looked_up * width * height
+                axons += (1 + again) * entry["axons"]
+                tables += looked_up * width * height
                 seen.add((entry["table_words"] > 0, entry["parameters"] == 1, entry["axons"] > 1))
             assert core.counters["evaluation_reads"] == evaluation
-            assert core.counters["axon_reads"] == axons
+            assert (core.counters["axon_reads"], core.counters["table_reads"]) == (axons, tables)
         words = sum(entry["depth_words"] * entry["shape"][1] * entry["shape"][2]
                     for entry in image.manifest["population_table"])
         assert core.counters["evaluation_writes"] == 2 * words
@@ -123,7 +124,8 @@ def test_second_words_are_read_too(uniform: int) -> None:
                   "depth": 5, "width": 2, "height": 3, "axons": 3, "uniform": uniform, "extended": 1}
     near, far = (evaluation_accesses(population, {"far_axons": number}, 4, config) for number in (0, 1))
     parameters, states = 2 if uniform else 10, 2 * 2 * 3
-    assert near == {"evaluation_reads": 2 + parameters + states, "evaluation_writes": states, "axon_reads": 3}
+    assert near == {"evaluation_reads": 2 + parameters + states, "evaluation_writes": states, "axon_reads": 3,
+                    "table_reads": 0}
     assert far == near | {"axon_reads": 5 * 3 * 2}
     assert start_accesses(4, 7) == {"evaluation_reads": 11} and start_accesses(0, 7) == {"evaluation_reads": 0}
 

@@ -79,7 +79,8 @@ def test_counters_of_the_model() -> None:
     """All but those of time, in the hardware's order."""
     names = ["values_in", "values_local", "values_out", "ends", "word_ops", "synapses", "neurons_fired", "unknown_id",
              "unknown_channel", "address_error", "protocol_error"]
-    accesses = ["write_back_writes", "state_reads", "axon_reads", "evaluation_reads", "evaluation_writes"]
+    accesses = ["write_back_writes", "state_reads", "axon_reads", "table_reads", "evaluation_reads",
+                "evaluation_writes"]
     for config, expected in ((CoreConfig(), names), (CoreConfig(access_counters=1), names + accesses)):
         core = Core(config, np.zeros(0, np.uint64), edges=0, populations=0)
         assert list(core.counters) == expected

@@ -16,7 +16,7 @@ class Demo(wiring.Component):
     """Adds a number to a word read from `table`; with `store` it also writes the sum through `memory`.
 
     The input `fault` gives it one of the faults that the testbench is to find: 1 offers a reply for one cycle only,
-    2 changes it while it waits, 3 takes the read word in the cycle of the grant, 4 does not wait for the grant.
+    2 changes it while it waits, 3 takes the read word before it is there, 4 does not wait for the grant.
     """
 
     def __init__(self) -> None:
@@ -47,7 +47,9 @@ class Demo(wiring.Component):
                 m.d.comb += self.table.valid.eq(1)
                 m.d.sync += read.eq(self.table.data)
                 with m.If(self.table.ready | (self.fault == 4)):
-                    m.next = "data"
+                    m.next = "coming"
+            with m.State("coming"):
+                m.next = "data"
             with m.State("data"):
                 m.d.sync += total.eq(Mux(self.fault == 3, read, self.table.data[:16]).as_signed() + now.add)
                 m.next = "store"

@@ -8,8 +8,8 @@ import pytest
 from golden.config import PRESETS, CoreConfig
 from rtl.neuron.update import NeuronUpdate
 from synapress.tools.simulator import launch
+from tb.neuron_on_banks import NeuronOnBanks
 from tb.neuron_stimulus import LAYERS
-from tb.tb_neuron import NeuronOnBanks
 
 BENCH = "tb.tb_neuron"
 BASE = CoreConfig(name="small", address_bits=9)

@@ -6,8 +6,8 @@ from amaranth.lib.wiring import In, Out
 
 from golden.config import CoreConfig
 from golden.words import layouts
+from rtl.arithmetic import add
 from rtl.ports import ReadPort, value_layout
-from rtl.synapse.esu.range import add
 from rtl.words import struct
 
 
@@ -33,7 +33,7 @@ class DescriptorFetch(wiring.Component):
     """An event and its descriptor; one event per beat (see `rtl.esu.Esu`).
 
     The edge word is read first, then the geometry word of its population, then the table word, if any. The reads do not
-    follow the phases of the beat: each is asked for in the cycle after the one before it is granted, or two later if
+    follow the phases of the beat: each is asked for in the cycle after the one before it is granted, or three later if
     its address is in that word. Those of an event may still be refused when the next event is taken. Words that are
     there already are not read again: those of the ID of the last event, unless they lead to a table or the unit has
     been idle since, as a host may have changed them.
@@ -113,21 +113,25 @@ class DescriptorFetch(wiring.Component):
         held = Signal(name="held")
         # The geometry and the table word are asked for: always after the edge word has come.
         asks_geometry, asks_table = Signal(name="asks_geometry"), Signal(name="asks_table")
-        got_edge, got_geometry, got_table = (Signal(name=f"got_{name}") for name in ("edge", "geometry", "table"))
+        # A word comes, and is here.
+        edge_comes, geometry_comes, table_comes, got_edge, got_geometry, got_table = (
+            Signal(name=name.format(word)) for name in ("{}_comes", "got_{}") for word in ("edge", "geometry", "table"))
         new_edge, asks_edge = Signal(name="new_edge"), Signal(name="asks_edge")
         m.d.comb += [
             again.eq(held & (self.taken.id == next_event.id) & ~edge.kind[0]),
-            asks_edge.eq(self.missing & ~got_edge), port.valid.eq(asks_edge | asks_geometry | asks_table),
+            asks_edge.eq(self.missing & ~edge_comes & ~got_edge),
+            port.valid.eq(asks_edge | asks_geometry | asks_table),
         ]
         m.d.sync += [
             held.eq((held | take) & ~self.idle),
-            self.missing.eq((take & ~again) | asks_edge), new_edge.eq(got_edge),
-            got_edge.eq(asks_edge & ~asks_geometry & ~asks_table & port.ready),
+            self.missing.eq((take & ~again) | (self.missing & ~got_edge)), new_edge.eq(got_edge),
+            edge_comes.eq(asks_edge & ~asks_geometry & ~asks_table & port.ready), got_edge.eq(edge_comes),
             asks_geometry.eq(got_edge | (asks_geometry & ~port.ready)),
             asks_table.eq((asks_geometry & edge.kind[0] & port.ready) | (asks_table & ~port.ready)),
-            got_geometry.eq(asks_geometry & port.ready), got_table.eq(asks_table & port.ready),
+            geometry_comes.eq(asks_geometry & port.ready), got_geometry.eq(geometry_comes),
+            table_comes.eq(asks_table & port.ready), got_table.eq(table_comes),
             # Whether they are granted or not.
-            self.late.eq(got_edge | asks_geometry | asks_table),
+            self.late.eq(got_edge | asks_geometry | asks_table | geometry_comes | table_comes),
         ]
 
         # Where: the edge word by ID behind two words per population, the geometry word, the table by channel. The

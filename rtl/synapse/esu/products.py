@@ -7,8 +7,8 @@ from amaranth import Cat, Const, Module, Mux, Signal, Value
 
 from golden.config import CoreConfig
 from golden.timing.microarchitecture import PHASES
+from rtl.arithmetic import add, booth_row
 from rtl.synapse.esu.descriptor import DescriptorFetch
-from rtl.synapse.esu.range import add
 
 
 @dataclass(frozen=True)
@@ -85,19 +85,12 @@ class Products:
         for n in reversed(range(rows)):
             bits = min(width, config.channel_bits + 2 * (rows - n))
             total = Cat(Const(0, 2), total, Const(0, 2))[:bits]
-            total = self._booth_row(total, position_bytes, digits[2 * n:][:3], bits)
+            total = booth_row(total, position_bytes, digits[2 * n:][:3], bits)
             if n == rows // 2:
                 earlier = Signal(bits, name="column_bytes_high")
                 m.d.sync += earlier.eq(total)
                 total = earlier
         return total
-
-    def _booth_row(self, partial: Value, multiplicand: Value, digit: Value, width: int, low: int = 0) -> Value:
-        """`partial` plus the multiplicand times a digit of -2 to 2, shifted by `low`: one adder."""
-        lowest, middle, negative = digit
-        one, two = lowest ^ middle, (lowest == middle) & (lowest != negative)
-        row = Cat(Mux(one, multiplicand, 0) | Mux(two, Cat(Const(0, 1), multiplicand), 0), Const(0, width))[:width]
-        return add(partial, Cat(negative.replicate(low), row ^ negative.replicate(width))[:width], negative, width)
 
     def _digits(self, m: Module, arriving: Value, bits: int, count: int, name: str, *, overlap: int = 0,
                 inverted: bool = False) -> Signal:
@@ -195,7 +188,7 @@ class Products:
             digits = Cat(Const(0, 1), channel, Const(0, 2 * per_stage * stages))[left:]
             partial: Value = Cat(Const(0, 2 * per_stage), total, Const(0, narrow))[:narrow]
             for k in reversed(range(per_stage)):
-                partial = self._booth_row(partial, stride, digits[2 * k:][:3], narrow, 2 * k)
+                partial = booth_row(partial, stride, digits[2 * k:][:3], narrow, 2 * k)
             total = Signal(narrow, name=f"channel_accumulator_{n}")
             with m.If(self.beat.step):
                 m.d.sync += total.eq(partial)
@@ -228,7 +221,7 @@ class Products:
         total = Signal(width, name="channel_accumulator")
         partial: Value = Cat(Const(0, 2 * per_phase), total)[:width]
         for n in reversed(range(per_phase)):
-            partial = self._booth_row(partial, stride, digits[2 * n:][:3], width, 2 * n)
+            partial = booth_row(partial, stride, digits[2 * n:][:3], width, 2 * n)
         with m.If(self.beat.step & ~self.beat.phase[-1]):
             m.d.sync += total.eq(partial)
         with m.If(self.beat.advance | table):

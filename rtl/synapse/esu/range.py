@@ -1,18 +1,11 @@
 """The ESU's range unit: which kernel taps of one dimension meet a neuron, in closed form."""
 
-from amaranth import Cat, Const, Module, Mux, Signal, Value, signed
+from amaranth import Cat, Const, Module, Mux, Signal, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from golden.config import CoreConfig
-
-
-def add(a: Value, b: Value, carry: Value, width: int) -> Value:
-    """a + b + carry of `width` bits in one carry chain; as a difference, whose operands synthesis does not swap.
-
-    So it is `a` that the carries are made from, and whatever makes `b` shares the LUTs of the sum.
-    """
-    return (Cat(carry, a) - Cat(Const(1, 1), ~Cat(b, Const(0, width))[:width]))[1:width + 1]
+from rtl.arithmetic import add
 
 
 class Range(wiring.Component):

@@ -5,10 +5,11 @@ from amaranth import Cat, Const, Module, Mux, Signal, Value, signed
 from golden.config import CoreConfig
 from golden.timing.microarchitecture import PHASES
 from golden.words import EdgeKind, layouts
+from rtl.arithmetic import add
 from rtl.ports import value_layout
 from rtl.synapse.esu.descriptor import DescriptorFetch, depth_layout, kernel_layout
 from rtl.synapse.esu.products import Beat, Products, begin_walk
-from rtl.synapse.esu.range import Range, add
+from rtl.synapse.esu.range import Range
 from rtl.words import struct
 
 

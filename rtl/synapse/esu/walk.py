@@ -7,10 +7,11 @@ from amaranth.lib.wiring import connect, flipped
 from golden.config import CoreConfig
 from golden.timing.microarchitecture import ESU_LATENCY, PHASES
 from golden.words import EdgeKind, layouts
+from rtl.arithmetic import add
 from rtl.ports import value_layout
 from rtl.synapse.esu.descriptor import DescriptorFetch, kernel_layout
 from rtl.synapse.esu.products import Beat, Products, begin_walk
-from rtl.synapse.esu.range import Range, add
+from rtl.synapse.esu.range import Range
 from rtl.synapse.esu.short import ShortStages
 from rtl.synapse.interface import Decoder
 from rtl.words import struct

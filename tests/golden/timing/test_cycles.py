@@ -41,7 +41,8 @@ def assert_accesses(layer, counters):
     image_populations = layer.image.manifest["population_table"]
     (axons,) = {entry["axons"] for entry in image_populations}
     tables = sum(math.prod(entry["shape"]) for entry in image_populations if entry["table_words"])
-    assert accesses["axon_reads"] == axons * (1 if axons <= AXON_WORDS else counters["neurons_fired"] + 1) + tables
+    assert accesses["axon_reads"] == axons * (1 if axons <= AXON_WORDS else counters["neurons_fired"] + 1)
+    assert accesses["table_reads"] == tables
     assert accesses["evaluation_writes"] == len(core.trace) < accesses["evaluation_reads"]
     # The harness reads the registers alone from the clearing of the counters until it has them.
     assert accesses["host_reads"] == accesses["host_writes"] == 0
