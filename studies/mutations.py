@@ -49,6 +49,7 @@ AGREE = "tests/studies/test_flipped_bits.py::test_golden_and_core_agree_about_da
 MODES = "tests/rtl/test_testbench.py::test_all_modes_give_the_same_events"
 REFRACTORY = "tests/golden/neuron/test_refractory.py::test_hardware_equals_golden"
 HIT_TEST = "tests/tb/test_peg.py::test_without_the_hit_test"
+BOOTH = "tests/rtl/neuron/test_booth.py::test_every_pair"
 COUNTERS = "tests/tb/test_counters.py::test_random_increments"
 LOST = "tests/formal/test_neuron.py::test_no_update_is_lost"
 NETWORKS = "tests/engines/test_simulate.py::test_networks_equal_golden"
@@ -210,6 +211,8 @@ MUTATIONS = (
     Mutation("evaluation: product takes the wrong half", "rtl/neuron/types/product.py",
              "b = Cat(given[bits:2 * bits], given[2 * bits - 1] & signed_b)",
              "b = Cat(given[:bits], given[bits - 1] & signed_b)", EVALUATION),
+    Mutation("evaluation: a row below zero lacks its one", "rtl/neuron/booth.py",
+             "Cat(carry, other).as_signed()", "Cat(Const(0, 1), other).as_signed()", BOOTH),
     Mutation("evaluation: operand B keeps what a negative A took", "rtl/neuron/types/product.py",
              "+ (state[bits - 1] & signed_a)", "+ 0", EVALUATION),
     Mutation("evaluation: unsigned operands taken for signed", "rtl/neuron/types/product.py",

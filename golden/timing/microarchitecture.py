@@ -48,7 +48,7 @@ EVALUATION_WORDS = 4
 over its access to the next one in its place."""
 LANE_LATENCY = 4
 """Cycles from a state word's access to the evaluation of its first lane: two for the memory, the buffer of words read,
-and the register that its lanes are shifted out of."""
+and the register that says that a word is there."""
 EVALUATION_STAGES = 10
 """Stages of the arithmetic of the evaluation (a short shift, `shift_bits` of at most 4, has one fewer)."""
 LOOKUP_WORDS = 5

@@ -83,7 +83,7 @@ class NeuronUnit(wiring.Component):
     The shared arithmetic (`rtl.neuron.requantize`) takes a state, adds the bias, multiplies, shifts with rounding, and
     saturates. A type may step in at four places, and says in `places` at which it does:
 
-    - "unpack": `given` takes the place of `state` in front of the first register.
+    - "unpack": `given` takes the place of `state` in front of the first register; of other types it must be `state`.
     - "operand": one move later, `low` and `high` take the place of the state: the bias is added to
       low + (high + high_carry) · 2**high_place.
     - "integrate": two moves later, `term`, `factor` and `scale` say what is multiplied, and shifted by how much; and

@@ -51,7 +51,6 @@ class Requantize(wiring.Component):
             m.d.sync += selected.eq(sum(self.type == code for code in unit.model.codes))
             m.d.comb += [
                 unit.advance.eq(self.advance), unit.type.eq(self.type), unit.mode.eq(self.saturation),
-                unit.state.eq(self.state),
             ]
         term, factor, shift, carried = self._prepare(m)
         total, shift, carried = self._multiply(term, factor, shift, carried)
@@ -83,7 +82,11 @@ class Requantize(wiring.Component):
     def _prepare(self, m: Module) -> tuple[Value, Value, Value, dict[str, Signal]]:
         """Three moves: what is multiplied, by what, and the shift; and what the units carry along."""
         config, units = self.config, self._units.values()
-        state = self._register(self._chosen("unpack", "given", self.state).as_signed(), "state_given")
+        state: Value = self.state
+        for unit in units:
+            m.d.comb += unit.state.eq(state)
+            state = unit.given if "unpack" in unit.places else state
+        state = self._register(state.as_signed(), "state_given")
         given = self._register(self.parameter, "parameter_given")
         if any(unit.model.second_parameter for unit in units):
             second = self._register(self.second, "second_given")

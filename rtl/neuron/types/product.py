@@ -25,7 +25,7 @@ class OperandProduct(NeuronUnit):
         ]
         state = self.state
         high = (state[bits:2 * bits] + (state[bits - 1] & signed_a))[:bits]
-        m.d.comb += self.given.eq(Cat(state[:bits], high, state[2 * bits:]))
+        m.d.comb += self.given.eq(Cat(state[:bits], high, state[2 * bits:]))  # of other types the state as it is
         given = self.state_given
         a = Cat(given[:bits], given[bits - 1] & signed_a).as_signed()
         b = Cat(given[bits:2 * bits], given[2 * bits - 1] & signed_b)
