@@ -35,7 +35,7 @@ BARS = {16: {"useful": 0.90, "transistors_per_operation": 45_000, "luts_per_oper
 def with_lanes(config: CoreConfig, lanes: int) -> CoreConfig:
     """The configuration with so many lanes and a memory of the same bytes."""
     wider = lanes.bit_length() - config.lanes.bit_length()
-    return dataclasses.replace(config, name=f"{config.name}, {lanes} lanes", lanes=lanes, banks=BANKS[lanes],
+    return dataclasses.replace(config, name=f"{config.name}_{lanes}_lanes", lanes=lanes, banks=BANKS[lanes],
                                address_bits=config.address_bits - wider)
 
 

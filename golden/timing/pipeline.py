@@ -73,8 +73,9 @@ def replay(work: OperationStream, banks: int) -> Cycles:
     pushed = moved = loaded = written = requested = first = asked = arrived = used = 0
     fresh = bytearray(len(state))
     requests: list[int] = []
-    coming, arriving, previous = False, False, -1
+    coming, arriving, direct, previous = False, False, False, -1
     head = product = addend = sums = kept = -1  # state addresses in the pipeline
+    read = 0  # the address that was at its head last
     busy = stall_bank = stall_hazard = stall_weight = 0
     esu_busy, valid = next(esu)
     while True:
@@ -88,7 +89,7 @@ def replay(work: OperationStream, banks: int) -> Cycles:
         # Memory: write-back, state, weight, in this order. The read goes before a write that can wait.
         issue = keep = request = False
         head_bank, weight_bank, both = -1, -1, kept >= 0 and sums >= 0
-        write_bank = kept & mask if kept >= 0 else sums & mask if sums >= 0 else -1
+        write_bank = kept & mask if kept >= 0 and not direct else sums & mask if sums >= 0 else -1
         if head >= 0:
             if head == product or head == addend or head == sums or head == kept:
                 stall_hazard += 1
@@ -115,23 +116,23 @@ def replay(work: OperationStream, banks: int) -> Cycles:
             stall_weight += head < 0
 
         # Next cycle.
-        if sums >= 0:
-            kept = sums if both or keep else -1
-        elif not keep:
-            kept = -1
+        if not direct:  # else what was kept stays
+            kept = sums if both or (keep and sums >= 0) else kept if keep else -1
         sums, addend, product = addend, product, head if issue else -1
         arrived += arriving
         arriving, coming = coming, request
         first += requested != first and (first == asked or request)
         asked += request
-        move = pushed != moved and moved == loaded
+        move, after = pushed != moved and moved == loaded, -1
         if front and (head < 0 or issue):
-            head = state[loaded]
+            head = read = state[loaded]
             used += fresh[loaded]
             loaded += 1
-            move = pushed != moved
+            if move := pushed != moved:
+                after = state[loaded] & mask
         elif issue:
             head = -1
+        direct = kept >= 0 and sums >= 0 and passes(sums & mask, kept & mask, read & mask, after)
         moved += move
         if valid and ready:
             if weight[pushed] != previous or not neuron_busy:
@@ -141,6 +142,12 @@ def replay(work: OperationStream, banks: int) -> Cycles:
             previous = weight[pushed]
             pushed += 1
         esu_busy, valid = esu.send((ready, (write_bank, head_bank, weight_bank)))
+
+
+def passes(sums: int, kept: int, read: int, after: int) -> bool:
+    """Whether of two writes the newer one goes first: its bank is not read in this cycle, and that of the one held back
+    is, or its own is read after that, if it is known what is (else -1). All are banks."""
+    return sums != read and (kept == read or sums == after != kept)
 
 
 def operations_offered(

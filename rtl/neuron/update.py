@@ -1,7 +1,7 @@
 """The neuron update: word operations into state += weight · value, one memory word per cycle."""
 
 from amaranth import Cat, Const, Module, Mux, Signal, Value, signed, unsigned
-from amaranth.lib import data
+from amaranth.lib import data, memory
 from amaranth.lib.fifo import SyncFIFO, SyncFIFOBuffered
 
 from golden.config import CoreConfig
@@ -26,8 +26,9 @@ class NeuronUpdate(UpdateUnit):
     Operations queue up while the weight words that they name are read ahead, each once for all consecutive operations
     that share it. The first one reads its state as soon as its weights are there and no earlier write to the same word
     is to come (it waits; nothing is forwarded); WRITE_DELAY cycles later the new state's write is asked for, and a
-    cycle later the state is there. A write whose bank the current read wants waits in a one-word buffer; when a second
-    one comes, writing goes first.
+    cycle later the state is there. A write whose bank the current read wants waits in a one-word buffer. When a second
+    one comes, one of the two is done, whose bank that read does not want, and rather the one that the next read would
+    want; if the read wants the bank of both, writing goes first.
 
     So the stages of an operation under way are twofold: `product`, `addend`, `sums`, `held` have its address, for the
     memory; its numbers follow a cycle behind, and no reset touches them, as a write that is granted is done.
@@ -62,6 +63,7 @@ class NeuronUpdate(UpdateUnit):
         m = Module()
         head, head_valid = Signal(self._head, name="head"), Signal(name="head_valid")
         issue, load = Signal(name="issue"), Signal(name="load")
+        self._direct = Signal(name="direct")
         front, front_ready, waiting, queued, word = self._read_ahead(m, load)
         m.d.comb += load.eq(front_ready & (~head_valid | issue))
         with m.If(load):
@@ -121,7 +123,8 @@ class NeuronUpdate(UpdateUnit):
         read, additions, results, kept = (numbers(name, states) for name in ("read", "additions", "results", "kept"))
         largest, kept_first, is_sum = (
             Signal(name=name, reset_less=True) for name in ("largest", "kept_first", "is_sum"))
-        m.d.sync += [read.eq(self.state.data), largest.eq(addend.max), kept_first.eq(held.valid), is_sum.eq(sums.valid)]
+        m.d.sync += [read.eq(self.state.data), largest.eq(addend.max),
+                     kept_first.eq(held.valid & ~self._direct), is_sum.eq(sums.valid & ~self._direct)]
         lowest = Const(-(1 << config.state_bits - 1), signed(config.state_bits))
         for lane in range(config.lanes):
             state, addition = read[lane], additions[lane]
@@ -138,6 +141,8 @@ class NeuronUpdate(UpdateUnit):
     def _write(self, m: Module, sums: data.View) -> tuple[data.View, Value]:
         """The write of a sum, which is held back while the read of the first operation wants its bank.
 
+        With `direct` the sum's write goes before the one that was held back, and this one stays.
+
         Returns:
             The buffer; whether it is full in the next cycle.
         """
@@ -145,12 +150,13 @@ class NeuronUpdate(UpdateUnit):
         self._same_bank, self._write_bank = Signal(name="same_bank"), Signal(self._bank_bits, name="write_bank")
         self._writes, self._must_write = Signal(name="writes"), Signal(name="must_write")
         m.d.comb += [
-            write.address.eq(Cat(self._write_bank, Mux(held.valid, held.address, sums.address)[self._bank_bits:])),
+            write.address.eq(Cat(self._write_bank,
+                                  Mux(held.valid & ~self._direct, held.address, sums.address)[self._bank_bits:])),
             # The read goes before the write, unless the buffer is full.
             keep.eq(self.state.valid & self._same_bank & ~self._must_write), write.valid.eq(self._writes & ~keep),
         ]
         held_next = self._must_write | (self._writes & keep)
-        with m.If(sums.valid):
+        with m.If(sums.valid & ~self._direct):
             m.d.sync += held.address.eq(sums.address)
         m.d.sync += held.valid.eq(held_next)
         return held, held_next
@@ -164,16 +170,38 @@ class NeuronUpdate(UpdateUnit):
         def bank(address: Value) -> Value:
             return address[:self._bank_bits]
 
-        write_bank, read_bank = Signal(self._bank_bits, name="next_write_bank"), Signal(self._bank_bits)
+        held_bank = Signal(self._bank_bits, name="next_held_bank")
+        m.d.comb += held_bank.eq(Mux(sums.valid & ~self._direct, bank(sums.address), bank(held.address)))
+        sum_bank, both = bank(addend.address), held_next & addend.valid
+
+        def choice(read: Value, sum_rather: Value) -> tuple[Value, Value, Value]:
+            """Whether the sum goes before the one held, and so which bank, and whether that is the read's."""
+            held_same, sum_same = held_bank == read, sum_bank == read
+            direct = both & ~sum_same & (held_same | sum_rather)
+            return (direct, Mux(held_next & ~direct, held_bank, sum_bank),
+                    Mux(held_next, held_same & ~direct, sum_same))
+
+        # Of another head or the same one: which it is comes late.
+        rather = self._more & (sum_bank == self._after) & (held_bank != self._after)
+        other, same = choice(bank(front.address), rather), choice(bank(head.address), Const(0))
+        m.d.sync += [register.eq(Mux(load, *values)) for register, *values in zip(
+            (self._direct, self._write_bank, self._same_bank), other, same, strict=True)]
+        m.d.sync += [self._writes.eq(held_next | addend.valid), self._must_write.eq(both)]
+
+    def _look_ahead(self, m: Module, taken: Value, address: Value, load: Value) -> Value:
+        """The bank of the operation that follows the first one waiting, if there is one."""
+        depth = 1 << (OPERATION_QUEUE - 2).bit_length()  # it is not overwritten while it waits
+        m.submodules.banks = banks = memory.Memory(shape=self._bank_bits, depth=depth, init=[])
+        write, read = banks.write_port(), banks.read_port(domain="comb")
+        pushed, following = Signal(range(depth), name="pushed"), Signal(range(depth), name="following", init=1 % depth)
         m.d.comb += [
-            write_bank.eq(Mux(held_next, Mux(sums.valid, bank(sums.address), bank(held.address)),
-                              bank(addend.address))),
-            read_bank.eq(Mux(load, bank(front.address), bank(head.address))),
+            write.en.eq(taken), write.addr.eq(pushed), write.data.eq(address), read.addr.eq(following),
         ]
-        m.d.sync += [
-            self._write_bank.eq(write_bank), self._same_bank.eq(write_bank == read_bank),
-            self._writes.eq(held_next | addend.valid), self._must_write.eq(held_next & addend.valid),
-        ]
+        with m.If(taken):
+            m.d.sync += pushed.eq(pushed + 1)
+        with m.If(load):
+            m.d.sync += following.eq(following + 1)
+        return read.data
 
     def _hazard(self, m: Module, head: data.View, head_valid: Value, front: data.View, load: Value, issue: Value,
                 stages: list[data.View], held_next: Value) -> Value:
@@ -192,7 +220,7 @@ class NeuronUpdate(UpdateUnit):
             same_next["product"].eq(load & issue & (front.address == head.address)),
             same_next["addend"].eq(product.valid & matches["product"]),
             same_next["sums"].eq(addend.valid & matches["addend"]),
-            same_next["held"].eq(held_next & Mux(sums.valid, matches["sums"], matches["held"])),
+            same_next["held"].eq(held_next & Mux(sums.valid & ~self._direct, matches["sums"], matches["held"])),
         ]
         m.d.sync += [same[name].eq(same_next[name]) for name in names]
         may = Signal(name="may")
@@ -235,6 +263,12 @@ class NeuronUpdate(UpdateUnit):
             m.d.comb += following.eq(inside + more - ((inside != 0) & (~queue.r_rdy | less)))
         m.d.sync += self.op.ready.eq(
             (inner_next != OPERATION_QUEUE - 1) & (asked_next != WEIGHT_REQUESTS - 1))
+
+        self._more, self._after = Signal(name="more"), Signal(self._bank_bits, name="after")
+        m.d.comb += [
+            self._more.eq(operations.level != operations.r_rdy),
+            self._after.eq(self._look_ahead(m, taken, op.state_address, load)),
+        ]
 
         # Asked only with room for the answer, which lasts one cycle.
         coming, arriving = Signal(name="coming"), Signal(name="arriving")

@@ -5,7 +5,8 @@ from functools import cache
 
 import pytest
 
-from studies.mutations import MARK, MUTATIONS, PAGE, ROOMS, ROOT, Mutation
+from studies.mutants import MUTATIONS, Mutation
+from studies.mutations import MARK, PAGE, ROOMS, ROOT
 
 
 @cache
