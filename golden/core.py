@@ -14,7 +14,7 @@ from golden.config import CoreConfig
 from golden.engine import LOW_64, Engine, FastEngine, LiteralEngine
 from golden.errors import EventError, ImageError
 from golden.guard import agreeing
-from golden.registers import TIMED, Status, counters
+from golden.registers import Status, counters, timed
 from golden.types import Words
 from golden.words import EventKind, layouts
 
@@ -62,7 +62,7 @@ class Core:
     def __init__(self, config: CoreConfig, words: Words, *, edges: int, populations: int, literal: bool = False):
         self.config = config
         self.layouts = layouts(config)
-        self.counters = {name: 0 for name in counters(config) if name not in TIMED}
+        self.counters = {name: 0 for name in counters(config) if name not in timed(config)}
         self.trace: list[tuple[int, int]] = []
         self.running = False
         self._kind = LiteralEngine if literal else FastEngine
@@ -171,7 +171,8 @@ class Core:
         self.counters[counter] += int(values.sum())
         before = self.counters["word_ops"]
         self.engine.integrate({name: array[values] for name, array in fields.items()})
-        self._access(operation_accesses(self.counters["word_ops"] - before))
+        if not self.config.forward_states:  # else those are a matter of cycles
+            self._access(operation_accesses(self.counters["word_ops"] - before))
         # From where on the values for a population come too early: it has all its ends, and has not been evaluated.
         complete = {index: -1 for index, item in enumerate(self.populations) if item.complete}
         for position in np.flatnonzero(~values):

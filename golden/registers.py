@@ -114,6 +114,11 @@ Weights and descriptors are kept while a unit is busy, so their reads depend on 
 them, and the cycles, for a layer whose events come without a pause."""
 
 
+def timed(config: Widths) -> tuple[str, ...]:
+    """TIMED, and with `forward_states` the accesses to states: which of them are saved is a matter of cycles, too."""
+    return (*TIMED, "state_reads", "write_back_writes") if config.forward_states else TIMED
+
+
 def counters(config: Widths) -> dict[str, str]:
     """Name and meaning of the counters of a core, in the order of the host's addresses."""
     return COUNTERS | ACCESS_COUNTERS if config.access_counters else COUNTERS

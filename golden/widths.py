@@ -57,6 +57,9 @@ class Widths:
     short_events: int = 0
     """1: the ESU takes an event of the same ID in every cycle if its kernel is 1×1; 0: in every fourth, as any other,
     which is hidden where an event has at least four word operations."""
+    forward_states: int = 0
+    """1: an operation right behind another one on the same state word adds to its result, and one write does for both;
+    0: it waits until that is written, three cycles more."""
     extent_unit_log2: int = 3
     """An axon stores the destination's extent in units of 2**this, rounded up: false hits are harmless."""
     edge_bits: int = 5

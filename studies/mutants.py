@@ -34,6 +34,7 @@ HIT_TEST = "tests/tb/test_peg.py::test_without_the_hit_test"
 BOOTH = "tests/rtl/neuron/test_booth.py::test_every_pair"
 COUNTERS = "tests/tb/test_counters.py::test_random_increments"
 LOST = "tests/formal/test_neuron.py::test_no_update_is_lost"
+FORWARD = "tests/tb/test_neuron.py::test_forwarded_states"
 NETWORKS = "tests/engines/test_simulate.py::test_networks_equal_golden"
 
 MUTATIONS = (
@@ -124,8 +125,8 @@ MUTATIONS = (
     Mutation("memory: the word of another writer", "rtl/memory.py", "writer.eq(number)", "writer.eq(0)", MEMORY),
     Mutation("memory: banks take the word to write a cycle late", "rtl/memory.py",
              "comb += bank.write_data.eq(place", "sync += bank.write_data.eq(place", MEMORY),
-    Mutation("neuron: no hazard check", "rtl/neuron/update.py", " & ~Cat(same_next.values()).any()", "",
-             NEURON),
+    Mutation("neuron: no hazard check", "rtl/neuron/update.py", "waits = Cat(same_next.values()).any()",
+             "waits = Const(0, 1)", NEURON),
     Mutation("neuron: held write forgotten by the hazard check", "rtl/neuron/update.py",
              'same_next["held"].eq(held_next & Mux(', 'same_next["held"].eq(0 & Mux(',
              "tests/tb/test_neuron.py::test_random_operations_on_banks"),
@@ -134,11 +135,15 @@ MUTATIONS = (
     Mutation("neuron: the operation that multiplies is not compared", "rtl/neuron/update.py",
              'product.valid & matches["product"]', "Const(0, 1)", LOST),
     Mutation("neuron: the operation that adds is not compared", "rtl/neuron/update.py",
-             'addend.valid & matches["addend"]', "Const(0, 1)", LOST),
+             'self._summed & matches["addend"]', "Const(0, 1)", LOST),
     Mutation("neuron: the operation whose write is held back is not compared", "rtl/neuron/update.py",
              'held_next & Mux(sums.valid & ~self._direct, matches["sums"], matches["held"])', "Const(0, 1)", LOST),
     Mutation("neuron: a write that was passed is replaced", "rtl/neuron/update.py",
              "with m.If(sums.valid & ~self._direct):", "with m.If(sums.valid):", LOST),
+    Mutation("forwarding: both of two operations write", "rtl/neuron/update.py",
+             "self._summed = addend.valid & ~product.follows", "self._summed = addend.valid & ~0", FORWARD),
+    Mutation("forwarding: the state that was read counts", "rtl/neuron/update.py",
+             "states_read.eq(Mux(follows, results, read))", "states_read.eq(read)", FORWARD),
     Mutation("neuron: sum saturates instead of wrapping", "rtl/neuron/update.py",
              "results[lane].eq(state + addition)]",
              "results[lane].eq(Mux(state + addition > -1 - lowest.value, -1 - lowest.value, state + addition))]",
@@ -227,7 +232,7 @@ MUTATIONS = (
     Mutation("evaluation: the second population word is not read", "rtl/neuron/reading.py",
              "with m.If(self._commanded().extended):", "with m.If(0):", EVALUATION),
     Mutation("evaluation: far axons taken for near ones", "rtl/neuron/reading.py",
-             "Mux(s.place_parameters, word.axons << population.far, 1)", "Mux(s.place_parameters, word.axons, 1)",
+             "Mux(s.place_parameters, word.axons << far, 1)", "Mux(s.place_parameters, word.axons, 1)",
              EVALUATION),
     Mutation("evaluation: axons taken from the second population word on", "rtl/neuron/reading.py",
              "population.axon_base.eq(s.parameter_address)", "population.axon_base.eq(word.base)", EVALUATION),

@@ -20,6 +20,7 @@ from studies.mutants import (
     COUNTERS,
     CYCLES,
     ESU,
+    FORWARD,
     HIT_TEST,
     LOST,
     MODES,
@@ -42,7 +43,7 @@ def passes(tree: Path, test: str) -> bool:
     cases = "grai_vip" if test == ESU else "fpga_small or banks"  # the smallest that see the changes
     plain = {NETWORKS: [], CYCLES: [], STATUS: [], SANE: [], AGREE: [], MODES: ["-k", "icarus"],
              REFRACTORY: ["-k", "verilator"], COUNTERS: [], HIT_TEST: ["-k", "verilator"], SHORT: [], LOST: [],
-             BOOTH: []}
+             BOOTH: [], FORWARD: []}
     where = plain.get(test, ["-k", f"verilator and ({cases})"])
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-x", "-m", "not long", "-p", "no:cacheprovider", *where, test],

@@ -333,7 +333,8 @@ def schedule(fields: Fields, config: CoreConfig) -> tuple[list[int], list[int], 
             port, there = read + 1, [read + 1 + LANE_LATENCY] * lanes
             if loads:
                 for lane in range(1 if fields["uniform"] else used):
-                    port = max(port, before[lane] + 1 if before else 0)
+                    # Once a lane of the word before is taken, or when that word is.
+                    port = max(port, min(before[lane] + 2, before[-1] + 1) if before else 0)
                     accesses.append(port + 1)
                     there[lane] = max(there[lane], port + LANE_LATENCY)  # a parameter has no register to pass
                     port += 1

@@ -54,7 +54,8 @@ class Watch:
     """Follows the neuron update from outside, cycle by cycle: counts, and checks what must always hold.
 
     With memory ports at the top (`words` given) it does the write-backs: no sooner than WRITE_DELAY cycles after their
-    reads, and no word may be read while its write is under way.
+    reads, and no word may be read while its write is under way. With `forward_states` an operation that is done without
+    a read belongs to the one before, and their write comes as long after it.
     """
 
     def __init__(self, dut: Any, config: CoreConfig, words: list[int] | None):
@@ -68,6 +69,7 @@ class Watch:
         self.counts: Counter[str] = Counter()
         self._flight: deque[tuple[int, int]] = deque()
         self._written: int | None = None
+        self._reads = False
         every_cycle(dut, self._run())
 
     def _run(self) -> Steps:
@@ -82,12 +84,24 @@ class Watch:
             assert sum(pulses[name] for name in COUNTERS if name.startswith("stall")) <= 1, f"two reasons: {pulses}"
             busy = bool(wires.busy())
             if self.words is not None:
-                assert busy == (len(self.writes) < len(self.accepts)), f"busy is {busy}"
+                self._follow(bool(pulses["retired"]))
+                assert busy == (len(self.writes) + counts["forwarded"] < len(self.accepts)), f"busy is {busy}"
                 self._memory(self.words)
             elif not busy:
                 assert counts["retired"] == len(self.accepts), "not busy, with operations left to do"
             if wires.op__valid() and wires.op__ready() and not wires.op__payload() >> outside & 1:
                 self.accepts.append(self.cycle)
+
+    def _follow(self, retired: bool) -> None:
+        """An operation has gone in the cycle before: with a read, or behind the one before it."""
+        assert retired or not self._reads, "a read, and no operation"
+        if retired and not self._reads:
+            assert self.config.forward_states and self._flight, "an operation without a read"
+            address, since = self._flight[-1]
+            assert since == self.cycle - 2, "an operation without a read does not follow another one"
+            self._flight[-1] = address, self.cycle - 1
+            self.counts["forwarded"] += 1
+        self._reads = False
 
     def _memory(self, words: list[int]) -> None:
         wires, counts, flight = self.wires, self.counts, self._flight
@@ -111,6 +125,7 @@ class Watch:
             assert all(address != other for other, _ in flight), f"word {address} is read before its write-back"
             flight.append((address, self.cycle))
             self.reads.append(self.cycle)
+            self._reads = True
             counts["read beside write"] += writing
         if writing:
             del flight[place]
@@ -270,7 +285,9 @@ async def random_scenario(dut: Any) -> None:
     assert counts["address_error"] == len(done) - len(inside)
     if not bench.on_banks:
         assert counts["stall_bank"] == counts["state refused"]
-        assert counts["weight granted"] <= len(inside) and len(watch.writes) == len(watch.reads) == len(inside)
+        assert counts["weight granted"] <= len(inside)
+        assert len(watch.writes) == len(watch.reads) == len(inside) - counts["forwarded"]
+        assert bool(counts["forwarded"]) == bool(config.forward_states)
         coverage["weight word shared"] = len(inside) - counts["weight granted"]
     hit = {name for name, count in (coverage + counts).items() if count > 0}
     assert not (missed := required(config, bench.on_banks) - hit), f"not covered: {sorted(missed)}"

@@ -43,8 +43,9 @@ class LayerCycles:
     stall_weight: int
     weight_reads: int
     descriptor_reads: int
-    """As the counters of these names; of the samples only, if not exact. Reads of descriptors are those of `places`:
-    without them edges are not told apart."""
+    forwarded: int
+    """As the counters of these names, and as `golden.timing.pipeline` says; of the samples only, if not exact. Reads of
+    descriptors are those of `places`: without them edges are not told apart."""
 
 
 def firing_order(values: Integers, config: CoreConfig, *, host: bool) -> Events:
@@ -91,7 +92,7 @@ def layer_cycles(
     evaluation = evaluation_cycles(population, config)
     if total <= limit:
         stream = OperationStream.join([work.work(events, place, config) for work, place, events, _ in parts])
-        cycles = replay(stream, config.banks)
+        cycles = replay(stream, config.banks, config.forward_states)
         return LayerCycles(cycles.busy, total, evaluation, True, **_counters([cycles]))
     busy, samples = 0.0, []
     for work, place, events, ideal in parts:
@@ -119,7 +120,8 @@ def _sample(
         start = whole * number // STRETCHES
         first, last = (int(i) for i in np.searchsorted(ends, (start, start + min(budget, whole // STRETCHES)), "right"))
         last = max(last, first + 1)
-        run = replay(work.work((c[first:last], x[first:last], y[first:last]), place, config), config.banks)
+        run = replay(work.work((c[first:last], x[first:last], y[first:last]), place, config), config.banks,
+                     config.forward_states)
         runs.append(run)
         busy += run.busy - EVENT_FILL
         taken += int(ideal[first:last].sum())

@@ -53,6 +53,8 @@ class Cycles:
     """Weight words read: one for all operations in a row that share it, if the neuron update is not idle in between."""
     descriptor_reads: int
     """Edge, geometry and table words read: edge and geometry of an event whose ID is not that of the one before."""
+    forwarded: int = 0
+    """Operations that neither read their state nor have the one before write it (`forward_states`)."""
 
 
 def descriptor_reads(work: OperationStream) -> int:
@@ -62,10 +64,11 @@ def descriptor_reads(work: OperationStream) -> int:
     return 2 * (len(tables) - int(kept.sum())) + int(tables.sum())
 
 
-def replay(work: OperationStream, banks: int) -> Cycles:
+def replay(work: OperationStream, banks: int, forward: int = 0) -> Cycles:
     """The cycles of events that an idle core is given without a pause; nothing else wants the memory.
 
-    Names are those of the hardware's registers. The ESU is a generator, as local variables are fast.
+    Names are those of the hardware's registers. The ESU is a generator, as local variables are fast. `forward` is the
+    configuration's `forward_states`.
     """
     state, weight, mask = work.state.tolist(), work.weight.tolist(), banks - 1
     esu = operations_offered(work, mask)
@@ -75,55 +78,55 @@ def replay(work: OperationStream, banks: int) -> Cycles:
     requests: list[int] = []
     coming, arriving, direct, previous = False, False, False, -1
     head = product = addend = sums = kept = -1  # state addresses in the pipeline
-    read = 0  # the address that was at its head last
+    # The address that was at its head last; operations that went without a read; whether the one in `product` did.
+    read, forwarded, follows = 0, 0, False
     busy = stall_bank = stall_hazard = stall_weight = 0
     esu_busy, valid = next(esu)
     while True:
         neuron_busy = pushed != written
-        if esu_busy or neuron_busy:
-            busy += 1
-        else:
+        if not (esu_busy or neuron_busy):
             # All weights that were requested have been read, as their operations are done.
-            return Cycles(busy, stall_bank, stall_hazard, stall_weight, asked, descriptor_reads(work))
+            return Cycles(busy, stall_bank, stall_hazard, stall_weight, asked, descriptor_reads(work), forwarded)
+        busy += 1
 
         # Memory: write-back, state, weight, in this order. The read goes before a write that can wait.
         issue = keep = request = False
-        head_bank, weight_bank, both = -1, -1, kept >= 0 and sums >= 0
+        head_bank, weight_bank, both, after = -1, -1, kept >= 0 and sums >= 0, -1
         write_bank = kept & mask if kept >= 0 and not direct else sums & mask if sums >= 0 else -1
-        if head >= 0:
+        if forward and 0 <= head == product:
+            issue = True
+        elif head >= 0:
             if head == product or head == addend or head == sums or head == kept:
                 stall_hazard += 1
             else:
                 head_bank = head & mask
-                if write_bank == head_bank:
-                    keep = issue = not both
-                else:
-                    issue = True
+                keep = write_bank == head_bank and not both
+                issue = keep or write_bank != head_bank
                 stall_bank += not issue
-        if keep:
-            write_bank = -1
-        elif write_bank >= 0:
-            written += 1
+        write_bank = -1 if keep else write_bank
+        written += write_bank >= 0
         if first != asked and asked - used != WEIGHT_WORDS:
-            weight_bank = requests[asked] & mask
-            request = weight_bank != write_bank and weight_bank != head_bank
+            request = (weight_bank := requests[asked] & mask) not in (write_bank, head_bank)
 
         # The queues in front: the ESU offers an operation if `valid`.
         ready = pushed - moved != OPERATION_QUEUE - 1 and requested - first != WEIGHT_REQUESTS - 1
         front = moved != loaded
         if front and fresh[loaded] and arrived == used:
-            front = False
-            stall_weight += head < 0
+            front, stall_weight = False, stall_weight + (head < 0)
 
         # Next cycle.
         if not direct:  # else what was kept stays
             kept = sums if both or (keep and sums >= 0) else kept if keep else -1
+        if follows:  # the write of the one before is its own
+            addend, written = -1, written + 1
+        follows = issue and head_bank < 0
+        forwarded += follows
         sums, addend, product = addend, product, head if issue else -1
         arrived += arriving
         arriving, coming = coming, request
         first += requested != first and (first == asked or request)
         asked += request
-        move, after = pushed != moved and moved == loaded, -1
+        move = pushed != moved and moved == loaded
         if front and (head < 0 or issue):
             head = read = state[loaded]
             used += fresh[loaded]
@@ -136,9 +139,8 @@ def replay(work: OperationStream, banks: int) -> Cycles:
         moved += move
         if valid and ready:
             if weight[pushed] != previous or not neuron_busy:
-                fresh[pushed] = 1
+                fresh[pushed], requested = 1, requested + 1
                 requests.append(weight[pushed])
-                requested += 1
             previous = weight[pushed]
             pushed += 1
         esu_busy, valid = esu.send((ready, (write_bank, head_bank, weight_bank)))

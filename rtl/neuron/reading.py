@@ -84,6 +84,8 @@ class _State:
         self.fresh, self.begun = strobe("fresh"), strobe("begun")
         self.loaded = Signal(range(config.lanes + 1), name="loaded")
         self.full, self.alone = strobe("full"), strobe("alone")
+        # The last word of the channel word before has used the parameter whose place is next.
+        self.passed = strobe("passed")
         # From the evaluation: the next lane, and that the oldest word's last neuron is taken.
         self.lane, self.pop = Signal(config.lane_bits, name="lane"), strobe("pop")
         # What arrives from memory in this cycle, and of which lane it is.
@@ -181,7 +183,7 @@ class StateReader(wiring.Component):
             with m.State("parameters"):
                 # The last word of the channel word before may still need its parameter.
                 m.d.comb += [
-                    s.request.eq(s.alone | ((s.reserved == 2) & (s.lane > s.parameter_lane))), s.read_parameter.eq(1),
+                    s.request.eq(s.alone | ((s.reserved == 2) & s.passed)), s.read_parameter.eq(1),
                     s.parameter_taken.eq(s.request & s.served),
                 ]
                 with m.If(s.parameter_taken & s.last_parameter & (s.half | ~s.doubled)):
@@ -215,20 +217,26 @@ class StateReader(wiring.Component):
             s.left.eq(s.address[config.address_bits:].any()), s.in_last_word.eq(channel_word == last_word),
             s.last_parameter.eq(word.uniform | (s.parameter_lane == Mux(s.in_last_word, top_lane, config.lanes - 1))),
         ]
+        # Registered, for the sake of the request: seen a cycle after its lane was taken.
+        m.d.sync += s.passed.eq(
+            ~s.pop & Mux(s.parameter_taken, s.lane > s.parameter_lane + 1, s.lane > s.parameter_lane))
         # Registered, as two steps are never in a row: a word is read in between.
         m.d.sync += [s.column_ends.eq(y == word.height), s.row_ends.eq(x == word.width)]
         second = struct(layouts(config).second_population)(self.memory.data[:layouts(config).second_population.bits])
+        # The word comes late in its cycle: its bit is used in the next one.
+        far_axons, far = Signal(name="far_axons"), Signal(name="far")
+        m.d.sync += far_axons.eq(second.far_axons)
+        m.d.comb += far.eq(word.extended & far_axons)
         with m.If(s.accept):
             m.d.sync += [
                 word.eq(self._commanded()), population.index.eq(self.command.payload.population),
-                population.far.eq(0), s.load.eq(1),
+                s.load.eq(1),
             ]
-        with m.If(s.take_second):
-            m.d.sync += population.far.eq(second.far_axons)
         with m.If(s.place_parameters):
-            m.d.sync += [population.axon_base.eq(s.parameter_address), population.last_channel.eq(word.depth - 1)]
+            m.d.sync += [population.axon_base.eq(s.parameter_address), population.last_channel.eq(word.depth - 1),
+                         population.far.eq(far)]
         # One adder, whose operands are known early.
-        further = s.parameter_address + Mux(s.place_parameters, word.axons << population.far, 1)
+        further = s.parameter_address + Mux(s.place_parameters, word.axons << far, 1)
         with m.If(s.accept | s.take_second | s.place_parameters | s.parameter_taken):
             m.d.sync += s.parameter_address.eq(Mux(s.accept, self._commanded().base, further))
         with m.If(s.place_states):

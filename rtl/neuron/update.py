@@ -25,19 +25,23 @@ class NeuronUpdate(UpdateUnit):
 
     Operations queue up while the weight words that they name are read ahead, each once for all consecutive operations
     that share it. The first one reads its state as soon as its weights are there and no earlier write to the same word
-    is to come (it waits; nothing is forwarded); WRITE_DELAY cycles later the new state's write is asked for, and a
-    cycle later the state is there. A write whose bank the current read wants waits in a one-word buffer. When a second
-    one comes, one of the two is done, whose bank that read does not want, and rather the one that the next read would
-    want; if the read wants the bank of both, writing goes first.
+    is to come (it waits; nothing is forwarded but with `forward_states`); WRITE_DELAY cycles later the new state's
+    write is asked for, and a cycle later the state is there. A write whose bank the current read wants waits in a
+    one-word buffer. When a second one comes, one of the two is done, whose bank that read does not want, and rather the
+    one that the next read would want; if the read wants the bank of both, writing goes first.
 
     So the stages of an operation under way are twofold: `product`, `addend`, `sums`, `held` have its address, for the
     memory; its numbers follow a cycle behind, and no reset touches them, as a write that is granted is done.
+
+    With `forward_states` an operation that can go in the cycle after one on the same word needs no read: it adds to the
+    sum of that one, whose write it replaces by its own. So any number of them takes a cycle each, one read and one
+    write. An operation that comes later waits for the write, as without.
 
     Ports: see `rtl.neuron.interface.UpdateUnit`.
 
     Latency: from an operation taken by an idle unit to its state's read 6 cycles, to its write-back 9, with memory at
     once; an operation that shares the weight word of the one before it needs no weights of its own. An operation on
-    the same word as the one before it costs 3 cycles more.
+    the same word as the one before it costs 3 cycles more, or none with `forward_states`.
     Throughput: one operation per cycle, as far as the banks allow.
     """
 
@@ -64,20 +68,21 @@ class NeuronUpdate(UpdateUnit):
         head, head_valid = Signal(self._head, name="head"), Signal(name="head_valid")
         issue, load = Signal(name="issue"), Signal(name="load")
         self._direct = Signal(name="direct")
+        forward = Signal(name="forward") if self.config.forward_states else None
         front, front_ready, waiting, queued, word = self._read_ahead(m, load)
         m.d.comb += load.eq(front_ready & (~head_valid | issue))
         with m.If(load):
             m.d.sync += [head[name].eq(front[name]) for name in head.shape().members]
         m.d.sync += head_valid.eq(load | (head_valid & ~issue))
 
-        product, addend, sums = self._stages(m, head, issue)
+        product, addend, sums = self._stages(m, head, issue, forward)
         held, held_next = self._write(m, sums)
         self._calculate(m, head, word, addend, sums, held)
-        may = self._hazard(m, head, head_valid, front, load, issue, [product, addend, sums, held], held_next)
+        may = self._hazard(m, head, head_valid, front, load, issue, [product, addend, sums, held], held_next, forward)
         self._banks(m, head, front, load, addend, sums, held, held_next)
         m.d.comb += [
-            self.state.valid.eq(may), self.state.address.eq(head.address),
-            issue.eq(self.state.valid & self.state.ready),
+            self.state.valid.eq(may if forward is None else may & ~forward), self.state.address.eq(head.address),
+            issue.eq(self.state.valid & self.state.ready if forward is None else may & (self.state.ready | forward)),
             self.busy.eq(queued | head_valid | product.valid | addend.valid | self._writes),
             self.retired.eq(product.valid),
         ]
@@ -89,12 +94,22 @@ class NeuronUpdate(UpdateUnit):
         ]
         return m
 
-    def _stages(self, m: Module, head: data.View, issue: Value) -> tuple[data.View, data.View, data.View]:
-        """Where the operations under way are, from the read of a state to its write."""
-        names = {"product": self._place, "addend": self._place, "sums": {"address": self._place["address"]}}
+    def _stages(self, m: Module, head: data.View, issue: Value, forward: Value | None
+                ) -> tuple[data.View, data.View, data.View]:
+        """Where the operations under way are, from the read of a state to its write.
+
+        An operation that `follows` the one before has no state read, and writes for both.
+        """
+        follows = {} if forward is None else {"follows": unsigned(1)}
+        names = {"product": self._place | follows, "addend": self._place | follows,
+                 "sums": {"address": self._place["address"]}}
         product, addend, sums = (
             Signal(data.StructLayout({"valid": unsigned(1), **place}), name=name) for name, place in names.items())
-        m.d.sync += [product.valid.eq(issue), addend.valid.eq(product.valid), sums.valid.eq(addend.valid),
+        self._summed: Value = addend.valid
+        if forward is not None:
+            self._summed = addend.valid & ~product.follows
+            m.d.sync += [product.follows.eq(issue & forward), addend.follows.eq(product.follows)]
+        m.d.sync += [product.valid.eq(issue), addend.valid.eq(product.valid), sums.valid.eq(self._summed),
                      sums.address.eq(addend.address)]
         for name in self._place:
             m.d.sync += [product[name].eq(head[name]), addend[name].eq(product[name])]
@@ -125,9 +140,15 @@ class NeuronUpdate(UpdateUnit):
             Signal(name=name, reset_less=True) for name in ("largest", "kept_first", "is_sum"))
         m.d.sync += [read.eq(self.state.data), largest.eq(addend.max),
                      kept_first.eq(held.valid & ~self._direct), is_sum.eq(sums.valid & ~self._direct)]
+        states_read = read
+        if config.forward_states:
+            follows = Signal(name="follows", reset_less=True)
+            m.d.sync += follows.eq(addend.follows)
+            states_read = Signal(states, name="states")
+            m.d.comb += states_read.eq(Mux(follows, results, read))
         lowest = Const(-(1 << config.state_bits - 1), signed(config.state_bits))
         for lane in range(config.lanes):
-            state, addition = read[lane], additions[lane]
+            state, addition = states_read[lane], additions[lane]
             m.d.sync += [addition.eq(products.products[lane]), results[lane].eq(state + addition)]
             # What leaves any state as it is: 0 for a sum, the lowest number for a maximum.
             with m.If(~addend.mask[lane]):
@@ -172,7 +193,7 @@ class NeuronUpdate(UpdateUnit):
 
         held_bank = Signal(self._bank_bits, name="next_held_bank")
         m.d.comb += held_bank.eq(Mux(sums.valid & ~self._direct, bank(sums.address), bank(held.address)))
-        sum_bank, both = bank(addend.address), held_next & addend.valid
+        sum_bank, both = bank(addend.address), held_next & self._summed
 
         def choice(read: Value, sum_rather: Value) -> tuple[Value, Value, Value]:
             """Whether the sum goes before the one held, and so which bank, and whether that is the read's."""
@@ -186,7 +207,7 @@ class NeuronUpdate(UpdateUnit):
         other, same = choice(bank(front.address), rather), choice(bank(head.address), Const(0))
         m.d.sync += [register.eq(Mux(load, *values)) for register, *values in zip(
             (self._direct, self._write_bank, self._same_bank), other, same, strict=True)]
-        m.d.sync += [self._writes.eq(held_next | addend.valid), self._must_write.eq(both)]
+        m.d.sync += [self._writes.eq(held_next | self._summed), self._must_write.eq(both)]
 
     def _look_ahead(self, m: Module, taken: Value, address: Value, load: Value) -> Value:
         """The bank of the operation that follows the first one waiting, if there is one."""
@@ -204,13 +225,14 @@ class NeuronUpdate(UpdateUnit):
         return read.data
 
     def _hazard(self, m: Module, head: data.View, head_valid: Value, front: data.View, load: Value, issue: Value,
-                stages: list[data.View], held_next: Value) -> Value:
+                stages: list[data.View], held_next: Value, forward: Signal | None) -> Value:
         """Whether the first operation may read its state: its word is not on its way to being written.
 
         A new head is compared with everything under way once; from then on the results move with the pipeline. The
-        answer is a register, for the sake of the memory.
+        answer is a register, for the sake of the memory. So is `forward`: the operation that went in the cycle before
+        is on the same word; then the first one goes at once, whatever else is under way.
         """
-        product, addend, sums, _ = stages
+        product, _, sums, _ = stages
         names = ("product", "addend", "sums", "held")
         same, same_next = ({name: Signal(name=f"{prefix}_{name}") for name in names}
                            for prefix in ("same", "next_same"))
@@ -219,12 +241,16 @@ class NeuronUpdate(UpdateUnit):
         m.d.comb += [
             same_next["product"].eq(load & issue & (front.address == head.address)),
             same_next["addend"].eq(product.valid & matches["product"]),
-            same_next["sums"].eq(addend.valid & matches["addend"]),
+            same_next["sums"].eq(self._summed & matches["addend"]),
             same_next["held"].eq(held_next & Mux(sums.valid & ~self._direct, matches["sums"], matches["held"])),
         ]
         m.d.sync += [same[name].eq(same_next[name]) for name in names]
         may = Signal(name="may")
-        m.d.sync += may.eq((load | (head_valid & ~issue)) & ~Cat(same_next.values()).any())
+        waits = Cat(same_next.values()).any()
+        if forward is not None:
+            m.d.sync += forward.eq(same_next["product"])
+            waits = ~same_next["product"] & waits
+        m.d.sync += may.eq((load | (head_valid & ~issue)) & ~waits)
         return may
 
     def _read_ahead(self, m: Module, load: Signal) -> tuple[data.View, Value, Value, Value, Value]:

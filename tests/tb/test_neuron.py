@@ -59,6 +59,15 @@ def test_the_same_word_at_every_distance(name: str, simulator: str, seed: int) -
            seed=seed, parameters={"config": ALONE[name].to_json(), "operations": 40})
 
 
+def test_forwarded_states(seed: int) -> None:
+    """Runs of operations on a word take a cycle each; and all that is checked without."""
+    config = dataclasses.replace(BASE, forward_states=1)
+    run_alone(config, "verilator", seed, "random", 1200)
+    for module in ("tb.tb_neuron_forwarding", "tb.tb_neuron_distances"):
+        launch(NeuronUpdate(config), name="neuron_update", module=module, simulator="verilator", seed=seed,
+               parameters={"config": config.to_json(), "operations": 40})
+
+
 @pytest.mark.parametrize("name", ALONE)
 def test_timing(name: str, simulator: str, seed: int) -> None:
     """Latency, hazards, waiting for weights and the order of reads and writes, cycle by cycle."""

@@ -116,16 +116,17 @@ class DescriptorFetch(wiring.Component):
         # A word comes, and is here.
         edge_comes, geometry_comes, table_comes, got_edge, got_geometry, got_table = (
             Signal(name=name.format(word)) for name in ("{}_comes", "got_{}") for word in ("edge", "geometry", "table"))
-        new_edge, asks_edge = Signal(name="new_edge"), Signal(name="asks_edge")
+        new_edge, asks_edge, edge_granted = (Signal(name=name) for name in ("new_edge", "asks_edge", "edge_granted"))
         m.d.comb += [
             again.eq(held & (self.taken.id == next_event.id) & ~edge.kind[0]),
-            asks_edge.eq(self.missing & ~edge_comes & ~got_edge),
             port.valid.eq(asks_edge | asks_geometry | asks_table),
+            edge_granted.eq(port.ready & ~asks_geometry & ~asks_table),
         ]
         m.d.sync += [
             held.eq((held | take) & ~self.idle),
             self.missing.eq((take & ~again) | (self.missing & ~got_edge)), new_edge.eq(got_edge),
-            edge_comes.eq(asks_edge & ~asks_geometry & ~asks_table & port.ready), got_edge.eq(edge_comes),
+            asks_edge.eq((take & ~again) | (asks_edge & ~edge_granted)),
+            edge_comes.eq(asks_edge & edge_granted), got_edge.eq(edge_comes),
             asks_geometry.eq(got_edge | (asks_geometry & ~port.ready)),
             asks_table.eq((asks_geometry & edge.kind[0] & port.ready) | (asks_table & ~port.ready)),
             geometry_comes.eq(asks_geometry & port.ready), got_geometry.eq(geometry_comes),

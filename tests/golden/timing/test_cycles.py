@@ -31,13 +31,13 @@ WIDE = CoreConfig(name="wide", lanes=8, banks=8, state_bits=32, access_counters=
 REPLAYED = ("busy", "stall_bank", "stall_hazard", "stall_weight", "weight_reads", "descriptor_reads")
 
 
-def assert_accesses(layer, counters):
+def assert_accesses(layer, counters, forwarded):
     """Those that are not replayed: by the golden core, and by counting what its words and events say."""
     core = Core(layer.image.config, layer.image.parts, edges=layer.image.edges, populations=layer.image.populations)
     core.run(layer.frame)
     accesses = {name: counters[name] for name in ACCESSES}
     assert {name: core.counters.get(name, accesses[name]) for name in ACCESSES} == accesses
-    assert accesses["state_reads"] == accesses["write_back_writes"] == counters["word_ops"]
+    assert accesses["state_reads"] == accesses["write_back_writes"] == counters["word_ops"] - forwarded
     image_populations = layer.image.manifest["population_table"]
     (axons,) = {entry["axons"] for entry in image_populations}
     tables = sum(math.prod(entry["shape"]) for entry in image_populations if entry["table_words"])
@@ -67,7 +67,7 @@ def assert_cycles(program, inputs, config):
         cycles = layer_cycles(program, name, outputs, config, places=layer.places)
         assert cycles.exact
         assert {item: counters[item] for item in REPLAYED} == {item: getattr(cycles, item) for item in REPLAYED}, name
-        assert_accesses(layer, counters)
+        assert_accesses(layer, counters, cycles.forwarded)
         assert cycles.busy >= max(counters["word_ops"], (1 if config.short_events else 4) * counters["values_in"])
         # Evaluation and what is around it: a bound from below, as neither memory nor PEG make it wait.
         assert result.latency[0] >= cycles.busy + cycles.evaluation, name
@@ -105,6 +105,23 @@ def test_short_events(seed):
     net.output("sum")
     program = legalize(lower(net), config)
     assert_cycles(program, random_input(rng, net, 0.7), config)
+
+
+@pytest.mark.long
+def test_forwarded_states(seed):
+    """Runs of operations on a word: neighbors of a map that falls on few states, and random networks."""
+    rng = np.random.default_rng(seed)
+    config = dataclasses.replace(SMALL, name="forward", forward_states=1, short_events=1)
+    net = Network("forward")
+    net.input("in", (6, 6, 6))
+    net.conv("word", "in", rng.integers(-9, 9, (4, 6, 1, 1)), shift=3)
+    net.depthwise("taps", "word", rng.integers(1, 9, (4, 3, 3)), padding=1, shift=3)
+    net.dense("dense", "taps", rng.integers(-9, 9, (5, 4 * 6 * 6)))
+    net.output("dense")
+    assert_cycles(legalize(lower(net), config), random_input(rng, net, 0.8), config)
+    for _ in range(4):
+        net = random_network(rng, layers=4)
+        assert_cycles(legalize(lower(net), config), random_input(rng, net), config)
 
 
 @pytest.mark.long
