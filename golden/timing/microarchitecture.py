@@ -58,8 +58,9 @@ LOOKUP_LATENCY = 5
 """Cycles from a value to its result: a register, two for the access of a table, its word, and the results that wait."""
 FIRE_LATENCY = 1
 """Cycles from a result to its firing neuron: the register at the output."""
-EVALUATION_FILL = COMMAND_LATENCY + LANE_LATENCY + EVALUATION_STAGES + LOOKUP_LATENCY + FIRE_LATENCY + 1
-"""Cycles of an evaluation before its first neuron and after its last; an end takes one more than a neuron."""
+EVALUATION_FILL = COMMAND_LATENCY + 1 + LANE_LATENCY + EVALUATION_STAGES + LOOKUP_LATENCY + FIRE_LATENCY + 1
+"""Cycles of an evaluation before its first neuron and after its last: its parameter is asked for a cycle after its
+state, and an end takes one more than a neuron."""
 KEPT_WORDS = 16
 """State words of SPIKING neurons between their read and their write: four that wait, one per stage of the arithmetic,
 and two at the writer; the next power of two, as the addresses' index wraps by itself."""
