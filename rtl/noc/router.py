@@ -2,10 +2,9 @@
 
 from collections.abc import Collection
 
-from amaranth import Cat, Const, Module, Mux, Signal, Value
+from amaranth import Array, Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import data, memory, stream, wiring
 from amaranth.lib.wiring import In, Out
-from amaranth.utils import ceil_log2
 
 from golden.config import CoreConfig
 from golden.errors import ConfigError
@@ -18,19 +17,19 @@ ADDRESS = ("core_x", "core_y")
 
 
 class InputQueue(wiring.Component):
-    """The queue of an input, in a small memory that is read at once. `valid` and `ready` are registers.
-
-    What comes is written on suspicion, in every cycle with `ready`; `take` says that it counts.
+    """The queue of an input: events in a small memory that is read at once, and beside it where they go, in registers.
 
     Ports:
-        ready: there is room. take: `word` comes, only with `ready`.
-        valid: `head` is there, the first of the queue. pop: it leaves, only with `valid`.
+        ready: there is room; a register. take: `word` comes, and goes to `leads` (one-hot), only with `ready`.
+        head: the first of the queue. wants: where it goes (one-hot), 0 if there is none; registers, as all waits for
+        them.
+        pop: it leaves.
     """
 
-    def __init__(self, layout: data.StructLayout, depth: int):
-        self.layout, self.depth = layout, depth
-        super().__init__({"ready": Out(1, init=1), "take": In(1), "word": In(layout),
-                          "valid": Out(1), "pop": In(1), "head": Out(layout)})
+    def __init__(self, layout: data.StructLayout, outputs: int, depth: int):
+        self.layout, self.outputs, self.depth = layout, outputs, depth
+        super().__init__({"ready": Out(1, init=1), "take": In(1), "word": In(layout), "leads": In(outputs),
+                          "head": Out(layout), "wants": Out(outputs), "pop": In(1)})
 
     def elaborate(self, platform):  # type: ignore[no-untyped-def]
         m, depth = Module(), self.depth
@@ -43,22 +42,28 @@ class InputQueue(wiring.Component):
         def after(place: Value) -> Value:
             return place + 1 if depth & (depth - 1) == 0 else Mux(place == depth - 1, 0, place + 1)
 
-        # The last one, and room for one more. Of two places, either is where the other is.
-        two = self.valid & self.ready
-        only = two if depth == LEAST_DEPTH else self._equal(after(first), free)
-        nearly_full = two if depth == LEAST_DEPTH else self._equal(after(free), first)
-        m.d.comb += [write.addr.eq(free), write.data.eq(self.word), write.en.eq(self.ready),
+        m.d.comb += [write.addr.eq(free), write.data.eq(self.word), write.en.eq(self.take),
                      read.addr.eq(first), self.head.eq(read.data)]
         with m.If(self.take):
             m.d.sync += free.eq(after(free))
         with m.If(self.pop):
             m.d.sync += first.eq(after(first))
-        m.d.sync += [self.valid.eq(self.take | (self.valid & ~(self.pop & only))),
-                     self.ready.eq(self.pop | (self.ready & ~(self.take & nearly_full)))]
-        return m
 
-    def _equal(self, place: Value, other: Value) -> Value:
-        return place[:len(other)] == other
+        valid = Signal(name="valid")
+        recent = [Signal(self.outputs, name=f"leads_{age}", reset_less=True) for age in range(depth - 1)]
+        with m.If(self.take):
+            m.d.sync += [newer.eq(older) for newer, older in zip(recent, [self.leads, *recent], strict=False)]
+        if depth == LEAST_DEPTH:
+            more, second, nearly_full = ~self.ready, recent[0], valid
+        else:
+            held = Signal(range(depth + 1), name="held")
+            m.d.sync += held.eq(held + self.take - self.pop)
+            more, second, nearly_full = held > 1, Array(recent)[held - 2], held == depth - 1
+        with m.If(self.pop | ~valid):
+            m.d.sync += [valid.eq(more | self.take),
+                         self.wants.eq(Mux(more, second, self.leads & self.take.replicate(self.outputs)))]
+        m.d.sync += self.ready.eq(self.pop | (self.ready & ~(self.take & nearly_full)))
+        return m
 
 
 class Router(wiring.Component):
@@ -96,7 +101,7 @@ class Router(wiring.Component):
         if depth < LEAST_DEPTH:
             raise ConfigError(f"router: depth = {depth} is less than {LEAST_DEPTH}, which one event per cycle needs")
         self.config, self.depth = config, depth
-        self.ways = ways(missing, entries)
+        self.ways, self.entries = ways(missing, entries), frozenset(entries)
         self.event = struct(layouts(config).event)
         super().__init__({
             **{f"{port}_in": In(stream.Signature(self.event)) for port in self.ways},
@@ -105,17 +110,16 @@ class Router(wiring.Component):
         })
 
     def elaborate(self, platform):  # type: ignore[no-untyped-def]
-        m, wants, queues = Module(), {}, {}
-        lost = []
+        m, lost = Module(), []
+        queues: dict[str, InputQueue] = {}
         for port in self.ways:
             queues[port], dropped = self._input(m, port)
-            wants[port] = self._wants(m, port, queues[port])
             lost.append(dropped)
         m.d.sync += self.dropped.eq(Cat(lost).any())
         pops: dict[str, list[Value]] = {port: [] for port in self.ways}
         for output in self.ways:
             froms = [port for port in self.ways if output in self.ways[port]]
-            taken = self._output(m, output, [wants[port][output] for port in froms],
+            taken = self._output(m, output, [queues[port].wants[self.ways[port].index(output)] for port in froms],
                                  [queues[port].head for port in froms])
             for index, port in enumerate(froms):
                 pops[port].append(taken[index])
@@ -123,47 +127,38 @@ class Router(wiring.Component):
             m.d.comb += queue.pop.eq(Cat(pops[port]).any())
         return m
 
-    def _kept(self, port: str) -> data.StructLayout:
-        """What the queue of an input holds: an event without the address that is known, and what `_wants` needs."""
-        rows = {"core_x"} if not {"east", "west"} & {*self.ways[port]} else set()
-        return data.StructLayout({
-            **{name: field.shape for name, field in self.event if name not in rows},
-            **({} if rows else {"moves_x": 1}), **({"no_y": 1} if "local" in self.ways[port] else {}),
-        })
-
     def _input(self, m: Module, port: str) -> tuple[InputQueue, Value]:
         """The queue of an input, and whether an event is dropped; where it goes is found out as it comes."""
-        given, event, outputs = getattr(self, f"{port}_in"), self.event, self.ways[port]
-        layout = self._kept(port)
-        m.submodules[f"{port}_queue"] = queue = InputQueue(layout, self.depth)
+        given, outputs = getattr(self, f"{port}_in"), self.ways[port]
+        turns = {"east", "west"} & {*outputs}
+        kept = data.StructLayout({name: field.shape for name, field in self.event if turns or name != "core_x"})
+        m.submodules[f"{port}_queue"] = queue = InputQueue(kept, len(outputs), self.depth)
         x, y = given.payload.core_x, given.payload.core_y
-        moves_x, no_y = Signal(name=f"{port}_moves_x"), Signal(name=f"{port}_no_y")
-        m.d.comb += [moves_x.eq(x != 0), no_y.eq(y == 0)]
-        leads = {"east": moves_x & ~x[-1], "west": moves_x & x[-1], "local": ~moves_x & no_y,
-                 "north": ~moves_x & y[-1], "south": ~moves_x & ~y[-1] & ~no_y}
-        legal = Cat(leads[output] for output in outputs).any()
-        values = {"moves_x": moves_x, "no_y": no_y} | {name: given.payload[name] for name, _ in event}
-        m.d.comb += [given.ready.eq(queue.ready), queue.take.eq(given.valid & queue.ready & legal),
-                     *(queue.word[name].eq(values[name]) for name, _ in layout)]
-        return queue, given.valid & queue.ready & ~legal
+        moves_x, moves_y = Signal(name=f"{port}_moves_x"), Signal(name=f"{port}_moves_y")
+        m.d.comb += [moves_x.eq(x != 0), moves_y.eq(y != 0)]
+        checked = port == "local" or port in self.entries
+        legal = Signal(name=f"{port}_legal", init=1)
+        conditions = self._conditions(outputs, moves_x, x[-1], moves_y, y[-1], checked)
+        if checked:
+            m.d.comb += legal.eq(Cat(conditions).any())
+        came = given.valid & queue.ready
+        m.d.comb += [given.ready.eq(queue.ready), queue.take.eq(came & legal), queue.leads.eq(Cat(conditions)),
+                     *(queue.word[name].eq(given.payload[name]) for name, _ in kept)]
+        return queue, came & ~legal
 
-    def _wants(self, m: Module, port: str, queue: InputQueue) -> dict[str, Value]:
-        """Whether the head of a queue goes to each of its outputs; it is known to go to one of them."""
-        outputs, head = self.ways[port], queue.head
-        names = [name for name, _ in queue.layout]
-        moves_x = head.moves_x if "moves_x" in names else Const(0, 1)
-        no_y = head.no_y if "no_y" in names else Const(0, 1)
-        signs = {}
-        for axis, (low, high) in (("core_x", ("west", "east")), ("core_y", ("north", "south"))):
-            both = low in outputs and high in outputs
-            signs[low], signs[high] = (head[axis][-1], ~head[axis][-1]) if both else (Const(1, 1), Const(1, 1))
-        found = {}
-        for output in outputs:
-            leads = (moves_x & signs[output] if output in ("east", "west") else
-                     ~moves_x & no_y if output == "local" else ~moves_x & ~no_y & signs[output])
-            found[output] = Signal(name=f"{port}_wants_{output}")
-            m.d.comb += found[output].eq(queue.valid & leads)
-        return found
+    def _conditions(self, outputs: tuple[str, ...], moves_x: Value, west: Value, moves_y: Value, north: Value,
+                    checked: bool) -> list[Value]:
+        """Whether an event goes to each of the outputs. Unless it is checked, it is known that it goes to one of them."""
+        one = Const(1, 1)
+        if not checked:
+            moves_x = moves_x if {"east", "west"} & {*outputs} else ~one
+            moves_y = moves_y if "local" in outputs else one
+        signs = {"east": ~west, "west": west, "south": ~north, "north": north}
+        for low, high in (("west", "east"), ("north", "south")):
+            if not checked and (low in outputs) != (high in outputs):
+                signs[low] = signs[high] = one
+        return [~moves_x & ~moves_y if output == "local" else moves_x & signs[output] if output in ("east", "west") else
+                ~moves_x & moves_y & signs[output] for output in outputs]
 
     def _output(self, m: Module, output: str, wants: list[Value], heads: list[data.View]) -> list[Value]:
         """The register of an output and who is next; returns whose head it takes."""
