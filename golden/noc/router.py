@@ -23,25 +23,22 @@ def ways(missing: Collection[str] = (), entries: Collection[str] = ()) -> dict[s
     """The outputs that an event may take from each input.
 
     Nothing goes back to where it came from. What travels along a column stays in it: without turns from a column into
-    a row, routers never wait for each other in a circle. An entry may have such turns, as no router waits for what is
-    outside.
+    a row, routers never wait for each other in a circle. From an entry such turns are allowed, as no router waits for
+    what is outside.
 
     Args:
         missing: ports that are left out.
-        entries: north, south: inputs where events come from outside the network, never from a router.
+        entries: ports whose events come from outside the network, never from a router.
 
     Raises:
-        ConfigError: there is no such port, the local one is missing, or an entry is missing or none of those two.
+        ConfigError: there is no such port, the local one is missing or an entry, or an entry is missing.
     """
     for port in (*missing, *entries):
         if port not in PORTS:
             raise ConfigError(f"router: there is no port '{port}'; there are: {', '.join(PORTS)}")
-    if "local" in missing:
-        raise ConfigError("router: the port 'local' cannot be missing: it leads to the core")
+        if port == "local":
+            raise ConfigError("router: the port 'local' leads to the core: it is neither missing nor an entry")
     for port in entries:
-        if port not in ("north", "south"):
-            raise ConfigError(f"router: the port '{port}' cannot be an entry, only 'north' and 'south' can: events "
-                              "from elsewhere may turn anyway")
         if port in missing:
             raise ConfigError(f"router: the port '{port}' cannot be both an entry and missing")
     used = [port for port in PORTS if port not in missing]
@@ -66,25 +63,33 @@ class Router:
     """What may leave a router after what has come in: the first event of any pair of input and output.
 
     Which pair is next is open. So the model holds for every arbiter, every depth of the queues and every back-pressure.
-    An event whose output is none of `ways` is dropped.
+    An event of the core or of an entry whose output is none of `ways` is dropped. Routers send no such event.
 
     Attributes:
         ways: see `ways`.
+        checked: the inputs whose events may be dropped.
         dropped: how many events were dropped.
     """
 
     def __init__(self, config: CoreConfig, *, missing: Collection[str] = (), entries: Collection[str] = ()):
         self.ways = ways(missing, entries)
+        self.checked = ("local", *entries)
         self.event = layouts(config).event
         self.dropped = 0
         self._channels: dict[tuple[str, str], deque[int]] = {
             (port, output): deque() for port, outputs in self.ways.items() for output in outputs}
 
     def enter(self, port: str, event: int) -> str | None:
-        """A packed event comes in; returns the output that it will leave at, None if it is dropped."""
+        """A packed event comes in; returns the output that it will leave at, None if it is dropped.
+
+        Raises:
+            EventError: it has no way, and its input is not checked.
+        """
         fields = self.event.unpack(event)
         output, fields["core_x"], fields["core_y"] = decide(fields["core_x"], fields["core_y"])
         if output not in self.ways[port]:
+            if port not in self.checked:
+                raise EventError(f"router: an event for '{output}' comes in at '{port}', where no router sends it")
             self.dropped += 1
             return None
         self._channels[port, output].append(self.event.pack(fields))

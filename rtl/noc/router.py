@@ -23,13 +23,13 @@ class InputQueue(wiring.Component):
         ready: there is room; a register. take: `word` comes, and goes to `leads` (one-hot), only with `ready`.
         head: the first of the queue. wants: where it goes (one-hot), 0 if there is none; registers, as all waits for
         them.
-        pop: it leaves.
+        step: the head leaves, or there is none.
     """
 
     def __init__(self, layout: data.StructLayout, outputs: int, depth: int):
         self.layout, self.outputs, self.depth = layout, outputs, depth
         super().__init__({"ready": Out(1, init=1), "take": In(1), "word": In(layout), "leads": In(outputs),
-                          "head": Out(layout), "wants": Out(outputs), "pop": In(1)})
+                          "head": Out(layout), "wants": Out(outputs), "step": In(1)})
 
     def elaborate(self, platform):  # type: ignore[no-untyped-def]
         m, depth = Module(), self.depth
@@ -46,23 +46,21 @@ class InputQueue(wiring.Component):
                      read.addr.eq(first), self.head.eq(read.data)]
         with m.If(self.take):
             m.d.sync += free.eq(after(free))
-        with m.If(self.pop):
-            m.d.sync += first.eq(after(first))
-
-        valid = Signal(name="valid")
         recent = [Signal(self.outputs, name=f"leads_{age}", reset_less=True) for age in range(depth - 1)]
         with m.If(self.take):
             m.d.sync += [newer.eq(older) for newer, older in zip(recent, [self.leads, *recent], strict=False)]
         if depth == LEAST_DEPTH:
-            more, second, nearly_full = ~self.ready, recent[0], valid
+            more, second, after_first, nearly_full = ~self.ready, recent[0], ~free, Const(1, 1)
         else:
             held = Signal(range(depth + 1), name="held")
-            m.d.sync += held.eq(held + self.take - self.pop)
-            more, second, nearly_full = held > 1, Array(recent)[held - 2], held == depth - 1
-        with m.If(self.pop | ~valid):
-            m.d.sync += [valid.eq(more | self.take),
+            m.d.sync += held.eq(held + self.take - (self.step & self.wants.any()))
+            more, second, after_first = held > 1, Array(recent)[held - 2], after(first)
+            nearly_full = held == depth - 1
+        with m.If(self.step):
+            m.d.sync += [first.eq(Mux(more, after_first, free)),
                          self.wants.eq(Mux(more, second, self.leads & self.take.replicate(self.outputs)))]
-        m.d.sync += self.ready.eq(self.pop | (self.ready & ~(self.take & nearly_full)))
+        # With no head a step leaves at most the event that comes.
+        m.d.sync += self.ready.eq(self.step | (self.ready & ~(self.take & nearly_full)))
         return m
 
 
@@ -116,15 +114,15 @@ class Router(wiring.Component):
             queues[port], dropped = self._input(m, port)
             lost.append(dropped)
         m.d.sync += self.dropped.eq(Cat(lost).any())
-        pops: dict[str, list[Value]] = {port: [] for port in self.ways}
+        waits: dict[str, list[Value]] = {port: [] for port in self.ways}
         for output in self.ways:
             froms = [port for port in self.ways if output in self.ways[port]]
             taken = self._output(m, output, [queues[port].wants[self.ways[port].index(output)] for port in froms],
                                  [queues[port].head for port in froms])
             for index, port in enumerate(froms):
-                pops[port].append(taken[index])
+                waits[port].append(queues[port].wants[self.ways[port].index(output)] & ~taken[index])
         for port, queue in queues.items():
-            m.d.comb += queue.pop.eq(Cat(pops[port]).any())
+            m.d.comb += queue.step.eq(~Cat(waits[port]).any())
         return m
 
     def _input(self, m: Module, port: str) -> tuple[InputQueue, Value]:
@@ -153,15 +151,16 @@ class Router(wiring.Component):
         if not checked:
             moves_x = moves_x if {"east", "west"} & {*outputs} else ~one
             moves_y = moves_y if "local" in outputs else one
-        signs = {"east": ~west, "west": west, "south": ~north, "north": north}
-        for low, high in (("west", "east"), ("north", "south")):
-            if not checked and (low in outputs) != (high in outputs):
-                signs[low] = signs[high] = one
-        return [~moves_x & ~moves_y if output == "local" else moves_x & signs[output] if output in ("east", "west") else
-                ~moves_x & moves_y & signs[output] for output in outputs]
+        found = {"west": west, "east": moves_x & ~west, "north": ~moves_x & north, "south": ~moves_x & moves_y & ~north,
+                 "local": ~moves_x & ~moves_y}
+        if not checked and not {"west", "east"} <= {*outputs}:
+            found |= dict.fromkeys(("west", "east"), moves_x)
+        if not checked and not {"north", "south"} <= {*outputs}:
+            found |= dict.fromkeys(("north", "south"), ~moves_x & moves_y)
+        return [found[output] for output in outputs]
 
     def _output(self, m: Module, output: str, wants: list[Value], heads: list[data.View]) -> list[Value]:
-        """The register of an output and who is next; returns whose head it takes."""
+        """The register of an output and who is next; returns whose head it takes, if that wants it."""
         out, count = getattr(self, f"{output}_out"), len(heads)
         valid, free = Signal(name=f"{output}_valid"), Signal(name=f"{output}_free")
         last, chosen = (Signal(range(count), name=f"{output}_{name}") for name in ("last", "chosen"))
@@ -184,7 +183,7 @@ class Router(wiring.Component):
             with m.If(free):
                 m.d.sync += word.eq(self._moved(value, step))
             m.d.comb += out.payload[name].eq(word)
-        return [wants[index] & free & (chosen == index) for index in range(count)]
+        return [free & (chosen == index) for index in range(count)]
 
     def _select(self, chosen: Value, values: list[Value]) -> Value:
         selected = Value.cast(values[-1])
