@@ -18,8 +18,17 @@ from golden.noc.router import PORTS, STEPS, Router
 from golden.words import layouts
 from rtl.noc import router
 from synapress.tools.simulator import parameters, seed
-from tb.streams import Steps, StreamDriver, StreamMonitor, Wires, clock_and_reset, every_cycle, out_of_reset, pauses, \
-    wait_until
+from tb.streams import (
+    Steps,
+    StreamDriver,
+    StreamMonitor,
+    Wires,
+    clock_and_reset,
+    every_cycle,
+    out_of_reset,
+    pauses,
+    wait_until,
+)
 
 PERIOD = 10
 """Of the clock, in ns."""

@@ -1,7 +1,8 @@
 """The router of the network on chip: where an event goes, and what a router may do with events, whoever goes first.
 
 An event carries the columns and rows that are left to its receiver; east and south count positive. XY routing: it goes
-along its row first, then along its column. Relative addresses are those of Bamberg et al., arXiv 2112.07019, section 5.1.
+along its row first, then along its column. The relative addresses are those of Bamberg et al., arXiv 2112.07019,
+section 5.1.
 """
 
 from collections import deque
@@ -107,7 +108,7 @@ class Router:
             if end == output and waiting and waiting[0] == event:
                 waiting.popleft()
                 return port
-        raise EventError(f"router: {self.event.unpack(event)} leaves at '{output}', where no input's next event is that")
+        raise EventError(f"router: {self.event.unpack(event)} leaves at '{output}': no input's next event is that")
 
     @property
     def waiting(self) -> int:

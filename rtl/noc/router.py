@@ -1,4 +1,4 @@
-"""The router of the network on chip: five ports, XY routing, a queue per input, a fair choice and a register per output."""
+"""The router of the network on chip: XY routing, a queue per input, a fair choice and a register per output."""
 
 from collections.abc import Collection
 
@@ -69,14 +69,14 @@ class Router(wiring.Component):
 
     An event goes to the output of `golden.noc.router.decide`, if it may take it from its input (`ways`): so those of an
     input and an output stay in order, END behind its values, as long as the queues are first in, first out and there is
-    one way from each sender to each receiver. What has no way is dropped as it comes, so that it never blocks others.
-    What leaves has a way in the next router.
+    one way from each sender to each receiver. What has no way is dropped as it comes, and never blocks others.
+    What leaves has a way in the next router, so that only events of the core and of entries are checked.
 
     Args:
         depth: events in the queue of an input, at least LEAST_DEPTH.
         missing: ports that are left out, as at an edge.
-        entries: of north and south the ports where events come from outside the network. Only they may turn from a
-            column into a row; a port that leads to another router must not be one, or routers may wait in a circle.
+        entries: ports whose events come from outside the network. Only there may an event turn from a column into a
+            row: a port to another router must not be an entry, or routers may wait for each other in a circle.
 
     Ports:
         <port>_in, <port>_out: streams of events, for each of local, north, east, south and west.
@@ -146,7 +146,7 @@ class Router(wiring.Component):
 
     def _conditions(self, outputs: tuple[str, ...], moves_x: Value, west: Value, moves_y: Value, north: Value,
                     checked: bool) -> list[Value]:
-        """Whether an event goes to each of the outputs. Unless it is checked, it is known that it goes to one of them."""
+        """Whether an event goes to each of the outputs. It is known that it goes to one of them, unless it is checked."""
         one = Const(1, 1)
         if not checked:
             moves_x = moves_x if {"east", "west"} & {*outputs} else ~one

@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from golden.config import PRESETS, CoreConfig
-from golden.errors import ConfigError
 from rtl.noc.router import Router
 from synapress.tools.simulator import launch
 
@@ -52,8 +51,3 @@ def test_an_event_per_cycle_at_each_port(simulator: str, seed: int) -> None:
 @pytest.mark.parametrize("simulator", ["verilator"], indirect=True)
 def test_inputs_share_an_output_evenly(simulator: str, seed: int) -> None:
     run("inside", simulator, seed, scenario="fair")
-
-
-def test_a_queue_of_one_event_is_refused() -> None:
-    with pytest.raises(ConfigError, match="depth = 1 is less than 2"):
-        Router(PRESETS["fpga_small"], 1)
