@@ -33,7 +33,7 @@ from tb.streams import (
 PERIOD = 10
 """Of the clock, in ns."""
 STRAYS = 0.15
-"""How many events of the core and of entries have any address at all, which is often one without a way."""
+"""How many events of inputs that are checked have any address at all, which is often one without a way."""
 ROUNDS = (
     {"west": "east", "east": "north", "north": "south", "south": "local", "local": "west"},
     {"east": "west", "west": "south", "south": "north", "north": "local", "local": "east"},

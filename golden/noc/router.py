@@ -32,7 +32,8 @@ def ways(missing: Collection[str] = (), entries: Collection[str] = ()) -> dict[s
         entries: ports whose events come from outside the network, never from a router.
 
     Raises:
-        ConfigError: there is no such port, the local one is missing or an entry, or an entry is missing.
+        ConfigError: there is no such port, the local one is missing or an entry, an entry is missing, or all but
+            the local one are.
     """
     for port in (*missing, *entries):
         if port not in PORTS:
@@ -43,9 +44,21 @@ def ways(missing: Collection[str] = (), entries: Collection[str] = ()) -> dict[s
         if port in missing:
             raise ConfigError(f"router: the port '{port}' cannot be both an entry and missing")
     used = [port for port in PORTS if port not in missing]
+    if len(used) < 2:
+        raise ConfigError("router: all ports but 'local' are missing: a core alone needs no router")
     column = ("north", "south")
     return {port: tuple(other for other in used if other != port and not (
         port in column and port not in entries and other in ("east", "west"))) for port in used}
+
+
+def checked(missing: Collection[str] = (), entries: Collection[str] = ()) -> frozenset[str]:
+    """The inputs whose events may have no way: the core's, entries, and those whose events may want a missing output.
+
+    At all others a router in front sends what has a way.
+    """
+    everywhere = ways(entries=entries)
+    return frozenset(port for port in ways(missing, entries) if port == "local" or port in entries
+                     or not {*everywhere[port]}.isdisjoint(missing))
 
 
 def decide(core_x: int, core_y: int) -> tuple[str, int, int]:
@@ -64,17 +77,16 @@ class Router:
     """What may leave a router after what has come in: the first event of any pair of input and output.
 
     Which pair is next is open. So the model holds for every arbiter, every depth of the queues and every back-pressure.
-    An event of the core or of an entry whose output is none of `ways` is dropped. Routers send no such event.
+    An event whose output is none of `ways` is dropped.
 
     Attributes:
-        ways: see `ways`.
-        checked: the inputs whose events may be dropped.
+        ways, checked: see the functions.
         dropped: how many events were dropped.
     """
 
     def __init__(self, config: CoreConfig, *, missing: Collection[str] = (), entries: Collection[str] = ()):
         self.ways = ways(missing, entries)
-        self.checked = ("local", *entries)
+        self.checked = checked(missing, entries)
         self.event = layouts(config).event
         self.dropped = 0
         self._channels: dict[tuple[str, str], deque[int]] = {

@@ -8,7 +8,7 @@ from amaranth.lib.wiring import In, Out
 
 from golden.config import CoreConfig
 from golden.errors import ConfigError
-from golden.noc.router import LEAST_DEPTH, STEPS, ways
+from golden.noc.router import LEAST_DEPTH, STEPS, checked, ways
 from golden.words import layouts
 from rtl.arithmetic import add
 from rtl.words import struct
@@ -54,7 +54,7 @@ class InputQueue(wiring.Component):
         else:
             held = Signal(range(depth + 1), name="held")
             m.d.sync += held.eq(held + self.take - (self.step & self.wants.any()))
-            more, second, after_first = held > 1, Array(recent)[held - 2], after(first)
+            more, second, after_first = held > 1, Array(recent)[(held - 2)[:len(held)]], after(first)
             nearly_full = held == depth - 1
         with m.If(self.step):
             m.d.sync += [first.eq(Mux(more, after_first, free)),
@@ -70,7 +70,7 @@ class Router(wiring.Component):
     An event goes to the output of `golden.noc.router.decide`, if it may take it from its input (`ways`): so those of an
     input and an output stay in order, END behind its values, as long as the queues are first in, first out and there is
     one way from each sender to each receiver. What has no way is dropped as it comes, and never blocks others.
-    What leaves has a way in the next router, so that only events of the core and of entries are checked.
+    What leaves has a way in the next router, so that only a few inputs are checked (`golden.noc.router.checked`).
 
     Args:
         depth: events in the queue of an input, at least LEAST_DEPTH.
@@ -99,7 +99,7 @@ class Router(wiring.Component):
         if depth < LEAST_DEPTH:
             raise ConfigError(f"router: depth = {depth} is less than {LEAST_DEPTH}, which one event per cycle needs")
         self.config, self.depth = config, depth
-        self.ways, self.entries = ways(missing, entries), frozenset(entries)
+        self.ways, self.checked = ways(missing, entries), checked(missing, entries)
         self.event = struct(layouts(config).event)
         super().__init__({
             **{f"{port}_in": In(stream.Signature(self.event)) for port in self.ways},
@@ -128,36 +128,28 @@ class Router(wiring.Component):
     def _input(self, m: Module, port: str) -> tuple[InputQueue, Value]:
         """The queue of an input, and whether an event is dropped; where it goes is found out as it comes."""
         given, outputs = getattr(self, f"{port}_in"), self.ways[port]
-        turns = {"east", "west"} & {*outputs}
+        turns = not {"east", "west"}.isdisjoint(outputs)
         kept = data.StructLayout({name: field.shape for name, field in self.event if turns or name != "core_x"})
         m.submodules[f"{port}_queue"] = queue = InputQueue(kept, len(outputs), self.depth)
         x, y = given.payload.core_x, given.payload.core_y
         moves_x, moves_y = Signal(name=f"{port}_moves_x"), Signal(name=f"{port}_moves_y")
         m.d.comb += [moves_x.eq(x != 0), moves_y.eq(y != 0)]
-        checked = port == "local" or port in self.entries
-        legal = Signal(name=f"{port}_legal", init=1)
-        conditions = self._conditions(outputs, moves_x, x[-1], moves_y, y[-1], checked)
-        if checked:
-            m.d.comb += legal.eq(Cat(conditions).any())
+        leads = self._leads(port, moves_x, x[-1], moves_y, y[-1])
+        has_way = Cat(leads).any() if port in self.checked else Const(1, 1)
         came = given.valid & queue.ready
-        m.d.comb += [given.ready.eq(queue.ready), queue.take.eq(came & legal), queue.leads.eq(Cat(conditions)),
+        m.d.comb += [given.ready.eq(queue.ready), queue.take.eq(came & has_way), queue.leads.eq(Cat(leads)),
                      *(queue.word[name].eq(given.payload[name]) for name, _ in kept)]
-        return queue, came & ~legal
+        return queue, came & ~has_way
 
-    def _conditions(self, outputs: tuple[str, ...], moves_x: Value, west: Value, moves_y: Value, north: Value,
-                    checked: bool) -> list[Value]:
-        """Whether an event goes to each of the outputs. It is known that it goes to one of them, unless it is checked."""
-        one = Const(1, 1)
-        if not checked:
-            moves_x = moves_x if {"east", "west"} & {*outputs} else ~one
-            moves_y = moves_y if "local" in outputs else one
+    def _leads(self, port: str, moves_x: Value, west: Value, moves_y: Value, north: Value) -> list[Value]:
+        """Whether an event goes to each output of its input. Unless that is checked, it goes to one of them."""
         found = {"west": west, "east": moves_x & ~west, "north": ~moves_x & north, "south": ~moves_x & moves_y & ~north,
                  "local": ~moves_x & ~moves_y}
-        if not checked and not {"west", "east"} <= {*outputs}:
-            found |= dict.fromkeys(("west", "east"), moves_x)
-        if not checked and not {"north", "south"} <= {*outputs}:
-            found |= dict.fromkeys(("north", "south"), ~moves_x & moves_y)
-        return [found[output] for output in outputs]
+        if port not in self.checked and port in ("north", "south"):
+            found |= {"north": moves_y, "south": moves_y, "local": ~moves_y}
+        elif port not in self.checked:
+            found |= {"west": moves_x, "east": moves_x}
+        return [found[output] for output in self.ways[port]]
 
     def _output(self, m: Module, output: str, wants: list[Value], heads: list[data.View]) -> list[Value]:
         """The register of an output and who is next; returns whose head it takes, if that wants it."""
@@ -167,7 +159,7 @@ class Router(wiring.Component):
         m.d.comb += [free.eq(~valid | out.ready), chosen.eq(last), out.valid.eq(valid)]
         # The first who wants after the one who went last: a table of `last` and `wants`, a LUT6 a bit.
         with m.Switch(last):
-            for before in range(count):
+            for before in range(count if count > 1 else 0):
                 with m.Case(before):
                     for index in reversed([(before + 1 + ahead) % count for ahead in range(count)]):
                         with m.If(wants[index]):

@@ -107,12 +107,14 @@ def test_what_has_no_way_is_dropped_or_refused() -> None:
     assert router.enter("north", event.pack(core_y=-1)) is None and router.dropped == 3
     assert router.enter("north", event.pack(core_x=1)) == "east" and router.waiting == 1
     with pytest.raises(EventError, match="for 'east' comes in at 'east', where no router sends it"):
-        router.enter("east", event.pack(core_x=1))
+        Router(config).enter("east", event.pack(core_x=1))
+    assert router.enter("west", event.pack(core_y=1)) is None  # for a row that is not there
 
 
 @pytest.mark.parametrize(("missing", "entries", "message"), [
     (("up",), (), "there is no port 'up'"), ((), ("local",), "neither missing nor an entry"),
-    (("local",), (), "neither missing nor an entry"), (("north",), ("north",), "both an entry and missing")])
+    (("local",), (), "neither missing nor an entry"), (PORTS[1:], (), "needs no router"),
+    (("north",), ("north",), "both an entry and missing")])
 def test_impossible_ports_are_refused(missing: tuple[str, ...], entries: tuple[str, ...], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         ways(missing, entries)
