@@ -6,6 +6,7 @@
 
 import random
 from collections import Counter
+from functools import partial
 from itertools import combinations
 from typing import Any
 
@@ -98,11 +99,11 @@ class Bench:
             return pauses(given[side], generator) if side in given else None
 
         self.drivers = {port: StreamDriver(
-            dut, f"{port}_in", bits, pause=pause("inputs"), generator=generator,
-            on_accept=lambda event, port=port: self._enter(port, event)) for port in self.model.ways}
+            dut, f"{port}_in", bits, pause=pause("inputs"), generator=generator, on_accept=partial(self._enter, port))
+            for port in self.model.ways}
         self.monitors = {port: StreamMonitor(
-            dut, f"{port}_out", bits, pause=pause("outputs"),
-            on_receive=lambda event, port=port: self._leave(port, event)) for port in self.model.ways}
+            dut, f"{port}_out", bits, pause=pause("outputs"), on_receive=partial(self._leave, port))
+            for port in self.model.ways}
         every_cycle(dut, self._watch())
 
     def _enter(self, port: str, event: int) -> None:

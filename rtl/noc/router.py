@@ -108,13 +108,12 @@ class Router(wiring.Component):
         })
 
     def elaborate(self, platform):  # type: ignore[no-untyped-def]
-        m, lost = Module(), []
-        queues: dict[str, InputQueue] = {}
+        m, lost, queues = Module(), [], {}
         for port in self.ways:
             queues[port], dropped = self._input(m, port)
             lost.append(dropped)
         m.d.sync += self.dropped.eq(Cat(lost).any())
-        waits: dict[str, list[Value]] = {port: [] for port in self.ways}
+        waits = {port: [] for port in self.ways}
         for output in self.ways:
             froms = [port for port in self.ways if output in self.ways[port]]
             taken = self._output(m, output, [queues[port].wants[self.ways[port].index(output)] for port in froms],
