@@ -232,7 +232,7 @@ MUTATIONS = (
     Mutation("evaluation: the second population word is not read", "rtl/neuron/reading.py",
              "with m.If(self._commanded().extended):", "with m.If(0):", EVALUATION),
     Mutation("evaluation: far axons taken for near ones", "rtl/neuron/reading.py",
-             "Mux(s.place_parameters, word.axons << far, 1)", "Mux(s.place_parameters, word.axons, 1)",
+             "Mux(s.place_parameters, word.axons << population.far, 1)", "Mux(s.place_parameters, word.axons, 1)",
              EVALUATION),
     Mutation("evaluation: axons taken from the second population word on", "rtl/neuron/reading.py",
              "population.axon_base.eq(s.parameter_address)", "population.axon_base.eq(word.base)", EVALUATION),

@@ -314,20 +314,21 @@ def schedule(fields: Fields, config: CoreConfig) -> tuple[list[int], list[int], 
     evaluated: list[int] = []
     popped: list[int] = []
     after_loads = False
+    begun = 0
     before: list[int] = []
     """Cycles in which the lanes of the word before were evaluated."""
     port = COMMAND_LATENCY - 1 if depth else 2
     """The cycle in which something can be asked for; its access is one later, and its word is there two later still."""
     if fields["extended"]:  # the second population word is read first
         accesses.append(2)
-        port += 4
+        port += 5
     for word in range(-(-depth // lanes)):
         used = min(lanes, depth - word * lanes)
         for position in range(fields["width"] * fields["height"]):
             loads = position == 0 and (word == 0 or not fields["uniform"])
             # Behind the first word of a channel word nothing is read while one of the channel word before is left.
             slots = 2 if evaluated and after_loads else EVALUATION_WORDS
-            read = max(port, popped[-slots] + 1 if len(popped) >= slots else 0)
+            read = max(port, popped[-slots] + 1 if len(popped) >= slots else 0, begun if loads else 0)
             after_loads = loads
             accesses.append(read + 1)
             port, there = read + 1, [read + 1 + LANE_LATENCY] * lanes
@@ -336,7 +337,9 @@ def schedule(fields: Fields, config: CoreConfig) -> tuple[list[int], list[int], 
                     # Once a lane of the word before is taken, or when that word is.
                     port = max(port, min(before[lane] + 2, before[-1] + 1) if before else 0)
                     accesses.append(port + 1)
-                    there[lane] = max(there[lane], port + LANE_LATENCY)  # a parameter has no register to pass
+                    if lane == 0:  # the next channel word waits for it
+                        begun = port + 1 + LANE_LATENCY
+                    there[lane] = max(there[lane], port + 1 + LANE_LATENCY)
                     port += 1
                 if fields["uniform"]:
                     there = [there[0]] * lanes

@@ -66,7 +66,7 @@ class CoreHost:
     async def read(self, addresses: list[int], *, register: bool = False) -> list[int]:
         first = len(self.data.received)
         self.requests.send_all({"address": address, "register": int(register), "write": 0} for address in addresses)
-        await self.data.wait(first + len(addresses), timeout=50 * len(addresses) + 1000)
+        await self.data.wait(first + len(addresses), timeout=200 * len(addresses) + 1000)
         return self.data.received[first:]
 
     def send_image(self, words: list[int], edges: int, populations: int) -> None:

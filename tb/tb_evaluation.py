@@ -26,7 +26,7 @@ from tb.streams import Steps, StreamDriver, StreamMonitor, Wires, clock_and_rese
 
 PORTS = ("memory", "table")
 
-LOST = (3, 6)
+LOST = (4, 7)
 """Cycles that a channel word may take longer than its neurons; of a type that keeps states."""
 
 # -- what is watched -------------------------------------------------------------------------------

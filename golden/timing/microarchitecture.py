@@ -22,12 +22,12 @@ the others, a power of two."""
 WEIGHT_REQUESTS = 4
 """Weight words to ask for, and not asked for yet: a refused read holds up the ESU only behind so many. Fewer than
 OPERATION_QUEUE, as operations share weight words."""
-WEIGHT_WORDS = 4
-"""Weight words read ahead of the one in use. Four are a new word in every cycle: one is asked for, two are on their
+WEIGHT_WORDS = 5
+"""Weight words read ahead of the one in use. Five are a new word in every cycle: one is asked for, three are on their
 way, and one is there to be used."""
-STATE_LATENCY = 6
+STATE_LATENCY = 7
 """Cycles from an operation taken by the idle neuron update to the read of its state, with memory at once: into the
-queue, to its front, the weights asked for, two to their arrival, the head register."""
+queue, to its front, the weights asked for, three to their arrival, the head register."""
 WRITE_DELAY = 3
 """Cycles from the read of a state to its write-back, when that is not held back: never the same bank for a run of
 consecutive words over four banks. The state that is written comes a cycle after, as late as the memory wants it."""
@@ -58,8 +58,9 @@ LOOKUP_LATENCY = 5
 """Cycles from a value to its result: a register, two for the access of a table, its word, and the results that wait."""
 FIRE_LATENCY = 1
 """Cycles from a result to its firing neuron: the register at the output."""
-EVALUATION_FILL = COMMAND_LATENCY + LANE_LATENCY + EVALUATION_STAGES + LOOKUP_LATENCY + FIRE_LATENCY + 1
-"""Cycles of an evaluation before its first neuron and after its last; an end takes one more than a neuron."""
+EVALUATION_FILL = COMMAND_LATENCY + 1 + LANE_LATENCY + EVALUATION_STAGES + LOOKUP_LATENCY + FIRE_LATENCY + 1
+"""Cycles of an evaluation before its first neuron and after its last: its parameter is asked for a cycle after its
+state, and an end takes one more than a neuron."""
 KEPT_WORDS = 16
 """State words of SPIKING neurons between their read and their write: four that wait, one per stage of the arithmetic,
 and two at the writer; the next power of two, as the addresses' index wraps by itself."""
@@ -69,10 +70,10 @@ convolution next to nothing, and what four bits count."""
 
 # -- the PEG and the queues ---------------------------------------------------------------------------------------
 
-AXON_WORDS = 4
+AXON_WORDS = 5
 """Axon words that the PEG keeps for a population, or reads ahead for a neuron that has more: as many as are on their
 way at one a cycle, from a slot given back over request and memory to the slot filled again."""
-AXON_LATENCY = 4
+AXON_LATENCY = 5
 """Cycles from a population's first neuron taken by the PEG to the use of its first axon word."""
 PEG_FLIGHT = 3
 """Events that the PEG may still send after `room` fell: of the axon words used in the last two cycles, and the event

@@ -76,7 +76,7 @@ def replay(work: OperationStream, banks: int, forward: int = 0) -> Cycles:
     pushed = moved = loaded = written = requested = first = asked = arrived = used = 0
     fresh = bytearray(len(state))
     requests: list[int] = []
-    coming, arriving, direct, previous = False, False, False, -1
+    coming, arriving, here, direct, previous = False, False, False, False, -1
     head = product = addend = sums = kept = -1  # state addresses in the pipeline
     # The address that was at its head last; operations that went without a read; whether the one in `product` did.
     read, forwarded, follows = 0, 0, False
@@ -122,8 +122,8 @@ def replay(work: OperationStream, banks: int, forward: int = 0) -> Cycles:
         follows = issue and head_bank < 0
         forwarded += follows
         sums, addend, product = addend, product, head if issue else -1
-        arrived += arriving
-        arriving, coming = coming, request
+        arrived += here
+        here, arriving, coming = arriving, coming, request
         first += requested != first and (first == asked or request)
         asked += request
         move = pushed != moved and moved == loaded

@@ -81,14 +81,15 @@ class _State:
         # counts those of the channel word before.
         self.reserved = Signal(range(EVALUATION_WORDS + 1), name="reserved")
         self.there = Signal(range(EVALUATION_WORDS + 1), name="there")
-        self.fresh, self.begun = strobe("fresh"), strobe("begun")
+        self.fresh, self.begun = strobe("fresh"), Signal(init=1, name="begun")
         self.loaded = Signal(range(config.lanes + 1), name="loaded")
         self.full, self.alone = strobe("full"), strobe("alone")
         # The last word of the channel word before has used the parameter whose place is next.
         self.passed = strobe("passed")
         # From the evaluation: the next lane, and that the oldest word's last neuron is taken.
         self.lane, self.pop = Signal(config.lane_bits, name="lane"), strobe("pop")
-        # What arrives from memory in this cycle, and of which lane it is.
+        # What has arrived from memory, in a register, and of which lane it is.
+        self.word = Signal(config.word_bits, name="word", reset_less=True)
         self.arrives = {purpose: strobe(f"{purpose.name.lower()}_arrives") for purpose in Purpose}
         self.arriving = Signal(config.lane_bits, name="arriving")
         self.arriving_last = strobe("arriving_last")
@@ -108,7 +109,7 @@ class StateReader(wiring.Component):
         write, write_address, write_data: a word to be written (`rtl.neuron.state_writer`), or 0; granted: it is.
         evaluated: each state word as it is read: {valid, address, state}; for verification.
 
-    Latency: five cycles from a command to its first access, four more with a second population word; four from the
+    Latency: five cycles from a command to its first access, five more with a second population word; four from the
     access of a word to its first neuron.
     Throughput: one neuron per cycle, as far as the memory allows: two accesses per state word and one per parameter.
     """
@@ -172,8 +173,10 @@ class StateReader(wiring.Component):
                 m.d.comb += s.start.eq(1)
                 m.next = "read"
             with m.State("read"):
-                # Behind the first word of a channel word nothing is read while words of the one before are left.
-                m.d.comb += [s.request.eq(~s.full & ~s.left & (~s.fresh | s.alone)), s.ask.eq(s.request & s.served)]
+                # Behind the first word of a channel word nothing is read while words of the one before are left; and
+                # nothing of the next channel word before a parameter of this one is there.
+                m.d.comb += [s.request.eq(~s.full & ~s.left & (~s.fresh | s.alone) & (~s.load | s.begun)),
+                             s.ask.eq(s.request & s.served)]
                 with m.If(s.left):
                     m.next = "end"
                 with m.Elif(s.ask):
@@ -222,21 +225,18 @@ class StateReader(wiring.Component):
             ~s.pop & Mux(s.parameter_taken, s.lane > s.parameter_lane + 1, s.lane > s.parameter_lane))
         # Registered, as two steps are never in a row: a word is read in between.
         m.d.sync += [s.column_ends.eq(y == word.height), s.row_ends.eq(x == word.width)]
-        second = struct(layouts(config).second_population)(self.memory.data[:layouts(config).second_population.bits])
-        # The word comes late in its cycle: its bit is used in the next one.
-        far_axons, far = Signal(name="far_axons"), Signal(name="far")
-        m.d.sync += far_axons.eq(second.far_axons)
-        m.d.comb += far.eq(word.extended & far_axons)
+        second = struct(layouts(config).second_population)(s.word[:layouts(config).second_population.bits])
         with m.If(s.accept):
             m.d.sync += [
                 word.eq(self._commanded()), population.index.eq(self.command.payload.population),
-                s.load.eq(1),
+                population.far.eq(0), s.load.eq(1),
             ]
+        with m.If(s.take_second):
+            m.d.sync += population.far.eq(second.far_axons)
         with m.If(s.place_parameters):
-            m.d.sync += [population.axon_base.eq(s.parameter_address), population.last_channel.eq(word.depth - 1),
-                         population.far.eq(far)]
+            m.d.sync += [population.axon_base.eq(s.parameter_address), population.last_channel.eq(word.depth - 1)]
         # One adder, whose operands are known early.
-        further = s.parameter_address + Mux(s.place_parameters, word.axons << far, 1)
+        further = s.parameter_address + Mux(s.place_parameters, word.axons << population.far, 1)
         with m.If(s.accept | s.take_second | s.place_parameters | s.parameter_taken):
             m.d.sync += s.parameter_address.eq(Mux(s.accept, self._commanded().base, further))
         with m.If(s.place_states):
@@ -313,22 +313,24 @@ class StateReader(wiring.Component):
                 s.doubled & ~s.half, Purpose.SECOND_PARAMETER, Purpose.PARAMETER))
         with m.If(self.granted):
             m.d.sync += written.eq(0)
-        # The word comes two cycles after its grant.
-        coming, comes = Signal(self.requests, name="coming"), Signal(name="comes")
-        m.d.sync += [coming.eq(first.payload), comes.eq(first.valid & memory.ready)]
+        # The word comes two cycles after its grant, late, and is in its register a cycle later.
+        asked, coming = (Signal(self.requests, name=name) for name in ("asked", "coming"))
+        granted, comes = Signal(name="asked_valid"), Signal(name="comes")
+        m.d.sync += [asked.eq(first.payload), granted.eq(first.valid & memory.ready), coming.eq(asked),
+                     comes.eq(granted), s.word.eq(memory.data)]
         for purpose, arrives in s.arrives.items():
             m.d.sync += arrives.eq(comes & (coming.purpose == purpose))
         m.d.sync += [s.arriving.eq(coming.lane), s.arriving_last.eq(coming.in_last_word),
                      self.evaluated.address.eq(coming.address)]
-        m.d.comb += [self.evaluated.valid.eq(s.arrives[Purpose.STATE]), self.evaluated.state.eq(memory.data)]
+        m.d.comb += [self.evaluated.valid.eq(s.arrives[Purpose.STATE]), self.evaluated.state.eq(s.word)]
 
     def _buffers(self, m: Module, s: _State) -> None:
         """The words read ahead and their parameters; one lane of the oldest word per cycle."""
-        config, memory, uniform = self.config, self.memory, self.population.word.uniform
+        config, uniform = self.config, self.population.word.uniform
         buffered = data.StructLayout({"states": unsigned(config.word_bits), "in_last_word": unsigned(1)})
         m.submodules.buffer = buffer = Memory(shape=buffered, depth=EVALUATION_WORDS, init=[])  # addresses wrap
         arrived, oldest = buffer.write_port(), buffer.read_port(domain="comb")
-        stored, present = Signal(name="stored"), Signal(name="present")
+        present = Signal(name="present")
         # Parameters of one channel word. Each is overwritten as soon as its last neuron has used it.
         self._parameters(m, s, "parameters", self.parameter, Purpose.PARAMETER)
         if self.second_words:
@@ -337,7 +339,7 @@ class StateReader(wiring.Component):
         last_lane, last_channel = Signal(config.lane_bits, name="last_lane"), self.population.last_channel
         older, loaded = Signal(name="older"), Signal(name="lane_loaded")
         m.d.comb += [
-            arrived.en.eq(state_arrives), arrived.data.states.eq(memory.data),
+            arrived.en.eq(state_arrives), arrived.data.states.eq(s.word),
             arrived.data.in_last_word.eq(s.arriving_last),
             s.full.eq(s.reserved == EVALUATION_WORDS), s.alone.eq(s.reserved <= 1),
             self.state.eq(oldest.data.states.word_select(s.lane, config.state_bits)),
@@ -347,8 +349,8 @@ class StateReader(wiring.Component):
             self.last.eq(s.lane == last_lane), s.pop.eq(self.take & self.last),
         ]
         m.d.sync += [
-            s.reserved.eq(s.reserved + s.ask - s.pop), stored.eq(state_arrives), s.there.eq(s.there + stored - s.pop),
-            present.eq(stored | (s.there > 1) | (present & ~s.pop)),
+            s.reserved.eq(s.reserved + s.ask - s.pop), s.there.eq(s.there + state_arrives - s.pop),
+            present.eq(state_arrives | (s.there > 1) | (present & ~s.pop)),
         ]
         with m.If(state_arrives):
             m.d.sync += arrived.addr.eq(arrived.addr + 1)
@@ -368,5 +370,5 @@ class StateReader(wiring.Component):
         """First or second parameter words of a channel word; the result is that of the next neuron."""
         m.submodules[name] = table = Memory(shape=result.shape(), depth=self.config.lanes, init=[])
         write, read = table.write_port(), table.read_port(domain="comb")
-        m.d.comb += [write.en.eq(s.arrives[purpose]), write.addr.eq(s.arriving), write.data.eq(self.memory.data),
+        m.d.comb += [write.en.eq(s.arrives[purpose]), write.addr.eq(s.arriving), write.data.eq(s.word),
                      read.addr.eq(Mux(self.population.word.uniform, 0, s.lane)), result.eq(read.data)]

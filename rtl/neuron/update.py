@@ -39,7 +39,7 @@ class NeuronUpdate(UpdateUnit):
 
     Ports: see `rtl.neuron.interface.UpdateUnit`.
 
-    Latency: from an operation taken by an idle unit to its state's read 6 cycles, to its write-back 9, with memory at
+    Latency: from an operation taken by an idle unit to its state's read 7 cycles, to its write-back 10, with memory at
     once; an operation that shares the weight word of the one before it needs no weights of its own. An operation on
     the same word as the one before it costs 3 cycles more, or none with `forward_states`.
     Throughput: one operation per cycle, as far as the banks allow.
@@ -297,14 +297,16 @@ class NeuronUpdate(UpdateUnit):
         ]
 
         # Asked only with room for the answer, which lasts one cycle.
-        coming, arriving = Signal(name="coming"), Signal(name="arriving")
+        coming, arriving, here = (Signal(name=name) for name in ("coming", "arriving", "here"))
+        weights = Signal(config.word_bits, name="weights", reset_less=True)  # as the word comes late in its cycle
         reserved = Signal(range(WEIGHT_WORDS + 1), name="reserved")
         m.d.comb += [
             self.weight.valid.eq(requests.r_rdy & (reserved != WEIGHT_WORDS)), self.weight.address.eq(requests.r_data),
             requests.r_en.eq(self.weight.valid & self.weight.ready),
-            words.w_data.eq(self.weight.data), words.w_en.eq(arriving),
+            words.w_data.eq(weights), words.w_en.eq(here),
         ]
-        m.d.sync += [coming.eq(requests.r_en), arriving.eq(coming), reserved.eq(reserved + requests.r_en - words.r_en)]
+        m.d.sync += [coming.eq(requests.r_en), arriving.eq(coming), here.eq(arriving), weights.eq(self.weight.data),
+                     reserved.eq(reserved + requests.r_en - words.r_en)]
 
         front, word = Signal(self._queued), Signal(config.word_bits, name="word")
         m.d.comb += [

@@ -25,7 +25,7 @@ class AxonWords(wiring.Component):
         there, word: the next word, and whether it is there.
         axon: read port.
 
-    Latency: four cycles from `load` to the first word, if the memory is there at once. Throughput: one word per cycle.
+    Latency: five cycles from `load` to the first word, if the memory is there at once. Throughput: one word per cycle.
     """
 
     def __init__(self, config: CoreConfig):
@@ -61,9 +61,10 @@ class AxonWords(wiring.Component):
 
         m.submodules.ring = ring = Memory(shape=layouts(config).axon.bits, depth=AXON_WORDS, init=[])
         write, read = ring.write_port(), ring.read_port(domain="comb")
-        coming, arrives, used = Signal(name="coming"), Signal(name="arrives"), Signal(name="used")
-        m.d.sync += [coming.eq(granted), arrives.eq(coming)]
-        m.d.comb += [write.en.eq(arrives), write.data.eq(axon.data), self.word.eq(read.data),
+        coming, comes, arrives, used = (Signal(name=name) for name in ("coming", "comes", "arrives", "used"))
+        word = Signal(layouts(config).axon.bits, name="arrived", reset_less=True)  # it comes late in its cycle
+        m.d.sync += [coming.eq(granted), comes.eq(coming), arrives.eq(comes), word.eq(axon.data)]
+        m.d.comb += [write.en.eq(arrives), write.data.eq(word), self.word.eq(read.data),
                      used.eq(self.take & ~whole)]
         left_over = Signal.like(waiting, name="left_over")
         m.d.comb += left_over.eq(waiting + arrives - used)
@@ -73,9 +74,9 @@ class AxonWords(wiring.Component):
         with m.If(~kept):
             m.d.sync += free.eq(free - granted + used)
         with m.If(arrives):
-            m.d.sync += write.addr.eq(write.addr + 1)
+            m.d.sync += write.addr.eq(Mux(write.addr == AXON_WORDS - 1, 0, write.addr + 1))
         with m.If(self.take):
-            m.d.sync += read.addr.eq(Mux(self.last & kept, 0, read.addr + 1))
+            m.d.sync += read.addr.eq(Mux((self.last & kept) | (read.addr == AXON_WORDS - 1), 0, read.addr + 1))
         with m.If(self.done):
             m.d.sync += Cat(write.addr, read.addr).eq(0)
         return m

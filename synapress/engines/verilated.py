@@ -85,7 +85,8 @@ def build(config: CoreConfig, directory: Path = Path("build/simulate"), harness:
     cflags = _CFLAGS + " ".join(f"-D{name}={value}" for name, value in defines.items())
     sources = [text, harness.read_text(), COMMON.read_text()]
     key = hashlib.sha256("\0".join([*sources, cflags, *flags]).encode()).hexdigest()[:16]
-    folder = directory.resolve() / f"{config.name}-{key}"
+    # Make takes no spaces, and a name may have anything.
+    folder = directory.resolve() / f"{re.sub(r'[^A-Za-z0-9_.-]', '_', config.name)}-{key}"
     binary = folder / "Vcore"
     with locked(folder.with_suffix(".lock")):  # tests run in several processes, which share the builds
         if not binary.exists():

@@ -1,5 +1,8 @@
 """Images in compiled RTL against the golden core: many networks, several populations on one core, frames in flight."""
 
+import dataclasses
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -91,6 +94,17 @@ def test_comparison_sees_every_kind_of_difference(seed: int) -> None:
     }.items():
         result = compare(core, wrong, rtl)
         assert not result.equal and what in result.differences[0]
+
+
+def test_a_build_has_a_folder_whatever_its_configuration_is_called(
+        tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folders: list[Path] = []
+    monkeypatch.setattr(verilated, "_compile", lambda text, harness, folder, *others: folders.append(folder))
+    monkeypatch.setattr(verilated, "cycle_model", lambda config: config.name)
+    for name in ("my core", "my/core"):
+        verilated.build.__wrapped__(dataclasses.replace(CoreConfig(), name=name), tmp_path)
+    assert [folder.parent for folder in folders] == [tmp_path] * 2
+    assert all(folder.name.startswith("my_core-") for folder in folders) and folders[0] != folders[1]
 
 
 def test_a_core_that_waits_for_ever_is_an_error(seed: int) -> None:

@@ -39,9 +39,12 @@ class EveryUpdateCounts(Observed):
         word = Signal(config.state_bits, name="word")
         asked, here, loaded = Signal(name="asked"), Signal(name="here"), Signal(config.state_bits, name="loaded")
         data = Mux(here, loaded, Value.cast(self.state__data))
-        m: Module = self.connected({
-            "weight__data": Cat(Const(1, config.weight_bits) for _ in range(config.word_bits // config.weight_bits)),
-            "state__data": data})
+        # A word is there in its cycle alone.
+        coming, comes = Signal(name="weights_coming"), Signal(name="weights_come")
+        ones = Cat(Const(1, config.weight_bits) for _ in range(config.word_bits // config.weight_bits))
+        m: Module = self.connected({"weight__data": Mux(comes, ones, Value.cast(self.weight__data)),
+                                    "state__data": data})
+        m.d.sync += [coming.eq(unit.weight.valid & unit.weight.ready), comes.eq(coming)]
         op = unit.op.payload
         read = unit.state.valid & unit.state.ready & (unit.state.address == WORD)
         written = unit.write_back.valid & (unit.write_back.address == WORD)
