@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 
-from amaranth import Array, Cat, Const, Module, Mux, Signal, Value
+from amaranth import Cat, Const, Module, Mux, ShapeLike, Signal, Value, unsigned
 from amaranth.lib import data, memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -33,35 +33,41 @@ class InputQueue(wiring.Component):
 
     def elaborate(self, platform):  # type: ignore[no-untyped-def]
         m, depth = Module(), self.depth
-        # A register per bit of it would cost more, in the FPGA families that have such memories.
-        m.submodules.words = words = memory.Memory(shape=self.layout, depth=depth, init=[],
-                                                   attrs={"ram_style": "distributed"})
-        write, read = words.write_port(), words.read_port(domain="comb")
-        first, free = (Signal(range(depth), name=name) for name in ("first", "free"))
-
-        def after(place: Value) -> Value:
-            return place + 1 if depth & (depth - 1) == 0 else Mux(place == depth - 1, 0, place + 1)
-
-        m.d.comb += [write.addr.eq(free), write.data.eq(self.word), write.en.eq(self.take),
-                     read.addr.eq(first), self.head.eq(read.data)]
-        with m.If(self.take):
-            m.d.sync += free.eq(after(free))
-        recent = [Signal(self.outputs, name=f"leads_{age}", reset_less=True) for age in range(depth - 1)]
-        with m.If(self.take):
-            m.d.sync += [newer.eq(older) for newer, older in zip(recent, [self.leads, *recent], strict=False)]
+        words = self._memory(m, "words", self.layout)
+        first, free, free_next = (Signal(range(depth), name=name) for name in ("first", "free", "free_next"))
+        m.d.comb += [free_next.eq(Mux(self.take, self._after(free), free)),
+                     words[0].addr.eq(free), words[0].data.eq(self.word), words[0].en.eq(self.take),
+                     words[1].addr.eq(first), self.head.eq(words[1].data)]
+        m.d.sync += free.eq(free_next)
+        # Whether an event waits behind the head, its place, where it goes, and whether one more fills the queue.
         if depth == LEAST_DEPTH:
-            more, second, after_first, nearly_full = ~self.ready, recent[0], ~free, Const(1, 1)
+            second = Signal(self.outputs, name="second_leads", reset_less=True)
+            with m.If(self.take):
+                m.d.sync += second.eq(self.leads)
+            more, place, nearly_full = ~self.ready, ~free, Const(1, 1)  # with two events, `free` is `first`
         else:
-            held = Signal(range(depth + 1), name="held")
-            m.d.sync += held.eq(held + self.take - (self.step & self.wants.any()))
-            more, second, after_first = held > 1, Array(recent)[(held - 2)[:len(held)]], after(first)
-            nearly_full = held == depth - 1
+            leads, place = self._memory(m, "directions", unsigned(self.outputs)), Signal(range(depth), name="second")
+            more, second, nearly_full = place != free, leads[1].data, self._after(free) == first
+            m.d.comb += [leads[0].addr.eq(free), leads[0].data.eq(self.leads), leads[0].en.eq(self.take),
+                         leads[1].addr.eq(place)]
+            with m.If(self.step):
+                m.d.sync += place.eq(Mux(more, self._after(place), free_next))
         with m.If(self.step):
-            m.d.sync += [first.eq(Mux(more, after_first, free)),
+            m.d.sync += [first.eq(Mux(more, place, free)),
                          self.wants.eq(Mux(more, second, self.leads & self.take.replicate(self.outputs)))]
         # With no head a step leaves at most the event that comes.
         m.d.sync += self.ready.eq(self.step | (self.ready & ~(self.take & nearly_full)))
         return m
+
+    def _memory(self, m: Module, name: str, shape: ShapeLike) -> tuple[memory.WritePort, memory.ReadPort]:
+        """A memory of `depth` places, and its ports: a register per bit would cost more in FPGAs that have them."""
+        m.submodules[name] = made = memory.Memory(shape=shape, depth=self.depth, init=[],
+                                                  attrs={"ram_style": "distributed"})
+        return made.write_port(), made.read_port(domain="comb")
+
+    def _after(self, place: Value) -> Value:
+        """The next place, as wide as a place."""
+        return Mux(place == self.depth - 1, 0, place + 1)[:len(place)]
 
 
 class Router(wiring.Component):
