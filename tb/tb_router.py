@@ -5,7 +5,7 @@
 """
 
 import random
-from collections import Counter
+from collections import Counter, defaultdict, deque
 from functools import partial
 from itertools import combinations
 from typing import Any
@@ -82,6 +82,7 @@ class Bench:
 
     Attributes:
         sent, came: (cycle, input) and (cycle, output, input) of each event taken, and of each that came out.
+        longest: the most cycles from an event taken to its leaving.
     """
 
     def __init__(self, dut: Any, given: dict[str, Any], generator: random.Random):
@@ -91,6 +92,8 @@ class Bench:
         self.bins: Counter[str] = Counter()
         self.sent: list[tuple[int, str]] = []
         self.came: list[tuple[int, str, str]] = []
+        self.waiting: dict[tuple[str, str], deque[int]] = defaultdict(deque)
+        self.longest = 0
         self.owed: set[int] = set()
         self.told: set[int] = set()
         bits = layouts(config).event.bits
@@ -112,9 +115,13 @@ class Bench:
         self.bins[f"{port} to {output}" if output else f"{port}: dropped"] += 1
         if output is None:
             self.owed.add(now() + 1)
+        else:
+            self.waiting[port, output].append(now())
 
     def _leave(self, output: str, event: int) -> None:
-        self.came.append((now(), output, self.model.leave(output, event)))
+        port = self.model.leave(output, event)
+        self.came.append((now(), output, port))
+        self.longest = max(self.longest, now() - self.waiting[port, output].popleft())
 
     def _watch(self) -> Steps:
         wires = Wires(self.dut)
@@ -158,6 +165,9 @@ async def random_events(dut: Any) -> None:
     required |= {f"{port}: dropped" for port in bench.model.checked}
     assert not required - set(bench.bins), f"never seen: {sorted(required - set(bench.bins))}"
     assert all(driver.stalled for driver in bench.drivers.values()), "an input has never waited"
+    if given["outputs"] == "never":  # an event, and each before it in its queue, waits for one of each other input
+        turns = len(bench.model.ways) - 1
+        assert router.Router.latency + turns < bench.longest <= router.Router.latency - 1 + given["depth"] * turns
     dut._log.info("%d events, %d dropped", len(bench.sent), bench.model.dropped)
 
 

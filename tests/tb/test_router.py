@@ -37,9 +37,9 @@ def test_random_events(name: str, simulator: str, seed: int) -> None:
 
 
 @pytest.mark.parametrize("simulator", ["verilator"], indirect=True)
-@pytest.mark.parametrize(("inputs", "outputs"), [("never", "bursts"), ("bursts", "never")])
+@pytest.mark.parametrize(("inputs", "outputs"), [("never", "bursts"), ("never", "never")])
 def test_bursts(inputs: str, outputs: str, simulator: str, seed: int) -> None:
-    """Queues full and empty."""
+    """Queues full and empty; with outputs that never pause, how long an event waits at most."""
     run("inside", simulator, seed, scenario="random", events=400, inputs=inputs, outputs=outputs)
 
 
