@@ -4,7 +4,7 @@
 PYTHON ?= python3
 JOBS ?= auto
 CONFIG ?= grai_vip
-TOPS := peg esu neuron memory evaluation timestep core
+TOPS := peg esu neuron memory evaluation timestep router core
 
 BIN := .venv/bin
 READY := .venv/.ready

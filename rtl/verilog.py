@@ -25,6 +25,7 @@ TOPS: dict[str, tuple[str, str]] = {
     "memory": ("rtl.memory", "BankedMemory"),
     "evaluation": ("rtl.neuron.evaluation", "Evaluation"),
     "timestep": ("rtl.timestep", "Timestep"),
+    "router": ("rtl.noc.router", "Router"),
     "core": ("rtl.core", "EventCore"),
 }
 """The blocks that can be had by name: module and class, which takes the configuration alone."""

@@ -36,6 +36,10 @@ COUNTERS = "tests/tb/test_counters.py::test_random_increments"
 LOST = "tests/formal/test_neuron.py::test_no_update_is_lost"
 FORWARD = "tests/tb/test_neuron.py::test_forwarded_states"
 NETWORKS = "tests/engines/test_simulate.py::test_networks_equal_golden"
+ROUTER = "tests/tb/test_router.py::test_random_events"
+FAIR = "tests/tb/test_router.py::test_inputs_share_an_output_evenly"
+STREAMS = "tests/formal/test_streams.py::test_streams_hold"
+CIRCLE = "tests/golden/noc/test_router.py::test_no_circle_of_waiting"
 
 MUTATIONS = (
     Mutation("PEG: x offset ignored", "rtl/synapse/peg.py", 'register(axon[f"{axis}_offset"],',
@@ -332,6 +336,20 @@ MUTATIONS = (
              "with m.If(0):", SANE),
     Mutation("guard: populations that do not agree are evaluated", "rtl/timestep.py",
              '(s.access["fill"] & good)', 's.access["fill"]', SANE),
+    Mutation("router: north goes before east and west", "rtl/noc/router.py", '"north": ~moves_x & north,',
+             '"north": north,', ROUTER),
+    Mutation("router: a hop to the east or south is not counted", "rtl/noc/router.py",
+             "return add(Const(-1, bits), value, Const(0, 1), bits)", "return value", ROUTER),
+    Mutation("router: a full queue takes one more event", "rtl/noc/router.py",
+             "(self.ready & ~(self.take & nearly_full))", "self.ready", ROUTER),
+    Mutation("router: dropped events are not told", "rtl/noc/router.py", "self.dropped.eq(Cat(lost).any())",
+             "self.dropped.eq(0)", ROUTER),
+    Mutation("router: who went last goes first again", "rtl/noc/router.py", "(before + 1 + ahead) % count",
+             "(before + ahead) % count", FAIR),
+    Mutation("router: an output changes while it waits", "rtl/noc/router.py", "free.eq(~valid | out.ready)",
+             "free.eq(1)", STREAMS),
+    Mutation("router: events from routers may turn from a column into a row", "golden/noc/router.py",
+             "port in column and port not in entries and other", "False and other", CIRCLE),
     Mutation("Verilog: combinational processes are left as they are", "rtl/conversion.py", '_SCRIPT = ("proc",',
              '_SCRIPT = ("proc -nomux -norom",', MODES),
     Mutation("Verilog: the SRAM module reads while it writes, and keeps nothing", "rtl/conversion.py",

@@ -17,9 +17,11 @@ from pathlib import Path
 from studies.mutants import (
     AGREE,
     BOOTH,
+    CIRCLE,
     COUNTERS,
     CYCLES,
     ESU,
+    FAIR,
     FORWARD,
     HIT_TEST,
     LOST,
@@ -27,9 +29,11 @@ from studies.mutants import (
     MUTATIONS,
     NETWORKS,
     REFRACTORY,
+    ROUTER,
     SANE,
     SHORT,
     STATUS,
+    STREAMS,
 )
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -43,7 +47,8 @@ def passes(tree: Path, test: str) -> bool:
     cases = "grai_vip" if test == ESU else "fpga_small or banks"  # the smallest that see the changes
     plain = {NETWORKS: [], CYCLES: [], STATUS: [], SANE: [], AGREE: [], MODES: ["-k", "icarus"],
              REFRACTORY: ["-k", "verilator"], COUNTERS: [], HIT_TEST: ["-k", "verilator"], SHORT: [], LOST: [],
-             BOOTH: [], FORWARD: []}
+             BOOTH: [], FORWARD: [], ROUTER: ["-k", "verilator and host"], FAIR: [], STREAMS: ["-k", "router"],
+             CIRCLE: []}
     where = plain.get(test, ["-k", f"verilator and ({cases})"])
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-x", "-m", "not long", "-p", "no:cacheprovider", *where, test],

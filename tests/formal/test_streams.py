@@ -10,9 +10,11 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In
 
 from golden.config import PRESETS, CoreConfig
+from golden.noc.router import PORTS
 from rtl.host_port import HostPort
 from rtl.neuron.evaluation import Evaluation
 from rtl.neuron.fire import Fire
+from rtl.noc.router import Router
 from rtl.queues import EventQueues
 from rtl.synapse.esu import Esu
 from rtl.timestep import Timestep
@@ -63,6 +65,7 @@ RULES = {
     "evaluation, neuron": Rule(Evaluation, "neuron", ("command",), ("x", "y", "c", "v", "end")),
     "timestep, command": Rule(Timestep, "command", preset="few"),
     "host port, host_data": Rule(HostPort, "host_data"),
+    **{f"router, {port}_out": Rule(Router, f"{port}_out") for port in PORTS},
 }
 
 
@@ -72,7 +75,8 @@ def test_streams_hold(name: str, tmp_path: Path) -> None:
     prove(StreamRule(RULES[name], RULES[name].preset), tmp_path)
 
 
-@pytest.mark.parametrize("name", ["queues, event_out", "fire, fired", "host port, host_data"])
+@pytest.mark.parametrize("name", ["queues, event_out", "fire, fired", "host port, host_data",
+                                  "router, local_out"])
 def test_a_block_that_withdraws_its_offer_is_refuted(name: str, tmp_path: Path) -> None:
     with pytest.raises(AssertionError, match=r"refuted in cycle \d+\n  0: .*\n(.*\n)*.*broken_held=1"):
         prove(StreamRule(RULES[name], "fpga_small", deaf=True), tmp_path)

@@ -1,4 +1,4 @@
-"""The area and clock that the PEG and the ESU must keep, at the paper's widths."""
+"""The area and clock that the PEG, the ESU and the router must keep, at the paper's widths."""
 
 import pytest
 
@@ -27,8 +27,14 @@ def test_peg_and_esu_are_a_small_part_of_the_core() -> None:
     assert peg.transistors + esu.transistors <= 0.02 * (core.transistors + core.sram_transistors)
 
 
+def test_the_router_is_small() -> None:
+    """At most 560 Xilinx LUTs, those of its queues of two events among them."""
+    report = estimate("router", CONFIG, "xilinx")
+    assert isinstance(report, FpgaArea) and 250 < report.luts <= 560 and report.block_rams == report.dsps == 0
+
+
 @pytest.mark.long
-@pytest.mark.parametrize("block", ["peg", "esu"])
-def test_clock(block: str) -> None:
-    """At least 100 MHz on an ECP5."""
-    assert fmax(block, CONFIG).mhz >= 100
+@pytest.mark.parametrize(("block", "least"), [("peg", 100), ("esu", 100), ("router", 120)])
+def test_clock(block: str, least: int) -> None:
+    """In MHz, on an ECP5."""
+    assert fmax(block, CONFIG).mhz >= least
