@@ -106,15 +106,17 @@ class NeuronUnit(wiring.Component):
     places: ClassVar[tuple[str, ...]] = ()
     """Where it steps in, of "unpack", "operand", "integrate", "fire"."""
 
-    def __init__(self, config: CoreConfig, *, carry_bits: int = 0):
+    def __init__(self, config: CoreConfig, *, carry_bits: int = 0, low_bits: int = 0, high_bits: int = 0):
+        """`low_bits`, `high_bits`: widths of `low`, `high`. In Verilog a sign that is repeated looks like a circle."""
         self.config = config
         state, parameter = signed(config.state_bits), struct(layouts(config).parameter)
+        low, high = (signed(bits or config.state_bits + 1) for bits in (low_bits, high_bits))
         wide = signed(config.state_bits + 2)
         super().__init__({
             "advance": In(1), "type": In(TYPE_BITS), "mode": In(2), "state": In(state), "given": Out(state),
             "state_given": In(state), "parameter_given": In(parameter),
             "second_given": In(struct(layouts(config).second_parameter)),
-            "low": Out(signed(config.state_bits + 1)), "high": Out(signed(config.state_bits + 1)), "high_carry": Out(1),
+            "low": Out(low), "high": Out(high), "high_carry": Out(1),
             "low_given": In(signed(config.state_bits + 1)), "total": In(wide), "parameter": In(parameter),
             "term": Out(wide), "factor": Out(signed(config.multiplier_bits + 1)), "scale": Out(config.shift_bits),
             "carry": Out(carry_bits), "carried": In(carry_bits), "scaled": In(state),

@@ -127,7 +127,7 @@ def test_names_need_no_escapes(folder: Path) -> None:
     modules = re.findall(r"^module (\w+)", text, re.MULTILINE)
     assert modules[0] == "core" and "core_sram" in modules and "core_evaluation_fire" in modules
     assert not [name for name in modules if "bank" in name]
-    assert len(text.splitlines()) < 15_000
+    assert len(text.splitlines()) < 17_000
 
 
 @pytest.mark.parametrize("block", ["core", "peg", "memory"])

@@ -137,8 +137,8 @@ def test_parts_add_up_to_the_whole(target: str, cache: Path) -> None:
     assert whole.flip_flops <= sum(part.flip_flops for part in parts) < 1.02 * whole.flip_flops
     # A part that is synthesized alone is as large.
     alone = estimate(Requantize(CONFIG), CONFIG, target, cache=cache)
-    part = parts[sizes.index(max(sizes))]
-    assert part.top == "requantize" and alone.flip_flops == part.flip_flops
+    (part,) = (part for part in parts if part.top == "requantize")
+    assert alone.flip_flops == part.flip_flops and sizes[parts.index(part)] > 0.2 * size
 
 
 def test_sram_is_in_the_part_that_has_it(cache: Path) -> None:

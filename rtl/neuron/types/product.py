@@ -2,6 +2,7 @@
 
 from amaranth import Cat, Module, Signal
 
+from golden.config import CoreConfig
 from golden.neuron.types.product import Product
 from golden.words import NeuronType
 from rtl.neuron import booth
@@ -16,6 +17,11 @@ class OperandProduct(NeuronUnit):
 
     model = Product
     places = ("unpack", "operand")
+
+    def __init__(self, config: CoreConfig):
+        operand = Signal(config.operand_bits + 1)
+        low, high = booth.products(operand, operand, low_rows(config))
+        super().__init__(config, low_bits=len(low.total), high_bits=len(high.total))
 
     def elaborate(self, platform):  # type: ignore[no-untyped-def]
         m, bits = Module(), self.config.operand_bits

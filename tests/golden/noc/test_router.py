@@ -10,11 +10,11 @@ import pytest
 from golden.config import PRESETS
 from golden.errors import ConfigError, EventError
 from golden.noc.router import PORTS, STEPS, Router, decide, ways
+from golden.types import Place
 from golden.words import layouts
 
 COLUMNS, ROWS = 4, 3
 OPPOSITE = {"north": "south", "south": "north", "east": "west", "west": "east"}
-Place = tuple[int, int]
 
 
 def edges(place: Place) -> list[str]:
