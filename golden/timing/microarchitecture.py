@@ -15,10 +15,10 @@ word takes one more."""
 
 # -- the neuron update --------------------------------------------------------------------------------------------
 
-OPERATION_QUEUE = 9
+OPERATION_QUEUE = 11
 """Operations that wait for their weights. At least STATE_LATENCY, so that a run of operations goes on while its first
-weights come; the rest takes up what the ESU offers while a bank is refused. One is in a register, and the memory has
-the others, a power of two."""
+weights come; the rest takes up what the ESU offers while a bank is refused: depthwise kernels, which want a weight word
+for every second operation, lose 3 % with nine."""
 WEIGHT_REQUESTS = 4
 """Weight words to ask for, and not asked for yet: a refused read holds up the ESU only behind so many. Fewer than
 OPERATION_QUEUE, as operations share weight words."""
