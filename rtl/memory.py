@@ -117,8 +117,9 @@ class BankedMemory(wiring.Component):
             if place.reads:
                 coming, here = (Signal.like(place.bank, name=f"{place.name}_{name}") for name in ("coming", "here"))
                 m.d.sync += [coming.eq(place.bank), here.eq(coming)]
-                for port in place.ports:
-                    m.d.comb += getattr(self, port.name).data.eq(Array(read_data)[here])
+                word = Signal(self.config.word_bits, name=f"{place.name}_read")
+                m.d.comb += [word.eq(Array(read_data)[here]),
+                             *(getattr(self, port.name).data.eq(word) for port in place.ports)]
         self._ready(m, places, order)
         return m
 
@@ -188,18 +189,18 @@ class BankedMemory(wiring.Component):
         enable, write = Signal(name=f"bank_{index}_enable"), Signal(name=f"bank_{index}_write", reset_less=True)
         writers = [place for place in places if place.writes]
         chosen = Signal(range(len(writers)), name=f"bank_{index}_writer", reset_less=True)
-        wants = {place.name: Signal(name=f"bank_{index}_{place.name}") for place in places}
-        m.d.comb += [wants[place.name].eq(place.valid & (place.bank == index)) for place in places]
-        m.d.sync += enable.eq(Cat(wants.values()).any())
+        here = {place: Signal(name=f"bank_{index}_{place.name}") for place in places}
+        m.d.comb += [here[place].eq(place.bank == index) for place in places]
+        m.d.sync += enable.eq(Cat(place.valid & here[place] for place in places).any())
         for number, (place, asks) in reversed(list(enumerate(order))):
             # Of the last one if none wants it, where any address does.
-            first = asks & (place.bank == index) if number < len(order) - 1 else Value.cast(1)
+            first = asks & here[place] if number < len(order) - 1 else Value.cast(1)
             with m.If(first):
                 m.d.sync += [address.eq(place.address[select_bits:]), write.eq(place.write)]
         # The first writer of all that ask: one that is granted a write is.
         m.d.sync += chosen.eq(len(writers) - 1)
         for place, asks in reversed([item for item in order if item[0] in writers]):
-            with m.If(asks & (place.bank == index)):
+            with m.If(asks & here[place]):
                 m.d.sync += chosen.eq(writers.index(place))
         m.d.comb += [bank.enable.eq(enable), bank.address.eq(address), bank.write.eq(write)]
         with m.Switch(chosen):
