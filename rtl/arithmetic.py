@@ -1,6 +1,11 @@
-"""Sums written so that synthesis makes one LUT a bit of each, with what chooses the addend."""
+"""Counting round, and sums written so that synthesis makes one LUT a bit of each, with what chooses the addend."""
 
 from amaranth import Cat, Const, Mux, Value
+
+
+def following(index: Value, count: int) -> Value:
+    """The index after this one, of `count` that come round."""
+    return Mux(index == count - 1, 0, index + 1)
 
 
 def add(a: Value, b: Value, carry: Value, width: int) -> Value:

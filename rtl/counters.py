@@ -7,6 +7,7 @@ from amaranth.lib.wiring import In, Out
 from golden.config import CoreConfig
 from golden.registers import counters
 from golden.timing.microarchitecture import SCRATCH_TURNS
+from rtl.arithmetic import following
 from rtl.scratch import CountPort, ScratchMap
 
 
@@ -98,7 +99,7 @@ class Counters(wiring.Component):
         with m.If(self.clear):  # goes before a visit, whose sum is then stale already when it is written
             m.d.sync += stale.eq(count)
         with m.If(store):
-            m.d.sync += index.eq(Mux(index == count - 1, 0, index + 1))
+            m.d.sync += index.eq(following(index, count))
         # A host that asks in the middle of a visit waits for the next one: this one may have missed what it counted.
         with m.If(fetch):
             m.d.sync += asked.eq(self.read & (index == self.select))

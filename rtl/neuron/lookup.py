@@ -8,6 +8,7 @@ from amaranth.lib.wiring import In, Out
 from golden.config import CoreConfig
 from golden.timing.microarchitecture import LOOKUP_WORDS
 from golden.widths import TABLE_ENTRY_BITS
+from rtl.arithmetic import following
 from rtl.ports import ReadPort
 from rtl.skid import SkidBuffer
 
@@ -79,5 +80,5 @@ class Lookup(wiring.Component):
         m.d.sync += [waiting.eq(waiting + here.valid - taken), reserved.eq(reserved + go - taken)]
         for moves, address in ((here.valid, write.addr), (taken, read.addr)):
             with m.If(moves):
-                m.d.sync += address.eq(Mux(address == LOOKUP_WORDS - 1, 0, address + 1))
+                m.d.sync += address.eq(following(address, LOOKUP_WORDS))
         return m

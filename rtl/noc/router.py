@@ -10,7 +10,7 @@ from golden.config import CoreConfig
 from golden.errors import ConfigError
 from golden.noc.router import LEAST_DEPTH, STEPS, checked, ways
 from golden.words import layouts
-from rtl.arithmetic import add
+from rtl.arithmetic import add, following
 from rtl.words import struct
 
 ADDRESS = ("core_x", "core_y")
@@ -67,7 +67,7 @@ class InputQueue(wiring.Component):
 
     def _after(self, place: Value) -> Value:
         """The next place, as wide as a place."""
-        return Mux(place == self.depth - 1, 0, place + 1)[:len(place)]
+        return following(place, self.depth)[:len(place)]
 
 
 class Router(wiring.Component):

@@ -8,6 +8,7 @@ from amaranth.lib.wiring import In, Out
 from golden.config import CoreConfig
 from golden.timing.microarchitecture import AXON_WORDS
 from golden.words import layouts
+from rtl.arithmetic import following
 from rtl.ports import ReadPort
 
 
@@ -74,7 +75,7 @@ class AxonWords(wiring.Component):
         with m.If(~kept):
             m.d.sync += free.eq(free - granted + used)
         with m.If(arrives):
-            m.d.sync += write.addr.eq(Mux(write.addr == AXON_WORDS - 1, 0, write.addr + 1))
+            m.d.sync += write.addr.eq(following(write.addr, AXON_WORDS))
         with m.If(self.take):
             m.d.sync += read.addr.eq(Mux((self.last & kept) | (read.addr == AXON_WORDS - 1), 0, read.addr + 1))
         with m.If(self.done):
