@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from amaranth.hdl import Const, Shape, Value, ValueCastable
+from amaranth.hdl import Shape, Value
 from amaranth.hdl._ir import PortDirection
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import FlippedSignature, In
@@ -16,6 +16,7 @@ from golden.errors import ConfigError
 from golden.files import Writing
 from golden.words import WordLayout, layouts
 from rtl import conversion
+from rtl.instances import flat_ports
 from rtl.integration import c_header, host_interface
 
 TOPS: dict[str, tuple[str, str]] = {
@@ -27,6 +28,8 @@ TOPS: dict[str, tuple[str, str]] = {
     "timestep": ("rtl.timestep", "Timestep"),
     "router": ("rtl.noc.router", "Router"),
     "core": ("rtl.core", "EventCore"),
+    "node": ("rtl.noc.node", "Node"),
+    "mesh": ("rtl.noc.mesh", "Mesh"),
 }
 """The blocks that can be had by name: module and class, which takes the configuration alone."""
 
@@ -48,18 +51,20 @@ def ports(component: wiring.Component) -> dict[str, tuple[Value, PortDirection]]
 
     Constants (the `ready` of a stream that is always ready) are left out; Amaranth's own list refuses them.
     """
-    found: dict[str, tuple[Value, PortDirection]] = {}
-    for path, member, value in component.signature.flatten(component):
-        wire: Any = value.as_value() if isinstance(value, ValueCastable) else value
-        if isinstance(wire, Value) and not isinstance(wire, Const):
-            direction = PortDirection.Input if member.flow is In else PortDirection.Output
-            found["__".join(map(str, path))] = (wire, direction)
-    return found
+    return {name: (wire, PortDirection.Input if member.flow is In else PortDirection.Output)
+            for name, member, wire in flat_ports(component.signature, component)}
 
 
 def to_rtlil(component: wiring.Component, name: str) -> str:
-    """RTLIL of a component as the module `name`, for synthesis: the same text in every run."""
-    return conversion.to_rtlil(component, name, ports(component))
+    """RTLIL of a component as the module `name`, for synthesis: the same text in every run.
+
+    The parts of which it has instances (`rtl.instances`) are the modules `<name>.<part>`.
+    """
+    text = conversion.to_rtlil(component, name, ports(component))
+    parts: dict[str, wiring.Component] = getattr(component, "parts", {})
+    for part, block in parts.items():
+        text = conversion.with_part(text, part, f"{name}.{part}", to_rtlil(block, f"{name}.{part}"))
+    return text
 
 
 def to_verilog(component: wiring.Component, name: str) -> str:
