@@ -31,11 +31,13 @@ TOPS: dict[str, tuple[str, str]] = {
     "node": ("rtl.noc.node", "Node"),
     "mesh": ("rtl.noc.mesh", "Mesh"),
 }
-"""The blocks that can be had by name: module and class, which takes the configuration alone."""
+"""The blocks that can be had by name: module and class, which needs no argument but the configuration."""
+LARGE = ("node", "mesh")
+"""Those of TOPS that are made of whole cores."""
 
 
-def component(top: str, config: CoreConfig) -> wiring.Component:
-    """A block by its name in TOPS.
+def component(top: str, config: CoreConfig, **options: Any) -> wiring.Component:
+    """A block by its name in TOPS; `options` are arguments of its class.
 
     Raises:
         ConfigError: there is no such block.
@@ -43,7 +45,7 @@ def component(top: str, config: CoreConfig) -> wiring.Component:
     if top not in TOPS:
         raise ConfigError(f"unknown block '{top}'; there are: {', '.join(TOPS)}")
     module, name = TOPS[top]
-    return getattr(importlib.import_module(module), name)(config)
+    return getattr(importlib.import_module(module), name)(config, **options)
 
 
 def ports(component: wiring.Component) -> dict[str, tuple[Value, PortDirection]]:
@@ -99,13 +101,13 @@ def describe(component: wiring.Component, name: str, config: CoreConfig, text: s
     }
 
 
-def generate(top: str, config: CoreConfig, directory: Path, *, name: str | None = None) -> Path:
+def generate(top: str, config: CoreConfig, directory: Path, *, name: str | None = None, **options: Any) -> Path:
     """Write `<name>.v`, `<name>.json` and `<name>.vlt` of a block into a directory; returns the path of the Verilog.
 
     The last is for `verilator --lint-only -Wall NAME.vlt NAME.v`: which warnings do not matter, and why. The core has
     a C header besides, `<name>.h`, for its host.
 
-    `name` is also the module's; it is the block's unless another is given.
+    `name` is also the module's; it is the block's unless another is given. `options` are arguments of the block's class.
 
     Raises:
         ConfigError: there is no such block, or the name is not a Verilog identifier.
@@ -114,7 +116,7 @@ def generate(top: str, config: CoreConfig, directory: Path, *, name: str | None 
     name = top if name is None else name
     if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
         raise ConfigError(f"'{name}' cannot name a Verilog module: letters, digits and _ only")
-    block = component(top, config)
+    block = component(top, config, **options)
     text = to_verilog(block, name)
     description = describe(block, name, config, text)
     header = top == "core"

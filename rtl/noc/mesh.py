@@ -25,12 +25,13 @@ FAN_IN = 16
 class Mesh(wiring.Component):
     """Columns × rows of nodes, of one module; those beside a host are of a second one, whose router has entries.
 
-    Only entries let events turn from a column into a row, which only hosts' events want; at all other sides a node with
-    entries does what one without does. So one kind would do, but its crossbar is larger (docs/architecture.md).
+    Only at entries may events turn from a column into a row, which those of a host must. At all other sides a node with
+    entries does, cycle by cycle, what one without does: one kind would do, but its crossbar is larger.
 
     Args:
         hosts, open_edges: see `golden.noc.mesh.MeshPlan`.
         depth: events in the queue of each input of the routers.
+        uniform: all nodes are of the kind that is beside hosts. For simulation, which then compiles one kind.
 
     Ports:
         host_<edge>_<n>_in, host_<edge>_<n>_out: streams of events, for each host: from it and to it. It is one step
@@ -53,10 +54,10 @@ class Mesh(wiring.Component):
     """
 
     def __init__(self, config: CoreConfig, columns: int = 2, rows: int = 2, *, hosts: Sequence[Host] = (("north", 0),),
-                 open_edges: Sequence[str] = (), depth: int = LEAST_DEPTH):
+                 open_edges: Sequence[str] = (), depth: int = LEAST_DEPTH, uniform: bool = False):
         self.config = config
         self.plan = plan = MeshPlan(columns, rows, tuple(hosts), tuple(open_edges))
-        self.beside = {plan.node(*host) for host in plan.hosts}
+        self.beside = set(plan.places) if uniform else {plan.node(*host) for host in plan.hosts}
         self.parts: dict[str, Node] = {}
         if len(self.beside) < columns * rows:
             self.parts["node"] = Node(config, depth)
