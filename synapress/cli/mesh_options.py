@@ -6,7 +6,8 @@ import typer
 
 from golden.errors import ConfigError
 
-Columns = Annotated[int | None, typer.Option("--columns", metavar="N", show_default="2", help="mesh: columns of nodes.")]
+Columns = Annotated[int | None, typer.Option(
+    "--columns", metavar="N", show_default="2", help="mesh: columns of nodes.")]
 Rows = Annotated[int | None, typer.Option("--rows", metavar="N", show_default="2", help="mesh: rows of nodes.")]
 Hosts = Annotated[list[str] | None, typer.Option(
     "--host", metavar="EDGE:N", show_default="north:0", help="mesh: a host beside the Nth node, from 0, of an edge: "
