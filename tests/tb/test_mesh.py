@@ -11,7 +11,7 @@ from amaranth.lib.wiring import connect, flipped
 
 from golden.mesh import encode_frame
 from golden.noc.mesh import Host
-from golden.words import Saturation
+from golden.words import Saturation, layouts
 from rtl.noc.mesh import Mesh
 from synapress.mapper import Network, build_mesh, lower, partition
 from synapress.tools.simulator import launch
@@ -67,8 +67,13 @@ def test_networks_equal_golden(pause: str, seed: int) -> None:
 
 def test_events_take_their_routes(seed: int) -> None:
     """Between hosts at all edges, also to nowhere; and accesses to nodes that are not there."""
-    launch(mesh(), name="mesh", module="tb.tb_mesh", seed=seed,
-           parameters=parameters(mesh(), "letters", events=60, pause_in="rarely", pause_out="bursts"))
+    low = -(1 << layouts(CONFIG).event.field("core_x").bits - 1)
+    # Back to its sender; to an edge without a host, west and south; to a host and beyond it; to a core; farther than
+    # an address can be counted on; of the west and the east host, back.
+    single = [(0, 0, 0), (0, -3, 2), (0, 0, 4), (0, 1, 1), (0, 4, 1), (1, 0, -2), (0, 0, low), (1, 0, -low - 1),
+              (2, low, 0), (3, 0, 1)]
+    launch(mesh(), name="mesh", module="tb.tb_mesh", seed=seed, parameters=parameters(
+        mesh(), "letters", events=60, single=single, pause_in="rarely", pause_out="bursts"))
 
 
 def rows_case(rng: np.random.Generator, row: int, host: Host) -> dict:
