@@ -68,7 +68,8 @@ class AccessStation(wiring.Component):
             from_on.eq((waiting != 0) & went_on), from_here.eq((waiting != 0) & ~went_on),
             answer.given.valid.eq((from_on & self.on_back.valid) | (from_here & self.here_back.valid)),
             answer.given.payload.eq(Mux(went_on, self.on_back.payload, self.here_back.payload)),
-            self.on_back.ready.eq(answer.given.ready & from_on), self.here_back.ready.eq(answer.given.ready & from_here),
+            self.on_back.ready.eq(answer.given.ready & from_on),
+            self.here_back.ready.eq(answer.given.ready & from_here),
         ]
         m.d.sync += waiting.eq(waiting + asked - answered)
         with m.If(asked):

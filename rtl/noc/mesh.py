@@ -25,7 +25,8 @@ FAN_IN = 16
 
 def mesh_ports(config: CoreConfig, plan: MeshPlan) -> dict[str, wiring.Member]:
     """The ports of a mesh."""
-    event, streams = stream.Signature(struct(layouts(config).event)), {}
+    event = stream.Signature(struct(layouts(config).event))
+    streams: dict[str, wiring.Member] = {}
     for stem in (*(f"host_{edge}_{n}" for edge, n in plan.hosts),
                  *(f"link_{edge}_{n}" for edge in plan.open_edges for n in range(plan.length(edge)))):
         streams |= {f"{stem}_in": In(event), f"{stem}_out": Out(event)}
