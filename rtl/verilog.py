@@ -120,7 +120,7 @@ def generate(top: str, config: CoreConfig, directory: Path, *, name: str | None 
     text = to_verilog(block, name)
     description = describe(block, name, config, text)
     header = top == "core"
-    if header:
+    if header or top in LARGE:
         description["host"] = host_interface(config)
     path = directory / f"{name}.v"
     with Writing() as files:
