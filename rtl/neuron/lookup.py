@@ -63,8 +63,9 @@ class Lookup(wiring.Component):
         word = Signal(config.word_bits, name="word", reset_less=True)
         m.d.sync += [
             coming.valid.eq(go), coming.looked.eq(needs), coming.bits.eq(first.bits), coming.last.eq(first.last),
-            coming.end.eq(first.end), arriving.eq(coming), here.eq(arriving), word.eq(table.data),
+            coming.end.eq(first.end), arriving.eq(coming), here.eq(arriving),
         ]
+        m.d.comb += word.eq(table.data)
         m.submodules.results = results = Memory(shape=self.result.payload.shape(), depth=LOOKUP_WORDS, init=[])
         write, read = results.write_port(), results.read_port(domain="comb")
         waiting, reserved = (Signal(range(LOOKUP_WORDS + 1), name=name) for name in ("waiting", "reserved"))

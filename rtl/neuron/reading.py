@@ -317,7 +317,8 @@ class StateReader(wiring.Component):
         asked, coming = (Signal(self.requests, name=name) for name in ("asked", "coming"))
         granted, comes = Signal(name="asked_valid"), Signal(name="comes")
         m.d.sync += [asked.eq(first.payload), granted.eq(first.valid & memory.ready), coming.eq(asked),
-                     comes.eq(granted), s.word.eq(memory.data)]
+                     comes.eq(granted)]
+        m.d.comb += s.word.eq(memory.data)
         for purpose, arrives in s.arrives.items():
             m.d.sync += arrives.eq(comes & (coming.purpose == purpose))
         m.d.sync += [s.arriving.eq(coming.lane), s.arriving_last.eq(coming.in_last_word),

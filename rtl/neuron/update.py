@@ -135,29 +135,34 @@ class NeuronUpdate(UpdateUnit):
                      operands.v.eq(head.v), operands.shift.eq(head.shift)]
         m.d.comb += [getattr(products, name).eq(operands[name])
                      for name in ("weights", "v", "shift")]
-        read, additions, results, kept = (numbers(name, states) for name in ("read", "additions", "results", "kept"))
+        read, additions, written, kept = (numbers(name, states) for name in ("read", "additions", "written", "kept"))
         largest, kept_first, is_sum = (
             Signal(name=name, reset_less=True) for name in ("largest", "kept_first", "is_sum"))
-        m.d.sync += [read.eq(self.state.data), largest.eq(addend.max),
+        m.d.comb += read.eq(self.state.data)
+        m.d.sync += [largest.eq(addend.max),
                      kept_first.eq(held.valid & ~self._direct), is_sum.eq(sums.valid & ~self._direct)]
+        results, bounds = (numbers(name, states) for name in ("results", "bounds"))
+        exceeded = Signal(config.lanes, name="exceeded", reset_less=True)
         states_read = read
         if config.forward_states:
             follows = Signal(name="follows", reset_less=True)
             m.d.sync += follows.eq(addend.follows)
             states_read = Signal(states, name="states")
-            m.d.comb += states_read.eq(Mux(follows, results, read))
+            m.d.comb += states_read.eq(Mux(follows, written, read))
         lowest = Const(-(1 << config.state_bits - 1), signed(config.state_bits))
+        m.d.sync += bounds.eq(additions)
         for lane in range(config.lanes):
             state, addition = states_read[lane], additions[lane]
-            m.d.sync += [addition.eq(products.products[lane]), results[lane].eq(state + addition)]
+            # A maximum adds 0, and is chosen behind the register: the state comes late.
+            m.d.sync += [addition.eq(products.products[lane]), results[lane].eq(state + Mux(largest, 0, addition)),
+                         exceeded[lane].eq(largest & (state < addition))]
+            m.d.comb += written[lane].eq(Mux(exceeded[lane], bounds[lane], results[lane]))
             # What leaves any state as it is: 0 for a sum, the lowest number for a maximum.
             with m.If(~addend.mask[lane]):
                 m.d.sync += addition.eq(Mux(addend.max, lowest, 0))
-            with m.If(largest):
-                m.d.sync += results[lane].eq(Mux(state < addition, addition, state))
         with m.If(is_sum):
-            m.d.sync += kept.eq(results)
-        m.d.comb += self.write_back.write_data.eq(Mux(kept_first, kept, results))
+            m.d.sync += kept.eq(written)
+        m.d.comb += self.write_back.write_data.eq(Mux(kept_first, kept, written))
 
     def _write(self, m: Module, sums: data.View) -> tuple[data.View, Value]:
         """The write of a sum, which is held back while the read of the first operation wants its bank.
@@ -303,9 +308,9 @@ class NeuronUpdate(UpdateUnit):
         m.d.comb += [
             self.weight.valid.eq(requests.r_rdy & (reserved != WEIGHT_WORDS)), self.weight.address.eq(requests.r_data),
             requests.r_en.eq(self.weight.valid & self.weight.ready),
-            words.w_data.eq(weights), words.w_en.eq(here),
+            words.w_data.eq(weights), words.w_en.eq(here), weights.eq(self.weight.data),
         ]
-        m.d.sync += [coming.eq(requests.r_en), arriving.eq(coming), here.eq(arriving), weights.eq(self.weight.data),
+        m.d.sync += [coming.eq(requests.r_en), arriving.eq(coming), here.eq(arriving),
                      reserved.eq(reserved + requests.r_en - words.r_en)]
 
         front, word = Signal(self._queued), Signal(config.word_bits, name="word")
