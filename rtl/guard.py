@@ -5,8 +5,8 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from golden.config import CoreConfig
-from golden.ports import READ_LATENCY
 from golden.neuron.types import built_types
+from golden.ports import READ_LATENCY
 from golden.words import layouts
 from rtl.ports import ReadPort
 from rtl.words import struct

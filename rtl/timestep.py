@@ -217,7 +217,8 @@ class Timestep(wiring.Component):
             # The memory's `ready` comes late in its cycle, and goes nowhere else.
             s.asks.eq(during("read", "read edge", "start") & ~(s.asks & self.memory.ready)
                       & ~Cat(s.comes, s.arrives).any()),
-            s.comes.eq(Cat(s.asks & self.memory.ready, s.comes[0])), s.arrives.eq(s.comes[1]), self.ready.eq(~during(*STARTING)),
+            s.comes.eq(Cat(s.asks & self.memory.ready, s.comes)[:READ_LATENCY - 1]), s.arrives.eq(s.comes[-1]),
+            self.ready.eq(~during(*STARTING)),
         ]
         # From the cycle before: a state that is left goes to another one with an access only after its turn.
         look_up = (s.owed != 0) & ~Cat(s.arriving, s.local_credit, s.far_credit, during(*FOLLOWS)).any()

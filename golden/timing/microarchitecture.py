@@ -8,7 +8,7 @@ They are no options of a configuration: results do not depend on them, but cycle
 PHASES = 4
 """Cycles of a beat: what every stage of the ESU has for an event, and so the least distance of two events. Four, as
 the anchors' range is a pipeline of four stages, and as edge, geometry and table word are read one after another."""
-ESU_LATENCY = 1 + 3 * PHASES + 3
+ESU_LATENCY = 1 + 3 * PHASES + 5
 """Cycles from an event taken by the idle ESU to its first operation offered, if no read waits: the register of the next
 event, three beats, one for the geometry word, and the registers of the event that starts and of its operation. A table
 word takes one more."""

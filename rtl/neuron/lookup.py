@@ -60,17 +60,15 @@ class Lookup(wiring.Component):
         # While the word comes; what has gone that far cannot wait, so it has a place behind.
         under_way = data.StructLayout({"valid": 1, "looked": 1, "bits": config.value_bits, "last": 1, "end": 1})
         coming, arriving, here = (Signal(under_way, name=name) for name in ("coming", "arriving", "here"))
-        word = Signal(config.word_bits, name="word", reset_less=True)
         m.d.sync += [
             coming.valid.eq(go), coming.looked.eq(needs), coming.bits.eq(first.bits), coming.last.eq(first.last),
             coming.end.eq(first.end), arriving.eq(coming), here.eq(arriving),
         ]
-        m.d.comb += word.eq(table.data)
         m.submodules.results = results = Memory(shape=self.result.payload.shape(), depth=LOOKUP_WORDS, init=[])
         write, read = results.write_port(), results.read_port(domain="comb")
         waiting, reserved = (Signal(range(LOOKUP_WORDS + 1), name=name) for name in ("waiting", "reserved"))
         value, taken = Signal(signed(config.value_bits), name="looked_up"), Signal(name="taken")
-        entry = word.word_select(here.bits[:entry_bits], TABLE_ENTRY_BITS)
+        entry = table.data.word_select(here.bits[:entry_bits], TABLE_ENTRY_BITS)
         m.d.comb += [
             value.eq(Mux(here.looked, entry[:config.value_bits], here.bits)),
             write.en.eq(here.valid), write.data.value.eq(value), write.data.fires.eq(here.end | value.any()),

@@ -1,7 +1,8 @@
 """Registers behind block RAMs, moved into the block RAMs of an ECP5, which have one at each output.
 
-A word leaves a block RAM 5.6 ns after the clock, and its output register in 1.8 ns or less, wherever the logic lies.
-Vendors' tools move such registers; yosys does not (0.70), and nextpnr takes the netlist as it is.
+By nextpnr's figures for speed grade 6 a word leaves a block RAM 5.6 ns after the clock, and its output register after
+1.0 ns. Tools of FPGA vendors move such registers by themselves; yosys 0.70 does not, and nextpnr takes the netlist as
+it is.
 """
 
 from collections import Counter
