@@ -229,8 +229,8 @@ def throughput_edges(config: CoreConfig) -> tuple[list[int], int]:
 async def throughput_scenario(dut: Any) -> None:
     """No stalls from outside: not one cycle without an operation, within events and between those of the same ID.
 
-    An event of another ID, or with a table word, is at most six cycles behind the one before, with both seven. With `short_events`
-    none is lost between those that follow one another, either, whatever they have.
+    An event of another ID, or with a table word, is at most six cycles behind the one before, with both seven. With
+    `short_events` none is lost between those that follow one another, either, whatever they have.
     """
     config, generator = CoreConfig.from_json(parameters()["config"]), random.Random(seed())
     words, edges = throughput_edges(config)

@@ -10,8 +10,8 @@ PHASES = 4
 the anchors' range is a pipeline of four stages, and as edge, geometry and table word are read one after another."""
 ESU_LATENCY = 1 + 3 * PHASES + 5
 """Cycles from an event taken by the idle ESU to its first operation offered, if no read waits: the register of the next
-event, three beats, three for the geometry word, and the registers of the event that starts and of its operation. A table
-word takes one more."""
+event, three beats, three for the geometry word, and the registers of the event that starts and of its operation. A
+table word takes one more."""
 
 # -- the neuron update --------------------------------------------------------------------------------------------
 
