@@ -56,7 +56,9 @@ class FrameTimes:
         return self.finished[0]
 
 
-def run_frames(stages: Sequence[Stage], cores: int, config: CoreConfig, frames: int = 6) -> FrameTimes:
+def run_frames(
+    stages: Sequence[Stage], cores: int, config: CoreConfig, frames: int = 6, every: int = 1
+) -> FrameTimes:
     """Run the same frame several times, each as soon as it can begin.
 
     Args:
@@ -64,11 +66,12 @@ def run_frames(stages: Sequence[Stage], cores: int, config: CoreConfig, frames: 
             as soon as they have credits.
         cores: how many there are.
         frames: at least 2.
+        every: events that one of the stages' stands for: queues hold as many times fewer, at least one.
 
     Raises:
         NetworkError: frames did not come out, as the stages wait for each other.
     """
-    return _Run(stages, cores, config, frames).run()
+    return _Run(stages, cores, config, frames, every).run()
 
 
 class _Sender:
@@ -86,12 +89,14 @@ class _Sender:
 
 
 class _Run:
-    def __init__(self, stages: Sequence[Stage], cores: int, config: CoreConfig, frames: int) -> None:
-        self.stages, self.cores, self.config, self.frames = stages, cores, config, frames
+    def __init__(self, stages: Sequence[Stage], cores: int, config: CoreConfig, frames: int, every: int) -> None:
+        self.stages, self.cores, self.frames = stages, cores, frames
+        self.places = {name: max(1, getattr(config, name) // every)
+                       for name in ("input_queue", "local_queue", "output_queue")}
         self.arrived: list[deque[tuple[float, int]]] = [deque() for _ in range(cores)]
         self.local: list[deque[tuple[float, int]]] = [deque() for _ in range(cores)]
         self.idle, self.busy = [True] * cores, [0.0] * cores
-        self.senders = [*(_Sender(config.output_queue) for _ in range(cores)), _Sender(1)]
+        self.senders = [*(_Sender(self.places["output_queue"]) for _ in range(cores)), _Sender(1)]
         self.blocked: list[deque[int]] = [deque() for _ in range(cores)]
         """By core, the senders whose first event waits for a place in its input queue."""
         self.ends, self.needed = [0] * len(stages), [0] * len(stages)
@@ -134,8 +139,8 @@ class _Run:
                 self._send(core, now)
         if len(self.finished) < self.frames:
             raise NetworkError(f"{len(self.finished)} of {self.frames} frames came out: the stages wait for each other")
-        half = self.frames // 2
-        interval = (self.finished[-1] - self.finished[half - 1]) / (self.frames - half)
+        first = max(0, self.frames // 2 - 1)  # the frames before it fill the mesh
+        interval = (self.finished[-1] - self.finished[first]) / (self.frames - 1 - first)
         return FrameTimes(finished=self.finished, busy=[cycles / self.frames for cycles in self.busy],
                           interval=interval)
 
@@ -160,7 +165,7 @@ class _Run:
         self._push(now + cycles, 0, core, end)
         if self.senders[core].waits:
             self._wake(core, now)
-        if self.blocked[core] and len(arrived) < self.config.input_queue:
+        if self.blocked[core] and len(arrived) < self.places["input_queue"]:
             self._pass(self.blocked[core].popleft(), now)
 
     def _pass(self, sender: int, now: float) -> None:
@@ -168,7 +173,7 @@ class _Run:
         item, moved = self.senders[sender], False
         while item.queue:
             core, cycles, end = item.queue[0]
-            if len(self.arrived[core]) >= self.config.input_queue:
+            if len(self.arrived[core]) >= self.places["input_queue"]:
                 self.blocked[core].append(sender)
                 break
             item.queue.popleft()
@@ -213,7 +218,7 @@ class _Run:
         else:
             place, tag = self.stages[target].core, target if end else -1
             if place == core:
-                if len(self.local[core]) >= self.config.local_queue:
+                if len(self.local[core]) >= self.places["local_queue"]:
                     sender.waits = True
                     return
                 self.local[core].append((cycles, tag))

@@ -5,22 +5,22 @@ The busy cycles are exact for each core's events, edge by edge, as if the events
 frames in flight (`golden.timing.frames`) add that layers wait for each other; that is an estimate.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from golden.config import CoreConfig
-from golden.timing.cycles import Events, evaluation_cycles, events_cycles, firing_order
-from golden.timing.frames import HOST, FrameTimes, Stage, run_frames
-from golden.timing.microarchitecture import END_LATENCY, EVENT_FILL, EVENT_MINIMUM
+from golden.timing.cycles import evaluation_cycles, events_cycles
+from golden.timing.frames import FrameTimes, run_frames
+from golden.timing.microarchitecture import END_LATENCY, EVENT_FILL
 from golden.timing.operations import places
-from golden.types import IntArray, Integers
+from golden.types import Integers
 from golden.types import Place as Core
 from synapress.mapper.image.mesh import MeshImage
-from synapress.mapper.partition.fragments import Descriptor, Fragment, PartitionedProgram
-from synapress.mapper.throughput.work import ideal_cycles, link_operations, link_synapses
+from synapress.mapper.partition.fragments import Descriptor, PartitionedProgram
+from synapress.mapper.throughput.stages import Frame
+from synapress.mapper.throughput.work import ideal_cycles, link_synapses
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,112 +101,59 @@ def interval(
     return _Model(cut, image, at, outputs, limit).interval(cores, frames)
 
 
+class _Link(NamedTuple):
+    """Of one source's events for a descriptor."""
+
+    cycles: float
+    whole: bool
+    """Replayed in whole."""
+    synapses: int
+    pace: float
+    """`cycles` over what word operations and beats say."""
+
+
 class _Model:
     def __init__(
         self, cut: PartitionedProgram, image: MeshImage, at: Mapping[str, Core], outputs: Mapping[str, Integers],
         limit: int
     ) -> None:
-        self.cut, self.at, self.limit, self.config = cut, at, limit, cut.config
-        self.maps = {item.name: _crop(outputs[item.parent], item) for item in cut.fragments}
+        self.cut, self.at, self.limit = cut, at, limit
+        self.frame = Frame(cut, outputs)
         self.places = {core: places(each.manifest) for core, each in image.images.items()}
         self.order = list(image.images)
-        self.number = {item.name: number for number, item in enumerate([*cut.inputs, *cut.hosted])}
 
     def interval(self, cores: int | None, frames: int) -> Interval:
+        config = self.cut.config
         busy, synapses = dict.fromkeys(self.order, 0.0), dict.fromkeys(self.order, 0)
-        pace: dict[tuple[Descriptor, str], float] = {}
-        exact = True
+        evaluation, members = dict.fromkeys(self.order, 0), {core: list[str]() for core in self.order}
+        pace, exact = {}, True
         for item in self.cut.hosted:
             core = self.at[item.name]
+            members[core].append(item.name)
+            evaluation[core] += evaluation_cycles(item, config)
             for descriptor in self.cut.into[item.name]:
                 for source in descriptor.sources:
-                    found, whole, work, cost = self._link(descriptor, source)
-                    exact &= whole
-                    pace[descriptor, source] = found / cost if cost else 1.0
-                    busy[core] += found + EVENT_FILL + END_LATENCY
-                    synapses[core] += work
-        evaluation = dict.fromkeys(self.order, 0)
-        for item in self.cut.hosted:
-            evaluation[self.at[item.name]] += evaluation_cycles(item, self.config)
-        fired = sum(int(np.count_nonzero(self.maps[item.name])) for item in self.cut.hosted)
-        times = run_frames(self._stages(pace), len(self.order), self.config, frames) if frames else None
+                    found = self._link(descriptor, source)
+                    exact &= found.whole
+                    pace[descriptor, source] = found.pace
+                    busy[core] += found.cycles + EVENT_FILL + END_LATENCY
+                    synapses[core] += found.synapses
+        number = {name: self.order.index(core) for name, core in self.at.items()}
+        stages = self.frame.stages(number, pace) if frames else []
+        fired = sum(len(self.frame.firing(item.name)[0]) for item in self.cut.hosted)
         return Interval(
-            cores=[CoreCycles(
-                core=core, busy=round(busy[core]), evaluation=evaluation[core], synapses=synapses[core],
-                fragments=tuple(item.name for item in self.cut.hosted if self.at[item.name] == core))
-                for core in self.order],
-            exact=exact, lanes=self.config.lanes, allowed=cores or len(self.order), frames=times,
+            cores=[CoreCycles(core=core, busy=round(busy[core]), evaluation=evaluation[core], synapses=synapses[core],
+                              fragments=tuple(members[core])) for core in self.order],
+            exact=exact, lanes=config.lanes, allowed=cores or len(self.order),
+            frames=run_frames(stages, len(self.order), config, frames) if frames else None,
             firing=fired / sum(int(np.prod(item.shape)) for item in self.cut.hosted))
 
-    def _events(self, descriptor: Descriptor, source: str) -> tuple[Events, IntArray, IntArray]:
-        """Events that a fragment sends to a descriptor, in order: channels of the descriptor, x and y; which of its
-        firing neurons they are of; and the word operations of each, or its beat if that is longer."""
-        fragment = self.cut.by_name[source]
-        c, x, y = firing_order(self.maps[source], self.config, host=fragment.parent in self.cut.program.inputs)
-        if descriptor.silent:
-            nothing = np.zeros(0, np.int64)
-            return (nothing, nothing, nothing), nothing, nothing
-        work = link_operations(self.cut, descriptor, source)
-        sent = np.flatnonzero(work.sends()[x, y])
-        c, x, y = c[sent] + fragment.origin[0] - descriptor.first, x[sent], y[sent]
-        least = 1 if work.single(self.config) else EVENT_MINIMUM
-        return (c, x, y), sent, np.maximum(work.positions()[x, y] * work.words[c], least)
-
-    def _link(self, descriptor: Descriptor, source: str) -> tuple[float, bool, int, float]:
-        """Of one source's events for a descriptor: cycles, whether replayed in whole, synapses, and cycles without
-        banks."""
-        (c, x, y), _, cost = self._events(descriptor, source)
+    def _link(self, descriptor: Descriptor, source: str) -> _Link:
+        found = self.frame.events(descriptor, source)
+        c, x, y = found.events
         if not len(c):
-            return 0.0, True, 0, 0.0
-        work = link_operations(self.cut, descriptor, source)
+            return _Link(0.0, True, 0, 1.0)
         place = self.places[self.at[descriptor.edge.destination]][descriptor.edge.name]
-        cycles, whole = events_cycles(work, place, (c, x, y), self.config, limit=self.limit)
-        synapses = int((work.positions()[x, y] * link_synapses(descriptor, work)[c]).sum())
-        return cycles, whole, synapses, float(cost.sum())
-
-    def _stages(self, pace: Mapping[tuple[Descriptor, str], float]) -> list[Stage]:
-        return [self._stage(item, pace) for item in (*self.cut.inputs, *self.cut.hosted)]
-
-    def _stage(self, item: Fragment, pace: Mapping[tuple[Descriptor, str], float]) -> Stage:
-        host = item.parent in self.cut.program.inputs
-        out, ids = self.cut.out_of[item.name], self.cut.outputs_of.get(item.name, ())
-        c, x, y = firing_order(self.maps[item.name], self.config, host=host)
-        axons = len(out) + len(ids)
-        # An evaluation takes a cycle per neuron, and one more for each further axon of one that fires.
-        ready = _neurons(item, c, x, y, self.config) + np.arange(len(c)) * max(0, axons - 1)
-        of, axon, cost = [], [], []
-        for number, descriptor in enumerate(out):
-            _, sent, cycles = self._events(descriptor, item.name)
-            of.append(sent)
-            axon.append(np.full(len(sent), number))
-            cost.append(cycles * pace[descriptor, item.name])
-        for number in range(len(out), axons):
-            of.append(np.arange(len(c)))
-            axon.append(np.full(len(c), number))
-            cost.append(np.zeros(len(c)))
-        neurons, numbers, costs = (np.concatenate(parts) for parts in (of, axon, cost))
-        times = ready[neurons]
-        length = evaluation_cycles(item, self.config) + len(c) * max(0, axons - 1)
-        if host:  # which can send in any order: the same share of each axon's events at any time
-            length = len(numbers)
-            times = np.zeros(length, np.int64)
-            for number in range(axons):
-                mine = np.flatnonzero(numbers == number)
-                times[mine] = (2 * np.arange(len(mine)) + 1) * length // max(1, 2 * len(mine))
-        order = np.lexsort((numbers, times))
-        return Stage(
-            core=HOST if host else self.order.index(self.at[item.name]), length=length,
-            targets=[self.number[descriptor.edge.destination] for descriptor in out] + [HOST] * len(ids),
-            axons=numbers[order].tolist(), times=times[order].tolist(), cycles=costs[order].tolist())
-
-
-def _crop(values: Integers, item: Fragment) -> Integers:
-    (c, x, y), (depth, width, height) = item.origin, item.shape
-    return values[c:c + depth, x:x + width, y:y + height]
-
-
-def _neurons(item: Fragment, c: IntArray, x: IntArray, y: IntArray, config: CoreConfig) -> IntArray:
-    """The number of each neuron in the order of evaluation: channel word, x, y, lane."""
-    depth, width, height = item.shape
-    first = c // config.lanes * config.lanes
-    return np.asarray(first * width * height + (x * height + y) * np.minimum(config.lanes, depth - first) + c - first)
+        cycles, whole = events_cycles(found.work, place, found.events, self.cut.config, limit=self.limit)
+        synapses = int((found.work.positions()[x, y] * link_synapses(descriptor, found.work)[c]).sum())
+        return _Link(cycles, whole, synapses, cycles / float(found.cycles.sum()))

@@ -1,18 +1,21 @@
-"""Where to cut so that the busiest core's work falls: finer cuts of hot layers, for a given number of cores.
+"""Where to cut so that the frame interval falls: finer cuts of hot layers, for a given number of cores.
 
 A cut costs: each part along the channels gets all events of its sources, and a beat for each; parts along x and y share
-events at their borders, copy weights, and a narrow part has short events. The work model counts all of this. What a part
-of a layer may cost at most decides how many parts it has, and one axis is cut first; a few such limits and the axes make
-the first candidates. Then the layers of the fragments that decide on the interval are cut more or less finely, along
-each axis, while that helps. Each candidate is cut, packed and judged in full. Nothing is random.
+events at their borders, copy weights, and a narrow part has short events. The work model counts all of this. Besides,
+layers wait for each other: the same work takes longer if parts of a layer get their events one after another. So each
+candidate is cut, packed, bounded, and if the bounds promise something, run with frames in flight, coarsely.
+
+The first candidates limit what a part of a layer may cost, from a layer to a core up to a bit of every layer on each core,
+and cut all layers in the same way. Then, layer by layer, other ways and numbers of parts are tried. Nothing is random.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from math import ceil, prod
+from math import ceil, sqrt
 
 from golden.config import CoreConfig
 from golden.program import Population, Program
+from golden.timing.frames import run_frames
 from synapress.mapper.errors import RuleError, Violation
 from synapress.mapper.memory_map import DEPTHWISE, edge_kind
 from synapress.mapper.partition.cut import Cutter
@@ -21,22 +24,44 @@ from synapress.mapper.partition.search import Checked, Counts, even_bounds, fewe
 from synapress.mapper.placement.bin_packing import Bin, available
 from synapress.mapper.throughput.balance import NeedsModel, pack_balanced
 from synapress.mapper.throughput.interval import Bounds, bounds, longest_period, sending
+from synapress.mapper.throughput.stages import Frame, expected_maps
 from synapress.mapper.throughput.work import FragmentWork, Rates, WorkModel, ideal_cycles, synaptic_operations
 
-SHARES = (1.0, 0.5, 0.33, 0.25, 0.16, 0.12, 0.08, 0.0)
+SHARES = (1.0, 0.5, 0.33, 0.25, 0.16, 0.08, 0.0)
 """A part of a layer costs at most these shares of a core's ideal work, among the first candidates; 0: a part for each
-core. From one layer to a core up to a bit of every layer on each."""
-STYLES = ((1, 2, 0), (2, 1, 0), (0, 1, 2))
-"""Axes in the order in which the first candidates cut them: columns, rows or channels first."""
-REFINEMENTS = 48
-"""Most candidates after the first ones."""
-LARGE_FRAGMENTS = 400
-"""A network of more fragments, uncut for speed, has no refinements: each candidate takes seconds."""
+core."""
+STYLES = ("columns", "mixed", "tiles", "rows", "channels")
+"""Ways to cut a layer into a number of parts, see `spread`."""
+TRIALS = 60
+"""Most runs of frames in flight. They take most of the time."""
+RUN_EVENTS = 6000
+"""About so many events a frame has in a run, each of which stands for several: enough to tell who waits for whom."""
+RUN_FRAMES = 5
+MOST_LINKS = 3000
+"""Of a network with more links between fragments, only the bounds are judged: its runs would take minutes."""
 GAIN = 0.002
 """What a finer cut must gain at least, of the interval."""
 
 Parts = dict[str, tuple[int, int, int]]
 """By population, parts along the channels, x and y that are wanted; where a core or a field asks for more, more."""
+
+
+def spread(population: Population, style: str, count: int, lanes: int) -> tuple[int, int, int]:
+    """About so many parts: columns, rows, channels, tiles of columns and rows, or both channels and columns (`mixed`), and
+    what one axis has not enough of along the others."""
+    depth, width, height = population.shape
+    most = -(-depth // lanes), width, height
+    found = [1, 1, 1]
+    if style == "tiles":
+        found[1] = min(width, max(1, round(sqrt(count * width / height))))
+    elif style == "mixed":
+        near = [parts for parts in range(1, most[0] + 1) if parts * parts <= count]
+        found[0] = max(near, key=lambda parts: (count % parts == 0, most[0] % parts == 0, parts))
+    for axis in {"columns": (1, 2, 0), "rows": (2, 1, 0), "channels": (0, 1, 2), "tiles": (2, 1, 0),
+                 "mixed": (1, 2, 0)}[style]:
+        others = found[0] * found[1] * found[2] // found[axis]
+        found[axis] = max(found[axis], min(most[axis], -(-count // others)))
+    return found[0], found[1], found[2]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -49,6 +74,8 @@ class Balanced:
     sends: dict[str, float]
     """Cycles of evaluating and sending, by fragment; see `synapress.mapper.throughput.interval.sending`."""
     bounds: Bounds
+    interval: float
+    """Expected cycles per frame, by frames in flight, or by the bounds where those were not run: an estimate."""
     cores: int
     """So many were allowed."""
 
@@ -88,76 +115,54 @@ class _Search:
                        if edge_kind(edge, program.population(edge.source).shape[0],
                                     program.population(edge.destination).shape[0]) == DEPTHWISE}
         """Populations whose cuts along the channels depend on each other."""
+        self.maps = expected_maps(program, rates)
+        self.frame: Frame | None = None
+        self.trials, self.every, self.large = 0, 1, False
         self.best: tuple[Parts, Balanced] | None = None
 
     def run(self) -> Balanced:
         base, self.counts = fewest_cuts(self.cutter)
-        self._judge({}, base)
-        by_layer = self._by_layer(self.works.of(base))
+        works = self.works.of(base)
+        by_layer = {name: 0.0 for name in self.cutter.program.topological_order() if name not in self.program.inputs}
+        for fragment in base.hosted:
+            by_layer[fragment.parent] += works[fragment.name].updates
+        events = sum(work.events for work in works.values())
+        self.every = max(1, ceil(events / RUN_EVENTS))
+        self._try({})
         for parts in self._first(by_layer):
             self._try(parts)
         if self.best is None:
             raise RuleError([Violation(
                 layer=self.program.name, rule="throughput", needed="more cores for its fragments",
                 available=f"{self.cores} cores", help="Use a mesh with more cores, or leave throughput out.")])
-        tries = REFINEMENTS if len(base.hosted) <= LARGE_FRAGMENTS else 0
-        while tries > 0:
-            before = self.best[1].bounds.interval
-            for parts in self._refined():
-                tries -= 1
-                if self._try(parts) or tries <= 0:
-                    break
-            if self.best[1].bounds.interval >= before:
-                break
+        hot = sorted(by_layer, key=lambda name: -by_layer[name])
+        better = True
+        while better and self.trials < TRIALS and not self.large:
+            better = False
+            for name in hot:
+                for parts in list(self._other_parts(name)):
+                    better = self._try(parts) or better
         return self.best[1]
 
     # -- candidates ----------------------------------------------------------------------------
 
-    def _by_layer(self, works: dict[str, FragmentWork]) -> dict[str, float]:
-        found: dict[str, float] = {}
-        for population in self.program.populations:
-            if population.name not in self.program.inputs:
-                found[population.name] = 0.0
-        for fragment in self.cutter.cut(self._grids({})).hosted:
-            found[fragment.parent] += works[fragment.name].updates
-        return found
-
-    def _first(self, by_layer: dict[str, float]) -> Iterator[Parts]:
+    def _first(self, by_layer: Mapping[str, float]) -> Iterator[Parts]:
         ideal = sum(by_layer.values()) / self.cores
-        for share in SHARES:
+        for share in SHARES[::-1]:
             for style in STYLES:
-                yield {name: self._spread(self.program.population(name), style, min(
-                    self.cores, ceil(cycles / (share * ideal)) if share * ideal else self.cores))
+                yield {name: spread(self.program.population(name), style, min(
+                    self.cores, ceil(cycles / (share * ideal)) if share * ideal else self.cores), self.config.lanes)
                     for name, cycles in by_layer.items()}
 
-    def _most(self, population: Population) -> tuple[int, int, int]:
-        """Most parts along each axis."""
-        depth, width, height = population.shape
-        return -(-depth // self.config.lanes), width, height
-
-    def _spread(self, population: Population, style: tuple[int, ...], count: int) -> tuple[int, int, int]:
-        """So many parts, along the first axis of a style as far as it goes."""
-        most, found = self._most(population), [1, 1, 1]
-        for axis in style:
-            found[axis] = min(most[axis], -(-count // prod(found)))
-        return found[0], found[1], found[2]
-
-    def _refined(self) -> Iterator[Parts]:
-        """The layers that decide on the interval with a part more or less along an axis, or with other axes."""
+    def _other_parts(self, name: str) -> Iterator[Parts]:
+        """The best so far with another cut of one layer."""
         assert self.best is not None
-        parts, best = self.best
-        for name in dict.fromkeys(best.cut.by_name[item].parent for item in _deciding(best)):
-            population = self.program.population(name)
-            grid = best.cut.grids[name]
-            now = len(grid.c) - 1, len(grid.x) - 1, len(grid.y) - 1
-            most = self._most(population)
-            for axis in (1, 2, 0):
-                for step in (1, -1, 2):
-                    count = now[axis] + step
-                    if 1 <= count <= most[axis]:
-                        yield parts | {name: (*now[:axis], count, *now[axis + 1:])}
+        parts, found = self.best
+        population = self.program.population(name)
+        now = found.cut.grids[name].parts
+        for count in dict.fromkeys((now, self.cores, -(-self.cores // 2), -(-self.cores // 3), 1)):
             for style in STYLES:
-                yield parts | {name: self._spread(population, style, min(self.cores, prod(now) + 1))}
+                yield parts | {name: spread(population, style, count, self.config.lanes)}
 
     # -- judgment ------------------------------------------------------------------------------
 
@@ -165,7 +170,7 @@ class _Search:
         counts: Counts = {}
         for name, least in self.counts.items():
             wanted = parts.get(name, (1, 1, 1))
-            words = self._most(self.program.population(name))[0]
+            words = -(-self.program.population(name).shape[0] // self.config.lanes)
             counts[name] = [min(least[0], -(-words // wanted[0])), max(least[1], wanted[1]), max(least[2], wanted[2])]
         grids = grids_of(self.program, counts, self.config)
         for name, wanted in parts.items():
@@ -191,27 +196,30 @@ class _Search:
     def _judge(self, parts: Parts, cut: PartitionedProgram) -> bool:
         works = self.works.of(cut)
         sends = sending(cut, works)
-        least = max(sum(work.busy for work in works.values()) / self.cores, longest_period(works, sends))
-        now = float("inf") if self.best is None else self.best[1].bounds.interval
-        if least >= now * (1 - GAIN):
+        now = float("inf") if self.best is None else self.best[1].interval * (1 - GAIN)
+        if max(sum(work.busy for work in works.values()) / self.cores, longest_period(works, sends)) >= now:
             return False
         bins = pack_balanced(cut, works, sends, self.needs.of(cut), available(self.config), self.cores)
         if bins is None:
             return False
         found = bounds(works, sends, [item.names for item in bins])
-        if found.interval >= now * (1 - GAIN) or found_problems(cut, self.checked):
+        if found.interval >= now or found_problems(cut, self.checked):
             return False
-        self.best = parts, Balanced(cut=cut, bins=bins, works=works, sends=sends, bounds=found, cores=self.cores)
-        self.progress(f"cutting for throughput: {found.interval:,.0f} cycles per frame")
+        interval = max(found.busiest, self._run(cut, bins, found))
+        if interval >= now:
+            return False
+        self.best = parts, Balanced(cut=cut, bins=bins, works=works, sends=sends, bounds=found, cores=self.cores,
+                                    interval=interval)
+        self.progress(f"cutting for throughput: {interval:,.0f} cycles per frame")
         return True
 
-
-def _deciding(best: Balanced) -> list[str]:
-    """Fragments that decide on the interval, those that cost most first."""
-    limit, found = best.bounds.interval * (1 - GAIN), []
-    for item in best.bins:
-        if max(sum(best.works[name].busy for name in item.names), sum(best.sends[name] for name in item.names)) >= limit:
-            found += item.names
-    found += [name for name, work in best.works.items() if work.busy + best.sends[name] >= limit]
-    return sorted(dict.fromkeys(found), key=lambda name: -(best.works[name].busy + best.sends[name]))
-
+    def _run(self, cut: PartitionedProgram, bins: list[Bin], found: Bounds) -> float:
+        """The interval of frames in flight, coarsely."""
+        self.large = cut.axons > MOST_LINKS
+        if self.large or self.trials >= TRIALS:
+            return found.interval if self.large else float("inf")
+        self.trials += 1
+        self.frame = Frame(cut, self.maps, self.frame)
+        at = {name: number for number, item in enumerate(bins) for name in item.names}
+        return run_frames(self.frame.stages(at, every=self.every), len(bins), self.config, RUN_FRAMES,
+                          self.every).interval
