@@ -3,8 +3,8 @@
 A coarse model: an event costs its core the cycles it is given, with no look at banks; queues are those of the cores, in
 front of which events wait for one another; links and routers pass events at once. A population takes the events of a
 frame, fires when its destinations have evaluated the frame before, and then takes the next one (docs/architecture.md,
-"Timesteps and credits"). The interval is an estimate. What the model is for: to tell whether the work of the busiest core
-decides on it, or the waiting of layers for each other.
+"Timesteps and credits"). The interval is an estimate. The model tells whether the work of the busiest core decides on
+it, or the waiting of layers for each other.
 """
 
 import heapq

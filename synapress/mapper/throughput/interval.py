@@ -23,8 +23,8 @@ def sending(cut: PartitionedProgram, works: Mapping[str, FragmentWork]) -> dict[
     """Cycles from a fragment's first firing neuron to its last event taken, by fragment, if nothing else delays it.
 
     Neurons fire position by position. So destinations that lie at other positions take their events one after another,
-    and those that lie at the same ones, with other channels, take them at once. Fragments of a layer with other channels
-    of the same positions send at the same time, and share what their destinations can take.
+    and those that lie at the same ones, with other channels, take them at once. Fragments of a layer with the same
+    positions and other channels send at the same time, and share what their destinations can take.
     """
     box = {item.name: (item.parent, item.origin[1:]) for item in cut.fragments}
     taken: dict[Box, dict[Box, dict[str, float]]] = {}

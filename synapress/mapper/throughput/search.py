@@ -5,12 +5,12 @@ events at their borders, copy weights, and a narrow part has short events. The w
 layers wait for each other: the same work takes longer if parts of a layer get their events one after another. So each
 candidate is cut, packed, bounded, and if the bounds promise something, run with frames in flight, coarsely.
 
-The first candidates limit what a part of a layer may cost, from a layer to a core up to a bit of every layer on each core,
-and cut all layers in the same way. Then, layer by layer, other ways and numbers of parts are tried. Nothing is random.
+The first candidates limit what a part of a layer may cost, from a layer to a core up to a bit of every layer on each
+core, and cut all layers in the same way. Then, layer by layer, other ways and numbers of parts are tried. Nothing is random.
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil, sqrt
 
 from golden.config import CoreConfig
@@ -32,11 +32,15 @@ SHARES = (1.0, 0.5, 0.33, 0.25, 0.16, 0.08, 0.0)
 core."""
 STYLES = ("columns", "mixed", "tiles", "rows", "channels")
 """Ways to cut a layer into a number of parts, see `spread`."""
-TRIALS = 60
+TRIALS = 20
 """Most runs of frames in flight. They take most of the time."""
 RUN_EVENTS = 6000
 """About so many events a frame has in a run, each of which stands for several: enough to tell who waits for whom."""
 RUN_FRAMES = 5
+FINAL_EVENTS = 60_000
+"""The best of each way to cut are run once more with so many events a frame: the finer, the more they wait."""
+REFINED = "refined"
+"""What candidates count as that cut each layer in its own way."""
 MOST_LINKS = 3000
 """Of a network with more links between fragments, only the bounds are judged: its runs would take minutes."""
 GAIN = 0.002
@@ -47,8 +51,10 @@ Parts = dict[str, tuple[int, int, int]]
 
 
 def spread(population: Population, style: str, count: int, lanes: int) -> tuple[int, int, int]:
-    """About so many parts: columns, rows, channels, tiles of columns and rows, or both channels and columns (`mixed`), and
-    what one axis has not enough of along the others."""
+    """About so many parts: columns, rows, channels, tiles of columns and rows, or both channels and columns (`mixed`).
+
+    What one axis has not enough of comes from the others.
+    """
     depth, width, height = population.shape
     most = -(-depth // lanes), width, height
     found = [1, 1, 1]
@@ -117,7 +123,8 @@ class _Search:
         """Populations whose cuts along the channels depend on each other."""
         self.maps = expected_maps(program, rates)
         self.frame: Frame | None = None
-        self.trials, self.every, self.large = 0, 1, False
+        self.trials, self.large = 0, False
+        self.judged: dict[str, Balanced] = {}
         self.best: tuple[Parts, Balanced] | None = None
 
     def run(self) -> Balanced:
@@ -126,11 +133,9 @@ class _Search:
         by_layer = {name: 0.0 for name in self.cutter.program.topological_order() if name not in self.program.inputs}
         for fragment in base.hosted:
             by_layer[fragment.parent] += works[fragment.name].updates
-        events = sum(work.events for work in works.values())
-        self.every = max(1, ceil(events / RUN_EVENTS))
-        self._try({})
-        for parts in self._first(by_layer):
-            self._try(parts)
+        self._try({}, REFINED)
+        for style, parts in self._first(by_layer):
+            self._try(parts, style)
         if self.best is None:
             raise RuleError([Violation(
                 layer=self.program.name, rule="throughput", needed="more cores for its fragments",
@@ -141,16 +146,16 @@ class _Search:
             better = False
             for name in hot:
                 for parts in list(self._other_parts(name)):
-                    better = self._try(parts) or better
-        return self.best[1]
+                    better = self._try(parts, REFINED) or better
+        return self._final()
 
     # -- candidates ----------------------------------------------------------------------------
 
-    def _first(self, by_layer: Mapping[str, float]) -> Iterator[Parts]:
+    def _first(self, by_layer: Mapping[str, float]) -> Iterator[tuple[str, Parts]]:
         ideal = sum(by_layer.values()) / self.cores
         for share in SHARES[::-1]:
             for style in STYLES:
-                yield {name: spread(self.program.population(name), style, min(
+                yield style, {name: spread(self.program.population(name), style, min(
                     self.cores, ceil(cycles / (share * ideal)) if share * ideal else self.cores), self.config.lanes)
                     for name, cycles in by_layer.items()}
 
@@ -181,7 +186,7 @@ class _Search:
                 grids[name] = grids[name]._replace(c=tuple(min(depth, bound * self.config.lanes) for bound in even))
         return grids
 
-    def _try(self, parts: Parts) -> bool:
+    def _try(self, parts: Parts, style: str) -> bool:
         """Whether a candidate is better than the best so far, which it then is."""
         grids = self._grids(parts)
         key = tuple(grids.values())
@@ -189,11 +194,11 @@ class _Search:
             return False
         self.known[key] = None
         try:
-            return self._judge(parts, self.cutter.cut(grids))
+            return self._judge(parts, style, self.cutter.cut(grids))
         except RuleError:
             return False
 
-    def _judge(self, parts: Parts, cut: PartitionedProgram) -> bool:
+    def _judge(self, parts: Parts, style: str, cut: PartitionedProgram) -> bool:
         works = self.works.of(cut)
         sends = sending(cut, works)
         now = float("inf") if self.best is None else self.best[1].interval * (1 - GAIN)
@@ -205,21 +210,35 @@ class _Search:
         found = bounds(works, sends, [item.names for item in bins])
         if found.interval >= now or found_problems(cut, self.checked):
             return False
-        interval = max(found.busiest, self._run(cut, bins, found))
+        made = Balanced(cut=cut, bins=bins, works=works, sends=sends, bounds=found, cores=self.cores, interval=0)
+        self.large = cut.axons > MOST_LINKS
+        if self.large:
+            interval = found.interval
+        elif self.trials < TRIALS:
+            self.trials += 1
+            interval = self._run(made, RUN_EVENTS)
+        else:
+            return False
+        made = replace(made, interval=interval)
+        if style not in self.judged or interval < self.judged[style].interval:
+            self.judged[style] = made
         if interval >= now:
             return False
-        self.best = parts, Balanced(cut=cut, bins=bins, works=works, sends=sends, bounds=found, cores=self.cores,
-                                    interval=interval)
+        self.best = parts, made
         self.progress(f"cutting for throughput: {interval:,.0f} cycles per frame")
         return True
 
-    def _run(self, cut: PartitionedProgram, bins: list[Bin], found: Bounds) -> float:
-        """The interval of frames in flight, coarsely."""
-        self.large = cut.axons > MOST_LINKS
-        if self.large or self.trials >= TRIALS:
-            return found.interval if self.large else float("inf")
-        self.trials += 1
-        self.frame = Frame(cut, self.maps, self.frame)
-        at = {name: number for number, item in enumerate(bins) for name in item.names}
-        return run_frames(self.frame.stages(at, every=self.every), len(bins), self.config, RUN_FRAMES,
-                          self.every).interval
+    def _run(self, made: Balanced, events: int) -> float:
+        """The interval of frames in flight, of about so many events each."""
+        self.frame = Frame(made.cut, self.maps, self.frame)
+        every = max(1, round(sum(work.events for work in made.works.values()) / events))
+        at = {name: number for number, item in enumerate(made.bins) for name in item.names}
+        return max(made.bounds.busiest, run_frames(
+            self.frame.stages(at, every=every), len(made.bins), self.config, RUN_FRAMES, every).interval)
+
+    def _final(self) -> Balanced:
+        """The best of the finalists."""
+        if self.large:
+            return min(self.judged.values(), key=lambda made: made.interval)
+        return min((replace(made, interval=self._run(made, FINAL_EVENTS)) for made in self.judged.values()),
+                   key=lambda made: made.interval)

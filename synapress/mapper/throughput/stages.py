@@ -126,8 +126,10 @@ def _merged(
     core: int, targets: Sequence[int], axons: Sequence[IntArray], times: Sequence[IntArray],
     cycles: Sequence[npt.NDArray[np.float64]], length: int
 ) -> Stage:
-    """A stage whose events go out by time, and those of a neuron axon by axon. Values for the host cost nothing, and are
-    left out."""
+    """A stage whose events go out by time, and those of a neuron axon by axon.
+
+    Values for the host cost nothing, and are left out.
+    """
     numbers, ready, costs = (np.concatenate([np.zeros(0, np.int64), *parts]) for parts in (axons, times, cycles))
     order = np.lexsort((numbers, ready))
     return Stage(core=core, length=length, targets=targets, axons=numbers[order].astype(np.int64).tolist(),
