@@ -82,8 +82,7 @@ class _Packing:
 
 
 def pack_balanced(
-    cut: PartitionedProgram, works: Mapping[str, FragmentWork], sends: Mapping[str, float], needs: Needs,
-    limits: Mapping[str, int], cores: int,
+    works: Mapping[str, FragmentWork], sends: Mapping[str, float], needs: Needs, limits: Mapping[str, int], cores: int,
 ) -> list[Bin] | None:
     """Fill at most so many cores; None if no way was found to make everything fit.
 
@@ -91,7 +90,7 @@ def pack_balanced(
         sends: by fragment the cycles of its evaluation (`synapress.mapper.throughput.interval.sending`).
         needs, limits: see `synapress.mapper.placement.bin_packing`.
     """
-    links = _links(cut, works)
+    links = _links(works)
     most = max((max(work.busy, sends[name]) for name, work in works.items()), default=1.0) or 1.0
     room = {name: max(needs[name][limit] / limits[limit] for limit in LIMITS) for name in works}
     packed: _Packing | None = None
@@ -112,7 +111,7 @@ def pack_balanced(
     return sorted((item for item in packed.bins if item.names), key=lambda item: number[item.names[0]])
 
 
-def _links(cut: PartitionedProgram, works: Mapping[str, FragmentWork]) -> dict[str, dict[str, float]]:
+def _links(works: Mapping[str, FragmentWork]) -> dict[str, dict[str, float]]:
     """Cycles of events between fragments in cores, both ways."""
     links: dict[str, dict[str, float]] = {name: {} for name in works}
     for name, work in works.items():

@@ -21,7 +21,7 @@ from synapress.mapper.memory_map import DEPTHWISE, edge_kind
 from synapress.mapper.partition.cut import Cutter
 from synapress.mapper.partition.fragments import Grid, PartitionedProgram
 from synapress.mapper.partition.search import Checked, Counts, even_bounds, fewest_cuts, found_problems, grids_of
-from synapress.mapper.placement.bin_packing import Bin, available
+from synapress.mapper.placement.bin_packing import Bin, available, pack
 from synapress.mapper.throughput.balance import NeedsModel, pack_balanced
 from synapress.mapper.throughput.interval import Bounds, bounds, longest_period, sending
 from synapress.mapper.throughput.stages import Frame, expected_maps
@@ -137,9 +137,10 @@ class _Search:
         for style, parts in self._first(by_layer):
             self._try(parts, style)
         if self.best is None:
+            fewest = len(pack(base, self.needs.of(base), available(self.config), {}))
             raise RuleError([Violation(
-                layer=self.program.name, rule="throughput", needed="more cores for its fragments",
-                available=f"{self.cores} cores", help="Use a mesh with more cores, or leave throughput out.")])
+                layer=self.program.name, rule="throughput", needed=f"{fewest} cores for its fragments",
+                available=f"{self.cores} cores", help=f"Give throughput at least {fewest} cores.")])
         hot = sorted(by_layer, key=lambda name: -by_layer[name])
         better = True
         while better and self.trials < TRIALS and not self.large:
@@ -204,8 +205,9 @@ class _Search:
         now = float("inf") if self.best is None else self.best[1].interval * (1 - GAIN)
         if max(sum(work.busy for work in works.values()) / self.cores, longest_period(works, sends)) >= now:
             return False
-        bins = pack_balanced(cut, works, sends, self.needs.of(cut), available(self.config), self.cores)
-        if bins is None:
+        needs, limits = self.needs.of(cut), available(self.config)
+        bins = pack_balanced(works, sends, needs, limits, self.cores) or pack(cut, needs, limits, {})
+        if len(bins) > self.cores:
             return False
         found = bounds(works, sends, [item.names for item in bins])
         if found.interval >= now or found_problems(cut, self.checked):

@@ -65,8 +65,8 @@ def link_operations(
     found = EdgeOperations.of(edge, whole, cut.by_name[edge.destination], config)
     if isinstance(edge, TableEdge):
         rows = np.array(edge.rows, np.int64)
-        found = replace(found, words=np.array([row_words(row, config.lanes) for row in edge.rows]), table=True,
-                        first_channel=rows[:, 0])
+        found = replace(found, table=True, first_channel=rows[:, 0], words=np.array(
+            [row_words(row, config.lanes) if row[1] else 0 for row in edge.rows], np.int64))
     return found
 
 
@@ -90,6 +90,10 @@ def link_work(cut: PartitionedProgram, descriptor: Descriptor, source: str, rate
     least = 1 if work.single(config) else EVENT_MINIMUM
     firing = crop(rates[fragment.parent], fragment)
     events = word_ops = sops = cycles = 0.0
+    nowhere = words == 0
+    if nowhere.any():  # a kernel of one zero at the anchor, for channels without synapses here
+        visited = float((firing[nowhere].sum(axis=0) * sends * _anchored(cut, descriptor, source)).sum())
+        word_ops, sops = word_ops + visited, sops + visited
     for kind in np.unique(np.stack([words, synapses]), axis=1).T.tolist():  # few kinds of channels, often one
         alike = (words == kind[0]) & (synapses == kind[1])
         shares = firing[alike].sum(axis=0) * sends
@@ -99,6 +103,18 @@ def link_work(cut: PartitionedProgram, descriptor: Descriptor, source: str, rate
         sops += visited * kind[1]
         cycles += float((shares * np.maximum(positions * kind[0], least)).sum())
     return LinkWork(events, word_ops, sops, cycles)
+
+
+def _anchored(cut: PartitionedProgram, descriptor: Descriptor, source: str) -> npt.NDArray[np.bool_]:
+    """By x and y of a source fragment, whether a neuron's anchor, the first tap of its kernel, is a neuron."""
+    fragment, destination = cut.by_name[source], cut.by_name[descriptor.edge.destination]
+    edge, inside = placed_edge(descriptor.edge, fragment, descriptor.shift(source)), []
+    for axis in (0, 1):
+        extent = (edge.weights.shape[2 + axis] - 1) * edge.dilation[axis] + 1
+        at = (np.arange(fragment.shape[1 + axis]) << edge.upsample) + edge.padding[axis] + 1 - extent
+        inside.append((at >= 0) & (at % edge.stride[axis] == 0)
+                      & (at // edge.stride[axis] < destination.shape[1 + axis]))
+    return np.logical_and.outer(inside[0], inside[1])
 
 
 def crop(rate: float | npt.NDArray[np.float64], fragment: Fragment) -> npt.NDArray[np.float64]:
