@@ -30,7 +30,7 @@ from synapress.mapper.pipeline import Compilation, run
 from synapress.zoo import pilotnet
 
 BARS = {3: 1.2, 12: 1.4}
-"""By cores, the interval over synaptic operations ÷ (cores · lanes) that must be reached; for other numbers the last."""
+"""By cores, the interval over synaptic operations ÷ (cores · lanes) that must be reached; for others the last one."""
 FIRING = 0.4
 """So many of the neurons must fire at least."""
 VALUES = 256
@@ -71,7 +71,8 @@ def measure(cores: int, config: CoreConfig, seed: int, frames: int) -> tuple[Int
 def row(cores: int, found: Interval, expected: float, took: float) -> dict[str, Any]:
     bar = BARS.get(cores, max(BARS.values()))
     return {"cores": cores, "in use": len(found.cores), "firing": found.firing, "SOP": found.synapses,
-            "ideal": found.ideal, "busiest core": found.busiest.busy, "busiest ÷ ideal": found.busiest.busy / found.ideal,
+            "ideal": found.ideal, "busiest core": found.busiest.busy,
+            "busiest ÷ ideal": found.busiest.busy / found.ideal,
             "interval, mapper": expected, "interval": found.cycles, "ratio": found.ratio, "bar": bar,
             "mapping, s": took, "reached": found.ratio <= bar and found.firing >= FIRING}
 

@@ -6,7 +6,8 @@ layers wait for each other: the same work takes longer if parts of a layer get t
 candidate is cut, packed, bounded, and if the bounds promise something, run with frames in flight, coarsely.
 
 The first candidates limit what a part of a layer may cost, from a layer to a core up to a bit of every layer on each
-core, and cut all layers in the same way. Then, layer by layer, other ways and numbers of parts are tried. Nothing is random.
+core, and cut all layers in the same way. Then, layer by layer, other ways and numbers of parts are tried. Nothing is
+random.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -32,15 +33,21 @@ SHARES = (1.0, 0.5, 0.33, 0.25, 0.16, 0.08, 0.0)
 core."""
 STYLES = ("columns", "mixed", "tiles", "rows", "channels")
 """Ways to cut a layer into a number of parts, see `spread`."""
+PAIRS = (("channels", "channels"), ("tiles", "mixed"), ("columns", "mixed"), ("mixed", "mixed"), ("columns", "columns"),
+         ("tiles", "tiles"), ("rows", "rows"))
+"""Of the first candidates, ways to cut the layers that inputs lead to, and all others. Parts along the channels take
+the same events at the same time, so that none waits for another; but the host sends in any order."""
 TRIALS = 20
 """Most runs of frames in flight. They take most of the time."""
 RUN_EVENTS = 6000
 """About so many events a frame has in a run, each of which stands for several: enough to tell who waits for whom."""
 RUN_FRAMES = 5
 FINAL_EVENTS = 60_000
-"""The best of each way to cut are run once more with so many events a frame: the finer, the more they wait."""
-REFINED = "refined"
-"""What candidates count as that cut each layer in its own way."""
+"""Those that are best so are run once more with so many events a frame: the finer, the more they wait."""
+FINALISTS = 4
+"""So many of these, at most one of each pair of ways to cut."""
+REFINED = ("refined", "refined")
+"""The ways of candidates that cut each layer in its own way."""
 MOST_LINKS = 3000
 """Of a network with more links between fragments, only the bounds are judged: its runs would take minutes."""
 GAIN = 0.002
@@ -48,6 +55,10 @@ GAIN = 0.002
 
 Parts = dict[str, tuple[int, int, int]]
 """By population, parts along the channels, x and y that are wanted; where a core or a field asks for more, more."""
+
+
+Ways = tuple[str, str]
+"""Of `PAIRS`, or `REFINED`."""
 
 
 def spread(population: Population, style: str, count: int, lanes: int) -> tuple[int, int, int]:
@@ -124,7 +135,7 @@ class _Search:
         self.maps = expected_maps(program, rates)
         self.frame: Frame | None = None
         self.trials, self.large = 0, False
-        self.judged: dict[str, Balanced] = {}
+        self.judged: dict[Ways, Balanced] = {}
         self.best: tuple[Parts, Balanced] | None = None
 
     def run(self) -> Balanced:
@@ -134,16 +145,16 @@ class _Search:
         for fragment in base.hosted:
             by_layer[fragment.parent] += works[fragment.name].updates
         self._try({}, REFINED)
-        for style, parts in self._first(by_layer):
-            self._try(parts, style)
+        for ways, parts in self._first(by_layer):
+            self._try(parts, ways)
         if self.best is None:
             fewest = len(pack(base, self.needs.of(base), available(self.config), {}))
             raise RuleError([Violation(
                 layer=self.program.name, rule="throughput", needed=f"{fewest} cores for its fragments",
                 available=f"{self.cores} cores", help=f"Give throughput at least {fewest} cores.")])
         hot = sorted(by_layer, key=lambda name: -by_layer[name])
-        better = True
-        while better and self.trials < TRIALS and not self.large:
+        better = not self.large
+        while better:
             better = False
             for name in hot:
                 for parts in list(self._other_parts(name)):
@@ -152,11 +163,12 @@ class _Search:
 
     # -- candidates ----------------------------------------------------------------------------
 
-    def _first(self, by_layer: Mapping[str, float]) -> Iterator[tuple[str, Parts]]:
+    def _first(self, by_layer: Mapping[str, float]) -> Iterator[tuple[Ways, Parts]]:
         ideal = sum(by_layer.values()) / self.cores
+        fed = {edge.destination for name in self.program.inputs for edge in self.program.edges_from(name)}
         for share in SHARES[::-1]:
-            for style in STYLES:
-                yield style, {name: spread(self.program.population(name), style, min(
+            for pair in PAIRS:
+                yield pair, {name: spread(self.program.population(name), pair[name not in fed], min(
                     self.cores, ceil(cycles / (share * ideal)) if share * ideal else self.cores), self.config.lanes)
                     for name, cycles in by_layer.items()}
 
@@ -187,19 +199,19 @@ class _Search:
                 grids[name] = grids[name]._replace(c=tuple(min(depth, bound * self.config.lanes) for bound in even))
         return grids
 
-    def _try(self, parts: Parts, style: str) -> bool:
+    def _try(self, parts: Parts, ways: Ways) -> bool:
         """Whether a candidate is better than the best so far, which it then is."""
         grids = self._grids(parts)
         key = tuple(grids.values())
-        if key in self.known:
+        if key in self.known or self.trials >= TRIALS:
             return False
         self.known[key] = None
         try:
-            return self._judge(parts, style, self.cutter.cut(grids))
+            return self._judge(parts, ways, self.cutter.cut(grids))
         except RuleError:
             return False
 
-    def _judge(self, parts: Parts, style: str, cut: PartitionedProgram) -> bool:
+    def _judge(self, parts: Parts, ways: Ways, cut: PartitionedProgram) -> bool:
         works = self.works.of(cut)
         sends = sending(cut, works)
         now = float("inf") if self.best is None else self.best[1].interval * (1 - GAIN)
@@ -216,14 +228,12 @@ class _Search:
         self.large = cut.axons > MOST_LINKS
         if self.large:
             interval = found.interval
-        elif self.trials < TRIALS:
+        else:
             self.trials += 1
             interval = self._run(made, RUN_EVENTS)
-        else:
-            return False
         made = replace(made, interval=interval)
-        if style not in self.judged or interval < self.judged[style].interval:
-            self.judged[style] = made
+        if ways not in self.judged or interval < self.judged[ways].interval:
+            self.judged[ways] = made
         if interval >= now:
             return False
         self.best = parts, made
@@ -240,7 +250,8 @@ class _Search:
 
     def _final(self) -> Balanced:
         """The best of the finalists."""
+        last = sorted(self.judged.values(), key=lambda made: made.interval)[:FINALISTS]
         if self.large:
-            return min(self.judged.values(), key=lambda made: made.interval)
-        return min((replace(made, interval=self._run(made, FINAL_EVENTS)) for made in self.judged.values()),
+            return last[0]
+        return min((replace(made, interval=self._run(made, FINAL_EVENTS)) for made in last),
                    key=lambda made: made.interval)

@@ -17,7 +17,7 @@ from golden.timing.microarchitecture import EVENT_MINIMUM
 from golden.timing.operations import EdgeOperations
 from golden.types import IntArray, Integers
 from synapress.mapper.partition.fragments import Descriptor, Fragment, PartitionedProgram
-from synapress.mapper.throughput.work import Rates, crop, link_operations
+from synapress.mapper.throughput.work import Rates, box, link_operations
 
 Pace = Mapping[tuple[Descriptor, str], float]
 """By link, how many times as long its events take as by their word operations."""
@@ -46,11 +46,6 @@ def expected_maps(program: Program, rates: Rates) -> dict[str, Integers]:
     return found
 
 
-def crop_map(values: npt.NDArray[np.integer], item: Fragment) -> Integers:
-    """The part (D, W, H) of a population's values that is a fragment's."""
-    return np.asarray(crop(values, item))
-
-
 class Frame:
     """The events of one frame in a cut network.
 
@@ -64,7 +59,7 @@ class Frame:
         self.cut, self.config = cut, cut.config
         self._links: dict[tuple[Descriptor, str], LinkEvents] = {} if like is None else like._links
         self._firing = {item.name: firing_order(
-            crop_map(maps[item.parent], item), cut.config, host=item.parent in cut.program.inputs)
+            maps[item.parent][box(item)], cut.config, host=item.parent in cut.program.inputs)
             for item in cut.fragments}
 
     def firing(self, name: str) -> Events:

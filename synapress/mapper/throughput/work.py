@@ -121,8 +121,12 @@ def crop(rate: float | npt.NDArray[np.float64], fragment: Fragment) -> npt.NDArr
     """The rates (D, W, H) of a fragment's neurons."""
     if not isinstance(rate, np.ndarray):
         return np.broadcast_to(np.float64(rate), fragment.shape)
-    box = tuple(slice(first, first + size) for first, size in zip(fragment.origin, fragment.shape, strict=True))
-    return rate[box]
+    return rate[box(fragment)]
+
+
+def box(fragment: Fragment) -> tuple[slice, ...]:
+    """Where a fragment lies in its population (D, W, H)."""
+    return tuple(slice(first, first + size) for first, size in zip(fragment.origin, fragment.shape, strict=True))
 
 
 @dataclass(frozen=True, kw_only=True)
