@@ -2,10 +2,10 @@
 
     python -m benchmarks.throughput [cores ...] [--config PRESET|FILE] [--seed N] [--frames N] [--json FILE]
 
-The network is mapped for throughput (`synapress map pilotnet --throughput`), with the firing of one frame, and judged by
-another one: all its events are replayed on each core (`busy`), and frames of it are run in flight through the queues of
-the cores (`interval`, an estimate). The frames are drawn: a road between verges under a sky, with noise. The weights are
-those of the zoo, random of this seed; about half of the neurons fire with them as they are.
+The network is mapped for throughput (`synapress map pilotnet --throughput`), with the firing of one frame, and judged
+by another one: all its events are replayed on each core (`busy`), and frames of it are run in flight through the queues
+of the cores (`interval`, an estimate). The frames are drawn: a road between verges under a sky, with noise. The weights
+are those of the zoo, random of this seed; about half of the neurons fire with them as they are.
 """
 
 import argparse
