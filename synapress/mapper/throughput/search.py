@@ -10,6 +10,7 @@ core, and cut all layers in the same way. Then, layer by layer, other ways and n
 random.
 """
 
+import itertools
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from math import ceil, sqrt
@@ -50,6 +51,8 @@ REFINED = ("refined", "refined")
 """The ways of candidates that cut each layer in its own way."""
 MOST_LINKS = 3000
 """Of a network with more links between fragments, only the bounds are judged: its runs would take minutes."""
+LARGE_PAIRS = (("channels", "channels"), ("mixed", "mixed"), ("columns", "columns"))
+"""Of such a network only these ways to cut are tried, each with the largest share: a cut takes seconds."""
 GAIN = 0.002
 """What a finer cut must gain at least, of the interval."""
 
@@ -166,8 +169,8 @@ class _Search:
     def _first(self, by_layer: Mapping[str, float]) -> Iterator[tuple[Ways, Parts]]:
         ideal = sum(by_layer.values()) / self.cores
         fed = {edge.destination for name in self.program.inputs for edge in self.program.edges_from(name)}
-        for share in SHARES[::-1]:
-            for pair in PAIRS:
+        for share, pair in itertools.product(SHARES[:1] if self.large else SHARES[::-1], PAIRS):
+            if not self.large or pair in LARGE_PAIRS:
                 yield pair, {name: spread(self.program.population(name), pair[name not in fed], min(
                     self.cores, ceil(cycles / (share * ideal)) if share * ideal else self.cores), self.config.lanes)
                     for name, cycles in by_layer.items()}
