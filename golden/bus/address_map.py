@@ -86,7 +86,7 @@ BUS_REGISTERS = (
     HostRegister("PENDING", BusRegister.PENDING, "rw", "what has happened; a bit that is written as 1 becomes 0, "
                  "unless it happens again in that cycle", tuple(Bit(*cause) for cause in _CAUSES)),
     HostRegister("ENABLE", BusRegister.ENABLE, "rw", "`irq` is high while a bit is set both here and in PENDING; "
-                 "0 after a reset", tuple(Bit(name, mask, f"as in PENDING: {name}") for name, mask, _ in _CAUSES)),
+                 "0 after a reset", tuple(Bit(name, mask, f"{name} of PENDING counts") for name, mask, _ in _CAUSES)),
 )
 """The bus's own registers."""
 
@@ -182,6 +182,14 @@ class AddressMap:
     def own(self, register: int) -> int:
         """Byte address of one of the bus's own registers."""
         return Page.BUS.value << PAGE_BITS | register * STRIDE
+
+    @property
+    def bases(self) -> dict[str, int]:
+        """First addresses of what is there, and what to add for the next column and row, by name."""
+        return {
+            "own": self.own(0), "core": self.core(0), "all": self.all(0), "memory": self.memory(0),
+            "column": 1 << self.offset_bits, "row": 1 << (self.offset_bits + self.column_bits),
+        }
 
     def _place(self, column: int, row: int) -> int:
         return (row << self.column_bits | column) << self.offset_bits

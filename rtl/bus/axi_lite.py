@@ -59,6 +59,7 @@ class AxiLite(wiring.Component):
     def __init__(self, config: CoreConfig, columns: int = 1, rows: int = 1, data_bits: int = 32):
         self.config = config
         self.map = AddressMap(config, columns, rows, data_bits)
+        self.buses = {"s_axil": ("AXI4-Lite", "target")}
         self.layout = struct(request(config))
         self.held = data.StructLayout({
             "number": config.address_bits, "column": self.map.column_bits, "row": self.map.row_bits, "register": 1,

@@ -50,6 +50,8 @@ class CoreOnBuses(wiring.Component):
         self.config = config
         self.core = EventCore(config)
         self.bus = AxiLite(config, data_bits=data_bits)
+        self.map = self.bus.map
+        self.buses = {**self.bus.buses, "s_axis": ("AXI4-Stream", "sink"), "m_axis": ("AXI4-Stream", "source")}
         self.events_in, self.events_out = AxiStreamIn(config), AxiStreamOut(config)
         super().__init__({
             **CLOCK, **bus_members(self.bus, "s_axil_"), **bus_members(self.events_in, "s_axis_"),
