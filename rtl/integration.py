@@ -1,6 +1,7 @@
 """What software and logic around a core need: registers, counters, event kinds and packed words, as JSON and as C.
 
-All from `golden.registers`, `golden.words` and `golden.bus.address_map`. `python -m rtl.integration` prints the tables of docs/integration.md.
+All from `golden.registers`, `golden.words` and `golden.bus.address_map`. `python -m rtl.integration` prints the tables of
+docs/integration.md.
 """
 
 from typing import Any
@@ -127,7 +128,8 @@ def _bus_macros(name: str, places: AddressMap) -> list[str]:
     lines = [f"/* AXI4-Lite, {places.data_bits} bits: byte addresses. The bus's own registers. */"]
     for item in BUS_REGISTERS:
         lines.append(f"#define {prefix}_BUS_{item.name} 0x{places.own(item.address):x} /* {item.access} */")
-        lines += [f"#define {prefix}_BUS_{item.name}_{bit.name} 0x{bit.mask:x} /* {bit.meaning} */" for bit in item.bits]
+        lines += [f"#define {prefix}_BUS_{item.name}_{bit.name} 0x{bit.mask:x} /* {bit.meaning} */"
+                  for bit in item.bits]
     place = f"column * 0x{bases['column']:x}u + row * 0x{bases['row']:x}u"
     parameters = "uint32_t column, uint32_t row, uint32_t"
     return [

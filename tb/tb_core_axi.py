@@ -38,7 +38,8 @@ class Program:
         self.event = layouts(places.config).event
         aclk, reset = dut.aclk, dut.aresetn
         self.axi = AxiLiteMaster(AxiLiteBus.from_prefix(dut, "s_axil"), aclk, reset, reset_active_level=False)
-        whole = {"reset_active_level": False, "byte_size": data_bits(places.config)}  # an event is one element of a frame
+        # An event is one element of a frame.
+        whole = {"reset_active_level": False, "byte_size": data_bits(places.config)}
         self.source = AxiStreamSource(AxiStreamBus.from_prefix(dut, "s_axis"), aclk, reset, **whole)
         self.sink = AxiStreamSink(AxiStreamBus.from_prefix(dut, "m_axis"), aclk, reset, **whole)
         for logger in (self.axi.write_if.log, self.axi.read_if.log, self.source.log, self.sink.log):
