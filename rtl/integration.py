@@ -1,7 +1,7 @@
 """What software and logic around a core need: registers, counters, event kinds and packed words, as JSON and as C.
 
-All from `golden.registers`, `golden.words` and `golden.bus.address_map`. `python -m rtl.integration` prints the tables of
-docs/integration.md.
+All from `golden.registers`, `golden.words` and `golden.bus.address_map`. `python -m rtl.integration` prints the tables
+of docs/integration.md.
 """
 
 from typing import Any
