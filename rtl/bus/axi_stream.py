@@ -17,8 +17,8 @@ class AxiStreamIn(wiring.Component):
         prefix: of the names of the bus's ports.
 
     Ports:
-        <prefix>_*: the bus; the event is in the low bits of `tdata` (`golden.bus.axi_stream`), the others are not looked
-            at, and packets neither: there is no `tlast`.
+        <prefix>_*: the bus; the event is in the low bits of `tdata` (`golden.bus.axi_stream`). The others are not
+            looked at, and packets neither: there is no `tlast`.
         event: stream of events.
 
     Latency: none. Throughput: one event per cycle. Back-pressure: that of `event`.
