@@ -1,6 +1,7 @@
 """A mesh of nodes: their links, the hosts at its edges, the network of accesses, and what all nodes say together."""
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any
 
 from amaranth import Cat, Module, Mux, Signal, Value, unsigned
@@ -20,6 +21,20 @@ from rtl.words import struct
 
 FAN_IN = 16
 """Bits that one register of a tree takes: two levels of LUT6."""
+
+
+def mesh_ports(config: CoreConfig, plan: MeshPlan) -> dict[str, wiring.Member]:
+    """The ports of a mesh."""
+    event = stream.Signature(struct(layouts(config).event))
+    streams: dict[str, wiring.Member] = {}
+    for stem in (*(f"host_{edge}_{n}" for edge, n in plan.hosts),
+                 *(f"link_{edge}_{n}" for edge in plan.open_edges for n in range(plan.length(edge)))):
+        streams |= {f"{stem}_in": In(event), f"{stem}_out": Out(event)}
+    return streams | {
+        "access": In(stream.Signature(struct(counted(config, "row")))),
+        "access_back": Out(stream.Signature(unsigned(config.word_bits))),
+        "idle": Out(1), "error": Out(1), "passed": Out(len(LINKS) * plan.columns * plan.rows),
+    }
 
 
 class Mesh(wiring.Component):
@@ -56,25 +71,21 @@ class Mesh(wiring.Component):
     def __init__(self, config: CoreConfig, columns: int = 2, rows: int = 2, *,
                  hosts: Sequence[Host] = (("north", 0),), open_edges: Sequence[str] = (), depth: int = LEAST_DEPTH,
                  uniform: bool = False):
-        self.config = config
+        self.config, self.depth = config, depth
         self.plan = plan = MeshPlan(columns, rows, tuple(hosts), tuple(open_edges))
         self.beside = set(plan.places) if uniform else {plan.node(*host) for host in plan.hosts}
-        self.parts: dict[str, Node] = {}
-        if len(self.beside) < columns * rows:
-            self.parts["node"] = Node(config, depth)
-        if self.beside:
-            self.parts["host_node"] = Node(config, depth, entries=entries(plan.hosts))
         self.idle_delay = Node.idle_delay + len(_levels(columns * rows))
-        event = stream.Signature(struct(layouts(config).event))
-        streams: dict[str, Any] = {}
-        for stem in (*(f"host_{edge}_{n}" for edge, n in plan.hosts),
-                     *(f"link_{edge}_{n}" for edge in plan.open_edges for n in range(plan.length(edge)))):
-            streams |= {f"{stem}_in": In(event), f"{stem}_out": Out(event)}
-        super().__init__(streams | {
-            "access": In(stream.Signature(struct(counted(config, "row")))),
-            "access_back": Out(stream.Signature(unsigned(config.word_bits))),
-            "idle": Out(1), "error": Out(1), "passed": Out(len(LINKS) * columns * rows),
-        })
+        super().__init__(mesh_ports(config, plan))
+
+    @cached_property
+    def parts(self) -> dict[str, Node]:
+        """The kinds of nodes, for `rtl.instances`."""
+        parts = {}
+        if len(self.beside) < len(self.plan.places):
+            parts["node"] = Node(self.config, self.depth)
+        if self.beside:
+            parts["host_node"] = Node(self.config, self.depth, entries=entries(self.plan.hosts))
+        return parts
 
     def elaborate(self, platform):  # type: ignore[no-untyped-def]
         m, plan = Module(), self.plan

@@ -27,9 +27,9 @@ def mesh_options(blocks: list[str], *, columns: int | None, rows: int | None, ho
     Raises:
         ConfigError: some were given and no mesh is made, or a text is not EDGE:N.
     """
-    given = {"columns": columns, "rows": rows, "hosts": hosts and [_host(text) for text in hosts],
-             "open_edges": open_edges, "depth": depth}
-    found = {name: value for name, value in given.items() if value is not None}
+    given: dict[str, Any] = {"columns": columns, "rows": rows, "hosts": hosts and [_host(text) for text in hosts],
+                             "open_edges": open_edges, "depth": depth}
+    found = {name: value for name, value in given.items() if value not in (None, [])}
     if found and not any(block in MESHES for block in blocks):
         names = {"hosts": "host", "open_edges": "open"}
         raise ConfigError(f"--{', --'.join(names.get(name, name) for name in found)}: only the blocks "

@@ -21,23 +21,29 @@ KINDS: dict[str, dict[str, Any]] = {
 
 
 @cache
-def bus(name: str) -> AxiLite:
+def block(name: str) -> AxiLite:
     """One component per kind, so that it is converted once (`launch`)."""
     return AxiLite(**KINDS[name])
 
 
-@pytest.mark.parametrize("name", KINDS)
+def run(name: str, simulator: str, seed: int, **parameters: object) -> None:
+    kind = KINDS[name]
+    launch(block(name), name="axi_lite", module="tb.tb_axi_lite", simulator=simulator, seed=seed,
+           parameters={**kind, "config": kind["config"].to_json(), **parameters})
+
+
+@pytest.mark.parametrize(("simulator", "name"), [
+    ("icarus", "one core"), ("verilator", "3 × 2, words of 128 bits"), ("verilator", "2 × 1, beats of 64 bits"),
+    pytest.param("verilator", "one core", marks=pytest.mark.long)], indirect=["simulator"])
 def test_random_beats(name: str, simulator: str, seed: int) -> None:
     """Pauses at random everywhere, and what a copy costs without them."""
-    kind = KINDS[name]
-    launch(bus(name), name="axi_lite", module="tb.tb_axi_lite", simulator=simulator, seed=seed, parameters={
-        **kind, "config": kind["config"].to_json(), "beats": 300, "bus": "randomly", "network": "randomly"})
+    run(name, simulator, seed, beats=300, bus="randomly", network="randomly")
 
 
 @pytest.mark.parametrize("simulator", ["verilator"], indirect=True)
-@pytest.mark.parametrize(("pause", "network"), [("never", "bursts"), ("bursts", "never")])
-def test_bursts(pause: str, network: str, simulator: str, seed: int) -> None:
+@pytest.mark.parametrize(("bus", "network"), [
+    ("never", "bursts"), *(pytest.param(bus, network, marks=pytest.mark.long)
+                           for bus, network in (("bursts", "never"), ("never", "never"), ("mostly", "rarely")))])
+def test_bursts(bus: str, network: str, simulator: str, seed: int) -> None:
     """Channels that are always ready, and cores that answer late or at once."""
-    kind = KINDS["3 × 2, words of 128 bits"]
-    launch(bus("3 × 2, words of 128 bits"), name="axi_lite", module="tb.tb_axi_lite", simulator=simulator, seed=seed,
-           parameters={**kind, "config": kind["config"].to_json(), "beats": 250, "bus": pause, "network": network})
+    run("3 × 2, words of 128 bits", simulator, seed, beats=250, bus=bus, network=network)

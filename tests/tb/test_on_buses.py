@@ -12,8 +12,9 @@ from rtl.bus.system import CoreOnBuses, MeshOnBuses
 from synapress.mapper import Network, build_mesh, compile_network, lower, partition
 from synapress.tools.simulator import launch
 
-TINY = dataclasses.replace(PRESETS["fpga_small"], name="tiny", address_bits=8, weight_stride_bits=8)
-"""fpga_small with 256 words of memory, all of which are read back."""
+TINY = dataclasses.replace(PRESETS["fpga_small"], name="tiny", address_bits=8, weight_stride_bits=8, banks=2,
+                           neuron_types=("sum",))
+"""A core that compiles fast, with 256 words of memory, all of which are read back."""
 
 
 def two_layers(rng: np.random.Generator) -> Network:
@@ -24,6 +25,7 @@ def two_layers(rng: np.random.Generator) -> Network:
     return network
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("simulator", ["verilator"], indirect=True)
 def test_a_core(simulator: str, seed: int) -> None:
     """Random pauses on all channels."""
