@@ -168,6 +168,10 @@ class Traffic:
             base = {"core": places.core(number, *self.place()), "own": places.own(draw.choice([*range(7), 4, 5])),
                     "all": places.all(number)}[kind]
             return [base + beat * step for beat in range(draw.randint(1, 8 // step))]
+        column, row = self.place()
+        if draw.random() < 0.5 and places.columns < 1 << places.column_bits:  # a core that is not there
+            column = places.columns
+            return [places.memory(draw.choice(self.words), column, row), places.core(Register.EDGES, column, row)]
         return [draw.randrange(1 << places.bits) & ~(places.memory(0) if draw.random() < 0.7 else 0)]
 
     def written(self) -> list[int]:

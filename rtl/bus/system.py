@@ -43,7 +43,7 @@ class OnBuses(wiring.Component):
 
     def _ends(self) -> list[tuple[wiring.Component, str]]:
         """The blocks with buses, and the prefixes of these."""
-        streams = (*self.sources.values(), *self.sinks.values())
+        streams: list[AxiStreamIn | AxiStreamOut] = [*self.sources.values(), *self.sinks.values()]
         return [(self.bus, "s_axil"), *((block, block.prefix) for block in streams)]
 
     def connected(self, streams: dict[str, tuple[Any, Any]], inside: Any) -> Module:
