@@ -127,7 +127,7 @@ def generate(top: str, config: CoreConfig, directory: Path, *, name: str | None 
     description = describe(block, name, config, text)
     places: AddressMap | None = getattr(block, "map", None)
     header = top in WITH_HEADER
-    if header:
+    if header or top in LARGE:
         description["host"] = host_interface(config)
     if places is not None:
         description["bus"] = bus_interface(places)

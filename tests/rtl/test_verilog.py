@@ -28,8 +28,8 @@ def module_ports(text: str, module: str) -> dict[str, tuple[str, int]]:
     return {name: (direction, int(high or 0) + 1) for direction, high, name in found}
 
 
-@pytest.mark.parametrize("top", [pytest.param(top, marks=pytest.mark.long if top == "mesh_axi" else [])
-                                 for top in verilog.TOPS])
+@pytest.mark.parametrize("top", [
+    pytest.param(top, marks=pytest.mark.long) if top in ("mesh", "mesh_axi") else top for top in verilog.TOPS])
 def test_every_block_is_described(top: str, tmp_path: Path) -> None:
     config = LEAN if top in verilog.LARGE else SMALL
     path = verilog.generate(top, config, tmp_path)
