@@ -52,8 +52,8 @@ class AxiLite(wiring.Component):
     Latency: an answer is offered two cycles after its beat, if no core is asked and nothing waits; a word that a core
     is asked for takes one cycle more than the core and the way to it.
     Throughput: a beat in two cycles, in both directions.
-    Back-pressure: a beat waits while an access does, or an earlier answer of its direction. All outputs but
-    `access.payload.write` are registers.
+    Back-pressure: a beat waits while an access does, or an earlier answer of its direction. No input reaches an output
+    within a cycle; those of the bus are registers.
     """
 
     def __init__(self, config: CoreConfig, columns: int = 1, rows: int = 1, data_bits: int = 32):
