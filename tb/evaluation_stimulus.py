@@ -10,6 +10,7 @@ import numpy as np
 from golden.config import CoreConfig
 from golden.neuron.evaluation import PopulationMap, evaluate_population, parameter_words, second_word, state_words
 from golden.neuron.requantize import shift_rounded
+from golden.neuron.silent import WordTest, population_tests
 from golden.neuron.states import pack_lanes, unpack_lanes, wrap
 from golden.neuron.types import neuron_model
 from golden.neuron.types.product import operands
@@ -73,10 +74,19 @@ class Stimulus:
         self.expected = list(self.words)
         self.neurons: list[Fields] = []
         self.trace: list[tuple[int, int]] = []
+        self.tests: list[list[WordTest]] = []
+        """Of each population, with `skip_silent`."""
+        self.written = 0
+        """State words that are written."""
         for command, fields in zip(self.commands, self.populations, strict=True):
+            tests = population_tests(self.expected, command["word"], config) if config.skip_silent else []
             neurons, trace = evaluate_population(self.expected, command["population"], command["word"], config)
             self.neurons += neurons
             self.trace += trace
+            self.tests.append(tests)
+            keeps = config.skip_silent and neuron_model(fields["type"], config).keeps
+            self.written += sum(test.written for test in tests) if keeps else len(trace)
+            self._cover_tests(fields, tests)
             self._cover(fields, neurons)
             self._cover_end(fields, [address for address, _ in trace])
 
@@ -222,6 +232,13 @@ class Stimulus:
             where = "once" if not read else "a row" if len(read) % positions else "a channel word"
             self.bins[f"ends at {where}"] += 1
 
+    def _cover_tests(self, fields: Fields, tests: Sequence[WordTest]) -> None:
+        """With `skip_silent`: words of which no lane, some or all go on, and how the states of those that stay come."""
+        kind = "kept" if neuron_model(fields["type"], self.config).keeps else "sum"
+        for test in tests:
+            some = "all" if all(test.passes) else "some" if any(test.passes) else "no"
+            self.bins[f"{kind}{', at once' if test.at_once else ''}: {some} lanes pass"] += 1
+
     def _cover_spiking(self, reset: int, state: int, parameter: Fields) -> None:
         config, half = self.config, 1 << (self.config.state_bits - 1)
         fires, kept = spike_one(state, **parameter, reset=reset, config=config)
@@ -295,6 +312,8 @@ def required(config: CoreConfig) -> set[str]:
         *(f"spiking: {what}" for what in (
             "reset 0", "reset 1", "reset 2", "reset 3", "at the threshold", "just below", "leak", "rest leaks",
             "potential too large", "potential too small", "clipped low", "clipped high")),
+        *((f"{kind}: {some} lanes pass" for kind in ("sum", "kept, at once") for some in ("no", "some", "all"))
+          if config.skip_silent else ()),
         *(("slope", "negative slope", "spiking: negative threshold") if config.slope_bits > 4 else ()),
     }
 
