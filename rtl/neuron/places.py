@@ -23,7 +23,7 @@ class SkippingFire(wiring.Component):
             word is known, so that another one may be tested; at most SKIPPING_MASKS are between the two.
         result, width, height, fired: as of `rtl.neuron.fire.Fire`; `last` is not looked at.
 
-    Latency: three cycles from `tested` to the first value of the word, and one from a value to its neuron, two from an
+    Latency: four cycles from `tested` to the first value of the word, and one from a value to its neuron, two from an
     end. Throughput: one word without values and one value per cycle.
     """
 
@@ -42,38 +42,41 @@ class SkippingFire(wiring.Component):
         config, m, result, fired = self.config, Module(), self.result.payload, self.fired
         m.submodules.masks = masks = Memory(shape=unsigned(config.lanes), depth=SKIPPING_MASKS, init=[])
         newest, oldest = masks.write_port(), masks.read_port(domain="comb")
-        waiting, some = Signal(range(SKIPPING_MASKS + 1), name="waiting"), Signal(name="some")
+        # The mask of the next word is in a register.
+        waiting, some, moves, walks = (Signal(name=name) for name in ("waiting", "some", "moves", "walks"))
+        mask, blank = Signal(config.lanes, name="mask"), Signal(name="blank")
         place = Signal(data.StructLayout({
             "x": unsigned(config.coordinate_bits), "y": unsigned(config.coordinate_bits),
             "word": unsigned(config.depth_word_bits), "lanes": unsigned(config.lanes)}), name="place")
         there, rest, lane = Signal(name="there"), Signal(config.lanes, name="rest"), Signal(config.lane_bits, name="lane")
         take, free, clear, cleared = (Signal(name=name) for name in ("take", "free", "clear", "cleared"))
         m.d.comb += [
-            newest.en.eq(self.tested), newest.data.eq(self.passes), some.eq(waiting != 0),
+            newest.en.eq(self.tested), newest.data.eq(self.passes), waiting.eq(newest.addr != oldest.addr),
+            moves.eq(waiting & (~some | walks)),
             rest.eq(place.lanes & (place.lanes - 1)),
             # An end comes behind all words, and clears the counters before it is taken: an evaluation may stop early.
-            clear.eq(self.result.valid & result.end & ~some & ~there),
+            clear.eq(self.result.valid & result.end & ~some & ~there & ~waiting),
             self.result.ready.eq(Mux(result.fires, ~fired.valid | fired.ready, 1) & Mux(result.end, cleared, there)),
             take.eq(self.result.valid & self.result.ready),
-            free.eq(~there | (take & ~rest.any())), self.walked.eq(some & (free | (oldest.data == 0))),
+            free.eq(~there | (take & ~rest.any())), walks.eq(some & (free | blank)),
         ]
         for number in reversed(range(config.lanes)):
             with m.If(place.lanes[number]):
                 m.d.comb += lane.eq(number)
         with m.If(self.tested):
             m.d.sync += newest.addr.eq(newest.addr + 1)  # wraps
-        with m.If(self.walked):
-            m.d.sync += oldest.addr.eq(oldest.addr + 1)
-        m.d.sync += [waiting.eq(waiting + self.tested - self.walked), cleared.eq(clear & ~take)]
+        with m.If(moves):
+            m.d.sync += [oldest.addr.eq(oldest.addr + 1), mask.eq(oldest.data), blank.eq(oldest.data == 0)]
+        m.d.sync += [some.eq(moves | (some & ~walks)), self.walked.eq(walks), cleared.eq(clear & ~take)]
 
         x, y = Signal.like(self.width, name="x"), Signal.like(self.height, name="y")
         word = Signal(config.depth_word_bits, name="channel_word")
-        column_ends, row_ends = Signal(name="column_ends"), Signal(name="row_ends")
-        m.d.comb += [column_ends.eq(y == self.height), row_ends.eq(x == self.width)]
-        column = self.walked & column_ends
+        column_ends, both_end = Signal(name="column_ends"), Signal(name="both_end")
+        m.d.comb += [column_ends.eq(y == self.height), both_end.eq(column_ends & (x == self.width))]
+        column, channel_word = walks & column_ends, walks & both_end
         # Each counts, and then, so that it is the reset of a flip-flop and costs no logic, begins anew.
-        for counts, begins, counter in ((self.walked, column, y), (column, column & row_ends, x),
-                                        (column & row_ends, Const(0), word)):
+        for counts, begins, counter in ((walks, column, y), (column, channel_word, x),
+                                        (channel_word, Const(0), word)):
             with m.If(counts):
                 m.d.sync += counter.eq(counter + 1)
             with m.If(begins | clear):
@@ -81,8 +84,8 @@ class SkippingFire(wiring.Component):
         with m.If(take):
             m.d.sync += place.lanes.eq(rest)
         with m.If(free):
-            m.d.sync += [there.eq(some & (oldest.data != 0)), place.x.eq(x), place.y.eq(y), place.word.eq(word),
-                         place.lanes.eq(oldest.data)]
+            m.d.sync += [there.eq(some & ~blank), place.x.eq(x), place.y.eq(y), place.word.eq(word),
+                         place.lanes.eq(mask)]
         with m.If(clear):  # an end is all zeros
             m.d.sync += place.eq(0)
         with m.If(~fired.valid | fired.ready):

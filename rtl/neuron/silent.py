@@ -18,7 +18,7 @@ class SilenceTest(wiring.Component):
     Ports:
         type, saturation, uniform, top_lane: of the population, constant; top_lane: the last lane of a last channel word.
         load: a parameter word is there, of this lane; of a uniform population of all.
-        state: a state word. in_last_word: it lies in the last channel word.
+        state: a state word. in_last_word: the one of the next cycle lies in the last channel word.
         passes: of the word a cycle before, the lanes to be evaluated. at_once: its states are kept, and `kept` are the
             new ones, so that its neurons need no arithmetic; else `kept` is the word as it was.
 
@@ -56,14 +56,15 @@ class SilenceTest(wiring.Component):
         m.d.comb += whole.eq(keeps & ~stirred.any())
         m.d.sync += self.at_once.eq(whole)
         for lane, state in enumerate(self.state):
-            total, valid = Signal(addend[lane].shape(), name=f"total{lane}"), Signal(name=f"valid{lane}")
+            total, valid = Signal(addend[lane].shape(), name=f"total{lane}"), Signal(name=f"valid{lane}", reset_less=True)
             above, busy = ~total[-1], state.any()
             m.d.comb += [
-                total.eq(state + addend[lane]), valid.eq(~self.in_last_word | (self.top_lane >= lane)),
+                total.eq(state + addend[lane]),
                 # A lane without a neuron becomes 0.
                 stirred[lane].eq(Mux(valid, awake[lane] | (wakes[lane] & busy), keeps & busy)),
             ]
             m.d.sync += [
+                valid.eq(~self.in_last_word | (self.top_lane >= lane)),
                 self.passes[lane].eq(valid & (above | stirred[lane] | (keeps & ~whole))),
                 self.kept[lane].eq(Mux(whole & valid & above, Mux(zeroed, 0, total), state)),
             ]

@@ -113,15 +113,22 @@ class SkippingReader(StateReader):
             with m.State("wait"):
                 with m.If(self.done):
                     m.next = "idle"
-        m.d.sync += [self._sets.eq(self._sets + loaded - self._closed), unwalked.eq(unwalked + s.ask - self.walked)]
+        closed = Signal(name="was_closed")
+        m.d.sync += [closed.eq(self._closed), self._sets.eq(self._sets + loaded - closed), unwalked.eq(unwalked + s.ask - self.walked)]
         with m.If(loaded & ~population.word.uniform):
             m.d.sync += self._set.eq(~self._set)
         with m.If(s.accept):
             m.d.sync += [self._sets.eq(0), self._set.eq(0)]
 
     def _position(self, m: Module, s: _State, last_x: Value, last_y: Value) -> None:
-        """A step may follow at once."""
-        m.d.comb += [s.column_ends.eq(last_y), s.row_ends.eq(last_x)]
+        """A step may follow at once: known ahead, from counters that count down to 0."""
+        word = self.population.word
+        for name, count, steps, ends in (("rows_left", word.height, s.step, s.column_ends),
+                                         ("columns_left", word.width, s.step & s.column_ends, s.row_ends)):
+            left = Signal.like(count, name=name)
+            with m.If(s.start | steps):
+                m.d.sync += [left.eq(Mux(s.start | ends, count, left - 1)),
+                             ends.eq(Mux(s.start | ends, count == 0, left == 1))]
 
     # -- the memory -----------------------------------------------------------------------------------
 
@@ -173,48 +180,59 @@ class SkippingReader(StateReader):
             test.type.eq(population.word.type), test.saturation.eq(population.word.saturation),
             test.uniform.eq(population.word.uniform), test.top_lane.eq(population.last_channel[:config.lane_bits]),
             test.load.eq(s.arrives[Purpose.PARAMETER]), test.parameter.eq(s.word), test.lane.eq(s.arriving),
-            test.state.eq(s.word), test.in_last_word.eq(s.arriving_last),
+            test.state.eq(s.word), test.in_last_word.eq(s.coming.in_last_word),
         ]
         m.d.sync += [mark.eq(s.coming.mark), tested.eq(arrives), closes.eq(mark), address.eq(self.evaluated.address)]
-        layout = data.StructLayout({"states": unsigned(config.word_bits), "passes": unsigned(config.lanes),
-                                    "closes": 1, "at_once": 1, "address": unsigned(config.address_bits)})
-        m.submodules.buffer = buffer = Memory(shape=layout, depth=SKIPPING_WORDS, init=[])
-        newest, oldest = buffer.write_port(), buffer.read_port(domain="comb")
-        goes, present, word = Signal(name="goes"), Signal(name="present"), oldest.data
+        goes, goes_on = Signal(name="goes"), Signal(name="goes_on")
+        m.d.comb += [goes.eq(test.passes.any() | closes), goes_on.eq(tested & goes), self.tested.eq(tested),
+                     self.passes.eq(test.passes)]
+        # What a word holds, and what is to be done with it: that of the oldest one is in registers.
+        kinds = {"words": {"states": config.word_bits, "address": config.address_bits},
+                 "flags": {"passes": config.lanes, "closes": 1, "at_once": 1}}
+        ports = []
+        for name, fields in kinds.items():
+            m.submodules[name] = buffer = Memory(shape=data.StructLayout(fields), depth=SKIPPING_WORDS, init=[])
+            ports.append((buffer.write_port(), buffer.read_port(domain="comb")))
+        (words, oldest), (flags, next_flags) = ports
+        word, following_flags = oldest.data, next_flags.data
         m.d.comb += [
-            goes.eq(test.passes.any() | closes), newest.en.eq(tested & goes), newest.data.states.eq(test.kept),
-            newest.data.passes.eq(test.passes), newest.data.closes.eq(closes), newest.data.at_once.eq(test.at_once),
-            newest.data.address.eq(address), self.tested.eq(tested), self.passes.eq(test.passes),
+            words.en.eq(goes_on), words.data.states.eq(test.kept), words.data.address.eq(address),
+            flags.en.eq(goes_on), flags.data.passes.eq(test.passes), flags.data.closes.eq(closes),
+            flags.data.at_once.eq(test.at_once),
         ]
-        # Lanes of the oldest word that were taken; the next one is the first of those left.
-        sent, left, rest = (Signal(config.lanes, name=name) for name in ("sent", "left", "rest"))
-        first, empty = Signal(name="first"), Signal(name="empty")
+        left, rest = Signal(config.lanes, name="left"), Signal(config.lanes, name="rest")
+        present, blank, first, last_of_channel_word, at_once, moves = (Signal(name=name) for name in (
+            "present", "blank", "first", "last_of_channel_word", "at_once", "moves"))
         m.d.comb += [
-            left.eq(word.passes & ~sent), rest.eq(left & (left - 1)), first.eq(~sent.any()), empty.eq(~left.any()),
-            self.there.eq(present & ~empty & ~(first & word.at_once & self._waiting)), self.last.eq(~rest.any()),
-            s.pop.eq(Mux(empty, present, self.take & self.last)), self._closed.eq(s.pop & word.closes),
+            rest.eq(left & (left - 1)), self.last.eq(~rest.any()),
+            self.there.eq(present & ~blank & ~(first & at_once & self._waiting)),
+            s.pop.eq(Mux(blank, present, self.take & self.last)), self._closed.eq(s.pop & last_of_channel_word),
+            moves.eq((s.there != 0) & (~present | s.pop)),
         ]
         for lane in reversed(range(config.lanes)):
             with m.If(left[lane]):
                 m.d.comb += s.lane.eq(lane)
         m.d.sync += [
-            s.reserved.eq(s.reserved + s.ask - s.pop - (tested & ~goes)), s.there.eq(s.there + newest.en - s.pop),
-            present.eq(newest.en | (s.there > 1) | (present & ~s.pop)),
+            s.reserved.eq(s.reserved + s.ask - s.pop - (tested & ~goes)), s.there.eq(s.there + goes_on - moves),
+            present.eq(moves | (present & ~s.pop)),
         ]
         with m.If(self.take):
-            m.d.sync += sent.eq(sent | (left & ~rest))
-        with m.If(s.pop):
-            m.d.sync += [sent.eq(0), oldest.addr.eq(following(oldest.addr, SKIPPING_WORDS))]
-        with m.If(newest.en):
-            m.d.sync += newest.addr.eq(following(newest.addr, SKIPPING_WORDS))
+            m.d.sync += [left.eq(rest), first.eq(0)]
+        with m.If(moves):
+            m.d.sync += [left.eq(following_flags.passes), blank.eq(following_flags.passes == 0), first.eq(1),
+                         last_of_channel_word.eq(following_flags.closes), at_once.eq(following_flags.at_once)]
+        for moved, address_of in ((goes_on, words.addr), (goes_on, flags.addr), (s.pop, oldest.addr),
+                                  (moves, next_flags.addr)):
+            with m.If(moved):
+                m.d.sync += address_of.eq(following(address_of, SKIPPING_WORDS))
         # A neuron that fires, and whose state is known already, gets the highest one into the arithmetic: 1 comes out.
         highest = Const((1 << config.state_bits - 1) - 1, config.state_bits)
         m.d.comb += [
-            self.state.eq(Mux(word.at_once, highest, word.states.word_select(s.lane, config.state_bits))),
-            self.collects.eq(population.keeps & ~word.at_once), self.collect.eq(self.take & first & self.collects),
+            self.state.eq(Mux(at_once, highest, word.states.word_select(s.lane, config.state_bits))),
+            self.collects.eq(population.keeps & ~at_once), self.collect.eq(self.take & first & self.collects),
             self.collect_address.eq(word.address),
         ]
-        self._stores(m, s, word.states, word.address, self.take & first & word.at_once)
+        self._stores(m, s, word.states, word.address, self.take & first & at_once)
         self._tables(m, s, mark)
 
     def _tables(self, m: Module, s: _State, mark: Signal) -> None:
