@@ -22,6 +22,7 @@ from golden.timing.microarchitecture import (
     LANE_LATENCY,
     LOOKUP_LATENCY,
 )
+from golden.timing.skipping import ChannelWord, replay_evaluation
 from golden.types import Fields
 from golden.widths import TABLE_ENTRY_BITS, TYPE_BITS
 from golden.words import NeuronType, Reset, Saturation, layouts
@@ -372,3 +373,16 @@ def schedule(fields: Fields, config: CoreConfig) -> tuple[list[int], list[int], 
     # The last word is cleared before the end goes on its way, and an end takes a cycle more than a neuron.
     end = max(port + 1, popped[-1] + 1) if popped else port
     return accesses, [cycle + latency for cycle in evaluated], end + latency + 1
+
+
+def skipping_schedule(fields: Fields, tests: Sequence[WordTest], config: CoreConfig) -> tuple[list[int], list[int], int]:
+    """The same with `skip_silent`: reads, and neurons of lanes that pass the test; for words that all are in memory."""
+    positions, depth = fields["width"] * fields["height"], fields["depth"]
+    words = []
+    for number in range(-(-depth // config.lanes)):
+        used = min(config.lanes, depth - number * config.lanes)
+        own = tests[number * positions:(number + 1) * positions]
+        parameters = parameter_words(fields["type"], config) * ((number == 0) if fields["uniform"] else used)
+        words.append(ChannelWord(parameters, [sum(test.passes) for test in own], own[0].at_once))
+    run = replay_evaluation(words, config, uniform=bool(fields["uniform"]), extended=bool(fields["extended"]))
+    return run.accesses, run.neurons, run.end

@@ -19,7 +19,7 @@ from golden.neuron.evaluation import PopulationMap, second_word, state_words
 from golden.words import NeuronType, layouts
 from rtl.ports import command_layout, neuron_layout
 from synapress.tools.simulator import parameters, seed
-from tb.evaluation_stimulus import Stimulus, looks_up, required, schedule
+from tb.evaluation_stimulus import Stimulus, looks_up, required, schedule, skipping_schedule
 from tb.memory import MemoryModel
 from tb.payloads import unpack
 from tb.streams import Steps, StreamDriver, StreamMonitor, Wires, clock_and_reset, every_cycle, pauses, wait_until
@@ -141,8 +141,9 @@ async def timing(dut: Any) -> None:
     work = Stimulus(config, generator, given["populations"], dense=True)
     watch = await run(dut, work, {}, generator)
     neurons, accesses, without_pause = iter(watch.neurons), iter(watch.accesses), Counter[str]()
-    for fields, command, done in zip(work.populations, watch.commands, watch.done, strict=True):
-        accessed, fired, ended = schedule(fields, config)
+    for fields, command, done, tests in zip(work.populations, watch.commands, watch.done, work.tests, strict=True):
+        accessed, fired, ended = skipping_schedule(fields, tests, config) if config.skip_silent else schedule(
+            fields, config)
         kind = "table" if looks_up(fields, config) else "spiking" if fields["type"] == NeuronType.SPIKING else "other"
         times = [next(accesses) - command for _ in accessed]
         sent = [next(neurons) - command for _ in fired]

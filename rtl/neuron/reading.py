@@ -226,7 +226,7 @@ class StateReader(wiring.Component):
         channel_word = Signal(config.depth_word_bits)
         x, y = Signal.like(word.width, name="x"), Signal.like(word.height, name="y")
         m.d.comb += [
-            s.left.eq(s.address[config.address_bits:].any()), s.in_last_word.eq(channel_word == last_word),
+            s.left.eq(s.address[config.address_bits:].any()), *self._last_word(s, channel_word == last_word),
             s.last_parameter.eq(word.uniform | (s.parameter_lane == Mux(s.in_last_word, top_lane, config.lanes - 1))),
         ]
         # Registered, for the sake of the request: seen a cycle after its lane was taken.
@@ -270,6 +270,10 @@ class StateReader(wiring.Component):
                 m.d.sync += counter.eq(counter + 1)
             with m.If(begins | s.accept):
                 m.d.sync += counter.eq(0)
+
+    def _last_word(self, s: _State, last: Value) -> list[Any]:
+        """Whether the channel word is the last one."""
+        return [s.in_last_word.eq(last)]
 
     def _position(self, m: Module, s: _State, last_x: Value, last_y: Value) -> None:
         """Whether a column or a row ends. Registered, as two steps are never in a row: a word is read in between."""

@@ -53,8 +53,13 @@ class SilenceTest(wiring.Component):
         addend, awake, wakes = self._loaded(m, threshold, unknown)
 
         stirred, whole = Signal(config.lanes, name="stirred"), Signal(name="whole")
-        m.d.comb += whole.eq(keeps & ~stirred.any())
-        m.d.sync += self.at_once.eq(whole)
+        # What the lanes say together is known a cycle later; the states need it at once.
+        over, moved, there = (Signal(config.lanes, name=name) for name in ("over", "moved", "there"))
+        m.d.comb += [
+            whole.eq(keeps & ~stirred.any()), self.at_once.eq(keeps & ~moved.any()),
+            self.passes.eq(there & (over | moved | (keeps & ~self.at_once).replicate(config.lanes))),
+        ]
+        m.d.sync += moved.eq(stirred)
         for lane, state in enumerate(self.state):
             total, valid = Signal(addend[lane].shape(), name=f"total{lane}"), Signal(name=f"valid{lane}", reset_less=True)
             above, busy = ~total[-1], state.any()
@@ -65,7 +70,7 @@ class SilenceTest(wiring.Component):
             ]
             m.d.sync += [
                 valid.eq(~self.in_last_word | (self.top_lane >= lane)),
-                self.passes[lane].eq(valid & (above | stirred[lane] | (keeps & ~whole))),
+                over[lane].eq(above), there[lane].eq(valid),
                 self.kept[lane].eq(Mux(whole & valid & above, Mux(zeroed, 0, total), state)),
             ]
         return m

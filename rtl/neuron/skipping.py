@@ -120,11 +120,17 @@ class SkippingReader(StateReader):
         with m.If(s.accept):
             m.d.sync += [self._sets.eq(0), self._set.eq(0)]
 
+    def _last_word(self, s: _State, last: Value) -> list[Any]:
+        """Known ahead: see `_position`."""
+        return []
+
     def _position(self, m: Module, s: _State, last_x: Value, last_y: Value) -> None:
         """A step may follow at once: known ahead, from counters that count down to 0."""
-        word = self.population.word
-        for name, count, steps, ends in (("rows_left", word.height, s.step, s.column_ends),
-                                         ("columns_left", word.width, s.step & s.column_ends, s.row_ends)):
+        word, column = self.population.word, s.step & s.column_ends
+        words = self.population.last_channel[self.config.lane_bits:]
+        for name, count, steps, ends in (
+                ("rows_left", word.height, s.step, s.column_ends), ("columns_left", word.width, column, s.row_ends),
+                ("words_left", words, column & s.row_ends, s.in_last_word)):
             left = Signal.like(count, name=name)
             with m.If(s.start | steps):
                 m.d.sync += [left.eq(Mux(s.start | ends, count, left - 1)),
