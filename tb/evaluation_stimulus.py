@@ -3,6 +3,7 @@
 import random
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
@@ -122,9 +123,14 @@ class Stimulus:
             for address in range(fields["base"] - config.table_words, fields["base"]):
                 self.words[address % size] |= entry
         parameters = []
+        sparse = pick.choice([None, 0.0, 0.1, 0.5]) if config.skip_silent and not self.dense else None
         model, each = neuron_model(fields["type"], config), parameter_words(fields["type"], config)
         for c in range(1 if fields["uniform"] and fields["depth"] else fields["depth"]):
             parameters.append(self._parameter(model.thresholds))
+            if sparse is not None and pick.random() < 0.98:  # no bias, no leak, no slope
+                most = min(1 << (config.slope_bits - 1), 300) - 1
+                parameters[-1] = "sparse", {"bias": 0, "multiplier": 1, "shift": 0, "leaky": 0,
+                                            "slope": pick.randint(0, most) if model.thresholds else 0}
             above = pick.getrandbits(config.word_bits) >> self.parameter_word.bits << self.parameter_word.bits
             # A second word, in front, is random: what lies there already.
             self.words[(place.parameters + each * c + each - 1) % size] = above | self.parameter_word.pack(
@@ -134,7 +140,8 @@ class Stimulus:
             for lane in range(config.lanes):
                 c = w * config.lanes + lane
                 kind, values = parameters[0 if fields["uniform"] else min(c, len(parameters) - 1)]
-                states.append(self._state(fields, kind, values))
+                states.append(self._state(fields, kind, values) if sparse is None else self._sparse(values, sparse)
+                              if c < fields["depth"] or pick.random() < 0.02 else 0)
             address = place.states + x * place.x_stride + y * place.y_stride + w
             self.words[address % size] = pack_lanes(states, config)
 
@@ -171,6 +178,12 @@ class Stimulus:
             slope = max(-steep, min(steep - 1, pick.choice([multiplier // 4, -multiplier // 8])))
         leaky = 0 if kind == "all fire" else pick.randrange(2)
         return kind, {"bias": bias, "multiplier": multiplier, "shift": shift, "leaky": leaky, "slope": slope}
+
+    def _sparse(self, values: Fields, rate: float) -> int:
+        """A state that fires at this rate, or not, both often by little."""
+        pick, threshold = self.random, max(1, values["slope"])
+        return threshold + pick.choice([0, 0, 1, 500]) if pick.random() < rate else pick.choice(
+            [threshold - 1, 0, 0, -1, -700])
 
     def _state(self, fields: Fields, kind: str, values: Fields) -> int:
         pick, half, bits = self.random, 1 << (self.config.state_bits - 1), self.config.operand_bits
@@ -375,14 +388,30 @@ def schedule(fields: Fields, config: CoreConfig) -> tuple[list[int], list[int], 
     return accesses, [cycle + latency for cycle in evaluated], end + latency + 1
 
 
-def skipping_schedule(fields: Fields, tests: Sequence[WordTest], config: CoreConfig) -> tuple[list[int], list[int], int]:
-    """The same with `skip_silent`: reads, and neurons of lanes that pass the test; for words that all are in memory."""
-    positions, depth = fields["width"] * fields["height"], fields["depth"]
-    words = []
+@dataclass(frozen=True)
+class SkippingSchedule:
+    """When nothing waits, with `skip_silent`: cycles after the command's, of reads, of neurons that pass, of END."""
+
+    accesses: list[int]
+    neurons: list[tuple[tuple[int, int, int], int]]
+    """(c, x, y) of each neuron that passes, in order, and when it is sent if it fires."""
+    end: int
+
+
+def skipping_schedule(fields: Fields, tests: Sequence[WordTest], config: CoreConfig) -> SkippingSchedule | None:
+    """The same with `skip_silent`; None if a word is not in the memory, or if its kept states need the arithmetic."""
+    width, height, depth = fields["width"], fields["height"], fields["depth"]
+    places = list(product(range(-(-depth // config.lanes)), range(width), range(height)))
+    keeps = neuron_model(fields["type"], config).keeps
+    if len(tests) < len(places) or (keeps and not all(test.at_once for test in tests)):
+        return None
+    words, passing = [], []
     for number in range(-(-depth // config.lanes)):
+        own = tests[number * width * height:(number + 1) * width * height]
         used = min(config.lanes, depth - number * config.lanes)
-        own = tests[number * positions:(number + 1) * positions]
         parameters = parameter_words(fields["type"], config) * ((number == 0) if fields["uniform"] else used)
-        words.append(ChannelWord(parameters, [sum(test.passes) for test in own], own[0].at_once))
+        words.append(ChannelWord(parameters, [sum(test.passes) for test in own], keeps))
+    for (number, x, y), test in zip(places, tests, strict=True):
+        passing += [(number * config.lanes + lane, x, y) for lane, passes in enumerate(test.passes) if passes]
     run = replay_evaluation(words, config, uniform=bool(fields["uniform"]), extended=bool(fields["extended"]))
-    return run.accesses, run.neurons, run.end
+    return SkippingSchedule(run.accesses, list(zip(passing, run.neurons, strict=True)), run.end)

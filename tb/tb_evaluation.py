@@ -1,6 +1,6 @@
 """Bench of the evaluation unit: random populations in one memory, against the golden model and a model of its cycles.
 
-`parameters()`: `config`; `scenario` ("random", "timing" or "garbage"); `populations`, how many at most, as the memory
+`parameters()`: `config`; `scenario` ("random", "timing", "skipping" or "garbage"); `populations`, how many at most, as the memory
 may be full before; and for "random" pauses by name of `tb.streams.PAUSES`: `command`, `memory`, `neuron`.
 `corners`: whether everything must have been seen.
 """
@@ -16,6 +16,7 @@ from cocotb.triggers import RisingEdge
 
 from golden.config import CoreConfig
 from golden.neuron.evaluation import PopulationMap, second_word, state_words
+from golden.neuron.types import neuron_model
 from golden.words import NeuronType, layouts
 from rtl.ports import command_layout, neuron_layout
 from synapress.tools.simulator import parameters, seed
@@ -141,9 +142,8 @@ async def timing(dut: Any) -> None:
     work = Stimulus(config, generator, given["populations"], dense=True)
     watch = await run(dut, work, {}, generator)
     neurons, accesses, without_pause = iter(watch.neurons), iter(watch.accesses), Counter[str]()
-    for fields, command, done, tests in zip(work.populations, watch.commands, watch.done, work.tests, strict=True):
-        accessed, fired, ended = skipping_schedule(fields, tests, config) if config.skip_silent else schedule(
-            fields, config)
+    for fields, command, done in zip(work.populations, watch.commands, watch.done, strict=True):
+        accessed, fired, ended = schedule(fields, config)
         kind = "table" if looks_up(fields, config) else "spiking" if fields["type"] == NeuronType.SPIKING else "other"
         times = [next(accesses) - command for _ in accessed]
         sent = [next(neurons) - command for _ in fired]
@@ -165,6 +165,31 @@ async def timing(dut: Any) -> None:
     assert watch.commands[1:] == [done + 1 for done in watch.done[:-1]]
     kinds = ("other", "spiking", "table")
     assert config.lanes < 4 or all(without_pause[kind] for kind in (kinds if given["corners"] else without_pause))
+
+
+@cocotb.test(skip=parameters()["scenario"] != "skipping")
+async def skipping(dut: Any) -> None:
+    """Nothing waits, with `skip_silent`: each read, neuron and end of every population in the cycle that is replayed.
+
+    But for those across the end of the memory, and for words whose kept states come out of the arithmetic.
+    """
+    given, generator = parameters(), random.Random(seed())
+    config = CoreConfig.from_json(given["config"])
+    work = Stimulus(config, generator, given["populations"], dense=given["dense"])
+    watch = await run(dut, work, {}, generator)
+    neurons, accesses, sent = iter(watch.neurons), watch.accesses, iter(work.neurons)
+    seen = Counter[str]()
+    for fields, command, done, tests in zip(work.populations, watch.commands, watch.done, work.tests, strict=True):
+        fired = {(neuron["c"], neuron["x"], neuron["y"]) for neuron in takewhile(lambda item: not item["end"], sent)}
+        times = [next(neurons) - command for _ in fired]
+        assert next(neurons) == done, fields
+        expected = skipping_schedule(fields, tests, config)
+        if expected is not None:
+            assert times == [time for place, time in expected.neurons if place in fired], fields
+            reads = [time - command for time in accesses if command < time <= done]
+            assert (reads, done) == (expected.accesses, command + expected.end), (fields, reads, expected, done - command)
+            seen["kept" if neuron_model(fields["type"], config).keeps else "cleared"] += len(tests) > 2
+    assert seen["kept"] and seen["cleared"], seen
 
 
 @cocotb.test(skip=parameters()["scenario"] != "garbage")
