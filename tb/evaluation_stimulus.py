@@ -124,10 +124,11 @@ class Stimulus:
                 self.words[address % size] |= entry
         parameters = []
         sparse = pick.choice([None, 0.0, 0.1, 0.5]) if config.skip_silent and not self.dense else None
+        exceptions = 0.02 * pick.choice([0, 0, 1])
         model, each = neuron_model(fields["type"], config), parameter_words(fields["type"], config)
         for c in range(1 if fields["uniform"] and fields["depth"] else fields["depth"]):
             parameters.append(self._parameter(model.thresholds))
-            if sparse is not None and pick.random() < 0.98:  # no bias, no leak, no slope
+            if sparse is not None and pick.random() >= exceptions:  # no bias, no leak, no slope
                 most = min(1 << (config.slope_bits - 1), 300) - 1
                 parameters[-1] = "sparse", {"bias": 0, "multiplier": 1, "shift": 0, "leaky": 0,
                                             "slope": pick.randint(0, most) if model.thresholds else 0}
@@ -141,7 +142,7 @@ class Stimulus:
                 c = w * config.lanes + lane
                 kind, values = parameters[0 if fields["uniform"] else min(c, len(parameters) - 1)]
                 states.append(self._state(fields, kind, values) if sparse is None else self._sparse(values, sparse)
-                              if c < fields["depth"] or pick.random() < 0.02 else 0)
+                              if c < fields["depth"] or pick.random() < exceptions else 0)
             address = place.states + x * place.x_stride + y * place.y_stride + w
             self.words[address % size] = pack_lanes(states, config)
 

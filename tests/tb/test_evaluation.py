@@ -81,7 +81,7 @@ def test_garbage(name: str, simulator: str, seed: int) -> None:
 
 @pytest.mark.parametrize("name", ["grai_vip", "8 lanes"])
 def test_skip_silent(name: str, simulator: str, seed: int) -> None:
-    """Words of which no lane, some or all go on, with pauses everywhere; and nothing waits: as replayed, cycle by cycle."""
+    """Pauses everywhere, and words of which no lane, some or all go on; nothing waits, and each cycle is as replayed."""
     config = skipping(CONFIGS[name])
     run(config, simulator, seed, scenario="random", populations=150, corners=False, command="rarely", memory="rarely",
         neuron="rarely")
@@ -113,5 +113,5 @@ def test_random_configurations(number: int, simulator: str, seed: int) -> None:
     run(config, simulator, seed + number, scenario="random", populations=200, corners=False, memory="randomly",
         neuron="randomly")
     run(config, simulator, seed + number, scenario="timing", populations=50, corners=False)
-    run(skipping(config), simulator, seed + number, scenario="random", populations=200, corners=False, memory="randomly",
-        neuron="randomly")
+    run(skipping(config), simulator, seed + number, scenario="random", populations=200, corners=False,
+        memory="randomly", neuron="randomly")
