@@ -4,8 +4,8 @@
 
 Biases make all neurons fire, so no event but the end of the timestep goes in. From the cycles of a map those of one
 position of it are taken away, so that what a population costs once does not count. Sums with parameters of their own
-per channel, the same through a value table, and spiking neurons, which keep their states. A second table has maps of which
-some neurons fire, without and with `skip_silent`.
+per channel, the same through a value table, and spiking neurons, which keep their states. A second table has maps of
+which some neurons fire, without and with `skip_silent`.
 """
 
 import argparse

@@ -77,7 +77,7 @@ class MemoryModel:
                 if granted[index] and valid():
                     port, where = self.ports[index], address()
                     assert 0 <= where < len(words), f"port '{port}': address {where} is outside {len(words)} words"
-                    writing = read_data is None or write is not None and bool(write())
+                    writing = read_data is None or (write is not None and bool(write()))
                     if writing and write_data is not None:
                         writes.append((write_data, where))
                         self.writes[port] += 1

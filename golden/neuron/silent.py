@@ -1,7 +1,7 @@
 """Which neurons of a state word can fire at all: what the evaluation looks at with `skip_silent`, a word at a time.
 
 The test of a lane is an addition and a few gates, and so it is cautious: a neuron that it passes may turn out to be
-silent, which costs a cycle. One that it does not pass has the value 0, and if its type keeps states, this one unchanged.
+silent, which costs a cycle. One that it does not pass has the value 0, and if its type keeps states, this one stays.
 """
 
 from collections.abc import Mapping, Sequence
@@ -39,8 +39,8 @@ def lane_test(state: int, parameter: Mapping[str, int], mode: int, config: CoreC
               ) -> tuple[bool, bool]:
     """Whether a neuron is `above` where it fires, and `awake`: it is evaluated whatever its sum.
 
-    SUM and MAX with saturation RELU: above where state + bias > 0. Where a sum below 0 can fire too (another saturation,
-    or a negative slope), awake but for state and bias 0. SPIKING: above where it fires; awake if its state changes
+    SUM and MAX with saturation RELU: above where state + bias > 0. Where a sum below 0 can fire (another saturation, or
+    a negative slope), awake but for state and bias 0. SPIKING: above where it fires; awake if its state changes
     although it does not fire: with a bias, or with a leak unless the state is 0. A threshold below 0 has no test. Other
     types, and value tables, whose entries nobody knows, are always awake.
     """

@@ -10,8 +10,8 @@ from golden import messages
 from golden.config import CoreConfig
 from rtl.neuron.fire import Fire
 from rtl.neuron.lookup import Lookup
-from rtl.neuron.reading import StateReader
 from rtl.neuron.places import SkippingFire
+from rtl.neuron.reading import StateReader
 from rtl.neuron.requantize import Requantize
 from rtl.neuron.skipping import SkippingReader
 from rtl.neuron.state_writer import StateWriter

@@ -48,7 +48,8 @@ class SkippingFire(wiring.Component):
         place = Signal(data.StructLayout({
             "x": unsigned(config.coordinate_bits), "y": unsigned(config.coordinate_bits),
             "word": unsigned(config.depth_word_bits), "lanes": unsigned(config.lanes)}), name="place")
-        there, rest, lane = Signal(name="there"), Signal(config.lanes, name="rest"), Signal(config.lane_bits, name="lane")
+        there, rest = Signal(name="there"), Signal(config.lanes, name="rest")
+        lane = Signal(config.lane_bits, name="lane")
         take, free, clear, cleared = (Signal(name=name) for name in ("take", "free", "clear", "cleared"))
         m.d.comb += [
             newest.en.eq(self.tested), newest.data.eq(self.passes), waiting.eq(newest.addr != oldest.addr),

@@ -16,7 +16,7 @@ class SilenceTest(wiring.Component):
     """Looks at one state word per cycle: which of its neurons are to be evaluated, and which states stay.
 
     Ports:
-        type, saturation, uniform, top_lane: of the population, constant; top_lane: the last lane of a last channel word.
+        type, saturation, uniform, top_lane: of the population, constant; top_lane: the last lane of the last word.
         load: a parameter word is there, of this lane; of a uniform population of all.
         state: a state word. in_last_word: the one of the next cycle lies in the last channel word.
         passes: of the word a cycle before, the lanes to be evaluated. at_once: its states are kept, and `kept` are the
@@ -61,7 +61,8 @@ class SilenceTest(wiring.Component):
         ]
         m.d.sync += moved.eq(stirred)
         for lane, state in enumerate(self.state):
-            total, valid = Signal(addend[lane].shape(), name=f"total{lane}"), Signal(name=f"valid{lane}", reset_less=True)
+            total = Signal(addend[lane].shape(), name=f"total{lane}")
+            valid = Signal(name=f"valid{lane}", reset_less=True)
             above, busy = ~total[-1], state.any()
             m.d.comb += [
                 total.eq(state + addend[lane]),
@@ -76,8 +77,8 @@ class SilenceTest(wiring.Component):
         return m
 
     def _loaded(self, m: Module, threshold: Value, unknown: Value) -> tuple[list[Signal], list[Signal], list[Signal]]:
-        """Of each lane: what is added to its state, so that it does not pass below 0; and whether it passes anyway, or if
-        its state is not 0."""
+        """Of each lane: what is added to its state, so that it passes from 0 on; whether it passes anyway; or if its
+        state is not 0."""
         config, given = self.config, self.parameter
         wide = signed(config.state_bits + 2)
         limit = given.slope[:config.state_bits + 1].as_signed()

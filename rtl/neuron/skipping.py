@@ -2,14 +2,13 @@
 
 from typing import Any
 
-from amaranth import Cat, Const, Module, Mux, Signal, Value, unsigned
+from amaranth import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import data
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from golden.config import CoreConfig
 from golden.timing.microarchitecture import SKIPPING_MASKS, SKIPPING_WORDS
-from golden.words import layouts
 from rtl.arithmetic import following
 from rtl.neuron.reading import Purpose, StateReader, _State
 from rtl.neuron.silent import SilenceTest
@@ -114,7 +113,8 @@ class SkippingReader(StateReader):
                 with m.If(self.done):
                     m.next = "idle"
         closed = Signal(name="was_closed")
-        m.d.sync += [closed.eq(self._closed), self._sets.eq(self._sets + loaded - closed), unwalked.eq(unwalked + s.ask - self.walked)]
+        m.d.sync += [closed.eq(self._closed), self._sets.eq(self._sets + loaded - closed),
+                     unwalked.eq(unwalked + s.ask - self.walked)]
         with m.If(loaded & ~population.word.uniform):
             m.d.sync += self._set.eq(~self._set)
         with m.If(s.accept):
@@ -139,7 +139,7 @@ class SkippingReader(StateReader):
     # -- the memory -----------------------------------------------------------------------------------
 
     def _port(self, m: Module, s: _State) -> Any:
-        """Reads; each state word of a type that does not keep it is cleared in the cycle after its read at the earliest."""
+        """Reads; a state word of a type that does not keep it is cleared from the cycle after its read on."""
         memory, inner = self.memory, MemoryPort(self.config).create(path=("read",))
         m.submodules.clears = clears = SkidBuffer(data.StructLayout({"address": self.config.address_bits}))
         self._clears = clears
@@ -151,7 +151,7 @@ class SkippingReader(StateReader):
         return inner
 
     def _stores(self, m: Module, s: _State, state: Signal, address: Signal, store: Value) -> None:
-        """What is written: words that are cleared, those whose states are known at once, and those of the arithmetic."""
+        """What is written: words that are cleared, those whose states are known, and those of the arithmetic."""
         port, clears, keeps = self.stores, self._clears, self.population.keeps
         waiting, from_here = self._waiting, Signal(name="from_here")
         where, word = (Signal.like(signal, name=f"stored_{name}", reset_less=True)
@@ -175,11 +175,12 @@ class SkippingReader(StateReader):
     # -- words and their neurons ------------------------------------------------------------------------
 
     def _buffers(self, m: Module, s: _State) -> None:
-        """Words of which some lanes go on, or which are the last of their channel word; a lane of the oldest per cycle."""
+        """Words of which lanes go on, or which are the last of their channel word; a lane of the oldest per cycle."""
         config, population = self.config, self.population
         m.submodules.test = test = SilenceTest(config)
         arrives, mark = s.arrives[Purpose.STATE], Signal(name="arriving_mark")
-        tested, closes, address = Signal(name="tested"), Signal(name="closes"), Signal(config.address_bits, name="address")
+        tested, closes = Signal(name="tested"), Signal(name="closes")
+        address = Signal(config.address_bits, name="address")
         ends = s.column_ends & s.row_ends & ~population.word.uniform
         m.d.comb += [
             s.requests.given.payload.mark.eq(Mux(s.read_parameter, self._set, ends)),

@@ -81,7 +81,7 @@ def test_garbage(name: str, simulator: str, seed: int) -> None:
 
 @pytest.mark.parametrize("name", ["grai_vip", "8 lanes"])
 def test_skip_silent(name: str, simulator: str, seed: int) -> None:
-    """Pauses everywhere, and words of which no lane, some or all go on; nothing waits, and each cycle is as replayed."""
+    """Pauses everywhere, and words of which no lane, some or all go on; nothing waits: each cycle as replayed."""
     config = skipping(CONFIGS[name])
     run(config, simulator, seed, scenario="random", populations=150, corners=False, command="rarely", memory="rarely",
         neuron="rarely")
