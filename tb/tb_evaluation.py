@@ -21,7 +21,8 @@ from golden.neuron.types import neuron_model
 from golden.words import NeuronType, layouts
 from rtl.ports import command_layout, neuron_layout
 from synapress.tools.simulator import parameters, seed
-from tb.evaluation_stimulus import Stimulus, looks_up, required, schedule, skipping_schedule
+from tb.evaluation_schedule import schedule, skipping_schedule
+from tb.evaluation_stimulus import Stimulus, looks_up, required
 from tb.memory import MemoryModel
 from tb.payloads import unpack
 from tb.streams import Steps, StreamDriver, StreamMonitor, Wires, clock_and_reset, every_cycle, pauses, wait_until
