@@ -19,9 +19,8 @@ from golden.timing.microarchitecture import (
     SKIPPING_WORDS,
 )
 
-TESTED = READ_LATENCY + 3
-"""Cycles from a state word asked for to the result of its test: the register of the request, the memory, the word's
-register, and the test."""
+TESTED = READ_LATENCY + 2
+"""Cycles from a state word asked for to the result of its test: the register of the request, the memory, the test."""
 
 
 @dataclass(frozen=True)

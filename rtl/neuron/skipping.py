@@ -186,8 +186,8 @@ class SkippingReader(StateReader):
             s.requests.given.payload.mark.eq(Mux(s.read_parameter, self._set, ends)),
             test.type.eq(population.word.type), test.saturation.eq(population.word.saturation),
             test.uniform.eq(population.word.uniform), test.top_lane.eq(population.last_channel[:config.lane_bits]),
-            test.load.eq(s.arrives[Purpose.PARAMETER]), test.parameter.eq(s.word), test.lane.eq(s.arriving),
-            test.state.eq(s.word), test.in_last_word.eq(s.coming.in_last_word),
+            test.load.eq(s.arrives[Purpose.PARAMETER]), test.parameter.eq(self.memory.data), test.lane.eq(s.arriving),
+            test.state.eq(self.memory.data), test.in_last_word.eq(s.coming.in_last_word),
         ]
         m.d.sync += [mark.eq(s.coming.mark), tested.eq(arrives), closes.eq(mark), address.eq(self.evaluated.address)]
         goes, goes_on = Signal(name="goes"), Signal(name="goes_on")
@@ -255,5 +255,5 @@ class SkippingReader(StateReader):
         for name, result, purpose in kinds:
             m.submodules[name] = table = Memory(shape=result.shape(), depth=2 * self.config.lanes, init=[])
             write, read = table.write_port(), table.read_port(domain="comb")
-            m.d.comb += [write.en.eq(s.arrives[purpose]), write.addr.eq(Cat(s.arriving, mark)), write.data.eq(s.word),
+            m.d.comb += [write.en.eq(s.arrives[purpose]), write.addr.eq(Cat(s.arriving, mark)), write.data.eq(self.memory.data),
                          read.addr.eq(Cat(Mux(self.population.word.uniform, 0, s.lane), used)), result.eq(read.data)]
