@@ -78,7 +78,7 @@ class _Values:
     def __init__(self, stages: int):
         self.stages: list[bool | None] = [None] * stages
         self.queue: deque[bool] = deque()
-        self.under_way: list[bool | None] = [None] * 3
+        self.under_way: list[bool | None] = [None] * (LOOKUP_LATENCY - 2)
         self.results: deque[bool] = deque()
         self.reserved = 0
 
@@ -170,6 +170,3 @@ def replay_evaluation(channel_words: Sequence[ChannelWord], config: CoreConfig, 
             words.append(tested[1:])
         over = not asks
         cycle += 1
-
-
-assert LOOKUP_LATENCY == 5  # as `_Values` has it: a register, three on the way, and the results

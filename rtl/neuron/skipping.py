@@ -255,5 +255,6 @@ class SkippingReader(StateReader):
         for name, result, purpose in kinds:
             m.submodules[name] = table = Memory(shape=result.shape(), depth=2 * self.config.lanes, init=[])
             write, read = table.write_port(), table.read_port(domain="comb")
-            m.d.comb += [write.en.eq(s.arrives[purpose]), write.addr.eq(Cat(s.arriving, mark)), write.data.eq(self.memory.data),
+            m.d.comb += [write.en.eq(s.arrives[purpose]), write.addr.eq(Cat(s.arriving, mark)),
+                         write.data.eq(self.memory.data),
                          read.addr.eq(Cat(Mux(self.population.word.uniform, 0, s.lane), used)), result.eq(read.data)]
