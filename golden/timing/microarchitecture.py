@@ -98,3 +98,5 @@ two cycles after it came."""
 
 SCRATCH_TURNS = 3
 """Cycles in which the scheduler has one access to the scratch memory, and the counters a read and a write of a word."""
+END_LATENCY = 16
+"""Most cycles in which the scheduler counts an end of timestep, while the values behind it wait."""
