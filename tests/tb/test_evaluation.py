@@ -79,8 +79,12 @@ def test_garbage(name: str, simulator: str, seed: int) -> None:
     run(CONFIGS[name], simulator, seed, scenario="garbage", populations=12)
 
 
-@pytest.mark.parametrize("name", ["grai_vip", "8 lanes"])
-def test_skip_silent(name: str, simulator: str, seed: int) -> None:
+SKIPPING_CASES = [("verilator", "grai_vip"), *(
+    pytest.param(*case, marks=pytest.mark.long) for case in (("verilator", "8 lanes"), ("icarus", "grai_vip")))]
+
+
+@pytest.mark.parametrize(("simulator", "name"), SKIPPING_CASES, indirect=["simulator"])
+def test_skip_silent(simulator: str, name: str, seed: int) -> None:
     """Pauses everywhere, and words of which no lane, some or all go on; nothing waits: each cycle as replayed."""
     config = skipping(CONFIGS[name])
     run(config, simulator, seed, scenario="random", populations=150, corners=False, command="rarely", memory="rarely",
@@ -89,6 +93,7 @@ def test_skip_silent(name: str, simulator: str, seed: int) -> None:
         run(config, simulator, seed, scenario="skipping", populations=50, dense=dense)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", ["2 lanes of 32 bits"])
 def test_skip_silent_garbage(name: str, simulator: str, seed: int) -> None:
     config = skipping(CONFIGS[name])
