@@ -94,7 +94,8 @@ def all_neurons(rng: np.random.Generator) -> Network:
 
 
 NEURON_CASES = [("verilator", "fpga_small", "randomly"), ("verilator", "skipping", "randomly"),
-                ("icarus", "fpga_small", "bursts"), *(pytest.param("verilator", name, "bursts", marks=pytest.mark.long) for name in CONFIGS)]
+                ("icarus", "fpga_small", "bursts"),
+                *(pytest.param("verilator", name, "bursts", marks=pytest.mark.long) for name in CONFIGS)]
 
 
 @pytest.mark.parametrize(("simulator", "name", "pause"), NEURON_CASES, indirect=["simulator"])
