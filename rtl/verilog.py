@@ -6,17 +6,19 @@ import re
 from pathlib import Path
 from typing import Any
 
-from amaranth.hdl import Const, Shape, Value, ValueCastable
+from amaranth.hdl import Shape, Value
 from amaranth.hdl._ir import PortDirection
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import FlippedSignature, In
 
+from golden.bus.address_map import AddressMap
 from golden.config import CoreConfig
 from golden.errors import ConfigError
 from golden.files import Writing
 from golden.words import WordLayout, layouts
 from rtl import conversion
-from rtl.integration import c_header, host_interface
+from rtl.instances import flat_ports
+from rtl.integration import bus_interface, c_header, host_interface
 
 TOPS: dict[str, tuple[str, str]] = {
     "peg": ("rtl.synapse.peg", "Peg"),
@@ -27,12 +29,21 @@ TOPS: dict[str, tuple[str, str]] = {
     "timestep": ("rtl.timestep", "Timestep"),
     "router": ("rtl.noc.router", "Router"),
     "core": ("rtl.core", "EventCore"),
+    "node": ("rtl.noc.node", "Node"),
+    "mesh": ("rtl.noc.mesh", "Mesh"),
+    "axi_lite": ("rtl.bus.axi_lite", "AxiLite"),
+    "core_axi": ("rtl.bus.system", "CoreOnBuses"),
+    "mesh_axi": ("rtl.bus.system", "MeshOnBuses"),
 }
-"""The blocks that can be had by name: module and class, which takes the configuration alone."""
+"""The blocks that can be had by name: module and class, which needs no argument but the configuration."""
+LARGE = ("node", "mesh", "core_axi", "mesh_axi")
+"""Those of TOPS that are made of whole cores."""
+WITH_HEADER = ("core", "core_axi", "mesh_axi")
+"""Those that a program talks to, which have a C header."""
 
 
-def component(top: str, config: CoreConfig) -> wiring.Component:
-    """A block by its name in TOPS.
+def component(top: str, config: CoreConfig, **options: Any) -> wiring.Component:
+    """A block by its name in TOPS; `options` are arguments of its class.
 
     Raises:
         ConfigError: there is no such block.
@@ -40,7 +51,7 @@ def component(top: str, config: CoreConfig) -> wiring.Component:
     if top not in TOPS:
         raise ConfigError(f"unknown block '{top}'; there are: {', '.join(TOPS)}")
     module, name = TOPS[top]
-    return getattr(importlib.import_module(module), name)(config)
+    return getattr(importlib.import_module(module), name)(config, **options)
 
 
 def ports(component: wiring.Component) -> dict[str, tuple[Value, PortDirection]]:
@@ -48,18 +59,20 @@ def ports(component: wiring.Component) -> dict[str, tuple[Value, PortDirection]]
 
     Constants (the `ready` of a stream that is always ready) are left out; Amaranth's own list refuses them.
     """
-    found: dict[str, tuple[Value, PortDirection]] = {}
-    for path, member, value in component.signature.flatten(component):
-        wire: Any = value.as_value() if isinstance(value, ValueCastable) else value
-        if isinstance(wire, Value) and not isinstance(wire, Const):
-            direction = PortDirection.Input if member.flow is In else PortDirection.Output
-            found["__".join(map(str, path))] = (wire, direction)
-    return found
+    return {name: (wire, PortDirection.Input if member.flow is In else PortDirection.Output)
+            for name, member, wire in flat_ports(component.signature, component)}
 
 
 def to_rtlil(component: wiring.Component, name: str) -> str:
-    """RTLIL of a component as the module `name`, for synthesis: the same text in every run."""
-    return conversion.to_rtlil(component, name, ports(component))
+    """RTLIL of a component as the module `name`, for synthesis: the same text in every run.
+
+    The parts of which it has instances (`rtl.instances`) are the modules `<name>.<part>`.
+    """
+    text = conversion.to_rtlil(component, name, ports(component))
+    parts: dict[str, wiring.Component] = getattr(component, "parts", {})
+    for part, block in parts.items():
+        text = conversion.with_part(text, part, f"{name}.{part}", to_rtlil(block, f"{name}.{part}"))
+    return text
 
 
 def to_verilog(component: wiring.Component, name: str) -> str:
@@ -89,18 +102,18 @@ def describe(component: wiring.Component, name: str, config: CoreConfig, text: s
         listed.append(entry)
     return {
         "module": name, "class": type(component).__name__, "config": config.name, "parameters": config.to_json(),
-        "ports": listed, "interfaces": _interfaces(component.signature, found),
+        "ports": listed, "interfaces": _interfaces(component.signature, found) + _buses(component, found),
         "words": {word.name: _word_fields(word) for word in vars(layouts(config)).values()},
     }
 
 
-def generate(top: str, config: CoreConfig, directory: Path, *, name: str | None = None) -> Path:
+def generate(top: str, config: CoreConfig, directory: Path, *, name: str | None = None, **options: Any) -> Path:
     """Write `<name>.v`, `<name>.json` and `<name>.vlt` of a block into a directory; returns the path of the Verilog.
 
-    The last is for `verilator --lint-only -Wall NAME.vlt NAME.v`: which warnings do not matter, and why. The core has
-    a C header besides, `<name>.h`, for its host.
+    The last is for `verilator --lint-only -Wall NAME.vlt NAME.v`: which warnings do not matter, and why. Blocks
+    of WITH_HEADER have a C header besides, `<name>.h`, for their host.
 
-    `name` is also the module's; it is the block's unless another is given.
+    `name` is also the module's; it is the block's unless another is given. `options` are arguments of its class.
 
     Raises:
         ConfigError: there is no such block, or the name is not a Verilog identifier.
@@ -109,19 +122,22 @@ def generate(top: str, config: CoreConfig, directory: Path, *, name: str | None 
     name = top if name is None else name
     if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
         raise ConfigError(f"'{name}' cannot name a Verilog module: letters, digits and _ only")
-    block = component(top, config)
+    block = component(top, config, **options)
     text = to_verilog(block, name)
     description = describe(block, name, config, text)
-    header = top == "core"
-    if header:
+    places: AddressMap | None = getattr(block, "map", None)
+    header = top in WITH_HEADER
+    if header or top in LARGE:
         description["host"] = host_interface(config)
+    if places is not None:
+        description["bus"] = bus_interface(places)
     path = directory / f"{name}.v"
     with Writing() as files:
         files.write(path, text)
         files.write(directory / f"{name}.json", json.dumps(description, indent=1) + "\n")
         files.write(directory / f"{name}.vlt", conversion.waivers(name))
         if header:
-            files.write(directory / f"{name}.h", c_header(name, config))
+            files.write(directory / f"{name}.h", c_header(name, config, places))
     return path
 
 
@@ -172,6 +188,14 @@ def _interfaces(signature: wiring.Signature, found: dict[str, Any], prefix: str 
             interfaces.append({"name": path, "kind": kind, "role": role,
                                "ports": [port for port in found if port.startswith(f"{path}__")]})
     return interfaces
+
+
+def _buses(component: wiring.Component, found: dict[str, Any]) -> list[dict[str, Any]]:
+    """Buses whose ports have the names of their standard: `buses` of a component, by prefix."""
+    buses: dict[str, tuple[str, str]] = getattr(component, "buses", {})
+    return [{"name": prefix, "kind": kind, "role": role,
+             "ports": [port for port in found if port.startswith(f"{prefix}_")]}
+            for prefix, (kind, role) in buses.items()]
 
 
 def _indices(dimensions: tuple[int, ...]) -> list[str]:

@@ -14,19 +14,24 @@ import sys
 import tempfile
 from pathlib import Path
 
+from studies import mutants
+from studies.bus_mutants import BUS_MUTATIONS, BUS_WHERE
 from studies.mutants import (
+    ACCESS,
     AGREE,
     BOOTH,
     CIRCLE,
     COUNTERS,
+    CROSSING,
     CYCLES,
     ESU,
     FAIR,
     FORWARD,
     HIT_TEST,
+    LETTERS,
     LOST,
+    MESH,
     MODES,
-    MUTATIONS,
     NETWORKS,
     REFRACTORY,
     ROUTER,
@@ -37,6 +42,7 @@ from studies.mutants import (
     STREAMS,
 )
 
+MUTATIONS = (*mutants.MUTATIONS, *BUS_MUTATIONS)
 ROOT = Path(__file__).resolve().parent.parent
 ROOMS = ("golden", "rtl", "tb", "synapress", "examples", "tests", "studies")
 PAGE = ROOT / "docs" / "verification.md"
@@ -49,8 +55,9 @@ def passes(tree: Path, test: str) -> bool:
     plain = {NETWORKS: [], CYCLES: [], STATUS: [], SANE: [], AGREE: [], MODES: ["-k", "icarus"],
              REFRACTORY: ["-k", "verilator"], COUNTERS: [], HIT_TEST: ["-k", "verilator"], SHORT: [], LOST: [],
              BOOTH: [], FORWARD: [], ROUTER: ["-k", "verilator and host"], FAIR: [], STREAMS: ["-k", "router"],
-             CIRCLE: [], SKIPPING: ["-k", "verilator and grai"]}
-    where = plain.get(test, ["-k", f"verilator and ({cases})"])
+             CIRCLE: [], ACCESS: [], CROSSING: ["-k", "not 0"], MESH: ["-k", "bursts"], LETTERS: [],
+             SKIPPING: ["-k", "verilator and grai"]}
+    where = (plain | BUS_WHERE).get(test, ["-k", f"verilator and ({cases})"])
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-x", "-m", "not long", "-p", "no:cacheprovider", *where, test],
         cwd=tree, env={**os.environ, "PYTHONPATH": str(tree)}, capture_output=True, text=True, check=False)

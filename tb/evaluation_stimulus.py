@@ -115,12 +115,14 @@ class Stimulus:
         parameters = []
         sparse = pick.choice([None, 0.0, 0.1, 0.5]) if config.skip_silent and not self.dense else None
         exceptions = 0.02 * pick.choice([0, 0, 1])
+        # Of a sparse one: whether all channels leak, and how often a lane without a neuron holds something.
+        leaks, beyond = (0, 0.0) if sparse is None else (int(pick.random() < 0.25), 0.2 * pick.choice([0, 0, 1]))
         model, each = neuron_model(fields["type"], config), parameter_words(fields["type"], config)
         for c in range(1 if fields["uniform"] and fields["depth"] else fields["depth"]):
             parameters.append(self._parameter(model.thresholds))
-            if sparse is not None and pick.random() >= exceptions:  # no bias, no leak, no slope
+            if sparse is not None and pick.random() >= exceptions:  # no bias, no slope
                 most = min(1 << (config.slope_bits - 1), 300) - 1
-                parameters[-1] = "sparse", {"bias": 0, "multiplier": 1, "shift": 0, "leaky": 0,
+                parameters[-1] = "sparse", {"bias": 0, "multiplier": 1, "shift": leaks * model.thresholds, "leaky": 0,
                                             "slope": pick.randint(0, most) if model.thresholds else 0}
             above = pick.getrandbits(config.word_bits) >> self.parameter_word.bits << self.parameter_word.bits
             # A second word, in front, is random: what lies there already.
@@ -132,7 +134,7 @@ class Stimulus:
                 c = w * config.lanes + lane
                 kind, values = parameters[0 if fields["uniform"] else min(c, len(parameters) - 1)]
                 states.append(self._state(fields, kind, values) if sparse is None else self._sparse(values, sparse)
-                              if c < fields["depth"] or pick.random() < exceptions else 0)
+                              if c < fields["depth"] or pick.random() < beyond else 0)
             address = place.states + x * place.x_stride + y * place.y_stride + w
             self.words[address % size] = pack_lanes(states, config)
 
