@@ -20,7 +20,6 @@ SHORT = "tests/tb/test_esu.py::test_short_events"
 MEMORY = "tests/tb/test_memory.py::test_random_requests"
 NEURON = "tests/tb/test_neuron.py::test_random_operations"
 CYCLES = "tests/golden/timing/test_cycles.py::test_random_networks"
-SKIPPING = "tests/tb/test_evaluation.py::test_skip_silent"
 EVALUATION = "tests/tb/test_evaluation.py::test_random_populations"
 CORE = "tests/tb/test_core.py::test_core_equals_golden"
 ENDS = "tests/tb/test_core.py::test_an_end_waits_for_the_values_before_it"
@@ -255,18 +254,6 @@ MUTATIONS = (
              EVALUATION),
     Mutation("evaluation: axons taken from the second population word on", "rtl/neuron/reading.py",
              "population.axon_base.eq(s.parameter_address)", "population.axon_base.eq(word.base)", EVALUATION),
-    Mutation("silent: a sum of 1 does not pass", "rtl/neuron/silent.py", "Mux(threshold, limit, 1)",
-             "Mux(threshold, limit, 2)", SKIPPING),
-    Mutation("silent: a negative slope is not looked at", "rtl/neuron/silent.py",
-             "(self.saturation != Saturation.RELU) | negative_slope", "(self.saturation != Saturation.RELU)", SKIPPING),
-    Mutation("silent: a leak of states is not looked at", "rtl/neuron/silent.py",
-             "(given.multiplier != 1) | (given.shift != 0)", "0", SKIPPING),
-    Mutation("silent: lanes behind the depth keep what they hold", "rtl/neuron/silent.py", "keeps & busy", "0",
-             SKIPPING),
-    Mutation("silent: a channel word's parameters go before its last neuron", "rtl/neuron/skipping.py",
-             "(self._sets != 2)", "(self._sets != 3)", SKIPPING),
-    Mutation("silent: a word is written before the one that waits", "rtl/neuron/skipping.py",
-             "~(first & at_once & self._waiting)", "1", SKIPPING),
     Mutation("refractory: as many timesteps as there are", "rtl/neuron/types/refractory.py", "Mux(waits, left - 1,",
              "Mux(waits, left,", REFRACTORY),
     Mutation("refractory: the second parameter word ignored", "rtl/neuron/types/refractory.py",

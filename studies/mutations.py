@@ -37,12 +37,12 @@ from studies.mutants import (
     ROUTER,
     SANE,
     SHORT,
-    SKIPPING,
     STATUS,
     STREAMS,
 )
+from studies.silent_mutants import SILENT_MUTATIONS, SKIPPING
 
-MUTATIONS = (*mutants.MUTATIONS, *BUS_MUTATIONS)
+MUTATIONS = (*mutants.MUTATIONS, *BUS_MUTATIONS, *SILENT_MUTATIONS)
 ROOT = Path(__file__).resolve().parent.parent
 ROOMS = ("golden", "rtl", "tb", "synapress", "examples", "tests", "studies")
 PAGE = ROOT / "docs" / "verification.md"
