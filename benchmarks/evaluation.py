@@ -35,20 +35,19 @@ SPARSE_BAR = 0.35
 
 
 def sparse_network(kind: str, shape: tuple[int, int, int], rate: float) -> tuple[Network, int]:
-    """One layer of which this rate of neurons fires without an input, and how many do.
+    """One layer of which this rate of channels fires without an input, and how many neurons do.
 
-    Spiking ones anywhere, by their first states; of sums whole channels, by their biases.
+    Spiking ones by their first states, sums by their biases.
     """
     net, depth, generator = Network(kind), shape[0], np.random.default_rng(1)
     net.input("in", shape)
+    fires = generator.permutation(depth) < round(rate * depth)
     if kind == "spiking":
-        fires = generator.random(shape) < rate
-        net.lif("layer", ["in"], threshold=2, initial=2 * fires + generator.integers(-9, 2, shape) * ~fires)
+        net.lif("layer", ["in"], threshold=2, initial=np.where(fires, 2, generator.integers(-9, 2, depth)))
     else:
-        fires = np.broadcast_to((generator.permutation(depth) < round(rate * depth)).reshape(-1, 1, 1), shape)
-        net.depthwise("layer", "in", np.ones((depth, 1, 1), np.int64), np.where(fires[:, 0, 0], 5, -5))
+        net.depthwise("layer", "in", np.ones((depth, 1, 1), np.int64), np.where(fires, 5, -5))
     net.output("layer")
-    return net, int(fires.sum())
+    return net, int(fires.sum()) * shape[1] * shape[2]
 
 
 def network(kind: str, shape: tuple[int, int, int], config: CoreConfig) -> Network:
