@@ -128,7 +128,7 @@ def test_forwarded_states(seed):
 @pytest.mark.long
 @pytest.mark.parametrize("number", range(4))
 def test_skipped_neurons(number, seed):
-    """Without an evaluation of the silent neurons; of a bound that counted them all, most layers would be below."""
+    """Evaluations that skip silent neurons, replayed from the states before them."""
     rng = np.random.default_rng([seed, number, 2])
     net = random_network(rng, layers=5, neurons=number % 2 == 1)
     config = dataclasses.replace(SMALL, name="skipping", skip_silent=1)
