@@ -286,3 +286,155 @@ async def networks(dut: Any) -> None:
         dut._log.info("case %d: %d cores, %d events to the host, %d links, cycle %d", number, len(case["images"]),
                       events, len(bench.watch.links), bench.watch.cycle)
         assert events > 0
+
+
+class Letters:
+    """Events from hosts to hosts, to cores that drop them, and to nowhere: what arrives is checked as it comes.
+
+    Attributes:
+        loads: events over each link, as the routes say. strays: how many have no way.
+    """
+
+    def __init__(self, bench: Bench):
+        self.bench, self.event = bench, layouts(bench.config).event
+        self.loads: Counter[Link] = Counter()
+        self.strays = self.sent = self.arrived = 0
+        self._waiting: dict[tuple[int, int], list[int]] = defaultdict(list)
+        self._places = [bench.plan.host_place(host) for host in bench.plan.hosts]
+
+    def send(self, source: int, x: int, y: int) -> None:
+        """From a host, by its number, to a relative address."""
+        bench, plan = self.bench, self.bench.plan
+        at = self._places[source]
+        target = at[0] + x, at[1] + y
+        links, arrives = plan.route(at, target)
+        self.loads.update(link for link in links if link[1] != "in")
+        self.strays += not arrives
+        serial = self.sent & self.event.field("v").high
+        if arrives and target in self._places:
+            self._waiting[source, self._places.index(target)].append(serial)
+        bench.hosts[plan.hosts[source]].inputs.send(
+            {"kind": EventKind.VALUE, "core_x": x, "core_y": y, "c": source, "v": serial})
+        self.sent += 1
+
+    def check(self) -> None:
+        """All that came to the hosts, in order from each of them."""
+        for number, host in enumerate(self.bench.plan.hosts):
+            for event in self.bench.hosts[host].outputs:
+                waiting = self._waiting[event["c"], number]
+                assert waiting and waiting.pop(0) == event["v"], f"from {event['c']} to {number}: {event}"
+                assert event["core_x"] == event["core_y"] == 0
+                self.arrived += 1
+            self.bench.hosts[host].outputs.clear()
+        assert not any(self._waiting.values()), "events have not come"
+
+
+@cocotb.test(skip=launch.parameters()["scenario"] != "letters")
+async def letters(dut: Any) -> None:
+    """Any addresses from all hosts: each event comes where its route ends, in order, over these links; or is told."""
+    bench = Bench(dut, launch.parameters())
+    await clock_and_reset(dut)
+    bench.access.stop(bench.plan.places)  # so that cores drop what they get
+    await bench.access.requests.idle()
+    await bench.idle()
+    letters, pick = Letters(bench), bench.random
+    field = layouts(bench.config).event.field("core_x")
+    places = [*bench.plan.places, *(bench.plan.host_place(host) for host in bench.plan.hosts)]
+    for _ in range(bench.given["events"]):
+        for source, host in enumerate(bench.plan.hosts):
+            at = bench.plan.host_place(host)
+            if pick.random() < 0.7:
+                x, y = (to - begin for to, begin in zip(pick.choice(places), at, strict=True))
+            else:
+                x, y = (pick.choice([0, 0, field.low, field.high, pick.randint(-3, 3)]) for _ in "xy")
+            letters.send(source, x, y)
+    for host in bench.hosts.values():
+        await host.inputs.idle(timeout=LIMIT)
+    await bench.idle()
+    letters.check()
+    assert dict(bench.watch.links) == dict(letters.loads)
+    assert letters.arrived > 20 and 0 < bench.watch.errors <= letters.strays
+    # One at a time: each that has no way gives one pulse, all others none.
+    for source, (x, y) in enumerate([(0, 0), (0, -2), (field.low, 0), (0, 1)] * 2):
+        before, strays = bench.watch.errors, letters.strays
+        letters.send(source % len(bench.plan.hosts), x, y)
+        for _ in range(40):
+            await RisingEdge(dut.clk)
+        assert bench.watch.errors - before == letters.strays - strays
+    letters.check()
+    assert dict(bench.watch.links) == dict(letters.loads)
+    dut._log.info("%d events, %d arrived, %d dropped", letters.sent, letters.arrived, letters.strays)
+
+
+@cocotb.test(skip=launch.parameters()["scenario"] != "letters")
+async def missing_nodes(dut: Any) -> None:
+    """Accesses beyond the edges: readings give all ones, in order; each access is told, and changes nothing."""
+    bench = Bench(dut, launch.parameters())
+    await clock_and_reset(dut)
+    access, plan, ones = bench.access, bench.plan, missing_answer(bench.config)
+    last = plan.columns - 1, plan.rows - 1
+    access.send(last, 5, 1234, write=True)
+    beyond = [(plan.columns, 0), (plan.columns, plan.rows - 1), (0, plan.rows), (255, 255)]
+    for place in beyond:
+        before = bench.watch.errors
+        access.send(place, 5, 99, write=True)
+        access.send(place, 5)
+        access.send(last, 5)
+        assert await access.answers_to(2) == [ones, 1234]
+        for _ in range(12):
+            await RisingEdge(dut.clk)
+        assert bench.watch.errors - before == 2
+    for place in beyond + [last]:
+        access.send(place, 5)
+    assert await access.answers_to(5) == [ones] * 4 + [1234]
+
+
+async def settled(bench: Bench, host: MeshHost) -> None:
+    """All of an aborted frame is gone: from the host, and from the mesh."""
+    await wait_until(bench.dut, lambda: not host.inputs.pending, timeout=LIMIT, what="the rest of the frame")
+    for _ in range(bench.given["idle_delay"] + 4):
+        await RisingEdge(bench.dut.clk)
+    await bench.idle()
+
+
+@cocotb.test(skip=launch.parameters()["scenario"] != "stop")
+async def stop_one_network(dut: Any) -> None:
+    """Two networks on one mesh: the cores of one are stopped in its frames and start afresh; the other never notices."""
+    bench = Bench(dut, launch.parameters())
+    await clock_and_reset(dut)
+    first, second = bench.given["cases"]
+    event, access = layouts(bench.config).event, bench.access
+    sides = [bench.hosts[case["host"][0], case["host"][1]] for case in (first, second)]
+    stays = bench.golden(second)
+    frame = {id(case): np.array(case["frames"][0], np.uint64) for case in (first, second)}
+    await access.start(bench.load(second))
+    for cycle in bench.given["cycles"]:
+        golden = bench.golden(first)
+        places = bench.load(first)
+        await access.start(places)
+        for whole in (False, True):
+            expected = {}
+            for case, host, mesh in zip((first, second), sides, (golden, stays), strict=True):
+                host.outputs.clear()
+                if case is second or whole:
+                    expected[id(host)] = [event.unpack(word) for word in mesh.run_frame(frame[id(case)]).tolist()]
+                host.inputs.send_all(event.unpack(word) for word in case["frames"][0])
+            if not whole:
+                for _ in range(cycle):
+                    await RisingEdge(dut.clk)
+                sides[0].pays = False
+                access.stop(places)
+            for host in sides:
+                await settled(bench, host)
+            if not whole:
+                sides[0].pays = True
+                bench.load(first)
+                await access.start(places)
+            for host in sides:
+                if id(host) in expected:
+                    assert by_id(host.outputs) == by_id(expected[id(host)]), f"after a stop at {cycle}"
+        await bench.compare_cores(golden)
+        access.stop(places)
+    await bench.compare_cores(stays)
+    assert bench.watch.errors == 0
+    dut._log.info("%d stops", len(bench.given["cycles"]))

@@ -40,8 +40,8 @@ class Mesh(wiring.Component):
             of the opposite edge of another mesh.
         access: stream of accesses (`golden.noc.access.request`). access_back: stream of the words read, in order.
         idle: all nodes were idle in one cycle, `idle_delay` cycles before: then no event is anywhere in the mesh.
-        error: a pulse; an error of a node (`rtl.noc.node`), an event that left at an edge without a host, or an access
-            to a node that is not there. Several at once give one pulse.
+        error: a pulse; an error of a node (`rtl.noc.node`), an event that left at an edge and was for nobody there, or an
+            access to a node that is not there. Several at once give one pulse.
         passed: an event leaves a node, for verification; costs nothing when left open. Bit 4 · (row · columns + column)
             + s is for side s of `rtl.noc.node.LINKS`.
 
@@ -90,7 +90,7 @@ class Mesh(wiring.Component):
                 if neighbor is not None:
                     connect(m, getattr(node, f"{side}_out"), getattr(neighbor, f"{BACK[side]}_in"))
                 elif (place, side) in hosts:
-                    self._host(m, node, side, hosts[place, side])
+                    errors.append(self._host(m, node, side, hosts[place, side]))
                 elif side in plan.open_edges:
                     stem = f"link_{side}_{place[0] if step[1] else place[1]}"
                     connect(m, flipped(getattr(self, f"{stem}_in")), getattr(node, f"{side}_in"))
@@ -106,8 +106,11 @@ class Mesh(wiring.Component):
                      self.error.eq(_tree(m, "error", errors, all_of=False))]
         return m
 
-    def _host(self, m: Module, node: Any, edge: str, stem: str) -> None:
-        """A host's events take the step into the mesh, which is no router's to count."""
+    def _host(self, m: Module, node: Any, edge: str, stem: str) -> Value:
+        """A host's events take the step into the mesh, which is no router's to count; it gets those that are for it.
+
+        Returns whether one is dropped, as it is for another place.
+        """
         given, entry = getattr(self, f"{stem}_in"), getattr(node, f"{edge}_in")
         m.d.comb += [entry.valid.eq(given.valid), given.ready.eq(entry.ready), entry.payload.eq(given.payload)]
         for name, step in zip(("core_x", "core_y"), STEPS[edge], strict=True):
@@ -116,7 +119,13 @@ class Mesh(wiring.Component):
                 last = Cat((~address)[:-1] if step > 0 else address[:-1]).any() | (address[-1] == (step > 0))
                 # The farthest address on the host's own side of the edge stays there: none wraps into the mesh.
                 m.d.comb += entry.payload[name].eq(Mux(last, address + step, address))
-        connect(m, getattr(node, f"{edge}_out"), flipped(getattr(self, f"{stem}_out")))
+        out, taken = getattr(node, f"{edge}_out"), getattr(self, f"{stem}_out")
+        stray = Signal(name=f"{stem}_stray")
+        m.d.comb += [
+            stray.eq(out.valid & Cat(out.payload.core_x, out.payload.core_y).any()),
+            taken.payload.eq(out.payload), taken.valid.eq(out.valid & ~stray), out.ready.eq(taken.ready | stray),
+        ]
+        return stray
 
     def _accesses(self, m: Module, nodes: dict[Place, Any]) -> list[Value]:
         """The stations at the west edge, from north to south, and the ends of all rows; returns their errors."""
