@@ -109,6 +109,7 @@ struct EventHost {
   std::deque<uint64_t> credits;  // to be sent: they go first
   // What is offered in this cycle, whether it is a credit, whose it is, and whether an event is taken.
   bool valid = false, is_credit = false, takes = false;
+  bool begins = false;  // nothing is sent before
   uint64_t event = 0, source = 0, sent = 0, strange = 0, last_change = 0;
   FILE *out = nullptr;
 
@@ -122,7 +123,7 @@ struct EventHost {
     int best = -1;
     for (int i = 0; i < (int)sources.size(); i++) {
       const Source &item = sources[i];
-      bool may = item.frame < frames.size() && (item.position || item.credits == item.axons);
+      bool may = begins && item.frame < frames.size() && (item.position || item.credits == item.axons);
       if (may && (best < 0 || item.frame < sources[best].frame)) best = i;
     }
     return best;
@@ -137,7 +138,7 @@ struct EventHost {
     }
     if (word) receive(cycle, *word);
     if (!valid || taken) {
-      valid = random_byte() >= stall_in;
+      valid = begins && random_byte() >= stall_in;
       if (valid && (is_credit = !credits.empty())) event = credits.front();
       else if (valid) {
         int chosen = next();
@@ -186,7 +187,7 @@ struct EventHost {
     for (auto *values : {&started, &finished, &ends_of}) file.keep_all(*values);
     file.keep_all(credits);
     for (auto *value : {&done, &event, &source, &sent, &strange, &last_change, &random_state}) file.keep(*value);
-    for (auto *flag : {&valid, &is_credit, &takes}) file.keep(*flag);
+    for (auto *flag : {&valid, &is_credit, &takes, &begins}) file.keep(*flag);
     file.keep_file(out);
   }
 };

@@ -114,6 +114,7 @@ template <typename Mesh> struct Program {
     const uint64_t every = options.number("seconds", 60), stop = options.number("stop", ~0ull);
     EventHost &host = setup.host;
     host.last_change = mesh.cycle;
+    host.begins = true;
     while (!host.finished_all()) {
       const uint64_t left = stop > mesh.cycle ? stop - mesh.cycle : 0;
       mesh.run(std::min(kBatch, left), [&] { return host.finished_all(); });
