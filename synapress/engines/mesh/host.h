@@ -2,8 +2,10 @@
 // of a host's accesses. Both work like registers: what they give in a cycle follows from what they saw in those before.
 // All widths, positions of fields and numbers of registers are defined by synapress/engines/mesh/build.py.
 #pragma once
+#include <cstring>
 #include <deque>
 #include <map>
+#include <unistd.h>
 
 #include "../words.h"
 
