@@ -29,7 +29,8 @@ class Mesh:
 
     Attributes:
         cores: by place.
-        traffic: VALUE events by (sender, receiver), those to the own core not counted. moved: events of all kinds, alike.
+        traffic: VALUE events by (sender, receiver), those to the own core not counted.
+        moved: events of all kinds, alike.
 
     Raises:
         ImageError: an image does not fit its core.

@@ -107,7 +107,7 @@ def generate(top: str, config: CoreConfig, directory: Path, *, name: str | None 
     The last is for `verilator --lint-only -Wall NAME.vlt NAME.v`: which warnings do not matter, and why. The core has
     a C header besides, `<name>.h`, for its host.
 
-    `name` is also the module's; it is the block's unless another is given. `options` are arguments of the block's class.
+    `name` is also the module's; it is the block's unless another is given. `options` are arguments of its class.
 
     Raises:
         ConfigError: there is no such block, or the name is not a Verilog identifier.
@@ -120,7 +120,7 @@ def generate(top: str, config: CoreConfig, directory: Path, *, name: str | None 
     text = to_verilog(block, name)
     description = describe(block, name, config, text)
     header = top == "core"
-    if header:
+    if header or top in LARGE:
         description["host"] = host_interface(config)
     path = directory / f"{name}.v"
     with Writing() as files:

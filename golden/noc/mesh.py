@@ -1,7 +1,7 @@
 """A mesh of a given size: its hosts, its edges, and the ways of events through its links.
 
-`golden.mesh` is the ideal network, which knows no size. What it gives is what a mesh must give, if every event has a way
-here: XY routing leads along the row first.
+`golden.mesh` is the ideal network, which knows no size. What it gives is what a mesh must give, if every event has a
+way here: XY routing leads along the row first.
 """
 
 from collections import Counter
@@ -28,8 +28,8 @@ class MeshPlan:
 
     Args:
         columns, rows: of nodes; (0, 0) is the north-west corner.
-        hosts: each just outside an edge. A host at the north or south edge hears all cores; one at the west or east edge
-            hears those of its row only, as events go along their row first, and out of the mesh at its end.
+        hosts: each just outside an edge. A host at the north or south edge hears all cores; one at the west or east
+            edge hears those of its row only, as events go along their row first, and out of the mesh at its end.
         open_edges: edges whose links lead to another mesh. They have no hosts.
 
     Raises:
@@ -105,7 +105,7 @@ class MeshPlan:
             links.append((at, output))
             at, came = _step(at, output), BACK[output]
             if not self.inside(at):
-                return links, output in self.open_edges or at in hosts and (x, y) == (0, 0)
+                return links, output in self.open_edges or (at in hosts and (x, y) == (0, 0))
 
     def loads(self, traffic: Mapping[tuple[Place, Place], int]) -> dict[Link, int]:
         """Events over each link that has any, by how many went from each sender to each receiver.
@@ -117,8 +117,9 @@ class MeshPlan:
         for (source, destination), events in traffic.items():
             links, arrives = self.route(source, destination)
             if not arrives:
-                raise ConfigError(f"mesh of {self.columns} × {self.rows}: no way from {source} to {destination}; "
-                                  f"a node must be inside, a host one of {self._host_places()}, and XY routing lead there")
+                raise ConfigError(
+                    f"mesh of {self.columns} × {self.rows}: no way from {source} to {destination}; both must be nodes "
+                    f"inside or hosts, at {self._host_places()}, and the way along the row first must lead there")
             for link in links:
                 found[link] += events
         return dict(found)

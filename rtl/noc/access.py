@@ -52,7 +52,8 @@ class AccessStation(wiring.Component):
         """Readings that have passed and are not answered yet; all went on, or none."""
         went_on, goes_on, passes, reads = (
             Signal(name=name) for name in ("went_on", "goes_on", "passes", "reads"))
-        asked, answered = Signal(name="asked"), Signal(name="answered")
+        asked, answered, from_on, from_here = (
+            Signal(name=name) for name in ("asked", "answered", "from_on", "from_here"))
         m.d.comb += [
             goes_on.eq(left.any()), reads.eq(access.valid & ~access.payload.write),
             passes.eq(access.valid & (access.payload.write | (waiting == 0)
@@ -64,9 +65,11 @@ class AccessStation(wiring.Component):
             self.on.payload[self.count].eq(left - 1),
             asked.eq(access.ready & reads), answered.eq(answer.given.valid & answer.given.ready),
             self.empty.eq(~access.valid & ~answer.held.valid & (waiting == 0)),
-            answer.given.valid.eq(Mux(went_on, self.on_back.valid, self.here_back.valid)),
+            from_on.eq((waiting != 0) & went_on), from_here.eq((waiting != 0) & ~went_on),
+            answer.given.valid.eq((from_on & self.on_back.valid) | (from_here & self.here_back.valid)),
             answer.given.payload.eq(Mux(went_on, self.on_back.payload, self.here_back.payload)),
-            self.on_back.ready.eq(answer.given.ready & went_on), self.here_back.ready.eq(answer.given.ready & ~went_on),
+            self.on_back.ready.eq(answer.given.ready & from_on),
+            self.here_back.ready.eq(answer.given.ready & from_here),
         ]
         m.d.sync += waiting.eq(waiting + asked - answered)
         with m.If(asked):

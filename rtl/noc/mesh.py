@@ -1,6 +1,7 @@
 """A mesh of nodes: their links, the hosts at its edges, the network of accesses, and what all nodes say together."""
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any
 
 from amaranth import Cat, Module, Mux, Signal, Value, unsigned
@@ -22,6 +23,20 @@ FAN_IN = 16
 """Bits that one register of a tree takes: two levels of LUT6."""
 
 
+def mesh_ports(config: CoreConfig, plan: MeshPlan) -> dict[str, wiring.Member]:
+    """The ports of a mesh."""
+    event = stream.Signature(struct(layouts(config).event))
+    streams: dict[str, wiring.Member] = {}
+    for stem in (*(f"host_{edge}_{n}" for edge, n in plan.hosts),
+                 *(f"link_{edge}_{n}" for edge in plan.open_edges for n in range(plan.length(edge)))):
+        streams |= {f"{stem}_in": In(event), f"{stem}_out": Out(event)}
+    return streams | {
+        "access": In(stream.Signature(struct(counted(config, "row")))),
+        "access_back": Out(stream.Signature(unsigned(config.word_bits))),
+        "idle": Out(1), "error": Out(1), "passed": Out(len(LINKS) * plan.columns * plan.rows),
+    }
+
+
 class Mesh(wiring.Component):
     """Columns × rows of nodes, of one module; those beside a host are of a second one, whose router has entries.
 
@@ -40,8 +55,13 @@ class Mesh(wiring.Component):
             of the opposite edge of another mesh.
         access: stream of accesses (`golden.noc.access.request`). access_back: stream of the words read, in order.
         idle: all nodes were idle in one cycle, `idle_delay` cycles before: then no event is anywhere in the mesh.
+<<<<<<< HEAD
         error: a pulse; an error of a node (`rtl.noc.node`), an event that left at an edge and was for nobody there, or an
             access to a node that is not there. Several at once give one pulse.
+=======
+        error: a pulse; an error of a node (`rtl.noc.node`), an event that left at an edge and was for nobody there, or
+            an access to a node that is not there. Several at once give one pulse.
+>>>>>>> mesh
         passed: an event leaves a node, for verification; costs nothing when left open. Bit 4 · (row · columns + column)
             + s is for side s of `rtl.noc.node.LINKS`.
 
@@ -53,27 +73,24 @@ class Mesh(wiring.Component):
         ConfigError: see `MeshPlan` and `Router`.
     """
 
-    def __init__(self, config: CoreConfig, columns: int = 2, rows: int = 2, *, hosts: Sequence[Host] = (("north", 0),),
-                 open_edges: Sequence[str] = (), depth: int = LEAST_DEPTH, uniform: bool = False):
-        self.config = config
+    def __init__(self, config: CoreConfig, columns: int = 2, rows: int = 2, *,
+                 hosts: Sequence[Host] = (("north", 0),), open_edges: Sequence[str] = (), depth: int = LEAST_DEPTH,
+                 uniform: bool = False):
+        self.config, self.depth = config, depth
         self.plan = plan = MeshPlan(columns, rows, tuple(hosts), tuple(open_edges))
         self.beside = set(plan.places) if uniform else {plan.node(*host) for host in plan.hosts}
-        self.parts: dict[str, Node] = {}
-        if len(self.beside) < columns * rows:
-            self.parts["node"] = Node(config, depth)
-        if self.beside:
-            self.parts["host_node"] = Node(config, depth, entries=entries(plan.hosts))
         self.idle_delay = Node.idle_delay + len(_levels(columns * rows))
-        event = stream.Signature(struct(layouts(config).event))
-        streams: dict[str, Any] = {}
-        for stem in (*(f"host_{edge}_{n}" for edge, n in plan.hosts),
-                     *(f"link_{edge}_{n}" for edge in plan.open_edges for n in range(plan.length(edge)))):
-            streams |= {f"{stem}_in": In(event), f"{stem}_out": Out(event)}
-        super().__init__(streams | {
-            "access": In(stream.Signature(struct(counted(config, "row")))),
-            "access_back": Out(stream.Signature(unsigned(config.word_bits))),
-            "idle": Out(1), "error": Out(1), "passed": Out(len(LINKS) * columns * rows),
-        })
+        super().__init__(mesh_ports(config, plan))
+
+    @cached_property
+    def parts(self) -> dict[str, Node]:
+        """The kinds of nodes, for `rtl.instances`."""
+        parts = {}
+        if len(self.beside) < len(self.plan.places):
+            parts["node"] = Node(self.config, self.depth)
+        if self.beside:
+            parts["host_node"] = Node(self.config, self.depth, entries=entries(self.plan.hosts))
+        return parts
 
     def elaborate(self, platform):  # type: ignore[no-untyped-def]
         m, plan = Module(), self.plan
@@ -160,7 +177,7 @@ class Mesh(wiring.Component):
 
 def _levels(count: int) -> list[int]:
     """Registers in each level of a tree."""
-    sizes = []
+    sizes: list[int] = []
     while not sizes or sizes[-1] > 1:
         sizes.append(-(-(sizes[-1] if sizes else count) // FAN_IN))
     return sizes

@@ -6,7 +6,8 @@ import typer
 
 from golden.errors import ConfigError
 
-Columns = Annotated[int | None, typer.Option("--columns", metavar="N", show_default="2", help="mesh: columns of nodes.")]
+Columns = Annotated[int | None, typer.Option(
+    "--columns", metavar="N", show_default="2", help="mesh: columns of nodes.")]
 Rows = Annotated[int | None, typer.Option("--rows", metavar="N", show_default="2", help="mesh: rows of nodes.")]
 Hosts = Annotated[list[str] | None, typer.Option(
     "--host", metavar="EDGE:N", show_default="north:0", help="mesh: a host beside the Nth node, from 0, of an edge: "
@@ -24,9 +25,9 @@ def mesh_options(blocks: list[str], *, columns: int | None, rows: int | None, ho
     Raises:
         ConfigError: some were given and no mesh is made, or a text is not EDGE:N.
     """
-    given = {"columns": columns, "rows": rows, "hosts": hosts and [_host(text) for text in hosts],
-             "open_edges": open_edges, "depth": depth}
-    found = {name: value for name, value in given.items() if value is not None}
+    given: dict[str, Any] = {"columns": columns, "rows": rows, "hosts": hosts and [_host(text) for text in hosts],
+                             "open_edges": open_edges, "depth": depth}
+    found = {name: value for name, value in given.items() if value not in (None, [])}
     if found and "mesh" not in blocks:
         names = {"hosts": "host", "open_edges": "open"}
         raise ConfigError(f"--{', --'.join(names.get(name, name) for name in found)}: only the block 'mesh' has these; "

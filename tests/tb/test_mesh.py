@@ -10,9 +10,9 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import connect, flipped
 
 from golden.mesh import encode_frame
-from golden.noc.mesh import Host
-from golden.words import Saturation
-from rtl.noc.mesh import Mesh
+from golden.noc.mesh import Host, MeshPlan
+from golden.words import Saturation, layouts
+from rtl.noc.mesh import Mesh, mesh_ports
 from synapress.mapper import Network, build_mesh, lower, partition
 from synapress.tools.simulator import launch
 from tests.helpers.cuts import ROOMY, random_mesh
@@ -67,8 +67,16 @@ def test_networks_equal_golden(pause: str, seed: int) -> None:
 
 def test_events_take_their_routes(seed: int) -> None:
     """Between hosts at all edges, also to nowhere; and accesses to nodes that are not there."""
-    launch(mesh(), name="mesh", module="tb.tb_mesh", seed=seed,
-           parameters=parameters(mesh(), "letters", events=60, pause_in="rarely", pause_out="bursts"))
+    low = -(1 << layouts(CONFIG).event.field("core_x").bits - 1)
+    # Back to its sender; to an edge without a host, west and south; to a host and beyond it; to a core; farther than
+    # an address can be counted on; of the west and the east host, back.
+    single = [(0, 0, 0), (0, -3, 2), (0, 0, 3), (0, 1, 1), (0, 3, 1), (1, 0, -2), (0, 0, low), (1, 0, -low - 1),
+              (2, low, 0), (3, 0, 1)]
+    run = launch(mesh(), name="mesh", module="tb.tb_mesh", seed=seed, parameters=parameters(
+        mesh(), "letters", events=60, single=single, pause_in="rarely", pause_out="bursts"))
+    text = (run.parent / "mesh.il").read_text()
+    assert text.count("module \\mesh.host_node\n") == 1 and text.count("cell \\mesh.host_node ") == 4
+    assert text.count("module \\mesh.host_node.core\n") == 1
 
 
 def rows_case(rng: np.random.Generator, row: int, host: Host) -> dict:
@@ -100,10 +108,9 @@ class Joined(wiring.Component):
     def __init__(self) -> None:
         self.halves = [Mesh(CONFIG, 1, 1, hosts=[("north", 0)], open_edges=[edge], uniform=True)
                        for edge in ("east", "west")]
-        self.parts = self.halves[0].parts
-        self.whole = Mesh(CONFIG, 2, 1, hosts=[("north", 0), ("north", 1)], uniform=True)
-        self.plan, self.idle_delay = self.whole.plan, self.halves[0].idle_delay
-        super().__init__(self.whole.signature.members)
+        self.parts = self.halves[1].parts = self.halves[0].parts
+        self.plan, self.idle_delay = MeshPlan(2, 1, (("north", 0), ("north", 1))), self.halves[0].idle_delay
+        super().__init__(mesh_ports(CONFIG, self.plan))
 
     def elaborate(self, platform):  # type: ignore[no-untyped-def]
         m, halves = Module(), self.halves
@@ -115,7 +122,8 @@ class Joined(wiring.Component):
             connect(m, half.host_north_0_out, flipped(getattr(self, f"host_north_{number}_out")))
             mine = self.access.payload.column == number
             m.d.comb += [half.access.payload.eq(self.access.payload), half.access.payload.column.eq(0),
-                         half.access.valid.eq(self.access.valid & mine), half.access_back.ready.eq(self.access_back.ready)]
+                         half.access.valid.eq(self.access.valid & mine),
+                         half.access_back.ready.eq(self.access_back.ready)]
             with m.If(mine):
                 m.d.comb += self.access.ready.eq(half.access.ready)
             with m.If(half.access_back.valid):  # the bench reads of one after the other

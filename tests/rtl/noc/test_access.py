@@ -147,11 +147,11 @@ def test_answers_come_in_order(seed: int) -> None:
     """Any accesses to any nodes, and beyond them, at two paces: what golden says, and every error told."""
     for number, wait in enumerate((0.0, 0.4)):
         pick = random.Random(seed + number)
-        given = accesses(pick, 90, 0.2)
+        given = accesses(pick, 90, 0.4)
         answers, nodes, errors, _ = run(given, pick, wait)
         golden = AccessNetwork(CONFIG, {place: Memory(place) for place in nodes})
         assert answers == golden.run(given) and missing_answer(CONFIG) in answers
-        assert errors == golden.errors > 10
+        assert errors == golden.errors > 5
         for place, node in nodes.items():
             assert node.writes == golden.nodes[place].writes and node.writes  # type: ignore[attr-defined]
 
