@@ -187,27 +187,16 @@ async def letters(dut: Any) -> None:
             else:
                 x, y = (pick.choice([0, 0, field.low, field.high, pick.randint(-3, 3)]) for _ in "xy")
             letters.send(source, x, y)
-<<<<<<< HEAD
-    for host in bench.hosts.values():
-        await host.inputs.idle(timeout=LIMIT)
-=======
     for side in bench.hosts.values():
         await side.inputs.idle(timeout=LIMIT)
->>>>>>> mesh
     await bench.idle()
     letters.check()
     assert dict(bench.watch.links) == dict(letters.loads)
     assert letters.arrived > 20 and 0 < bench.watch.errors <= letters.strays
     # One at a time: each that has no way gives one pulse, all others none.
-<<<<<<< HEAD
-    for source, (x, y) in enumerate([(0, 0), (0, -2), (field.low, 0), (0, 1)] * 2):
-        before, strays = bench.watch.errors, letters.strays
-        letters.send(source % len(bench.plan.hosts), x, y)
-=======
     for source, x, y in bench.given["single"]:
         before, strays = bench.watch.errors, letters.strays
         letters.send(source, x, y)
->>>>>>> mesh
         for _ in range(40):
             await RisingEdge(dut.clk)
         assert bench.watch.errors - before == letters.strays - strays
@@ -234,11 +223,7 @@ async def missing_nodes(dut: Any) -> None:
         for _ in range(12):
             await RisingEdge(dut.clk)
         assert bench.watch.errors - before == 2
-<<<<<<< HEAD
-    for place in beyond + [last]:
-=======
     for place in [*beyond, last]:
->>>>>>> mesh
         access.send(place, 5)
     assert await access.answers_to(5) == [ones] * 4 + [1234]
 
@@ -253,11 +238,7 @@ async def settled(bench: Bench, host: MeshHost) -> None:
 
 @cocotb.test(skip=launch.parameters()["scenario"] != "stop")
 async def stop_one_network(dut: Any) -> None:
-<<<<<<< HEAD
-    """Two networks on one mesh: the cores of one are stopped in its frames and start afresh; the other never notices."""
-=======
     """Two networks on one mesh: the cores of one stop in its frames and start afresh; the other never notices."""
->>>>>>> mesh
     bench = Bench(dut, launch.parameters())
     await clock_and_reset(dut)
     first, second = bench.given["cases"]

@@ -55,13 +55,8 @@ class Mesh(wiring.Component):
             of the opposite edge of another mesh.
         access: stream of accesses (`golden.noc.access.request`). access_back: stream of the words read, in order.
         idle: all nodes were idle in one cycle, `idle_delay` cycles before: then no event is anywhere in the mesh.
-<<<<<<< HEAD
-        error: a pulse; an error of a node (`rtl.noc.node`), an event that left at an edge and was for nobody there, or an
-            access to a node that is not there. Several at once give one pulse.
-=======
         error: a pulse; an error of a node (`rtl.noc.node`), an event that left at an edge and was for nobody there, or
             an access to a node that is not there. Several at once give one pulse.
->>>>>>> mesh
         passed: an event leaves a node, for verification; costs nothing when left open. Bit 4 · (row · columns + column)
             + s is for side s of `rtl.noc.node.LINKS`.
 
