@@ -220,6 +220,7 @@ struct Setup {
     host.frames.resize(in.next());
     for (auto &frame : host.frames)
       for (size_t i = 0; i < host.sources.size(); i++) frame.push_back(in.block());
+    for (auto &source : host.sources) if (!source.axons) source.frame = host.frames.size();  // nobody wants it
     for (auto *values : {&host.started, &host.finished, &host.ends_of}) values->resize(host.frames.size());
     std::fill(host.started.begin(), host.started.end(), ~0ull);
   }

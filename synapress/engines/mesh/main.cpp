@@ -8,6 +8,12 @@ int main(int argc, char **argv) {
   Options options(argc - 3, argv + 3);
   Mesh mesh(setup, options.number("threads", 1), options.number("sleep", 1), options.number("passed", 0));
   if (options.number("trace", 0)) mesh.open_traces(argv[2], options.resumes());
+  mesh.adapts = options.number("adapts", 1);
+#if WAVES
+  mesh.open_waves(argv[2], options.text("waves"));
+  mesh.waves_from = options.number("waves_from", 0);
+  mesh.waves_to = options.number("waves_to", ~0ull);
+#endif
   Program<Mesh>{setup, mesh, options, argv[2]}.run();
   return 0;
 }

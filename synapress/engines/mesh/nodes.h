@@ -4,6 +4,7 @@
 // them. Units that have been idle for longer than anything in them takes to settle sleep, and cost nothing.
 #pragma once
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <memory>
 #include <mutex>
@@ -27,6 +28,7 @@ enum Out { kAccessOn = kSides, kAccessBack, kRowOn, kRowHere, kRowBack };
 // was (rtl/counters.py): all but the counter of cycles. It sleeps after that and some more, in which its registers settle.
 static constexpr uint64_t kSettle = PERIOD + 16;
 static constexpr int kMostThreads = 8;
+static constexpr uint64_t kTrial = 128;  // cycles in which it is tried whether more threads help
 
 struct alignas(64) Said {  // what a unit says in a cycle
   uint32_t bits = 0;
@@ -56,9 +58,12 @@ struct Unit {
   int neighbor[kSides];
   Other from[kWides], to[kWides];
   uint64_t quiet = 0, since = 0, skipped = 0, evaluations = 0, errors = 0, links[kSides] = {};
-  bool asleep = false, running = false;
+  bool asleep = false, running = false, keeps_awake = false;
   int owner = 0;
   FILE *trace = nullptr;
+#if WAVES
+  std::unique_ptr<VerilatedVcdC> waves;
+#endif
 };
 
 struct alignas(64) Share {  // what one thread works on
@@ -67,6 +72,23 @@ struct alignas(64) Share {  // what one thread works on
   std::vector<uint64_t> passed;             // cycle and number of each link that an event has passed, if that is asked for
   uint64_t last_passed = 0, strays = 0;
   std::atomic<uint64_t> done{0};            // cycles
+};
+
+// Threads that wait for one another in each cycle lose much where others want the processors, too: so now and then it is
+// tried whether all together are faster than one alone, and what is faster is done.
+struct Pace {
+  bool best = false;                // all threads
+  double cost[2] = {0, 0};          // seconds per cycle and unit
+  uint64_t rest = 1, interval = 1;  // until the next trial
+  void learn(bool tried, bool together, double seconds) {
+    double &mine = cost[together];
+    mine = tried || mine == 0 ? seconds : 0.9 * mine + 0.1 * seconds;
+    if (!tried) { rest -= rest > 0; return; }
+    const bool better = together != best && mine < 0.95 * cost[best];
+    if (better) best = together;
+    interval = better ? 8 : std::min<uint64_t>(2 * interval, 1024);
+    rest = interval;
+  }
 };
 
 class Mesh {
@@ -80,7 +102,8 @@ class Mesh {
   std::vector<AccessPort> ports;
   std::vector<int> active;  // ports of accesses that may have work
   uint64_t cycle = 0;
-  bool accesses = true, may_sleep, logs_passed;
+  bool accesses = true, may_sleep, logs_passed, adapts = true;
+  Pace pace;
   std::vector<Share> shares;
   int at_host, host_side;
 
@@ -125,7 +148,11 @@ class Mesh {
     active.clear();
     for (size_t i = 0; i < ports.size(); i++) if (ports[i].busy()) active.push_back(i);
     accesses = !active.empty() || accesses_linger();
-    const bool together = divide();
+    const bool tries = adapts && shares.size() > 1 && !pace.rest;
+    const bool together = divide(adapts ? pace.best != tries : true);
+    if (tries) cycles = std::min(cycles, kTrial);
+    const auto begin = std::chrono::steady_clock::now();
+    const uint64_t work = cycle, nodes = awake() + 1;
     until = cycle + cycles;
     for (auto &share : shares) share.done = cycle;
     if (together) {
@@ -142,6 +169,8 @@ class Mesh {
     }
     if (together) while (resting.load(std::memory_order_acquire) < (int)workers.size()) pause_once(0);
     resting = 0;
+    const std::chrono::duration<double> spent = std::chrono::steady_clock::now() - begin;
+    if (adapts && shares.size() > 1 && cycle - work >= kTrial) pace.learn(tries, together, spent.count() / ((cycle - work) * nodes));
   }
   uint64_t skipped(int n) const { return units[n].skipped; }
   uint64_t strays() const {
@@ -156,6 +185,18 @@ class Mesh {
       if (!units[core.node].trace) { fprintf(stderr, "cannot write %s\n", name.c_str()); exit(2); }
     }
   }
+#if WAVES
+  uint64_t waves_from = 0, waves_to = ~0ull;
+  void open_waves(const std::string &prefix, const std::string &nodes) {
+    for (size_t at = 0; at < nodes.size(); at = nodes.find(',', at) == std::string::npos ? nodes.size() : nodes.find(',', at) + 1) {
+      const int n = std::stoi(nodes.substr(at));
+      units[n].waves = std::make_unique<VerilatedVcdC>();
+      units[n].model->trace(units[n].waves.get(), 99);
+      units[n].waves->open((prefix + ".waves_" + std::to_string(n) + ".vcd").c_str());
+      units[n].keeps_awake = true;
+    }
+  }
+#endif
   // By unit its evaluations, errors and events over each of its links; and the links passed, if they were kept.
   void write_results(const std::string &prefix) {
     Output out(prefix + ".units");
@@ -164,6 +205,9 @@ class Mesh {
       out.put(unit.errors);
       for (uint64_t events : unit.links) out.put(events);
       if (unit.trace) fclose(unit.trace);
+#if WAVES
+      if (unit.waves) unit.waves->close();
+#endif
     }
     Output passed(prefix + ".passed");
     for (const auto &share : shares) for (uint64_t value : share.passed) passed.put(value);
@@ -250,13 +294,13 @@ class Mesh {
     if (y < rows - 1) link(kRowOnBack, kRowOn, {below, kRowBack}, {below, kRowGiven});
   }
   // Which of the threads has which units: those that are awake in equal parts. Whether more than one has any.
-  bool divide() {
+  bool divide(bool wanted) {
     if (shares.size() == 1) return false;
     std::vector<int> all;
     for (auto &share : shares) { all.insert(all.end(), share.awake.begin(), share.awake.end()); share.awake.clear(); }
     std::sort(all.begin(), all.end(), [this](int a, int b) {
       return units[a].evaluations != units[b].evaluations ? units[a].evaluations > units[b].evaluations : a < b; });
-    const int parts = std::min(shares.size(), all.size());
+    const int parts = wanted ? std::max<size_t>(1, std::min(shares.size(), all.size())) : 1;
     for (auto &unit : units) if (unit.asleep) unit.owner = 0;
     // Longest first, to and fro: 0 1 1 0 0 1 ...
     for (size_t i = 0; i < all.size(); i++) {
@@ -396,6 +440,9 @@ class Mesh {
     model.clk = !model.clk;
     model.eval();
     unit.evaluations++;
+#if WAVES
+    if (unit.waves && now + 1 >= waves_from && now < waves_to) unit.waves->dump(now + 1);
+#endif
     const uint32_t bits = hear(n, !parity);
     if (bits & kEvents)
       for (int side = 0; side < kSides; side++)
@@ -407,7 +454,7 @@ class Mesh {
     if (bits & kError) unit.errors++;
     const bool idle = (bits & (kValids | kIdle | kEmpty | kEvaluates)) == (kIdle | kEmpty) && !(given & kValids);
     unit.quiet = idle ? unit.quiet + 1 : 0;
-    return !may_sleep || unit.quiet < kSettle;
+    return !may_sleep || unit.keeps_awake || unit.quiet < kSettle;
   }
   // What a unit says after its evaluation.
   uint32_t hear(int n, int parity) {

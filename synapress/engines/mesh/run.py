@@ -1,6 +1,7 @@
 """Runs the images of a mesh in compiled RTL: writes what the C++ host reads, and reads what it writes."""
 
 import re
+import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
@@ -31,14 +32,19 @@ class Options:
         limit: cycles without any event after which the mesh counts as hung.
         passed: keep when each link was passed. trace: keep the states at their evaluation.
         checkpoint: a folder; the run is saved there every `seconds`, and goes on from there if it was saved.
-        stop: stop at this cycle and save. With a checkpoint only.
+        stop: stop at this cycle and save; with a checkpoint only.
+        adapts: use so many threads only while they are faster than one, as they are on a machine that has nothing else
+            to do.
+        waves: nodes whose waveforms are written into the folder `waves_to`, from the cycle `waves_from` to before
+            `waves_end`.
     """
 
     depth: int = 2
     stall_in: float = 0.0
     stall_out: float = 0.0
     seed: int = 1
-    threads: int = 1
+    threads: int = 2
+    adapts: bool = True
     sleep: bool = True
     through_rows: bool = False
     limit: int = 1_000_000
@@ -47,6 +53,10 @@ class Options:
     checkpoint: Path | None = None
     seconds: int = 60
     stop: int | None = None
+    waves: tuple[Place, ...] = ()
+    waves_to: Path = Path("waves")
+    waves_from: int = 0
+    waves_end: int | None = None
 
 
 @dataclass(frozen=True)
@@ -160,19 +170,27 @@ def run(given: MeshInput, options: Options = Options(), *, progress: Callable[[P
         ToolError: the mesh hangs: the message tells the state of each core and what waits at which link.
     """
     assert EDGES == LINKS
-    binary = binary or build(given.config, depth=options.depth, entries=entries([given.host]))
+    binary = binary or build(given.config, depth=options.depth, entries=entries([given.host]),
+                             waves=bool(options.waves))
     with tempfile.TemporaryDirectory() as temporary:
         folder = options.checkpoint or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
         given.write(folder / "input", options)
-        arguments = {"threads": options.threads, "sleep": int(options.sleep), "passed": int(options.passed),
-                     "trace": int(options.trace), "seconds": options.seconds}
+        arguments: dict[str, object] = {
+            "threads": options.threads, "adapts": int(options.adapts), "sleep": int(options.sleep),
+            "passed": int(options.passed), "trace": int(options.trace), "seconds": options.seconds}
+        if options.waves:
+            arguments |= {"waves": ",".join(str(y * given.size[0] + x) for x, y in options.waves),
+                          "waves_from": options.waves_from, "waves_to": options.waves_end or 1 << 63}
         if options.checkpoint is not None:
             arguments["checkpoint"] = str(folder / "checkpoint")
         if options.stop is not None:
             arguments["stop"] = options.stop
         said = _execute(given, [str(binary), str(folder / "input"), str(folder / "out"),
                                 *(f"{name}={value}" for name, value in arguments.items())], progress)
+        for x, y in options.waves:
+            options.waves_to.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(folder / f"out.waves_{y * given.size[0] + x}.vcd", options.waves_to / f"node_{x}_{y}.vcd")
         return _read(given, folder / "out", said)
 
 
