@@ -34,6 +34,7 @@ class Options:
         passed: keep when each link was passed. trace: keep the states at their evaluation.
         checkpoint: a folder; the run is saved there every `seconds`, and goes on from there if it was saved.
         stop: stop at this cycle and save; with a checkpoint only.
+        batch: cycles between looks at the clock, the watchdog and the shares of the threads.
         adapts: use so many threads only while they are faster than one, as they are on a machine that has nothing else
             to do.
         waves: nodes whose waveforms are written into the folder `waves_to`, from the cycle `waves_from` to before
@@ -46,6 +47,7 @@ class Options:
     seed: int = 1
     threads: int = 2
     adapts: bool = True
+    batch: int = 2048
     sleep: bool = True
     through_rows: bool = False
     limit: int = 1_000_000
@@ -88,8 +90,9 @@ class MeshRun:
     `memory`: by core (memory words, words of 64 bits). `counters`: by core. `links`: events over each that had any.
     `started`, `finished`: by frame, the cycles of its first event into the mesh and its last END out of it.
     `first`, `cycles`: when the host might send the first event, and when all was done; `evaluations`: of nodes in all
-    cycles. `errors`: by node, pulses of its `error`. `passed`: (n, 2) cycle and 4 · node + side of each event that left
-    a node.
+    cycles. `seconds` by the clock, `processor` of all threads: of the frames. `fastest`: seconds of a cycle in the
+    fastest batch of them. `errors`: by node, pulses of its `error`. `passed`: (n, 2) cycle and 4 · node + side of each
+    event that left a node.
     """
 
     events: list[Words]
@@ -103,6 +106,8 @@ class MeshRun:
     first: int
     cycles: int
     seconds: float
+    processor: float
+    fastest: float
     evaluations: dict[Place, int]
     errors: dict[Place, int] = field(default_factory=dict)
     passed: Words = field(default_factory=lambda: np.zeros((0, 2), np.uint64))
@@ -209,7 +214,8 @@ def _saved(folder: Path, binary: Path) -> Path:
 def _arguments(given: MeshInput, options: Options, saved: Path | None) -> list[str]:
     found: dict[str, object] = {
         "threads": options.threads, "adapts": int(options.adapts), "sleep": int(options.sleep),
-        "passed": int(options.passed), "trace": int(options.trace), "seconds": options.seconds}
+        "passed": int(options.passed), "trace": int(options.trace), "seconds": options.seconds,
+        "batch": options.batch}
     if options.waves:
         found |= {"waves": ",".join(str(y * given.size[0] + x) for x, y in options.waves),
                   "waves_from": options.waves_from, "waves_to": options.waves_end or 1 << 63}
@@ -304,6 +310,7 @@ def _read(given: MeshInput, prefix: Path, said: Mapping[str, list[str]]) -> Mesh
                for side, count in zip(EDGES, row[2:], strict=True) if count},
         started=frames[:, 0], finished=frames[:, 1], first=int(said["begins"][0]), cycles=int(said["ends"][0]),
         seconds=float(said["ends"][1]) - float(said["begins"][1]),
+        processor=float(said["ends"][2]), fastest=float(said["ends"][3]),
         evaluations={_place(number, columns): int(row[0]) for number, row in enumerate(units)},
         errors={_place(number, columns): int(row[1]) for number, row in enumerate(units) if row[1]},
         passed=load("passed", 2),
