@@ -25,6 +25,7 @@ from rich.table import Table
 from golden.config import CoreConfig
 from golden.files import write
 from golden.host import encode
+from golden.types import Words
 from synapress.engines import verilated
 from synapress.engines.mesh.run import MeshInput, MeshRun, Options, run
 from synapress.engines.mesh.simulate import encode_inputs
@@ -58,7 +59,12 @@ def mesh(config: CoreConfig, cores: int, size: tuple[int, int], frames: int) -> 
     table = image.manifest["inputs"]
     return MeshInput(config, size, ("north", 1), image.words(), [len(entry["axons"]) for entry in table],
                      {entry["id"]: 1 for entry in image.manifest["outputs"]},
-                     [encode_inputs(frame, table, config) for frame in frames_of(frames)])
+                     [[in_turns(encode_inputs(frame, table, config)[0], cores)] for frame in frames_of(frames)])
+
+
+def in_turns(events: Words, cores: int) -> Words:
+    """Events of a frame, an event for each core in turn: else one core after another would work."""
+    return np.concatenate([events[:-cores].reshape(cores, -1).T.ravel(), events[-cores:]])
 
 
 def busy(done: MeshRun) -> int:
