@@ -12,17 +12,22 @@ from golden.types import Fields, IntArray, Words
 from golden.words import EventKind, layouts
 
 
-def encode(inputs: Sequence[tuple[IntArray, Sequence[Fields]]], config: CoreConfig) -> Words:
+def encode(
+    inputs: Sequence[tuple[IntArray, Sequence[Fields]]], config: CoreConfig, *, spread: bool = False
+) -> Words:
     """One frame of packed input events: the nonzero elements of every input on each of its axons, then the ends.
 
     Args:
         inputs: per input the feature map (D, W, H) and the fields of its axon words, in the order of the inputs.
+        spread: the same share of each axon's events at any time, so that many cores work at once; default: axon after
+            axon.
 
     Raises:
         EventError: a value does not fit an event.
     """
     event = layouts(config).event
     values, ends = [np.zeros(0, np.uint64)], []
+    shares = [np.zeros(0)]
     for index, (feature_map, axons) in enumerate(inputs):
         c, x, y = np.nonzero(feature_map)
         v = np.asarray(feature_map, np.int64)[c, x, y]
@@ -33,9 +38,13 @@ def encode(inputs: Sequence[tuple[IntArray, Sequence[Fields]]], config: CoreConf
         for axon in axons:
             _, fields = generate_array(x, y, c, v, axon, config)
             values.append(event.pack_array(fields))
+            shares.append((np.arange(len(values[-1])) + 0.5) / max(1, len(values[-1])))
             ends.append(event.pack(kind=EventKind.END, id=axon["id"], core_x=axon["core_x"], core_y=axon["core_y"],
                                    x=axon["core_x"], y=axon["core_y"], c=index))
-    return np.concatenate([*values, np.array(ends, np.uint64)])
+    sent = np.concatenate(values)
+    if spread:
+        sent = sent[np.argsort(np.concatenate(shares), kind="stable")]
+    return np.concatenate([sent, np.array(ends, np.uint64)])
 
 
 def decode(events: Words, identifier: int, shape: tuple[int, int, int], config: CoreConfig) -> IntArray:

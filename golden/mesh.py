@@ -118,20 +118,23 @@ class Mesh:
         return np.concatenate(out)
 
 
-def encode_frame(inputs: Mapping[str, IntArray], table: Sequence[Mapping[str, Any]], config: CoreConfig) -> Words:
+def encode_frame(
+    inputs: Mapping[str, IntArray], table: Sequence[Mapping[str, Any]], config: CoreConfig, *, spread: bool = False
+) -> Words:
     """One frame of packed input events of input fragments.
 
     Args:
         inputs: uncut feature maps (D, W, H) by name.
         table: per input fragment, in order, `parent`, `origin` and `shape` (both channel, column, row) and `axons`,
             the fields of its axon words as seen from the host.
+        spread: see `golden.host.encode`.
     """
     parts = []
     for entry in table:
         (c, x, y), (depth, width, height) = entry["origin"], entry["shape"]
         feature_map = np.asarray(inputs[entry["parent"]])
         parts.append((feature_map[c:c + depth, x:x + width, y:y + height], entry["axons"]))
-    return encode(parts, config)
+    return encode(parts, config, spread=spread)
 
 
 def decode_frame(events: Words, table: Sequence[Mapping[str, Any]], config: CoreConfig) -> dict[str, IntArray]:

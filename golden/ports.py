@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-READ_LATENCY = 2
-"""Cycles from an access to its word, which comes late in its cycle and goes into a register before anything else: the
-access waits in a register of its bank, and a bank needs a cycle."""
+READ_LATENCY = 3
+"""Cycles from an access to its word: the access waits in a register of its bank, the bank needs a cycle, and its word
+waits in a register, which may be the bank's own."""
 
 
 @dataclass(frozen=True)

@@ -39,7 +39,7 @@ class EventCore(wiring.Component):
         error: in the cycle before, a counter of ERRORS counted.
         evaluated: a state word at the moment of its evaluation, for verification; costs nothing when left open.
 
-    Latency: from a value event to its last state written, about 27 cycles + one per word operation when nothing waits.
+    Latency: from a value event to its last state written, about 29 cycles + one per word operation when nothing waits.
     Throughput: one word operation (`lanes` synaptic operations) per cycle; an evaluation in the background takes one
     cycle per neuron.
     """

@@ -6,6 +6,7 @@ from amaranth.lib.wiring import In, Out
 
 from golden.config import CoreConfig
 from golden.neuron.types import built_types
+from golden.ports import READ_LATENCY
 from golden.words import layouts
 from rtl.ports import ReadPort
 from rtl.words import struct
@@ -49,13 +50,14 @@ class Guard(wiring.Component):
         ]
 
         def reading(state: str, following: str, address: Value) -> None:
-            """A read, whose word comes two cycles later."""
+            """A read, whose word comes READ_LATENCY cycles later."""
             with m.State(state):
                 m.d.comb += [port.valid.eq(1), port.address.eq(address)]
                 with m.If(port.ready):
-                    m.next = f"{following} comes"
-            with m.State(f"{following} comes"):
-                m.next = following
+                    m.next = f"{following} comes 1"
+            for number in range(1, READ_LATENCY):
+                with m.State(f"{following} comes {number}"):
+                    m.next = f"{following} comes {number + 1}" if number < READ_LATENCY - 1 else following
 
         with m.FSM():
             with m.State("begin"):

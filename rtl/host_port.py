@@ -5,6 +5,7 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from golden.config import CoreConfig
+from golden.ports import READ_LATENCY
 from golden.registers import Register, Status, counters
 from rtl.ports import MemoryPort, request_layout
 
@@ -25,11 +26,11 @@ class HostPort(wiring.Component):
 
     An access is held in a register, and all outputs are registers or depend on few of them.
 
-    Latency: a word of memory is written, or asked for, in the cycle after its access is taken, and comes three cycles
+    Latency: a word of memory is written, or asked for, in the cycle after its access is taken, and comes four cycles
     later, if the memory is there at once. `clear` comes in the cycle after, too: what happened up to the cycle in which
     the access was taken is cleared. Another register is written or read two cycles after its access is taken, CONTROL
     included; what was read, of STATUS its bits of a cycle before, comes two cycles later. A counter comes in
-    one of its visits (`rtl.counters`). Throughput: a word is written in two cycles and read in five, a register written
+    one of its visits (`rtl.counters`). Throughput: a word is written in two cycles and read in six, a register written
     in three and read in five.
     Back-pressure: no access is taken while an answer has not been.
     """
@@ -62,10 +63,9 @@ class HostPort(wiring.Component):
             port.address.eq(access.address), port.write.eq(access.write), port.write_data.eq(access.data),
             response.payload.eq(Mux(access.register, access.data, word)),
         ]
-        # The memory's word comes late in its cycle, and so goes straight into a register.
-        comes, arrives = Signal(name="comes"), Signal(name="arrives")
-        m.d.sync += [comes.eq(port.valid & port.ready & ~access.write), arrives.eq(comes)]
-        with m.If(arrives):
+        comes = Signal(READ_LATENCY, name="comes")
+        m.d.sync += comes.eq(Cat(port.valid & port.ready & ~access.write, comes)[:READ_LATENCY])
+        with m.If(comes[-1]):
             m.d.sync += word.eq(port.data)
         # Which register an access is for, what it holds and the bits of STATUS are in registers, too.
         is_counter, status = Signal(name="is_counter"), Signal(len(STATUS_BITS), name="status_bits")
@@ -99,9 +99,8 @@ class HostPort(wiring.Component):
                     with m.If(~access.write):
                         m.next = "coming"
             with m.State("coming"):
-                m.next = "arriving"
-            with m.State("arriving"):
-                m.next = "answer"
+                with m.If(comes[-1]):
+                    m.next = "answer"
             with m.State("decode"):
                 m.next = "register"
             with m.State("register"):

@@ -111,12 +111,15 @@ class BankedMemory(wiring.Component):
         read_data = []
         for index in range(self.config.banks):
             m.submodules[f"bank_{index}"] = bank = SramBank(self.config)
-            read_data.append(bank.read_data)
+            word_read = Signal(self.config.word_bits, name=f"bank_{index}_read", reset_less=True)
+            m.d.sync += word_read.eq(bank.read_data)
+            read_data.append(word_read)
             self._access(m, bank, index, places, order)
         for place in places:
             if place.reads:
                 coming, here = (Signal.like(place.bank, name=f"{place.name}_{name}") for name in ("coming", "here"))
-                m.d.sync += [coming.eq(place.bank), here.eq(coming)]
+                there = Signal.like(place.bank, name=f"{place.name}_there")
+                m.d.sync += [coming.eq(place.bank), there.eq(coming), here.eq(there)]
                 word = Signal(self.config.word_bits, name=f"{place.name}_read")
                 m.d.comb += [word.eq(Array(read_data)[here]),
                              *(getattr(self, port.name).data.eq(word) for port in place.ports)]

@@ -13,7 +13,7 @@ class ReadPort(wiring.Signature):
     """A requester's view of the memory, read only.
 
     `address` is accepted when `valid & ready`; `data` holds the word READ_LATENCY cycles (`golden.ports`) later, and
-    only then. It comes late in its cycle. `valid` must not wait for `ready`, but may be withdrawn.
+    only then. `valid` must not wait for `ready`, but may be withdrawn.
     """
 
     def __init__(self, config: CoreConfig):

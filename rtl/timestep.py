@@ -8,6 +8,7 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from golden.config import CoreConfig
+from golden.ports import READ_LATENCY
 from golden.words import EventKind, layouts
 from rtl.ports import ReadPort, command_layout
 from rtl.scratch import ScratchMap, TablePort
@@ -77,7 +78,7 @@ class _Scheduling:
         self.fetch, self.reads_edge, self.in_find = (one(name) for name in ("fetch", "reads_edge", "in_find"))
         # A word of the memory is asked for, from the second cycle of a state on, as its address is in a register; it is
         # there.
-        self.asks, self.comes, self.arrives = one("asks"), one("comes"), one("arrives")
+        self.asks, self.comes, self.arrives = one("asks"), Signal(READ_LATENCY - 1, name="comes"), one("arrives")
         self.local_taken, self.begin, self.to_start, self.to_finish = (
             one(name) for name in ("local_taken", "begin", "to_start", "to_finish"))
         self.in_reset, self.chooses, self.may_finish = one("in_reset"), one("chooses"), one("may_finish")
@@ -214,8 +215,10 @@ class Timestep(wiring.Component):
             s.chooses.eq(during("idle") & ~(s.chooses & chosen)),
             s.may_finish.eq(s.evaluating & s.finished & (s.owed == 0) & ~s.evaluated),
             # The memory's `ready` comes late in its cycle, and goes nowhere else.
-            s.asks.eq(during("read", "read edge", "start") & ~(s.asks & self.memory.ready) & ~s.comes & ~s.arrives),
-            s.comes.eq(s.asks & self.memory.ready), s.arrives.eq(s.comes), self.ready.eq(~during(*STARTING)),
+            s.asks.eq(during("read", "read edge", "start") & ~(s.asks & self.memory.ready)
+                      & ~Cat(s.comes, s.arrives).any()),
+            s.comes.eq(Cat(s.asks & self.memory.ready, s.comes)[:READ_LATENCY - 1]), s.arrives.eq(s.comes[-1]),
+            self.ready.eq(~during(*STARTING)),
         ]
         # From the cycle before: a state that is left goes to another one with an access only after its turn.
         look_up = (s.owed != 0) & ~Cat(s.arriving, s.local_credit, s.far_credit, during(*FOLLOWS)).any()

@@ -62,6 +62,7 @@ _WHERE = {
     "Compilation": "synapress.mapper.pipeline",
     "LayerReport": "synapress.mapper.quantization.quantized",
     "Options": "synapress.mapper.quantization.quantized",
+    "Throughput": "synapress.mapper.throughput.options",
     "ENGINES": "synapress.model",
     "compile": "synapress.model",
     "compile_to": "synapress.model",
@@ -108,6 +109,7 @@ __all__ = [
     "Saturation",
     "Simulation",
     "SynapressError",
+    "Throughput",
     "ToolError",
     "Violation",
     "__version__",
@@ -152,6 +154,7 @@ if TYPE_CHECKING:
     from synapress.mapper.network.value_tables import value_table
     from synapress.mapper.pipeline import STEPS, Compilation
     from synapress.mapper.quantization.quantized import LayerReport, Options
+    from synapress.mapper.throughput.options import Throughput
     from synapress.model import ENGINES, compile, compile_to, float_outputs, load, simulate
     from synapress.results import CompiledModel, Simulation
 

@@ -42,6 +42,7 @@ from synapress.mapper.pipeline import FIRST, LAST, Compilation, Hook, Source, ch
 from synapress.mapper.placement.routes import Link, link_loads
 from synapress.mapper.quantization.quantized import Options
 from synapress.mapper.quantization.scales import Scale
+from synapress.mapper.throughput.options import Throughput
 from synapress.results import CompiledModel, Simulation
 
 ENGINES = ("fast", "golden", "rtl")
@@ -149,8 +150,8 @@ def _finished(host: bytes, outputs: Maps, ports: list[Port],
 
 def compile(
     source: Source, *, config: CoreConfig | str = "grai_vip", calibration: Given | None = None,
-    options: Options | None = None, mesh: tuple[int, int] | bool | None = None, check: bool = False,
-    keep: str | Path | None = None, progress: Callable[[str], None] = lambda _: None,
+    options: Options | None = None, mesh: tuple[int, int] | bool | None = None, throughput: Throughput | None = None,
+    check: bool = False, keep: str | Path | None = None, progress: Callable[[str], None] = lambda _: None,
 ) -> CompiledModel:
     """Quantize a model and map it onto cores: all steps of `synapress.mapper.pipeline`.
 
@@ -165,6 +166,7 @@ def compile(
         options: of a file or model, how to quantize.
         mesh: columns and rows; True: the smallest mesh that holds it; False: one core; None: one core if it fits, else
             the smallest mesh.
+        throughput: use many cores for a short frame interval, as `Throughput(cores=12)`, instead of few.
         check: hold each step's result to the step before, see `synapress.engines.checks`.
         keep: a folder for what each step makes, see `synapress.mapper.kept`.
         progress: called with what is being done.
@@ -185,13 +187,13 @@ def compile(
     ('fpga_small', 1, (3, 3, 3))
     """
     return finished(compile_to(LAST, source, config=config, calibration=calibration, options=options, mesh=mesh,
-                               check=check, keep=keep, progress=progress))
+                               throughput=throughput, check=check, keep=keep, progress=progress))
 
 
 def compile_to(
     step: str, source: Source, *, config: CoreConfig | str = "grai_vip", calibration: Given | None = None,
-    options: Options | None = None, mesh: tuple[int, int] | bool | None = None, check: bool = False,
-    keep: str | Path | None = None, progress: Callable[[str], None] = lambda _: None,
+    options: Options | None = None, mesh: tuple[int, int] | bool | None = None, throughput: Throughput | None = None,
+    check: bool = False, keep: str | Path | None = None, progress: Callable[[str], None] = lambda _: None,
 ) -> Compilation:
     """Run the steps of `compile` up to and with one, and give all representations made.
 
@@ -218,7 +220,7 @@ def compile_to(
             if given is not None:
                 raise ConfigError(f"{name} ({line}): a {type(source).__name__} has integers already; leave it out")
     work = Compilation(source=source, config=CoreConfig.of(config), read=load, calibration=calibration, options=options,
-                       mesh=mesh, progress=progress)
+                       mesh=mesh, throughput=throughput, progress=progress)
     return run(work, to=step, hooks=_hooks(check, keep))
 
 

@@ -103,6 +103,28 @@ def layer_cycles(
     return LayerCycles(round(busy) + EVENT_FILL, total, evaluation, False, **_counters(samples))
 
 
+def events_cycles(
+    work: EdgeOperations, place: Place, events: Events, config: CoreConfig, *, limit: int = 500_000
+) -> tuple[float, bool]:
+    """The cycles that events of one edge keep ESU and neuron update busy, among others of their kind: without start-up.
+
+    Args:
+        events: of neurons that send; none is no work.
+        limit: cycles to replay; more are sampled.
+
+    Returns:
+        Cycles, and whether they were replayed in whole.
+    """
+    c, x, y = events
+    if not len(c):
+        return 0.0, True
+    ideal = np.maximum(work.positions()[x, y] * work.words[c], 1 if work.single(config) else EVENT_MINIMUM)
+    if int(ideal.sum()) <= limit:
+        run = replay(work.work(events, place, config), config.banks, config.forward_states)
+        return float(run.busy - EVENT_FILL), True
+    return float(_sample(work, place, events, ideal, limit, config)[0]), False
+
+
 def _counters(runs: list[Cycles]) -> dict[str, int]:
     """The sums of what runs say besides their busy cycles."""
     names = [field.name for field in fields(Cycles) if field.name != "busy"]

@@ -8,10 +8,10 @@ They are no options of a configuration: results do not depend on them, but cycle
 PHASES = 4
 """Cycles of a beat: what every stage of the ESU has for an event, and so the least distance of two events. Four, as
 the anchors' range is a pipeline of four stages, and as edge, geometry and table word are read one after another."""
-ESU_LATENCY = 1 + 3 * PHASES + 3
+ESU_LATENCY = 1 + 3 * PHASES + 5
 """Cycles from an event taken by the idle ESU to its first operation offered, if no read waits: the register of the next
-event, three beats, one for the geometry word, and the registers of the event that starts and of its operation. A table
-word takes one more."""
+event, three beats, three for the geometry word, and the registers of the event that starts and of its operation. A
+table word takes one more."""
 
 # -- the neuron update --------------------------------------------------------------------------------------------
 
@@ -48,14 +48,15 @@ EVALUATION_WORDS = 4
 """State words read ahead of their evaluation: words of two neurons take two cycles, and six pass from a word used up
 over its access to the next one in its place."""
 LANE_LATENCY = 4
-"""Cycles from a state word's access to the evaluation of its first lane: two for the memory, the buffer of words read,
-and the register that says that a word is there."""
+"""Cycles from a state word's access to the evaluation of its first lane: three for the memory, and the buffer of
+words read."""
 EVALUATION_STAGES = 10
 """Stages of the arithmetic of the evaluation (a short shift, `shift_bits` of at most 4, has one fewer)."""
-LOOKUP_WORDS = 5
+LOOKUP_WORDS = 6
 """Values on their way past or through a value table and behind it: as many as go in before the first comes out."""
-LOOKUP_LATENCY = 5
-"""Cycles from a value to its result: a register, two for the access of a table, its word, and the results that wait."""
+LOOKUP_LATENCY = 6
+"""Cycles from a value to its result: a register, three for the word of a table, its entry, and the results that
+wait."""
 FIRE_LATENCY = 1
 """Cycles from a result to its firing neuron: the register at the output."""
 EVALUATION_FILL = COMMAND_LATENCY + 1 + LANE_LATENCY + EVALUATION_STAGES + LOOKUP_LATENCY + FIRE_LATENCY + 1
@@ -91,3 +92,5 @@ two cycles after it came."""
 
 SCRATCH_TURNS = 3
 """Cycles in which the scheduler has one access to the scratch memory, and the counters a read and a write of a word."""
+END_LATENCY = 16
+"""Most cycles in which the scheduler counts an end of timestep, while the values behind it wait."""

@@ -169,7 +169,7 @@ def operations_offered(
     stages = [-1] * (2 * PHASES)
     taken_event, descriptor, phase, offered = -1, -1, PHASES - 1, 0
     # The reads of the event that was taken last: what of its edge word, whether another one is asked for, or comes.
-    missing = edge_comes = got_edge = asks_geometry = asks_table = comes = late = awaited = False
+    missing = edge_comes = edge_nears = got_edge = asks_geometry = asks_table = comes = nears = late = awaited = False
     valid = held = follows = going = False
     left = 0  # operations that follow the one offered in its event
     while True:
@@ -198,9 +198,9 @@ def operations_offered(
 
         # The descriptor's reads are refused where another one wants the bank.
         awaited = (awaited and late) or (step and phase == PHASES - 1 and enters and present >= 0 and not follows)
-        late = got_edge or asks_geometry or asks_table or comes
-        asks_edge, came, comes = missing and not edge_comes and not got_edge, got_edge, False
-        got_edge, edge_comes = edge_comes, False
+        late = got_edge or asks_geometry or asks_table or comes or nears
+        asks_edge, came = missing and not (edge_comes or edge_nears or got_edge), got_edge
+        got_edge, edge_nears, edge_comes, nears, comes = edge_nears, edge_comes, False, comes, False
         if asks_geometry or asks_table:
             comes = (geometry if asks_geometry else table)[descriptor] & mask not in banks
             asks_table = comes and table[descriptor] >= 0 if asks_geometry else not comes

@@ -28,7 +28,7 @@ class Lookup(wiring.Component):
         table: read port.
         result: stream of results, in order.
 
-    Latency: five cycles. Throughput: one value per cycle, with a table as well, while memory and `result` do not wait.
+    Latency: six cycles. Throughput: one value per cycle, with a table as well, while memory and `result` do not wait.
     """
 
     def __init__(self, config: CoreConfig):
@@ -59,26 +59,27 @@ class Lookup(wiring.Component):
         ]
         # While the word comes; what has gone that far cannot wait, so it has a place behind.
         under_way = data.StructLayout({"valid": 1, "looked": 1, "bits": config.value_bits, "last": 1, "end": 1})
-        coming, arriving, here = (Signal(under_way, name=name) for name in ("coming", "arriving", "here"))
-        word = Signal(config.word_bits, name="word", reset_less=True)
+        coming, arriving, here, found = (
+            Signal(under_way, name=name) for name in ("coming", "arriving", "here", "found"))
+        entry = Signal(config.value_bits, name="entry", reset_less=True)
         m.d.sync += [
             coming.valid.eq(go), coming.looked.eq(needs), coming.bits.eq(first.bits), coming.last.eq(first.last),
-            coming.end.eq(first.end), arriving.eq(coming), here.eq(arriving), word.eq(table.data),
+            coming.end.eq(first.end), arriving.eq(coming), here.eq(arriving), found.eq(here),
+            entry.eq(table.data.word_select(here.bits[:entry_bits], TABLE_ENTRY_BITS)),
         ]
         m.submodules.results = results = Memory(shape=self.result.payload.shape(), depth=LOOKUP_WORDS, init=[])
         write, read = results.write_port(), results.read_port(domain="comb")
         waiting, reserved = (Signal(range(LOOKUP_WORDS + 1), name=name) for name in ("waiting", "reserved"))
         value, taken = Signal(signed(config.value_bits), name="looked_up"), Signal(name="taken")
-        entry = word.word_select(here.bits[:entry_bits], TABLE_ENTRY_BITS)
         m.d.comb += [
-            value.eq(Mux(here.looked, entry[:config.value_bits], here.bits)),
-            write.en.eq(here.valid), write.data.value.eq(value), write.data.fires.eq(here.end | value.any()),
-            write.data.last.eq(here.last), write.data.end.eq(here.end),
+            value.eq(Mux(found.looked, entry, found.bits)),
+            write.en.eq(found.valid), write.data.value.eq(value), write.data.fires.eq(found.end | value.any()),
+            write.data.last.eq(found.last), write.data.end.eq(found.end),
             self.result.valid.eq(waiting != 0), self.result.payload.eq(read.data),
             taken.eq(self.result.valid & self.result.ready), room.eq(reserved != LOOKUP_WORDS),
         ]
-        m.d.sync += [waiting.eq(waiting + here.valid - taken), reserved.eq(reserved + go - taken)]
-        for moves, address in ((here.valid, write.addr), (taken, read.addr)):
+        m.d.sync += [waiting.eq(waiting + found.valid - taken), reserved.eq(reserved + go - taken)]
+        for moves, address in ((found.valid, write.addr), (taken, read.addr)):
             with m.If(moves):
                 m.d.sync += address.eq(following(address, LOOKUP_WORDS))
         return m

@@ -88,8 +88,7 @@ class _State:
         self.passed = strobe("passed")
         # From the evaluation: the next lane, and that the oldest word's last neuron is taken.
         self.lane, self.pop = Signal(config.lane_bits, name="lane"), strobe("pop")
-        # What has arrived from memory, in a register, and of which lane it is.
-        self.word = Signal(config.word_bits, name="word", reset_less=True)
+        # What arrives from memory, and of which lane it is.
         self.arrives = {purpose: strobe(f"{purpose.name.lower()}_arrives") for purpose in Purpose}
         self.arriving = Signal(config.lane_bits, name="arriving")
         self.arriving_last = strobe("arriving_last")
@@ -225,7 +224,7 @@ class StateReader(wiring.Component):
             ~s.pop & Mux(s.parameter_taken, s.lane > s.parameter_lane + 1, s.lane > s.parameter_lane))
         # Registered, as two steps are never in a row: a word is read in between.
         m.d.sync += [s.column_ends.eq(y == word.height), s.row_ends.eq(x == word.width)]
-        second = struct(layouts(config).second_population)(s.word[:layouts(config).second_population.bits])
+        second = struct(layouts(config).second_population)(self.memory.data[:layouts(config).second_population.bits])
         with m.If(s.accept):
             m.d.sync += [
                 word.eq(self._commanded()), population.index.eq(self.command.payload.population),
@@ -313,16 +312,16 @@ class StateReader(wiring.Component):
                 s.doubled & ~s.half, Purpose.SECOND_PARAMETER, Purpose.PARAMETER))
         with m.If(self.granted):
             m.d.sync += written.eq(0)
-        # The word comes two cycles after its grant, late, and is in its register a cycle later.
+        # The word comes READ_LATENCY cycles after its grant.
         asked, coming = (Signal(self.requests, name=name) for name in ("asked", "coming"))
         granted, comes = Signal(name="asked_valid"), Signal(name="comes")
         m.d.sync += [asked.eq(first.payload), granted.eq(first.valid & memory.ready), coming.eq(asked),
-                     comes.eq(granted), s.word.eq(memory.data)]
+                     comes.eq(granted)]
         for purpose, arrives in s.arrives.items():
             m.d.sync += arrives.eq(comes & (coming.purpose == purpose))
         m.d.sync += [s.arriving.eq(coming.lane), s.arriving_last.eq(coming.in_last_word),
                      self.evaluated.address.eq(coming.address)]
-        m.d.comb += [self.evaluated.valid.eq(s.arrives[Purpose.STATE]), self.evaluated.state.eq(s.word)]
+        m.d.comb += [self.evaluated.valid.eq(s.arrives[Purpose.STATE]), self.evaluated.state.eq(memory.data)]
 
     def _buffers(self, m: Module, s: _State) -> None:
         """The words read ahead and their parameters; one lane of the oldest word per cycle."""
@@ -339,7 +338,7 @@ class StateReader(wiring.Component):
         last_lane, last_channel = Signal(config.lane_bits, name="last_lane"), self.population.last_channel
         older, loaded = Signal(name="older"), Signal(name="lane_loaded")
         m.d.comb += [
-            arrived.en.eq(state_arrives), arrived.data.states.eq(s.word),
+            arrived.en.eq(state_arrives), arrived.data.states.eq(self.memory.data),
             arrived.data.in_last_word.eq(s.arriving_last),
             s.full.eq(s.reserved == EVALUATION_WORDS), s.alone.eq(s.reserved <= 1),
             self.state.eq(oldest.data.states.word_select(s.lane, config.state_bits)),
@@ -370,5 +369,5 @@ class StateReader(wiring.Component):
         """First or second parameter words of a channel word; the result is that of the next neuron."""
         m.submodules[name] = table = Memory(shape=result.shape(), depth=self.config.lanes, init=[])
         write, read = table.write_port(), table.read_port(domain="comb")
-        m.d.comb += [write.en.eq(s.arrives[purpose]), write.addr.eq(s.arriving), write.data.eq(s.word),
+        m.d.comb += [write.en.eq(s.arrives[purpose]), write.addr.eq(s.arriving), write.data.eq(self.memory.data),
                      read.addr.eq(Mux(self.population.word.uniform, 0, s.lane)), result.eq(read.data)]

@@ -135,29 +135,33 @@ class NeuronUpdate(UpdateUnit):
                      operands.v.eq(head.v), operands.shift.eq(head.shift)]
         m.d.comb += [getattr(products, name).eq(operands[name])
                      for name in ("weights", "v", "shift")]
-        read, additions, results, kept = (numbers(name, states) for name in ("read", "additions", "results", "kept"))
+        # A maximum adds 0, and takes the bound afterwards if the state was below: so little follows the state, which
+        # comes over the banks' multiplexer.
+        additions, results, bounds, written, kept = (
+            numbers(name, states) for name in ("additions", "results", "bounds", "written", "kept"))
+        below = Signal(config.lanes, name="below", reset_less=True)
         largest, kept_first, is_sum = (
             Signal(name=name, reset_less=True) for name in ("largest", "kept_first", "is_sum"))
-        m.d.sync += [read.eq(self.state.data), largest.eq(addend.max),
+        m.d.sync += [bounds.eq(additions), largest.eq(addend.max),
                      kept_first.eq(held.valid & ~self._direct), is_sum.eq(sums.valid & ~self._direct)]
-        states_read = read
+        read = data.View(states, self.state.data)
         if config.forward_states:
             follows = Signal(name="follows", reset_less=True)
             m.d.sync += follows.eq(addend.follows)
-            states_read = Signal(states, name="states")
-            m.d.comb += states_read.eq(Mux(follows, results, read))
+            read = Signal(states, name="read")
+            m.d.comb += read.eq(Mux(follows, written, self.state.data))
         lowest = Const(-(1 << config.state_bits - 1), signed(config.state_bits))
         for lane in range(config.lanes):
-            state, addition = states_read[lane], additions[lane]
-            m.d.sync += [addition.eq(products.products[lane]), results[lane].eq(state + addition)]
+            state, addition = read[lane], additions[lane]
+            m.d.sync += [addition.eq(products.products[lane]), results[lane].eq(state + Mux(largest, 0, addition)),
+                         below[lane].eq(largest & (state < addition))]
+            m.d.comb += written[lane].eq(Mux(below[lane], bounds[lane], results[lane]))
             # What leaves any state as it is: 0 for a sum, the lowest number for a maximum.
             with m.If(~addend.mask[lane]):
                 m.d.sync += addition.eq(Mux(addend.max, lowest, 0))
-            with m.If(largest):
-                m.d.sync += results[lane].eq(Mux(state < addition, addition, state))
         with m.If(is_sum):
-            m.d.sync += kept.eq(results)
-        m.d.comb += self.write_back.write_data.eq(Mux(kept_first, kept, results))
+            m.d.sync += kept.eq(written)
+        m.d.comb += self.write_back.write_data.eq(Mux(kept_first, kept, written))
 
     def _write(self, m: Module, sums: data.View) -> tuple[data.View, Value]:
         """The write of a sum, which is held back while the read of the first operation wants its bank.
@@ -298,14 +302,13 @@ class NeuronUpdate(UpdateUnit):
 
         # Asked only with room for the answer, which lasts one cycle.
         coming, arriving, here = (Signal(name=name) for name in ("coming", "arriving", "here"))
-        weights = Signal(config.word_bits, name="weights", reset_less=True)  # as the word comes late in its cycle
         reserved = Signal(range(WEIGHT_WORDS + 1), name="reserved")
         m.d.comb += [
             self.weight.valid.eq(requests.r_rdy & (reserved != WEIGHT_WORDS)), self.weight.address.eq(requests.r_data),
             requests.r_en.eq(self.weight.valid & self.weight.ready),
-            words.w_data.eq(weights), words.w_en.eq(here),
+            words.w_data.eq(self.weight.data), words.w_en.eq(here),
         ]
-        m.d.sync += [coming.eq(requests.r_en), arriving.eq(coming), here.eq(arriving), weights.eq(self.weight.data),
+        m.d.sync += [coming.eq(requests.r_en), arriving.eq(coming), here.eq(arriving),
                      reserved.eq(reserved + requests.r_en - words.r_en)]
 
         front, word = Signal(self._queued), Signal(config.word_bits, name="word")

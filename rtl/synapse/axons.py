@@ -63,9 +63,8 @@ class AxonWords(wiring.Component):
         m.submodules.ring = ring = Memory(shape=layouts(config).axon.bits, depth=AXON_WORDS, init=[])
         write, read = ring.write_port(), ring.read_port(domain="comb")
         coming, comes, arrives, used = (Signal(name=name) for name in ("coming", "comes", "arrives", "used"))
-        word = Signal(layouts(config).axon.bits, name="arrived", reset_less=True)  # it comes late in its cycle
-        m.d.sync += [coming.eq(granted), comes.eq(coming), arrives.eq(comes), word.eq(axon.data)]
-        m.d.comb += [write.en.eq(arrives), write.data.eq(word), self.word.eq(read.data),
+        m.d.sync += [coming.eq(granted), comes.eq(coming), arrives.eq(comes)]
+        m.d.comb += [write.en.eq(arrives), write.data.eq(axon.data), self.word.eq(read.data),
                      used.eq(self.take & ~whole)]
         left_over = Signal.like(waiting, name="left_over")
         m.d.comb += left_over.eq(waiting + arrives - used)

@@ -12,12 +12,15 @@ from golden.files import Writing, save_arrays, write
 from synapress.cli import completion
 from synapress.cli.open_network import python_network
 from synapress.cli.options import (
+    Activity,
     AsJson,
     Config,
     Constants,
+    Cores,
     Cut,
     HostAfter,
     InputShapes,
+    Many,
     Neurons,
     check_output,
     check_unread,
@@ -28,6 +31,7 @@ from synapress.cli.options import (
     read_arrays,
     reading,
     steps,
+    throughput_of,
     warnings_told,
 )
 from synapress.reports.tables import Sheet, show
@@ -70,6 +74,7 @@ def compile_model(
     percentile: Annotated[float, typer.Option(help="Share of the activations for `percentile`.")] = 99.99,
     mesh: Annotated[str | None, typer.Option(
         metavar="COLUMNSxROWS", help="Default: one core if the model fits, else the smallest mesh.")] = None,
+    throughput: Many = False, cores: Cores = None, activity: Activity = None,
     headroom: Annotated[float, typer.Option(
         help="Room in the states beyond the largest sum of the calibration.")] = 2.0,
     levels: Annotated[int | None, typer.Option(
@@ -92,6 +97,7 @@ def compile_model(
     from synapress.mapper.network.network import Network
     from synapress.mapper.pipeline import LAST, check_step
     from synapress.mapper.quantization.quantized import Options
+    from synapress.mapper.throughput.prediction import predict
     from synapress.model import compile_to, finished, load
     from synapress.model_files import check_folder
 
@@ -103,26 +109,34 @@ def compile_model(
         source, options = python_network(str(model)), None if options == Options() else options
     check_step(to, source)
     check_folder(output)
-    size = mesh_size(mesh)
+    size, fast = mesh_size(mesh), throughput_of(throughput, cores, activity)
     data = None if calibration is None else read_arrays(calibration)
     with warnings_told(), steps() as progress:
         progress(f"reading {model}")
         read = load(source, **given) if isinstance(source, Path) else source
-        work = compile_to(to, read, config=config, calibration=data, options=options, mesh=size, check=check, keep=keep,
-                          progress=progress)
+        work = compile_to(to, read, config=config, calibration=data, options=options, mesh=size, throughput=fast,
+                          check=check, keep=keep, progress=progress)
         compiled = finished(work) if to == LAST else None
         if compiled is not None:
             progress(f"writing {output}")
             compiled.save(output)
     if keep is not None:
         typer.echo(f"steps: {keep}", err=True)
+    expected = None
+    if work.balanced is not None and "place" in work.done and work.placement is not None:
+        expected = predict(work.balanced.cut, work.placement.places, {}, balanced=work.balanced)
     if as_json:
-        print_json({"steps": work.done, "checks": [item.to_json() for item in work.checks],
+        cycles = {} if expected is None else {"cycles": expected.to_json()}
+        print_json({"steps": work.done, **cycles, "checks": [item.to_json() for item in work.checks],
                     "output": None if compiled is None else str(output),
                     "model": None if compiled is None else compiled.to_json()})
         return
     for item in work.checks:
         typer.echo(f"checked: {item}")
+    if expected is not None:
+        from synapress.reports.mapping import cycles_sheet
+
+        show([cycles_sheet(expected)])
     if compiled is None:
         typer.echo(f"stopped after {to}; steps done: {', '.join(work.done)}")
     else:

@@ -10,18 +10,22 @@ from golden.types import Place
 from synapress.cli import completion
 from synapress.cli.open_network import SOURCES, Opened, open_network
 from synapress.cli.options import (
+    Activity,
     AnyConfig,
     AsJson,
     Constants,
+    Cores,
     Cut,
     HostAfter,
     InputShapes,
+    Many,
     Neurons,
     check_output,
     mesh_size,
     print_json,
     reading,
     steps,
+    throughput_of,
     warnings_told,
 )
 from synapress.reports import footprint as footprints
@@ -99,6 +103,7 @@ def map_(
         metavar="LAYER=X,Y[;X,Y...]", help="Cores that a layer or fragment must lie on; may be repeated.")] = None,
     host: Annotated[str | None, typer.Option(
         metavar="X,Y", help="In the mesh or next to it. Default: north of the middle of row 0.")] = None,
+    throughput: Many = False, cores: Cores = None, activity: Activity = None,
     pad: Annotated[bool, typer.Option("--pad/--no-pad", help="Spread depthwise layers over the banks.")] = True,
     output: Annotated[Path | None, typer.Option("--output", "-o", metavar="DIR", help="Write the images.")] = None,
     figure: Figure = None, seed: Seed = 1, neurons: Neurons = None, cut: Cut = None,
@@ -111,13 +116,14 @@ def map_(
     figures, size, pins = _check_figures(figure), mesh_size(mesh), _pins(pin)
     given = reading(neurons=neurons, cut=cut, host_after=host_after, shape=shape, constant=constant)
     at = None if host is None else _core(f"--host {host}", host)
+    fast = throughput_of(throughput, cores, activity)
     if output is not None and output.exists() and not output.is_dir():
         raise ConfigError(f"--output {output}: is a file; the images need a folder")
     with warnings_told(), steps() as progress:
         progress(f"reading {source}")
         network = open_network(source, config=config, seed=seed, given=given)
         mapped = mapping.map_network(network.program, network.config, size, host=at, pins=pins, pad=pad,
-                                     progress=progress)
+                                     throughput=fast, progress=progress)
         if output is not None:
             progress(f"saving images to {output}")
             mapped.images.save(output)

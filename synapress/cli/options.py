@@ -5,7 +5,7 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any, TextIO
+from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
 from rich.console import Console
@@ -15,6 +15,9 @@ from golden.config import PRESETS
 from golden.errors import ConfigError, FileError
 from golden.files import load_arrays
 from synapress.cli import completion
+
+if TYPE_CHECKING:
+    from synapress.mapper.throughput.options import Throughput
 
 Config = Annotated[str, typer.Option("--config", "-c", metavar="PRESET|FILE", autocompletion=completion.presets,
                                      help=f"Configuration: {', '.join(PRESETS)}, or a JSON file.")]
@@ -36,10 +39,32 @@ Constants = Annotated[list[str] | None, typer.Option(
     "--constant", metavar="INPUT=VALUES|FILE.npy", help="ONNX: an input that is known when compiling, such as k=1,-1 "
     "or w=weights.npy. May be repeated.")]
 MODEL_FILES = (".onnx", ".nir", ".h5", ".hdf5")
+Many = Annotated[bool, typer.Option(
+    "--throughput", help="Use all cores of the mesh, or those of --cores, so that frames follow one another fast.")]
+Cores = Annotated[int | None, typer.Option(
+    metavar="N", show_default="all of the mesh", help="With --throughput: at most so many cores.")]
+Activity = Annotated[float | None, typer.Option(
+    metavar="SHARE", show_default="0.5", help="With --throughput: share of the neurons that fire.")]
 Blocks = Annotated[list[str] | None, typer.Argument(
     metavar="[BLOCK]...", autocompletion=completion.blocks, help="Blocks; all but node and mesh if none is named.")]
 Output = Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Folder to write to.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object to stdout, and nothing else.")]
+
+
+def throughput_of(many: bool, cores: int | None, activity: float | None) -> "Throughput | None":
+    """What the options on throughput ask for.
+
+    Raises:
+        ConfigError: a number is out of range, or given without --throughput.
+    """
+    from synapress.mapper.throughput.options import Throughput
+    from synapress.mapper.throughput.work import ACTIVITY
+
+    if not many:
+        if cores is not None or activity is not None:
+            raise ConfigError("--cores and --activity are for --throughput: give it, too, or leave them out")
+        return None
+    return Throughput(cores=cores, activity=ACTIVITY if activity is None else activity)
 
 
 def blocks_named(tops: list[str]) -> list[str]:

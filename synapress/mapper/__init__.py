@@ -24,10 +24,11 @@ from synapress.mapper.partition.search import partition
 from synapress.mapper.pipeline import Compilation, run
 from synapress.mapper.placement.bin_packing import Pins
 from synapress.mapper.placement.place import Placement, place, place_all
+from synapress.mapper.throughput.options import Throughput
 
 __all__ = [
-    "Image", "MeshImage", "Network", "Placement", "RuleError", "Violation", "build_image", "build_mesh", "compile_mesh",
-    "compile_network", "cut", "legalize", "lower", "partition", "place", "place_all",
+    "Image", "MeshImage", "Network", "Placement", "RuleError", "Throughput", "Violation", "build_image", "build_mesh",
+    "compile_mesh", "compile_network", "cut", "legalize", "lower", "partition", "place", "place_all",
     "value_table",
 ]
 
@@ -61,7 +62,8 @@ def compile_network(
 
 def compile_mesh(
     network: Network | Program, config: CoreConfig, size: tuple[int, int] | None = None, *, pad: bool = True,
-    host: Place | None = None, pins: Pins | None = None, progress: Callable[[str], None] = lambda _: None,
+    host: Place | None = None, pins: Pins | None = None, throughput: Throughput | None = None,
+    progress: Callable[[str], None] = lambda _: None,
 ) -> tuple[PartitionedProgram, Placement, MeshImage]:
     """Map a network onto a mesh of cores: cut, place, and write an image per core.
 
@@ -73,6 +75,7 @@ def compile_mesh(
             there is room; it costs no core.
         host: its place; default: north of the middle of row 0.
         pins: layer or fragment → the core, or the cores, that it must lie on.
+        throughput: use many cores for a short frame interval, not few; instead of pins.
         progress: called with what is being done.
 
     Raises:
@@ -80,8 +83,9 @@ def compile_mesh(
         MappingError: it does not fit the cores, the mesh or the pins; the message names layer, rule, needed, available
             and what would help.
     """
-    work = run(Compilation(source=network, config=config, mesh=True if size is None else size, host=host, pins=pins,
-                           pad=pad, progress=progress))
+    work = run(Compilation(
+        source=network, config=config, mesh=True if size is None else size, host=host, pins=pins, pad=pad,
+        throughput=throughput, progress=progress))
     assert isinstance(work.parts, PartitionedProgram) and isinstance(work.image, MeshImage)
     assert work.placement is not None
     return work.parts, work.placement, work.image

@@ -36,6 +36,8 @@ from synapress.mapper.placement.place import Placement, place, place_all
 from synapress.mapper.quantization.quantize import quantize
 from synapress.mapper.quantization.quantized import Options, Quantized
 from synapress.mapper.rules import check
+from synapress.mapper.throughput.options import Throughput
+from synapress.mapper.throughput.search import Balanced, balance
 
 Source = str | Path | Model | Network | Program
 """What can be compiled."""
@@ -88,6 +90,8 @@ class Compilation:
     """
     pins: Pins | None = None
     """Layer or fragment → the cores of the mesh that it must lie on."""
+    throughput: Throughput | None = None
+    """Use many cores for a short frame interval, on a mesh; None: as few cores as hold it."""
     pad: bool = True
     """Odd words per position for populations with depthwise edges, where there is room."""
     measured: Mapping[str, tuple[int, int]] | None = None
@@ -110,6 +114,8 @@ class Compilation:
     """By `populations`: one population per layer, one edge per branch."""
     parts: MemoryMap | PartitionedProgram = field(init=False)
     """By `partition`: the plan of the one core that holds the whole program, or fragments that each fit a core."""
+    balanced: Balanced | None = field(init=False, default=None)
+    """By `partition`, with `throughput`: fragments that share a core, and their work."""
     placement: Placement | None = field(init=False)
     """By `place`: the core of each fragment; None: there is one core."""
     image: Image | MeshImage = field(init=False)
@@ -167,6 +173,8 @@ def _populations(work: Compilation) -> Program:
 
 
 def _partition(work: Compilation) -> MemoryMap | PartitionedProgram:
+    if work.throughput is not None:
+        return _for_throughput(work, work.throughput)
     if work.mesh is None or work.mesh is False:
         try:
             return check(legalize(work.program, work.config), work.config, pad=work.pad, host=work.host or (1, 0))
@@ -179,13 +187,26 @@ def _partition(work: Compilation) -> MemoryMap | PartitionedProgram:
         raise _with_causes(refused, work) from refused
 
 
+def _for_throughput(work: Compilation, asked: Throughput) -> PartitionedProgram:
+    if work.pins:
+        raise ConfigError("throughput: chooses the cores of all fragments, and pins do so, too; leave one of them out")
+    cores = asked.allowed(work.mesh, work.host)
+    try:
+        work.balanced = balance(work.program, work.config, cores, asked.rates(work.program, work.config),
+                                progress=work.progress)
+    except RuleError as refused:
+        raise _with_causes(refused, work) from refused
+    return work.balanced.cut
+
+
 def _place(work: Compilation) -> Placement | None:
     if isinstance(work.parts, MemoryMap):
         return None
+    packed = None if work.balanced is None else work.balanced.bins
     try:
         if isinstance(work.mesh, tuple):
-            return place(work.parts, work.mesh, host=work.host, pins=work.pins)
-        return place_all(work.parts, host=work.host, pins=work.pins)
+            return place(work.parts, work.mesh, host=work.host, pins=work.pins, packed=packed)
+        return place_all(work.parts, host=work.host, pins=work.pins, packed=packed)
     except RuleError as refused:
         raise _with_causes(refused, work) from refused
 

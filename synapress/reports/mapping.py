@@ -8,14 +8,17 @@ from typing import Any
 from golden.config import CoreConfig
 from golden.program import Program
 from golden.types import Place
-from synapress.mapper import compile_mesh
 from synapress.mapper.footprint import image_footprint
 from synapress.mapper.image.mesh import MeshImage
 from synapress.mapper.network.network import Network
 from synapress.mapper.partition.fragments import PartitionedProgram
+from synapress.mapper.pipeline import Compilation, run
 from synapress.mapper.placement.bin_packing import LIMITS, Pins
 from synapress.mapper.placement.place import Placement
 from synapress.mapper.placement.routes import Link, link_loads
+from synapress.mapper.throughput.options import Throughput
+from synapress.mapper.throughput.prediction import Prediction, predict
+from synapress.mapper.throughput.work import assumed
 from synapress.reports.footprint import IMAGE_PARTS
 from synapress.reports.tables import Sheet
 
@@ -31,6 +34,8 @@ class MappedNetwork:
     """Words by core and category, see `synapress.mapper.image.schemas.CATEGORIES`."""
     loads: dict[Link, int]
     """Estimated events per frame by link, see `synapress.mapper.placement.routes.link_loads`."""
+    prediction: Prediction
+    """Expected cycles per frame."""
 
     @property
     def hops(self) -> float:
@@ -46,6 +51,7 @@ class MappedNetwork:
             "placement": self.placement.to_json(),
             "cores": [{"core": list(core), "words": words, "fragments": self.fragments(core),
                        "limiting": self.placement.limiting(core)} for core, words in self.fill.items()],
+            "cycles": self.prediction.to_json(),
             "link_loads": [{"from": list(source), "to": list(destination), "events": events}
                            for (source, destination), events in self.loads.items()],
         }
@@ -53,13 +59,19 @@ class MappedNetwork:
 
 def map_network(
     network: Network | Program, config: CoreConfig, size: tuple[int, int] | None = None, *, host: Place | None = None,
-    pins: Pins | None = None, pad: bool = True, progress: Callable[[str], None] = lambda _: None,
+    pins: Pins | None = None, pad: bool = True, throughput: Throughput | None = None,
+    progress: Callable[[str], None] = lambda _: None,
 ) -> MappedNetwork:
     """`synapress.mapper.compile_mesh`, which has the arguments and errors, and what the report needs."""
-    result, placed, images = compile_mesh(network, config, size, host=host, pins=pins, pad=pad, progress=progress)
+    work = run(Compilation(
+        source=network, config=config, mesh=True if size is None else size, host=host, pins=pins, pad=pad,
+        throughput=throughput, progress=progress))
+    result, placed, images = work.parts, work.placement, work.image
+    assert isinstance(result, PartitionedProgram) and isinstance(images, MeshImage) and placed is not None
     fill = {core: image_footprint(image).words for core, image in images.images.items()}
     return MappedNetwork(program=result, placement=placed, images=images, fill=fill,
-                         loads=link_loads(placed.links, placed.size))
+                         loads=link_loads(placed.links, placed.size), prediction=predict(
+                             result, placed.places, assumed(result.program), balanced=work.balanced))
 
 
 # -- tables ------------------------------------------------------------------------------------
@@ -67,7 +79,8 @@ def map_network(
 
 def tables(mapped: MappedNetwork) -> list[Sheet]:
     """The report for people: the whole, the cores, the busiest links."""
-    return [_whole(mapped), _cores(mapped), links_sheet(mapped.loads, mapped.placement.host)]
+    return [_whole(mapped), _cores(mapped), cycles_sheet(mapped.prediction),
+            links_sheet(mapped.loads, mapped.placement.host)]
 
 
 def _whole(mapped: MappedNetwork) -> Sheet:
@@ -106,6 +119,29 @@ def _cores(mapped: MappedNetwork) -> Sheet:
             f"{sum(words.values()) / room:.1%}",
             *(f"{used[name]} of {placed.available[name]}" for name in LIMITS if name != "words"), placed.limiting(core),
             ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else ""))
+    return table
+
+
+def cycles_sheet(prediction: Prediction, most: int = 16) -> Sheet:
+    """Expected cycles of the busiest cores, and the interval."""
+    found = sorted(prediction.cores.items(), key=lambda item: -item[1].busy)
+    table = Sheet(
+        title=f"Cycles per frame of the {min(most, len(found))} busiest of {len(found)} cores",
+        headings=("core", "updates", "of them word operations", "lanes used", "evaluation"),
+        caption="Estimate, by word operations and beats of events at an expected activity. The bounds are those of the "
+                "busiest core, of one fragment's taking and sending, and of a core's evaluations.")
+    lanes = prediction.lanes
+    for core, item in found[:most]:
+        table.add_row(f"({core[0]}, {core[1]})", f"{item.busy:,.0f}", f"{item.word_ops:,.0f}",
+                      f"{item.synapses / max(1.0, item.word_ops * lanes):.1%}", f"{item.evaluation:,.0f}")
+    table.add_section()
+    bounds = prediction.bounds
+    how = "bounds" if prediction.flight is None else "frames in flight"
+    for name, value in ((f"interval, by {how}", f"{prediction.interval:,.0f}"),
+                        ("bounds", " / ".join(f"{value:,.0f}" for value in vars(bounds).values())),
+                        (f"synaptic operations ÷ ({prediction.allowed} cores · {lanes} lanes)",
+                         f"{prediction.ideal:,.0f}"), ("interval ÷ that", f"{prediction.ratio:.3f}")):
+        table.add_row(name, value, "", "", "")
     return table
 
 

@@ -1,6 +1,7 @@
 """The clock frequency of a block, and where it is lost, by open place and route.
 
 nextpnr on an ECP5 of speed grade 6, all ports registered: in one long shift register, as no package has so many pins.
+Registers right behind a block RAM become its own output registers (`synapress.tools.output_registers`).
 One seed; other seeds differ by some percent.
 """
 
@@ -17,6 +18,7 @@ from rtl import conversion
 from synapress.tools.area import FLOWS, component_of, fpga_cells
 from synapress.tools.critical_path import Step, critical_path
 from synapress.tools.devices import FAMILIES
+from synapress.tools.output_registers import move_registers
 from synapress.tools.scan import Scan
 from synapress.tools.yosys import CACHE, run_nextpnr, run_yosys
 
@@ -73,6 +75,7 @@ def fmax(block: str | wiring.Component, config: CoreConfig, *, dsp: bool = False
     if device is None and area.fit.device is None:
         raise ToolError(f"{area.fit.sentence} There is no clock frequency without place and route")
     chosen = device or area.fit.nearest
+    moved = move_registers(results["net.json"], name)
     whole = f"place and route, {duration(area.luts)} in all"
     progress(whole)
     report = run_nextpnr(results["net.json"], chosen, seed, who=name, cache=cache,
@@ -84,7 +87,8 @@ def fmax(block: str | wiring.Component, config: CoreConfig, *, dsp: bool = False
     slowest = next(path["path"] for path in report["critical_paths"] if path["from"] == path["to"] == edge)
     path = critical_path(slowest, results["net.json"], text, name)
     return Frequency(top=name, config=config.name, mhz=round(entry["achieved"], 2), device=f"ECP5-{chosen}", seed=seed,
-                     model=f"yosys, {flow}; nextpnr-ecp5, speed grade 6, ports registered", path=path.steps,
+                     model=f"yosys, {flow}; {moved} bits in output registers of block RAMs; nextpnr-ecp5, "
+                           "speed grade 6, ports registered", path=path.steps,
                      sentence=path.sentence)
 
 

@@ -152,6 +152,24 @@ def test_map(tmp_path: Path) -> None:
     assert "2 × 1 cores" in shown and "busiest" in shown
 
 
+def test_throughput(tmp_path: Path) -> None:
+    """Two layers on three cores: the table of cycles, and images for all of them."""
+    (tmp_path / "mine.py").write_text(NETWORK)
+    done = run("map", "mine.py", "--mesh", "3x1", "--throughput", "--activity", "0.4", "--json", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    report = json.loads(done.stdout)
+    cycles = report["cycles"]
+    assert [entry["core"] for entry in cycles["cores"]] == [[0, 0], [1, 0], [2, 0]]
+    assert cycles["interval"] >= cycles["bounds"]["busiest"] == max(entry["busy"] for entry in cycles["cores"])
+    assert cycles["ideal"] == pytest.approx(sum(entry["synapses"] for entry in cycles["cores"]) / (3 * 4), abs=2)
+    done = run("compile", "mine.py", "--throughput", "--cores", "2", cwd=tmp_path)
+    assert done.returncode == 0 and "interval, by frames in flight" in done.stdout, done.stderr
+    for arguments, text in ((("--cores", "2"), "give it, too, or leave them out"),
+                            (("--throughput",), "Give a mesh, such as 4x3, or a number of cores")):
+        done = run("compile", "mine.py", *arguments, cwd=tmp_path)
+        assert done.returncode and text in " ".join(done.stderr.split()), done.stderr
+
+
 @pytest.mark.parametrize(("arguments", "says"), [
     (("footprint", "alexnet"), "'alexnet' is neither a known network nor a file; give pilotnet, "),
     (("footprint", "bad.json"), "suffix '.json'"),

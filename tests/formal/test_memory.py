@@ -94,10 +94,10 @@ class Arbiter(Observed):
                 with m.If(stored):
                     m.d.sync += word.eq(requester.write_data)
             if port.reads:
-                asked, here, expected = (Signal(bits, name=f"{port.name}_{name}") for name, bits in (
-                    ("asked", 1), ("here", 1), ("expected", BITS)))
-                assert READ_LATENCY == 2
-                m.d.sync += [asked.eq(now & ~writes), here.eq(asked), expected.eq(word)]
+                asked, read, here, came, expected = (Signal(bits, name=f"{port.name}_{name}") for name, bits in (
+                    ("asked", 1), ("read", 1), ("here", 1), ("came", BITS), ("expected", BITS)))
+                assert READ_LATENCY == 3
+                m.d.sync += [asked.eq(now & ~writes), read.eq(asked), here.eq(read), came.eq(word), expected.eq(came)]
                 claimed[f"{port.name}_data"] = ~here | (requester.data[:BITS] == expected)
 
 

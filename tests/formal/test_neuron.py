@@ -37,14 +37,15 @@ class EveryUpdateCounts(Observed):
     def elaborate(self, platform):  # type: ignore[no-untyped-def]
         config, unit = self.config, self.block
         word = Signal(config.state_bits, name="word")
-        asked, here, loaded = Signal(name="asked"), Signal(name="here"), Signal(config.state_bits, name="loaded")
-        data = Mux(here, loaded, Value.cast(self.state__data))
+        asked, read_here, here = Signal(name="asked"), Signal(name="read_here"), Signal(name="here")
+        loaded, arrived = Signal(config.state_bits, name="loaded"), Signal(config.state_bits, name="arrived")
+        data = Mux(here, arrived, Value.cast(self.state__data))
         # A word is there in its cycle alone.
-        coming, comes = Signal(name="weights_coming"), Signal(name="weights_come")
+        coming, near, comes = (Signal(name=f"weights_{name}") for name in ("coming", "near", "come"))
         ones = Cat(Const(1, config.weight_bits) for _ in range(config.word_bits // config.weight_bits))
         m: Module = self.connected({"weight__data": Mux(comes, ones, Value.cast(self.weight__data)),
                                     "state__data": data})
-        m.d.sync += [coming.eq(unit.weight.valid & unit.weight.ready), comes.eq(coming)]
+        m.d.sync += [coming.eq(unit.weight.valid & unit.weight.ready), near.eq(coming), comes.eq(near)]
         op = unit.op.payload
         read = unit.state.valid & unit.state.ready & (unit.state.address == WORD)
         written = unit.write_back.valid & (unit.write_back.address == WORD)
@@ -52,7 +53,8 @@ class EveryUpdateCounts(Observed):
         under_way, before = Signal(name="under_way"), Signal(config.state_bits, name="before")
         # The memory does an access a cycle after it was granted.
         stored = Signal(name="stored")
-        m.d.sync += [asked.eq(read), here.eq(asked), loaded.eq(word), stored.eq(written),
+        m.d.sync += [asked.eq(read), read_here.eq(asked), here.eq(read_here), loaded.eq(word), arrived.eq(loaded),
+                     stored.eq(written),
                      under_way.eq(read | (under_way & ~written))]
         with m.If(asked):
             m.d.sync += before.eq(word)

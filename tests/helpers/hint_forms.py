@@ -144,6 +144,14 @@ def size(call: Call, found: Sequence[re.Match[str]]) -> Iterator[Way]:
         yield [lambda: call.run(**{name: (columns + 1, rows + 1)})]
 
 
+@form("throughput", r"(?i:give throughput at least (\d+) cores)")
+def throughput(call: Call, found: Sequence[re.Match[str]]) -> Iterator[Way]:
+    if call.takes("throughput"):
+        name = next(name for name in ("size", "mesh") if call.takes(name))
+        more = dataclasses.replace(call.given["throughput"], cores=int(found[0][1]))
+        yield [lambda: call.run(**{name: None}, throughput=more)]
+
+
 @form("legalize", r"(?i:synapress\.mapper\.legalize (?:adapts|fills|moves|splits) [^.,;]+)")
 def legal(call: Call, found: Sequence[re.Match[str]]) -> Iterator[Way]:
     if call.takes("program", "config"):

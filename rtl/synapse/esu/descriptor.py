@@ -1,6 +1,6 @@
 """The ESU's first stage: takes an event, checks it and reads its edge descriptor."""
 
-from amaranth import Const, Module, Mux, Signal, Value
+from amaranth import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -33,7 +33,7 @@ class DescriptorFetch(wiring.Component):
     """An event and its descriptor; one event per beat (see `rtl.esu.Esu`).
 
     The edge word is read first, then the geometry word of its population, then the table word, if any. The reads do not
-    follow the phases of the beat: each is asked for in the cycle after the one before it is granted, or three later if
+    follow the phases of the beat: each is asked for in the cycle after the one before it is granted, or four later if
     its address is in that word. Those of an event may still be refused when the next event is taken. Words that are
     there already are not read again: those of the ID of the last event, unless they lead to a table or the unit has
     been idle since, as a host may have changed them.
@@ -114,8 +114,9 @@ class DescriptorFetch(wiring.Component):
         # The geometry and the table word are asked for: always after the edge word has come.
         asks_geometry, asks_table = Signal(name="asks_geometry"), Signal(name="asks_table")
         # A word comes, and is here.
-        edge_comes, geometry_comes, table_comes, got_edge, got_geometry, got_table = (
-            Signal(name=name.format(word)) for name in ("{}_comes", "got_{}") for word in ("edge", "geometry", "table"))
+        (edge_comes, geometry_comes, table_comes, edge_nears, geometry_nears, table_nears, got_edge, got_geometry,
+         got_table) = (Signal(name=name.format(word)) for name in ("{}_comes", "{}_nears", "got_{}")
+                       for word in ("edge", "geometry", "table"))
         new_edge, asks_edge, edge_granted = (Signal(name=name) for name in ("new_edge", "asks_edge", "edge_granted"))
         m.d.comb += [
             again.eq(held & (self.taken.id == next_event.id) & ~edge.kind[0]),
@@ -126,13 +127,15 @@ class DescriptorFetch(wiring.Component):
             held.eq((held | take) & ~self.idle),
             self.missing.eq((take & ~again) | (self.missing & ~got_edge)), new_edge.eq(got_edge),
             asks_edge.eq((take & ~again) | (asks_edge & ~edge_granted)),
-            edge_comes.eq(asks_edge & edge_granted), got_edge.eq(edge_comes),
+            edge_comes.eq(asks_edge & edge_granted), edge_nears.eq(edge_comes), got_edge.eq(edge_nears),
             asks_geometry.eq(got_edge | (asks_geometry & ~port.ready)),
             asks_table.eq((asks_geometry & edge.kind[0] & port.ready) | (asks_table & ~port.ready)),
-            geometry_comes.eq(asks_geometry & port.ready), got_geometry.eq(geometry_comes),
-            table_comes.eq(asks_table & port.ready), got_table.eq(table_comes),
+            geometry_comes.eq(asks_geometry & port.ready), geometry_nears.eq(geometry_comes),
+            got_geometry.eq(geometry_nears),
+            table_comes.eq(asks_table & port.ready), table_nears.eq(table_comes), got_table.eq(table_nears),
             # Whether they are granted or not.
-            self.late.eq(got_edge | asks_geometry | asks_table | geometry_comes | table_comes),
+            self.late.eq(Cat(got_edge, asks_geometry, asks_table, geometry_comes, table_comes, geometry_nears,
+                             table_nears).any()),
         ]
 
         # Where: the edge word by ID behind two words per population, the geometry word, the table by channel. The

@@ -58,14 +58,23 @@ def partition(program: Program, config: CoreConfig) -> PartitionedProgram:
     Raises:
         RuleError: something does not fit however it is cut.
     """
-    cutter, checked = Cutter(program, config), Checked()
+    return fewest_cuts(Cutter(program, config))[0]
+
+
+def fewest_cuts(cutter: Cutter) -> tuple[PartitionedProgram, Counts]:
+    """`partition` of a cutter's program, and the sizes of parts from which finer cuts can start.
+
+    Raises:
+        RuleError: something does not fit however it is cut.
+    """
+    program, config, checked = cutter.program, cutter.config, Checked()
     least = stride_cuts(program, config)
     counts = {population.name: _first_counts(program, population, least, config) for population in program.populations}
     for _ in range(MAX_REPAIR_ROUNDS):
-        result = cutter.cut(_grids(program, counts, config))
-        problems = _problems(result, checked)
+        result = cutter.cut(grids_of(program, counts, config))
+        problems = found_problems(result, checked)
         if not problems:
-            return result
+            return result, counts
         finer = {cut_: _cut_finer(program.population(cut_[0]), counts[cut_[0]], cut_[1], config)
                  for cut_ in sorted({cut_ for _, cut_ in problems if cut_ is not None})}
         hopeless = [violation for violation, cut_ in problems
@@ -174,7 +183,7 @@ def _table_words(
 # -- grids of counts ---------------------------------------------------------------------------
 
 
-def _grids(program: Program, counts: Counts, config: CoreConfig) -> dict[str, Grid]:
+def grids_of(program: Program, counts: Counts, config: CoreConfig) -> dict[str, Grid]:
     channels = _channel_bounds(program, counts, config)
     return {item.name: Grid(channels[item.name], even_bounds(item.shape[1], counts[item.name][1]),
                             even_bounds(item.shape[2], counts[item.name][2])) for item in program.populations}
@@ -261,7 +270,7 @@ class Checked:
         return self._axons[descriptor]
 
 
-def _problems(result: PartitionedProgram, checked: Checked) -> list[tuple[Violation, Finer | None]]:
+def found_problems(result: PartitionedProgram, checked: Checked) -> list[tuple[Violation, Finer | None]]:
     """What the rules refuse of fragments alone, of axons and of the host; and what may be cut once more for it."""
     problems: list[tuple[Violation, Finer | None]] = [(violation, None) for violation in host_violations(result)]
     for fragment in result.hosted:

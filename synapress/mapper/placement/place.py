@@ -82,7 +82,7 @@ class Placement:
 
 def place(
     cut: PartitionedProgram, size: tuple[int, int], *, host: Place | None = None, pins: Pins | None = None,
-    method: str = "optimized",
+    method: str = "optimized", packed: list[Bin] | None = None,
 ) -> Placement:
     """Place the fragments of a network.
 
@@ -91,6 +91,7 @@ def place(
         host: its place; by default north of the middle of row 0. In the mesh it takes the place of a core.
         pins: layer or fragment → the core, or the cores, that its fragments must lie on.
         method: one of `CONSTRUCTIONS`; "row-major" keeps the order of the layers, for comparison.
+        packed: the fragments that share a core, which fit it; default: as few cores as possible. Without pins only.
 
     Raises:
         RuleError: too few cores, a pin that cannot be honored, or addresses that do not reach.
@@ -102,9 +103,9 @@ def place(
 
     def attempt(cut: PartitionedProgram) -> Placement:
         try:
-            return _place(cut, size, host, cores, load, method)
+            return _place(cut, size, host, cores, load, method, packed=packed)
         except RuleError as refused:
-            if method != "optimized" or not _other_mesh(refused):
+            if method != "optimized" or packed is not None or not _other_mesh(refused):
                 raise
             try:
                 return _place(cut, size, host, cores, load, method, linked=True)
@@ -115,7 +116,8 @@ def place(
 
 
 def place_all(
-    cut: PartitionedProgram, *, host: Place | None = None, pins: Pins | None = None, method: str = "optimized"
+    cut: PartitionedProgram, *, host: Place | None = None, pins: Pins | None = None, method: str = "optimized",
+    packed: list[Bin] | None = None,
 ) -> Placement:
     """`place` on a small mesh, as square as can be, that holds the network and all cores of its pins.
 
@@ -123,7 +125,7 @@ def place_all(
     with fragments that have links with each other, before it is refused.
     """
     host, cores, load = None if host is None else core_of("host", host), pinned_cores(cut, pins or {}), needs(cut)
-    return _near_first(lambda cut: _place_all(cut, host, cores, load, method), cut)
+    return _near_first(lambda cut: _place_all(cut, host, cores, load, method, packed), cut)
 
 
 def _near_first(attempt: Callable[[PartitionedProgram], Placement], cut: PartitionedProgram) -> Placement:
@@ -139,14 +141,14 @@ def _near_first(attempt: Callable[[PartitionedProgram], Placement], cut: Partiti
 
 def _place_all(
     cut: PartitionedProgram, host: Place | None, cores: Mapping[str, Sequence[Place]],
-    load: Mapping[str, Mapping[str, int]], method: str
+    load: Mapping[str, Mapping[str, int]], method: str, given: list[Bin] | None,
 ) -> Placement:
     least = [1 + max((core[axis] for given in cores.values() for core in given), default=0) for axis in (0, 1)]
     everywhere = (max(1, least[0]), max(1, least[1]))
     allowed = allowed_cores(cut, cores, everywhere, (-1, -1) if host is None else host)
     refused: RuleError | None = None
-    for linked in (False, True) if method == "optimized" else (False,):
-        packed = pack(cut, load, available(cut.config), allowed, linked=linked)
+    for linked in (False, True) if method == "optimized" and given is None else (False,):
+        packed = pack(cut, load, available(cut.config), allowed, linked=linked) if given is None else given
         for size in dict.fromkeys(_sizes(len(packed), everywhere, host, cut.config)):
             try:
                 return _place(cut, size, host, cores, load, method, packed=packed)
