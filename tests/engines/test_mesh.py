@@ -169,6 +169,20 @@ def test_a_mesh_that_waits_for_ever_tells_what_it_waits_for(seed: int) -> None:
         run(dataclasses.replace(given, frames=frames), ALONE)
 
 
+@pytest.mark.long
+def test_waves_of_a_node_in_a_window(tmp_path: Path, seed: int) -> None:
+    """A second build writes them, and changes nothing else."""
+    whole = run(some(seed), ALONE)
+    first, last = whole.first + 100, whole.first + 300
+    place = next(iter(some(seed).images))
+    waved = run(some(seed), dataclasses.replace(
+        ALONE, waves=(place,), waves_to=tmp_path, waves_from=first, waves_end=last))
+    same(whole, waved)
+    text = (tmp_path / f"node_{place[0]}_{place[1]}.vcd").read_text()
+    times = [int(line[1:]) for line in text.splitlines() if line.startswith("#")]
+    assert times == list(range(first, last)) and "around_idle" in text
+
+
 def test_progress_tells_speed_and_time_left(seed: int) -> None:
     texts = []
     run(some(seed), ALONE, progress=lambda item: texts.append(told(item, 4)))
