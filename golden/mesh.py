@@ -30,6 +30,7 @@ class Mesh:
     Attributes:
         cores: by place.
         traffic: VALUE events by (sender, receiver), those to the own core not counted.
+        moved: events of all kinds, alike.
 
     Raises:
         ImageError: an image does not fit its core.
@@ -47,6 +48,7 @@ class Mesh:
         self.cores = {place: Core(config, words, edges=edges, populations=populations, literal=literal)
                       for place, (words, edges, populations) in images.items()}
         self.traffic: dict[tuple[Place, Place], int] = {}
+        self.moved: dict[tuple[Place, Place], int] = {}
         self._channels: dict[tuple[Place, Place], list[Words]] = {}
 
     def run(self, events: Words) -> Words:
@@ -72,6 +74,7 @@ class Mesh:
                 raise EventError(f"core {sender} sends {int(mine.sum())} events to {receiver}, where there is no core")
             key = (sender, receiver)
             self.traffic[key] = self.traffic.get(key, 0) + int(np.sum(fields["kind"][mine] == EventKind.VALUE))
+            self.moved[key] = self.moved.get(key, 0) + int(mine.sum())
             self._channels.setdefault(key, []).append(events[mine])
 
     def _next(self) -> tuple[tuple[Place, Place], Words]:

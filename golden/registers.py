@@ -100,6 +100,9 @@ COUNTERS: dict[str, str] = {
 }
 """Name and meaning of the counters that every core has, in the order of the host's addresses."""
 
+ERRORS = ("unknown_id", "unknown_channel", "address_error", "protocol_error", "overflow")
+"""Those of them that stay 0 unless something is wrong: an image, an event, a placement."""
+
 ACCESS_COUNTERS: dict[str, str] = {
     name: f"words written: {port.writes}" if writes else f"words read: {port.reads}"
     for name, (port, writes) in ACCESSES.items()

@@ -74,6 +74,12 @@ def to_rtlil(component: wiring.Component, name: str, ports: Ports) -> str:
     return str(rtlil.convert(component, name=name, ports=ports, emit_src=False))
 
 
+def with_part(text: str, part: str, name: str, module: str) -> str:
+    """RTLIL whose instances of `part` are of the module `name`, with that module's own RTLIL behind it."""
+    text = re.sub(rf"(?m)^  cell \\{part} ", lambda _: f"  cell \\{name} ", text)
+    return text + re.sub(r"(?m)^attribute \\top 1\n", "", module)
+
+
 def to_verilog(text: str, name: str, ports: Iterable[str]) -> str:
     """Verilog of the RTLIL of a component with these ports: the same text in every run.
 

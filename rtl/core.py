@@ -6,6 +6,7 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 
 from golden.config import CoreConfig
 from golden.ports import ACCESSES
+from golden.registers import ERRORS
 from golden.timing.microarchitecture import EVALUATION_PATIENCE
 from golden.words import EventKind, layouts
 from rtl import rooms
@@ -34,6 +35,8 @@ class EventCore(wiring.Component):
         event_in, event_out: streams of events (kinds VALUE, END, CREDIT).
         host: stream of accesses (`request_layout`); host_data: the words read, in order. The registers are in
             `golden.registers`. CONTROL stops the core and starts it again: see "Stopping" in docs/architecture.md.
+        idle: STATUS.IDLE (`golden.registers`), of the cycle before.
+        error: in the cycle before, a counter of ERRORS counted.
         evaluated: a state word at the moment of its evaluation, for verification; costs nothing when left open.
 
     Latency: from a value event to its last state written, about 29 cycles + one per word operation when nothing waits.
@@ -50,6 +53,7 @@ class EventCore(wiring.Component):
             "event_out": Out(stream.Signature(event)),
             "host": In(stream.Signature(request_layout(config))),
             "host_data": Out(stream.Signature(unsigned(config.word_bits))),
+            "idle": Out(1), "error": Out(1),
             "evaluated": Out(self.evaluation.evaluated.shape()),
         })
 
@@ -113,7 +117,7 @@ class EventCore(wiring.Component):
             decoder.edges.eq(host.edges), decoder.populations.eq(host.populations),
             timestep.populations.eq(host.populations), timestep.edges.eq(host.edges),
             host.status.ready.eq(timestep.ready & host.running),
-            host.status.idle.eq(idle.all()),
+            host.status.idle.eq(self.idle), self.idle.eq(idle.all()),
             host.status.partial.eq(timestep.partial), host.status.unpaid.eq(timestep.unpaid),
             counters.read.eq(host.read_counter), counters.select.eq(host.counter), counters.clear.eq(host.clear),
             host.counter_done.eq(counters.done), host.counter_value.eq(counters.value),
@@ -172,4 +176,5 @@ class EventCore(wiring.Component):
     def _count(self, m: Module, counters: Counters, pulses: dict[str, Value]) -> None:
         """What the performance counters add up."""
         assert set(pulses) == set(counters.increment)
+        m.d.sync += self.error.eq(Cat(pulses[name] for name in ERRORS).any())
         m.d.comb += [counters.increment[name].eq(pulse) for name, pulse in pulses.items()]

@@ -1,7 +1,7 @@
-"""A register between two streams that cuts `ready` as well."""
+"""Registers between two streams that cut `ready` as well."""
 
-from amaranth import Module, Mux, Signal
-from amaranth.lib import data, stream, wiring
+from amaranth import Module, Mux, ShapeLike, Signal
+from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 
@@ -16,7 +16,7 @@ class SkidBuffer(wiring.Component):
     Back-pressure: after the first element that waits, a second one is taken.
     """
 
-    def __init__(self, layout: data.StructLayout):
+    def __init__(self, layout: ShapeLike):
         self.layout = layout
         super().__init__({
             "given": In(stream.Signature(layout)), "first": Out(stream.Signature(layout)), "empty": Out(1),
@@ -34,4 +34,28 @@ class SkidBuffer(wiring.Component):
                          first.payload.eq(Mux(waits, second, given.payload))]
         with m.Elif(given.valid):
             m.d.sync += waits.eq(1)
+        return m
+
+
+class Relay(wiring.Component):
+    """One register of a stream: half of a skid buffer's flip-flops for half of its throughput.
+
+    Ports:
+        given: stream; its `ready` is a register. held: the same stream.
+
+    Latency: one cycle. Throughput: one element in two cycles.
+    Back-pressure: none is taken while one is held.
+    """
+
+    def __init__(self, layout: ShapeLike):
+        self.layout = layout
+        super().__init__({"given": In(stream.Signature(layout)), "held": Out(stream.Signature(layout))})
+
+    def elaborate(self, platform):  # type: ignore[no-untyped-def]
+        m, given, held = Module(), self.given, self.held
+        valid, word = Signal(name="valid"), Signal(self.layout, name="word", reset_less=True)
+        m.d.comb += [given.ready.eq(~valid), held.valid.eq(valid), held.payload.eq(word)]
+        m.d.sync += valid.eq(Mux(valid, ~held.ready, given.valid))
+        with m.If(~valid):
+            m.d.sync += word.eq(given.payload)
         return m

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from amaranth.hdl import Const, Shape, Value, ValueCastable
+from amaranth.hdl import Shape, Value
 from amaranth.hdl._ir import PortDirection
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import FlippedSignature, In
@@ -16,6 +16,7 @@ from golden.errors import ConfigError
 from golden.files import Writing
 from golden.words import WordLayout, layouts
 from rtl import conversion
+from rtl.instances import flat_ports
 from rtl.integration import c_header, host_interface
 
 TOPS: dict[str, tuple[str, str]] = {
@@ -27,12 +28,16 @@ TOPS: dict[str, tuple[str, str]] = {
     "timestep": ("rtl.timestep", "Timestep"),
     "router": ("rtl.noc.router", "Router"),
     "core": ("rtl.core", "EventCore"),
+    "node": ("rtl.noc.node", "Node"),
+    "mesh": ("rtl.noc.mesh", "Mesh"),
 }
-"""The blocks that can be had by name: module and class, which takes the configuration alone."""
+"""The blocks that can be had by name: module and class, which needs no argument but the configuration."""
+LARGE = ("node", "mesh")
+"""Those of TOPS that are made of whole cores."""
 
 
-def component(top: str, config: CoreConfig) -> wiring.Component:
-    """A block by its name in TOPS.
+def component(top: str, config: CoreConfig, **options: Any) -> wiring.Component:
+    """A block by its name in TOPS; `options` are arguments of its class.
 
     Raises:
         ConfigError: there is no such block.
@@ -40,7 +45,7 @@ def component(top: str, config: CoreConfig) -> wiring.Component:
     if top not in TOPS:
         raise ConfigError(f"unknown block '{top}'; there are: {', '.join(TOPS)}")
     module, name = TOPS[top]
-    return getattr(importlib.import_module(module), name)(config)
+    return getattr(importlib.import_module(module), name)(config, **options)
 
 
 def ports(component: wiring.Component) -> dict[str, tuple[Value, PortDirection]]:
@@ -48,18 +53,20 @@ def ports(component: wiring.Component) -> dict[str, tuple[Value, PortDirection]]
 
     Constants (the `ready` of a stream that is always ready) are left out; Amaranth's own list refuses them.
     """
-    found: dict[str, tuple[Value, PortDirection]] = {}
-    for path, member, value in component.signature.flatten(component):
-        wire: Any = value.as_value() if isinstance(value, ValueCastable) else value
-        if isinstance(wire, Value) and not isinstance(wire, Const):
-            direction = PortDirection.Input if member.flow is In else PortDirection.Output
-            found["__".join(map(str, path))] = (wire, direction)
-    return found
+    return {name: (wire, PortDirection.Input if member.flow is In else PortDirection.Output)
+            for name, member, wire in flat_ports(component.signature, component)}
 
 
 def to_rtlil(component: wiring.Component, name: str) -> str:
-    """RTLIL of a component as the module `name`, for synthesis: the same text in every run."""
-    return conversion.to_rtlil(component, name, ports(component))
+    """RTLIL of a component as the module `name`, for synthesis: the same text in every run.
+
+    The parts of which it has instances (`rtl.instances`) are the modules `<name>.<part>`.
+    """
+    text = conversion.to_rtlil(component, name, ports(component))
+    parts: dict[str, wiring.Component] = getattr(component, "parts", {})
+    for part, block in parts.items():
+        text = conversion.with_part(text, part, f"{name}.{part}", to_rtlil(block, f"{name}.{part}"))
+    return text
 
 
 def to_verilog(component: wiring.Component, name: str) -> str:
@@ -94,13 +101,13 @@ def describe(component: wiring.Component, name: str, config: CoreConfig, text: s
     }
 
 
-def generate(top: str, config: CoreConfig, directory: Path, *, name: str | None = None) -> Path:
+def generate(top: str, config: CoreConfig, directory: Path, *, name: str | None = None, **options: Any) -> Path:
     """Write `<name>.v`, `<name>.json` and `<name>.vlt` of a block into a directory; returns the path of the Verilog.
 
     The last is for `verilator --lint-only -Wall NAME.vlt NAME.v`: which warnings do not matter, and why. The core has
     a C header besides, `<name>.h`, for its host.
 
-    `name` is also the module's; it is the block's unless another is given.
+    `name` is also the module's; it is the block's unless another is given. `options` are arguments of its class.
 
     Raises:
         ConfigError: there is no such block, or the name is not a Verilog identifier.
@@ -109,11 +116,11 @@ def generate(top: str, config: CoreConfig, directory: Path, *, name: str | None 
     name = top if name is None else name
     if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
         raise ConfigError(f"'{name}' cannot name a Verilog module: letters, digits and _ only")
-    block = component(top, config)
+    block = component(top, config, **options)
     text = to_verilog(block, name)
     description = describe(block, name, config, text)
     header = top == "core"
-    if header:
+    if header or top in LARGE:
         description["host"] = host_interface(config)
     path = directory / f"{name}.v"
     with Writing() as files:

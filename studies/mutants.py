@@ -40,6 +40,10 @@ ROUTER = "tests/tb/test_router.py::test_random_events"
 FAIR = "tests/tb/test_router.py::test_inputs_share_an_output_evenly"
 STREAMS = "tests/formal/test_streams.py::test_streams_hold"
 CIRCLE = "tests/golden/noc/test_router.py::test_no_circle_of_waiting"
+ACCESS = "tests/rtl/noc/test_access.py::test_answers_come_in_order"
+CROSSING = "tests/rtl/noc/test_node.py::test_no_path_crosses"
+MESH = "tests/tb/test_mesh.py::test_networks_equal_golden"
+LETTERS = "tests/tb/test_mesh.py::test_events_take_their_routes"
 
 MUTATIONS = (
     Mutation("PEG: x offset ignored", "rtl/synapse/peg.py", 'register(axon[f"{axis}_offset"],',
@@ -360,6 +364,25 @@ MUTATIONS = (
              "free.eq(1)", STREAMS),
     Mutation("router: events from routers may turn from a column into a row", "golden/noc/router.py",
              "port in column and port not in entries and other", "False and other", CIRCLE),
+    Mutation("access: readings of the other way are overtaken", "rtl/noc/access.py", "((went_on == goes_on) & (",
+             "(1 & (", ACCESS),
+    Mutation("access: columns and rows are not counted", "rtl/noc/access.py", "eq(left - 1)", "eq(left)", ACCESS),
+    Mutation("access: a write to a node that is not there is answered", "rtl/noc/access.py",
+             "taken & ~self.given.payload.write", "taken", ACCESS),
+    Mutation("access: a register takes one more as it is emptied", "rtl/skid.py", "given.ready.eq(~valid)",
+             "given.ready.eq(~valid | held.ready)", CROSSING),
+    Mutation("node: idle is not of one cycle", "rtl/noc/node.py", "self.idle.eq(around & core.idle)",
+             "self.idle.eq(router.empty & station.empty & core.idle)", MESH),
+    Mutation("node: dropped events are not told", "rtl/noc/node.py", "core.error | router.dropped", "core.error",
+             LETTERS),
+    Mutation("mesh: the step of a host is not counted", "rtl/noc/mesh.py", "Mux(last, address + step, address)",
+             "address", LETTERS),
+    Mutation("mesh: the farthest address of a host wraps", "rtl/noc/mesh.py", "Mux(last, address + step, address)",
+             "address + step", LETTERS),
+    Mutation("mesh: a host gets what is for another place", "rtl/noc/mesh.py",
+             "out.valid & Cat(out.payload.core_x, out.payload.core_y).any()", "0", LETTERS),
+    Mutation("mesh: what leaves at an edge is not told", "rtl/noc/mesh.py", "errors.append(out.valid)", "pass",
+             LETTERS),
     Mutation("Verilog: combinational processes are left as they are", "rtl/conversion.py", '_SCRIPT = ("proc",',
              '_SCRIPT = ("proc -nomux -norom",', MODES),
     Mutation("Verilog: the SRAM module reads while it writes, and keeps nothing", "rtl/conversion.py",

@@ -15,16 +15,20 @@ import tempfile
 from pathlib import Path
 
 from studies.mutants import (
+    ACCESS,
     AGREE,
     BOOTH,
     CIRCLE,
     COUNTERS,
+    CROSSING,
     CYCLES,
     ESU,
     FAIR,
     FORWARD,
     HIT_TEST,
+    LETTERS,
     LOST,
+    MESH,
     MODES,
     MUTATIONS,
     NETWORKS,
@@ -48,7 +52,7 @@ def passes(tree: Path, test: str) -> bool:
     plain = {NETWORKS: [], CYCLES: [], STATUS: [], SANE: [], AGREE: [], MODES: ["-k", "icarus"],
              REFRACTORY: ["-k", "verilator"], COUNTERS: [], HIT_TEST: ["-k", "verilator"], SHORT: [], LOST: [],
              BOOTH: [], FORWARD: [], ROUTER: ["-k", "verilator and host"], FAIR: [], STREAMS: ["-k", "router"],
-             CIRCLE: []}
+             CIRCLE: [], ACCESS: [], CROSSING: ["-k", "not 0"], MESH: ["-k", "bursts"], LETTERS: []}
     where = plain.get(test, ["-k", f"verilator and ({cases})"])
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-x", "-m", "not long", "-p", "no:cacheprovider", *where, test],

@@ -38,7 +38,6 @@ from synapress.mapper.importers.neurons import Neurons
 from synapress.mapper.importers.tensor import Port
 from synapress.mapper.kept import Keeper
 from synapress.mapper.lowering.layers import Part, Value, assemble
-from synapress.mapper.one_core import one_core_ways
 from synapress.mapper.pipeline import FIRST, LAST, Compilation, Hook, Source, check_step, entry, run
 from synapress.mapper.placement.routes import Link, link_loads
 from synapress.mapper.quantization.quantized import Options
@@ -264,7 +263,8 @@ def _integers(work: Compilation, loads: dict[Link, int]) -> CompiledModel:
 
 
 def simulate(
-    compiled: CompiledModel, inputs: Given, *, engine: str = "fast", cycles: bool = False
+    compiled: CompiledModel, inputs: Given, *, engine: str = "fast", cycles: bool = False,
+    checkpoint: str | Path | None = None, progress: Callable[[str], None] = lambda _: None,
 ) -> Simulation:
     """Run frames.
 
@@ -274,11 +274,14 @@ def simulate(
             sequence; with one dimension more in front, (sequences, timesteps, ...), of several, which all start from
             the initial potentials. So are the outputs.
         engine: `fast`, the whole-network model; `golden`, event by event from the memory images, on one core or the
-            mesh; `rtl`, the Verilog of one core. Whichever is asked for is compared with those before it.
+            mesh; `rtl`, their Verilog. Whichever is asked for is compared with those before it.
+        checkpoint: of a mesh's RTL, a folder in which the run is saved each minute, and from which it goes on.
+        progress: told in words how far the RTL of a mesh is.
         cycles: tell the cycles of each layer, too, by the cycle model; takes some seconds a frame for large models.
 
     Raises:
-        NetworkError: an input is missing, unknown or of the wrong shape, or RTL is asked for of more than one core.
+        NetworkError: an input is missing, unknown or of the wrong shape, or RTL is asked for of a mesh whose host is not
+            beside an edge.
         EventError: an integer is beyond the range of its input.
         ToolError: the engines differ, or there is no simulator.
 
@@ -293,10 +296,8 @@ def simulate(
     """
     if engine not in ENGINES:
         raise NetworkError(f"engine '{engine}': there are {', '.join(ENGINES)}")
-    if engine == "rtl" and isinstance(compiled.image, MeshImage):
-        raise NetworkError(f"engine 'rtl' runs one core, and the model lies on a mesh, of which it uses "
-                           f"{len(compiled.images)}. Use engine 'golden', which runs the mesh. For RTL "
-                           + one_core_ways(compiled.lowered, compiled.config))
+    if checkpoint is not None and not (engine == "rtl" and isinstance(compiled.image, MeshImage)):
+        raise ConfigError("checkpoint: only the engine 'rtl' of a mesh saves its runs; leave it out")
     spiking = is_spiking(compiled.program)
     integers, sequences = integer_inputs(compiled, inputs)
     if spiking:
@@ -314,8 +315,12 @@ def simulate(
     if engine != "fast":
         from synapress.engines import events as engines
 
-        maps, counters = (engines.rtl if engine == "rtl" else engines.golden)(
-            compiled.image, integers, maps, sequences=sequences[0] if sequences else 1)
+        count = sequences[0] if sequences else 1
+        if engine == "rtl":
+            maps, counters = engines.rtl(compiled.image, integers, maps, sequences=count, progress=progress,
+                                         checkpoint=None if checkpoint is None else Path(checkpoint))
+        else:
+            maps, counters = engines.golden(compiled.image, integers, maps, sequences=count)
     outputs: Maps = {}
     numbers: Maps = {}
     for port in compiled.outputs:

@@ -87,6 +87,7 @@ class Router(wiring.Component):
     Ports:
         <port>_in, <port>_out: streams of events, for each of local, north, east, south and west.
         dropped: an event was dropped in the cycle before; several at once give one pulse.
+        empty: no event is in a queue, and none is offered.
 
     Latency: `latency` cycles from an event taken to its offer, if it waits for none.
     Throughput: one event per cycle at each input and each output.
@@ -110,7 +111,7 @@ class Router(wiring.Component):
         super().__init__({
             **{f"{port}_in": In(stream.Signature(self.event)) for port in self.ways},
             **{f"{port}_out": Out(stream.Signature(self.event)) for port in self.ways},
-            "dropped": Out(1),
+            "dropped": Out(1), "empty": Out(1),
         })
 
     def elaborate(self, platform):  # type: ignore[no-untyped-def]
@@ -128,6 +129,8 @@ class Router(wiring.Component):
                 waits[port].append(queues[port].wants[self.ways[port].index(output)] & ~taken[index])
         for port, queue in queues.items():
             m.d.comb += queue.step.eq(~Cat(waits[port]).any())
+        m.d.comb += self.empty.eq(~Cat(*(queue.wants for queue in queues.values()),
+                                       *(getattr(self, f"{port}_out").valid for port in self.ways)).any())
         return m
 
     def _input(self, m: Module, port: str) -> tuple[InputQueue, Value]:

@@ -46,7 +46,7 @@ Cores = Annotated[int | None, typer.Option(
 Activity = Annotated[float | None, typer.Option(
     metavar="SHARE", show_default="0.5", help="With --throughput: share of the neurons that fire.")]
 Blocks = Annotated[list[str] | None, typer.Argument(
-    metavar="[BLOCK]...", autocompletion=completion.blocks, help="Blocks; all if none is named.")]
+    metavar="[BLOCK]...", autocompletion=completion.blocks, help="Blocks; all but node and mesh if none is named.")]
 Output = Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Folder to write to.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object to stdout, and nothing else.")]
 
@@ -68,17 +68,17 @@ def throughput_of(many: bool, cores: int | None, activity: float | None) -> "Thr
 
 
 def blocks_named(tops: list[str]) -> list[str]:
-    """The named blocks, each checked before the first is worked on; none means all.
+    """The named blocks, each checked before the first is worked on; none means all but those made of whole cores.
 
     Raises:
         ConfigError: there is no such block.
     """
-    from rtl.verilog import TOPS
+    from rtl.verilog import LARGE, TOPS
 
     for top in tops:
         if top not in TOPS:
             raise ConfigError(f"unknown block '{top}'; there are: {', '.join(TOPS)}")
-    return list(dict.fromkeys(tops)) or list(TOPS)
+    return list(dict.fromkeys(tops)) or [top for top in TOPS if top not in LARGE]
 
 
 def input_shapes(given: list[str] | None) -> dict[str, tuple[int, ...]]:

@@ -1,6 +1,6 @@
-"""The event core as Verilog that Verilator makes a fast model of: the netlist of `rtl.verilog`, and the same cycles.
+"""A block as Verilog that Verilator makes a fast model of: the netlist of `rtl.verilog`, and the same cycles.
 
-Three things differ from the Verilog that users get, none of which can be seen at the ports of a core that runs:
+Three things differ from the Verilog that users get, none of which can be seen at the ports of a block that runs:
 
 - Both edges of the clock count, so that a cycle is one evaluation of the model, not two.
 - There is no reset: registers start with their reset values, as Amaranth's do.
@@ -16,9 +16,7 @@ from amaranth.hdl._ir import PortDirection
 from amaranth.lib import wiring
 from amaranth.lib.wiring import connect, flipped
 
-from golden.config import CoreConfig
 from rtl import conversion
-from rtl.core import EventCore
 from rtl.verilog import ports
 
 os.environ.setdefault("AMARANTH_USE_YOSYS", "builtin")  # as in rtl.conversion
@@ -39,15 +37,15 @@ class _WithoutReset(wiring.Component):
     def elaborate(self, platform):  # type: ignore[no-untyped-def]
         m = Module()
         m.domains += self.domain
-        m.submodules.core = self.block
+        m.submodules.block = self.block
         connect(m, self.block, flipped(self))
         return m
 
 
-def cycle_model(config: CoreConfig) -> str:
-    """Verilog of the event core as the module `core`; its ports are those of `EventCore`, and `clk`."""
-    core = _WithoutReset(EventCore(config))
-    netlist = conversion.to_rtlil(core, "core", ports(core) | {"clk": (core.domain.clk, PortDirection.Input)})
+def cycle_model(block: wiring.Component, name: str) -> str:
+    """Verilog of a block as the module `name`; its ports are the block's, and `clk`."""
+    top = _WithoutReset(block)
+    netlist = conversion.to_rtlil(top, name, ports(top) | {"clk": (top.domain.clk, PortDirection.Input)})
     yosys = find_yosys(lambda version: version >= _LEAST_YOSYS)
     text = yosys.run(["-q", "-"], "\n".join([f"read_rtlil <<rtlil\n{netlist}\nrtlil", *_SCRIPT]), ignore_warnings=True)
     assert text.count(_EDGE) == len(re.findall(r"\b(?:pos|neg)edge\b", text)), "registers of another clock, or edge"

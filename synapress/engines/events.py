@@ -1,14 +1,18 @@
 """The engines that run memory images event by event: golden core, golden mesh, RTL; all held to the fast model."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from pathlib import Path
 
 import numpy as np
 
 from golden.core import Core
-from golden.errors import NetworkError, ToolError
+from golden.errors import ToolError
 from golden.host import decode, encode, run_frame
 from golden.mesh import Mesh, decode_frame, encode_frame
 from golden.types import Array, Maps
+from synapress.engines.mesh.run import Options
+from synapress.engines.mesh.simulate import MeshSimulation, simulate_mesh
+from synapress.engines.rtl import ImageRun, simulate_image
 from synapress.mapper import Image, MeshImage
 
 
@@ -70,24 +74,29 @@ def _mesh(image: MeshImage, frames: list[Maps]) -> tuple[Maps, dict[str, int]]:
     return {name: np.array([result[name] for result in results]) for name in results[0]}, counters
 
 
-def rtl(image: Image | MeshImage, integers: Mapping[str, Array], expected: Maps, *, sequences: int = 1
-        ) -> tuple[Maps, dict[str, int]]:
-    """Outputs of the Verilog, compared bit for bit with the golden core, and its counters; arguments as for `golden`.
+def rtl(image: Image | MeshImage, integers: Mapping[str, Array], expected: Maps, *, sequences: int = 1,
+        progress: Callable[[str], None] = lambda _: None, checkpoint: Path | None = None) -> tuple[Maps, dict[str, int]]:
+    """Outputs of the Verilog of the core or mesh, compared bit for bit with golden, and its counters, summed over the
+    cores; arguments as for `golden`.
+
+    Args:
+        progress: told in words how far a mesh is.
+        checkpoint: a folder in which a run of a mesh is saved each minute, and from which it goes on.
 
     Raises:
-        NetworkError: the image is of a mesh.
-        ToolError: RTL and golden core differ, or there is no simulator.
+        NetworkError: the host of the mesh is not beside an edge.
+        ToolError: RTL and golden differ, the hardware hangs, or there is no simulator.
     """
-    from synapress.engines.rtl import simulate_image
-
-    if not isinstance(image, Image):
-        raise NetworkError(f"engine 'rtl' runs one core, and the model lies on a mesh, of which it uses "
-                           f"{len(image.images)}; use engine 'golden', which runs the mesh")
     runs = []
-    for part in _split(integers, sequences):
-        run = simulate_image(image, part)
+    for number, part in enumerate(_split(integers, sequences)):
+        run: ImageRun | MeshSimulation
+        if isinstance(image, Image):
+            run = simulate_image(image, part)
+        else:
+            options = Options(checkpoint=None if checkpoint is None else checkpoint / str(number))
+            run = simulate_mesh(image, part, options, progress=progress)
         if run.comparison.differences:
-            raise ToolError(f"RTL and golden core differ: {'; '.join(run.comparison.differences[:3])}")
+            raise ToolError(f"RTL and golden model differ: {'; '.join(run.comparison.differences[:3])}")
         runs.append((dict(run.outputs), run.counters))
     found = _joined(runs)
     _compare("RTL", found[0], expected)

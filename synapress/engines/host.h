@@ -1,76 +1,14 @@
-// What every C++ host of a compiled core needs: files of 64-bit words, ports, the clock, and accesses through the host port.
+// What every C++ host of a compiled core needs: its ports, the clock, and accesses through the host port.
 // Widths, positions of fields and numbers of registers are defined by synapress/engines/verilated.py.
 #pragma once
-#include <algorithm>
-#include <cstdint>
-#include <cstdio>
-#include <cstdlib>
-#include <string>
-#include <type_traits>
-#include <vector>
-
 #include "Vcore.h"
 #include "verilated.h"
+#include "words.h"
 
 static constexpr int kWordLimbs = WORD_BITS / 64;
 
 // Verilator writes the second of two underscores in a name as its character code.
 #define PORT(stream, part) stream##___05F##part
-
-// Verilator gives ports up to 64 bits as integers and wider ones as arrays of 32-bit words.
-static constexpr uint64_t mask_of(int bits) { return bits == 64 ? ~0ull : (1ull << bits) - 1; }
-template <typename T> static void put(T &port, int low, int bits, uint64_t value) {
-  if constexpr (std::is_integral_v<T>) {
-    uint64_t mask = mask_of(bits) << low;
-    port = (T)((port & ~mask) | ((value << low) & mask));
-  } else {
-    for (int done = 0; done < bits;) {  // as many bits at once as lie in one word of the array
-      int at = low + done, shift = at % 32, count = std::min(32 - shift, bits - done);
-      uint32_t mask = (uint32_t)mask_of(count) << shift;
-      port[at / 32] = (port[at / 32] & ~mask) | (((uint32_t)(value >> done) << shift) & mask);
-      done += count;
-    }
-  }
-}
-template <typename T> static uint64_t get(const T &port, int low, int bits) {
-  if constexpr (std::is_integral_v<T>) {
-    return ((uint64_t)port >> low) & mask_of(bits);
-  } else {
-    uint64_t value = 0;
-    for (int done = 0; done < bits;) {
-      int at = low + done, shift = at % 32, count = std::min(32 - shift, bits - done);
-      value |= (uint64_t)((port[at / 32] >> shift) & (uint32_t)mask_of(count)) << done;
-      done += count;
-    }
-    return value;
-  }
-}
-static uint64_t bits_of(uint64_t word, int low, int bits) { return (word >> low) & ((1ull << bits) - 1); }
-
-struct Input {
-  FILE *file;
-  explicit Input(const char *path) : file(fopen(path, "rb")) {
-    if (!file) { fprintf(stderr, "cannot read %s\n", path); exit(2); }
-  }
-  uint64_t next() {
-    uint64_t value = 0;
-    if (fread(&value, 8, 1, file) != 1) { fprintf(stderr, "input ends early\n"); exit(2); }
-    return value;
-  }
-  std::vector<uint64_t> block() {
-    std::vector<uint64_t> values(next());
-    if (!values.empty() && fread(values.data(), 8, values.size(), file) != values.size()) exit(2);
-    return values;
-  }
-};
-struct Output {
-  FILE *file;
-  explicit Output(const std::string &path) : file(fopen(path.c_str(), "wb")) {
-    if (!file) { fprintf(stderr, "cannot write %s\n", path.c_str()); exit(2); }
-  }
-  ~Output() { fclose(file); }
-  void put(uint64_t value) { fwrite(&value, 8, 1, file); }
-};
 
 static Vcore *core;
 static uint64_t cycle = 0;

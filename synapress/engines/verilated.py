@@ -6,7 +6,7 @@ import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import metadata
@@ -19,19 +19,20 @@ from golden.config import CoreConfig
 from golden.errors import ToolError
 from golden.registers import Control, Register, Status, counters
 from golden.types import IntArray, Words
-from golden.words import EventKind, layouts
+from golden.words import EventKind, WordLayout, layouts
+from rtl.core import EventCore
 from synapress.engines.cycle_model import cycle_model
 from synapress.install import install_hint
 from synapress.tools.simulator import copy_runtime, locked, save_runtime, simulator_environment
 
 HARNESS = Path(__file__).with_name("harness.cpp")
-COMMON = Path(__file__).with_name("host.h")
+COMMON = tuple(Path(__file__).with_name(name) for name in ("host.h", "words.h"))
 """What the harness and other C++ hosts include."""
 
 _COMPILING = ("--output-split", "0", "-MAKEFLAGS", "OPT_FAST=-O1", "-MAKEFLAGS", "OPT_GLOBAL=-O1")
 """One file, so that no header is precompiled, which takes longer than it saves. The model is a long function without
 loops: with -O2 it is larger than the cache of instructions, and slower."""
-_CFLAGS = "-std=gnu++17 -fno-if-conversion -fno-if-conversion2 "
+CFLAGS = "-std=gnu++17 -fno-if-conversion -fno-if-conversion2 "
 """Most choices of a cycle are those of the cycle before: a branch skips what is not chosen."""
 
 
@@ -53,21 +54,25 @@ class RtlRun:
     latency: IntArray
 
 
-def _defines(config: CoreConfig) -> dict[str, int]:
-    """What the C++ host needs to know of the core: names of the preprocessor, and their values."""
-    event, request, evaluated = layouts(config).event, messages.request(config), messages.evaluated(config)
+def widths(config: CoreConfig) -> dict[str, int]:
+    """What every C++ host needs to know of a core: names of the preprocessor, and their values."""
+    event, evaluated = layouts(config).event, messages.evaluated(config)
     return {
         "WORD_BITS": config.word_bits, "ADDRESS_BITS": config.address_bits, "COUNTERS": len(counters(config)),
         "ID_LOW": event.positions["id"], "KIND_LOW": event.positions["kind"], "KIND_BITS": event.field("kind").bits,
         "C_LOW": event.positions["c"], "C_BITS": config.channel_bits,
         "KIND_END": EventKind.END, "KIND_CREDIT": EventKind.CREDIT,
-        **{f"REQUEST_{field.name.upper()}_LOW": request.positions[field.name] for field in request.fields},
-        **{f"EVALUATED_{field.name.upper()}_LOW": evaluated.positions[field.name] for field in evaluated.fields},
+        **positions("EVALUATED", evaluated),
         "REGISTER_CONTROL": Register.CONTROL, "REGISTER_EDGES": Register.EDGES,
         "REGISTER_POPULATIONS": Register.POPULATIONS, "REGISTER_STATUS": Register.STATUS,
         "REGISTER_CLEAR": Register.CLEAR, "REGISTER_COUNTERS": Register.COUNTER_BASE,
         "CONTROL_RUN": Control.RUN, "STATUS_READY": Status.READY, "STATUS_IDLE": Status.IDLE,
     }
+
+
+def positions(name: str, layout: WordLayout) -> dict[str, int]:
+    """Where the fields of a packed word lie, for the preprocessor."""
+    return {f"{name}_{field.name.upper()}_LOW": layout.positions[field.name] for field in layout.fields}
 
 
 @cache
@@ -79,37 +84,53 @@ def build(config: CoreConfig, directory: Path = Path("build/simulate"), harness:
     Raises:
         ToolError: Verilator or the C++ compiler is missing or failed; the message holds the end of its output.
     """
-    text = cycle_model(config)
-    defines = _defines(config)
-    flags = ["-O3", "--x-assign", "fast", "--x-initial", "0", "-Wno-fatal", "-Wno-lint", "--no-timing", *_COMPILING]
-    cflags = _CFLAGS + " ".join(f"-D{name}={value}" for name, value in defines.items())
-    sources = [text, harness.read_text(), COMMON.read_text()]
-    key = hashlib.sha256("\0".join([*sources, cflags, *flags]).encode()).hexdigest()[:16]
+    return compiled(cycle_model(EventCore(config), "core"), "core", harness, COMMON, config.name, directory,
+                    defines=widths(config) | positions("REQUEST", messages.request(config)))
+
+
+def compiled(text: str, top: str, harness: Path, included: Sequence[Path], name: str, directory: Path, *,
+             defines: Mapping[str, int], options: Sequence[str] = ()) -> Path:
+    """Compile a C++ host with Verilator's model `V<top>` of a module; the same sources are compiled once.
+
+    Args:
+        text: Verilog. included: files that the host includes, beside it or beside this file.
+        name: of the folder in `directory`, with a digest behind it.
+        options: further ones of Verilator.
+
+    Raises:
+        ToolError: see `build`.
+    """
+    flags = ["-O3", "--x-assign", "fast", "--x-initial", "0", "-Wno-fatal", "-Wno-lint", "--no-timing", *_COMPILING,
+             *options]
+    cflags = CFLAGS + " ".join(f"-D{key}={value}" for key, value in defines.items())
+    sources = [text, harness.read_text(), *(path.read_text() for path in included)]
+    digest = hashlib.sha256("\0".join([*sources, cflags, *flags]).encode()).hexdigest()[:16]
     # Make takes no spaces, and a name may have anything.
-    folder = directory.resolve() / f"{re.sub(r'[^A-Za-z0-9_.-]', '_', config.name)}-{key}"
-    binary = folder / "Vcore"
+    folder = directory.resolve() / f"{re.sub(r'[^A-Za-z0-9_.-]', '_', name)}-{digest}"
+    binary = folder / f"V{top}"
     with locked(folder.with_suffix(".lock")):  # tests run in several processes, which share the builds
         if not binary.exists():
-            _compile(text, harness, folder, binary, flags, f"{cflags} -I{COMMON.parent}")
+            _compile(text, harness, folder, binary, flags, f"{cflags} -I{Path(__file__).parent}")
     return binary
 
 
 def _compile(text: str, harness: Path, folder: Path, binary: Path, flags: list[str], cflags: str) -> None:
+    top = binary.name.removeprefix("V")
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    (folder / "core.v").write_text(text)
-    command = ["verilator", "--cc", "--exe", "--build", "-j", "2", *flags, "-CFLAGS", cflags, "--top-module", "core",
-               "--Mdir", str(folder), str(folder / "core.v"), str(harness), "-o", "linking"]
+    (folder / f"{top}.v").write_text(text)
+    command = ["verilator", "--cc", "--exe", "--build", "-j", "2", *flags, "-CFLAGS", cflags, "--top-module", top,
+               "--Mdir", str(folder), str(folder / f"{top}.v"), str(harness), "-o", "linking"]
     try:
         with simulator_environment("verilator"):
-            key = hashlib.sha256(" ".join([metadata.version("verilator"), _CFLAGS, *flags]).encode()).hexdigest()[:12]
+            key = hashlib.sha256(" ".join([metadata.version("verilator"), CFLAGS, *flags]).encode()).hexdigest()[:12]
             runtime = folder.parent / f"runtime_{key}"
             copy_runtime(runtime, folder)
             done = subprocess.run(command, capture_output=True, text=True, check=False)
     except FileNotFoundError as error:
         raise ToolError(f"Verilator cannot be run ({error}): {install_hint('sim')}") from error
     if done.returncode:
-        raise ToolError("Verilator could not compile the core:\n" + (done.stdout + done.stderr)[-3000:])
+        raise ToolError(f"Verilator could not compile '{top}':\n" + (done.stdout + done.stderr)[-3000:])
     save_runtime(folder, runtime)
     (folder / "linking").rename(binary)
 

@@ -14,6 +14,7 @@ from golden.noc.router import PORTS
 from rtl.host_port import HostPort
 from rtl.neuron.evaluation import Evaluation
 from rtl.neuron.fire import Fire
+from rtl.noc.access import AccessStation
 from rtl.noc.router import Router
 from rtl.queues import EventQueues
 from rtl.synapse.esu import Esu
@@ -65,6 +66,8 @@ RULES = {
     "evaluation, neuron": Rule(Evaluation, "neuron", ("command",), ("x", "y", "c", "v", "end")),
     "timestep, command": Rule(Timestep, "command", preset="few"),
     "host port, host_data": Rule(HostPort, "host_data"),
+    **{f"station, {name}": Rule(lambda config: AccessStation(config, "column"), name, preset="fpga_small")
+       for name in ("here", "on", "back")},
     **{f"router, {port}_out": Rule(Router, f"{port}_out") for port in PORTS},
 }
 

@@ -125,6 +125,7 @@ def compare(
 
 def random_mesh(
     rng: np.random.Generator, program: Program, config: CoreConfig, *, size: Place | None = None, outputs: bool = True,
+    host: Place = (0, -1),
 ) -> tuple[PartitionedProgram, MeshImage]:
     """A random cut on a mesh of this or a random size; what needs too many IDs or ends of a core is drawn again.
 
@@ -136,7 +137,7 @@ def random_mesh(
         columns, rows = size or (int(rng.integers(1, 5)), int(rng.integers(1, 5)))
         places = random_places(rng, result, (columns, rows))
         try:
-            return result, build_mesh(result, places, (columns, rows), pad=bool(rng.integers(2)))
+            return result, build_mesh(result, places, (columns, rows), host=host, pad=bool(rng.integers(2)))
         except RuleError as error:
             if not all(violation.repair in (Repair.OTHER_CUTS, Repair.LARGER_PARTS) for violation in error.violations):
                 raise

@@ -1,0 +1,1 @@
+"""Whole meshes in compiled RTL: one model of a node, instantiated for each node of the mesh."""
