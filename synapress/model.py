@@ -280,8 +280,8 @@ def simulate(
         cycles: tell the cycles of each layer, too, by the cycle model; takes some seconds a frame for large models.
 
     Raises:
-        NetworkError: an input is missing, unknown or of the wrong shape, or RTL is asked for of a mesh whose host is not
-            beside an edge.
+        NetworkError: an input is missing, unknown or of the wrong shape, or RTL is asked for of a mesh whose host is
+            not beside an edge.
         EventError: an integer is beyond the range of its input.
         ToolError: the engines differ, or there is no simulator.
 

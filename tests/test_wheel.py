@@ -16,7 +16,8 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = {"golden", "rtl", "synapress"}
 DATA = {"golden/py.typed", "rtl/py.typed", "synapress/py.typed", "synapress/engines/harness.cpp",
-        "synapress/engines/host.h",
+        "synapress/engines/host.h", "synapress/engines/words.h",
+        *(f"synapress/engines/mesh/{name}" for name in ("host.h", "main.cpp", "nodes.h", "program.h")),
         "synapress/reports/page.html", "synapress/zoo/digits/digits.npz",
         "synapress/zoo/spiking_digits/spiking_digits.nir"}
 OUTSIDE = ("tb", "mapper", "examples", "tests", "studies", "benchmarks")

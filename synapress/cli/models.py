@@ -164,6 +164,8 @@ def simulate_model(
              "with those before it.")] = Engine.FAST,
     cycles: Annotated[bool, typer.Option("--cycles", help="Also give cycles by layer, by the cycle model.")] = False,
     output: Annotated[Path | None, typer.Option("--output", "-o", metavar="FILE", help="Outputs as .npz.")] = None,
+    checkpoint: Annotated[Path | None, typer.Option(
+        metavar="FOLDER", help="RTL of a mesh: save the run there each minute, and go on from what is saved.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Run inputs through a compiled model.
@@ -179,7 +181,8 @@ def simulate_model(
     with steps() as progress:
         progress({"fast": "whole-network model", "golden": "golden model, event by event",
                   "rtl": "RTL: Verilog, Verilator, and cycle by cycle"}[engine.value])
-        result = simulate(compiled, arrays, engine=engine.value, cycles=cycles)
+        result = simulate(compiled, arrays, engine=engine.value, cycles=cycles, checkpoint=checkpoint,
+                          progress=progress)
     if output is not None:
         with Writing() as files, files.open(output) as file:
             save_arrays(file, result.outputs)

@@ -74,10 +74,13 @@ def _mesh(image: MeshImage, frames: list[Maps]) -> tuple[Maps, dict[str, int]]:
     return {name: np.array([result[name] for result in results]) for name in results[0]}, counters
 
 
-def rtl(image: Image | MeshImage, integers: Mapping[str, Array], expected: Maps, *, sequences: int = 1,
-        progress: Callable[[str], None] = lambda _: None, checkpoint: Path | None = None) -> tuple[Maps, dict[str, int]]:
-    """Outputs of the Verilog of the core or mesh, compared bit for bit with golden, and its counters, summed over the
-    cores; arguments as for `golden`.
+def rtl(
+    image: Image | MeshImage, integers: Mapping[str, Array], expected: Maps, *, sequences: int = 1,
+    progress: Callable[[str], None] = lambda _: None, checkpoint: Path | None = None,
+) -> tuple[Maps, dict[str, int]]:
+    """Outputs of the Verilog of a core or mesh, compared bit for bit with golden, and its counters, summed over cores.
+
+    The arguments are those of `golden`, and:
 
     Args:
         progress: told in words how far a mesh is.

@@ -29,9 +29,10 @@ HARNESS = Path(__file__).with_name("harness.cpp")
 COMMON = tuple(Path(__file__).with_name(name) for name in ("host.h", "words.h"))
 """What the harness and other C++ hosts include."""
 
-_COMPILING = ("--output-split", "0", "-MAKEFLAGS", "OPT_FAST=-O1", "-MAKEFLAGS", "OPT_GLOBAL=-O1")
-"""One file, so that no header is precompiled, which takes longer than it saves. The model is a long function without
-loops: with -O2 it is larger than the cache of instructions, and slower."""
+_COMPILING = ("--output-split", "0", "-MAKEFLAGS", "OPT_GLOBAL=-O1")
+"""One file, so that no header is precompiled, which takes longer than it saves."""
+_OPTIMIZED = "-O1"
+"""The model is a long function without loops: with -O2 it is larger than the cache of instructions, and slower."""
 CFLAGS = "-std=gnu++17 -fno-if-conversion -fno-if-conversion2 "
 """Most choices of a cycle are those of the cycle before: a branch skips what is not chosen."""
 
@@ -89,13 +90,13 @@ def build(config: CoreConfig, directory: Path = Path("build/simulate"), harness:
 
 
 def compiled(text: str, top: str, harness: Path, included: Sequence[Path], name: str, directory: Path, *,
-             defines: Mapping[str, int], options: Sequence[str] = ()) -> Path:
+             defines: Mapping[str, int], options: Sequence[str] = (), optimized: str = _OPTIMIZED) -> Path:
     """Compile a C++ host with Verilator's model `V<top>` of a module; the same sources are compiled once.
 
     Args:
         text: Verilog. included: files that the host includes, beside it or beside this file.
         name: of the folder in `directory`, with a digest behind it.
-        options: further ones of Verilator.
+        options: further ones of Verilator. optimized: the C++ compiler's, for the model and the host.
 
     Raises:
         ToolError: see `build`.
@@ -104,22 +105,24 @@ def compiled(text: str, top: str, harness: Path, included: Sequence[Path], name:
              *options]
     cflags = CFLAGS + " ".join(f"-D{key}={value}" for key, value in defines.items())
     sources = [text, harness.read_text(), *(path.read_text() for path in included)]
-    digest = hashlib.sha256("\0".join([*sources, cflags, *flags]).encode()).hexdigest()[:16]
+    digest = hashlib.sha256("\0".join([*sources, cflags, optimized, *flags]).encode()).hexdigest()[:16]
     # Make takes no spaces, and a name may have anything.
     folder = directory.resolve() / f"{re.sub(r'[^A-Za-z0-9_.-]', '_', name)}-{digest}"
     binary = folder / f"V{top}"
     with locked(folder.with_suffix(".lock")):  # tests run in several processes, which share the builds
         if not binary.exists():
-            _compile(text, harness, folder, binary, flags, f"{cflags} -I{Path(__file__).parent}")
+            _compile(text, harness, folder, binary, flags, f"{cflags} -I{Path(__file__).parent}", optimized)
     return binary
 
 
-def _compile(text: str, harness: Path, folder: Path, binary: Path, flags: list[str], cflags: str) -> None:
+def _compile(text: str, harness: Path, folder: Path, binary: Path, flags: list[str], cflags: str,
+             optimized: str) -> None:
     top = binary.name.removeprefix("V")
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     (folder / f"{top}.v").write_text(text)
-    command = ["verilator", "--cc", "--exe", "--build", "-j", "2", *flags, "-CFLAGS", cflags, "--top-module", top,
+    command = ["verilator", "--cc", "--exe", "--build", "-j", "2", *flags, "-CFLAGS", cflags, "-MAKEFLAGS",
+               f"OPT_FAST={optimized}", "--top-module", top,
                "--Mdir", str(folder), str(folder / f"{top}.v"), str(harness), "-o", "linking"]
     try:
         with simulator_environment("verilator"):

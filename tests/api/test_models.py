@@ -110,8 +110,8 @@ def test_a_model_too_large_for_a_core_goes_to_a_mesh(tmp_path: Path, seed: int) 
     assert golden.counters is not None
     assert golden.counters["synapses"] == sum(count.operations for count in fast.counts.values())
     assert fast.counts == golden.counts
-    with pytest.raises(NetworkError, match="engine 'rtl' runs one core"):
-        synapress.simulate(made, x[:1], engine="rtl")
+    with pytest.raises(ConfigError, match="only the engine 'rtl' of a mesh saves its runs"):
+        synapress.simulate(made, x[:1], engine="golden", checkpoint=tmp_path / "saved")
 
 
 def test_cycles_of_the_layers_are_the_busy_cycles_of_the_core(tmp_path: Path, seed: int) -> None:

@@ -147,7 +147,7 @@ def test_options_that_are_about_files_are_refused_elsewhere(files: Path) -> None
         synapress.load(files / "net.py")
 
 
-# -- from a mesh to RTL --------------------------------------------------------------------------
+# -- from a mesh to one core --------------------------------------------------------------------------
 
 
 def _network(depth: int = 64) -> synapress.Network:
@@ -161,16 +161,14 @@ def _network(depth: int = 64) -> synapress.Network:
 def _told(config: CoreConfig, network: synapress.Network, mesh: tuple[int, int] | None = None) -> str:
     frames, made = np.ones((1, 16, 4, 4), int), synapress.compile(network, config=config, mesh=mesh)
     assert isinstance(made.image, MeshImage)
-    with pytest.raises(NetworkError, match=r"Use engine 'golden', which runs the mesh\. For RTL") as caught:
-        synapress.simulate(made, frames, engine="rtl")
+    with pytest.raises(NetworkError, match=r"a testbench is for one core.*For one core ") as caught:
+        verilog_testbench(made, frames)
     return str(caught.value)
 
 
 def test_a_mesh_without_need_is_to_be_left_out() -> None:
     assert "leave --mesh out" in _told(CoreConfig(), _network(), (1, 1))
     assert len(synapress.compile(_network(), config=CoreConfig()).images) == 1
-    with pytest.raises(NetworkError, match="leave --mesh out"):
-        verilog_testbench(synapress.compile(_network(), mesh=(1, 1)), np.ones((1, 16, 4, 4), int))
 
 
 def test_memory_is_advised_where_a_configuration_has_it() -> None:
@@ -193,8 +191,8 @@ def test_memory_is_not_advised_where_no_configuration_has_it() -> None:
     net.conv("sums", "in", np.ones((1000, 128, 3, 3), int), shift=8)
     net.output("sums")
     made = synapress.compile(net)
-    with pytest.raises(NetworkError, match="For RTL use a smaller network"):
-        synapress.simulate(made, np.ones((1, 128, 8, 8), int), engine="rtl")
+    with pytest.raises(NetworkError, match="For one core use a smaller network"):
+        verilog_testbench(made, np.ones((1, 128, 8, 8), int))
 
 
 # -- texts ---------------------------------------------------------------------------------------

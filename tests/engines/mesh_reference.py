@@ -52,4 +52,4 @@ def build(config: CoreConfig, size: tuple[int, int], host: Host = ("north", 0), 
     """The simulator of one mesh; it reads and writes the same files, and knows no options."""
     text = to_verilog(Reference(config, size, host, depth), "reference")
     return verilated.compiled(text, "reference", HARNESS, (*INCLUDED, *verilated.COMMON), f"reference-{config.name}",
-                              Path("build/simulate"), defines=widths(config))
+                              Path("build/simulate"), defines=widths(config), optimized="-O0")

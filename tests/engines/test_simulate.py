@@ -100,7 +100,7 @@ def test_a_build_has_a_folder_whatever_its_configuration_is_called(
         tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folders: list[Path] = []
     monkeypatch.setattr(verilated, "_compile", lambda text, harness, folder, *others: folders.append(folder))
-    monkeypatch.setattr(verilated, "cycle_model", lambda config: config.name)
+    monkeypatch.setattr(verilated, "cycle_model", lambda block, name: block.config.name)
     for name in ("my core", "my/core"):
         verilated.build.__wrapped__(dataclasses.replace(CoreConfig(), name=name), tmp_path)
     assert [folder.parent for folder in folders] == [tmp_path] * 2

@@ -1,5 +1,6 @@
 """Runs the images of a mesh in compiled RTL: writes what the C++ host reads, and reads what it writes."""
 
+import hashlib
 import re
 import shutil
 import subprocess
@@ -62,6 +63,9 @@ class Options:
     waves_end: int | None = None
 
 
+DEFAULT = Options()
+
+
 @dataclass(frozen=True)
 class Progress:
     """How far a run is: `phase` is load, frames, counters, memory; `left`: seconds, None if that cannot be told."""
@@ -82,9 +86,9 @@ class Progress:
 class MeshRun:
     """What came out of a mesh.
 
-    `events`: one array per frame of the packed events that came to the host, its credits left out; `event_cycles`: when.
+    `events`: one array per frame of the packed events that came to the host, without credits; `event_cycles`: when.
     `trace`: by core (address, words of 64 bits of the state) of each state word at its evaluation, in order.
-    `memory`: by core (memory words, words of 64 bits). `counters`: by core. `links`: events over each link that had any.
+    `memory`: by core (memory words, words of 64 bits). `counters`: by core. `links`: events over each that had any.
     `started`, `finished`: by frame, the cycles of its first event into the mesh and its last END out of it.
     `first`, `cycles`: when the host might send the first event, and when all was done; `evaluations`: of nodes in all
     cycles. `errors`: by node, pulses of its `error`. `passed`: (n, 2) cycle and 4 · node + side of each event that left
@@ -163,7 +167,7 @@ class MeshInput:
                     block(events)
 
 
-def run(given: MeshInput, options: Options = Options(), *, progress: Callable[[Progress], None] | None = None,
+def run(given: MeshInput, options: Options = DEFAULT, *, progress: Callable[[Progress], None] | None = None,
         binary: Path | None = None) -> MeshRun:
     """Load images into a mesh, run frames of events through it, and read everything back.
 
@@ -182,22 +186,44 @@ def run(given: MeshInput, options: Options = Options(), *, progress: Callable[[P
         folder = options.checkpoint or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
         given.write(folder / "input", options)
-        arguments: dict[str, object] = {
-            "threads": options.threads, "adapts": int(options.adapts), "sleep": int(options.sleep),
-            "passed": int(options.passed), "trace": int(options.trace), "seconds": options.seconds}
-        if options.waves:
-            arguments |= {"waves": ",".join(str(y * given.size[0] + x) for x, y in options.waves),
-                          "waves_from": options.waves_from, "waves_to": options.waves_end or 1 << 63}
-        if options.checkpoint is not None:
-            arguments["checkpoint"] = str(folder / "checkpoint")
-        if options.stop is not None:
-            arguments["stop"] = options.stop
+        saved = _saved(folder, binary) if options.checkpoint is not None else None
         said = _execute(given, [str(binary), str(folder / "input"), str(folder / "out"),
-                                *(f"{name}={value}" for name, value in arguments.items())], progress)
+                                *_arguments(given, options, saved)], progress)
+        if saved is not None:
+            saved.unlink(missing_ok=True)
         for x, y in options.waves:
             options.waves_to.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(folder / f"out.waves_{y * given.size[0] + x}.vcd", options.waves_to / f"node_{x}_{y}.vcd")
         return _read(given, folder / "out", said)
+
+
+def _saved(folder: Path, binary: Path) -> Path:
+    """The checkpoint of a folder, which is there if a run was saved.
+
+    Raises:
+        ToolError: it is of another run.
+    """
+    saved, what = folder / "checkpoint", folder / "run"
+    digest = hashlib.sha256(str(binary).encode() + (folder / "input").read_bytes()).hexdigest()
+    if saved.exists() and (not what.exists() or what.read_text() != digest):
+        raise ToolError(f"'{saved}' is of another run: other images, frames, options or hardware. Remove it, or choose "
+                        "another folder")
+    what.write_text(digest)
+    return saved
+
+
+def _arguments(given: MeshInput, options: Options, saved: Path | None) -> list[str]:
+    found: dict[str, object] = {
+        "threads": options.threads, "adapts": int(options.adapts), "sleep": int(options.sleep),
+        "passed": int(options.passed), "trace": int(options.trace), "seconds": options.seconds}
+    if options.waves:
+        found |= {"waves": ",".join(str(y * given.size[0] + x) for x, y in options.waves),
+                  "waves_from": options.waves_from, "waves_to": options.waves_end or 1 << 63}
+    if saved is not None:
+        found["checkpoint"] = saved
+    if options.stop is not None:
+        found["stop"] = options.stop
+    return [f"{name}={value}" for name, value in found.items()]
 
 
 def _execute(given: MeshInput, command: list[str], progress: Callable[[Progress], None] | None) -> dict[str, list[str]]:
@@ -246,6 +272,8 @@ def _failure(given: MeshInput, messages: list[str]) -> str:
             kind = next((name for name, value in vars(EventKind).items() if value == fields["kind"]), "?")
             lines.append(f"node {_place(numbers[0], columns)}: a {kind} of ID {fields['id']} waits at its "
                          f"{EDGES[numbers[1]]} link for {fields['core_x']}, {fields['core_y']}")
+        elif word == "stopped":
+            lines.append(f"stopped at cycle {numbers[0]}; the same run with this checkpoint goes on from there")
         elif word == "input":
             lines.append(f"input {numbers[0]}: in frame {numbers[1]}, {numbers[2]} of {numbers[3]} credits")
         else:

@@ -15,7 +15,7 @@ from golden.noc.mesh import EDGES, Host, MeshPlan
 from golden.types import Array, IntArray, Place, Words
 from golden.words import EventKind, layouts
 from synapress.engines.compare import Comparison, GoldenRun, compare
-from synapress.engines.mesh.run import MeshInput, MeshRun, Options, Progress, run
+from synapress.engines.mesh.run import DEFAULT, MeshInput, MeshRun, Options, Progress, run
 from synapress.engines.verilated import RtlRun
 from synapress.mapper import MeshImage
 
@@ -60,12 +60,12 @@ def encode_inputs(inputs: Mapping[str, Array], table: Sequence[Mapping[str, Any]
     return found
 
 
-def simulate_mesh(image: MeshImage, inputs: Mapping[str, Array], options: Options = Options(), *,
+def simulate_mesh(image: MeshImage, inputs: Mapping[str, Array], options: Options = DEFAULT, *,
                   progress: Callable[[str], None] = lambda _: None) -> MeshSimulation:
     """Run frames through the images of a mesh, in golden and in compiled RTL.
 
-    Compared are the outputs of all frames, the states at their evaluation, the memories at the end, all counters that do
-    not depend on cycles, and the events over each link.
+    Compared are the outputs of all frames, the states at their evaluation, the memories at the end, all counters that
+    do not depend on cycles, and the events over each link.
 
     Args:
         inputs: by name, integers (N, D, W, H).
@@ -130,7 +130,7 @@ def compared(given: MeshInput, golden: Mesh, expected: Sequence[Words], loads: M
         differences += [f"core {place}: {difference}" for difference in found.differences]
         states, words = states + found.states, words + found.memory_words
     for number, (mine, theirs) in enumerate(zip(expected, done.events, strict=True)):
-        if not np.array_equal(*(_sorted(events, given) for events in (mine, theirs))):
+        if not np.array_equal(_sorted(mine, given), _sorted(theirs, given)):
             differences.append(f"frame {number}: output events differ ({len(theirs)}, golden {len(mine)})")
     if done.links != loads:
         wrong = [link for link in {**loads, **done.links} if loads.get(link) != done.links.get(link)]

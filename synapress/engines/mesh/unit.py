@@ -16,7 +16,7 @@ INPUTS = (*(f"{side}_in" for side in LINKS), "access", "access_on_back", "row_gi
 OUTPUTS = (*(f"{side}_out" for side in LINKS), "access_on", "access_back", "row_on", "row_here", "row_back")
 """Streams out of a unit."""
 SAID = ("idle", "empty", "evaluates", "error")
-"""What a unit says of itself: node idle (`rtl.noc.node`), row station empty, a state word is evaluated, node's error."""
+"""What a unit says of itself: node idle (`rtl.noc.node`), row station empty, a state is evaluated, node's error."""
 
 
 class Unit(wiring.Component):
