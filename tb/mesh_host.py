@@ -24,7 +24,7 @@ class Watch:
     """What a mesh says of itself in each cycle: `passed`, `idle`, `error`.
 
     An event on its way between two nodes is in one of them in each cycle: so the mesh was not idle in the cycle in
-    which it left the first, nor in the next one.
+    which it left the first, nor in the next one. And a mesh that was empty moves nothing before a host sends again.
 
     Attributes:
         links: events over each link between nodes or out of the mesh.
@@ -38,15 +38,24 @@ class Watch:
         self._names = [(place, side) for place in plan.places for side in EDGES]
         self._passed, self._idle, self._error = (
             getattr(Wires(dut), f"{prefix}{name}") for name in ("passed", "idle", "error"))
+        wires = Wires(dut)
+        self._given = [(getattr(wires, f"{stem}__valid"), getattr(wires, f"{stem}__ready"))
+                       for stem in (f"{prefix}host_{edge}_{number}_in" for edge, number in plan.hosts)]
         every_cycle(dut, self._watch(dut))
 
     def _watch(self, dut: Any) -> Steps:
         yield from out_of_reset(dut)
         busy: list[bool] = [False] * (self.delay + 1)  # of the last cycles, the latest last
         before = False
+        sent = moved = empty = 0  # the last cycles in which a host sent, an event left a node, the mesh was empty
         while True:
             self.cycle += 1
             passed, inner = self._passed(), False
+            moved = self.cycle if passed else moved
+            empty = self.cycle - self.delay if self._idle() else empty
+            assert not sent < empty <= moved, "idle, while an event was in a node"
+            if any(valid() and ready() for valid, ready in self._given):
+                sent = self.cycle
             number = 0
             while passed:
                 if passed & 1:

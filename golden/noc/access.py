@@ -20,8 +20,8 @@ HOP_BITS = 8
 COUNTS = ("row", "column")
 """What the stations of an access's way count, in this order; each is dropped where it is 0."""
 OUTSTANDING = 15
-"""Readings that a station lets pass before the first of them is answered. A core has one word in five cycles, and a
-reading takes two cycles and a few more for each station of its way: enough for 24 stations at full speed."""
+"""Readings that a station lets pass before the first of them is answered. A core answers one in six cycles, and each
+station of the way costs a reading two: cores behind up to 40 stations are read at full speed."""
 
 
 class Node(Protocol):

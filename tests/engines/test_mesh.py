@@ -125,7 +125,8 @@ def test_threads_and_sleep_change_no_cycle(seed: int) -> None:
         for place, trace in alone.trace.items():
             np.testing.assert_array_equal(trace, other.trace[place])
     awake = run(some(seed), dataclasses.replace(ALONE, sleep=False))
-    assert sum(alone.evaluations.values()) < 0.7 * sum(awake.evaluations.values())
+    same(alone, awake)
+    assert sum(alone.evaluations.values()) < sum(awake.evaluations.values())
 
 
 def test_a_stopped_run_goes_on(tmp_path: Path, seed: int) -> None:
@@ -166,6 +167,20 @@ def test_a_mesh_that_waits_for_ever_tells_what_it_waits_for(seed: int) -> None:
     with pytest.raises(ToolError, match=rf"(?s)the mesh hangs: nothing is left to do.*core \(\d, \d\): READY IDLE.*"
                                         rf"input {number}: in frame 1, 0 of {given.axons[number]} credits"):
         run(dataclasses.replace(given, frames=frames), ALONE)
+
+
+@pytest.mark.long
+def test_waves_of_a_node_in_a_window(tmp_path: Path, seed: int) -> None:
+    """A second build writes them, and changes nothing else."""
+    whole = run(some(seed), ALONE)
+    first, last = whole.first + 100, whole.first + 300
+    place = next(iter(some(seed).images))
+    waved = run(some(seed), dataclasses.replace(
+        ALONE, waves=(place,), waves_to=tmp_path, waves_from=first, waves_end=last))
+    same(whole, waved)
+    text = (tmp_path / f"node_{place[0]}_{place[1]}.vcd").read_text()
+    times = [int(line[1:]) for line in text.splitlines() if line.startswith("#")]
+    assert times == list(range(first, last)) and "around_idle" in text
 
 
 def test_progress_tells_speed_and_time_left(seed: int) -> None:

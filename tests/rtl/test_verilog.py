@@ -25,7 +25,8 @@ def module_ports(text: str, module: str) -> dict[str, tuple[str, int]]:
     return {name: (direction, int(high or 0) + 1) for direction, high, name in found}
 
 
-@pytest.mark.parametrize("top", verilog.TOPS)
+@pytest.mark.parametrize("top", [
+    pytest.param(top, marks=pytest.mark.long) if top == "mesh" else top for top in verilog.TOPS])
 def test_every_block_is_described(top: str, tmp_path: Path) -> None:
     path = verilog.generate(top, SMALL, tmp_path)
     description = json.loads((tmp_path / f"{top}.json").read_text())

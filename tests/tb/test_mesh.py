@@ -56,7 +56,7 @@ def network_case(rng: np.random.Generator, block: "Mesh | Joined", host: Host, f
                        for place, (words, edges, populations) in image.words().items()]}
 
 
-@pytest.mark.parametrize("pause", ["never", "bursts"])
+@pytest.mark.parametrize("pause", ["bursts", pytest.param("never", marks=pytest.mark.long)])
 def test_networks_equal_golden(pause: str, seed: int) -> None:
     rng, block = np.random.default_rng([seed, 12, *pause.encode()]), mesh()
     cases = [network_case(rng, block, HOSTS[number % 2]) for number in range(3)]
@@ -99,7 +99,7 @@ def test_cores_stop_and_start_while_others_run(seed: int) -> None:
     rng = np.random.default_rng([seed, 13])
     cases = [rows_case(rng, row, host) for row, host in enumerate(HOSTS[:2])]
     launch(mesh(), name="mesh", module="tb.tb_mesh", seed=seed, parameters=parameters(
-        mesh(), "stop", cases=cases, cycles=[20, 150, 400, 700], pause_out="randomly"))
+        mesh(), "stop", cases=cases, cycles=[60, 500], pause_out="randomly"))
 
 
 class Joined(wiring.Component):

@@ -167,7 +167,7 @@ class Mesh {
       if (together) wait_for_all(cycle + 1);
       cycle++;
     }
-    if (together) while (resting.load(std::memory_order_acquire) < (int)workers.size()) pause_once(0);
+    for (int turns = 0; together && resting.load(std::memory_order_acquire) < (int)workers.size();) pause_once(turns++);
     resting = 0;
     const std::chrono::duration<double> spent = std::chrono::steady_clock::now() - begin;
     if (adapts && shares.size() > 1 && cycle - work >= kTrial) pace.learn(tries, together, spent.count() / ((cycle - work) * nodes));

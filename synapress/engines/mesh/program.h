@@ -2,6 +2,7 @@
 // synapress/engines/mesh/run.py, which reads what is written here. Mesh: `nodes.h`.
 #pragma once
 #include <chrono>
+#include <ctime>
 #include <functional>
 
 static constexpr uint64_t kBatch = 2048;  // cycles between looks at the clock, the watchdog and the shares of the threads
@@ -38,6 +39,8 @@ template <typename Mesh> struct Program {
   const Options &options;
   std::string prefix;
   std::chrono::steady_clock::time_point begin = std::chrono::steady_clock::now(), told = begin, kept = begin;
+
+  double fastest = 1;  // seconds of a cycle, in the fastest batch of frames
 
   double seconds_since(std::chrono::steady_clock::time_point then) const {
     return std::chrono::duration<double>(std::chrono::steady_clock::now() - then).count();
@@ -112,12 +115,16 @@ template <typename Mesh> struct Program {
   void frames() {
     const std::string path = options.text("checkpoint");
     const uint64_t every = options.number("seconds", 60), stop = options.number("stop", ~0ull);
+    const uint64_t batch = options.number("batch", kBatch);
     EventHost &host = setup.host;
     host.last_change = mesh.cycle;
     host.begins = true;
     while (!host.finished_all()) {
       const uint64_t left = stop > mesh.cycle ? stop - mesh.cycle : 0;
-      mesh.run(std::min(kBatch, left), [&] { return host.finished_all(); });
+      const auto before = std::chrono::steady_clock::now();
+      const uint64_t from = mesh.cycle;
+      mesh.run(std::min(batch, left), [&] { return host.finished_all(); });
+      if (mesh.cycle == from + batch) fastest = std::min(fastest, seconds_since(before) / batch);
       tell("frames");
       if (mesh.strays()) hang("an event has left the mesh for nobody");
       if (host.finished_all()) break;
@@ -171,9 +178,11 @@ template <typename Mesh> struct Program {
     if (!setup.host.out) { fprintf(stderr, "cannot write %s.events\n", prefix.c_str()); exit(2); }
     if (goes_on) checkpoint(options.text("checkpoint"), false);
     else load();
+    const clock_t processor = clock();
     fprintf(stderr, "begins %llu %.3f\n", (unsigned long long)mesh.cycle, seconds_since(begin));
     frames();
-    fprintf(stderr, "ends %llu %.3f\n", (unsigned long long)mesh.cycle, seconds_since(begin));
+    fprintf(stderr, "ends %llu %.3f %.3f %.6g\n", (unsigned long long)mesh.cycle, seconds_since(begin),
+            (double)(clock() - processor) / CLOCKS_PER_SEC, fastest);
     fclose(setup.host.out);
     results();
   }

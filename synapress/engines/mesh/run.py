@@ -36,6 +36,7 @@ class Options:
         passed: keep when each link was passed. trace: keep the states at their evaluation.
         checkpoint: a folder; the run is saved there every `seconds`, and goes on from there if it was saved.
         stop: stop at this cycle and save; with a checkpoint only.
+        batch: cycles between looks at the clock, the watchdog and the shares of the threads.
         adapts: use so many threads only while they are faster than one, as they are on a machine that has nothing else
             to do.
         waves: nodes whose waveforms are written into the folder `waves_to`, from the cycle `waves_from` to before
@@ -49,6 +50,7 @@ class Options:
     spread: bool = False
     threads: int = 2
     adapts: bool = True
+    batch: int = 2048
     sleep: bool = True
     through_rows: bool = False
     limit: int = 1_000_000
@@ -91,8 +93,10 @@ class MeshRun:
     `memory`: by core (memory words, words of 64 bits). `counters`: by core. `links`: events over each that had any.
     `started`, `finished`: by frame, the cycles of its first event into the mesh and its last END out of it.
     `first`, `cycles`: when the host might send the first event, and when all was done; `evaluations`: of nodes in all
-    cycles. `errors`: by node, pulses of its `error`. `passed`: (n, 2) cycle and 4 · node + side of each event that left
-    a node. `times`: by core the cycle of each state word of `trace`. `sent`: events of the host, credits among them.
+    cycles. `seconds` by the clock, `processor` of all threads: of the frames. `fastest`: seconds of a cycle in the
+    fastest batch of them. `errors`: by node, pulses of its `error`. `passed`: (n, 2) cycle and 4 · node + side of each
+    event that left a node. `times`: by core the cycle of each state word of `trace`. `sent`: events of the host, credits
+    among them.
     """
 
     events: list[Words]
@@ -106,6 +110,8 @@ class MeshRun:
     first: int
     cycles: int
     seconds: float
+    processor: float
+    fastest: float
     evaluations: dict[Place, int]
     times: dict[Place, IntArray] = field(default_factory=dict)
     sent: int = 0
@@ -215,7 +221,8 @@ def _saved(folder: Path, binary: Path) -> Path:
 def _arguments(given: MeshInput, options: Options, saved: Path | None) -> list[str]:
     found: dict[str, object] = {
         "threads": options.threads, "adapts": int(options.adapts), "sleep": int(options.sleep),
-        "passed": int(options.passed), "trace": int(options.trace), "seconds": options.seconds}
+        "passed": int(options.passed), "trace": int(options.trace), "seconds": options.seconds,
+        "batch": options.batch}
     if options.waves:
         found |= {"waves": ",".join(str(y * given.size[0] + x) for x, y in options.waves),
                   "waves_from": options.waves_from, "waves_to": options.waves_end or 1 << 63}
@@ -312,6 +319,7 @@ def _read(given: MeshInput, prefix: Path, said: Mapping[str, list[str]]) -> Mesh
                for side, count in zip(EDGES, row[2:], strict=True) if count},
         started=frames[:, 0], finished=frames[:, 1], first=int(said["begins"][0]), cycles=int(said["ends"][0]),
         seconds=float(said["ends"][1]) - float(said["begins"][1]),
+        processor=float(said["ends"][2]), fastest=float(said["ends"][3]),
         evaluations={_place(number, columns): int(row[0]) for number, row in enumerate(units)},
         errors={_place(number, columns): int(row[1]) for number, row in enumerate(units) if row[1]},
         passed=load("passed", 2),
