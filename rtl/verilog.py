@@ -11,13 +11,14 @@ from amaranth.hdl._ir import PortDirection
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import FlippedSignature, In
 
+from golden.bus.address_map import AddressMap
 from golden.config import CoreConfig
 from golden.errors import ConfigError
 from golden.files import Writing
 from golden.words import WordLayout, layouts
 from rtl import conversion
 from rtl.instances import flat_ports
-from rtl.integration import c_header, host_interface
+from rtl.integration import bus_interface, c_header, host_interface
 
 TOPS: dict[str, tuple[str, str]] = {
     "peg": ("rtl.synapse.peg", "Peg"),
@@ -30,10 +31,15 @@ TOPS: dict[str, tuple[str, str]] = {
     "core": ("rtl.core", "EventCore"),
     "node": ("rtl.noc.node", "Node"),
     "mesh": ("rtl.noc.mesh", "Mesh"),
+    "axi_lite": ("rtl.bus.axi_lite", "AxiLite"),
+    "core_axi": ("rtl.bus.system", "CoreOnBuses"),
+    "mesh_axi": ("rtl.bus.system", "MeshOnBuses"),
 }
 """The blocks that can be had by name: module and class, which needs no argument but the configuration."""
-LARGE = ("node", "mesh")
+LARGE = ("node", "mesh", "core_axi", "mesh_axi")
 """Those of TOPS that are made of whole cores."""
+WITH_HEADER = ("core", "core_axi", "mesh_axi")
+"""Those that a program talks to, which have a C header."""
 
 
 def component(top: str, config: CoreConfig, **options: Any) -> wiring.Component:
@@ -96,7 +102,7 @@ def describe(component: wiring.Component, name: str, config: CoreConfig, text: s
         listed.append(entry)
     return {
         "module": name, "class": type(component).__name__, "config": config.name, "parameters": config.to_json(),
-        "ports": listed, "interfaces": _interfaces(component.signature, found),
+        "ports": listed, "interfaces": _interfaces(component.signature, found) + _buses(component, found),
         "words": {word.name: _word_fields(word) for word in vars(layouts(config)).values()},
     }
 
@@ -104,8 +110,8 @@ def describe(component: wiring.Component, name: str, config: CoreConfig, text: s
 def generate(top: str, config: CoreConfig, directory: Path, *, name: str | None = None, **options: Any) -> Path:
     """Write `<name>.v`, `<name>.json` and `<name>.vlt` of a block into a directory; returns the path of the Verilog.
 
-    The last is for `verilator --lint-only -Wall NAME.vlt NAME.v`: which warnings do not matter, and why. The core has
-    a C header besides, `<name>.h`, for its host.
+    The last is for `verilator --lint-only -Wall NAME.vlt NAME.v`: which warnings do not matter, and why. Blocks
+    of WITH_HEADER have a C header besides, `<name>.h`, for their host.
 
     `name` is also the module's; it is the block's unless another is given. `options` are arguments of its class.
 
@@ -119,16 +125,19 @@ def generate(top: str, config: CoreConfig, directory: Path, *, name: str | None 
     block = component(top, config, **options)
     text = to_verilog(block, name)
     description = describe(block, name, config, text)
-    header = top == "core"
+    places: AddressMap | None = getattr(block, "map", None)
+    header = top in WITH_HEADER
     if header or top in LARGE:
         description["host"] = host_interface(config)
+    if places is not None:
+        description["bus"] = bus_interface(places)
     path = directory / f"{name}.v"
     with Writing() as files:
         files.write(path, text)
         files.write(directory / f"{name}.json", json.dumps(description, indent=1) + "\n")
         files.write(directory / f"{name}.vlt", conversion.waivers(name))
         if header:
-            files.write(directory / f"{name}.h", c_header(name, config))
+            files.write(directory / f"{name}.h", c_header(name, config, places))
     return path
 
 
@@ -179,6 +188,14 @@ def _interfaces(signature: wiring.Signature, found: dict[str, Any], prefix: str 
             interfaces.append({"name": path, "kind": kind, "role": role,
                                "ports": [port for port in found if port.startswith(f"{path}__")]})
     return interfaces
+
+
+def _buses(component: wiring.Component, found: dict[str, Any]) -> list[dict[str, Any]]:
+    """Buses whose ports have the names of their standard: `buses` of a component, by prefix."""
+    buses: dict[str, tuple[str, str]] = getattr(component, "buses", {})
+    return [{"name": prefix, "kind": kind, "role": role,
+             "ports": [port for port in found if port.startswith(f"{prefix}_")]}
+            for prefix, (kind, role) in buses.items()]
 
 
 def _indices(dimensions: tuple[int, ...]) -> list[str]:

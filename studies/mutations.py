@@ -14,6 +14,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+from studies import mutants
+from studies.bus_mutants import BUS_MUTATIONS, BUS_WHERE
 from studies.mutants import (
     ACCESS,
     AGREE,
@@ -30,7 +32,6 @@ from studies.mutants import (
     LOST,
     MESH,
     MODES,
-    MUTATIONS,
     NETWORKS,
     REFRACTORY,
     ROUTER,
@@ -40,6 +41,7 @@ from studies.mutants import (
     STREAMS,
 )
 
+MUTATIONS = (*mutants.MUTATIONS, *BUS_MUTATIONS)
 ROOT = Path(__file__).resolve().parent.parent
 ROOMS = ("golden", "rtl", "tb", "synapress", "examples", "tests", "studies")
 PAGE = ROOT / "docs" / "verification.md"
@@ -53,7 +55,7 @@ def passes(tree: Path, test: str) -> bool:
              REFRACTORY: ["-k", "verilator"], COUNTERS: [], HIT_TEST: ["-k", "verilator"], SHORT: [], LOST: [],
              BOOTH: [], FORWARD: [], ROUTER: ["-k", "verilator and host"], FAIR: [], STREAMS: ["-k", "router"],
              CIRCLE: [], ACCESS: [], CROSSING: ["-k", "not 0"], MESH: ["-k", "bursts"], LETTERS: []}
-    where = plain.get(test, ["-k", f"verilator and ({cases})"])
+    where = (plain | BUS_WHERE).get(test, ["-k", f"verilator and ({cases})"])
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-x", "-m", "not long", "-p", "no:cacheprovider", *where, test],
         cwd=tree, env={**os.environ, "PYTHONPATH": str(tree)}, capture_output=True, text=True, check=False)

@@ -20,7 +20,7 @@ from synapress import __version__
 from synapress.cli import completion
 from synapress.cli import models as cli_models
 from synapress.cli.area import area
-from synapress.cli.mesh_options import Columns, Depth, Hosts, OpenEdges, Rows, mesh_options
+from synapress.cli.mesh_options import MESHES, Columns, Depth, Hosts, OpenEdges, Rows, mesh_options
 from synapress.cli.networks import footprint, map_
 from synapress.cli.options import AsJson, Blocks, Config, Output, blocks_named, print_json, read_arrays, steps
 from synapress.cli.python_file import run_python
@@ -74,7 +74,7 @@ def verilog(
     core, written, blocks = CoreConfig.load(config), [], blocks_named(tops or [])
     mesh = mesh_options(blocks, columns=columns, rows=rows, hosts=hosts, open_edges=open_edges, depth=depth)
     for top in blocks:
-        path = generate(top, core, output, name=prefix + top, **(mesh if top == "mesh" else {}))
+        path = generate(top, core, output, name=prefix + top, **(mesh if top in MESHES else {}))
         written.append({"block": top, "verilog": str(path), "description": str(path.with_suffix(".json"))})
         if not as_json:
             typer.echo(f"{path} and {path.with_suffix('.json').name}: {top} of {core.name}")

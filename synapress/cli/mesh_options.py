@@ -6,6 +6,8 @@ import typer
 
 from golden.errors import ConfigError
 
+MESHES = ("mesh", "mesh_axi")
+"""The blocks that have these options."""
 Columns = Annotated[int | None, typer.Option(
     "--columns", metavar="N", show_default="2", help="mesh: columns of nodes.")]
 Rows = Annotated[int | None, typer.Option("--rows", metavar="N", show_default="2", help="mesh: rows of nodes.")]
@@ -20,7 +22,7 @@ Depth = Annotated[int | None, typer.Option(
 
 def mesh_options(blocks: list[str], *, columns: int | None, rows: int | None, hosts: list[str] | None,
                  open_edges: list[str] | None, depth: int | None) -> dict[str, Any]:
-    """The options that were given, as arguments of `rtl.noc.mesh.Mesh`.
+    """The options that were given, as arguments of the blocks of MESHES.
 
     Raises:
         ConfigError: some were given and no mesh is made, or a text is not EDGE:N.
@@ -28,10 +30,10 @@ def mesh_options(blocks: list[str], *, columns: int | None, rows: int | None, ho
     given: dict[str, Any] = {"columns": columns, "rows": rows, "hosts": hosts and [_host(text) for text in hosts],
                              "open_edges": open_edges, "depth": depth}
     found = {name: value for name, value in given.items() if value not in (None, [])}
-    if found and "mesh" not in blocks:
+    if found and not any(block in MESHES for block in blocks):
         names = {"hosts": "host", "open_edges": "open"}
-        raise ConfigError(f"--{', --'.join(names.get(name, name) for name in found)}: only the block 'mesh' has these; "
-                          "name it, or leave them out")
+        raise ConfigError(f"--{', --'.join(names.get(name, name) for name in found)}: only the blocks "
+                          f"{' and '.join(MESHES)} have these; name one of them, or leave them out")
     return found
 
 

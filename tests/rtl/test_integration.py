@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from golden import messages, registers
+from golden.bus.address_map import BUS_REGISTERS, AddressMap, BusRegister, Interrupt
 from golden.config import CoreConfig
 from golden.ports import PORTS
 from golden.words import EVENT_KINDS, EventKind, layouts
@@ -38,7 +39,8 @@ def test_every_number_is_described() -> None:
 
 
 def test_the_guide_has_the_tables() -> None:
-    assert integration.tables() in GUIDE.read_text(), "python -m rtl.integration prints the tables as they are now"
+    for tables in (integration.tables(), integration.bus_tables()):
+        assert tables in GUIDE.read_text(), "python -m rtl.integration prints the tables as they are now"
 
 
 def test_the_description_has_the_host_interface(tmp_path: Path) -> None:
@@ -88,9 +90,36 @@ int main(void) {{
         registers.Control.RUN, 16 + list(registers.COUNTERS).index("word_ops"), low, request.bits]
 
 
+def test_c_finds_what_is_on_the_bus(tmp_path: Path) -> None:
+    """Addresses and bits of the header and the JSON are those of the map."""
+    places = AddressMap(SMALL, 3, 2)
+    (tmp_path / "chip.h").write_text(integration.c_header("chip", SMALL, places))
+    (tmp_path / "main.c").write_text("""
+#include <stdio.h>
+#include "chip.h"
+int main(void) {
+  (void)chip_event; (void)chip_event_v; (void)chip_event_c; (void)chip_event_y; (void)chip_event_x; (void)chip_event_id;
+  (void)chip_event_kind; (void)chip_event_core_y; (void)chip_event_core_x;
+  printf("%u %u %u %d %d %d %d\\n", chip_memory(2, 1, 77), chip_register(1, 1, CHIP_STATUS), chip_all(CHIP_CONTROL),
+         CHIP_BUS_PENDING, CHIP_BUS_PENDING_FRAME, CHIP_BUS_COLUMNS, CHIP_WORD_BYTES);
+  return 0;
+}
+""")
+    subprocess.run(["cc", "-std=c99", "-Wall", "-Wextra", "-Werror", "-o", "main", "main.c"], cwd=tmp_path, check=True)
+    said = subprocess.run([tmp_path / "main"], check=True, capture_output=True, text=True).stdout
+    assert [*map(int, said.split())] == [
+        places.memory(77, 2, 1), places.core(registers.Register.STATUS, 1, 1), places.all(registers.Register.CONTROL),
+        places.own(BusRegister.PENDING), Interrupt.FRAME, 3, 8]
+    described = integration.bus_interface(places)
+    bases = described["addresses"]
+    assert places.memory(77, 2, 1) == (
+        bases["memory"] + 2 * bases["column"] + bases["row"] + 77 * described["word_bytes"])
+    assert [item["address"] for item in described["registers"]] == [places.own(item.address) for item in BUS_REGISTERS]
+
+
 def test_the_header_is_plain_c(tmp_path: Path) -> None:
     for config, more in ((SMALL, 0), (COUNTING, 10)):
-        header = integration.c_header("chip", config)
+        header = integration.c_header("chip", config, AddressMap(config))
         assert not re.search(r"[^\x00-\x7f]", header)
         assert header.count("#define CHIP_COUNTER_") == len(registers.COUNTERS) + more
         assert ("#define CHIP_COUNTER_WEIGHT_READS 36 /*" in header) == bool(more)

@@ -5,8 +5,8 @@ from functools import cache
 
 import pytest
 
-from studies.mutants import MUTATIONS, Mutation
-from studies.mutations import MARK, PAGE, ROOMS, ROOT
+from studies.mutants import Mutation
+from studies.mutations import MARK, MUTATIONS, PAGE, ROOMS, ROOT
 
 
 @cache

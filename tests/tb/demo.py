@@ -5,6 +5,7 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from golden.config import CoreConfig
+from golden.ports import READ_LATENCY
 from rtl.ports import MemoryPort, ReadPort
 
 REQUEST = data.StructLayout({"address": 4, "add": signed(9), "store": 1})
@@ -47,9 +48,10 @@ class Demo(wiring.Component):
                 m.d.comb += self.table.valid.eq(1)
                 m.d.sync += read.eq(self.table.data)
                 with m.If(self.table.ready | (self.fault == 4)):
-                    m.next = "coming"
-            with m.State("coming"):
-                m.next = "data"
+                    m.next = "coming 1"
+            for number in range(1, READ_LATENCY):
+                with m.State(f"coming {number}"):
+                    m.next = f"coming {number + 1}" if number < READ_LATENCY - 1 else "data"
             with m.State("data"):
                 m.d.sync += total.eq(Mux(self.fault == 3, read, self.table.data[:16]).as_signed() + now.add)
                 m.next = "store"
