@@ -66,7 +66,8 @@ def area(
     for library in libraries:
         if not library.is_file():
             raise ConfigError(f"Liberty library '{library}' is not a file")
-    mesh = mesh_options(blocks, columns=columns, rows=rows, hosts=hosts, open_edges=open_edges, depth=depth)
+    mesh = mesh_options([top for top in blocks if top == "mesh"], columns=columns, rows=rows, hosts=hosts,
+                        open_edges=open_edges, depth=depth)
     if fmax and "mesh" in blocks:
         raise ConfigError("--fmax: no combinational path crosses a node, and the clock of a mesh is that of a node; "
                           "name the block 'node' instead")

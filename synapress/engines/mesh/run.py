@@ -95,8 +95,8 @@ class MeshRun:
     `first`, `cycles`: when the host might send the first event, and when all was done; `evaluations`: of nodes in all
     cycles. `seconds` by the clock, `processor` of all threads: of the frames. `fastest`: seconds of a cycle in the
     fastest batch of them. `errors`: by node, pulses of its `error`. `passed`: (n, 2) cycle and 4 · node + side of each
-    event that left a node. `times`: by core the cycle of each state word of `trace`. `sent`: events of the host, credits
-    among them.
+    event that left a node. `times`: by core the cycle of each state word of `trace`. `sent`: events of the host, and
+    its credits.
     """
 
     events: list[Words]
