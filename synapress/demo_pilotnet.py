@@ -127,8 +127,10 @@ class Demo:
             mapped = self._map(cores)
             mapped.image.save(self.directory / f"image_{cores}")
         with self.step("compiling the RTL of a node with Verilator (kept for the next time)", setup=True):
-            build(self.config, depth=self.options.depth, entries=entries([host_of(mapped.image)]))
-        with self.step(f"golden mesh and RTL of {cores} cores, {frames} frames in flight") as status:
+            # As `run` of the mesh calls it, which then has it without making the Verilog again.
+            build(self.config, depth=self.options.depth, entries=entries([host_of(mapped.image)]),
+                  waves=bool(self.options.waves))
+        with self.step(f"golden mesh and RTL of {cores} cores, {_frames(frames)} in flight") as status:
             done = simulate_mesh(mapped.image, self.task.inputs, self.options,
                                  progress=lambda text: status.update(text))
         self._verdict(done)
@@ -219,12 +221,16 @@ class Demo:
         picture = self.directory / f"gantt_{report['cores']}.png"
         begin, rows = report["started"][0], [tuple(core["core"]) for core in report["cores_of"]]
         gantt_picture(
-            picture, title=f"{self.task.network.name} on {report['cores']} cores, {report['frames']} frames in flight",
+            picture, title=f"{self.task.network.name} on {report['cores']} cores, {_frames(report['frames'])} in flight",
             rows=[f"core ({x}, {y})" for x, y in rows], layers=list(layers),
             bars=[(rows.index(span["core"]), span["parent"], span["first"] - begin, span["evaluates"] - begin,
                    span["last"] - begin) for span in report["spans"]],
             ends=[cycle - begin for cycle in report["finished"]])
         self.console.print(f"picture: {picture}")
+
+
+def _frames(count: int) -> str:
+    return f"{count} frame{'s' if count > 1 else ''}"
 
 
 def _how(frames: int, predicted: Interval) -> str:

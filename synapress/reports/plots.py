@@ -229,6 +229,7 @@ def gantt_picture(path: Path, *, title: str, rows: Sequence[str], layers: Sequen
     axis.set_yticks(range(len(rows)), rows)
     axis.set_ylim(len(rows) - 0.5, -0.5)
     axis.set_xlim(left=0)
+    axis.xaxis.set_major_formatter(lambda cycle, _: f"{cycle:,.0f}")
     axis.set_xlabel("cycle; pale: events come in, dark: evaluation; dotted: a frame is out")
     axis.set_title(title, fontsize=10, loc="left", pad=22)
     axis.spines[["top", "right"]].set_visible(False)
