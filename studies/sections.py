@@ -207,8 +207,8 @@ def node(found: dict[str, Any]) -> str:
              f"{(part['transistors'] + part['sram_transistors']) / everything:.2%}") for part in parts["area"]]
     return (
         f"Configuration `{whole['config']}`: core, router and access station. Estimates by {whole['model']}, part by "
-        "part; an SRAM bit counts six transistors. Bars: the router takes at most 9 % of the logic and 0.3 % with the SRAM."
-        "\n\n" + table(("part", "transistors", "SRAM bits", "share of the logic", "share with SRAM"), rows))
+        "part; an SRAM bit counts six transistors. Bars: the router takes at most 9 % of the logic and 0.3 % with the "
+        "SRAM.\n\n" + table(("part", "transistors", "SRAM bits", "share of the logic", "share with SRAM"), rows))
 
 
 def pilotnet(*reports: dict[str, Any]) -> str:

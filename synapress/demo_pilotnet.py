@@ -221,7 +221,8 @@ class Demo:
         picture = self.directory / f"gantt_{report['cores']}.png"
         begin, rows = report["started"][0], [tuple(core["core"]) for core in report["cores_of"]]
         gantt_picture(
-            picture, title=f"{self.task.network.name} on {report['cores']} cores, {_frames(report['frames'])} in flight",
+            picture,
+            title=f"{self.task.network.name} on {report['cores']} cores, {_frames(report['frames'])} in flight",
             rows=[f"core ({x}, {y})" for x, y in rows], layers=list(layers),
             bars=[(rows.index(span["core"]), span["parent"], span["first"] - begin, span["evaluates"] - begin,
                    span["last"] - begin) for span in report["spans"]],
