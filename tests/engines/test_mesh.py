@@ -180,7 +180,7 @@ def test_waves_of_a_node_in_a_window(tmp_path: Path, seed: int) -> None:
     same(whole, waved)
     text = (tmp_path / f"node_{place[0]}_{place[1]}.vcd").read_text()
     times = [int(line[1:]) for line in text.splitlines() if line.startswith("#")]
-    assert times == list(range(first, last)) and "around_idle" in text
+    assert times == list(range(first, last + 1)) and "around_idle" in text  # the last one is the file's end
 
 
 def test_progress_tells_speed_and_time_left(seed: int) -> None:

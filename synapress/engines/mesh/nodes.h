@@ -257,7 +257,14 @@ class Mesh {
       for (FILE *output : {unit.trace, unit.times}) if (output) file.keep_file(output);
     }
     for (int parity = 0; parity < 2; parity++) { file.keep_all(said[parity]); file.keep_all(wide[parity]); }
-    for (auto &share : shares) { file.keep_all(share.passed); file.keep(share.last_passed); }
+    Share &all = shares[0];  // the number of threads may be another one later
+    for (auto &share : shares) if (&share != &all) {
+      all.passed.insert(all.passed.end(), share.passed.begin(), share.passed.end());
+      all.last_passed = std::max(all.last_passed, share.last_passed);
+      share.passed.clear();
+    }
+    file.keep_all(all.passed);
+    file.keep(all.last_passed);
     host->keep(file);
   }
 

@@ -40,6 +40,7 @@ template <typename Mesh> struct Program {
   std::string prefix;
   std::chrono::steady_clock::time_point begin = std::chrono::steady_clock::now(), told = begin, kept = begin;
 
+  uint64_t first = 0;  // cycle in which frames began
   double fastest = 1;  // seconds of a cycle, in the fastest batch of frames
 
   double seconds_since(std::chrono::steady_clock::time_point then) const {
@@ -141,6 +142,7 @@ template <typename Mesh> struct Program {
     const std::string name = writes ? path + ".new" : path;
     Checkpoint file{fopen(name.c_str(), writes ? "wb" : "rb"), writes};
     if (!file.file) { fprintf(stderr, "cannot open %s\n", name.c_str()); exit(2); }
+    file.keep(first);
     mesh.keep(file);
     if (fclose(file.file) || (writes && rename(name.c_str(), path.c_str()))) exit(2);
   }
@@ -177,9 +179,10 @@ template <typename Mesh> struct Program {
     setup.host.out = fopen((prefix + ".events").c_str(), goes_on ? "r+b" : "wb");
     if (!setup.host.out) { fprintf(stderr, "cannot write %s.events\n", prefix.c_str()); exit(2); }
     if (goes_on) checkpoint(options.text("checkpoint"), false);
-    else load();
+    else load(), first = mesh.cycle;
     const clock_t processor = clock();
-    fprintf(stderr, "begins %llu %.3f\n", (unsigned long long)mesh.cycle, seconds_since(begin));
+    fprintf(stderr, "begins %llu %.3f %llu\n", (unsigned long long)first, seconds_since(begin),
+            (unsigned long long)setup.host.done);
     frames();
     fprintf(stderr, "ends %llu %.3f %.3f %.6g\n", (unsigned long long)mesh.cycle, seconds_since(begin),
             (double)(clock() - processor) / CLOCKS_PER_SEC, fastest);

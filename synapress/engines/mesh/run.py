@@ -256,8 +256,8 @@ def _execute(given: MeshInput, command: list[str], progress: Callable[[Progress]
 def _progress(words: list[str], said: Mapping[str, list[str]], frames: int) -> Progress:
     phase, cycle, done, seconds = words[0], int(words[1]), int(words[2]), float(words[3])
     left = None
-    if phase == "frames" and done and "begins" in said:
-        left = (seconds - float(said["begins"][1])) / done * (frames - done)
+    if phase == "frames" and "begins" in said and (since := done - int(said["begins"][2])):
+        left = (seconds - float(said["begins"][1])) / since * (frames - done)
     return Progress(phase, cycle, done, seconds, left)
 
 
