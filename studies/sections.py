@@ -226,6 +226,7 @@ def pilotnet(*reports: dict[str, Any]) -> str:
         ("frame interval, predicted", *(f"{run['predicted']['interval']:,}" for run in runs)),
         ("interval ÷ ideal in RTL", *(f"{run['ratio']:.3f}" for run in runs)),
         ("interval ÷ ideal, predicted", *(f"{run['predicted']['ratio']:.3f}" for run in runs)),
+        ("cycles of the whole run ÷ frames", *(f"{run['mean']:,.0f}" for run in runs)),
         ("bar", *("" if run["bar"] is None else f"{run['bar']}" for run in runs)),
         ("latency of the first frame, cycles", *(f"{run['latency'][0]:,}" for run in runs)),
         ("busiest link, load", *(f"{max(link['load'] for link in run['links']):.1%}" for run in runs)),

@@ -186,11 +186,11 @@ class Demo:
             model = sum(getattr(item, all_of) for work in works for item in work.fragments)
             if count != model:
                 raise MismatchError(f"the RTL counted {count:,} {what}, the layers have {model:,}")
-        period = frame_interval(run)
+        period, mean = frame_interval(run), float(run.finished[-1] - run.started[0]) / frames
         cores = [{
             "core": list(place), "synapses": count["synapses"] / frames, "busy": count["busy"] / frames,
             "busy, model": sum(item.busy for item in works[0].cores if item.core == place),
-            "share": count["busy"] / frames / period,
+            "share": count["busy"] / frames / mean,
             "lanes": count["synapses"] / count["busy"] / self.config.lanes if count["busy"] else 0.0,
             "layers": list(dict.fromkeys(item.parent for item in works[0].fragments if item.core == place)),
         } for place, count in run.counters.items()]
@@ -200,7 +200,7 @@ class Demo:
             "cores": mapped.cores, "mesh": list(mapped.image.size), "host": list(mapped.image.host), "frames": frames,
             "comparison": asdict(done.comparison), "firing": float(np.mean([work.firing for work in works])),
             "synapses": counters["synapses"] / frames, "latency": run.latency.tolist(), "interval": period,
-            "ideal": ideal, "ratio": period / ideal, "bar": BARS.get(mapped.cores),
+            "mean": mean, "ideal": ideal, "ratio": period / ideal, "bar": BARS.get(mapped.cores),
             "busiest": max(count["busy"] for count in run.counters.values()) / frames, "predicted": first.to_json(),
             "how": _how(frames, first),
             "layers": {name: item | {"firing": firing[name]} for name, item in layers.items()},

@@ -15,7 +15,8 @@ STEPS = {"north": (0, -1), "east": (1, 0), "south": (0, 1), "west": (-1, 0)}
 def frame_interval(run: MeshRun) -> float:
     """Cycles from frame to frame, as `golden.timing.frames` counts them: without the first frames, which fill the mesh.
 
-    Of a single frame its latency.
+    Of a single frame its latency. Of few frames it may be a little less than the work of the busiest core: the first
+    one shares the cores with those behind it, and the last one does not.
     """
     frames, out = len(run.finished), run.finished
     if frames == 1:
@@ -67,7 +68,7 @@ def core_sheet(cores: Sequence[Mapping[str, Any]]) -> Sheet:
     """One row per core; the JSON of the demo holds them."""
     sheet = Sheet(
         title="Cycles per frame by core",
-        headings=("core", "SOP", "busy, model", "busy, RTL", "busy of the interval", "lanes used, busy", "layers"),
+        headings=("core", "SOP", "busy, model", "busy, RTL", "busy of the run", "lanes used, busy", "layers"),
         caption="Busy: ESU or neuron update have work. Model: the first frame; RTL: mean of all.", left=(0, 6))
     for core in cores:
         x, y = core["core"]
@@ -110,6 +111,7 @@ def frame_sheet(figures: Mapping[str, Any]) -> Sheet:
     sheet.add_row("latency of each frame", ", ".join(f"{item:,}" for item in figures["latency"]), "")
     sheet.add_row("latency of the first frame", f"{figures['latency'][0]:,}", f"{predicted['latency']:,}")
     sheet.add_row("frame interval", f"{figures['interval']:,.0f}", f"{predicted['interval']:,}")
+    sheet.add_row("whole run ÷ frames", f"{figures['mean']:,.0f}", "")
     sheet.add_row("busiest core, updates", f"{figures['busiest']:,.0f}", f"{predicted['busy']:,}")
     sheet.add_row("ideal: SOP ÷ (cores · lanes)", f"{figures['ideal']:,.0f}", f"{predicted['ideal']:,}")
     sheet.add_row("interval ÷ ideal", f"{figures['ratio']:.3f}", f"{predicted['ratio']:.3f}")

@@ -65,6 +65,7 @@ def test_tables_are_what_golden_cores_count(tmp_path: Path, seed: int) -> None:
     owed = sum(events for (_, receiver), events in mesh.moved.items() if receiver == image.host)
     assert sent < entry["events"] * FRAMES <= sent + owed  # a credit for each end that came
     assert run["ideal"] == pytest.approx(sum(by_edge.values()) / FRAMES / (2 * CONFIG.lanes))
+    assert run["mean"] * FRAMES == pytest.approx(run["finished"][-1] - run["started"][0])
     _spans(run, image)
     assert (tmp_path / "gantt_2.png").stat().st_size > 1000
     assert json.loads((tmp_path / "report.json").read_text())["runs"][0]["interval"] == run["interval"]
