@@ -1,12 +1,14 @@
 """The fast whole-network model: how fast, how exact, and its cycles against the RTL's counters.
 
-    python -m benchmarks.network [frame] [sparse] [ratio] [cycles] [--config PRESET|FILE] [--seed N] [--repeat N]
-                                 [--json FILE]
+    python -m benchmarks.network [frame] [sparse] [ratio] [cycles] [skipping]
+                                 [--config PRESET|FILE] [--seed N] [--repeat N] [--json FILE]
 
 frame: a ResNet50 frame of 224 × 224 with random weights, every population compared with the dense reference.
 sparse: synaptic operations per second (of firing neurons only) by density of the input.
 ratio: time of the event-by-event model for a PilotNet frame, on as many cores as it needs, over this model's.
 cycles: every layer of the digits network alone, by the cycle model and by the counters of the compiled RTL.
+skipping: cycles of PilotNet's updates and evaluations by the cycle model, without and with `skip_silent`, where one
+neuron in ten fires, and one input in ten is not 0, at random.
 Without names all of them. Times are wall-clock, the best and the median of the repeats. BLAS has one thread, or
 OPENBLAS_NUM_THREADS of them.
 """
@@ -32,7 +34,7 @@ from golden.mesh import Mesh, decode_frame, encode_frame
 from golden.network import dense
 from golden.network import fast as network
 from golden.program import Program
-from golden.timing.cycles import layer_cycles
+from golden.timing.cycles import evaluation_cycles, layer_cycles
 from synapress.engines.layer_cycles import alone
 from synapress.mapper import Network, compile_mesh, legalize, lower
 from synapress.zoo import pilotnet, resnet50
@@ -44,6 +46,7 @@ SPARSE_RATE = 50e6
 SPARSE_DENSITY = 0.1
 RATIO = 100
 CYCLES = 0.02
+SKIPPED = 0.35
 """The bars."""
 
 Row = dict[str, Any]
@@ -150,10 +153,33 @@ def cycles(config: CoreConfig, seed: int, repeat: int) -> list[Row]:
     return rows
 
 
+def skipping(config: CoreConfig, seed: int, repeat: int) -> list[Row]:
+    program, rng = legalize(lower(pilotnet(seed)), config), np.random.default_rng(seed)
+    fires = {population.name: rng.random(population.shape) < SPARSE_DENSITY for population in program.populations}
+    without, skips = (dataclasses.replace(config, skip_silent=skip) for skip in (0, 1))
+    rows: list[Row] = []
+    for population in program.populations:
+        name = population.name
+        if not program.edges_into(name):
+            continue
+        # Sums of neurons that fire are above 0, after their biases too, and those of the others below.
+        size = int(np.abs(population.bias).max()) + 1
+        cycles = layer_cycles(program, name, fires, skips, states=np.where(fires[name], size, -size))
+        rows.append({"layer": name, "neurons": fires[name].size, "updates": cycles.busy,
+                     "evaluation without": evaluation_cycles(population, without), "with": cycles.evaluation})
+    rows.append({"layer": "all", **{key: sum(row[key] for row in rows) for key in list(rows[0])[1:]}})
+    for row in rows:
+        for key in ("evaluation without", "with"):
+            row[f"share {key.removeprefix('evaluation ')}"] = f"{row[key] / (row['updates'] + row[key]):.1%}"
+        row["reached"] = row["layer"] != "all" or row["with"] <= SKIPPED * row["evaluation without"]
+    return rows
+
+
 PARTS: dict[str, tuple[Callable[[CoreConfig, int, int], list[Row]], str]] = {
     "frame": (frame, f"under {FRAME_SECONDS} s and {FRAME_GIGABYTES} GB, equal"),
     "sparse": (sparse, f"at least {SPARSE_RATE / 1e6:.0f} million SOP/s at {SPARSE_DENSITY:.0%}"),
     "ratio": (ratio, f"at least {RATIO} times as fast, equal"), "cycles": (cycles, f"within {CYCLES:.0%}"),
+    "skipping": (skipping, f"at most {SKIPPED:.0%} of the evaluation's cycles"),
 }
 
 

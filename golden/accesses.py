@@ -29,7 +29,8 @@ def evaluation_accesses(
     """Those of one evaluation, from its command to the axons of its end neuron.
 
     The scheduler reads the population word, the evaluation the second one if there is one, each parameter word once,
-    each state word once, and for each neuron with a value table a word of it. Each state word is written once.
+    each state word once, and for each neuron with a value table a word of it. Each state word is written once; with
+    `skip_silent` those that stay as they are are not, which are not told here.
 
     Args:
         population: fields of its population word (`golden.words`).
@@ -44,7 +45,8 @@ def evaluation_accesses(
                 and not neuron_model(population["type"], config).thresholds)
     axon_words = population["axons"] * place.axon_words
     return {
-        "evaluation_reads": 1 + population["extended"] + parameters + states, "evaluation_writes": states,
+        "evaluation_reads": 1 + population["extended"] + parameters + states,
+        **({} if config.skip_silent else {"evaluation_writes": states}),
         "axon_reads": axon_words * (1 if axon_words <= AXON_WORDS else fired + 1),
         "table_reads": depth * positions if looks_up else 0,
     }

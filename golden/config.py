@@ -40,6 +40,7 @@ class CoreConfig(Widths):
             "value_bits": (2, 16), "coordinate_bits": (2, 12), "channel_bits": (3, 14),
             "kernel_bits": (2, 6), "step_bits": (2, 2), "upsample_bits": (1, 3), "offset_bits": (4, 16),
             "hit_test": (0, 1), "short_events": (0, 1), "forward_states": (0, 1),
+            "skip_silent": (0, 1),
             "extent_unit_log2": (0, 6), "edge_bits": (1, 8),
             "population_bits": (1, 8),
             "mesh_bits": (2, 8), "axon_count_bits": (1, 10), "incoming_bits": (1, 10),

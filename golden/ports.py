@@ -36,7 +36,16 @@ PORTS = (
          writes="states after their evaluation, cleared or kept", promoted=15),
     Port("host", 60, reads="what the host asks for", writes="what the host writes", shares="evaluation"),
 )
-"""Those of the event core. Priorities have gaps, where other organisations put ports of their own."""
+"""Those of every event core. Priorities have gaps, where other organisations put ports of their own."""
+
+EVALUATED = Port("evaluated", 47, writes="states after their evaluation, a word per cycle", promoted=14)
+"""The evaluation's writes with `skip_silent`, beside its reads; counted as `evaluation_writes`."""
+
+
+def ports(skip_silent: int) -> tuple[Port, ...]:
+    """Those of an event core."""
+    return (*PORTS, EVALUATED) if skip_silent else PORTS
+
 
 ACCESSES: dict[str, tuple[Port, bool]] = {
     f"{port.name}_{direction}": (port, direction == "writes")

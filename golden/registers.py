@@ -118,8 +118,12 @@ them, and the cycles, for a layer whose events come without a pause."""
 
 
 def timed(config: Widths) -> tuple[str, ...]:
-    """TIMED, and with `forward_states` the accesses to states: which of them are saved is a matter of cycles, too."""
-    return (*TIMED, "state_reads", "write_back_writes") if config.forward_states else TIMED
+    """TIMED, and with `forward_states` the accesses to states: which of them are saved is a matter of cycles, too.
+
+    With `skip_silent` also the evaluation's writes: the model of the core does not say which states stay.
+    """
+    return (*TIMED, *(("state_reads", "write_back_writes") if config.forward_states else ()),
+            *(("evaluation_writes",) if config.skip_silent else ()))
 
 
 def counters(config: Widths) -> dict[str, str]:

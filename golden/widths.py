@@ -60,6 +60,9 @@ class Widths:
     forward_states: int = 0
     """1: an operation right behind another one on the same state word adds to its result, and one write does for both;
     0: it waits until that is written, three cycles more."""
+    skip_silent: int = 0
+    """1: the evaluation looks at a state word per cycle, and evaluates those of its neurons that can fire; 0: it
+    evaluates one neuron per cycle, whether it fires or not."""
     extent_unit_log2: int = 3
     """An axon stores the destination's extent in units of 2**this, rounded up: false hits are harmless."""
     edge_bits: int = 5

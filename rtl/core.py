@@ -5,7 +5,7 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from golden.config import CoreConfig
-from golden.ports import ACCESSES
+from golden.ports import ACCESSES, ports
 from golden.registers import ERRORS
 from golden.timing.microarchitecture import EVALUATION_PATIENCE
 from golden.words import EventKind, layouts
@@ -66,7 +66,7 @@ class EventCore(wiring.Component):
         def running(block: wiring.Component) -> wiring.Component:
             return ResetInserter(~host.running)(block)
 
-        m.submodules.memory = memory = BankedMemory(config)
+        m.submodules.memory = memory = BankedMemory(config, ports(config.skip_silent))
         m.submodules.scratch = scratch = Scratch(config)
         m.submodules.counters = counters = Counters(config)
         m.submodules.queues = queues = EventQueues(config)
@@ -149,13 +149,18 @@ class EventCore(wiring.Component):
             read.ready.eq(port.ready), evaluate.ready.eq(port.ready & ~read.valid),
             read.data.eq(port.data), evaluate.data.eq(port.data),
         ]
+        refused = port.valid & ~port.ready
+        if self.config.skip_silent:
+            stores = memory.evaluated
+            connect(m, evaluation.stores, stores)
+            refused = refused | (stores.valid & ~stores.ready)
+            m.d.comb += memory.promote_evaluated.eq(memory.promote_evaluation)
         if guard is not None:
             m.d.comb += [guard.ready.eq(port.ready), guard.data.eq(port.data)]
             with m.If(guard.valid):
                 m.d.comb += [port.valid.eq(1), port.address.eq(guard.address)]
         # An evaluation that was refused so often goes above the weights, until it is granted once.
         waiting = Signal(range(EVALUATION_PATIENCE + 1))
-        refused = port.valid & ~port.ready
         with m.If(refused):
             m.d.sync += waiting.eq(waiting + (waiting != EVALUATION_PATIENCE))
         with m.Else():
@@ -170,6 +175,8 @@ class EventCore(wiring.Component):
             granted = requester.valid & requester.ready
             if port.reads and port.writes:
                 granted = granted & (requester.write if writes else ~requester.write)
+            if name == "evaluation_writes" and self.config.skip_silent:
+                granted = memory.evaluated.valid & memory.evaluated.ready
             pulses[name] = granted
         return pulses
 

@@ -40,8 +40,9 @@ from studies.mutants import (
     STATUS,
     STREAMS,
 )
+from studies.silent_mutants import SILENT_MUTATIONS, SKIPPING
 
-MUTATIONS = (*mutants.MUTATIONS, *BUS_MUTATIONS)
+MUTATIONS = (*mutants.MUTATIONS, *BUS_MUTATIONS, *SILENT_MUTATIONS)
 ROOT = Path(__file__).resolve().parent.parent
 ROOMS = ("golden", "rtl", "tb", "synapress", "examples", "tests", "studies")
 PAGE = ROOT / "docs" / "verification.md"
@@ -54,7 +55,8 @@ def passes(tree: Path, test: str) -> bool:
     plain = {NETWORKS: [], CYCLES: [], STATUS: [], SANE: [], AGREE: [], MODES: ["-k", "icarus"],
              REFRACTORY: ["-k", "verilator"], COUNTERS: [], HIT_TEST: ["-k", "verilator"], SHORT: [], LOST: [],
              BOOTH: [], FORWARD: [], ROUTER: ["-k", "verilator and host"], FAIR: [], STREAMS: ["-k", "router"],
-             CIRCLE: [], ACCESS: [], CROSSING: ["-k", "not 0"], MESH: ["-k", "bursts"], LETTERS: []}
+             CIRCLE: [], ACCESS: [], CROSSING: ["-k", "not 0"], MESH: ["-k", "bursts"], LETTERS: [],
+             SKIPPING: ["-k", "verilator and grai"]}
     where = (plain | BUS_WHERE).get(test, ["-k", f"verilator and ({cases})"])
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-x", "-m", "not long", "-p", "no:cacheprovider", *where, test],

@@ -1,4 +1,4 @@
-"""Populations for the evaluation unit: random ones of all types, what must come of them, what they cover, and when."""
+"""Populations for the evaluation unit: random ones of all types, what must come of them, and what they cover."""
 
 import random
 from collections import Counter
@@ -10,21 +10,14 @@ import numpy as np
 from golden.config import CoreConfig
 from golden.neuron.evaluation import PopulationMap, evaluate_population, parameter_words, second_word, state_words
 from golden.neuron.requantize import shift_rounded
+from golden.neuron.silent import WordTest, population_tests
 from golden.neuron.states import pack_lanes, unpack_lanes, wrap
 from golden.neuron.types import neuron_model
 from golden.neuron.types.product import operands
 from golden.neuron.types.spiking import spike_one
-from golden.timing.microarchitecture import (
-    COMMAND_LATENCY,
-    EVALUATION_WORDS,
-    FIRE_LATENCY,
-    LANE_LATENCY,
-    LOOKUP_LATENCY,
-)
 from golden.types import Fields
 from golden.widths import TABLE_ENTRY_BITS, TYPE_BITS
 from golden.words import NeuronType, Reset, Saturation, layouts
-from rtl.neuron.requantize import Requantize
 
 
 def has_tables(config: CoreConfig) -> bool:
@@ -73,10 +66,19 @@ class Stimulus:
         self.expected = list(self.words)
         self.neurons: list[Fields] = []
         self.trace: list[tuple[int, int]] = []
+        self.tests: list[list[WordTest]] = []
+        """Of each population, with `skip_silent`."""
+        self.written = 0
+        """State words that are written."""
         for command, fields in zip(self.commands, self.populations, strict=True):
+            tests = population_tests(self.expected, command["word"], config) if config.skip_silent else []
             neurons, trace = evaluate_population(self.expected, command["population"], command["word"], config)
             self.neurons += neurons
             self.trace += trace
+            self.tests.append(tests)
+            keeps = config.skip_silent and neuron_model(fields["type"], config).keeps
+            self.written += sum(test.written for test in tests) if keeps else len(trace)
+            self._cover_tests(fields, tests)
             self._cover(fields, neurons)
             self._cover_end(fields, [address for address, _ in trace])
 
@@ -111,9 +113,17 @@ class Stimulus:
             for address in range(fields["base"] - config.table_words, fields["base"]):
                 self.words[address % size] |= entry
         parameters = []
+        sparse = pick.choice([None, 0.0, 0.1, 0.5]) if config.skip_silent and not self.dense else None
+        exceptions = 0.02 * pick.choice([0, 0, 1])
+        # Of a sparse one: whether all channels leak, and how often a lane without a neuron holds something.
+        leaks, beyond = (0, 0.0) if sparse is None else (int(pick.random() < 0.25), 0.2 * pick.choice([0, 0, 1]))
         model, each = neuron_model(fields["type"], config), parameter_words(fields["type"], config)
         for c in range(1 if fields["uniform"] and fields["depth"] else fields["depth"]):
             parameters.append(self._parameter(model.thresholds))
+            if sparse is not None and pick.random() >= exceptions:  # no bias, no slope
+                most = min(1 << (config.slope_bits - 1), 300) - 1
+                parameters[-1] = "sparse", {"bias": 0, "multiplier": 1, "shift": leaks * model.thresholds, "leaky": 0,
+                                            "slope": pick.randint(0, most) if model.thresholds else 0}
             above = pick.getrandbits(config.word_bits) >> self.parameter_word.bits << self.parameter_word.bits
             # A second word, in front, is random: what lies there already.
             self.words[(place.parameters + each * c + each - 1) % size] = above | self.parameter_word.pack(
@@ -123,7 +133,8 @@ class Stimulus:
             for lane in range(config.lanes):
                 c = w * config.lanes + lane
                 kind, values = parameters[0 if fields["uniform"] else min(c, len(parameters) - 1)]
-                states.append(self._state(fields, kind, values))
+                states.append(self._state(fields, kind, values) if sparse is None else self._sparse(values, sparse)
+                              if c < fields["depth"] or pick.random() < beyond else 0)
             address = place.states + x * place.x_stride + y * place.y_stride + w
             self.words[address % size] = pack_lanes(states, config)
 
@@ -160,6 +171,12 @@ class Stimulus:
             slope = max(-steep, min(steep - 1, pick.choice([multiplier // 4, -multiplier // 8])))
         leaky = 0 if kind == "all fire" else pick.randrange(2)
         return kind, {"bias": bias, "multiplier": multiplier, "shift": shift, "leaky": leaky, "slope": slope}
+
+    def _sparse(self, values: Fields, rate: float) -> int:
+        """A state that fires at this rate, or not, both often by little."""
+        pick, threshold = self.random, max(1, values["slope"])
+        return threshold + pick.choice([0, 0, 1, 500]) if pick.random() < rate else pick.choice(
+            [threshold - 1, 0, 0, -1, -700])
 
     def _state(self, fields: Fields, kind: str, values: Fields) -> int:
         pick, half, bits = self.random, 1 << (self.config.state_bits - 1), self.config.operand_bits
@@ -221,6 +238,13 @@ class Stimulus:
             positions = fields["width"] * fields["height"]
             where = "once" if not read else "a row" if len(read) % positions else "a channel word"
             self.bins[f"ends at {where}"] += 1
+
+    def _cover_tests(self, fields: Fields, tests: Sequence[WordTest]) -> None:
+        """With `skip_silent`: words of which no lane, some or all go on, and how the states of those that stay come."""
+        kind = "kept" if neuron_model(fields["type"], self.config).keeps else "sum"
+        for test in tests:
+            some = "all" if all(test.passes) else "some" if any(test.passes) else "no"
+            self.bins[f"{kind}{', at once' if test.at_once else ''}: {some} lanes pass"] += 1
 
     def _cover_spiking(self, reset: int, state: int, parameter: Fields) -> None:
         config, half = self.config, 1 << (self.config.state_bits - 1)
@@ -295,61 +319,7 @@ def required(config: CoreConfig) -> set[str]:
         *(f"spiking: {what}" for what in (
             "reset 0", "reset 1", "reset 2", "reset 3", "at the threshold", "just below", "leak", "rest leaks",
             "potential too large", "potential too small", "clipped low", "clipped high")),
+        *((f"{kind}: {some} lanes pass" for kind in ("sum", "kept, at once") for some in ("no", "some", "all"))
+          if config.skip_silent else ()),
         *(("slope", "negative slope", "spiking: negative threshold") if config.slope_bits > 4 else ()),
     }
-
-
-# -- the model of the cycles -----------------------------------------------------------------------
-
-
-def schedule(fields: Fields, config: CoreConfig) -> tuple[list[int], list[int], int]:
-    """When nothing waits: cycles after the command's in which memory is accessed, neurons are sent, and END is.
-
-    For populations that do not keep states, and have no second parameter words. Neurons in the order of evaluation, all
-    of them, whether they fire or not. Value tables have a port of their own and change nothing.
-    """
-    lanes, depth = config.lanes, fields["depth"]
-    latency = Requantize(config).stages + LOOKUP_LATENCY + FIRE_LATENCY
-    accesses: list[int] = []
-    evaluated: list[int] = []
-    popped: list[int] = []
-    after_loads = False
-    begun = 0
-    before: list[int] = []
-    """Cycles in which the lanes of the word before were evaluated."""
-    port = COMMAND_LATENCY - 1 if depth else 2
-    """The cycle in which something can be asked for; its access is one later, and its word is there two later still."""
-    if fields["extended"]:  # the second population word is read first
-        accesses.append(2)
-        port += 5
-    for word in range(-(-depth // lanes)):
-        used = min(lanes, depth - word * lanes)
-        for position in range(fields["width"] * fields["height"]):
-            loads = position == 0 and (word == 0 or not fields["uniform"])
-            # Behind the first word of a channel word nothing is read while one of the channel word before is left.
-            slots = 2 if evaluated and after_loads else EVALUATION_WORDS
-            read = max(port, popped[-slots] + 1 if len(popped) >= slots else 0, begun if loads else 0)
-            after_loads = loads
-            accesses.append(read + 1)
-            port, there = read + 1, [read + 1 + LANE_LATENCY] * lanes
-            if loads:
-                for lane in range(1 if fields["uniform"] else used):
-                    # Once a lane of the word before is taken, or when that word is.
-                    port = max(port, min(before[lane] + 2, before[-1] + 1) if before else 0)
-                    accesses.append(port + 1)
-                    if lane == 0:  # the next channel word waits for it
-                        begun = port + 1 + LANE_LATENCY
-                    there[lane] = max(there[lane], port + 1 + LANE_LATENCY)
-                    port += 1
-                if fields["uniform"]:
-                    there = [there[0]] * lanes
-            accesses.append(port + 1)
-            port += 1
-            before = []
-            for lane in range(used):
-                before.append(max(there[lane], evaluated[-1] + 1 if evaluated else 0))
-                evaluated.append(before[-1])
-            popped.append(before[-1])
-    # The last word is cleared before the end goes on its way, and an end takes a cycle more than a neuron.
-    end = max(port + 1, popped[-1] + 1) if popped else port
-    return accesses, [cycle + latency for cycle in evaluated], end + latency + 1

@@ -14,7 +14,7 @@ class MemoryModel:
     `ready` is drawn anew in each cycle from the port's pauses. `data` holds the word READ_LATENCY cycles after
     `valid & ready`, and random bits in all other cycles; `write_data` is taken a cycle after it. If several ports are
     granted in one cycle, all reads come before all writes, and writes are done in the order of the ports. A port with
-    `write` is a MemoryPort.
+    `write` is a MemoryPort, and one without `data` a WritePort.
 
     Args:
         dut: the design.
@@ -48,8 +48,8 @@ class MemoryModel:
         self._signals: list[tuple[Any, ...]] = [tuple(getattr(dut, f"{port}__{name}", None)
                                for name in ("valid", "ready", "address", "data", "write", "write_data"))
                          for port in self.ports]
-        for port, (valid, ready, address, read_data, write, _) in zip(self.ports, self._signals, strict=True):
-            if valid is None or ready is None or address is None or (read_data is None and write is None):
+        for port, (valid, ready, address, read_data, _, write_data) in zip(self.ports, self._signals, strict=True):
+            if any(item is None for item in (valid, ready, address)) or (read_data is None and write_data is None):
                 raise ValueError(f"the design has no memory port '{port}'")
             ready.value = 0
             self._garbage(read_data)
@@ -77,7 +77,7 @@ class MemoryModel:
                 if granted[index] and valid():
                     port, where = self.ports[index], address()
                     assert 0 <= where < len(words), f"port '{port}': address {where} is outside {len(words)} words"
-                    writing = write is not None and bool(write())
+                    writing = read_data is None or (write is not None and bool(write()))
                     if writing and write_data is not None:
                         writes.append((write_data, where))
                         self.writes[port] += 1

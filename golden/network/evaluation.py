@@ -34,7 +34,7 @@ def evaluate_population(
         raise NetworkError(f"population '{population.name}' fires at a threshold and has none")
     if population.looks_up and population.table is None:
         raise NetworkError(f"population '{population.name}' has saturation TABLE and no table")
-    parameters = {name: values[channels] for name, values in _parameters(population).items()}
+    parameters = {name: values[channels] for name, values in parameter_fields(population).items()}
     return model.evaluate(states, parameters, population.saturation, config, type=population.type,
                           table=population.table)
 
@@ -43,10 +43,10 @@ def unsaturated(states: Integers, population: Population, config: CoreConfig) ->
     """Values (..., D, W, H) of a population before they are saturated or looked up; of types that requantize."""
     model = neuron_model(population.type, config)
     assert issubclass(model, RequantizedNeuron), f"population '{population.name}' does not requantize"
-    return model.unsaturated(states, _parameters(population), config, type=population.type)
+    return model.unsaturated(states, parameter_fields(population), config, type=population.type)
 
 
-def _parameters(population: Population) -> dict[str, IntArray]:
+def parameter_fields(population: Population) -> dict[str, IntArray]:
     """The fields of the parameter words (`golden.words`), each (D, 1, 1)."""
     slope = population.threshold if neuron_model(population.type).thresholds else population.slope
     leaky = int(population.slope is not None)

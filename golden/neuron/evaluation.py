@@ -115,6 +115,18 @@ def state_words(place: PopulationMap, population: Mapping[str, int]) -> Iterator
                 yield place.states + x * place.x_stride + y * place.y_stride + channel_word, channel_word, x, y
 
 
+def channel_parameters(
+    memory: Memory, place: PopulationMap, population: Mapping[str, int], channel: int, config: CoreConfig
+) -> dict[str, int]:
+    """The fields of a channel's parameter word, and of its second one if its type has one."""
+    table, each, size = layouts(config), parameter_words(population["type"], config), config.memory_words
+    address = place.parameters + (0 if population["uniform"] else each * channel)
+    fields = table.parameter.unpack(int(memory[(address + each - 1) % size]))
+    if each == 2:
+        fields |= table.second_parameter.unpack(int(memory[address % size]))
+    return fields
+
+
 def evaluate_population(
     memory: MutableSequence[int], index: int, word: int, config: CoreConfig
 ) -> tuple[list[dict[str, int]], list[tuple[int, int]]]:
@@ -133,20 +145,13 @@ def evaluate_population(
     place = PopulationMap.of(population, config, second_word(memory, population, config))
     common = {"axon_base": place.axons % size, "axons": population["axons"], "far": place.axon_words - 1,
               "population": index}
-    each = parameter_words(population["type"], config)
     model = neuron_model(population["type"], config)
     neurons, trace = [], []
     entry = partial(table_entry, memory, population["base"], config=config)
     inside = takewhile(lambda item: item[0] < size, state_words(place, population))
     for channel_word, words in groupby(inside, lambda item: item[1]):
         channels = range(channel_word * config.lanes, min((channel_word + 1) * config.lanes, population["depth"]))
-        parameters = []
-        for c in channels:
-            address = place.parameters + (0 if population["uniform"] else each * c)
-            fields = table.parameter.unpack(memory[(address + each - 1) % size])
-            if each == 2:
-                fields |= table.second_parameter.unpack(memory[address % size])
-            parameters.append(fields)
+        parameters = [channel_parameters(memory, place, population, c, config) for c in channels]
         for address, _, x, y in words:
             trace.append((address, int(memory[address])))
             states = unpack_lanes(memory[address], config)[:len(channels)]

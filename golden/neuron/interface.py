@@ -32,6 +32,17 @@ class Product:
         raise NotImplementedError
 
 
+class Silence:
+    """What tells early, and cautiously, that a neuron is silent: see `golden.neuron.silent`."""
+
+    UNKNOWN = ""
+    """Nothing does."""
+    SUM = "sum"
+    """The sum with the bias, as its value is requantized, and its state is cleared."""
+    THRESHOLD = "threshold"
+    """The sum with the bias lies below the threshold; what stays is as for SPIKING."""
+
+
 class NeuronModel:
     """A neuron type: what becomes of a state at the end of a timestep; a room of `golden.rooms.NEURON_TYPES`.
 
@@ -39,6 +50,7 @@ class NeuronModel:
         codes: what the type field of a population word may say, with a name for reports; a type may have variants.
         keeps: the states stay from timestep to timestep; of other types they are cleared.
         second_parameter: each channel has a second parameter word, whose fields join those of the first.
+        silence: what tells early that a neuron is silent, of `Silence`.
         thresholds: the slope field of the parameters is a threshold, and values are 0 or 1; no value is looked up.
     """
 
@@ -46,6 +58,7 @@ class NeuronModel:
     keeps: ClassVar[bool] = False
     thresholds: ClassVar[bool] = False
     second_parameter: ClassVar[bool] = False
+    silence: ClassVar[str] = Silence.UNKNOWN
 
     @staticmethod
     def evaluate_one(

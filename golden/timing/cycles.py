@@ -16,6 +16,7 @@ from golden.errors import NetworkError
 from golden.program import Population, Program
 from golden.timing.microarchitecture import EVALUATION_FILL, EVENT_FILL, EVENT_MINIMUM
 from golden.timing.operations import EdgeOperations, Events, Place
+from golden.timing.passing import skipping_cycles
 from golden.timing.pipeline import Cycles, OperationStream, replay
 from golden.types import IntArray, Integers
 
@@ -63,7 +64,7 @@ def firing_order(values: Integers, config: CoreConfig, *, host: bool) -> Events:
 
 def layer_cycles(
     program: Program, name: str, outputs: Mapping[str, Integers], config: CoreConfig, *,
-    places: Mapping[str, Place] | None = None, limit: int = 500_000,
+    places: Mapping[str, Place] | None = None, limit: int = 500_000, states: Integers | None = None,
 ) -> LayerCycles:
     """The cycles of one population's incoming events over one timestep [B §4.3].
 
@@ -72,6 +73,7 @@ def layer_cycles(
         outputs: values (D, W, H) of the sources, of one frame.
         places: where the edges lie, by name, for the banks; see `golden.timing.operations.places`.
         limit: cycles to replay; a layer with more is sampled, at about 0.6 microseconds each.
+        states: (D, W, H) of the population before its evaluation; see `evaluation_cycles`.
 
     Raises:
         NetworkError: the population is an input: it has no cycles.
@@ -89,7 +91,7 @@ def layer_cycles(
         ideal = np.maximum(work.positions()[x, y] * work.words[c], 1 if work.single(config) else EVENT_MINIMUM)
         parts.append((work, (places or {}).get(edge.name, Place()), (c, x, y), ideal))
         total += int(ideal.sum())
-    evaluation = evaluation_cycles(population, config)
+    evaluation = evaluation_cycles(population, config, states)
     if total <= limit:
         stream = OperationStream.join([work.work(events, place, config) for work, place, events, _ in parts])
         cycles = replay(stream, config.banks, config.forward_states)
@@ -150,12 +152,18 @@ def _sample(
     return busy / taken * whole, runs
 
 
-def evaluation_cycles(population: Population, config: CoreConfig) -> int:
+def evaluation_cycles(population: Population, config: CoreConfig, states: Integers | None = None) -> int:
     """Cycles of an evaluation that no other block holds up, from its command to its end neuron.
 
     One per neuron; but a channel word of few neurons waits for the memory, which reads and clears each state word and
-    reads each parameter word. The PEG takes one cycle per axon of a firing neuron.
+    reads each parameter word. The PEG takes one cycle per axon of a firing neuron. With `skip_silent` the states tell
+    which neurons are evaluated, and the cycles are replayed.
+
+    Args:
+        states: (D, W, H) before the evaluation, of use with `skip_silent` only; default: no neuron is skipped.
     """
+    if config.skip_silent and states is not None:
+        return skipping_cycles(population, states, config)
     depth, width, height = population.shape
     parameters = np.stack([np.broadcast_to(np.asarray(values, np.int64).reshape(-1), depth)
                            for values in (population.bias, population.multiplier, population.shift)])

@@ -65,6 +65,12 @@ state, and an end takes one more than a neuron."""
 KEPT_WORDS = 16
 """State words of SPIKING neurons between their read and their write: four that wait, one per stage of the arithmetic,
 and two at the writer; the next power of two, as the addresses' index wraps by itself."""
+SKIPPING_WORDS = 6
+"""State words read ahead of their evaluation with `skip_silent`: a word in every cycle, of which six are on their way,
+from one asked for to its place given back, if none of its neurons can fire."""
+SKIPPING_MASKS = 32
+"""State words, with `skip_silent`, from the asking for one to the place of its neurons: 7 if none can fire, and one of
+which some can is followed by as many as there are stages to the results; the next power of two."""
 EVALUATION_PATIENCE = 15
 """Cycles in which an evaluation may be refused a bank before it goes above the weights: high enough to cost a running
 convolution next to nothing, and what four bits count."""

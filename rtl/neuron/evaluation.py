@@ -1,6 +1,8 @@
 """The evaluation unit: at the end of a timestep the states of a population become values, and neurons fire."""
 
-from amaranth import Cat, Module, Signal
+from typing import Any
+
+from amaranth import Cat, Module, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
@@ -8,10 +10,12 @@ from golden import messages
 from golden.config import CoreConfig
 from rtl.neuron.fire import Fire
 from rtl.neuron.lookup import Lookup
+from rtl.neuron.places import SkippingFire
 from rtl.neuron.reading import StateReader
 from rtl.neuron.requantize import Requantize
+from rtl.neuron.skipping import SkippingReader
 from rtl.neuron.state_writer import StateWriter
-from rtl.ports import MemoryPort, ReadPort, command_layout, neuron_layout
+from rtl.ports import MemoryPort, ReadPort, WritePort, command_layout, neuron_layout
 from rtl.words import struct
 
 
@@ -53,19 +57,23 @@ class Evaluation(wiring.Component):
             "neuron": Out(stream.Signature(neuron_layout(config))),
             "done": Out(1),
             "evaluated": Out(struct(messages.evaluated(config))),
+            **({"stores": Out(WritePort(config))} if config.skip_silent else {}),
         })
 
     def elaborate(self, platform):  # type: ignore[no-untyped-def]
         config, m = self.config, Module()
-        m.submodules.reader = reader = StateReader(config)
+        m.submodules.reader = reader = (SkippingReader if config.skip_silent else StateReader)(config)
         m.submodules.writer = writer = StateWriter(config)
         m.submodules.requantize = requantize = Requantize(config)
         m.submodules.lookup = lookup = Lookup(config)
-        m.submodules.fire = fire = Fire(config)
+        m.submodules.fire = fire = (SkippingFire if config.skip_silent else Fire)(config)
         connect(m, flipped(self.command), reader.command)
         connect(m, reader.memory, flipped(self.memory))
         connect(m, lookup.table, flipped(self.table))
         connect(m, lookup.result, fire.result)
+        if isinstance(reader, SkippingReader) and isinstance(fire, SkippingFire):
+            connect(m, reader.stores, flipped(self.stores))
+            m.d.comb += [fire.tested.eq(reader.tested), fire.passes.eq(reader.passes), reader.walked.eq(fire.walked)]
         population, word = reader.population, reader.population.word
 
         # What is in each stage of the arithmetic: a neuron, and whether it is the last of its word, or the end.
@@ -83,10 +91,8 @@ class Evaluation(wiring.Component):
             requantize.advance.eq(advance), requantize.type.eq(word.type), requantize.saturation.eq(word.saturation),
             requantize.state.eq(reader.state), requantize.parameter.eq(reader.parameter),
             requantize.second.eq(reader.second),
-            writer.neuron.eq(evaluating[-1] & advance & population.keeps), writer.state.eq(requantize.kept),
-            writer.last.eq(last[-1]), writer.read.eq(reader.read), writer.address.eq(reader.address),
-            reader.write.eq(writer.write), reader.write_address.eq(writer.write_address),
-            reader.write_data.eq(writer.write_data), writer.granted.eq(reader.granted),
+            writer.neuron.eq(evaluating[-1] & advance & self._collected(m, reader, advance, stages)),
+            writer.state.eq(requantize.kept), writer.last.eq(last[-1]), *self._writes(reader, writer),
             lookup.valid.eq((evaluating[-1] | ending[-1]) & advance), lookup.value.eq(requantize.value),
             lookup.last.eq(last[-1]), lookup.end.eq(ending[-1]), lookup.looks_up.eq(population.looks_up),
             lookup.base.eq(word.base), self.evaluated.eq(reader.evaluated),
@@ -102,3 +108,26 @@ class Evaluation(wiring.Component):
             self.done.eq(neuron.valid & neuron.ready & sent.end),
         ]
         return m
+
+    def _collected(self, m: Module, reader: StateReader, advance: Value, stages: int) -> Value:
+        """Whether the state of the neuron in the last stage goes into a word that the writer makes."""
+        if not isinstance(reader, SkippingReader):
+            return reader.population.keeps
+        collected = Signal(stages, name="collected")
+        with m.If(advance):
+            m.d.sync += collected.eq(Cat(reader.collects, collected))
+        return collected[-1]
+
+    def _writes(self, reader: StateReader, writer: StateWriter) -> list[Any]:
+        """How the words that the writer makes get to the memory."""
+        if isinstance(reader, SkippingReader):
+            return [
+                writer.read.eq(reader.collect), writer.address.eq(reader.collect_address),
+                reader.word_valid.eq(writer.write), reader.word_address.eq(writer.write_address),
+                reader.word.eq(writer.write_data), writer.granted.eq(reader.word_granted),
+            ]
+        return [
+            writer.read.eq(reader.read), writer.address.eq(reader.address),
+            reader.write.eq(writer.write), reader.write_address.eq(writer.write_address),
+            reader.write_data.eq(writer.write_data), writer.granted.eq(reader.granted),
+        ]

@@ -1,8 +1,9 @@
 """The reading side of the evaluation: state words and parameters of a population, in the order of its neurons."""
 
 from enum import IntEnum
+from typing import Any
 
-from amaranth import Cat, Const, Module, Mux, Signal, unsigned
+from amaranth import Cat, Const, Module, Mux, Signal, Value, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
@@ -10,7 +11,7 @@ from amaranth.lib.wiring import In, Out
 from golden import messages
 from golden.config import CoreConfig
 from golden.neuron.types import built_types
-from golden.timing.microarchitecture import EVALUATION_WORDS
+from golden.timing.microarchitecture import EVALUATION_WORDS, SKIPPING_WORDS
 from golden.words import Saturation, layouts
 from rtl.ports import MemoryPort, command_layout
 from rtl.skid import SkidBuffer
@@ -79,8 +80,9 @@ class _State:
         # Words asked for and not yet evaluated, and those of them that are there. The youngest is the first of
         # its channel word (`fresh`), of which `loaded` parameters are there once it has `begun`; before that, `loaded`
         # counts those of the channel word before.
-        self.reserved = Signal(range(EVALUATION_WORDS + 1), name="reserved")
-        self.there = Signal(range(EVALUATION_WORDS + 1), name="there")
+        ahead = SKIPPING_WORDS if config.skip_silent else EVALUATION_WORDS
+        self.reserved = Signal(range(ahead + 1), name="reserved")
+        self.there = Signal(range(ahead + 1), name="there")
         self.fresh, self.begun = strobe("fresh"), Signal(init=1, name="begun")
         self.loaded = Signal(range(config.lanes + 1), name="loaded")
         self.full, self.alone = strobe("full"), strobe("alone")
@@ -88,6 +90,9 @@ class _State:
         self.passed = strobe("passed")
         # From the evaluation: the next lane, and that the oldest word's last neuron is taken.
         self.lane, self.pop = Signal(config.lane_bits, name="lane"), strobe("pop")
+        # Accesses that are asked for, and the one whose word comes.
+        self.requests: Any = None
+        self.coming: Any = None
         # What arrives from memory, and of which lane it is.
         self.arrives = {purpose: strobe(f"{purpose.name.lower()}_arrives") for purpose in Purpose}
         self.arriving = Signal(config.lane_bits, name="arriving")
@@ -118,7 +123,11 @@ class StateReader(wiring.Component):
         self.second_words = any(model.second_parameter for model in built_types(config).values())
         self.requests = data.StructLayout({
             "address": config.address_bits, "purpose": PURPOSE_BITS, "lane": config.lane_bits, "in_last_word": 1})
-        super().__init__({
+        super().__init__(self._signature())
+
+    def _signature(self) -> dict:
+        config = self.config
+        return {
             "command": In(stream.Signature(command_layout(config))), "population": Out(population_layout(config)),
             "memory": Out(MemoryPort(config)),
             "there": Out(1), "take": In(1), "last": Out(1), "state": Out(config.state_bits),
@@ -129,7 +138,7 @@ class StateReader(wiring.Component):
             "write": In(1), "write_address": In(config.address_bits), "write_data": In(config.word_bits),
             "granted": Out(1),
             "evaluated": Out(struct(messages.evaluated(config))),
-        })
+        }
 
     def elaborate(self, platform):  # type: ignore[no-untyped-def]
         m, s = Module(), _State(self.config)
@@ -216,14 +225,13 @@ class StateReader(wiring.Component):
         channel_word = Signal(config.depth_word_bits)
         x, y = Signal.like(word.width, name="x"), Signal.like(word.height, name="y")
         m.d.comb += [
-            s.left.eq(s.address[config.address_bits:].any()), s.in_last_word.eq(channel_word == last_word),
+            s.left.eq(s.address[config.address_bits:].any()), *self._last_word(s, channel_word == last_word),
             s.last_parameter.eq(word.uniform | (s.parameter_lane == Mux(s.in_last_word, top_lane, config.lanes - 1))),
         ]
         # Registered, for the sake of the request: seen a cycle after its lane was taken.
         m.d.sync += s.passed.eq(
             ~s.pop & Mux(s.parameter_taken, s.lane > s.parameter_lane + 1, s.lane > s.parameter_lane))
-        # Registered, as two steps are never in a row: a word is read in between.
-        m.d.sync += [s.column_ends.eq(y == word.height), s.row_ends.eq(x == word.width)]
+        self._position(m, s, x == word.width, y == word.height)
         second = struct(layouts(config).second_population)(self.memory.data[:layouts(config).second_population.bits])
         with m.If(s.accept):
             m.d.sync += [
@@ -262,6 +270,14 @@ class StateReader(wiring.Component):
             with m.If(begins | s.accept):
                 m.d.sync += counter.eq(0)
 
+    def _last_word(self, s: _State, last: Value) -> list[Any]:
+        """Whether the channel word is the last one."""
+        return [s.in_last_word.eq(last)]
+
+    def _position(self, m: Module, s: _State, last_x: Value, last_y: Value) -> None:
+        """Whether a column or a row ends. Registered, as two steps are never in a row: a word is read in between."""
+        m.d.sync += [s.column_ends.eq(last_y), s.row_ends.eq(last_x)]
+
     def _commanded(self) -> data.View:
         """The population word of the command that is offered."""
         return data.View(struct(layouts(self.config).population), self.command.payload.word)
@@ -284,8 +300,8 @@ class StateReader(wiring.Component):
 
     def _access(self, m: Module, s: _State) -> None:
         """Accesses in the order in which they are asked for, written words before others; and what comes back."""
-        memory = self.memory
-        m.submodules.requests = requests = SkidBuffer(self.requests)
+        memory = self._port(m, s)
+        m.submodules.requests = requests = s.requests = SkidBuffer(self.requests)
         asked, first, written, writes = requests.given, requests.first, Signal(name="written"), Signal(name="writes")
         m.d.comb += [
             # A word to be written stays until it is granted: it is asked for once.
@@ -314,6 +330,7 @@ class StateReader(wiring.Component):
             m.d.sync += written.eq(0)
         # The word comes READ_LATENCY cycles after its grant.
         asked, coming = (Signal(self.requests, name=name) for name in ("asked", "coming"))
+        s.coming = coming
         granted, comes = Signal(name="asked_valid"), Signal(name="comes")
         m.d.sync += [asked.eq(first.payload), granted.eq(first.valid & memory.ready), coming.eq(asked),
                      comes.eq(granted)]
@@ -322,6 +339,10 @@ class StateReader(wiring.Component):
         m.d.sync += [s.arriving.eq(coming.lane), s.arriving_last.eq(coming.in_last_word),
                      self.evaluated.address.eq(coming.address)]
         m.d.comb += [self.evaluated.valid.eq(s.arrives[Purpose.STATE]), self.evaluated.state.eq(memory.data)]
+
+    def _port(self, m: Module, s: _State) -> Any:
+        """The memory's port, where accesses are asked for."""
+        return self.memory
 
     def _buffers(self, m: Module, s: _State) -> None:
         """The words read ahead and their parameters; one lane of the oldest word per cycle."""

@@ -100,7 +100,8 @@ def test_a_build_has_a_folder_whatever_its_configuration_is_called(
         tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folders: list[Path] = []
     monkeypatch.setattr(verilated, "_compile", lambda text, harness, folder, *others: folders.append(folder))
-    monkeypatch.setattr(verilated, "cycle_model", lambda block, name: block.config.name)
+    monkeypatch.setattr(verilated, "EventCore", lambda config: config)
+    monkeypatch.setattr(verilated, "cycle_model", lambda block, name: block.name)
     for name in ("my core", "my/core"):
         verilated.build.__wrapped__(dataclasses.replace(CoreConfig(), name=name), tmp_path)
     assert [folder.parent for folder in folders] == [tmp_path] * 2

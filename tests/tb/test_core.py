@@ -23,6 +23,7 @@ CONFIGS = {
     "fpga_small": COUNTING,
     "grai_vip": CoreConfig(),
     "lanes8": dataclasses.replace(SMALL, name="lanes8", lanes=8, channel_bits=8),
+    "skipping": dataclasses.replace(COUNTING, name="skipping", lanes=8, channel_bits=8, skip_silent=1),
     "state32": dataclasses.replace(SMALL, name="state32", state_bits=32),
     "banks2": dataclasses.replace(SMALL, name="banks2", banks=2),
 }
@@ -53,8 +54,9 @@ def bench_parameters(config: CoreConfig, network: Network, rng: np.random.Genera
 
 
 CASES = [("verilator", "fpga_small", pause) for pause in ("never", "randomly", "bursts")]
-CASES += [("verilator", "grai_vip", "randomly"), ("verilator", "lanes8", "bursts"),
+CASES += [("verilator", "grai_vip", "randomly"), ("verilator", "skipping", "bursts"),
           ("verilator", "state32", "randomly"), ("verilator", "banks2", "never")]
+CASES += [pytest.param("verilator", "lanes8", "bursts", marks=pytest.mark.long)]
 # Icarus is slow: two cases are enough for a second opinion.
 CASES += [("icarus", "fpga_small", "bursts"), ("icarus", "grai_vip", "randomly")]
 
@@ -91,7 +93,8 @@ def all_neurons(rng: np.random.Generator) -> Network:
     return network
 
 
-NEURON_CASES = [("verilator", "fpga_small", "randomly"), ("icarus", "fpga_small", "bursts"),
+NEURON_CASES = [("verilator", "fpga_small", "randomly"), ("verilator", "skipping", "randomly"),
+                ("icarus", "fpga_small", "bursts"),
                 *(pytest.param("verilator", name, "bursts", marks=pytest.mark.long) for name in CONFIGS)]
 
 

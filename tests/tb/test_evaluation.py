@@ -46,6 +46,11 @@ def random_config(seed: int) -> CoreConfig:
             continue
 
 
+def skipping(config: CoreConfig) -> CoreConfig:
+    """The same with `skip_silent`."""
+    return dataclasses.replace(config, name=f"{config.name}_skipping", skip_silent=1)
+
+
 def run(config: CoreConfig, simulator: str, seed: int, **parameters: object) -> None:
     launch(evaluation(config), name="evaluation", module=BENCH, simulator=simulator, seed=seed,
            parameters={"config": config.to_json(), **parameters})
@@ -74,6 +79,37 @@ def test_garbage(name: str, simulator: str, seed: int) -> None:
     run(CONFIGS[name], simulator, seed, scenario="garbage", populations=12)
 
 
+SKIPPING_CASES = [("verilator", "grai_vip"), *(
+    pytest.param(*case, marks=pytest.mark.long) for case in (("verilator", "8 lanes"), ("icarus", "grai_vip")))]
+
+
+@pytest.mark.parametrize(("simulator", "name"), SKIPPING_CASES, indirect=["simulator"])
+def test_skip_silent(simulator: str, name: str, seed: int) -> None:
+    """Pauses everywhere, and words of which no lane, some or all go on; nothing waits: each cycle as replayed."""
+    config = skipping(CONFIGS[name])
+    run(config, simulator, seed, scenario="random", populations=150, corners=False, command="rarely", memory="rarely",
+        neuron="rarely")
+    for dense in (False, True):
+        run(config, simulator, seed, scenario="skipping", populations=50, dense=dense)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", ["2 lanes of 32 bits"])
+def test_skip_silent_garbage(name: str, simulator: str, seed: int) -> None:
+    config = skipping(CONFIGS[name])
+    run(config, simulator, seed, scenario="garbage", populations=12)
+    run(config, simulator, seed, scenario="random", populations=100, corners=False, memory="mostly", neuron="bursts")
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", CONFIGS)
+def test_skip_silent_corners(name: str, simulator: str, seed: int) -> None:
+    """Every corner of the arithmetic and of the test, among them types without one."""
+    types = ("sum", "product", "spiking", "refractory")
+    for config in (skipping(CONFIGS[name]), dataclasses.replace(skipping(CONFIGS[name]), neuron_types=types)):
+        run(config, simulator, seed, scenario="random", populations=600, corners=True, memory="rarely", neuron="rarely")
+
+
 @pytest.mark.long
 @pytest.mark.parametrize("number", range(12))
 def test_random_configurations(number: int, simulator: str, seed: int) -> None:
@@ -82,3 +118,5 @@ def test_random_configurations(number: int, simulator: str, seed: int) -> None:
     run(config, simulator, seed + number, scenario="random", populations=200, corners=False, memory="randomly",
         neuron="randomly")
     run(config, simulator, seed + number, scenario="timing", populations=50, corners=False)
+    run(skipping(config), simulator, seed + number, scenario="random", populations=200, corners=False,
+        memory="randomly", neuron="randomly")

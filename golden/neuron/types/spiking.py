@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from golden.config import CoreConfig
-from golden.neuron.interface import NeuronModel, Table
+from golden.neuron.interface import NeuronModel, Silence, Table
 from golden.neuron.requantize import shift_rounded, shift_rounded_array
 from golden.neuron.states import wrap, wrap_array
 from golden.types import IntArray
@@ -20,6 +20,7 @@ class Spiking(NeuronModel):
     codes: ClassVar = {NeuronType.SPIKING: "spiking"}
     keeps = True
     thresholds = True
+    silence = Silence.THRESHOLD
 
     @staticmethod
     def evaluate_one(

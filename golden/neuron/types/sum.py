@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from golden.config import CoreConfig
+from golden.neuron.interface import Silence
 from golden.neuron.requantize import RequantizedNeuron
 from golden.types import IntArray
 from golden.words import NeuronType
@@ -15,6 +16,7 @@ class Sum(RequantizedNeuron):
     """SUM and MAX; the two differ in the synaptic operations (`golden.neuron.update`), not in the evaluation."""
 
     codes: ClassVar = {NeuronType.SUM: "sum", NeuronType.MAX: "max"}
+    silence = Silence.SUM
 
     @staticmethod
     def operand_one(state: int, type: int, config: CoreConfig) -> int:

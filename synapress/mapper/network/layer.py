@@ -33,6 +33,7 @@ HELP = {
     "shift": "Give one natural number for all channels, or one for each; a left shift belongs to the multiplier.",
     "slope": "Give one integer for all channels, or one for each.",
     "threshold": "Give one positive integer for all channels, or one for each.",
+    "initial": "Give one integer for all channels, or one for each.",
     "product shift": "Scale by the multiplier and the shift instead.",
     "saturation": "Use golden.words.Saturation.RELU, SIGNED or FULL, or the argument table.",
     "table": "See synapress.mapper.value_table.",

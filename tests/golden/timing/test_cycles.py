@@ -50,7 +50,8 @@ def assert_accesses(layer, counters, forwarded):
 
 def assert_cycles(program, inputs, config):
     """Every layer alone: what the counters say of events, operations, busy cycles, stalls and accesses, exactly."""
-    outputs = {name: result.outputs for name, result in network.run(program, inputs, config).items()}
+    results = network.run(program, inputs, config)
+    outputs = {name: result.outputs for name, result in results.items()}
     counts = network.counts(program, inputs, config)
     total = 0
     for population in program.populations:
@@ -64,7 +65,7 @@ def assert_cycles(program, inputs, config):
         assert counters["values_in"] == sum(count.events for count in work), name
         assert counters["word_ops"] == sum(count.word_ops for count in work), name
         assert counters["synapses"] == sum(count.synapses for count in work), name
-        cycles = layer_cycles(program, name, outputs, config, places=layer.places)
+        cycles = layer_cycles(program, name, outputs, config, places=layer.places, states=results[name].states)
         assert cycles.exact
         assert {item: counters[item] for item in REPLAYED} == {item: getattr(cycles, item) for item in REPLAYED}, name
         assert_accesses(layer, counters, cycles.forwarded)
@@ -122,6 +123,16 @@ def test_forwarded_states(seed):
     for _ in range(4):
         net = random_network(rng, layers=4)
         assert_cycles(legalize(lower(net), config), random_input(rng, net), config)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("number", range(4))
+def test_skipped_neurons(number, seed):
+    """Evaluations that skip silent neurons, replayed from the states before them."""
+    rng = np.random.default_rng([seed, number, 2])
+    net = random_network(rng, layers=5, neurons=number % 2 == 1)
+    config = dataclasses.replace(SMALL, name="skipping", skip_silent=1)
+    assert_cycles(legalize(lower(net), config), random_input(rng, net, 0.2), config)
 
 
 @pytest.mark.long

@@ -103,6 +103,7 @@ REFUSED = {
     "slope": lambda n: n.conv("x", "in", ones(3, 4, 1, 1), slope=[1, 2]),
     "table": lambda n: n.conv("x", "in", ones(3, 4, 1, 1), table=[[1, 2]]),
     "threshold": lambda n: n.lif("x", ["in"], threshold=0),
+    "initial": lambda n: n.lif("x", ["in"], threshold=1, initial=[1, 2, 3, 4, 5]),
     "reset": lambda n: n.lif("x", ["in"], threshold=1, reset="none"),
 }
 
