@@ -14,42 +14,24 @@ import time
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from rich.console import Console
 from rich.table import Table
 
 from golden.config import CoreConfig
 from golden.files import write
 from golden.network import fast
-from golden.types import Maps
 from synapress.engines.interval import Interval, interval
 from synapress.mapper import Throughput, lower
 from synapress.mapper.image.mesh import MeshImage
 from synapress.mapper.partition.fragments import PartitionedProgram
 from synapress.mapper.pipeline import Compilation, run
 from synapress.zoo import pilotnet
+from synapress.zoo.road import road
 
 BARS = {3: 1.2, 12: 1.4}
 """By cores, the interval over synaptic operations ÷ (cores · lanes) that must be reached; for others the last one."""
 FIRING = 0.4
 """So many of the neurons must fire at least."""
-VALUES = 256
-
-
-def road(shape: tuple[int, int, int], seed: int) -> Maps:
-    """A frame (3, W, H) as a camera over a road might see it: values from 1 to 255."""
-    depth, width, height = shape
-    rng = np.random.default_rng(seed)
-    x, y = np.meshgrid(np.arange(width) / width, np.arange(height) / height, indexing="ij")
-    horizon, bend = 0.35 + 0.1 * rng.random(), rng.uniform(-0.3, 0.3)
-    near = np.clip((y - horizon) / (1 - horizon), 0, 1)
-    middle = 0.5 + bend * (1 - near) ** 2
-    lane = np.abs(x - middle) < 0.05 + 0.4 * near
-    marking = (np.abs(x - middle) < 0.01 + 0.02 * near) & (np.sin(25 / (near + 0.1)) > 0)
-    colors = np.array([[150, 190, 235], [70, 120, 50], [95, 95, 100], [230, 230, 220]])[:, :depth]
-    kind = np.where(y < horizon, 0, np.where(marking, 3, np.where(lane, 2, 1)))
-    frame = colors[kind].transpose(2, 0, 1) + rng.normal(0, 12, shape)
-    return np.asarray(np.clip(np.rint(frame), 1, VALUES - 1), np.int64)
 
 
 def measure(cores: int, config: CoreConfig, seed: int, frames: int) -> tuple[Interval, float, float]:

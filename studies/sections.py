@@ -198,6 +198,52 @@ def area(found: dict[str, Any], clocks: dict[str, Any]) -> str:
             rows))
 
 
+def node(found: dict[str, Any]) -> str:
+    """Of `synapress area node --json`."""
+    (whole,), (parts,) = found["area"], found["parts"]
+    logic = sum(part["transistors"] for part in parts["area"])
+    everything = logic + sum(part["sram_transistors"] for part in parts["area"])
+    rows = [(part["top"], f"{part['transistors']:,}", f"{part['sram_bits']:,}", f"{part['transistors'] / logic:.1%}",
+             f"{(part['transistors'] + part['sram_transistors']) / everything:.2%}") for part in parts["area"]]
+    return (
+        f"Configuration `{whole['config']}`: core, router and access station. Estimates by {whole['model']}, part by "
+        "part; an SRAM bit counts six transistors. Bars: the router takes at most 9 % of the logic and 0.3 % with the "
+        "SRAM.\n\n" + table(("part", "transistors", "SRAM bits", "share of the logic", "share with SRAM"), rows))
+
+
+def pilotnet(*reports: dict[str, Any]) -> str:
+    """Of the reports of `synapress demo-pilotnet`."""
+    runs = sorted((run for report in reports for run in report["runs"]), key=lambda run: int(run["cores"]))
+    same = [run["comparison"] for run in runs]
+    equal = "equal, bit for bit" if not any(item["differences"] for item in same) else "DIFFERENT"
+    rows = [
+        ("RTL and golden model", *(f"{equal}: {item['frames']} frames, {item['states']:,} state words, all counters "
+                                   "and links" for item in same)),
+        ("neurons that fire", *(f"{run['firing']:.1%}" for run in runs)),
+        ("synaptic operations per frame", *(f"{run['synapses']:,.0f}" for run in runs)),
+        ("cycles of a frame, ideal: operations ÷ (cores · lanes)", *(f"{run['ideal']:,.0f}" for run in runs)),
+        ("frame interval in RTL, cycles", *(f"{run['interval']:,.0f}" for run in runs)),
+        ("frame interval, predicted", *(f"{run['predicted']['interval']:,}" for run in runs)),
+        ("interval ÷ ideal in RTL", *(f"{run['ratio']:.3f}" for run in runs)),
+        ("interval ÷ ideal, predicted", *(f"{run['predicted']['ratio']:.3f}" for run in runs)),
+        ("cycles of the whole run ÷ frames", *(f"{run['mean']:,.0f}" for run in runs)),
+        ("bar", *("" if run["bar"] is None else f"{run['bar']}" for run in runs)),
+        ("latency of the first frame, cycles", *(f"{run['latency'][0]:,}" for run in runs)),
+        ("busiest link, load", *(f"{max(link['load'] for link in run['links']):.1%}" for run in runs)),
+        ("busiest core, busy", *(f"{max(core['share'] for core in run['cores_of']):.1%}" for run in runs)),
+        ("processor seconds, without setup", *(f"{run['processor seconds']:,.0f}" for run in runs)),
+    ]
+    layers = [(name, f"{item['events']:,.0f}", f"{item['synapses']:,.0f}", f"{item['busy']:,}", f"{item['lanes']:.1%}")
+              for name, item in next(run for run in runs if run["cores"] == 3)["layers"].items()]
+    first = reports[0]
+    return (
+        f"Configuration `{first['config']['name']}`, seed {first['seed']}. Weights are random, frames are drawn; the "
+        "network is mapped with another frame than those that run. The interval is between frames that are out.\n\n"
+        + table(("figure", *(f"{run['cores']} cores" for run in runs)), rows)
+        + "\n\nLayers on 3 cores, per frame; cycles of ESU and neuron update, by the cycle model:\n\n"
+        + table(("layer", "events in", "synaptic operations", "cycles", "lanes used"), layers))
+
+
 def quantized(found: dict[str, Any]) -> str:
     """Of `studies.quantized_files`."""
     return (
@@ -223,6 +269,11 @@ def conformance(counts: dict[str, int]) -> str:
 SECTIONS = {
     "demo": Section("Digits in RTL", (
         Command("make demo", "synapress", ("demo",), "build/demo/report.json"),), demo, slow=True),
+    "pilotnet": Section("PilotNet on a mesh", (
+        Command("make demo-pilotnet", "synapress", ("demo-pilotnet",), "build/demo-pilotnet/report.json"),
+        Command("synapress demo-pilotnet --cores 12 --output build/demo-pilotnet-12", "synapress",
+                ("demo-pilotnet", "--cores", "12", "--output", "build/demo-pilotnet-12"),
+                "build/demo-pilotnet-12/report.json")), pilotnet, times=True, slow=True),
     "models": Section("Trained models", (
         Command("make models", "examples.trained_models", (), "build/models/report.json"),), models),
     "footprint": Section("Memory of known networks", tuple(
@@ -233,6 +284,9 @@ SECTIONS = {
                 ("area", *BLOCKS, "--target", "cmos", "--target", "xilinx", "--no-parts", "--json")),
         Command("synapress area peg esu evaluation --fmax --json", "synapress",
                 ("area", "peg", "esu", "evaluation", "--fmax", "--json"))), area, slow=True),
+    "node": Section("Parts of a node", (
+        Command("synapress area node --target cmos --json", "synapress",
+                ("area", "node", "--target", "cmos", "--json")),), node, slow=True),
     "core": Section("Utilization of the core", (
         Command("make bench", "benchmarks.core", ("--json", "build/benchmarks/core.json"),
                 "build/benchmarks/core.json"),), core),

@@ -1,7 +1,7 @@
 """`synapress area`: how large blocks and their parts are, which device holds them, how fast they are clocked."""
 
 import statistics
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -10,12 +10,14 @@ import typer
 
 from golden.config import CoreConfig
 from golden.errors import ConfigError
+from synapress.cli.mesh_options import Columns, Depth, Hosts, OpenEdges, Rows, mesh_options
 from synapress.cli.options import AsJson, Blocks, Config, blocks_named, print_json, steps
 from synapress.reports.tables import Sheet, show
 
 if TYPE_CHECKING:
     from synapress.tools.area import AreaReport, CmosArea, FpgaArea
     from synapress.tools.frequency import Frequency
+    from synapress.tools.mesh_area import Kind
 
 
 class Target(StrEnum):
@@ -43,11 +45,20 @@ def area(
     parts: Annotated[bool | None, typer.Option(
         "--parts/--no-parts", show_default="of named blocks", help="Also tell how the area is shared among the parts "
         "of each block; not by a library.")] = None,
+    columns: Columns = None,
+    rows: Rows = None,
+    hosts: Hosts = None,
+    open_edges: OpenEdges = None,
+    depth: Depth = None,
     as_json: AsJson = False,
 ) -> None:
-    """Estimate area and clock of blocks with open tools."""
+    """Estimate area and clock of blocks with open tools.
+
+    A mesh is the sum of its nodes and of what is around them.
+    """
     from synapress.tools import area as estimates
     from synapress.tools.frequency import fmax as clock
+    from synapress.tools.mesh_area import together
 
     core = CoreConfig.load(config)
     blocks = blocks_named(tops or [])
@@ -55,13 +66,23 @@ def area(
     for library in libraries:
         if not library.is_file():
             raise ConfigError(f"Liberty library '{library}' is not a file")
+    mesh = mesh_options([top for top in blocks if top == "mesh"], columns=columns, rows=rows, hosts=hosts,
+                        open_edges=open_edges, depth=depth)
+    if fmax and "mesh" in blocks:
+        raise ConfigError("--fmax: no combinational path crosses a node, and the clock of a mesh is that of a node; "
+                          "name the block 'node' instead")
     targets = list(target or ([] if libraries or fmax else [Target.ALL]))
     names = list(estimates.TARGETS) if Target.ALL in targets else [item.value for item in dict.fromkeys(targets)]
     reports: list[AreaReport] = []
     frequencies: list[Frequency] = []
     shares: dict[tuple[str, str], list[CmosArea | FpgaArea]] = {}
+    kinds: list[list[Kind]] = []
     with steps() as progress:
         for top in blocks:
+            if top == "mesh":
+                kinds = _mesh(core, mesh, [*names, *libraries], progress, memory=memory, dsp=dsp)
+                reports += [together(top, found) for found in kinds]
+                continue
             divided = bool(tops if parts is None else parts) and bool(estimates.parts_of(top, core))
             for name in names:
                 progress(f"{top}: {name}")
@@ -79,11 +100,47 @@ def area(
         print_json({
             "area": [report.to_json() for report in reports], "fmax": [item.to_json() for item in frequencies],
             "parts": [{"block": top, "target": name, "area": [report.to_json() for report in shared]}
-                      for (top, name), shared in shares.items()]})
+                      for (top, name), shared in shares.items()],
+            "nodes": [{"block": "mesh", "target": found[0].area.target, "area": [
+                kind.area.to_json() | {"count": kind.count} for kind in found]} for found in kinds]})
         return
-    show([*_tables(reports, frequencies), *_shares(shares)])
+    show([*_tables(reports, frequencies), *_shares(shares), *map(_nodes, kinds)])
     if not fmax:
         typer.echo(_how_to_get_the_clock(tops or [], reports))
+
+
+def _mesh(core: CoreConfig, options: Mapping[str, Any], targets: "list[str | Path]", progress: Callable[[str], None],
+          *, memory: bool, dsp: bool) -> "list[list[Kind]]":
+    """By target, or library, the nodes of a mesh and what is around them."""
+    from rtl.noc.mesh import Mesh
+    from synapress.tools.mesh_area import mesh_kinds
+
+    mesh, found = Mesh(core, **options), []
+    for target in targets:
+        library = target if isinstance(target, Path) else None
+        progress(f"mesh: {target}, each kind of node once")
+        found.append(mesh_kinds(mesh, core, "liberty" if library else str(target), memory=memory, dsp=dsp,
+                                liberty=library))
+    return found
+
+
+def _nodes(kinds: "list[Kind]") -> Sheet:
+    """What a mesh is made of."""
+    from synapress.tools.area import CmosArea, FpgaArea
+
+    first = kinds[0].area
+    fields = (("transistors", "transistors"), ("sram_transistors", "SRAM transistors")) if isinstance(
+        first, CmosArea) else (("luts", "LUTs"), ("block_rams", "block RAMs")) if isinstance(
+        first, FpgaArea) else (("cell_area", "cell area"),)
+    sheet = Sheet(title=f"Parts of the mesh ({first.config}, {first.target})", headings=(
+        "part", "count", *(heading for _, heading in fields), *(f"{heading}, all" for _, heading in fields), "share"),
+        caption="Share: of the first of these. A host_node is beside a host; rest: what is around the nodes.")
+    whole = max(sum(kind.count * getattr(kind.area, fields[0][0]) for kind in kinds), 1)
+    for kind in kinds:
+        values = [getattr(kind.area, field) for field, _ in fields]
+        sheet.add_row(kind.area.top, f"{kind.count}", *(f"{value:,.15g}" for value in values),
+                      *(f"{kind.count * value:,.15g}" for value in values), f"{kind.count * values[0] / whole:.1%}")
+    return sheet
 
 
 def _of(top: str, progress: Callable[[str], None]) -> Callable[[str], None]:
@@ -109,7 +166,7 @@ def _shares(shares: "dict[tuple[str, str], list[CmosArea | FpgaArea]]") -> list[
 
 def _shares_of(block: str, by_target: "dict[str, list[CmosArea | FpgaArea]]") -> Sheet:
     """The first target (transistors, if they are among them) gives the order, the shares and the flip-flops."""
-    from synapress.tools.area import FpgaArea
+    from synapress.tools.area import SRAM_TRANSISTORS, FpgaArea
 
     first = by_target.get("cmos") or next(iter(by_target.values()))
     fpga = {target: {part.top: part for part in parts if isinstance(part, FpgaArea)}
@@ -118,12 +175,18 @@ def _shares_of(block: str, by_target: "dict[str, list[CmosArea | FpgaArea]]") ->
               for name, heading in (("luts", "LUTs"), ("block_rams", "RAMs"), ("dsps", "DSPs"))
               if name == "luts" or len(fpga) == 1 or any(getattr(part, name) for part in parts.values())]
     cmos = "cmos" in by_target
+    # SRAM has a share of its own kind of transistors; block RAMs are no LUTs.
+    sram = cmos and any(getattr(part, "sram_transistors", 0) for part in first)
     of = first[0].target
     sheet = Sheet(
         title=f"Parts of {block} ({first[0].config})",
-        headings=("part", *(("transistors",) if cmos else ()), "share", "flip-flops",
+        headings=("part", *(("transistors",) if cmos else ()), "share",
+                  *(("share with SRAM",) if sram else ()), "flip-flops",
                   *(f"{target} {heading}" for target, _, heading in fields), "SRAM bits"))
     whole = max(sum(part.size for part in first), 1)
+
+    def with_sram(chosen: "list[CmosArea | FpgaArea]") -> int:
+        return sum(part.size + getattr(part, "sram_transistors", 0) for part in chosen)
 
     def row(name: str, chosen: "list[CmosArea | FpgaArea]") -> None:
         def total(values: "list[Any]", field: str) -> str:
@@ -131,7 +194,8 @@ def _shares_of(block: str, by_target: "dict[str, list[CmosArea | FpgaArea]]") ->
 
         named = {part.top for part in chosen}
         sheet.add_row(name, *((total(chosen, "transistors"),) if cmos else ()),
-                      f"{sum(part.size for part in chosen) / whole:.1%}", total(chosen, "flip_flops"),
+                      f"{sum(part.size for part in chosen) / whole:.1%}",
+                      *((f"{with_sram(chosen) / with_sram(first):.2%}",) if sram else ()), total(chosen, "flip_flops"),
                       *(total([part for part in fpga[target].values() if part.top in named], field)
                         for target, field, _ in fields), total(chosen, "sram_bits"))
 
@@ -140,7 +204,8 @@ def _shares_of(block: str, by_target: "dict[str, list[CmosArea | FpgaArea]]") ->
     sheet.add_section()
     row("together", first)
     sheet.caption = (f"Shares of {'transistors' if cmos else 'LUTs'}, and flip-flops, as of {of}. Without optimization "
-                     "across the borders of parts. SRAM is not in the shares.")
+                     "across the borders of parts. SRAM is not in the shares" + (
+                         f" but in those with SRAM, {SRAM_TRANSISTORS} transistors a bit." if sram else "."))
     return sheet
 
 

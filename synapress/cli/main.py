@@ -1,4 +1,5 @@
-"""The command line: `synapress footprint | map | compile | simulate | report | verilog | area | config | demo`.
+"""The command line: `synapress footprint | map | compile | simulate | report | verilog | area | config | demo |
+demo-pilotnet`.
 
 Errors that a user can cause go to stderr with exit status 1, never as a traceback: as one line, or, where a network
 violates several rules of the hardware, as one line for each of the first few by rule. Invalid options end with exit
@@ -150,6 +151,29 @@ def demo(
     run = importlib.import_module("synapress.demo").run
     found = run(CoreConfig.load(config), digits=digits, directory=output, area=area, stall=stall, seed=seed,
                 console=Console(stderr=as_json))
+    if as_json:
+        print_json(found)
+
+
+@app.command("demo-pilotnet")
+def demo_pilotnet(
+    config: Config = "grai_vip",
+    cores: Annotated[list[int] | None, typer.Option(
+        min=1, metavar="N", show_default="3 and 2", help="On so many cores; may be repeated.")] = None,
+    frames: Annotated[int, typer.Option(min=1, help="In flight.")] = 3,
+    output: Output = Path("build/demo-pilotnet"),
+    stall: Annotated[float, typer.Option(min=0, max=0.99, help="Chance per cycle that the host waits.")] = 0.0,
+    seed: Annotated[int, typer.Option(help="Seed of weights, frames and stalls.")] = 1,
+    threads: Annotated[int, typer.Option(min=1, max=8, help="Threads of the simulator.")] = 2,
+    as_json: AsJson = False,
+) -> None:
+    """Run road frames through PilotNet on a mesh, in RTL.
+
+    Compared bit for bit with the golden model; cycles beside what the mapper had predicted.
+    """
+    demo = importlib.import_module("synapress.demo_pilotnet")
+    found = demo.run(CoreConfig.load(config), cores=cores or demo.CORES, frames=frames, directory=output, stall=stall,
+                     seed=seed, threads=threads, console=Console(stderr=as_json))
     if as_json:
         print_json(found)
 

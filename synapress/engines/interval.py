@@ -18,9 +18,25 @@ from golden.timing.operations import places
 from golden.types import Integers
 from golden.types import Place as Core
 from synapress.mapper.image.mesh import MeshImage
-from synapress.mapper.partition.fragments import Descriptor, PartitionedProgram
+from synapress.mapper.partition.fragments import Descriptor, Fragment, PartitionedProgram
 from synapress.mapper.throughput.stages import Frame
 from synapress.mapper.throughput.work import ideal_cycles, link_synapses
+
+
+@dataclass(frozen=True, kw_only=True)
+class FragmentCycles:
+    """One fragment and one frame: what comes in, and what it takes of its core."""
+
+    name: str
+    parent: str
+    """The population that it is part of."""
+    core: Core
+    neurons: int
+    events: int
+    synapses: int
+    busy: int
+    """Cycles of ESU and neuron update."""
+    evaluation: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +57,7 @@ class Interval:
     """What the events of one frame take of all cores."""
 
     cores: list[CoreCycles]
+    fragments: list[FragmentCycles]
     exact: bool
     """All edges were replayed in whole, none was sampled."""
     lanes: int
@@ -96,7 +113,7 @@ def interval(
         outputs: values (D, W, H) of all populations of the uncut program, inputs included.
         cores: how many the ideal counts; default: those in use.
         frames: so many are simulated in flight; 0: only the work of the cores is replayed.
-        limit: cycles to replay per edge and source; more are sampled.
+        limit: cycles to replay per edge and source; more are sampled. 0: no replay, but word operations and beats.
     """
     return _Model(cut, image, at, outputs, limit).interval(cores, frames)
 
@@ -107,6 +124,7 @@ class _Link(NamedTuple):
     cycles: float
     whole: bool
     """Replayed in whole."""
+    events: int
     synapses: int
     pace: float
     """`cycles` over what word operations and beats say."""
@@ -124,36 +142,42 @@ class _Model:
 
     def interval(self, cores: int | None, frames: int) -> Interval:
         config = self.cut.config
-        busy, synapses = dict.fromkeys(self.order, 0.0), dict.fromkeys(self.order, 0)
-        evaluation, members = dict.fromkeys(self.order, 0), {core: list[str]() for core in self.order}
-        pace, exact = {}, True
-        for item in self.cut.hosted:
-            core = self.at[item.name]
-            members[core].append(item.name)
-            evaluation[core] += evaluation_cycles(item, config)
-            for descriptor in self.cut.into[item.name]:
-                for source in descriptor.sources:
-                    found = self._link(descriptor, source)
-                    exact &= found.whole
-                    pace[descriptor, source] = found.pace
-                    busy[core] += found.cycles + EVENT_FILL + END_LATENCY
-                    synapses[core] += found.synapses
+        links = {(descriptor, source): self._link(descriptor, source) for item in self.cut.hosted
+                 for descriptor in self.cut.into[item.name] for source in descriptor.sources}
+        fragments = [self._fragment(item, [found for (descriptor, _), found in links.items()
+                                           if descriptor.edge.destination == item.name]) for item in self.cut.hosted]
+        pace = {key: found.pace for key, found in links.items()}
         number = {name: self.order.index(core) for name, core in self.at.items()}
         stages = self.frame.stages(number, pace) if frames else []
         fired = sum(len(self.frame.firing(item.name)[0]) for item in self.cut.hosted)
         return Interval(
-            cores=[CoreCycles(core=core, busy=round(busy[core]), evaluation=evaluation[core], synapses=synapses[core],
-                              fragments=tuple(members[core])) for core in self.order],
-            exact=exact, lanes=config.lanes, allowed=cores or len(self.order),
+            cores=[_core(core, [item for item in fragments if item.core == core]) for core in self.order],
+            fragments=fragments, exact=all(found.whole for found in links.values()),
+            lanes=config.lanes, allowed=cores or len(self.order),
             frames=run_frames(stages, len(self.order), config, frames) if frames else None,
             firing=fired / sum(int(np.prod(item.shape)) for item in self.cut.hosted))
+
+    def _fragment(self, item: Fragment, links: list[_Link]) -> FragmentCycles:
+        busy = sum(link.cycles + EVENT_FILL + END_LATENCY for link in links)
+        return FragmentCycles(
+            name=item.name, parent=item.parent, core=self.at[item.name], neurons=int(np.prod(item.shape)),
+            events=sum(link.events for link in links), synapses=sum(link.synapses for link in links),
+            busy=round(busy), evaluation=evaluation_cycles(item, self.cut.config))
 
     def _link(self, descriptor: Descriptor, source: str) -> _Link:
         found = self.frame.events(descriptor, source)
         c, x, y = found.events
         if not len(c):
-            return _Link(0.0, True, 0, 1.0)
+            return _Link(0.0, True, 0, 0, 1.0)
         place = self.places[self.at[descriptor.edge.destination]][descriptor.edge.name]
-        cycles, whole = events_cycles(found.work, place, found.events, self.cut.config, limit=self.limit)
+        cycles, whole = float(found.cycles.sum()), False
+        if self.limit:
+            cycles, whole = events_cycles(found.work, place, found.events, self.cut.config, limit=self.limit)
         synapses = int((found.work.positions()[x, y] * link_synapses(descriptor, found.work)[c]).sum())
-        return _Link(cycles, whole, synapses, cycles / float(found.cycles.sum()))
+        return _Link(cycles, whole, len(c), synapses, cycles / float(found.cycles.sum()))
+
+
+def _core(core: Core, fragments: list[FragmentCycles]) -> CoreCycles:
+    return CoreCycles(
+        core=core, busy=sum(item.busy for item in fragments), evaluation=sum(item.evaluation for item in fragments),
+        synapses=sum(item.synapses for item in fragments), fragments=tuple(item.name for item in fragments))

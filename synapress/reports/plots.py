@@ -1,4 +1,4 @@
-"""The pictures of reports: digits with their predictions, memory by layer, a mesh with its links."""
+"""The pictures of reports: digits with their predictions, memory by layer, a mesh with its links and its time."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -200,4 +200,38 @@ def layer_picture(path: Path, *, layers: Sequence[str], bars: Mapping[str, Seque
         axis.set_yscale("symlog")
     _legend(axis, dict(zip(*axis.get_legend_handles_labels()[::-1], strict=True)))
     axis.spines[["top", "right"]].set_visible(False)
+    _save(figure, path)
+
+
+def gantt_picture(path: Path, *, title: str, rows: Sequence[str], layers: Sequence[str],
+                  bars: Sequence[tuple[int, str, int, int, int]], ends: Sequence[int]) -> None:
+    """What each core works on over the time: events that come in (pale) and evaluations (dark), a color per layer.
+
+    Args:
+        path: PNG or SVG.
+        rows: names of the cores, from above.
+        layers: in the order of their colors.
+        bars: number of the row, layer, and the cycles of the first event in, of the evaluation's begin and its end.
+        ends: cycles in which frames were out.
+    """
+    pyplot = _figure()
+    from matplotlib.patches import Patch
+
+    figure, axis = pyplot.subplots(figsize=(12, 1.6 + 0.16 * len(layers) * len(rows) ** 0.7), constrained_layout=True)
+    height = 0.9 / max(1, len(layers))
+    for row, layer, first, evaluates, last in bars:
+        number = layers.index(layer)
+        at, color = row - 0.45 + (number + 0.5) * height, COLORS[number % len(COLORS)]
+        axis.barh(at, evaluates - first, left=first, height=0.8 * height, color=color, alpha=0.45, linewidth=0)
+        axis.barh(at, last - evaluates + 1, left=evaluates, height=0.8 * height, color=color, linewidth=0)
+    for cycle in ends:
+        axis.axvline(cycle, color="black", linewidth=0.8, linestyle=":")
+    axis.set_yticks(range(len(rows)), rows)
+    axis.set_ylim(len(rows) - 0.5, -0.5)
+    axis.set_xlim(left=0)
+    axis.xaxis.set_major_formatter(lambda cycle, _: f"{cycle:,.0f}")
+    axis.set_xlabel("cycle; pale: events come in, dark: evaluation; dotted: a frame is out")
+    axis.set_title(title, fontsize=10, loc="left", pad=22)
+    axis.spines[["top", "right"]].set_visible(False)
+    _legend(axis, {layer: Patch(color=COLORS[number % len(COLORS)]) for number, layer in enumerate(layers)})
     _save(figure, path)

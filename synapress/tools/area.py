@@ -14,6 +14,7 @@ Clock frequency is in `synapress.tools.frequency`.
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,9 @@ SRAM_TRANSISTORS = 6
 
 GATE_TRANSISTORS = 4
 """Per gate equivalent: a two-input NAND."""
+
+OPENED = {"node": ("core",)}
+"""By block, submodules whose own parts are told instead of them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,15 +138,35 @@ def estimate(block: str | wiring.Component, config: CoreConfig, target: str, *, 
     """
     name, component = component_of(block, config)
     text, sram_bits = _mark_memories(verilog.to_rtlil(component, name))
+    if target not in (*TARGETS, "liberty"):
+        raise ConfigError(f"unknown target '{target}'; there are: {', '.join(TARGETS)}, liberty")
     common: dict[str, Any] = {"top": name, "config": config.name, "target": target, "sram_bits": sram_bits,
                               "memory": memory}
-    if target == "cmos":
-        return _cmos(text, common, cache)
-    if target == "liberty":
-        return _liberty(text, common, liberty, cache)
-    if target in FLOWS:
-        return _fpga(text, common, dsp, cache)
-    raise ConfigError(f"unknown target '{target}'; there are: {', '.join(TARGETS)}, liberty")
+    return _estimate(text, common, dsp=dsp, liberty=liberty, cache=cache)
+
+
+def estimate_around(block: wiring.Component, config: CoreConfig, target: str, *, dsp: bool = False,
+                    liberty: Path | None = None, cache: Path | None = CACHE) -> AreaReport:
+    """Area of what is between the instances (`rtl.instances`) of a block, which are left out.
+
+    Arguments and errors as of `estimate`. The block has no memories of its own.
+    """
+    name, component = component_of(block, config)
+    parts = [f"{name}.{part}" for part in getattr(component, "parts", {})]
+    common: dict[str, Any] = {"top": "rest", "config": config.name, "target": target, "sram_bits": 0, "memory": True}
+    return _estimate(verilog.to_rtlil(component, name), common, dsp=dsp, liberty=liberty, cache=cache, before=[
+        f"blackbox {' '.join(parts)}", f"hierarchy -top {name}", "proc", "flatten",
+        f"select -set instances {' '.join(f't:{part}' for part in parts)}", "expose -evert @instances",
+        f"delete {' '.join(f'={part}' for part in parts)}"])
+
+
+def _estimate(text: str, common: dict[str, Any], *, dsp: bool, liberty: Path | None, cache: Path | None,
+              before: Sequence[str] = ()) -> AreaReport:
+    if common["target"] == "cmos":
+        return _cmos(text, common, cache, before)
+    if common["target"] == "liberty":
+        return _liberty(text, common, liberty, cache, before)
+    return _fpga(text, common, dsp, cache, before)
 
 
 def parts_of(block: str | wiring.Component, config: CoreConfig) -> list[str]:
@@ -159,6 +183,8 @@ def estimate_parts(block: str | wiring.Component, config: CoreConfig, target: st
                    dsp: bool = False, cache: Path | None = CACHE) -> list[CmosArea | FpgaArea]:
     """Area of the parts of one block, largest first: of each submodule, and as "rest" of what is between them.
 
+    Of submodules in OPENED, alike, the parts and what is between them.
+
     Nothing is optimized across the borders of parts, so that their sum differs a little from what `estimate` gives.
     Arguments and errors as of `estimate`, for TARGETS.
     """
@@ -167,22 +193,24 @@ def estimate_parts(block: str | wiring.Component, config: CoreConfig, target: st
     name, component = component_of(block, config)
     text, total = _mark_memories(verilog.to_rtlil(component, name))
     head = rf"^module \\{re.escape(name)}\."
-    parts = _parts(text, name)
-    kept = re.sub(rf"(?m)({head}[^.\s]+$)", r"attribute \\keep_hierarchy 1\n\1", text)
+    below = {part: [f"{part}.{item}" for item in _parts(text, f"{name}.{part}") if part in OPENED.get(name, ())]
+             for part in _parts(text, name)}
+    parts = [item for part, items in below.items() for item in (part, *items)]
+    kept = re.sub(rf"(?m)({head}(?:{'|'.join(map(re.escape, parts))})$)", r"attribute \\keep_hierarchy 1\n\1", text)
     common: dict[str, Any] = {"config": config.name, "target": target, "memory": memory}
     found = _synthesize(kept, common | {"top": name, "sram_bits": total}, target == "cmos" or not memory,
                         _CMOS if target == "cmos" else [FLOWS[target].command(dsp)],
                         "stat -json -tech cmos" if target == "cmos" else "stat -json", cache)["modules"]
-    inside = sum(int(found[f"\\{name}.{part}"].get("estimated_num_transistors", 0)) for part in parts)
     reports: list[CmosArea | FpgaArea] = []
-    for part in (*parts, "rest"):
-        statistic = found[f"\\{name}" if part == "rest" else f"\\{name}.{part}"]
-        if part == "rest" and target == "cmos":  # the only figure that counts what is below
-            statistic = statistic | {"estimated_num_transistors": str(
-                int(statistic["estimated_num_transistors"]) - inside)}
-        bits = 0 if part == "rest" else sum(_mark_memories(module)[1] for module in re.findall(
+    for part in (*parts, ""):
+        statistic = found[f"\\{name}.{part}".rstrip(".")]
+        inside = below.get(part, ()) if part else tuple(below)
+        if inside and target == "cmos":  # the only figure that counts what is below
+            statistic = statistic | {"estimated_num_transistors": str(int(statistic["estimated_num_transistors"]) - sum(
+                int(found[f"\\{name}.{item}"].get("estimated_num_transistors", 0)) for item in inside))}
+        bits = 0 if inside or not part else sum(_mark_memories(module)[1] for module in re.findall(
             rf"(?ms){head}{re.escape(part)}(?:\..*?)?$.*?^end$", text))
-        mine = common | {"top": part, "sram_bits": bits}
+        mine = common | {"top": _part_name(part, inside), "sram_bits": bits}
         reports.append(_transistors(statistic, mine) if target == "cmos" else fpga_cells(
             statistic["num_cells_by_type"], mine, dsp))
     return sorted(reports, key=lambda item: item.size, reverse=True)
@@ -196,6 +224,10 @@ def component_of(block: str | wiring.Component, config: CoreConfig) -> tuple[str
     if isinstance(block, str):
         return block, verilog.component(block, config)
     return type(block).__name__.lower(), block
+
+
+def _part_name(part: str, inside: Sequence[str]) -> str:
+    return "rest" if not part else f"rest of {part}" if inside else part.rpartition(".")[2]
 
 
 def _parts(text: str, name: str) -> list[str]:
@@ -242,8 +274,9 @@ def _count(cells: dict[str, int], pattern: str) -> int:
     return sum(count for name, count in cells.items() if re.fullmatch(pattern, name))
 
 
-def _cmos(text: str, common: dict[str, Any], cache: Path | None) -> CmosArea:
-    return _transistors(_synthesize(text, common, True, _CMOS, "stat -json -tech cmos", cache)["design"], common)
+def _cmos(text: str, common: dict[str, Any], cache: Path | None, before: Sequence[str]) -> CmosArea:
+    found = _synthesize(text, common, True, [*before, *_CMOS], "stat -json -tech cmos", cache)
+    return _transistors(found["design"], common)
 
 
 def _transistors(statistic: dict[str, Any], common: dict[str, Any]) -> CmosArea:
@@ -256,13 +289,14 @@ def _transistors(statistic: dict[str, Any], common: dict[str, Any]) -> CmosArea:
                     flip_flops=_count(cells, r"\$_DFF.*"), transistors=int(transistors))
 
 
-def _liberty(text: str, common: dict[str, Any], liberty: Path | None, cache: Path | None) -> LibertyArea:
+def _liberty(text: str, common: dict[str, Any], liberty: Path | None, cache: Path | None, before: Sequence[str]
+             ) -> LibertyArea:
     if liberty is None:
         raise ConfigError("target 'liberty' needs a library file")
     if not liberty.is_file():
         raise ConfigError(f"Liberty library '{liberty}' is not a file")
     library = liberty.read_text(errors="replace")
-    script = [_GATES, "dfflibmap -liberty cells.lib", "abc -liberty cells.lib", "opt_clean"]
+    script = [*before, _GATES, "dfflibmap -liberty cells.lib", "abc -liberty cells.lib", "opt_clean"]
     statistic = _synthesize(text, common, True, script, "stat -json -liberty cells.lib", cache,
                             {"cells.lib": library})["design"]
     cells = statistic["num_cells_by_type"]
@@ -314,9 +348,9 @@ FLOWS = {
 }
 
 
-def _fpga(text: str, common: dict[str, Any], dsp: bool, cache: Path | None) -> FpgaArea:
+def _fpga(text: str, common: dict[str, Any], dsp: bool, cache: Path | None, before: Sequence[str]) -> FpgaArea:
     flow = FLOWS[common["target"]].command(dsp)
-    found = _synthesize(text, common, not common["memory"], [flow], "stat -json", cache)
+    found = _synthesize(text, common, not common["memory"], [*before, flow], "stat -json", cache)
     return fpga_cells(found["design"]["num_cells_by_type"], common, dsp)
 
 

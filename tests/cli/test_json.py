@@ -27,6 +27,7 @@ COMMANDS: dict[str, tuple[list[str], set[str]]] = {
     "area": (["timestep", "-c", "fpga_small", "--target", "cmos"], {"area", "fmax", "parts"}),
     "config": (["fpga_small"], {"name", "lanes"}),
     "demo": (["--digits", "1"], {"comparison"}),
+    "demo-pilotnet": (["--cores", "3", "--frames", "1"], {"runs"}),
 }
 """Arguments, and keys of what is printed."""
 
@@ -55,7 +56,13 @@ def test_every_command_prints_one_object(folder: Path, monkeypatch: pytest.Monke
         self.console.print("✓ mapping the digits network")
         return {"comparison": {"frames": self.digits}}
 
+    def run_on(self: Any, cores: int) -> dict[str, Any]:
+        assert isinstance(self.console, Console) and len(self.task.frames) == 1
+        self.console.print("✓ mapping")
+        return {"cores": cores}
+
     monkeypatch.setattr("synapress.demo.Demo.run", shown)
+    monkeypatch.setattr("synapress.demo_pilotnet.Demo.run", run_on)
     names = [command.name or getattr(command.callback, "__name__", "") for command in app.registered_commands]
     assert sorted(names) == sorted(COMMANDS)
     run(*FIRST, "--json")

@@ -5,6 +5,8 @@ from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
+from rtl.instances import instance
+
 
 class Nands(wiring.Component):
     """`count` NANDs of two bits, inputs and output registered."""
@@ -66,15 +68,15 @@ class Store(wiring.Component):
 
 
 class Mixed(wiring.Component):
-    """Four NANDs, a multiplication and 8 kb of memory."""
+    """Four NANDs, a multiplication and 8 kb of memory, or other parts."""
 
-    def __init__(self) -> None:
-        self.parts = {"nands": Nands(4), "multiplier": Multiplier(), "store": Store()}
-        super().__init__({name: Out(part.signature) for name, part in self.parts.items()})
+    def __init__(self, parts: "dict[str, wiring.Component] | None" = None) -> None:
+        self.inside = parts or {"nands": Nands(4), "multiplier": Multiplier(), "store": Store()}
+        super().__init__({name: Out(part.signature) for name, part in self.inside.items()})
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        for name, part in self.parts.items():
+        for name, part in self.inside.items():
             m.submodules[name] = part
             wiring.connect(m, wiring.flipped(getattr(self, name)), part)
         return m
@@ -93,4 +95,22 @@ class Halves(wiring.Component):
         m.submodules.narrow = narrow = Nands(1)
         m.d.comb += [wide.a.eq(self.a[:4]), narrow.a.eq(self.a[4]), wide.b.eq(self.b[:4]), narrow.b.eq(self.b[4]),
                      self.q.eq(Cat(wide.q, narrow.q))]
+        return m
+
+
+class Cells(wiring.Component):
+    """Instances (`rtl.instances`) of two kinds: two of four NANDs, one of one; and a NAND of its own between them."""
+
+    def __init__(self) -> None:
+        self.parts: dict[str, wiring.Component] = {"node": Nands(4), "host_node": Nands(1)}
+        super().__init__({"a": In(4), "b": In(4), "q": Out(4), "r": Out(1)})
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        first, second = (instance(m, "node", self.parts["node"], f"node_{number}") for number in range(2))
+        host = instance(m, "host_node", self.parts["host_node"], "node_2")
+        m.submodules.own = own = Nands(1)
+        m.d.comb += [first.a.eq(self.a), first.b.eq(self.b), second.a.eq(first.q), second.b.eq(self.b),
+                     host.a.eq(second.q[0]), host.b.eq(self.a[0]), own.a.eq(host.q), own.b.eq(self.b[0]),
+                     self.q.eq(second.q), self.r.eq(own.q)]
         return m

@@ -107,7 +107,7 @@ struct EventHost {
   std::map<uint64_t, Sink> sinks;
   std::vector<std::vector<std::vector<uint64_t>>> frames;  // by frame and input
   std::vector<uint64_t> started, finished, ends_of;        // by frame: cycles, and ENDs that have come
-  uint64_t ends_per_frame = 0, done = 0, stall_in = 0, stall_out = 0;
+  uint64_t ends_per_frame = 0, done = 0, stall_in = 0, stall_out = 0, spread = 0;
   std::deque<uint64_t> credits;  // to be sent: they go first
   // What is offered in this cycle, whether it is a credit, whose it is, and whether an event is taken.
   bool valid = false, is_credit = false, takes = false;
@@ -121,14 +121,20 @@ struct EventHost {
     return true;
   }
   bool waits() const { return !valid && credits.empty() && next() < 0; }  // there is nothing to be sent
-  int next() const {  // the input that may send: of the earliest frame, and then the first
+  // The input that may send: of the earliest frame, and then the first, or if they share the time the one that is behind.
+  int next() const {
     int best = -1;
     for (int i = 0; i < (int)sources.size(); i++) {
       const Source &item = sources[i];
       bool may = begins && item.frame < frames.size() && (item.position || item.credits == item.axons);
-      if (may && (best < 0 || item.frame < sources[best].frame)) best = i;
+      if (may && (best < 0 || item.frame < sources[best].frame || (spread && item.frame == sources[best].frame && behind(i, best))))
+        best = i;
     }
     return best;
+  }
+  bool behind(int one, int other) const {  // of a frame: a smaller share of its events is sent
+    const uint64_t frame = sources[one].frame;
+    return sources[one].position * frames[frame][other].size() < sources[other].position * frames[frame][one].size();
   }
   // A cycle: whether the event that is offered is taken, and one that has come.
   void step(uint64_t cycle, bool taken, const uint64_t *word) {
@@ -201,7 +207,8 @@ struct Setup {
   EventHost host;
   explicit Setup(const char *path) {
     Input in(path);
-    for (auto *value : {&columns, &rows, &side, &place, &through_rows, &limit, &seed, &host.stall_in, &host.stall_out})
+    for (auto *value : {&columns, &rows, &side, &place, &through_rows, &limit, &seed, &host.stall_in, &host.stall_out,
+                        &host.spread})
       *value = in.next();
     random_state = seed | 1;
     cores.resize(in.next());

@@ -60,7 +60,7 @@ struct Unit {
   uint64_t quiet = 0, since = 0, skipped = 0, evaluations = 0, errors = 0, links[kSides] = {};
   bool asleep = false, running = false, keeps_awake = false;
   int owner = 0;
-  FILE *trace = nullptr;
+  FILE *trace = nullptr, *times = nullptr;
 #if WAVES
   std::unique_ptr<VerilatedVcdC> waves;
 #endif
@@ -178,11 +178,17 @@ class Mesh {
     for (const auto &share : shares) found += share.strays;
     return found;
   }
+  // Of each core the states at their evaluation, and when they were evaluated.
   void open_traces(const std::string &prefix, bool goes_on) {
     for (const Core &core : setup.cores) {
-      const std::string name = prefix + ".trace_" + std::to_string(core.node);
-      units[core.node].trace = fopen(name.c_str(), goes_on ? "r+b" : "wb");
-      if (!units[core.node].trace) { fprintf(stderr, "cannot write %s\n", name.c_str()); exit(2); }
+      auto open = [&](const char *what) {
+        const std::string name = prefix + what + std::to_string(core.node);
+        FILE *file = fopen(name.c_str(), goes_on ? "r+b" : "wb");
+        if (!file) { fprintf(stderr, "cannot write %s\n", name.c_str()); exit(2); }
+        return file;
+      };
+      units[core.node].trace = open(".trace_");
+      units[core.node].times = open(".times_");
     }
   }
 #if WAVES
@@ -204,7 +210,7 @@ class Mesh {
       out.put(unit.evaluations);
       out.put(unit.errors);
       for (uint64_t events : unit.links) out.put(events);
-      if (unit.trace) fclose(unit.trace);
+      for (FILE *file : {unit.trace, unit.times}) if (file) fclose(file);
 #if WAVES
       if (unit.waves) unit.waves->close();
 #endif
@@ -248,7 +254,7 @@ class Mesh {
       for (auto *value : {&unit.quiet, &unit.skipped, &unit.evaluations, &unit.errors}) file.keep(*value);
       file.keep(unit.links);
       file.keep(unit.running);
-      if (unit.trace) file.keep_file(unit.trace);
+      for (FILE *output : {unit.trace, unit.times}) if (output) file.keep_file(output);
     }
     for (int parity = 0; parity < 2; parity++) { file.keep_all(said[parity]); file.keep_all(wide[parity]); }
     Share &all = shares[0];  // the number of threads may be another one later
@@ -457,7 +463,7 @@ class Mesh {
     if (bits & (kValids & ~kEvents))
       for (int i = 0; i < kWides; i++)
         if (bits >> (kSides + i) & 1 && unit.to[i].unit < count) tell(share, unit.to[i].unit, now, t);
-    if (bits & kEvaluates && unit.trace) write_evaluated(unit);
+    if (bits & kEvaluates && unit.trace) write_evaluated(unit, now);
     if (bits & kError) unit.errors++;
     const bool idle = (bits & (kValids | kIdle | kEmpty | kEvaluates)) == (kIdle | kEmpty) && !(given & kValids);
     unit.quiet = idle ? unit.quiet + 1 : 0;
@@ -520,10 +526,11 @@ class Mesh {
       for (int parity = 0; parity < 2; parity++) if (said[parity][n].bits & (kValids & ~kEvents)) return true;
     return false;
   }
-  void write_evaluated(Unit &unit) {
+  void write_evaluated(Unit &unit, uint64_t now) {
     const auto &evaluated = unit.model->evaluated;
     uint64_t record[1 + kLimbs] = {get(evaluated, EVALUATED_ADDRESS_LOW, ADDRESS_BITS)};
     for (int limb = 0; limb < kLimbs; limb++) record[1 + limb] = get(evaluated, EVALUATED_STATE_LOW + 64 * limb, 64);
     fwrite(record, 8, 1 + kLimbs, unit.trace);
+    fwrite(&now, 8, 1, unit.times);
   }
 };

@@ -23,11 +23,13 @@ from synapress.engines.mesh.build import build
 
 @dataclass(frozen=True)
 class Options:
-    """How a mesh is simulated. None of these changes what happens in any cycle but `depth`, `seed` and the stalls.
+    """How a mesh is simulated. None of these changes what happens in any cycle but `depth`, `seed`, the stalls
+    and `spread`.
 
     Args:
         depth: events in the queues of the routers.
         stall_in, stall_out: probability per cycle that the host offers nothing, or takes nothing; `seed` repeats them.
+        spread: the host sends all inputs of a frame side by side, the same share of each; else one after another.
         threads: of the processor. sleep: leave out nodes that are idle.
         through_rows: the host loads over the network of accesses, one core after another; else at each node at once.
         limit: cycles without any event after which the mesh counts as hung.
@@ -45,6 +47,7 @@ class Options:
     stall_in: float = 0.0
     stall_out: float = 0.0
     seed: int = 1
+    spread: bool = False
     threads: int = 2
     adapts: bool = True
     batch: int = 2048
@@ -92,7 +95,8 @@ class MeshRun:
     `first`, `cycles`: when the host might send the first event, and when all was done; `evaluations`: of nodes in all
     cycles. `seconds` by the clock, `processor` of all threads: of the frames. `fastest`: seconds of a cycle in the
     fastest batch of them. `errors`: by node, pulses of its `error`. `passed`: (n, 2) cycle and 4 · node + side of each
-    event that left a node.
+    event that left a node. `times`: by core the cycle of each state word of `trace`. `sent`: events of the host, and
+    its credits.
     """
 
     events: list[Words]
@@ -109,6 +113,8 @@ class MeshRun:
     processor: float
     fastest: float
     evaluations: dict[Place, int]
+    times: dict[Place, IntArray] = field(default_factory=dict)
+    sent: int = 0
     errors: dict[Place, int] = field(default_factory=dict)
     passed: Words = field(default_factory=lambda: np.zeros((0, 2), np.uint64))
 
@@ -152,7 +158,8 @@ class MeshInput:
                 put(len(flat))
                 file.write(flat.tobytes())
             put(*self.size, EDGES.index(self.host[0]), self.host[1], options.through_rows, options.limit, options.seed,
-                round(options.stall_in * 256), round(options.stall_out * 256), len(self.images))
+                round(options.stall_in * 256), round(options.stall_out * 256), options.spread,
+                len(self.images))
             for (column, row), (words, edges, populations) in self.images.items():
                 put(row * self.size[0] + column, edges, populations)
                 block(words)
@@ -296,14 +303,16 @@ def _read(given: MeshInput, prefix: Path, said: Mapping[str, list[str]]) -> Mesh
     places = list(given.images)
     events, counts, units = load("events", 3), load("counters", len(places)), load("units", 6)
     memory, frames = load("memory", limbs).reshape(len(places), -1, limbs), load("frames", 2).astype(np.int64)
-    if strange := int(load("summary")[2, 0]):
+    summary = load("summary")[:, 0]
+    if strange := int(summary[2]):
         raise ToolError(f"{strange} events came to the host for IDs that no output has, after the last frame, or as "
                         "credits for ends that it had not sent")
     return MeshRun(
         events=[events[events[:, 0] == number, 2] for number in range(len(given.frames))],
         event_cycles=[events[events[:, 0] == number, 1].astype(np.int64) for number in range(len(given.frames))],
         trace={place: load(f"trace_{place[1] * columns + place[0]}", 1 + limbs) for place in places},
-        memory=dict(zip(places, memory, strict=True)),
+        times={place: load(f"times_{place[1] * columns + place[0]}").reshape(-1).astype(np.int64) for place in places},
+        sent=int(summary[1]), memory=dict(zip(places, memory, strict=True)),
         counters={place: dict(zip(names, counts[:, number].astype(int).tolist(), strict=True))
                   for number, place in enumerate(places)},
         links={(_place(number, columns), side): int(count) for number, row in enumerate(units)

@@ -46,7 +46,8 @@ def host_of(image: MeshImage) -> Host:
                        "the host there, or use engine 'golden'")
 
 
-def encode_inputs(inputs: Mapping[str, Array], table: Sequence[Mapping[str, Any]], config: CoreConfig) -> list[Words]:
+def encode_inputs(inputs: Mapping[str, Array], table: Sequence[Mapping[str, Any]], config: CoreConfig, *,
+                  spread: bool = False) -> list[Words]:
     """One frame of packed events for each input fragment, with its ends of timestep.
 
     All of them together are what `golden.mesh.encode_frame` gives, which has the arguments.
@@ -55,7 +56,7 @@ def encode_inputs(inputs: Mapping[str, Array], table: Sequence[Mapping[str, Any]
     for number, entry in enumerate(table):
         (c, x, y), (depth, width, height) = entry["origin"], entry["shape"]
         part = np.asarray(inputs[entry["parent"]])[c:c + depth, x:x + width, y:y + height]
-        found.append(encode([*[(nothing, ())] * number, (part, entry["axons"])], config))
+        found.append(encode([*[(nothing, ())] * number, (part, entry["axons"])], config, spread=spread))
     return found
 
 
@@ -77,7 +78,8 @@ def simulate_mesh(image: MeshImage, inputs: Mapping[str, Array], options: Option
     """
     host, table = host_of(image), image.manifest["inputs"]
     count = len(next(iter(inputs.values())))
-    frames = [encode_inputs({name: array[number] for name, array in inputs.items()}, table, image.config)
+    frames = [encode_inputs({name: array[number] for name, array in inputs.items()}, table, image.config,
+                            spread=options.spread)
               for number in range(count)]
     golden, expected = Mesh(image.config, image.words(), host=image.host), []
     for number, frame in enumerate(frames):
