@@ -44,6 +44,7 @@ ACCESS = "tests/rtl/noc/test_access.py::test_answers_come_in_order"
 CROSSING = "tests/rtl/noc/test_node.py::test_no_path_crosses"
 MESH = "tests/tb/test_mesh.py::test_networks_equal_golden"
 LETTERS = "tests/tb/test_mesh.py::test_events_take_their_routes"
+HOSTILE = "tests/tb/test_mesh.py::test_hostile_traffic"
 
 MUTATIONS = (
     Mutation("PEG: x offset ignored", "rtl/synapse/peg.py", 'register(axon[f"{axis}_offset"],',
@@ -383,6 +384,8 @@ MUTATIONS = (
              "out.valid & Cat(out.payload.core_x, out.payload.core_y).any()", "0", LETTERS),
     Mutation("mesh: what leaves at an edge is not told", "rtl/noc/mesh.py", "errors.append(out.valid)", "pass",
              LETTERS),
+    Mutation("mesh: channels that an edge does not have are taken", "rtl/synapse/esu/walk.py",
+             "(event.c > edge.source_channels) |", "", HOSTILE),
     Mutation("Verilog: combinational processes are left as they are", "rtl/conversion.py", '_SCRIPT = ("proc",',
              '_SCRIPT = ("proc -nomux -norom",', MODES),
     Mutation("Verilog: the SRAM module reads while it writes, and keeps nothing", "rtl/conversion.py",

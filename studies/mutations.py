@@ -28,6 +28,7 @@ from studies.mutants import (
     FAIR,
     FORWARD,
     HIT_TEST,
+    HOSTILE,
     LETTERS,
     LOST,
     MESH,
@@ -55,7 +56,7 @@ def passes(tree: Path, test: str) -> bool:
     plain = {NETWORKS: [], CYCLES: [], STATUS: [], SANE: [], AGREE: [], MODES: ["-k", "icarus"],
              REFRACTORY: ["-k", "verilator"], COUNTERS: [], HIT_TEST: ["-k", "verilator"], SHORT: [], LOST: [],
              BOOTH: [], FORWARD: [], ROUTER: ["-k", "verilator and host"], FAIR: [], STREAMS: ["-k", "router"],
-             CIRCLE: [], ACCESS: [], CROSSING: ["-k", "not 0"], MESH: ["-k", "bursts"], LETTERS: [],
+             CIRCLE: [], ACCESS: [], CROSSING: ["-k", "not 0"], MESH: ["-k", "bursts"], LETTERS: [], HOSTILE: [],
              SKIPPING: ["-k", "verilator and grai"]}
     where = (plain | BUS_WHERE).get(test, ["-k", f"verilator and ({cases})"])
     done = subprocess.run(

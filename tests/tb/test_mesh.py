@@ -14,13 +14,14 @@ from golden.noc.mesh import Host, MeshPlan
 from golden.words import Saturation, layouts
 from rtl.noc.mesh import Mesh, mesh_ports
 from synapress.mapper import Network, build_mesh, lower, partition
+from synapress.mapper.image.mesh import MeshImage
 from synapress.tools.simulator import launch
 from tests.helpers.cuts import ROOMY, random_mesh
 from tests.helpers.networks import random_input, random_network
 
 CONFIG = dataclasses.replace(
     ROOMY, name="mesh", address_bits=10, edge_bits=5, population_bits=5, axon_count_bits=5, incoming_bits=5,
-    mesh_bits=3, banks=2, counter_bits=32, neuron_types=("sum", "spiking"))
+    mesh_bits=4, banks=2, counter_bits=32, neuron_types=("sum", "spiking"))
 """Cores that compile fast, with enough IDs for small networks in pieces."""
 HOSTS: tuple[Host, ...] = (("north", 1), ("south", 0), ("west", 1), ("east", 0))
 
@@ -38,6 +39,16 @@ def parameters(block: "Mesh | Joined", scenario: str, **more: object) -> dict:
                                            "open_edges": list(plan.open_edges)}, **more}
 
 
+def case_of(image: MeshImage, host: Host, frames: list[list[int]]) -> dict:
+    """What a bench needs of a network on a mesh."""
+    return {"host": list(host), "frames": frames,
+            "images": [[*place, words.ravel().tolist(), edges, populations]
+                       for place, (words, edges, populations) in image.words().items()],
+            "states": [[*place, [[entry["state_base"], entry["state_words"]]
+                                 for entry in part.manifest["population_table"]]]
+                       for place, part in image.images.items()]}
+
+
 def network_case(rng: np.random.Generator, block: "Mesh | Joined", host: Host, frames: int = 2) -> dict:
     """A random network, cut anywhere, on any cores, with a host at the north or south edge."""
     plan = block.plan
@@ -51,15 +62,13 @@ def network_case(rng: np.random.Generator, block: "Mesh | Joined", host: Host, f
             continue
     packed = [encode_frame(random_input(rng, network), image.manifest["inputs"], CONFIG).tolist()
               for _ in range(frames)]
-    return {"host": list(host), "frames": packed,
-            "images": [[*place, words.ravel().tolist(), edges, populations]
-                       for place, (words, edges, populations) in image.words().items()]}
+    return case_of(image, host, packed)
 
 
 @pytest.mark.parametrize("pause", ["bursts", pytest.param("never", marks=pytest.mark.long)])
 def test_networks_equal_golden(pause: str, seed: int) -> None:
     rng, block = np.random.default_rng([seed, 12, *pause.encode()]), mesh()
-    cases = [network_case(rng, block, HOSTS[number % 2]) for number in range(3)]
+    cases = [network_case(rng, block, HOSTS[number % 2]) for number in range(2)]
     assert any(len(case["images"]) > 2 for case in cases)
     launch(block, name="mesh", module="tb.tb_mesh", seed=seed,
            parameters=parameters(block, "networks", cases=cases, pause_in=pause, pause_out=pause))
@@ -90,9 +99,7 @@ def rows_case(rng: np.random.Generator, row: int, host: Host) -> dict:
     image = build_mesh(partition(lower(network), CONFIG), {"a": (0, row), "b": (1, row), "c": (0, row)},
                        (plan.columns, plan.rows), host=plan.host_place(host))
     frame = encode_frame({"in": rng.integers(0, 200, (2, 4, 4))}, image.manifest["inputs"], CONFIG).tolist()
-    return {"host": list(host), "frames": [frame],
-            "images": [[*place, words.ravel().tolist(), edges, populations]
-                       for place, (words, edges, populations) in image.words().items()]}
+    return case_of(image, host, [frame])
 
 
 def test_cores_stop_and_start_while_others_run(seed: int) -> None:
@@ -100,6 +107,16 @@ def test_cores_stop_and_start_while_others_run(seed: int) -> None:
     cases = [rows_case(rng, row, host) for row, host in enumerate(HOSTS[:2])]
     launch(mesh(), name="mesh", module="tb.tb_mesh", seed=seed, parameters=parameters(
         mesh(), "stop", cases=cases, cycles=[60, 500], pause_out="randomly"))
+
+
+@pytest.mark.parametrize(("size", "cases", "events", "one_in"), [
+    (2, 1, 120, 8), pytest.param(4, 3, 400, 1, marks=pytest.mark.long)])
+def test_hostile_traffic(size: int, cases: int, events: int, one_in: int, seed: int) -> None:
+    """Events of any kind, ID and address: nothing but states changes, nothing hangs, and a restart is exact."""
+    rng, block = np.random.default_rng([seed, 16]), mesh(size, size)
+    given = [network_case(rng, block, HOSTS[number % 2], frames=1) for number in range(cases)]
+    launch(block, name="mesh", module="tb.tb_mesh_hostile", seed=seed, parameters=parameters(
+        block, "hostile", cases=given, events=events, one_in=one_in, pause_in="bursts", pause_out="randomly"))
 
 
 class Joined(wiring.Component):
@@ -133,6 +150,7 @@ class Joined(wiring.Component):
         return m
 
 
+@pytest.mark.long
 def test_two_meshes_joined_are_one(seed: int) -> None:
     """Networks across both, as on a mesh of two columns: outputs, memories, counters, events over each link."""
     rng, block = np.random.default_rng([seed, 14]), Joined()
