@@ -90,13 +90,14 @@ def test_every_cycle_of_larger_meshes_is_that_of_the_verilog(size: tuple[int, in
     assert same_as_verilog(np.random.default_rng([seed, 21, *size]), size, 12) > 3000
 
 
-def equal_golden(rng: np.random.Generator, cases: int, largest: int) -> None:
+def equal_golden(rng: np.random.Generator, cases: int, largest: int, depths: tuple[int, ...] = (2,)) -> None:
     used = 0
     for number in range(cases):
         size = int(rng.integers(1, largest + 1)), int(rng.integers(1, largest + 1))
         image, inputs = case(rng, size)
         found = simulate_mesh(image, inputs, dataclasses.replace(
-            ALONE, seed=number, stall_in=0.2 * (number % 3), stall_out=0.3 * (number % 4)))
+            ALONE, seed=number, stall_in=0.2 * (number % 3), stall_out=0.3 * (number % 4),
+            stall_links=0.2 * (number % 5), depth=depths[number // 60 % len(depths)]))
         assert found.comparison.equal, found.comparison.differences
         assert found.comparison.states and found.comparison.events and (found.run.latency > 0).all()
         used = max(used, len(image.images))
@@ -109,7 +110,8 @@ def test_networks_equal_golden(seed: int) -> None:
 
 @pytest.mark.long
 def test_many_networks_equal_golden(seed: int) -> None:
-    equal_golden(np.random.default_rng([seed, 23]), 300, 4)
+    """Any cuts and places, with pauses of the host and on each link, and queues of any depth."""
+    equal_golden(np.random.default_rng([seed, 23]), 500, 4, (2, 3, 16))
 
 
 @cache
@@ -117,15 +119,20 @@ def some(seed: int) -> MeshInput:
     return prepared(*case(np.random.default_rng([seed, 24]), (3, 2), frames=4))
 
 
-def test_threads_and_sleep_change_no_cycle(seed: int) -> None:
-    alone = run(some(seed), ALONE)
+@pytest.mark.parametrize("stall", [0.0, 0.4])
+def test_threads_and_sleep_change_no_cycle(stall: float, seed: int) -> None:
+    base = dataclasses.replace(ALONE, stall_links=stall)
+    alone = run(some(seed), base)
     for options in ({"threads": 2}, {"threads": 3, "sleep": False}, {"threads": 2, "adapts": True}):
-        other = run(some(seed), dataclasses.replace(ALONE, **options))
+        other = run(some(seed), dataclasses.replace(base, **options))
         same(alone, other)
         for place, trace in alone.trace.items():
             np.testing.assert_array_equal(trace, other.trace[place])
-    awake = run(some(seed), dataclasses.replace(ALONE, sleep=False))
+    awake = run(some(seed), dataclasses.replace(base, sleep=False))
     same(alone, awake)
+    if stall:  # which takes time
+        without = run(some(seed), ALONE)
+        assert alone.cycles - alone.first > without.cycles - without.first
     assert sum(alone.evaluations.values()) < sum(awake.evaluations.values())
 
 

@@ -202,13 +202,13 @@ struct EventHost {
 
 // What a run is given: see synapress/engines/mesh/run.py, which writes it.
 struct Setup {
-  uint64_t columns, rows, side, place, through_rows, limit, seed;
+  uint64_t columns, rows, side, place, through_rows, limit, seed, stall_links;
   std::vector<Core> cores;
   EventHost host;
   explicit Setup(const char *path) {
     Input in(path);
     for (auto *value : {&columns, &rows, &side, &place, &through_rows, &limit, &seed, &host.stall_in, &host.stall_out,
-                        &host.spread})
+                        &host.spread, &stall_links})
       *value = in.next();
     random_state = seed | 1;
     cores.resize(in.next());

@@ -421,6 +421,13 @@ class Mesh {
     unit.quiet = 0;
     unit.asleep = false;
   }
+  // Whether a link out of a node moves nothing in a cycle. It is the same for both ends, in whatever order they ask.
+  bool stalled(int n, int side, uint64_t now) const {
+    if (!setup.stall_links || n >= count || units[n].neighbor[side] >= count) return false;
+    uint64_t mixed = (now * kSides * count + kSides * n + side + 1) * 0x9E3779B97F4A7C15ull ^ setup.seed << 32;
+    for (int shift : {30, 27}) mixed = (mixed ^ mixed >> shift) * 0xBF58476D1CE4E5B9ull;
+    return mixed >> 56 < setup.stall_links;
+  }
   // One cycle of a unit; whether it stays awake.
   bool step(Share &share, int t, int n, uint64_t now) {
     Unit &unit = units[n];
@@ -430,9 +437,11 @@ class Mesh {
     uint32_t given = 0;
 #define SIDE(side, name)                                                          \
     {                                                                             \
-      const Said &other = before[unit.neighbor[side]];                            \
-      given |= (other.bits >> (kStreams + (side ^ 2)) & 1) << (kStreams + side);  \
-      if (other.bits >> (side ^ 2) & 1) {                                         \
+      const int there = unit.neighbor[side];                                      \
+      const Said &other = before[there];                                          \
+      if (!stalled(n, side, now))                                                 \
+        given |= (other.bits >> (kStreams + (side ^ 2)) & 1) << (kStreams + side); \
+      if (other.bits >> (side ^ 2) & 1 && !stalled(there, side ^ 2, now)) {       \
         given |= 1u << side;                                                      \
         model.name##_in = other.event[side ^ 2];                                  \
       }                                                                           \

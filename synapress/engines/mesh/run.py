@@ -29,6 +29,7 @@ class Options:
     Args:
         depth: events in the queues of the routers.
         stall_in, stall_out: probability per cycle that the host offers nothing, or takes nothing; `seed` repeats them.
+        stall_links: probability per cycle that a link between two nodes moves nothing, for tests.
         spread: the host sends all inputs of a frame side by side, the same share of each; else one after another.
         threads: of the processor. sleep: leave out nodes that are idle.
         through_rows: the host loads over the network of accesses, one core after another; else at each node at once.
@@ -46,6 +47,7 @@ class Options:
     depth: int = 2
     stall_in: float = 0.0
     stall_out: float = 0.0
+    stall_links: float = 0.0
     seed: int = 1
     spread: bool = False
     threads: int = 2
@@ -159,7 +161,7 @@ class MeshInput:
                 file.write(flat.tobytes())
             put(*self.size, EDGES.index(self.host[0]), self.host[1], options.through_rows, options.limit, options.seed,
                 round(options.stall_in * 256), round(options.stall_out * 256), options.spread,
-                len(self.images))
+                round(options.stall_links * 256), len(self.images))
             for (column, row), (words, edges, populations) in self.images.items():
                 put(row * self.size[0] + column, edges, populations)
                 block(words)
