@@ -75,11 +75,12 @@ def test_every_target_in_one_table() -> None:
         FpgaArea(top="a", target=target, flip_flops=7, sram_bits=8192, luts=20, block_rams=rams, dsps=0, **common)]
         for target, rams, dsps in (("ecp5", 1, 0), ("xilinx", 0.5, 2))}
     sheet = _shares_of("x", {"cmos": cmos} | fpga)
-    assert sheet.headings == ("part", "transistors", "share", "flip-flops", "ecp5 LUTs", "ecp5 RAMs", "xilinx LUTs",
-                              "xilinx RAMs", "xilinx DSPs", "SRAM bits")
-    assert sheet.rows == [("a", "3,000", "75.0%", "9", "20", "1", "20", "0.5", "0", "8,192"),
-                          ("rest", "1,000", "25.0%", "1", "30", "0", "30", "0", "2", "0"),
-                          ("together", "4,000", "100.0%", "10", "50", "1", "50", "0.5", "2", "8,192")]
+    assert sheet.headings == ("part", "transistors", "share", "share with SRAM", "flip-flops", "ecp5 LUTs", "ecp5 RAMs",
+                              "xilinx LUTs", "xilinx RAMs", "xilinx DSPs", "SRAM bits")
+    # A cell of SRAM has six transistors: 49,152 for the 8,192 bits.
+    assert sheet.rows == [("a", "3,000", "75.0%", "98.1%", "9", "20", "1", "20", "0.5", "0", "8,192"),
+                          ("rest", "1,000", "25.0%", "1.9%", "1", "30", "0", "30", "0", "2", "0"),
+                          ("together", "4,000", "100.0%", "100.0%", "10", "50", "1", "50", "0.5", "2", "8,192")]
     alone = _shares_of("x", {"ecp5": fpga["ecp5"]})
     assert alone.headings == ("part", "share", "flip-flops", "ecp5 LUTs", "ecp5 RAMs", "ecp5 DSPs", "SRAM bits")
     assert alone.rows[0] == ("rest", "60.0%", "2", "30", "0", "0", "0")

@@ -187,7 +187,7 @@ def test_throughput(tmp_path: Path) -> None:
     (("map", "pilotnet", "--pin", "conv9=0,0"), "pin 'conv9': there is no such layer"),
     (("map", "pilotnet", "--mesh", "2x1", "--pin", "conv1=5,5"), "rule 'pin': needs core (5, 5)"),
     (("verilog", "cpu"), "unknown block 'cpu'; there are: peg, "),
-    (("verilog", "peg", "--columns", "3", "--host", "north:0"), "--columns, --host: only the block 'mesh' has these"),
+    (("verilog", "peg", "--columns", "3", "--host", "north:0"), "--columns, --host: only the blocks mesh and mesh_axi have these"),
     (("verilog", "mesh", "--host", "north"), "--host north: needs an edge and the number of a node there"),
     (("verilog", "mesh", "--host", "north:2"), "there is no host place 2 at the north edge, which has 2"),
     (("verilog", "peg", "--config", "nowhere.json"), "'nowhere.json' is neither a preset"),
