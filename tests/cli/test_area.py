@@ -78,9 +78,9 @@ def test_every_target_in_one_table() -> None:
     assert sheet.headings == ("part", "transistors", "share", "share with SRAM", "flip-flops", "ecp5 LUTs", "ecp5 RAMs",
                               "xilinx LUTs", "xilinx RAMs", "xilinx DSPs", "SRAM bits")
     # A cell of SRAM has six transistors: 49,152 for the 8,192 bits.
-    assert sheet.rows == [("a", "3,000", "75.0%", "98.1%", "9", "20", "1", "20", "0.5", "0", "8,192"),
-                          ("rest", "1,000", "25.0%", "1.9%", "1", "30", "0", "30", "0", "2", "0"),
-                          ("together", "4,000", "100.0%", "100.0%", "10", "50", "1", "50", "0.5", "2", "8,192")]
+    assert sheet.rows == [("a", "3,000", "75.0%", "98.12%", "9", "20", "1", "20", "0.5", "0", "8,192"),
+                          ("rest", "1,000", "25.0%", "1.88%", "1", "30", "0", "30", "0", "2", "0"),
+                          ("together", "4,000", "100.0%", "100.00%", "10", "50", "1", "50", "0.5", "2", "8,192")]
     alone = _shares_of("x", {"ecp5": fpga["ecp5"]})
     assert alone.headings == ("part", "share", "flip-flops", "ecp5 LUTs", "ecp5 RAMs", "ecp5 DSPs", "SRAM bits")
     assert alone.rows[0] == ("rest", "60.0%", "2", "30", "0", "0", "0")
