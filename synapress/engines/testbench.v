@@ -20,6 +20,7 @@ module @NAME@_testbench;
     .host_data__payload(data), .host_data__valid(data_valid), .host_data__ready(1'b1),
     .event_in__payload(event_in), .event_in__valid(event_in_valid), .event_in__ready(event_in_ready),
     .event_out__payload(event_out), .event_out__valid(event_out_valid), .event_out__ready(1'b1),
+    .idle(), .error(),
     .evaluated());  // for verification inside the project
 
   reg [REQUEST_BITS-1:0] accesses [0:ACCESSES-1];  // host writes: the image, its size, and RUN at last
