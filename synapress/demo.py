@@ -19,13 +19,13 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from golden.config import CoreConfig
-from golden.errors import ConfigError, SynapressError
+from golden.errors import ConfigError
 from golden.files import write
 from golden.network import dense
 from golden.program import Program
 from rtl.verilog import generate
 from synapress.engines import verilated
-from synapress.engines.compare import Comparison
+from synapress.engines.compare import Comparison, MismatchError
 from synapress.engines.rtl import ImageRun, simulate_image
 from synapress.engines.testbench import write_testbench
 from synapress.mapper import Image, compile_network
@@ -39,10 +39,6 @@ from synapress.zoo.digits.network import digits_network
 
 OUTPUT = Path("build/demo")
 TEST_IMAGES = 1000
-
-
-class MismatchError(SynapressError):
-    """The RTL and the golden model differ."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -19,12 +19,13 @@ from rich.console import Console
 from rich.status import Status
 
 from golden.config import CoreConfig
-from golden.errors import ConfigError, SynapressError
+from golden.errors import ConfigError
 from golden.files import write
 from golden.network import fast
 from golden.noc.mesh import entries
 from golden.program import Program
 from golden.types import IntArray, Integers
+from synapress.engines.compare import MismatchError
 from synapress.engines.interval import Interval, interval
 from synapress.engines.mesh.build import build
 from synapress.engines.mesh.run import Options
@@ -55,10 +56,6 @@ BARS = {3: 1.2, 12: 1.4}
 """By cores, what the interval over synaptic operations ÷ (cores · lanes) must not exceed."""
 FIRING = 0.4
 """The bars are for frames in which so many of the neurons fire at least."""
-
-
-class MismatchError(SynapressError):
-    """The RTL and a model differ where they must not."""
 
 
 @dataclass(frozen=True, kw_only=True)

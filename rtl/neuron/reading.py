@@ -155,31 +155,7 @@ class StateReader(wiring.Component):
         """For each state word: its read, the parameters if it is the first of its channel word, and its clearing."""
         population = self.population
         with m.FSM():
-            with m.State("idle"):
-                m.d.comb += [self.command.ready.eq(1), s.accept.eq(1)]
-                with m.If(self.command.valid):
-                    m.next = "place parameters"
-                    with m.If(self._commanded().extended):
-                        m.next = "read second"
-            with m.State("read second"):
-                m.d.comb += [s.request.eq(1), s.read_parameter.eq(1), s.read_second.eq(1)]
-                with m.If(s.served):
-                    m.next = "take second"
-            with m.State("take second"):
-                m.d.comb += s.take_second.eq(s.arrives[Purpose.SECOND_POPULATION])
-                with m.If(s.take_second):
-                    m.next = "place parameters"
-            with m.State("place parameters"):
-                m.d.comb += s.place_parameters.eq(1)
-                m.next = "place states"
-                with m.If(population.word.depth == 0):
-                    m.next = "end"
-            with m.State("place states"):
-                m.d.comb += s.place_states.eq(1)
-                m.next = "start"
-            with m.State("start"):
-                m.d.comb += s.start.eq(1)
-                m.next = "read"
+            self._begin(m, s, "read")
             with m.State("read"):
                 # Behind the first word of a channel word nothing is read while words of the one before are left; and
                 # nothing of the next channel word before a parameter of this one is there.
@@ -213,6 +189,34 @@ class StateReader(wiring.Component):
             with m.State("wait"):
                 with m.If(self.done):
                     m.next = "idle"
+
+    def _begin(self, m: Module, s: _State, following: str) -> None:
+        """From a command to the places of the population's words: the first states of the control."""
+        with m.State("idle"):
+            m.d.comb += [self.command.ready.eq(1), s.accept.eq(1)]
+            with m.If(self.command.valid):
+                m.next = "place parameters"
+                with m.If(self._commanded().extended):
+                    m.next = "read second"
+        with m.State("read second"):
+            m.d.comb += [s.request.eq(1), s.read_parameter.eq(1), s.read_second.eq(1)]
+            with m.If(s.served):
+                m.next = "take second"
+        with m.State("take second"):
+            m.d.comb += s.take_second.eq(s.arrives[Purpose.SECOND_POPULATION])
+            with m.If(s.take_second):
+                m.next = "place parameters"
+        with m.State("place parameters"):
+            m.d.comb += s.place_parameters.eq(1)
+            m.next = "place states"
+            with m.If(self.population.word.depth == 0):
+                m.next = "end"
+        with m.State("place states"):
+            m.d.comb += s.place_states.eq(1)
+            m.next = "start"
+        with m.State("start"):
+            m.d.comb += s.start.eq(1)
+            m.next = following
 
     def _addresses(self, m: Module, s: _State) -> None:
         """Where the parameters and the state words are: channel word, x, y."""

@@ -59,31 +59,7 @@ class SkippingReader(StateReader):
         self._closed, self._waiting, self._storing = (Signal(name=name) for name in ("closed", "stored", "storing"))
         ends, loaded = Signal(name="channel_word_ends"), Signal(name="parameters_asked")
         with m.FSM():
-            with m.State("idle"):
-                m.d.comb += [self.command.ready.eq(1), s.accept.eq(1)]
-                with m.If(self.command.valid):
-                    m.next = "place parameters"
-                    with m.If(self._commanded().extended):
-                        m.next = "read second"
-            with m.State("read second"):
-                m.d.comb += [s.request.eq(1), s.read_parameter.eq(1), s.read_second.eq(1)]
-                with m.If(s.served):
-                    m.next = "take second"
-            with m.State("take second"):
-                m.d.comb += s.take_second.eq(s.arrives[Purpose.SECOND_POPULATION])
-                with m.If(s.take_second):
-                    m.next = "place parameters"
-            with m.State("place parameters"):
-                m.d.comb += s.place_parameters.eq(1)
-                m.next = "place states"
-                with m.If(population.word.depth == 0):
-                    m.next = "end"
-            with m.State("place states"):
-                m.d.comb += s.place_states.eq(1)
-                m.next = "start"
-            with m.State("start"):
-                m.d.comb += s.start.eq(1)
-                m.next = "parameters"
+            self._begin(m, s, "parameters")
             with m.State("parameters"):
                 m.d.comb += [
                     s.request.eq(~s.left & (self._sets != 2)), s.read_parameter.eq(1),

@@ -6,10 +6,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from golden.core import Core
+from golden.errors import SynapressError
 from golden.host import run_frame
 from golden.types import Words
 from golden.words import layouts
 from synapress.engines.verilated import RtlRun
+
+
+class MismatchError(SynapressError):
+    """The RTL and a model differ where they must not."""
 
 
 @dataclass(frozen=True, kw_only=True)

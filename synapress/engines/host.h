@@ -12,14 +12,6 @@ static constexpr int kWordLimbs = WORD_BITS / 64;
 
 static Vcore *core;
 static uint64_t cycle = 0;
-static uint64_t random_state;
-
-static uint32_t random_byte() {  // xorshift: the stalls must be the same on every machine
-  random_state ^= random_state << 13;
-  random_state ^= random_state >> 7;
-  random_state ^= random_state << 17;
-  return (random_state >> 32) & 255;
-}
 static void settle() { core->eval(); }
 // Both edges of the model's clock count (cycle_model.py). What comes out is settled afterwards, until an input changes.
 static void tick() {

@@ -1,4 +1,4 @@
-// Files of 64-bit words, and fields of ports: for every C++ host of a compiled model.
+// Files of 64-bit words, fields of ports, and random pauses: for every C++ host of a compiled model.
 #pragma once
 #include <algorithm>
 #include <cstdint>
@@ -37,6 +37,14 @@ template <typename T> static uint64_t get(const T &port, int low, int bits) {
   }
 }
 static uint64_t bits_of(uint64_t word, int low, int bits) { return (word >> low) & ((1ull << bits) - 1); }
+
+static uint64_t random_state;
+static uint32_t random_byte() {  // xorshift: the stalls must be the same on every machine
+  random_state ^= random_state << 13;
+  random_state ^= random_state >> 7;
+  random_state ^= random_state << 17;
+  return (random_state >> 32) & 255;
+}
 
 struct Input {
   FILE *file;

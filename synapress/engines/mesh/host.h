@@ -12,13 +12,6 @@
 static constexpr int kLimbs = WORD_BITS / 64;
 static constexpr int kWide = (ROW_BITS + 31) / 32;  // 32-bit words of the widest payload, an access of the row stations
 
-static uint64_t random_state;
-static uint32_t random_byte() {  // xorshift: the stalls must be the same on every machine
-  random_state ^= random_state << 13;
-  random_state ^= random_state >> 7;
-  random_state ^= random_state << 17;
-  return (random_state >> 32) & 255;
-}
 static int64_t signed_of(uint64_t word, int low, int bits) { return (int64_t)(word << (64 - low - bits)) >> (64 - bits); }
 
 // Checkpoints: everything that is kept goes through one of these, both ways.
