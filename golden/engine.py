@@ -9,6 +9,7 @@ from typing import Protocol
 
 import numpy as np
 
+from golden import kernel_products
 from golden.config import CoreConfig
 from golden.neuron.evaluation import (
     PopulationMap,
@@ -27,8 +28,8 @@ from golden.synapse.peg import generate_all, generate_array
 from golden.types import IntArray, Words
 from golden.words import EventKind, layouts
 
-Evaluated = tuple[Words, list[tuple[int, int]], int]
-"""Events sent, (address, state word) of each word evaluated, neurons fired."""
+Evaluated = tuple[Words, IntArray, Words, int]
+"""Events sent; addresses and (n, words of 64 bits) of the state words evaluated, in order; neurons fired."""
 
 LOW_64 = (1 << 64) - 1
 CHUNK_EVENTS = 1 << 12
@@ -114,7 +115,10 @@ class LiteralEngine:
         place = PopulationMap.of(fields, self.config, second_word(self.memory, fields, self.config))
         axons = axon_fields(self.memory, fields, place, self.config)
         events = generate_all(neurons, axons, self.config)
-        return np.array([table.event.pack(event) for event in events], np.uint64), trace, len(neurons) - 1
+        parts = self.config.word_bits // 64
+        states = np.array([[state >> (64 * i) & LOW_64 for i in range(parts)] for _, state in trace], np.uint64)
+        return (np.array([table.event.pack(event) for event in events], np.uint64),
+                np.array([address for address, _ in trace], np.int64), states.reshape(-1, parts), len(neurons) - 1)
 
 
 class FastEngine:
@@ -135,6 +139,8 @@ class FastEngine:
 
     def integrate(self, events: Mapping[str, IntArray]) -> None:
         """Many events at a time: a state's products are added up first and wrapped last, which is the same."""
+        events = kernel_products.integrate(self.config, self.memory, self.edges, self.populations, events, self.good,
+                                    self.counters)
         for first in range(0, len(events["v"]), CHUNK_EVENTS):
             self._integrate({name: array[first:first + CHUNK_EVENTS] for name, array in events.items()})
 
@@ -197,15 +203,10 @@ class FastEngine:
         values[beyond] = kept[beyond] = 0
         values[~taken] = 0
         self.memory[addresses[taken]] = pack_states(kept, config).reshape(before.shape)[taken]
-        trace = list(zip(addresses[taken].tolist(), (self._join(row) for row in before[taken]), strict=True))
         word_index, x, y, lane = np.nonzero(values)
         c, v = word_index * config.lanes + lane, values[word_index, x, y, lane]
         events = self._fire(index, population, place, x, y, c, v)
-        return events, trace, len(x)
-
-    @staticmethod
-    def _join(parts: Words) -> int:
-        return int(parts[0]) if len(parts) == 1 else sum(int(part) << (64 * i) for i, part in enumerate(parts))
+        return events, addresses[taken], before[taken], len(x)
 
     def _fire(self, index: int, population: Mapping[str, int], place: PopulationMap, x: IntArray, y: IntArray,
               c: IntArray, v: IntArray) -> Words:
