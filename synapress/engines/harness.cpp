@@ -2,8 +2,10 @@
 // core's ends of timestep with credits, and records everything that comes out. Driven by synapress/engines/verilated.py, which
 // defines all widths, positions of fields and numbers of registers from the Python modules, and reads the files written here.
 #include "host.h"
+#include "replay/replay.h"
 
 int main(int argc, char **argv) {
+  if (argc == 8 && std::string(argv[1]) == "replay") return replaying::main(argv + 2);
   if (argc != 3) { fprintf(stderr, "usage: %s INPUT OUTPUT_PREFIX\n", argv[0]); return 2; }
   Input in(argv[1]);
   std::string prefix = argv[2];

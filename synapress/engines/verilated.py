@@ -28,6 +28,8 @@ from synapress.tools.simulator import copy_runtime, locked, save_runtime, simula
 HARNESS = Path(__file__).with_name("harness.cpp")
 COMMON = tuple(Path(__file__).with_name(name) for name in ("host.h", "words.h"))
 """What the harness and other C++ hosts include."""
+REPLAY = Path(__file__).parent / "replay" / "replay.h"
+"""What the harness includes, too, so that one compiled core serves frames and replays."""
 
 _COMPILING = ("--output-split", "0", "-MAKEFLAGS", "OPT_GLOBAL=-O1")
 """One file, so that no header is precompiled, which takes longer than it saves."""
@@ -85,8 +87,8 @@ def build(config: CoreConfig, directory: Path = Path("build/simulate"), harness:
     Raises:
         ToolError: Verilator or the C++ compiler is missing or failed; the message holds the end of its output.
     """
-    return compiled(cycle_model(EventCore(config), "core"), "core", harness, COMMON, config.name, directory,
-                    defines=widths(config) | positions("REQUEST", messages.request(config)))
+    return compiled(cycle_model(EventCore(config), "core"), "core", harness, (*COMMON, REPLAY), config.name,
+                    directory, defines=widths(config) | positions("REQUEST", messages.request(config)))
 
 
 def compiled(text: str, top: str, harness: Path, included: Sequence[Path], name: str, directory: Path, *,
