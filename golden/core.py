@@ -154,6 +154,15 @@ class Core:
         return self.engine.words()
 
     @property
+    def operations(self) -> IntArray:
+        """(populations, 2): word operations and synapses of the events of each, so far, by the edges as they are."""
+        found = np.zeros((len(self.populations), 2), np.int64)
+        for owner, done in zip(self.owner, self.engine.done, strict=True):
+            if owner is not None:
+                found[owner] += done
+        return found
+
+    @property
     def status(self) -> int:
         """The register STATUS (`golden.registers.Status`) between two calls of `run`."""
         partial = any(0 < len(item.returns) < item.fields["incoming"] for item in self.populations)

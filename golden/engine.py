@@ -40,9 +40,11 @@ class Engine(Protocol):
     """The memory of a core and the work on it; adds to the counters it was given.
 
     `good`: which populations may be worked on, if the configuration has `guard_states` (`golden.guard`).
+    `done`: (edges, 2) word operations and synapses of each edge so far.
     """
 
     good: list[bool] | None
+    done: IntArray
 
     def __init__(
         self, config: CoreConfig, memory: Words, edges: int, populations: int, counters: dict[str, int]
@@ -74,6 +76,7 @@ class LiteralEngine:
         self.memory = [sum(int(part) << (64 * i) for i, part in enumerate(row)) for row in memory]
         self.esu = Esu(config, self.memory, edges, populations)
         self.good: list[bool] | None = None
+        self.done = np.zeros((edges, 2), np.int64)
 
     def word(self, address: int) -> int:
         return self.memory[address]
@@ -94,6 +97,7 @@ class LiteralEngine:
                     continue
                 counters["word_ops"] += 1
                 counters["synapses"] += op.mask.bit_count()
+                self.done[row[0]] += 1, op.mask.bit_count()
                 mask = [bool(op.mask >> lane & 1) for lane in range(config.lanes)]
                 weights = [self._weight(op.weight_address + (0 if op.broadcast else lane))
                            for lane in range(config.lanes)]
@@ -130,6 +134,7 @@ class FastEngine:
         self.edges, self.populations = edges, populations
         self.memory = np.ascontiguousarray(memory, "<u8")
         self.good: list[bool] | None = None
+        self.done = np.zeros((edges, 2), np.int64)
 
     def word(self, address: int) -> int:
         return sum(int(part) << (64 * i) for i, part in enumerate(self.memory[address]))
@@ -140,7 +145,7 @@ class FastEngine:
     def integrate(self, events: Mapping[str, IntArray]) -> None:
         """Many events at a time: a state's products are added up first and wrapped last, which is the same."""
         events = kernel_products.integrate(self.config, self.memory, self.edges, self.populations, events, self.good,
-                                    self.counters)
+                                           self.counters, self.done)
         for first in range(0, len(events["v"]), CHUNK_EVENTS):
             self._integrate({name: array[first:first + CHUNK_EVENTS] for name, array in events.items()})
 
@@ -157,6 +162,9 @@ class FastEngine:
         counters["synapses"] += int(mask.sum())
         if not len(ops):
             return
+        edge = events["id"][ops.event]
+        self.done += np.stack([np.bincount(edge, weights, self.edges) for weights in (inside, mask.sum(axis=1))],
+                              axis=1).astype(np.int64)
         products = self._products(ops, lanes)
         addresses, slot = np.unique(ops.state_address[inside], return_inverse=True)
         states = unpack_states(self.memory[addresses].squeeze(-1) if config.word_bits == 64

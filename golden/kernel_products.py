@@ -25,13 +25,13 @@ OPERATION, MULTIPLICATION, TAP = 0.6, 0.0004, 60.0
 
 def integrate(
     config: CoreConfig, memory: Words, edges: int, populations: int, events: Mapping[str, IntArray],
-    good: Sequence[bool] | None, counters: dict[str, int],
+    good: Sequence[bool] | None, counters: dict[str, int], done: IntArray,
 ) -> Mapping[str, IntArray]:
     """Add what events do to the states in memory, where products of matrices are quicker.
 
     Args:
         memory: (words, words of 64 bits); changed. events: value events, arrays by field.
-        counters: gets the word operations and synapses.
+        counters: gets the word operations and synapses. done: (edges, 2) gets them by edge.
 
     Returns:
         The events that are left.
@@ -49,6 +49,7 @@ def integrate(
         if work.pays() and edge.add(memory, work):
             counters["word_ops"] += work.operations
             counters["synapses"] += work.synapses
+            done[identifier] += work.operations, work.synapses
             left[mine] = False
     return events if left.all() else {name: array[left] for name, array in events.items()}
 

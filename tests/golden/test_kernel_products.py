@@ -29,9 +29,9 @@ def test_equal_to_single_operations(config: CoreConfig, monkeypatch: pytest.Monk
     """Networks of all kinds of layers, every event by products where the edge allows it, against the literal core."""
     taken, whole = 0, kernel_products.integrate
 
-    def counted(config, memory, edges, populations, events, good, counters):
+    def counted(config, memory, edges, populations, events, good, counters, done):
         nonlocal taken
-        rest = whole(config, memory, edges, populations, events, good, counters)
+        rest = whole(config, memory, edges, populations, events, good, counters, done)
         taken += len(events["v"]) - len(rest["v"])
         return rest
 
@@ -45,6 +45,8 @@ def test_equal_to_single_operations(config: CoreConfig, monkeypatch: pytest.Monk
         fast, literal = (run(network, frames, config, literal) for literal in (False, True))
         np.testing.assert_array_equal(fast.memory, literal.memory)
         assert fast.trace == literal.trace and fast.counters == literal.counters
+        np.testing.assert_array_equal(fast.operations, literal.operations)
+        assert fast.operations.sum(axis=0).tolist() == [fast.counters[name] for name in ("word_ops", "synapses")]
     assert taken > 400
 
 
@@ -74,12 +76,14 @@ def test_unknown_events_are_left_alone() -> None:
     _, image = compile_network(network, SMALL)
     memory = np.zeros((SMALL.memory_words, 1), np.uint64)
     memory[:len(image.parts), 0] = image.parts.reshape(-1)
+    done = np.zeros((image.edges, 2), np.int64)
     many = {name: np.zeros(100, np.int64) for name in ("id", "x", "y", "c", "v")}
     for changed in ({"id": many["id"] + 9}, {"c": many["c"] + 3}):
         counters = {"word_ops": 0, "synapses": 0}
         events = many | changed
-        left = kernel_products.integrate(SMALL, memory, image.edges, image.populations, events, None, counters)
+        left = kernel_products.integrate(SMALL, memory, image.edges, image.populations, events, None, counters, done)
         assert left is events and counters == {"word_ops": 0, "synapses": 0}
     counters = {"word_ops": 0, "synapses": 0}
-    assert not len(kernel_products.integrate(SMALL, memory, image.edges, image.populations, many, None, counters)["v"])
+    left = kernel_products.integrate(SMALL, memory, image.edges, image.populations, many, None, counters, done)
+    assert not len(left["v"]) and done.tolist() == [list(counters.values())]
     assert counters["word_ops"] == len(expand_events(SMALL, memory[:, 0], image.edges, image.populations, many)) > 0

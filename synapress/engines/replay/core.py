@@ -146,8 +146,8 @@ class Namer:
                     f"{self._state(found, lane)}, golden {self._state(wanted, lane)}")
         if kind == "event":
             population, evaluation, position, found, wanted = rest
-            return (f"{cycle}{self._population(population)}, evaluation {evaluation + 1}: event {position + 1} to other "
-                    f"cores is {self._event(found)}; golden: {self._event(wanted)}{self._of(population, wanted)}")
+            return (f"{cycle}{self._population(population)}, evaluation {evaluation + 1}: event {position + 1} to "
+                    f"other cores is {self._event(found)}; golden: {self._event(wanted)}{self._of(population, wanted)}")
         if kind == "strange":
             return f"{cycle}{self.neuron(rest[0], 0)} is evaluated once more than in the golden core"
         return f"{cycle}{self._event(rest[0])} comes out, and golden has none there"
@@ -175,8 +175,8 @@ class Namer:
             if 0 <= offset < entry["state_words"]:
                 x, rest = divmod(offset, entry["x_stride"])
                 y, word = divmod(rest, entry["y_stride"])
-                return (f"population '{entry['name']}', neuron at channel {word * self.config.lanes + lane}, column {x}, "
-                        f"row {y}")
+                channel = word * self.config.lanes + lane
+                return f"population '{entry['name']}', neuron at channel {channel}, column {x}, row {y}"
         return f"word {address}, which has no states"
 
     def _state(self, word: int, lane: int) -> int:
