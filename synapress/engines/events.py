@@ -1,6 +1,7 @@
-"""The engines that run memory images event by event: golden core, golden mesh, RTL; all held to the fast model."""
+"""The engines that run memory images event by event: golden core and mesh, RTL, replay; all held to the fast model."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace as changed
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,9 @@ from golden.mesh import Mesh, decode_frame, encode_frame
 from golden.types import Array, Maps
 from synapress.engines.mesh.run import Options
 from synapress.engines.mesh.simulate import MeshSimulation, simulate_mesh
+from synapress.engines.replay.jobs import ReplayOptions
+from synapress.engines.replay.results import Replay
+from synapress.engines.replay.run import replay_mesh
 from synapress.engines.rtl import ImageRun, simulate_image
 from synapress.mapper import Image, MeshImage
 
@@ -104,6 +108,31 @@ def rtl(
     found = _joined(runs)
     _compare("RTL", found[0], expected)
     return found
+
+
+def replay(
+    image: MeshImage, integers: Mapping[str, Array], expected: Maps, *, sequences: int = 1,
+    options: ReplayOptions | None = None, progress: Callable[[str], None] = lambda _: None,
+) -> tuple[Maps, list[Replay]]:
+    """Outputs of the golden mesh, of which the RTL of every core, one by one, did the same bit for bit; what each
+    sequence was. The arguments are those of `golden`, and `options`, whose folder has a folder for each sequence.
+
+    Raises:
+        ToolError: RTL and golden differ: the first difference of each core; or golden and fast model; or there is no
+            simulator.
+    """
+    options, runs, outputs = options or ReplayOptions(), [], []
+    for number, part in enumerate(_split(integers, sequences)):
+        folder = None if options.folder is None else options.folder / str(number)
+        run = replay_mesh(image, part, changed(options, folder=folder), progress=progress)
+        if run.differences:
+            raise ToolError(f"RTL and golden model differ in {len(run.differences)} of {len(run.cores)} cores: "
+                            f"{'; '.join(run.differences[:3])}")
+        runs.append(run)
+        outputs.append((run.outputs, run.counters))
+    maps, _ = _joined(outputs)
+    _compare("golden model", maps, expected)
+    return maps, runs
 
 
 def _compare(who: str, found: Mapping[str, Array], expected: Maps) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,23 @@ from typing import Any
 from golden.config import CoreConfig
 from golden.types import Place
 from synapress.engines.replay.core import CoreResult, Options, run_core
+
+
+@dataclass(frozen=True)
+class ReplayOptions:
+    """How a mesh is replayed.
+
+    Args:
+        core: see `synapress.engines.replay.core.Options`.
+        jobs: cores at a time on this machine; None: one for each processor.
+        scheduler: address of a Dask scheduler, whose workers replay the cores.
+        folder: keeps the recording and what is done, and goes on from there.
+    """
+
+    core: Options = field(default_factory=Options)
+    jobs: int | None = None
+    scheduler: str | None = None
+    folder: Path | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

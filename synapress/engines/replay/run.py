@@ -6,7 +6,6 @@ import os
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,60 +16,18 @@ from golden.files import read_bytes, write
 from golden.mesh import Mesh, decode_frame, encode_frame
 from golden.neuron.evaluation import PopulationMap, axon_fields, second_word
 from golden.recording import Recorder
-from golden.types import Array, Maps, Place
+from golden.types import Array, Place
 from golden.words import layouts
 from synapress.engines import verilated
 from synapress.engines.replay.cluster import on_cluster
-from synapress.engines.replay.core import CoreResult, Options
+from synapress.engines.replay.core import CoreResult
 from synapress.engines.replay.files import Files, file_name
-from synapress.engines.replay.jobs import Job, local
+from synapress.engines.replay.jobs import Job, ReplayOptions, local
+from synapress.engines.replay.results import Operations, Replay
 from synapress.mapper import MeshImage
 
 RECORDED = "recording.json"
 """Written last, so that a recording that has it is whole."""
-
-
-@dataclass(frozen=True)
-class ReplayOptions:
-    """How a mesh is replayed.
-
-    Args:
-        core: see `synapress.engines.replay.core.Options`.
-        jobs: cores at a time on this machine; None: one for each processor.
-        scheduler: address of a Dask scheduler, whose workers replay the cores.
-        folder: keeps the recording and what is done, and goes on from there.
-    """
-
-    core: Options = field(default_factory=Options)
-    jobs: int | None = None
-    scheduler: str | None = None
-    folder: Path | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Replay:
-    """What came of it.
-
-    `operations`: by core and population (name, layer, word operations, synapses). `outputs`: (N, D, W, H) of the golden
-    mesh, by name. `counters`: of the golden mesh, summed over the cores.
-    """
-
-    cores: list[CoreResult]
-    operations: dict[Place, list[tuple[str, str, int, int]]]
-    outputs: Maps
-    frames: int
-    seconds: dict[str, float] = field(default_factory=dict)
-
-    @property
-    def differences(self) -> list[str]:
-        """By core what differs first, in words; empty: nothing does."""
-        return [f"core {item.place}: {item.difference}" for item in self.cores if item.difference is not None]
-
-    @property
-    def counters(self) -> dict[str, int]:
-        """Of the RTL, summed over the cores."""
-        names = self.cores[0].counters if self.cores else {}
-        return {name: sum(item.counters.get(name, 0) for item in self.cores) for name in names}
 
 
 def replay_mesh(image: MeshImage, inputs: Mapping[str, Array], options: ReplayOptions, *,
@@ -102,12 +59,12 @@ def replay_mesh(image: MeshImage, inputs: Mapping[str, Array], options: ReplayOp
         operations = _operations(image, recorded)
         jobs = sorted((Job(
             config=image.config, place=place, binary=binary, recording=folder / file_name(place),
-            table=_table(image, place), options=options.core, work=sum(row[2] for row in rows) + 1)
+            table=_table(image, place), options=options.core, work=sum(row.words for row in rows) + 1)
             for place, rows in operations.items()), key=lambda job: -job.work)
         done = dict(_results(jobs, folder, f"{key} {binary.parent.name} {options.core}", options, progress))
         return Replay(
             cores=[done[place] for place in image.images], operations=operations, outputs=outputs,
-            frames=len(next(iter(inputs.values()))), seconds={
+            frames=len(next(iter(inputs.values()))), lanes=image.config.lanes, seconds={
                 "recording": recorded_after - begin, "compiling": built - recorded_after,
                 "replaying": time.perf_counter() - built})
 
@@ -160,11 +117,11 @@ def recording(image: MeshImage, inputs: Mapping[str, Array], folder: Path, key: 
     return found
 
 
-def _operations(image: MeshImage, recorded: Mapping[str, Any]) -> dict[Place, list[tuple[str, str, int, int]]]:
-    found = {}
+def _operations(image: MeshImage, recorded: Mapping[str, Any]) -> dict[Place, list[Operations]]:
+    found: dict[Place, list[Operations]] = {}
     for (column, row), counts in recorded["operations"]:
         table = image.images[column, row].manifest["population_table"]
-        found[column, row] = [(entry["name"], entry["parent"], *pair)
+        found[column, row] = [Operations(entry["name"], entry["parent"], *pair)
                               for entry, pair in zip(table, counts, strict=True)]
     return found
 
