@@ -34,7 +34,7 @@ def on_cluster(jobs: Sequence[Job], scheduler: str) -> Iterator[CoreResult]:
     from distributed import Client, as_completed
 
     try:
-        client = Client(scheduler, timeout="10s", set_as_default=False)
+        client = Client(scheduler, timeout="5s", set_as_default=False)
     except (OSError, TimeoutError, ValueError) as error:
         raise ToolError(f"no Dask scheduler at '{scheduler}': {error}") from error
     with client, warnings.catch_warnings():
@@ -49,7 +49,7 @@ def on_cluster(jobs: Sequence[Job], scheduler: str) -> Iterator[CoreResult]:
             return client.submit(run_bytes, job, binary, job.recording.read_bytes(), key=key, pure=False, retries=2)
 
         workers = max(1, sum(client.nthreads().values()))
-        tasks = as_completed([submit(job) for job in islice(waiting, AHEAD * workers)])
+        tasks = as_completed([submit(job) for job in islice(waiting, AHEAD * workers)], loop=client.loop)
         done: set[Place] = set()
         for future in tasks:
             job = by_key[future.key]
