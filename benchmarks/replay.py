@@ -69,7 +69,8 @@ def measure(name: str, config: CoreConfig, arguments: argparse.Namespace, consol
         "network": name, "cores": len(replay.cores), "differ": replay.differences, "outputs equal": outputs,
         "firing": firing, "word operations": operations, "cycles": sum(item.cycles for item in replay.cores),
         "states": sum(item.states for item in replay.cores), "events in": sum(item.given for item in replay.cores),
-        "events out": sum(item.sent for item in replay.cores), "seconds": seconds, "seconds, compiler apart": spent, "processor seconds": processors,
+        "events out": sum(item.sent for item in replay.cores), "seconds": seconds, "seconds, compiler apart": spent,
+        "processor seconds": processors,
         "reached": not replay.differences and outputs and firing >= FIRING and operations >= OPERATIONS.get(name, 0)
         and spent <= SECONDS.get(name, 1e9)}
 

@@ -27,7 +27,6 @@ from synapress.engines import saturation
 from synapress.engines.checks import Checker
 from synapress.engines.layer_counts import layer_counts
 from synapress.engines.replay.jobs import ReplayOptions
-from synapress.engines.replay.results import total
 from synapress.engines.timesteps import is_spiking
 from synapress.engines.timesteps import run as run_timesteps
 from synapress.mapper import MeshImage
@@ -319,18 +318,9 @@ def simulate(
     if engine != "fast":
         from synapress.engines import events as engines
 
-        count = sequences[0] if sequences else 1
-        if engine == "replay":
-            assert isinstance(compiled.image, MeshImage)
-            options = replace(replay or ReplayOptions(), folder=None if checkpoint is None else Path(checkpoint))
-            maps, replays = engines.replay(compiled.image, integers, maps, sequences=count, options=options,
-                                           progress=progress)
-            counters = total(replays)
-        elif engine == "rtl":
-            maps, counters = engines.rtl(compiled.image, integers, maps, sequences=count, progress=progress,
-                                         checkpoint=None if checkpoint is None else Path(checkpoint))
-        else:
-            maps, counters = engines.golden(compiled.image, integers, maps, sequences=count)
+        maps, counters, replays = engines.run(
+            engine, compiled.image, integers, maps, sequences=sequences[0] if sequences else 1, progress=progress,
+            checkpoint=None if checkpoint is None else Path(checkpoint), options=replay)
     outputs: Maps = {}
     numbers: Maps = {}
     for port in compiled.outputs:

@@ -14,10 +14,26 @@ from golden.types import Array, Maps
 from synapress.engines.mesh.run import Options
 from synapress.engines.mesh.simulate import MeshSimulation, simulate_mesh
 from synapress.engines.replay.jobs import ReplayOptions
-from synapress.engines.replay.results import Replay
+from synapress.engines.replay.results import Replay, total
 from synapress.engines.replay.run import replay_mesh
 from synapress.engines.rtl import ImageRun, simulate_image
 from synapress.mapper import Image, MeshImage
+
+
+def run(
+    engine: str, image: Image | MeshImage, integers: Mapping[str, Array], expected: Maps, *, sequences: int,
+    checkpoint: Path | None, options: ReplayOptions | None, progress: Callable[[str], None],
+) -> tuple[Maps, dict[str, int], list[Replay] | None]:
+    """`golden`, `rtl` or `replay`, as `engine` says: outputs, counters, and what a replay was."""
+    if engine == "golden":
+        return *golden(image, integers, expected, sequences=sequences), None
+    if engine == "rtl":
+        return *rtl(image, integers, expected, sequences=sequences, progress=progress, checkpoint=checkpoint), None
+    assert isinstance(image, MeshImage)
+    options = options or ReplayOptions()
+    maps, runs = replay(image, integers, expected, sequences=sequences, progress=progress,
+                        options=changed(options, folder=checkpoint or options.folder))
+    return maps, total(runs), runs
 
 
 def golden(image: Image | MeshImage, integers: Mapping[str, Array], expected: Maps | None = None, *, sequences: int = 1
