@@ -58,7 +58,8 @@ def measure(name: str, config: CoreConfig, arguments: argparse.Namespace, consol
     firing = sum(np.count_nonzero(result.outputs) for result in results.values()) / neurons
     with console.status(name) as status:
         replay = replay_mesh(image, frames, ReplayOptions(
-            jobs=arguments.jobs, folder=arguments.folder and arguments.folder / name), progress=status.update)
+            jobs=arguments.jobs, folder=arguments.folder and arguments.folder / name),
+            expected={item: result.outputs[np.newaxis] for item, result in results.items()}, progress=status.update)
     outputs = all(np.array_equal(replay.outputs[item], results[item].outputs) for item in program.outputs)
     seconds = {"mapping": mapped - begin} | replay.seconds
     spent = sum(seconds.values()) - seconds["compiling"]

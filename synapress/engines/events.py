@@ -140,7 +140,8 @@ def replay(
     options, runs, outputs = options or ReplayOptions(), [], []
     for number, part in enumerate(_split(integers, sequences)):
         folder = None if options.folder is None else options.folder / str(number)
-        run = replay_mesh(image, part, changed(options, folder=folder), progress=progress)
+        run = replay_mesh(image, part, changed(options, folder=folder), expected={
+            name: np.split(array, sequences)[number] for name, array in expected.items()}, progress=progress)
         if run.differences:
             raise ToolError(f"RTL and golden model differ in {len(run.differences)} of {len(run.cores)} cores: "
                             f"{'; '.join(run.differences[:3])}")
