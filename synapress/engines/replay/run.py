@@ -65,7 +65,8 @@ def replay_mesh(image: MeshImage, inputs: Mapping[str, Array], options: ReplayOp
             for place, rows in operations.items()), key=lambda job: -job.work)
         done = dict(_results(jobs, folder, f"{key} {binary.parent.name} {options.core}", options, progress))
         return Replay(
-            cores=[done[place] for place in image.images], operations=operations, outputs=outputs,
+            cores=[done[place] for place in image.images], operations=operations,
+            order=list(dict.fromkeys(entry["parent"] for entry in image.manifest["fragments"])), outputs=outputs,
             frames=len(next(iter(inputs.values()))), lanes=image.config.lanes, seconds={
                 "recording": recorded_after - begin, "compiling": built - recorded_after,
                 "replaying": time.perf_counter() - built})
