@@ -170,7 +170,8 @@ def simulate_model(
 ) -> None:
     """Run inputs through a compiled model.
 
-    Prints the work by layer and the range of the outputs; with --output writes the outputs.
+    Prints the work by layer and the range of the outputs; of a mesh's RTL also the counters of its cores and the events
+    over its links. With --output writes the outputs.
     """
     from synapress.model import simulate
     from synapress.reports.report import frame, work_sheet
@@ -197,6 +198,10 @@ def simulate_model(
             for name, total in result.counters.items():
                 sheet.add_row(name, f"{total:,}")
             show([sheet])
+        if result.mesh is not None:
+            from synapress.reports.mesh_run import totals_sheets
+
+            show(totals_sheets(result.mesh, result.frames))
         for name, array in result.outputs.items():
             typer.echo(f"{name}: {array.shape}, from {array.min():.6g} to {array.max():.6g}")
     if output is not None:
