@@ -126,7 +126,8 @@ def compile_model(
     if work.balanced is not None and "place" in work.done and work.placement is not None:
         expected = predict(work.balanced.cut, work.placement.places, {}, balanced=work.balanced)
     if as_json:
-        cycles = {} if expected is None else {"cycles": expected.to_json()}
+        cycles = {} if expected is None or work.activity is None else {
+            "cycles": expected.to_json(), "activity": work.activity.to_json()}
         print_json({"steps": work.done, **cycles, "checks": [item.to_json() for item in work.checks],
                     "output": None if compiled is None else str(output),
                     "model": None if compiled is None else compiled.to_json()})
@@ -137,6 +138,7 @@ def compile_model(
         from synapress.reports.mapping import cycles_sheet
 
         show([cycles_sheet(expected)])
+        typer.echo(str(work.activity))
     if compiled is None:
         typer.echo(f"stopped after {to}; steps done: {', '.join(work.done)}")
     else:

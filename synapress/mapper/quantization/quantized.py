@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from golden.errors import ConfigError
-from golden.types import IntArray
+from golden.types import Floats, IntArray
 from synapress.mapper.network.network import Network
 from synapress.mapper.quantization.scales import Scale, Span
 
@@ -98,3 +98,5 @@ class Quantized:
     block."""
     sample: dict[str, IntArray] = field(default_factory=dict)
     """By layer: the integers (N, D, W, H) of the first frame of the calibration, of neurons of the first sequence."""
+    firing: dict[str, Floats] = field(default_factory=dict)
+    """By layer (D, W, H): the share of the calibration's frames in which a neuron fires."""
