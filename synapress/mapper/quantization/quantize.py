@@ -104,7 +104,7 @@ class _Quantizer:
         self.scales = self.maps.scales
         self.values = IntegerMaps()
         self.sample: dict[str, IntArray] = {}
-        self.firing: dict[str, Floats] = {}
+        self.firing: dict[str, npt.NDArray[np.float64]] = {}
         self.report: list[LayerReport] = []
         self.measured: dict[str, tuple[int, int]] = {}
         self.limit = (1 << (config.state_bits - 1)) - 1

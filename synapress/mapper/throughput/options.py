@@ -98,7 +98,7 @@ class Throughput:
             return Activity(rates=assumed(program, share), measured=frozenset(),
                             how=f"{'assumed' if self.activity is None else 'given'}: {share:.0%} of each layer")
         known = {population.name: calibrated[population.name] for population in program.populations
-                 if np.shape(calibrated.get(population.name)) == population.shape}
+                 if population.name in calibrated and np.shape(calibrated[population.name]) == population.shape}
         rest = "" if len(known) == len(program.populations) else f", else assumed: {ACTIVITY:.0%} of a layer"
         return Activity(rates={**assumed(program), **known}, measured=frozenset(known),
                         how=f"measured on the calibration{rest}")
