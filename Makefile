@@ -22,7 +22,7 @@ setup: $(READY) ## install Synapress and its tools into .venv, as each target do
 demo: $(READY) ## run handwritten digits through the RTL and compare with the golden model bit for bit [1 min]
 	@$(BIN)/synapress demo
 
-demo-pilotnet: $(READY) ## run three frames of PilotNet through the RTL of 3 cores and of 2, equal to the golden model [5 min, estimated]
+demo-pilotnet: $(READY) ## run three frames of PilotNet through the RTL of 3 cores and of 2, equal to the golden model [4 min]
 	@$(BIN)/synapress demo-pilotnet
 
 test: $(READY) ## run the tests without the long sweeps [16 min]
