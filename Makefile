@@ -22,7 +22,7 @@ setup: $(READY) ## install Synapress and its tools into .venv, as each target do
 demo: $(READY) ## run handwritten digits through the RTL and compare with the golden model bit for bit [1 min]
 	@$(BIN)/synapress demo
 
-demo-pilotnet: $(READY) ## run three frames of PilotNet through the RTL of 3 cores and of 2, equal to the golden model [5 min, estimated]
+demo-pilotnet: $(READY) ## run three frames of PilotNet through the RTL of 3 cores and of 2, equal to the golden model [4 min]
 	@$(BIN)/synapress demo-pilotnet
 
 demo-resnet50: $(READY) ## run a frame of ResNet50 through the RTL of its 182 cores, one by one, equal to the golden mesh [12 min, estimated]
