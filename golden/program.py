@@ -49,11 +49,9 @@ class Population:
 
     def bounds(self, value_bits: int) -> tuple[int, int]:
         """Lowest and highest value that its neurons can have."""
-        if neuron_model(self.type).thresholds:
-            return 0, 1
         if self.looks_up and self.table is not None:
             return int(np.min(self.table)), int(np.max(self.table))
-        return Saturation.bounds(self.saturation, value_bits)
+        return neuron_model(self.type).bounds(self.saturation, self.type, value_bits)
 
 
 @dataclass(kw_only=True, eq=False)
