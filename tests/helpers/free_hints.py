@@ -151,6 +151,7 @@ EXPORT = (
 
 NETWORK = (
     "Bound its operand (Clip, Relu, or a constant added) to where the function has finite values, or calibrate with "
+    "Lower the threshold",
     "typical data",
     "Bring them into one layout",
     "Enlarge the input, or use a smaller kernel",

@@ -79,7 +79,8 @@ class SigmaDelta(NeuronModel):
         bits = cls.sum_bits(config)
         sigma = wrap(state, bits)
         last = wrap((state - sigma) >> bits, config.value_bits)
-        value = requantize.evaluate_one(sigma, **parameter, saturation=min(mode, Saturation.FULL), config=config)
+        value = requantize.evaluate_one(
+            sigma, **parameter, saturation=min(mode, Saturation.FULL), config=config, table=None)
         low, high = Saturation.bounds(Saturation.FULL, config.value_bits)
         sent = 0
         if abs(value - last) >= wrap(parameter["slope"], config.value_bits):
