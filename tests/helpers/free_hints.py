@@ -151,7 +151,6 @@ EXPORT = (
 
 NETWORK = (
     "Bound its operand (Clip, Relu, or a constant added) to where the function has finite values, or calibrate with "
-    "Lower the threshold",
     "typical data",
     "Bring them into one layout",
     "Enlarge the input, or use a smaller kernel",
@@ -163,6 +162,7 @@ NETWORK = (
     "Give '…' saturation SIGNED or RELU, or a table within",
     "Insert identity layers that share the connections",
     "Use less upsampling",
+    "Lower the threshold",
     "Make it a layer with an identity kernel",
     "Move the channels into that dimension",
     "Pool smaller maps, or check the paddings",

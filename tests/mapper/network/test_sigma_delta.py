@@ -182,7 +182,7 @@ def test_neurons_that_do_not_fit_their_sources() -> None:
                          ids=["grai_vip", "without"])
 def test_cores_without_the_type(config: CoreConfig) -> None:
     """The refusal names all that such a core needs, which then is enough."""
-    with pytest.raises(RuleError, match=r"neurons of type 'sigma_delta'.*[Aa]dd 'sigma_delta' to neuron_types") as error:
+    with pytest.raises(RuleError, match=r"type 'sigma_delta'.*Add 'sigma_delta' to neuron_types") as error:
         compile(sigma_delta(mixed(1)), config=config)
     assert ("with state_bits at 32" in str(error.value)) == (config.state_bits == 16)
     with pytest.raises(RuleError, match="at most 255, the largest difference"):
