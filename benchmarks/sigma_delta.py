@@ -209,7 +209,8 @@ def measure(size: Pair, frames: int, chosen: Sequence[int], seed: int, rtl: int,
         reached = best["times fewer"] >= FEWER and best["frames per second"] >= RATES.get(size, 0)
         console.print(f"threshold {best['threshold']}: {best['times fewer']:.2f} times fewer SOPs at an error of "
                       f"{best['error']:.1%} (asked: {FEWER:.0f} times at {ERROR:.0%}), "
-                      f"{best['frames per second']:,.0f} frames/s (asked: {RATES.get(size, 0):,}): {'reached' if reached else 'not reached'}")
+                      f"{best['frames per second']:,.0f} frames/s (asked: {RATES.get(size, 0):,}): "
+                      f"{'reached' if reached else 'not reached'}")
     found: dict[str, Any] = {"size": list(size), "frames": frames, "seed": seed, "rows": rows}
     if rtl:
         found["rtl"] = [hardware(made, threshold, made.frames[0], rtl, console)

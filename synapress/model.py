@@ -312,15 +312,16 @@ def simulate(
         clipped = saturation.count(compiled.clips, results, compiled.program, compiled.config)
         del results
     counts = layer_counts(compiled.program, compiled.image, maps, compiled.config, cycles)
-    counters = None
+    counters = mesh = None
     if engine != "fast":
         from synapress.engines import events as engines
 
         count = sequences[0] if sequences else 1
         sent = {name: maps[name] for name in integers}  # what the host sends of frames: perhaps differences
         if engine == "rtl":
-            maps, counters = engines.rtl(compiled.image, sent, maps, sequences=count, progress=progress,
-                                         checkpoint=None if checkpoint is None else Path(checkpoint))
+            totals = engines.rtl(compiled.image, sent, maps, sequences=count, progress=progress,
+                                 checkpoint=None if checkpoint is None else Path(checkpoint))
+            maps, counters, mesh = totals.outputs, totals.counters, totals.mesh
         else:
             maps, counters = engines.golden(compiled.image, sent, maps, sequences=count)
     outputs: Maps = {}
@@ -337,7 +338,7 @@ def simulate(
             given.update({name: array.reshape(*sequences, *array.shape[1:]) for name, array in given.items()})
     return Simulation(
         outputs=numbers if compiled.integer else _finished(compiled.host, outputs, compiled.inputs, inputs),
-        integers=numbers, counts=counts, maps=maps, counters=counters,
+        integers=numbers, counts=counts, maps=maps, counters=counters, mesh=mesh,
         wrapped={name: count for name, count in wrapped.items() if count},
         saturated=saturation.by_output(compiled.clips, clipped, {
             port.name: compiled.places[port.node] for port in compiled.outputs}),

@@ -10,6 +10,7 @@ import numpy as np
 from golden.program import Program
 from golden.types import Maps
 from synapress.engines.layer_counts import LayerCount
+from synapress.engines.mesh.totals import MeshTotals
 from synapress.mapper import Image, legalize
 from synapress.model_files import ModelData, read_model, save_model
 
@@ -127,6 +128,8 @@ class Simulation:
     """Integers (N, D, W, H) of every population (engine `fast`) or of the outputs."""
     counters: dict[str, int] | None = None
     """Of the golden cores, or the RTL."""
+    mesh: MeshTotals | None = None
+    """Of the RTL of a mesh: the counters of each core, events over each link, errors of nodes."""
     sequences: int | None = None
     """For a model with neurons: the number of sequences; their timesteps are the frames."""
     wrapped: dict[str, int] = field(default_factory=dict)
@@ -141,7 +144,8 @@ class Simulation:
 
     def to_json(self) -> dict[str, Any]:
         """The work, summed over the frames, the sums that wrapped and the outputs that saturated."""
-        return {"frames": self.frames, "counters": self.counters, "wrapped": self.wrapped, "saturated": self.saturated,
+        return {"frames": self.frames, "counters": self.counters, "mesh": self.mesh and self.mesh.to_json(),
+                "wrapped": self.wrapped, "saturated": self.saturated,
                 "layers": {name: vars(count) for name, count in self.counts.items()}}
 
 

@@ -1,6 +1,7 @@
 """The engines that run memory images event by event: golden core, golden mesh, RTL; all held to the fast model."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +13,21 @@ from golden.mesh import Mesh, decode_frame, encode_frame
 from golden.types import Array, Maps
 from synapress.engines.mesh.run import Options
 from synapress.engines.mesh.simulate import MeshSimulation, simulate_mesh
+from synapress.engines.mesh.totals import MeshTotals
 from synapress.engines.rtl import ImageRun, simulate_image
 from synapress.mapper import Image, MeshImage
+
+
+@dataclass(frozen=True, kw_only=True)
+class RtlTotals:
+    """What the Verilog made of all sequences: outputs (N, D, W, H), and counters, summed over sequences and cores.
+
+    `mesh`: of a mesh, the counters by core, and links and errors.
+    """
+
+    outputs: Maps
+    counters: dict[str, int]
+    mesh: MeshTotals | None
 
 
 def golden(image: Image | MeshImage, integers: Mapping[str, Array], expected: Maps | None = None, *, sequences: int = 1
@@ -77,8 +91,8 @@ def _mesh(image: MeshImage, frames: list[Maps]) -> tuple[Maps, dict[str, int]]:
 def rtl(
     image: Image | MeshImage, integers: Mapping[str, Array], expected: Maps, *, sequences: int = 1,
     progress: Callable[[str], None] = lambda _: None, checkpoint: Path | None = None,
-) -> tuple[Maps, dict[str, int]]:
-    """Outputs of the Verilog of a core or mesh, compared bit for bit with golden, and its counters, summed over cores.
+) -> RtlTotals:
+    """Run the Verilog of a core or mesh, compared bit for bit with golden.
 
     The arguments are those of `golden`, and:
 
@@ -90,7 +104,7 @@ def rtl(
         NetworkError: the host of the mesh is not beside an edge.
         ToolError: RTL and golden differ, the hardware hangs, or there is no simulator.
     """
-    runs = []
+    runs, meshes = [], []
     for number, part in enumerate(_split(integers, sequences)):
         run: ImageRun | MeshSimulation
         if isinstance(image, Image):
@@ -98,12 +112,14 @@ def rtl(
         else:
             options = Options(checkpoint=None if checkpoint is None else checkpoint / str(number))
             run = simulate_mesh(image, part, options, progress=progress)
+            meshes.append(run.run)
         if run.comparison.differences:
             raise ToolError(f"RTL and golden model differ: {'; '.join(run.comparison.differences[:3])}")
         runs.append((dict(run.outputs), run.counters))
-    found = _joined(runs)
-    _compare("RTL", found[0], expected)
-    return found
+    outputs, counters = _joined(runs)
+    _compare("RTL", outputs, expected)
+    return RtlTotals(outputs=outputs, counters=counters,
+                     mesh=None if isinstance(image, Image) else MeshTotals.of(meshes, image.host))
 
 
 def _compare(who: str, found: Mapping[str, Array], expected: Maps) -> None:

@@ -1,6 +1,8 @@
 // Runs a compiled event core over frames of events, playing the host: loads the image, keeps credits, answers the
 // core's ends of timestep with credits, and records everything that comes out. Driven by synapress/engines/verilated.py, which
 // defines all widths, positions of fields and numbers of registers from the Python modules, and reads the files written here.
+#include <ctime>
+
 #include "host.h"
 
 int main(int argc, char **argv) {
@@ -30,6 +32,7 @@ int main(int argc, char **argv) {
   bool offered = false, spent = false;
   uint64_t event = 0;
   bool is_owed = false;
+  const clock_t begin = clock();
   settle();
   while (ends < frames * outputs || !owed.empty() || offered || sent < frames || credits < inputs) {
     if (!offered && random_byte() >= stall_in) {
@@ -92,6 +95,7 @@ int main(int argc, char **argv) {
       return 3;
     }
   }
+  fprintf(stderr, "processor %.6f\n", (double)(clock() - begin) / CLOCKS_PER_SEC);
   core->PORT(event_in, valid) = 0;
   core->PORT(event_out, ready) = 1;
   settle();

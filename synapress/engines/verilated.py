@@ -44,7 +44,7 @@ class RtlRun:
     `events`: one array of packed event words per frame (values, and the ends of timestep that close it).
     `trace_address`, `trace_state`: each state word at the moment of its evaluation, in order, over all frames; states
     are (n, words of 64 bits). `memory` is (memory words, words of 64 bits), read back at the end. `latency`: cycles of
-    each frame from its first event to its last output.
+    each frame from its first event to its last output. `processor`: seconds of the processor for the frames.
     """
 
     events: list[Words]
@@ -53,6 +53,7 @@ class RtlRun:
     memory: Words
     counters: dict[str, int]
     latency: IntArray
+    processor: float = 0.0
 
 
 def widths(config: CoreConfig) -> dict[str, int]:
@@ -172,13 +173,16 @@ def run(config: CoreConfig, words: Words, edges: int, populations: int,
                                    stderr=subprocess.PIPE, text=True, env=os.environ)
         assert process.stderr is not None
         messages = []
+        processor = 0.0
         for line in process.stderr:
-            match = re.match(r"frame (\d+)", line)
-            if match:
-                if progress:
-                    progress(int(match.group(1)))
-            else:
-                messages.append(line.strip())
+            match line.split():
+                case ["frame", number]:
+                    if progress:
+                        progress(int(number))
+                case ["processor", seconds]:
+                    processor = float(seconds)
+                case _:
+                    messages.append(line.strip())
         if process.wait():
             raise ToolError(f"simulation of the core failed: {' '.join(messages[-5:]) or process.returncode}")
 
@@ -192,7 +196,7 @@ def run(config: CoreConfig, words: Words, edges: int, populations: int,
             trace_address=trace[:, 0].astype(np.int64), trace_state=trace[:, 1:],
             memory=load("memory").reshape(-1, limbs),
             counters=dict(zip(counters(config), load("counters").astype(int).tolist(), strict=True)),
-            latency=(load("finishes") - load("starts")).astype(np.int64),
+            latency=(load("finishes") - load("starts")).astype(np.int64), processor=processor,
         )
 
 

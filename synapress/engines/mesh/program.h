@@ -76,7 +76,7 @@ template <typename Mesh> struct Program {
     for (const Core &core : setup.cores) {
       auto &answers = mesh.ports[setup.port_of(core)].answers;
       values.push_back(answers.front());
-      answers.erase(answers.begin(), answers.begin() + kLimbs);
+      answers.erase(answers.begin(), answers.begin() + kWordLimbs);
     }
     return values;
   }
@@ -90,7 +90,7 @@ template <typename Mesh> struct Program {
   }
   void load() {
     for (const Core &core : setup.cores) {
-      if (!core.image.empty()) job(core, false, true, 0, 0, core.image.size() / kLimbs, core.image.data());
+      if (!core.image.empty()) job(core, false, true, 0, 0, core.image.size() / kWordLimbs, core.image.data());
       job(core, true, true, REGISTER_EDGES, core.edges);
       job(core, true, true, REGISTER_POPULATIONS, core.populations);
     }
@@ -161,7 +161,7 @@ template <typename Mesh> struct Program {
     Output memory(prefix + ".memory");
     for (const Core &core : setup.cores) {
       auto &answers = mesh.ports[setup.port_of(core)].answers;
-      const size_t size = (1ull << ADDRESS_BITS) * kLimbs;
+      const size_t size = (1ull << ADDRESS_BITS) * kWordLimbs;
       fwrite(answers.data(), 8, size, memory.file);
       answers.erase(answers.begin(), answers.begin() + size);
     }
