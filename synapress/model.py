@@ -253,7 +253,8 @@ def _integers(work: Compilation, loads: dict[Link, int]) -> CompiledModel:
                         shape=program.population(name).shape) for name in (*program.inputs, *program.outputs)}
     scales = {}
     for population in program.populations:
-        low, high = population.bounds(work.config.value_bits)
+        bounds = population.given if population.name in program.inputs else population.bounds
+        low, high = bounds(work.config.value_bits)
         scales[population.name] = Scale(step=1.0, low=low, high=high, saturation=population.saturation)
     return CompiledModel(
         config=work.config, lowered=program, image=work.image, integer=True, loads=loads, scales=scales,
@@ -318,8 +319,9 @@ def simulate(
     if engine != "fast":
         from synapress.engines import events as engines
 
+        sent = {name: maps[name] for name in integers}  # what the host sends of frames: perhaps differences
         totals = engines.run(
-            engine, compiled.image, integers, maps, sequences=sequences[0] if sequences else 1, progress=progress,
+            engine, compiled.image, sent, maps, sequences=sequences[0] if sequences else 1, progress=progress,
             checkpoint=None if checkpoint is None else Path(checkpoint), options=replay)
         maps, counters, mesh, replays = totals.outputs, totals.counters, totals.mesh, totals.replays
     outputs: Maps = {}
