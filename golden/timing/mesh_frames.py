@@ -22,9 +22,11 @@ from golden.timing.microarchitecture import (
     CREDIT_PERIOD,
     END_CYCLES,
     ESU_LATENCY,
+    LOOKUP_WORDS,
     PHASES,
     ROUTER_LATENCY,
     ROUTER_LOCAL_LATENCY,
+    SCRATCH_TURNS,
     SEND_LATENCY,
     SENT_FLIGHT,
     START_CYCLES,
@@ -93,6 +95,8 @@ class _Core:
     """After the last operation."""
     counting: float = 0.0
     """The scheduler counts until then."""
+    closed: float = 0.0
+    """No value goes on before."""
     stage: int = -1
     at: int = 0
     shift: float = 0.0
@@ -268,7 +272,7 @@ class _Mesh:
         event, offered = core.head, max(self.now + 1, core.head.ready + TAKE_LATENCY)
         if event.kind == VALUE:
             beat = min(PHASES, event.cycles)
-            taken = max(offered, core.taken + beat, core.begun[0], core.counting)
+            taken = max(offered, core.taken + beat, core.begun[0], core.closed)
             begin = max(taken + ESU_LATENCY, core.free)
             core.taken, core.free = taken, begin + event.cycles
             core.begun.append(begin)
@@ -282,6 +286,7 @@ class _Mesh:
         self._push(core.counting, self._count_end if event.kind == END else self._count_credit,
                    event.stage)
         if event.kind == END:
+            core.closed = core.counting - SCRATCH_TURNS
             self.owes[event.stage].append(event.source)
         self._push(begin, self._taken, number)
 
@@ -339,7 +344,9 @@ class _Mesh:
         if len(core.local) >= self.local_places or len(core.outputs.waiting) >= core.outputs.places:
             core.blocked = True
             return
-        core.shift = self.now - time
+        # The neurons behind it are evaluated before their turn, but no more than there are places for.
+        ahead = min(core.at + LOOKUP_WORDS * len(self.stages[core.stage].targets), len(events) - 1)
+        core.shift = max(core.shift, self.now - events[ahead][0])
         event = _Event(kind, (), receiver, target, cycles, core.stage, self.frame_of[core.stage])
         if receiver == number:
             event.ready = self.now + 1

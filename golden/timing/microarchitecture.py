@@ -100,12 +100,12 @@ SCRATCH_TURNS = 3
 """Cycles in which the scheduler has one access to the scratch memory, and the counters a read and a write of a word."""
 END_LATENCY = 16
 """Most cycles in which the scheduler counts an end of timestep, while the values behind it wait."""
-START_CYCLES = 10
-"""Cycles from the last end or credit counted to the command of the evaluation: which population is lowest is found in
-two, seen by the scheduler in two, and its word asked for, read and given to the evaluation in six."""
+START_CYCLES = 5
+"""Cycles of the scheduler from the last end or credit counted to the command of the evaluation: it looks what is next,
+and reads the population's word in four. Which population is lowest is found meanwhile."""
 END_CYCLES = 14
 """Cycles in which the scheduler counts an end, without the wait for its first access, which END_LATENCY has: an access
-is done in one of SCRATCH_TURNS."""
+is done in one of SCRATCH_TURNS. The last SCRATCH_TURNS of them keep where its credit goes to, and values go on."""
 CREDIT_CYCLES = 8
 """Cycles in which the scheduler counts a credit, or ends an evaluation: the mean of six to ten."""
 CREDIT_PERIOD = 2 * SCRATCH_TURNS

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from golden.timing.cycles import evaluation_cycles
 from golden.timing.frames import HOST, Stage
-from golden.timing.microarchitecture import EVALUATION_FILL, PEG_LATENCY
+from golden.timing.microarchitecture import EVALUATION_FILL, LOOKUP_WORDS, PEG_LATENCY
 from golden.types import IntArray
 from synapress.mapper.partition.fragments import Fragment
 from synapress.mapper.throughput.stages import Frame, Pace
@@ -89,9 +89,20 @@ def _evaluation(frame: Frame, item: Fragment, axons: int) -> tuple[npt.NDArray[n
     before = EVALUATION_FILL - 1 + PEG_LATENCY
     # A state word takes a cycle per neuron, and at least two, in which it is read and cleared.
     order = first * width * height + (x * height + y) * np.maximum(neurons, 2) + c - first
-    more = max(0, axons - 1)
-    length = evaluation_cycles(item, frame.config) + PEG_LATENCY + len(c) * more
-    return (before + order + np.arange(len(c)) * more).astype(np.float64), float(length)
+    length = before + 1 + evaluation_cycles(item, frame.config) - EVALUATION_FILL
+    sent = _sent((before + order).tolist(), axons)
+    return np.array(sent), max(length, sent[-1] + axons if sent else 0.0)
+
+
+def _sent(ready: list[int], axons: int) -> list[float]:
+    """When the PEG takes each neuron, with a cycle for each axon; so many wait that LOOKUP_WORDS are on their way."""
+    found: list[float] = []
+    late = 0.0
+    for number, time in enumerate(ready):
+        if number >= LOOKUP_WORDS:
+            late = max(late, found[number - LOOKUP_WORDS] - time)
+        found.append(max(time + late, found[-1] + axons) if found else float(time))
+    return found
 
 
 def _stage(core: int, targets: list[int], axons: IntArray, times: npt.NDArray[np.float64],
