@@ -251,7 +251,7 @@ class _Mesh:
         if buffer.sender >= 0 and self.cores[buffer.sender].blocked:
             self._resume(buffer.sender)
         if buffer is self.entry:
-            self._wake_host(self.now + 1)
+            self._wake_host(self.now)
 
     # -- what comes into a core ----------------------------------------------------------------
 
