@@ -22,7 +22,10 @@ from golden.timing.microarchitecture import (
     CREDIT_PERIOD,
     END_CYCLES,
     ESU_LATENCY,
+    FINISH_CYCLES,
+    FOUND_CYCLES,
     LOOKUP_WORDS,
+    PEG_LATENCY,
     PHASES,
     ROUTER_LATENCY,
     ROUTER_LOCAL_LATENCY,
@@ -199,7 +202,7 @@ class _Mesh:
         if len(self.finished) < self.frames:
             raise NetworkError(f"{len(self.finished)} of {self.frames} frames came out: the stages wait for each other")
         first = max(0, self.frames // 2 - 1)  # the frames before it fill the mesh
-        interval = (self.finished[-1] - self.finished[first]) / (self.frames - 1 - first)
+        interval = (self.finished[-1] - self.finished[first]) / max(1, self.frames - 1 - first)
         return FrameTimes(finished=self.finished, started=self.started, interval=interval,
                           busy=[core.busy / self.frames for core in self.cores])
 
@@ -281,14 +284,22 @@ class _Mesh:
             return
         if event.kind == END:
             offered = max(offered, core.free + STATE_LATENCY + WRITE_DELAY + 1)
-        begin = max(offered, core.counting)
-        core.counting = begin + (END_CYCLES if event.kind == END else CREDIT_CYCLES)
-        self._push(core.counting, self._count_end if event.kind == END else self._count_credit,
-                   event.stage)
+        self._push(offered, self._token, number)
+
+    def _token(self, number: int) -> None:
+        """The scheduler takes an end or a credit, when it has nothing else to do: what can begin begins before."""
+        core = self.cores[number]
+        if core.counting > self.now:
+            self._push(core.counting, self._token, number)
+            return
+        event = core.head
+        assert event is not None
+        core.counting = self.now + (END_CYCLES if event.kind == END else CREDIT_CYCLES)
         if event.kind == END:
             core.closed = core.counting - SCRATCH_TURNS
             self.owes[event.stage].append(event.source)
-        self._push(begin, self._taken, number)
+        self._push(core.counting, self._count_end if event.kind == END else self._count_credit, event.stage)
+        self._push(self.now + 1, self._taken, number)
 
     def _taken(self, number: int) -> None:
         core = self.cores[number]
@@ -303,11 +314,18 @@ class _Mesh:
     def _count_credit(self, stage: int) -> None:
         self.credits[stage] += 1
         if self.credits[stage] == self.axons[stage]:
-            self._choose(self.stages[stage].core)
+            self._push(self.now + FOUND_CYCLES, self._choose_found, self.stages[stage].core)
 
     # -- evaluations ---------------------------------------------------------------------------
 
-    def _choose(self, number: int) -> None:
+    def _choose_found(self, number: int) -> None:
+        """What came in the meantime is counted before."""
+        if self.cores[number].counting > self.now:
+            self._push(self.cores[number].counting, self._choose_found, number)
+        else:
+            self._choose(number, FOUND_CYCLES)
+
+    def _choose(self, number: int, found: int = 0) -> None:
         """Begin the first evaluation that can begin, if none runs."""
         core = self.cores[number]
         if core.stage >= 0:
@@ -318,7 +336,7 @@ class _Mesh:
                 self.credits[stage] = 0
                 # The scheduler reads the population's word, and works on no end or credit in the meantime.
                 begin = max(self.now, core.counting)
-                core.counting = begin + START_CYCLES
+                core.counting = begin + START_CYCLES - found
                 core.shift = core.counting
                 events = self.events[stage]
                 if events:
@@ -364,7 +382,7 @@ class _Mesh:
     def _finish(self, number: int) -> None:
         """The scheduler ends an evaluation, when all credits of the one before are on their way."""
         core = self.cores[number]
-        core.counting = max(self.now, core.counting, core.owed_until) + CREDIT_CYCLES
+        core.counting = max(self.now - PEG_LATENCY + 1, core.counting, core.owed_until) + FINISH_CYCLES
         self._push(core.counting, self._done, number)
 
     def _done(self, number: int) -> None:
@@ -382,7 +400,7 @@ class _Mesh:
                 event = _Event(CREDIT, self._route(number, sender), sender, source)
                 self._push(core.owed_until, self._credit_of(number, event), 0)
         self.owes[stage].clear()
-        self._choose(number)
+        self._push(self.now + FOUND_CYCLES, self._choose_found, number)
 
     def _credit_of(self, number: int, event: _Event) -> Callable[[int], None]:
         def send(_: int) -> None:

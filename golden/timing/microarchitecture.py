@@ -103,11 +103,15 @@ END_LATENCY = 16
 START_CYCLES = 5
 """Cycles of the scheduler from the last end or credit counted to the command of the evaluation: it looks what is next,
 and reads the population's word in four. Which population is lowest is found meanwhile."""
+FOUND_CYCLES = 2
+"""Of these, after a credit or an evaluation's end: until it is found what may begin. Other tokens go first."""
+FINISH_CYCLES = 2 * SCRATCH_TURNS
+"""Cycles of the scheduler to end an evaluation: a word is read and written."""
 END_CYCLES = 14
 """Cycles in which the scheduler counts an end, without the wait for its first access, which END_LATENCY has: an access
 is done in one of SCRATCH_TURNS. The last SCRATCH_TURNS of them keep where its credit goes to, and values go on."""
 CREDIT_CYCLES = 8
-"""Cycles in which the scheduler counts a credit, or ends an evaluation: the mean of six to ten."""
+"""Cycles in which the scheduler counts a credit: the mean of six to ten."""
 CREDIT_PERIOD = 2 * SCRATCH_TURNS
 """Cycles from one credit that is returned to the next."""
 TAKE_LATENCY = 2

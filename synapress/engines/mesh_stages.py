@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from golden.timing.cycles import evaluation_cycles
 from golden.timing.frames import HOST, Stage
-from golden.timing.microarchitecture import EVALUATION_FILL, LOOKUP_WORDS, PEG_LATENCY
+from golden.timing.microarchitecture import AXON_LATENCY, EVALUATION_FILL, LOOKUP_WORDS, PEG_LATENCY
 from golden.types import IntArray
 from synapress.mapper.partition.fragments import Fragment
 from synapress.mapper.throughput.stages import Frame, Pace
@@ -91,7 +91,7 @@ def _evaluation(frame: Frame, item: Fragment, axons: int) -> tuple[npt.NDArray[n
     order = first * width * height + (x * height + y) * np.maximum(neurons, 2) + c - first
     length = before + 1 + evaluation_cycles(item, frame.config) - EVALUATION_FILL
     sent = _sent((before + order).tolist(), axons)
-    return np.array(sent), max(length, sent[-1] + axons if sent else 0.0)
+    return np.array(sent), max(length, sent[-1] + axons if sent else length + AXON_LATENCY - 1)
 
 
 def _sent(ready: list[int], axons: int) -> list[float]:
@@ -101,7 +101,7 @@ def _sent(ready: list[int], axons: int) -> list[float]:
     for number, time in enumerate(ready):
         if number >= LOOKUP_WORDS:
             late = max(late, found[number - LOOKUP_WORDS] - time)
-        found.append(max(time + late, found[-1] + axons) if found else float(time))
+        found.append(max(time + late, found[-1] + axons) if found else time + AXON_LATENCY - 1.0)
     return found
 
 
