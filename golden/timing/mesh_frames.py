@@ -95,6 +95,8 @@ class _Core:
     begun: deque[float] = field(default_factory=lambda: deque([0.0] * READ_AHEAD, READ_AHEAD))
     """Cycles of the first operations of the last events."""
     free: float = 0.0
+    """After the last operation, or beat."""
+    drained: float = 0.0
     """After the last operation."""
     counting: float = 0.0
     """The scheduler counts until then."""
@@ -201,8 +203,7 @@ class _Mesh:
             call(argument)
         if len(self.finished) < self.frames:
             raise NetworkError(f"{len(self.finished)} of {self.frames} frames came out: the stages wait for each other")
-        first = max(0, self.frames // 2 - 1)  # the frames before it fill the mesh
-        interval = (self.finished[-1] - self.finished[first]) / max(1, self.frames - 1 - first)
+        interval = steady_interval(self.finished)
         return FrameTimes(finished=self.finished, started=self.started, interval=interval,
                           busy=[core.busy / self.frames for core in self.cores])
 
@@ -278,12 +279,14 @@ class _Mesh:
             taken = max(offered, core.taken + beat, core.begun[0], core.closed)
             begin = max(taken + ESU_LATENCY, core.free)
             core.taken, core.free = taken, begin + event.cycles
+            # The rest of a beat is no operation.
+            core.drained = core.free if event.cycles > PHASES else begin + 1
             core.begun.append(begin)
             core.busy += event.cycles
             self._push(taken, self._taken, number)
             return
         if event.kind == END:
-            offered = max(offered, core.free + STATE_LATENCY + WRITE_DELAY + 1)
+            offered = max(offered, core.drained + STATE_LATENCY + WRITE_DELAY + 1)
         self._push(offered, self._token, number)
 
     def _token(self, number: int) -> None:
@@ -395,12 +398,21 @@ class _Mesh:
             core.owed_until = self.now + place * CREDIT_PERIOD
             sender = self.stages[source].core
             if sender == number:
-                self._push(core.owed_until + CREDIT_CYCLES, self._count_credit, source)
+                self._push(core.owed_until, self._local_credit, source)
             else:
                 event = _Event(CREDIT, self._route(number, sender), sender, source)
                 self._push(core.owed_until, self._credit_of(number, event), 0)
         self.owes[stage].clear()
         self._push(self.now + FOUND_CYCLES, self._choose_found, number)
+
+    def _local_credit(self, stage: int) -> None:
+        """A credit of a core's own population is counted as others are."""
+        core = self.cores[self.stages[stage].core]
+        if core.counting > self.now:
+            self._push(core.counting, self._local_credit, stage)
+        else:
+            core.counting = self.now + CREDIT_CYCLES
+            self._push(core.counting, self._count_credit, stage)
 
     def _credit_of(self, number: int, event: _Event) -> Callable[[int], None]:
         def send(_: int) -> None:
@@ -456,6 +468,16 @@ class _Mesh:
             self.position[number] = 0
             self.frame[number] += 1
         self._enter(self.entry, _Event(kind, self._route(HOST, core), core, target, cycles, number, frame), 1)
+
+
+def steady_interval(finished: Sequence[float]) -> float:
+    """Cycles between frames that are out, over the middle ones: the first fill the mesh, the last one finds it empty.
+
+    One frame: 0; of two and three the mean of all.
+    """
+    count = len(finished)
+    first, last = (max(0, count // 2 - 1), count - 2) if count > 3 else (0, count - 1)
+    return float(finished[last] - finished[first]) / max(1, last - first)
 
 
 def _plan(stage: Stage) -> list[tuple[float, int, float, int]]:

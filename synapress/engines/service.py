@@ -10,7 +10,7 @@ from dataclasses import fields
 import numpy as np
 
 from golden.config import CoreConfig
-from golden.timing.microarchitecture import EVENT_FILL
+from golden.timing.microarchitecture import EVENT_FILL, EVENT_MINIMUM
 from golden.timing.operations import Place
 from golden.timing.pipeline import OperationStream, replay
 from golden.types import IntArray
@@ -56,9 +56,14 @@ def _pace(links: Sequence[LinkEvents], places: Sequence[Place], config: CoreConf
     if int(ideal.sum()) > limit:
         length = max(1, int(limit / STRETCHES / ideal.mean()))
         pieces = [order[len(order) * number // STRETCHES:][:length] for number in range(STRETCHES)]
-    cycles = sum(replay(_mixed(links, places, link[piece], index[piece], config), config.banks,
-                        config.forward_states).busy - EVENT_FILL for piece in pieces)
-    return cycles / float(sum(int(ideal[piece].sum()) for piece in pieces))
+    cycles = least = 0
+    for piece in pieces:
+        run = replay(_mixed(links, places, link[piece], index[piece], config), config.banks, config.forward_states)
+        beat = np.minimum(ideal[piece], EVENT_MINIMUM)
+        # Of events without operations the neuron update sees nothing.
+        cycles += max(run.busy - EVENT_FILL, int(beat.sum()))
+        least += int(ideal[piece].sum())
+    return cycles / least
 
 
 def _mixed(links: Sequence[LinkEvents], places: Sequence[Place], link: IntArray, index: IntArray, config: CoreConfig
