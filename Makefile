@@ -10,7 +10,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-pilotnet test test-all check bench bench-models bench-lanes mutations models measured frameworks verilog area clean
+.PHONY: help setup demo demo-pilotnet demo-resnet50 test test-all check bench bench-models bench-lanes mutations models measured frameworks verilog area clean
 
 help: ## say what the targets do, and how long they take [1 s]
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { time = what = $$2; sub(/ \[[^[]*$$/, "", what); sub(/.* \[/, "", time); \
@@ -24,6 +24,9 @@ demo: $(READY) ## run handwritten digits through the RTL and compare with the go
 
 demo-pilotnet: $(READY) ## run three frames of PilotNet through the RTL of 3 cores and of 2, equal to the golden model [5 min, estimated]
 	@$(BIN)/synapress demo-pilotnet
+
+demo-resnet50: $(READY) ## replay a frame of ResNet50 in RTL, core by core, equal to the golden model; NETWORK=mobilenet: another one [20 min, estimated]
+	@$(BIN)/synapress demo-resnet50 $(if $(NETWORK),--network $(NETWORK))
 
 test: $(READY) ## run the tests without the long sweeps [16 min]
 	@$(BIN)/pytest -m "not long" -n $(JOBS) --dist worksteal

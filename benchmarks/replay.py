@@ -8,7 +8,6 @@ the next time. Seconds of processors are those of all; on a machine that is busy
 """
 
 import argparse
-import dataclasses
 import json
 import time
 from pathlib import Path
@@ -20,8 +19,8 @@ from rich.console import Console
 from golden.config import CoreConfig
 from golden.files import write
 from golden.network import fast
-from golden.program import Program
 from synapress.demo_pilotnet import processor_seconds
+from synapress.demo_replay import lively
 from synapress.engines.replay.jobs import ReplayOptions
 from synapress.engines.replay.run import replay_mesh
 from synapress.mapper import MeshImage, legalize, lower
@@ -33,15 +32,6 @@ from synapress.zoo import ZOO
 SECONDS = {"resnet50": 900.0, "mobilenet": 180.0, "resnet101": 1800.0}
 FIRING, OPERATIONS = 0.4, {"resnet50": 450_000_000}
 """The bars: time on two processors, share of the neurons that fire, word operations."""
-GAIN = 3
-"""Of each population's multiplier, over 2: without it random networks fall silent layer by layer."""
-
-
-def lively(program: Program) -> Program:
-    """A gain of 1.5 in each population whose multiplier has room for it."""
-    return dataclasses.replace(program, populations=[
-        dataclasses.replace(item, multiplier=item.multiplier * GAIN, shift=item.shift + 1)
-        if GAIN * np.max(item.multiplier, initial=0) < 1 << 16 else item for item in program.populations])
 
 
 def measure(name: str, config: CoreConfig, arguments: argparse.Namespace, console: Console) -> dict[str, Any]:

@@ -471,12 +471,11 @@ class _Mesh:
 
 
 def steady_interval(finished: Sequence[float]) -> float:
-    """Cycles between frames that are out, over the middle ones: the first fill the mesh, the last one finds it empty.
+    """Cycles between frames that are out, over the middle ones: the first fill the mesh, the last find it emptier.
 
-    One frame: 0; of two and three the mean of all.
+    Of less than six frames all but the first count.
     """
-    count = len(finished)
-    first, last = (max(0, count // 2 - 1), count - 2) if count > 3 else (0, count - 1)
+    first, last = (2, len(finished) - 3) if len(finished) > 5 else (0, len(finished) - 1)
     return float(finished[last] - finished[first]) / max(1, last - first)
 
 

@@ -235,3 +235,48 @@ def gantt_picture(path: Path, *, title: str, rows: Sequence[str], layers: Sequen
     axis.spines[["top", "right"]].set_visible(False)
     _legend(axis, {layer: Patch(color=COLORS[number % len(COLORS)]) for number, layer in enumerate(layers)})
     _save(figure, path)
+
+
+def replay_picture(path: Path, *, title: str, size: tuple[int, int], host: tuple[int, int],
+                   busy: Mapping[tuple[int, int], float], layers: Mapping[str, tuple[float, float, float]], note: str
+                   ) -> None:
+    """The mesh with each core's busy cycles as its color, and the layers' cycles and lanes beside it.
+
+    Args:
+        path: PNG or SVG.
+        size: columns and rows. host: its place, perhaps beside the mesh.
+        busy: core → cycles.
+        layers: cycles that its cores were busy, cycles of its evaluations, and share of the lanes in use.
+        note: under the mesh.
+    """
+    pyplot = _figure()
+    from matplotlib.colors import LogNorm
+
+    figure = pyplot.figure(figsize=(14, max(5.0, 1.8 + 0.13 * len(layers))), constrained_layout=True)
+    mesh, cycles, lanes = figure.subplots(1, 3, width_ratios=(1.5, 1, 0.6))
+    field = np.full((size[1], size[0]), np.nan)
+    for (x, y), count in busy.items():
+        field[y, x] = max(1.0, count)
+    low, high = float(np.nanmin(field)), float(np.nanmax(field))
+    shown = mesh.imshow(field, cmap="cividis", norm=LogNorm(low, max(high, low * 1.01)))
+    figure.colorbar(shown, ax=mesh, shrink=0.6, label="busy cycles")
+    mesh.text(*host, "host", ha="center", va="center", fontsize=7)
+    mesh.set_xlim(min(-0.5, host[0] - 0.5), max(size[0] - 0.5, host[0] + 0.5))
+    mesh.set_ylim(max(size[1] - 0.5, host[1] + 0.5), min(-0.5, host[1] - 0.5))
+    mesh.set_xlabel(note, fontsize=8)
+    mesh.set_title(title, fontsize=9, loc="left")
+    at = np.arange(len(layers))
+    cycles.barh(at - 0.2, [item[0] for item in layers.values()], height=0.4, color=COLORS[0], label="busy")
+    cycles.barh(at + 0.2, [item[1] for item in layers.values()], height=0.4, color=COLORS[1], label="evaluation")
+    cycles.set_yticks(at, list(layers), fontsize=6)
+    cycles.set_xlabel("cycles of its cores", fontsize=8)
+    cycles.legend(fontsize=7, frameon=False)
+    lanes.barh(at, [100 * item[2] for item in layers.values()], height=0.6, color=COLORS[2])
+    lanes.set_yticks(at, [""] * len(layers))
+    lanes.set_xlim(0, 100)
+    lanes.set_xlabel("lanes in use, %", fontsize=8)
+    for axis in (cycles, lanes):
+        axis.set_ylim(len(layers) - 0.5, -0.5)
+        axis.tick_params(axis="x", labelsize=7)
+        axis.spines[["top", "right"]].set_visible(False)
+    _save(figure, path)
