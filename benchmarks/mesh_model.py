@@ -3,8 +3,8 @@
     python -m benchmarks.mesh_model [--networks N] [--seed N] [--pilotnet CORES]... [--json FILE]
 
 Random networks are cut anywhere and lie on any cores of meshes of up to 3 × 3; their cores are small, with four banks.
-`--pilotnet` adds PilotNet, mapped for throughput to so many cores of `grai_vip`, which takes minutes each. All frames of
-a run are alike. The latency is that of a frame alone in the mesh, and the interval that of frames in flight, without
+`--pilotnet` adds PilotNet, mapped for throughput to so many cores of `grai_vip`, which takes minutes each. All frames
+of a run are alike. The latency is that of a frame alone in the mesh, and the interval that of frames in flight, without
 those that fill and empty the mesh (`golden.timing.mesh_frames.steady_interval`).
 """
 
@@ -33,13 +33,12 @@ from synapress.mapper.partition.fragments import PartitionedProgram
 from synapress.mapper.pipeline import Compilation
 from synapress.mapper.pipeline import run as run_steps
 from synapress.reports.tables import Sheet, show
-from tests.helpers.cuts import ROOMY, random_mesh
+from tests.helpers.cuts import random_mesh
 from tests.helpers.networks import random_input, random_network
+from tests.tb.test_mesh import CONFIG as MESH_CONFIG
 
-CONFIG = dataclasses.replace(
-    ROOMY, name="mesh", address_bits=10, edge_bits=5, population_bits=5, axon_count_bits=5, incoming_bits=5,
-    mesh_bits=4, banks=4, counter_bits=32, neuron_types=("sum", "spiking"))
-"""Cores that compile fast, with enough IDs for small networks in pieces."""
+CONFIG = dataclasses.replace(MESH_CONFIG, banks=4)
+"""Cores as small as those of the tests, with as many banks as the presets."""
 BAR = 0.05
 FRAMES = 8
 
@@ -55,14 +54,14 @@ class Case(NamedTuple):
     spread: bool
 
 
-def random_case(seed: int) -> Case:
+def random_case(seed: int, config: CoreConfig = CONFIG) -> Case:
     """A random network of four layers, cut anywhere, on any cores."""
     rng = np.random.default_rng(seed)
     size = (int(rng.integers(1, 4)), int(rng.integers(1, 4)))
     while True:
         network = random_network(rng, layers=4, width=12, depth=16)
         try:
-            cut, image = random_mesh(rng, lower(network), CONFIG, size=size, host=(int(rng.integers(size[0])), -1))
+            cut, image = random_mesh(rng, lower(network), config, size=size, host=(int(rng.integers(size[0])), -1))
             break
         except (AssertionError, RuleError):  # too many parts for so few cores
             continue
@@ -110,8 +109,8 @@ def summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for what in ("latency", "interval"):
         errors = np.abs([row[f"{what} error"] for row in rows])
-        found[what] = {"mean": float(errors.mean()), "largest": float(errors.max()), "within": int((errors <= BAR).sum()),
-                       "of": len(rows)}
+        found[what] = {"mean": float(errors.mean()), "largest": float(errors.max()),
+                       "within": int((errors <= BAR).sum()), "of": len(rows)}
     return found
 
 

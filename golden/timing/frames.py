@@ -31,11 +31,11 @@ class Stage:
     """By axon the stage it leads to, or HOST. Each gets an end of timestep behind the values."""
     axons: Sequence[int]
     """Of each event, its number in `targets`."""
-    times: Sequence[int]
+    times: Sequence[float]
     """Cycles of the evaluation before each event, if nothing holds it up; ascending."""
     cycles: Sequence[float]
     """What each event costs the core of its destination."""
-    length: int
+    length: float
     """Cycles of the evaluation, if nothing holds it up."""
 
 

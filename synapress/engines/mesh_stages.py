@@ -1,7 +1,7 @@
 """A mapped network as stages of `golden.timing.mesh_frames`: what each fragment and the host send, and when.
 
-Beside the stages of the mapper's searches (`synapress.mapper.throughput.stages`), these have the values for the host, the
-host's own order, and the fill of an evaluation, in the cycles of the hardware.
+Beside the stages of the mapper's searches (`synapress.mapper.throughput.stages`), these have the values for the host,
+the host's own order, and the fill of an evaluation, in the cycles of the hardware.
 """
 
 from collections.abc import Mapping
@@ -71,13 +71,13 @@ def _links(frame: Frame, item: Fragment, pace: Pace, every: int
 def _host_order(axons: IntArray, spread: bool, number: int) -> tuple[IntArray, npt.NDArray[np.float64]]:
     """The host's events of an input in the order of sending, and by which of them inputs take turns."""
     if not spread:
-        return np.arange(len(axons)), np.arange(len(axons)) + float(APART * number)
+        return np.arange(len(axons)), np.arange(len(axons), dtype=np.float64) + APART * number
     share = np.zeros(len(axons))
     for axon in np.unique(axons):
         mine = axons == axon
         share[mine] = (np.arange(mine.sum()) + 0.5) / mine.sum()
     order = np.argsort(share, kind="stable")
-    return order, np.arange(len(axons)) / max(1, len(axons))
+    return order, np.arange(len(axons), dtype=np.float64) / max(1, len(axons))
 
 
 def _evaluation(frame: Frame, item: Fragment, axons: int) -> tuple[npt.NDArray[np.float64], float]:

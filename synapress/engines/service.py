@@ -31,7 +31,7 @@ def paces(frame: Frame, at: Mapping[str, int], places: Mapping[Descriptor, Place
         spread: see `golden.host.encode`.
         limit: cycles to replay for a source and core; more are sampled.
     """
-    found = {}
+    found: dict[tuple[Descriptor, str], float] = {}
     for item in (*frame.cut.inputs, *frame.cut.hosted):
         by_core: dict[int, list[Descriptor]] = {}
         for descriptor in frame.cut.out_of[item.name]:

@@ -250,19 +250,18 @@ def replay_picture(path: Path, *, title: str, size: tuple[int, int], host: tuple
         note: under the mesh.
     """
     pyplot = _figure()
-    from matplotlib.colors import LogNorm
-
     figure = pyplot.figure(figsize=(14, max(5.0, 1.8 + 0.13 * len(layers))), constrained_layout=True)
     mesh, cycles, lanes = figure.subplots(1, 3, width_ratios=(1.5, 1, 0.6))
     field = np.full((size[1], size[0]), np.nan)
     for (x, y), count in busy.items():
-        field[y, x] = max(1.0, count)
-    low, high = float(np.nanmin(field)), float(np.nanmax(field))
-    shown = mesh.imshow(field, cmap="cividis", norm=LogNorm(low, max(high, low * 1.01)))
-    figure.colorbar(shown, ax=mesh, shrink=0.6, label="busy cycles")
+        field[y, x] = count
+    shown = mesh.imshow(field, cmap="cividis", vmin=0)
+    figure.colorbar(shown, ax=mesh, shrink=0.6, label="busy cycles", format=lambda cycle, _: f"{cycle:,.0f}")
     mesh.text(*host, "host", ha="center", va="center", fontsize=7)
     mesh.set_xlim(min(-0.5, host[0] - 0.5), max(size[0] - 0.5, host[0] + 0.5))
     mesh.set_ylim(max(size[1] - 0.5, host[1] + 0.5), min(-0.5, host[1] - 0.5))
+    mesh.xaxis.get_major_locator().set_params(integer=True)
+    mesh.yaxis.get_major_locator().set_params(integer=True)
     mesh.set_xlabel(note, fontsize=8)
     mesh.set_title(title, fontsize=9, loc="left")
     at = np.arange(len(layers))
