@@ -20,7 +20,7 @@ def small() -> Network:
     rng, network = np.random.default_rng(1), Network("small")
     last = network.input("in", (2, 8, 8))
     last = network.conv("conv", last, rng.integers(-9, 15, (16, 2, 3, 3)), shift=5)
-    last = network.conv("second", last, rng.integers(-9, 15, (24, 16, 3, 3)), shift=7)
+    last = network.conv("second", last, rng.integers(-9, 15, (48, 16, 3, 3)), shift=7)
     network.output(network.dense("dense", last, rng.integers(-9, 10, (4, *network.shape(last))), shift=9))
     return network
 
