@@ -7,20 +7,21 @@ import numpy as np
 import pytest
 from rich.console import Console
 
+from golden.config import CoreConfig
 from golden.errors import ConfigError
 from golden.network import dense
 from synapress import demo_replay
 from synapress.mapper import Network, legalize, lower
-from tests.tb.test_mesh import CONFIG
 
+CONFIG = CoreConfig.load("fpga_small")
 QUIET = Console(quiet=True)
 
 
 def small() -> Network:
     rng, network = np.random.default_rng(1), Network("small")
     last = network.input("in", (2, 8, 8))
-    last = network.conv("conv", last, rng.integers(-9, 15, (16, 2, 3, 3)), shift=5)
-    last = network.conv("second", last, rng.integers(-9, 15, (48, 16, 3, 3)), shift=7)
+    last = network.conv("conv", last, rng.integers(-9, 15, (64, 2, 3, 3)), shift=5)
+    last = network.conv("second", last, rng.integers(-9, 15, (64, 64, 3, 3)), shift=8)
     network.output(network.dense("dense", last, rng.integers(-9, 10, (4, *network.shape(last))), shift=9))
     return network
 
