@@ -22,10 +22,10 @@ setup: $(READY) ## install Synapress and its tools into .venv, as each target do
 demo: $(READY) ## run handwritten digits through the RTL and compare with the golden model bit for bit [1 min]
 	@$(BIN)/synapress demo
 
-demo-pilotnet: $(READY) ## run three frames of PilotNet through the RTL of 3 cores and of 2, equal to the golden model [5 min, estimated]
+demo-pilotnet: $(READY) ## run three frames of PilotNet through the RTL of 3 cores and of 2, equal to the golden model [4 min]
 	@$(BIN)/synapress demo-pilotnet
 
-demo-resnet50: $(READY) ## replay a frame of ResNet50 in RTL, core by core, equal to the golden model; NETWORK=mobilenet: another one [20 min, estimated]
+demo-resnet50: $(READY) ## replay a frame of ResNet50 in the RTL of its 182 cores, one by one, equal to the golden mesh; NETWORK=mobilenet: another network [15 min, estimated]
 	@$(BIN)/synapress demo-resnet50 $(if $(NETWORK),--network $(NETWORK))
 
 test: $(READY) ## run the tests without the long sweeps [16 min]

@@ -51,6 +51,8 @@ class Evaluation:
     """Of its state words, in order."""
     states: Words
     """(n, words of 64 bits): these words before they were evaluated."""
+    fired: IntArray
+    """(n, 4): channel, column, row and value of the neurons that fired, in order."""
     credits: Words
     """CREDIT events to other cores, packed."""
     sent: Words
@@ -256,11 +258,11 @@ class Core:
         population = self.populations[index]
         population.credits = 0
         sent, addresses, states, fired = self.engine.evaluate(index, population.word)
-        self.counters["neurons_fired"] += fired
+        self.counters["neurons_fired"] += len(fired)
         if self.config.access_counters:
             fields, second = population.fields, self.layouts.second_population
             word = second.unpack(self.engine.word(fields["base"])) if fields["extended"] else None
-            self._access(evaluation_accesses(fields, word, fired, self.config))
+            self._access(evaluation_accesses(fields, word, len(fired), self.config))
         credits, paid = [], []
         for x, y, source in population.returns:
             if x == 0 and y == 0:
@@ -272,7 +274,7 @@ class Core:
         fields_of = self.layouts.event.unpack_array(sent)
         to_self = (fields_of["core_x"] == 0) & (fields_of["core_y"] == 0)
         self.counters["values_out"] += int(np.sum(~to_self & (fields_of["kind"] == EventKind.VALUE)))
-        return Evaluation(index, addresses, states, np.array(credits, np.uint64), sent[~to_self], sent[to_self],
+        return Evaluation(index, addresses, states, fired, np.array(credits, np.uint64), sent[~to_self], sent[to_self],
                           tuple(paid))
 
 

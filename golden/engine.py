@@ -28,8 +28,9 @@ from golden.synapse.peg import generate_all, generate_array
 from golden.types import IntArray, Words
 from golden.words import EventKind, layouts
 
-Evaluated = tuple[Words, IntArray, Words, int]
-"""Events sent; addresses and (n, words of 64 bits) of the state words evaluated, in order; neurons fired."""
+Evaluated = tuple[Words, IntArray, Words, IntArray]
+"""Events sent; addresses and (n, words of 64 bits) of the state words evaluated, in order; (n, 4) channel, column, row
+and value of the neurons that fired."""
 
 LOW_64 = (1 << 64) - 1
 CHUNK_EVENTS = 1 << 12
@@ -122,7 +123,9 @@ class LiteralEngine:
         parts = self.config.word_bits // 64
         states = np.array([[state >> (64 * i) & LOW_64 for i in range(parts)] for _, state in trace], np.uint64)
         return (np.array([table.event.pack(event) for event in events], np.uint64),
-                np.array([address for address, _ in trace], np.int64), states.reshape(-1, parts), len(neurons) - 1)
+                np.array([address for address, _ in trace], np.int64), states.reshape(-1, parts),
+                np.array([[neuron[name] for name in ("c", "x", "y", "v")] for neuron in neurons[:-1]],
+                         np.int64).reshape(-1, 4))
 
 
 class FastEngine:
@@ -214,7 +217,7 @@ class FastEngine:
         word_index, x, y, lane = np.nonzero(values)
         c, v = word_index * config.lanes + lane, values[word_index, x, y, lane]
         events = self._fire(index, population, place, x, y, c, v)
-        return events, addresses[taken], before[taken], len(x)
+        return events, addresses[taken], before[taken], np.stack([c, x, y, v], axis=1)
 
     def _fire(self, index: int, population: Mapping[str, int], place: PopulationMap, x: IntArray, y: IntArray,
               c: IntArray, v: IntArray) -> Words:

@@ -8,6 +8,11 @@ def following(index: Value, count: int) -> Value:
     return Mux(index == count - 1, 0, index + 1)
 
 
+def preceding(index: Value, count: int) -> Value:
+    """The index before this one, of `count` that come round."""
+    return Mux(index == 0, count - 1, index - 1)
+
+
 def add(a: Value, b: Value, carry: Value, width: int) -> Value:
     """a + b + carry of `width` bits in one carry chain; as a difference, whose operands synthesis does not swap.
 

@@ -2,9 +2,11 @@
 and the SRAM banks in one module that a user can replace.
 """
 
+import contextlib
+import gc
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from amaranth._toolchain.yosys import find_yosys
 from amaranth.back import rtlil
@@ -71,7 +73,22 @@ def waivers(name: str) -> str:
 
 def to_rtlil(component: wiring.Component, name: str, ports: Ports) -> str:
     """RTLIL of a component as the module `name`: the same text in every run."""
-    return str(rtlil.convert(component, name=name, ports=ports, emit_src=False))
+    with _uncollected():
+        return str(rtlil.convert(component, name=name, ports=ports, emit_src=False))
+
+
+@contextlib.contextmanager
+def _uncollected() -> Iterator[None]:
+    """No search for garbage while Amaranth fills its tables, with an object for each bit of each memory: there is next
+    to none, and to look for it takes as long as the conversion of a core.
+    """
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 def with_part(text: str, part: str, name: str, module: str) -> str:

@@ -363,6 +363,8 @@ MUTATIONS = (
              "(before + ahead) % count", FAIR),
     Mutation("router: an output changes while it waits", "rtl/noc/router.py", "free.eq(~valid | out.ready)",
              "free.eq(1)", STREAMS),
+    Mutation("router: what is offered to the core changes while it waits", "rtl/noc/router.py",
+             "Mux(free, chosen, preceding(chosen, count))", "chosen", STREAMS),
     Mutation("router: events from routers may turn from a column into a row", "golden/noc/router.py",
              "port in column and port not in entries and other", "False and other", CIRCLE),
     Mutation("access: readings of the other way are overtaken", "rtl/noc/access.py", "((went_on == goes_on) & (",

@@ -150,6 +150,7 @@ def run(config: CoreConfig, *, network: str = "resnet50", directory: Path = OUTP
     with console.status("golden mesh") as status:
         replay = replay_mesh(task.image, {name: values[np.newaxis] for name, values in task.frame.items()},
                              ReplayOptions(jobs=jobs, scheduler=scheduler, folder=folder / "replay"),
+                             expected={name: values[np.newaxis] for name, values in task.outputs.items()},
                              progress=status.update)
     if replay.differences:
         raise MismatchError("RTL and golden differ: " + "; ".join(replay.differences))
@@ -197,10 +198,9 @@ def _sheet(report: Mapping[str, Any]) -> Sheet:
 
 
 def _picture(path: Path, task: Mapped, replay: Replay, report: Mapping[str, Any]) -> None:
-    layers = replay.layers()
     replay_picture(
-        path, title=f"{task.name}, one frame: every core in RTL, equal to the golden model",
-        size=task.image.size, host=task.image.host,
+        path, title=f"{task.name}: a frame in the RTL of {len(replay.cores)} cores, {report['word operations']:,} word "
+        f"operations, {task.firing:.0%} of the neurons fire\nlatency {report['latency, model']:,} cycles, interval "
+        f"{report['interval, model']:,}, by the model of the mesh", size=task.image.size,
         busy={item.place: item.counters["busy"] for item in replay.cores},
-        layers={name: (item.busy, item.evaluation, item.lanes) for name, item in layers.items()},
-        note=f"latency {report['latency, model']:,} cycles, interval {report['interval, model']:,} (model)")
+        layers={name: (item.busy, item.evaluation, item.lanes) for name, item in replay.layers().items()})

@@ -314,13 +314,14 @@ def simulate(
         clipped = saturation.count(compiled.clips, results, compiled.program, compiled.config)
         del results
     counts = layer_counts(compiled.program, compiled.image, maps, compiled.config, cycles)
-    counters, replays = None, None
+    counters = mesh = replays = None
     if engine != "fast":
         from synapress.engines import events as engines
 
-        maps, counters, replays = engines.run(
+        totals = engines.run(
             engine, compiled.image, integers, maps, sequences=sequences[0] if sequences else 1, progress=progress,
             checkpoint=None if checkpoint is None else Path(checkpoint), options=replay)
+        maps, counters, mesh, replays = totals.outputs, totals.counters, totals.mesh, totals.replays
     outputs: Maps = {}
     numbers: Maps = {}
     for port in compiled.outputs:
@@ -335,7 +336,7 @@ def simulate(
             given.update({name: array.reshape(*sequences, *array.shape[1:]) for name, array in given.items()})
     return Simulation(
         outputs=numbers if compiled.integer else _finished(compiled.host, outputs, compiled.inputs, inputs),
-        integers=numbers, counts=counts, maps=maps, counters=counters, replays=replays,
+        integers=numbers, counts=counts, maps=maps, counters=counters, mesh=mesh, replays=replays,
         wrapped={name: count for name, count in wrapped.items() if count},
         saturated=saturation.by_output(compiled.clips, clipped, {
             port.name: compiled.places[port.node] for port in compiled.outputs}),

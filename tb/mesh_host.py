@@ -88,6 +88,7 @@ class Accesses:
     async def answers_to(self, count: int) -> list[int]:
         """The next so many answers, of readings that have been sent."""
         first = len(self.answers.received)
+        await self.requests.idle()  # whole images may wait in front of the readings
         await self.answers.wait(first + count, timeout=400 * count + 1000)
         return self.answers.received[first:first + count]
 

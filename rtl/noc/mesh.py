@@ -61,7 +61,7 @@ class Mesh(wiring.Component):
             + s is for side s of `rtl.noc.node.LINKS`.
 
     Latency: per node, of an event two cycles, of an access one, and one for each answer. Events between neighboring
-    cores take four cycles from `event_out` to `event_in`.
+    cores take three cycles from `event_out` to `event_in`.
     Throughput: one event per cycle and link; an access in two cycles.
 
     Raises:

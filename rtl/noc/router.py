@@ -1,6 +1,8 @@
-"""The router of the network on chip: XY routing, a queue per input, a fair choice and a register per output."""
+"""The router of the network on chip: XY routing, a queue per input, a fair choice per output, a register per link."""
 
 from collections.abc import Collection
+from functools import reduce
+from operator import or_
 
 from amaranth import Cat, Const, Module, Mux, ShapeLike, Signal, Value, unsigned
 from amaranth.lib import data, memory, stream, wiring
@@ -10,10 +12,12 @@ from golden.config import CoreConfig
 from golden.errors import ConfigError
 from golden.noc.router import LEAST_DEPTH, STEPS, checked, ways
 from golden.words import layouts
-from rtl.arithmetic import add, following
+from rtl.arithmetic import add, following, preceding
 from rtl.words import struct
 
 ADDRESS = ("core_x", "core_y")
+TURNS = ("north", "south", "east", "west", "local")
+"""In which order the inputs of an output take turns. Any is fair; synthesis makes the least of this one."""
 
 
 class InputQueue(wiring.Component):
@@ -89,7 +93,8 @@ class Router(wiring.Component):
         dropped: an event was dropped in the cycle before; several at once give one pulse.
         empty: no event is in a queue, and none is offered.
 
-    Latency: `latency` cycles from an event taken to its offer, if it waits for none.
+    Latency: `latency` cycles from an event taken to its offer at a link, `local_latency` at the local output, if it
+    waits for none. The local output has no register: behind it is a queue of the same node.
     Throughput: one event per cycle at each input and each output.
     Back-pressure: every `ready` and every output is a register, or depends on none but this block's. An output that is
     not taken stops those who wait for it, and who is behind them. An event at the head of its queue waits for at most
@@ -99,7 +104,7 @@ class Router(wiring.Component):
         ConfigError: see `ways`; or too few places.
     """
 
-    latency = 2
+    latency, local_latency = 2, 1
 
     def __init__(self, config: CoreConfig, depth: int = LEAST_DEPTH, *, missing: Collection[str] = (),
                  entries: Collection[str] = ()):
@@ -122,7 +127,7 @@ class Router(wiring.Component):
         m.d.sync += self.dropped.eq(Cat(lost).any())
         waits = {port: [] for port in self.ways}
         for output in self.ways:
-            froms = [port for port in self.ways if output in self.ways[port]]
+            froms = [port for port in TURNS if output in self.ways.get(port, ())]
             taken = self._output(m, output, [queues[port].wants[self.ways[port].index(output)] for port in froms],
                                  [queues[port].head for port in froms])
             for index, port in enumerate(froms):
@@ -136,8 +141,7 @@ class Router(wiring.Component):
     def _input(self, m: Module, port: str) -> tuple[InputQueue, Value]:
         """The queue of an input, and whether an event is dropped; where it goes is found out as it comes."""
         given, outputs = getattr(self, f"{port}_in"), self.ways[port]
-        turns = not {"east", "west"}.isdisjoint(outputs)
-        kept = data.StructLayout({name: field.shape for name, field in self.event if turns or name != "core_x"})
+        kept = data.StructLayout({name: unsigned(bits) for name, bits in self._kept(port).items()})
         m.submodules[f"{port}_queue"] = queue = InputQueue(kept, len(outputs), self.depth)
         x, y = given.payload.core_x, given.payload.core_y
         moves_x, moves_y = Signal(name=f"{port}_moves_x"), Signal(name=f"{port}_moves_y")
@@ -148,6 +152,13 @@ class Router(wiring.Component):
         m.d.comb += [given.ready.eq(queue.ready), queue.take.eq(came & has_way), queue.leads.eq(Cat(leads)),
                      *(queue.word[name].eq(given.payload[name]) for name, _ in kept)]
         return queue, came & ~has_way
+
+    def _kept(self, port: str) -> dict[str, int]:
+        """The bits of each field that a queue keeps: in the direction that an event goes, it needs no sign."""
+        turns = not {"east", "west"}.isdisjoint(self.ways[port])
+        bits = {name: len(Value.cast(getattr(self, f"{port}_in").payload[name])) for name, _ in self.event}
+        bits["core_x" if turns else "core_y"] -= 1
+        return bits if turns else {name: width for name, width in bits.items() if name != "core_x"}
 
     def _leads(self, port: str, moves_x: Value, west: Value, moves_y: Value, north: Value) -> list[Value]:
         """Whether an event goes to each output of its input. Unless that is checked, it goes to one of them."""
@@ -160,11 +171,11 @@ class Router(wiring.Component):
         return [found[output] for output in self.ways[port]]
 
     def _output(self, m: Module, output: str, wants: list[Value], heads: list[data.View]) -> list[Value]:
-        """The register of an output and who is next; returns whose head it takes, if that wants it."""
+        """An output and who is next; returns whose head it takes, if that wants it."""
         out, count = getattr(self, f"{output}_out"), len(heads)
-        valid, free = Signal(name=f"{output}_valid"), Signal(name=f"{output}_free")
         last, chosen = (Signal(range(count), name=f"{output}_{name}") for name in ("last", "chosen"))
-        m.d.comb += [free.eq(~valid | out.ready), chosen.eq(last), out.valid.eq(valid)]
+        free, some = Signal(name=f"{output}_free"), Cat(wants).any()
+        m.d.comb += chosen.eq(last)
         # The first who wants after the one who went last: a table of `last` and `wants`, a LUT6 a bit.
         with m.Switch(last):
             for before in range(count if count > 1 else 0):
@@ -172,24 +183,39 @@ class Router(wiring.Component):
                     for index in reversed([(before + 1 + ahead) % count for ahead in range(count)]):
                         with m.If(wants[index]):
                             m.d.comb += chosen.eq(index)
-        with m.If(free):
-            m.d.sync += [valid.eq(Cat(wants).any()), last.eq(chosen)]
-        for name, field in self.event:
-            if (name == "core_x" and output not in ("east", "west")) or (name == "core_y" and output == "local"):
-                continue  # 0, as it is there already
-            word = Signal(field.shape, name=f"{output}_{name}", reset_less=True)
-            value = self._select(chosen, [head[name] for head in heads])
+        picked = [chosen == index for index in range(count)]
+        if output == "local":
+            m.d.comb += [free.eq(out.ready), out.valid.eq(some)]
+            with m.If(some):  # who is offered and waits stays the first after `last`
+                m.d.sync += last.eq(Mux(free, chosen, preceding(chosen, count)))
+        else:
+            valid = Signal(name=f"{output}_valid")
+            m.d.comb += [free.eq(~valid | out.ready), out.valid.eq(valid)]
+            with m.If(free):
+                m.d.sync += [valid.eq(some), last.eq(chosen)]
+        self._payload(m, output, free, picked, heads)
+        return [free & one for one in picked]
+
+    def _payload(self, m: Module, output: str, free: Value, picked: list[Value], heads: list[data.View]) -> None:
+        """The event at an output: of a link a register, whose address counts the step."""
+        for name, _ in self.event:
             step = STEPS[output][ADDRESS.index(name)] if name in ADDRESS else 0
+            if (name == "core_x" and not step) or (name == "core_y" and output == "local"):
+                continue  # 0, as it is there already
+            shown = Value.cast(getattr(self, f"{output}_out").payload[name])
+            bits = len(shown) - bool(step)  # what counts down to 0 has one sign until it is there
+            value = self._select(picked, [Value.cast(head[name])[:bits] for head in heads])
+            if output == "local":
+                m.d.comb += shown.eq(value)
+                continue
+            word = Signal(bits, name=f"{output}_{name}", reset_less=True)
             with m.If(free):
                 m.d.sync += word.eq(self._moved(value, step))
-            m.d.comb += out.payload[name].eq(word)
-        return [free & (chosen == index) for index in range(count)]
+            m.d.comb += shown.eq(Cat(word, word.any()) if step < 0 else word)
 
-    def _select(self, chosen: Value, values: list[Value]) -> Value:
-        selected = Value.cast(values[-1])
-        for index in reversed(range(len(values) - 1)):
-            selected = Mux(chosen == index, values[index], selected)
-        return selected
+    def _select(self, picked: list[Value], values: list[Value]) -> Value:
+        """The value of the picked one (one-hot): as a sum of products, which takes the fewest gates, and a LUT6."""
+        return reduce(or_, [value & one.replicate(len(value)) for one, value in zip(picked, values, strict=True)])
 
     def _moved(self, value: Value, step: int) -> Value:
         """An address behind an output: one carry chain, whose LUTs choose the address as well."""

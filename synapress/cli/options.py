@@ -44,7 +44,8 @@ Many = Annotated[bool, typer.Option(
 Cores = Annotated[int | None, typer.Option(
     metavar="N", show_default="all of the mesh", help="With --throughput: at most so many cores.")]
 Activity = Annotated[float | None, typer.Option(
-    metavar="SHARE", show_default="0.5", help="With --throughput: share of the neurons that fire.")]
+    metavar="SHARE", show_default="measured on the calibration, else 0.5",
+    help="With --throughput: share of the neurons that fire.")]
 Blocks = Annotated[list[str] | None, typer.Argument(
     metavar="[BLOCK]...", autocompletion=completion.blocks, help="Blocks; all but node and mesh if none is named.")]
 Output = Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Folder to write to.")]
@@ -58,13 +59,12 @@ def throughput_of(many: bool, cores: int | None, activity: float | None) -> "Thr
         ConfigError: a number is out of range, or given without --throughput.
     """
     from synapress.mapper.throughput.options import Throughput
-    from synapress.mapper.throughput.work import ACTIVITY
 
     if not many:
         if cores is not None or activity is not None:
             raise ConfigError("--cores and --activity are for --throughput: give it, too, or leave them out")
         return None
-    return Throughput(cores=cores, activity=ACTIVITY if activity is None else activity)
+    return Throughput(cores=cores, activity=activity)
 
 
 def blocks_named(tops: list[str]) -> list[str]:

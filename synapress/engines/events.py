@@ -1,6 +1,7 @@
 """The engines that run memory images event by event: golden core and mesh, RTL, replay; all held to the fast model."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from dataclasses import replace as changed
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from golden.mesh import Mesh, decode_frame, encode_frame
 from golden.types import Array, Maps
 from synapress.engines.mesh.run import Options
 from synapress.engines.mesh.simulate import MeshSimulation, simulate_mesh
+from synapress.engines.mesh.totals import MeshTotals
 from synapress.engines.replay.jobs import ReplayOptions
 from synapress.engines.replay.results import Replay, total
 from synapress.engines.replay.run import replay_mesh
@@ -20,20 +22,34 @@ from synapress.engines.rtl import ImageRun, simulate_image
 from synapress.mapper import Image, MeshImage
 
 
+@dataclass(frozen=True, kw_only=True)
+class Totals:
+    """What an engine made of all sequences: outputs (N, D, W, H), and counters, summed over sequences and cores.
+
+    `mesh`: of a mesh's RTL, the counters by core, and links and errors. `replays`: by sequence, of the engine `replay`.
+    """
+
+    outputs: Maps
+    counters: dict[str, int]
+    mesh: MeshTotals | None = None
+    replays: list[Replay] | None = None
+
+
 def run(
     engine: str, image: Image | MeshImage, integers: Mapping[str, Array], expected: Maps, *, sequences: int,
     checkpoint: Path | None, options: ReplayOptions | None, progress: Callable[[str], None],
-) -> tuple[Maps, dict[str, int], list[Replay] | None]:
-    """`golden`, `rtl` or `replay`, as `engine` says: outputs, counters, and what a replay was."""
+) -> Totals:
+    """`golden`, `rtl` or `replay`, as `engine` says."""
     if engine == "golden":
-        return *golden(image, integers, expected, sequences=sequences), None
+        outputs, counters = golden(image, integers, expected, sequences=sequences)
+        return Totals(outputs=outputs, counters=counters)
     if engine == "rtl":
-        return *rtl(image, integers, expected, sequences=sequences, progress=progress, checkpoint=checkpoint), None
+        return rtl(image, integers, expected, sequences=sequences, progress=progress, checkpoint=checkpoint)
     assert isinstance(image, MeshImage)
     options = options or ReplayOptions()
-    maps, runs = replay(image, integers, expected, sequences=sequences, progress=progress,
-                        options=changed(options, folder=checkpoint or options.folder))
-    return maps, total(runs), runs
+    outputs, runs = replay(image, integers, expected, sequences=sequences, progress=progress,
+                           options=changed(options, folder=checkpoint or options.folder))
+    return Totals(outputs=outputs, counters=total(runs), replays=runs)
 
 
 def golden(image: Image | MeshImage, integers: Mapping[str, Array], expected: Maps | None = None, *, sequences: int = 1
@@ -97,8 +113,8 @@ def _mesh(image: MeshImage, frames: list[Maps]) -> tuple[Maps, dict[str, int]]:
 def rtl(
     image: Image | MeshImage, integers: Mapping[str, Array], expected: Maps, *, sequences: int = 1,
     progress: Callable[[str], None] = lambda _: None, checkpoint: Path | None = None,
-) -> tuple[Maps, dict[str, int]]:
-    """Outputs of the Verilog of a core or mesh, compared bit for bit with golden, and its counters, summed over cores.
+) -> Totals:
+    """Run the Verilog of a core or mesh, compared bit for bit with golden.
 
     The arguments are those of `golden`, and:
 
@@ -110,7 +126,7 @@ def rtl(
         NetworkError: the host of the mesh is not beside an edge.
         ToolError: RTL and golden differ, the hardware hangs, or there is no simulator.
     """
-    runs = []
+    runs, meshes = [], []
     for number, part in enumerate(_split(integers, sequences)):
         run: ImageRun | MeshSimulation
         if isinstance(image, Image):
@@ -118,12 +134,14 @@ def rtl(
         else:
             options = Options(checkpoint=None if checkpoint is None else checkpoint / str(number))
             run = simulate_mesh(image, part, options, progress=progress)
+            meshes.append(run.run)
         if run.comparison.differences:
             raise ToolError(f"RTL and golden model differ: {'; '.join(run.comparison.differences[:3])}")
         runs.append((dict(run.outputs), run.counters))
-    found = _joined(runs)
-    _compare("RTL", found[0], expected)
-    return found
+    outputs, counters = _joined(runs)
+    _compare("RTL", outputs, expected)
+    return Totals(outputs=outputs, counters=counters,
+                     mesh=None if isinstance(image, Image) else MeshTotals.of(meshes, image.host))
 
 
 def replay(
@@ -140,7 +158,8 @@ def replay(
     options, runs, outputs = options or ReplayOptions(), [], []
     for number, part in enumerate(_split(integers, sequences)):
         folder = None if options.folder is None else options.folder / str(number)
-        run = replay_mesh(image, part, changed(options, folder=folder), progress=progress)
+        run = replay_mesh(image, part, changed(options, folder=folder), expected={
+            name: np.split(array, sequences)[number] for name, array in expected.items()}, progress=progress)
         if run.differences:
             raise ToolError(f"RTL and golden model differ in {len(run.differences)} of {len(run.cores)} cores: "
                             f"{'; '.join(run.differences[:3])}")

@@ -1,6 +1,8 @@
 // Runs a compiled event core over frames of events, playing the host: loads the image, keeps credits, answers the
 // core's ends of timestep with credits, and records everything that comes out. Driven by synapress/engines/verilated.py, which
 // defines all widths, positions of fields and numbers of registers from the Python modules, and reads the files written here.
+#include <chrono>
+
 #include "host.h"
 #include "replay/replay.h"
 
@@ -32,6 +34,7 @@ int main(int argc, char **argv) {
   bool offered = false, spent = false;
   uint64_t event = 0;
   bool is_owed = false;
+  const auto begin = std::chrono::steady_clock::now();
   settle();
   while (ends < frames * outputs || !owed.empty() || offered || sent < frames || credits < inputs) {
     if (!offered && random_byte() >= stall_in) {
@@ -71,7 +74,8 @@ int main(int argc, char **argv) {
           owed.push_back(((uint64_t)KIND_CREDIT << KIND_LOW) | (bits_of(word, C_LOW, C_BITS) << ID_LOW));
           if (outputs && ends % outputs == 0) {
             out_finishes.put(cycle);
-            fprintf(stderr, "frame %llu\n", (unsigned long long)(ends / outputs));
+            const std::chrono::duration<double> spent = std::chrono::steady_clock::now() - begin;
+            fprintf(stderr, "frame %llu %.9f\n", (unsigned long long)(ends / outputs), spent.count());
           }
         }
       }

@@ -5,8 +5,6 @@
 #include "verilated.h"
 #include "words.h"
 
-static constexpr int kWordLimbs = WORD_BITS / 64;
-
 // Verilator writes the second of two underscores in a name as its character code.
 #define PORT(stream, part) stream##___05F##part
 

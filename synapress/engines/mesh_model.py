@@ -51,7 +51,7 @@ def mesh_model(
     Raises:
         NetworkError: the host is not beside an edge, or the stages wait for each other.
     """
-    frame, order = Frame(cut, outputs), list(image.images)
+    frame, order = Frame(cut, outputs, keeps=busy is None), list(image.images)
     at = {entry["name"]: order.index((entry["place"][0], entry["place"][1])) for entry in image.manifest["fragments"]}
     if busy is None:
         tables = [places(each.manifest) for each in image.images.values()]

@@ -46,7 +46,7 @@ class RtlRun:
     `events`: one array of packed event words per frame (values, and the ends of timestep that close it).
     `trace_address`, `trace_state`: each state word at the moment of its evaluation, in order, over all frames; states
     are (n, words of 64 bits). `memory` is (memory words, words of 64 bits), read back at the end. `latency`: cycles of
-    each frame from its first event to its last output.
+    each frame from its first event to its last output. `seconds`: by the clock, until the end of each frame.
     """
 
     events: list[Words]
@@ -55,6 +55,7 @@ class RtlRun:
     memory: Words
     counters: dict[str, int]
     latency: IntArray
+    seconds: Sequence[float] = ()
 
 
 def widths(config: CoreConfig) -> dict[str, int]:
@@ -174,13 +175,15 @@ def run(config: CoreConfig, words: Words, edges: int, populations: int,
                                    stderr=subprocess.PIPE, text=True, env=os.environ)
         assert process.stderr is not None
         messages = []
+        passed: list[float] = []
         for line in process.stderr:
-            match = re.match(r"frame (\d+)", line)
-            if match:
-                if progress:
-                    progress(int(match.group(1)))
-            else:
-                messages.append(line.strip())
+            match line.split():
+                case ["frame", number, seconds]:
+                    passed.append(float(seconds))
+                    if progress:
+                        progress(int(number))
+                case _:
+                    messages.append(line.strip())
         if process.wait():
             raise ToolError(f"simulation of the core failed: {' '.join(messages[-5:]) or process.returncode}")
 
@@ -194,7 +197,7 @@ def run(config: CoreConfig, words: Words, edges: int, populations: int,
             trace_address=trace[:, 0].astype(np.int64), trace_state=trace[:, 1:],
             memory=load("memory").reshape(-1, limbs),
             counters=dict(zip(counters(config), load("counters").astype(int).tolist(), strict=True)),
-            latency=(load("finishes") - load("starts")).astype(np.int64),
+            latency=(load("finishes") - load("starts")).astype(np.int64), seconds=passed,
         )
 
 

@@ -8,6 +8,8 @@
 #include <type_traits>
 #include <vector>
 
+static constexpr int kWordLimbs = WORD_BITS / 64;  // of a memory word
+
 // Verilator gives ports up to 64 bits as integers and wider ones as arrays of 32-bit words.
 static constexpr uint64_t mask_of(int bits) { return bits == 64 ? ~0ull : (1ull << bits) - 1; }
 template <typename T> static void put(T &port, int low, int bits, uint64_t value) {

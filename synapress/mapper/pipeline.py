@@ -36,7 +36,7 @@ from synapress.mapper.placement.place import Placement, place, place_all
 from synapress.mapper.quantization.quantize import quantize
 from synapress.mapper.quantization.quantized import Options, Quantized
 from synapress.mapper.rules import check
-from synapress.mapper.throughput.options import Throughput
+from synapress.mapper.throughput.options import Activity, Throughput
 from synapress.mapper.throughput.search import Balanced, balance
 
 Source = str | Path | Model | Network | Program
@@ -116,6 +116,8 @@ class Compilation:
     """By `partition`: the plan of the one core that holds the whole program, or fragments that each fit a core."""
     balanced: Balanced | None = field(init=False, default=None)
     """By `partition`, with `throughput`: fragments that share a core, and their work."""
+    activity: Activity | None = field(init=False, default=None)
+    """By `partition`, with `throughput`: how often neurons fire."""
     placement: Placement | None = field(init=False)
     """By `place`: the core of each fragment; None: there is one core."""
     image: Image | MeshImage = field(init=False)
@@ -191,9 +193,11 @@ def _for_throughput(work: Compilation, asked: Throughput) -> PartitionedProgram:
     if work.pins:
         raise ConfigError("throughput: chooses the cores of all fragments, and pins do so, too; leave one of them out")
     cores = asked.allowed(work.mesh, work.host)
+    # Frames of the quantization's own are no sample of what comes.
+    calibrated = work.quantized.firing if work.calibration is not None and "quantize" in work.done else None
+    work.activity = asked.rates(work.program, work.config, calibrated)
     try:
-        work.balanced = balance(work.program, work.config, cores, asked.rates(work.program, work.config),
-                                progress=work.progress)
+        work.balanced = balance(work.program, work.config, cores, work.activity.rates, progress=work.progress)
     except RuleError as refused:
         raise _with_causes(refused, work) from refused
     return work.balanced.cut

@@ -4,12 +4,17 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from golden.noc.mesh import Link
+from golden.noc.router import STEPS
+from golden.registers import ERRORS
 from golden.types import Place
 from synapress.engines.interval import FragmentCycles
 from synapress.engines.mesh.run import MeshRun
+from synapress.engines.mesh.totals import MeshTotals
 from synapress.reports.tables import Sheet
 
-STEPS = {"north": (0, -1), "east": (1, 0), "south": (0, 1), "west": (-1, 0)}
+MOST_LINKS = 12
+"""So many links are in a table of all that a mesh counted; the JSON has all."""
+STALLS = ("stall_bank", "stall_hazard", "stall_weight", "stall_fire")
 
 
 def frame_interval(run: MeshRun) -> float:
@@ -91,16 +96,45 @@ def link_figures(links: Mapping[Link, int], sent: int, host: Place, frames: int,
     return sorted(found, key=lambda item: -float(item["events"]))
 
 
-def link_sheet(links: Sequence[Mapping[str, Any]], host: Place) -> Sheet:
-    """Of `link_figures`."""
+def link_sheet(links: Sequence[Mapping[str, Any]], host: Place, *, title: str = "Events per frame over each link",
+               during: str = "in the frame interval") -> Sheet:
+    """Of `link_figures`. `during`: what the load is of."""
     def name(place: Sequence[int] | None) -> str:
         return "mesh" if place is None else "host" if tuple(place) == host else f"({place[0]}, {place[1]})"
 
-    sheet = Sheet(title="Events per frame over each link", headings=("link", "events", "load"),
-                  caption="All kinds of events. Load: of one event per cycle, in the frame interval.")
+    sheet = Sheet(title=title, headings=("link", "events", "load"),
+                  caption=f"All kinds of events. Load: of one event per cycle, {during}.")
     for link in links:
         sheet.add_row(f"{name(link['from'])} → {name(link['to'])}", f"{link['events']:,.0f}", f"{link['load']:.1%}")
     return sheet
+
+
+def counter_sheet(totals: MeshTotals) -> Sheet:
+    """The counters by core of all frames, those that tell most; the JSON has all."""
+    sheet = Sheet(
+        title="Counters by core, all frames in total",
+        headings=("core", "busy", "of the run", "SOP", "values in", "of its own", "values out", "ends", "fired",
+                  *(name.replace("_", " ") for name in STALLS), "errors"),
+        caption=f"Of the run: {totals.cycles:,} cycles, from the first event in to the last one out. Errors: counted "
+                f"by the core ({', '.join(ERRORS)}), or pulses of the node's output `error`, whichever are more.")
+    for place in sorted({*totals.counters, *totals.errors}, key=lambda place: (place[1], place[0])):
+        counts = totals.counters.get(place)
+        if counts is None:  # a node that only passes events on
+            sheet.add_row(str(place), *[""] * (8 + len(STALLS)), f"{totals.errors[place]:,}")
+            continue
+        errors = max(sum(counts[name] for name in ERRORS), totals.errors.get(place, 0))
+        sheet.add_row(str(place), f"{counts['busy']:,}", f"{counts['busy'] / max(1, totals.cycles):.1%}", *(
+            f"{counts[name]:,}" for name in ("synapses", "values_in", "values_local", "values_out", "ends",
+                                             "neurons_fired", *STALLS)), f"{errors:,}")
+    return sheet
+
+
+def totals_sheets(totals: MeshTotals, frames: int) -> list[Sheet]:
+    """What a mesh counted: its cores, and its busiest links."""
+    links = link_figures(totals.links, totals.sent, totals.host, frames, max(1, totals.cycles) / frames)
+    return [counter_sheet(totals), link_sheet(
+        links[:MOST_LINKS], totals.host, during="in the whole run",
+        title=f"Events per frame over the {min(MOST_LINKS, len(links))} busiest of {len(links)} links in use")]
 
 
 def frame_sheet(figures: Mapping[str, Any]) -> Sheet:

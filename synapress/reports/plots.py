@@ -237,45 +237,36 @@ def gantt_picture(path: Path, *, title: str, rows: Sequence[str], layers: Sequen
     _save(figure, path)
 
 
-def replay_picture(path: Path, *, title: str, size: tuple[int, int], host: tuple[int, int],
-                   busy: Mapping[tuple[int, int], float], layers: Mapping[str, tuple[float, float, float]], note: str
-                   ) -> None:
-    """The mesh with each core's busy cycles as its color, and the layers' cycles and lanes beside it.
+def replay_picture(path: Path, *, title: str, size: tuple[int, int], busy: Mapping[tuple[int, int], float],
+                   layers: Mapping[str, tuple[float, float, float]]) -> None:
+    """A mesh with the busy cycles of each core; and by layer busy cycles, cycles of evaluation, and the lanes in use.
 
     Args:
-        path: PNG or SVG.
-        size: columns and rows. host: its place, perhaps beside the mesh.
-        busy: core → cycles.
-        layers: cycles that its cores were busy, cycles of its evaluations, and share of the lanes in use.
-        note: under the mesh.
+        path: PNG or SVG. size: columns and rows.
+        busy: by core. layers: (busy cycles, cycles of evaluation, share of the lanes) of each.
     """
     pyplot = _figure()
-    figure = pyplot.figure(figsize=(14, max(5.0, 1.8 + 0.13 * len(layers))), constrained_layout=True)
-    mesh, cycles, lanes = figure.subplots(1, 3, width_ratios=(1.5, 1, 0.6))
-    field = np.full((size[1], size[0]), np.nan)
-    for (x, y), count in busy.items():
-        field[y, x] = count
-    shown = mesh.imshow(field, cmap="cividis", vmin=0)
-    figure.colorbar(shown, ax=mesh, shrink=0.6, label="busy cycles", format=lambda cycle, _: f"{cycle:,.0f}")
-    mesh.text(*host, "host", ha="center", va="center", fontsize=7)
-    mesh.set_xlim(min(-0.5, host[0] - 0.5), max(size[0] - 0.5, host[0] + 0.5))
-    mesh.set_ylim(max(size[1] - 0.5, host[1] + 0.5), min(-0.5, host[1] - 0.5))
-    mesh.xaxis.get_major_locator().set_params(integer=True)
-    mesh.yaxis.get_major_locator().set_params(integer=True)
-    mesh.set_xlabel(note, fontsize=8)
-    mesh.set_title(title, fontsize=9, loc="left")
+    figure = pyplot.figure(figsize=(13, max(5.0, 1.2 + 0.17 * len(layers))), constrained_layout=True)
+    figure.suptitle(title, fontsize=11)
+    grid, axis = figure.subplots(1, 2, width_ratios=(1, 1.15))
+    cycles = np.full((size[1], size[0]), np.nan)
+    for (column, row), count in busy.items():
+        cycles[row, column] = count / 1e6
+    shown = grid.imshow(cycles, cmap="Blues", vmin=0)
+    figure.colorbar(shown, ax=grid, shrink=0.7, label="busy, million cycles")
+    grid.set_xlabel("column")
+    grid.set_ylabel("row")
+    grid.set_title("Cores of the mesh", fontsize=10)
     at = np.arange(len(layers))
-    cycles.barh(at - 0.2, [item[0] for item in layers.values()], height=0.4, color=COLORS[0], label="busy")
-    cycles.barh(at + 0.2, [item[1] for item in layers.values()], height=0.4, color=COLORS[1], label="evaluation")
-    cycles.set_yticks(at, list(layers), fontsize=6)
-    cycles.set_xlabel("cycles of its cores", fontsize=8)
-    cycles.legend(fontsize=7, frameon=False)
-    lanes.barh(at, [100 * item[2] for item in layers.values()], height=0.6, color=COLORS[2])
-    lanes.set_yticks(at, [""] * len(layers))
-    lanes.set_xlim(0, 100)
-    lanes.set_xlabel("lanes in use, %", fontsize=8)
-    for axis in (cycles, lanes):
-        axis.set_ylim(len(layers) - 0.5, -0.5)
-        axis.tick_params(axis="x", labelsize=7)
-        axis.spines[["top", "right"]].set_visible(False)
+    values = np.array(list(layers.values())).reshape(-1, 3)
+    axis.barh(at - 0.2, values[:, 0] / 1e6, height=0.4, color=COLORS[0], label="busy (ESU and neuron update)")
+    axis.barh(at + 0.2, values[:, 1] / 1e6, height=0.4, color=COLORS[1], label="evaluation")
+    for place, (count, _, lanes) in zip(at, values, strict=True):
+        axis.text(count / 1e6, place - 0.2, f" {lanes:.0%}", va="center", fontsize=6)
+    axis.set_yticks(at, list(layers), fontsize=7)
+    axis.set_ylim(len(layers) - 0.5, -0.5)
+    axis.set_xlabel("million cycles, summed over cores; with the share of the lanes in use")
+    axis.set_title("Layers", fontsize=10)
+    axis.legend(fontsize=8, loc="lower right")
+    axis.spines[["top", "right"]].set_visible(False)
     _save(figure, path)

@@ -77,8 +77,8 @@ def test_reordered_events_keep_their_operations() -> None:
                              weight=np.arange(total) + 500)
     order = rng.permutation(20)
     found, ends = reordered(stream, order), np.cumsum(counts)
-    wanted = [list(range(ends[event] - counts[event], ends[event])) for event in order]
-    assert found.state.tolist() == sum(wanted, []) and found.weight.tolist() == [at + 500 for at in sum(wanted, [])]
+    wanted = [at for event in order for at in range(ends[event] - counts[event], ends[event])]
+    assert found.state.tolist() == wanted and found.weight.tolist() == [at + 500 for at in wanted]
     assert found.edge.tolist() == order.tolist() and found.operations.tolist() == counts[order].tolist()
 
 

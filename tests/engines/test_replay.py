@@ -177,6 +177,18 @@ def test_a_flipped_bit_of_an_image_is_found(tmp_path: Path) -> None:
     assert "population 'b', neuron at channel 0" in text and "state" in text
 
 
+def test_a_damaged_image_is_found_by_the_fast_model() -> None:
+    """A flipped bit of a weight that golden mesh and RTL share: the core is named, before any RTL runs."""
+    compiled = synapress.compile(chain(), config="fpga_small", mesh=(2, 1))
+    place, core = next((place, core) for place, core in compiled.image.images.items() if any(
+        row["name"] == "b" for row in core.manifest["population_table"]))
+    edge = next(row for row in core.manifest["edge_table"] if row["destination"] == "b")
+    core.parts[edge["weight_base"]] ^= np.uint64(1 << 6)
+    with pytest.raises(ToolError, match=rf"core \({place[0]}, {place[1]}\), population 'b', frame 1: \d+ values of the "
+                                        "golden mesh differ from the fast model, first at channel 0"):
+        synapress.simulate(compiled, three()[1], engine="replay")
+
+
 def test_a_core_that_waits_for_ever_tells_so(tmp_path: Path) -> None:
     """A condition that nothing fulfills; and a mesh whose recording is cut off."""
     found = records(tmp_path, (0, 0))

@@ -24,8 +24,19 @@ def travels(stream, way: str) -> Value:  # type: ignore[no-untyped-def]
         "local": (x == 0) & (y == 0)}[way]
 
 
+def leads(stream, output: str) -> Value:  # type: ignore[no-untyped-def]
+    """That an event goes to that output, by the whole of its address."""
+    x, y = stream.payload.core_x, stream.payload.core_y
+    return {"local": (x == 0) & (y == 0), "north": (x == 0) & (y < 0), "east": x > 0, "south": (x == 0) & (y > 0),
+            "west": x < 0}[output]
+
+
 class Legal(Observed):
-    """Events from routers travel away from them; those of the core, of entries and from `outside` are any."""
+    """Events from routers travel away from them; those of the core, of entries and from `outside` are any.
+
+    `v` says where an event is to leave: the router keeps no sign that it can tell from the way, so that the address
+    behind a wrong output would look right.
+    """
 
     def __init__(self, config: CoreConfig, entries: Collection[str] = (), outside: Collection[str] = ()):
         super().__init__(Router(config, entries=entries))
@@ -33,8 +44,13 @@ class Legal(Observed):
 
     def elaborate(self, platform):  # type: ignore[no-untyped-def]
         m, router = self.connected(), self.block
-        self.settle(m, [travels(getattr(router, f"{port}_in"), BACK[port]) for port in self.inner],
-                    {way: travels(getattr(router, f"{way}_out"), way) for way in (*INSIDE, "local")})
+        came = {port: getattr(router, f"{port}_in") for port in router.ways}
+        gone = {way: getattr(router, f"{way}_out") for way in router.ways}
+        told = [~stream.valid | ~leads(stream, way) | (stream.payload.v[:3] == code)
+                for stream in came.values() for code, way in enumerate(gone)]
+        self.settle(m, [*(travels(came[port], BACK[port]) for port in self.inner), *told],
+                    {way: travels(stream, way) & (~stream.valid | (stream.payload.v[:3] == code))
+                     for code, (way, stream) in enumerate(gone.items())})
         return m
 
 
@@ -63,13 +79,11 @@ class InOrder(Observed):
         m, router = self.connected(), self.block
         entered, left = Signal(2, name="entered"), Signal(2, name="left")
         came = getattr(router, f"{self.port}_in")
-        taken, x, y = came.valid & came.ready, came.payload.core_x, came.payload.core_y
+        taken = came.valid & came.ready
         m.d.sync += entered.eq(entered | (came.payload.v[:2] & taken.replicate(2)))
-        leads = {"local": (x == 0) & (y == 0), "north": (x == 0) & (y < 0), "east": x > 0, "south": (x == 0) & (y > 0),
-                 "west": x < 0}[self.output]
         mark = came.payload.v[:2]
         one_by_one = ((mark & entered) == 0) & (mark != 3) & (~mark[1] | entered[0])
-        assumed = [~came.valid | (mark == 0) | (leads & one_by_one)]
+        assumed = [~came.valid | (mark == 0) | (leads(came, self.output) & one_by_one)]
         assumed += [~stream.valid | (stream.payload.v[:2] == 0) for stream in (
             getattr(router, f"{port}_in") for port in router.ways if port != self.port)]
         claimed: dict[str, Value] = {}

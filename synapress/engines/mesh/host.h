@@ -9,7 +9,6 @@
 
 #include "../words.h"
 
-static constexpr int kLimbs = WORD_BITS / 64;
 static constexpr int kWide = (ROW_BITS + 31) / 32;  // 32-bit words of the widest payload, an access of the row stations
 
 static int64_t signed_of(uint64_t word, int low, int bits) { return (int64_t)(word << (64 - low - bits)) >> (64 - bits); }
@@ -48,20 +47,20 @@ struct Job {  // one access, or a row of them at consecutive addresses
   uint64_t node;
   bool is_register, write;
   uint64_t address, count;
-  const uint64_t *data;  // of writes: kLimbs words each
+  const uint64_t *data;  // of writes: kWordLimbs words each
   uint64_t value;        // instead of `data`
 };
 
 struct AccessPort {  // a port of accesses: one that reaches every node, or a node's own
   std::deque<Job> jobs;
-  std::vector<uint64_t> answers;  // of readings, in order, kLimbs words each
+  std::vector<uint64_t> answers;  // of readings, in order, kWordLimbs words each
   uint64_t unanswered = 0;
   bool valid = false;
   uint32_t payload[kWide] = {};
   bool busy() const { return valid || unanswered || !jobs.empty(); }
   // A cycle: whether the access that is offered is taken, and a word that has come.
   void step(bool taken, const uint64_t *word, bool through_rows, int columns) {
-    if (word) { answers.insert(answers.end(), word, word + kLimbs); unanswered--; }
+    if (word) { answers.insert(answers.end(), word, word + kWordLimbs); unanswered--; }
     if (valid && !taken) return;
     valid = !jobs.empty();
     if (!valid) return;
@@ -71,7 +70,7 @@ struct AccessPort {  // a port of accesses: one that reaches every node, or a no
     put(payload, LAYOUT##_ADDRESS_LOW, ADDRESS_BITS, job.address);     \
     put(payload, LAYOUT##_REGISTER_LOW, 1, job.is_register);           \
     put(payload, LAYOUT##_WRITE_LOW, 1, job.write);                    \
-    for (int limb = 0; job.write && limb < kLimbs; limb++)             \
+    for (int limb = 0; job.write && limb < kWordLimbs; limb++)             \
       put(payload, LAYOUT##_DATA_LOW + 64 * limb, 64, job.data ? job.data[limb] : limb ? 0 : job.value)
     if (through_rows) {
       FILL(ROW);
@@ -83,7 +82,7 @@ struct AccessPort {  // a port of accesses: one that reaches every node, or a no
 #undef FILL
     unanswered += !job.write;
     job.address++;
-    if (job.data) job.data += kLimbs;
+    if (job.data) job.data += kWordLimbs;
     if (!--job.count) jobs.pop_front();
   }
 };

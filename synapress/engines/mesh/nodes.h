@@ -374,7 +374,7 @@ class Mesh {
       const int n = setup.through_rows ? 0 : i, in = setup.through_rows ? kRowGiven : kAccess;
       const int out = setup.through_rows ? kRowBack : kAccessBack, mine = setup.through_rows ? kRowOn : kAccessOn;
       const uint32_t bits = said[parity][n].bits;
-      uint64_t word[kLimbs];
+      uint64_t word[kWordLimbs];
       if (bits >> out & 1) memcpy(word, wide[parity][n].words[out - kSides], sizeof word);
       port.step(bits >> (kStreams + in) & 1, bits >> out & 1 ? word : nullptr, setup.through_rows, columns);
       said[!parity][first_port + i].bits = kReadies | (uint32_t)port.valid << mine;
@@ -537,9 +537,9 @@ class Mesh {
   }
   void write_evaluated(Unit &unit, uint64_t now) {
     const auto &evaluated = unit.model->evaluated;
-    uint64_t record[1 + kLimbs] = {get(evaluated, EVALUATED_ADDRESS_LOW, ADDRESS_BITS)};
-    for (int limb = 0; limb < kLimbs; limb++) record[1 + limb] = get(evaluated, EVALUATED_STATE_LOW + 64 * limb, 64);
-    fwrite(record, 8, 1 + kLimbs, unit.trace);
+    uint64_t record[1 + kWordLimbs] = {get(evaluated, EVALUATED_ADDRESS_LOW, ADDRESS_BITS)};
+    for (int limb = 0; limb < kWordLimbs; limb++) record[1 + limb] = get(evaluated, EVALUATED_STATE_LOW + 64 * limb, 64);
+    fwrite(record, 8, 1 + kWordLimbs, unit.trace);
     fwrite(&now, 8, 1, unit.times);
   }
 };

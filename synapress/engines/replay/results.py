@@ -41,11 +41,12 @@ class LayerReplay:
 class Replay:
     """What came of it.
 
-    `operations`: by core, of each population. `outputs`: (N, D, W, H) of the golden
+    `order`: the layers. `operations`: by core, of each population. `outputs`: (N, D, W, H) of the golden
     mesh, by name. `lanes`: of a core. `seconds` of the steps.
     """
 
     cores: list[CoreResult]
+    order: list[str]
     operations: dict[Place, list[Operations]]
     outputs: Maps
     frames: int
@@ -64,9 +65,8 @@ class Replay:
         return {name: sum(item.counters.get(name, 0) for item in self.cores) for name in names}
 
     def layers(self) -> dict[str, LayerReplay]:
-        """By layer."""
-        return {layer: self._layer(layer) for layer in dict.fromkeys(
-            item.layer for rows in self.operations.values() for item in rows)}
+        """By layer, in order."""
+        return {layer: self._layer(layer) for layer in self.order}
 
     def _layer(self, layer: str) -> LayerReplay:
         words = synapses = evaluation = cores = 0

@@ -16,9 +16,10 @@ from golden.files import read_bytes, write
 from golden.mesh import Mesh, decode_frame, encode_frame
 from golden.neuron.evaluation import PopulationMap, axon_fields, second_word
 from golden.recording import Recorder
-from golden.types import Array, Place
+from golden.types import Array, Maps, Place
 from golden.words import layouts
 from synapress.engines import verilated
+from synapress.engines.replay.check import Checked
 from synapress.engines.replay.cluster import on_cluster
 from synapress.engines.replay.core import CoreResult
 from synapress.engines.replay.files import Files, file_name
@@ -30,7 +31,7 @@ RECORDED = "recording.json"
 """Written last, so that a recording that has it is whole."""
 
 
-def replay_mesh(image: MeshImage, inputs: Mapping[str, Array], options: ReplayOptions, *,
+def replay_mesh(image: MeshImage, inputs: Mapping[str, Array], options: ReplayOptions, *, expected: Maps | None = None,
                 progress: Callable[[str], None] = lambda _: None) -> Replay:
     """Run frames through the golden mesh, and each core in compiled RTL with what it got there.
 
@@ -39,18 +40,19 @@ def replay_mesh(image: MeshImage, inputs: Mapping[str, Array], options: ReplayOp
 
     Args:
         inputs: by name, integers (N, D, W, H).
+        expected: values (N, D, W, H) by layer that the golden mesh must have, as far as they are given.
         progress: told in words how far it is.
 
     Raises:
         EventError: a value does not fit an event.
-        ToolError: there is no simulator, or it failed; or the folder has another run.
+        ToolError: there is no simulator, or it failed; or the folder has another run; or golden has other values.
     """
     with tempfile.TemporaryDirectory(prefix="replay-") as temporary:
         folder = options.folder or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
         begin = time.perf_counter()
         key = _key(image, inputs)
-        recorded = recording(image, inputs, folder, key, progress)
+        recorded = recording(image, inputs, folder, key, progress, expected)
         outputs = {name: np.array(values) for name, values in recorded["outputs"].items()}
         recorded_after = time.perf_counter()
         progress("compiling the RTL of a core")
@@ -63,7 +65,8 @@ def replay_mesh(image: MeshImage, inputs: Mapping[str, Array], options: ReplayOp
             for place, rows in operations.items()), key=lambda job: -job.work)
         done = dict(_results(jobs, folder, f"{key} {binary.parent.name} {options.core}", options, progress))
         return Replay(
-            cores=[done[place] for place in image.images], operations=operations, outputs=outputs,
+            cores=[done[place] for place in image.images], operations=operations,
+            order=list(dict.fromkeys(entry["parent"] for entry in image.manifest["fragments"])), outputs=outputs,
             frames=len(next(iter(inputs.values()))), lanes=image.config.lanes, seconds={
                 "recording": recorded_after - begin, "compiling": built - recorded_after,
                 "replaying": time.perf_counter() - built})
@@ -84,11 +87,11 @@ def _key(image: MeshImage, inputs: Mapping[str, Array]) -> str:
 
 
 def recording(image: MeshImage, inputs: Mapping[str, Array], folder: Path, key: str,
-              progress: Callable[[str], None]) -> dict[str, Any]:
+              progress: Callable[[str], None], expected: Maps | None = None) -> dict[str, Any]:
     """Record the cores of a mesh in a folder, unless they are there already; what `recording.json` says.
 
     Raises:
-        ToolError: the folder has the recording of another run.
+        ToolError: the folder has the recording of another run; or golden has other values than expected.
     """
     path = folder / RECORDED
     if path.exists():
@@ -103,7 +106,7 @@ def recording(image: MeshImage, inputs: Mapping[str, Array], folder: Path, key: 
         return dict(found)
     config, words, count = image.config, image.words(), len(next(iter(inputs.values())))
     sink = Files(config, folder, words)
-    mesh = Mesh(config, words, host=image.host, observer=Recorder(config, sink))
+    mesh = Mesh(config, words, host=image.host, observer=Recorder(config, Checked(sink, image, expected or {})))
     results = []
     for number in range(count):
         progress(f"golden mesh: frame {number + 1} of {count} is recorded")

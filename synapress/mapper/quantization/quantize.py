@@ -104,6 +104,7 @@ class _Quantizer:
         self.scales = self.maps.scales
         self.values = IntegerMaps()
         self.sample: dict[str, IntArray] = {}
+        self.firing: dict[str, npt.NDArray[np.float64]] = {}
         self.report: list[LayerReport] = []
         self.measured: dict[str, tuple[int, int]] = {}
         self.limit = (1 << (config.state_bits - 1)) - 1
@@ -121,7 +122,7 @@ class _Quantizer:
         for name in self.maps.output_layers:
             self.network.output(name)
         return Quantized(network=self.network, scales=self.scales, report=self.report, measured=self.measured,
-                         clips=self.maps.clips(), blocks=self.blocks, sample=self.sample)
+                         clips=self.maps.clips(), blocks=self.blocks, sample=self.sample, firing=self.firing)
 
     # -- layers --------------------------------------------------------------------------------
 
@@ -131,6 +132,7 @@ class _Quantizer:
         self.scales[name] = scale
         self.values.keep(name, values)
         self.sample[name] = values[:self.timesteps if self.layers.spiking else 1].astype(np.int64)
+        self.firing[name] = (values != 0).mean(axis=0)
         if layer.kind == "input":
             return
         self.measured[name] = states

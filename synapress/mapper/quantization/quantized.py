@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from golden.errors import ConfigError
 from golden.types import IntArray
@@ -98,3 +99,5 @@ class Quantized:
     block."""
     sample: dict[str, IntArray] = field(default_factory=dict)
     """By layer: the integers (N, D, W, H) of the first frame of the calibration, of neurons of the first sequence."""
+    firing: dict[str, npt.NDArray[np.float64]] = field(default_factory=dict)
+    """By layer (D, W, H): the share of the calibration's frames in which a neuron fires."""
