@@ -17,7 +17,7 @@ from synapress.mapper.throughput.stages import Frame
 from tests.tb.test_mesh import CONFIG
 
 
-@pytest.mark.parametrize("number", [3, 7, 14])
+@pytest.mark.parametrize("number", [7, 11, 14])
 def test_simulated_mesh(number: int) -> None:
     """Latency of a frame alone and interval of frames in flight, of all cores and routers in RTL."""
     found = compared(random_case(number, CONFIG))
