@@ -25,9 +25,8 @@ demo: $(READY) ## run handwritten digits through the RTL and compare with the go
 demo-pilotnet: $(READY) ## run three frames of PilotNet through the RTL of 3 cores and of 2, equal to the golden model [4 min]
 	@$(BIN)/synapress demo-pilotnet
 
-demo-resnet50: $(READY) ## run a frame of ResNet50 through the RTL of its 182 cores, one by one, equal to the golden mesh [12 min, estimated]
-	@$(BIN)/python -m benchmarks.replay resnet50 --folder build/demo-resnet50 --figures build/demo-resnet50 \
-	  --json build/demo-resnet50/report.json
+demo-resnet50: $(READY) ## replay a frame of ResNet50 in the RTL of its 182 cores, one by one, equal to the golden mesh; NETWORK=mobilenet: another network [15 min, estimated]
+	@$(BIN)/synapress demo-resnet50 $(if $(NETWORK),--network $(NETWORK))
 
 test: $(READY) ## run the tests without the long sweeps [16 min]
 	@$(BIN)/pytest -m "not long" -n $(JOBS) --dist worksteal

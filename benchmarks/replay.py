@@ -10,7 +10,6 @@ they tell more. With a folder a run goes on from what is there: then the bars sa
 """
 
 import argparse
-import dataclasses
 import json
 import time
 from pathlib import Path
@@ -22,8 +21,8 @@ from rich.console import Console
 from golden.config import CoreConfig
 from golden.files import write
 from golden.network import fast
-from golden.program import Program
 from synapress.demo_pilotnet import processor_seconds
+from synapress.demo_replay import lively
 from synapress.engines.replay.jobs import ReplayOptions
 from synapress.engines.replay.run import RECORDED, replay_mesh
 from synapress.mapper import MeshImage, legalize, lower
@@ -36,15 +35,6 @@ from synapress.zoo import ZOO
 SECONDS = {"resnet50": 900.0, "mobilenet": 180.0, "resnet101": 1800.0}
 FIRING, OPERATIONS = 0.4, {"resnet50": 450_000_000}
 """The bars: time on two processors, share of the neurons that fire, word operations."""
-GAIN = 3
-"""Of each population's multiplier, over 2: without it random networks fall silent layer by layer."""
-
-
-def lively(program: Program) -> Program:
-    """A gain of 1.5 in each population whose multiplier has room for it."""
-    return dataclasses.replace(program, populations=[
-        dataclasses.replace(item, multiplier=item.multiplier * GAIN, shift=item.shift + 1)
-        if GAIN * np.max(item.multiplier, initial=0) < 1 << 16 else item for item in program.populations])
 
 
 def measure(name: str, config: CoreConfig, arguments: argparse.Namespace, console: Console) -> dict[str, Any]:

@@ -20,7 +20,7 @@ FLOORS = (
     ("synapress.model", "synapress.model_files", "synapress.results", "synapress.hardware",
      "synapress.onnx_operators"),
     ("synapress.reports",),
-    ("synapress.demo", "synapress.demo_pilotnet", "synapress.cli", "synapress.__main__"),
+    ("synapress.demo", "synapress.demo_pilotnet", "synapress.demo_replay", "synapress.cli", "synapress.__main__"),
     ("synapress",),
     ("tb",),
     ("tests", "studies", "benchmarks", "examples"),

@@ -10,7 +10,7 @@ it, or the waiting of layers for each other.
 import heapq
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from golden.config import CoreConfig
 from golden.errors import NetworkError
@@ -31,11 +31,11 @@ class Stage:
     """By axon the stage it leads to, or HOST. Each gets an end of timestep behind the values."""
     axons: Sequence[int]
     """Of each event, its number in `targets`."""
-    times: Sequence[int]
+    times: Sequence[float]
     """Cycles of the evaluation before each event, if nothing holds it up; ascending."""
     cycles: Sequence[float]
     """What each event costs the core of its destination."""
-    length: int
+    length: float
     """Cycles of the evaluation, if nothing holds it up."""
 
 
@@ -49,11 +49,13 @@ class FrameTimes:
     """By core, cycles of ESU and neuron update per frame."""
     interval: float
     """Cycles per frame, over the later half of the frames."""
+    started: list[float] = field(default_factory=lambda: [0.0])
+    """Cycle in which each frame began, of those that are known."""
 
     @property
     def latency(self) -> float:
         """Cycles of the first frame from its first event to the last output."""
-        return self.finished[0]
+        return self.finished[0] - self.started[0]
 
 
 def run_frames(

@@ -100,3 +100,28 @@ SCRATCH_TURNS = 3
 """Cycles in which the scheduler has one access to the scratch memory, and the counters a read and a write of a word."""
 END_LATENCY = 16
 """Most cycles in which the scheduler counts an end of timestep, while the values behind it wait."""
+START_CYCLES = 5
+"""Cycles of the scheduler from the last end or credit counted to the command of the evaluation: it looks what is next,
+and reads the population's word in four. Which population is lowest is found meanwhile."""
+FOUND_CYCLES = 2
+"""Of these, after a credit or an evaluation's end: until it is found what may begin. Other tokens go first."""
+FINISH_CYCLES = 2 * SCRATCH_TURNS
+"""Cycles of the scheduler to end an evaluation: a word is read and written."""
+END_CYCLES = 14
+"""Cycles in which the scheduler counts an end, without the wait for its first access, which END_LATENCY has: an access
+is done in one of SCRATCH_TURNS. The last SCRATCH_TURNS of them keep where its credit goes to, and values go on."""
+CREDIT_CYCLES = 8
+"""Cycles in which the scheduler counts a credit: the mean of six to ten."""
+CREDIT_PERIOD = 2 * SCRATCH_TURNS
+"""Cycles from one credit that is returned to the next."""
+TAKE_LATENCY = 2
+"""Cycles from an event offered to a core to its offer to a consumer: the queue, and the register behind the queues."""
+PEG_LATENCY = 3
+"""Cycles from a neuron taken by the PEG to its first event: its axon word, shifted, added."""
+SEND_LATENCY = 3
+"""Cycles from an event of the PEG to its offer outside: the register in front of the queue, and the queue's two."""
+
+# -- the network ---------------------------------------------------------------------------------------------------
+
+ROUTER_LATENCY, ROUTER_LOCAL_LATENCY = 2, 1
+"""Cycles from an event taken by a router to its offer at a link, and at the local output."""

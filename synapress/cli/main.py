@@ -1,5 +1,5 @@
 """The command line: `synapress footprint | map | compile | simulate | report | verilog | area | config | demo |
-demo-pilotnet`.
+demo-pilotnet | demo-resnet50`.
 
 Errors that a user can cause go to stderr with exit status 1, never as a traceback: as one line, or, where a network
 violates several rules of the hardware, as one line for each of the first few by rule. Invalid options end with exit
@@ -174,6 +174,34 @@ def demo_pilotnet(
     demo = importlib.import_module("synapress.demo_pilotnet")
     found = demo.run(CoreConfig.load(config), cores=cores or demo.CORES, frames=frames, directory=output, stall=stall,
                      seed=seed, threads=threads, console=Console(stderr=as_json))
+    if as_json:
+        print_json(found)
+
+
+@app.command("demo-resnet50")
+def demo_resnet50(
+    config: Config = "grai_vip",
+    network: Annotated[str, typer.Option(help="resnet50, mobilenet, darknet53 or resnet101.")] = "resnet50",
+    frame: Annotated[Path | None, typer.Option(
+        "--input", metavar="FILE", help="A .npy or .npz file with the frame: integers (channels, columns, rows), from "
+        "0 to 255; default: a drawn one.")] = None,
+    jobs: Annotated[int | None, typer.Option(
+        min=1, metavar="N", show_default="one for each processor", help="Cores at a time.")] = None,
+    scheduler: Annotated[str | None, typer.Option(
+        metavar="ADDRESS", help="Of a Dask cluster whose workers replay the cores, such as tcp://host:8786.")] = None,
+    output: Output = Path("build/demo-replay"),
+    seed: Annotated[int, typer.Option(help="Seed of the weights and the drawn frame.")] = 1,
+    as_json: AsJson = False,
+) -> None:
+    """Run a frame of ImageNet size through the RTL, core by core.
+
+    All states and events are compared with the golden model; a run that was interrupted goes on. For a trained network
+    of your own: `synapress compile`, then `synapress simulate --engine replay`.
+    """
+    demo = importlib.import_module("synapress.demo_replay")
+    found = demo.run(
+        CoreConfig.load(config), network=network, directory=output, seed=seed, jobs=jobs, scheduler=scheduler,
+        frame=None if frame is None else read_arrays(frame), console=Console(stderr=as_json))
     if as_json:
         print_json(found)
 

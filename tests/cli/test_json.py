@@ -28,6 +28,7 @@ COMMANDS: dict[str, tuple[list[str], set[str]]] = {
     "config": (["fpga_small"], {"name", "lanes"}),
     "demo": (["--digits", "1"], {"comparison"}),
     "demo-pilotnet": (["--cores", "3", "--frames", "1"], {"runs"}),
+    "demo-resnet50": (["--network", "mobilenet", "--input", "x.npy", "--jobs", "1"], {"network"}),
 }
 """Arguments, and keys of what is printed."""
 
@@ -61,7 +62,13 @@ def test_every_command_prints_one_object(folder: Path, monkeypatch: pytest.Monke
         self.console.print("✓ mapping")
         return {"cores": cores}
 
+    def replayed(config: Any, *, network: str, frame: Any, jobs: int, console: Console, **_: Any) -> dict[str, Any]:
+        assert np.array_equal(frame, np.load("x.npy")) and jobs == 1
+        console.print("✓ mapping")
+        return {"network": network}
+
     monkeypatch.setattr("synapress.demo.Demo.run", shown)
+    monkeypatch.setattr("synapress.demo_replay.run", replayed)
     monkeypatch.setattr("synapress.demo_pilotnet.Demo.run", run_on)
     names = [command.name or getattr(command.callback, "__name__", "") for command in app.registered_commands]
     assert sorted(names) == sorted(COMMANDS)

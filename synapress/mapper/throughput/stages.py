@@ -53,10 +53,12 @@ class Frame:
         maps: values (D, W, H) of all populations of the uncut program, inputs included; a zero does not fire.
         like: of another cut of the same program by the same `Cutter`, and of the same maps: what links they have in
             common is made once.
+        keeps: the events of a link are made once; else anew for each use, for networks whose events fill the memory.
     """
 
-    def __init__(self, cut: PartitionedProgram, maps: Mapping[str, Integers], like: "Frame | None" = None) -> None:
-        self.cut, self.config = cut, cut.config
+    def __init__(self, cut: PartitionedProgram, maps: Mapping[str, Integers], like: "Frame | None" = None, *,
+                 keeps: bool = True) -> None:
+        self.cut, self.config, self.keeps = cut, cut.config, keeps
         self._links: dict[tuple[Descriptor, str], LinkEvents] = {} if like is None else like._links
         self._firing = {item.name: firing_order(
             maps[item.parent][box(item)], cut.config, host=item.parent in cut.program.inputs)
@@ -68,6 +70,8 @@ class Frame:
 
     def events(self, descriptor: Descriptor, source: str) -> LinkEvents:
         """What a fragment sends to a descriptor."""
+        if not self.keeps:
+            return self._events(descriptor, source)
         if (descriptor, source) not in self._links:
             self._links[descriptor, source] = self._events(descriptor, source)
         return self._links[descriptor, source]
