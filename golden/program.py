@@ -47,13 +47,20 @@ class Population:
         """Whether its values come from a table."""
         return self.saturation == Saturation.TABLE and not neuron_model(self.type).thresholds
 
+    @property
+    def keeps(self) -> bool:
+        """Its states stay from timestep to timestep."""
+        return neuron_model(self.type).keeps
+
+    def given(self, value_bits: int) -> tuple[int, int]:
+        """Of an input: lowest and highest value of a frame, whether it is sent or its differences are."""
+        return Saturation.bounds(self.saturation, value_bits)
+
     def bounds(self, value_bits: int) -> tuple[int, int]:
         """Lowest and highest value that its neurons can have."""
-        if neuron_model(self.type).thresholds:
-            return 0, 1
         if self.looks_up and self.table is not None:
             return int(np.min(self.table)), int(np.max(self.table))
-        return Saturation.bounds(self.saturation, value_bits)
+        return neuron_model(self.type).bounds(self.saturation, self.type, value_bits)
 
 
 @dataclass(kw_only=True, eq=False)

@@ -30,6 +30,7 @@ from golden.types import Words
 from golden.words import EventKind, layouts
 from synapress.engines import verilated
 from synapress.mapper import Image, compile_network, value_table
+from synapress.mapper.network.layer import Evaluation
 from synapress.mapper.network.network import Network
 from synapress.zoo.digits.network import digits_network
 
@@ -80,7 +81,7 @@ def mixed_network() -> Network:
 
     network = Network("mixed")
     source = network.input("in", (4, 7, 6))
-    scale = {"multiplier": 300, "shift": 14}
+    scale: Evaluation = {"multiplier": 300, "shift": 14}
     sigmoid = value_table(lambda v: 1 / (1 + np.exp(-v)), scale=1 / 64, result_scale=1 / 255)
     bias = rng.integers(0, 50, 12)
     first = network.conv("conv", source, weights(12, 4, 3, 3), padding=[1, 1, 1, 1], bias=bias, **scale)

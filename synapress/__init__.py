@@ -57,6 +57,7 @@ _WHERE = {
     "Neurons": "synapress.mapper.importers.neurons",
     "Port": "synapress.mapper.importers.tensor",
     "Network": "synapress.mapper.network.network",
+    "sigma_delta": "synapress.mapper.network.sigma_delta",
     "value_table": "synapress.mapper.network.value_tables",
     "STEPS": "synapress.mapper.pipeline",
     "Compilation": "synapress.mapper.pipeline",
@@ -120,6 +121,7 @@ __all__ = [
     "layouts",
     "load",
     "onnx_operators",
+    "sigma_delta",
     "simulate",
     "value_table",
 ]
@@ -151,6 +153,7 @@ if TYPE_CHECKING:
     from synapress.mapper.importers.neurons import Neurons
     from synapress.mapper.importers.tensor import Port
     from synapress.mapper.network.network import Network
+    from synapress.mapper.network.sigma_delta import sigma_delta
     from synapress.mapper.network.value_tables import value_table
     from synapress.mapper.pipeline import STEPS, Compilation
     from synapress.mapper.quantization.quantized import LayerReport, Options

@@ -252,7 +252,8 @@ def _integers(work: Compilation, loads: dict[Link, int]) -> CompiledModel:
                         shape=program.population(name).shape) for name in (*program.inputs, *program.outputs)}
     scales = {}
     for population in program.populations:
-        low, high = population.bounds(work.config.value_bits)
+        bounds = population.given if population.name in program.inputs else population.bounds
+        low, high = bounds(work.config.value_bits)
         scales[population.name] = Scale(step=1.0, low=low, high=high, saturation=population.saturation)
     return CompiledModel(
         config=work.config, lowered=program, image=work.image, integer=True, loads=loads, scales=scales,
@@ -316,12 +317,13 @@ def simulate(
         from synapress.engines import events as engines
 
         count = sequences[0] if sequences else 1
+        sent = {name: maps[name] for name in integers}  # what the host sends of frames: perhaps differences
         if engine == "rtl":
-            totals = engines.rtl(compiled.image, integers, maps, sequences=count, progress=progress,
+            totals = engines.rtl(compiled.image, sent, maps, sequences=count, progress=progress,
                                  checkpoint=None if checkpoint is None else Path(checkpoint))
             maps, counters, mesh = totals.outputs, totals.counters, totals.mesh
         else:
-            maps, counters = engines.golden(compiled.image, integers, maps, sequences=count)
+            maps, counters = engines.golden(compiled.image, sent, maps, sequences=count)
     outputs: Maps = {}
     numbers: Maps = {}
     for port in compiled.outputs:

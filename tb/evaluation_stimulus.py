@@ -14,10 +14,12 @@ from golden.neuron.silent import WordTest, population_tests
 from golden.neuron.states import pack_lanes, unpack_lanes, wrap
 from golden.neuron.types import neuron_model
 from golden.neuron.types.product import operands
+from golden.neuron.types.sigma_delta import SigmaDelta
 from golden.neuron.types.spiking import spike_one
 from golden.types import Fields
 from golden.widths import TABLE_ENTRY_BITS, TYPE_BITS
 from golden.words import NeuronType, Reset, Saturation, layouts
+from tb.sigma_delta_stimulus import near_last, sigma_delta_bins
 
 
 def has_tables(config: CoreConfig) -> bool:
@@ -179,6 +181,12 @@ class Stimulus:
             [threshold - 1, 0, 0, -1, -700])
 
     def _state(self, fields: Fields, kind: str, values: Fields) -> int:
+        state = self._sum(fields, kind, values)
+        if fields["type"] in SigmaDelta.codes and "sigma_delta" in self.config.neuron_types and kind != "all fire":
+            return near_last(self.random, fields, state, values, self.config)
+        return state
+
+    def _sum(self, fields: Fields, kind: str, values: Fields) -> int:
         pick, half, bits = self.random, 1 << (self.config.state_bits - 1), self.config.operand_bits
         if fields["type"] in NeuronType.PRODUCTS and pick.random() < 0.7:
             low, high = ([0, 1, (1 << bits - 1) - 1, 1 << bits - 1, (1 << bits) - 1, pick.getrandbits(bits)]
@@ -227,6 +235,8 @@ class Stimulus:
             state = unpack_lanes(word, config)[c % config.lanes]
             if fields["type"] == NeuronType.SPIKING:
                 self._cover_spiking(fields["saturation"], state, parameter)
+            elif neuron_model(fields["type"], config) is SigmaDelta:
+                bins.update(sigma_delta_bins(fields, state, parameter, config))
             elif not neuron_model(fields["type"], config).thresholds:
                 self._cover_value(fields, state, parameter)
 

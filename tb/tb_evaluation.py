@@ -18,13 +18,14 @@ from cocotb.triggers import RisingEdge
 from golden.config import CoreConfig
 from golden.neuron.evaluation import PopulationMap, second_word, state_words
 from golden.neuron.types import neuron_model
-from golden.words import NeuronType, layouts
+from golden.words import layouts
 from rtl.ports import command_layout, neuron_layout
 from synapress.tools.simulator import parameters, seed
 from tb.evaluation_schedule import schedule, skipping_schedule
 from tb.evaluation_stimulus import Stimulus, looks_up, required
 from tb.memory import MemoryModel
 from tb.payloads import unpack
+from tb.sigma_delta_stimulus import SIGMA_DELTA_BINS
 from tb.streams import Steps, StreamDriver, StreamMonitor, Wires, clock_and_reset, every_cycle, pauses, wait_until
 
 
@@ -128,6 +129,7 @@ async def random_populations(dut: Any) -> None:
     cocotb.log.info(f"{len(work.commands)} populations, {len(work.trace)} state words, {len(work.neurons)} neurons, "
                     f"{watch.cycle} cycles")
     missing = required(config) - bins if given["corners"] else set()
+    missing |= (SIGMA_DELTA_BINS if "sigma_delta" in config.neuron_types else set()) - bins
     missing |= {f"{port} refused" for port in ("memory", "neuron") if port in given} - bins
     assert not missing, f"never seen: {', '.join(sorted(missing))}"
 
@@ -145,7 +147,8 @@ async def timing(dut: Any) -> None:
     neurons, accesses, without_pause = iter(watch.neurons), iter(watch.accesses), Counter[str]()
     for fields, command, done in zip(work.populations, watch.commands, watch.done, strict=True):
         accessed, fired, ended = schedule(fields, config)
-        kind = "table" if looks_up(fields, config) else "spiking" if fields["type"] == NeuronType.SPIKING else "other"
+        keeps = neuron_model(fields["type"], config).keeps
+        kind = "table" if looks_up(fields, config) else "spiking" if keeps else "other"
         times = [next(accesses) - command for _ in accessed]
         sent = [next(neurons) - command for _ in fired]
         assert next(neurons) == done, fields

@@ -16,7 +16,8 @@ import numpy.typing as npt
 from golden.config import CoreConfig
 from golden.errors import NetworkError
 from golden.network.evaluation import evaluate_population, initial_states
-from golden.network.inputs import input_frames
+from golden.network.inputs import input_frames, sent
+from golden.neuron.types import neuron_model
 from golden.program import Edge, Population, Program
 from golden.types import Array, IntArray, Integers, Pair
 from golden.words import NeuronType
@@ -239,15 +240,17 @@ def run(
     """
     config = config or CoreConfig()
     order = program.topological_order()
-    given, batched = input_frames(program, inputs, config)
-    values = {name: array.astype(np.int64) for name, array in given.items()}
+    frames, batched = input_frames(program, inputs, config)
+    values = {name: array.astype(np.int64) for name, array in frames.items()}
     results: dict[str, Result] = {}
     outputs: dict[str, IntArray] = {}
     for name in order:
         if name in values:
-            outputs[name] = values[name]
             none = np.zeros_like(values[name])
-            results[name] = Result(none, values[name], none, none)
+            start = none if before is None else before[name].kept.reshape(none.shape)
+            given, kept = sent(program.population(name), values[name], start, config)
+            outputs[name] = given.astype(np.int64)
+            results[name] = Result(none, outputs[name], none if kept is None else kept, start)
             continue
         population = program.population(name)
         added = true_states(program, name, outputs, config.operand_bits, config.state_bits)
@@ -285,8 +288,8 @@ def state_ranges(
     ranges = {}
     for population in program.populations:
         if population.name not in program.inputs:
-            states = (true_states(program, population.name, outputs, config.operand_bits)
-                      + batch(results[population.name].start))
+            start = neuron_model(population.type, config).sums(batch(results[population.name].start), config)
+            states = true_states(program, population.name, outputs, config.operand_bits) + start
             ranges[population.name] = int(states.min()), int(states.max())
     return ranges
 

@@ -16,7 +16,7 @@ from golden.config import CoreConfig
 from golden.errors import NetworkError
 from golden.network.convolution import check, integrate, largest, magnitude
 from golden.network.evaluation import evaluate_population, initial_states
-from golden.network.inputs import input_frames
+from golden.network.inputs import input_frames, sent
 from golden.neuron.products import product
 from golden.neuron.states import wrap_array
 from golden.neuron.types import neuron_model
@@ -42,7 +42,7 @@ class Result:
     state_range: tuple[int, int]
     """Lowest and highest state over the batch without the wrap: whether the sums fit. (0, 0) for an input."""
     kept: Integers | None = None
-    """SPIKING only: the states that stay for the next timestep, int32."""
+    """Of types that keep them: the states that stay for the next timestep, int32."""
     wrapped: int = 0
     """So many sums over the batch did not fit the states; operands of products are no sums."""
 
@@ -69,8 +69,8 @@ def run(
         inputs: input population → event values, integers (N, D, W, H) or (D, W, H); a zero is no event.
         config: widths of states and values; default `grai_vip`.
         keep: populations whose results are wanted; default all. The others take memory only while they are needed.
-        before: what the timestep before gave for the same batch, SPIKING populations at least; default: this is the
-            first timestep, from the initial states.
+        before: what the timestep before gave for the same batch, populations that keep states at least; default: this
+            is the first timestep, from the initial states.
 
     Returns:
         Population → result, in topological order.
@@ -147,14 +147,15 @@ def stream(
     for first in range(0, max(1, count), step):
         values: dict[str, Integers] = {}
         for index, name in enumerate(order):
+            start = None if before is None or not neuron_model(populations[name].type).keeps else before[name].kept
+            if start is not None:
+                start = start.reshape(-1, *populations[name].shape)[first:first + step]
             if name in frames:
-                values[name] = frames[name][first:first + step].astype(np.int16)
-                yield Part(name, first, Result(np.zeros(values[name].shape, np.int32), values[name], (0, 0)))
+                given, kept = sent(populations[name], frames[name][first:first + step], start, config)
+                values[name] = given.astype(np.int16)
+                yield Part(name, first, Result(np.zeros(given.shape, np.int32), values[name], (0, 0), kept))
             else:
-                start = None if before is None or not neuron_model(populations[name].type).keeps else before[name].kept
-                if start is not None:
-                    start = start.reshape(-1, *populations[name].shape)[first:first + step]
-                elif populations[name].initial is not None:
+                if start is None and populations[name].initial is not None:
                     size = (len(values[into[name][0].source]), *populations[name].shape)
                     start = initial_states(populations[name], size)
                 result = _population(into[name], populations[name], values, magnitudes, start, config)
@@ -179,11 +180,19 @@ def _population(
         states += start
     for edge, reach in zip(edges, reaches, strict=True):
         integrate(edge, values[edge.source], states, population.type, config.state_bits, reach)
-    ends = (int(states.min()), int(states.max())) if states.size else (0, 0)
-    half, wrapped = 1 << (config.state_bits - 1), 0
-    if not -half <= ends[0] <= ends[1] < half:
-        if not issubclass(neuron_model(population.type), Product):
-            wrapped = int(np.count_nonzero((states < -half) | (states >= half)))
+    model, sums = neuron_model(population.type, config), states
+    if start is not None and model.sum_bits(config) < config.state_bits:
+        sums = states - start + model.sums(start, config)
+    ends = (int(sums.min()), int(sums.max())) if sums.size else (0, 0)
+    half, wrapped = 1 << (model.sum_bits(config) - 1), 0
+    if not -half <= ends[0] <= ends[1] < half and not issubclass(model, Product):
+        wrapped = int(np.count_nonzero((sums < -half) | (sums >= half)))
+    if sums is not states:
+        ends_of_states = int(states.min()), int(states.max())
+    else:
+        ends_of_states = ends
+    half = 1 << (config.state_bits - 1)
+    if not -half <= ends_of_states[0] <= ends_of_states[1] < half:
         states = wrap_array(states.astype(np.int64), config.state_bits)
     states = states.astype(np.int32, copy=False)
     outputs, kept = _evaluate(states, population, config)

@@ -7,7 +7,10 @@ import numpy.typing as npt
 
 from golden.config import CoreConfig
 from golden.errors import EventError, NetworkError
-from golden.program import Program
+from golden.network.evaluation import evaluate_population, initial_states
+from golden.neuron.types import neuron_model
+from golden.program import Population, Program
+from golden.types import IntArray, Integers
 
 
 def input_frames(
@@ -27,7 +30,7 @@ def input_frames(
     for name in program.inputs:
         array = np.asarray(inputs[name])
         shape = tuple(program.population(name).shape)
-        low, high = program.population(name).bounds(config.value_bits)
+        low, high = program.population(name).given(config.value_bits)
         if not np.issubdtype(array.dtype, np.integer):
             raise EventError(f"input '{name}': values must be integers, not {array.dtype}")
         if array.shape[-3:] != shape or array.ndim not in (3, 4):
@@ -40,3 +43,19 @@ def input_frames(
     if len(batches) > 1:
         raise NetworkError(f"program '{program.name}': its inputs have different batches: {batches}")
     return values, batches != {None}
+
+
+def sent(
+    population: Population, frames: Integers, before: Integers | None, config: CoreConfig
+) -> tuple[Integers, IntArray | None]:
+    """What the host sends of an input's frames (N, D, W, H), and what it keeps for the next timestep.
+
+    The values; or of an input with a type that keeps its states, an encoder, what neurons of this type would send.
+
+    Args:
+        before: what was kept in the timestep before; None: this is the first one.
+    """
+    if not neuron_model(population.type).keeps:
+        return frames, None
+    start = initial_states(population, frames.shape) if before is None else np.asarray(before).reshape(frames.shape)
+    return evaluate_population(start + frames, population, config)

@@ -8,6 +8,7 @@ import numpy.typing as npt
 
 from golden.config import CoreConfig
 from golden.types import IntArray
+from golden.words import Saturation
 
 Table = Callable[[int], int]
 """The entry of a value table at an index."""
@@ -51,7 +52,8 @@ class NeuronModel:
         keeps: the states stay from timestep to timestep; of other types they are cleared.
         second_parameter: each channel has a second parameter word, whose fields join those of the first.
         silence: what tells early that a neuron is silent, of `Silence`.
-        thresholds: the slope field of the parameters is a threshold, and values are 0 or 1; no value is looked up.
+        thresholds: the slope field of the parameters is a threshold; no value is looked up.
+        modes: what the saturation field of its population words may say.
     """
 
     codes: ClassVar[Mapping[int, str]]
@@ -59,6 +61,30 @@ class NeuronModel:
     thresholds: ClassVar[bool] = False
     second_parameter: ClassVar[bool] = False
     silence: ClassVar[str] = Silence.UNKNOWN
+    modes: ClassVar[tuple[int, ...]] = (Saturation.RELU, Saturation.SIGNED, Saturation.FULL, Saturation.TABLE)
+
+    @staticmethod
+    def bounds(mode: int, type: int, value_bits: int) -> tuple[int, int]:
+        """Lowest and highest value, but for a looked up one; `mode` and `type` as of `evaluate_one`."""
+        return Saturation.bounds(mode, value_bits)
+
+    @classmethod
+    def check(cls, config: CoreConfig) -> None:
+        """Whether a core of this configuration can have the type.
+
+        Raises:
+            ConfigError: it can not.
+        """
+
+    @staticmethod
+    def sum_bits(config: CoreConfig) -> int:
+        """Low bits of a state in which sums are added up."""
+        return config.state_bits
+
+    @classmethod
+    def sums(cls, states: npt.ArrayLike, config: CoreConfig) -> IntArray:
+        """The sums that states hold."""
+        return np.asarray(states)
 
     @staticmethod
     def evaluate_one(

@@ -88,7 +88,8 @@ class NeuronUnit(wiring.Component):
       low + (high + high_carry) · 2**high_place.
     - "integrate": two moves later, `term`, `factor` and `scale` say what is multiplied, and shifted by how much; and
       `carry` goes along with it.
-    - "fire": in the last move, `value` and `kept` are the result, from `scaled` and what was carried.
+    - "fire": in the last move, `value` and `kept` are the result, from `scaled` and what was carried; and from
+      `saturated` if it says "saturated", too.
 
     Registers of its own move with `advance`. What it does not do costs nothing.
 
@@ -99,12 +100,13 @@ class NeuronUnit(wiring.Component):
             those of the second word if the type has one.
         low_given, total, parameter: two moves later: `low` as it was; the sum with the bias; the parameters.
         scaled, carried: in the last move: round(term · factor / 2**scale), clipped to the state's range; `carry`.
+        saturated: in the last move, of types that have it in `places`: the value of the shared arithmetic.
         given, low, high, high_carry, term, factor, scale, carry, value, kept: see above.
     """
 
     model: ClassVar[type[NeuronModel]]
     places: ClassVar[tuple[str, ...]] = ()
-    """Where it steps in, of "unpack", "operand", "integrate", "fire"."""
+    """Where it steps in, of "unpack", "operand", "integrate", "fire"; and "saturated", if it asks for that."""
 
     def __init__(self, config: CoreConfig, *, carry_bits: int = 0, low_bits: int = 0, high_bits: int = 0):
         """`low_bits`, `high_bits`: widths of `low`, `high`. In Verilog a sign that is repeated looks like a circle."""
@@ -121,4 +123,5 @@ class NeuronUnit(wiring.Component):
             "term": Out(wide), "factor": Out(signed(config.multiplier_bits + 1)), "scale": Out(config.shift_bits),
             "carry": Out(carry_bits), "carried": In(carry_bits), "scaled": In(state),
             "value": Out(signed(config.value_bits)), "kept": Out(state),
+            **({"saturated": In(signed(config.value_bits))} if "saturated" in self.places else {}),
         })

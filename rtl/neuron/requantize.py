@@ -188,6 +188,8 @@ class Requantize(wiring.Component):
         scaled = Mux(fits(config.state_bits), rounded[:-1], Cat((~sign).replicate(config.state_bits - 1), sign))
         for name, unit in self._units.items():
             m.d.comb += unit.scaled.eq(scaled)
+            if "saturated" in unit.places:
+                m.d.comb += unit.saturated.eq(value)
             if name in carried:
                 m.d.comb += unit.carried.eq(carried[name])
         keeping = [(self._selected[name], unit.kept) for name, unit in self._units.items() if unit.model.keeps]

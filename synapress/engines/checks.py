@@ -99,7 +99,7 @@ class Checker:
         rng = np.random.default_rng(1)
         sample = work.quantized.sample if "quantize" in work.done else {}
         for name in work.program.inputs:
-            low, high = work.program.population(name).bounds(work.config.value_bits)
+            low, high = work.program.population(name).given(work.config.value_bits)
             self.integers[name] = sample[name] if sample else rng.integers(
                 low, high + 1, (1, *work.program.population(name).shape))
         self.timesteps = len(next(iter(self.integers.values())))

@@ -40,7 +40,8 @@ def packed_frames(image: Image, inputs: Mapping[str, npt.ArrayLike]) -> list[Wor
         if array.ndim not in (3, 4) or array.shape[-3:] != shape or not np.issubdtype(array.dtype, np.integer):
             raise NetworkError(f"input '{entry['name']}': needs integers of shape {shape}, perhaps frames of them;"
                                f" given: {array.dtype} {array.shape}")
-        low, high = Saturation.bounds(entry["saturation"], config.value_bits)
+        whole = entry.get("differences", False)
+        low, high = Saturation.bounds(Saturation.FULL if whole else entry["saturation"], config.value_bits)
         if array.size and not low <= int(array.min()) <= int(array.max()) <= high:
             raise EventError(f"input '{entry['name']}': values from {array.min()} to {array.max()} do not fit its "
                              f"range: [{low}, {high}]")

@@ -17,6 +17,7 @@ import numpy as np
 from golden.config import CoreConfig
 from golden.neuron.types import neuron_model
 from golden.neuron.types.product import Product
+from golden.neuron.types.sigma_delta import SigmaDelta
 from golden.program import Population, Program
 from golden.words import NeuronType
 
@@ -57,7 +58,6 @@ def sums(
     For a product, whose operands were checked by lowering, the wider operand is reported. Sums of SPIKING neurons over
     several timesteps can only be measured; `worst` is that of one timestep.
     """
-    half = 1 << (config.state_bits - 1)
     reports = []
     for population in program.populations:
         if population.name in program.inputs:
@@ -65,9 +65,12 @@ def sums(
         if neuron_model(population.type) is Product:
             reports.append(_operands(program, population, config))
             continue
+        model = neuron_model(population.type, config)
+        half = 1 << (model.sum_bits(config) - 1)
         worst = _worst_case(program, population, config, values or {})
         seen = (measured or {}).get(population.name)
-        if -half <= worst[0] and worst[1] < half and not neuron_model(population.type).keeps:
+        if -half <= worst[0] and worst[1] < half and (
+                not model.keeps or model.sum_bits(config) < config.state_bits):
             verdict = "proved"
         elif seen is None:
             verdict = "unproved"
@@ -93,7 +96,9 @@ def _worst_case(
     parts = []
     for edge in program.edges_into(population.name):
         source = program.population(edge.source)
-        low, high = values.get(source.name, source.bounds(config.value_bits))
+        # Differences add up to a value that was sent.
+        bounds = source.given if neuron_model(source.type) is SigmaDelta else source.bounds
+        low, high = values.get(source.name, bounds(config.value_bits))
         kernel = edge.weights.astype(np.int64) << edge.shift
         ends = np.sort(np.stack([kernel * min(low, 0), kernel * max(high, 0)]), axis=0)
         if population.type == NeuronType.MAX:  # each product must fit alone: one that wraps is compared wrongly

@@ -29,6 +29,7 @@ from synapress.mapper.lowering.split_layers import SplitLayers, split_layers
 from synapress.mapper.memory_map import MemoryMap
 from synapress.mapper.network.network import Network
 from synapress.mapper.network.populations import legalize, lower
+from synapress.mapper.neuron_rules import check_types
 from synapress.mapper.partition.fragments import PartitionedProgram
 from synapress.mapper.partition.search import partition
 from synapress.mapper.placement.bin_packing import Pins
@@ -175,6 +176,7 @@ def _populations(work: Compilation) -> Program:
 
 
 def _partition(work: Compilation) -> MemoryMap | PartitionedProgram:
+    check_types(work.program, work.config)
     if work.throughput is not None:
         return _for_throughput(work, work.throughput)
     if work.mesh is None or work.mesh is False:

@@ -75,11 +75,11 @@ def neurons(program: Program) -> Iterator[Violation]:
         if population.initial is not None and not model.keeps:
             yield Violation(layer=layer_of(population), rule="neuron initial", needed="no initial states",
                             available="some", help="Only spiking populations keep states.")
-        if model.thresholds and (population.slope is not None
-                                 or population.saturation not in (Reset.SUBTRACT, Reset.ZERO)):
+        if model.thresholds and (population.slope is not None or population.saturation not in model.modes):
+            resets = model.modes == (Reset.SUBTRACT, Reset.ZERO)
             yield Violation(
-                layer=layer_of(population), rule="neuron reset",
-                needed="no slope, and a Reset in place of a saturation",
+                layer=layer_of(population), rule="neuron reset" if resets else "neuron saturation",
+                needed=f"no slope, and {'a Reset in place of a saturation' if resets else 'no table'}",
                 available=f"saturation {population.saturation}, slope {population.slope}",
                 help="A threshold takes the slope's place in the parameter word.")
 

@@ -162,6 +162,7 @@ NETWORK = (
     "Give '…' saturation SIGNED or RELU, or a table within",
     "Insert identity layers that share the connections",
     "Use less upsampling",
+    "Lower the threshold",
     "Make it a layer with an identity kernel",
     "Move the channels into that dimension",
     "Pool smaller maps, or check the paddings",

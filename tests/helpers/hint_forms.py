@@ -106,6 +106,16 @@ def fields(call: Call, found: Sequence[re.Match[str]]) -> Iterator[Way]:
         yield [lambda: call.run(cut=cut(parts.program, dataclasses.replace(parts.config, **asked), parts.grids))]
 
 
+@form("type", r"(?i:add '(\w+)' to neuron_types(?:, with state_bits at (\d+))?)")
+def neuron_type(call: Call, found: Sequence[re.Match[str]]) -> Iterator[Way]:
+    """A core with a type more, and states as wide as it takes."""
+    if call.takes("config"):
+        config = CoreConfig.of(call.given.get("config") or "grai_vip")
+        more = dataclasses.replace(config, neuron_types=(*config.neuron_types, found[0][1]),
+                                   state_bits=int(found[0][2] or config.state_bits))
+        yield [lambda: call.run(config=more)]
+
+
 @form("levels", r"(?i:give fewer activation levels \(Options\.levels, --levels\))")
 def levels(call: Call, found: Sequence[re.Match[str]]) -> Iterator[Way]:
     if call.takes("options"):

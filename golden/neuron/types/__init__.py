@@ -21,9 +21,15 @@ def neuron_types() -> dict[int, type[NeuronModel]]:
 
 @cache
 def built_types(config: CoreConfig) -> dict[int, type[NeuronModel]]:
-    """Those that a core of this configuration has, by their codes."""
-    return {code: model for name in config.neuron_types
-            for model in [NEURON_TYPES.load(name, NeuronModel)] for code in model.codes}
+    """Those that a core of this configuration has, by their codes.
+
+    Raises:
+        ConfigError: it can not have one of them.
+    """
+    models = [NEURON_TYPES.load(name, NeuronModel) for name in config.neuron_types]
+    for model in models:
+        model.check(config)
+    return {code: model for model in models for code in model.codes}
 
 
 def neuron_model(code: int, config: CoreConfig | None = None) -> type[NeuronModel]:

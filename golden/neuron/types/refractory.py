@@ -10,6 +10,7 @@ from golden.config import CoreConfig
 from golden.neuron.interface import NeuronModel, Table
 from golden.neuron.states import wrap, wrap_array
 from golden.types import IntArray
+from golden.words import Reset
 
 LEFT_BITS = 3
 """Low bits of a state that count the timesteps in which the neuron is still refractory; the potential lies above."""
@@ -27,7 +28,13 @@ class Refractory(NeuronModel):
     codes: ClassVar = {8: "refractory"}
     keeps = True
     thresholds = True
+    modes = (Reset.SUBTRACT, Reset.ZERO)
     second_parameter = True
+
+    @staticmethod
+    def bounds(mode: int, type: int, value_bits: int) -> tuple[int, int]:
+        """A spike or none."""
+        return 0, 1
 
     @staticmethod
     def evaluate_one(

@@ -20,7 +20,13 @@ class Spiking(NeuronModel):
     codes: ClassVar = {NeuronType.SPIKING: "spiking"}
     keeps = True
     thresholds = True
+    modes = (Reset.SUBTRACT, Reset.ZERO)
     silence = Silence.THRESHOLD
+
+    @staticmethod
+    def bounds(mode: int, type: int, value_bits: int) -> tuple[int, int]:
+        """A spike or none."""
+        return 0, 1
 
     @staticmethod
     def evaluate_one(

@@ -6,5 +6,12 @@ from rtl.rooms import NEURON_TYPES
 
 
 def neuron_units(config: CoreConfig) -> dict[str, NeuronUnit]:
-    """A unit for each type that the configuration names, by name."""
-    return {name: NEURON_TYPES.load(name, NeuronUnit)(config) for name in config.neuron_types}
+    """A unit for each type that the configuration names, by name.
+
+    Raises:
+        ConfigError: the configuration can not have one of them.
+    """
+    kinds = {name: NEURON_TYPES.load(name, NeuronUnit) for name in config.neuron_types}
+    for kind in kinds.values():
+        kind.model.check(config)
+    return {name: kind(config) for name, kind in kinds.items()}

@@ -306,6 +306,7 @@ def _manifest(plan: MemoryMap, image: Image, regions: list[dict[str, Any]]) -> d
                 "name": name, "index": index, "shape": list(program.population(name).shape),
                 "saturation": program.population(name).saturation,
                 "axons": [item.axon.fields for item in plan.edges if item.edge.source == name],
+                **({"differences": True} if program.population(name).keeps else {}),
             }
             for index, name in enumerate(program.inputs)
         ],

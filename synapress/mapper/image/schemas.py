@@ -62,6 +62,8 @@ class InputRow:
     shape: Shape
     saturation: int
     axons: list[Fields]
+    differences: bool = False
+    """Its events say how far values have moved since they were sent, and not where they are."""
 
 
 @dataclass(kw_only=True)

@@ -16,7 +16,7 @@ from golden.neuron.evaluation import PopulationMap, parameter_words
 from golden.neuron.types import built_types, neuron_model
 from golden.types import Memory
 from golden.widths import CONNECTIVITY_BITS
-from golden.words import RESERVED, EdgeKind, NeuronType, Reset, Saturation, WordLayout, layouts
+from golden.words import RESERVED, EdgeKind, NeuronType, Saturation, WordLayout, layouts
 
 
 @dataclass(frozen=True)
@@ -113,9 +113,8 @@ def _population(reader: _Reader, edges: int, populations: int, index: int) -> _B
     _check(what, "depth", fields["depth"], 1, ((1 << config.depth_word_bits) - 1) * config.lanes)
     if fields["type"] not in built_types(config):
         raise ImageError(f"{what}, field 'type': {fields['type']} is no type of neuron that the core has")
-    thresholds = neuron_model(fields["type"], config).thresholds
-    if thresholds:
-        _check(what, "saturation", fields["saturation"], Reset.SUBTRACT, Reset.ZERO)
+    model = neuron_model(fields["type"], config)
+    _check(what, "saturation", fields["saturation"], min(model.modes), max(model.modes))
     _check(what, "incoming", fields["incoming"], 1, (1 << config.incoming_bits) - 1)
     depth_words = -(-fields["depth"] // config.lanes)
     y_stride = depth_words | fields["pad"]
@@ -125,7 +124,7 @@ def _population(reader: _Reader, edges: int, populations: int, index: int) -> _B
               else layout.unpack(0))
     place = PopulationMap.of(fields, config, second)
     length = place.states - fields["base"] + fields["width"] * x_stride
-    looks_up = fields["saturation"] == Saturation.TABLE and not thresholds
+    looks_up = fields["saturation"] == Saturation.TABLE and not model.thresholds
     table_words = config.table_words if looks_up else 0
     _check(what, "base", fields["base"], 2 * populations + edges + table_words, config.memory_words - length)
     axons = range(place.axons, place.parameters, place.axon_words)

@@ -19,6 +19,11 @@ from golden.words import Saturation
 SATURATIONS = (Saturation.RELU, Saturation.SIGNED, Saturation.FULL)
 
 
+SIGMA_DELTA, READOUT, ENCODER = NEURONS = ("sigma_delta", "readout", "encoder")
+"""Neurons that remember, of layers that sum: see `golden.neuron.types.sigma_delta`."""
+DIFFERENCES = (SIGMA_DELTA, ENCODER)
+"""Those that send differences."""
+
 HELP = {
     "name": "Choose another name.",
     "input shape": "Give channels, columns and rows.",
@@ -32,7 +37,11 @@ HELP = {
     "multiplier": "Give one natural number for all channels, or one for each; signs belong to weights and slopes.",
     "shift": "Give one natural number for all channels, or one for each; a left shift belongs to the multiplier.",
     "slope": "Give one integer for all channels, or one for each.",
-    "threshold": "Give one positive integer for all channels, or one for each.",
+    "threshold": "Give one positive integer for all channels, or one for each; 0 is one for differences.",
+    "neuron": "Use one of these.",
+    "differences": "Let synapress.sigma_delta choose the neurons, and keep FULL for outputs.",
+    "frames": "Give the network of frames.",
+    "activation": "Use a saturation, or compute what follows the layer on the host.",
     "initial": "Give one integer for all channels, or one for each.",
     "product shift": "Scale by the multiplier and the shift instead.",
     "saturation": "Use golden.words.Saturation.RELU, SIGNED or FULL, or the argument table.",
@@ -96,8 +105,16 @@ class Layer:
     """For lif a `golden.words.Reset`."""
     slope: Array | None = None
     threshold: Array | None = None
+    """For lif; and of layers and inputs that send differences: those smaller are not sent."""
+    neuron: str = ""
+    """Of `NEURONS`; default: sums, maxima and products of one timestep."""
     initial: Array | None = None
     table: Array | None = None
+
+    @property
+    def sends_differences(self) -> bool:
+        """Its events say how far values have moved, not where they are."""
+        return self.neuron in DIFFERENCES or (self.kind == "input" and self.threshold is not None)
 
 
 class Evaluation(TypedDict, total=False):
@@ -114,6 +131,11 @@ class Evaluation(TypedDict, total=False):
     table: npt.ArrayLike
     """In place of a saturation: the result for each of the 2**value_bits event values, from the lowest, -256 of 9 bits.
     For sigmoid, tanh, SiLU and the like; see `synapress.mapper.value_table`."""
+    neuron: str
+    """For timesteps: "sigma_delta" keeps the sum of the differences that come in, and sends differences; "readout"
+    keeps it, too, and sends values; "encoder" sums values, and sends differences. See `synapress.sigma_delta`."""
+    threshold: npt.ArrayLike
+    """Of differences that are sent, the least; one integer, or one per channel; default 0: all."""
 
 
 def pair(layer: str, rule: str, value: int | Sequence[int], low: int) -> Pair:

@@ -15,7 +15,10 @@ import numpy.typing as npt
 from golden.errors import NetworkError
 from golden.words import Reset, Saturation
 from synapress.mapper.network.layer import (
+    NEURONS,
+    READOUT,
     SATURATIONS,
+    SIGMA_DELTA,
     Branch,
     Evaluation,
     Layer,
@@ -75,14 +78,22 @@ class Network:
 
     # -- layers --------------------------------------------------------------------------------
 
-    def input(self, name: str, shape: Sequence[int], *, saturation: int = Saturation.RELU) -> str:
-        """An input; `saturation` tells the range of its values (RELU: unsigned)."""
+    def input(self, name: str, shape: Sequence[int], *, saturation: int = Saturation.RELU,
+              threshold: int | None = None) -> str:
+        """An input; `saturation` tells the range of its values (RELU: unsigned).
+
+        `threshold`: frames are timesteps, and the host sends how far each value has moved since it sent it, if that is
+        so far; 0: every change. Default: it sends values.
+        """
         if len(shape) != 3 or any(size < 1 for size in shape):
             refuse(name, "input shape", "(D, W, H), each at least 1", tuple(shape))
         if saturation not in SATURATIONS:
             refuse(name, "saturation", f"one of {SATURATIONS}", saturation)
+        if threshold is not None and threshold < 0:
+            refuse(name, "threshold", "at least 0", threshold)
         depth, width, height = (int(size) for size in shape)
-        return self._insert(Layer(name=name, kind="input", shape=(depth, width, height), saturation=saturation))
+        return self.insert(Layer(name=name, kind="input", shape=(depth, width, height), saturation=saturation,
+                                 threshold=None if threshold is None else np.array([threshold], np.int64)))
 
     def conv(
         self, name: str, source: str, weights: npt.ArrayLike, bias: npt.ArrayLike = 0, *,
@@ -255,7 +266,18 @@ class Network:
 
     # -- checks --------------------------------------------------------------------------------
 
-    def _insert(self, layer: Layer) -> str:
+    def insert(self, layer: Layer) -> str:
+        """Add a layer that is whole already, whose sources are here; returns its name."""
+        if not layer.neuron and layer.kind != "lif" and layer.kind != "input" and layer.threshold is not None:
+            refuse(layer.name, "threshold", f"a neuron that has one, of {NEURONS}", "one that has none")
+        plain = layer.slope is None and layer.table is None
+        if layer.neuron not in ("", *NEURONS) or (layer.neuron and not plain):
+            refuse(layer.name, "neuron", f"one of {NEURONS}, without slope and table", repr(layer.neuron))
+        needs = layer.neuron in (SIGMA_DELTA, READOUT)
+        for branch in layer.branches:
+            if self.layer(branch.source).sends_differences != needs:
+                refuse(layer.name, "differences", f"sources that send {'differences' if needs else 'values'}",
+                       f"'{branch.source}', which does not")
         if not layer.name:
             refuse(layer.name, "name", "a name", "an empty one")
         if layer.name in self.layers:
@@ -291,8 +313,9 @@ class Network:
         self, name: str, kind: str, branches: tuple[Branch, ...], bias: npt.ArrayLike, *,
         multiplier: npt.ArrayLike = 1, shift: npt.ArrayLike = 0, saturation: int | None = None,
         slope: npt.ArrayLike | None = None, table: npt.ArrayLike | None = None, threshold: npt.ArrayLike | None = None,
-        initial: npt.ArrayLike | None = None,
+        initial: npt.ArrayLike | None = None, neuron: str = "",
     ) -> str:
+        threshold = 0 if neuron and threshold is None else threshold
         shapes = [branch_shape(name, branch, self.shape(branch.source)) for branch in branches]
         if len(set(shapes)) > 1:
             refuse(name, "equal shapes", "branches of one shape",
@@ -307,7 +330,7 @@ class Network:
             array = integers(name, rule, value).reshape(-1)
             if array.size not in (1, shapes[0][0]):
                 refuse(name, rule, f"one integer or {shapes[0][0]}", array.size)
-            least = {"multiplier": 0, "shift": 0, "threshold": 1}.get(rule)
+            least = {"multiplier": 0, "shift": 0, "threshold": 0 if neuron else 1}.get(rule)
             if least is not None and int(array.min()) < least:
                 refuse(name, rule, f"at least {least}", int(array.min()))
             parameters[rule] = array.astype(np.int64)
@@ -315,6 +338,6 @@ class Network:
             saturation, parameters["table"] = Saturation.TABLE, integers(name, "table", table).astype(np.int64)
             if parameters["table"].ndim != 1 or not parameters["table"].size:
                 refuse(name, "table", "one entry per event value", parameters["table"].shape)
-        return self._insert(Layer(
+        return self.insert(Layer(
             name=name, kind=kind, shape=shapes[0], branches=branches,
-            saturation=Saturation.RELU if saturation is None else saturation, **parameters))
+            saturation=Saturation.RELU if saturation is None else saturation, neuron=neuron, **parameters))

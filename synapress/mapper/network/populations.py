@@ -13,12 +13,13 @@ import numpy as np
 
 from golden.config import CoreConfig
 from golden.errors import NetworkError
+from golden.neuron.types import sigma_delta
 from golden.program import Edge, Population, Program
 from golden.types import Pair
 from golden.words import NeuronType, Saturation
 from synapress.mapper.errors import RuleError, Violation
 from synapress.mapper.memory_map import DEPTHWISE, TABLE, edge_kind, position_bytes
-from synapress.mapper.network.layer import Branch, Layer
+from synapress.mapper.network.layer import READOUT, SIGMA_DELTA, Branch, Layer
 from synapress.mapper.network.network import Network
 from synapress.mapper.network.strides import needed_strides, step_of
 from synapress.mapper.product_rules import products
@@ -76,6 +77,8 @@ def _neuron_type(network: Network, layer: Layer) -> int:
     if layer.kind == "multiply":
         unsigned = sum(_unsigned(network, branch) for branch in layer.branches)
         return (NeuronType.PRODUCT, NeuronType.PRODUCT_MIXED, NeuronType.PRODUCT_UNSIGNED)[unsigned]
+    if layer.neuron or layer.sends_differences:
+        return {SIGMA_DELTA: sigma_delta.CODE, READOUT: sigma_delta.READOUT}.get(layer.neuron, sigma_delta.ENCODER)
     return {"max_pool": NeuronType.MAX, "lif": NeuronType.SPIKING}.get(layer.kind, NeuronType.SUM)
 
 
