@@ -5,7 +5,7 @@ import numpy as np
 from golden.types import IntArray
 
 LEFT_LOG2 = 12
-"""A decay counts in 1/2**this of the number: 0 keeps all of it, 2**this nothing. Loihi's unit, so that its files fit."""
+"""A decay counts in 1/2**this of the number, as Loihi's do: 0 keeps all of it, 2**this nothing."""
 DECAY_BITS = LEFT_LOG2 + 1
 """Low bits of a decay field that count; with more than 2**LEFT_LOG2 the number also changes its sign."""
 _MASK = (1 << DECAY_BITS) - 1

@@ -1,5 +1,7 @@
 """What is left of a number after a timestep, as far as the arithmetic of the evaluation goes beside it."""
 
+from itertools import pairwise
+
 from amaranth import Cat, Module, Signal, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
@@ -54,7 +56,7 @@ class Decay(wiring.Component):
                 product.eq(total[:len(product)]),
                 # Below zero the shift rounds down.
                 lefts[0].eq(product[LEFT_LOG2:].as_signed() + (product[-1] & rest.any())),
-                *(after.eq(before) for before, after in zip(lefts, lefts[1:], strict=False)),
+                *(after.eq(before) for before, after in pairwise(lefts)),
             ]
         m.d.comb += self.left.eq(lefts[-1])
         return m

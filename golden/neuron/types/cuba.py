@@ -1,4 +1,4 @@
-"""Current-based leaky integrate-and-fire neurons (CUBA): input charges a leaky current, which charges a leaky potential.
+"""Current-based leaky integrate-and-fire neurons (CUBA): input charges a leaky current, and that a leaky potential.
 
 The neurons are Loihi's (Davies et al., IEEE Micro 38(1), 2018), in the order and with the rounding of Lava's; how both
 numbers share a state is this project's.
@@ -58,8 +58,8 @@ class Cuba(NeuronModel):
         if config.state_bits < 2 * CURRENT_BITS:
             raise ConfigError(
                 f"neuron type 'cuba' keeps a current and a potential in one state, and needs state_bits = "
-                f"{2 * CURRENT_BITS}, not {config.state_bits}; set state_bits to {2 * CURRENT_BITS} (and lanes to 2 for "
-                f"memory words of 64 bits)")
+                f"{2 * CURRENT_BITS}, not {config.state_bits}; set state_bits to {2 * CURRENT_BITS} (and lanes to 2 "
+                f"for memory words of 64 bits)")
         if config.multiplier_bits < DECAY_BITS:
             raise ConfigError(
                 f"neuron type 'cuba' has decays of {DECAY_BITS} bits, and needs multiplier_bits >= {DECAY_BITS}, not "

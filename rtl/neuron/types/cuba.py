@@ -6,7 +6,6 @@ from golden.config import CoreConfig
 from golden.neuron.decay import DECAY_BITS
 from golden.neuron.types.cuba import CURRENT_BITS, Cuba
 from golden.words import Reset
-from rtl.neuron import booth
 from rtl.neuron.decay import Decay
 from rtl.neuron.interface import NeuronUnit
 

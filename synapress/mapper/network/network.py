@@ -6,13 +6,16 @@ saturate(round((sum + bias) · multiplier / 2**shift)), half to even (docs/archi
 differ.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Unpack
 
 import numpy as np
 import numpy.typing as npt
 
 from golden.errors import NetworkError
+from golden.neuron.decay import LEFT_LOG2
+from golden.neuron.types.cuba import CURRENT_BITS
+from golden.types import Array
 from golden.words import Reset, Saturation
 from synapress.mapper.network.layer import (
     NEURONS,
@@ -28,6 +31,7 @@ from synapress.mapper.network.layer import (
     padding4,
     pair,
     refuse,
+    within,
 )
 from synapress.mapper.network.value_tables import mean_scale
 
@@ -245,11 +249,39 @@ class Network:
                          shift=shift, saturation=Reset.ZERO if reset == "zero" else Reset.SUBTRACT, threshold=threshold,
                          initial=initial)
 
+    def cuba(
+        self, name: str, sources: Sequence[str | Branch], *, threshold: npt.ArrayLike, current_decay: npt.ArrayLike,
+        potential_decay: npt.ArrayLike, bias: npt.ArrayLike = 0, reset: str = "zero",
+        lowest: npt.ArrayLike | None = None, scales: Sequence[int] | None = None, shifts: Sequence[int] | None = None,
+    ) -> str:
+        """Neurons with a leaky current and a leaky potential, as Loihi's, which keep both and fire 1.
+
+        In each timestep: i = i · (1 - current_decay / 4096) + inputs; u = u · (1 - potential_decay / 4096) + i + bias;
+        those with u >= threshold fire, and u = 0, or u -= threshold with `reset` "subtract". Both leaks round toward
+        zero. It takes a core with the neuron type "cuba" and states of 32 bits, of which current and potential have 16
+        each: the current's sum wraps there, the potential is clipped.
+
+        Args:
+            sources, scales, shifts: as of `lif`.
+            threshold: 1 to 32,767, per channel or one for all.
+            current_decay, potential_decay: 0 to 4,096, per channel or one for all.
+            lowest: no potential is below it where a neuron does not fire; default -32,768.
+        """
+        if reset not in ("subtract", "zero"):
+            refuse(name, "reset", "'subtract' or 'zero'", repr(reset))
+        half = 1 << CURRENT_BITS - 1
+        second = {"decay": within(name, "decay", current_decay, 0, 1 << LEFT_LOG2),
+                  "lowest": within(name, "lowest", -half if lowest is None else lowest, -half, 0)}
+        left = (1 << LEFT_LOG2) - within(name, "decay", potential_decay, 0, 1 << LEFT_LOG2)
+        return self._add(name, "cuba", self._branches(name, sources, scales, shifts), bias, multiplier=left,
+                         shift=LEFT_LOG2, saturation=Reset.ZERO if reset == "zero" else Reset.SUBTRACT,
+                         threshold=within(name, "threshold", threshold, 1, half - 1), second=second)
+
     def branch(
         self, source: str, weights: npt.ArrayLike, *, stride: int | Sequence[int] = 1,
         padding: int | Sequence[int] = 0, dilation: int | Sequence[int] = 1, groups: int = 1, product_shift: int = 0,
     ) -> Branch:
-        """A convolution as a source of `add` or `lif`."""
+        """A convolution as a source of `add`, `lif` or `cuba`."""
         return Branch(
             source=source, weights=integers(source, "weights", weights), stride=pair(source, "stride", stride, 1),
             padding=padding4(source, padding), dilation=pair(source, "dilation", dilation, 1), groups=groups,
@@ -268,7 +300,7 @@ class Network:
 
     def insert(self, layer: Layer) -> str:
         """Add a layer that is whole already, whose sources are here; returns its name."""
-        if not layer.neuron and layer.kind != "lif" and layer.kind != "input" and layer.threshold is not None:
+        if not layer.neuron and not layer.spikes and layer.kind != "input" and layer.threshold is not None:
             refuse(layer.name, "threshold", f"a neuron that has one, of {NEURONS}", "one that has none")
         plain = layer.slope is None and layer.table is None
         if layer.neuron not in ("", *NEURONS) or (layer.neuron and not plain):
@@ -291,7 +323,7 @@ class Network:
         layer = self.layer(name)
         if layer.table is not None:
             return Saturation.RELU if layer.table.min() >= 0 else Saturation.FULL
-        return Saturation.RELU if layer.kind == "lif" else layer.saturation
+        return Saturation.RELU if layer.spikes else layer.saturation
 
     def _branches(
         self, name: str, sources: Sequence[str | Branch], scales: Sequence[int] | None, shifts: Sequence[int] | None
@@ -313,7 +345,7 @@ class Network:
         self, name: str, kind: str, branches: tuple[Branch, ...], bias: npt.ArrayLike, *,
         multiplier: npt.ArrayLike = 1, shift: npt.ArrayLike = 0, saturation: int | None = None,
         slope: npt.ArrayLike | None = None, table: npt.ArrayLike | None = None, threshold: npt.ArrayLike | None = None,
-        initial: npt.ArrayLike | None = None, neuron: str = "",
+        initial: npt.ArrayLike | None = None, neuron: str = "", second: Mapping[str, Array] | None = None,
     ) -> str:
         threshold = 0 if neuron and threshold is None else threshold
         shapes = [branch_shape(name, branch, self.shape(branch.source)) for branch in branches]
@@ -334,10 +366,14 @@ class Network:
             if least is not None and int(array.min()) < least:
                 refuse(name, rule, f"at least {least}", int(array.min()))
             parameters[rule] = array.astype(np.int64)
+        for rule, array in (second or {}).items():
+            if array.size not in (1, shapes[0][0]):
+                refuse(name, rule, f"one integer or {shapes[0][0]}", array.size)
         if table is not None:
             saturation, parameters["table"] = Saturation.TABLE, integers(name, "table", table).astype(np.int64)
             if parameters["table"].ndim != 1 or not parameters["table"].size:
                 refuse(name, "table", "one entry per event value", parameters["table"].shape)
         return self.insert(Layer(
             name=name, kind=kind, shape=shapes[0], branches=branches,
-            saturation=Saturation.RELU if saturation is None else saturation, neuron=neuron, **parameters))
+            saturation=Saturation.RELU if saturation is None else saturation, neuron=neuron, second=second,
+            **parameters))

@@ -13,10 +13,12 @@ from golden.neuron.types import built_types
 from golden.neuron.types.cuba import Cuba
 from golden.types import IntArray
 from golden.words import Reset
+from tests.tb.test_evaluation import run
 
 CODE = next(iter(Cuba.codes))
 CONFIG = dataclasses.replace(PRESETS["grai_vip"], name="cuba", address_bits=14, lanes=2, state_bits=32, channel_bits=9,
                              neuron_types=("sum", "product", "spiking", "cuba"))
+SHORT = dataclasses.replace(CONFIG, name="cuba_short", lanes=4, value_bits=4, multiplier_bits=13, shift_bits=4)
 
 
 class Neuron:
@@ -91,6 +93,20 @@ def test_arrays_equal_literal(seed: int) -> None:
             parameter = {name: int(array[i]) for name, array in parameters.items()}
             assert (fired[i], kept[i]) == Cuba.evaluate_one(int(states[i]), parameter, mode, CONFIG, type=CODE)
         assert 0 < fired.sum() < len(states) and len(np.unique(kept)) > 2000
+
+
+def test_hardware_equals_golden(simulator: str, seed: int) -> None:
+    """Among populations of all other types, with pauses everywhere: every neuron and every state that is kept."""
+    run(CONFIG, simulator, seed, scenario="random", populations=150, corners=False, command="rarely", memory="rarely",
+        neuron="rarely")
+
+
+@pytest.mark.long
+def test_hardware_equals_golden_at_length(simulator: str, seed: int) -> None:
+    """Every corner of the arithmetic, without pauses and with them; and where silent neurons are passed over."""
+    for config in (CONFIG, SHORT, dataclasses.replace(CONFIG, name="cuba_skipping", skip_silent=1)):
+        run(config, simulator, seed, scenario="random", populations=600,
+            corners=not config.skip_silent, memory="rarely", neuron="rarely")
 
 
 def test_narrow_cores_are_refused() -> None:

@@ -1,0 +1,86 @@
+"""Networks of neurons with a leaky current and a leaky potential: from the network to what each engine fires."""
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+import pytest
+
+from golden.config import PRESETS
+from golden.errors import NetworkError
+from golden.types import IntArray
+from synapress import compile, simulate
+from synapress.mapper import Network, RuleError
+
+CONFIG = dataclasses.replace(
+    PRESETS["grai_vip"], name="cuba", address_bits=13, lanes=2, state_bits=32, channel_bits=9,
+    neuron_types=("sum", "spiking", "cuba"))
+SHAPE = (2, 9, 7)
+LAYERS: tuple[dict[str, Any], ...] = (
+    {"threshold": [700, 900, 800, 600, 1000], "current_decay": 1000, "potential_decay": [128, 0, 512, 4096, 300],
+     "bias": [3, -9, 5, 0, 7], "lowest": -200},
+    {"threshold": 500, "current_decay": [4096, 0, 77], "potential_decay": 409, "reset": "subtract"})
+
+
+def network(weights: tuple[IntArray, IntArray]) -> Network:
+    """Two layers of convolutions, both of which are sent."""
+    net = Network("cuba")
+    net.input("in", SHAPE)
+    net.cuba("first", [net.branch("in", weights[0], stride=2, padding=1)], **LAYERS[0])
+    net.cuba("second", [net.branch("first", weights[1])], **LAYERS[1])
+    net.output("first")
+    net.output("second")
+    return net
+
+
+def by_hand(frames: IntArray, weights: IntArray, stride: int, padding: int, **layer: Any) -> IntArray:
+    """What a layer fires: a sum over windows in each timestep, and Loihi's equations in floats, which hold them."""
+    padded = np.pad(frames, ((0, 0), (0, 0), (padding, padding), (padding, padding)))
+    windows = np.lib.stride_tricks.sliding_window_view(padded, weights.shape[2:], (2, 3))[:, :, ::stride, ::stride]
+    given = np.einsum("tdxyjk,cdjk->tcxy", windows, weights)
+
+    def column(name: str, default: float = 0) -> np.ndarray:
+        return np.asarray(layer.get(name, default), float).reshape(-1, 1, 1)
+
+    current = potential = np.zeros(given.shape[1:])
+    spikes = []
+    for each in given:
+        current = np.trunc(current * (4096 - column("current_decay")) / 4096) + each
+        potential = np.trunc(potential * (4096 - column("potential_decay")) / 4096) + current + column("bias")
+        fires = potential >= column("threshold")
+        rest = potential - column("threshold") if layer.get("reset") == "subtract" else np.zeros_like(potential)
+        potential = np.where(fires, rest, np.maximum(potential, column("lowest", -32768)))
+        spikes.append(fires.astype(int))
+    return np.array(spikes)
+
+
+@pytest.mark.parametrize("engine", ["fast", "golden", pytest.param("rtl", marks=pytest.mark.long)])
+def test_every_engine_fires_as_the_equations_say(engine: str, seed: int) -> None:
+    rng = np.random.default_rng([seed, 4])
+    weights = rng.integers(-10, 14, (5, 2, 3, 3)), rng.integers(-60, 90, (3, 5, 2, 2))
+    frames = rng.integers(0, 12, (25, *SHAPE)) * (rng.random((25, *SHAPE)) < 0.3)
+    compiled = compile(network(weights), config=CONFIG, check=engine == "fast")
+    found = simulate(compiled, frames, engine=engine)
+    first = by_hand(frames, weights[0], 2, 1, **LAYERS[0])
+    second = by_hand(first, weights[1], 1, 0, **LAYERS[1])
+    for name, spikes in (("first", first), ("second", second)):
+        np.testing.assert_array_equal(found.outputs[name], spikes)
+        assert 0.02 < spikes.mean() < 0.7
+    assert not found.wrapped
+
+
+@pytest.mark.parametrize(("rule", "changed"), [
+    ("threshold", {"threshold": 0}), ("threshold", {"threshold": 1 << 15}), ("decay", {"current_decay": 4097}),
+    ("decay", {"potential_decay": [0, -1, 0, 0, 0]}), ("lowest", {"lowest": 1}), ("reset", {"reset": "none"}),
+    ("decay", {"current_decay": [1, 2]}), ("decay", {"current_decay": 0.5})])
+def test_refusals(rule: str, changed: dict[str, Any]) -> None:
+    net = Network("refused")
+    net.input("in", SHAPE)
+    with pytest.raises(NetworkError, match=f"rule '{rule}'"):
+        net.cuba("x", [net.branch("in", np.ones((5, 2, 1, 1), int))], **LAYERS[0] | changed)
+
+
+def test_a_core_without_the_type_is_refused() -> None:
+    ones = np.ones((5, 2, 3, 3), int), np.ones((3, 5, 2, 2), int)
+    with pytest.raises(RuleError, match=r"neurons of type 'cuba'.*Add 'cuba' to neuron_types, with state_bits at 32"):
+        compile(network(ones))
