@@ -37,6 +37,8 @@ from synapress.cli.options import (
 from synapress.reports.tables import Sheet, show
 
 if TYPE_CHECKING:
+    from synapress.mapper.pipeline import Compilation
+    from synapress.mapper.throughput.prediction import Prediction
     from synapress.results import CompiledModel
 
 
@@ -97,7 +99,6 @@ def compile_model(
     from synapress.mapper.network.network import Network
     from synapress.mapper.pipeline import LAST, check_step
     from synapress.mapper.quantization.quantized import Options
-    from synapress.mapper.throughput.prediction import predict
     from synapress.model import compile_to, finished, load
     from synapress.model_files import check_folder
 
@@ -109,8 +110,8 @@ def compile_model(
         source, options = python_network(str(model)), None if options == Options() else options
     check_step(to, source)
     check_folder(output)
-    size, fast = mesh_size(mesh), throughput_of(throughput, cores, activity)
-    data = None if calibration is None else read_arrays(calibration)
+    size, data = mesh_size(mesh), None if calibration is None else read_arrays(calibration)
+    fast = throughput_of(throughput, cores, activity)
     with warnings_told(), steps() as progress:
         progress(f"reading {model}")
         read = load(source, **given) if isinstance(source, Path) else source
@@ -122,15 +123,13 @@ def compile_model(
             compiled.save(output)
     if keep is not None:
         typer.echo(f"steps: {keep}", err=True)
-    expected = None
-    if work.balanced is not None and "place" in work.done and work.placement is not None:
-        expected = predict(work.balanced.cut, work.placement.places, {}, balanced=work.balanced)
+    expected = _expected(work)
     if as_json:
         cycles = {} if expected is None or work.activity is None else {
             "cycles": expected.to_json(), "activity": work.activity.to_json()}
+        written = {} if compiled is None else {"output": str(output), "model": compiled.to_json()}
         print_json({"steps": work.done, **cycles, "checks": [item.to_json() for item in work.checks],
-                    "output": None if compiled is None else str(output),
-                    "model": None if compiled is None else compiled.to_json()})
+                    "output": None, "model": None, **written})
         return
     for item in work.checks:
         typer.echo(f"checked: {item}")
@@ -139,10 +138,19 @@ def compile_model(
 
         show([cycles_sheet(expected)])
         typer.echo(str(work.activity))
-    if compiled is None:
-        typer.echo(f"stopped after {to}; steps done: {', '.join(work.done)}")
-    else:
+    if compiled is not None:
         _tell(compiled, output)
+        return
+    typer.echo(f"stopped after {to}; steps done: {', '.join(work.done)}")
+
+
+def _expected(work: "Compilation") -> "Prediction | None":
+    """What a frame takes of the cores, where the network is mapped for throughput and placed."""
+    from synapress.mapper.throughput.prediction import predict
+
+    if work.balanced is None or work.placement is None or "place" not in work.done:
+        return None
+    return predict(work.balanced.cut, work.placement.places, {}, balanced=work.balanced)
 
 
 def _tell(compiled: "CompiledModel", output: Path) -> None:
