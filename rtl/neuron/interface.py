@@ -107,7 +107,7 @@ class NeuronUnit(wiring.Component):
 
     model: ClassVar[type[NeuronModel]]
     places: ClassVar[tuple[str, ...]] = ()
-    """Where it steps in, of "unpack", "operand", "integrate", "fire"; and "saturated", "truncate" if it asks for them."""
+    """Where it steps in: "unpack", "operand", "integrate", "fire"; and "saturated", "truncate" if it asks."""
 
     def __init__(self, config: CoreConfig, *, carry_bits: int = 0, low_bits: int = 0, high_bits: int = 0):
         """`low_bits`, `high_bits`: widths of `low`, `high`. In Verilog a sign that is repeated looks like a circle."""

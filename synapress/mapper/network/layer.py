@@ -59,6 +59,7 @@ HELP = {
     "product shapes": "Pool one of them to (D, 1, 1), or convolve it to the other's shape.",
     "output": "Name each computed layer at most once; the host has the inputs already.",
     "reset": "Use one of these.",
+    "integrator": "Leave them out.",
     "decay": "Give one integer for all channels, or one for each, in 1/4096: 4096 forgets all, 0 nothing.",
     "lowest": "Give one integer for all channels, or one for each; leave it out for no bound.",
 }
@@ -97,7 +98,7 @@ class Layer:
 
     name: str
     kind: str
-    """input, conv, depthwise, transposed_conv, dense, max_pool, average_pool, add, multiply, lif or cuba."""
+    """input, conv, depthwise, transposed_conv, dense, max_pool, average_pool, add, multiply, lif, cuba or li."""
     shape: Shape
     branches: tuple[Branch, ...] = ()
     bias: Array = field(default_factory=lambda: np.zeros(1, np.int64))
@@ -113,7 +114,7 @@ class Layer:
     initial: Array | None = None
     table: Array | None = None
     second: Mapping[str, Array] | None = None
-    """For cuba: fields of the second parameter word, one number or one per channel."""
+    """For cuba and li: fields of the second parameter word, one number or one per channel."""
 
     @property
     def spikes(self) -> bool:

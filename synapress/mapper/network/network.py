@@ -277,11 +277,29 @@ class Network:
                          shift=LEFT_LOG2, saturation=Reset.ZERO if reset == "zero" else Reset.SUBTRACT,
                          threshold=within(name, "threshold", threshold, 1, half - 1), second=second)
 
+    def li(
+        self, name: str, sources: Sequence[str | Branch], *, decay: npt.ArrayLike, bias: npt.ArrayLike = 0,
+        scales: Sequence[int] | None = None, shifts: Sequence[int] | None = None, **evaluation: Unpack[Evaluation],
+    ) -> str:
+        """Leaky integrators, for the outputs of spiking networks: they keep their potential, and send it as a value.
+
+        In each timestep: u = u · (1 - decay / 4096) + inputs + bias, where the leak rounds toward zero; the value is
+        saturate(round(u · multiplier / 2**shift)), as of any layer. It takes a core with the neuron type "li".
+
+        Args:
+            sources, scales, shifts: as of `lif`.
+            decay: 0 to 4,096, per channel or one for all; 0 keeps all: the sum of all timesteps.
+        """
+        if "neuron" in evaluation or "threshold" in evaluation:
+            refuse(name, "integrator", "no neuron and no threshold", ", ".join(evaluation))
+        return self._add(name, "li", self._branches(name, sources, scales, shifts), bias, **evaluation,
+                         second={"decay": within(name, "decay", decay, 0, 1 << LEFT_LOG2)})
+
     def branch(
         self, source: str, weights: npt.ArrayLike, *, stride: int | Sequence[int] = 1,
         padding: int | Sequence[int] = 0, dilation: int | Sequence[int] = 1, groups: int = 1, product_shift: int = 0,
     ) -> Branch:
-        """A convolution as a source of `add`, `lif` or `cuba`."""
+        """A convolution as a source of `add`, `lif`, `cuba` or `li`."""
         return Branch(
             source=source, weights=integers(source, "weights", weights), stride=pair(source, "stride", stride, 1),
             padding=padding4(source, padding), dilation=pair(source, "dilation", dilation, 1), groups=groups,

@@ -15,6 +15,7 @@ from golden.config import CoreConfig
 from golden.errors import NetworkError
 from golden.neuron.types import sigma_delta
 from golden.neuron.types.cuba import Cuba
+from golden.neuron.types.li import LeakyIntegrator
 from golden.program import Edge, Population, Program
 from golden.types import Pair
 from golden.words import NeuronType, Saturation
@@ -28,7 +29,7 @@ from synapress.mapper.program_rules import layer_of
 from synapress.mapper.rules import steps
 from synapress.mapper.ways_out import MESH, either
 
-(CUBA,) = Cuba.codes
+(CUBA,), (LI,) = Cuba.codes, LeakyIntegrator.codes
 
 
 def lower(network: Network) -> Program:
@@ -83,7 +84,8 @@ def _neuron_type(network: Network, layer: Layer) -> int:
         return (NeuronType.PRODUCT, NeuronType.PRODUCT_MIXED, NeuronType.PRODUCT_UNSIGNED)[unsigned]
     if layer.neuron or layer.sends_differences:
         return {SIGMA_DELTA: sigma_delta.CODE, READOUT: sigma_delta.READOUT}.get(layer.neuron, sigma_delta.ENCODER)
-    return {"max_pool": NeuronType.MAX, "lif": NeuronType.SPIKING, "cuba": CUBA}.get(layer.kind, NeuronType.SUM)
+    types = {"max_pool": NeuronType.MAX, "lif": NeuronType.SPIKING, "cuba": CUBA, "li": LI}
+    return types.get(layer.kind, NeuronType.SUM)
 
 
 def _check_used(network: Network) -> None:

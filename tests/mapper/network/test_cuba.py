@@ -9,12 +9,13 @@ import pytest
 from golden.config import PRESETS
 from golden.errors import NetworkError
 from golden.types import IntArray
+from golden.words import Saturation
 from synapress import compile, simulate
 from synapress.mapper import Network, RuleError
 
 CONFIG = dataclasses.replace(
     PRESETS["grai_vip"], name="cuba", address_bits=13, lanes=2, state_bits=32, channel_bits=9,
-    neuron_types=("sum", "spiking", "cuba"))
+    neuron_types=("sum", "spiking", "cuba", "li"))
 SHAPE = (2, 9, 7)
 LAYERS: tuple[dict[str, Any], ...] = (
     {"threshold": [700, 900, 800, 600, 1000], "current_decay": 1000, "potential_decay": [128, 0, 512, 4096, 300],
@@ -22,22 +23,31 @@ LAYERS: tuple[dict[str, Any], ...] = (
     {"threshold": 500, "current_decay": [4096, 0, 77], "potential_decay": 409, "reset": "subtract"})
 
 
-def network(weights: tuple[IntArray, IntArray]) -> Network:
-    """Two layers of convolutions, both of which are sent."""
+READOUT: dict[str, Any] = {"decay": [300, 0], "bias": [-3, 20], "multiplier": 5, "shift": 5,
+                           "saturation": Saturation.SIGNED}
+
+
+def network(weights: tuple[IntArray, ...]) -> Network:
+    """Two layers of convolutions and a readout, all of which are sent."""
     net = Network("cuba")
     net.input("in", SHAPE)
     net.cuba("first", [net.branch("in", weights[0], stride=2, padding=1)], **LAYERS[0])
     net.cuba("second", [net.branch("first", weights[1])], **LAYERS[1])
-    net.output("first")
-    net.output("second")
+    net.li("readout", [net.branch("second", weights[2])], **READOUT)
+    for name in ("first", "second", "readout"):
+        net.output(name)
     return net
 
 
-def by_hand(frames: IntArray, weights: IntArray, stride: int, padding: int, **layer: Any) -> IntArray:
-    """What a layer fires: a sum over windows in each timestep, and Loihi's equations in floats, which hold them."""
+def sums(frames: IntArray, weights: IntArray, stride: int = 1, padding: int = 0) -> IntArray:
+    """A convolution of each timestep, as sums over windows."""
     padded = np.pad(frames, ((0, 0), (0, 0), (padding, padding), (padding, padding)))
     windows = np.lib.stride_tricks.sliding_window_view(padded, weights.shape[2:], (2, 3))[:, :, ::stride, ::stride]
-    given = np.einsum("tdxyjk,cdjk->tcxy", windows, weights)
+    return np.einsum("tdxyjk,cdjk->tcxy", windows, weights)
+
+
+def by_hand(given: IntArray, **layer: Any) -> IntArray:
+    """What a layer fires, by Loihi's equations in floats, which hold these numbers exactly."""
 
     def column(name: str, default: float = 0) -> np.ndarray:
         return np.asarray(layer.get(name, default), float).reshape(-1, 1, 1)
@@ -57,16 +67,22 @@ def by_hand(frames: IntArray, weights: IntArray, stride: int, padding: int, **la
 @pytest.mark.parametrize("engine", ["fast", "golden", pytest.param("rtl", marks=pytest.mark.long)])
 def test_every_engine_fires_as_the_equations_say(engine: str, seed: int) -> None:
     rng = np.random.default_rng([seed, 4])
-    weights = rng.integers(-10, 14, (5, 2, 3, 3)), rng.integers(-60, 90, (3, 5, 2, 2))
+    weights = (rng.integers(-10, 14, (5, 2, 3, 3)), rng.integers(-60, 90, (3, 5, 2, 2)),
+               rng.integers(-90, 100, (2, 3, 2, 2)))
     frames = rng.integers(0, 12, (25, *SHAPE)) * (rng.random((25, *SHAPE)) < 0.3)
     compiled = compile(network(weights), config=CONFIG, check=engine == "fast")
     found = simulate(compiled, frames, engine=engine)
-    first = by_hand(frames, weights[0], 2, 1, **LAYERS[0])
-    second = by_hand(first, weights[1], 1, 0, **LAYERS[1])
+    first = by_hand(sums(frames, weights[0], 2, 1), **LAYERS[0])
+    second = by_hand(sums(first, weights[1]), **LAYERS[1])
     for name, spikes in (("first", first), ("second", second)):
         np.testing.assert_array_equal(found.outputs[name], spikes)
         assert 0.02 < spikes.mean() < 0.7
-    assert not found.wrapped
+    potential = np.zeros((2, 1, 1))
+    decay, bias = (np.array(READOUT[name]).reshape(2, 1, 1) for name in ("decay", "bias"))
+    for given, values in zip(sums(second, weights[2]), found.outputs["readout"], strict=True):
+        potential = np.trunc(potential * (4096 - decay) / 4096) + given + bias
+        np.testing.assert_array_equal(values, np.clip(np.round(potential * 5 / 32), -128, 127))
+    assert not found.wrapped and len(np.unique(found.outputs["readout"])) > 20
 
 
 @pytest.mark.parametrize(("rule", "changed"), [
@@ -81,6 +97,6 @@ def test_refusals(rule: str, changed: dict[str, Any]) -> None:
 
 
 def test_a_core_without_the_type_is_refused() -> None:
-    ones = np.ones((5, 2, 3, 3), int), np.ones((3, 5, 2, 2), int)
+    ones = np.ones((5, 2, 3, 3), int), np.ones((3, 5, 2, 2), int), np.ones((2, 3, 2, 2), int)
     with pytest.raises(RuleError, match=r"neurons of type 'cuba'.*Add 'cuba' to neuron_types, with state_bits at 32"):
         compile(network(ones))

@@ -1,0 +1,33 @@
+"""Changes of CUBA neurons and of leaky integrators."""
+
+from studies.mutants import Mutation
+
+CUBA = "tests/golden/neuron/test_cuba.py::test_hardware_equals_golden"
+INTEGERS = "tests/golden/neuron/test_cuba.py::test_populations_equal_plain_integers"
+FRACTIONS = "tests/golden/neuron/test_li.py::test_populations_equal_exact_fractions"
+NETWORK = "tests/mapper/network/test_cuba.py::test_every_engine_fires_as_the_equations_say"
+_UNIT = "rtl/neuron/types/cuba.py"
+
+NEURON_WHERE = {CUBA: ["-k", "verilator"], INTEGERS: [], FRACTIONS: [], NETWORK: ["-k", "fast"]}
+"""Cases of the tests that are enough."""
+
+NEURON_MUTATIONS = (
+    Mutation("cuba: a negative current takes one from the potential", _UNIT, "upper + current[-1]", "upper", CUBA),
+    Mutation("cuba: the potential leaks half to even", _UNIT, "self.truncates.eq(1)", "self.truncates.eq(0)", CUBA),
+    Mutation("cuba: no lower bound", _UNIT, "Mux(over[-1], lowest, self.total)", "self.total", CUBA),
+    Mutation("cuba: the kept potential wraps", _UNIT, "left = Mux(beyond,", "left = Mux(0,", CUBA),
+    Mutation("cuba: a negative current is kept beside a potential that is not one less", _UNIT, "(left - below)",
+             "(left - 0)", CUBA),
+    Mutation("decay: a number below zero is rounded down", "rtl/neuron/decay.py", "(product[-1] & rest.any())",
+             "0", CUBA),
+    Mutation("leaky integrator: the kept potential wraps", "rtl/neuron/types/li.py", "self.kept.eq(Mux(fits,",
+             "self.kept.eq(Mux(1,", CUBA),
+    Mutation("cuba: golden lets the current leak before it is used", "golden/neuron/types/cuba.py",
+             "(states - current) >> CURRENT_BITS, CURRENT_BITS) + current + bias",
+             "(states - current) >> CURRENT_BITS, CURRENT_BITS) + decayed_array(current, decay) + bias", INTEGERS),
+    Mutation("leaky integrator: golden keeps no bias", "golden/neuron/types/li.py",
+             "+ np.asarray(parameters[\"bias\"], np.int64)", "+ 0 * np.asarray(parameters[\"bias\"], np.int64)",
+             FRACTIONS),
+    Mutation("cuba: a network's potential keeps what it is to lose", "synapress/mapper/network/network.py",
+             "left = (1 << LEFT_LOG2) - within", "left = within", NETWORK),
+)
