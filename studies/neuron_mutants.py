@@ -28,6 +28,6 @@ NEURON_MUTATIONS = (
     Mutation("leaky integrator: golden keeps no bias", "golden/neuron/types/li.py",
              "+ np.asarray(parameters[\"bias\"], np.int64)", "+ 0 * np.asarray(parameters[\"bias\"], np.int64)",
              FRACTIONS),
-    Mutation("cuba: a network's potential keeps what it is to lose", "synapress/mapper/network/network.py",
+    Mutation("cuba: a network's potential keeps what it is to lose", "synapress/mapper/network/spiking_layers.py",
              "left = (1 << LEFT_LOG2) - within", "left = within", NETWORK),
 )

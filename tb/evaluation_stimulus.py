@@ -14,6 +14,7 @@ from golden.neuron.silent import WordTest, population_tests
 from golden.neuron.states import pack_lanes, unpack_lanes, wrap
 from golden.neuron.types import neuron_model
 from golden.neuron.types.cuba import Cuba
+from golden.neuron.types.lif import Lif
 from golden.neuron.types.product import operands
 from golden.neuron.types.sigma_delta import SigmaDelta
 from golden.neuron.types.spiking import spike_one
@@ -21,6 +22,7 @@ from golden.types import Fields
 from golden.widths import TABLE_ENTRY_BITS, TYPE_BITS
 from golden.words import NeuronType, Reset, Saturation, layouts
 from tb.cuba_stimulus import CUBA_BINS, cuba_bins, near_threshold, second_parameter
+from tb.lif_stimulus import LIF_BINS, lif_bins, near_multiple
 from tb.sigma_delta_stimulus import near_last, sigma_delta_bins
 
 
@@ -101,6 +103,8 @@ class Stimulus:
             self.kinds = [(kind, mode) for kind in range(1 << TYPE_BITS) for mode in range(4)
                           if mode != Saturation.TABLE or has_tables(config) or neuron_model(kind, config).thresholds]
             self.kinds += [(NeuronType.SPIKING, mode) for mode in range(4)]
+            self.kinds += 3 * [(kind, mode) for kind in (*Cuba.codes, *Lif.codes) for mode in range(4)
+                               if neuron_model(kind, config).second_parameter]
             pick.shuffle(self.kinds)
         kind, mode = self.kinds.pop()
         return {
@@ -193,8 +197,12 @@ class Stimulus:
         state = self._sum(fields, kind, values)
         if fields["type"] in SigmaDelta.codes and "sigma_delta" in self.config.neuron_types and kind != "all fire":
             return near_last(self.random, fields, state, values, self.config)
-        if neuron_model(fields["type"], self.config) is Cuba and kind != "all fire" and self.random.random() < 0.7:
+        if kind == "all fire" or self.random.random() < 0.3:
+            return state
+        if neuron_model(fields["type"], self.config) is Cuba:
             return near_threshold(self.random, fields, state, values, self.config)
+        if neuron_model(fields["type"], self.config) is Lif:
+            return near_multiple(self.random, state, values, self.config)
         return state
 
     def _sum(self, fields: Fields, kind: str, values: Fields) -> int:
@@ -248,10 +256,11 @@ class Stimulus:
                 self._cover_spiking(fields["saturation"], state, parameter)
             elif neuron_model(fields["type"], config) is SigmaDelta:
                 bins.update(sigma_delta_bins(fields, state, parameter, config))
-            elif neuron_model(fields["type"], config) is Cuba:
+            elif neuron_model(fields["type"], config) in (Cuba, Lif):
                 at = place.parameters + each * (0 if fields["uniform"] else c)
-                second = self.second_word.unpack(self.words[at % size])
-                bins.update(cuba_bins(fields, state, parameter | second, config))
+                parameter |= self.second_word.unpack(self.words[at % size])
+                covers = cuba_bins if fields["type"] in Cuba.codes else lif_bins
+                bins.update(covers(fields, state, parameter, config))
             elif not neuron_model(fields["type"], config).thresholds:
                 self._cover_value(fields, state, parameter)
 
@@ -346,6 +355,6 @@ def required(config: CoreConfig) -> set[str]:
             "potential too large", "potential too small", "clipped low", "clipped high")),
         *((f"{kind}: {some} lanes pass" for kind in ("sum", "kept, at once") for some in ("no", "some", "all"))
           if config.skip_silent else ()),
-        *(CUBA_BINS if "cuba" in config.neuron_types else ()),
+        *(CUBA_BINS if "cuba" in config.neuron_types else ()), *(LIF_BINS if "lif" in config.neuron_types else ()),
         *(("slope", "negative slope", "spiking: negative threshold") if config.slope_bits > 4 else ()),
     }

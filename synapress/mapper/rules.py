@@ -167,8 +167,9 @@ def parameters(plan: MemoryMap) -> Iterator[Violation]:
     for item in plan.populations:
         for name in ("bias", "multiplier", "shift", "slope", "threshold", "initial"):
             column = getattr(item.population, name)
-            if column is None or (name == "threshold" and neuron_model(item.population.type).second_parameter):
-                continue  # `synapress.mapper.neuron_rules` looks at the second word
+            if column is None or (
+                    name == "threshold" and neuron_model(item.population.type).threshold_field != "slope"):
+                continue  # the network looked at it
             field = _parameter_field(config, name)
             lowest, highest = int(np.min(column)), int(np.max(column))
             if _outside(lowest, field) or _outside(highest, field):

@@ -8,6 +8,8 @@ import numpy.typing as npt
 
 from golden.errors import ConfigError, NetworkError
 from golden.neuron.types import neuron_model
+from golden.neuron.types.lif import Lif
+from golden.program import Population
 from golden.types import Array, Maps
 from golden.words import Reset
 from synapress.engines.timesteps import is_spiking
@@ -93,13 +95,20 @@ def neurons_section(compiled: CompiledModel) -> Section:
             threshold = np.zeros(1) if population.threshold is None else population.threshold
             sheet.add_row(
                 population.name, f"{int(np.prod(population.shape)):,}",
-                "to 0" if population.saturation == Reset.ZERO else "by the threshold",
+                _reset(population),
                 _span(population.multiplier / 2.0 ** np.asarray(population.shift), ".4g"), _span(threshold, ",.0f"),
                 _span(first, ",.0f"))
     read = "" if compiled.neurons is None else f"Read as {neurons_text(compiled.neurons)}. "
     read = "".join(f"Warning: {text} " for text in compiled.warnings) + read
     return Section(title="Neurons", text=f"{read}Potentials are shifted so that every reset is one to 0, or by the "
                                          "threshold.", sheets=(sheet,))
+
+
+def _reset(population: Population) -> str:
+    if population.saturation & 1 == Reset.SUBTRACT:
+        return "by the threshold"
+    value = (population.second or {}).get("highest") if neuron_model(population.type) is Lif else None
+    return "to 0" if value is None else f"to {_span(value, ',.0f')}"
 
 
 def _span(values: Array, form: str) -> str:

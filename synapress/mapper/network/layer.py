@@ -61,6 +61,9 @@ HELP = {
     "reset": "Use one of these.",
     "integrator": "Leave them out.",
     "decay": "Give one integer for all channels, or one for each, in 1/4096: 4096 forgets all, 0 nothing.",
+    "rounding": "Use one of these.",
+    "several spikes": "Scale weights and threshold so that it is one.",
+    "reset value": "Give one integer for all channels, or one for each.",
     "lowest": "Give one integer for all channels, or one for each; leave it out for no bound.",
 }
 """What would help, by rule."""
@@ -105,7 +108,7 @@ class Layer:
     multiplier: Array = field(default_factory=lambda: np.ones(1, np.int64))
     shift: Array = field(default_factory=lambda: np.zeros(1, np.int64))
     saturation: int = Saturation.RELU
-    """For lif and cuba a `golden.words.Reset`."""
+    """For lif and cuba a `golden.words.Reset`; for lif with a second word see `golden.neuron.types.lif`."""
     slope: Array | None = None
     threshold: Array | None = None
     """For lif and cuba; and of layers and inputs that send differences: those smaller are not sent."""
@@ -114,11 +117,13 @@ class Layer:
     initial: Array | None = None
     table: Array | None = None
     second: Mapping[str, Array] | None = None
-    """For cuba and li: fields of the second parameter word, one number or one per channel."""
+    """For cuba, li and bounded lif: fields of the second parameter word, one number or one per channel."""
+    several: bool = False
+    """For bounded lif: several spikes per timestep."""
 
     @property
     def spikes(self) -> bool:
-        """Its values are 0 and 1."""
+        """It fires: its values are 0 and 1, or numbers of spikes."""
         return self.kind in ("lif", "cuba")
 
     @property

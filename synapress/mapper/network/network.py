@@ -13,10 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from golden.errors import NetworkError
-from golden.neuron.decay import LEFT_LOG2
-from golden.neuron.types.cuba import CURRENT_BITS
 from golden.types import Array
-from golden.words import Reset, Saturation
+from golden.words import Saturation
 from synapress.mapper.network.layer import (
     NEURONS,
     READOUT,
@@ -31,8 +29,8 @@ from synapress.mapper.network.layer import (
     padding4,
     pair,
     refuse,
-    within,
 )
+from synapress.mapper.network.spiking_layers import SpikingLayers
 from synapress.mapper.network.value_tables import mean_scale
 
 
@@ -49,7 +47,7 @@ def _factor(source: str, shape: Shape, whole: Shape) -> Branch | None:
     return None
 
 
-class Network:
+class Network(SpikingLayers):
     """A feed-forward graph of layers. Each method adds one layer and returns its name.
 
     Common arguments: `bias` (one integer, or one per channel) and the keywords of `Evaluation` evaluate the layer;
@@ -227,74 +225,6 @@ class Network:
                     ", ".join(f"'{source}' {shape}" for source, shape in shapes.items()))
         return self._add(name, "multiply", tuple(branch for branch in branches if branch), bias, **evaluation)
 
-    def lif(
-        self, name: str, sources: Sequence[str | Branch], *, threshold: npt.ArrayLike, bias: npt.ArrayLike = 0,
-        multiplier: npt.ArrayLike = 1, shift: npt.ArrayLike = 0, reset: str = "subtract",
-        scales: Sequence[int] | None = None, shifts: Sequence[int] | None = None,
-        initial: npt.ArrayLike | None = None,
-    ) -> str:
-        """Leaky integrate-and-fire neurons, which keep their state from timestep to timestep and fire 1.
-
-        In each timestep: u += inputs + bias; those with u >= threshold fire, and u -= threshold, or u = 0 with `reset`
-        "zero"; then u leaks: u · multiplier / 2**shift, half to even. By default it does not: integrate-and-fire.
-
-        Args:
-            sources, scales, shifts: as of `add`: layers, or any convolutions by `branch`.
-            threshold: at least 1, per channel or one for all.
-            initial: the states before the first timestep, as they are after the leak; default 0.
-        """
-        if reset not in ("subtract", "zero"):
-            refuse(name, "reset", "'subtract' or 'zero'", repr(reset))
-        return self._add(name, "lif", self._branches(name, sources, scales, shifts), bias, multiplier=multiplier,
-                         shift=shift, saturation=Reset.ZERO if reset == "zero" else Reset.SUBTRACT, threshold=threshold,
-                         initial=initial)
-
-    def cuba(
-        self, name: str, sources: Sequence[str | Branch], *, threshold: npt.ArrayLike, current_decay: npt.ArrayLike,
-        potential_decay: npt.ArrayLike, bias: npt.ArrayLike = 0, reset: str = "zero",
-        lowest: npt.ArrayLike | None = None, scales: Sequence[int] | None = None, shifts: Sequence[int] | None = None,
-    ) -> str:
-        """Neurons with a leaky current and a leaky potential, as Loihi's, which keep both and fire 1.
-
-        In each timestep: i = i · (1 - current_decay / 4096) + inputs; u = u · (1 - potential_decay / 4096) + i + bias;
-        those with u >= threshold fire, and u = 0, or u -= threshold with `reset` "subtract". Both leaks round toward
-        zero. It takes a core with the neuron type "cuba" and states of 32 bits, of which current and potential have 16
-        each: the current's sum wraps there, the potential is clipped.
-
-        Args:
-            sources, scales, shifts: as of `lif`.
-            threshold: 1 to 32,767, per channel or one for all.
-            current_decay, potential_decay: 0 to 4,096, per channel or one for all.
-            lowest: no potential is below it where a neuron does not fire; default -32,768.
-        """
-        if reset not in ("subtract", "zero"):
-            refuse(name, "reset", "'subtract' or 'zero'", repr(reset))
-        half = 1 << CURRENT_BITS - 1
-        second = {"decay": within(name, "decay", current_decay, 0, 1 << LEFT_LOG2),
-                  "lowest": within(name, "lowest", -half if lowest is None else lowest, -half, 0)}
-        left = (1 << LEFT_LOG2) - within(name, "decay", potential_decay, 0, 1 << LEFT_LOG2)
-        return self._add(name, "cuba", self._branches(name, sources, scales, shifts), bias, multiplier=left,
-                         shift=LEFT_LOG2, saturation=Reset.ZERO if reset == "zero" else Reset.SUBTRACT,
-                         threshold=within(name, "threshold", threshold, 1, half - 1), second=second)
-
-    def li(
-        self, name: str, sources: Sequence[str | Branch], *, decay: npt.ArrayLike, bias: npt.ArrayLike = 0,
-        scales: Sequence[int] | None = None, shifts: Sequence[int] | None = None, **evaluation: Unpack[Evaluation],
-    ) -> str:
-        """Leaky integrators, for the outputs of spiking networks: they keep their potential, and send it as a value.
-
-        In each timestep: u = u · (1 - decay / 4096) + inputs + bias, where the leak rounds toward zero; the value is
-        saturate(round(u · multiplier / 2**shift)), as of any layer. It takes a core with the neuron type "li".
-
-        Args:
-            sources, scales, shifts: as of `lif`.
-            decay: 0 to 4,096, per channel or one for all; 0 keeps all: the sum of all timesteps.
-        """
-        if "neuron" in evaluation or "threshold" in evaluation:
-            refuse(name, "integrator", "no neuron and no threshold", ", ".join(evaluation))
-        return self._add(name, "li", self._branches(name, sources, scales, shifts), bias, **evaluation,
-                         second={"decay": within(name, "decay", decay, 0, 1 << LEFT_LOG2)})
-
     def branch(
         self, source: str, weights: npt.ArrayLike, *, stride: int | Sequence[int] = 1,
         padding: int | Sequence[int] = 0, dilation: int | Sequence[int] = 1, groups: int = 1, product_shift: int = 0,
@@ -364,13 +294,14 @@ class Network:
         multiplier: npt.ArrayLike = 1, shift: npt.ArrayLike = 0, saturation: int | None = None,
         slope: npt.ArrayLike | None = None, table: npt.ArrayLike | None = None, threshold: npt.ArrayLike | None = None,
         initial: npt.ArrayLike | None = None, neuron: str = "", second: Mapping[str, Array] | None = None,
+        several: bool = False,
     ) -> str:
         threshold = 0 if neuron and threshold is None else threshold
         shapes = [branch_shape(name, branch, self.shape(branch.source)) for branch in branches]
         if len(set(shapes)) > 1:
             refuse(name, "equal shapes", "branches of one shape",
                     ", ".join(f"'{branch.source}' → {shape}" for branch, shape in zip(branches, shapes, strict=True)))
-        if saturation not in (None, *SATURATIONS) or (saturation is not None and table is not None):
+        if kind != "lif" and (saturation not in (None, *SATURATIONS) or (saturation is not None and table is not None)):
             refuse(name, "saturation", f"one of {SATURATIONS}, or a table", saturation)
         parameters = {}
         for rule, value in (("bias", bias), ("multiplier", multiplier), ("shift", shift), ("slope", slope),
@@ -394,4 +325,4 @@ class Network:
         return self.insert(Layer(
             name=name, kind=kind, shape=shapes[0], branches=branches,
             saturation=Saturation.RELU if saturation is None else saturation, neuron=neuron, second=second,
-            **parameters))
+            several=several, **parameters))

@@ -13,7 +13,7 @@ import numpy as np
 
 from golden.config import CoreConfig
 from golden.errors import NetworkError
-from golden.neuron.types import sigma_delta
+from golden.neuron.types import lif, sigma_delta
 from golden.neuron.types.cuba import Cuba
 from golden.neuron.types.li import LeakyIntegrator
 from golden.program import Edge, Population, Program
@@ -84,6 +84,8 @@ def _neuron_type(network: Network, layer: Layer) -> int:
         return (NeuronType.PRODUCT, NeuronType.PRODUCT_MIXED, NeuronType.PRODUCT_UNSIGNED)[unsigned]
     if layer.neuron or layer.sends_differences:
         return {SIGMA_DELTA: sigma_delta.CODE, READOUT: sigma_delta.READOUT}.get(layer.neuron, sigma_delta.ENCODER)
+    if layer.kind == "lif" and layer.second is not None:
+        return lif.SEVERAL if layer.several else lif.CODE
     types = {"max_pool": NeuronType.MAX, "lif": NeuronType.SPIKING, "cuba": CUBA, "li": LI}
     return types.get(layer.kind, NeuronType.SUM)
 

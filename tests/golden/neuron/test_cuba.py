@@ -17,7 +17,7 @@ from tests.tb.test_evaluation import run
 
 CODE = next(iter(Cuba.codes))
 CONFIG = dataclasses.replace(PRESETS["grai_vip"], name="cuba", address_bits=14, lanes=2, state_bits=32, channel_bits=9,
-                             neuron_types=("sum", "product", "spiking", "cuba", "li"))
+                             neuron_types=("sum", "product", "spiking", "cuba", "li", "lif"))
 SHORT = dataclasses.replace(CONFIG, name="cuba_short", lanes=4, value_bits=4, multiplier_bits=13, shift_bits=4)
 
 
