@@ -1,4 +1,4 @@
-"""Changes of CUBA neurons and of leaky integrators."""
+"""Changes of CUBA neurons, of leaky integrators and of bounded spiking neurons."""
 
 from studies.mutants import Mutation
 
@@ -6,9 +6,13 @@ CUBA = "tests/golden/neuron/test_cuba.py::test_hardware_equals_golden"
 INTEGERS = "tests/golden/neuron/test_cuba.py::test_populations_equal_plain_integers"
 FRACTIONS = "tests/golden/neuron/test_li.py::test_populations_equal_exact_fractions"
 NETWORK = "tests/mapper/network/test_cuba.py::test_every_engine_fires_as_the_equations_say"
+FLOATS = "tests/golden/neuron/test_lif.py::test_populations_equal_plain_floats"
+CHOICES = "tests/mapper/network/test_lif.py::test_every_engine_fires_as_the_equations_say"
 _UNIT = "rtl/neuron/types/cuba.py"
+_LIF = "rtl/neuron/types/lif.py"
 
-NEURON_WHERE = {CUBA: ["-k", "verilator"], INTEGERS: [], FRACTIONS: [], NETWORK: ["-k", "fast"]}
+NEURON_WHERE = {CUBA: ["-k", "verilator"], INTEGERS: [], FRACTIONS: [], NETWORK: ["-k", "fast"],
+                FLOATS: [], CHOICES: ["-k", "fast"]}
 """Cases of the tests that are enough."""
 
 NEURON_MUTATIONS = (
@@ -30,4 +34,16 @@ NEURON_MUTATIONS = (
              FRACTIONS),
     Mutation("cuba: a network's potential keeps what it is to lose", "synapress/mapper/network/spiking_layers.py",
              "left = (1 << LEFT_LOG2) - within", "left = within", NETWORK),
+    Mutation("lif: no lower bound", _LIF, "Mux(over[-1], lowest, self.total)", "self.total", CUBA),
+    Mutation("lif: a reset to a value is one to 0", _LIF, "Mux(self.mode[0] == Reset.ZERO, reset, left)",
+             "Mux(self.mode[0] == Reset.ZERO, 0, left)", CUBA),
+    Mutation("lif: every leak rounds toward zero", _LIF, "self.truncates.eq(self.mode[1])", "self.truncates.eq(1)",
+             CUBA),
+    Mutation("lif: of several spikes only one is taken off", _LIF, "Mux(self.type[2], self.total & mask, rest)", "rest",
+             CUBA),
+    Mutation("lif: more spikes than an event holds wrap", _LIF, "Mux(number > most, most, number)", "number", CUBA),
+    Mutation("lif: golden bounds those that fired instead", "golden/neuron/types/lif.py",
+             "highest, np.maximum(potential, lowest))", "np.maximum(highest, lowest), potential)", FLOATS),
+    Mutation("lif: a network's leak rounds as it always did", "synapress/mapper/network/spiking_layers.py",
+             "TOWARD_ZERO * (rounding == \"zero\")", "0", CHOICES),
 )

@@ -22,7 +22,7 @@ from golden.types import Fields
 from golden.widths import TABLE_ENTRY_BITS, TYPE_BITS
 from golden.words import NeuronType, Reset, Saturation, layouts
 from tb.cuba_stimulus import CUBA_BINS, cuba_bins, near_threshold, second_parameter
-from tb.lif_stimulus import LIF_BINS, lif_bins, near_multiple
+from tb.lif_stimulus import lif_bins, near_multiple, required_lif_bins
 from tb.sigma_delta_stimulus import near_last, sigma_delta_bins
 
 
@@ -355,6 +355,6 @@ def required(config: CoreConfig) -> set[str]:
             "potential too large", "potential too small", "clipped low", "clipped high")),
         *((f"{kind}: {some} lanes pass" for kind in ("sum", "kept, at once") for some in ("no", "some", "all"))
           if config.skip_silent else ()),
-        *(CUBA_BINS if "cuba" in config.neuron_types else ()), *(LIF_BINS if "lif" in config.neuron_types else ()),
+        *(CUBA_BINS if "cuba" in config.neuron_types else ()), *required_lif_bins(config),
         *(("slope", "negative slope", "spiking: negative threshold") if config.slope_bits > 4 else ()),
     }

@@ -15,6 +15,13 @@ LIF_BINS = {f"lif: {what}" for what in (
     "more than an event holds", "below zero and above a threshold")}
 
 
+def required_lif_bins(config: CoreConfig) -> set[str]:
+    """Those that a long enough run must have, of a core with such neurons; states of 32 bits are beyond any bound."""
+    if "lif" not in config.neuron_types:
+        return set()
+    return LIF_BINS - ({"lif: clipped low"} if config.state_bits == 32 else set())
+
+
 def near_multiple(pick: random.Random, state: int, parameter: Fields, config: CoreConfig) -> int:
     """A state that is about a few times the threshold, or the bound, if there is one, and else the given one."""
     half, most = 1 << config.state_bits - 1, (1 << config.value_bits - 1) - 1

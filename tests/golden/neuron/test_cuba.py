@@ -16,8 +16,9 @@ from golden.words import Reset
 from tests.tb.test_evaluation import run
 
 CODE = next(iter(Cuba.codes))
+TYPES = ("sum", "product", "spiking", "cuba")
 CONFIG = dataclasses.replace(PRESETS["grai_vip"], name="cuba", address_bits=14, lanes=2, state_bits=32, channel_bits=9,
-                             neuron_types=("sum", "product", "spiking", "cuba", "li", "lif"))
+                             neuron_types=(*TYPES, "li", "lif"))
 SHORT = dataclasses.replace(CONFIG, name="cuba_short", lanes=4, value_bits=4, multiplier_bits=13, shift_bits=4)
 
 
@@ -104,8 +105,10 @@ def test_hardware_equals_golden(simulator: str, seed: int) -> None:
 @pytest.mark.long
 def test_hardware_equals_golden_at_length(simulator: str, seed: int) -> None:
     """Every corner of the arithmetic, without pauses and with them; and where silent neurons are passed over."""
-    for config in (CONFIG, SHORT, dataclasses.replace(CONFIG, name="cuba_skipping", skip_silent=1)):
-        run(config, simulator, seed, scenario="random", populations=600,
+    for config in (dataclasses.replace(CONFIG, name="cuba_alone", neuron_types=TYPES),
+                   dataclasses.replace(SHORT, neuron_types=TYPES),
+                   dataclasses.replace(CONFIG, name="cuba_skipping", skip_silent=1)):
+        run(config, simulator, seed, scenario="random", populations=900,
             corners=not config.skip_silent, memory="rarely", neuron="rarely")
 
 

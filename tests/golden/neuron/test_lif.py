@@ -71,7 +71,7 @@ def test_hardware_equals_golden_at_length(simulator: str, seed: int) -> None:
     """Every corner of the arithmetic, with pauses; and where silent neurons are passed over."""
     for config in (NARROW, dataclasses.replace(SHORT, name="lif_short", neuron_types=TYPES),
                    dataclasses.replace(NARROW, name="lif_skipping", skip_silent=1)):
-        run(config, simulator, seed, scenario="random", populations=600, corners=not config.skip_silent,
+        run(config, simulator, seed, scenario="random", populations=900, corners=not config.skip_silent,
             memory="rarely", neuron="rarely")
 
 
