@@ -140,6 +140,7 @@ def test_by_hand() -> None:
     assert run([11, 11, 4, 4], code=ENCODER) == [8, 0, -4, 0]  # 4.5 to even
 
 
+@pytest.mark.parametrize("simulator", ["verilator", pytest.param("icarus", marks=pytest.mark.long)], indirect=True)
 def test_hardware_equals_golden(simulator: str, seed: int) -> None:
     """Among populations of all other types, with pauses everywhere: every neuron and every state that is kept."""
     run(CONFIG, simulator, seed, scenario="random", populations=150, corners=False, command="rarely", memory="rarely",

@@ -86,6 +86,8 @@ def test_sums_are_those_of_what_was_sent(thresholds: int | dict[str, int], seed:
             layer = made.layer(name)
             if layer.sends_differences:
                 sent[name] = sent.get(name, np.zeros(layer.shape, np.int64)) + result.outputs
+                least = thresholds if isinstance(thresholds, int) else thresholds.get(name.removesuffix(".delta"), 0)
+                assert np.abs(result.outputs[result.outputs != 0]).min(initial=1 << 9) >= least
             else:
                 sent[name] = result.outputs
             if layer.kind == "input":
