@@ -10,7 +10,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-pilotnet test test-all check bench bench-models bench-lanes mutations models measured frameworks verilog area clean
+.PHONY: help setup demo demo-pilotnet demo-resnet50 test test-all check bench bench-models bench-lanes mutations models measured frameworks verilog area clean
 
 help: ## say what the targets do, and how long they take [1 s]
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { time = what = $$2; sub(/ \[[^[]*$$/, "", what); sub(/.* \[/, "", time); \
@@ -22,8 +22,12 @@ setup: $(READY) ## install Synapress and its tools into .venv, as each target do
 demo: $(READY) ## run handwritten digits through the RTL and compare with the golden model bit for bit [1 min]
 	@$(BIN)/synapress demo
 
-demo-pilotnet: $(READY) ## run three frames of PilotNet through the RTL of 3 cores and of 2, equal to the golden model [5 min, estimated]
+demo-pilotnet: $(READY) ## run three frames of PilotNet through the RTL of 3 cores and of 2, equal to the golden model [4 min]
 	@$(BIN)/synapress demo-pilotnet
+
+demo-resnet50: $(READY) ## run a frame of ResNet50 through the RTL of its 182 cores, one by one, equal to the golden mesh [12 min, estimated]
+	@$(BIN)/python -m benchmarks.replay resnet50 --folder build/demo-resnet50 --figures build/demo-resnet50 \
+	  --json build/demo-resnet50/report.json
 
 test: $(READY) ## run the tests without the long sweeps [16 min]
 	@$(BIN)/pytest -m "not long" -n $(JOBS) --dist worksteal

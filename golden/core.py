@@ -5,6 +5,7 @@ model takes them population by population; the events of one population come out
 Bamberg et al., arXiv 2112.07019, sections 4 and 5; the credits are this project's (docs/architecture.md).
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -15,7 +16,7 @@ from golden.engine import LOW_64, Engine, FastEngine, LiteralEngine
 from golden.errors import EventError, ImageError
 from golden.guard import agreeing
 from golden.registers import Status, counters, timed
-from golden.types import Words
+from golden.types import IntArray, Words
 from golden.words import EventKind, layouts
 
 
@@ -41,6 +42,27 @@ class PopulationState:
         return self.good and self.complete and self.credits == self.fields["axons"]
 
 
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """A population evaluated, and what left the core because of it: first the credits, then what it sends."""
+
+    population: int
+    addresses: IntArray
+    """Of its state words, in order."""
+    states: Words
+    """(n, words of 64 bits): these words before they were evaluated."""
+    fired: IntArray
+    """(n, 4): channel, column, row and value of the neurons that fired, in order."""
+    credits: Words
+    """CREDIT events to other cores, packed."""
+    sent: Words
+    """VALUE and END events to other cores, packed, in order."""
+    local: Words
+    """VALUE and END events to the own core."""
+    paid: tuple[int, ...]
+    """Populations of the own core that got a credit."""
+
+
 class Core:
     """One event core that runs a memory image: loaded and started at once, stopped and started again at will.
 
@@ -50,7 +72,7 @@ class Core:
         literal: the event-by-event reading of the algorithms instead of the vectorized one; slower, same result.
 
     Attributes:
-        trace: (address, state word) of each state word evaluated, in order.
+        trace: (address, state word) of each state word evaluated, in order, by `run`; not by `evaluations`.
         counters: events, synaptic operations and accesses to the memory, by the names of the hardware's counters, as if
             a host cleared these when the new core was ready; a stop does not clear them.
         running: events are taken.
@@ -134,6 +156,15 @@ class Core:
         return self.engine.words()
 
     @property
+    def operations(self) -> IntArray:
+        """(populations, 2): word operations and synapses of the events of each, so far, by the edges as they are."""
+        found = np.zeros((len(self.populations), 2), np.int64)
+        for owner, done in zip(self.owner, self.engine.done, strict=True):
+            if owner is not None:
+                found[owner] += done
+        return found
+
+    @property
     def status(self) -> int:
         """The register STATUS (`golden.registers.Status`) between two calls of `run`."""
         partial = any(0 < len(item.returns) < item.fields["incoming"] for item in self.populations)
@@ -147,25 +178,28 @@ class Core:
         Raises:
             EventError: the core is stopped, and takes no events.
         """
+        out = [np.zeros(0, np.uint64)]
+        for item in self.evaluations(events):
+            self.trace += zip(item.addresses.tolist(), _joined(item.states), strict=True)
+            out += [item.credits, item.sent]
+        return np.concatenate(out)
+
+    def evaluations(self, events: Words) -> Iterator[Evaluation]:
+        """`run`, evaluation by evaluation: each is done when it is asked for, and nothing of it is kept.
+
+        Raises:
+            EventError: the core is stopped, and takes no events.
+        """
         if not self.running:
             raise EventError("the core is stopped and takes no events: start it first")
-        out: list[Words] = []
-        arrived, local = np.asarray(events, np.uint64), np.zeros(0, np.uint64)
-        while True:
-            self._take(arrived, "values_in", out)
-            self._take(local, "values_local", out)
-            arrived = local = np.zeros(0, np.uint64)
-            index = next((i for i, population in enumerate(self.populations) if population.can_evaluate), None)
-            if index is None:
-                return np.concatenate(out) if out else np.zeros(0, np.uint64)
-            sent = self._evaluate(index, out)
-            fields = self.layouts.event.unpack_array(sent)
-            to_self = (fields["core_x"] == 0) & (fields["core_y"] == 0)
-            self.counters["values_out"] += int(np.sum(~to_self & (fields["kind"] == EventKind.VALUE)))
-            local = sent[to_self]
-            out.append(sent[~to_self])
+        self._take(np.asarray(events, np.uint64), "values_in")
+        while (index := next((i for i, population in enumerate(self.populations) if population.can_evaluate), None)
+               ) is not None:
+            done = self._evaluate(index)
+            yield done
+            self._take(done.local, "values_local")
 
-    def _take(self, events: Words, counter: str, out: list[Words]) -> None:
+    def _take(self, events: Words, counter: str) -> None:
         fields = self.layouts.event.unpack_array(events)
         values = fields["kind"] == EventKind.VALUE
         self.counters[counter] += int(values.sum())
@@ -220,21 +254,33 @@ class Core:
             return
         self.populations[index].credits += 1
 
-    def _evaluate(self, index: int, out: list[Words]) -> Words:
+    def _evaluate(self, index: int) -> Evaluation:
         population = self.populations[index]
         population.credits = 0
-        sent, trace, fired = self.engine.evaluate(index, population.word)
-        self.trace += trace
-        self.counters["neurons_fired"] += fired
+        sent, addresses, states, fired = self.engine.evaluate(index, population.word)
+        self.counters["neurons_fired"] += len(fired)
         if self.config.access_counters:
             fields, second = population.fields, self.layouts.second_population
             word = second.unpack(self.engine.word(fields["base"])) if fields["extended"] else None
-            self._access(evaluation_accesses(fields, word, fired, self.config))
+            self._access(evaluation_accesses(fields, word, len(fired), self.config))
+        credits, paid = [], []
         for x, y, source in population.returns:
             if x == 0 and y == 0:
                 self._credit(source)
+                paid.append(source)
             else:
-                out.append(np.array([self.layouts.event.pack(
-                    kind=EventKind.CREDIT, core_x=-x, core_y=-y, id=source)], np.uint64))
+                credits.append(self.layouts.event.pack(kind=EventKind.CREDIT, core_x=-x, core_y=-y, id=source))
         population.returns = []
-        return sent
+        fields_of = self.layouts.event.unpack_array(sent)
+        to_self = (fields_of["core_x"] == 0) & (fields_of["core_y"] == 0)
+        self.counters["values_out"] += int(np.sum(~to_self & (fields_of["kind"] == EventKind.VALUE)))
+        return Evaluation(index, addresses, states, fired, np.array(credits, np.uint64), sent[~to_self], sent[to_self],
+                          tuple(paid))
+
+
+def _joined(states: Words) -> list[int]:
+    """Memory words as one number each."""
+    first, *others = (states[:, part].tolist() for part in range(states.shape[1]))
+    for number, part in enumerate(others, 1):
+        first = [low | high << (64 * number) for low, high in zip(first, part, strict=True)]
+    return list(first)

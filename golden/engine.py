@@ -9,6 +9,7 @@ from typing import Protocol
 
 import numpy as np
 
+from golden import kernel_products
 from golden.config import CoreConfig
 from golden.neuron.evaluation import (
     PopulationMap,
@@ -27,8 +28,9 @@ from golden.synapse.peg import generate_all, generate_array
 from golden.types import IntArray, Words
 from golden.words import EventKind, layouts
 
-Evaluated = tuple[Words, list[tuple[int, int]], int]
-"""Events sent, (address, state word) of each word evaluated, neurons fired."""
+Evaluated = tuple[Words, IntArray, Words, IntArray]
+"""Events sent; addresses and (n, words of 64 bits) of the state words evaluated, in order; (n, 4) channel, column, row
+and value of the neurons that fired."""
 
 LOW_64 = (1 << 64) - 1
 CHUNK_EVENTS = 1 << 12
@@ -39,9 +41,11 @@ class Engine(Protocol):
     """The memory of a core and the work on it; adds to the counters it was given.
 
     `good`: which populations may be worked on, if the configuration has `guard_states` (`golden.guard`).
+    `done`: (edges, 2) word operations and synapses of each edge so far.
     """
 
     good: list[bool] | None
+    done: IntArray
 
     def __init__(
         self, config: CoreConfig, memory: Words, edges: int, populations: int, counters: dict[str, int]
@@ -73,6 +77,7 @@ class LiteralEngine:
         self.memory = [sum(int(part) << (64 * i) for i, part in enumerate(row)) for row in memory]
         self.esu = Esu(config, self.memory, edges, populations)
         self.good: list[bool] | None = None
+        self.done = np.zeros((edges, 2), np.int64)
 
     def word(self, address: int) -> int:
         return self.memory[address]
@@ -93,6 +98,7 @@ class LiteralEngine:
                     continue
                 counters["word_ops"] += 1
                 counters["synapses"] += op.mask.bit_count()
+                self.done[row[0]] += 1, op.mask.bit_count()
                 mask = [bool(op.mask >> lane & 1) for lane in range(config.lanes)]
                 weights = [self._weight(op.weight_address + (0 if op.broadcast else lane))
                            for lane in range(config.lanes)]
@@ -114,7 +120,12 @@ class LiteralEngine:
         place = PopulationMap.of(fields, self.config, second_word(self.memory, fields, self.config))
         axons = axon_fields(self.memory, fields, place, self.config)
         events = generate_all(neurons, axons, self.config)
-        return np.array([table.event.pack(event) for event in events], np.uint64), trace, len(neurons) - 1
+        parts = self.config.word_bits // 64
+        states = np.array([[state >> (64 * i) & LOW_64 for i in range(parts)] for _, state in trace], np.uint64)
+        return (np.array([table.event.pack(event) for event in events], np.uint64),
+                np.array([address for address, _ in trace], np.int64), states.reshape(-1, parts),
+                np.array([[neuron[name] for name in ("c", "x", "y", "v")] for neuron in neurons[:-1]],
+                         np.int64).reshape(-1, 4))
 
 
 class FastEngine:
@@ -126,6 +137,7 @@ class FastEngine:
         self.edges, self.populations = edges, populations
         self.memory = np.ascontiguousarray(memory, "<u8")
         self.good: list[bool] | None = None
+        self.done = np.zeros((edges, 2), np.int64)
 
     def word(self, address: int) -> int:
         return sum(int(part) << (64 * i) for i, part in enumerate(self.memory[address]))
@@ -135,6 +147,8 @@ class FastEngine:
 
     def integrate(self, events: Mapping[str, IntArray]) -> None:
         """Many events at a time: a state's products are added up first and wrapped last, which is the same."""
+        events = kernel_products.integrate(self.config, self.memory, self.edges, self.populations, events, self.good,
+                                           self.counters, self.done)
         for first in range(0, len(events["v"]), CHUNK_EVENTS):
             self._integrate({name: array[first:first + CHUNK_EVENTS] for name, array in events.items()})
 
@@ -151,6 +165,9 @@ class FastEngine:
         counters["synapses"] += int(mask.sum())
         if not len(ops):
             return
+        edge = events["id"][ops.event]
+        self.done += np.stack([np.bincount(edge, weights, self.edges) for weights in (inside, mask.sum(axis=1))],
+                              axis=1).astype(np.int64)
         products = self._products(ops, lanes)
         addresses, slot = np.unique(ops.state_address[inside], return_inverse=True)
         states = unpack_states(self.memory[addresses].squeeze(-1) if config.word_bits == 64
@@ -197,15 +214,10 @@ class FastEngine:
         values[beyond] = kept[beyond] = 0
         values[~taken] = 0
         self.memory[addresses[taken]] = pack_states(kept, config).reshape(before.shape)[taken]
-        trace = list(zip(addresses[taken].tolist(), (self._join(row) for row in before[taken]), strict=True))
         word_index, x, y, lane = np.nonzero(values)
         c, v = word_index * config.lanes + lane, values[word_index, x, y, lane]
         events = self._fire(index, population, place, x, y, c, v)
-        return events, trace, len(x)
-
-    @staticmethod
-    def _join(parts: Words) -> int:
-        return int(parts[0]) if len(parts) == 1 else sum(int(part) << (64 * i) for i, part in enumerate(parts))
+        return events, addresses[taken], before[taken], np.stack([c, x, y, v], axis=1)
 
     def _fire(self, index: int, population: Mapping[str, int], place: PopulationMap, x: IntArray, y: IntArray,
               c: IntArray, v: IntArray) -> Words:

@@ -11,11 +11,31 @@ from typing import Any
 import numpy as np
 
 from golden.config import CoreConfig
-from golden.core import Core
+from golden.core import Core, Evaluation
 from golden.errors import EventError
 from golden.host import decode, encode
 from golden.types import IntArray, Place, Words
 from golden.words import EventKind, layouts
+
+
+class Observer:
+    """Is told what happens in a mesh, in order; this one does nothing.
+
+    Of what is sent it says the cause, whatever that may be: the mesh hands it on with the events.
+    """
+
+    def frame(self) -> Any:
+        """The host sends a frame: its cause."""
+
+    def answer(self, cause: Any) -> Any:
+        """The host sends the credits of ends that came to it: their cause, from that of the ends."""
+
+    def arrives(self, receiver: Place, core: Core | None, events: Words, cause: Any) -> None:
+        """Events are about to be taken by a core, or by the host (None), in order."""
+
+    def evaluated(self, place: Place, core: Core, done: Evaluation) -> tuple[Any, Any]:
+        """A population was evaluated: the causes of its credits, and of what it sends."""
+        return None, None
 
 
 class Mesh:
@@ -26,6 +46,7 @@ class Mesh:
         host: place of the host: an input's events start there, the outputs' go there.
         random: draws which of the waiting events move next, and how many of them; default: in the order of sending.
         literal: see `golden.core.Core`.
+        observer: is told what happens.
 
     Attributes:
         cores: by place.
@@ -39,58 +60,77 @@ class Mesh:
 
     def __init__(
         self, config: CoreConfig, images: Mapping[Place, tuple[Words, int, int]], *, host: Place,
-        random: np.random.Generator | None = None, literal: bool = False,
+        random: np.random.Generator | None = None, literal: bool = False, observer: Observer | None = None,
     ):
         self.config = config
         self.event = layouts(config).event
         self.host = host
         self.random = random
+        self.observer = observer or Observer()
         self.cores = {place: Core(config, words, edges=edges, populations=populations, literal=literal)
                       for place, (words, edges, populations) in images.items()}
         self.traffic: dict[tuple[Place, Place], int] = {}
         self.moved: dict[tuple[Place, Place], int] = {}
-        self._channels: dict[tuple[Place, Place], list[Words]] = {}
+        self._channels: dict[tuple[Place, Place], list[tuple[Words, Any]]] = {}
 
     def run(self, events: Words) -> Words:
         """Take packed events of the host, and all that follows from them; returns what comes to the host, packed."""
-        self._send(self.host, np.asarray(events, np.uint64))
-        arrived: list[Words] = []
+        self._send(self.host, np.asarray(events, np.uint64), self.observer.frame())
+        return np.concatenate([np.zeros(0, np.uint64), *(moved for moved, _ in self._deliver())])
+
+    def _deliver(self) -> list[tuple[Words, Any]]:
+        """All that waits, and all that follows from it; returns what comes to the host, with its causes."""
+        arrived = []
         while self._channels:
-            (_, receiver), moved = self._next()
+            receiver, moved, cause = self._next()
             if receiver == self.host:
-                arrived.append(moved)
-            else:
-                self._send(receiver, self.cores[receiver].run(moved))
-        return np.concatenate(arrived) if arrived else np.zeros(0, np.uint64)
+                self.observer.arrives(receiver, None, moved, cause)
+                arrived.append((moved, cause))
+                continue
+            core = self.cores[receiver]
+            self.observer.arrives(receiver, core, moved, cause)
+            for done in core.evaluations(moved):
+                for_credits, for_sent = self.observer.evaluated(receiver, core, done)
+                self._send(receiver, done.credits, for_credits)
+                self._send(receiver, done.sent, for_sent)
+        return arrived
 
-    def _send(self, sender: Place, events: Words) -> None:
+    def _send(self, sender: Place, events: Words, cause: Any = None) -> None:
         """Append events to the channels that they take, each in order."""
-        fields = self.event.unpack_array(events)
-        addresses = np.stack([fields["core_x"], fields["core_y"]], axis=1)
-        for address in np.unique(addresses, axis=0):
-            mine = (addresses == address).all(axis=1)
-            receiver = (sender[0] + int(address[0]), sender[1] + int(address[1]))
+        if not len(events):
+            return
+        column, row = self.event.column(events, "core_x"), self.event.column(events, "core_y")
+        code = column << 32 | row & 0xFFFFFFFF
+        order = np.argsort(code, kind="stable")
+        starts = np.flatnonzero(np.diff(code[order], prepend=code[order[0]] - 1))
+        for mine in np.split(order, starts[1:]):
+            receiver = (sender[0] + int(column[mine[0]]), sender[1] + int(row[mine[0]]))
             if receiver != self.host and receiver not in self.cores:
-                raise EventError(f"core {sender} sends {int(mine.sum())} events to {receiver}, where there is no core")
-            key = (sender, receiver)
-            self.traffic[key] = self.traffic.get(key, 0) + int(np.sum(fields["kind"][mine] == EventKind.VALUE))
-            self.moved[key] = self.moved.get(key, 0) + int(mine.sum())
-            self._channels.setdefault(key, []).append(events[mine])
+                raise EventError(f"core {sender} sends {len(mine)} events to {receiver}, where there is no core")
+            key, sent = (sender, receiver), events[mine]
+            values = int(np.sum(self.event.column(sent, "kind") == EventKind.VALUE))
+            self.traffic[key] = self.traffic.get(key, 0) + values
+            self.moved[key] = self.moved.get(key, 0) + len(mine)
+            self._channels.setdefault(key, []).append((sent, cause))
 
-    def _next(self) -> tuple[tuple[Place, Place], Words]:
-        """Take events from a channel: a whole run of them, or with `random` some of any channel."""
+    def _next(self) -> tuple[Place, Words, Any]:
+        """Take events from a channel: a whole run of them, or with `random` some of any channel.
+
+        Returns:
+            Who gets them, the events, and their cause.
+        """
         keys = list(self._channels)
         key = keys[0] if self.random is None else keys[int(self.random.integers(len(keys)))]
         waiting = self._channels[key]
-        moved = waiting.pop(0)
+        moved, cause = waiting.pop(0)
         if self.random is not None and len(moved) > 1:
             count = int(self.random.integers(1, len(moved) + 1))
             if count < len(moved):
-                waiting.insert(0, moved[count:])
+                waiting.insert(0, (moved[count:], cause))
                 moved = moved[:count]
         if not waiting:
             del self._channels[key]
-        return key, moved
+        return key[1], moved, cause
 
     # -- the host ------------------------------------------------------------------------------
 
@@ -101,17 +141,18 @@ class Mesh:
             EventError: not every end of the frame was answered by a credit: some population still waits.
         """
         events = np.asarray(frame, np.uint64)
-        owed = int(np.sum(self.event.unpack_array(events)["kind"] == EventKind.END))
+        owed = int(np.sum(self.event.column(events, "kind") == EventKind.END))
         out: list[Words] = [np.zeros(0, np.uint64)]
-        while len(events):
-            sent = self.run(events)
-            fields = self.event.unpack_array(sent)
-            owed -= int(np.sum(fields["kind"] == EventKind.CREDIT))
-            out.append(sent[fields["kind"] != EventKind.CREDIT])
-            ends = np.flatnonzero(fields["kind"] == EventKind.END)
-            events = np.array([self.event.pack(
-                kind=EventKind.CREDIT, core_x=-int(fields["x"][i]), core_y=-int(fields["y"][i]), id=int(fields["c"][i]))
-                for i in ends], np.uint64)
+        self._send(self.host, events, self.observer.frame())
+        while self._channels:
+            for sent, cause in self._deliver():
+                fields = self.event.unpack_array(sent)
+                owed -= int(np.sum(fields["kind"] == EventKind.CREDIT))
+                out.append(sent[fields["kind"] != EventKind.CREDIT])
+                ends = np.flatnonzero(fields["kind"] == EventKind.END)
+                self._send(self.host, np.array([self.event.pack(
+                    kind=EventKind.CREDIT, core_x=-int(fields["x"][i]), core_y=-int(fields["y"][i]),
+                    id=int(fields["c"][i])) for i in ends], np.uint64), self.observer.answer(cause))
         if owed:
             raise EventError(f"{owed} ends of timestep of the frame were not answered by credits: an end is missing "
                              "for some incoming axon")

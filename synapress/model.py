@@ -26,6 +26,7 @@ from golden.types import Array, Maps
 from synapress.engines import saturation
 from synapress.engines.checks import Checker
 from synapress.engines.layer_counts import layer_counts
+from synapress.engines.replay.jobs import ReplayOptions
 from synapress.engines.timesteps import is_spiking
 from synapress.engines.timesteps import run as run_timesteps
 from synapress.mapper import MeshImage
@@ -45,7 +46,7 @@ from synapress.mapper.quantization.scales import Scale
 from synapress.mapper.throughput.options import Throughput
 from synapress.results import CompiledModel, Simulation
 
-ENGINES = ("fast", "golden", "rtl")
+ENGINES = ("fast", "golden", "rtl", "replay")
 HDF5 = b"\x89HDF\r\n\x1a\n"
 
 
@@ -265,7 +266,8 @@ def _integers(work: Compilation, loads: dict[Link, int]) -> CompiledModel:
 
 def simulate(
     compiled: CompiledModel, inputs: Given, *, engine: str = "fast", cycles: bool = False,
-    checkpoint: str | Path | None = None, progress: Callable[[str], None] = lambda _: None,
+    checkpoint: str | Path | None = None, replay: ReplayOptions | None = None,
+    progress: Callable[[str], None] = lambda _: None,
 ) -> Simulation:
     """Run frames.
 
@@ -275,8 +277,12 @@ def simulate(
             sequence; with one dimension more in front, (sequences, timesteps, ...), of several, which all start from
             the initial potentials. So are the outputs.
         engine: `fast`, the whole-network model; `golden`, event by event from the memory images, on one core or the
-            mesh; `rtl`, their Verilog. Whichever is asked for is compared with those before it.
-        checkpoint: of a mesh's RTL, a folder in which the run is saved each minute, and from which it goes on.
+            mesh; `rtl`, their Verilog; `replay`, that of a mesh core by core, for meshes too large to run at once: each
+            core gets what the golden mesh says, and must do the same. Whichever is asked for is compared with those
+            before it.
+        checkpoint: of a mesh's RTL, a folder in which the run is saved each minute, and from which it goes on; of a
+            replay, one that keeps what is recorded and which cores are done.
+        replay: how cores are replayed, see `synapress.engines.replay.run`.
         progress: told in words how far the RTL of a mesh is.
         cycles: tell the cycles of each layer, too, by the cycle model; takes some seconds a frame for large models.
 
@@ -295,10 +301,7 @@ def simulate(
     >>> synapress.simulate(synapress.compile(net), frames, engine="golden").outputs["largest"].tolist()
     [[[[5, 7], [13, 15]]]]
     """
-    if engine not in ENGINES:
-        raise NetworkError(f"engine '{engine}': there are {', '.join(ENGINES)}")
-    if checkpoint is not None and not (engine == "rtl" and isinstance(compiled.image, MeshImage)):
-        raise ConfigError("checkpoint: only the engine 'rtl' of a mesh saves its runs; leave it out")
+    _check_engine(compiled, engine, checkpoint, replay)
     spiking = is_spiking(compiled.program)
     integers, sequences = integer_inputs(compiled, inputs)
     if spiking:
@@ -312,18 +315,15 @@ def simulate(
         clipped = saturation.count(compiled.clips, results, compiled.program, compiled.config)
         del results
     counts = layer_counts(compiled.program, compiled.image, maps, compiled.config, cycles)
-    counters = mesh = None
+    counters = mesh = replays = None
     if engine != "fast":
         from synapress.engines import events as engines
 
-        count = sequences[0] if sequences else 1
         sent = {name: maps[name] for name in integers}  # what the host sends of frames: perhaps differences
-        if engine == "rtl":
-            totals = engines.rtl(compiled.image, sent, maps, sequences=count, progress=progress,
-                                 checkpoint=None if checkpoint is None else Path(checkpoint))
-            maps, counters, mesh = totals.outputs, totals.counters, totals.mesh
-        else:
-            maps, counters = engines.golden(compiled.image, sent, maps, sequences=count)
+        totals = engines.run(
+            engine, compiled.image, sent, maps, sequences=sequences[0] if sequences else 1, progress=progress,
+            checkpoint=None if checkpoint is None else Path(checkpoint), options=replay)
+        maps, counters, mesh, replays = totals.outputs, totals.counters, totals.mesh, totals.replays
     outputs: Maps = {}
     numbers: Maps = {}
     for port in compiled.outputs:
@@ -338,11 +338,29 @@ def simulate(
             given.update({name: array.reshape(*sequences, *array.shape[1:]) for name, array in given.items()})
     return Simulation(
         outputs=numbers if compiled.integer else _finished(compiled.host, outputs, compiled.inputs, inputs),
-        integers=numbers, counts=counts, maps=maps, counters=counters, mesh=mesh,
+        integers=numbers, counts=counts, maps=maps, counters=counters, mesh=mesh, replays=replays,
         wrapped={name: count for name, count in wrapped.items() if count},
         saturated=saturation.by_output(compiled.clips, clipped, {
             port.name: compiled.places[port.node] for port in compiled.outputs}),
         sequences=(sequences[0] if sequences else 1) if spiking else None)
+
+
+def _check_engine(compiled: CompiledModel, engine: str, checkpoint: str | Path | None, replay: ReplayOptions | None
+                  ) -> None:
+    """
+    Raises:
+        NetworkError: there is no such engine, or it has no use for this model.
+        ConfigError: what was given is of no use to it.
+    """
+    if engine not in ENGINES:
+        raise NetworkError(f"engine '{engine}': there are {', '.join(ENGINES)}")
+    mesh = isinstance(compiled.image, MeshImage)
+    if checkpoint is not None and not (engine in ("rtl", "replay") and mesh):
+        raise ConfigError("checkpoint: only the engines 'rtl' and 'replay' of a mesh save their runs; leave it out")
+    if replay is not None and engine != "replay":
+        raise ConfigError(f"replay: of no use to the engine '{engine}'; leave it out")
+    if engine == "replay" and not mesh:
+        raise NetworkError("engine 'replay': the model is on one core, and needs no replay. Use engine 'rtl'")
 
 
 def integer_inputs(compiled: CompiledModel, inputs: Given) -> tuple[Maps, tuple[int, int] | None]:

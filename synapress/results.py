@@ -11,6 +11,7 @@ from golden.program import Program
 from golden.types import Maps
 from synapress.engines.layer_counts import LayerCount
 from synapress.engines.mesh.totals import MeshTotals
+from synapress.engines.replay.results import Replay
 from synapress.mapper import Image, legalize
 from synapress.model_files import ModelData, read_model, save_model
 
@@ -130,6 +131,8 @@ class Simulation:
     """Of the golden cores, or the RTL."""
     mesh: MeshTotals | None = None
     """Of the RTL of a mesh: the counters of each core, events over each link, errors of nodes."""
+    replays: list[Replay] | None = None
+    """Of the engine `replay`: what each core did, by sequence."""
     sequences: int | None = None
     """For a model with neurons: the number of sequences; their timesteps are the frames."""
     wrapped: dict[str, int] = field(default_factory=dict)
@@ -144,9 +147,10 @@ class Simulation:
 
     def to_json(self) -> dict[str, Any]:
         """The work, summed over the frames, the sums that wrapped and the outputs that saturated."""
+        replays = {} if self.replays is None else {"replays": [item.to_json() for item in self.replays]}
         return {"frames": self.frames, "counters": self.counters, "mesh": self.mesh and self.mesh.to_json(),
                 "wrapped": self.wrapped, "saturated": self.saturated,
-                "layers": {name: vars(count) for name, count in self.counts.items()}}
+                "layers": {name: vars(count) for name, count in self.counts.items()}} | replays
 
 
 def finite(value: Any) -> Any:

@@ -270,10 +270,10 @@ class WordOperations:
         return [WordOperation(*row) for row in zip(*columns, strict=True)]
 
 
-def _range(
+def surviving(
     x_min: IntArray, kernel: IntArray, size: IntArray, step: IntArray, dilated: IntArray,
 ) -> tuple[IntArray, IntArray, IntArray]:
-    """Closed form of one dimension's surviving taps: first tap, first destination, count (0 if none)."""
+    """Closed form of one dimension's surviving taps, by event: first tap, first destination, count (0 if none)."""
     negative = x_min < 0
     distance = -np.abs(x_min)
     # The part that can be large: the tap of an anchor outside, the neuron of one inside.
@@ -325,8 +325,8 @@ def expand_events(
             d[name] = d[name].copy()
             d[name][table] = values
 
-    tap_x, neuron_x, columns = _range(x, d["kernel_width"], d["width"], d["step"], d["dilated"])
-    tap_y, neuron_y, rows = _range(y, d["kernel_height"], d["height"], d["step"], d["dilated"])
+    tap_x, neuron_x, columns = surviving(x, d["kernel_width"], d["width"], d["step"], d["dilated"])
+    tap_y, neuron_y, rows = surviving(y, d["kernel_height"], d["height"], d["step"], d["dilated"])
     words = np.where(depthwise, 1, np.where(d["depth_words"], d["depth_words"], 1 << config.depth_word_bits))
     position_bytes = np.where(depthwise, 1, config.lanes * d["depth_words"])
     first_word = np.where(depthwise, c, first_channel) // config.lanes

@@ -34,6 +34,7 @@ from synapress.cli.options import (
     throughput_of,
     warnings_told,
 )
+from synapress.cli.replay_options import Jobs, MixSeed, Scheduler, Stall, replay_options
 from synapress.reports.tables import Sheet, show
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ class Engine(StrEnum):
     FAST = "fast"
     GOLDEN = "golden"
     RTL = "rtl"
+    REPLAY = "replay"
 
 
 class Method(StrEnum):
@@ -171,12 +173,14 @@ def simulate_model(
     folder: Folder,
     inputs: Annotated[Path, typer.Option("--inputs", "-i", metavar="FILE", help=".npy, or .npz by input name.")],
     engine: Annotated[Engine, typer.Option(
-        help="fast: whole-network model; golden: event by event from the images; rtl: the Verilog. Each is compared "
-             "with those before it.")] = Engine.FAST,
+        help="fast: whole-network model; golden: event by event from the images; rtl: the Verilog; replay: that of a "
+             "mesh core by core, for any size. Each is compared with those before it.")] = Engine.FAST,
     cycles: Annotated[bool, typer.Option("--cycles", help="Also give cycles by layer, by the cycle model.")] = False,
     output: Annotated[Path | None, typer.Option("--output", "-o", metavar="FILE", help="Outputs as .npz.")] = None,
     checkpoint: Annotated[Path | None, typer.Option(
-        metavar="FOLDER", help="RTL of a mesh: save the run there each minute, and go on from what is saved.")] = None,
+        metavar="FOLDER", help="RTL of a mesh: save the run there each minute, and go on from what is saved. Replay: "
+                               "keep there what is done, core by core.")] = None,
+    jobs: Jobs = None, scheduler: Scheduler = None, stall: Stall = None, seed: MixSeed = None,
     as_json: AsJson = False,
 ) -> None:
     """Run inputs through a compiled model.
@@ -185,6 +189,7 @@ def simulate_model(
     over its links. With --output writes the outputs.
     """
     from synapress.model import simulate
+    from synapress.reports.replay import core_sheet, layer_sheet
     from synapress.reports.report import frame, work_sheet
     from synapress.results import CompiledModel
 
@@ -192,9 +197,10 @@ def simulate_model(
     compiled, arrays = CompiledModel.load(folder), read_arrays(inputs)
     with steps() as progress:
         progress({"fast": "whole-network model", "golden": "golden model, event by event",
-                  "rtl": "RTL: Verilog, Verilator, and cycle by cycle"}[engine.value])
+                  "rtl": "RTL: Verilog, Verilator, and cycle by cycle",
+                  "replay": "golden mesh, and the RTL of each core"}[engine.value])
         result = simulate(compiled, arrays, engine=engine.value, cycles=cycles, checkpoint=checkpoint,
-                          progress=progress)
+                          replay=replay_options(jobs, scheduler, stall, seed), progress=progress)
     if output is not None:
         with Writing() as files, files.open(output) as file:
             save_arrays(file, result.outputs)
@@ -204,6 +210,7 @@ def simulate_model(
             for name, array in result.outputs.items()}})
     else:
         show([work_sheet(result, frame(compiled))])
+        show([sheet for run in result.replays or () for sheet in (layer_sheet(run), core_sheet(run))])
         if result.counters is not None:
             sheet = Sheet(title=f"Counters, {result.frames:,} frames in total", headings=("counter", engine.value))
             for name, total in result.counters.items():

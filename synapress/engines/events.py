@@ -1,7 +1,8 @@
-"""The engines that run memory images event by event: golden core, golden mesh, RTL; all held to the fast model."""
+"""The engines that run memory images event by event: golden core and mesh, RTL, replay; all held to the fast model."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from dataclasses import replace as changed
 from pathlib import Path
 
 import numpy as np
@@ -14,20 +15,41 @@ from golden.types import Array, Maps
 from synapress.engines.mesh.run import Options
 from synapress.engines.mesh.simulate import MeshSimulation, simulate_mesh
 from synapress.engines.mesh.totals import MeshTotals
+from synapress.engines.replay.jobs import ReplayOptions
+from synapress.engines.replay.results import Replay, total
+from synapress.engines.replay.run import replay_mesh
 from synapress.engines.rtl import ImageRun, simulate_image
 from synapress.mapper import Image, MeshImage
 
 
 @dataclass(frozen=True, kw_only=True)
-class RtlTotals:
-    """What the Verilog made of all sequences: outputs (N, D, W, H), and counters, summed over sequences and cores.
+class Totals:
+    """What an engine made of all sequences: outputs (N, D, W, H), and counters, summed over sequences and cores.
 
-    `mesh`: of a mesh, the counters by core, and links and errors.
+    `mesh`: of a mesh's RTL, the counters by core, and links and errors. `replays`: by sequence, of the engine `replay`.
     """
 
     outputs: Maps
     counters: dict[str, int]
-    mesh: MeshTotals | None
+    mesh: MeshTotals | None = None
+    replays: list[Replay] | None = None
+
+
+def run(
+    engine: str, image: Image | MeshImage, integers: Mapping[str, Array], expected: Maps, *, sequences: int,
+    checkpoint: Path | None, options: ReplayOptions | None, progress: Callable[[str], None],
+) -> Totals:
+    """`golden`, `rtl` or `replay`, as `engine` says."""
+    if engine == "golden":
+        outputs, counters = golden(image, integers, expected, sequences=sequences)
+        return Totals(outputs=outputs, counters=counters)
+    if engine == "rtl":
+        return rtl(image, integers, expected, sequences=sequences, progress=progress, checkpoint=checkpoint)
+    assert isinstance(image, MeshImage)
+    options = options or ReplayOptions()
+    outputs, runs = replay(image, integers, expected, sequences=sequences, progress=progress,
+                           options=changed(options, folder=checkpoint or options.folder))
+    return Totals(outputs=outputs, counters=total(runs), replays=runs)
 
 
 def golden(image: Image | MeshImage, integers: Mapping[str, Array], expected: Maps | None = None, *, sequences: int = 1
@@ -91,7 +113,7 @@ def _mesh(image: MeshImage, frames: list[Maps]) -> tuple[Maps, dict[str, int]]:
 def rtl(
     image: Image | MeshImage, integers: Mapping[str, Array], expected: Maps, *, sequences: int = 1,
     progress: Callable[[str], None] = lambda _: None, checkpoint: Path | None = None,
-) -> RtlTotals:
+) -> Totals:
     """Run the Verilog of a core or mesh, compared bit for bit with golden.
 
     The arguments are those of `golden`, and:
@@ -118,8 +140,34 @@ def rtl(
         runs.append((dict(run.outputs), run.counters))
     outputs, counters = _joined(runs)
     _compare("RTL", outputs, expected)
-    return RtlTotals(outputs=outputs, counters=counters,
+    return Totals(outputs=outputs, counters=counters,
                      mesh=None if isinstance(image, Image) else MeshTotals.of(meshes, image.host))
+
+
+def replay(
+    image: MeshImage, integers: Mapping[str, Array], expected: Maps, *, sequences: int = 1,
+    options: ReplayOptions | None = None, progress: Callable[[str], None] = lambda _: None,
+) -> tuple[Maps, list[Replay]]:
+    """Outputs of the golden mesh, of which the RTL of every core, one by one, did the same bit for bit; what each
+    sequence was. The arguments are those of `golden`, and `options`, whose folder has a folder for each sequence.
+
+    Raises:
+        ToolError: RTL and golden differ: the first difference of each core; or golden and fast model; or there is no
+            simulator.
+    """
+    options, runs, outputs = options or ReplayOptions(), [], []
+    for number, part in enumerate(_split(integers, sequences)):
+        folder = None if options.folder is None else options.folder / str(number)
+        run = replay_mesh(image, part, changed(options, folder=folder), expected={
+            name: np.split(array, sequences)[number] for name, array in expected.items()}, progress=progress)
+        if run.differences:
+            raise ToolError(f"RTL and golden model differ in {len(run.differences)} of {len(run.cores)} cores: "
+                            f"{'; '.join(run.differences[:3])}")
+        runs.append(run)
+        outputs.append((run.outputs, run.counters))
+    maps, _ = _joined(outputs)
+    _compare("golden model", maps, expected)
+    return maps, runs
 
 
 def _compare(who: str, found: Mapping[str, Array], expected: Maps) -> None:

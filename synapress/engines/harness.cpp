@@ -1,11 +1,13 @@
 // Runs a compiled event core over frames of events, playing the host: loads the image, keeps credits, answers the
 // core's ends of timestep with credits, and records everything that comes out. Driven by synapress/engines/verilated.py, which
 // defines all widths, positions of fields and numbers of registers from the Python modules, and reads the files written here.
-#include <ctime>
+#include <chrono>
 
 #include "host.h"
+#include "replay/replay.h"
 
 int main(int argc, char **argv) {
+  if (argc == 8 && std::string(argv[1]) == "replay") return replaying::main(argv + 2);
   if (argc != 3) { fprintf(stderr, "usage: %s INPUT OUTPUT_PREFIX\n", argv[0]); return 2; }
   Input in(argv[1]);
   std::string prefix = argv[2];
@@ -32,7 +34,7 @@ int main(int argc, char **argv) {
   bool offered = false, spent = false;
   uint64_t event = 0;
   bool is_owed = false;
-  const clock_t begin = clock();
+  const auto begin = std::chrono::steady_clock::now();
   settle();
   while (ends < frames * outputs || !owed.empty() || offered || sent < frames || credits < inputs) {
     if (!offered && random_byte() >= stall_in) {
@@ -72,7 +74,8 @@ int main(int argc, char **argv) {
           owed.push_back(((uint64_t)KIND_CREDIT << KIND_LOW) | (bits_of(word, C_LOW, C_BITS) << ID_LOW));
           if (outputs && ends % outputs == 0) {
             out_finishes.put(cycle);
-            fprintf(stderr, "frame %llu\n", (unsigned long long)(ends / outputs));
+            const std::chrono::duration<double> spent = std::chrono::steady_clock::now() - begin;
+            fprintf(stderr, "frame %llu %.9f\n", (unsigned long long)(ends / outputs), spent.count());
           }
         }
       }
@@ -95,7 +98,6 @@ int main(int argc, char **argv) {
       return 3;
     }
   }
-  fprintf(stderr, "processor %.6f\n", (double)(clock() - begin) / CLOCKS_PER_SEC);
   core->PORT(event_in, valid) = 0;
   core->PORT(event_out, ready) = 1;
   settle();

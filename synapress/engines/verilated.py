@@ -28,6 +28,8 @@ from synapress.tools.simulator import copy_runtime, locked, save_runtime, simula
 HARNESS = Path(__file__).with_name("harness.cpp")
 COMMON = tuple(Path(__file__).with_name(name) for name in ("host.h", "words.h"))
 """What the harness and other C++ hosts include."""
+REPLAY = Path(__file__).parent / "replay" / "replay.h"
+"""What the harness includes, too, so that one compiled core serves frames and replays."""
 
 _COMPILING = ("--output-split", "0", "-MAKEFLAGS", "OPT_GLOBAL=-O1")
 """One file, so that no header is precompiled, which takes longer than it saves."""
@@ -44,7 +46,7 @@ class RtlRun:
     `events`: one array of packed event words per frame (values, and the ends of timestep that close it).
     `trace_address`, `trace_state`: each state word at the moment of its evaluation, in order, over all frames; states
     are (n, words of 64 bits). `memory` is (memory words, words of 64 bits), read back at the end. `latency`: cycles of
-    each frame from its first event to its last output. `processor`: seconds of the processor for the frames.
+    each frame from its first event to its last output. `seconds`: by the clock, until the end of each frame.
     """
 
     events: list[Words]
@@ -53,7 +55,7 @@ class RtlRun:
     memory: Words
     counters: dict[str, int]
     latency: IntArray
-    processor: float = 0.0
+    seconds: Sequence[float] = ()
 
 
 def widths(config: CoreConfig) -> dict[str, int]:
@@ -86,8 +88,8 @@ def build(config: CoreConfig, directory: Path = Path("build/simulate"), harness:
     Raises:
         ToolError: Verilator or the C++ compiler is missing or failed; the message holds the end of its output.
     """
-    return compiled(cycle_model(EventCore(config), "core"), "core", harness, COMMON, config.name, directory,
-                    defines=widths(config) | positions("REQUEST", messages.request(config)))
+    return compiled(cycle_model(EventCore(config), "core"), "core", harness, (*COMMON, REPLAY), config.name,
+                    directory, defines=widths(config) | positions("REQUEST", messages.request(config)))
 
 
 def compiled(text: str, top: str, harness: Path, included: Sequence[Path], name: str, directory: Path, *,
@@ -173,14 +175,13 @@ def run(config: CoreConfig, words: Words, edges: int, populations: int,
                                    stderr=subprocess.PIPE, text=True, env=os.environ)
         assert process.stderr is not None
         messages = []
-        processor = 0.0
+        passed: list[float] = []
         for line in process.stderr:
             match line.split():
-                case ["frame", number]:
+                case ["frame", number, seconds]:
+                    passed.append(float(seconds))
                     if progress:
                         progress(int(number))
-                case ["processor", seconds]:
-                    processor = float(seconds)
                 case _:
                     messages.append(line.strip())
         if process.wait():
@@ -196,7 +197,7 @@ def run(config: CoreConfig, words: Words, edges: int, populations: int,
             trace_address=trace[:, 0].astype(np.int64), trace_state=trace[:, 1:],
             memory=load("memory").reshape(-1, limbs),
             counters=dict(zip(counters(config), load("counters").astype(int).tolist(), strict=True)),
-            latency=(load("finishes") - load("starts")).astype(np.int64), processor=processor,
+            latency=(load("finishes") - load("starts")).astype(np.int64), seconds=passed,
         )
 
 

@@ -235,3 +235,38 @@ def gantt_picture(path: Path, *, title: str, rows: Sequence[str], layers: Sequen
     axis.spines[["top", "right"]].set_visible(False)
     _legend(axis, {layer: Patch(color=COLORS[number % len(COLORS)]) for number, layer in enumerate(layers)})
     _save(figure, path)
+
+
+def replay_picture(path: Path, *, title: str, size: tuple[int, int], busy: Mapping[tuple[int, int], float],
+                   layers: Mapping[str, tuple[float, float, float]]) -> None:
+    """A mesh with the busy cycles of each core; and by layer busy cycles, cycles of evaluation, and the lanes in use.
+
+    Args:
+        path: PNG or SVG. size: columns and rows.
+        busy: by core. layers: (busy cycles, cycles of evaluation, share of the lanes) of each.
+    """
+    pyplot = _figure()
+    figure = pyplot.figure(figsize=(13, max(5.0, 1.2 + 0.17 * len(layers))), constrained_layout=True)
+    figure.suptitle(title, fontsize=11)
+    grid, axis = figure.subplots(1, 2, width_ratios=(1, 1.15))
+    cycles = np.full((size[1], size[0]), np.nan)
+    for (column, row), count in busy.items():
+        cycles[row, column] = count / 1e6
+    shown = grid.imshow(cycles, cmap="Blues", vmin=0)
+    figure.colorbar(shown, ax=grid, shrink=0.7, label="busy, million cycles")
+    grid.set_xlabel("column")
+    grid.set_ylabel("row")
+    grid.set_title("Cores of the mesh", fontsize=10)
+    at = np.arange(len(layers))
+    values = np.array(list(layers.values())).reshape(-1, 3)
+    axis.barh(at - 0.2, values[:, 0] / 1e6, height=0.4, color=COLORS[0], label="busy (ESU and neuron update)")
+    axis.barh(at + 0.2, values[:, 1] / 1e6, height=0.4, color=COLORS[1], label="evaluation")
+    for place, (count, _, lanes) in zip(at, values, strict=True):
+        axis.text(count / 1e6, place - 0.2, f" {lanes:.0%}", va="center", fontsize=6)
+    axis.set_yticks(at, list(layers), fontsize=7)
+    axis.set_ylim(len(layers) - 0.5, -0.5)
+    axis.set_xlabel("million cycles, summed over cores; with the share of the lanes in use")
+    axis.set_title("Layers", fontsize=10)
+    axis.legend(fontsize=8, loc="lower right")
+    axis.spines[["top", "right"]].set_visible(False)
+    _save(figure, path)

@@ -110,7 +110,7 @@ def test_a_model_too_large_for_a_core_goes_to_a_mesh(tmp_path: Path, seed: int) 
     assert golden.counters is not None
     assert golden.counters["synapses"] == sum(count.operations for count in fast.counts.values())
     assert fast.counts == golden.counts
-    with pytest.raises(ConfigError, match="only the engine 'rtl' of a mesh saves its runs"):
+    with pytest.raises(ConfigError, match="only the engines 'rtl' and 'replay' of a mesh save their runs"):
         synapress.simulate(made, x[:1], engine="golden", checkpoint=tmp_path / "saved")
 
 
@@ -230,7 +230,7 @@ def test_mistakes_are_named(tmp_path: Path, seed: int) -> None:
         synapress.simulate(made, {"y": x})
     with pytest.raises(ModelError, match="node 'x', rule 'input shape'"):
         synapress.simulate(made, x[:, :1])
-    with pytest.raises(NetworkError, match="engine 'quick': there are fast, golden, rtl"):
+    with pytest.raises(NetworkError, match="engine 'quick': there are fast, golden, rtl, replay"):
         synapress.simulate(made, x, engine="quick")
     for wrong, message in ((x[:0], "at least one frame"), (x * 1j, "real numbers, not complex"),
                            (np.full_like(x, np.nan), "not finite"), ([[1], [1, 2]], "array of real numbers"),

@@ -34,7 +34,7 @@ def complete(line: str) -> list[str]:
     ("synapress config ", PRESETS), ("synapress demo -c gr", ["grai_vip"]), ("synapress map --config ", PRESETS),
     ("synapress footprint ", ZOO), ("synapress map res", ["resnet50", "resnet101"]),
     ("synapress verilog ", TOPS), ("synapress area peg e", ["esu", "evaluation"]),
-    ("synapress simulate --engine ", ["fast", "golden", "rtl"]),
+    ("synapress simulate --engine ", ["fast", "golden", "rtl", "replay"]),
     ("synapress compile --neurons s", [style for style in STYLES if style.startswith("s")]),
     ("synapress compile --method ", ["max", "percentile", "error"]),
     ("synapress area --target ", ["all", "cmos", "ice40", "ecp5", "xilinx"]),

@@ -95,8 +95,8 @@ class MeshRun:
     `memory`: by core (memory words, words of 64 bits). `counters`: by core. `links`: events over each that had any.
     `started`, `finished`: by frame, the cycles of its first event into the mesh and its last END out of it.
     `first`, `cycles`: when the host might send the first event, and when all was done; `evaluations`: of nodes in all
-    cycles. `seconds` by the clock, `processor` of all threads: of the frames. `fastest`: seconds of a cycle in the
-    fastest batch of them. `errors`: by node, pulses of its `error`. `passed`: (n, 2) cycle and 4 · node + side of each
+    cycles. `seconds` by the clock, `processor` of all threads: of the frames. `batches`: nanoseconds of each
+    batch of cycles. `errors`: by node, pulses of its `error`. `passed`: (n, 2) cycle and 4 · node + side of each
     event that left a node. `times`: by core the cycle of each state word of `trace`. `sent`: events of the host, and
     its credits.
     """
@@ -113,7 +113,7 @@ class MeshRun:
     cycles: int
     seconds: float
     processor: float
-    fastest: float
+    batches: IntArray
     evaluations: dict[Place, int]
     times: dict[Place, IntArray] = field(default_factory=dict)
     sent: int = 0
@@ -321,7 +321,7 @@ def _read(given: MeshInput, prefix: Path, said: Mapping[str, list[str]]) -> Mesh
                for side, count in zip(EDGES, row[2:], strict=True) if count},
         started=frames[:, 0], finished=frames[:, 1], first=int(said["begins"][0]), cycles=int(said["ends"][0]),
         seconds=float(said["ends"][1]) - float(said["begins"][1]),
-        processor=float(said["ends"][2]), fastest=float(said["ends"][3]),
+        processor=float(said["ends"][2]), batches=load("batches")[:, 0].astype(np.int64),
         evaluations={_place(number, columns): int(row[0]) for number, row in enumerate(units)},
         errors={_place(number, columns): int(row[1]) for number, row in enumerate(units) if row[1]},
         passed=load("passed", 2),

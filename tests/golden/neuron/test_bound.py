@@ -23,9 +23,9 @@ def test_literal_and_fast_end_at_the_same_word(name: str, seed: int) -> None:
             fields |= {"depth": int(rng.integers(1, 9)), "base": size - int(rng.integers(1, 200))}
         memory = rng.integers(0, 1 << 63, (size, config.word_bits // 64), np.uint64)
         engines = [kind(config, memory.copy(), 0, 0, {}) for kind in (LiteralEngine, FastEngine)]
-        (events, trace, fired), other = (engine.evaluate(0, layout.pack(fields)) for engine in engines)
-        np.testing.assert_array_equal(events, other[0])
-        assert (trace, fired) == other[1:]
+        (events, addresses, states, fired), other = (engine.evaluate(0, layout.pack(fields)) for engine in engines)
+        for mine, theirs in zip((events, addresses, states, fired), other, strict=True):
+            np.testing.assert_array_equal(mine, theirs)
         np.testing.assert_array_equal(engines[0].words(), engines[1].words())
         # From the formula of docs/architecture.md, without the model's own functions.
         words = -(-fields["depth"] // config.lanes)
@@ -35,8 +35,8 @@ def test_literal_and_fast_end_at_the_same_word(name: str, seed: int) -> None:
                   + np.arange(fields["width"])[:, None] * fields["height"] * stride).ravel()
         outside = np.flatnonzero(places >= size)
         count = int(outside[0]) if outside.size else len(places)
-        assert [address for address, _ in trace] == places[:count].tolist()
-        assert len({address for address, _ in trace}) == len(trace) <= size
+        assert addresses.tolist() == places[:count].tolist()
+        assert len(set(addresses.tolist())) == len(addresses) == len(states) <= size
         untouched = np.setdiff1d(np.arange(size), places[:count])
         np.testing.assert_array_equal(engines[0].words()[untouched], memory[untouched])
         cut += 0 < count < len(places)
