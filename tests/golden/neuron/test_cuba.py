@@ -96,6 +96,7 @@ def test_arrays_equal_literal(seed: int) -> None:
         assert 0 < fired.sum() < len(states) and len(np.unique(kept)) > 2000
 
 
+@pytest.mark.parametrize("simulator", ["verilator", pytest.param("icarus", marks=pytest.mark.long)], indirect=True)
 def test_hardware_equals_golden(simulator: str, seed: int) -> None:
     """Among populations of all other types, with pauses everywhere: every neuron and every state that is kept."""
     run(CONFIG, simulator, seed, scenario="random", populations=150, corners=False, command="rarely", memory="rarely",
