@@ -7,11 +7,13 @@ import numpy as np
 import pytest
 
 from golden.config import PRESETS
-from golden.errors import NetworkError
+from golden.errors import ImageError, NetworkError
+from golden.neuron.evaluation import PopulationMap
 from golden.types import IntArray
-from golden.words import Saturation
+from golden.words import Saturation, layouts
 from synapress import compile, simulate
-from synapress.mapper import Network, RuleError
+from synapress.mapper import Image, Network, RuleError
+from synapress.mapper.image.validate import validate
 
 CONFIG = dataclasses.replace(
     PRESETS["grai_vip"], name="cuba", address_bits=13, lanes=2, state_bits=32, channel_bits=9,
@@ -100,3 +102,20 @@ def test_a_core_without_the_type_is_refused() -> None:
     ones = np.ones((5, 2, 3, 3), int), np.ones((3, 5, 2, 2), int), np.ones((2, 3, 2, 2), int)
     with pytest.raises(RuleError, match=r"neurons of type 'cuba'.*Add 'cuba' to neuron_types, with state_bits at 32"):
         compile(network(ones))
+
+
+def test_what_the_type_does_not_look_at_is_0_in_an_image() -> None:
+    """A foreign image that sets another field of a second parameter word is refused, and one of the type's is not."""
+    ones = np.ones((5, 2, 3, 3), int), np.ones((3, 5, 2, 2), int), np.ones((2, 3, 2, 2), int)
+    image = compile(network(ones), config=CONFIG, check=False).image
+    assert isinstance(image, Image)
+    words, table = image.integers(), layouts(CONFIG)
+    index = next(entry["index"] for entry in image.manifest["population_table"] if entry["name"] == "first")
+    place = PopulationMap.of(table.population.unpack(words[2 * index + 1]), CONFIG)
+    second = table.second_parameter.unpack(words[place.parameters])
+    assert second == {"refractory": 0, "decay": 1000, "lowest": -200, "highest": 700}
+    words[place.parameters] = table.second_parameter.pack(second | {"lowest": -7})
+    validate(words, CONFIG, edges=image.edges, populations=image.populations)
+    words[place.parameters] = table.second_parameter.pack(second | {"refractory": 1})
+    with pytest.raises(ImageError, match="second parameter word, field 'refractory': 1"):
+        validate(words, CONFIG, edges=image.edges, populations=image.populations)
