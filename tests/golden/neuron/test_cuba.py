@@ -1,6 +1,7 @@
 """Neurons with a leaky current and a leaky potential: golden model against plain integers, hardware, and a network."""
 
 import dataclasses
+import itertools
 from fractions import Fraction
 
 import numpy as np
@@ -13,6 +14,7 @@ from golden.neuron.types import built_types
 from golden.neuron.types.cuba import Cuba
 from golden.types import IntArray
 from golden.words import Reset
+from tests.tb.test_evaluation import random_config as evaluation_config
 from tests.tb.test_evaluation import run
 
 CODE = next(iter(Cuba.codes))
@@ -111,6 +113,28 @@ def test_hardware_equals_golden_at_length(simulator: str, seed: int) -> None:
                    dataclasses.replace(CONFIG, name="cuba_skipping", skip_silent=1)):
         run(config, simulator, seed, scenario="random", populations=900,
             corners=not config.skip_silent, memory="rarely", neuron="rarely")
+
+
+def random_config(seed: int) -> CoreConfig:
+    """Random widths of all that the evaluation unit sees, with every neuron type."""
+    for number in itertools.count(100 * seed):
+        try:
+            config = dataclasses.replace(evaluation_config(number), state_bits=32, neuron_types=(
+                *TYPES, "li", "lif", "refractory", "sigma_delta"))
+            built_types(config)
+        except ConfigError:
+            continue
+        return config
+    raise AssertionError
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("number", range(6))
+def test_random_configurations(number: int, simulator: str, seed: int) -> None:
+    config = random_config(6 * seed + number)
+    print(config.to_json())
+    run(config, simulator, seed + number, scenario="random", populations=300, corners=False, memory="randomly",
+        neuron="randomly")
 
 
 def test_narrow_cores_are_refused() -> None:
