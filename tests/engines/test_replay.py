@@ -7,6 +7,7 @@ import signal
 from functools import cache
 from pathlib import Path
 
+import distributed
 import numpy as np
 import pytest
 from amaranth import Cat, Const
@@ -255,7 +256,6 @@ def test_command_line(tmp_path: Path) -> None:
 
 def test_cluster_loses_nothing_with_a_worker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two workers, of which one is killed once the first core is done: every core once, and equal."""
-    distributed = pytest.importorskip("distributed")
     rng = np.random.default_rng(11)
     _, image, inputs = case(rng, frames=2)
     kept: list[Job] = []
@@ -280,7 +280,6 @@ def test_cluster_loses_nothing_with_a_worker(tmp_path: Path, monkeypatch: pytest
 
 
 def test_no_scheduler_is_named() -> None:
-    pytest.importorskip("distributed")
     image, inputs = three()
     with pytest.raises(ToolError, match=r"no Dask scheduler at 'tcp://127\.0\.0\.1:1'"):
         replay_mesh(image, inputs, ReplayOptions(scheduler="tcp://127.0.0.1:1"))

@@ -116,11 +116,11 @@ def test_hardware_equals_golden_at_length(simulator: str, seed: int) -> None:
 
 
 def random_config(seed: int) -> CoreConfig:
-    """Random widths of all that the evaluation unit sees, with every neuron type."""
+    """Random widths of all that the evaluation unit sees, with these neuron types and more."""
     for number in itertools.count(100 * seed):
         try:
-            config = dataclasses.replace(evaluation_config(number), state_bits=32, neuron_types=(
-                *TYPES, "li", "lif", "refractory", "sigma_delta"))
+            config = dataclasses.replace(evaluation_config(number), address_bits=14, state_bits=32, neuron_types=(
+                *TYPES, "li", "lif", "refractory"))
             built_types(config)
         except ConfigError:
             continue
