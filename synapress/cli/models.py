@@ -253,7 +253,8 @@ def report_model(
     """
     from synapress.host.host import choice
     from synapress.model import float_outputs, load, simulate
-    from synapress.reports import neurons, report
+    from synapress.reports import report
+    from synapress.reports.neurons import neurons_text
     from synapress.results import CompiledModel, finite
 
     if inputs is None and (labels is not None or model is not None):
@@ -288,7 +289,7 @@ def report_model(
         if text_on_host := report.host_text(compiled):
             typer.echo(text_on_host)
         if compiled.neurons is not None:
-            typer.echo(f"neurons: {neurons.neurons_text(compiled.neurons)}")
+            typer.echo(f"neurons: {neurons_text(compiled.neurons)}")
         if simulated is not None:
             show([report.work_sheet(simulated, report.frame(compiled))])
         for name, value in accuracy.items():
