@@ -3,6 +3,7 @@ and the SRAM banks in one module that a user can replace.
 """
 
 import contextlib
+import copy
 import gc
 import os
 import re
@@ -10,7 +11,7 @@ from collections.abc import Iterable, Iterator
 
 from amaranth._toolchain.yosys import find_yosys
 from amaranth.back import rtlil
-from amaranth.hdl import Value
+from amaranth.hdl import Fragment, MemoryInstance, Value
 from amaranth.hdl._ir import PortDirection
 from amaranth.lib import wiring
 
@@ -26,6 +27,11 @@ _SCRIPT = ("proc", "opt_expr", "opt_clean", "memory_collect", f"attrmap {_ATTRIB
 """`proc` makes multiplexers of combinational processes. Yosys would write these as `always @*`, which wait for a change
 that never comes where all they read is constant; its initial value, which is to start them, starts nothing in
 SystemVerilog."""
+_ZEROS = re.compile(
+    r"(?P<head>  cell \$meminit_v2 \S+\n(?:    parameter [^\n]*\n)*?    parameter \\WIDTH (?P<width>\d+)\n"
+    r"    parameter \\WORDS (?P<words>\d+)\n(?:    parameter [^\n]*\n)*    connect \\ADDR {  }\n"
+    r"    connect \\DATA ){  }")
+"""The contents of a memory that were left out."""
 _BANK = re.compile(r"(?:.*\.)?bank_\d+")
 """Modules that become the SRAM module: `rtl.memory.SramBank`, as `BankedMemory` names its banks."""
 _BANK_PORTS = {"write__data": "write_data"}
@@ -74,14 +80,32 @@ def waivers(name: str) -> str:
 def to_rtlil(component: wiring.Component, name: str, ports: Ports) -> str:
     """RTLIL of a component as the module `name`: the same text in every run."""
     with _uncollected():
-        return str(rtlil.convert(component, name=name, ports=ports, emit_src=False))
+        fragment = Fragment.get(component, None)
+        _leave_out_zeros(fragment)
+        text, _ = rtlil.convert_fragment(fragment, ports, name, emit_src=False)
+        return _ZEROS.sub(_with_zeros, str(text))
+
+
+def _leave_out_zeros(fragment: Fragment) -> None:
+    """Take the initial contents from memories that begin with zeros: Amaranth would make an object for each bit, two
+    million for a core, which takes longer than all the rest. `_with_zeros` writes them.
+    """
+    for inner, _, _ in fragment.subfragments:
+        _leave_out_zeros(inner)
+        if isinstance(inner, MemoryInstance) and not any(inner._data._init._raw):
+            inner._data = copy.copy(inner._data)  # the component's own stays as it is
+            inner._data._init = copy.copy(inner._data._init)
+            inner._data._init._raw = []
+
+
+def _with_zeros(match: re.Match[str]) -> str:
+    bits = int(match["width"]) * int(match["words"])
+    return f"{match['head']}{bits}'{'0' * bits}"
 
 
 @contextlib.contextmanager
 def _uncollected() -> Iterator[None]:
-    """No search for garbage while Amaranth fills its tables, with an object for each bit of each memory: there is next
-    to none, and to look for it takes as long as the conversion of a core.
-    """
+    """No search for garbage while Amaranth fills its tables: there is next to none, and to look for it takes long."""
     enabled = gc.isenabled()
     gc.disable()
     try:

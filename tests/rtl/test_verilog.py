@@ -8,6 +8,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from amaranth import Module, Signal
+from amaranth.back import rtlil
+from amaranth.lib import wiring
+from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import Out
 
 from golden.config import CoreConfig
 from golden.errors import ConfigError
@@ -104,3 +109,31 @@ def test_errors(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="'1-peg' cannot name a Verilog module"):
         verilog.generate("peg", SMALL, tmp_path, name="1-peg")
     assert not list(tmp_path.iterdir())
+
+
+class Contents(wiring.Component):
+    """Two memories that begin with zeros, and one that does not."""
+
+    def __init__(self) -> None:
+        self.contents = {"words": (16, 12, []), "bits": (1, 2, [0]), "table": (5, 4, [0, 9, 31])}
+        super().__init__({name: Out(width) for name, (width, _, _) in self.contents.items()})
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        count = Signal(4)
+        m.d.sync += count.eq(count + 1)
+        for name, (width, depth, init) in self.contents.items():
+            m.submodules[name] = made = Memory(shape=width, depth=depth, init=init)
+            read, write = made.read_port(), made.write_port()
+            m.d.comb += [read.addr.eq(count), getattr(self, name).eq(read.data), write.addr.eq(count),
+                         write.data.eq(count), write.en.eq(count[0])]
+        return m
+
+
+def test_contents_of_memories_are_as_amaranth_writes_them() -> None:
+    """Of two components, as a conversion must leave nothing behind."""
+    one, two = Contents(), Contents()
+    whole = rtlil.convert(one, name="contents", ports=verilog.ports(one), emit_src=False)
+    assert f"192'{'0' * 192}" in whole and "20'00000111110100100000" in whole
+    assert verilog.to_rtlil(two, "contents") == verilog.to_rtlil(one, "contents") == whole
+    assert rtlil.convert(two, name="contents", ports=verilog.ports(two), emit_src=False) == whole

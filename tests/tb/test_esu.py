@@ -57,12 +57,12 @@ def random_config(seed: int) -> CoreConfig:
 
 @pytest.mark.parametrize("name", ["grai_vip", "fpga_small"])
 def test_random_events(simulator: str, name: str, seed: int) -> None:
-    run(CONFIGS[name], simulator, seed, "random", events=3000)
+    run(CONFIGS[name], simulator, seed, "random", events=1000)
 
 
 @pytest.mark.parametrize("name", ["lanes_8", "states_32", "lanes_2"])
 def test_random_events_of_other_configurations(name: str, seed: int) -> None:
-    run(CONFIGS[name], "verilator", seed, "random", events=2000)
+    run(CONFIGS[name], "verilator", seed, "random", events=1000)
 
 
 def test_garbage(simulator: str, seed: int) -> None:

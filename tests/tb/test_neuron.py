@@ -49,7 +49,7 @@ def run_on_banks(config: CoreConfig, simulator: str, seed: int, operations: int)
 @pytest.mark.parametrize("name", ALONE)
 def test_random_operations(name: str, simulator: str, seed: int) -> None:
     """On a memory that refuses at random: every state, counter and coverage bin."""
-    run_alone(ALONE[name], simulator, seed, "random", 2500)
+    run_alone(ALONE[name], simulator, seed, "random", 1000)
 
 
 @pytest.mark.parametrize("name", ["fpga_small, 2 banks", "8 lanes, 8 banks, no shift"])
@@ -62,7 +62,7 @@ def test_the_same_word_at_every_distance(name: str, simulator: str, seed: int) -
 def test_forwarded_states(seed: int) -> None:
     """Runs of operations on a word take a cycle each; and all that is checked without."""
     config = dataclasses.replace(BASE, forward_states=1)
-    run_alone(config, "verilator", seed, "random", 1200)
+    run_alone(config, "verilator", seed, "random", 1000)
     for module in ("tb.tb_neuron_forwarding", "tb.tb_neuron_distances"):
         launch(NeuronUpdate(config), name="neuron_update", module=module, simulator="verilator", seed=seed,
                parameters={"config": config.to_json(), "operations": 40})
@@ -77,7 +77,7 @@ def test_timing(name: str, simulator: str, seed: int) -> None:
 @pytest.mark.parametrize("name", ON_BANKS)
 def test_random_operations_on_banks(name: str, simulator: str, seed: int) -> None:
     """On the banked memory, all other ports of which are in use."""
-    run_on_banks(ON_BANKS[name], simulator, seed, 2500)
+    run_on_banks(ON_BANKS[name], simulator, seed, 1000)
 
 
 @pytest.mark.long
