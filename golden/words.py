@@ -254,9 +254,12 @@ RESERVED = {
     "second axon": ("delayed",),
     "second edge": ("kind", "weight_base", "weight_width", "sparse", "product", "exponent_bias", "lane_layout"),
     "second population": ("state_width", "lane_layout", "second_state"),
-    "second parameter": ("decay", "lowest", "highest"),
+    "second parameter": (),
 }
-"""Fields that have their place and no meaning yet: nothing reads them, and an image holds zeros there."""
+"""Fields that have their place and no meaning yet: nothing reads them, and an image holds zeros there.
+
+Neuron types say which fields of a second parameter word they look at: `golden.neuron.interface.NeuronModel`.
+"""
 
 
 @cache

@@ -13,12 +13,16 @@ from golden.neuron.requantize import shift_rounded
 from golden.neuron.silent import WordTest, population_tests
 from golden.neuron.states import pack_lanes, unpack_lanes, wrap
 from golden.neuron.types import neuron_model
+from golden.neuron.types.cuba import Cuba
+from golden.neuron.types.lif import Lif
 from golden.neuron.types.product import operands
 from golden.neuron.types.sigma_delta import SigmaDelta
 from golden.neuron.types.spiking import spike_one
 from golden.types import Fields
 from golden.widths import TABLE_ENTRY_BITS, TYPE_BITS
 from golden.words import NeuronType, Reset, Saturation, layouts
+from tb.cuba_stimulus import CUBA_BINS, cuba_bins, near_threshold, second_parameter
+from tb.lif_stimulus import lif_bins, near_multiple, required_lif_bins
 from tb.sigma_delta_stimulus import near_last, sigma_delta_bins
 
 
@@ -37,6 +41,7 @@ class Stimulus:
     def __init__(self, config: CoreConfig, generator: random.Random, count: int, dense: bool = False):
         self.config, self.random, self.dense = config, generator, dense
         self.population_word, self.parameter_word = layouts(config).population, layouts(config).parameter
+        self.second_word = layouts(config).second_parameter
         self.words = [generator.getrandbits(config.word_bits) for _ in range(config.memory_words)]
         self.bins: Counter[str] = Counter()
         self.kinds: list[tuple[int, int]] = []
@@ -98,6 +103,8 @@ class Stimulus:
             self.kinds = [(kind, mode) for kind in range(1 << TYPE_BITS) for mode in range(4)
                           if mode != Saturation.TABLE or has_tables(config) or neuron_model(kind, config).thresholds]
             self.kinds += [(NeuronType.SPIKING, mode) for mode in range(4)]
+            self.kinds += 3 * [(kind, mode) for kind in (*Cuba.codes, *Lif.codes) for mode in range(4)
+                               if neuron_model(kind, config).second_parameter]
             pick.shuffle(self.kinds)
         kind, mode = self.kinds.pop()
         return {
@@ -130,6 +137,12 @@ class Stimulus:
             # A second word, in front, is random: what lies there already.
             self.words[(place.parameters + each * c + each - 1) % size] = above | self.parameter_word.pack(
                 parameters[-1][1])
+            if each == 2:
+                at = (place.parameters + 2 * c) % size
+                second = second_parameter(pick, fields, self.words[at], config)
+                self.words[at] = self.words[at] >> self.second_word.bits << self.second_word.bits | (
+                    self.second_word.pack(second))
+                parameters[-1] = parameters[-1][0], parameters[-1][1] | second
         for x, y, w in product(range(fields["width"]), range(fields["height"]), range(place.depth_words)):
             states = []
             for lane in range(config.lanes):
@@ -184,6 +197,12 @@ class Stimulus:
         state = self._sum(fields, kind, values)
         if fields["type"] in SigmaDelta.codes and "sigma_delta" in self.config.neuron_types and kind != "all fire":
             return near_last(self.random, fields, state, values, self.config)
+        if kind == "all fire" or self.random.random() < 0.3:
+            return state
+        if neuron_model(fields["type"], self.config) is Cuba:
+            return near_threshold(self.random, fields, state, values, self.config)
+        if neuron_model(fields["type"], self.config) is Lif:
+            return near_multiple(self.random, state, values, self.config)
         return state
 
     def _sum(self, fields: Fields, kind: str, values: Fields) -> int:
@@ -237,6 +256,11 @@ class Stimulus:
                 self._cover_spiking(fields["saturation"], state, parameter)
             elif neuron_model(fields["type"], config) is SigmaDelta:
                 bins.update(sigma_delta_bins(fields, state, parameter, config))
+            elif neuron_model(fields["type"], config) in (Cuba, Lif):
+                at = place.parameters + each * (0 if fields["uniform"] else c)
+                parameter |= self.second_word.unpack(self.words[at % size])
+                covers = cuba_bins if fields["type"] in Cuba.codes else lif_bins
+                bins.update(covers(fields, state, parameter, config))
             elif not neuron_model(fields["type"], config).thresholds:
                 self._cover_value(fields, state, parameter)
 
@@ -331,5 +355,6 @@ def required(config: CoreConfig) -> set[str]:
             "potential too large", "potential too small", "clipped low", "clipped high")),
         *((f"{kind}: {some} lanes pass" for kind in ("sum", "kept, at once") for some in ("no", "some", "all"))
           if config.skip_silent else ()),
+        *(CUBA_BINS if "cuba" in config.neuron_types else ()), *required_lif_bins(config),
         *(("slope", "negative slope", "spiking: negative threshold") if config.slope_bits > 4 else ()),
     }

@@ -48,11 +48,12 @@ def unsaturated(states: Integers, population: Population, config: CoreConfig) ->
 
 def parameter_fields(population: Population) -> dict[str, IntArray]:
     """The fields of the parameter words (`golden.words`), each (D, 1, 1)."""
-    slope = population.threshold if neuron_model(population.type).thresholds else population.slope
-    leaky = int(population.slope is not None)
+    model, leaky = neuron_model(population.type), int(population.slope is not None)
     fields: dict[str, npt.ArrayLike] = {
         "bias": population.bias, "multiplier": population.multiplier, "shift": population.shift, "leaky": leaky,
-        "slope": 0 if slope is None else slope, **(population.second or {})}
+        "slope": 0 if population.slope is None else population.slope, **(population.second or {})}
+    if model.thresholds and population.threshold is not None:
+        fields[model.threshold_field] = population.threshold
     return {name: _column(population, values) for name, values in fields.items()}
 
 

@@ -51,15 +51,19 @@ class NeuronModel:
         codes: what the type field of a population word may say, with a name for reports; a type may have variants.
         keeps: the states stay from timestep to timestep; of other types they are cleared.
         second_parameter: each channel has a second parameter word, whose fields join those of the first.
+        second_fields: those of them that it looks at; the others are 0.
         silence: what tells early that a neuron is silent, of `Silence`.
         thresholds: the slope field of the parameters is a threshold; no value is looked up.
+        threshold_field: where the threshold is, if not in the slope's place.
         modes: what the saturation field of its population words may say.
     """
 
     codes: ClassVar[Mapping[int, str]]
     keeps: ClassVar[bool] = False
     thresholds: ClassVar[bool] = False
+    threshold_field: ClassVar[str] = "slope"
     second_parameter: ClassVar[bool] = False
+    second_fields: ClassVar[tuple[str, ...]] = ()
     silence: ClassVar[str] = Silence.UNKNOWN
     modes: ClassVar[tuple[int, ...]] = (Saturation.RELU, Saturation.SIGNED, Saturation.FULL, Saturation.TABLE)
 

@@ -87,7 +87,8 @@ class NeuronUnit(wiring.Component):
     - "operand": one move later, `low` and `high` take the place of the state: the bias is added to
       low + (high + high_carry) · 2**high_place.
     - "integrate": two moves later, `term`, `factor` and `scale` say what is multiplied, and shifted by how much; and
-      `carry` goes along with it.
+      `carry` goes along with it. With "truncate", too, `truncates`, kept constant, says whether it is rounded toward
+      zero, and not half to even.
     - "fire": in the last move, `value` and `kept` are the result, from `scaled` and what was carried; and from
       `saturated` if it says "saturated", too.
 
@@ -101,12 +102,12 @@ class NeuronUnit(wiring.Component):
         low_given, total, parameter: two moves later: `low` as it was; the sum with the bias; the parameters.
         scaled, carried: in the last move: round(term · factor / 2**scale), clipped to the state's range; `carry`.
         saturated: in the last move, of types that have it in `places`: the value of the shared arithmetic.
-        given, low, high, high_carry, term, factor, scale, carry, value, kept: see above.
+        given, low, high, high_carry, term, factor, scale, truncates, carry, value, kept: see above.
     """
 
     model: ClassVar[type[NeuronModel]]
     places: ClassVar[tuple[str, ...]] = ()
-    """Where it steps in, of "unpack", "operand", "integrate", "fire"; and "saturated", if it asks for that."""
+    """Where it steps in: "unpack", "operand", "integrate", "fire"; and "saturated", "truncate" if it asks."""
 
     def __init__(self, config: CoreConfig, *, carry_bits: int = 0, low_bits: int = 0, high_bits: int = 0):
         """`low_bits`, `high_bits`: widths of `low`, `high`. In Verilog a sign that is repeated looks like a circle."""
@@ -124,4 +125,5 @@ class NeuronUnit(wiring.Component):
             "carry": Out(carry_bits), "carried": In(carry_bits), "scaled": In(state),
             "value": Out(signed(config.value_bits)), "kept": Out(state),
             **({"saturated": In(signed(config.value_bits))} if "saturated" in self.places else {}),
+            **({"truncates": Out(1)} if "truncate" in self.places else {}),
         })

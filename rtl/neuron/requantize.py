@@ -153,6 +153,17 @@ class Requantize(wiring.Component):
                 sticky = self._register(sticky, f"sticky{digit}")
         return rest, negative, beyond, sticky, carried
 
+    def _rounded_up(self, m: Module, rest: Value, negative: Value, sticky: Value) -> Value:
+        """Whether one is added to what is above the binary point: half to even, or toward zero as the type says."""
+        nearest = rest[0] & (sticky | rest[1])
+        toward_zero = [self._selected[name] & unit.truncates for name, unit in self._units.items()
+                       if "truncate" in unit.places]
+        if not toward_zero:
+            return nearest
+        truncates = Signal(name="truncates")
+        m.d.comb += truncates.eq(Cat(toward_zero).any())
+        return Mux(truncates, negative & (rest[0] | sticky), nearest)
+
     def _saturate(self, m: Module, rest: Value, negative: Value, beyond: Value, sticky: Value,
                   carried: dict[str, Signal]) -> None:
         """Three moves: rounding, whether it fits, and if not the end of the range that the sign tells."""
@@ -160,7 +171,7 @@ class Requantize(wiring.Component):
         total, carry, sign = Signal(signed(config.state_bits + 1), name="total"), Signal(name="carry"), Signal()
         m.d.comb += [
             # The carry of the rounding can only add one, so what is beyond stays beyond, whatever it adds to.
-            carry.eq(rest[0] & (sticky | rest[1])),
+            carry.eq(self._rounded_up(m, rest, negative, sticky)),
             total.eq(Cat(rest[1:], negative).as_signed() + carry),
         ]
         rounded, beyond = self._register(total, "rounded"), self._register(beyond, "beyond_rounded")

@@ -157,7 +157,8 @@ def _expected(work: "Compilation") -> "Prediction | None":
 
 def _tell(compiled: "CompiledModel", output: Path) -> None:
     """What was compiled, for people."""
-    from synapress.reports.report import host_text, neurons_text, quantization_sheet
+    from synapress.reports.neurons import neurons_text
+    from synapress.reports.report import host_text, quantization_sheet
 
     show([quantization_sheet(compiled)])
     if text := host_text(compiled):
@@ -253,6 +254,7 @@ def report_model(
     from synapress.host.host import choice
     from synapress.model import float_outputs, load, simulate
     from synapress.reports import report
+    from synapress.reports.neurons import neurons_text
     from synapress.results import CompiledModel, finite
 
     if inputs is None and (labels is not None or model is not None):
@@ -287,7 +289,7 @@ def report_model(
         if text_on_host := report.host_text(compiled):
             typer.echo(text_on_host)
         if compiled.neurons is not None:
-            typer.echo(f"neurons: {report.neurons_text(compiled.neurons)}")
+            typer.echo(f"neurons: {neurons_text(compiled.neurons)}")
         if simulated is not None:
             show([report.work_sheet(simulated, report.frame(compiled))])
         for name, value in accuracy.items():

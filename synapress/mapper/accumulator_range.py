@@ -70,7 +70,7 @@ def sums(
         worst = _worst_case(program, population, config, values or {})
         seen = (measured or {}).get(population.name)
         if -half <= worst[0] and worst[1] < half and (
-                not model.keeps or model.sum_bits(config) < config.state_bits):
+                not model.keeps or model is SigmaDelta):
             verdict = "proved"
         elif seen is None:
             verdict = "unproved"

@@ -228,11 +228,12 @@ def parameter_size(population: Population) -> int:
 def parameter_words(population: Population) -> list[dict[str, int]]:
     """Fields of a population's parameter words: one if all channels are alike, else one per channel."""
     columns = {"bias": population.bias, "multiplier": population.multiplier, "shift": population.shift}
-    thresholds = neuron_model(population.type).thresholds
-    slope = population.threshold if thresholds else population.slope
+    model = neuron_model(population.type)
     columns |= population.second or {}
-    if slope is not None:
-        columns |= {"leaky": np.array([not thresholds]), "slope": slope}
+    if model.thresholds and population.threshold is not None:
+        columns |= {model.threshold_field: population.threshold}
+    elif population.slope is not None:
+        columns |= {"leaky": np.array([1]), "slope": population.slope}
     arrays = [np.broadcast_to(np.asarray(column, np.int64).reshape(-1), population.shape[0]).tolist()
               for column in columns.values()]
     rows = [dict(zip(columns, row, strict=True)) for row in zip(*arrays, strict=True)]

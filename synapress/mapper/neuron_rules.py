@@ -6,6 +6,7 @@ import numpy as np
 
 from golden.config import CoreConfig
 from golden.neuron.types import built_types, neuron_types
+from golden.neuron.types.cuba import Cuba
 from golden.neuron.types.sigma_delta import SigmaDelta
 from golden.program import Program
 from golden.words import Saturation
@@ -32,7 +33,7 @@ def _built(program: Program, config: CoreConfig) -> Iterator[Violation]:
         model = neuron_types().get(population.type)
         if model is not None and population.type not in there and population.name not in program.inputs:
             name = model.__module__.rpartition(".")[2]
-            wide = model is SigmaDelta and config.state_bits < 32
+            wide = model in (SigmaDelta, Cuba) and config.state_bits < 32
             yield Violation(
                 layer=layer_of(population), rule="neuron type", needed=f"neurons of type '{name}'",
                 available=f"a core with {', '.join(config.neuron_types)}",

@@ -11,6 +11,7 @@ from functools import lru_cache, partial
 import numpy as np
 
 from golden.config import CoreConfig
+from golden.neuron.types import neuron_model
 from golden.program import Edge, Program
 from golden.words import Field, NeuronType, layouts
 from synapress.mapper.errors import Repair, RuleError, Violation
@@ -166,8 +167,9 @@ def parameters(plan: MemoryMap) -> Iterator[Violation]:
     for item in plan.populations:
         for name in ("bias", "multiplier", "shift", "slope", "threshold", "initial"):
             column = getattr(item.population, name)
-            if column is None:
-                continue
+            if column is None or (
+                    name == "threshold" and neuron_model(item.population.type).threshold_field != "slope"):
+                continue  # the network looked at it
             field = _parameter_field(config, name)
             lowest, highest = int(np.min(column)), int(np.max(column))
             if _outside(lowest, field) or _outside(highest, field):

@@ -9,15 +9,14 @@ import numpy.typing as npt
 from golden.errors import ConfigError, NetworkError
 from golden.neuron.types import neuron_model
 from golden.types import Array, Maps
-from golden.words import Reset
 from synapress.engines.timesteps import is_spiking
 from synapress.host.host import described
 from synapress.mapper import MeshImage
 from synapress.mapper.footprint import STATE_BYTES, image_footprint
-from synapress.mapper.importers.neurons import Neurons
 from synapress.mapper.quantization.scales import sqnr
 from synapress.reports import footprint, page, plots
 from synapress.reports.mapping import links_sheet
+from synapress.reports.neurons import neurons_section
 from synapress.reports.page import Section
 from synapress.reports.sums import sums_sheet
 from synapress.reports.tables import Sheet, size
@@ -72,39 +71,6 @@ def html(compiled: CompiledModel, *, simulated: Simulation | None = None, accura
         sections.append(_area(reports))
     return page.render(compiled.lowered.name or "model", "Memory, work and accuracy of a compiled model. Figures that "
                        "are estimates say by which model.", facts, sections)
-
-
-def neurons_text(neurons: Neurons) -> str:
-    """How neurons were read: the framework's name if these are its defaults, and all options."""
-    options = str(neurons).replace(",", ", ")
-    return f"{neurons.style} ({options})" if neurons.style else options
-
-
-def neurons_section(compiled: CompiledModel) -> Section:
-    """What the integer neurons of each layer do, and how the file's were read."""
-    sheet = Sheet(
-        title="Neurons by layer", left=(0, 2),
-        headings=("layer", "neurons", "reset", "kept after a leak", "threshold", "at the start"),
-        caption="Lowest and highest integers of the channels: the share of a potential that a leak leaves, "
-                "threshold and first state in units of the channel's state.")
-    for population in compiled.lowered.populations:
-        if neuron_model(population.type).thresholds:
-            first = np.zeros(1) if population.initial is None else population.initial
-            threshold = np.zeros(1) if population.threshold is None else population.threshold
-            sheet.add_row(
-                population.name, f"{int(np.prod(population.shape)):,}",
-                "to 0" if population.saturation == Reset.ZERO else "by the threshold",
-                _span(population.multiplier / 2.0 ** np.asarray(population.shift), ".4g"), _span(threshold, ",.0f"),
-                _span(first, ",.0f"))
-    read = "" if compiled.neurons is None else f"Read as {neurons_text(compiled.neurons)}. "
-    read = "".join(f"Warning: {text} " for text in compiled.warnings) + read
-    return Section(title="Neurons", text=f"{read}Potentials are shifted so that every reset is one to 0, or by the "
-                                         "threshold.", sheets=(sheet,))
-
-
-def _span(values: Array, form: str) -> str:
-    low, high = (format(value, form) for value in (values.min(), values.max()))
-    return low if low == high else f"{low} … {high}"
 
 
 def sequences(simulated: Simulation) -> tuple[int, int]:

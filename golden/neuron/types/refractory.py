@@ -30,6 +30,7 @@ class Refractory(NeuronModel):
     thresholds = True
     modes = (Reset.SUBTRACT, Reset.ZERO)
     second_parameter = True
+    second_fields = ("refractory",)
 
     @staticmethod
     def bounds(mode: int, type: int, value_bits: int) -> tuple[int, int]:

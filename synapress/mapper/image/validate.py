@@ -132,7 +132,10 @@ def _population(reader: _Reader, edges: int, populations: int, index: int) -> _B
     for address in range(place.parameters, place.states, each):
         reader.unpack(address + each - 1, layouts(config).parameter, f"{what}, parameter word")
         if each == 2:
-            _second(reader, address, layouts(config).second_parameter, f"{what}, second parameter word")
+            layout = layouts(config).second_parameter
+            given = _second(reader, address, layout, f"{what}, second parameter word")
+            for name in {field.name for field in layout.fields} - set(model.second_fields):
+                _check_equal(f"{what}, second parameter word", name, given[name], 0, "what its type does not look at")
     states = range(place.states, fields["base"] + length)
     return _Block(index, fields["base"] - table_words, axons, states, fields, {
         "depth_words": depth_words, "last_lane": (fields["depth"] - 1) % config.lanes, "state_base": states.start,

@@ -58,7 +58,7 @@ class Neurons:
     """What a LIF adds: `rate`, R · I times dt/τ or 1 - exp(-dt/τ); or `one`, R · I whatever the leak is."""
     spikes: str = "one"
     """How often a neuron fires in a timestep: `one`, once at most; or `several`, as often as the threshold goes into
-    its potential (MultiSpike of sinabs), which the hardware does not compute: a graph with such neurons is refused."""
+    its potential (MultiSpike of sinabs), which the reader does not use: a graph with such neurons is refused."""
     bound: str = "none"
     """The potential's lower bound: `none`; or `below`, clipped (min_v_mem of sinabs), refused for the same reason."""
 

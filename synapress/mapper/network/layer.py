@@ -4,7 +4,7 @@ Shapes are (D, W, H): channels, columns, rows. Each check that fails raises Netw
 needed, what was given, and what would help.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NoReturn, TypedDict
 
@@ -59,6 +59,12 @@ HELP = {
     "product shapes": "Pool one of them to (D, 1, 1), or convolve it to the other's shape.",
     "output": "Name each computed layer at most once; the host has the inputs already.",
     "reset": "Use one of these.",
+    "integrator": "Leave them out.",
+    "decay": "Give one integer for all channels, or one for each, in 1/4096: 4096 forgets all, 0 nothing.",
+    "rounding": "Use one of these.",
+    "several spikes": "Scale weights and threshold so that it is one.",
+    "reset value": "Give one integer for all channels, or one for each.",
+    "lowest": "Give one integer for all channels, or one for each; leave it out for no bound.",
 }
 """What would help, by rule."""
 
@@ -95,21 +101,30 @@ class Layer:
 
     name: str
     kind: str
-    """input, conv, depthwise, transposed_conv, dense, max_pool, average_pool, add, multiply or lif."""
+    """input, conv, depthwise, transposed_conv, dense, max_pool, average_pool, add, multiply, lif, cuba or li."""
     shape: Shape
     branches: tuple[Branch, ...] = ()
     bias: Array = field(default_factory=lambda: np.zeros(1, np.int64))
     multiplier: Array = field(default_factory=lambda: np.ones(1, np.int64))
     shift: Array = field(default_factory=lambda: np.zeros(1, np.int64))
     saturation: int = Saturation.RELU
-    """For lif a `golden.words.Reset`."""
+    """For lif and cuba a `golden.words.Reset`; for lif with a second word see `golden.neuron.types.lif`."""
     slope: Array | None = None
     threshold: Array | None = None
-    """For lif; and of layers and inputs that send differences: those smaller are not sent."""
+    """For lif and cuba; and of layers and inputs that send differences: those smaller are not sent."""
     neuron: str = ""
     """Of `NEURONS`; default: sums, maxima and products of one timestep."""
     initial: Array | None = None
     table: Array | None = None
+    second: Mapping[str, Array] | None = None
+    """For cuba, li and bounded lif: fields of the second parameter word, one number or one per channel."""
+    several: bool = False
+    """For bounded lif: several spikes per timestep."""
+
+    @property
+    def spikes(self) -> bool:
+        """It fires: its values are 0 and 1, or numbers of spikes."""
+        return self.kind in ("lif", "cuba")
 
     @property
     def sends_differences(self) -> bool:
@@ -161,6 +176,15 @@ def integers(layer: str, rule: str, value: npt.ArrayLike) -> Array:
     array = np.asarray(value)
     if not np.issubdtype(array.dtype, np.integer):
         refuse(layer, rule, "integers (quantize first)", f"{array.dtype} values")
+    return array
+
+
+def within(layer: str, rule: str, value: npt.ArrayLike, low: int, high: int) -> Array:
+    """One integer or some, in a row, each of which is in a range."""
+    array = integers(layer, rule, value).reshape(-1).astype(np.int64)
+    if not array.size or int(array.min()) < low or int(array.max()) > high:
+        refuse(layer, rule, f"integers from {low} to {high}", array.tolist() if array.size < 9 else (
+            f"some from {array.min()} to {array.max()}"))
     return array
 
 

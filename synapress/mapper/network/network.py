@@ -6,14 +6,15 @@ saturate(round((sum + bias) · multiplier / 2**shift)), half to even (docs/archi
 differ.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Unpack
 
 import numpy as np
 import numpy.typing as npt
 
 from golden.errors import NetworkError
-from golden.words import Reset, Saturation
+from golden.types import Array
+from golden.words import Saturation
 from synapress.mapper.network.layer import (
     NEURONS,
     READOUT,
@@ -29,6 +30,7 @@ from synapress.mapper.network.layer import (
     pair,
     refuse,
 )
+from synapress.mapper.network.spiking_layers import SpikingLayers
 from synapress.mapper.network.value_tables import mean_scale
 
 
@@ -45,7 +47,7 @@ def _factor(source: str, shape: Shape, whole: Shape) -> Branch | None:
     return None
 
 
-class Network:
+class Network(SpikingLayers):
     """A feed-forward graph of layers. Each method adds one layer and returns its name.
 
     Common arguments: `bias` (one integer, or one per channel) and the keywords of `Evaluation` evaluate the layer;
@@ -223,33 +225,11 @@ class Network:
                     ", ".join(f"'{source}' {shape}" for source, shape in shapes.items()))
         return self._add(name, "multiply", tuple(branch for branch in branches if branch), bias, **evaluation)
 
-    def lif(
-        self, name: str, sources: Sequence[str | Branch], *, threshold: npt.ArrayLike, bias: npt.ArrayLike = 0,
-        multiplier: npt.ArrayLike = 1, shift: npt.ArrayLike = 0, reset: str = "subtract",
-        scales: Sequence[int] | None = None, shifts: Sequence[int] | None = None,
-        initial: npt.ArrayLike | None = None,
-    ) -> str:
-        """Leaky integrate-and-fire neurons, which keep their state from timestep to timestep and fire 1.
-
-        In each timestep: u += inputs + bias; those with u >= threshold fire, and u -= threshold, or u = 0 with `reset`
-        "zero"; then u leaks: u · multiplier / 2**shift, half to even. By default it does not: integrate-and-fire.
-
-        Args:
-            sources, scales, shifts: as of `add`: layers, or any convolutions by `branch`.
-            threshold: at least 1, per channel or one for all.
-            initial: the states before the first timestep, as they are after the leak; default 0.
-        """
-        if reset not in ("subtract", "zero"):
-            refuse(name, "reset", "'subtract' or 'zero'", repr(reset))
-        return self._add(name, "lif", self._branches(name, sources, scales, shifts), bias, multiplier=multiplier,
-                         shift=shift, saturation=Reset.ZERO if reset == "zero" else Reset.SUBTRACT, threshold=threshold,
-                         initial=initial)
-
     def branch(
         self, source: str, weights: npt.ArrayLike, *, stride: int | Sequence[int] = 1,
         padding: int | Sequence[int] = 0, dilation: int | Sequence[int] = 1, groups: int = 1, product_shift: int = 0,
     ) -> Branch:
-        """A convolution as a source of `add` or `lif`."""
+        """A convolution as a source of `add`, `lif`, `cuba` or `li`."""
         return Branch(
             source=source, weights=integers(source, "weights", weights), stride=pair(source, "stride", stride, 1),
             padding=padding4(source, padding), dilation=pair(source, "dilation", dilation, 1), groups=groups,
@@ -268,7 +248,7 @@ class Network:
 
     def insert(self, layer: Layer) -> str:
         """Add a layer that is whole already, whose sources are here; returns its name."""
-        if not layer.neuron and layer.kind != "lif" and layer.kind != "input" and layer.threshold is not None:
+        if not layer.neuron and not layer.spikes and layer.kind != "input" and layer.threshold is not None:
             refuse(layer.name, "threshold", f"a neuron that has one, of {NEURONS}", "one that has none")
         plain = layer.slope is None and layer.table is None
         if layer.neuron not in ("", *NEURONS) or (layer.neuron and not plain):
@@ -291,7 +271,7 @@ class Network:
         layer = self.layer(name)
         if layer.table is not None:
             return Saturation.RELU if layer.table.min() >= 0 else Saturation.FULL
-        return Saturation.RELU if layer.kind == "lif" else layer.saturation
+        return Saturation.RELU if layer.spikes else layer.saturation
 
     def _branches(
         self, name: str, sources: Sequence[str | Branch], scales: Sequence[int] | None, shifts: Sequence[int] | None
@@ -313,14 +293,15 @@ class Network:
         self, name: str, kind: str, branches: tuple[Branch, ...], bias: npt.ArrayLike, *,
         multiplier: npt.ArrayLike = 1, shift: npt.ArrayLike = 0, saturation: int | None = None,
         slope: npt.ArrayLike | None = None, table: npt.ArrayLike | None = None, threshold: npt.ArrayLike | None = None,
-        initial: npt.ArrayLike | None = None, neuron: str = "",
+        initial: npt.ArrayLike | None = None, neuron: str = "", second: Mapping[str, Array] | None = None,
+        several: bool = False,
     ) -> str:
         threshold = 0 if neuron and threshold is None else threshold
         shapes = [branch_shape(name, branch, self.shape(branch.source)) for branch in branches]
         if len(set(shapes)) > 1:
             refuse(name, "equal shapes", "branches of one shape",
                     ", ".join(f"'{branch.source}' → {shape}" for branch, shape in zip(branches, shapes, strict=True)))
-        if saturation not in (None, *SATURATIONS) or (saturation is not None and table is not None):
+        if kind != "lif" and (saturation not in (None, *SATURATIONS) or (saturation is not None and table is not None)):
             refuse(name, "saturation", f"one of {SATURATIONS}, or a table", saturation)
         parameters = {}
         for rule, value in (("bias", bias), ("multiplier", multiplier), ("shift", shift), ("slope", slope),
@@ -334,10 +315,14 @@ class Network:
             if least is not None and int(array.min()) < least:
                 refuse(name, rule, f"at least {least}", int(array.min()))
             parameters[rule] = array.astype(np.int64)
+        for rule, array in (second or {}).items():
+            if array.size not in (1, shapes[0][0]):
+                refuse(name, rule, f"one integer or {shapes[0][0]}", array.size)
         if table is not None:
             saturation, parameters["table"] = Saturation.TABLE, integers(name, "table", table).astype(np.int64)
             if parameters["table"].ndim != 1 or not parameters["table"].size:
                 refuse(name, "table", "one entry per event value", parameters["table"].shape)
         return self.insert(Layer(
             name=name, kind=kind, shape=shapes[0], branches=branches,
-            saturation=Saturation.RELU if saturation is None else saturation, neuron=neuron, **parameters))
+            saturation=Saturation.RELU if saturation is None else saturation, neuron=neuron, second=second,
+            several=several, **parameters))

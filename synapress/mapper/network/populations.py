@@ -13,7 +13,9 @@ import numpy as np
 
 from golden.config import CoreConfig
 from golden.errors import NetworkError
-from golden.neuron.types import sigma_delta
+from golden.neuron.types import lif, sigma_delta
+from golden.neuron.types.cuba import Cuba
+from golden.neuron.types.li import LeakyIntegrator
 from golden.program import Edge, Population, Program
 from golden.types import Pair
 from golden.words import NeuronType, Saturation
@@ -26,6 +28,8 @@ from synapress.mapper.product_rules import products
 from synapress.mapper.program_rules import layer_of
 from synapress.mapper.rules import steps
 from synapress.mapper.ways_out import MESH, either
+
+(CUBA,), (LI,) = Cuba.codes, LeakyIntegrator.codes
 
 
 def lower(network: Network) -> Program:
@@ -44,7 +48,8 @@ def lower(network: Network) -> Program:
         populations.append(Population(
             name=layer.name, shape=layer.shape, saturation=layer.saturation, layer=layer.name,
             type=_neuron_type(network, layer), bias=layer.bias, multiplier=layer.multiplier, shift=layer.shift,
-            slope=layer.slope, threshold=layer.threshold, initial=layer.initial, table=layer.table))
+            slope=layer.slope, threshold=layer.threshold, initial=layer.initial, table=layer.table,
+            second=layer.second))
         names: set[str] = set()
         for number, branch in enumerate(_branches(network, layer)):
             name = f"{branch.source}->{layer.name}"
@@ -62,7 +67,7 @@ def _unsigned(network: Network, branch: Branch) -> bool:
     layer = network.layer(branch.source)
     if layer.table is not None:
         return int(layer.table.min()) >= 0
-    return layer.kind == "lif" or layer.saturation == Saturation.RELU
+    return layer.spikes or layer.saturation == Saturation.RELU
 
 
 def _branches(network: Network, layer: Layer) -> list[Branch]:
@@ -79,7 +84,10 @@ def _neuron_type(network: Network, layer: Layer) -> int:
         return (NeuronType.PRODUCT, NeuronType.PRODUCT_MIXED, NeuronType.PRODUCT_UNSIGNED)[unsigned]
     if layer.neuron or layer.sends_differences:
         return {SIGMA_DELTA: sigma_delta.CODE, READOUT: sigma_delta.READOUT}.get(layer.neuron, sigma_delta.ENCODER)
-    return {"max_pool": NeuronType.MAX, "lif": NeuronType.SPIKING}.get(layer.kind, NeuronType.SUM)
+    if layer.kind == "lif" and layer.second is not None:
+        return lif.SEVERAL if layer.several else lif.CODE
+    types = {"max_pool": NeuronType.MAX, "lif": NeuronType.SPIKING, "cuba": CUBA, "li": LI}
+    return types.get(layer.kind, NeuronType.SUM)
 
 
 def _check_used(network: Network) -> None:

@@ -80,7 +80,7 @@ def _layer(layer: Layer, differences: Mapping[str, str], threshold: np.ndarray, 
 
 def _check(layer: Layer) -> None:
     """That a layer is one of frames, and has a value that moves with its sum."""
-    if layer.kind == "lif" or layer.neuron or (layer.kind == "input" and layer.threshold is not None):
+    if layer.spikes or layer.neuron or (layer.kind == "input" and layer.threshold is not None):
         refuse(layer.name, "frames", "a layer that forgets the frame before", layer.neuron or layer.kind)
     for what, present in (("slope", layer.slope), ("table", layer.table)):
         if present is not None:
