@@ -13,7 +13,7 @@ READY := .venv/.ready
 .PHONY: help setup demo demo-pilotnet demo-resnet50 test test-all check bench bench-models bench-lanes mutations models measured frameworks verilog area clean
 
 help: ## say what the targets do, and how long they take [1 s]
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { time = what = $$2; sub(/ \[[^[]*$$/, "", what); sub(/.* \[/, "", time); \
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { time = what = $$2; sub(/ \[[^[]*$$/, "", what); sub(/.* \[/, "", time); \
 	  sub(/\]$$/, "", time); printf "  make %-13s %s\n%21sabout %s\n", $$1, what, "", time }' $(MAKEFILE_LIST)
 	@echo "Times are those of 2 processors without other work, after the setup."
 
@@ -25,7 +25,7 @@ demo: $(READY) ## run handwritten digits through the RTL and compare with the go
 demo-pilotnet: $(READY) ## run three frames of PilotNet through the RTL of 3 cores and of 2, equal to the golden model [4 min]
 	@$(BIN)/synapress demo-pilotnet
 
-demo-resnet50: $(READY) ## replay a frame of ResNet50 in the RTL of its 182 cores, one by one, equal to the golden mesh; NETWORK=mobilenet: another network [15 min, estimated]
+demo-resnet50: $(READY) ## replay a frame of ResNet50 in the RTL of its 182 cores, one by one, equal to the golden mesh; NETWORK=mobilenet: another network [11 min]
 	@$(BIN)/synapress demo-resnet50 $(if $(NETWORK),--network $(NETWORK))
 
 test: $(READY) ## run the tests without the long sweeps [16 min]
