@@ -72,7 +72,7 @@ class Core:
         literal: the event-by-event reading of the algorithms instead of the vectorized one; slower, same result.
 
     Attributes:
-        trace: (address, state word) of each state word evaluated, in order, by `run`; not by `evaluations`.
+        trace: (address, state word) of each state word evaluated, in order, of what `run` or `keep` were given.
         counters: events, synaptic operations and accesses to the memory, by the names of the hardware's counters, as if
             a host cleared these when the new core was ready; a stop does not clear them.
         running: events are taken.
@@ -180,9 +180,13 @@ class Core:
         """
         out = [np.zeros(0, np.uint64)]
         for item in self.evaluations(events):
-            self.trace += zip(item.addresses.tolist(), _joined(item.states), strict=True)
+            self.keep(item)
             out += [item.credits, item.sent]
         return np.concatenate(out)
+
+    def keep(self, done: Evaluation) -> None:
+        """Append the state words of an evaluation to the trace."""
+        self.trace += zip(done.addresses.tolist(), _joined(done.states), strict=True)
 
     def evaluations(self, events: Words) -> Iterator[Evaluation]:
         """`run`, evaluation by evaluation: each is done when it is asked for, and nothing of it is kept.
