@@ -106,7 +106,7 @@ def fields(call: Call, found: Sequence[re.Match[str]]) -> Iterator[Way]:
         yield [lambda: call.run(cut=cut(parts.program, dataclasses.replace(parts.config, **asked), parts.grids))]
 
 
-@form("type", r"(?i:add '(\w+)' to neuron_types(?:, with state_bits at (\d+))?)")
+@form("type", r"(?i:add '([\w…]+)' to neuron_types(?:, with state_bits at (\d+))?)")
 def neuron_type(call: Call, found: Sequence[re.Match[str]]) -> Iterator[Way]:
     """A core with a type more, and states as wide as it takes."""
     if call.takes("config"):
