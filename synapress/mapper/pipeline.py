@@ -176,15 +176,17 @@ def _populations(work: Compilation) -> Program:
 
 
 def _partition(work: Compilation) -> MemoryMap | PartitionedProgram:
-    check_types(work.program, work.config)
-    if work.throughput is not None:
-        return _for_throughput(work, work.throughput)
-    if work.mesh is None or work.mesh is False:
+    if work.throughput is None and (work.mesh is None or work.mesh is False):
         try:
-            return check(legalize(work.program, work.config), work.config, pad=work.pad, host=work.host or (1, 0))
+            whole = legalize(work.program, work.config)
+            check_types(whole, work.config)
+            return check(whole, work.config, pad=work.pad, host=work.host or (1, 0))
         except RuleError:
             if work.mesh is False:
                 raise
+    check_types(work.program, work.config)
+    if work.throughput is not None:
+        return _for_throughput(work, work.throughput)
     try:
         return partition(work.program, work.config)
     except RuleError as refused:
