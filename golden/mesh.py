@@ -19,7 +19,7 @@ from golden.words import EventKind, layouts
 
 
 class Observer:
-    """Is told what happens in a mesh, in order; this one does nothing.
+    """Is told what happens in a mesh, in order; this one keeps the state words evaluated, in the cores' traces.
 
     Of what is sent it says the cause, whatever that may be: the mesh hands it on with the events.
     """
@@ -35,6 +35,7 @@ class Observer:
 
     def evaluated(self, place: Place, core: Core, done: Evaluation) -> tuple[Any, Any]:
         """A population was evaluated: the causes of its credits, and of what it sends."""
+        core.keep(done)
         return None, None
 
 
@@ -46,13 +47,12 @@ class Mesh:
         host: place of the host: an input's events start there, the outputs' go there.
         random: draws which of the waiting events move next, and how many of them; default: in the order of sending.
         literal: see `golden.core.Core`.
-        observer: is told what happens. The cores' traces stay empty then, as they may be larger than the memory.
+        observer: is told what happens, and fills the cores' traces, or not where these would be larger than the memory.
 
     Attributes:
         cores: by place.
         traffic: VALUE events by (sender, receiver), those to the own core not counted.
         moved: events of all kinds, alike.
-        keeps: the evaluations go into the traces of the cores.
 
     Raises:
         ImageError: an image does not fit its core.
@@ -68,7 +68,6 @@ class Mesh:
         self.host = host
         self.random = random
         self.observer = observer or Observer()
-        self.keeps = observer is None
         self.cores = {place: Core(config, words, edges=edges, populations=populations, literal=literal)
                       for place, (words, edges, populations) in images.items()}
         self.traffic: dict[tuple[Place, Place], int] = {}
@@ -92,8 +91,6 @@ class Mesh:
             core = self.cores[receiver]
             self.observer.arrives(receiver, core, moved, cause)
             for done in core.evaluations(moved):
-                if self.keeps:
-                    core.keep(done)
                 for_credits, for_sent = self.observer.evaluated(receiver, core, done)
                 self._send(receiver, done.credits, for_credits)
                 self._send(receiver, done.sent, for_sent)
