@@ -6,7 +6,6 @@ from collections.abc import Mapping
 import numpy as np
 
 from golden.network import fast
-from golden.neuron.types import neuron_model
 from golden.program import Edge, Population, Program
 from golden.types import Array, Maps
 from golden.words import Saturation
@@ -36,11 +35,9 @@ def _values(cut: PartitionedProgram, fragment: Fragment, maps: Mapping[str, Arra
     for number, descriptor in enumerate(cut.into[fragment.name]):
         name, parent = f"source {number}", cut.by_name[descriptor.sources[0]].parent
         values = _sent(cut, descriptor, maps[parent])
-        source, shape = cut.program.population(parent), (values.shape[1], values.shape[2], values.shape[3])
-        # What neurons with a memory have sent is given: the host must not keep states for it as well.
-        populations.append(
-            Population(name=name, shape=shape, saturation=Saturation.FULL) if neuron_model(source.type).keeps
-            else dataclasses.replace(source, name=name, shape=shape))
+        # A plain input: what the neurons have sent is given, whatever their type and their range.
+        populations.append(Population(name=name, shape=(values.shape[1], values.shape[2], values.shape[3]),
+                                      saturation=Saturation.FULL))
         edges.append(dataclasses.replace(_dense(descriptor.edge, values.shape[1]), source=name))
         inputs[name] = values
     plain = {item.name: getattr(fragment, item.name) for item in dataclasses.fields(Population)}
