@@ -20,64 +20,45 @@ from rich.console import Console
 
 from golden.config import CoreConfig
 from golden.files import write
-from golden.network import fast
 from synapress.demo_pilotnet import processor_seconds
-from synapress.demo_replay import lively
+from synapress.demo_replay import FIRING, mapped, picture, replayed, totals
 from synapress.engines.replay.jobs import ReplayOptions
-from synapress.engines.replay.run import RECORDED, replay_mesh
-from synapress.mapper import MeshImage, legalize, lower
-from synapress.mapper.pipeline import Compilation, run
-from synapress.reports.plots import replay_picture
+from synapress.engines.replay.run import RECORDED
 from synapress.reports.replay import core_sheet, layer_sheet
 from synapress.reports.tables import show
 from synapress.zoo import ZOO
 
 SECONDS = {"resnet50": 900.0, "mobilenet": 180.0, "resnet101": 1800.0}
-FIRING, OPERATIONS = 0.4, {"resnet50": 450_000_000}
-"""The bars: time on two processors, share of the neurons that fire, word operations."""
+OPERATIONS = {"resnet50": 450_000_000}
+"""The bars: time on two processors, and word operations."""
 
 
 def measure(name: str, config: CoreConfig, arguments: argparse.Namespace, console: Console) -> dict[str, Any]:
     """Map and replay one network."""
-    program = lively(legalize(lower(ZOO[name](arguments.seed)), config))
-    frames = {item: np.random.default_rng(arguments.seed).integers(0, 256, (1, *program.population(item).shape))
-              for item in program.inputs}
+    network = ZOO[name](arguments.seed)
+    frame = {item: np.random.default_rng(arguments.seed).integers(0, 256, network.shape(item))
+             for item in network.inputs}
     folder = arguments.folder and arguments.folder / name
     resumed = folder is not None and (folder / RECORDED).exists()
     begin, used = time.perf_counter(), processor_seconds()
-    image = run(Compilation(source=program, config=config, mesh=True)).image
-    assert isinstance(image, MeshImage)
-    mapped = time.perf_counter()
-    results = fast.run(program, frames, config)
-    neurons = sum(result.outputs.size for result in results.values())
-    firing = sum(np.count_nonzero(result.outputs) for result in results.values()) / neurons
-    with console.status(name) as status:
-        replay = replay_mesh(image, frames, ReplayOptions(
-            jobs=arguments.jobs, folder=folder),
-            expected={item: result.outputs[np.newaxis] for item, result in results.items()}, progress=status.update)
-    outputs = all(np.array_equal(replay.outputs[item], results[item].outputs) for item in program.outputs)
-    seconds = {"mapping": mapped - begin} | replay.seconds
+    task = mapped(network, frame, config)
+    seconds = {"mapping": time.perf_counter() - begin}
+    replay = replayed(task, ReplayOptions(jobs=arguments.jobs, folder=folder), console)
+    outputs = all(np.array_equal(replay.outputs[item][0], task.outputs[item]) for item in task.program.outputs)
+    seconds |= replay.seconds
     spent = sum(seconds.values()) - seconds["compiling"]
-    processors = processor_seconds() - used
-    operations = sum(item.words for rows in replay.operations.values() for item in rows)
+    processors, found = processor_seconds() - used, totals(task, replay)
     show([layer_sheet(replay), core_sheet(replay)], console)
     if arguments.figures:
         path = arguments.figures / f"{name}.png"
-        replay_picture(
-            path, title=f"{name}: a frame in the RTL of {len(replay.cores)} cores, {operations:,} word operations, "
-            f"{firing:.0%} of the neurons fire", size=image.size,
-            busy={item.place: item.counters["busy"] for item in replay.cores if item.counters},
-            layers={layer: (item.busy, item.evaluation, item.lanes) for layer, item in replay.layers().items()})
+        picture(path, task, replay)
         console.print(f"picture: {path}")
-    return {
-        "network": name, "cores": len(replay.cores), "differ": replay.differences, "outputs equal": outputs,
-        "firing": firing, "word operations": operations, "cycles": sum(item.cycles for item in replay.cores),
-        "states": sum(item.states for item in replay.cores), "events in": sum(item.given for item in replay.cores),
-        "events out": sum(item.sent for item in replay.cores), "seconds": seconds, "seconds, compiler apart": spent,
-        "processor seconds": processors,
-        "resumed": resumed,
-        "reached": not resumed and not replay.differences and outputs and firing >= FIRING
-        and operations >= OPERATIONS.get(name, 0) and spent <= SECONDS.get(name, 1e9)}
+    return found | {
+        "cores": len(replay.cores), "differ": replay.differences, "outputs equal": outputs,
+        "cycles": sum(item.cycles for item in replay.cores), "seconds": seconds, "seconds, compiler apart": spent,
+        "processor seconds": processors, "resumed": resumed,
+        "reached": not resumed and not replay.differences and outputs and found["firing"] >= FIRING
+        and found["word operations"] >= OPERATIONS.get(name, 0) and spent <= SECONDS.get(name, 1e9)}
 
 
 def main() -> None:

@@ -112,6 +112,23 @@ def mapped(network: Network, frame: Mapping[str, IntArray], config: CoreConfig) 
                   outputs=outputs | {name: np.asarray(frame[name]) for name in program.inputs})
 
 
+def replayed(task: Mapped, options: ReplayOptions, console: Console) -> Replay:
+    """Replay all cores, each held to the whole network as well."""
+    with console.status("golden mesh") as status:
+        return replay_mesh(task.image, {name: values[np.newaxis] for name, values in task.frame.items()}, options,
+                           expected={name: values[np.newaxis] for name, values in task.outputs.items()},
+                           progress=status.update)
+
+
+def totals(task: Mapped, replay: Replay) -> dict[str, Any]:
+    """What all cores together did."""
+    return {"network": task.name, "firing": task.firing,
+            "word operations": sum(item.words for rows in replay.operations.values() for item in rows),
+            "events in": sum(item.given for item in replay.cores),
+            "events out": sum(item.sent for item in replay.cores),
+            "states": sum(item.states for item in replay.cores)}
+
+
 def modeled(task: Mapped, replay: Replay) -> tuple[MeshModel, int]:
     """The mesh by the model, fed with the cycles that the cores were busy; and how many events it ran as one."""
     traffic = sum(item.given for item in replay.cores)
@@ -147,11 +164,7 @@ def run(config: CoreConfig, *, network: str = "resnet50", directory: Path = OUTP
         task = mapped(made, drawn(made, seed) if frame is None else given(made, frame), config)
     console.print(f"{made.name} on {len(task.image.images)} cores, a mesh of {task.image.size[0]} × "
                   f"{task.image.size[1]}; {task.firing:.0%} of the neurons fire")
-    with console.status("golden mesh") as status:
-        replay = replay_mesh(task.image, {name: values[np.newaxis] for name, values in task.frame.items()},
-                             ReplayOptions(jobs=jobs, scheduler=scheduler, folder=folder / "replay"),
-                             expected={name: values[np.newaxis] for name, values in task.outputs.items()},
-                             progress=status.update)
+    replay = replayed(task, ReplayOptions(jobs=jobs, scheduler=scheduler, folder=folder / "replay"), console)
     if replay.differences:
         raise MismatchError("RTL and golden differ: " + "; ".join(replay.differences))
     for name in task.program.outputs:
@@ -162,21 +175,19 @@ def run(config: CoreConfig, *, network: str = "resnet50", directory: Path = OUTP
     report = _report(task, replay, model, every)
     report["seconds"] |= {"all": round(time.perf_counter() - begin, 1)}
     show([layer_sheet(replay), core_sheet(replay), _sheet(report)], console)
-    picture = folder / "mesh.png"
-    _picture(picture, task, replay, report)
+    drawing = folder / "mesh.png"
+    picture(drawing, task, replay, f"\nlatency {report['latency, model']:,} cycles, interval "
+            f"{report['interval, model']:,}, by the model of the mesh")
     write(folder / "report.json", json.dumps(report, indent=1) + "\n")
     console.print(f"[bold green]RTL = golden, bit for bit[/]: {report['states']:,} state words at their evaluation, "
                   f"{report['events out']:,} events sent, memories and counters, of every core; everything is in "
-                  f"{folder}/ : replay/, report.json, {picture.name}")
+                  f"{folder}/ : replay/, report.json, {drawing.name}")
     return report
 
 
 def _report(task: Mapped, replay: Replay, model: MeshModel, every: int) -> dict[str, Any]:
-    return replay.to_json() | {
-        "network": task.name, "mesh": list(task.image.size), "host": list(task.image.host), "firing": task.firing,
-        "word operations": sum(item.words for rows in replay.operations.values() for item in rows),
-        "synapses": replay.counters["synapses"], "events in": sum(item.given for item in replay.cores),
-        "events out": sum(item.sent for item in replay.cores), "states": sum(item.states for item in replay.cores),
+    return replay.to_json() | totals(task, replay) | {
+        "mesh": list(task.image.size), "host": list(task.image.host), "synapses": replay.counters["synapses"],
         "busiest": max(item.counters["busy"] for item in replay.cores), "latency, model": round(model.latency),
         "interval, model": round(model.interval), "events run as one": every,
         "stalls": {name: count for name, count in replay.counters.items() if name.startswith("stall_")}}
@@ -197,10 +208,10 @@ def _sheet(report: Mapping[str, Any]) -> Sheet:
     return sheet
 
 
-def _picture(path: Path, task: Mapped, replay: Replay, report: Mapping[str, Any]) -> None:
+def picture(path: Path, task: Mapped, replay: Replay, more: str = "") -> None:
+    """Draw the mesh with the cycles of its cores, and the layers' cycles and lanes; `more` goes below the title."""
     replay_picture(
-        path, title=f"{task.name}: a frame in the RTL of {len(replay.cores)} cores, {report['word operations']:,} word "
-        f"operations, {task.firing:.0%} of the neurons fire\nlatency {report['latency, model']:,} cycles, interval "
-        f"{report['interval, model']:,}, by the model of the mesh", size=task.image.size,
-        busy={item.place: item.counters["busy"] for item in replay.cores},
+        path, title=f"{task.name}: a frame in the RTL of {len(replay.cores)} cores, "
+        f"{totals(task, replay)['word operations']:,} word operations, {task.firing:.0%} of the neurons fire{more}",
+        size=task.image.size, busy={item.place: item.counters["busy"] for item in replay.cores if item.counters},
         layers={name: (item.busy, item.evaluation, item.lanes) for name, item in replay.layers().items()})
