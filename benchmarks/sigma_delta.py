@@ -4,7 +4,7 @@
 
 The camera turns by a pixel per frame, and each frame has noise of its own (`synapress.zoo.road.drive`). Weights are
 random; the layers are scaled so that their values fill their range. A threshold of the table is that of the input, a
-half of it that of the first convolution and a fifth that of the second; the layers behind, which have little to do,
+half of it that of the first convolution and a third that of the second; the layers behind, which have little to do,
 send every change. Compared are the synaptic operations (SOP) with the network frame by frame, and its outputs: the
 root of the mean square of the difference over that of the outputs. The first frame, in which all changes, does not
 count.
@@ -54,7 +54,7 @@ CONFIG = dataclasses.replace(
     neuron_types=(*PRESETS["grai_vip"].neuron_types, "sigma_delta"))
 """Cores of 256 kB, as the preset's; the words are twice as wide, and half as many."""
 THRESHOLDS = (0, 2, 4, 6, 8, 10, 12, 16, 24)
-PARTS = {"input": 1, "conv1": 2, "conv2": 5}
+PARTS = {"input": 1, "conv1": 2, "conv2": 3}
 """By layer, the part of the threshold that it gets: 1 / so many."""
 RATES = {(100, 33): 1200, (200, 66): 400}
 """Frames per second that are asked for, by input size."""

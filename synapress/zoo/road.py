@@ -8,21 +8,23 @@ VALUES = 256
 """A pixel is below it."""
 
 
-FINER = 4
-"""A scene that moves is drawn with so many pixels for one, in x and y."""
+DRAWN = 800
+"""Columns with which a scene that moves is drawn, over the view of the camera."""
 
 
 def drive(shape: tuple[int, int, int], frames: int, seed: int, *, speed: int = 1, noise: float = 1.5) -> IntArray:
     """Frames (N, 3, W, H) of a camera that turns over a road, by `speed` pixels per frame, with noise of its own.
 
-    The scene is drawn finer than the camera sees it, so that its texture is as a lens leaves it.
+    The scene is drawn finer than the camera sees it, so that its texture is as a lens leaves it: a camera of fewer
+    pixels sees the same scene coarser, and its texture weaker.
 
     Args:
         noise: standard deviation of each pixel of each frame, in steps of its value.
     """
     depth, width, height = shape
-    whole = road((depth, (width + (frames - 1) * speed) * FINER, height * FINER), seed).astype(float)
-    seen = whole.reshape(depth, -1, FINER, height, FINER).mean(axis=(2, 4))
+    finer = max(1, round(DRAWN / width))
+    whole = road((depth, (width + (frames - 1) * speed) * finer, height * finer), seed).astype(float)
+    seen = whole.reshape(depth, -1, finer, height, finer).mean(axis=(2, 4))
     rng = np.random.default_rng([seed, 1])
     found = np.stack([seen[:, number * speed:number * speed + width] for number in range(frames)])
     return np.asarray(np.clip(np.rint(found + rng.normal(0, noise, found.shape)), 1, VALUES - 1), np.int64)
