@@ -60,7 +60,7 @@ mutations: $(READY) ## apply mutations to the RTL and check that tests fail [30 
 models: $(READY) ## compile a trained ONNX and a trained NIR network, run them in RTL, write reports [20 s]
 	@$(BIN)/python -m examples.trained_models
 
-measured: $(READY) ## run all measurements and write docs/measured.md; ONLY="demo area": only these sections [15 min, estimated]
+measured: $(READY) ## run all measurements and write docs/measured.md; ONLY="demo area": only these sections [45 min, estimated]
 	@$(BIN)/python -m studies.measured $(if $(ONLY),--only $(ONLY))
 
 # sinabs wants nir 1.0.4 at most, whose files the other two no longer write; with the newer one it works.

@@ -1,6 +1,6 @@
 """Write docs/measured.md, the page of all measured figures: `python -m studies.measured`, or `make measured`.
 
-    python -m studies.measured                       # run every command: about half an hour of two processors
+    python -m studies.measured                       # run every command: about an hour of two processors
     python -m studies.measured --quick               # only the sections that take some seconds
     python -m studies.measured --only demo area      # only these sections
     python -m studies.measured --reuse               # with the JSON that earlier runs left, without running those again

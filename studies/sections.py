@@ -244,6 +244,49 @@ def pilotnet(*reports: dict[str, Any]) -> str:
         + table(("layer", "events in", "synaptic operations", "cycles", "lanes used"), layers))
 
 
+def large(replays: list[dict[str, Any]], whole: dict[str, Any]) -> str:
+    """Of `benchmarks.replay` and `benchmarks.whole_mesh`."""
+    rows = [
+        (run["network"], f"{run['cores']}", "equal" if not run["differ"] and run["outputs equal"] else "DIFFERENT",
+         f"{run['firing']:.1%}", f"{run['word operations']:,}", f"{run['events in']:,}", f"{run['states']:,}",
+         f"{run['seconds, compiler apart']:,.0f} s", f"{run['processor seconds']:,.0f} s") for run in replays]
+    same = whole["comparison"]
+    verdict = "equal" if not same["differences"] else "DIFFERENT"
+    return (
+        "One frame of 224 × 224, random weights. Replayed: the RTL of each core alone, with the events that the golden "
+        "mesh says it gets; all states, events sent, memories and counters compared. Seconds by the clock are from the "
+        "network to the last core, without compiling the simulator.\n\n" + table(
+            ("network", "cores", "RTL and golden", "neurons that fire", "word operations", "events", "state words",
+             "time", "processors"), rows)
+        + f"\n\nAll {whole['cores']} cores and routers of {whole['network']} at once, cycle by cycle:\n\n"
+        + table(("figure", "value"), (
+            ("RTL and golden", f"{verdict}: {same['states']:,} state words, {same['memory_words']:,} memory words, all "
+                               "counters and links"),
+            ("latency of the frame, cycles", f"{whole['latency']:,}"),
+            ("latency by the model of the mesh", f"{whole['latency, model']:,.0f} ({whole['latency error']:+.1%})"),
+            ("cycles of nodes simulated", f"{whole['node cycles']:,}"),
+            ("seconds of the simulation", f"{whole['seconds']:,.0f}"))))
+
+
+def sigma_delta(found: list[dict[str, Any]]) -> str:
+    """Of `benchmarks.sigma_delta`."""
+    parts = []
+    for run in found:
+        rows = [("frame by frame" if row["threshold"] is None else str(row["threshold"]), f"{row['SOP per frame']:,}",
+                 f"{row['times fewer']:.2f}", f"{row['error']:.1%}", f"{row['interval']:,}",
+                 f"{row['frames per second']:,.0f}") for row in run["rows"]]
+        in_rtl = "; ".join(
+            f"threshold {item['threshold']}: {item['frames']} frames equal golden in {item['states']:,} state words, "
+            f"interval {item['interval']:,.0f} cycles" + (
+                ", outputs those of the network frame by frame" if item["frame by frame"] else "")
+            for item in run["rtl"])
+        parts.append(f"Input {run['size'][0]} × {run['size'][1]}. In RTL, {in_rtl}.\n\n" + table(
+            ("threshold", "synaptic operations per frame", "times fewer", "error of the outputs", "interval, predicted",
+             "frames/s at 100 MHz"), rows))
+    return ("PilotNet as a sigma-delta network on 3 cores; random weights, a drawn scene that moves by a pixel per "
+            "frame, with noise. The first frame does not count.\n\n" + "\n\n".join(parts))
+
+
 def quantized(found: dict[str, Any]) -> str:
     """Of `studies.quantized_files`."""
     return (
@@ -274,6 +317,16 @@ SECTIONS = {
         Command("synapress demo-pilotnet --cores 12 --output build/demo-pilotnet-12", "synapress",
                 ("demo-pilotnet", "--cores", "12", "--output", "build/demo-pilotnet-12"),
                 "build/demo-pilotnet-12/report.json")), pilotnet, times=True, slow=True),
+    "large": Section("Networks of ImageNet size in RTL", (
+        Command("python -m benchmarks.replay mobilenet resnet50", "benchmarks.replay",
+                ("mobilenet", "resnet50", "--json", "build/benchmarks/replay.json"), "build/benchmarks/replay.json"),
+        Command("python -m benchmarks.whole_mesh", "benchmarks.whole_mesh",
+                ("--json", "build/benchmarks/whole_mesh.json"), "build/benchmarks/whole_mesh.json")),
+        large, times=True, slow=True),
+    "sigma_delta": Section("Sigma-delta networks", (
+        Command("python -m benchmarks.sigma_delta --frames 8 --thresholds 0,4,6,8,10 --rtl 4", "benchmarks.sigma_delta",
+                ("--frames", "8", "--thresholds", "0,4,6,8,10", "--rtl", "4", "--json",
+                 "build/benchmarks/sigma_delta.json"), "build/benchmarks/sigma_delta.json"),), sigma_delta, slow=True),
     "models": Section("Trained models", (
         Command("make models", "examples.trained_models", (), "build/models/report.json"),), models),
     "footprint": Section("Memory of known networks", tuple(
