@@ -12,6 +12,7 @@ from golden.types import IntArray
 from golden.words import Saturation
 from synapress import compile, sigma_delta, simulate
 from synapress.mapper import Network
+from synapress.mapper.network.layer import Layer
 from tests.helpers.networks import random_network
 
 CONFIG = dataclasses.replace(
@@ -71,6 +72,14 @@ def spiking_network(rng: np.random.Generator, kinds: tuple[str, ...]) -> Network
     return net
 
 
+def fitted(layer: Layer) -> Layer:
+    """Without the saturation FULL, whose differences no event holds, and with multipliers of the core's bits."""
+    over = max(0, int(np.max(layer.multiplier)).bit_length() - CONFIG.multiplier_bits)
+    return dataclasses.replace(
+        layer, multiplier=layer.multiplier >> over, shift=np.maximum(layer.shift - over, 0),
+        saturation=Saturation.SIGNED if layer.saturation == Saturation.FULL else layer.saturation)
+
+
 def frames(rng: np.random.Generator, net: Network) -> dict[str, IntArray]:
     """Of each input, changing by a few values from timestep to timestep."""
     found = {}
@@ -90,9 +99,8 @@ def networks(seed: int, kind: str, populations: int) -> list[Network]:
     while count < populations:
         if kind == "sigma_delta":
             net = random_network(rng, layers=6, width=7)
-            for name, layer in net.layers.items():  # no event holds the differences of FULL
-                if layer.saturation == Saturation.FULL:
-                    net.layers[name] = dataclasses.replace(layer, saturation=Saturation.SIGNED)
+            for name, layer in net.layers.items():
+                net.layers[name] = fitted(layer)
             made = sigma_delta(net, {name: int(rng.integers(0, 9)) for name in net.layers})
             count += sum(layer.neuron != "" for layer in made.layers.values())
         else:
