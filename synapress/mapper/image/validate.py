@@ -226,11 +226,14 @@ def _axon(reader: _Reader, address: int, block: _Block, depths: Sequence[int]) -
     if block.axon_words == 2:
         fields |= _second(reader, address, layouts(config).second_axon, f"second word of {what}")
     low, high = -(1 << (config.offset_bits + 1)), (1 << (config.offset_bits + 1)) - 1
-    for axis, size in (("x", block.fields["width"]), ("y", block.fields["height"])):
+    hits = True
+    for axis, size, extent in (("x", block.fields["width"], "kernel_width"),
+                               ("y", block.fields["height"], "kernel_height")):
         reach = ((size - 1) << fields["upsample"]) + fields[f"{axis}_offset"]
         if reach > high:
             raise ImageError(f"{what}, field 'upsample': {fields['upsample']} takes {axis}_min to {reach}, outside "
                              f"[{low}, {high}]")
+        hits &= not config.hit_test or reach + fields[extent] > 0 or fields[extent] == 1 << config.kernel_bits
     far = config.mesh_reach
     for axis in ("core_x", "core_y"):
         _check(what, axis, fields[axis], -far, far)
@@ -238,4 +241,5 @@ def _axon(reader: _Reader, address: int, block: _Block, depths: Sequence[int]) -
     _check(what, "c_offset", fields["c_offset"], 0, (1 << config.channel_bits) - block.fields["depth"])
     if (fields["core_x"], fields["core_y"]) == (0, 0):
         _check(what, "id", fields["id"], 0, len(depths) - 1)
-        _check(what, "c_offset", channels, 1, depths[fields["id"]])
+        if hits:  # else it sends ends of timestep only
+            _check(what, "c_offset", channels, 1, depths[fields["id"]])
