@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
+from golden.config import CoreConfig
 from golden.types import IntArray
 from synapress.engines.mesh.run import Options
 from synapress.engines.mesh.simulate import simulate_mesh
@@ -48,9 +49,9 @@ def test_many_random_networks_equal_golden(seed: int) -> None:
 REGIONS = (("conv0", "conv2", "conv4"), ("conv1", "conv3", "conv5"))
 
 
-def of_chain(cores: int, way: str, *, guards: bool = True) -> MeshImage:
+def of_chain(cores: int, way: str, *, guards: bool = True, config: CoreConfig = CONFIG) -> MeshImage:
     """Six layers in two regions, on one core, or by turns on two."""
-    cut = partition(lower(chain(6)), CONFIG)
+    cut = partition(lower(chain(6)), config)
     found = frame_guards(cut) if way == FRAME else region_guards(Order(cut), REGIONS)
     cut = dataclasses.replace(guarded(cut, found), regions=REGIONS)
     return build_mesh(cut if guards else unguarded(cut), {
@@ -67,6 +68,15 @@ def test_frames_follow_one_another(cores: int, seed: int) -> None:
         assert found.comparison.equal, found.comparison.differences
         cycles[way] = found.run.cycles
     assert cycles[PIPELINE] <= cycles[FRAME]
+
+
+@pytest.mark.long
+def test_guarded_cores_take_shared_states(seed: int) -> None:
+    """The check at the start reads where states lie apart."""
+    guarding = dataclasses.replace(CONFIG, name="guarding", guard_states=1)
+    inputs = stacked(chain(6), 3, np.random.default_rng([seed, 7]))
+    found = simulate_mesh(of_chain(2, FRAME, config=guarding), inputs, ALONE)
+    assert found.comparison.equal, found.comparison.differences
 
 
 def test_without_guards_frames_meet(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -60,7 +60,8 @@ class Host:
                 self.owed[number] = int(np.sum(self.event.column(events, "kind") == EventKind.END))
                 self.sent[number] += 1
                 self.mesh._send(self.image.host, events)
-                self.most_ahead = max(self.most_ahead, self.sent[number] - self._evaluated())
+                if self.owed[number]:  # else nothing follows from it
+                    self.most_ahead = max(self.most_ahead, self.sent[number] - self._evaluated())
 
     def _evaluated(self) -> int:
         """How often every fragment was evaluated."""
