@@ -226,22 +226,21 @@ class _Packing:
 
     def _fits(self, name: str, core: _Core, region: _Region, grown: int) -> bool:
         names = self._joined(name, region)
-        if names is None or not core.fits(self._need(name, region, names, grown), self.limits):
+        if names is None:
             return False
-        before, after = self._guarding(region.names), self._guarding(names)
-        if not after:
-            return True
-        last = self.load[names[-1]]
-        if (last["ends of timestep"] + len(after) > self.most_ends
-                or last["event IDs"] + 1 > most_ids(self.cut.config)):
+        need = self._need(name, region, names, grown)
+        if not core.fits(need, self.limits):
             return False
-        words = Counter(id(self.core_of[source]) for source in after - before if source in self.core_of)
-        words[id(core)] += self._need(name, region, names, grown)["words"]
-        full = any(item.needs["words"] + GUARD_WORDS * words[id(item)] > self.limits["words"]
-                   for item in {id(self.core_of[source]): self.core_of[source] for source in after - before
-                                if source in self.core_of}.values())
-        return not full and all(self.axons[source] < self.most_axons for source in after - before
-                                if source in self.load)
+        new, last = self._guarding(names), self.load[names[-1]]
+        if new and (last["ends of timestep"] + len(new) > self.most_ends
+                    or last["event IDs"] + 1 > most_ids(self.cut.config)):
+            return False
+        added = new - self._guarding(region.names)
+        if any(self.axons[source] >= self.most_axons for source in added & self.load.keys()):
+            return False
+        holders = [self.core_of[source] for source in added if source in self.core_of]
+        return all(item.needs["words"] + need["words"] * (item is core) + GUARD_WORDS * holders.count(item)
+                   <= self.limits["words"] for item in holders)
 
     def _join(self, name: str, core: _Core, region: _Region) -> None:
         names = self._joined(name, region)
