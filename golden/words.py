@@ -318,6 +318,8 @@ def layouts(config: Widths) -> Layouts:
             Field("state_width", 2),
             Field("lane_layout", 3),
             Field("second_state", 1),
+            Field("apart", 1),
+            Field("state_base", address),
         )),
         parameter=WordLayout("parameter", (
             Field("bias", c.state_bits, signed=True),

@@ -35,7 +35,8 @@ class Guard(wiring.Component):
         index = Signal(config.population_bits + 1, name="index")
         geometry, word = Signal(struct(words.geometry), name="geometry"), Signal(struct(words.population), name="word")
         second = struct(words.second_population)(port.data[:words.second_population.bits])
-        far, doubled = Signal(name="far"), Signal(name="doubled")
+        far, doubled, apart = Signal(name="far"), Signal(name="doubled"), Signal(name="apart")
+        place = Signal.like(geometry.state_base, name="place")
         # All sums are as wide as they can get: what does not fit the geometry word's fields differs from it.
         most = config.memory_words + 2 * (1 << config.axon_count_bits) + 2 * (1 << config.channel_bits)
         states = Signal(most.bit_length(), name="states")
@@ -71,13 +72,15 @@ class Guard(wiring.Component):
             reading("read population", "population", Cat(Const(1, 1), index))
             with m.State("population"):
                 arriving = struct(words.population)(port.data[:words.population.bits])
-                m.d.sync += [word.eq(arriving), far.eq(0), states.eq(arriving.base), x_stride.eq(0), rows.eq(0)]
+                m.d.sync += [word.eq(arriving), far.eq(0), apart.eq(0), states.eq(arriving.base), x_stride.eq(0),
+                             rows.eq(0)]
                 m.next = "axons"
                 with m.If(arriving.extended):
                     m.next = "read second"
             reading("read second", "second", word.base)
             with m.State("second"):
-                m.d.sync += [far.eq(second.far_axons), states.eq(states + 1)]
+                m.d.sync += [far.eq(second.far_axons), states.eq(states + 1), apart.eq(second.apart),
+                             place.eq(second.state_base)]
                 m.next = "axons"
             with m.State("axons"):
                 m.d.sync += states.eq(states + (word.axons << far))
@@ -93,9 +96,10 @@ class Guard(wiring.Component):
                 m.d.sync += [
                     index.eq(index + 1),
                     self.good.bit_select(index[:config.population_bits], 1).eq(
-                        (word.depth != 0) & (geometry.state_base == states) & (geometry.x_stride == x_stride)
-                        & (geometry.width == word.width) & (geometry.height == word.height)
-                        & (geometry.depth_words == depth_words) & (geometry.pad == word.pad)),
+                        (word.depth != 0) & (geometry.state_base == Mux(apart, place, states))
+                        & (geometry.x_stride == x_stride) & (geometry.width == word.width)
+                        & (geometry.height == word.height) & (geometry.depth_words == depth_words)
+                        & (geometry.pad == word.pad)),
                 ]
                 m.next = "begin"
             with m.State("done"):

@@ -252,6 +252,8 @@ MUTATIONS = (
     Mutation("evaluation: far axons taken for near ones", "rtl/neuron/reading.py",
              "Mux(s.place_parameters, word.axons << population.far, 1)", "Mux(s.place_parameters, word.axons, 1)",
              EVALUATION),
+    Mutation("evaluation: states that lie apart taken for those behind the parameters", "rtl/neuron/reading.py",
+             "(s.place_states & ~apart)", "s.place_states", EVALUATION),
     Mutation("evaluation: axons taken from the second population word on", "rtl/neuron/reading.py",
              "population.axon_base.eq(s.parameter_address)", "population.axon_base.eq(word.base)", EVALUATION),
     Mutation("refractory: as many timesteps as there are", "rtl/neuron/types/refractory.py", "Mux(waits, left - 1,",

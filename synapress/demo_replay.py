@@ -30,6 +30,7 @@ from synapress.mapper import MeshImage, Network, legalize, lower
 from synapress.mapper.partition.fragments import PartitionedProgram
 from synapress.mapper.pipeline import Compilation
 from synapress.mapper.pipeline import run as run_steps
+from synapress.mapper.sharing.packing import Sharing
 from synapress.reports.plots import replay_picture
 from synapress.reports.replay import core_sheet, layer_sheet
 from synapress.reports.tables import Sheet, show
@@ -67,6 +68,7 @@ class Mapped:
     image: MeshImage
     frame: Mapping[str, IntArray]
     outputs: Mapping[str, Integers]
+    sharing: Sharing | None
 
     @property
     def firing(self) -> float:
@@ -98,18 +100,23 @@ def given(network: Network, found: Any) -> dict[str, IntArray]:
     return {name: frames[name] for name in network.inputs}
 
 
-def mapped(network: Network, frame: Mapping[str, IntArray], config: CoreConfig) -> Mapped:
+def mapped(
+    network: Network, frame: Mapping[str, IntArray], config: CoreConfig, share_states: str | None = None
+) -> Mapped:
     """Map a network with random weights to the smallest mesh that holds it.
+
+    Args:
+        share_states: see `synapress.mapper.pipeline.Compilation`.
 
     Raises:
         MappingError: no mesh holds it.
     """
     program = lively(legalize(lower(network), config))
-    work = run_steps(Compilation(source=program, config=config, mesh=True))
+    work = run_steps(Compilation(source=program, config=config, mesh=True, share_states=share_states))
     assert isinstance(work.parts, PartitionedProgram) and isinstance(work.image, MeshImage)
     outputs: dict[str, Integers] = {name: result.outputs for name, result in fast.run(program, frame, config).items()}
     return Mapped(name=network.name, program=program, cut=work.parts, image=work.image, frame=frame,
-                  outputs=outputs | {name: np.asarray(frame[name]) for name in program.inputs})
+                  sharing=work.sharing, outputs=outputs | {name: np.asarray(frame[name]) for name in program.inputs})
 
 
 def replayed(task: Mapped, options: ReplayOptions, console: Console) -> Replay:
@@ -138,8 +145,8 @@ def modeled(task: Mapped, replay: Replay) -> tuple[MeshModel, int]:
 
 
 def run(config: CoreConfig, *, network: str = "resnet50", directory: Path = OUTPUT, seed: int = 1,
-        jobs: int | None = None, scheduler: str | None = None, frame: Any = None, console: Console | None = None,
-        of: Network | None = None) -> dict[str, Any]:
+        jobs: int | None = None, scheduler: str | None = None, frame: Any = None, share_states: str | None = None,
+        console: Console | None = None, of: Network | None = None) -> dict[str, Any]:
     """Run the demo; returns the report that is also written as JSON.
 
     What was recorded and replayed is kept in `directory`, and an interrupted run goes on from there.
@@ -148,6 +155,7 @@ def run(config: CoreConfig, *, network: str = "resnet50", directory: Path = OUTP
         network: of NETWORKS. seed: of weights and the drawn frame.
         jobs, scheduler: see `synapress.engines.replay.jobs.ReplayOptions`.
         frame: see `given`; default: drawn.
+        share_states: see `mapped`; such a run has a folder of its own.
         of: another network instead.
 
     Raises:
@@ -159,11 +167,13 @@ def run(config: CoreConfig, *, network: str = "resnet50", directory: Path = OUTP
         raise ConfigError(f"demo: there is no network '{network}'; there are: {', '.join(NETWORKS)}")
     console, begin = console or Console(), time.perf_counter()
     made = of or ZOO[network](seed)
-    folder = directory / made.name
+    folder = directory / (made.name + (f"-{share_states}" if share_states else ""))
     with console.status(f"mapping {made.name}"):
-        task = mapped(made, drawn(made, seed) if frame is None else given(made, frame), config)
+        task = mapped(made, drawn(made, seed) if frame is None else given(made, frame), config, share_states)
     console.print(f"{made.name} on {len(task.image.images)} cores, a mesh of {task.image.size[0]} × "
                   f"{task.image.size[1]}; {task.firing:.0%} of the neurons fire")
+    if task.sharing is not None:
+        console.print(str(task.sharing))
     replay = replayed(task, ReplayOptions(jobs=jobs, scheduler=scheduler, folder=folder / "replay"), console)
     if replay.differences:
         raise MismatchError("RTL and golden differ: " + "; ".join(replay.differences))
@@ -174,6 +184,7 @@ def run(config: CoreConfig, *, network: str = "resnet50", directory: Path = OUTP
         model, every = modeled(task, replay)
     report = _report(task, replay, model, every)
     report["seconds"] |= {"all": round(time.perf_counter() - begin, 1)}
+    report |= {} if task.sharing is None else {"sharing": task.sharing.to_json()}
     show([layer_sheet(replay), core_sheet(replay), _sheet(report)], console)
     drawing = folder / "mesh.png"
     picture(drawing, task, replay, f"\nlatency {report['latency, model']:,} cycles, interval "

@@ -152,7 +152,8 @@ def _finished(host: bytes, outputs: Maps, ports: list[Port],
 def compile(
     source: Source, *, config: CoreConfig | str = "grai_vip", calibration: Given | None = None,
     options: Options | None = None, mesh: tuple[int, int] | bool | None = None, throughput: Throughput | None = None,
-    check: bool = False, keep: str | Path | None = None, progress: Callable[[str], None] = lambda _: None,
+    share_states: str | None = None, check: bool = False, keep: str | Path | None = None,
+    progress: Callable[[str], None] = lambda _: None,
 ) -> CompiledModel:
     """Quantize a model and map it onto cores: all steps of `synapress.mapper.pipeline`.
 
@@ -168,6 +169,8 @@ def compile(
         mesh: columns and rows; True: the smallest mesh that holds it; False: one core; None: one core if it fits, else
             the smallest mesh.
         throughput: use many cores for a short frame interval, as `Throughput(cores=12)`, instead of few.
+        share_states: "frame" or "pipeline": populations of a mesh whose accumulations exclude each other share states,
+            with one frame in flight, or with more of them and more axons, see `synapress.mapper.sharing`.
         check: hold each step's result to the step before, see `synapress.engines.checks`.
         keep: a folder for what each step makes, see `synapress.mapper.kept`.
         progress: called with what is being done.
@@ -188,13 +191,15 @@ def compile(
     ('fpga_small', 1, (3, 3, 3))
     """
     return finished(compile_to(LAST, source, config=config, calibration=calibration, options=options, mesh=mesh,
-                               throughput=throughput, check=check, keep=keep, progress=progress))
+                               throughput=throughput, share_states=share_states, check=check, keep=keep,
+                               progress=progress))
 
 
 def compile_to(
     step: str, source: Source, *, config: CoreConfig | str = "grai_vip", calibration: Given | None = None,
     options: Options | None = None, mesh: tuple[int, int] | bool | None = None, throughput: Throughput | None = None,
-    check: bool = False, keep: str | Path | None = None, progress: Callable[[str], None] = lambda _: None,
+    share_states: str | None = None, check: bool = False, keep: str | Path | None = None,
+    progress: Callable[[str], None] = lambda _: None,
 ) -> Compilation:
     """Run the steps of `compile` up to and with one, and give all representations made.
 
@@ -221,7 +226,7 @@ def compile_to(
             if given is not None:
                 raise ConfigError(f"{name} ({line}): a {type(source).__name__} has integers already; leave it out")
     work = Compilation(source=source, config=CoreConfig.of(config), read=load, calibration=calibration, options=options,
-                       mesh=mesh, throughput=throughput, progress=progress)
+                       mesh=mesh, throughput=throughput, share_states=share_states, progress=progress)
     return run(work, to=step, hooks=_hooks(check, keep))
 
 

@@ -48,28 +48,37 @@ class Stimulus:
         """Types and saturations that the next populations get."""
         self.commands: list[Fields] = []
         self.populations: list[Fields] = []
-        first = 0
+        first, seconds, top = 0, [], config.memory_words
         while len(self.commands) < count:
             fields = self._shape()
-            second = {"far_axons": fields["extended"] & generator.randrange(2)}
+            second = {"far_axons": fields["extended"] & generator.randrange(2), "apart": 0, "state_base": 0}
             place, table = PopulationMap.of(fields, config, second), config.table_words * looks_up(fields, config)
-            words = table + place.states - fields["base"] + fields["width"] * place.x_stride
+            states = fields["width"] * place.x_stride
+            words = table + place.states - fields["base"] + states
             across = not dense and words > 2 and generator.random() < 0.15
             at = config.memory_words - generator.randint(1, words - 1) if across else first
-            if not across:
+            if across and at < first:
+                continue
+            if across:  # another one there may write over a second word, which then leads anywhere
+                fields["extended"] = second["far_axons"] = 0
+                top = min(top, at)
+            else:
                 first += words
-                if first > config.memory_words:
+                if first > top:
                     break
+            if fields["extended"] and generator.randrange(2):  # its states lie in front of its block
+                second |= {"apart": 1, "state_base": at % config.memory_words}
+                at += states
             fields["base"] = (at + table) % config.memory_words
             if fields["extended"]:
-                above = generator.getrandbits(config.word_bits) >> 1 << 1
-                self.words[fields["base"]] = above | second["far_axons"]
-                self.bins[f"second word, far axons {second['far_axons']}"] += 1
+                seconds.append((fields["base"], second))
             self._fill(fields, PopulationMap.of(fields, config, second))
             self.bins["across the end of the memory"] += across
             self.populations.append(fields)
             self.commands.append({"population": generator.randrange(config.max_populations),
                                   "word": self.population_word.pack(fields)})
+        for address, second in seconds:  # parameters of those across the end may have come to lie there
+            self._put_second(address, second)
         self.expected = list(self.words)
         self.neurons: list[Fields] = []
         self.trace: list[tuple[int, int]] = []
@@ -88,6 +97,15 @@ class Stimulus:
             self._cover_tests(fields, tests)
             self._cover(fields, neurons)
             self._cover_end(fields, [address for address, _ in trace])
+
+    def _put_second(self, address: int, second: Fields) -> None:
+        """A second population word, with anything in the fields that have no meaning yet, and above them."""
+        layout = layouts(self.config).second_population
+        other = layout.unpack(self.random.getrandbits(layout.bits))
+        above = self.random.getrandbits(self.config.word_bits) >> layout.bits << layout.bits
+        self.words[address] = above | layout.pack(other | second)
+        for name in ("far_axons", "apart"):
+            self.bins[f"second word, {name} {second[name]}"] += 1
 
     def _shape(self) -> Fields:
         config, pick = self.config, self.random
@@ -341,7 +359,8 @@ def looks_up(fields: Fields, config: CoreConfig) -> bool:
 def required(config: CoreConfig) -> set[str]:
     """Bins that a long enough run must have."""
     return {
-        "no neurons", "one position", "many positions and channel words", "nothing fires", "no axons", "padded",
+        "second word, apart 0", "second word, apart 1", "no neurons", "one position",
+        "many positions and channel words", "nothing fires", "no axons", "padded",
         "across the end of the memory", "ends at once", "ends at a row", "shift 0", "largest shift",
         "largest multiplier", "sum too large", "sum too small", "rounded to nothing", "rounded to one",
         *(f"{sign} tie {way}" for sign in ("positive", "negative") for way in ("up", "down")), "just above a tie",

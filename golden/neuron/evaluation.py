@@ -58,7 +58,7 @@ class PopulationMap:
     parameters: int
     """First parameter word: one if uniform, else one per channel."""
     states: int
-    """State word of channel word 0 at (0, 0)."""
+    """State word of channel word 0 at (0, 0): behind the parameters, or with `apart` where the second word says."""
     depth_words: int
     """Channel words of one position."""
     y_stride: int
@@ -74,9 +74,10 @@ class PopulationMap:
         axon_words = 1 + (0 if second is None else second["far_axons"])
         parameters = axons + population["axons"] * axon_words
         each = parameter_words(population["type"], config)
+        behind = parameters + each * (1 if population["uniform"] else population["depth"])
         return cls(
             axons=axons, axon_words=axon_words, parameters=parameters,
-            states=parameters + each * (1 if population["uniform"] else population["depth"]),
+            states=behind if second is None or not second["apart"] else second["state_base"],
             depth_words=depth_words, y_stride=y_stride, x_stride=population["height"] * y_stride,
         )
 

@@ -226,6 +226,7 @@ class StateReader(wiring.Component):
         y_stride = Signal(config.depth_word_bits + 1)
         next_base = Signal.like(s.address, name="next_base")
         """The first state word of the next channel word."""
+        apart = Signal(name="apart")
         channel_word = Signal(config.depth_word_bits)
         x, y = Signal.like(word.width, name="x"), Signal.like(word.height, name="y")
         m.d.comb += [
@@ -240,10 +241,10 @@ class StateReader(wiring.Component):
         with m.If(s.accept):
             m.d.sync += [
                 word.eq(self._commanded()), population.index.eq(self.command.payload.population),
-                population.far.eq(0), s.load.eq(1),
+                population.far.eq(0), s.load.eq(1), apart.eq(0),
             ]
         with m.If(s.take_second):
-            m.d.sync += population.far.eq(second.far_axons)
+            m.d.sync += [population.far.eq(second.far_axons), apart.eq(second.apart)]
         with m.If(s.place_parameters):
             m.d.sync += [population.axon_base.eq(s.parameter_address), population.last_channel.eq(word.depth - 1)]
         # One adder, whose operands are known early.
@@ -263,9 +264,10 @@ class StateReader(wiring.Component):
         # A word further, in the column; or the first one of the next channel word.
         with m.If(s.start | s.step):
             m.d.sync += s.address.eq(Mux(s.start | (s.column_ends & s.row_ends), next_base, s.address + y_stride))
-        with m.If(s.place_states | s.start | row):
-            m.d.sync += next_base.eq(Mux(
-                s.place_states, s.parameter_address + (Mux(word.uniform, 1, word.depth) << s.doubled), next_base + 1))
+        # States that lie apart: their place has waited here since the second word came.
+        with m.If(s.take_second | (s.place_states & ~apart) | s.start | row):
+            m.d.sync += next_base.eq(Mux(s.take_second, second.state_base, Mux(
+                s.place_states, s.parameter_address + (Mux(word.uniform, 1, word.depth) << s.doubled), next_base + 1)))
         # Each counts, and then, so that it is the reset of a flip-flop and costs no logic, begins anew.
         for counts, begins, counter in ((first_word, first_word & s.last_parameter, s.parameter_lane),
                                         (s.step, column, y), (column, row, x), (row, Const(0), channel_word)):

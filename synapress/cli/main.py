@@ -22,7 +22,17 @@ from synapress.cli import models as cli_models
 from synapress.cli.area import area
 from synapress.cli.mesh_options import MESHES, Columns, Depth, Hosts, OpenEdges, Rows, mesh_options
 from synapress.cli.networks import footprint, map_
-from synapress.cli.options import AsJson, Blocks, Config, Output, blocks_named, print_json, read_arrays, steps
+from synapress.cli.options import (
+    AsJson,
+    Blocks,
+    Config,
+    Output,
+    ShareStates,
+    blocks_named,
+    print_json,
+    read_arrays,
+    steps,
+)
 from synapress.cli.python_file import run_python
 from synapress.install import install_hint_for
 
@@ -189,7 +199,7 @@ def demo_resnet50(
         min=1, metavar="N", show_default="one for each processor", help="Cores at a time.")] = None,
     scheduler: Annotated[str | None, typer.Option(
         metavar="ADDRESS", help="Of a Dask cluster whose workers replay the cores, such as tcp://host:8786.")] = None,
-    output: Output = Path("build/demo-replay"),
+    share_states: ShareStates = None, output: Output = Path("build/demo-replay"),
     seed: Annotated[int, typer.Option(help="Seed of the weights and the drawn frame.")] = 1,
     as_json: AsJson = False,
 ) -> None:
@@ -201,7 +211,8 @@ def demo_resnet50(
     demo = importlib.import_module("synapress.demo_replay")
     found = demo.run(
         CoreConfig.load(config), network=network, directory=output, seed=seed, jobs=jobs, scheduler=scheduler,
-        frame=None if frame is None else read_arrays(frame), console=Console(stderr=as_json))
+        frame=None if frame is None else read_arrays(frame), share_states=share_states,
+        console=Console(stderr=as_json))
     if as_json:
         print_json(found)
 

@@ -22,6 +22,7 @@ from synapress.cli.options import (
     InputShapes,
     Many,
     Neurons,
+    ShareStates,
     check_output,
     check_unread,
     constants,
@@ -78,7 +79,7 @@ def compile_model(
     percentile: Annotated[float, typer.Option(help="Share of the activations for `percentile`.")] = 99.99,
     mesh: Annotated[str | None, typer.Option(
         metavar="COLUMNSxROWS", help="Default: one core if the model fits, else the smallest mesh.")] = None,
-    throughput: Many = False, cores: Cores = None, activity: Activity = None,
+    throughput: Many = False, cores: Cores = None, activity: Activity = None, share_states: ShareStates = None,
     headroom: Annotated[float, typer.Option(
         help="Room in the states beyond the largest sum of the calibration.")] = 2.0,
     levels: Annotated[int | None, typer.Option(
@@ -118,7 +119,7 @@ def compile_model(
         progress(f"reading {model}")
         read = load(source, **given) if isinstance(source, Path) else source
         work = compile_to(to, read, config=config, calibration=data, options=options, mesh=size, throughput=fast,
-                          check=check, keep=keep, progress=progress)
+                          share_states=share_states, check=check, keep=keep, progress=progress)
         compiled = finished(work) if to == LAST else None
         if compiled is not None:
             progress(f"writing {output}")
@@ -129,12 +130,13 @@ def compile_model(
     if as_json:
         cycles = {} if expected is None or work.activity is None else {
             "cycles": expected.to_json(), "activity": work.activity.to_json()}
+        shared = {} if work.sharing is None else {"sharing": work.sharing.to_json()}
         written = {} if compiled is None else {"output": str(output), "model": compiled.to_json()}
-        print_json({"steps": work.done, **cycles, "checks": [item.to_json() for item in work.checks],
+        print_json({"steps": work.done, **cycles, **shared, "checks": [item.to_json() for item in work.checks],
                     "output": None, "model": None, **written})
         return
-    for item in work.checks:
-        typer.echo(f"checked: {item}")
+    for text in (*(f"checked: {item}" for item in work.checks), *filter(None, [work.sharing])):
+        typer.echo(str(text))
     if expected is not None:
         from synapress.reports.mapping import cycles_sheet
 

@@ -20,6 +20,7 @@ from synapress.cli.options import (
     InputShapes,
     Many,
     Neurons,
+    ShareStates,
     check_output,
     mesh_size,
     print_json,
@@ -103,7 +104,7 @@ def map_(
         metavar="LAYER=X,Y[;X,Y...]", help="Cores that a layer or fragment must lie on; may be repeated.")] = None,
     host: Annotated[str | None, typer.Option(
         metavar="X,Y", help="In the mesh or next to it. Default: north of the middle of row 0.")] = None,
-    throughput: Many = False, cores: Cores = None, activity: Activity = None,
+    throughput: Many = False, cores: Cores = None, activity: Activity = None, share_states: ShareStates = None,
     pad: Annotated[bool, typer.Option("--pad/--no-pad", help="Spread depthwise layers over the banks.")] = True,
     output: Annotated[Path | None, typer.Option("--output", "-o", metavar="DIR", help="Write the images.")] = None,
     figure: Figure = None, seed: Seed = 1, neurons: Neurons = None, cut: Cut = None,
@@ -123,7 +124,7 @@ def map_(
         progress(f"reading {source}")
         network = open_network(source, config=config, seed=seed, given=given)
         mapped = mapping.map_network(network.program, network.config, size, host=at, pins=pins, pad=pad,
-                                     throughput=fast, progress=progress)
+                                     throughput=fast, share_states=share_states, progress=progress)
         if output is not None:
             progress(f"saving images to {output}")
             mapped.images.save(output)

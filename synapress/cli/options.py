@@ -46,6 +46,9 @@ Cores = Annotated[int | None, typer.Option(
 Activity = Annotated[float | None, typer.Option(
     metavar="SHARE", show_default="measured on the calibration, else 0.5",
     help="With --throughput: share of the neurons that fire.")]
+ShareStates = Annotated[str | None, typer.Option(
+    "--share-states", metavar="frame|pipeline", help="Layers that never need their states at once share them: with one "
+    "frame in flight, or with more of them and more connections.")]
 Blocks = Annotated[list[str] | None, typer.Argument(
     metavar="[BLOCK]...", autocompletion=completion.blocks, help="Blocks; all but node and mesh if none is named.")]
 Output = Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Folder to write to.")]

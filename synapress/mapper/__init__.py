@@ -63,7 +63,7 @@ def compile_network(
 def compile_mesh(
     network: Network | Program, config: CoreConfig, size: tuple[int, int] | None = None, *, pad: bool = True,
     host: Place | None = None, pins: Pins | None = None, throughput: Throughput | None = None,
-    progress: Callable[[str], None] = lambda _: None,
+    share_states: str | None = None, progress: Callable[[str], None] = lambda _: None,
 ) -> tuple[PartitionedProgram, Placement, MeshImage]:
     """Map a network onto a mesh of cores: cut, place, and write an image per core.
 
@@ -76,6 +76,8 @@ def compile_mesh(
         host: its place; default: north of the middle of row 0.
         pins: layer or fragment → the core, or the cores, that it must lie on.
         throughput: use many cores for a short frame interval, not few; instead of pins.
+        share_states: "frame" or "pipeline": populations whose accumulations exclude each other share states, with one
+            timestep in flight, or with more of them and more axons (`synapress.mapper.sharing`); instead of pins.
         progress: called with what is being done.
 
     Raises:
@@ -85,7 +87,7 @@ def compile_mesh(
     """
     work = run(Compilation(
         source=network, config=config, mesh=True if size is None else size, host=host, pins=pins, pad=pad,
-        throughput=throughput, progress=progress))
+        throughput=throughput, share_states=share_states, progress=progress))
     assert isinstance(work.parts, PartitionedProgram) and isinstance(work.image, MeshImage)
     assert work.placement is not None
     return work.parts, work.placement, work.image

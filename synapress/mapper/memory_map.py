@@ -5,13 +5,13 @@ it. Orders and formulas are those of docs/architecture.md [B §4.2, §4.3].
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from golden.config import CoreConfig
-from golden.neuron.types import neuron_model
 from golden.program import Edge, Population, Program
+from synapress.mapper.parameters import parameter_size, parameter_words
 
 SHARED, DEPTHWISE, TABLE = "shared", "depthwise", "table"
 """The three kinds of kernels that an edge descriptor can describe."""
@@ -123,6 +123,10 @@ class PopulationEntry:
     """Axons that lead into it: one per ID, unless several sources share an ID."""
     pad: int
     depth_words: int
+    room: int | None = None
+    """Words behind its parameters for states: those of the largest that shares them, 0 if they lie apart."""
+    apart: int | None = None
+    """Where its states lie, if on those of another population; None: behind its parameters."""
 
     @property
     def y_stride(self) -> int:
@@ -135,7 +139,7 @@ class PopulationEntry:
     @property
     def extended(self) -> int:
         """1 if there is a second population word, which lies at the base."""
-        return int(self.far)
+        return int(self.far or self.apart is not None)
 
     @property
     def axon_base(self) -> int:
@@ -151,8 +155,18 @@ class PopulationEntry:
         return self.axon_base + self.axon_size * len(self.axons)
 
     @property
-    def state_base(self) -> int:
+    def own_states(self) -> int:
+        """The word behind its parameters: where its states lie, unless apart."""
         return self.parameter_base + self.parameter_size * self.parameters
+
+    @property
+    def state_base(self) -> int:
+        return self.own_states if self.apart is None else self.apart
+
+    @property
+    def state_room(self) -> int:
+        """Words behind its parameters for states."""
+        return self.state_words if self.room is None else self.room
 
     @property
     def state_words(self) -> int:
@@ -220,26 +234,6 @@ def is_far(axon: AxonEntry, config: CoreConfig) -> bool:
     return max(abs(axon.fields[name]) for name in ("core_x", "core_y")) > config.near_mesh_reach
 
 
-def parameter_size(population: Population) -> int:
-    """Parameter words of a channel."""
-    return 2 if neuron_model(population.type).second_parameter else 1
-
-
-def parameter_words(population: Population) -> list[dict[str, int]]:
-    """Fields of a population's parameter words: one if all channels are alike, else one per channel."""
-    columns = {"bias": population.bias, "multiplier": population.multiplier, "shift": population.shift}
-    model = neuron_model(population.type)
-    columns |= population.second or {}
-    if model.thresholds and population.threshold is not None:
-        columns |= {model.threshold_field: population.threshold}
-    elif population.slope is not None:
-        columns |= {"leaky": np.array([1]), "slope": population.slope}
-    arrays = [np.broadcast_to(np.asarray(column, np.int64).reshape(-1), population.shape[0]).tolist()
-              for column in columns.values()]
-    rows = [dict(zip(columns, row, strict=True)) for row in zip(*arrays, strict=True)]
-    return rows[:1] if all(row == rows[0] for row in rows) else rows
-
-
 def build_memory_map(
     program: Program, config: CoreConfig, *, pad: bool = True, host: tuple[int, int] = (1, 0)
 ) -> MemoryMap:
@@ -277,6 +271,7 @@ def layout(
     program: Program, hosted: Sequence[Population], order: Sequence[Edge], config: CoreConfig, *,
     depths: Sequence[int], axons: Sequence[AxonEntry], outgoing: Mapping[str, Sequence[AxonEntry]],
     incoming: Mapping[str, int], pad: bool, pad_identities: bool, host: tuple[int, int], inputs: int = 0,
+    shares: Mapping[str, str] | None = None,
 ) -> MemoryMap:
     """The plan of one core of which everything is known but the addresses.
 
@@ -290,6 +285,7 @@ def layout(
         incoming: how many axons lead into each population.
         pad: see `build_memory_map`; populations are padded in their order as long as all still fits.
         pad_identities: pad for depthwise edges of one tap, too, which need no spreading.
+        shares: populations that share states → the first of those that do; that one itself, too.
     """
     sizes = {population.name: population.shape[0] for population in hosted}
     spread = {
@@ -300,26 +296,25 @@ def layout(
     room = 0
     if pad and spread:
         tight = layout(program, hosted, order, config, depths=depths, axons=axons, outgoing=outgoing,
-                       incoming=incoming, pad=False, pad_identities=pad_identities, host=host, inputs=inputs)
+                       incoming=incoming, pad=False, pad_identities=pad_identities, host=host, inputs=inputs,
+                       shares=shares)
         room = max(0, config.memory_words - tight.words)
+    pads = {}
+    for population in hosted:
+        depth, width, height = population.shape
+        depth_words = -(-depth // config.lanes)
+        more = width * height * ((depth_words | 1) - depth_words)
+        pads[population.name] = int(pad and population.name in spread and more <= room)
+        room -= more * pads[population.name]
     address = 2 * len(hosted) + len(order)
     populations = []
     for index, population in enumerate(hosted):
-        name, (depth, width, height) = population.name, population.shape
-        depth_words = -(-depth // config.lanes)
-        more = width * height * ((depth_words | 1) - depth_words)
-        padded = pad and name in spread and more <= room
-        room -= more * padded
-        table_words = config.table_words if population.looks_up else 0
-        address += table_words
-        populations.append(PopulationEntry(
-            index=index, population=population, base=address, axons=tuple(outgoing[name]), table_words=table_words,
-            far=any(is_far(axon, config) for axon in outgoing[name]),
-            parameters=len(parameter_words(population)), parameter_size=parameter_size(population),
-            incoming=incoming[name], pad=int(padded),
-            ids=tuple(number for number, edge in enumerate(order) if edge.destination == name),
-            depth_words=depth_words))
-        address = populations[-1].state_base + populations[-1].state_words
+        address += config.table_words if population.looks_up else 0
+        populations.append(_population_entry(
+            index, population, address, config, outgoing[population.name], incoming[population.name],
+            pads[population.name],
+            tuple(number for number, edge in enumerate(order) if edge.destination == population.name)))
+        address = _placed_states(populations, hosted, pads, shares or {}, config)
     tables = []
     for edge, depth in zip(order, depths, strict=True):
         tables.append(address)
@@ -332,6 +327,40 @@ def layout(
         address += edges[-1].weight_words
     return MemoryMap(program=program, config=config, host=host, populations=tuple(populations), edges=tuple(edges),
                 words=address, inputs=inputs)
+
+
+def _population_entry(
+    index: int, population: Population, base: int, config: CoreConfig, axons: Sequence[AxonEntry], incoming: int,
+    pad: int, ids: tuple[int, ...]
+) -> PopulationEntry:
+    """One population's block, with its states behind its parameters."""
+    return PopulationEntry(
+        index=index, population=population, base=base, axons=tuple(axons),
+        table_words=config.table_words if population.looks_up else 0,
+        far=any(is_far(axon, config) for axon in axons), parameters=len(parameter_words(population)),
+        parameter_size=parameter_size(population), incoming=incoming, pad=pad, ids=ids,
+        depth_words=-(-population.shape[0] // config.lanes))
+
+
+def _placed_states(
+    populations: list[PopulationEntry], hosted: Sequence[Population], pads: Mapping[str, int],
+    shares: Mapping[str, str], config: CoreConfig
+) -> int:
+    """Give the last of the populations its states, which may be those of another; returns the word behind its block.
+
+    The first of those that share states has room for the largest.
+    """
+    name = populations[-1].population.name
+    if name not in shares:
+        return populations[-1].own_states + populations[-1].state_words
+    room, apart = 0, None
+    if shares[name] == name:
+        room = max(item.shape[1] * item.shape[2] * (-(-item.shape[0] // config.lanes) | pads[item.name])
+                   for item in hosted if shares.get(item.name) == name)
+    else:
+        apart = next(item.state_base for item in populations if item.population.name == shares[name])
+    populations[-1] = replace(populations[-1], room=room, apart=apart)
+    return populations[-1].own_states + room
 
 
 def edge_entry(

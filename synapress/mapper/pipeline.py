@@ -37,6 +37,7 @@ from synapress.mapper.placement.place import Placement, place, place_all
 from synapress.mapper.quantization.quantize import quantize
 from synapress.mapper.quantization.quantized import Options, Quantized
 from synapress.mapper.rules import check
+from synapress.mapper.sharing.packing import Sharing, check_way, share
 from synapress.mapper.throughput.options import Activity, Throughput
 from synapress.mapper.throughput.search import Balanced, balance
 
@@ -93,6 +94,9 @@ class Compilation:
     """Layer or fragment → the cores of the mesh that it must lie on."""
     throughput: Throughput | None = None
     """Use many cores for a short frame interval, on a mesh; None: as few cores as hold it."""
+    share_states: str | None = None
+    """Populations whose accumulations exclude each other share states, on a mesh, in one of
+    `synapress.mapper.sharing.packing.WAYS`; None: each has its own."""
     pad: bool = True
     """Odd words per position for populations with depthwise edges, where there is room."""
     measured: Mapping[str, tuple[int, int]] | None = None
@@ -115,6 +119,8 @@ class Compilation:
     """By `populations`: one population per layer, one edge per branch."""
     parts: MemoryMap | PartitionedProgram = field(init=False)
     """By `partition`: the plan of the one core that holds the whole program, or fragments that each fit a core."""
+    sharing: Sharing | None = field(init=False, default=None)
+    """By `partition`, with `share_states`: fragments that share a core, and states; and what that costs."""
     balanced: Balanced | None = field(init=False, default=None)
     """By `partition`, with `throughput`: fragments that share a core, and their work."""
     activity: Activity | None = field(init=False, default=None)
@@ -176,6 +182,8 @@ def _populations(work: Compilation) -> Program:
 
 
 def _partition(work: Compilation) -> MemoryMap | PartitionedProgram:
+    if work.share_states is not None:
+        return _for_sharing(work, work.share_states)
     if work.throughput is None and (work.mesh is None or work.mesh is False):
         try:
             whole = legalize(work.program, work.config)
@@ -207,10 +215,27 @@ def _for_throughput(work: Compilation, asked: Throughput) -> PartitionedProgram:
     return work.balanced.cut
 
 
+def _for_sharing(work: Compilation, way: str) -> PartitionedProgram:
+    for name, given, why in (
+            ("pins", work.pins, "both choose the cores of fragments"),
+            ("throughput", work.throughput, "both choose the cores of fragments"),
+            ("mesh = False", work.mesh is False, "parts of populations share states on the cores of a mesh")):
+        if given:
+            raise ConfigError(f"share_states: does not go with {name}: {why}; leave one of them out")
+    check_way(way)
+    check_types(work.program, work.config)
+    try:
+        work.sharing = share(work.program, work.config, way, progress=work.progress)
+    except RuleError as refused:
+        raise _with_causes(refused, work) from refused
+    return work.sharing.cut
+
+
 def _place(work: Compilation) -> Placement | None:
     if isinstance(work.parts, MemoryMap):
         return None
-    packed = None if work.balanced is None else work.balanced.bins
+    chosen = work.balanced or work.sharing
+    packed = None if chosen is None else chosen.bins
     try:
         if isinstance(work.mesh, tuple):
             return place(work.parts, work.mesh, host=work.host, pins=work.pins, packed=packed)

@@ -16,6 +16,7 @@ from synapress.mapper.pipeline import Compilation, run
 from synapress.mapper.placement.bin_packing import LIMITS, Pins
 from synapress.mapper.placement.place import Placement
 from synapress.mapper.placement.routes import Link, link_loads
+from synapress.mapper.sharing.packing import Sharing
 from synapress.mapper.throughput.options import Throughput
 from synapress.mapper.throughput.prediction import Prediction, predict
 from synapress.mapper.throughput.work import assumed
@@ -36,6 +37,8 @@ class MappedNetwork:
     """Estimated events per frame by link, see `synapress.mapper.placement.routes.link_loads`."""
     prediction: Prediction
     """Expected cycles per frame."""
+    sharing: Sharing | None = None
+    """What sharing states gives and costs, if it was asked for."""
 
     @property
     def hops(self) -> float:
@@ -52,6 +55,7 @@ class MappedNetwork:
             "cores": [{"core": list(core), "words": words, "fragments": self.fragments(core),
                        "limiting": self.placement.limiting(core)} for core, words in self.fill.items()],
             "cycles": self.prediction.to_json(),
+            **({} if self.sharing is None else {"sharing": self.sharing.to_json()}),
             "link_loads": [{"from": list(source), "to": list(destination), "events": events}
                            for (source, destination), events in self.loads.items()],
         }
@@ -60,18 +64,19 @@ class MappedNetwork:
 def map_network(
     network: Network | Program, config: CoreConfig, size: tuple[int, int] | None = None, *, host: Place | None = None,
     pins: Pins | None = None, pad: bool = True, throughput: Throughput | None = None,
-    progress: Callable[[str], None] = lambda _: None,
+    share_states: str | None = None, progress: Callable[[str], None] = lambda _: None,
 ) -> MappedNetwork:
     """`synapress.mapper.compile_mesh`, which has the arguments and errors, and what the report needs."""
     work = run(Compilation(
         source=network, config=config, mesh=True if size is None else size, host=host, pins=pins, pad=pad,
-        throughput=throughput, progress=progress))
+        throughput=throughput, share_states=share_states, progress=progress))
     result, placed, images = work.parts, work.placement, work.image
     assert isinstance(result, PartitionedProgram) and isinstance(images, MeshImage) and placed is not None
     fill = {core: image_footprint(image).words for core, image in images.images.items()}
     return MappedNetwork(program=result, placement=placed, images=images, fill=fill,
                          loads=link_loads(placed.links, placed.size), prediction=predict(
-                             result, placed.places, assumed(result.program), balanced=work.balanced))
+                             result, placed.places, assumed(result.program), balanced=work.balanced),
+                         sharing=work.sharing)
 
 
 # -- tables ------------------------------------------------------------------------------------
@@ -98,6 +103,12 @@ def _whole(mapped: MappedNetwork) -> Sheet:
     table.add_row("events × hops per frame, estimated", f"{placed.cost:,}")
     table.add_row("row by row instead", f"{placed.row_major_cost:,} ({placed.gain:.2f} times as many)")
     table.add_row("hops of an event", f"{mapped.hops:.2f}")
+    if mapped.sharing is not None:
+        sharing, word = mapped.sharing, config.word_bits // 8
+        for name, (before, after) in (
+                ("neuron memory", tuple(f"{count * word / 2**20:.2f} MB" for count in sharing.states)),
+                ("cores", sharing.cores), ("most timesteps in flight", sharing.in_flight)):
+            table.add_row(f"{name} without and with shared states", f"{before}, {after}")
     return table
 
 

@@ -170,6 +170,22 @@ def test_throughput(tmp_path: Path) -> None:
         assert done.returncode and text in " ".join(done.stderr.split()), done.stderr
 
 
+def test_shared_states(tmp_path: Path) -> None:
+    """Three layers, of which the first and the last share: both commands tell memory, cores and frames in flight."""
+    more = NETWORK.replace('    net.output("b")', """
+    net.conv("c", "b", np.ones((8, 8, 1, 1), int))
+    net.output("c")""")
+    (tmp_path / "mine.py").write_text(more)
+    done = run("compile", "mine.py", "--share-states", "frame", cwd=tmp_path)
+    assert done.returncode == 0 and "at most 1 timesteps in flight instead of 3, 1 guard axons" in done.stdout
+    done = run("map", "mine.py", "--share-states", "pipeline", cwd=tmp_path)
+    assert done.returncode == 0 and "neuron memory without and with shared states" in done.stdout, done.stderr
+    found = json.loads(run("map", "mine.py", "--share-states", "frame", "--json", cwd=tmp_path).stdout)["sharing"]
+    assert found["state words"]["with"] < found["state words"]["without"] and found["regions"] == 1
+    done = run("compile", "mine.py", "--share-states", "all", cwd=tmp_path)
+    assert done.returncode and "there are frame, pipeline" in " ".join(done.stderr.split()), done.stderr
+
+
 @pytest.mark.parametrize(("arguments", "says"), [
     (("footprint", "alexnet"), "'alexnet' is neither a known network nor a file; give pilotnet, "),
     (("footprint", "bad.json"), "suffix '.json'"),

@@ -122,7 +122,7 @@ def test_second_words_are_read_too(uniform: int) -> None:
     (code,) = NEURON_TYPES.load("refractory", NeuronModel).codes
     population = {**dict.fromkeys((field.name for field in layouts(config).population.fields), 0), "type": code,
                   "depth": 5, "width": 2, "height": 3, "axons": 3, "uniform": uniform, "extended": 1}
-    near, far = (evaluation_accesses(population, {"far_axons": number}, 4, config) for number in (0, 1))
+    near, far = (evaluation_accesses(population, {"far_axons": number, "apart": 0}, 4, config) for number in (0, 1))
     parameters, states = 2 if uniform else 10, 2 * 2 * 3
     assert near == {"evaluation_reads": 2 + parameters + states, "evaluation_writes": states, "axon_reads": 3,
                     "table_reads": 0}

@@ -29,7 +29,8 @@ from synapress.mapper.image.manifest import read_manifest
 from synapress.mapper.image.schemas import ImageContent, check_image
 from synapress.mapper.image.validate import validate
 from synapress.mapper.image.word_fields import edge_fields, geometry_fields, population_fields, table_fields
-from synapress.mapper.memory_map import DEPTHWISE, TABLE, EdgeEntry, MemoryMap, PopulationEntry, parameter_words
+from synapress.mapper.memory_map import DEPTHWISE, TABLE, EdgeEntry, MemoryMap, PopulationEntry
+from synapress.mapper.parameters import parameter_words
 from synapress.mapper.rules import check
 
 FORMAT, VERSION = "synapress-image", 3
@@ -198,7 +199,8 @@ def write_image(plan: MemoryMap) -> Image:
             used = TABLE_ENTRY_BITS // 8 << config.value_bits
             writer.region("value tables", name, item.base - item.table_words, item.table_words, used)
         if item.extended:
-            writer.put(item.base, table.second_population, {"far_axons": int(item.far)}, name)
+            apart = {} if item.apart is None else {"apart": 1, "state_base": item.apart}
+            writer.put(item.base, table.second_population, {"far_axons": int(item.far)} | apart, name)
         for number, axon in enumerate(item.axons):
             address = item.axon_base + number * item.axon_size
             _put_words(writer, address, [table.second_axon, table.axon][2 - item.axon_size:], axon.fields, name)
@@ -212,7 +214,8 @@ def write_image(plan: MemoryMap) -> Image:
         if item.population.initial is not None:
             _put_states(writer, item, item.population.initial)
         states = depth * width * height * config.state_bits // 8
-        writer.region("states", name, item.state_base, item.state_words, states)
+        more = (item.state_room - item.state_words) * writer.word  # of which others that share the states use some
+        writer.region("states", name, item.state_base, item.state_room, states + max(0, more))
     for edge in plan.edges:
         rows = table_fields(edge, config)
         for number, fields in enumerate(rows):

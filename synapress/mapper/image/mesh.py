@@ -29,6 +29,7 @@ from synapress.mapper.partition.fragments import (
     plan_fragments,
 )
 from synapress.mapper.rules import RULES, axon_violations
+from synapress.mapper.sharing.exclusion import check_sharing
 
 FORMAT, VERSION = "synapress-mesh", 2
 
@@ -119,7 +120,9 @@ def build_mesh(
 
     Raises:
         RuleError: with everything that does not fit a core, a field, or the reach of relative addresses.
+        MappingError: populations share states whose uses do not exclude each other.
     """
+    check_sharing(cut)
     violations = [*_places(cut, places, size, host), *host_violations(cut)]
     if violations:
         raise RuleError(violations)

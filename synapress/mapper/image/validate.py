@@ -24,9 +24,13 @@ class _Block:
     """A population's block, in words."""
 
     index: int
-    start: int
+    own: range
+    """Its value table, second population word, axons and parameters; and its states, where they lie behind them."""
     axons: range
     states: range
+    apart: bool
+    """Its states lie apart, perhaps on those of another population."""
+    keeps: bool
     fields: dict[str, int]
     geometry: dict[str, int]
     """What the geometry word must say."""
@@ -123,21 +127,26 @@ def _population(reader: _Reader, edges: int, populations: int, index: int) -> _B
     second = (_second(reader, fields["base"], layout, f"second word of {what}") if fields["extended"]
               else layout.unpack(0))
     place = PopulationMap.of(fields, config, second)
-    length = place.states - fields["base"] + fields["width"] * x_stride
+    each = parameter_words(fields["type"], config)
+    behind = place.parameters + each * (1 if fields["uniform"] else fields["depth"])
+    size = fields["width"] * x_stride
+    length = behind - fields["base"] + (0 if second["apart"] else size)
     looks_up = fields["saturation"] == Saturation.TABLE and not model.thresholds
     table_words = config.table_words if looks_up else 0
     _check(what, "base", fields["base"], 2 * populations + edges + table_words, config.memory_words - length)
+    _check(f"second word of {what}", "state_base", second["state_base"],
+           *((2 * populations + edges, config.memory_words - size) if second["apart"] else (0, 0)))
     axons = range(place.axons, place.parameters, place.axon_words)
-    each = parameter_words(fields["type"], config)
-    for address in range(place.parameters, place.states, each):
+    for address in range(place.parameters, behind, each):
         reader.unpack(address + each - 1, layouts(config).parameter, f"{what}, parameter word")
         if each == 2:
             layout = layouts(config).second_parameter
             given = _second(reader, address, layout, f"{what}, second parameter word")
             for name in {field.name for field in layout.fields} - set(model.second_fields):
                 _check_equal(f"{what}, second parameter word", name, given[name], 0, "what its type does not look at")
-    states = range(place.states, fields["base"] + length)
-    return _Block(index, fields["base"] - table_words, axons, states, fields, {
+    states = range(place.states, place.states + size)
+    own = range(fields["base"] - table_words, fields["base"] + length)
+    return _Block(index, own, axons, states, bool(second["apart"]), model.keeps, fields, {
         "depth_words": depth_words, "last_lane": (fields["depth"] - 1) % config.lanes, "state_base": states.start,
         "width": fields["width"], "height": fields["height"], "x_stride": x_stride, "pad": fields["pad"],
         "max": int(fields["type"] == NeuronType.MAX)}, place.axon_words)
@@ -159,11 +168,22 @@ def _geometry(reader: _Reader, block: _Block) -> None:
 
 
 def _disjoint(blocks: Sequence[_Block]) -> None:
-    ordered = sorted(blocks, key=lambda block: block.start)
+    """No block lies in another one; states that lie apart may lie on others, if both are cleared by the evaluation."""
+    ordered = sorted(blocks, key=lambda block: block.own.start)
     for first, second in itertools.pairwise(ordered):
-        if second.start < first.states.stop:
+        if second.own.start < first.own.stop:
             raise ImageError(f"population {second.index}, field 'base': {second.fields['base']} lies in the block of "
-                             f"population {first.index}, which ends at {first.states.stop - 1}, or its table does")
+                             f"population {first.index}, which ends at {first.own.stop - 1}, or its table does")
+    for block, other in itertools.product((block for block in blocks if block.apart), blocks):
+        fixed = other.own if other.apart else range(other.own.start, other.states.start)
+        kept = block is not other and (block.keeps or other.keeps)
+        if _meet(block.states, fixed) or (kept and _meet(block.states, other.states)):
+            raise ImageError(f"second word of population {block.index}, field 'state_base': {block.states.start} lies "
+                             f"in the block of population {other.index}, or leads to states that are kept")
+
+
+def _meet(one: range, other: range) -> bool:
+    return max(one.start, other.start) < min(one.stop, other.stop)
 
 
 def _edge(reader: _Reader, first: int, identifier: int, blocks: Sequence[_Block]) -> tuple[int, int]:
@@ -206,11 +226,14 @@ def _axon(reader: _Reader, address: int, block: _Block, depths: Sequence[int]) -
     if block.axon_words == 2:
         fields |= _second(reader, address, layouts(config).second_axon, f"second word of {what}")
     low, high = -(1 << (config.offset_bits + 1)), (1 << (config.offset_bits + 1)) - 1
-    for axis, size in (("x", block.fields["width"]), ("y", block.fields["height"])):
+    hits = True
+    for axis, size, extent in (("x", block.fields["width"], "kernel_width"),
+                               ("y", block.fields["height"], "kernel_height")):
         reach = ((size - 1) << fields["upsample"]) + fields[f"{axis}_offset"]
         if reach > high:
             raise ImageError(f"{what}, field 'upsample': {fields['upsample']} takes {axis}_min to {reach}, outside "
                              f"[{low}, {high}]")
+        hits &= not config.hit_test or reach + fields[extent] > 0 or fields[extent] == 1 << config.kernel_bits
     far = config.mesh_reach
     for axis in ("core_x", "core_y"):
         _check(what, axis, fields[axis], -far, far)
@@ -218,4 +241,5 @@ def _axon(reader: _Reader, address: int, block: _Block, depths: Sequence[int]) -
     _check(what, "c_offset", fields["c_offset"], 0, (1 << config.channel_bits) - block.fields["depth"])
     if (fields["core_x"], fields["core_y"]) == (0, 0):
         _check(what, "id", fields["id"], 0, len(depths) - 1)
-        _check(what, "c_offset", channels, 1, depths[fields["id"]])
+        if hits:  # else it sends ends of timestep only
+            _check(what, "c_offset", channels, 1, depths[fields["id"]])

@@ -92,6 +92,8 @@ class PartitionedProgram:
     fragments: list[Fragment]
     descriptors: list[Descriptor]
     outputs: list[Output]
+    regions: tuple[tuple[str, ...], ...] = ()
+    """Fragments that lie on one core and on the same states, one after the other (`synapress.mapper.sharing`)."""
 
     @cached_property
     def by_name(self) -> dict[str, Fragment]:
@@ -118,6 +120,11 @@ class PartitionedProgram:
     def numbers(self) -> dict[Descriptor, int]:
         """The number of each descriptor among those of its destination."""
         return {item: number for descriptors in self.into.values() for number, item in enumerate(descriptors)}
+
+    @cached_property
+    def region_of(self) -> dict[str, int]:
+        """The number of the region of each fragment that shares its states."""
+        return {name: number for number, names in enumerate(self.regions) for name in names}
 
     @cached_property
     def out_of(self) -> dict[str, list[Descriptor]]:
@@ -244,8 +251,10 @@ def plan_fragments(
         program, populations=[*hosted, *others.values()], edges=[item.edge for item in descriptors],
         inputs=list(others), outputs=[])
     incoming = {name: sum(len(descriptor.sources) for descriptor in cut.into[name]) for name in names}
+    owners: dict[int, str] = {}
+    shares = {name: owners.setdefault(cut.region_of[name], name) for name in names if name in cut.region_of}
     return layout(seen, hosted, seen.edges, cut.config, depths=[descriptor.depth for descriptor in descriptors],
-                  axons=axons, outgoing=outgoing, incoming=incoming, pad=pad, pad_identities=False,
+                  axons=axons, outgoing=outgoing, incoming=incoming, pad=pad, pad_identities=False, shares=shares,
                   host=relative(names[0], None) if names else (0, 0))
 
 

@@ -61,15 +61,20 @@ def partition(program: Program, config: CoreConfig) -> PartitionedProgram:
     return fewest_cuts(Cutter(program, config))[0]
 
 
-def fewest_cuts(cutter: Cutter) -> tuple[PartitionedProgram, Counts]:
+def fewest_cuts(cutter: Cutter, *, room: int | None = None) -> tuple[PartitionedProgram, Counts]:
     """`partition` of a cutter's program, and the sizes of parts from which finer cuts can start.
+
+    Args:
+        room: words that a part may take, by the estimate; default: a core's memory.
 
     Raises:
         RuleError: something does not fit however it is cut.
     """
     program, config, checked = cutter.program, cutter.config, Checked()
     least = stride_cuts(program, config)
-    counts = {population.name: _first_counts(program, population, least, config) for population in program.populations}
+    room = config.memory_words if room is None else room
+    counts = {population.name: _first_counts(program, population, least, config, room)
+              for population in program.populations}
     for _ in range(MAX_REPAIR_ROUNDS):
         result = cutter.cut(grids_of(program, counts, config))
         problems = found_problems(result, checked)
@@ -99,7 +104,9 @@ def even_bounds(size: int, parts: int) -> tuple[int, ...]:
 # -- estimate ----------------------------------------------------------------------------------
 
 
-def _first_counts(program: Program, population: Population, least: Parts, config: CoreConfig) -> list[int]:
+def _first_counts(
+    program: Program, population: Population, least: Parts, config: CoreConfig, room: int
+) -> list[int]:
     depth, width, height = population.shape
     parts = [1, *least[population.name]]
     sources = {name: (-(-shape[1] // least[name][0]), -(-shape[2] // least[name][1]))
@@ -116,7 +123,7 @@ def _first_counts(program: Program, population: Population, least: Parts, config
     for _ in range(width + height):
         size = [-(-population.shape[i] // parts[i]) for i in (1, 2)]
         fitting = next((part for part in range(most_words, 0, -1) if estimate(
-            program, population, part, size[0], size[1], config, sources) <= config.memory_words), None)
+            program, population, part, size[0], size[1], config, sources) <= room), None)
         if fitting is not None:
             total = -(-words // fitting) * parts[1] * parts[2]
             if best is None or total < best[0]:

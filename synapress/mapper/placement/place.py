@@ -205,7 +205,7 @@ def _place(
     at = naive if method == "row-major" else _optimized(traffic, cores, size, host, cut.config)
     _check_reach(cut, cores, [*at, host])
     used = {at[number]: core.needs for number, core in enumerate(cores)}
-    totals = {name: sum(item[name] for item in load.values()) for name in LIMITS}
+    totals = {name: sum(core.needs[name] for core in cores) for name in LIMITS}
     ends = [*at, host]
     rows, columns = np.nonzero(traffic)
     return Placement(

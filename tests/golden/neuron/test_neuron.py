@@ -157,9 +157,12 @@ def test_population_map_by_hand() -> None:
     population |= {"pad": 0}
     assert PopulationMap.of(population, GRAI_VIP).y_stride == 2
     population |= {"extended": 1}
-    assert PopulationMap.of(population, GRAI_VIP, {"far_axons": 1}) == PopulationMap(
+    second = {"far_axons": 1, "apart": 0, "state_base": 0}
+    assert PopulationMap.of(population, GRAI_VIP, second) == PopulationMap(
         axons=101, axon_words=2, parameters=107, states=108, depth_words=2, y_stride=2, x_stride=14)
-    assert PopulationMap.of(population, GRAI_VIP, {"far_axons": 0}).states == 105
+    assert PopulationMap.of(population, GRAI_VIP, second | {"far_axons": 0}).states == 105
+    assert PopulationMap.of(population, GRAI_VIP, second | {"apart": 1, "state_base": 7}) == PopulationMap(
+        axons=101, axon_words=2, parameters=107, states=7, depth_words=2, y_stride=2, x_stride=14)
 
 
 @pytest.mark.parametrize("config", CONFIGS, ids=lambda config: config.name)

@@ -123,6 +123,36 @@ def test_words_and_counts():
         check([])
 
 
+def apart(base: int, **fields: int) -> list[int]:
+    """The image with the states of the first population at `base`, and one parameter, as there is a second word now."""
+    name, entry, words = "conv", POPULATIONS["conv"], IMAGE.integers()
+    word, first = WORD.unpack(words[population(name)]), entry["base"]
+    axons = words[first:first + entry["axons"]]
+    one = words[entry["parameter_base"]]
+    words[first:first + entry["axons"] + 2] = [
+        TABLE.second_population.pack({"apart": 1, "state_base": base} | fields), *axons, one]
+    words[population(name)] = WORD.pack(word | {"extended": 1, "uniform": 1})
+    words[geometry(name)] = GEOMETRY.pack(GEOMETRY.unpack(words[geometry(name)]) | {"state_base": base})
+    return words
+
+
+def test_states_that_lie_apart():
+    own, others = POPULATIONS["conv"]["state_base"], POPULATIONS["depthwise"]
+    check(apart(own))
+    check(apart(CONFIG.memory_words - POPULATIONS["conv"]["state_words"]))
+    with pytest.raises(ImageError, match=r"state_base': .* is outside"):
+        check(apart(CONFIG.memory_words - 1))
+    for at in (POPULATIONS["conv"]["base"], others["base"], others["parameter_base"]):
+        with pytest.raises(ImageError, match=r"second word of population 0, field 'state_base': \d+ lies in the block"):
+            check(apart(at))
+    with pytest.raises(ImageError, match=r"second word of population 0, field 'state_base': \d+ is outside \[0, 0\]"):
+        check(apart(own, apart=0))
+    words = apart(own)
+    words[geometry("conv")] = GEOMETRY.pack(GEOMETRY.unpack(words[geometry("conv")]) | {"state_base": own + 1})
+    with pytest.raises(ImageError, match=r"field 'state_base': .* what follows from its population word"):
+        check(words)
+
+
 def reachable(words, config, edges, populations):
     """Every state word that any event can update; raises IndexError if a weight lies outside the memory."""
     found = set()
