@@ -11,6 +11,9 @@ the mapper gives several of them the same words, and two things keep their uses 
   last one counts and answers as any other.
 
 So guards are ordinary axons, and lead from a population to one that descends from it: there is still no circle.
+
+Delays, whose values are those of the timestep before, order nothing within a timestep. They, and what hears them, share
+no states: a value of theirs may come as soon as its receiver has evaluated.
 """
 
 import itertools
@@ -34,7 +37,7 @@ def members(bits: int) -> Iterator[int]:
 
 
 class Order:
-    """What of a cut network follows from what; sets of fragments are the bits of integers."""
+    """What of a cut network follows from what within a timestep; sets of fragments are the bits of integers."""
 
     def __init__(self, cut: PartitionedProgram) -> None:
         self.cut = cut
@@ -46,12 +49,16 @@ class Order:
         self.sources = [0] * len(self.names)
         self.destinations = [0] * len(self.names)
         senders = [0] * len(self.names)
+        delays = {item.name for item in ordered if item.delays}
+        self.late = sum(1 << self.number[name] for name in delays)
+        """Delays."""
         for descriptor in cut.descriptors:
             destination = self.number[descriptor.edge.destination]
             for name in descriptor.sources:
-                self.sources[destination] |= 1 << self.number[name]
-                self.destinations[self.number[name]] |= 1 << destination
                 senders[destination] |= (not descriptor.silent) << self.number[name]
+                if name not in delays:
+                    self.sources[destination] |= 1 << self.number[name]
+                    self.destinations[self.number[name]] |= 1 << destination
         self.senders = senders
         """By fragment, the sources that send it values."""
         self._behind: dict[int, int] = {}
@@ -80,13 +87,15 @@ class Order:
         return found
 
     def shareable(self, name: str) -> bool:
-        """Whether a fragment's evaluation clears its states, and comes after values that it waits for."""
-        return not self.cut.by_name[name].keeps and self.senders[self.number[name]] > 0
+        """Whether a fragment's evaluation clears its states, and comes after values of its timestep."""
+        number = self.number[name]
+        heard = self.senders[number]
+        return not self.cut.by_name[name].keeps and heard > 0 and not (heard | 1 << number) & self.late
 
     def precedes(self, first: str, second: str) -> bool:
         """Whether within a timestep the second one gets its first value after the first one's evaluation."""
         one = self.number[first]
-        return not self.senders[self.number[second]] & ~(self.descendants[one] & ~(1 << one))
+        return not self.senders[self.number[second]] & ~(self.descendants[one] & ~(1 << one | self.late))
 
     def one_behind(self, name: str) -> int:
         """Those that are at most one timestep behind this fragment: it fires again only after they have evaluated.

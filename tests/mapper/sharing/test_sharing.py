@@ -73,6 +73,20 @@ def test_guards_by_hand() -> None:
                                       regions=(("conv0", "conv2", "conv4"), ("conv1", "conv3"))))
 
 
+def test_delays_order_nothing() -> None:
+    """A delay, and what hears it, share no states; layers behind them still do."""
+    network = chain(5)
+    (last,) = network.outputs
+    network.delayed("late", last)
+    network.conv("hears", "late", np.ones((1, 4, 1, 1), int))
+    network.output("hears")
+    config = dataclasses.replace(ROOMY, neuron_types=(*ROOMY.neuron_types, "delay"))
+    order = Order(partition(lower(network), config))
+    assert not order.shareable("late") and not order.shareable("hears") and order.shareable("conv4")
+    assert not order.precedes("conv0", "hears") and order.precedes("conv0", "conv4")
+    assert "late" in order.ends
+
+
 def test_what_does_not_exclude_is_refused() -> None:
     cut = partition(lower(chain(5)), ROOMY)
     with pytest.raises(MappingError, match="'conv1' may get values before 'conv0' has evaluated"):
