@@ -199,6 +199,8 @@ class Reset:
 
     SUBTRACT = 0
     ZERO = 1
+    HALVED = 2
+    """Added to one of them for SPIKING: the potential that is kept saturates in half of the state's range."""
 
 
 class Saturation:

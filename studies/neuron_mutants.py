@@ -1,6 +1,7 @@
 """Changes of CUBA neurons, of leaky integrators and of bounded spiking neurons."""
 
-from studies.mutants import Mutation
+from studies.mutants import EVALUATION, Mutation
+from studies.silent_mutants import SKIPPING
 
 CUBA = "tests/golden/neuron/test_cuba.py::test_hardware_equals_golden"
 INTEGERS = "tests/golden/neuron/test_cuba.py::test_populations_equal_plain_integers"
@@ -34,6 +35,13 @@ NEURON_MUTATIONS = (
              FRACTIONS),
     Mutation("cuba: a network's potential keeps what it is to lose", "synapress/mapper/network/spiking_layers.py",
              "left = (1 << LEFT_LOG2) - within", "left = within", NETWORK),
+    Mutation("spiking: kept beyond half of the range", "rtl/neuron/types/spiking.py", "(sign != next_to_it)", "0",
+             EVALUATION),
+    Mutation("spiking: half of the range is the whole one", "rtl/neuron/types/spiking.py",
+             "(~sign).replicate(config.state_bits - 2), sign, sign)",
+             "(~sign).replicate(config.state_bits - 2), ~sign, sign)", EVALUATION),
+    Mutation("spiking: a state beyond half of the range stays, as its neuron is silent", "rtl/neuron/silent.py",
+             "halved & (state[-1] != state[-2])", "0", SKIPPING),
     Mutation("lif: no lower bound", _LIF, "Mux(over[-1], lowest, self.total)", "self.total", CUBA),
     Mutation("lif: a reset to a value is one to 0", _LIF, "Mux(self.mode[0] == Reset.ZERO, reset, left)",
              "Mux(self.mode[0] == Reset.ZERO, 0, left)", CUBA),

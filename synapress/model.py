@@ -222,7 +222,7 @@ def compile_to(
     _check_mesh(mesh)
     if entry(source) != FIRST:
         for name, line, given in (("calibration", "--calibration", calibration),
-                                  ("options", "--method, --percentile, --headroom, --levels", options)):
+                                  ("options", "--method, --percentile, --headroom, --levels, --saturate", options)):
             if given is not None:
                 raise ConfigError(f"{name} ({line}): a {type(source).__name__} has integers already; leave it out")
     work = Compilation(source=source, config=CoreConfig.of(config), read=load, calibration=calibration, options=options,

@@ -120,7 +120,7 @@ class Stimulus:
         if not self.kinds:  # all of them, in any order, before one comes again
             self.kinds = [(kind, mode) for kind in range(1 << TYPE_BITS) for mode in range(4)
                           if mode != Saturation.TABLE or has_tables(config) or neuron_model(kind, config).thresholds]
-            self.kinds += [(NeuronType.SPIKING, mode) for mode in range(4)]
+            self.kinds += [(NeuronType.SPIKING, mode) for mode in (*range(4), 0, 1)]
             self.kinds += 3 * [(kind, mode) for kind in (*Cuba.codes, *Lif.codes) for mode in range(4)
                                if neuron_model(kind, config).second_parameter]
             pick.shuffle(self.kinds)
@@ -140,7 +140,7 @@ class Stimulus:
             for address in range(fields["base"] - config.table_words, fields["base"]):
                 self.words[address % size] |= entry
         parameters = []
-        sparse = pick.choice([None, 0.0, 0.1, 0.5]) if config.skip_silent and not self.dense else None
+        sparse = pick.choice([None, None, 0.0, 0.1, 0.5]) if config.skip_silent and not self.dense else None
         exceptions = 0.02 * pick.choice([0, 0, 1])
         # Of a sparse one: whether all channels leak, and how often a lane without a neuron holds something.
         leaks, beyond = (0, 0.0) if sparse is None else (int(pick.random() < 0.25), 0.2 * pick.choice([0, 0, 1]))
@@ -206,10 +206,12 @@ class Stimulus:
         return kind, {"bias": bias, "multiplier": multiplier, "shift": shift, "leaky": leaky, "slope": slope}
 
     def _sparse(self, values: Fields, rate: float) -> int:
-        """A state that fires at this rate, or not, both often by little."""
+        """A state that fires at this rate, or not, both often by little; or about half of the range that it may keep.
+        """
         pick, threshold = self.random, max(1, values["slope"])
+        low = -(threshold % 2) - (1 << self.config.state_bits - 2)
         return threshold + pick.choice([0, 0, 1, 500]) if pick.random() < rate else pick.choice(
-            [threshold - 1, 0, 0, -1, -700])
+            [threshold - 1, 0, 0, -1, low])
 
     def _state(self, fields: Fields, kind: str, values: Fields) -> int:
         state = self._sum(fields, kind, values)
@@ -310,6 +312,8 @@ class Stimulus:
             "spiking: rest leaks": bool(fires) and reset & 1 == Reset.SUBTRACT and parameter["shift"] > 0 and kept > 0,
             "spiking: potential too large": potential >= half, "spiking: potential too small": potential < -half,
             "spiking: clipped low": kept == -half, "spiking: clipped high": kept == half - 1,
+            "spiking: half of the range, low": bool(reset & Reset.HALVED) and kept == -half // 2,
+            "spiking: half of the range, high": bool(reset & Reset.HALVED) and kept == half // 2 - 1,
         }
         self.bins.update(name for name, there in seen.items() if there)
 
@@ -372,6 +376,7 @@ def required(config: CoreConfig) -> set[str]:
         *(f"spiking: {what}" for what in (
             "reset 0", "reset 1", "reset 2", "reset 3", "at the threshold", "just below", "leak", "rest leaks",
             "potential too large", "potential too small", "clipped low", "clipped high")),
+        *(() if config.skip_silent else ("spiking: half of the range, low", "spiking: half of the range, high")),
         *((f"{kind}: {some} lanes pass" for kind in ("sum", "kept, at once") for some in ("no", "some", "all"))
           if config.skip_silent else ()),
         *(CUBA_BINS if "cuba" in config.neuron_types else ()), *required_lif_bins(config),

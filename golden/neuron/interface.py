@@ -75,6 +75,12 @@ class NeuronModel:
         return Saturation.bounds(mode, value_bits)
 
     @classmethod
+    def kept_range(cls, mode: int, config: CoreConfig) -> tuple[int, int]:
+        """Lowest and highest sum that stays from timestep to timestep, whatever the parameters."""
+        half = 1 << cls.sum_bits(config) - 1
+        return (-half, half - 1) if cls.keeps else (0, 0)
+
+    @classmethod
     def check(cls, config: CoreConfig) -> None:
         """Whether a core of this configuration can have the type.
 

@@ -41,15 +41,18 @@ def lane_test(state: int, parameter: Mapping[str, int], mode: int, config: CoreC
 
     SUM and MAX with saturation RELU: above where state + bias > 0. Where a sum below 0 can fire (another saturation, or
     a negative slope), awake but for state and bias 0. SPIKING: above where it fires; awake if its state changes
-    although it does not fire: with a bias, or with a leak unless the state is 0. A threshold below 0 has no test. Other
-    types, and value tables, whose entries nobody knows, are always awake.
+    although it does not fire: with a bias, or with a leak unless the state is 0; or if its state is beyond what it may
+    keep (`kept_range` of its type). A threshold below 0 has no test. Other types, and value tables,
+    whose entries nobody knows, are always awake.
     """
     silence = neuron_model(type, config).silence
     bias = parameter["bias"]
     if silence == Silence.THRESHOLD:
         threshold = wrap(parameter["slope"], config.state_bits + 1)
         leaks = parameter["multiplier"] != 1 or parameter["shift"] != 0
-        return state + bias >= threshold, bias != 0 or threshold < 0 or (leaks and state != 0)
+        low, high = neuron_model(type, config).kept_range(mode, config)
+        return state + bias >= threshold, bias != 0 or threshold < 0 or (leaks and state != 0) or not (
+            low <= state <= high)
     if silence == Silence.SUM and mode != Saturation.TABLE:
         slope = wrap(parameter["slope"], config.multiplier_bits + 1)
         if mode == Saturation.RELU and not (parameter["leaky"] and slope < 0):

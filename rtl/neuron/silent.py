@@ -37,7 +37,8 @@ class SilenceTest(wiring.Component):
 
     def elaborate(self, platform):  # type: ignore[no-untyped-def]
         config, m = self.config, Module()
-        keeps, unknown, threshold, zeroed = (Signal(name=name) for name in ("keeps", "unknown", "threshold", "zeroed"))
+        keeps, unknown, threshold, zeroed, halved = (
+            Signal(name=name) for name in ("keeps", "unknown", "threshold", "zeroed", "halved"))
         models = built_types(config)
         looked_up = self.saturation == Saturation.TABLE
 
@@ -49,6 +50,7 @@ class SilenceTest(wiring.Component):
         m.d.sync += [
             keeps.eq(among([code for code, model in models.items() if model.keeps])), threshold.eq(compared),
             unknown.eq(untested | (~compared & looked_up)), zeroed.eq(self.saturation[0] == Reset.ZERO),
+            halved.eq(compared & ((self.saturation & Reset.HALVED) != 0)),
         ]
         addend, awake, wakes = self._loaded(m, threshold, unknown)
 
@@ -63,11 +65,11 @@ class SilenceTest(wiring.Component):
         for lane, state in enumerate(self.state):
             total = Signal(addend[lane].shape(), name=f"total{lane}")
             valid = Signal(name=f"valid{lane}", reset_less=True)
-            above, busy = ~total[-1], state.any()
+            above, busy, beyond = ~total[-1], state.any(), halved & (state[-1] != state[-2])
             m.d.comb += [
                 total.eq(state + addend[lane]),
                 # A lane without a neuron becomes 0.
-                stirred[lane].eq(Mux(valid, awake[lane] | (wakes[lane] & busy), keeps & busy)),
+                stirred[lane].eq(Mux(valid, awake[lane] | (wakes[lane] & busy) | beyond, keeps & busy)),
             ]
             m.d.sync += [
                 valid.eq(~self.in_last_word | (self.top_lane >= lane)),

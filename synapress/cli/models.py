@@ -84,9 +84,10 @@ def compile_model(
         help="Room in the states beyond the largest sum of the calibration.")] = 2.0,
     levels: Annotated[int | None, typer.Option(
         show_default="as many as fit", help="Steps of an activation above 0.")] = None,
+    saturate: Annotated[bool, typer.Option(
+        help="Keep neurons' potentials within half of the states' range, so that none wraps.")] = True,
     neurons: Neurons = None, cut: Cut = None, host_after: HostAfter = None, shape: InputShapes = None,
-    constant: Constants = None,
-    to: Annotated[str, typer.Option(
+    constant: Constants = None, to: Annotated[str, typer.Option(
         "--to", metavar="STEP", autocompletion=completion.steps,
         help="Stop after this step and write no model: import, lower, split, quantize, populations, partition, place; "
              "write is the last one.")] = "write",
@@ -106,7 +107,8 @@ def compile_model(
     from synapress.model_files import check_folder
 
     given = reading(neurons=neurons, cut=cut, host_after=host_after, shape=shape, constant=constant)
-    options: Options | None = Options(method=method.value, percentile=percentile, headroom=headroom, levels=levels)
+    options: Options | None = Options(method=method.value, percentile=percentile, headroom=headroom, levels=levels,
+                                      saturate=saturate)
     source: Path | Network = model
     if model.suffix == ".py":
         check_unread(str(model), given)

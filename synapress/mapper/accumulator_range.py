@@ -29,12 +29,17 @@ class AccumulatorRange:
     layer: str
     population: str
     worst: tuple[int, int]
-    """Lowest and highest sum that any input could cause, products included one by one."""
+    """Lowest and highest sum that any input could cause, products included one by one, and what was kept before."""
     measured: tuple[int, int] | None
     """Lowest and highest sum seen, where measured."""
     available: tuple[int, int]
     verdict: str
     """'proved' (the worst case fits), 'measured' (what was seen fits), 'unproved', or 'wraps' (was seen to wrap)."""
+
+    @property
+    def bits(self) -> int:
+        """Bits of a state that would hold the worst case."""
+        return 1 + max((number if number >= 0 else ~number).bit_length() for number in self.worst)
 
     def to_json(self) -> dict[str, Any]:
         return {name: list(value) if isinstance(value, tuple) else value for name, value in vars(self).items()}
@@ -55,8 +60,9 @@ def sums(
         measured: population → lowest and highest state seen without wrap (`golden.network.dense.state_ranges`).
         values: population → lowest and highest output value, where known to be tighter than its saturation.
 
-    For a product, whose operands were checked by lowering, the wider operand is reported. Sums of SPIKING neurons over
-    several timesteps can only be measured; `worst` is that of one timestep.
+    For a product, whose operands were checked by lowering, the wider operand is reported. Of neurons that remember,
+    `worst` is the worst case of one timestep on top of all that they may keep: sums of those that keep any state can
+    only be measured, of SPIKING ones with `golden.words.Reset.HALVED` perhaps be proved.
     """
     reports = []
     for population in program.populations:
@@ -68,9 +74,12 @@ def sums(
         model = neuron_model(population.type, config)
         half = 1 << (model.sum_bits(config) - 1)
         worst = _worst_case(program, population, config, values or {})
+        if model.keeps and model is not SigmaDelta:
+            kept = model.kept_range(population.saturation, config)
+            first = 0 if population.initial is None else np.asarray(population.initial)
+            worst = worst[0] + min(kept[0], int(np.min(first))), worst[1] + max(kept[1], int(np.max(first)))
         seen = (measured or {}).get(population.name)
-        if -half <= worst[0] and worst[1] < half and (
-                not model.keeps or model is SigmaDelta):
+        if -half <= worst[0] and worst[1] < half:
             verdict = "proved"
         elif seen is None:
             verdict = "unproved"

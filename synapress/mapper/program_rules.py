@@ -85,7 +85,7 @@ def neurons(program: Program) -> Iterator[Violation]:
             yield Violation(layer=layer_of(population), rule="neuron initial", needed="no initial states",
                             available="some", help="Only spiking populations keep states.")
         if model.thresholds and (population.slope is not None or population.saturation not in model.modes):
-            resets = model.modes == (Reset.SUBTRACT, Reset.ZERO)
+            resets = model.modes[-1] in (Reset.ZERO, Reset.HALVED + Reset.ZERO)
             yield Violation(
                 layer=layer_of(population), rule="neuron reset" if resets else "neuron saturation",
                 needed=f"no slope, and {'a Reset in place of a saturation' if resets else 'no table'}",

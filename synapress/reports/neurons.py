@@ -23,17 +23,20 @@ def neurons_section(compiled: CompiledModel) -> Section:
     """What the integer neurons of each layer do, and how the file's were read."""
     sheet = Sheet(
         title="Neurons by layer", left=(0, 2),
-        headings=("layer", "neurons", "reset", "kept after a leak", "threshold", "at the start"),
+        headings=("layer", "neurons", "reset", "kept after a leak", "at most", "threshold", "at the start"),
         caption="Lowest and highest integers of the channels: the share of a potential that a leak leaves, "
-                "threshold and first state in units of the channel's state.")
+                "the largest that is kept, in either direction, threshold and first state in units of the channel's "
+                "state.")
     for population in compiled.lowered.populations:
-        if neuron_model(population.type).thresholds:
+        model = neuron_model(population.type, compiled.config)
+        if model.thresholds:
             first = np.zeros(1) if population.initial is None else population.initial
             threshold = np.zeros(1) if population.threshold is None else population.threshold
             sheet.add_row(
                 population.name, f"{int(np.prod(population.shape)):,}",
                 _reset(population),
-                _span(population.multiplier / 2.0 ** np.asarray(population.shift), ".4g"), _span(threshold, ",.0f"),
+                _span(population.multiplier / 2.0 ** np.asarray(population.shift), ".4g"),
+                f"{-model.kept_range(population.saturation, compiled.config)[0]:,}", _span(threshold, ",.0f"),
                 _span(first, ",.0f"))
     read = "" if compiled.neurons is None else f"Read as {neurons_text(compiled.neurons)}. "
     read = "".join(f"Warning: {text} " for text in compiled.warnings) + read

@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 
 import synapress
 from synapress.cli.main import app
+from synapress.mapper.importers.model import Model
 from synapress.mapper.importers.nir.reader import read_nir
 from synapress.mapper.importers.onnx.reader import read_onnx
 from synapress.reports import report
@@ -80,15 +81,56 @@ def test_an_outlier_of_the_calibration_that_leaves_nothing_is_told(seed: int) ->
     assert "became 0: fc (100.0%)" in report.quantization_sheet(spoilt).caption
 
 
-def test_an_inhibited_neuron_wraps_on_sequences_longer_than_those_of_the_calibration(seed: int) -> None:
-    rng = np.random.default_rng([seed, 940])
+def integrators(weights: npt.NDArray[np.float64], neurons: str) -> Model:
+    """Neurons that pass the input's spikes on, and integrators behind them."""
+    count, inputs = weights.shape
     nodes = {
-        "input": nir.Input(input_type={"input": np.array([8])}),
-        "w": nir.Linear(weight=rng.normal(-0.3, 0.1, (16, 8))),
-        "n": nir.IF(r=np.ones(16), v_threshold=np.ones(16)),
-        "output": nir.Output(output_type={"output": np.array([16])})}
-    model = read_nir(nir.NIRGraph(nodes=nodes, edges=list(itertools.pairwise(nodes))))
-    made = synapress.compile(model, calibration=(rng.random((30, 10, 8)) < 0.4).astype(float))
+        "input": nir.Input(input_type={"input": np.array([inputs])}), "pass": nir.Linear(weight=np.eye(inputs)),
+        "passed": nir.IF(r=np.ones(inputs), v_threshold=np.ones(inputs)), "w": nir.Linear(weight=weights),
+        "n": nir.IF(r=np.ones(count), v_threshold=np.ones(count)),
+        "output": nir.Output(output_type={"output": np.array([count])})}
+    return read_nir(nir.NIRGraph(nodes=nodes, edges=list(itertools.pairwise(nodes))), neurons=neurons)
+
+
+@pytest.mark.filterwarnings("ignore:node 'n' never fires")
+@pytest.mark.parametrize("sign", [-1, 1])
+@pytest.mark.parametrize("saturate", [False, True])
+def test_potentials_on_sequences_longer_than_those_of_the_calibration(saturate: bool, sign: int, seed: int) -> None:
+    """One that falls, or that gets more than its threshold in every timestep, wraps, unless its potential saturates."""
+    rng = np.random.default_rng([seed, 940])
+    model = integrators(sign * np.abs(rng.normal(0.6, 0.1, (16, 8))), "nir,reset=subtract,fires=>=")
+    made = synapress.compile(model, calibration=(rng.random((30, 10, 8)) < 0.6).astype(float),
+                             options=synapress.Options(saturate=saturate))
+    assert made.sums[-1].verdict == ("proved" if saturate else "measured")
     for timesteps in (10, 100):
-        result = synapress.simulate(made, (rng.random((timesteps, 8)) < 0.4).astype(float))
-        assert bool(result.wrapped) == bool(result.outputs["output"].any()) == (timesteps > 10)
+        frames = (rng.random((timesteps, 8)) < 0.6).astype(float)
+        result, expected = synapress.simulate(made, frames), synapress.float_outputs(model, frames)
+        wrong = result.outputs["output"] != expected["output"]
+        assert bool(result.wrapped) == bool(wrong.any()) == (timesteps > 10 and not saturate)
+
+
+def test_what_is_proved_holds_for_any_spikes(seed: int) -> None:
+    """Spikes into positive weights only, into negative ones only, and any: on a calibration with next to none."""
+    verdicts = set()
+    for inputs in (6, 60, 1500):
+        rng = np.random.default_rng([seed, 941, inputs])
+        weights = rng.normal(0, 1, (4, inputs))
+        made = synapress.compile(integrators(weights, "nir,reset=subtract,fires=>="),
+                                 calibration=(rng.random((4, 10, weights.shape[1])) < 0.02).astype(float))
+        report_of = made.sums[-1]
+        verdicts.add(report_of.verdict)
+        some = np.concatenate([weights > 0, weights < 0, rng.random(weights.shape) < 0.5]).astype(float)
+        result = synapress.simulate(made, np.repeat(some[:, None], 8, axis=1))
+        assert bool(result.wrapped) == (report_of.verdict != "proved")
+    assert verdicts == {"proved", "measured"}
+
+
+@pytest.mark.filterwarnings("ignore:node 'n' never fires")
+def test_more_than_the_room_is_counted_and_told(seed: int) -> None:
+    """Where the room was only measured, what exceeds it wraps, as sums do."""
+    weights = -np.abs(np.random.default_rng([seed, 942]).normal(0, 1, (4, 1000)))
+    frames = np.zeros((5, 10, 1000))
+    frames[..., :20] = 1
+    made = synapress.compile(integrators(weights, "nir,fires=>="), calibration=frames)
+    assert made.sums[-1].verdict == "measured" and not synapress.simulate(made, frames).wrapped
+    assert list(synapress.simulate(made, np.ones((3, 1000))).wrapped) == [made.sums[-1].layer]

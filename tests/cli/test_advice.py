@@ -140,7 +140,7 @@ def test_a_python_network_is_compiled_and_simulated(files: Path, seed: int) -> N
 def test_options_that_are_about_files_are_refused_elsewhere(files: Path) -> None:
     for arguments in (("compile", files / "net.py"), ("map", files / "net.py"), ("footprint", "digits")):
         assert "--cut, --shape: for models of" in refusal(*arguments, "--cut", "auto", "--shape", "in=1,2,5,4")
-    assert "--headroom, --levels): a Network has integers" in refusal("compile", files / "net.py", "--headroom", "3")
+    assert "--levels, --saturate): a Network has integers" in refusal("compile", files / "net.py", "--headroom", "3")
     assert "(--calibration): a Network" in refusal("compile", files / "net.py", "--calibration", files / "x.npy")
     assert "is no file; give a Python file" in refusal("compile", files / "none.py")
     with pytest.raises(ModelError, match=r"synapress\.compile\(network\)"):

@@ -143,7 +143,7 @@ def test_integer_neurons_of_all_kinds(seed: int) -> None:
             sums = rng.integers(-1000, 2600, (40, depth, 1, 1))
             bias = rng.integers(-300, 300, depth).astype(float)
             expected, _ = reference.spike(node, (sums + bias[:, None, None]) / 4000, 20)
-            made = integer_neuron("n", node, unit, bias, config)
+            made = integer_neuron("n", node, unit, bias, config, saturate=bool(rng.integers(2)))
             spikes, (low, high) = made.run(sums, 20, config)
             assert -1 << 15 <= low < high < 1 << 15
             assert agreement(expected, spikes) > 0.8, (reset, late, strict)
@@ -222,6 +222,6 @@ def test_mistakes_are_named(seed: int) -> None:
         synapress.simulate(made, np.zeros((2, 0, 2, 4, 4)))
     falling = chain(rng, nir.IF(r=np.ones(6), v_threshold=np.ones(6)))
     falling.nodes["w0"].weight = np.full((6, 6), -100.0)
-    options = synapress.Options(headroom=0.01)
+    options = synapress.Options(headroom=0.01, saturate=False)
     with pytest.raises(synapress.ModelError, match=r"node 'w0', rule 'sums'.*16 bits"):
         synapress.compile(read_nir(falling), config="fpga_small", calibration=np.ones((500, 6)), options=options)

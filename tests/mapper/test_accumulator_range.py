@@ -15,7 +15,7 @@ from golden.network import dense
 from golden.network import fast as network
 from golden.neuron.states import wrap
 from golden.program import Edge, Population, Program
-from golden.words import NeuronType, Saturation
+from golden.words import NeuronType, Reset, Saturation
 from synapress.mapper.accumulator_range import AccumulatorRange, sums
 
 CONFIG = CoreConfig()
@@ -149,14 +149,28 @@ def test_inputs_stay_in_the_range_that_was_proved() -> None:
             model.run(program, frames, CONFIG)
 
 
-def test_spiking_populations_are_never_proved() -> None:
+def test_spiking_populations_are_proved_only_with_half_of_the_range() -> None:
     """What they keep from timestep to timestep adds to what arrives."""
     program = exact_ends(0)
     low = program.population("low")
     low.type, low.threshold, low.shift = NeuronType.SPIKING, np.array([32767]), np.array([0])
+    low.saturation = Reset.SUBTRACT
     (report, _) = sums(program, CONFIG)
     assert isinstance(report, AccumulatorRange) and report.verdict == "unproved"
+    assert report.worst == (-65536, 32767 + 128 * 255) and report.bits == 17
     frames = {"full": np.full((2, 1, 1), -256), "unit": np.zeros((1, 1, 1), int)}
     first = network.run(program, frames, CONFIG)
     second = network.run(program, frames, CONFIG, before=first)
     assert second["low"].state_range == (-65536, -65536), "wraps in the second timestep"
+    low.saturation = Reset.HALVED
+    assert sums(program, CONFIG)[0].verdict == "unproved"
+    program.edges[0].weights = np.full((1, 2, 1, 1), 32)
+    (report, _) = sums(program, CONFIG)
+    assert (report.verdict, report.worst, report.bits) == ("proved", (-32768, 16383 + 64 * 255), 16)
+    result = None
+    for _ in range(4):
+        result = network.run(program, frames, CONFIG, before=result)
+        assert -32768 <= result["low"].state_range[0] and not result["low"].outputs.any()
+    assert result is not None and result["low"].state_range == (-32768, -32768), "reached, and not exceeded"
+    low.initial = np.array([-20000])
+    assert sums(program, CONFIG)[0].worst[0] == -20000 - 16384

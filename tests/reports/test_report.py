@@ -127,6 +127,7 @@ def test_the_page_tells_of_the_neurons(spiking: Path) -> None:
         kept, thresholds = layer.multiplier / 2.0**layer.shift, np.sort(layer.threshold)
         texts = [f"{array.min():{form}} … {array.max():{form}}" if len(set(array)) > 1 else f"{array[0]:{form}}"
                  for array, form in ((kept, ".4g"), (thresholds, ",.0f"))]
+        texts.insert(1, "16,384")
         row = f'{name}</td><td>{number}</td><td class="left">by the threshold</td><td>{"</td><td>".join(texts)}</td>'
         assert row in page
     model = synapress.load(spiking / "snn.nir", neurons="snntorch,reset=zero")

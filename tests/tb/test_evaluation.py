@@ -106,7 +106,8 @@ def test_skip_silent_garbage(name: str, simulator: str, seed: int) -> None:
 def test_skip_silent_corners(name: str, simulator: str, seed: int) -> None:
     """Every corner of the arithmetic and of the test, among them types without one."""
     types = ("sum", "product", "spiking", "refractory")
-    for config in (skipping(CONFIGS[name]), dataclasses.replace(skipping(CONFIGS[name]), neuron_types=types)):
+    roomy = dataclasses.replace(skipping(CONFIGS[name]), address_bits=CONFIGS[name].address_bits + 1)
+    for config in (roomy, dataclasses.replace(roomy, neuron_types=types)):
         run(config, simulator, seed, scenario="random", populations=600, corners=True, memory="rarely", neuron="rarely")
 
 

@@ -15,18 +15,24 @@ from golden.words import NeuronType, Reset
 
 
 class Spiking(NeuronModel):
-    """IF and LIF neurons: see `spike`. The population word's saturation is a `golden.words.Reset`."""
+    """IF and LIF neurons: see `spike`. The population word's saturation is a `golden.words.Reset`, perhaps HALVED."""
 
     codes: ClassVar = {NeuronType.SPIKING: "spiking"}
     keeps = True
     thresholds = True
-    modes = (Reset.SUBTRACT, Reset.ZERO)
+    modes = (Reset.SUBTRACT, Reset.ZERO, Reset.HALVED, Reset.HALVED + Reset.ZERO)
     silence = Silence.THRESHOLD
 
     @staticmethod
     def bounds(mode: int, type: int, value_bits: int) -> tuple[int, int]:
         """A spike or none."""
         return 0, 1
+
+    @classmethod
+    def kept_range(cls, mode: int, config: CoreConfig) -> tuple[int, int]:
+        """With HALVED half of the states' range: the rest is for what one timestep adds, in which sums wrap."""
+        half = 1 << config.state_bits - (2 if mode & Reset.HALVED else 1)
+        return -half, half - 1
 
     @staticmethod
     def evaluate_one(
@@ -54,8 +60,8 @@ def spike_one(
     fires = potential >= threshold
     if fires:
         potential = 0 if reset & 1 == Reset.ZERO else potential - threshold
-    half = 1 << (config.state_bits - 1)
-    return int(fires), min(max(shift_rounded(potential * multiplier, shift), -half), half - 1)
+    low, high = Spiking.kept_range(reset, config)
+    return int(fires), min(max(shift_rounded(potential * multiplier, shift), low), high)
 
 
 def spike(
@@ -66,8 +72,8 @@ def spike(
 
     In this order: integrate, u = state + bias; fire where u >= threshold, which is the slope field (signed, its low
     state_bits + 1 bits); reset, for those that fire, u - threshold or 0 (`Reset`); leak, for the next timestep,
-    u · multiplier / 2**shift, rounded to nearest, half to even, clipped to the state's range. Multiplier 1 and shift 0
-    do not leak: IF; others are LIF. `leaky` does not matter.
+    u · multiplier / 2**shift, rounded to nearest, half to even, clipped to `Spiking.kept_range`. Multiplier 1 and
+    shift 0 do not leak: IF; others are LIF. `leaky` does not matter.
     """
     state, bias, multiplier, shift, slope = (
         np.asarray(array, np.int64) for array in (state, bias, multiplier, shift, slope))
@@ -75,5 +81,5 @@ def spike(
     threshold = wrap_array(slope, config.state_bits + 1)
     fires = potential >= threshold
     potential = np.where(fires, 0 if reset & 1 == Reset.ZERO else potential - threshold, potential)
-    half = 1 << (config.state_bits - 1)
-    return fires.astype(np.int64), np.clip(shift_rounded_array(potential * multiplier, shift), -half, half - 1)
+    return fires.astype(np.int64), np.clip(shift_rounded_array(potential * multiplier, shift),
+                                           *Spiking.kept_range(reset, config))

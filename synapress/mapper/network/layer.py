@@ -66,6 +66,7 @@ HELP = {
     "integrator": "Leave them out.",
     "decay": "Give one integer for all channels, or one for each, in 1/4096: 4096 forgets all, 0 nothing.",
     "rounding": "Use one of these.",
+    "saturate": "Leave out saturate, or all of those.",
     "several spikes": "Scale weights and threshold so that it is one.",
     "reset value": "Give one integer for all channels, or one for each.",
     "lowest": "Give one integer for all channels, or one for each; leave it out for no bound.",

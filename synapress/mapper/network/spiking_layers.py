@@ -21,7 +21,7 @@ class SpikingLayers:
         self, name: str, sources: Sequence[str | Branch], *, threshold: npt.ArrayLike, bias: npt.ArrayLike = 0,
         multiplier: npt.ArrayLike = 1, shift: npt.ArrayLike = 0, reset: str = "subtract",
         scales: Sequence[int] | None = None, shifts: Sequence[int] | None = None,
-        initial: npt.ArrayLike | None = None, lowest: npt.ArrayLike | None = None,
+        initial: npt.ArrayLike | None = None, saturate: bool = False, lowest: npt.ArrayLike | None = None,
         reset_value: npt.ArrayLike | None = None, rounding: str = "even", several: bool = False,
     ) -> str:
         """Leaky integrate-and-fire neurons, which keep their state from timestep to timestep and fire 1.
@@ -33,6 +33,8 @@ class SpikingLayers:
             sources, scales, shifts: as of `add`: layers, or any convolutions by `branch`.
             threshold: at least 1, per channel or one for all.
             initial: the states before the first timestep, as they are after the leak; default 0.
+            saturate: u is kept within half of the states' range, so that a timestep's inputs, if they fit the other
+                half, cannot make it wrap; default: within all of it.
 
         The others take a core with the neuron type "lif":
             lowest: u is at least this, -32,768 to 0, where a neuron does not fire.
@@ -52,10 +54,13 @@ class SpikingLayers:
             refuse(name, "several spikes", "a power of two as threshold", powers.tolist())
         second, half = None, 1 << 15
         if lowest is not None or reset_value is not None or rounding == "zero" or several:
+            if saturate:
+                refuse(name, "saturate", "neurons without lowest, reset_value, rounding and several", "some of them")
             second = {"lowest": within(name, "lowest", -half if lowest is None else lowest, -half, 0),
                       "highest": within(name, "reset value", 0 if reset_value is None else reset_value,
                                         -half, half - 1)}
         mode = (Reset.ZERO if reset == "zero" else Reset.SUBTRACT) + TOWARD_ZERO * (rounding == "zero")
+        mode += Reset.HALVED * saturate
         return self._add(name, "lif", self._branches(name, sources, scales, shifts), bias, multiplier=multiplier,
                          shift=shift, saturation=mode, threshold=threshold, initial=initial, second=second,
                          several=several)

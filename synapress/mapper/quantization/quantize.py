@@ -47,7 +47,7 @@ from synapress.mapper.quantization.scales import (
     sqnr,
     uniform,
 )
-from synapress.mapper.quantization.spiking import agreement, check_order, grid, integer_neuron
+from synapress.mapper.quantization.spiking import agreement, check_order, grid, integer_neuron, room
 from synapress.mapper.ways_out import either, raised
 
 _MAX_ENLARGEMENTS = 8
@@ -285,22 +285,29 @@ class _Quantizer:
         check_order(layer.name, node)
         depth = layer.shape[0]
         potentials = spike(node, sums + layer.bias[:, None, None], self.timesteps)[1]
-        chosen = grid(node, [branch.weights.reshape(depth, -1) * step
-                             for branch, step in zip(layer.branches, steps, strict=True)],
-                      potentials, layer.bias, self.options.headroom, self.config)
+        products = [branch.weights.reshape(depth, -1) * step
+                    for branch, step in zip(layer.branches, steps, strict=True)]
+        # Of an input the values that were seen count: spikes, which are 1, and no counts.
+        bounds = [(int(self.values[branch.source].min()), int(self.values[branch.source].max()))
+                  if self.layers.layers[branch.source].kind == "input" else
+                  (self.scales[branch.source].low, self.scales[branch.source].high) for branch in layer.branches]
+        saturate = self.options.saturate
+        chosen = grid(node, products, potentials, layer.bias, self.options.headroom, self.config,
+                      timestep=(np.abs(sums).max(axis=(0, 2, 3)), room(products, bounds)) if saturate else None)
         accumulator_scale = chosen.accumulator_scale
         weights = [chosen.weights(branch.weights * step) for branch, step in zip(layer.branches, steps, strict=True)]
         states = self._states(layer, weights)
         bias = layer.bias / accumulator_scale
         if self.options.bias_correction:
             bias = bias + np.mean(sums / accumulator_scale[:, None, None] - states, axis=(0, 2, 3))
-        made = integer_neuron(layer.name, node, accumulator_scale, bias, self.config)
+        made = integer_neuron(layer.name, node, accumulator_scale, bias, self.config, saturate=saturate)
         spikes, span = made.run(states.astype(np.int64), self.timesteps, self.config)
         self._check_states(layer, *span, way="give more headroom (Options.headroom, --headroom)")
         branches = self._branches(layer, weights)
         self.network.lif(
             layer.name, branches, threshold=uniform(made.threshold), bias=uniform(made.bias), reset=made.reset,
-            multiplier=uniform(made.multiplier), shift=uniform(made.shift), initial=uniform(made.initial))
+            multiplier=uniform(made.multiplier), shift=uniform(made.shift), initial=uniform(made.initial),
+            saturate=saturate)
         scale = Scale(step=1.0, low=0, high=1, saturation=Saturation.RELU)
         self._keep(layer, scale, spikes, span, max(int(np.abs(integers).max()) for integers in weights))
 

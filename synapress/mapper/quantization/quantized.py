@@ -32,6 +32,9 @@ class Options:
     percentile: float = 99.99
     headroom: float = 2.0
     """Room in the states beyond the largest sum of the calibration: a sum that wraps is all wrong."""
+    saturate: bool = True
+    """Neurons that remember keep their potential within half of the states' range, which leaves the other half for what
+    one timestep adds: so no inhibited neuron falls until its potential wraps and it fires."""
     bias_correction: bool = True
     levels: int | None = None
     """Steps of an activation above 0; default: as many as 8 bits have, or fewer where 16-bit states ask for it."""
@@ -47,7 +50,8 @@ class Options:
                 ("headroom", _real(self.headroom) and 0 < self.headroom <= MAX_HEADROOM,
                  f"more than 0, at most {MAX_HEADROOM:,}"),
                 ("levels", levels is None or (isinstance(levels, (int, np.integer)) and not isinstance(levels, bool)
-                                              and levels >= 1), "a whole number of at least 1")):
+                                              and levels >= 1), "a whole number of at least 1"),
+                ("saturate", isinstance(self.saturate, bool), "True or False")):
             if not right:
                 raise ConfigError(
                     f"option '{name}' of the quantization: needs {needed}; given: {getattr(self, name)!r}")

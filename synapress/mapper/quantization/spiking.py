@@ -33,6 +33,8 @@ _LEAK_ERROR = 0.3
 """Error of rounding the state after a leak, in units: the root mean square of uniform rounding is 1 / √12 = 0.29."""
 _IMPROVEMENT = 1e-9
 """Share by which an error must be less to replace that of a smaller shift. Float64 rounding alone does not."""
+_ROUNDED_WEIGHTS = 0.02
+"""Share by which the rounding of weights may enlarge the largest sum. What it really does is looked at afterward."""
 _TINY = 1e-300
 """Stands for 0 in a divisor. Any value below all real weights works."""
 
@@ -60,11 +62,14 @@ class Neuron:
     bias: IntArray
     initial: IntArray
     reset: str
+    saturate: bool
+    """The potential is kept within half of the states' range."""
 
     def run(self, sums: IntArray, timesteps: int, config: CoreConfig) -> tuple[IntArray, tuple[int, int]]:
         """Spikes of sums (N, D, W, H), N / timesteps sequences in a row; lowest and highest state without the wrap."""
         threshold, multiplier, shift, bias, initial = (
             array[:, None, None] for array in (self.threshold, self.multiplier, self.shift, self.bias, self.initial))
+        reset = (Reset.ZERO if self.reset == "zero" else Reset.SUBTRACT) + Reset.HALVED * self.saturate
         series = sums.reshape(-1, timesteps, *sums.shape[1:])
         spikes, low, high = np.zeros_like(series), 0, 0
         state = np.broadcast_to(initial, series[:, 0].shape)
@@ -72,7 +77,7 @@ class Neuron:
             total = state + series[:, t]
             low, high = min(low, int(total.min())), max(high, int(total.max()))
             spikes[:, t], state = spike(wrap(total, config.state_bits), bias, multiplier, shift,
-                                        Reset.ZERO if self.reset == "zero" else Reset.SUBTRACT, config, slope=threshold)
+                                        reset, config, slope=threshold)
         return spikes.reshape(sums.shape), (low, high)
 
 
@@ -105,8 +110,20 @@ def leak(node: g.Spiking, config: CoreConfig) -> tuple[IntArray, IntArray]:
     return np.where(node.decay > 0, multiplier, 0), np.where(node.decay > 0, shift, 0)
 
 
+def room(products: list[Floats], bounds: list[tuple[int, int]]) -> Floats:
+    """What one timestep can add to a potential at most, in either direction (D), whatever is within the bounds.
+
+    Args:
+        products: per branch (D, terms), weight times the step of its source.
+        bounds: per branch, lowest and highest integer of its source.
+    """
+    up, down = (sum(np.maximum.reduce([sign * low * part, sign * high * part, np.zeros_like(part)]).sum(axis=1)
+                    for part, (low, high) in zip(products, bounds, strict=True)) for sign in (1, -1))
+    return np.maximum(up, down)
+
+
 def grid(node: g.Spiking, products: list[Floats], potentials: Floats, bias: Floats, headroom: float,
-         config: CoreConfig) -> Grid:
+         config: CoreConfig, *, timestep: tuple[Floats, Floats] | None) -> Grid:
     """The grid on which weights, threshold and leak lose least.
 
     Args:
@@ -114,6 +131,9 @@ def grid(node: g.Spiking, products: list[Floats], potentials: Floats, bias: Floa
         potentials: (N, D, W, H), those of the float neurons on the calibration.
         bias: (D), what each timestep adds.
         headroom: room in the states beyond the potentials seen.
+        timestep: of neurons that keep their potential within half of the states' range: the largest sum of a timestep
+            that was seen (D), and the largest that there can be. The other half holds this one where weights of 8 bits
+            lose nothing by it, else that one with `headroom`.
     """
     limit = (1 << (config.state_bits - 1)) - 1
     most = min(limit, layouts(config).parameter.field("slope").high)
@@ -127,6 +147,13 @@ def grid(node: g.Spiking, products: list[Floats], potentials: Floats, bias: Floa
     others = np.stack([threshold, center, bias, node.initial], axis=1)
     common = np.array([_common_quantum(row, more) or _common_quantum(row, more[:0])
                        for row, more in zip(stacked, others, strict=True)])
+    if timestep is not None:
+        kept, (seen, worst) = limit // 2, timestep
+        needed = np.maximum.reduce([needed, reach / headroom / kept, threshold / (kept - 1), start / kept,
+                                    headroom * seen / kept])
+        worst = worst * (1 + _ROUNDED_WEIGHTS) / kept
+        finest = np.maximum(needed, np.where(common > 0, common, np.abs(stacked).max(axis=1) / MAX_WEIGHT))
+        needed = np.where(worst <= finest, np.maximum(needed, worst), needed)
     best: tuple[float, Grid] | None = None
     for shift in range(1 << config.product_shift_bits):
         top = np.abs(stacked).max(axis=1)
@@ -161,11 +188,13 @@ def _rounding_error(values: Floats) -> Floats:
     return np.where(away < _INTEGER_UNITS, 0.0, away)
 
 
-def integer_neuron(name: str, node: g.Spiking, accumulator_scale: Floats, bias: Floats, config: CoreConfig) -> Neuron:
+def integer_neuron(name: str, node: g.Spiking, accumulator_scale: Floats, bias: Floats, config: CoreConfig, *,
+                   saturate: bool) -> Neuron:
     """The neuron in units of its potential.
 
     Args:
         bias: (D), what each timestep adds, in units.
+        saturate: the potential is kept within half of the states' range.
 
     Raises:
         ModelError: a number does not fit its field.
@@ -191,7 +220,7 @@ def integer_neuron(name: str, node: g.Spiking, accumulator_scale: Floats, bias: 
             raise ModelError(name, rule, f"at most {room}", int(np.abs(values).max()),
                              either("use a smaller v_leak or v_reset", wide))
     made: dict[str, IntArray] = {rule: values.astype(np.int64) for rule, values in numbers.items()}
-    return Neuron(multiplier=multiplier, shift=shift, reset=node.reset, **made)
+    return Neuron(multiplier=multiplier, shift=shift, reset=node.reset, saturate=saturate, **made)
 
 
 def agreement(expected: npt.ArrayLike, spikes: npt.ArrayLike) -> float:

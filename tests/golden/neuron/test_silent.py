@@ -84,5 +84,7 @@ def test_examples() -> None:
     spiking = {"kind": NeuronType.SPIKING, "mode": Reset.SUBTRACT, "slope": 100}
     assert [passes(state, **spiking) for state in (99, 100)] == [False, True]
     assert passes(1, shift=1, **spiking) and not passes(0, shift=1, **spiking) and passes(1, bias=1, **spiking)
+    halved = spiking | {"mode": Reset.HALVED}
+    assert passes(-16385, **halved) and not passes(-16384, **halved) and not passes(-16385, **spiking)
     word = word_test([150, 99, 0, 0], [plain | {"slope": 100}] * 3, Reset.SUBTRACT, CONFIG, type=NeuronType.SPIKING)
     assert word.passes == (True, False, False, False) and word.at_once and word.kept == (50, 99, 0, 0)

@@ -130,7 +130,7 @@ def test_tables(config: CoreConfig, seed: int) -> None:
 
 
 @pytest.mark.parametrize("config", [*CONFIGS, LONG_EIGHT], ids=lambda config: config.name)
-@pytest.mark.parametrize("reset", [Reset.SUBTRACT, Reset.ZERO])
+@pytest.mark.parametrize("reset", range(4))
 def test_spikes_equal_literal_and_fractions(config: CoreConfig, reset: int, seed: int) -> None:
     rng = np.random.default_rng([seed, 4])
     half, count = 1 << (config.state_bits - 1), 3000
@@ -141,14 +141,15 @@ def test_spikes_equal_literal_and_fractions(config: CoreConfig, reset: int, seed
     multiplier = corners(rng, 0, (1 << config.multiplier_bits) - 1, count)
     shift = np.clip(config.multiplier_bits + rng.integers(-3, 2, count), 0, (1 << config.shift_bits) - 1)
     fired, kept = spike(state, bias, multiplier, shift, reset, config, slope=threshold, leaky=rng.integers(0, 2, count))
+    low = -half // 2 if reset & Reset.HALVED else -half
     for i in range(count):
         one = [int(array[i]) for array in (state, bias, multiplier, shift)]
         assert (int(fired[i]), int(kept[i])) == spike_one(*one, reset, config, slope=int(threshold[i]))
         potential, fires = one[0] + one[1], one[0] + one[1] >= threshold[i]
         if fires:
-            potential = 0 if reset == Reset.ZERO else potential - int(threshold[i])
-        assert fired[i] == fires and kept[i] == rounded(Fraction(potential * one[2], 1 << one[3]), -half, half - 1)
-    assert 0.2 < fired.mean() < 0.8 and -half in kept and (half - 1 in kept or reset == Reset.ZERO)
+            potential = 0 if reset & 1 == Reset.ZERO else potential - int(threshold[i])
+        assert fired[i] == fires and kept[i] == rounded(Fraction(potential * one[2], 1 << one[3]), low, -low - 1)
+    assert 0.2 < fired.mean() < 0.8 and low in kept and (-low - 1 in kept or reset & 1 == Reset.ZERO)
 
 
 @pytest.mark.parametrize(("current", "threshold"), [(3, 10), (7, 5), (1, 1), (100, 333)])
@@ -178,3 +179,5 @@ def test_leak_by_hand() -> None:
     assert run([-40, -1]) == [(0, -20), (0, -10)]
     assert int(spike(32767, 32767, 3, 0, 0, GRAI_VIP, slope=65535)[1]) == 32767, "clipped, not wrapped"
     assert int(spike(-32768, -32768, 3, 0, 0, GRAI_VIP, slope=1)[1]) == -32768
+    assert [int(spike(state, 0, 1, 0, Reset.HALVED, GRAI_VIP, slope=20000)[1]) for state in (
+        -16385, -16384, 16383, 16384, 20001)] == [-16384, -16384, 16383, 16383, 1], "half of the range"

@@ -75,9 +75,31 @@ def test_others_are_of_the_type_that_every_core_has() -> None:
 
 @pytest.mark.parametrize(("rule", "changed"), [
     ("several spikes", {"threshold": 48, "several": True}), ("rounding", {"rounding": "up"}),
+    ("saturate", {"lowest": -9, "saturate": True}),
     ("lowest", {"lowest": 1}), ("reset", {"reset_value": 3}), ("reset value", {"reset": "zero", "reset_value": 40000})])
 def test_refusals(rule: str, changed: dict[str, Any]) -> None:
     net = Network("refused")
     net.input("in", SHAPE)
     with pytest.raises(NetworkError, match=f"rule '{rule}'"):
         net.lif("x", ["in"], **{"threshold": 64} | changed)
+
+
+@pytest.mark.parametrize("engine", ["fast", "golden"])
+@pytest.mark.parametrize("reset", ["zero", "subtract"])
+def test_a_potential_that_saturates_never_wraps(reset: str, engine: str, seed: int) -> None:
+    """Inputs of nearly half of the range in each timestep, up or down, on the core that is the default."""
+    rng = np.random.default_rng([seed, 5])
+    net = Network("saturated")
+    net.input("in", SHAPE)
+    weights = np.array([[20], [-20], [-21], [7]])[:, :, None, None] * np.ones((1, 3, 1, 1), int)
+    net.output(net.lif("n", [net.branch("in", weights)], threshold=[900, 700, 1, 16384], reset=reset, saturate=True))
+    frames = rng.integers(200, 256, (40, *SHAPE))
+    potential, spikes, threshold = np.zeros((4, 5, 4), int), [], np.array([900, 700, 1, 16384])[:, None, None]
+    for each in frames:
+        potential = potential + np.einsum("dxy,cd->cxy", each, weights[:, :, 0, 0])
+        fired = potential >= threshold
+        potential = np.clip(np.where(fired, 0 if reset == "zero" else potential - threshold, potential), -16384, 16383)
+        spikes.append(fired)
+    found = simulate(compile(net, check=engine == "fast"), frames, engine=engine)
+    np.testing.assert_array_equal(found.outputs["n"], np.array(spikes, int))
+    assert not found.wrapped and 0.3 < np.mean(spikes) < 0.7
