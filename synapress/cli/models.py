@@ -68,9 +68,8 @@ def register(app: typer.Typer) -> None:
 
 
 def compile_model(
-    model: Annotated[Path, typer.Argument(metavar="FILE", help="ONNX (float or quantized), NIR, one of Lava's "
-                                            "networks (.net), or a Python file with a function network() that "
-                                            "returns a synapress.Network.")],
+    model: Annotated[Path, typer.Argument(metavar="FILE", help="ONNX (float or quantized), NIR, Lava's (.net), or a "
+                                            "Python file with a function network() that returns a Network.")],
     config: Config = "grai_vip",
     calibration: Annotated[Path | None, typer.Option(
         metavar="FILE", help="Typical inputs: .npy, or .npz by input name. A quantized model needs none.")] = None,

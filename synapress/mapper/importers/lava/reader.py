@@ -47,6 +47,20 @@ def read_lava(path: str | Path) -> Network:
 
     Raises:
         ModelError: naming the layer, the field, what is needed, what is given and what would help.
+
+    >>> import tempfile
+    >>> import h5py
+    >>> import numpy as np
+    >>> import synapress
+    >>> path = Path(tempfile.mkdtemp()) / "one.net"
+    >>> with h5py.File(path, "w") as file:
+    ...     layer = {"type": [b"dense"], "shape": [2], "weight": np.ones((2, 3)), "neuron/type": b"CUBA",
+    ...              "neuron/iDecay": 1024, "neuron/vDecay": 128, "neuron/vThMant": 80}
+    ...     for key, value in layer.items():
+    ...         file[f"layer/0/{key}"] = value
+    >>> network = synapress.read_lava(path)
+    >>> [(layer.name, layer.kind, layer.shape) for layer in network.layers.values()]
+    [('in', 'input', (3, 1, 1)), ('dense0', 'cuba', (2, 1, 1))]
     """
     return network_of(read_layers(path))
 
