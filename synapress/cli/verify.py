@@ -105,6 +105,8 @@ def verify(
     config: Annotated[str | None, typer.Option(
         "--config", "-c", metavar="PRESET|FILE", autocompletion=completion.presets,
         show_default="cores with these neurons")] = None,
+    wide: Annotated[bool, typer.Option(
+        "--wide", help="Potentials of 32 bits also where currents last, by a layer more (docs/models.md).")] = False,
     mesh: Annotated[str | None, typer.Option(metavar="COLUMNSxROWS", help="Default: the fewest cores.")] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -114,18 +116,18 @@ def verify(
     """
     from synapress.mapper.importers.lava import equations
     from synapress.mapper.importers.lava.layers import read_layers
-    from synapress.mapper.importers.lava.reader import CORE, network_of
+    from synapress.mapper.importers.lava.reader import CORE, WIDE_CORE, network_of
     from synapress.model import compile, simulate
 
     with warnings_told(), steps() as progress:
         progress(f"reading {file}")
         given = read_layers(file)
-        network, frames = network_of(given), maps(inputs, timesteps)[:, skip:]
+        network, frames = network_of(given, wide=wide), maps(inputs, timesteps)[:, skip:]
         names = [layer.name for layer in given.layers]
         recordings = _recordings(expect or [], names, timesteps)
         for name in names[:-1]:
             network.output(name)
-        core = CORE if config is None else CoreConfig.load(config)
+        core = (WIDE_CORE if wide else CORE) if config is None else CoreConfig.load(config)
         compiled = compile(network, config=core, mesh=mesh_size(mesh), progress=progress)
         progress(f"engine {engine}")
         result = simulate(compiled, frames, engine=engine, progress=progress)

@@ -3,7 +3,8 @@
 Loihi's numbers are kept: a weight adds 2**6 times itself to a current, and thresholds and biases count 2**6 times, so
 that leaks round where Loihi's do (Davies et al., IEEE Micro 38(1), 2018; lava, `lava/proc/lif/models.py`). A layer
 whose currents last one timestep becomes bounded integrate-and-fire neurons, whose potential has a whole state; another
-one `cuba` neurons, with 16 bits each for current and potential.
+one `cuba` neurons, with 16 bits each for current and potential; or, as `wide`, a layer of leaky integrators that sends
+its currents of 16 bits to bounded integrate-and-fire neurons.
 """
 
 import dataclasses
@@ -30,17 +31,24 @@ CORE: CoreConfig = dataclasses.replace(
     PRESETS["grai_vip"], name="lava", state_bits=32, multiplier_bits=LEFT_LOG2 + 1, shift_bits=4,
     neuron_types=("sum", "product", "spiking", "lif", "cuba"))
 """A core for these networks: states of 32 bits, and room for their decays and thresholds in a parameter word."""
+WIDE_CORE: CoreConfig = dataclasses.replace(
+    CORE, name="lava_wide", value_bits=16, neuron_types=("sum", "product", "spiking", "lif", "li"))
+"""The same for networks read as `wide`: events hold currents."""
 LIF_THRESHOLD = (1 << 13) - 1
 """The largest threshold that bounded integrate-and-fire neurons of `CORE` have."""
 
 
-def read_lava(path: str | Path) -> Network:
+def read_lava(path: str | Path, *, wide: bool = False) -> Network:
     """Read one of Lava-DL's HDF5 files (.net) with LOIHI or CUBA neurons.
 
     The layers of the network are named by their type and number in the file, as "conv1"; the last one is the output.
     Its input "in" takes integers (timesteps, channels, columns, rows): what the neurons of the file's input layer get
     in each timestep (Lava's bias, after the input's weight and bias), or spikes, if the file has no such neurons. A
     spike arrives in its own timestep; in Lava each layer is one timestep later than the one before.
+
+    Args:
+        wide: of a layer whose currents last, as "dense3", potentials have 32 bits, not 16. It takes a layer more,
+            "dense3.current", which sends all currents that are not 0 in each timestep, and events of 16 bits.
 
     Warns:
         ModelWarning: weights or biases are no integers; as in Lava, what is behind the point does not count.
@@ -62,10 +70,10 @@ def read_lava(path: str | Path) -> Network:
     >>> [(layer.name, layer.kind, layer.shape) for layer in network.layers.values()]
     [('in', 'input', (3, 1, 1)), ('dense0', 'cuba', (2, 1, 1))]
     """
-    return network_of(read_layers(path))
+    return network_of(read_layers(path), wide=wide)
 
 
-def network_of(given: LavaNetwork) -> Network:
+def network_of(given: LavaNetwork, *, wide: bool = False) -> Network:
     """The layers of a file as a network; arguments and errors as of `read_lava`."""
     if given.truncated:
         warnings.warn(f"'{given.title}': weights or biases of {', '.join(given.truncated)} are no integers; as in "
@@ -75,17 +83,23 @@ def network_of(given: LavaNetwork) -> Network:
     neurons_first = given.layers[0].kind == "input"
     network.input(INPUT, given.input_shape, saturation=Saturation.FULL if neurons_first else Saturation.RELU)
     for layer in given.layers:
-        before = _add(network, layer, before)
+        before = _add(network, layer, before, wide=wide)
     network.output(before)
     return network
 
 
-def _add(network: Network, layer: LavaLayer, source: str) -> str:
+def _add(network: Network, layer: LavaLayer, source: str, *, wide: bool) -> str:
     """A layer of neurons, by the type whose states it fits."""
-    neurons, branches = layer.neurons, _branches(layer, source)
+    neurons, branches = layer.neurons, list(_branches(layer, source))
     # Loihi fires above the threshold.
     threshold, bias = (neurons.threshold << FRACTION_LOG2) + 1, layer.bias << FRACTION_LOG2
-    if not neurons.keeps_currents and threshold.max() <= LIF_THRESHOLD:
+    if neurons.keeps_currents and wide:
+        branches = [Branch(source=network.li(f"{layer.name}.current", branches, decay=neurons.current_decay,
+                                             saturation=Saturation.FULL))]
+    if threshold.max() > LIF_THRESHOLD and wide:
+        raise ModelError(layer.name, "vThMant", f"thresholds of at most {(LIF_THRESHOLD - 1) >> FRACTION_LOG2}",
+                         int(neurons.threshold.max()), "Leave wide out.")
+    if wide or (not neurons.keeps_currents and threshold.max() <= LIF_THRESHOLD):
         left = (1 << LEFT_LOG2) - neurons.potential_decay
         common = min(LEFT_LOG2, *(_halvings(int(number)) for number in left), LEFT_LOG2)
         return network.lif(layer.name, branches, threshold=threshold, bias=bias, multiplier=left >> common,

@@ -12,7 +12,7 @@ from golden.types import IntArray
 from synapress import ModelError, ModelWarning
 from synapress.mapper.importers.lava import equations
 from synapress.mapper.importers.lava.layers import read_layers
-from synapress.mapper.importers.lava.reader import CORE, network_of, read_lava
+from synapress.mapper.importers.lava.reader import CORE, WIDE_CORE, network_of, read_lava
 from tests.helpers import lava_files
 from tests.helpers.lava_files import Layer, neurons
 
@@ -47,6 +47,36 @@ def test_rtl_fires_as_loihi(tmp_path: Path, seed: int) -> None:
     rng = np.random.default_rng([seed, 100])
     layers = lava_files.random_layers(rng)
     both(tmp_path, layers, lava_files.inputs(rng, layers, 12), "rtl")
+
+
+@pytest.mark.parametrize("engine", ["fast", "golden", pytest.param("rtl", marks=pytest.mark.long)])
+def test_wide_potentials(engine: str, tmp_path: Path, seed: int) -> None:
+    """Inhibited neurons whose currents last: Loihi's spikes, which cuba neurons of 16 bits do not have."""
+    rng = np.random.default_rng([seed, 9])
+    weights = rng.integers(4, 15, (12, 20)) * np.repeat([-1, 1], 10)
+    layers: list[Layer] = [
+        {"type": "dense", "shape": [12, 1, 1], "weight": weights,
+         "neuron": neurons(iDecay=1500, vDecay=64, vThMant=80)},
+        {"type": "dense", "shape": [5, 1, 1], "weight": rng.integers(-20, 40, (5, 12)),
+         "neuron": neurons(iDecay=4096)}]
+    # Inhibited first, then excited.
+    active = np.repeat(np.repeat([[0.5, 0.1], [0.1, 0.6]], 10, axis=1), 30, axis=0)
+    frames = (rng.random((60, 20)) < active).astype(int)[:, :, None, None]
+    given = read_layers(lava_files.write(tmp_path / "wide.net", layers))
+    wanted = dict(zip(("dense0", "dense1"), lava_files.loihi(layers, frames), strict=True))
+    assert equations.run(given, frames)["dense0"].potentials[0] < -40000
+    found = {}
+    for wide, core in ((True, WIDE_CORE), (False, CORE)):
+        network = network_of(given, wide=wide)
+        network.output("dense0")
+        found[wide] = synapress.simulate(synapress.compile(network, config=core), frames,
+                                         engine=engine if wide else "fast")
+    for name, spikes in wanted.items():
+        np.testing.assert_array_equal(found[True].outputs[name], spikes)
+    assert not found[True].wrapped and (found[False].outputs["dense0"] != wanted["dense0"]).any()
+    layers[0]["neuron"]["vThMant"] = 128
+    with pytest.raises(ModelError, match=r"rule 'vThMant': needs thresholds of at most 127"):
+        read_lava(lava_files.write(tmp_path / "high.net", layers), wide=True)
 
 
 def test_types_of_neurons(tmp_path: Path) -> None:
