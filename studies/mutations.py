@@ -17,6 +17,7 @@ from pathlib import Path
 from studies import mutants
 from studies.bus_mutants import BUS_MUTATIONS, BUS_WHERE
 from studies.delay_mutants import DELAY_MUTATIONS, DELAY_WHERE
+from studies.lava_mutants import LAVA_MUTATIONS, LAVA_WHERE
 from studies.mutants import (
     ACCESS,
     AGREE,
@@ -47,7 +48,7 @@ from studies.sigma_delta_mutants import SIGMA_DELTA_MUTATIONS, SIGMA_DELTA_WHERE
 from studies.silent_mutants import SILENT_MUTATIONS, SKIPPING
 
 MUTATIONS = (*mutants.MUTATIONS, *BUS_MUTATIONS, *SILENT_MUTATIONS, *SIGMA_DELTA_MUTATIONS, *NEURON_MUTATIONS,
-             *DELAY_MUTATIONS)
+             *DELAY_MUTATIONS, *LAVA_MUTATIONS)
 ROOT = Path(__file__).resolve().parent.parent
 ROOMS = ("golden", "rtl", "tb", "synapress", "examples", "tests", "studies")
 PAGE = ROOT / "docs" / "verification.md"
@@ -62,8 +63,8 @@ def passes(tree: Path, test: str) -> bool:
              BOOTH: [], FORWARD: [], ROUTER: ["-k", "verilator and host"], FAIR: [], STREAMS: ["-k", "router"],
              CIRCLE: [], ACCESS: [], CROSSING: ["-k", "not 0"], MESH: ["-k", "bursts"], LETTERS: [], HOSTILE: [],
              SKIPPING: ["-k", "verilator and grai"]}
-    known = plain | BUS_WHERE | SIGMA_DELTA_WHERE | NEURON_WHERE | DELAY_WHERE
-    where = known.get(test, ["-k", f"verilator and ({cases})"])
+    others = BUS_WHERE | SIGMA_DELTA_WHERE | NEURON_WHERE | DELAY_WHERE | LAVA_WHERE
+    where = (plain | others).get(test, ["-k", f"verilator and ({cases})"])
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-x", "-m", "not long", "-p", "no:cacheprovider", *where, test],
         cwd=tree, env={**os.environ, "PYTHONPATH": str(tree)}, capture_output=True, text=True, check=False)

@@ -53,6 +53,7 @@ _WHERE = {
     "Violation": "synapress.mapper.errors",
     "Image": "synapress.mapper.image.image",
     "MeshImage": "synapress.mapper.image.mesh",
+    "read_lava": "synapress.mapper.importers.lava.reader",
     "Model": "synapress.mapper.importers.model",
     "Neurons": "synapress.mapper.importers.neurons",
     "Port": "synapress.mapper.importers.tensor",
@@ -121,6 +122,7 @@ __all__ = [
     "layouts",
     "load",
     "onnx_operators",
+    "read_lava",
     "sigma_delta",
     "simulate",
     "value_table",
@@ -149,6 +151,7 @@ if TYPE_CHECKING:
     from synapress.mapper.errors import ModelError, ModelWarning, RuleError, Violation
     from synapress.mapper.image.image import Image
     from synapress.mapper.image.mesh import MeshImage
+    from synapress.mapper.importers.lava.reader import read_lava
     from synapress.mapper.importers.model import Model
     from synapress.mapper.importers.neurons import Neurons
     from synapress.mapper.importers.tensor import Port

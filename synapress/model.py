@@ -34,7 +34,7 @@ from synapress.mapper.errors import ModelError
 from synapress.mapper.frames import Given, input_maps
 from synapress.mapper.importers import reference
 from synapress.mapper.importers.graph import Spiking
-from synapress.mapper.importers.model import Model
+from synapress.mapper.importers.model import LAVA, Model
 from synapress.mapper.importers.neurons import Neurons
 from synapress.mapper.importers.tensor import Port
 from synapress.mapper.kept import Keeper
@@ -84,6 +84,9 @@ def load(path: str | Path, *, constants: Mapping[str, npt.ArrayLike] | None = No
     if not isinstance(path, str | Path):
         raise ModelError(repr(path), "file", "the path of a file", type(path).__name__, "Give a path.")
     path = Path(path)
+    if path.suffix == LAVA:
+        raise ModelError(str(path), "file", "an ONNX file or a NIR graph", "one of Lava's networks, of integer layers",
+                         "Read it by synapress.read_lava, or compile its path.")
     try:
         with open_read(path) as file:
             head = file.read(len(HDF5))
@@ -159,7 +162,8 @@ def compile(
 
     Args:
         source: the path of a file, which `load` reads with its defaults; a loaded model; or integer layers, a `Network`
-            or a `Program`, whose inputs and outputs are then integers (N, D, W, H).
+            or a `Program`, or the path of one of Lava's networks (.net), whose inputs and outputs are then integers
+            (N, D, W, H).
         config: a configuration, a preset's name or a JSON file.
         calibration: of a file or model, typical inputs in the layout of the file, by input name, or one array for the
             only input; inputs on which no output depends need none, and what is given for them is ignored, as in
@@ -218,6 +222,10 @@ def compile_to(
     >>> work.done, [edge.name for edge in work.program.edges]
     (['populations'], ['in->mean'])
     """
+    if isinstance(source, str | Path) and Path(source).suffix == LAVA:
+        from synapress.mapper.importers.lava.reader import read_lava
+
+        source = read_lava(source)
     check_step(step, source)
     _check_mesh(mesh)
     if entry(source) != FIRST:

@@ -5,6 +5,7 @@ import dataclasses
 import hashlib
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from math import prod
 from pathlib import Path
@@ -15,6 +16,7 @@ import numpy as np
 from golden.config import CoreConfig
 from golden.errors import ImageError, NetworkError
 from golden.files import Writing, load_arrays, read_bytes, save_arrays
+from golden.neuron.types import neuron_types
 from golden.program import Edge, Population, Program
 from golden.types import Pair, Place
 from synapress.engines.saturation import Clips
@@ -208,6 +210,8 @@ def _plain(item: Population | Edge, prefix: str, arrays: dict[str, Any]) -> dict
         value = getattr(item, item_field.name)
         if isinstance(value, np.ndarray):
             arrays[f"{prefix}.{item_field.name}"] = value
+        elif isinstance(value, Mapping):
+            arrays |= {f"{prefix}.{item_field.name}.{name}": array for name, array in value.items()}
         elif value is not None:
             fields[item_field.name] = value
     return fields
@@ -361,12 +365,15 @@ def _program(found: Manifest, described: _Program, file: Path) -> Program:
 
     def whole(kind: type[Population | Edge], item: _Population | _Edge, prefix: str) -> dict[str, Any]:
         mine = {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
-        known = {field.name for field in dataclasses.fields(kind)} - set(vars(item))
+        known = {field.name for field in dataclasses.fields(kind)} - set(vars(item)) - {"second"}
+        if kind is Population:
+            known |= {f"second.{name}" for model in neuron_types().values() for name in model.second_fields}
         for name, array in mine.items():
             if name not in known or not np.issubdtype(array.dtype, np.integer):
                 found.refuse("program", f"integers in {file.name}, of {', '.join(sorted(known))}",
                              f"{prefix}{name} of {array.dtype}")
-        return vars(item) | mine
+        second = {name.removeprefix("second."): mine.pop(name) for name in [*mine] if name.startswith("second.")}
+        return vars(item) | mine | ({"second": second} if second else {})
 
     try:
         program = Program(

@@ -8,6 +8,7 @@ from golden.neuron.requantize import shift_rounded
 from golden.neuron.states import wrap
 from golden.neuron.types import neuron_model
 from golden.neuron.types.cuba import CURRENT_BITS, Cuba
+from golden.neuron.types.lif import UNBOUNDED, Lif
 from golden.types import Fields
 from golden.words import Reset, layouts
 
@@ -18,11 +19,14 @@ CUBA_BINS = {f"cuba: {what}" for what in (
 
 
 def second_parameter(pick: random.Random, fields: Fields, word: int, config: CoreConfig) -> Fields:
-    """The fields of a second parameter word: those of a given word, of CUBA neurons often ends and usual bounds."""
+    """The fields of a second parameter word: those of a given word, of CUBA neurons often ends and usual bounds,
+    and of bounded spiking ones sometimes no bound."""
     second = layouts(config).second_parameter.unpack(word)
     if neuron_model(fields["type"], config) is Cuba and pick.random() < 0.7:
         second["decay"] = pick.choice([0, 1 << LEFT_LOG2, pick.randint(0, 1 << LEFT_LOG2)])
         second["lowest"], second["highest"] = sorted((second["lowest"], second["highest"]))
+    if neuron_model(fields["type"], config) is Lif and pick.random() < 0.15:
+        second["lowest"] = UNBOUNDED
     return second
 
 

@@ -5,21 +5,21 @@ import random
 from golden.config import CoreConfig
 from golden.neuron.requantize import shift_rounded
 from golden.neuron.states import wrap
-from golden.neuron.types.lif import SEVERAL, TOWARD_ZERO, Lif
+from golden.neuron.types.lif import SEVERAL, TOWARD_ZERO, UNBOUNDED, Lif
 from golden.types import Fields
 from golden.words import Reset
 
 LIF_BINS = {f"lif: {what}" for what in (
     "reset to a value", "at the threshold", "just below", "below the bound", "rest leaks", "toward zero",
     "half to even", "clipped low", "clipped high", "several spikes", "all that an event holds",
-    "more than an event holds", "below zero and above a threshold")}
+    "more than an event holds", "below zero and above a threshold", "no bound")}
 
 
 def required_lif_bins(config: CoreConfig) -> set[str]:
     """Those that a long enough run must have, of a core with such neurons; states of 32 bits are beyond any bound."""
     if "lif" not in config.neuron_types:
         return set()
-    return LIF_BINS - ({"lif: clipped low"} if config.state_bits == 32 else set())
+    return LIF_BINS - {"lif: clipped low" if config.state_bits == 32 else "lif: no bound"}
 
 
 def near_multiple(pick: random.Random, state: int, parameter: Fields, config: CoreConfig) -> int:
@@ -39,12 +39,14 @@ def lif_bins(fields: Fields, state: int, parameter: Fields, config: CoreConfig) 
     threshold, most = wrap(parameter["slope"], config.state_bits + 1), (1 << config.value_bits - 1) - 1
     over, several = potential - threshold, fields["type"] == SEVERAL and potential >= threshold
     power = max(0, (threshold & (2 * half - 1)).bit_length() - 1)
-    bounded = potential < parameter["lowest"] < threshold
+    free = parameter["lowest"] == UNBOUNDED > -half
+    bounded = potential < parameter["lowest"] < threshold and not free
     u = parameter["lowest"] if bounded else potential
     leaked = u * parameter["multiplier"] / 2.0 ** parameter["shift"]
     seen = {
         "reset to a value": over >= 0 and fields["saturation"] & 1 == Reset.ZERO and kept == parameter["highest"] != 0,
         "at the threshold": over == 0, "just below": over == -1, "below the bound": bounded,
+        "no bound": free and potential < UNBOUNDED and over < 0,
         "rest leaks": over > 0 and fields["saturation"] & 1 == Reset.SUBTRACT and 0 < kept < over,
         "toward zero": over < 0 and fields["saturation"] & TOWARD_ZERO and -half < kept < 0
         and kept > round(leaked),

@@ -8,7 +8,8 @@ import pytest
 
 import synapress
 
-MODULES = ("synapress", "synapress.model", "synapress.results", "synapress.hardware", "synapress.onnx_operators")
+MODULES = ("synapress", "synapress.model", "synapress.results", "synapress.hardware", "synapress.onnx_operators",
+           "synapress.mapper.importers.lava.reader")
 
 
 @pytest.mark.parametrize("name", MODULES)

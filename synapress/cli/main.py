@@ -1,5 +1,5 @@
-"""The command line: `synapress footprint | map | compile | simulate | report | verilog | area | config | demo |
-demo-pilotnet | demo-resnet50`.
+"""The command line: `synapress footprint | map | compile | simulate | report | verify | verilog | area | config |
+demo | demo-pilotnet | demo-resnet50`.
 
 Errors that a user can cause go to stderr with exit status 1, never as a traceback: as one line, or, where a network
 violates several rules of the hardware, as one line for each of the first few by rule. Invalid options end with exit
@@ -34,6 +34,7 @@ from synapress.cli.options import (
     steps,
 )
 from synapress.cli.python_file import run_python
+from synapress.cli.verify import verify
 from synapress.install import install_hint_for
 
 app = typer.Typer(help="Generator of event-based CNN accelerators with compressed synapses.", no_args_is_help=True,
@@ -218,6 +219,7 @@ def demo_resnet50(
 
 
 cli_models.register(app)
+app.command()(verify)
 
 
 def main() -> None:

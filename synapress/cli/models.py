@@ -10,7 +10,7 @@ import typer
 from golden.errors import ConfigError
 from golden.files import Writing, save_arrays, write
 from synapress.cli import completion
-from synapress.cli.open_network import python_network
+from synapress.cli.open_network import own_network
 from synapress.cli.options import (
     Activity,
     AsJson,
@@ -36,6 +36,7 @@ from synapress.cli.options import (
     warnings_told,
 )
 from synapress.cli.replay_options import Jobs, MixSeed, Scheduler, Stall, replay_options
+from synapress.mapper.importers.model import LAVA
 from synapress.reports.tables import Sheet, show
 
 if TYPE_CHECKING:
@@ -68,8 +69,8 @@ def register(app: typer.Typer) -> None:
 
 
 def compile_model(
-    model: Annotated[Path, typer.Argument(metavar="FILE", help="ONNX (float or quantized), NIR, or a Python "
-                                            "file with a function network() that returns a synapress.Network.")],
+    model: Annotated[Path, typer.Argument(metavar="FILE", help="ONNX (float or quantized), NIR, Lava's (.net), or a "
+                                            "Python file with a function network() that returns a Network.")],
     config: Config = "grai_vip",
     calibration: Annotated[Path | None, typer.Option(
         metavar="FILE", help="Typical inputs: .npy, or .npz by input name. A quantized model needs none.")] = None,
@@ -110,9 +111,11 @@ def compile_model(
     options: Options | None = Options(method=method.value, percentile=percentile, headroom=headroom, levels=levels,
                                       saturate=saturate)
     source: Path | Network = model
-    if model.suffix == ".py":
+    if model.suffix in (".py", LAVA):
         check_unread(str(model), given)
-        source, options = python_network(str(model)), None if options == Options() else options
+        options = None if options == Options() else options
+        with warnings_told():
+            source = own_network(str(model))
     check_step(to, source)
     check_folder(output)
     size, data = mesh_size(mesh), None if calibration is None else read_arrays(calibration)

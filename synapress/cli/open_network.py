@@ -15,6 +15,7 @@ from golden.program import Program
 from synapress.cli.options import MODEL_FILES, check_unread
 from synapress.cli.python_file import run_python
 from synapress.mapper.image.image import Image
+from synapress.mapper.importers.model import LAVA
 from synapress.mapper.lowering.layers import FloatLayers
 from synapress.mapper.network.network import Network
 from synapress.mapper.network.populations import lower
@@ -22,7 +23,7 @@ from synapress.mapper.one_core import QUANTIZED_FOR
 from synapress.zoo import ZOO
 
 SOURCES = (f"{', '.join(ZOO)}; a Python file with a function network() that returns a synapress.Network; a model as "
-           ".onnx or .nir; or a folder of `synapress compile`")
+           ".onnx or .nir; one of Lava's networks as .net; or a folder of `synapress compile`")
 """What `open_network` takes, for help texts."""
 FRAMES = 2
 """Random frames that calibrate a model, of one with neurons `TIMESTEPS`."""
@@ -67,19 +68,23 @@ def open_network(source: str, *, config: str | None = None, seed: int = 1, given
     if source in ZOO:
         return Opened(program=lower(ZOO[source](seed)), config=core, assumed=f"random weights of seed {seed}")
     _check_file(source)
-    if path.suffix == ".py":
-        return Opened(program=lower(_run(source, path)), config=core)
+    if path.suffix in (".py", LAVA):
+        return Opened(program=lower(own_network(source)), config=core)
     if path.suffix in MODEL_FILES:
         return _model(path, core, given or {})
     raise NetworkError(f"'{source}' has the suffix '{path.suffix}'; give {SOURCES}")
 
 
-def python_network(source: str) -> Network:
-    """The network that a Python file makes.
+def own_network(source: str) -> Network:
+    """The network of integer layers that a Python file makes, or one of Lava's.
 
     Raises:
-        NetworkError: there is no such file, it fails, or it has no `network()`.
+        NetworkError: there is no such file, it fails, it has no `network()`, or it cannot be read.
     """
+    if Path(source).suffix == LAVA:
+        from synapress.mapper.importers.lava.reader import read_lava
+
+        return read_lava(source)
     _check_file(source, "no file", "a Python file with a function network() that returns a synapress.Network")
     return _run(source, Path(source))
 

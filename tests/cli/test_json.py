@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 import synapress
 from synapress.cli.main import app
 from synapress.mapper.pipeline import NAMES
+from tests.helpers import lava_files
 from tests.helpers.onnx_models import TOPOLOGIES
 
 FIRST = ["compile", "model.onnx", "--calibration", "x.npy", "-o", "out"]
@@ -22,6 +23,7 @@ COMMANDS: dict[str, tuple[list[str], set[str]]] = {
     "compile": (FIRST[1:], {"steps", "checks", "output", "model"}),
     "simulate": (["out", "-i", "x.npy", "-o", "y.npz", "--engine", "golden"], {"outputs", "counters", "engine"}),
     "report": (["out", "-i", "x.npy"], {"layers", "work"}),
+    "verify": (["one.net", "-i", "spikes.npy", "--engine", "fast"], {"layers", "equal"}),
     "verilog": (["timestep", "-c", "fpga_small", "-o", "rtl"], {"config", "blocks"}),
     "testbench": (["-o", "bench"], {"testbench", "commands"}),
     "area": (["timestep", "-c", "fpga_small", "--target", "cmos"], {"area", "fmax", "parts"}),
@@ -38,6 +40,9 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int) -> Path:
     monkeypatch.chdir(tmp_path)
     rng = np.random.default_rng(seed)
     onnx.save(TOPOLOGIES["plain"](rng), "model.onnx")
+    lava_files.write(tmp_path / "one.net", [{"type": "dense", "shape": [2], "weight": np.ones((2, 3)),
+                                             "neuron": lava_files.neurons()}])
+    np.save("spikes.npy", rng.integers(0, 2, (3, 9)))
     np.save("x.npy", rng.normal(0, 1, (4, *synapress.load("model.onnx").inputs[0].dims[1:])))
     return tmp_path
 

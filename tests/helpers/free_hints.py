@@ -52,6 +52,16 @@ WHY = (
 """What explains."""
 
 FILE = (
+    "Check the field in the file",
+    "Check the shapes in the file",
+    "End the file before this layer, and average on the host",
+    "Export the network with an input block",
+    "Export the network with lava-dl again",
+    "Export the whole network",
+    "Give one bias for each channel",
+    "Give one for each channel",
+    "Read it by synapress.read_lava, or compile its path",
+    "The file is truncated, damaged, or none of lava-dl's exports",
     "A Leaky of snnTorch with beta = 1 has no time constant: use an IF with r = …, or a beta below 1",
     "Add them to the graph",
     "Check the file",
@@ -152,6 +162,9 @@ EXPORT = (
 NETWORK = (
     "Connect an input as well, with weights of 0 if need be",
     "Make its source an output, or sum it in a layer in between",
+    "Replace the layer by convolutions, and train again",
+    "Replace the layer, and train again",
+    "Use a convolution with as many groups as channels",
     "Bound its operand (Clip, Relu, or a constant added) to where the function has finite values, or calibrate with "
     "typical data",
     "Bring them into one layout",
@@ -190,6 +203,10 @@ NETWORK = (
 """What asks for another network."""
 
 TRAINING = (
+    "Export after quantization to 8 bits",
+    "Train with CUBA neurons",
+    "Train with a lower threshold and smaller weights",
+    "Train without it, and export again",
     "A neuron here has one state, its potential: train with LIF, or with tau_syn = …",
     "Calibrate with typical data, or rescale the layer",
     "Check the calibration data",

@@ -23,6 +23,7 @@ from synapress.cli.options import constants, input_shapes, mesh_size
 from synapress.host import reading
 from synapress.mapper import compile_mesh, compile_network
 from synapress.mapper.image.image import build_image
+from synapress.mapper.importers.lava.reader import read_lava
 from synapress.mapper.importers.neurons import Neurons
 from synapress.mapper.importers.nir import reader as nir_reader
 from synapress.mapper.importers.onnx import proto, reader
@@ -35,7 +36,7 @@ from synapress.mapper.quantization.quantize import quantize
 from synapress.mapper.quantization.quantized import Options
 from synapress.mapper.rules import check
 
-VERBS = (model.load, model.compile, model.compile_to, reading.read, nir_reader.read_nir, proto.load_proto,
+VERBS = (model.load, model.compile, model.compile_to, reading.read, nir_reader.read_nir, read_lava, proto.load_proto,
          reader.read_onnx, fuse, quantize, legalize, check, build_image, partition, cut, place, place_all, compile_mesh,
          compile_network)
 """What is called to follow a hint, with other arguments."""

@@ -17,6 +17,8 @@ from golden.words import Reset, Saturation
 CODE = 11
 SEVERAL = CODE | 4
 """Several spikes per timestep, as the value of one event; the threshold is a power of two."""
+UNBOUNDED = -(1 << 15)
+"""The lowest number that `lowest` holds: no bound, where a state may be below it."""
 TOWARD_ZERO = 2
 """Added to a `golden.words.Reset` in the place of the saturation: the leak rounds toward zero, not half to even."""
 
@@ -25,8 +27,8 @@ class Lif(NeuronModel):
     """u = state + bias fires where u >= threshold (the slope's place, signed, its low state_bits + 1 bits).
 
     One that fires becomes u - threshold, or the reset value (`highest` of the second parameter word); one that does not
-    is at least `lowest`. Then it leaks: u · multiplier / 2**shift, rounded half to even or toward zero (TOWARD_ZERO),
-    clipped to the state's range.
+    is at least `lowest`, unless that is UNBOUNDED and states have more than 16 bits. Then it leaks: u · multiplier /
+    2**shift, rounded half to even or toward zero (TOWARD_ZERO), clipped to the state's range.
 
     With SEVERAL the value is u // threshold, at most the largest of an event that is not negative, 255 of 9 bits, and
     u mod threshold is left, also beyond that; of the threshold only the highest bit that is set counts there.
@@ -53,7 +55,8 @@ class Lif(NeuronModel):
         potential, threshold = state + parameter["bias"], wrap(parameter["slope"], config.state_bits + 1)
         value, subtracts = 0, mode & 1 == Reset.SUBTRACT
         if potential < threshold:
-            potential = max(potential, parameter["lowest"])
+            bounded = parameter["lowest"] > UNBOUNDED or -(1 << config.state_bits - 1) == UNBOUNDED
+            potential = max(potential, parameter["lowest"]) if bounded else potential
         elif type & 4:
             power = max(0, (threshold & ((1 << config.state_bits) - 1)).bit_length() - 1)
             value = min(max(potential >> power, 0), cls.bounds(mode, type, config.value_bits)[1])
@@ -73,6 +76,8 @@ class Lif(NeuronModel):
         states = np.asarray(states, np.int64)
         bias, multiplier, shift, slope, lowest, highest = (np.asarray(parameters[name], np.int64) for name in (
             "bias", "multiplier", "shift", "slope", "lowest", "highest"))
+        if -(1 << config.state_bits - 1) < UNBOUNDED:  # below what state and bias add up to
+            lowest = np.where(lowest > UNBOUNDED, lowest, -(1 << config.state_bits))
         potential, threshold = states + bias, wrap_array(slope, config.state_bits + 1)
         fires = potential >= threshold
         values, rest = fires.astype(np.int64), potential - threshold

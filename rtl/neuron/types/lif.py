@@ -5,7 +5,7 @@ from itertools import pairwise
 from amaranth import Cat, Module, Mux, Signal, signed
 
 from golden.config import CoreConfig
-from golden.neuron.types.lif import Lif
+from golden.neuron.types.lif import UNBOUNDED, Lif
 from golden.timing.microarchitecture import EVALUATION_STAGES
 from golden.words import Reset
 from rtl.neuron.interface import NeuronUnit
@@ -31,6 +31,9 @@ class LifUnit(NeuronUnit):
         wide, bounds = signed(config.state_bits + 2), second.lowest.shape()
         short, above = (Signal(wide, name=name, reset_less=True) for name in ("short", "above"))
         lowest, reset = (Signal(bounds, name=name, reset_less=True) for name in ("lowest", "reset"))
+        below = Signal(name="below")
+        bounded = Signal(name="bounded", reset_less=True)
+        reaches = config.state_bits > len(lowest)  # a state may be below what the bound holds
         power = Signal(range(config.state_bits), name="power", reset_less=True)
         mask = Signal(config.state_bits, name="mask", reset_less=True)
         bias, slope = self.parameter_given.bias, self.parameter_given.slope.as_signed()
@@ -44,14 +47,16 @@ class LifUnit(NeuronUnit):
         with m.If(self.advance):
             m.d.sync += [
                 short.eq(bias - threshold), above.eq(bias - second.lowest), lowest.eq(second.lowest),
+                bounded.eq((second.lowest != UNBOUNDED) if reaches else 1),
                 reset.eq(second.highest), mask.eq(Cat(higher)), power.eq(Cat(digits)),
             ]
         rest, over, fires = Signal(wide, name="rest"), Signal(wide, name="over"), Signal(name="fires")
         left = Mux(self.type[2], self.total & mask, rest)
         m.d.comb += [
             rest.eq(self.low_given + short), over.eq(self.low_given + above), fires.eq(~rest[-1]), self.carry.eq(fires),
+            below.eq(over[-1] & bounded),
             self.term.eq(Mux(fires, Mux(self.mode[0] == Reset.ZERO, reset, left),
-                             Mux(over[-1], lowest, self.total)).as_signed()),
+                             Mux(below, lowest, self.total)).as_signed()),
             self.factor.eq(self.parameter.multiplier), self.scale.eq(self.parameter.shift),
             self.truncates.eq(self.mode[1]), self.kept.eq(self.scaled),
             self.value.eq(Mux(self.type[2], Mux(self.carried, self._count(m, power), 0), self.carried)),

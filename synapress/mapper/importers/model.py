@@ -9,6 +9,9 @@ from synapress.mapper.importers.graph import FloatGraph
 from synapress.mapper.importers.neurons import Neurons
 from synapress.mapper.importers.tensor import Port
 
+LAVA = ".net"
+"""Suffix of Lava-DL's HDF5 files, which hold integers and become no `Model`."""
+
 
 @dataclass(kw_only=True)
 class Model:

@@ -37,7 +37,8 @@ class SpikingLayers:
                 half, cannot make it wrap; default: within all of it.
 
         The others take a core with the neuron type "lif":
-            lowest: u is at least this, -32,768 to 0, where a neuron does not fire.
+            lowest: u is at least this, -32,768 to 0, where a neuron does not fire; states of 32 bits have no bound at
+                -32,768, the default.
             reset_value: what `reset` "zero" sets u to, -32,768 to 32,767.
             rounding: of the leak; "zero" rounds toward zero, "even" halves to even.
             several: fire the number of times that the threshold, a power of two, goes into u, at most 255 for events of

@@ -45,6 +45,24 @@ def test_populations_equal_plain_floats(code: int, mode: int, seed: int) -> None
     assert Lif.bounds(mode, code, 9) == (0, 255 if code == SEVERAL else 1)
 
 
+@pytest.mark.parametrize("lowest", [-32768, -32767])
+def test_the_lowest_bound_is_none_in_wide_states(lowest: int, seed: int) -> None:
+    """Inhibited neurons against plain floats: beyond 16 bits, or held there."""
+    rng, count = np.random.default_rng([seed, 3]), 200
+    parameters = {"bias": np.zeros(count, int), "multiplier": rng.choice([4096, 4000], count), "shift": 12,
+                  "leaky": 0, "slope": 200, "lowest": lowest, "highest": 0}
+    states, potential = np.zeros(count, np.int64), np.zeros(count)
+    for _ in range(30):
+        given = rng.integers(-60000, 20000, count)
+        values, states = Lif.evaluate(states + given, parameters, Reset.ZERO + TOWARD_ZERO, CONFIG, type=11)
+        potential = potential + given
+        np.testing.assert_array_equal(values, potential >= 200)
+        kept = potential if lowest == -32768 else np.maximum(potential, lowest)
+        potential = np.trunc(np.where(potential >= 200, 0, kept) * parameters["multiplier"] / 4096)
+        np.testing.assert_array_equal(states, potential)
+    assert (potential.min() < -100000) == (lowest == -32768)
+
+
 def test_arrays_equal_literal(seed: int) -> None:
     """Any state and any parameter word."""
     rng, count = np.random.default_rng([seed, 2]), 2000
@@ -56,7 +74,8 @@ def test_arrays_equal_literal(seed: int) -> None:
             "multiplier": rng.integers(0, 1 << 16, count) >> rng.integers(0, 16, count),
             "shift": rng.integers(0, 64, count) >> rng.integers(0, 4, count), "leaky": rng.integers(0, 2, count),
             "slope": rng.integers(-steep, steep, count) >> rng.integers(0, 16, count),
-            "lowest": rng.integers(-32768, 32768, count), "highest": rng.integers(-32768, 32768, count)}
+            "lowest": np.maximum(rng.integers(-40000, 32768, count), -32768),
+            "highest": rng.integers(-32768, 32768, count)}
         for mode, code in ((mode, code) for mode in range(4) for code in Lif.codes):
             values, kept = Lif.evaluate(states, parameters, mode, config, type=code)
             for i in range(mode, count, 4):

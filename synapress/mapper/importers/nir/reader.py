@@ -23,10 +23,10 @@ from golden.types import Floats
 from synapress.mapper.errors import ModelError, ModelWarning
 from synapress.mapper.importers import graph as g
 from synapress.mapper.importers.graph import FloatGraph
+from synapress.mapper.importers.hdf5 import check_content
 from synapress.mapper.importers.model import Model, check_model_file
 from synapress.mapper.importers.neurons import STYLES, Neurons, check_computable, neuron
 from synapress.mapper.importers.nir.firing import doubts
-from synapress.mapper.importers.nir.hdf5 import check_content
 from synapress.mapper.importers.nir.pooling import onnx_operator, pool, repeated
 from synapress.mapper.importers.onnx.context import Context, Value
 from synapress.mapper.importers.tensor import Port, Tensor, default_labels, map_shape
