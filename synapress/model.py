@@ -11,7 +11,6 @@
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -38,11 +37,9 @@ from synapress.mapper.importers.model import LAVA, Model
 from synapress.mapper.importers.neurons import Neurons
 from synapress.mapper.importers.tensor import Port
 from synapress.mapper.kept import Keeper
-from synapress.mapper.lowering.layers import Part, Value, assemble
+from synapress.mapper.lowering.layers import assemble
 from synapress.mapper.pipeline import FIRST, LAST, Compilation, Hook, Source, check_step, entry, run
-from synapress.mapper.placement.routes import Link, link_loads
 from synapress.mapper.quantization.quantized import Options
-from synapress.mapper.quantization.scales import Scale
 from synapress.mapper.throughput.options import Throughput
 from synapress.results import CompiledModel, Simulation
 
@@ -194,9 +191,9 @@ def compile(
     >>> compiled.config.name, len(compiled.images), compiled.outputs[0].shape
     ('fpga_small', 1, (3, 3, 3))
     """
-    return finished(compile_to(LAST, source, config=config, calibration=calibration, options=options, mesh=mesh,
-                               throughput=throughput, share_states=share_states, check=check, keep=keep,
-                               progress=progress))
+    return CompiledModel.of(compile_to(
+        LAST, source, config=config, calibration=calibration, options=options, mesh=mesh, throughput=throughput,
+        share_states=share_states, check=check, keep=keep, progress=progress))
 
 
 def compile_to(
@@ -241,40 +238,6 @@ def compile_to(
 def _hooks(check: bool, keep: str | Path | None) -> list[Hook]:
     """What is to be done after each step; first it is kept, so that there are files if a check fails."""
     return [*([] if keep is None else [Keeper(keep)]), *([Checker()] if check else [])]
-
-
-def finished(work: Compilation) -> CompiledModel:
-    """The result of all steps."""
-    placed = work.placement
-    loads = {} if placed is None else link_loads(placed.links, placed.size)
-    if "quantize" not in work.done:
-        return _integers(work, loads)
-    model, quantized = work.model, work.quantized
-    return CompiledModel(
-        config=work.config, lowered=work.program, image=work.image, outputs=model.outputs,
-        inputs=[replace(port, blocks=quantized.blocks.get(port.node, (1, 1))) for port in model.inputs],
-        ignored=model.ignored, places={port.node: work.layers.outputs[port.node] for port in model.outputs},
-        scales=quantized.scales, layers=quantized.report, loads=loads, host=model.host, neurons=model.neurons,
-        shapes=model.shapes, sums=work.sums, warnings=model.warnings,
-        clips=quantized.clips)
-
-
-def _integers(work: Compilation, loads: dict[Link, int]) -> CompiledModel:
-    """The result for integer layers: the frames are the maps of the program, with steps of 1."""
-    program, labels = work.program, (("N",), ("D",), ("W",), ("H",))
-    ports = {name: Port(name=name, node=name, dims=(1, *program.population(name).shape), labels=labels,
-                        shape=program.population(name).shape) for name in (*program.inputs, *program.outputs)}
-    scales = {}
-    for population in program.populations:
-        bounds = population.given if population.name in program.inputs else population.bounds
-        low, high = bounds(work.config.value_bits)
-        scales[population.name] = Scale(step=1.0, low=low, high=high, saturation=population.saturation)
-    return CompiledModel(
-        config=work.config, lowered=program, image=work.image, integer=True, loads=loads, scales=scales,
-        inputs=[ports[name] for name in program.inputs], outputs=[ports[name] for name in program.outputs],
-        sums=work.sums, places={
-            name: Value(shape=ports[name].shape, parts=(Part(layer=name, first=0, count=ports[name].shape[0]),))
-            for name in program.outputs})
 
 
 def simulate(

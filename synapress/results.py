@@ -1,9 +1,9 @@
 """What the verbs give: `compile` a `CompiledModel`, `simulate` a `Simulation`."""
 
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -13,6 +13,11 @@ from synapress.engines.layer_counts import LayerCount
 from synapress.engines.mesh.totals import MeshTotals
 from synapress.engines.replay.results import Replay
 from synapress.mapper import Image, legalize
+from synapress.mapper.importers.tensor import Port
+from synapress.mapper.lowering.layers import Part, Value
+from synapress.mapper.pipeline import Compilation
+from synapress.mapper.placement.routes import Link, link_loads
+from synapress.mapper.quantization.scales import Scale
 from synapress.model_files import ModelData, read_model, save_model
 
 
@@ -37,6 +42,39 @@ class CompiledModel(ModelData):
     ...     synapress.CompiledModel.load(folder).images[0].to_bytes() == compiled.images[0].to_bytes()
     True
     """
+
+    @classmethod
+    def of(cls, work: Compilation) -> Self:
+        """The result of all steps of `synapress.mapper.pipeline`."""
+        placed = work.placement
+        loads = {} if placed is None else link_loads(placed.links, placed.size)
+        if "quantize" not in work.done:
+            return cls._of_integers(work, loads)
+        model, quantized = work.model, work.quantized
+        return cls(
+            config=work.config, lowered=work.program, image=work.image, outputs=model.outputs,
+            inputs=[replace(port, blocks=quantized.blocks.get(port.node, (1, 1))) for port in model.inputs],
+            ignored=model.ignored, places={port.node: work.layers.outputs[port.node] for port in model.outputs},
+            scales=quantized.scales, layers=quantized.report, loads=loads, host=model.host, neurons=model.neurons,
+            shapes=model.shapes, sums=work.sums, warnings=model.warnings, clips=quantized.clips)
+
+    @classmethod
+    def _of_integers(cls, work: Compilation, loads: dict[Link, int]) -> Self:
+        """The result for integer layers: the frames are the maps of the program, with steps of 1."""
+        program, labels = work.program, (("N",), ("D",), ("W",), ("H",))
+        ports = {name: Port(name=name, node=name, dims=(1, *program.population(name).shape), labels=labels,
+                            shape=program.population(name).shape) for name in (*program.inputs, *program.outputs)}
+        scales = {}
+        for population in program.populations:
+            bounds = population.given if population.name in program.inputs else population.bounds
+            low, high = bounds(work.config.value_bits)
+            scales[population.name] = Scale(step=1.0, low=low, high=high, saturation=population.saturation)
+        return cls(
+            config=work.config, lowered=program, image=work.image, integer=True, loads=loads, scales=scales,
+            inputs=[ports[name] for name in program.inputs], outputs=[ports[name] for name in program.outputs],
+            sums=work.sums, places={
+                name: Value(shape=ports[name].shape, parts=(Part(layer=name, first=0, count=ports[name].shape[0]),))
+                for name in program.outputs})
 
     @cached_property
     def program(self) -> Program:

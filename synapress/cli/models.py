@@ -104,8 +104,9 @@ def compile_model(
     from synapress.mapper.network.network import Network
     from synapress.mapper.pipeline import LAST, check_step
     from synapress.mapper.quantization.quantized import Options
-    from synapress.model import compile_to, finished, load
+    from synapress.model import compile_to, load
     from synapress.model_files import check_folder
+    from synapress.results import CompiledModel
 
     given = reading(neurons=neurons, cut=cut, host_after=host_after, shape=shape, constant=constant)
     options: Options | None = Options(method=method.value, percentile=percentile, headroom=headroom, levels=levels,
@@ -125,12 +126,17 @@ def compile_model(
         read = load(source, **given) if isinstance(source, Path) else source
         work = compile_to(to, read, config=config, calibration=data, options=options, mesh=size, throughput=fast,
                           share_states=share_states, check=check, keep=keep, progress=progress)
-        compiled = finished(work) if to == LAST else None
+        compiled = CompiledModel.of(work) if to == LAST else None
         if compiled is not None:
             progress(f"writing {output}")
             compiled.save(output)
     if keep is not None:
         typer.echo(f"steps: {keep}", err=True)
+    _tell_steps(work, to, compiled, output, as_json=as_json)
+
+
+def _tell_steps(work: "Compilation", to: str, compiled: "CompiledModel | None", output: Path, *, as_json: bool) -> None:
+    """What the steps found, and where the model is if it was written."""
     expected = _expected(work)
     if as_json:
         cycles = {} if expected is None or work.activity is None else {
