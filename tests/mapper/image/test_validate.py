@@ -16,7 +16,7 @@ from tests.helpers.strategies import CONFIGS, networks
 from tests.helpers.synapses import esu
 from tests.mapper.image.test_image import small_network
 
-CONFIG = CoreConfig()
+CONFIG = CoreConfig(neuron_types=("sum", "product", "spiking", "refractory"))
 _, IMAGE = compile_network(small_network(np.random.default_rng(1)), CONFIG)
 TABLE = layouts(CONFIG)
 KINDS = {entry["kind"]: entry["id"] for entry in reversed(IMAGE.manifest["edge_table"])}
@@ -51,7 +51,7 @@ LOCAL_AXON, HOST_AXON = POPULATIONS["conv"]["base"], POPULATIONS["dense"]["base"
 REFUSED = {
     "population depth 0": (population("conv"), WORD, {"depth": 0}, r"population 0, field 'depth': 0"),
     "population type": (population("conv"), WORD, {"type": 5}, r"population 0, field 'type': 5 is no type"),
-    "population reset": (population("conv"), WORD, {"type": 3, "saturation": 2}, r"field 'saturation': 2 is outside"),
+    "population reset": (population("conv"), WORD, {"type": 8, "saturation": 2}, r"field 'saturation': 2 is outside"),
     "population table": (population("conv"), WORD, {"saturation": 3}, r"field 'base': \d+ is outside \[147, "),
     "population table in another block": (population("grouped"), WORD, {"saturation": 3},
                                           r"lies in the block of population 0, .*, or its table does"),
