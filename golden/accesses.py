@@ -13,9 +13,13 @@ from golden.timing.microarchitecture import AXON_WORDS
 from golden.words import Saturation
 
 
-def start_accesses(populations: int, edges: int) -> dict[str, int]:
-    """Those of a start: the scheduler reads each population word, and each edge word, if there is a population."""
-    return {"evaluation_reads": populations + edges if populations else 0}
+def start_accesses(populations: int, edges: int, others: int = 0) -> dict[str, int]:
+    """Those of a start: the scheduler reads each population word, and each edge word, if there is a population.
+
+    Args:
+        others: populations whose words it reads once more, as it looks for delays, and which are none.
+    """
+    return {"evaluation_reads": populations + edges + others if populations else 0}
 
 
 def operation_accesses(operations: int) -> dict[str, int]:

@@ -15,6 +15,7 @@ from golden.config import CoreConfig
 from golden.engine import LOW_64, Engine, FastEngine, LiteralEngine
 from golden.errors import EventError, ImageError
 from golden.guard import agreeing
+from golden.neuron.types import built_types, neuron_model
 from golden.registers import Status, counters, timed
 from golden.types import IntArray, Words
 from golden.words import EventKind, layouts
@@ -24,7 +25,6 @@ from golden.words import EventKind, layouts
 class PopulationState:
     """What the scheduler knows of one population."""
 
-    word: int
     fields: dict[str, int]
     credits: int
     good: bool = True
@@ -74,7 +74,7 @@ class Core:
     Attributes:
         trace: (address, state word) of each state word evaluated, in order, of what `run` or `keep` were given.
         counters: events, synaptic operations and accesses to the memory, by the names of the hardware's counters, as if
-            a host cleared these when the new core was ready; a stop does not clear them.
+            a host cleared these when the new core was ready and idle; a stop does not clear them.
         running: events are taken.
 
     Raises:
@@ -90,6 +90,7 @@ class Core:
         self._kind = LiteralEngine if literal else FastEngine
         self._load(np.zeros((config.memory_words, config.word_bits // 64), np.uint64), words, edges, populations)
         self._start()
+        self._clears = True
 
     def load(self, words: Words, *, edges: int, populations: int) -> None:
         """Write an image into a stopped core; the memory behind it stays as it is.
@@ -116,7 +117,10 @@ class Core:
     def start(self) -> None:
         """Read the population words, and begin with full credits and no end counted; the states are those in memory."""
         self._start()
-        self._access(start_accesses(self._population_count, self.edges))
+        self._clears = False
+        looks = any(model.delays for model in built_types(self.config).values())
+        others = self._population_count - len(self._late) if looks else 0
+        self._access(start_accesses(self._population_count, self.edges, others))
         if self.config.guard_states:  # which reads all words of the populations
             extended = sum(population.fields["extended"] for population in self.populations)
             self._access({"evaluation_reads": 2 * self._population_count + extended})
@@ -131,9 +135,12 @@ class Core:
             word = self.engine.word(2 * index + 1) & ((1 << 64) - 1)
             fields = self.layouts.population.unpack(word)
             self.populations.append(PopulationState(
-                word, fields, credits=fields["axons"], good=good is None or good[index]))
+                fields, credits=fields["axons"], good=good is None or good[index]))
         self.owner = [self._owner(identifier) for identifier in range(self.edges)]
         """Population of each event ID; None where the edge word names none that there is."""
+        self._late = [index for index, item in enumerate(self.populations)
+                      if item.good and neuron_model(item.fields["type"], self.config).delays]
+        """Populations that owe the ends of the timestep before the first one."""
         self.running = True
 
     def _owner(self, identifier: int) -> int | None:
@@ -147,7 +154,7 @@ class Core:
         The hardware also drops the events and the operations under way, which the model never leaves behind. So the
         states that a stop inside a timestep leaves differ; an image loaded before the next start makes them equal.
         """
-        self.populations, self.owner = [], []
+        self.populations, self.owner, self._late = [], [], []
         self.running = False
 
     @property
@@ -196,12 +203,23 @@ class Core:
         """
         if not self.running:
             raise EventError("the core is stopped and takes no events: start it first")
+        yield from self.first_ends()
         self._take(np.asarray(events, np.uint64), "values_in")
         while (index := next((i for i, population in enumerate(self.populations) if population.can_evaluate), None)
                ) is not None:
             done = self._evaluate(index)
             yield done
             self._take(done.local, "values_local")
+
+    def first_ends(self) -> Iterator[Evaluation]:
+        """What delays send out of reset, once: ends of timestep and no values, whatever has come already."""
+        late, self._late = self._late, []
+        for index in late:
+            done = self._evaluate(index, first=True)
+            yield done
+            self._take(done.local, "values_local")
+        if late and self._clears:
+            self.counters.update(dict.fromkeys(self.counters, 0))
 
     def _take(self, events: Words, counter: str) -> None:
         fields = self.layouts.event.unpack_array(events)
@@ -241,12 +259,11 @@ class Core:
         if owner is None:
             self.counters["protocol_error"] += 1
             return None
-        # Events of the core to itself lead from a population to a later one: a flipped bit closes no circle.
-        if self.config.guard_states and event["x"] == event["y"] == 0 and event["c"] >= owner:
-            self.counters["protocol_error"] += 1
-            return None
         population = self.populations[owner]
-        if len(population.returns) == population.fields["incoming"]:
+        # Ends within the core lead to a later population, or to a delay: a flipped bit closes no circle without one.
+        backward = (self.config.guard_states and event["x"] == event["y"] == 0 and event["c"] >= owner
+                    and not neuron_model(population.fields["type"], self.config).delays)
+        if backward or len(population.returns) == population.fields["incoming"]:
             self.counters["protocol_error"] += 1
             return None
         population.returns.append((event["x"], event["y"], event["c"]))
@@ -258,23 +275,26 @@ class Core:
             return
         self.populations[index].credits += 1
 
-    def _evaluate(self, index: int) -> Evaluation:
+    def _evaluate(self, index: int, *, first: bool = False) -> Evaluation:
+        """Evaluate a population; or for the first ends of a delay none of its neurons, for which it owes nothing."""
         population = self.populations[index]
         population.credits = 0
-        sent, addresses, states, fired = self.engine.evaluate(index, population.word)
+        fields = population.fields | ({"depth": 0} if first else {})
+        sent, addresses, states, fired = self.engine.evaluate(index, self.layouts.population.pack(fields))
         self.counters["neurons_fired"] += len(fired)
         if self.config.access_counters:
-            fields, second = population.fields, self.layouts.second_population
+            second = self.layouts.second_population
             word = second.unpack(self.engine.word(fields["base"])) if fields["extended"] else None
             self._access(evaluation_accesses(fields, word, len(fired), self.config))
         credits, paid = [], []
-        for x, y, source in population.returns:
+        for x, y, source in () if first else population.returns:
             if x == 0 and y == 0:
                 self._credit(source)
                 paid.append(source)
             else:
                 credits.append(self.layouts.event.pack(kind=EventKind.CREDIT, core_x=-x, core_y=-y, id=source))
-        population.returns = []
+        if not first:
+            population.returns = []
         fields_of = self.layouts.event.unpack_array(sent)
         to_self = (fields_of["core_x"] == 0) & (fields_of["core_y"] == 0)
         self.counters["values_out"] += int(np.sum(~to_self & (fields_of["kind"] == EventKind.VALUE)))

@@ -73,9 +73,26 @@ class Mesh:
         self.traffic: dict[tuple[Place, Place], int] = {}
         self.moved: dict[tuple[Place, Place], int] = {}
         self._channels: dict[tuple[Place, Place], list[tuple[Words, Any]]] = {}
+        self._started = False
+
+    def _start(self) -> None:
+        """The first ends of all cores, once, before the host sends anything; they count nowhere, as in a core."""
+        if self._started:
+            return
+        self._started = True
+        sent = [(place, core, done) for place, core in self.cores.items() for done in core.first_ends()]
+        for place, core, done in sent:
+            self._tell(place, core, done)
+        if not sent:
+            return
+        self._deliver()  # none of it leads to the host, as no delay is an output
+        for core in self.cores.values():
+            core.counters.update(dict.fromkeys(core.counters, 0))
+        self.traffic, self.moved = {}, {}
 
     def run(self, events: Words) -> Words:
         """Take packed events of the host, and all that follows from them; returns what comes to the host, packed."""
+        self._start()
         self._send(self.host, np.asarray(events, np.uint64), self.observer.frame())
         return np.concatenate([np.zeros(0, np.uint64), *(moved for moved, _ in self._deliver())])
 
@@ -91,10 +108,14 @@ class Mesh:
             core = self.cores[receiver]
             self.observer.arrives(receiver, core, moved, cause)
             for done in core.evaluations(moved):
-                for_credits, for_sent = self.observer.evaluated(receiver, core, done)
-                self._send(receiver, done.credits, for_credits)
-                self._send(receiver, done.sent, for_sent)
+                self._tell(receiver, core, done)
         return arrived
+
+    def _tell(self, place: Place, core: Core, done: Evaluation) -> None:
+        """Tell the observer of an evaluation, and send what comes of it."""
+        for_credits, for_sent = self.observer.evaluated(place, core, done)
+        self._send(place, done.credits, for_credits)
+        self._send(place, done.sent, for_sent)
 
     def _send(self, sender: Place, events: Words, cause: Any = None) -> None:
         """Append events to the channels that they take, each in order."""
@@ -141,6 +162,7 @@ class Mesh:
         Raises:
             EventError: not every end of the frame was answered by a credit: some population still waits.
         """
+        self._start()
         events = np.asarray(frame, np.uint64)
         owed = int(np.sum(self.event.column(events, "kind") == EventKind.END))
         out: list[Words] = [np.zeros(0, np.uint64)]

@@ -3,7 +3,7 @@
 The mapper makes programs; the golden models and the memory images are made from them.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -51,6 +51,11 @@ class Population:
     def keeps(self) -> bool:
         """Its states stay from timestep to timestep."""
         return neuron_model(self.type).keeps
+
+    @property
+    def delays(self) -> bool:
+        """Its values are delivered in the next timestep."""
+        return neuron_model(self.type).delays
 
     def given(self, value_bits: int) -> tuple[int, int]:
         """Of an input: lowest and highest value of a frame, whether it is sent or its differences are."""
@@ -110,8 +115,11 @@ class Program:
     def topological_order(self) -> list[str]:
         """Names of all populations, sources before destinations, otherwise in the order of `populations`.
 
+        What delays its values comes behind its sources, and in any order to its destinations: they get what it
+        computed in the timestep before.
+
         Raises:
-            NetworkError: a name is missing or used twice, or the edges form a cycle.
+            NetworkError: a name is missing or used twice; or edges form a cycle in which nothing delays, or all does.
         """
         names = [population.name for population in self.populations]
         twice = sorted({name for name in names if names.count(name) > 1})
@@ -122,12 +130,19 @@ class Program:
         missing = sorted(f"'{name}' (of {where})" for where, name in asked if name not in names)
         if missing:
             raise NetworkError(f"program '{self.name}': there is no population {', '.join(missing)}")
-        waits = {name: {edge.source for edge in self.edges_into(name)} for name in names}
+        late = {population.name for population in self.populations if population.delays}
+        # In a circle of delays alone each would wait for the credit of the one behind it.
+        self._ordered([name for name in names if name in late], late, "delays alone form a cycle")
+        return self._ordered(names, set(names) - late, "its edges form a cycle")
+
+    def _ordered(self, names: Sequence[str], sources: Collection[str], refusal: str) -> list[str]:
+        """Names, each behind those of its sources that are among `sources`."""
+        waits = {name: {edge.source for edge in self.edges_into(name)} & set(sources) for name in names}
         order: list[str] = []
         while len(order) < len(names):
             ready = [name for name in names if name not in order and waits[name] <= set(order)]
             if not ready:
                 left = ", ".join(name for name in names if name not in order)
-                raise NetworkError(f"program '{self.name}': its edges form a cycle through some of {left}")
+                raise NetworkError(f"program '{self.name}': {refusal} through some of {left}")
             order.append(ready[0])
         return order

@@ -27,7 +27,7 @@ class ScratchMap:
         self.population = data.StructLayout({
             "incoming": config.incoming_bits, "axons": config.axon_count_bits, "slot": config.incoming_bits,
             "received": config.incoming_bits, "credits": config.axon_count_bits,
-            "owner": config.population_bits, "known": 1,
+            "owner": config.population_bits, "known": 1, "delays": config.guard_states,
         })
         self.back = data.StructLayout({
             "x": signed(config.mesh_bits), "y": signed(config.mesh_bits), "population": config.population_bits,

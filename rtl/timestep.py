@@ -11,7 +11,8 @@ from golden.config import CoreConfig
 from golden.ports import READ_LATENCY
 from golden.words import EventKind, layouts
 from rtl.ports import ReadPort, command_layout
-from rtl.scratch import ScratchMap, TablePort
+from rtl.scheduling import FOLLOWS, WRITES, Scheduling
+from rtl.scratch import TablePort
 from rtl.words import struct
 
 STARTING = ("reset", "read", "fill", "read edge", "look", "owned")
@@ -20,75 +21,6 @@ _Step = tuple[str, Value, str]
 """From a state, when, to which state."""
 GROUP = 4
 """Populations of which the lowest is found in a cycle."""
-READS, WRITES = ("look", "credit", "end", "find", "spend", "finish"), (
-    "fill", "owned", "pay", "count", "return", "spent", "finished")
-"""States that read, or write, a word of the scratch memory."""
-FOLLOWS = ("owned", "pay", "find", "count", "return", "spent", "finished")
-"""States that work on the word that was read a turn before: no other access may come between."""
-
-
-class _Scheduling:
-    """Registers of the scheduler, and what its control and its data path tell each other."""
-
-    def __init__(self, config: CoreConfig):
-        count, self.place = config.max_populations, ScratchMap(config)
-
-        def one(name: str) -> Signal:
-            return Signal(name=name)
-
-        # The population or ID that a state works on: the address of its word in the scratch memory.
-        self.index = Signal(config.edge_bits, name="index")
-        self.population = self.index[:config.population_bits]
-        # A population or edge word of the memory.
-        words = layouts(config)
-        self.word = Signal(max(words.population.bits, words.edge.bits), name="word")
-        self.population_word = struct(words.population)(self.word[:words.population.bits])
-        self.edge_word = struct(words.edge)(self.word[:words.edge.bits])
-        # The first return slot of the next population; after the start the one of the end that is counted.
-        self.slot = Signal(config.incoming_bits, name="slot")
-        self.ready, self.credited = Signal(count, name="ready"), Signal(count, name="credited")
-        # The token that is counted, and whether there is one. `counting`: it is an end, and whether it is the last one
-        # of its population is not settled yet.
-        self.held, self.is_credit, self.counting = one("held"), one("is_credit"), one("counting")
-        self.identifier = Signal(config.edge_bits, name="identifier")
-        self.source = Signal(config.channel_bits, name="source")
-        self.taken_x, self.taken_y = (Signal(config.mesh_bits, name=f"taken_{axis}") for axis in "xy")
-        # The lowest population that may be evaluated, two cycles late.
-        self.next_population, self.any_ready = Signal(config.population_bits, name="next_population"), one("any_ready")
-        # The population that is being evaluated, and whether it has sent its last neuron.
-        self.current = Signal(config.population_bits, name="current")
-        self.evaluating, self.finished = one("evaluating"), one("finished")
-        # Credits that the last evaluated population owes and that have not been looked up, and where their ways are.
-        self.owed = Signal(config.incoming_bits, name="owed")
-        self.owed_slot = Signal(config.incoming_bits, name="owed_slot")
-        # The one that has been: on its way from the scratch memory, or here for this core or for another one.
-        self.back, self.arriving = Signal(self.place.back, name="back"), Signal(2, name="arriving")
-        self.local_credit, self.far_credit = one("local_credit"), one("far_credit")
-        # Populations that have some of their ends; whether one has got its first, and one its last.
-        self.incomplete = Signal(config.population_bits + 1, name="incomplete")
-        self.began, self.completed = one("began"), one("completed")
-        # The scratch memory: a look-up wants the next turn; a state has it; the state of the cycle before, one-hot.
-        self.look_up, self.granted = one("look_up"), one("granted")
-        self.access = {state: one(f"access_{state}") for state in dict.fromkeys(READS + WRITES)}
-        # Found of the word that was read, in the cycle before it is used.
-        self.credits_full, self.last_credit, self.no_axons = one("credits_full"), one("last_credit"), one("no_axons")
-        self.end_unknown, self.end_surplus = one("end_unknown"), one("end_surplus")
-        self.first_end, self.last_end, self.credit_unknown = one("first_end"), one("last_end"), one("credit_unknown")
-        # From the control: what it does in this cycle.
-        self.fetch, self.reads_edge, self.in_find = (one(name) for name in ("fetch", "reads_edge", "in_find"))
-        # A word of the memory is asked for, from the second cycle of a state on, as its address is in a register; it is
-        # there.
-        self.asks, self.comes, self.arrives = one("asks"), Signal(READ_LATENCY - 1, name="comes"), one("arrives")
-        self.local_taken, self.begin, self.to_start, self.to_finish = (
-            one(name) for name in ("local_taken", "begin", "to_start", "to_finish"))
-        self.in_reset, self.chooses, self.may_finish = one("in_reset"), one("chooses"), one("may_finish")
-        # A cycle after a turn: a population has all its credits, has been evaluated; the token is done with.
-        self.paid, self.evaluated, self.drop = one("paid"), one("evaluated"), one("drop")
-        self.last_population, self.last_edge = one("last_population"), one("last_edge")
-
-    def does(self, state: str) -> Value:
-        """Whether a state has its turn in this cycle."""
-        return self.access[state] & self.granted
 
 
 class Timestep(wiring.Component):
@@ -103,6 +35,8 @@ class Timestep(wiring.Component):
     Out of reset it reads all population words, and from the edge words which population owns each ID, and starts with
     full credits. The core holds it in reset while stopped. Its tables are in the scratch memory (`rtl.scratch`), one
     word per population and one per end counted; in flip-flops it has which populations are ready and have all credits.
+    With neurons that delay it looks through all populations once more, before it evaluates any: those that delay are
+    evaluated without their neurons, so that they send their first ends, for which they owe no credits.
 
     Ports:
         populations, edges: how many the image has; must not change but in reset.
@@ -112,7 +46,7 @@ class Timestep(wiring.Component):
         memory: reads population and edge words. scratch: the tables.
         command: what to evaluate. done: the evaluation has sent its last neuron.
         credit_event: credits for sources on other cores; those of this core are counted at once.
-        ready: all these words are read. idle: in reset, or nothing is being evaluated or waits to be.
+        ready: all these words are read. idle: in reset, or nothing is being evaluated or waits to be, first ends too.
         counting: an end is being counted; a value behind it must not reach the decoder yet.
         partial: a population has some of its ends, not all. unpaid: one has all and waits for credits, and none is
             being evaluated.
@@ -121,7 +55,8 @@ class Timestep(wiring.Component):
 
     Latency: a scratch access is done each SCRATCH_TURNS = 3 cycles, so that an end takes 12 to 16 cycles and a credit 6
     to 10. The start of an evaluation takes four, with memory at once. From reset to `ready`, six cycles per population
-    and nine per ID. Credits go out one in six cycles at best, and wait for nothing but the way out.
+    and nine per ID; behind it, first ends take ten per population, and what the evaluations of delays take. Credits go
+    out one in six cycles at best, and wait for nothing but the way out.
     """
 
     def __init__(self, config: CoreConfig):
@@ -141,22 +76,25 @@ class Timestep(wiring.Component):
         })
 
     def elaborate(self, platform):  # type: ignore[no-untyped-def]
-        m, s = Module(), _Scheduling(self.config)
+        m, s = Module(), Scheduling(self.config)
         self._control(m, s)
         self._tables(m, s)
         self._returns(m, s)
         self._tokens(m, s)
         self._data(m, s)
         may = self._choose(m, s)
+        if s.codes:
+            self._first_ends(m, s)
         m.d.sync += self.early.eq(self.decoded & s.ready.bit_select(self.population, 1))
-        busy = Cat(s.held, s.evaluating, may.any(), s.owed != 0, s.arriving, s.local_credit, s.far_credit).any()
+        busy = Cat(s.held, s.evaluating, may.any(), s.owed != 0, s.arriving, s.local_credit, s.far_credit,
+                   *([s.first] if s.codes else [])).any()
         m.d.comb += [
             self.partial.eq(s.incomplete != 0), self.unpaid.eq((s.ready & ~s.credited).any() & ~s.evaluating),
             self.idle.eq(s.in_reset | (s.chooses & ~busy)),
         ]
         return m
 
-    def _choose(self, m: Module, s: _Scheduling) -> Value:
+    def _choose(self, m: Module, s: Scheduling) -> Value:
         """The lowest population that may be evaluated, of each group, then of the groups; returns which may.
 
         Nothing is found while a population is evaluated, as the end of that changes what is ready. Else populations
@@ -165,7 +103,7 @@ class Timestep(wiring.Component):
         may = s.ready & s.credited
         groups = [may[low:low + GROUP] for low in range(0, len(may), GROUP)]
         found = [Signal(name=f"found_{number}") for number in range(len(groups))]
-        m.d.sync += s.any_ready.eq(Cat(found).any() & ~s.evaluating)
+        m.d.sync += s.any_ready.eq(s.unless_first(Cat(found).any(), first=1) & ~s.evaluating)
         for number, group in reversed(list(enumerate(groups))):
             lowest = Signal(range(len(group)), name=f"lowest_{number}")
             m.d.sync += found[number].eq(group.any() & ~s.evaluating)
@@ -176,7 +114,22 @@ class Timestep(wiring.Component):
                 m.d.sync += s.next_population.eq(number * GROUP + lowest)
         return may
 
-    def _control(self, m: Module, s: _Scheduling) -> None:
+    def _first_ends(self, m: Module, s: Scheduling) -> None:
+        """Before all else each population is begun once: delays without their neurons; others are let pass."""
+        m.d.comb += s.passed.eq(s.in_command & s.first & ~(s.delays() & self._good(s)))
+        with m.If(s.first):
+            m.d.sync += s.next_population.eq(s.started)
+            with m.If(s.fetch):
+                m.d.sync += s.population_word.depth.eq(0)
+            with m.If(s.passed):
+                m.d.comb += self.command.valid.eq(0)
+                m.d.sync += s.evaluating.eq(0)
+            with m.If(s.passed | s.evaluated):
+                m.d.sync += [s.started.eq(s.started + 1), s.first.eq(~s.last_population)]
+            with m.If(s.in_reset & (self.populations == 0)):
+                m.d.sync += s.first.eq(0)
+
+    def _control(self, m: Module, s: Scheduling) -> None:
         """What is done next: states, one-hot, and what leads from one to another."""
         idle = (s.local_taken, s.begin & s.is_credit, s.begin & ~s.is_credit, s.to_finish, s.to_start)
         steps = [
@@ -185,7 +138,8 @@ class Timestep(wiring.Component):
             ("credit", s.does("credit"), "pay"), ("pay", s.does("pay"), "idle"),
             ("end", s.does("end"), "find"), *self._branch(s, "find", s.end_unknown, "idle", "count"),
             *self._branch(s, "count", s.end_surplus, "idle", "return"), ("return", s.does("return"), "idle"),
-            ("start", s.arrives, "command"), ("command", self.command.ready, "spend"),
+            ("start", s.arrives, "command"), *([("command", s.passed, "idle")] if s.codes else []),
+            ("command", self.command.ready & ~s.passed if s.codes else self.command.ready, "spend"),
             # The credits are spent before the next token is looked at: the ends that earn new ones follow the command.
             ("spend", s.does("spend"), "spent"), ("spent", s.does("spent"), "idle"),
             ("finish", s.does("finish"), "finished"), ("finished", s.does("finished"), "idle"),
@@ -204,6 +158,7 @@ class Timestep(wiring.Component):
             self.memory.valid.eq(s.asks), s.fetch.eq(during("start") & s.arrives), s.in_find.eq(during("find")),
             s.reads_edge.eq(during("read edge")), s.in_reset.eq(during("reset")),
             self.command.valid.eq(during("command")),
+            *([s.in_command.eq(during("command"))] if s.codes else []),
         ]
         # What is done next is chosen in the second cycle of idle. Consuming comes first: it waits for nothing.
         chosen: Value = Const(0)
@@ -227,7 +182,7 @@ class Timestep(wiring.Component):
             *(access.eq(state[name]) for name, access in s.access.items()),
         ]
 
-    def _starting(self, s: _Scheduling) -> list[_Step]:
+    def _starting(self, s: Scheduling) -> list[_Step]:
         """The steps of the start: a word of each population, then the owner of each ID."""
         none, no_edges = self.populations == 0, self.edges == 0
         filled = s.does("fill") & s.last_population
@@ -239,11 +194,11 @@ class Timestep(wiring.Component):
             *self._branch(s, "owned", s.last_edge, "idle", "read edge"),
         ]
 
-    def _branch(self, s: _Scheduling, state: str, stop: Value, then: str, otherwise: str) -> list[_Step]:
+    def _branch(self, s: Scheduling, state: str, stop: Value, then: str, otherwise: str) -> list[_Step]:
         """The two ways out of a state after its turn."""
         return [(state, s.does(state) & stop, then), (state, s.does(state) & ~stop, otherwise)]
 
-    def _tables(self, m: Module, s: _Scheduling) -> None:
+    def _tables(self, m: Module, s: Scheduling) -> None:
         """What the states write into the scratch memory: the word that was read, but for what each changes."""
         fields, scratch, word, edge = self._fields(s), self.scratch, s.population_word, s.edge_word
         changed = Signal(s.place.population, name="changed")
@@ -255,7 +210,7 @@ class Timestep(wiring.Component):
         with m.If(s.access["fill"]):
             m.d.comb += [
                 changed.incoming.eq(word.incoming), changed.axons.eq(word.axons), changed.slot.eq(s.slot),
-                changed.received.eq(0), changed.credits.eq(word.axons),
+                changed.received.eq(0), changed.credits.eq(word.axons), changed.delays.eq(s.delays()),
             ]
         with m.If(s.access["owned"]):
             m.d.comb += [changed.owner.eq(edge.population), changed.known.eq(edge.population < self.populations)]
@@ -266,7 +221,7 @@ class Timestep(wiring.Component):
         with m.If(s.access["spent"]):
             m.d.comb += changed.credits.eq(0)
         with m.If(s.access["finished"]):
-            m.d.comb += changed.received.eq(0)
+            m.d.comb += changed.received.eq(s.unless_first(Const(0), first=fields.received))
         with m.If(s.access["return"]):
             m.d.comb += [
                 scratch.address.eq(s.place.of_return(s.slot)),
@@ -275,11 +230,15 @@ class Timestep(wiring.Component):
         with m.If(s.look_up):  # a credit that is owed, between the accesses of the states
             m.d.comb += scratch.address.eq(s.place.of_return(s.owed_slot))
 
-    def _fields(self, s: _Scheduling):  # type: ignore[no-untyped-def]
+    def _good(self, s: Scheduling) -> Value:
+        """Whether the words of the population that a state works on agree."""
+        return self.good.bit_select(s.population, 1) if self.config.guard_states else Const(1, 1)
+
+    def _fields(self, s: Scheduling):  # type: ignore[no-untyped-def]
         """The word of a population that was read a turn before."""
         return s.place.population(self.scratch.data[:s.place.population.size])
 
-    def _returns(self, m: Module, s: _Scheduling) -> None:
+    def _returns(self, m: Module, s: Scheduling) -> None:
         """Credits that the last evaluated population owes, returned in the background."""
         event, arrived = self.credit_event, s.place.back(self.scratch.data[:s.place.back.size])
         is_local, looked_up = (arrived.x == 0) & (arrived.y == 0), s.look_up & self.scratch.ready
@@ -298,7 +257,7 @@ class Timestep(wiring.Component):
         with m.If(s.arriving[1]):
             m.d.sync += [s.back.eq(arrived), s.local_credit.eq(is_local), s.far_credit.eq(~is_local)]
 
-    def _tokens(self, m: Module, s: _Scheduling) -> None:
+    def _tokens(self, m: Module, s: Scheduling) -> None:
         """The token that is counted: taken when there is none, and gone when it is counted or refused."""
         token, fields = self.token.payload, self._fields(s)
         m.d.comb += [self.token.ready.eq(~s.held), self.counting.eq(s.counting)]
@@ -316,24 +275,23 @@ class Timestep(wiring.Component):
             m.d.sync += s.held.eq(0)
         backward: Value = Const(0, 1)
         if self.config.guard_states:
-            # Within the core ends lead from a population to a later one: a flipped bit closes no circle.
-            backward = ~Cat(s.taken_x, s.taken_y).any() & (s.source >= fields.owner)
+            # Within the core ends lead to a later population, or to a delay: no flipped bit closes a circle without.
+            backward = ~Cat(s.taken_x, s.taken_y).any() & (s.source >= s.population) & ~fields.delays
         # What follows from the word that was read is found in the cycle that it comes in, and used in the next one.
         m.d.sync += [
             s.credit_unknown.eq(s.index >= self.populations), s.no_axons.eq(fields.axons == 0),
             s.credits_full.eq((fields.credits == fields.axons) | s.credit_unknown),
             s.last_credit.eq(fields.credits + 1 == fields.axons),
-            s.end_unknown.eq((s.identifier >= self.edges) | ~fields.known | backward),
-            s.end_surplus.eq(s.ready.bit_select(s.population, 1) | (fields.incoming == 0)),
+            s.end_unknown.eq((s.identifier >= self.edges) | ~fields.known),
+            s.end_surplus.eq(s.ready.bit_select(s.population, 1) | (fields.incoming == 0) | backward),
             s.first_end.eq(fields.received == 0), s.last_end.eq(fields.received + 1 == fields.incoming),
         ]
         m.d.sync += self.protocol_error.eq(
             (s.does("pay") & s.credits_full) | (s.does("find") & s.end_unknown) | (s.does("count") & s.end_surplus))
 
-    def _data(self, m: Module, s: _Scheduling) -> None:
+    def _data(self, m: Module, s: Scheduling) -> None:
         """Everything else that the control's decisions change in registers."""
         fields, count = self._fields(s), s.does("count") & ~s.end_surplus
-        good = self.good.bit_select(s.population, 1) if self.config.guard_states else Const(1, 1)
         ready, credited = s.ready.bit_select(s.population, 1), s.credited.bit_select(s.population, 1)
         m.d.comb += [
             self.command.payload.population.eq(s.current), self.command.payload.word.eq(s.word),
@@ -370,8 +328,8 @@ class Timestep(wiring.Component):
         ]
         # One write of each, as every bit has its decoder.
         with m.If(s.paid | s.does("fill") | s.access["spend"]):
-            m.d.sync += credited.eq(s.paid | (s.access["fill"] & good))
-        with m.If(s.completed | s.evaluated):
+            m.d.sync += credited.eq(s.paid | (s.access["fill"] & self._good(s)))
+        with m.If(s.completed | s.unless_first(s.evaluated)):
             m.d.sync += ready.eq(s.completed)
         with m.If(s.evaluated):
             m.d.sync += [s.evaluating.eq(0), s.finished.eq(0)]
@@ -380,4 +338,4 @@ class Timestep(wiring.Component):
         with m.If(s.fetch):
             m.d.sync += [s.evaluating.eq(1), s.finished.eq(0)]
         with m.If(s.does("finished")):
-            m.d.sync += [s.owed.eq(fields.incoming), s.owed_slot.eq(fields.slot)]
+            m.d.sync += [s.owed.eq(s.unless_first(fields.incoming)), s.owed_slot.eq(fields.slot)]

@@ -115,11 +115,14 @@ class Accesses:
         raise TimeoutError(f"status bit {bit} of {place} does not come")
 
     async def start(self, places: Iterable[Place]) -> None:
-        """All together: none sends an event before its frame comes, and then all must be ready."""
-        for place in places:
+        """All together: but for the first ends of delays none sends an event before its frame comes."""
+        started = list(places)
+        for place in started:
             self.write(place, Register.CONTROL, Control.RUN)
-        for place in places:
-            await self.status(place, Status.READY)
+        for bit in (Status.READY, Status.IDLE, Status.IDLE):  # twice, as ends may be on their way
+            for place in started:
+                await self.status(place, bit)
+        for place in started:
             self.write(place, Register.CLEAR, 0)
         await self.requests.idle()
 

@@ -80,6 +80,7 @@ class CoreHost:
         """Start the core, wait until it is ready for events, and clear its counters."""
         await self.write(Register.CONTROL, Control.RUN, register=True)
         await self.status(Status.READY)
+        await self.status(Status.IDLE)  # delays have sent their first ends
         await self.write(Register.CLEAR, 0, register=True)
 
     async def load(self, words: list[int], edges: int, populations: int) -> None:

@@ -244,6 +244,12 @@ def run(
     values = {name: array.astype(np.int64) for name, array in frames.items()}
     results: dict[str, Result] = {}
     outputs: dict[str, IntArray] = {}
+    # What delays computed in the timestep before; those of this one are results only.
+    for population in program.populations:
+        if population.delays:
+            shape = (len(next(iter(values.values()))), *population.shape)
+            outputs[population.name] = (np.zeros(shape, np.int64) if before is None
+                                        else before[population.name].outputs.reshape(shape))
     for name in order:
         if name in values:
             none = np.zeros_like(values[name])
@@ -256,8 +262,10 @@ def run(
         added = true_states(program, name, outputs, config.operand_bits, config.state_bits)
         start = initial_states(population, added.shape) if before is None else before[name].kept.reshape(added.shape)
         states = wrap(start + added, config.state_bits)
-        outputs[name], kept = evaluate_population(states, population, config)
-        results[name] = Result(states, outputs[name], kept, start)
+        found, kept = evaluate_population(states, population, config)
+        results[name] = Result(states, found, kept, start)
+        if not population.delays:
+            outputs[name] = found
     if not batched:
         results = {name: Result(*(array[0] for array in vars(result).values())) for name, result in results.items()}
     return results

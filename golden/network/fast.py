@@ -42,7 +42,7 @@ class Result:
     state_range: tuple[int, int]
     """Lowest and highest state over the batch without the wrap: whether the sums fit. (0, 0) for an input."""
     kept: Integers | None = None
-    """Of types that keep them: the states that stay for the next timestep, int32."""
+    """What stays for the next timestep, int32: states, of types that keep them; of delays the values, which it gets."""
     wrapped: int = 0
     """So many sums over the batch did not fit the states; operands of products are no sums."""
 
@@ -69,8 +69,8 @@ def run(
         inputs: input population → event values, integers (N, D, W, H) or (D, W, H); a zero is no event.
         config: widths of states and values; default `grai_vip`.
         keep: populations whose results are wanted; default all. The others take memory only while they are needed.
-        before: what the timestep before gave for the same batch, populations that keep states at least; default: this
-            is the first timestep, from the initial states.
+        before: what the timestep before gave for the same batch, populations with `kept` at least; default: this is the
+            first timestep, from the initial states, in which delays deliver nothing.
 
     Returns:
         Population → result, in topological order.
@@ -140,14 +140,15 @@ def stream(
     into = {name: [replace(edge, shift=edge.shift + edge.operand * config.operand_bits, operand=0,
                            weights=product(config).factors(edge.weights, config))
                    for edge in program.edges_into(name)] for name in order}
+    # Delays are computed behind their sources, and read from the timestep before, by any.
     last = {name: max((order.index(edge.destination) for edge in program.edges_from(name)), default=-1)
             for name in order}
     count = len(next(iter(frames.values()), ()))
     step = max(1, _CHUNK_NEURONS // sum(int(np.prod(population.shape)) for population in program.populations))
     for first in range(0, max(1, count), step):
-        values: dict[str, Integers] = {}
+        values = _delivered(program, before, slice(first, min(first + step, count)))
         for index, name in enumerate(order):
-            start = None if before is None or not neuron_model(populations[name].type).keeps else before[name].kept
+            start = None if before is None or not populations[name].keeps else before[name].kept
             if start is not None:
                 start = start.reshape(-1, *populations[name].shape)[first:first + step]
             if name in frames:
@@ -159,11 +160,24 @@ def stream(
                     size = (len(values[into[name][0].source]), *populations[name].shape)
                     start = initial_states(populations[name], size)
                 result = _population(into[name], populations[name], values, magnitudes, start, config)
-                values[name] = result.outputs
+                if not populations[name].delays:
+                    values[name] = result.outputs
                 yield Part(name, first, result)
                 del result
             for done in [done for done in values if last[done] <= index]:
                 del values[done]
+
+
+def _delivered(program: Program, before: Mapping[str, Result] | None, frames: slice) -> dict[str, Integers]:
+    """What delays deliver in some frames of a batch: their values of the timestep before, in the first one none."""
+    found: dict[str, Integers] = {}
+    for population in program.populations:
+        if population.delays:
+            kept = None if before is None else before[population.name].kept
+            found[population.name] = (
+                np.zeros((frames.stop - frames.start, *population.shape), np.int16) if kept is None
+                else kept.reshape(-1, *population.shape)[frames].astype(np.int16))
+    return found
 
 
 def _population(
@@ -203,7 +217,7 @@ def _evaluate(states: Integers, population: Population, config: CoreConfig) -> t
     """Values of a population, and the states that it keeps, in blocks of channels that fit the cache."""
     depth, width, height = population.shape
     outputs = np.empty(states.shape, np.int16)
-    kept = np.empty(states.shape, np.int32) if neuron_model(population.type).keeps else None
+    kept = np.empty(states.shape, np.int32) if population.keeps else None
     channels = max(1, _CHUNK_EVALUATION // (width * height))
     frames = max(1, _CHUNK_EVALUATION // (depth * width * height))
     for first in range(0, len(states), frames):
@@ -213,7 +227,7 @@ def _evaluate(states: Integers, population: Population, config: CoreConfig) -> t
             outputs[first:first + frames, block] = values
             if kept is not None:
                 kept[first:first + frames, block] = stays
-    return outputs, kept
+    return outputs, outputs.astype(np.int32) if population.delays else kept
 
 
 def counts(

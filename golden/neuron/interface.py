@@ -50,6 +50,7 @@ class NeuronModel:
     Attributes:
         codes: what the type field of a population word may say, with a name for reports; a type may have variants.
         keeps: the states stay from timestep to timestep; of other types they are cleared.
+        delays: the values are delivered in the next timestep.
         second_parameter: each channel has a second parameter word, whose fields join those of the first.
         second_fields: those of them that it looks at; the others are 0.
         silence: what tells early that a neuron is silent, of `Silence`.
@@ -60,6 +61,7 @@ class NeuronModel:
 
     codes: ClassVar[Mapping[int, str]]
     keeps: ClassVar[bool] = False
+    delays: ClassVar[bool] = False
     thresholds: ClassVar[bool] = False
     threshold_field: ClassVar[str] = "slope"
     second_parameter: ClassVar[bool] = False

@@ -23,6 +23,7 @@ int main(int argc, char **argv) {
   write_register(REGISTER_POPULATIONS, populations);
   write_register(REGISTER_CONTROL, CONTROL_RUN);
   while (!(read(REGISTER_STATUS, true)[0] & STATUS_READY)) {}
+  while (DELAYS && !(read(REGISTER_STATUS, true)[0] & STATUS_IDLE)) {}  // their first ends are counted
   write_register(REGISTER_CLEAR, 0);
 
   // Only now do both streams run side by side, cycle by cycle.

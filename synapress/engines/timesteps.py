@@ -7,15 +7,14 @@ import numpy.typing as npt
 
 from golden.config import CoreConfig
 from golden.network import fast as network
-from golden.neuron.types import neuron_model
 from golden.program import Program
 from golden.types import IntArray
 from synapress.engines import saturation
 
 
 def is_spiking(program: Program) -> bool:
-    """Whether a program has populations that keep states from timestep to timestep."""
-    return any(neuron_model(population.type).keeps for population in program.populations)
+    """Whether a program has populations that keep states, or deliver values, from timestep to timestep."""
+    return any(population.keeps or population.delays for population in program.populations)
 
 
 def run(program: Program, inputs: Mapping[str, IntArray], timesteps: int, config: CoreConfig,

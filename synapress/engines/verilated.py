@@ -17,6 +17,7 @@ import numpy as np
 from golden import messages
 from golden.config import CoreConfig
 from golden.errors import ToolError
+from golden.neuron.types import built_types
 from golden.registers import Control, Register, Status, counters
 from golden.types import IntArray, Words
 from golden.words import EventKind, WordLayout, layouts
@@ -70,6 +71,7 @@ def widths(config: CoreConfig) -> dict[str, int]:
         "REGISTER_CONTROL": Register.CONTROL, "REGISTER_EDGES": Register.EDGES,
         "REGISTER_POPULATIONS": Register.POPULATIONS, "REGISTER_STATUS": Register.STATUS,
         "REGISTER_CLEAR": Register.CLEAR, "REGISTER_COUNTERS": Register.COUNTER_BASE,
+        "DELAYS": int(any(model.delays for model in built_types(config).values())),
         "CONTROL_RUN": Control.RUN, "STATUS_READY": Status.READY, "STATUS_IDLE": Status.IDLE,
     }
 

@@ -90,12 +90,23 @@ def _operands(program: Program, population: Population, config: CoreConfig) -> A
         available=(-(1 << (config.operand_bits - 1)), (1 << config.operand_bits) - 1), verdict="proved")
 
 
+def _repeated(program: Program, population: Population) -> Population:
+    """The population whose values a delay repeats, if it does; else itself. A loop of delays has none."""
+    for _ in program.populations:
+        incoming = program.edges_into(population.name) if population.delays else []
+        if len(incoming) != 1 or incoming[0].weights.size != 1 or not (
+                incoming[0].weights.item() == population.multiplier.item(0) == 1):
+            break
+        population = program.population(incoming[0].source)
+    return population
+
+
 def _worst_case(
     program: Program, population: Population, config: CoreConfig, values: Mapping[str, tuple[int, int]]
 ) -> tuple[int, int]:
     parts = []
     for edge in program.edges_into(population.name):
-        source = program.population(edge.source)
+        source = _repeated(program, program.population(edge.source))
         # Differences add up to a value that was sent.
         bounds = source.given if neuron_model(source.type) is SigmaDelta else source.bounds
         low, high = values.get(source.name, bounds(config.value_bits))

@@ -38,6 +38,10 @@ def connections(program: Program) -> Iterator[Violation]:
             yield Violation(
                 layer=name, rule="connections", needed="an input as an output", available="computed outputs",
                 help="The host knows its input already.")
+        elif program.population(name).delays:
+            yield Violation(
+                layer=name, rule="connections", needed="a delay as an output", available="outputs of the timestep",
+                help="Make its source an output, or sum it in a layer in between.")
 
 
 def shapes(program: Program) -> Iterator[Violation]:

@@ -88,6 +88,14 @@ template <typename Mesh> struct Program {
     }
     return false;
   }
+  // Delays have sent their first ends, and these have been counted: a core that gets some is not idle meanwhile.
+  bool first_ends() {
+    for (int turn = 0; DELAYS && turn < 2; turn++) {
+      if (!status(STATUS_IDLE, "load")) return false;
+      mesh.run(8 * (setup.columns + setup.rows) + 64, [] { return false; });
+    }
+    return !DELAYS || status(STATUS_IDLE, "load");
+  }
   void load() {
     for (const Core &core : setup.cores) {
       if (!core.image.empty()) job(core, false, true, 0, 0, core.image.size() / kWordLimbs, core.image.data());
@@ -96,7 +104,7 @@ template <typename Mesh> struct Program {
     }
     for (const Core &core : setup.cores) job(core, true, true, REGISTER_CONTROL, CONTROL_RUN);
     accesses("load");
-    if (!status(STATUS_READY, "load")) { fprintf(stderr, "not all cores become ready\n"); exit(kHung); }
+    if (!status(STATUS_READY, "load") || !first_ends()) { fprintf(stderr, "not all cores become ready\n"); exit(kHung); }
     for (const Core &core : setup.cores) job(core, true, true, REGISTER_CLEAR, 0);
     registers(REGISTER_STATUS, "load");  // answers come after all writes before are done
   }

@@ -33,6 +33,9 @@ class Checked:
         Raises:
             ToolError: a value differs.
         """
+        if not len(done.addresses):  # the first ends of a delay
+            self.sink.evaluation(place, done)
+            return
         frame = self._frames.get((place, done.population), 0)
         self._frames[place, done.population] = frame + 1
         entry = self._tables[place][done.population]

@@ -34,12 +34,16 @@ class Files:
         self._waiting: dict[Place, list[Words]] = {place: [] for place in images}
         self._count = dict.fromkeys(images, 0)
         self._sources: dict[Place, dict[Place | str, int]] = {place: {} for place in images}
+        self._first, self._begun = dict.fromkeys(images, 0), False
+        """Ends of other cores' delays that came before the first frame: the golden mesh does not count them."""
         for place, (words, edges, populations) in images.items():
             (folder / file_name(place)).write_bytes(b"")
             self._put(place, _numbers(edges, populations), *_block(words))
 
     def arrival(self, place: Place, source: Place | str, conditions: Sequence[Condition], events: Words) -> None:
         """See `golden.recording.Sink`."""
+        self._begun |= source == HOST
+        self._first[place] += 0 if self._begun else len(events)
         numbers = self._sources[place]
         number = numbers.setdefault(source, len(numbers))
         self._put(place, _numbers(ARRIVAL, number, len(conditions), *(word for pair in conditions for word in pair)),
@@ -55,7 +59,8 @@ class Files:
         """Write what the cores were in the end, and all that still waits."""
         numbers = {name: number for number, name in enumerate(counters(self.config))}
         for place, core in cores.items():
-            pairs = [word for name, count in core.counters.items() for word in (numbers[name], count)]
+            counted = core.counters | {"ends": core.counters["ends"] + self._first[place]}
+            pairs = [word for name, count in counted.items() for word in (numbers[name], count)]
             pairs += [numbers["overflow"], 0]
             self._put(place, _numbers(END, len(pairs) // 2, *pairs), *_block(core.memory))
             self._flush(place)

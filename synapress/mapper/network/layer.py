@@ -57,6 +57,10 @@ HELP = {
     "scales": "Give one number for each source.", "shifts": "Give one number for each source.",
     "equal shapes": "Pad, stride or crop the branches to one shape.",
     "product shapes": "Pool one of them to (D, 1, 1), or convolve it to the other's shape.",
+    "steps": "Leave the layer out for no delay.",
+    "delayed shape": "Give the shape of the layer that is declared later, and declare that layer.",
+    "delayed": "Sum in between, by add, what goes round.",
+    "delayed output": "Make the layer an output whose values are delayed, or sum them by add.",
     "output": "Name each computed layer at most once; the host has the inputs already.",
     "reset": "Use one of these.",
     "integrator": "Leave them out.",
@@ -101,7 +105,7 @@ class Layer:
 
     name: str
     kind: str
-    """input, conv, depthwise, transposed_conv, dense, max_pool, average_pool, add, multiply, lif, cuba or li."""
+    """input, conv, depthwise, transposed_conv, dense, max_pool, average_pool, add, multiply, lif, cuba, li or delay."""
     shape: Shape
     branches: tuple[Branch, ...] = ()
     bias: Array = field(default_factory=lambda: np.zeros(1, np.int64))
@@ -120,6 +124,8 @@ class Layer:
     """For cuba, li and bounded lif: fields of the second parameter word, one number or one per channel."""
     several: bool = False
     """For bounded lif: several spikes per timestep."""
+    steps: int = 0
+    """For delay: timesteps by which the values of its source are late."""
 
     @property
     def spikes(self) -> bool:

@@ -7,7 +7,7 @@ differ.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Unpack
+from typing import Any, NoReturn, Unpack
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +15,7 @@ import numpy.typing as npt
 from golden.errors import NetworkError
 from golden.types import Array
 from golden.words import Saturation
+from synapress.mapper.network.delays import DelayedLayers
 from synapress.mapper.network.layer import (
     NEURONS,
     READOUT,
@@ -47,8 +48,10 @@ def _factor(source: str, shape: Shape, whole: Shape) -> Branch | None:
     return None
 
 
-class Network(SpikingLayers):
-    """A feed-forward graph of layers. Each method adds one layer and returns its name.
+class Network(DelayedLayers, SpikingLayers):
+    """A graph of layers. Each method adds one layer, of layers that are there, and returns its name.
+
+    Only `delayed` may name a layer that is added later: so what is recurrent goes through a delay.
 
     Common arguments: `bias` (one integer, or one per channel) and the keywords of `Evaluation` evaluate the layer;
     `stride`, `dilation` (an integer or (x, y)); `padding` (an integer, (x, y) or (left, top, right, bottom));
@@ -189,7 +192,7 @@ class Network(SpikingLayers):
             source=source, kernel=kernel, stride=kernel if stride is None else pair(name, "stride", stride, 1),
             padding=padding4(name, padding))
         if "saturation" not in evaluation and "table" not in evaluation:
-            evaluation["saturation"] = self._range(source)
+            evaluation["saturation"] = self.value_range(source)
         return self._add(name, "average_pool", (branch,), bias, **evaluation)
 
     def global_pool(self, name: str, source: str, *, kind: str = "average") -> str:
@@ -239,6 +242,8 @@ class Network(SpikingLayers):
         """Make a layer an output: its firing neurons are sent to the host."""
         if self.layer(name).kind == "input":
             refuse(name, "output", "a computed layer", "an input")
+        if self.layer(name).kind == "delay":
+            refuse(name, "delayed output", "a layer that is computed in its timestep", "one of the timestep before")
         if name in self.outputs:
             refuse(name, "output", "each output once", "a second time")
         self.outputs.append(name)
@@ -254,24 +259,24 @@ class Network(SpikingLayers):
         if layer.neuron not in ("", *NEURONS) or (layer.neuron and not plain):
             refuse(layer.name, "neuron", f"one of {NEURONS}, without slope and table", repr(layer.neuron))
         needs = layer.neuron in (SIGMA_DELTA, READOUT)
-        for branch in layer.branches:
-            if self.layer(branch.source).sends_differences != needs:
-                refuse(layer.name, "differences", f"sources that send {'differences' if needs else 'values'}",
-                       f"'{branch.source}', which does not")
+        for branch in layer.branches if layer.kind != "delay" else ():
+            source = self.layer(branch.source)
+            # What is delayed may come later: then `populations.lower` asks.
+            if source.kind != "delay" and source.sends_differences != needs:
+                self.refuse_differences(layer, branch)
         if not layer.name:
             refuse(layer.name, "name", "a name", "an empty one")
         if layer.name in self.layers:
             kind = self.layers[layer.name].kind
             refuse(layer.name, "name", "a name of its own", f"one that a layer of kind {kind} has")
+        self.check_delays(layer)
         self.layers[layer.name] = layer
         return layer.name
 
-    def _range(self, name: str) -> int:
-        """The saturation whose range a layer's values have."""
-        layer = self.layer(name)
-        if layer.table is not None:
-            return Saturation.RELU if layer.table.min() >= 0 else Saturation.FULL
-        return Saturation.RELU if layer.spikes else layer.saturation
+    def refuse_differences(self, layer: Layer, branch: Branch) -> NoReturn:
+        """Of a layer whose source sends values where it needs differences, or differences where it needs values."""
+        needs = "differences" if layer.neuron in (SIGMA_DELTA, READOUT) else "values"
+        refuse(layer.name, "differences", f"sources that send {needs}", f"'{branch.source}', which does not")
 
     def _branches(
         self, name: str, sources: Sequence[str | Branch], scales: Sequence[int] | None, shifts: Sequence[int] | None
@@ -303,7 +308,7 @@ class Network(SpikingLayers):
                     ", ".join(f"'{branch.source}' → {shape}" for branch, shape in zip(branches, shapes, strict=True)))
         if kind != "lif" and (saturation not in (None, *SATURATIONS) or (saturation is not None and table is not None)):
             refuse(name, "saturation", f"one of {SATURATIONS}, or a table", saturation)
-        parameters = {}
+        parameters: dict[str, Any] = {}
         for rule, value in (("bias", bias), ("multiplier", multiplier), ("shift", shift), ("slope", slope),
                             ("threshold", threshold), ("initial", initial)):
             if value is None:

@@ -13,7 +13,7 @@ import numpy as np
 
 from golden.config import CoreConfig
 from golden.errors import NetworkError
-from golden.neuron.types import lif, sigma_delta
+from golden.neuron.types import delay, lif, sigma_delta
 from golden.neuron.types.cuba import Cuba
 from golden.neuron.types.li import LeakyIntegrator
 from golden.program import Edge, Population, Program
@@ -43,8 +43,14 @@ def lower(network: Network) -> Program:
         NetworkError: there is no output, or a layer leads to none.
     """
     _check_used(network)
+    _check_delays(network)
     populations, edges = [], []
     for layer in network.layers.values():
+        if layer.kind == "delay":
+            relays, links = _relays(network, layer)
+            populations += relays
+            edges += links
+            continue
         populations.append(Population(
             name=layer.name, shape=layer.shape, saturation=layer.saturation, layer=layer.name,
             type=_neuron_type(network, layer), bias=layer.bias, multiplier=layer.multiplier, shift=layer.shift,
@@ -62,9 +68,31 @@ def lower(network: Network) -> Program:
                    outputs=list(network.outputs))
 
 
+def _relays(network: Network, layer: Layer) -> tuple[list[Population], list[Edge]]:
+    """A population for each timestep of a delay, each repeating the one in front of it; the last has the layer's name.
+
+    They have the source's range. No population lies in front of what it sends to, but for a delay (`golden.guard`).
+    """
+    names = [*(f"{layer.name}.{step}" for step in range(1, layer.steps)), layer.name]
+    populations = [Population(name=name, shape=layer.shape, type=delay.CODE, layer=layer.name,
+                              saturation=network.value_range(layer.name)) for name in names]
+    ends = itertools.pairwise([layer.branches[0].source, *names])
+    return populations, [Edge(name=f"{source}->{name}", source=source, destination=name, groups=layer.shape[0],
+                              weights=np.ones((1, 1, 1, 1), np.int64)) for source, name in ends]
+
+
+def _check_delays(network: Network) -> None:
+    """That delays have sources, which send what their receivers need."""
+    for layer in network.layers.values():
+        for branch in layer.branches:
+            sends = network.origin(branch.source).sends_differences
+            if layer.kind != "delay" and sends != (layer.neuron in (SIGMA_DELTA, READOUT)):
+                network.refuse_differences(layer, branch)
+
+
 def _unsigned(network: Network, branch: Branch) -> bool:
     """Whether a branch's source has no negative values."""
-    layer = network.layer(branch.source)
+    layer = network.origin(branch.source)
     if layer.table is not None:
         return int(layer.table.min()) >= 0
     return layer.spikes or layer.saturation == Saturation.RELU
@@ -98,7 +126,7 @@ def _check_used(network: Network) -> None:
         name = todo.pop()
         if name not in used:
             used.add(name)
-            todo += [branch.source for branch in network.layers[name].branches]
+            todo += [branch.source for branch in network.layer(name).branches]
     idle = [name for name in network.layers if name not in used]
     if idle:
         raise NetworkError(f"network '{network.name}': no output depends on {', '.join(idle)}; remove them, or make "

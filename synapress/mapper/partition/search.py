@@ -206,6 +206,8 @@ def _channel_bounds(program: Program, counts: Counts, config: CoreConfig) -> dic
         depth = program.population(owner).shape[0]
         words = -(-depth // config.lanes)
         most = {name: min(counts[name][0], words) for name in members}
+        if any(program.population(name).delays for name in members):  # round a circle all have the same bounds
+            most = dict.fromkeys(members, min(most.values()))
         choices = [_nested(members, consumers, most, unit, words, (1 << config.channel_bits) // config.lanes, balanced)
                    for balanced in (False, True) for unit in dict.fromkeys(most.values())]
         best = min(choices, key=lambda choice: sum(map(len, choice.values())))
@@ -227,7 +229,8 @@ def _nested(
     """
     bounds: dict[str, tuple[int, ...]] = {}
     for name in members:
-        kept = {0, words, *range(0, words, shared), *(bound for item in consumers[name] for bound in bounds[item])}
+        kept = {0, words, *range(0, words, shared)}
+        kept |= {bound for item in consumers[name] for bound in bounds.get(item, ())}
         part = most[name] // unit * unit or most[name]
         found = [0]
         for high in sorted(kept - {0}):
