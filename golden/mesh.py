@@ -88,7 +88,6 @@ class Mesh:
         self._deliver()  # none of it leads to the host, as no delay is an output
         for core in self.cores.values():
             core.counters.update(dict.fromkeys(core.counters, 0))
-        self.traffic, self.moved = {}, {}
 
     def run(self, events: Words) -> Words:
         """Take packed events of the host, and all that follows from them; returns what comes to the host, packed."""

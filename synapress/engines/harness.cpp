@@ -36,6 +36,11 @@ int main(int argc, char **argv) {
   uint64_t event = 0;
   bool is_owed = false;
   const auto begin = std::chrono::steady_clock::now();
+  auto trace = [&] {
+    if (!get(core->evaluated, EVALUATED_VALID_LOW, 1)) return;
+    out_trace.put(get(core->evaluated, EVALUATED_ADDRESS_LOW, ADDRESS_BITS));
+    for (int limb = 0; limb < kWordLimbs; limb++) out_trace.put(get(core->evaluated, EVALUATED_STATE_LOW + 64 * limb, 64));
+  };
   settle();
   while (ends < frames * outputs || !owed.empty() || offered || sent < frames || credits < inputs) {
     if (!offered && random_byte() >= stall_in) {
@@ -58,10 +63,7 @@ int main(int argc, char **argv) {
       core->PORT(event_out, ready) = takes;
       settle();
     }
-    if (get(core->evaluated, EVALUATED_VALID_LOW, 1)) {
-      out_trace.put(get(core->evaluated, EVALUATED_ADDRESS_LOW, ADDRESS_BITS));
-      for (int limb = 0; limb < kWordLimbs; limb++) out_trace.put(get(core->evaluated, EVALUATED_STATE_LOW + 64 * limb, 64));
-    }
+    trace();
     if (core->PORT(event_out, valid) && core->PORT(event_out, ready)) {
       uint64_t word = core->PORT(event_out, payload);
       last_change = cycle;
@@ -102,6 +104,10 @@ int main(int argc, char **argv) {
   core->PORT(event_in, valid) = 0;
   core->PORT(event_out, ready) = 1;
   settle();
+  for (int i = 0; DELAYS && !core->idle; i++, tick()) {  // delays are evaluated behind the last output
+    if (i > 1000000) { fprintf(stderr, "the core does not become idle\n"); return 3; }
+    trace();
+  }
   for (int i = 0; !(read(REGISTER_STATUS, true)[0] & STATUS_IDLE); i++)
     if (i > 100000) { fprintf(stderr, "the core does not become idle\n"); return 3; }
 

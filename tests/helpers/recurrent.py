@@ -13,7 +13,8 @@ from synapress.mapper.network.network import Network
 
 TYPES = ("sum", "product", "spiking", "delay")
 CONFIG = CoreConfig.from_json(CoreConfig.preset("grai_vip").to_json() | {
-    "name": "recurrent", "address_bits": 14, "lanes": 2, "state_bits": 32, "channel_bits": 9, "multiplier_bits": 13, "edge_bits": 6, "population_bits": 6,
+    "name": "recurrent", "address_bits": 14, "lanes": 2, "state_bits": 32, "channel_bits": 9,
+    "multiplier_bits": 13, "edge_bits": 6, "population_bits": 6,
     "neuron_types": [*TYPES, "lif", "cuba", "li", "sigma_delta"]})
 """A core with all neurons of this file."""
 
@@ -31,7 +32,7 @@ def toward_zero(value: IntArray, shift: int) -> IntArray:
 
 @dataclass
 class Group:
-    """A layer with memory or without, and what it is the sum of: (source, timesteps late, weights) with same padding."""
+    """A layer with memory or without, and what it sums: (source, timesteps late, weights) with same padding."""
 
     name: str
     kind: str

@@ -16,9 +16,10 @@ from synapress.mapper import Image, Network, compile_network, value_table
 from synapress.mapper.network.layer import Branch
 from synapress.tools.simulator import launch
 from tests.helpers.networks import random_input, random_network
+from tests.helpers.recurrent import random_recurrent
 
 SMALL = CoreConfig.preset("fpga_small")
-COUNTING = dataclasses.replace(SMALL, access_counters=1)
+COUNTING = dataclasses.replace(SMALL, access_counters=1, neuron_types=(*SMALL.neuron_types, "delay"))
 CONFIGS = {
     "fpga_small": COUNTING,
     "grai_vip": CoreConfig(),
@@ -108,6 +109,20 @@ def test_core_with_all_neurons(simulator: str, name: str, pause: str, seed: int)
     frames = 2 if simulator == "icarus" else 5
     parameters = bench_parameters(config, all_neurons(rng), rng, frames=frames, pause_in=pause, pause_out=pause)
     launch(core(config), name="core", module="tb.tb_core", simulator=simulator, parameters=parameters, seed=seed)
+
+
+DELAY_CASES = [("verilator", "fpga_small", "randomly"), ("verilator", "skipping", "bursts"),
+               ("icarus", "fpga_small", "bursts")]
+
+
+@pytest.mark.parametrize(("simulator", "name", "pause"), DELAY_CASES, indirect=["simulator"])
+def test_core_with_delays(simulator: str, name: str, pause: str, seed: int) -> None:
+    """Recurrent layers: the first ends out of reset, and what comes a timestep late; all accesses are counted."""
+    rng = np.random.default_rng([seed, 79, *name.encode()])
+    network = random_recurrent(rng, groups=2, steps=2, kinds=("if", "sum")).network
+    parameters = bench_parameters(CONFIGS[name], network, rng, frames=2 if simulator == "icarus" else 5, pause_in=pause,
+                                  pause_out=pause)
+    launch(core(CONFIGS[name]), name="core", module="tb.tb_core", simulator=simulator, parameters=parameters, seed=seed)
 
 
 def two_layers(rng: np.random.Generator) -> tuple[Image, Callable[..., list[int]], Callable[[int], int]]:

@@ -21,7 +21,7 @@ from tests.helpers.networks import random_input, random_network
 
 CONFIG = dataclasses.replace(
     ROOMY, name="mesh", address_bits=10, edge_bits=5, population_bits=5, axon_count_bits=5, incoming_bits=5,
-    mesh_bits=4, banks=2, counter_bits=32, neuron_types=("sum", "spiking"))
+    mesh_bits=4, banks=2, counter_bits=32, neuron_types=("sum", "spiking", "delay"))
 """Cores that compile fast, with enough IDs for small networks in pieces."""
 HOSTS: tuple[Host, ...] = (("north", 1), ("south", 0), ("west", 1), ("east", 0))
 
