@@ -16,6 +16,7 @@ from pathlib import Path
 
 from studies import mutants
 from studies.bus_mutants import BUS_MUTATIONS, BUS_WHERE
+from studies.delay_mutants import DELAY_MUTATIONS, DELAY_WHERE
 from studies.mutants import (
     ACCESS,
     AGREE,
@@ -45,7 +46,8 @@ from studies.neuron_mutants import NEURON_MUTATIONS, NEURON_WHERE
 from studies.sigma_delta_mutants import SIGMA_DELTA_MUTATIONS, SIGMA_DELTA_WHERE
 from studies.silent_mutants import SILENT_MUTATIONS, SKIPPING
 
-MUTATIONS = (*mutants.MUTATIONS, *BUS_MUTATIONS, *SILENT_MUTATIONS, *SIGMA_DELTA_MUTATIONS, *NEURON_MUTATIONS)
+MUTATIONS = (*mutants.MUTATIONS, *BUS_MUTATIONS, *SILENT_MUTATIONS, *SIGMA_DELTA_MUTATIONS, *NEURON_MUTATIONS,
+             *DELAY_MUTATIONS)
 ROOT = Path(__file__).resolve().parent.parent
 ROOMS = ("golden", "rtl", "tb", "synapress", "examples", "tests", "studies")
 PAGE = ROOT / "docs" / "verification.md"
@@ -60,7 +62,8 @@ def passes(tree: Path, test: str) -> bool:
              BOOTH: [], FORWARD: [], ROUTER: ["-k", "verilator and host"], FAIR: [], STREAMS: ["-k", "router"],
              CIRCLE: [], ACCESS: [], CROSSING: ["-k", "not 0"], MESH: ["-k", "bursts"], LETTERS: [], HOSTILE: [],
              SKIPPING: ["-k", "verilator and grai"]}
-    where = (plain | BUS_WHERE | SIGMA_DELTA_WHERE | NEURON_WHERE).get(test, ["-k", f"verilator and ({cases})"])
+    known = plain | BUS_WHERE | SIGMA_DELTA_WHERE | NEURON_WHERE | DELAY_WHERE
+    where = known.get(test, ["-k", f"verilator and ({cases})"])
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-x", "-m", "not long", "-p", "no:cacheprovider", *where, test],
         cwd=tree, env={**os.environ, "PYTHONPATH": str(tree)}, capture_output=True, text=True, check=False)

@@ -25,6 +25,7 @@ CONFIGS = {
     "grai_vip": CoreConfig(),
     "lanes8": dataclasses.replace(SMALL, name="lanes8", lanes=8, channel_bits=8),
     "skipping": dataclasses.replace(COUNTING, name="skipping", lanes=8, channel_bits=8, skip_silent=1),
+    "guarded": dataclasses.replace(COUNTING, name="guarded", lanes=8, channel_bits=8, skip_silent=1, guard_states=1),
     "state32": dataclasses.replace(SMALL, name="state32", state_bits=32),
     "banks2": dataclasses.replace(SMALL, name="banks2", banks=2),
 }
@@ -111,7 +112,7 @@ def test_core_with_all_neurons(simulator: str, name: str, pause: str, seed: int)
     launch(core(config), name="core", module="tb.tb_core", simulator=simulator, parameters=parameters, seed=seed)
 
 
-DELAY_CASES = [("verilator", "fpga_small", "randomly"), ("verilator", "skipping", "bursts"),
+DELAY_CASES = [("verilator", "fpga_small", "randomly"), ("verilator", "guarded", "bursts"),
                ("icarus", "fpga_small", "bursts")]
 
 
