@@ -37,6 +37,8 @@ class Stage:
     """What each event costs the core of its destination."""
     length: float
     """Cycles of the evaluation, if nothing holds it up."""
+    delays: bool = False
+    """What it sends counts for the next frame: its ends of the frame before the first have been counted already."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,6 +115,7 @@ class _Run:
                     self.to_host += 1
                 else:
                     self.needed[target] += 1
+                    self.ends[target] += stage.delays
             if stage.core != HOST:
                 self.on[stage.core].append(number)
         self.plans = [self._plan(number) for number in range(len(stages))]
@@ -204,7 +207,7 @@ class _Run:
             return
         for number in self.on[core]:
             if self.ends[number] == self.needed[number] and all(
-                    target == HOST or self.evaluated[target] >= self.evaluated[number]
+                    target == HOST or self.evaluated[target] >= self.evaluated[number] + self.stages[number].delays
                     for target in self.stages[number].targets):
                 sender.stage, sender.events, sender.at = number, self.plans[number], 0
                 self._push(now + sender.events[0][0], 1, core, 0)

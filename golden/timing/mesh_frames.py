@@ -105,10 +105,14 @@ class _Mesh(Network):
         self.paid = [0] * len(stages)
         self.owes: list[list[int]] = [[] for _ in stages]
         """By stage, the stages whose ends it has counted."""
-        for stage in stages:
+        for number, stage in enumerate(stages):
             for target in stage.targets:
                 if target != HOST:
                     self.needed[target] += 1
+                    if stage.delays:  # its first ends have been counted, and it waits for the credits
+                        self.ends[target] += 1
+                        self.owes[target].append(number)
+                        self.credits[number] = 0
         self.events = [_plan(stage) for stage in stages]
         # The host.
         self.inputs = [number for number, stage in enumerate(stages) if stage.core == HOST]

@@ -95,13 +95,14 @@ class Checker:
     # -- integers --------------------------------------------------------------------------------
 
     def _run(self, work: Compilation) -> None:
-        """The program on a frame: the calibration's first, or a random one."""
+        """The program on a frame: the calibration's first, or a random one; some where delays must deliver."""
         rng = np.random.default_rng(1)
+        count = 3 if any(population.delays for population in work.program.populations) else 1
         sample = work.quantized.sample if "quantize" in work.done else {}
         for name in work.program.inputs:
             low, high = work.program.population(name).given(work.config.value_bits)
             self.integers[name] = sample[name] if sample else rng.integers(
-                low, high + 1, (1, *work.program.population(name).shape))
+                low, high + 1, (count, *work.program.population(name).shape))
         self.timesteps = len(next(iter(self.integers.values())))
         self.maps = _maps(work.program, self.integers, work)
 

@@ -23,7 +23,8 @@ int main(int argc, char **argv) {
   write_register(REGISTER_POPULATIONS, populations);
   write_register(REGISTER_CONTROL, CONTROL_RUN);
   while (!(read(REGISTER_STATUS, true)[0] & STATUS_READY)) {}
-  while (DELAYS && !(read(REGISTER_STATUS, true)[0] & STATUS_IDLE)) {}  // their first ends are counted
+  for (int i = 0; DELAYS && !(read(REGISTER_STATUS, true)[0] & STATUS_IDLE); i++)  // their first ends are counted
+    if (i > 100000) { fprintf(stderr, "the first ends do not come to an end\n"); return 3; }
   write_register(REGISTER_CLEAR, 0);
 
   // Only now do both streams run side by side, cycle by cycle.

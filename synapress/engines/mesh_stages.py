@@ -40,12 +40,13 @@ def mesh_stages(frame: Frame, at: Mapping[str, int], pace: Pace, *, spread: bool
         if index < len(cut.inputs):
             order, times = _host_order(axons, spread, index)
             length = 1.0 if spread else APART * (index + 1)
-            found.append(_stage(HOST, targets, axons[order], times, costs[order], length))
+            found.append(_stage(HOST, targets, axons[order], times, costs[order], length, delays=False))
             continue
         targets += [HOST] * len(cut.outputs_of.get(item.name, ()))
         ready, length = _evaluation(frame, item, len(targets))
         order = np.lexsort((axons, ready[sent]))
-        found.append(_stage(at[item.name], targets, axons[order], ready[sent][order], costs[order], length))
+        found.append(_stage(at[item.name], targets, axons[order], ready[sent][order], costs[order], length,
+                            delays=item.delays))
     return found
 
 
@@ -106,6 +107,6 @@ def _sent(ready: list[int], axons: int) -> list[float]:
 
 
 def _stage(core: int, targets: list[int], axons: IntArray, times: npt.NDArray[np.float64],
-           costs: npt.NDArray[np.float64], length: float) -> Stage:
+           costs: npt.NDArray[np.float64], length: float, *, delays: bool) -> Stage:
     return Stage(core=core, targets=targets, axons=axons.tolist(), times=times.tolist(), cycles=costs.tolist(),
-                 length=length)
+                 length=length, delays=delays)

@@ -35,6 +35,8 @@ def _values(cut: PartitionedProgram, fragment: Fragment, maps: Mapping[str, Arra
     for number, descriptor in enumerate(cut.into[fragment.name]):
         name, parent = f"source {number}", cut.by_name[descriptor.sources[0]].parent
         values = _sent(cut, descriptor, maps[parent])
+        if cut.program.population(parent).delays:
+            values = _late(values, count)
         # A plain input: what the neurons have sent is given, whatever their type and their range.
         populations.append(Population(name=name, shape=(values.shape[1], values.shape[2], values.shape[3]),
                                       saturation=Saturation.FULL))
@@ -46,6 +48,13 @@ def _values(cut: PartitionedProgram, fragment: Fragment, maps: Mapping[str, Arra
     if timesteps.is_spiking(program):
         return timesteps.run(program, inputs, count, cut.config)[0][fragment.name]
     return fast.run(program, inputs, cut.config, keep=[fragment.name])[fragment.name].outputs
+
+
+def _late(values: Array, count: int) -> Array:
+    """What delays deliver: of each sequence of so many timesteps the values of the timestep before."""
+    late = np.zeros_like(values).reshape(-1, count, *values.shape[1:])
+    late[:, 1:] = values.reshape(late.shape)[:, :-1]
+    return late.reshape(values.shape)
 
 
 def _sent(cut: PartitionedProgram, descriptor: Descriptor, values: Array) -> Array:

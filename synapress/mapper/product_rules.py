@@ -24,7 +24,7 @@ def products(program: Program, config: CoreConfig) -> Iterator[Violation]:
             continue
         layer = layer_of(population)
         unsigned = (population.type != NeuronType.PRODUCT, population.type == NeuronType.PRODUCT_UNSIGNED)
-        incoming = program.edges_into(population.name)
+        incoming = [edge for edge in program.edges_into(population.name) if edge.weights.any()]
         if sorted(edge.operand for edge in incoming) != [0, 1] or any(
                 edge.shift or not (edge.weights == 1).all() for edge in incoming):
             yield Violation(

@@ -29,6 +29,11 @@ def connections(program: Program) -> Iterator[Violation]:
             yield Violation(
                 layer=layer_of(population), rule="connections", needed="a source", available="no incoming edge",
                 help="A population evaluates when its sources end a timestep; connect one, or make it an input.")
+        if incoming and not population.delays and all(program.population(edge.source).delays for edge in incoming):
+            yield Violation(
+                layer=layer_of(population), rule="connections", needed="a source of the timestep",
+                available="delays alone, with which it would run ahead",
+                help="Connect an input as well, with weights of 0 if need be.")
     for kind, names in (("edge", [edge.name for edge in program.edges]), ("output", program.outputs)):
         for name in sorted({name for name in names if names.count(name) > 1}):
             yield Violation(layer=name, rule="connections", needed=f"two {kind}s named '{name}'",

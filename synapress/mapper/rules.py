@@ -70,7 +70,7 @@ def maximum_sources(plan: MemoryMap) -> Iterator[Violation]:
     """A maximum starts from 0: its sources must not be negative."""
     for edge in plan.program.edges:
         destination, source = plan.program.population(edge.destination), plan.program.population(edge.source)
-        if destination.type == NeuronType.MAX and source.bounds(plan.config.value_bits)[0] < 0:
+        if destination.type == NeuronType.MAX and edge.weights.any() and source.bounds(plan.config.value_bits)[0] < 0:
             yield Violation(
                 layer=layer_of(destination), rule="maximum", needed=f"values of '{source.name}', which may be negative",
                 available="maxima of non-negative values: no event means 0",

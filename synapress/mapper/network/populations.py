@@ -64,6 +64,8 @@ def lower(network: Network) -> Program:
             names.add(name)
             edge = _edge(name, network, layer, branch)
             edges.append(dataclasses.replace(edge, operand=number) if layer.kind == "multiply" else edge)
+        if all(network.layer(branch.source).kind == "delay" for branch in layer.branches) and layer.kind != "input":
+            edges += _clock(network, layer)
     return Program(name=network.name, populations=populations, edges=edges, inputs=network.inputs,
                    outputs=list(network.outputs))
 
@@ -79,6 +81,19 @@ def _relays(network: Network, layer: Layer) -> tuple[list[Population], list[Edge
     ends = itertools.pairwise([layer.branches[0].source, *names])
     return populations, [Edge(name=f"{source}->{name}", source=source, destination=name, groups=layer.shape[0],
                               weights=np.ones((1, 1, 1, 1), np.int64)) for source, name in ends]
+
+
+def _clock(network: Network, layer: Layer) -> list[Edge]:
+    """What tells a layer that hears delays alone when its timestep is: the ends of an input, and no values.
+
+    It would be evaluated for the next timestep as soon as the delays have sent. All of the input's map is cropped.
+    """
+    name = min(network.inputs, key=lambda name: network.shape(name)[0], default="")
+    if not name:
+        return []
+    weights = np.zeros((layer.shape[0], network.shape(name)[0], 1, 1), np.int64)
+    return [Edge(name=f"{name}->{layer.name} (timestep)", source=name, destination=layer.name, weights=weights,
+                 padding=(-network.shape(name)[1], 0))]
 
 
 def _check_delays(network: Network) -> None:

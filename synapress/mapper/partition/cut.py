@@ -94,6 +94,7 @@ class Cutter:
             fragments[population.name] = self._fragments[known]
         descriptors: list[Descriptor] = []
         violations: list[Violation] = []
+        late = {edge.name: program.population(edge.source).delays for edge in program.edges}
         for population in program.populations:
             into = [self._of_edge(edge, all_grids, fragments) for edge in program.edges_into(population.name)]
             for number in range(len(fragments[population.name])):
@@ -101,7 +102,10 @@ class Cutter:
                 violations += [item for edge in into for item in edge[number][1]]
                 used = [item for item in found if item.sources]
                 if found and not used:  # all of it is padding: it still waits for an end of timestep
-                    used = [self._silent(found[0], fragments)]
+                    used = [self._silent(next((item for item in found if not late[item.parent]), found[0]), fragments)]
+                elif not population.delays and all(late[item.parent] for item in used):
+                    # Delays alone would let it run ahead: it waits for an end of this timestep as well.
+                    used += [self._silent(item, fragments) for item in found if not late[item.parent]][:1]
                 descriptors += used
         if violations:
             raise RuleError(violations)

@@ -118,12 +118,12 @@ class Frame:
             length = sum(map(len, times)) * every
             times = [(2 * np.arange(len(mine)) + 1) * length // max(1, 2 * len(mine)) for mine in times]
         return _merged(core, [number[descriptor.edge.destination] for descriptor in out] + [HOST] * len(ids),
-                       axons, times, cycles, length)
+                       axons, times, cycles, length, delays=item.delays)
 
 
 def _merged(
     core: int, targets: Sequence[int], axons: Sequence[IntArray], times: Sequence[IntArray],
-    cycles: Sequence[npt.NDArray[np.float64]], length: int
+    cycles: Sequence[npt.NDArray[np.float64]], length: int, delays: bool
 ) -> Stage:
     """A stage whose events go out by time, and those of a neuron axon by axon.
 
@@ -131,7 +131,7 @@ def _merged(
     """
     numbers, ready, costs = (np.concatenate([np.zeros(0, np.int64), *parts]) for parts in (axons, times, cycles))
     order = np.lexsort((numbers, ready))
-    return Stage(core=core, length=length, targets=targets, axons=numbers[order].astype(np.int64).tolist(),
+    return Stage(core=core, length=length, delays=delays, targets=targets, axons=numbers[order].astype(np.int64).tolist(),
                  times=ready[order].astype(np.int64).tolist(), cycles=costs[order].tolist())
 
 
