@@ -5,10 +5,11 @@ from studies.mutants import Mutation
 GOLDEN = "tests/golden/test_delays.py::test_event_by_event"
 MODELS = "tests/golden/test_delays.py::test_recurrent_populations_equal_a_plain_recurrence"
 ENGINE = "tests/engines/test_delays.py::test_one_core"
+TWO = "tests/engines/test_delays.py::test_a_delay_of_delays"
 BENCH = "tests/tb/test_core.py::test_core_with_delays"
 _RTL, _CORE = "rtl/timestep.py", "golden/core.py"
 
-DELAY_WHERE = {GOLDEN: [], MODELS: [], ENGINE: [], BENCH: ["-k", "verilator"]}
+DELAY_WHERE = {GOLDEN: [], MODELS: [], ENGINE: [], TWO: [], BENCH: ["-k", "verilator"]}
 """Cases of the tests that are enough."""
 
 DELAY_MUTATIONS = (
@@ -20,7 +21,7 @@ DELAY_MUTATIONS = (
     Mutation("delays: credits are owed for first ends", _RTL, "s.owed.eq(s.unless_first(fields.incoming))",
              "s.owed.eq(fields.incoming)", ENGINE),
     Mutation("delays: ends that come before the first ones went out are forgotten", _RTL,
-             "s.unless_first(Const(0), first=fields.received)", "Const(0)", ENGINE),
+             "s.unless_first(Const(0), first=fields.received)", "Const(0)", TWO),
     Mutation("delays: a population that is ready before its first ends went out is not any more", _RTL,
              "s.completed | s.unless_first(s.evaluated)", "s.completed | s.evaluated", ENGINE),
     Mutation("delays: neurons are evaluated for first ends", _RTL, "s.population_word.depth.eq(0)",

@@ -3,13 +3,16 @@
 import numpy as np
 import pytest
 
+import synapress
+from golden.neuron.types.delay import CODE
+from golden.program import Edge, Population, Program
 from synapress.engines.mesh.run import Options as MeshOptions
 from synapress.engines.mesh.simulate import simulate_mesh
 from synapress.engines.replay.core import Options as CoreOptions
 from synapress.engines.replay.jobs import ReplayOptions
 from synapress.engines.replay.run import replay_mesh
 from synapress.engines.rtl import simulate_image
-from synapress.mapper import MeshImage, RuleError, compile_network, lower
+from synapress.mapper import Image, MeshImage, RuleError, compile_network, lower
 from tests.helpers.cuts import random_mesh
 from tests.helpers.recurrent import CONFIG, output_of, random_frames, random_recurrent
 from tests.tb.test_mesh import CONFIG as MESH
@@ -27,6 +30,24 @@ def test_one_core(networks: int, seed: int) -> None:
         assert found.comparison.equal and found.comparison.states, found.comparison.differences
         for group in made.groups:
             np.testing.assert_array_equal(found.outputs[output_of(group)], wanted[group.name])
+
+
+def test_a_delay_of_delays(seed: int) -> None:
+    """Both ends of a sum of two delays come before it has sent its own first ones."""
+    rng, one = np.random.default_rng([seed, 502]), np.ones((1, 1, 1, 1), np.int64)
+    kinds = {"in": 0, "a": CODE, "b": CODE, "both": CODE, "out": 0}
+    ends = ("in", "a"), ("in", "b"), ("a", "both"), ("b", "both"), ("both", "out"), ("in", "out")
+    program = Program(
+        name="both", inputs=["in"], outputs=["out"],
+        populations=[Population(name=name, shape=(3, 2, 2), type=kind) for name, kind in kinds.items()],
+        edges=[Edge(name=f"{a}->{b}", source=a, destination=b, weights=one, groups=3) for a, b in ends])
+    compiled = synapress.compile(program, config=CONFIG)
+    frames = {"in": rng.integers(0, 80, (6, 3, 2, 2))}
+    assert isinstance(compiled.image, Image)
+    found = simulate_image(compiled.image, frames, stall=0.2, seed=seed)
+    assert found.comparison.equal, found.comparison.differences
+    late = np.concatenate([np.zeros((2, 3, 2, 2), int), frames["in"][:-2]])
+    np.testing.assert_array_equal(found.outputs["out"], frames["in"] + 2 * late)
 
 
 def across_cores(rng: np.random.Generator) -> tuple[MeshImage, dict[str, np.ndarray]]:

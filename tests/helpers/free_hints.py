@@ -150,6 +150,8 @@ EXPORT = (
 """What asks for another export of the same network."""
 
 NETWORK = (
+    "Connect an input as well, with weights of 0 if need be",
+    "Make its source an output, or sum it in a layer in between",
     "Bound its operand (Clip, Relu, or a constant added) to where the function has finite values, or calibrate with "
     "typical data",
     "Bring them into one layout",

@@ -124,7 +124,8 @@ def random_recurrent(rng: np.random.Generator, *, groups: int = 5, steps: int = 
             continue
         # Itself, those in front, and any behind it, which are not there yet.
         late = [name, *rng.choice([other for other in depths if not other.startswith("sigma")], int(rng.integers(2)))]
-        branches = [_branch(rng, network, group, "in", 0, depths, 60)]
+        # One in four hears the input late, and perhaps delays alone.
+        branches = [_branch(rng, network, group, "in", max(0, int(rng.integers(-3, 2))), depths, 60)]
         for source in map(str, late):
             branches.append(_branch(rng, network, group, source, int(rng.integers(1, steps + 1)), depths, 20))
         if made and made[-1].kind != "sigma_delta":

@@ -131,8 +131,8 @@ def _merged(
     """
     numbers, ready, costs = (np.concatenate([np.zeros(0, np.int64), *parts]) for parts in (axons, times, cycles))
     order = np.lexsort((numbers, ready))
-    return Stage(core=core, length=length, delays=delays, targets=targets, axons=numbers[order].astype(np.int64).tolist(),
-                 times=ready[order].astype(np.int64).tolist(), cycles=costs[order].tolist())
+    return Stage(core=core, length=length, targets=targets, axons=numbers[order].astype(np.int64).tolist(),
+                 times=ready[order].astype(np.int64).tolist(), cycles=costs[order].tolist(), delays=delays)
 
 
 def _order(item: Fragment, c: IntArray, x: IntArray, y: IntArray, config: CoreConfig) -> IntArray:
