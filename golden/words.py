@@ -251,7 +251,7 @@ class Layouts:
 
 
 RESERVED = {
-    "second axon": ("delayed",),
+    "second axon": (),
     "second edge": ("kind", "weight_base", "weight_width", "sparse", "product", "exponent_bias", "lane_layout"),
     "second population": ("state_width", "lane_layout", "second_state"),
     "second parameter": (),
@@ -282,7 +282,6 @@ def layouts(config: Widths) -> Layouts:
         second_axon=WordLayout("second axon", (
             Field("core_x", c.mesh_bits, signed=True),
             Field("core_y", c.mesh_bits, signed=True),
-            Field("delayed", 1),
         )),
         geometry=WordLayout("geometry", (
             *depth,
