@@ -232,13 +232,14 @@ def test_status_tells_what_a_frame_waits_for(simulator: str, seed: int) -> None:
 
 
 def stop_network(rng: np.random.Generator) -> Network:
-    """A frame of some hundred cycles through a shared, a grouped and a depthwise kernel, and spiking neurons."""
+    """A frame of some hundred cycles through three kinds of kernels, and neurons that hear what they were."""
     network = Network("stop")
     network.input("in", (3, 3, 3))
     network.conv("conv", "in", rng.integers(-99, 99, (4, 3, 2, 2)), multiplier=9, shift=8)
     network.conv("grouped", "conv", rng.integers(-99, 99, (6, 2, 1, 2)), groups=2, multiplier=9, shift=8,
                  saturation=Saturation.SIGNED)
-    network.lif("spikes", [network.branch("conv", rng.integers(20, 60, (3, 4, 2, 1)))], threshold=900,
+    back = network.delayed("back", "spikes", shape=(3, 1, 2))
+    network.lif("spikes", [network.branch("conv", rng.integers(20, 60, (3, 4, 2, 1))), back], threshold=900,
                 bias=rng.integers(0, 300, 3), multiplier=230, shift=8)
     network.output(network.depthwise("depthwise", "grouped", rng.integers(-99, 99, (6, 2, 1)), shift=4))
     network.output("spikes")
