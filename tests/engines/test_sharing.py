@@ -1,6 +1,7 @@
 """Populations that share states, in the RTL of all nodes of a mesh, with frames in flight."""
 
 import dataclasses
+import itertools
 
 import numpy as np
 import pytest
@@ -9,6 +10,10 @@ from golden.config import CoreConfig
 from golden.types import IntArray
 from synapress.engines.mesh.run import Options
 from synapress.engines.mesh.simulate import simulate_mesh
+from synapress.engines.mesh.times import spans
+from synapress.engines.replay.core import Options as CoreOptions
+from synapress.engines.replay.jobs import ReplayOptions
+from synapress.engines.replay.run import replay_mesh
 from synapress.mapper import Network, lower
 from synapress.mapper.image import mesh as mesh_images
 from synapress.mapper.image.mesh import MeshImage, build_mesh
@@ -77,6 +82,24 @@ def test_guarded_cores_take_shared_states(seed: int) -> None:
     inputs = stacked(chain(6), 3, np.random.default_rng([seed, 7]))
     found = simulate_mesh(of_chain(2, FRAME, config=guarding), inputs, ALONE)
     assert found.comparison.equal, found.comparison.differences
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_replay_and_times(way: str, seed: int) -> None:
+    """Which population a state is of follows from the order of the evaluations, where several have the same words."""
+    image, inputs = of_chain(2, way), stacked(chain(6), 4, np.random.default_rng([seed, 8]))
+    for mix in (False, True):
+        replay = replay_mesh(image, inputs, ReplayOptions(core=CoreOptions(mix=mix, seed=3), jobs=1))
+        assert not replay.differences, replay.differences
+    found = spans(image, simulate_mesh(image, inputs, ALONE).run)
+    assert len(found) == 6 * 4
+    of = {(span.fragment, span.frame): span for span in found}
+    for names in REGIONS:
+        used = [of[name, frame] for frame in range(4) for name in names]
+        assert all(one.last < two.evaluates for one, two in itertools.pairwise(used))
+    for frame in range(4):
+        layers = [of[f"conv{number}", frame] for number in range(6)]
+        assert all(one.evaluates < two.evaluates for one, two in itertools.pairwise(layers))
 
 
 def test_without_guards_frames_meet(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -35,21 +36,45 @@ def spans(image: MeshImage, run: MeshRun) -> list[Span]:
     """
     frames = len(run.started)
     evaluations: dict[str, IntArray] = {}
+    sources = _sources(image)
+    ranks = _ranks(sources)
     for place, core in image.images.items():
         addresses = run.trace[place][:, 0].astype(np.int64)
+        shared: dict[int, list[dict[str, Any]]] = {}
         for entry in core.manifest["population_table"]:
-            low = entry["state_base"]
-            mine = run.times[place][(low <= addresses) & (addresses < low + entry["state_words"])]
-            if not len(mine) or len(mine) % frames:
-                raise ValueError(f"'{entry['name']}': {len(mine)} evaluations of {frames} frames")
-            # Each frame evaluates the same words.
-            evaluations[entry["name"]] = mine.reshape(frames, -1)[:, [0, -1]]
-    sources = _sources(image)
+            shared.setdefault(entry["state_base"], []).append(entry)
+        for low, entries in shared.items():
+            most = max(entry["state_words"] for entry in entries)
+            mine = run.times[place][(low <= addresses) & (addresses < low + most)]
+            counts = [entry["depth_words"] * entry["shape"][1] * entry["shape"][2] for entry in entries]
+            if not len(mine) or len(mine) != frames * sum(counts):
+                names = ", ".join(f"'{entry['name']}'" for entry in entries)
+                raise ValueError(f"{names}: {len(mine)} evaluations of {frames} frames")
+            # Each frame evaluates the same words; of populations that share them a source comes first.
+            ordered = sorted(zip(entries, counts, strict=True), key=lambda item: ranks[item[0]["name"]])
+            at = 0
+            for entry, count in ordered:
+                evaluations[entry["name"]] = mine.reshape(frames, -1)[:, [at, at + count - 1]]
+                at += count
     return [
         Span(fragment=entry["name"], parent=entry["parent"], core=(entry["place"][0], entry["place"][1]), frame=frame,
              first=_first(sources[entry["name"]], evaluations, run.started, frame),
              evaluates=int(evaluations[entry["name"]][frame, 0]), last=int(evaluations[entry["name"]][frame, 1]))
         for entry in image.manifest["fragments"] for frame in range(frames)]
+
+
+def _ranks(sources: Mapping[str, Sequence[str]]) -> dict[str, int]:
+    """By fragment, most links from an input."""
+    found: dict[str, int] = {}
+    waiting = list(sources)
+    while waiting:
+        left = [name for name in sources.get(waiting[-1], ()) if name not in found]
+        if left:
+            waiting += left
+        else:
+            last = waiting.pop()
+            found[last] = 1 + max((found[name] for name in sources.get(last, ())), default=-1)
+    return found
 
 
 def _sources(image: MeshImage) -> dict[str, list[str]]:

@@ -139,11 +139,11 @@ class Namer:
             return self._at_the_end(kind, numbers)
         cycle, rest = f"cycle {numbers[0]:,}: ", numbers[1:]
         if kind == "state":
-            _, address, evaluation, limb, found, wanted = rest
+            population, address, evaluation, limb, found, wanted = rest
             bits, differ = self.config.state_bits, found ^ wanted
             lane = next(i for i in range(64 // bits) if differ >> bits * i & ((1 << bits) - 1))
-            return (f"{cycle}{self.neuron(address, limb * 64 // bits + lane)}, evaluation {evaluation + 1}: state "
-                    f"{self._state(found, lane)}, golden {self._state(wanted, lane)}")
+            return (f"{cycle}{self.neuron(address, limb * 64 // bits + lane, population)}, evaluation "
+                    f"{evaluation + 1}: state {self._state(found, lane)}, golden {self._state(wanted, lane)}")
         if kind == "event":
             population, evaluation, position, found, wanted = rest
             return (f"{cycle}{self._population(population)}, evaluation {evaluation + 1}: event {position + 1} to "
@@ -168,9 +168,9 @@ class Namer:
         return next((f", states of '{entry['name']}'" for entry in self.table
                      if entry["state_base"] <= address < entry["state_base"] + entry["state_words"]), "")
 
-    def neuron(self, address: int, lane: int) -> str:
-        """The neuron whose state is at an address."""
-        for entry in self.table:
+    def neuron(self, address: int, lane: int, population: int | None = None) -> str:
+        """The neuron whose state is at an address, perhaps of a population, as several may have the same words."""
+        for entry in self.table if population is None else self.table[population:population + 1]:
             offset = address - entry["state_base"]
             if 0 <= offset < entry["state_words"]:
                 x, rest = divmod(offset, entry["x_stride"])

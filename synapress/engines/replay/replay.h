@@ -22,7 +22,8 @@ struct Population {
   uint64_t fired = 0;              // evaluations of which all has come out
   uint64_t begun = 0, spent = 0;   // cycle of the first state of this evaluation; cycles of all evaluations
 };
-struct Expected { std::vector<const uint64_t *> states; size_t next = 0; int population = -1; };  // of one address
+struct State { const uint64_t *words; int population; };
+struct Expected { std::vector<State> states; size_t next = 0; };  // of one address, which populations may share
 
 struct Recording {
   std::vector<uint64_t> words;
@@ -72,9 +73,7 @@ struct Recording {
         const Run found = block(1 + kWordLimbs);
         for (uint64_t i = 0; i < found.count; i++) {
           const uint64_t *one = found.words + i * (1 + kWordLimbs);
-          Expected &here = state.at(one[0]);
-          here.states.push_back(one + 1);
-          here.population = index;
+          state.at(one[0]).states.push_back({one + 1, (int)index});
         }
         if (found.count) mine.words = found.count;
         else late.push_back(index);  // first ends are an evaluation of no states
@@ -165,19 +164,19 @@ struct Player {
     const uint64_t address = get(core->evaluated, EVALUATED_ADDRESS_LOW, ADDRESS_BITS);
     Expected &here = recording.state[address];
     if (here.next >= here.states.size()) differs("strange %" PRIu64 " %" PRIu64, cycle, address);
-    const uint64_t *wanted = here.states[here.next];
+    const auto [wanted, population] = here.states[here.next];
     for (int limb = 0; limb < kWordLimbs; limb++) {
       const uint64_t found = get(core->evaluated, EVALUATED_STATE_LOW + 64 * limb, 64);
       if (found != wanted[limb])
-        differs("state %" PRIu64 " %d %" PRIu64 " %zu %d %" PRIu64 " %" PRIu64, cycle, here.population, address,
+        differs("state %" PRIu64 " %d %" PRIu64 " %zu %d %" PRIu64 " %" PRIu64, cycle, population, address,
                 here.next, limb, found, wanted[limb]);
     }
     here.next++;
     states_left--;
-    Population &mine = recording.population[here.population];
+    Population &mine = recording.population[population];
     if (mine.seen % mine.words == 0) {
       mine.begun = cycle;
-      firing.push_back(here.population);
+      firing.push_back(population);
       skip_silent();
     }
     if (++mine.seen % mine.words == 0) mine.spent += cycle + 1 - mine.begun;
