@@ -5,7 +5,7 @@
 Random networks are cut anywhere and lie on any cores of meshes of up to 3 × 3; their cores are small, with four banks.
 `--pilotnet` adds PilotNet, mapped for throughput to so many cores of `grai_vip`, which takes minutes each. All frames
 of a run are alike. The latency is that of a frame alone in the mesh, and the interval that of frames in flight, without
-those that fill and empty the mesh (`golden.timing.mesh_frames.steady_interval`).
+those that fill and empty the mesh (`golden.timing.mesh_stage.steady_interval`).
 """
 
 import argparse
@@ -22,7 +22,7 @@ from golden.config import CoreConfig
 from golden.files import write
 from golden.network import fast
 from golden.program import Program
-from golden.timing.mesh_frames import steady_interval
+from golden.timing.mesh_stage import steady_interval
 from golden.types import IntArray
 from synapress.demo_pilotnet import pilotnet_task
 from synapress.engines.mesh.run import Options
@@ -40,7 +40,8 @@ from tests.tb.test_mesh import CONFIG as MESH_CONFIG
 CONFIG = dataclasses.replace(MESH_CONFIG, banks=4)
 """Cores as small as those of the tests, with as many banks as the presets."""
 BAR = 0.05
-FRAMES = 8
+FRAMES, FRAMES_OF_PILOTNET = 16, 8
+"""In flight. Small networks take turns of early and late frames, which average over many."""
 
 
 class Case(NamedTuple):
@@ -130,7 +131,7 @@ def main() -> None:
     with console.status("mesh model") as status:
         for case in cases():
             status.update(f"{case.name}: mesh of {case.image.size[0]} × {case.image.size[1]}")
-            rows.append(compared(case))
+            rows.append(compared(case, FRAMES_OF_PILOTNET if case.spread else FRAMES))
     show([sheet(rows)], console)
     found = summary(rows)
     console.print_json(json.dumps(found))

@@ -1,7 +1,7 @@
 """A frame of a network of ImageNet size through the RTL of every core of its mesh, one core after another.
 
 Maps the network, records in the golden mesh what each core gets, replays the cores in compiled RTL, and compares all
-states and events. A model of the mesh then tells the latency and the interval of frames, from what the cores did.
+states and events.
 """
 
 import dataclasses
@@ -20,9 +20,8 @@ from golden.errors import ConfigError
 from golden.files import write
 from golden.network import fast
 from golden.program import Program
-from golden.types import IntArray, Integers, Place
+from golden.types import IntArray, Integers
 from synapress.engines.compare import MismatchError
-from synapress.engines.mesh_model import MeshModel, mesh_model
 from synapress.engines.replay.jobs import ReplayOptions
 from synapress.engines.replay.results import Replay
 from synapress.engines.replay.run import replay_mesh
@@ -45,10 +44,6 @@ PIXELS = 255
 """The largest value of an input."""
 GAIN = 3
 """Of each population's multiplier, over 2: without it random networks fall silent layer by layer."""
-MODELED = 200_000
-"""Events of a frame that the model of the mesh runs; of more, several are run as one."""
-FLIGHT = 4
-"""Frames in flight of which the model takes the interval."""
 
 
 def lively(program: Program) -> Program:
@@ -136,14 +131,6 @@ def totals(task: Mapped, replay: Replay) -> dict[str, Any]:
             "states": sum(item.states for item in replay.cores)}
 
 
-def modeled(task: Mapped, replay: Replay) -> tuple[MeshModel, int]:
-    """The mesh by the model, fed with the cycles that the cores were busy; and how many events it ran as one."""
-    traffic = sum(item.given for item in replay.cores)
-    every = max(1, round(traffic / replay.frames / MODELED))
-    busy: dict[Place, float] = {item.place: item.counters["busy"] / replay.frames for item in replay.cores}
-    return mesh_model(task.cut, task.image, task.outputs, frames=FLIGHT, every=every, busy=busy), every
-
-
 def run(config: CoreConfig, *, network: str = "resnet50", directory: Path = OUTPUT, seed: int = 1,
         jobs: int | None = None, scheduler: str | None = None, frame: Any = None, share_states: str | None = None,
         console: Console | None = None, of: Network | None = None) -> dict[str, Any]:
@@ -180,15 +167,12 @@ def run(config: CoreConfig, *, network: str = "resnet50", directory: Path = OUTP
     for name in task.program.outputs:
         if not np.array_equal(replay.outputs[name][0], task.outputs[name]):
             raise MismatchError(f"the mesh's output '{name}' is not that of the whole network")
-    with console.status("model of the mesh"):
-        model, every = modeled(task, replay)
-    report = _report(task, replay, model, every)
+    report = _report(task, replay)
     report["seconds"] |= {"all": round(time.perf_counter() - begin, 1)}
     report |= {} if task.sharing is None else {"sharing": task.sharing.to_json()}
     show([layer_sheet(replay), core_sheet(replay), _sheet(report)], console)
     drawing = folder / "mesh.png"
-    picture(drawing, task, replay, f"\nlatency {report['latency, model']:,} cycles, interval "
-            f"{report['interval, model']:,}, by the model of the mesh")
+    picture(drawing, task, replay)
     write(folder / "report.json", json.dumps(report, indent=1) + "\n")
     console.print(f"[bold green]RTL = golden, bit for bit[/]: {report['states']:,} state words at their evaluation, "
                   f"{report['events out']:,} events sent, memories and counters, of every core; everything is in "
@@ -196,33 +180,26 @@ def run(config: CoreConfig, *, network: str = "resnet50", directory: Path = OUTP
     return report
 
 
-def _report(task: Mapped, replay: Replay, model: MeshModel, every: int) -> dict[str, Any]:
+def _report(task: Mapped, replay: Replay) -> dict[str, Any]:
     return replay.to_json() | totals(task, replay) | {
         "mesh": list(task.image.size), "host": list(task.image.host), "synapses": replay.counters["synapses"],
-        "busiest": max(item.counters["busy"] for item in replay.cores), "latency, model": round(model.latency),
-        "interval, model": round(model.interval), "events run as one": every,
+        "busiest": max(item.counters["busy"] for item in replay.cores),
         "stalls": {name: count for name, count in replay.counters.items() if name.startswith("stall_")}}
 
 
 def _sheet(report: Mapping[str, Any]) -> Sheet:
-    sheet = Sheet(
-        title=f"A frame of {report['network']}", headings=("figure", "value"),
-        caption="Latency and interval: an estimate by the model of the mesh (golden/timing/mesh_frames.py), from the "
-                "cycles that the RTL of each core was busy"
-                + (f"; of a link {report['events run as one']} events were run as one." if
-                   report["events run as one"] > 1 else "."))
-    for name in ("word operations", "synapses", "events in", "events out", "states", "busiest", "latency, model",
-                 "interval, model"):
+    sheet = Sheet(title=f"A frame of {report['network']}", headings=("figure", "value"))
+    for name in ("word operations", "synapses", "events in", "events out", "states", "busiest"):
         sheet.add_row(name if name != "busiest" else "cycles of the busiest core", f"{report[name]:,}")
     sheet.add_row("neurons that fire", f"{report['firing']:.1%}" + (
         "" if report["firing"] >= FIRING else f", less than the {FIRING:.0%} of the bar"))
     return sheet
 
 
-def picture(path: Path, task: Mapped, replay: Replay, more: str = "") -> None:
-    """Draw the mesh with the cycles of its cores, and the layers' cycles and lanes; `more` goes below the title."""
+def picture(path: Path, task: Mapped, replay: Replay) -> None:
+    """Draw the mesh with the cycles of its cores, and the layers' cycles and lanes."""
     replay_picture(
         path, title=f"{task.name}: a frame in the RTL of {len(replay.cores)} cores, "
-        f"{totals(task, replay)['word operations']:,} word operations, {task.firing:.0%} of the neurons fire{more}",
+        f"{totals(task, replay)['word operations']:,} word operations, {task.firing:.0%} of the neurons fire",
         size=task.image.size, busy={item.place: item.counters["busy"] for item in replay.cores if item.counters},
         layers={name: (item.busy, item.evaluation, item.lanes) for name, item in replay.layers().items()})

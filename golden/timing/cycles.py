@@ -14,6 +14,7 @@ import numpy as np
 from golden.config import CoreConfig
 from golden.errors import NetworkError
 from golden.program import Population, Program
+from golden.timing.evaluating import uniform
 from golden.timing.microarchitecture import EVALUATION_FILL, EVENT_FILL, EVENT_MINIMUM
 from golden.timing.operations import EdgeOperations, Events, Place
 from golden.timing.passing import skipping_cycles
@@ -165,11 +166,8 @@ def evaluation_cycles(population: Population, config: CoreConfig, states: Intege
     if config.skip_silent and states is not None:
         return skipping_cycles(population, states, config)
     depth, width, height = population.shape
-    parameters = np.stack([np.broadcast_to(np.asarray(values, np.int64).reshape(-1), depth)
-                           for values in (population.bias, population.multiplier, population.shift)])
-    uniform = bool((parameters == parameters[:, :1]).all())
-    cycles = EVALUATION_FILL
+    one, cycles = uniform(population), EVALUATION_FILL
     for first in range(0, depth, config.lanes):
         neurons = min(config.lanes, depth - first)
-        cycles += max(width * height * neurons, 2 * width * height + (1 if uniform else neurons))
+        cycles += max(width * height * neurons, 2 * width * height + (1 if one else neurons))
     return cycles

@@ -17,6 +17,8 @@ from golden.timing.microarchitecture import ROUTER_LATENCY, ROUTER_LOCAL_LATENCY
 from golden.types import Place
 
 VALUE, END, CREDIT = range(3)
+READS, CHANGES, LAST = range(3)
+"""In which order a cycle is worked off: who looks at registers sees them as the cycle before has left them."""
 HOST_SIDE = -2
 """Receiver of a link out of the mesh."""
 
@@ -30,11 +32,15 @@ class Event:
     core: int
     stage: int
     cycles: float = 0.0
+    edge: int = 0
+    """Of a value its event ID at the core, of an event for the host that of the output."""
+    table: bool = False
+    """A value with a table word."""
     source: int = 0
     """Stage that has sent it."""
     frame: int = 0
     hop: int = 0
-    ready: float = 0.0
+    ready: int = 0
 
 
 @dataclass(slots=True, eq=False)
@@ -46,7 +52,9 @@ class Buffer:
     waiting: deque[Event] = field(default_factory=deque)
     wanted: deque["Buffer"] = field(default_factory=deque)
     """Buffers whose first event waits for a place here."""
-    last: float = -1.0
+    called: bool = False
+    """The first of `wanted` will be looked at."""
+    last: int = -1
     """Cycle in which an event came."""
     active: bool = False
     """Its first event is on its way, or waits in `wanted` of another buffer."""
@@ -62,13 +70,12 @@ class Network(ABC):
     Args:
         places: of the cores, by number.
         plan: of the mesh, with one host.
-        every: events that one stands for.
     """
 
-    def __init__(self, places: Sequence[Place], plan: MeshPlan, every: int) -> None:
-        self.every, self.plan = every, plan
-        self.now, self.count = 0.0, 0
-        self.heap: list[tuple[float, int, Callable[[int], None], int]] = []
+    def __init__(self, places: Sequence[Place], plan: MeshPlan) -> None:
+        self.plan = plan
+        self.now, self.count = 0, 0
+        self.heap: list[tuple[int, int, int, Callable[[int], None], int]] = []
         self.buffers: list[Buffer] = []
         self.numbers: dict[int, int] = {}
         self.links: dict[Link, Buffer] = {}
@@ -92,7 +99,7 @@ class Network(ABC):
     def advance(self) -> None:
         """All that happens, until nothing does."""
         while self.heap:
-            self.now, _, call, argument = heapq.heappop(self.heap)
+            self.now, _, _, call, argument = heapq.heappop(self.heap)
             call(argument)
 
     def buffer(self, places: int, latency: int, *, sender: int = -1, receiver: int = -1) -> Buffer:
@@ -111,20 +118,20 @@ class Network(ABC):
                     # An output register and the queue of the next router; out of the mesh the register alone.
                     last = link == links[-1] and target == HOST
                     self.links[link] = self.buffer(
-                        max(1, (LEAST_DEPTH + 1) // self.every), ROUTER_LATENCY if link[1] != "in" else 0,
+                        LEAST_DEPTH + 1, ROUTER_LATENCY if link[1] != "in" else 0,
                         receiver=HOST_SIDE if last else -1)
                 found.append(self.links[link])
             self.routes[source, target] = found if target == HOST else [*found, self.inputs_of[target]]
         return self.routes[source, target]
 
-    def push(self, time: float, call: Callable[[int], None], argument: int) -> None:
+    def push(self, time: int, call: Callable[[int], None], argument: int, order: int = CHANGES) -> None:
         self.count += 1
-        heapq.heappush(self.heap, (time, self.count, call, argument))
+        heapq.heappush(self.heap, (time, order, self.count, call, argument))
 
     def enter(self, buffer: Buffer, event: Event, latency: int) -> None:
         """An event comes into a buffer that has room for it."""
         event.ready = self.now + latency
-        buffer.last = self.now + self.every - 1
+        buffer.last = self.now
         buffer.waiting.append(event)
         if buffer.receiver >= 0:
             self.arrived(buffer.receiver)
@@ -138,30 +145,48 @@ class Network(ABC):
         event = buffer.waiting[0]
         if event.ready > self.now:
             self.push(event.ready, self._move, number)
-            return
-        if event.hop == len(event.route):
+        elif event.hop == len(event.route):
             self.leave(buffer)
             self.received(event)
+            self._again(buffer)
         else:
             after = event.route[event.hop]
-            if len(after.waiting) >= after.places:
+            if after.wanted or len(after.waiting) >= after.places or after.last >= self.now:
                 after.wanted.append(buffer)
-                return
-            if after.last >= self.now:
-                self.push(after.last + 1, self._move, number)
-                return
-            self.leave(buffer)
-            event.hop += 1
-            last = event.hop == len(event.route) and after.receiver >= 0
-            self.enter(after, event, ROUTER_LOCAL_LATENCY if last else after.latency)
+                self._call(after)
+            else:
+                self._pass(buffer, after)
+
+    def _pass(self, buffer: Buffer, after: Buffer) -> None:
+        event = buffer.waiting[0]
+        self.leave(buffer)
+        event.hop += 1
+        last = event.hop == len(event.route) and after.receiver >= 0
+        # Who has waited is offered to the core as soon as it has room.
+        self.enter(after, event, max(0, event.ready + ROUTER_LOCAL_LATENCY - self.now) if last else after.latency)
+        self._again(buffer)
+
+    def _again(self, buffer: Buffer) -> None:
         if buffer.waiting:
-            self.push(max(self.now + 1, buffer.waiting[0].ready), self._move, number)
+            self.push(max(self.now + 1, buffer.waiting[0].ready), self._move, self.numbers[id(buffer)])
         else:
             buffer.active = False
 
     def leave(self, buffer: Buffer) -> None:
         """The first event leaves; who waited for its place comes in the next cycle."""
         buffer.waiting.popleft()
-        if buffer.wanted:
-            self.push(self.now + 1, self._move, self.numbers[id(buffer.wanted.popleft())])
+        self._call(buffer)
         self.left(buffer)
+
+    def _call(self, buffer: Buffer) -> None:
+        """Those who wait for a buffer come by turns, one in a cycle."""
+        if buffer.wanted and not buffer.called:
+            buffer.called = True
+            self.push(max(self.now, buffer.last) + 1, self._admit, self.numbers[id(buffer)])
+
+    def _admit(self, number: int) -> None:
+        buffer = self.buffers[number]
+        buffer.called = False
+        if len(buffer.waiting) < buffer.places:
+            self._pass(buffer.wanted.popleft(), buffer)
+            self._call(buffer)

@@ -36,6 +36,9 @@ consecutive words over four banks. The state that is written comes a cycle after
 
 EVENT_MINIMUM = PHASES
 """Cycles that the ESU needs for an event, however few operations it has: a beat."""
+OTHER_CYCLES, TABLE_CYCLES = 1.5, 2
+"""Cycles beyond a beat for an event of another ID than the one before, which are one or two, and for one with a table
+word, if no read waits."""
 EVENT_FILL = ESU_LATENCY + STATE_LATENCY + WRITE_DELAY
 """Cycles of a single event of any number of operations, from its offer to its last state written, beyond those."""
 
@@ -100,26 +103,10 @@ SCRATCH_TURNS = 3
 """Cycles in which the scheduler has one access to the scratch memory, and the counters a read and a write of a word."""
 END_LATENCY = 16
 """Most cycles in which the scheduler counts an end of timestep, while the values behind it wait."""
-START_CYCLES = 5
-"""Cycles of the scheduler from the last end or credit counted to the command of the evaluation: it looks what is next,
-and reads the population's word in four. Which population is lowest is found meanwhile."""
-FOUND_CYCLES = 2
-"""Of these, after a credit or an evaluation's end: until it is found what may begin. Other tokens go first."""
-FINISH_CYCLES = 2 * SCRATCH_TURNS
-"""Cycles of the scheduler to end an evaluation: a word is read and written."""
-END_CYCLES = 14
-"""Cycles in which the scheduler counts an end, without the wait for its first access, which END_LATENCY has: an access
-is done in one of SCRATCH_TURNS. The last SCRATCH_TURNS of them keep where its credit goes to, and values go on."""
-CREDIT_CYCLES = 8
-"""Cycles in which the scheduler counts a credit: the mean of six to ten."""
-CREDIT_PERIOD = 2 * SCRATCH_TURNS
-"""Cycles from one credit that is returned to the next."""
-TAKE_LATENCY = 2
-"""Cycles from an event offered to a core to its offer to a consumer: the queue, and the register behind the queues."""
-PEG_LATENCY = 3
-"""Cycles from a neuron taken by the PEG to its first event: its axon word, shifted, added."""
-SEND_LATENCY = 3
-"""Cycles from an event of the PEG to its offer outside: the register in front of the queue, and the queue's two."""
+USE_LATENCY = 3
+"""Cycles from an axon word used by the PEG to its event's place in a queue: shifted, added, and a register."""
+QUEUE_LATENCY = 2
+"""Cycles from an event in the output queue to its offer outside."""
 
 # -- the network ---------------------------------------------------------------------------------------------------
 

@@ -10,7 +10,7 @@ from dataclasses import fields
 import numpy as np
 
 from golden.config import CoreConfig
-from golden.timing.microarchitecture import EVENT_FILL, EVENT_MINIMUM
+from golden.timing.esu import EventsOfEsu
 from golden.timing.operations import Place
 from golden.timing.pipeline import OperationStream, replay
 from golden.types import IntArray
@@ -56,14 +56,15 @@ def _pace(links: Sequence[LinkEvents], places: Sequence[Place], config: CoreConf
     if int(ideal.sum()) > limit:
         length = max(1, int(limit / STRETCHES / ideal.mean()))
         pieces = [order[len(order) * number // STRETCHES:][:length] for number in range(STRETCHES)]
-    cycles = least = 0
+    lost = least = 0.0
     for piece in pieces:
-        run = replay(_mixed(links, places, link[piece], index[piece], config), config.banks, config.forward_states)
-        beat = np.minimum(ideal[piece], EVENT_MINIMUM)
-        # Of events without operations the neuron update sees nothing.
-        cycles += max(run.busy - EVENT_FILL, int(beat.sum()))
-        least += int(ideal[piece].sum())
-    return cycles / least
+        work = _mixed(links, places, link[piece], index[piece], config)
+        run, least = replay(work, config.banks, config.forward_states), least + int(work.operations.sum())
+        esu, now = EventsOfEsu(), 0
+        for edge, cycles, table in zip(work.edge.tolist(), work.operations.tolist(), work.table.tolist(), strict=True):
+            now = esu.take(now, edge, cycles, table >= 0)
+        lost += max(0.0, float(run.busy - esu.idle))
+    return 1 + lost / least if least else 1.0
 
 
 def _mixed(links: Sequence[LinkEvents], places: Sequence[Place], link: IntArray, index: IntArray, config: CoreConfig

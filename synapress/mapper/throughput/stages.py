@@ -53,12 +53,10 @@ class Frame:
         maps: values (D, W, H) of all populations of the uncut program, inputs included; a zero does not fire.
         like: of another cut of the same program by the same `Cutter`, and of the same maps: what links they have in
             common is made once.
-        keeps: the events of a link are made once; else anew for each use, for networks whose events fill the memory.
     """
 
-    def __init__(self, cut: PartitionedProgram, maps: Mapping[str, Integers], like: "Frame | None" = None, *,
-                 keeps: bool = True) -> None:
-        self.cut, self.config, self.keeps = cut, cut.config, keeps
+    def __init__(self, cut: PartitionedProgram, maps: Mapping[str, Integers], like: "Frame | None" = None) -> None:
+        self.cut, self.config = cut, cut.config
         self._links: dict[tuple[Descriptor, str], LinkEvents] = {} if like is None else like._links
         self._firing = {item.name: firing_order(
             maps[item.parent][box(item)], cut.config, host=item.parent in cut.program.inputs)
@@ -70,8 +68,6 @@ class Frame:
 
     def events(self, descriptor: Descriptor, source: str) -> LinkEvents:
         """What a fragment sends to a descriptor."""
-        if not self.keeps:
-            return self._events(descriptor, source)
         if (descriptor, source) not in self._links:
             self._links[descriptor, source] = self._events(descriptor, source)
         return self._links[descriptor, source]
@@ -101,7 +97,7 @@ class Frame:
         c, x, y = self._firing[item.name]
         # An evaluation takes a cycle per neuron, and one more for each further axon of one that fires.
         more = max(0, len(out) + len(ids) - 1)
-        ready = _order(item, c, x, y, self.config) + np.arange(len(c)) * more
+        ready = evaluation_order(item, c, x, y, self.config) + np.arange(len(c)) * more
         length = evaluation_cycles(item, self.config) + len(c) * more
         axons: list[IntArray] = []
         times: list[IntArray] = []
@@ -135,7 +131,7 @@ def _merged(
                  times=ready[order].astype(np.int64).tolist(), cycles=costs[order].tolist(), delays=delays)
 
 
-def _order(item: Fragment, c: IntArray, x: IntArray, y: IntArray, config: CoreConfig) -> IntArray:
+def evaluation_order(item: Fragment, c: IntArray, x: IntArray, y: IntArray, config: CoreConfig) -> IntArray:
     """The number of each neuron in the order of evaluation: channel word, x, y, lane."""
     depth, width, height = item.shape
     first = c // config.lanes * config.lanes

@@ -92,7 +92,7 @@ def link_work(cut: PartitionedProgram, descriptor: Descriptor, source: str, rate
     events = word_ops = sops = cycles = 0.0
     nowhere = words == 0
     if nowhere.any():  # a kernel of one zero at the anchor, for channels without synapses here
-        visited = float((firing[nowhere].sum(axis=0) * sends * _anchored(cut, descriptor, source)).sum())
+        visited = float((firing[nowhere].sum(axis=0) * sends * anchored(cut, descriptor, source)).sum())
         word_ops, sops = word_ops + visited, sops + visited
     for kind in np.unique(np.stack([words, synapses]), axis=1).T.tolist():  # few kinds of channels, often one
         alike = (words == kind[0]) & (synapses == kind[1])
@@ -105,7 +105,7 @@ def link_work(cut: PartitionedProgram, descriptor: Descriptor, source: str, rate
     return LinkWork(events, word_ops, sops, cycles)
 
 
-def _anchored(cut: PartitionedProgram, descriptor: Descriptor, source: str) -> npt.NDArray[np.bool_]:
+def anchored(cut: PartitionedProgram, descriptor: Descriptor, source: str) -> npt.NDArray[np.bool_]:
     """By x and y of a source fragment, whether a neuron's anchor, the first tap of its kernel, is a neuron."""
     fragment, destination = cut.by_name[source], cut.by_name[descriptor.edge.destination]
     edge, inside = placed_edge(descriptor.edge, fragment, descriptor.shift(source)), []
