@@ -21,7 +21,7 @@ from rich.console import Console
 from golden.config import CoreConfig
 from golden.files import write
 from synapress.demo_pilotnet import processor_seconds
-from synapress.demo_replay import FIRING, MODELED, Mapped, drawn, mapped
+from synapress.demo_replay import FIRING, Mapped, drawn, mapped
 from synapress.engines.mesh.run import Options
 from synapress.engines.mesh.simulate import MeshSimulation, simulate_mesh
 from synapress.engines.mesh_model import mesh_model
@@ -44,16 +44,15 @@ def whole(task: Mapped, options: Options, console: Console) -> MeshSimulation:
 
 def figures(task: Mapped, done: MeshSimulation) -> dict[str, Any]:
     """What the run found, beside the model."""
-    run, traffic = done.run, sum(count["values_in"] for count in done.run.counters.values())
-    every = max(1, round(traffic / MODELED))
-    model = mesh_model(task.cut, task.image, task.outputs, frames=0, every=every)
+    run = done.run
+    model = mesh_model(task.cut, task.image, task.outputs, frames=0)
     latency = int(run.latency[0])
     same = all(np.array_equal(done.outputs[name][0], task.outputs[name]) for name in task.program.outputs)
     return {
         "network": task.name, "cores": len(task.image.images), "mesh": list(task.image.size), "firing": task.firing,
         "synapses": done.counters["synapses"], "comparison": asdict(done.comparison), "outputs equal": same,
         "latency": latency, "latency, model": model.latency, "latency error": model.latency / latency - 1,
-        "events run as one": every, "busiest": max(count["busy"] for count in run.counters.values()),
+        "busiest": max(count["busy"] for count in run.counters.values()),
         "node cycles": sum(run.evaluations.values()), "seconds": round(run.seconds, 1),
         "reached": same and done.comparison.equal and task.firing >= FIRING
         and run.seconds <= SECONDS.get(task.name, 1e9)}
@@ -62,9 +61,7 @@ def figures(task: Mapped, done: MeshSimulation) -> dict[str, Any]:
 def sheet(found: dict[str, Any]) -> Sheet:
     """The run in a table."""
     rows = Sheet(title=f"A frame of {found['network']} in all nodes at once", headings=("figure", "value"),
-                 caption="Model: golden/timing/mesh_frames.py, an estimate"
-                 + (f"; of a link {found['events run as one']} events were run as one." if
-                    found["events run as one"] > 1 else "."))
+                 caption="Model: golden/timing/mesh_frames.py, an estimate.")
     same = found["comparison"]
     for name, text in (
             ("cores, mesh", f"{found['cores']}, {found['mesh'][0]} × {found['mesh'][1]}"),
