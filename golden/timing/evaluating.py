@@ -1,6 +1,6 @@
 """When an evaluation takes up its neurons, and what happens to those that fire: word by word, neuron by neuron.
 
-Memory refuses nothing. Rules are those of `rtl.neuron.reading` and `rtl.neuron.lookup`.
+Memory refuses nothing. Rules are those of the reader and the look-up in hardware.
 """
 
 from collections.abc import Sequence

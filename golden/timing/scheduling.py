@@ -1,7 +1,7 @@
 """The timestep scheduler of a core, cycle by cycle, without what it is not asked for: starts, errors, resets.
 
 What decides its cycles are its turns at the scratch memory and the order in which it takes up what waits. Names are
-those of the hardware's registers and states (`rtl.timestep`).
+those of the registers and states of the scheduler in hardware.
 """
 
 from typing import Protocol

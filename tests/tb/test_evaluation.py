@@ -90,7 +90,7 @@ def test_skip_silent(simulator: str, name: str, seed: int) -> None:
     run(config, simulator, seed, scenario="random", populations=150, corners=False, command="rarely", memory="rarely",
         neuron="rarely")
     for dense in (False, True):
-        run(config, simulator, seed, scenario="skipping", populations=50, dense=dense)
+        run(config, simulator, seed, scenario="skipping", populations=150, dense=dense)
 
 
 @pytest.mark.long

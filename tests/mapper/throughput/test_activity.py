@@ -33,7 +33,7 @@ def test_calibrated_layers_have_what_was_measured(folder: Path) -> None:
     work = synapress.compile_to("write", folder / "model.onnx", calibration=x, throughput=Throughput(cores=2))
     found = work.activity
     assert found is not None and "measured on the calibration" in found.how
-    maps = synapress.simulate(synapress.model.finished(work), x).maps
+    maps = synapress.simulate(synapress.CompiledModel.of(work), x).maps
     assert found.measured and set(found.rates) == {item.name for item in work.program.populations}
     for name in found.measured:
         np.testing.assert_allclose(found.rates[name], (maps[name] != 0).mean(axis=0), err_msg=name)
