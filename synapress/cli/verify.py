@@ -57,8 +57,9 @@ def maps(text: str, timesteps: int | None) -> IntArray:
     if len(set(layout)) != len(layout) or len(layout) != array.ndim or not set(layout) <= set("NTCWH"):
         raise ConfigError(f"'{name}' is {array.shape}; give FILE:LAYOUT with a letter for each dimension: N sequences, "
                           "T timesteps, C channels, W columns, H rows, as NCHWT")
-    if (array != np.rint(array)).any():
-        raise ConfigError(f"'{name}' holds numbers that are no integers")
+    if array.dtype.kind not in "biuf" or (array != np.rint(array)).any() or np.abs(
+            array.astype(np.float64)).max(initial=0) >= 1 << 53:
+        raise ConfigError(f"'{name}' holds {array.dtype} values of which some are no integers, or too large for any")
     missing = [letter for letter in "NTCWH" if letter not in layout]
     whole = array.reshape(*array.shape, *(1 for _ in missing)).transpose(
         [(layout + "".join(missing)).index(letter) for letter in "NTCWH"]).astype(np.int64)
@@ -72,15 +73,19 @@ def maps(text: str, timesteps: int | None) -> IntArray:
 def against(found: IntArray, recorded: IntArray) -> dict[str, int]:
     """A recording against spikes, both (sequences, timesteps, ...); it may begin with silent timesteps.
 
+    One without spikes does not tell how late it is: it begins where the layer does.
+
     Raises:
-        ConfigError: they have different sizes.
+        ConfigError: they have different sizes, or the recording has no timesteps.
     """
+    if not recorded.shape[1]:
+        raise ConfigError("a recording has no timesteps: give one that has some, or leave out its --expect")
     if found.shape[0] != recorded.shape[0] or found.shape[2:] != recorded.shape[2:]:
         raise ConfigError(f"a recording of {recorded.shape[0]} sequences of maps {recorded.shape[2:]} (channels, "
                           f"columns, rows); the layer has {found.shape[0]} of {found.shape[2:]}: give its layout, as "
                           "FILE:NCHWT")
     tried = []
-    for late in range(min(LATE, recorded.shape[1] - 1) + 1):
+    for late in range(min(LATE, recorded.shape[1] - 1) + 1 if recorded.any() else 1):
         if recorded[:, :late].any():
             break
         length = min(found.shape[1], recorded.shape[1] - late)
@@ -122,7 +127,10 @@ def verify(
     with warnings_told(), steps() as progress:
         progress(f"reading {file}")
         given = read_layers(file)
-        network, frames = network_of(given, wide=wide), maps(inputs, timesteps)[:, skip:]
+        network, frames = network_of(given, wide=wide), maps(inputs, timesteps)
+        if skip and skip >= frames.shape[1]:
+            raise ConfigError(f"--skip {skip}: leaves none of the {frames.shape[1]} timesteps of the inputs")
+        frames = frames[:, skip:]
         names = [layer.name for layer in given.layers]
         recordings = _recordings(expect or [], names, timesteps)
         for name in names[:-1]:

@@ -59,8 +59,10 @@ def _late(values: Array, count: int) -> Array:
 
 def _sent(cut: PartitionedProgram, descriptor: Descriptor, values: Array) -> Array:
     """The channels that a descriptor serves of an uncut population, without neurons that do not send to it."""
+    if descriptor.silent:  # perhaps a guard, which has the channels of its destination
+        return np.zeros((len(values), descriptor.depth, *values.shape[2:]), values.dtype)
     sent = np.zeros_like(values)
-    for name in () if descriptor.silent else descriptor.sources:
+    for name in descriptor.sources:
         fragment = cut.by_name[name]
         c, x, y = (slice(at, at + size) for at, size in zip(fragment.origin, fragment.shape, strict=True))
         sent[:, c, x, y] = values[:, c, x, y]

@@ -28,6 +28,7 @@ from synapress.mapper.footprint import (
 )
 from synapress.mapper.image.image import Image, write_image
 from synapress.mapper.image.schemas import CATEGORIES
+from synapress.mapper.neuron_rules import check_types
 from synapress.mapper.partition.fragments import PartitionedProgram, plan_alone
 from synapress.mapper.partition.search import partition
 from synapress.mapper.placement.bin_packing import available, needs, pack
@@ -162,6 +163,7 @@ def account(program: Program, config: CoreConfig, *, images: Sequence[Image] | N
         NetworkError, MappingError: as `synapress.mapper.compile_mesh`.
     """
     progress("cutting")
+    check_types(program, config)
     result = partition(program, config)
     written = _written(_alone(result, progress) if images is None else images, result.grids)
     progress("packing")

@@ -64,11 +64,17 @@ def test_a_recording_that_differs(folder: Path) -> None:
     (("-e", "dense5=last.npy"), "the layer has 1 of"), (("-e", "dense6=last.npy:NC"), "give FILE:LAYOUT with a letter"),
     (("-e", "dense6=last.npy:NCC"), "give FILE:LAYOUT with a letter"), (("-e", "dense6=none.npy"), "no such file"),
     (("-i", "constant.npy:CHW"), "give --timesteps"), (("-i", "halves.npy"), "no integers"),
+    (("-i", "complex.npy"), "no integers"), (("-i", "text.npy"), "no integers"), (("-i", "huge.npy"), "too large"),
+    (("-e", "dense6=none at all.npy"), "has no timesteps"), (("--skip", "9"), "none of the 9 timesteps"),
     (("--config", "grai_vip"), "Add '")])
 def test_bad_input(folder: Path, arguments: tuple[str, ...], text: str) -> None:
     frames = np.load("input.npy")
     np.save("constant.npy", frames[0, ..., 0])
     np.save("halves.npy", frames + 0.5)
+    np.save("complex.npy", frames + 0j)
+    np.save("text.npy", np.full(frames.shape, "a"))
+    np.save("huge.npy", frames + 1e30)
+    np.save("none at all.npy", np.load("last.npy")[..., :0])
     done = run(*arguments)
     assert done.exit_code == 1 and text in str(done.exception), (done.output, done.exception)
 
@@ -90,6 +96,13 @@ def test_how_late_a_recording_is() -> None:
     assert against(found, found)["late"] == 0
 
 
+def test_a_silent_recording_differs_from_spikes() -> None:
+    """However late it is said to be, as it does not tell."""
+    found = np.zeros((1, 6, 2, 1, 1), np.int64)
+    found[:, 5, 1] = 1
+    assert against(found, np.zeros_like(found)) == {"different": 1, "late": 0, "timesteps": 6, "spikes": 0}
+
+
 def test_other_commands_take_the_file(folder: Path) -> None:
     """With the configuration that `examples/lava.json` has."""
     example = Path(__file__).parents[2] / "examples/lava.json"
@@ -99,3 +112,6 @@ def test_other_commands_take_the_file(folder: Path) -> None:
                             (("footprint", "random.net", "-c", str(example)), "conv1")):
         done = CliRunner().invoke(app, arguments)
         assert done.exit_code == 0 and text in done.output, (done.output, done.exception)
+    for command in ("map", "footprint"):
+        done = CliRunner().invoke(app, [command, "random.net"])
+        assert "to neuron_types" in str(done.exception), done.exception

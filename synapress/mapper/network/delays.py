@@ -2,9 +2,14 @@
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from golden.types import Shape
 from golden.words import Saturation
 from synapress.mapper.network.layer import Branch, Layer, refuse
+
+MOST_STEPS = 1 << 12
+"""Of a delay: more populations than any mesh holds are not begun with."""
 
 
 class DelayedLayers:
@@ -29,13 +34,17 @@ class DelayedLayers:
         >>> net.output(net.lif("neurons", inputs, threshold=9))
         'neurons'
         """
-        if steps < 1:
-            refuse(name, "steps", "at least one timestep", steps)
-        if source not in self.layers and (shape is None or len(shape) != 3 or min(shape) < 1):
-            refuse(name, "delayed shape", f"a shape (D, W, H), as there is no layer '{source}' yet", shape)
-        depth, width, height = self.shape(source) if shape is None else (int(size) for size in shape)
+        if isinstance(steps, bool) or not isinstance(steps, (int, np.integer)) or not 1 <= steps <= MOST_STEPS:
+            refuse(name, "steps", f"1 to {MOST_STEPS} timesteps, of which each takes a population", repr(steps))
+        if shape is None and source in self.layers:
+            shape = self.shape(source)
+        if shape is None or np.shape(shape) != (3,) or any(
+                not isinstance(size, (int, np.integer)) or size < 1 for size in shape):
+            there = "" if source in self.layers else f", as there is no layer '{source}' yet"
+            refuse(name, "delayed shape", f"a shape (D, W, H){there}", repr(shape))
+        depth, width, height = (int(size) for size in shape)
         made = Layer(name=name, kind="delay", shape=(depth, width, height), branches=(Branch(source=source),),
-                     saturation=Saturation.FULL, steps=steps)
+                     saturation=Saturation.FULL, steps=int(steps))
         if source in self.layers:
             self._same_shape(made, self.layer(source))
         return self.insert(made)

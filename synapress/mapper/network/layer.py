@@ -57,7 +57,7 @@ HELP = {
     "scales": "Give one number for each source.", "shifts": "Give one number for each source.",
     "equal shapes": "Pad, stride or crop the branches to one shape.",
     "product shapes": "Pool one of them to (D, 1, 1), or convolve it to the other's shape.",
-    "steps": "Leave the layer out for no delay.",
+    "steps": "Give a whole number; leave the layer out for no delay.",
     "delayed shape": "Give the shape of the layer that is declared later, and declare that layer.",
     "delayed": "Sum in between, by add, what goes round.",
     "delayed output": "Make the layer an output whose values are delayed, or sum them by add.",

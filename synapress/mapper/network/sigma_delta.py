@@ -29,8 +29,8 @@ def sigma_delta(network: Network, thresholds: int | Mapping[str, int] = 0) -> Ne
             sends every change. One for all, or by layer or input, of the given network; those not named have 0.
 
     Raises:
-        NetworkError: a layer spikes, has a slope or a table, or values of saturation FULL whose differences no event
-            holds; or `thresholds` names no layer, or is negative.
+        NetworkError: a layer spikes, delays, has a slope or a table, or values of saturation FULL whose differences no
+            event holds; or `thresholds` names no layer, or is negative.
 
     >>> import synapress
     >>> net = synapress.Network("tiny")
@@ -80,7 +80,7 @@ def _layer(layer: Layer, differences: Mapping[str, str], threshold: np.ndarray, 
 
 def _check(layer: Layer) -> None:
     """That a layer is one of frames, and has a value that moves with its sum."""
-    if layer.spikes or layer.neuron or (layer.kind == "input" and layer.threshold is not None):
+    if layer.spikes or layer.neuron or layer.kind == "delay" or (layer.kind == "input" and layer.threshold is not None):
         refuse(layer.name, "frames", "a layer that forgets the frame before", layer.neuron or layer.kind)
     for what, present in (("slope", layer.slope), ("table", layer.table)):
         if present is not None:

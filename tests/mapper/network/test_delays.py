@@ -1,6 +1,7 @@
 """Layers that repeat others some timesteps later: what `Network.delayed` takes and refuses, and how it is mapped."""
 
 import dataclasses
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from golden.program import Edge, Population, Program
 from golden.words import Saturation
 from synapress.mapper import RuleError, compile_network, lower, partition
 from synapress.mapper.network.network import Network
+from synapress.mapper.network.sigma_delta import sigma_delta
 
 SMALL = CoreConfig.preset("fpga_small")
 DELAYS = dataclasses.replace(SMALL, name="small_delays", neuron_types=(*SMALL.neuron_types, "delay"))
@@ -103,6 +105,26 @@ REFUSED = {
     "delayed shape": lambda net: net.delayed("late", "missing"),
     "delayed output": lambda net: net.output(net.delayed("late", "in")),
 }
+
+
+@pytest.mark.parametrize("steps", [0, -1, 1.5, True, "2", None, 10**9])
+def test_steps_that_are_no_number_of_timesteps(steps: Any) -> None:
+    with pytest.raises(NetworkError, match="rule 'steps': needs 1 to 4096 timesteps"):
+        two(Network("refused")).delayed("late", "in", steps=steps)
+
+
+@pytest.mark.parametrize("shape", [(2, 1), (2.5, 1, 1), ("a", 1, 1), 2, (2, 0, 1)])
+@pytest.mark.parametrize("source", ["in", "later"])
+def test_shapes_that_are_none(source: str, shape: Any) -> None:
+    with pytest.raises(NetworkError, match="rule 'delayed shape': needs a shape"):
+        two(Network("refused")).delayed("late", source, shape=shape)
+
+
+def test_sigma_delta_networks_are_made_of_networks_without_delays() -> None:
+    network = two(Network("refused"))
+    network.output(network.add("last", [network.delayed("late", "in")]))
+    with pytest.raises(NetworkError, match=r"layer 'late', rule 'frames': .*given: delay"):
+        sigma_delta(network)
 
 
 @pytest.mark.parametrize("rule", REFUSED)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+import synapress
 from golden.config import CoreConfig
 from golden.errors import ConfigError, EventError, MappingError
 from golden.network import dense
@@ -246,3 +247,15 @@ def test_what_does_not_go_together() -> None:
         run(Compilation(source=network, config=ROOMY, share_states="some"))
     with pytest.raises(ConfigError, match="needs hit_test = 1"):
         run(Compilation(source=network, config=dataclasses.replace(ROOMY, hit_test=0), share_states=FRAME))
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_checks_take_guards_of_deeper_destinations(way: str) -> None:
+    """A guard has its destination's channels, here more than its source has."""
+    network, one = Network("deeper"), np.ones((3, 1, 1, 1), np.int64)
+    network.input("in", (1, 2, 2))
+    network.conv("middle", "in", one)
+    network.output(network.conv("last", "middle", one, groups=3))
+    shared = synapress.compile_to("partition", network, config=ROOMY, share_states=way, check=True)
+    assert shared.sharing is not None and shared.checks[-1].step == "partition"
+    assert way != FRAME or shared.sharing.guards == 1

@@ -26,6 +26,8 @@ FRACTION_LOG2 = 6
 """Loihi's currents and potentials count in 1/2**this of a weight, and so do they here."""
 LOIHI_BITS = 24
 """Of a current and of a potential, in Lava's models of Loihi."""
+MOST = 1 << LOIHI_BITS
+"""No weight or bias of Loihi's is larger, and none of these overflows where it is counted in fractions."""
 
 _NEURON = {"type", "iDecay", "vDecay", "vThMant", "refDelay", "gradedSpike", "wgtExp", "weight_exp",
            "tauRho", "scaleRho", "theta"}
@@ -119,11 +121,23 @@ class _Group:
         return np.asarray(self.group[key][()])
 
     def numbers(self, key: str) -> npt.NDArray[np.float64]:
-        values = self.array(key).astype(np.float64)
+        given = self.array(key)
+        if given.dtype.kind not in "biuf":
+            self.refuse(key, "real numbers", f"{given.dtype} values", "Check the field in the file.")
+        values = given.astype(np.float64)
         if not np.isfinite(values).all():
             self.refuse(key, "finite numbers", "NaN or infinite", "Export the model again after training that did not "
                         "diverge.")
         return values
+
+    def truncated(self, key: str) -> tuple[IntArray, bool]:
+        """Numbers without what is behind the point, as Lava takes them; and whether that is nothing."""
+        values = self.numbers(key)
+        if np.abs(values).max(initial=0) > MOST:
+            self.refuse(key, f"numbers of -{MOST} to {MOST}", f"{values.min():g} to {values.max():g}",
+                        "Check the field in the file.")
+        whole = np.trunc(values)
+        return whole.astype(np.int64), bool((values == whole).all())
 
     def integers(self, key: str, low: int, high: int, default: int | None = None) -> IntArray:
         """Integers in a range, as one dimension."""
@@ -223,7 +237,10 @@ def _first_shape(group: _Group, kind: str) -> Shape:
         return _shape(group)
     if kind == "dense":
         outputs = int(np.prod(_shape(group)))
-        return group.array("weight").size // outputs, 1, 1
+        if (inputs := group.array("weight").size // outputs) < 1:
+            group.refuse("weight", f"at least {outputs} weights", f"{group.array('weight').size}",
+                         "Check the shapes in the file.")
+        return inputs, 1, 1
     group.refuse("input shape", "an input layer, with a shape, or a dense one as the first", f"'{kind}'",
                  "Export the network with an input block.")
 
@@ -239,13 +256,14 @@ def _layer(group: _Group, kind: str, source: Shape) -> tuple[LavaLayer, bool]:
         # Its weight and bias are what the host makes real inputs to integers by.
         return LavaLayer(name=group.name, kind=kind, shape=shape, source=source, neurons=neurons), True
     if group.has("bias"):
-        given = group.numbers("bias").reshape(-1)
-        bias, whole = np.trunc(given).astype(np.int64), bool((given == np.trunc(given)).all())
+        bias, whole = group.truncated("bias")
+        bias = bias.reshape(-1)
     if isinstance(group.group.get("weight"), h5py.Group):
         group.refuse("weight", "real weights", "complex ones, of resonators", "Train with CUBA neurons.")
-    given = group.numbers("weight")
-    weights = np.trunc(given).astype(np.int64)
-    whole = whole and bool((given == weights).all())
+    weights, exact = group.truncated("weight")
+    whole = whole and exact
+    if not weights.size:
+        group.refuse("weight", "at least one weight", "none", "Export the network with lava-dl again.")
     more: dict[str, Any] = {}
     if kind == "dense":
         shape = int(np.prod(shape)), 1, 1

@@ -131,6 +131,7 @@ REFUSED: tuple[tuple[str, dict[str, Any], dict[str, Any]], ...] = (
     ("stride", {"stride": [0, 1]}, {}), ("padding", {"padding": [1, 1, 1]}, {}), ("bias", {"bias": [1., 2.]}, {}),
     ("weight", {"weight": np.full((3, 2, 2, 2, 1), 256.)}, {}),
     ("weight", {"weight": np.full((3, 2, 2, 2), np.nan)}, {}),
+    ("weight", {"weight": np.full((3, 2, 2, 2), 1e30)}, {}), ("bias", {"bias": [0., 0., 2.**58]}, {}),
     ("shape", {"shape": [3, 4, 3, 1]}, {}), ("neuron type", {}, {"type": "SDNN"}), ("refDelay", {}, {"refDelay": 2}),
     ("wgtExp", {}, {"wgtExp": 1}), ("gradedSpike", {}, {"gradedSpike": True}), ("iDecay", {}, {"iDecay": 4097}),
     ("vDecay", {}, {"vDecay": [1, 2]}), ("vThMant", {}, {"vThMant": 512}), ("sinDecay", {}, {"sinDecay": 3}))
