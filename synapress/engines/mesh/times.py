@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from graphlib import TopologicalSorter
 from typing import Any
 
 import numpy as np
@@ -37,7 +38,7 @@ def spans(image: MeshImage, run: MeshRun) -> list[Span]:
     frames = len(run.started)
     evaluations: dict[str, IntArray] = {}
     sources = _sources(image)
-    ranks = _ranks(sources)
+    rank = {name: number for number, name in enumerate(TopologicalSorter(sources).static_order())}
     for place, core in image.images.items():
         addresses = run.trace[place][:, 0].astype(np.int64)
         shared: dict[int, list[dict[str, Any]]] = {}
@@ -51,7 +52,7 @@ def spans(image: MeshImage, run: MeshRun) -> list[Span]:
                 names = ", ".join(f"'{entry['name']}'" for entry in entries)
                 raise ValueError(f"{names}: {len(mine)} evaluations of {frames} frames")
             # Each frame evaluates the same words; of populations that share them a source comes first.
-            ordered = sorted(zip(entries, counts, strict=True), key=lambda item: ranks[item[0]["name"]])
+            ordered = sorted(zip(entries, counts, strict=True), key=lambda item: rank[item[0]["name"]])
             at = 0
             for entry, count in ordered:
                 evaluations[entry["name"]] = mine.reshape(frames, -1)[:, [at, at + count - 1]]
@@ -61,20 +62,6 @@ def spans(image: MeshImage, run: MeshRun) -> list[Span]:
              first=_first(sources[entry["name"]], evaluations, run.started, frame),
              evaluates=int(evaluations[entry["name"]][frame, 0]), last=int(evaluations[entry["name"]][frame, 1]))
         for entry in image.manifest["fragments"] for frame in range(frames)]
-
-
-def _ranks(sources: Mapping[str, Sequence[str]]) -> dict[str, int]:
-    """By fragment, most links from an input."""
-    found: dict[str, int] = {}
-    waiting = list(sources)
-    while waiting:
-        left = [name for name in sources.get(waiting[-1], ()) if name not in found]
-        if left:
-            waiting += left
-        else:
-            last = waiting.pop()
-            found[last] = 1 + max((found[name] for name in sources.get(last, ())), default=-1)
-    return found
 
 
 def _sources(image: MeshImage) -> dict[str, list[str]]:
