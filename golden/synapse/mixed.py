@@ -1,0 +1,1 @@
+"""The decoder of a core with synapse tables: the ESU beside them."""
