@@ -57,7 +57,8 @@ class Room:
         return found[0]
 
 
-DECODERS = Room("synapse decoder", "golden.synapse.{}", others=("interface", "organisations", "peg", "tables"))
+DECODERS = Room("synapse decoder", "golden.synapse.{}", others=(
+    "gather", "interface", "lookup", "organisations", "peg", "tables"))
 """An event into the word operations of its synapses."""
 ORGANISATIONS = Room("memory organisation", "golden.synapse.organisations.{}", others=("interface", "packing"))
 """A neuron into its synapses, as they lie in memory."""

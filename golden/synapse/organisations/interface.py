@@ -15,9 +15,9 @@ import numpy.typing as npt
 
 from golden.config import CoreConfig
 from golden.errors import ConfigError
+from golden.fields import Field, WordLayout
 from golden.ports import READ_LATENCY
 from golden.types import Fields, IntArray, Words
-from golden.words import Field, WordLayout
 
 
 class Pass:
@@ -78,8 +78,8 @@ class Sizes:
         Raises:
             ConfigError: its words are wider than 128 bits.
         """
-        return cls(address_bits=config.address_bits, word_bits=config.word_bits, value_bits=config.value_bits,
-                   read_latency=READ_LATENCY)
+        return cls(address_bits=config.address_bits, word_bits=config.word_bits, weight_bits=config.table_weight_bits,
+                   value_bits=config.value_bits, read_latency=READ_LATENCY)
 
     @property
     def offset_bits(self) -> int:
