@@ -141,22 +141,23 @@ class Expansion:
     """Cycles from the request that is taken to `done`."""
 
 
-def completions(taken: Sequence[int], steps: Sequence[Sequence[tuple[int, bool]]], read_latency: int) -> list[int]:
-    """The cycles of `done` of requests one after the other, if nothing waits.
+def offers(taken: Sequence[int], steps: Sequence[Sequence[tuple[int, bool]]], read_latency: int) -> list[list[int]]:
+    """The cycles in which each step of requests, one after the other, is at the output, if nothing waits.
 
     A step that waits for a word passes to the output `read_latency` cycles after it was given, another one a cycle
-    after; they stay in order, one per cycle, and the output is a register.
+    after; they stay in order, one per cycle, and the output is a register. With its last step a request is `done`.
 
     Args:
         taken: the cycle in which each request is taken.
         steps: of each request, see `Expansion.steps`.
     """
-    done, passed = [], -1
+    offered, passed = [], -1
     for start, given in zip(taken, steps, strict=True):
+        offered.append([])
         for cycle, fetch in given:
             passed = max(start + cycle + (read_latency if fetch else 1), passed + 1)
-        done.append(passed + 1)
-    return done
+            offered[-1].append(passed + 1)
+    return offered
 
 
 @dataclass(frozen=True, eq=False)
