@@ -85,6 +85,8 @@ class EventCore(wiring.Component):
             m.submodules.timestep = timestep = running(Timestep(config))
             reader = None
 
+        if config.organisations:
+            m.d.comb += decoder.first_extended.eq(timestep.first_extended)
         for block, name in ((unit, name) for unit in (decoder, update) for name in unit.memory_ports):
             connect(m, getattr(block, name), getattr(memory, name))
         connect(m, host.memory, memory.host)
@@ -134,7 +136,7 @@ class EventCore(wiring.Component):
             "unknown_id": decoder.unknown_id, "unknown_channel": decoder.unknown_channel,
             "address_error": update.address_error,
             "protocol_error": timestep.protocol_error + timestep.early + queues.unknown_kind,
-            "overflow": queues.overflow,
+            "overflow": queues.overflow, **({"table_error": decoder.table_error} if config.organisations else {}),
         })
         return m
 
