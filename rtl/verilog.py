@@ -24,6 +24,9 @@ from rtl.integration import bus_interface, c_header, host_interface
 TOPS: dict[str, tuple[str, str]] = {
     "peg": ("rtl.synapse.peg", "Peg"),
     "esu": ("rtl.synapse.esu.walk", "Esu"),
+    "crossbar": ("rtl.synapse.organisations.crossbar", "Crossbar"),
+    "bitmap": ("rtl.synapse.organisations.bitmap", "Bitmap"),
+    "compressed_rows": ("rtl.synapse.organisations.compressed_rows", "CompressedRows"),
     "neuron": ("rtl.neuron.update", "NeuronUpdate"),
     "memory": ("rtl.memory", "BankedMemory"),
     "evaluation": ("rtl.neuron.evaluation", "Evaluation"),
