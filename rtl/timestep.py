@@ -75,7 +75,7 @@ class Timestep(wiring.Component):
             "ready": Out(1), "idle": Out(1), "counting": Out(1), "partial": Out(1), "unpaid": Out(1),
             "protocol_error": Out(1),
             **({"good": In(config.max_populations)} if config.guard_states else {}),
-            **({"first_extended": Out(config.edge_bits + 1, init=1 << config.edge_bits)} if config.organisations else {}),
+            **({"first_extended": Out(config.edge_bits + 1, init=config.max_edges)} if config.organisations else {}),
         })
 
     def elaborate(self, platform):  # type: ignore[no-untyped-def]

@@ -28,7 +28,9 @@ class Mixed(Decoder):
     memory_ports = (*Decoder.memory_ports, "index", "synapse")
 
     def __init__(self, config: CoreConfig):
-        super().__init__(config, first_extended=In(config.edge_bits + 1), index=Out(ReadPort(config)), synapse=Out(ReadPort(config)), table_error=Out(2), unknown_channel=Out(2))
+        tables = ReadPort(config)
+        super().__init__(config, first_extended=In(config.edge_bits + 1), index=Out(tables), synapse=Out(tables),
+                         table_error=Out(2), unknown_channel=Out(2))
 
     def elaborate(self, platform):  # type: ignore[no-untyped-def]
         m, given, port = Module(), self.event, self.descriptor
