@@ -9,8 +9,9 @@ from typing import Any
 from golden import messages
 from golden.bus.address_map import BUS_REGISTERS, STRIDE, AddressMap
 from golden.config import PRESETS, CoreConfig
+from golden.fields import WordLayout
 from golden.registers import ACCESS_COUNTERS, COUNTERS, REGISTERS, Register, counters
-from golden.words import EVENT_KINDS, WordLayout, layouts
+from golden.words import EVENT_KINDS, layouts
 
 
 def host_interface(config: CoreConfig) -> dict[str, Any]:

@@ -11,9 +11,10 @@ from functools import lru_cache, partial
 import numpy as np
 
 from golden.config import CoreConfig
+from golden.fields import Field
 from golden.neuron.types import neuron_model
 from golden.program import Edge, Program
-from golden.words import Field, NeuronType, layouts
+from golden.words import NeuronType, layouts
 from synapress.mapper.errors import Repair, RuleError, Violation
 from synapress.mapper.image.word_fields import edge_fields, geometry_fields
 from synapress.mapper.memory_map import AxonEntry, MemoryMap, build_memory_map

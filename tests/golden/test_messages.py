@@ -8,10 +8,11 @@ import pytest
 from golden import messages
 from golden.config import PRESETS, CoreConfig
 from golden.core import Core
+from golden.fields import WordLayout
 from golden.registers import ACCESS_COUNTERS, COUNTERS, TIMED, counters
 from golden.synapse.esu import ValueEvent, WordOperation
 from golden.synapse.peg import generate
-from golden.words import WordLayout, layouts
+from golden.words import layouts
 from rtl import ports
 
 GOLDEN = Path(__file__).parents[2] / "golden"

@@ -11,6 +11,7 @@ from rtl.neuron.update import NeuronUpdate
 from synapress.tools.simulator import launch
 from tb.neuron_on_banks import NeuronOnBanks
 from tb.neuron_stimulus import LAYERS
+from tests.helpers.table_cores import mixed
 
 BENCH = "tb.tb_neuron"
 BASE = CoreConfig(name="small", address_bits=9)
@@ -20,6 +21,7 @@ ALONE = {
     "fpga_small, 2 banks": dataclasses.replace(PRESETS["fpga_small"], banks=2),
     "8 lanes, 8 banks, no shift": dataclasses.replace(BASE, lanes=8, banks=8, product_shift_bits=0),
     "states of 32 bits": dataclasses.replace(BASE, lanes=2, state_bits=32, value_bits=16),
+    "weights of tables": mixed(BASE, table_weight_bits=11),
 }
 ON_BANKS = {
     "4 banks": BASE,

@@ -18,12 +18,13 @@ import numpy.typing as npt
 
 from golden.config import CoreConfig
 from golden.errors import ImageError
+from golden.fields import WordLayout
 from golden.files import Writing, open_read
 from golden.neuron.evaluation import pack_table
 from golden.neuron.states import pack_states
 from golden.program import Program
 from golden.widths import CONNECTIVITY_BITS, TABLE_ENTRY_BITS
-from golden.words import WordLayout, layouts
+from golden.words import layouts
 from synapress.mapper.accumulator_range import AccumulatorRange, sums
 from synapress.mapper.image.manifest import read_manifest
 from synapress.mapper.image.schemas import ImageContent, check_image

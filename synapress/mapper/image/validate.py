@@ -12,11 +12,12 @@ import numpy as np
 
 from golden.config import CoreConfig
 from golden.errors import ImageError
+from golden.fields import WordLayout
 from golden.neuron.evaluation import PopulationMap, parameter_words
 from golden.neuron.types import built_types, neuron_model
 from golden.types import Memory
 from golden.widths import CONNECTIVITY_BITS
-from golden.words import RESERVED, EdgeKind, NeuronType, Saturation, WordLayout, layouts
+from golden.words import RESERVED, EdgeKind, NeuronType, Saturation, layouts
 
 
 @dataclass(frozen=True)

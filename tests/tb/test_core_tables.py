@@ -1,0 +1,46 @@
+"""The whole core with synapse tables: random tables beside kernels, corrupted ones, all equal to the golden core."""
+
+import numpy as np
+import pytest
+
+from golden.config import CoreConfig
+from golden.words import EventKind, layouts
+from synapress.tools.simulator import launch
+from tests.helpers.table_cores import TableCore, mixed, random_core
+from tests.tb.test_core import core
+
+SMALL = CoreConfig.preset("fpga_small")
+CONFIGS = {
+    "tables": mixed(SMALL, table_weight_bits=12),
+    "lanes8": mixed(SMALL, lanes=8, table_weight_bits=9, forward_states=1, skip_silent=1),
+    "state32": mixed(SMALL, ("crossbar", "compressed_rows"), state_bits=32, multiplier_bits=12, short_events=1),
+    "banks2": mixed(SMALL, ("bitmap",), banks=2, table_weight_bits=3, short_events=1, forward_states=1),
+}
+
+
+def parameters(rng: np.random.Generator, config: CoreConfig, *, corrupt: int = 0, **more: str | int) -> dict:
+    """What `tb.tb_core` needs of a random core."""
+    image, made, frames = random_core(rng, config, corrupt=corrupt)
+    return described(config, image, made, frames, **more)
+
+
+def described(config: CoreConfig, image: np.ndarray, made: TableCore, frames: list[list[int]], **more: str | int
+              ) -> dict:
+    pack = layouts(config).event.pack
+    unknown = config.max_edges - 1
+    bad = [pack(id=unknown, v=3), pack(id=0, c=(1 << config.channel_bits) - 1, v=3), pack(kind=3),
+           *(pack(kind=kind, id=unknown) for kind in (EventKind.END, EventKind.CREDIT))]
+    return {"config": config.to_json(), "words": image.ravel().tolist(), "edges": len(made.edges),
+            "populations": len(made.populations), "inputs": len(made.ends), "frames": frames, "bad": bad, **more}
+
+
+CASES = [("verilator", "tables", "randomly", 0), ("verilator", "tables", "bursts", 1),
+         ("verilator", "lanes8", "bursts", 0), ("verilator", "state32", "never", 0),
+         ("verilator", "banks2", "randomly", 0), ("icarus", "tables", "bursts", 0)]
+
+
+@pytest.mark.parametrize(("simulator", "name", "pause", "corrupt"), CASES, indirect=["simulator"])
+def test_core_equals_golden(simulator: str, name: str, pause: str, corrupt: int, seed: int) -> None:
+    rng = np.random.default_rng([seed, 50, corrupt, *name.encode(), *pause.encode()])
+    given = parameters(rng, CONFIGS[name], corrupt=corrupt * 12, pause_in=pause, pause_out=pause)
+    launch(core(CONFIGS[name]), name="core", module="tb.tb_core", simulator=simulator, parameters=given, seed=seed)
