@@ -57,7 +57,7 @@ class CompressedRows(Organisation):
     def expand(self, request: Mapping[str, int]) -> Expansion:
         sizes, layer, walk, i = self.sizes, self.layer, Walk(self.sizes), request["neuron"]
         end, per_word = 1 << sizes.address_bits, pointers_per_word(sizes)
-        pointers = []
+        pointers: list[int] = []
         for number in (i, i + 1):
             word, slot = divmod(number, per_word)
             if (number == i and refused(self, request)) or layer["index_base"] + word >= end:

@@ -151,7 +151,8 @@ def offers(taken: Sequence[int], steps: Sequence[Sequence[tuple[int, bool]]], re
         taken: the cycle in which each request is taken.
         steps: of each request, see `Expansion.steps`.
     """
-    offered, passed = [], -1
+    offered: list[list[int]] = []
+    passed = -1
     for start, given in zip(taken, steps, strict=True):
         offered.append([])
         for cycle, fetch in given:
