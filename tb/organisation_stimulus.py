@@ -73,7 +73,7 @@ class Layers:
                 flat[generator.randrange(len(flat))] ^= np.uint64(1 << generator.randrange(64))
         end = 1 << self.sizes.address_bits
         changed = []
-        for layer in self.layers:
+        for layer, matrix in zip(self.layers, self.matrices, strict=True):
             fields: Fields = {}
             if generator.random() < 0.3:
                 fields[generator.choice(["index_base", "bitmap_base", "weight_base"])] = generator.choice(
@@ -81,7 +81,9 @@ class Layers:
             if generator.random() < 0.2:
                 fields["row_words"] = generator.choice([0, 1, generator.getrandbits(self.sizes.neuron_bits)])
             if generator.random() < 0.4:
-                fields["outputs"] = generator.choice([max(layer.layer["outputs"] - 1, 1), generator.randint(1, 400)])
+                # One fewer than the first row has weights, or any number.
+                fewer = max(int(np.count_nonzero(matrix[0])) - 1, 1)
+                fields["outputs"] = generator.choice([fewer, generator.randint(1, 400)])
             if generator.random() < 0.2:
                 fields["inputs"] = generator.choice([1, 1 << self.sizes.neuron_bits])
             if generator.random() < 0.1:
@@ -95,7 +97,7 @@ class Layers:
         half, found = 1 << self.sizes.value_bits - 1, []
         for _ in range(count):
             number = generator.randrange(len(self.layers))
-            neuron = generator.randrange(min(self.layers[number].layer["inputs"], 1 << 12))
+            neuron = generator.choice([0, generator.randrange(min(self.layers[number].layer["inputs"], 1 << 12))])
             fields = {"pass": Pass.FORWARD, "neuron": neuron, "value": generator.randint(-half, half - 1)}
             kind = generator.random()
             if kind < 0.06:
