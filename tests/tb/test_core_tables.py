@@ -1,10 +1,13 @@
 """The whole core with synapse tables: random tables beside kernels, corrupted ones, all equal to the golden core."""
 
+from functools import cache
+
 import numpy as np
 import pytest
 
 from golden.config import CoreConfig
 from golden.words import EventKind, layouts
+from rtl.synapse.gather import Gather
 from synapress.tools.simulator import launch
 from tests.helpers.table_cores import TableCore, mixed, random_core
 from tests.tb.test_core import core
@@ -18,14 +21,15 @@ CONFIGS = {
 }
 
 
-def parameters(rng: np.random.Generator, config: CoreConfig, *, corrupt: int = 0, **more: str | int) -> dict:
+def parameters(rng: np.random.Generator, config: CoreConfig, *, corrupt: int = 0, events: int = 8, frames: int = 2,
+               **more: str | int) -> dict:
     """What `tb.tb_core` needs of a random core."""
-    image, made, frames = random_core(rng, config, corrupt=corrupt)
-    return described(config, image, made, frames, **more)
+    image, made, given = random_core(rng, config, corrupt=corrupt, events=events, frames=frames)
+    return described(config, image, made, given, **more)
 
 
-def described(config: CoreConfig, image: np.ndarray, made: TableCore, frames: list[list[int]], **more: str | int
-              ) -> dict:
+def described(config: CoreConfig, image: np.ndarray, made: TableCore, frames: list[list[int]],
+              **more: str | int | list) -> dict:
     pack = layouts(config).event.pack
     unknown = config.max_edges - 1
     bad = [pack(id=unknown, v=3), pack(id=0, c=(1 << config.channel_bits) - 1, v=3), pack(kind=3),
@@ -44,3 +48,41 @@ def test_core_equals_golden(simulator: str, name: str, pause: str, corrupt: int,
     rng = np.random.default_rng([seed, 50, corrupt, *name.encode(), *pause.encode()])
     given = parameters(rng, CONFIGS[name], corrupt=corrupt * 12, pause_in=pause, pause_out=pause)
     launch(core(CONFIGS[name]), name="core", module="tb.tb_core", simulator=simulator, parameters=given, seed=seed)
+
+
+@pytest.mark.parametrize("simulator", ["verilator"], indirect=True)
+def test_stopped_core_starts_afresh(simulator: str, seed: int) -> None:
+    """Stops in a start and in a frame whose events are looked up, too."""
+    given = parameters(np.random.default_rng([seed, 51]), CONFIGS["tables"], events=4, frames=1, every=61,
+                       start_cycles=80)
+    launch(core(CONFIGS["tables"]), name="core", module="tb.tb_core_stop", simulator=simulator, parameters=given,
+           seed=seed)
+
+
+@pytest.mark.parametrize("simulator", ["verilator"], indirect=True)
+def test_damaged_tables_do_not_hang(simulator: str, seed: int) -> None:
+    """Tables, and headers, of any bits; rows of at most as many synapses as the memory has words."""
+    rng, config = np.random.default_rng([seed, 52]), CONFIGS["tables"]
+    image, made, frames = random_core(rng, config, events=3, frames=1)
+    damaged = []
+    for _ in range(4):
+        words = image.copy()
+        for base in made.bases:
+            header, bases = (int(word) for word in rng.integers(1 << 64, size=2, dtype=np.uint64))
+            layout = layouts(config).table_header
+            fields = layout.unpack(header)
+            words[base - 1, 0] = layout.pack(fields | {"outputs": 1 + fields["outputs"] % config.memory_words})
+            words[base, 0] = bases
+        damaged.append(words.tolist())
+    given = described(config, image, made, frames, damaged=damaged)
+    launch(core(config), name="core", module="tb.tb_core_damaged_tables", simulator=simulator, parameters=given,
+           seed=seed)
+
+
+gather = cache(Gather)
+
+
+@pytest.mark.parametrize("name", ["tables", "banks2"])
+def test_gather(name: str, simulator: str, seed: int) -> None:
+    launch(gather(CONFIGS[name]), name="gather", module="tb.tb_gather", simulator=simulator, seed=seed,
+           parameters={"config": CONFIGS[name].to_json()})
