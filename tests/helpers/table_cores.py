@@ -192,13 +192,14 @@ def neurons(population: Population, lanes: int) -> IntArray:
                      for c in range(depth)])
 
 
-def random_core(rng: np.random.Generator, config: CoreConfig, *, corrupt: int = 0, events: int = 8, frames: int = 2
-                ) -> tuple[Words, TableCore, list[list[int]]]:
+def random_core(rng: np.random.Generator, config: CoreConfig, *, corrupt: int = 0, events: int = 8, frames: int = 2,
+                astray: float = 0) -> tuple[Words, TableCore, list[list[int]]]:
     """Populations behind kernels of all kinds and tables of all organisations, one behind the other; and frames.
 
     Args:
         corrupt: bits that are flipped in tables and their headers, but for bases and the number of outputs: so no part
             of a table comes to lie on states, and no state on it, where it would matter which event is first.
+        astray: share of the events whose neuron is not in the table.
     """
     shapes = [tuple(int(size) for size in rng.integers(1, (11, 4, 4))) for _ in range(3)]
     core = TableCore(config, shapes)  # type: ignore[arg-type]
@@ -237,6 +238,8 @@ def random_core(rng: np.random.Generator, config: CoreConfig, *, corrupt: int = 
             shape = sources.get(identity, (1, 3, 3))
             for _ in range(int(rng.integers(events + 1))):
                 neuron = tuple(int(rng.integers(size)) for size in shape)
+                if identity in sources and rng.random() < astray:
+                    neuron = neuron[0], *[(-1, 3), (5, -7), (70, 90)][int(rng.integers(3))]
                 frame.append(core.value(identity, neuron, int(rng.integers(-40, 41))))  # type: ignore[arg-type]
         rng.shuffle(frame)
         given.append([int(event) for event in frame] + [core.end(identity) for identity in core.ends])
