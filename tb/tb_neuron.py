@@ -31,6 +31,7 @@ from tb.neuron_stimulus import (
     note,
     random_operations,
     random_words,
+    required,
     update,
 )
 from tb.streams import Steps, StreamDriver, Wires, clock_and_reset, every_cycle, pauses, reader, wait_until
