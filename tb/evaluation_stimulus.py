@@ -119,7 +119,7 @@ class Stimulus:
             depth = 0
         if not self.kinds:  # all of them, in any order, before one comes again
             self.kinds = [(kind, mode) for kind in range(1 << TYPE_BITS) for mode in range(4)
-                          if mode != Saturation.TABLE or has_tables(config) or neuron_model(kind, config).thresholds]
+                          if neuron_model(kind, config).thresholds or self._has_mode(mode)]
             self.kinds += [(NeuronType.SPIKING, mode) for mode in (*range(4), 0, 1)]
             self.kinds += 3 * [(kind, mode) for kind in (*Cuba.codes, *Lif.codes) for mode in range(4)
                                if neuron_model(kind, config).second_parameter]
@@ -131,6 +131,12 @@ class Stimulus:
             "pad": pick.randrange(2), "axons": pick.randint(0, min(7, (1 << config.axon_count_bits) - 1)),
             "incoming": pick.randrange(1 << config.incoming_bits), "extended": pick.randrange(2),
         }
+
+    def _has_mode(self, mode: int) -> bool:
+        """Whether values may have this saturation: with `dense` a positive sum must not become 0."""
+        if mode == Saturation.TABLE:
+            return has_tables(self.config)
+        return not self.dense or Saturation.bounds(mode, self.config.value_bits)[1] > 0
 
     def _fill(self, fields: Fields, place: PopulationMap) -> None:
         """Tables, parameters and states of all kinds: extremes, ties, values within and beyond the range."""
@@ -238,7 +244,9 @@ class Stimulus:
         if fields["type"] == NeuronType.SPIKING and kind != "all fire" and pick.random() < 0.3:
             return max(-half, min(half - 1, values["slope"] - values["bias"] + pick.randint(-1, 1)))
         if kind == "small":
-            return pick.randint(-5, 5)
+            # A half of the value 1, or where the multiplier is more than a power of two what comes just above it.
+            half_of_one = 1 << max(0, values["shift"] - values["multiplier"].bit_length())
+            return pick.choice([half_of_one, pick.randint(-5, 5)])
         if kind == "edge":
             bounds = Saturation.bounds(fields["saturation"], self.config.value_bits)
             shift = values["shift"] - values["multiplier"].bit_length() + 1
