@@ -44,8 +44,9 @@ def described(config: CoreConfig, image: np.ndarray, made: TableCore, frames: li
 
 
 CASES = [("verilator", "tables", "randomly", 0), ("verilator", "tables", "bursts", 1),
-         ("verilator", "lanes8", "bursts", 0), ("verilator", "state32", "never", 0),
-         ("verilator", "banks2", "randomly", 0), ("icarus", "tables", "bursts", 0)]
+         ("icarus", "lanes8", "bursts", 0)]
+CASES += [pytest.param("verilator", name, pause, 0, marks=pytest.mark.long)
+          for name, pause in (("lanes8", "bursts"), ("state32", "never"), ("banks2", "randomly"))]
 
 
 @pytest.mark.parametrize(("simulator", "name", "pause", "corrupt"), CASES, indirect=["simulator"])
