@@ -85,8 +85,6 @@ class EventCore(wiring.Component):
             m.submodules.timestep = timestep = running(Timestep(config))
             reader = None
 
-        if config.organisations:
-            m.d.comb += decoder.first_extended.eq(timestep.first_extended)
         for block, name in ((unit, name) for unit in (decoder, update) for name in unit.memory_ports):
             connect(m, getattr(block, name), getattr(memory, name))
         connect(m, host.memory, memory.host)
@@ -125,7 +123,7 @@ class EventCore(wiring.Component):
             host.counter_done.eq(counters.done), host.counter_value.eq(counters.value),
         ]
         neuron = evaluation.neuron
-        self._count(m, counters, self._accesses(memory) | {
+        self._count(m, counters, self._accesses(memory) | self._tables(m, decoder, timestep) | {
             "cycles": host.running, "busy": decoder.busy | update.busy | queues.value.valid,
             "values_in": queues.values_in, "values_local": queues.values_local, "values_out": queues.values_out,
             "ends": timestep.token.valid & timestep.token.ready & (timestep.token.payload.kind == EventKind.END),
@@ -136,7 +134,7 @@ class EventCore(wiring.Component):
             "unknown_id": decoder.unknown_id, "unknown_channel": decoder.unknown_channel,
             "address_error": update.address_error,
             "protocol_error": timestep.protocol_error + timestep.early + queues.unknown_kind,
-            "overflow": queues.overflow, **({"table_error": decoder.table_error} if config.organisations else {}),
+            "overflow": queues.overflow,
         })
         return m
 
@@ -168,6 +166,13 @@ class EventCore(wiring.Component):
         with m.Else():
             m.d.sync += waiting.eq(0)
         m.d.sync += memory.promote_evaluation.eq(refused & (waiting >= EVALUATION_PATIENCE - 1))
+
+    def _tables(self, m: Module, decoder: Decoder, timestep: Timestep) -> dict[str, Value]:
+        """What the scheduler tells the decoder of tables; the counter of its errors."""
+        if not self.config.organisations:
+            return {}
+        m.d.comb += decoder.first_extended.eq(timestep.first_extended)
+        return {"table_error": decoder.table_error}
 
     def _accesses(self, memory: BankedMemory) -> dict[str, Value]:
         """Accesses that the memory grants."""

@@ -10,6 +10,7 @@ from golden.neuron.states import pack_lanes, unpack_lanes, wrap
 from golden.neuron.update import accumulate
 from golden.synapse.esu import EdgeDescriptor, ValueEvent, WordOperation, operations
 from golden.words import EdgeKind
+from tb.neuron_on_banks import OTHERS
 
 # -- expectations ----------------------------------------------------------------------------------
 
@@ -79,6 +80,29 @@ def note(coverage: Counter[str], words: Sequence[int], operation: Operation, con
                 coverage["maximum taken" if product > state else "maximum kept"] += 1
             elif wrap(state + product, config.state_bits) != state + product:
                 coverage["sum wraps up" if product > 0 else "sum wraps down"] += 1
+
+
+def required(config: CoreConfig, on_banks: bool) -> set[str]:
+    """The bins that every random run must hit."""
+    word_bytes, product_bits = config.word_bits // 8, config.factor_bits + config.value_bits - 1
+    bins = {
+        "outside the memory", "no lane", "some lanes", "all lanes", "maximum taken", "maximum kept", "sum wraps up",
+        "sum wraps down", "product fits", "stall_bank", "stall_hazard", "stall_weight",
+        *(f"shift {shift}" for shift in range(1 << config.product_shift_bits)),
+        *(f"broadcast lane {lane}" for lane in range(config.lanes)),
+        *(f"broadcast byte {byte}" for byte in range(word_bytes)),
+        *(f"group {group}" for group in range(word_bytes // config.lanes)),
+    }
+    if product_bits + (1 << config.product_shift_bits) - 1 > config.state_bits:
+        bins.add("product wraps")
+    if config.organisations:
+        bins.add("weights brought")
+    if on_banks:
+        bins.update(f"{name} {what}" for name in OTHERS for what in ("granted", "refused"))
+    else:
+        bins |= {"weight refused", "weight word shared", "write in time", "write held back", "two writes wait",
+                 "a write passes", "read beside write", "weights changed while idle"}
+    return bins
 
 
 def random_operations(generator: random.Random, config: CoreConfig, count: int, first_weight: int

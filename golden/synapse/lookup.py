@@ -49,7 +49,7 @@ class TableEdge:
 
     def rows(self, config: CoreConfig, memory: Memory) -> Organisation:
         """The table."""
-        kind = ORGANISATIONS.load(self.organisation, Organisation)  # type: ignore[type-abstract]
+        kind = ORGANISATIONS.load(self.organisation, Organisation)
         return kind(Sizes.of(config), dict(self.layer), memory, memory)  # type: ignore[arg-type]
 
 

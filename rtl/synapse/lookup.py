@@ -38,8 +38,8 @@ class Lookup(wiring.Component):
         table_error: how many events, rows or synapses have been dropped in this cycle.
         decoded, population: stream of one bit for each event, when its edge word is here: the population in it.
 
-    Latency: from an event taken by the idle unit to its row asked for, with memory at once, 14 cycles and one per bit
-    of the larger coordinate; of the same ID as the one before, 2. Behind it, those of the organisation and of `Gather`.
+    Latency: from an event taken by the idle unit to its row asked for, with memory at once, 18 cycles and one per bit
+    of the larger coordinate; of the same ID as the one before, 3. Behind it, those of the organisation and of `Gather`.
     Throughput: a synapse per cycle, see the organisation.
     """
 

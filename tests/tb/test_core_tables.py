@@ -6,9 +6,12 @@ import numpy as np
 import pytest
 
 from golden.config import CoreConfig
+from golden.core import Core
+from golden.host import run_frame
 from golden.registers import Status
 from golden.words import EdgeKind, EventKind, layouts
 from rtl.synapse.gather import Gather
+from synapress.engines import verilated
 from synapress.tools.simulator import launch
 from tests.helpers.table_cores import Table, TableCore, mixed, random_core
 from tests.tb.test_core import core
@@ -41,8 +44,9 @@ def described(config: CoreConfig, image: np.ndarray, made: TableCore, frames: li
 
 
 CASES = [("verilator", "tables", "randomly", 0), ("verilator", "tables", "bursts", 1),
-         ("verilator", "lanes8", "bursts", 0), ("verilator", "state32", "never", 0),
-         ("verilator", "banks2", "randomly", 0), ("icarus", "tables", "bursts", 0)]
+         ("icarus", "lanes8", "bursts", 0)]
+CASES += [pytest.param("verilator", name, pause, 0, marks=pytest.mark.long)
+          for name, pause in (("lanes8", "bursts"), ("state32", "never"), ("banks2", "randomly"))]
 
 
 @pytest.mark.parametrize(("simulator", "name", "pause", "corrupt"), CASES, indirect=["simulator"])
@@ -108,3 +112,24 @@ gather = cache(Gather)
 def test_gather(name: str, simulator: str, seed: int) -> None:
     launch(gather(CONFIGS[name]), name="gather", module="tb.tb_gather", simulator=simulator, seed=seed,
            parameters={"config": CONFIGS[name].to_json()})
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", CONFIGS)
+def test_many_cores(name: str, seed: int) -> None:
+    """In the compiled core: outputs, memory and counters of random cores, some with damage."""
+    config, kinds = CONFIGS[name], set()
+    for number in range(100):
+        rng = np.random.default_rng([seed, 54, number, *name.encode()])
+        image, made, frames = random_core(rng, config, corrupt=12 * (number % 3 == 2), events=40, frames=3, astray=0.05)
+        kinds |= {table.organisation for table in made.tables}
+        given = [np.array(frame, np.uint64) for frame in frames]
+        golden = Core(config, image, edges=len(made.edges), populations=3)
+        expected = [run_frame(golden, frame) for frame in given]
+        found = verilated.run(config, image, len(made.edges), 3, given, inputs=len(made.ends), outputs=3,
+                              stall_in=0.3 * (number % 2), stall_out=0.3 * (number % 5 == 1), seed=number)
+        for one, other in zip(found.events, expected, strict=True):
+            assert (np.sort(one) == np.sort(other)).all(), number
+        assert (found.memory == golden.memory).all(), number
+        assert {counter: found.counters[counter] for counter in golden.counters} == golden.counters, number
+    assert kinds == set(config.organisations)

@@ -21,7 +21,6 @@ ALONE = {
     "fpga_small, 2 banks": dataclasses.replace(PRESETS["fpga_small"], banks=2),
     "8 lanes, 8 banks, no shift": dataclasses.replace(BASE, lanes=8, banks=8, product_shift_bits=0),
     "states of 32 bits": dataclasses.replace(BASE, lanes=2, state_bits=32, value_bits=16),
-    "weights of tables": mixed(BASE, table_weight_bits=11),
 }
 ON_BANKS = {
     "4 banks": BASE,
@@ -52,6 +51,11 @@ def run_on_banks(config: CoreConfig, simulator: str, seed: int, operations: int)
 def test_random_operations(name: str, simulator: str, seed: int) -> None:
     """On a memory that refuses at random: every state, counter and coverage bin."""
     run_alone(ALONE[name], simulator, seed, "random", 1000)
+
+
+def test_weights_that_operations_bring(simulator: str, seed: int) -> None:
+    """Of synapse tables, beside operations whose weights lie in memory."""
+    run_alone(mixed(BASE, table_weight_bits=11), simulator, seed, "random", 1000)
 
 
 @pytest.mark.parametrize("name", ["fpga_small, 2 banks", "8 lanes, 8 banks, no shift"])
