@@ -169,8 +169,8 @@ class Saw:
         return WRITE * self.read(bits, word_bits)
 
 
-MODELS: dict[str, MemoryModel] = {model.name: model for model in (
-    *(Cacti(technology) for technology in (22, 32, 45, 65)), Saw())}
+_ALL: tuple[MemoryModel, ...] = (*map(Cacti, (22, 32, 45, 65)), Saw())
+MODELS = {model.name: model for model in _ALL}
 """By name."""
 
 
