@@ -140,8 +140,8 @@ def picture_parts(found: Comparison, model: str) -> dict[str, Any]:
                                             lambda row: row.weight_bits, lambda row: (row.layer, f"{row.density:.3g}"))
     panels["bits of the layer, by the paper's formulas"] = _lines(
         values, lambda row: row.total_bits, lambda row: (f"{row.layer}, {row.density}, {row.weight_bits}", ""))
-    marks = {} if logic else {f"{item.density:.3f} at {item.weight_bits} bits": item.density for item in found.crossovers
-                              if item.quantity == f"energy, {model}" and item.weight_bits in widths}
+    shown = [item for item in found.crossovers if item.quantity == f"energy, {model}" and item.weight_bits in widths]
+    marks = {f"{item.density:.3f} at {item.weight_bits} bits": item.density for item in shown if not logic}
     return {"title": found.title, "label": f"nJ of a pass, {model}{' and logic' if logic else ''}", "panels": panels,
             "crossovers": {"density": marks}}
 
