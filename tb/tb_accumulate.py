@@ -1,7 +1,7 @@
 """Bench of the accumulation: random increments, in runs and back and forth between few words.
 
-`parameters()`: `sizes`, `cases`, and pauses by name of `tb.streams.PAUSES`: `increment`, `memory`; without any the cycles
-are checked, too.
+`parameters()`: `sizes`, `cases`, and pauses by name of `tb.streams.PAUSES`: `increment`, `memory`; without any the
+cycles are checked, too.
 """
 
 import dataclasses
@@ -31,7 +31,8 @@ class States:
         every_cycle(dut, self._run())
 
     def _run(self) -> Steps:
-        dut, wires, coming = self.dut, Wires(self.dut), [None] * (self.sizes.read_latency - 1)
+        dut, wires = self.dut, Wires(self.dut)
+        coming: list[int | None] = [None] * (self.sizes.read_latency - 1)
         ready = False
         while True:
             yield
@@ -55,7 +56,8 @@ class States:
 def increments(sizes: StateSizes, generator: random.Random, count: int) -> list[tuple[int, int]]:
     """Runs of neighbors, jumps, and a few words again and again."""
     field = increment_layout(sizes).field("increment")
-    neuron, found, few = 0, [], [generator.randrange(1 << sizes.neuron_bits) for _ in range(4)]
+    found: list[tuple[int, int]] = []
+    neuron, few = 0, [generator.randrange(1 << sizes.neuron_bits) for _ in range(4)]
     while len(found) < count:
         kind = generator.randrange(3)
         for _ in range(generator.randint(1, 12)):

@@ -35,6 +35,7 @@ def test_one_increment_per_cycle(sizes: StateSizes, simulator: str, seed: int) -
 @pytest.mark.parametrize("number", range(8))
 def test_random_sizes(number: int, simulator: str, seed: int) -> None:
     pick = random.Random(1000 * seed + number)
-    sizes = StateSizes(neuron_bits=pick.randint(6, 10), lanes=pick.choice([2, 4, 8]), state_bits=pick.choice([8, 16, 32]),
-                       increment_bits=pick.randint(1, 24), read_latency=pick.randint(1, 8))
+    sizes = StateSizes(
+        neuron_bits=pick.randint(6, 10), lanes=pick.choice([2, 4, 8]), state_bits=pick.choice([8, 16, 32]),
+        increment_bits=pick.randint(1, 24), read_latency=pick.randint(1, 8))
     run(sizes, simulator, seed + number, cases=5000, increment="randomly", memory="randomly")

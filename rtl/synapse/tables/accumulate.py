@@ -1,5 +1,7 @@
 """Adds increments that come one by one to neuron states in memory."""
 
+from itertools import pairwise
+
 from amaranth import Cat, Module, Mux, Signal, Value, signed, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
@@ -80,7 +82,7 @@ class Accumulate(wiring.Component):
         m.d.comb += states.eq(word)
         m.d.sync += [written[0].valid.eq(last.valid), written[0].address.eq(last.address)]
         m.d.sync += [written[0].word[number].eq(states[number] + last.sums[number]) for number in range(sizes.lanes)]
-        m.d.sync += [after.eq(before) for before, after in zip(written, written[1:], strict=False)]
+        m.d.sync += [after.eq(before) for before, after in pairwise(written)]
         m.d.comb += [
             self.write.valid.eq(written[0].valid), self.write.address.eq(written[0].address),
             self.write.data.eq(written[0].word),

@@ -1,5 +1,7 @@
 """The accumulation against plain sums, and its two forms against each other."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -22,7 +24,7 @@ def test_both_forms_equal_plain_sums(seed: int) -> None:
         matrix[np.arange(4000), neurons] = values
         plain = ((states + matrix.sum(axis=0)).astype(np.uint64) & np.uint64(0xFFFF)).astype(np.uint16).view(np.int16)
         assert literal.states == sums.states.tolist() == plain.tolist()
-        runs = 1 + sum(a // lanes != b // lanes for a, b in zip(neurons, neurons[1:], strict=False))
+        runs = 1 + sum(a // lanes != b // lanes for a, b in pairwise(neurons))
         assert literal.reads == literal.writes == sums.operations == runs
 
 
