@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.lookup_tables import measure
 from golden.errors import NetworkError
 from golden.program import Edge, Population
 from golden.words import NeuronType
@@ -81,13 +80,3 @@ def test_what_no_table_holds(tmp_path: Path, seed: int) -> None:
     wide = dataclasses.replace(given, edge=dataclasses.replace(given.edge, shift=6))
     with pytest.raises(NetworkError, match="do not fit the 12 bits"):
         ServedEdge(wide, tmp_path).serve(HIERARCHICAL)
-
-
-@pytest.mark.long
-def test_pilotnet(seed: int) -> None:
-    """A whole frame: states of all three equal, tables as the golden models count; and the paper's memory."""
-    report = measure("pilotnet", seed=seed, area=False)
-    flat, two, ours = (report["total"][name] for name in (FLAT, HIERARCHICAL, COMPUTED))
-    assert flat["events"] == flat["synapses"] == two["synapses"] == ours["synapses"] > 10_000_000
-    assert ours["served bytes"] < flat["served bytes"] / 300 and ours["cycles"] < flat["cycles"] / 3
-    assert round(flat["formula bytes"] / 2**20, 2) == 117.07
