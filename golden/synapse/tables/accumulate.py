@@ -11,7 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from golden.config import CoreConfig
 from golden.errors import ConfigError
+from golden.ports import READ_LATENCY
 from golden.types import IntArray
 from golden.words import Field, WordLayout
 
@@ -42,6 +44,12 @@ class StateSizes:
                 raise ConfigError(f"accumulation: {name} = {getattr(self, name)} is outside [{low}, {high}]")
         if self.lanes & (self.lanes - 1) or self.lane_bits >= self.neuron_bits:
             raise ConfigError(f"accumulation: lanes = {self.lanes} must be a power of two below 2**neuron_bits")
+
+    @classmethod
+    def of(cls, config: CoreConfig) -> "StateSizes":
+        """Those of a core."""
+        return cls(neuron_bits=config.address_bits + config.lane_bits, lanes=config.lanes, state_bits=config.state_bits,
+                   increment_bits=config.weight_bits + config.value_bits, read_latency=READ_LATENCY)
 
     @property
     def lane_bits(self) -> int:

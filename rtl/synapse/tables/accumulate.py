@@ -6,6 +6,7 @@ from amaranth import Cat, Module, Mux, Signal, Value, signed, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from golden.config import CoreConfig
 from golden.synapse.tables.accumulate import StateSizes, increment_layout
 from rtl.ports import ReadPort
 from rtl.words import struct
@@ -25,6 +26,9 @@ class Accumulate(wiring.Component):
     word leaves the register when an increment of another word comes, or with `drain`. Sums of the last cycles go back
     to the adder, so the same words may come in any order without a pause.
 
+    Args:
+        sizes: the widths; of a configuration, those of its states.
+
     Ports:
         increment: stream of increments (`golden.synapse.tables.accumulate.increment_layout`).
         drain: no more increments come for now: what has been gathered goes, too. Without it, it stays inside.
@@ -35,8 +39,8 @@ class Accumulate(wiring.Component):
     `read_latency` + 1 cycles. Throughput: one increment per cycle. Back-pressure: a read that waits stops the stream.
     """
 
-    def __init__(self, sizes: StateSizes):
-        self.sizes = sizes
+    def __init__(self, sizes: StateSizes | CoreConfig):
+        self.sizes = sizes = sizes if isinstance(sizes, StateSizes) else StateSizes.of(sizes)
         super().__init__({
             "increment": In(stream.Signature(struct(increment_layout(sizes)))), "drain": In(1),
             "state": Out(ReadPort(sizes)), "write": Out(StateWrite(sizes)), "busy": Out(1),
