@@ -12,8 +12,8 @@ def text(*reports: dict[str, Any]) -> str:
         "One frame, drawn, and weights of a seed. Each edge runs whole in simulated hardware, its tables served from "
         "files; states of all three equal each other and the golden models, bit for bit, and so do events and reads "
         "of the tables. Memory is that of connectivity and weights, by the paper's formula and as served in words of "
-        "64 bits. Each technique runs alone and no memory waits, so there is no contention in the cycles. Energy is that "
-        f"of accesses to memories of 256 kB ({reports[0]['energy model']}), without network, logic and leakage."]
+        "64 bits. Each technique runs alone and no memory waits, so there is no contention in the cycles. Energy is "
+        f"that of accesses to memories of 256 kB ({reports[0]['energy model']}), without network, logic and leakage."]
     for report in reports:
         totals = [{"edge": "all", "technique": name, **total} for name, total in report["total"].items()]
         parts.append(f"{report['network']}:\n\n" + table(
