@@ -7,6 +7,7 @@ from golden import messages
 from golden.config import CoreConfig
 from golden.ports import Port
 from golden.synapse.organisations.interface import Sizes
+from golden.synapse.tables.accumulate import StateSizes
 from rtl.words import struct
 
 
@@ -17,7 +18,7 @@ class ReadPort(wiring.Signature):
     with sizes of their own `read_latency`, and only then. `valid` must not wait for `ready`, but may be withdrawn.
     """
 
-    def __init__(self, config: CoreConfig | Sizes):
+    def __init__(self, config: CoreConfig | Sizes | StateSizes):
         super().__init__({
             "valid": Out(1), "ready": In(1), "address": Out(config.address_bits), "data": In(config.word_bits),
         })

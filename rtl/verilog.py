@@ -32,6 +32,7 @@ TOPS: dict[str, tuple[str, str]] = {
     "functional_pure": ("rtl.synapse.organisations.functional_pure", "FunctionalPure"),
     "flat": ("rtl.synapse.tables.flat", "Flat"),
     "routing": ("rtl.synapse.tables.routing", "Routing"),
+    "accumulate": ("rtl.synapse.tables.accumulate", "Accumulate"),
     "neuron": ("rtl.neuron.update", "NeuronUpdate"),
     "memory": ("rtl.memory", "BankedMemory"),
     "evaluation": ("rtl.neuron.evaluation", "Evaluation"),

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from studies import organisations
+from studies import lookup_tables, organisations
 from studies.markdown import table
 from synapress.reports.tables import size
 
@@ -336,6 +336,12 @@ SECTIONS = {
     "organisations": Section("Memory organisations", tuple(
         Command(f"synapress organisations {' '.join(given)} --json", "synapress", ("organisations", *given, "--json"))
         for given in organisations.COMMANDS), organisations.text, slow=True),
+    "lookup_tables": Section("Look-up tables, simulated", (
+        Command("python -m benchmarks.lookup_tables", "benchmarks.lookup_tables",
+                ("--json", "build/benchmarks/lookup_tables.json"), "build/benchmarks/lookup_tables.json"),
+        Command("python -m benchmarks.lookup_tables --network resnet-block --no-area", "benchmarks.lookup_tables",
+                ("--network", "resnet-block", "--no-area", "--json", "build/benchmarks/lookup_tables_resnet.json"),
+                "build/benchmarks/lookup_tables_resnet.json")), lookup_tables.text, slow=True),
     "node": Section("Parts of a node", (
         Command("synapress area node --target cmos --json", "synapress",
                 ("area", "node", "--target", "cmos", "--json")),), node, slow=True),

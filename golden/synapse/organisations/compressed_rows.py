@@ -1,7 +1,8 @@
 """Compressed rows (PB-CSR): of each row only the weights that are not zero, each with the neuron that it leads to.
 
 Pointer i, 32 bits from word index_base on, is the number of row i's first entry; one pointer more ends the last row.
-Entries have 32 bits, from word weight_base on: 16 the neuron, 12 the weight with its sign, 4 spare.
+Entries have 32 bits, from word weight_base on: 16 the neuron, 12 the weight with its sign, 4 spare, or the upper bits
+of a neuron that has more than 16.
 """
 
 from collections.abc import Mapping
@@ -31,6 +32,13 @@ DROP = 2
 """The cycle in which a request is dropped."""
 
 
+def entry_neuron(entry: int, sizes: Sizes) -> int:
+    """The neuron of an entry."""
+    low, spare = ENTRY.positions["weight"], entry >> ENTRY.positions["spare"]
+    more = (1 << max(0, sizes.neuron_bits - low)) - 1
+    return (entry & (1 << low) - 1) | (spare & more) << low
+
+
 class CompressedRows(Organisation):
     """Entries of neuron and weight, row after row."""
 
@@ -47,7 +55,8 @@ class CompressedRows(Organisation):
         ones = weights != 0
         begins = np.concatenate([[0], np.cumsum(ones.sum(axis=1))])
         pointers = pack_words(begins, POINTER_BITS, sizes)
-        entries = ENTRY.pack_array({"neuron": np.nonzero(ones)[1], "weight": weights[ones]}).astype(np.int64)
+        spare, neurons = divmod(np.nonzero(ones)[1], 1 << ENTRY.field("neuron").bits)
+        entries = ENTRY.pack_array({"neuron": neurons, "weight": weights[ones], "spare": spare}).astype(np.int64)
         words = pack_words(entries, ENTRY.bits, sizes)
         require_room("compressed rows' pointers", index_base, len(pointers), sizes)
         require_room("compressed rows' entries", weight_base, len(words), sizes)
@@ -79,7 +88,7 @@ class CompressedRows(Organisation):
                 walk.drop(cycle + number)
                 break
             entry = self.weight_word(address) >> slot * ENTRY.bits
-            neuron = entry & (1 << ENTRY.field("neuron").bits) - 1
+            neuron = entry_neuron(entry, sizes)
             place = slot * ENTRY.bits + ENTRY.positions["weight"]
             if neuron >= layer["outputs"]:
                 walk.drop(cycle + number, fetch)

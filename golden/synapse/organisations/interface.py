@@ -62,7 +62,7 @@ class Sizes:
     """Cycles from a granted access to its word."""
 
     def __post_init__(self) -> None:
-        bounds = {"address_bits": (4, 24), "word_bits": (64, 128), "neuron_bits": (2, 16), "weight_bits": (1, 12),
+        bounds = {"address_bits": (4, 28), "word_bits": (64, 128), "neuron_bits": (2, 20), "weight_bits": (1, 12),
                   "value_bits": (1, 16), "serial": (0, 1), "read_latency": (1, 8)}
         for field in fields(self):
             value, (low, high) = getattr(self, field.name), bounds[field.name]

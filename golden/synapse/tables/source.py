@@ -37,10 +37,11 @@ def table_layout(sizes: Sizes) -> WordLayout:
     """What the hardware knows of a table: its rows, with that of an end; the first words of pointers and entries.
 
     Raises:
-        ConfigError: an index is not as wide as what an entry names.
+        ConfigError: an index is narrower than what an entry names.
     """
-    if sizes.neuron_bits != TARGET_BITS:
-        raise ConfigError(f"look-up table at the source: neuron_bits = {sizes.neuron_bits} must be {TARGET_BITS}")
+    if sizes.neuron_bits < TARGET_BITS:
+        raise ConfigError(f"look-up table at the source: neuron_bits = {sizes.neuron_bits} must be at least "
+                          f"{TARGET_BITS}")
     return WordLayout("table", (
         Field("rows", sizes.neuron_bits, bias=1), Field("index_base", sizes.address_bits),
         Field("entry_base", sizes.address_bits)))

@@ -5,6 +5,7 @@ from amaranth.hdl._ast import Statement
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from golden.synapse.organisations.compressed_rows import ENTRY
 from golden.synapse.organisations.interface import Pass, Sizes, synapse_layout
 from rtl.ports import ReadPort
 from rtl.synapse.organisations.interface import Organisation
@@ -60,9 +61,10 @@ class Synapses(wiring.Component):
         found, word = reader.found.payload.tag, reader.found.payload.word
         neuron, there = found.neuron, found.synapse
         if self.entries:
-            neuron = Signal(16, name="neuron")
-            entry = found.offset[5:]
-            m.d.comb += neuron.eq(word.word_select(entry, 32)[:16])
+            given = struct(ENTRY)(word.word_select(found.offset[5:], ENTRY.bits))
+            more = max(0, sizes.neuron_bits - len(given.neuron))
+            neuron = Signal(len(given.neuron) + more, name="neuron")
+            m.d.comb += neuron.eq(Cat(given.neuron, given.spare[:more]))
             there = found.synapse & (neuron <= found.neuron)
         held, end, failed = Signal(name="held"), Signal(name="end"), Signal(name="failed")
         valid, payload = Signal(name="valid"), Signal(self.synapse_layout, name="payload", reset_less=True)

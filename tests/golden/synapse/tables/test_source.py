@@ -124,5 +124,5 @@ def test_malformed_tables_are_refused() -> None:
         Routing.pack([1], one, none, sizes=SIZES, entry_base=1 << 12)
     with pytest.raises(NetworkError, match="integers"):
         Flat.of(np.ones((2, 2)), [0, 0], [0, 0], [0, 1], sizes=SIZES)
-    with pytest.raises(ConfigError, match="must be 16"):
+    with pytest.raises(ConfigError, match="must be at least 16"):
         Routing.pack([1], one, none, sizes=Sizes(address_bits=12, neuron_bits=8))
