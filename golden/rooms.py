@@ -60,7 +60,8 @@ class Room:
 DECODERS = Room("synapse decoder", "golden.synapse.{}", others=(
     "gather", "interface", "lookup", "organisations", "peg", "tables"))
 """An event into the word operations of its synapses."""
-ORGANISATIONS = Room("memory organisation", "golden.synapse.organisations.{}", others=("interface", "packing", "walk"))
+ORGANISATIONS = Room("memory organisation", "golden.synapse.organisations.{}",
+                     others=("convolution", "interface", "packing", "walk"))
 """A neuron into its synapses, as they lie in memory."""
 UPDATES = Room("update unit", "golden.{}.update")
 """Word operations into states."""

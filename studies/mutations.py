@@ -17,6 +17,7 @@ from pathlib import Path
 from studies import mutants
 from studies.bus_mutants import BUS_MUTATIONS, BUS_WHERE
 from studies.delay_mutants import DELAY_MUTATIONS, DELAY_WHERE
+from studies.functional_mutants import FUNCTIONAL_MUTATIONS, FUNCTIONAL_WHERE
 from studies.lava_mutants import LAVA_MUTATIONS, LAVA_WHERE
 from studies.mutants import (
     ACCESS,
@@ -50,7 +51,7 @@ from studies.silent_mutants import SILENT_MUTATIONS, SKIPPING
 from studies.table_mutants import TABLE_MUTATIONS, TABLE_WHERE
 
 MUTATIONS = (*mutants.MUTATIONS, *BUS_MUTATIONS, *SILENT_MUTATIONS, *SIGMA_DELTA_MUTATIONS, *NEURON_MUTATIONS,
-             *DELAY_MUTATIONS, *LAVA_MUTATIONS, *ORGANISATION_MUTATIONS, *TABLE_MUTATIONS)
+             *DELAY_MUTATIONS, *LAVA_MUTATIONS, *ORGANISATION_MUTATIONS, *FUNCTIONAL_MUTATIONS, *TABLE_MUTATIONS)
 ROOT = Path(__file__).resolve().parent.parent
 ROOMS = ("golden", "rtl", "tb", "synapress", "examples", "tests", "studies")
 PAGE = ROOT / "docs" / "verification.md"
@@ -65,7 +66,8 @@ def passes(tree: Path, test: str) -> bool:
              BOOTH: [], FORWARD: [], ROUTER: ["-k", "verilator and host"], FAIR: [], STREAMS: ["-k", "router"],
              CIRCLE: [], ACCESS: [], CROSSING: ["-k", "not 0"], MESH: ["-k", "bursts"], LETTERS: [], HOSTILE: [],
              SKIPPING: ["-k", "verilator and grai"]}
-    others = BUS_WHERE | SIGMA_DELTA_WHERE | NEURON_WHERE | DELAY_WHERE | LAVA_WHERE | ORGANISATION_WHERE | TABLE_WHERE
+    others = (BUS_WHERE | SIGMA_DELTA_WHERE | NEURON_WHERE | DELAY_WHERE | LAVA_WHERE | ORGANISATION_WHERE
+              | FUNCTIONAL_WHERE | TABLE_WHERE)
     where = (plain | others).get(test, ["-k", f"verilator and ({cases})"])
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-x", "-m", "not long", "-p", "no:cacheprovider", *where, test],

@@ -20,7 +20,7 @@ ORGANISATION_MUTATIONS = (
     Mutation("organisation: a weight without its sign", f"{_ROOM}/walk.py", "raw[place], sign)", "raw[place], 0)",
              LAYERS),
     Mutation("organisation: a neuron behind the last one is taken", f"{_ROOM}/walk.py",
-             "(held.neuron > layer.inputs)", "(held.neuron > layer.inputs + 1)", LAYERS),
+             "self.held.neuron > self.held.layer.inputs", "self.held.neuron > self.held.layer.inputs + 1", LAYERS),
     Mutation("organisation: a backward pass is walked forward", f"{_ROOM}/walk.py",
              '(held["pass"] != Pass.FORWARD)', '(held["pass"] == Pass.UPDATE)', LAYERS),
     Mutation("organisation: a synapse is lost while the one before waits", f"{_ROOM}/walk.py",

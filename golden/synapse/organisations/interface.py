@@ -8,7 +8,7 @@ abstract and introduction name the organisations; the layouts, bit by bit, are t
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import ClassVar
+from typing import ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -237,7 +237,7 @@ class Organisation:
         """A word of the weight memory."""
         return _word(self.weight_words, address - self.weight_origin)
 
-    def within(self, index: Words, weight: Words, **layer: int) -> "Organisation":
+    def within(self, index: Words, weight: Words, **layer: int) -> Self:
         """The same layer, perhaps with other fields, in memories that hold `index` and `weight` from address 0 on."""
         return replace(self, layer={**self.layer, **layer}, index_words=index, weight_words=weight,
                        index_origin=0, weight_origin=0)

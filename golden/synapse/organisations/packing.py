@@ -5,7 +5,7 @@ import numpy.typing as npt
 
 from golden.errors import FieldRangeError, ImageError, NetworkError
 from golden.synapse.organisations.interface import POINTER_BITS, Sizes
-from golden.types import Fields, IntArray, Words
+from golden.types import Array, Fields, IntArray, Words
 
 
 def checked(matrix: npt.ArrayLike, *, weight_bits: int, sizes: Sizes) -> IntArray:
@@ -18,14 +18,25 @@ def checked(matrix: npt.ArrayLike, *, weight_bits: int, sizes: Sizes) -> IntArra
     given = np.asarray(matrix)
     if given.ndim != 2 or not given.size:
         raise NetworkError(f"a matrix of weights has shape (inputs, outputs), neither 0, not {given.shape}")
-    if given.dtype.kind not in "iufb":
-        raise NetworkError(f"weights of a memory organisation are integers, not {given.dtype}")
-    if given.dtype.kind == "f" and not (np.isfinite(given) & (given == np.rint(given))).all():
-        raise NetworkError("weights of a memory organisation are integers: quantize them first")
+    weights = integers(given, weight_bits=weight_bits, sizes=sizes)
     most = 1 << sizes.neuron_bits
     if max(given.shape) > most:
         raise NetworkError(f"a matrix of weights of shape {given.shape} has more than {most} inputs or outputs, which "
                            f"{sizes.neuron_bits} bits can name")
+    return weights
+
+
+def integers(given: Array, *, weight_bits: int, sizes: Sizes) -> IntArray:
+    """Weights of any shape as integers.
+
+    Raises:
+        NetworkError: they are no integers.
+        FieldRangeError: one does not fit, or `weight_bits` is none of the hardware's.
+    """
+    if given.dtype.kind not in "iufb":
+        raise NetworkError(f"weights of a memory organisation are integers, not {given.dtype}")
+    if given.dtype.kind == "f" and not (np.isfinite(given) & (given == np.rint(given))).all():
+        raise NetworkError("weights of a memory organisation are integers: quantize them first")
     if not 1 <= weight_bits <= sizes.weight_bits:
         raise FieldRangeError("layer", "weight_bits", weight_bits, 1, sizes.weight_bits)
     half = 1 << weight_bits - 1

@@ -39,7 +39,7 @@ class Organisation(wiring.Component):
         super().__init__({
             "request": In(stream.Signature(self.request_layout(sizes))),
             "index": Out(ReadPort(sizes)), "weight": Out(ReadPort(sizes)),
-            "synapse": Out(stream.Signature(struct(interface.synapse_layout(sizes)))),
+            "synapse": Out(stream.Signature(self.synapse_layout(sizes))),
             "busy": Out(1), "done": Out(1), "error": Out(1), **{kind: Out(1) for kind in interface.KINDS},
         })
 
@@ -49,3 +49,8 @@ class Organisation(wiring.Component):
         fields = {field.name: signed(field.bits) if field.signed else field.bits
                   for field in interface.request_layout(sizes).fields}
         return data.StructLayout({**fields, "layer": struct(cls.model.layer_layout(sizes))})
+
+    @classmethod
+    def synapse_layout(cls, sizes: Sizes) -> data.StructLayout:
+        """A synapse."""
+        return struct(interface.synapse_layout(sizes))

@@ -1,6 +1,7 @@
 """What the walks of all organisations share: how a request begins, and how the steps of a walk become synapses."""
 
 from amaranth import Cat, Module, Mux, Signal, Value
+from amaranth.hdl._ast import Statement
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -39,7 +40,7 @@ class Synapses(wiring.Component):
 
     def __init__(self, sizes: Sizes, *, entries: bool = False):
         self.sizes, self.entries = sizes, entries
-        self.synapse_layout = struct(synapse_layout(sizes))
+        self.synapse_layout = self.layout(sizes)
         super().__init__({
             "step": In(stream.Signature(step_layout(sizes))), "synapse": Out(stream.Signature(self.synapse_layout)),
             "weight": Out(ReadPort(sizes)), "done": Out(1), "error": Out(1), "weight_read": Out(1), "empty": Out(1),
@@ -71,15 +72,25 @@ class Synapses(wiring.Component):
             m.d.sync += [
                 held.eq(reader.found.valid), valid.eq(reader.found.valid & there), end.eq(found.end),
                 failed.eq(found.error | (found.synapse & ~there)),
-                payload.neuron.eq(neuron), payload.value.eq(found.value),
-                payload.weight.eq(_weight(word >> found.offset, found.bits, sizes.weight_bits)),
-                payload.weight_address.eq(Cat(found.offset, found.address)),
+                payload.value.eq(found.value), *self.fill(payload, found, word, neuron),
             ]
         m.d.comb += [
             self.synapse.valid.eq(valid), self.synapse.payload.eq(payload), self.done.eq(held & free & end),
             self.error.eq(held & free & failed), self.empty.eq(reader.empty & ~held),
         ]
         return m
+
+
+    @staticmethod
+    def layout(sizes: Sizes) -> data.StructLayout:
+        """What comes out."""
+        return struct(synapse_layout(sizes))
+
+    def fill(self, payload: data.View, found: data.View, word: Value, neuron: Value) -> list[Statement]:
+        """All of a synapse but its value, from a step and its word."""
+        return [payload.neuron.eq(neuron),
+                payload.weight.eq(_weight(word >> found.offset, found.bits, self.sizes.weight_bits)),
+                payload.weight_address.eq(Cat(found.offset, found.address))]
 
 
 def _weight(raw: Value, bits: Value, most: int) -> Value:
@@ -100,7 +111,7 @@ class Walking(Organisation):
 
     def elaborate(self, platform):  # type: ignore[no-untyped-def]
         m, sizes = Module(), self.sizes
-        m.submodules.synapses = synapses = Synapses(sizes, entries=self.entries)
+        m.submodules.synapses = synapses = self.output(sizes)
         for name in ("synapse", "weight"):
             wiring.connect(m, getattr(synapses, name), wiring.flipped(getattr(self, name)))
         self.held = held = Signal(self.request_layout(sizes), name="held", reset_less=True)
@@ -116,7 +127,7 @@ class Walking(Organisation):
             self.done.eq(synapses.done), self.error.eq(synapses.error), self.weight_read.eq(synapses.weight_read),
         ]
         refused = Signal(name="cannot")
-        m.d.comb += refused.eq((held["pass"] != Pass.FORWARD) | (held.neuron > layer.inputs) | self.refused
+        m.d.comb += refused.eq((held["pass"] != Pass.FORWARD) | self.unknown() | self.refused
                                | (layer.weight_bits == 0) | (layer.weight_bits > sizes.weight_bits))
         with m.FSM():
             with m.State("IDLE"):
@@ -142,9 +153,17 @@ class Walking(Organisation):
         self.walk(m)
         return m
 
+    def output(self, sizes: Sizes) -> Synapses:
+        """What makes synapses of the steps."""
+        return Synapses(sizes, entries=self.entries)
+
     def walk(self, m: Module) -> None:
         """The walk itself: drives `step`, `given`, `checked` and perhaps `refused`."""
         raise NotImplementedError
+
+    def unknown(self) -> Value:
+        """The request's neuron is none of the layer's."""
+        return self.held.neuron > self.held.layer.inputs
 
     def row(self, m: Module, base: Value) -> Value:
         """The first word of the row, of `row_words` words, in the cycle after the request has been taken."""
