@@ -103,7 +103,8 @@ def test_golden_cores_compute_what_the_whole_network_model_says(number, seed):
     config = dataclasses.replace(CONFIG, access_counters=1)
     for memory, ways in ((12, ({"mesh": False}, {"mesh": True})), (9, ({}, {"share_states": "frame"}))):
         for way in ways:
-            compiled = synapress.compile(net, config=dataclasses.replace(config, address_bits=memory), **way)
+            compiled = synapress.compile(net, config=dataclasses.replace(config, address_bits=memory), check=memory == 9,
+                                         **way)
             done = synapress.simulate(compiled, frames, engine="golden", cycles=memory == 12)
             assert not done.wrapped and not any(
                 count for name, count in done.counters.items() if "error" in name or name.startswith("unknown"))
