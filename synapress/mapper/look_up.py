@@ -24,6 +24,8 @@ from synapress.mapper.ways_out import signed_bits
 
 HEADER_WORDS = 2
 """Of an edge in tables: the matrix, and where the tables are."""
+MOST_PLACES = 1 << 26
+"""Of a matrix, which is spread out to be packed: 512 MB in the packers."""
 NEURON_BITS = 16
 """Of the neuron that an entry of compressed rows names."""
 
@@ -137,8 +139,9 @@ def tables(edge: LookUpEdge, size: Pair, y_stride: int, config: CoreConfig) -> T
     header = layouts(config).table_header
     found = Tables(
         organisation=edge.organisation, weight_bits=bits, inputs=edge.rows, outputs=outputs,
-        synapses=0, words=0, packed=None, memory_words=config.memory_words)
-    if bits > MOST_WEIGHT_BITS or edge.rows > header.field("inputs").high or outputs > header.field("outputs").high:
+        synapses=_nonzero(edge), words=0, packed=None, memory_words=config.memory_words)
+    large = edge.rows > header.field("inputs").high or outputs > header.field("outputs").high
+    if large or bits > MOST_WEIGHT_BITS or edge.rows * outputs > MOST_PLACES:
         source = (edge.weights.shape[1], *edge.extent)
         return replace(found, words=estimated_words(edge, source, len(edge.weights), len(edge.weights), prod(size),
                                                     config))

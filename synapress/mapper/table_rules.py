@@ -10,6 +10,7 @@ from golden.timing.look_up import MOST_WEIGHT_BITS
 from golden.words import NeuronType, layouts
 from synapress.mapper.errors import Repair, Violation
 from synapress.mapper.image.word_fields import header_fields
+from synapress.mapper.look_up import MOST_PLACES
 from synapress.mapper.memory_map import EdgeEntry, MemoryMap
 from synapress.mapper.program_rules import layer_of
 from synapress.mapper.ways_out import either, raised
@@ -50,6 +51,10 @@ def of_edge(item: EdgeEntry, destination: Population, config: CoreConfig) -> Ite
         yield _outside(item, layer, name, sides[name], header.field(name).high)
     if not large and item.tables.packed is not None:
         yield from _headers(item, layer, config)
+    elif not large and bits <= MOST_WEIGHT_BITS:
+        yield Violation(
+            layer=layer, rule="table size", needed=f"{sides['inputs']} × {sides['outputs']} (edge '{item.edge.name}')",
+            available=f"{MOST_PLACES} places of a matrix", help=either(ONE_KERNEL), repair=Repair.CHANNELS)
 
 
 def missing(layer: str, edge: str, name: str, config: CoreConfig) -> Violation:

@@ -103,8 +103,8 @@ def test_golden_cores_compute_what_the_whole_network_model_says(number, seed):
     config = dataclasses.replace(CONFIG, access_counters=1)
     for memory, ways in ((12, ({"mesh": False}, {"mesh": True})), (9, ({}, {"share_states": "frame"}))):
         for way in ways:
-            compiled = synapress.compile(net, config=dataclasses.replace(config, address_bits=memory), check=memory == 9,
-                                         **way)
+            small = dataclasses.replace(config, address_bits=memory)
+            compiled = synapress.compile(net, config=small, check=memory == 9, **way)
             done = synapress.simulate(compiled, frames, engine="golden", cycles=memory == 12)
             assert not done.wrapped and not any(
                 count for name, count in done.counters.items() if "error" in name or name.startswith("unknown"))
@@ -297,6 +297,17 @@ def test_weights_and_sides_must_fit_the_header():
     net.output("out")
     with pytest.raises(RuleError, match=r"table inputs.*needs 131072"):
         synapress.compile(net, config=dataclasses.replace(CoreConfig(), decoder="mixed", organisations=NAMES))
+
+
+def test_a_matrix_is_not_spread_out_beyond_reason():
+    """A convolution whose matrix has 2**30 places, of which few are synapses."""
+    net = synapress.Network("wide")
+    net.input("in", (8, 64, 64))
+    net.add("out", [net.branch("in", np.ones((8, 8, 3, 3), int), padding=1, organisation="compressed_rows")])
+    net.output("out")
+    config = dataclasses.replace(CoreConfig(), decoder="mixed", organisations=NAMES)
+    with pytest.raises(RuleError, match=r"table size.*needs 32768 × 32768"):
+        synapress.compile(net, config=config, mesh=False)
 
 
 def test_names_of_organisations_and_criteria():
