@@ -16,7 +16,7 @@ from synapress.mapper.ways_out import either, searched
 def products(program: Program, config: CoreConfig) -> Iterator[Violation]:
     """Operands of products fit their part of a state, and come with weight 1 from one source each.
 
-    Checked before `synapress.mapper.network.populations.legalize_edge` moves operand B to its place.
+    Checked before `synapress.mapper.network.legal_edges.legalize_edge` moves operand B to its place.
     """
     bits = config.operand_bits
     for population in program.populations:
