@@ -10,7 +10,7 @@ import dataclasses
 import numpy as np
 
 import synapress
-from synapress.reports.organisations import organisations_sheet
+from synapress.reports.choices import organisations_sheet
 from synapress.reports.tables import show
 
 rng = np.random.default_rng(1)

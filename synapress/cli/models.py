@@ -174,8 +174,8 @@ def _expected(work: "Compilation") -> "Prediction | None":
 
 def _tell(compiled: "CompiledModel", output: Path) -> None:
     """What was compiled, for people."""
+    from synapress.reports.choices import organisations_sheet
     from synapress.reports.neurons import neurons_text
-    from synapress.reports.organisations import organisations_sheet
     from synapress.reports.report import host_text, quantization_sheet
 
     show([quantization_sheet(compiled), *([organisations_sheet(compiled)] if compiled.choices else [])])

@@ -15,9 +15,9 @@ from synapress.mapper import MeshImage
 from synapress.mapper.footprint import STATE_BYTES, image_footprint
 from synapress.mapper.quantization.scales import sqnr
 from synapress.reports import footprint, page, plots
+from synapress.reports.choices import organisations_sheet
 from synapress.reports.mapping import links_sheet
 from synapress.reports.neurons import neurons_section
-from synapress.reports.organisations import organisations_sheet
 from synapress.reports.page import Section
 from synapress.reports.sums import sums_sheet
 from synapress.reports.tables import Sheet, size
