@@ -65,7 +65,8 @@ def validate(words: Memory, config: CoreConfig, *, edges: int, populations: int)
             raise ImageError(f"edge word of ID {identifier + 1}, field 'kind': one with a kernel behind one in tables")
     for block in blocks:
         if block.index not in owners:
-            raise ImageError(f"population {block.index}: no event ID leads into it, so that it waits for ever")
+            raise ImageError(f"population {block.index}: no event ID leads into it, by field 'population' of its edge "
+                             "word, so that it waits for ever")
         for address in block.axons:
             _axon(reader, address, block, depths)
 
