@@ -19,8 +19,8 @@ def text(sweep: dict[str, Any], dense: dict[str, Any], kernel: dict[str, Any], n
     models = "; ".join(f"`{name}`: {source}" for name, source in dense["models"].items())
     logic = "; ".join(f"`{name}`: {source}" for name, source in dense["controllers"][0]["models"].items())
     parts = [
-        f"A pass is one event from each source neuron. Weights are drawn with seed {dense['seed']}. Memories: {models}; "
-        f"each part of an organisation in one of its own. Logic: {logic}.",
+        f"A pass is one event from each source neuron; weights are drawn with seed {dense['seed']}. Memories, one for "
+        f"each part of an organisation: {models}. Logic: {logic}.",
         "![Energy of a pass against density, bits of a weight, and bits of the layer](organisations.png)",
         _crossovers(sweep), _sheet("784 × 128, density 0.25, 8 bits", dense),
         _sheet("Convolution 3×3, 8 channels, image 28, 8 bits", kernel), _decoders(kernel), _network(network),
@@ -69,7 +69,7 @@ def _network(found: dict[str, Any]) -> str:
         mine = {row["organisation"]: row for row in found["rows"] if row["layer"] == layer}
         rows.append((layer, f"{mine['crossbar']['density']:.2%}", *(
             f"{mine[name]['total_bits'] / 8192:,.1f}{_energy(mine[name], model)}" for name in organisations)))
-    return (f"**PilotNet**, kB by the formulas; in parentheses nJ of a pass by `{model}`, where the layer's tables can be "
+    return (f"**PilotNet**, kB by the formulas; in parentheses nJ of a pass by `{model}`, where the tables can be "
             f"packed and the model has such memories.\n\n{table(('layer', 'density', *organisations), rows)}")
 
 
@@ -85,17 +85,16 @@ def _group(title: str, cells: list[dict[str, Any]], note: str) -> str:
         rows = [(cell["what"], f"{cell['published']:.4g}", _number(cell["ours"]), _percent(cell["residual"]),
                  cell["note"]) for cell in cells]
         return f"{head}\n\n{table(('figure', 'published', 'ours', 'residual', 'note'), rows)}"
+    groups: dict[str, list[dict[str, Any]]] = {}
+    for cell in cells:
+        first = cell["what"].split()[0].rstrip(",")
+        groups.setdefault("all pairs" if first.isdecimal() else first, []).append(cell)
     rows = []
-    groups = dict.fromkeys(cell["what"].split()[0].rstrip(",") for cell in cells)
-    if "bits:" in next(iter(cells))["what"]:
-        groups = {"": None}
-    for group in groups:
-        mine = [cell for cell in cells if cell["what"].startswith(group) and cell["what"][len(group):][:1] in ("", ",", " ")
-                ] if group else cells
+    for group, mine in groups.items():
         known = [cell["residual"] for cell in mine if cell["residual"] is not None]
-        worst = max(known, key=abs, default=None)
-        rows.append((group or "all pairs", f"{len(mine)}", f"{len(known)}",
-                     _percent(sum(map(abs, known)) / len(known) if known else None, sign=False), _percent(worst)))
+        mean = sum(map(abs, known)) / len(known) if known else None
+        rows.append((group, f"{len(mine)}", f"{len(known)}", _percent(mean, sign=False),
+                     _percent(max(known, key=abs, default=None))))
     return f"{head}\n\n{table(('figures', 'cells', 'with ours', 'mean error', 'worst'), rows)}"
 
 

@@ -55,6 +55,7 @@ class Layers:
             if len(self.layers) == layers:
                 break
         assert self.layers, "no layer fits the memory"
+        self._used = places
         self._share()
 
     def _share(self) -> None:
@@ -66,21 +67,23 @@ class Layers:
 
     def damage(self, generator: random.Random) -> None:
         """Flip bits of the memories, and change fields of the layers."""
-        for memory, width in ((self._index, 64), (self._weight, 64)):
-            flat = memory.reshape(-1)
-            for _ in range(generator.choice([0, 10, len(flat) // 8, len(flat)])):
-                flat[generator.randrange(len(flat))] ^= np.uint64(1 << generator.randrange(width))
+        for memory, used in ((self._index, self._used[0]), (self._weight, self._used[1])):
+            flat = memory[:max(used, 1)].reshape(-1)
+            for _ in range(generator.choice([0, 10, len(flat), 3 * len(flat)])):
+                flat[generator.randrange(len(flat))] ^= np.uint64(1 << generator.randrange(64))
         end = 1 << self.sizes.address_bits
         changed = []
-        for layer in self.layers:
+        for layer, matrix in zip(self.layers, self.matrices, strict=True):
             fields: Fields = {}
             if generator.random() < 0.3:
                 fields[generator.choice(["index_base", "bitmap_base", "weight_base"])] = generator.choice(
                     [end - 1, end - generator.randint(1, min(end, 40)), generator.randrange(end)])
             if generator.random() < 0.2:
                 fields["row_words"] = generator.choice([0, 1, generator.getrandbits(self.sizes.neuron_bits)])
-            if generator.random() < 0.2:
-                fields["outputs"] = generator.randint(1, 400)
+            if generator.random() < 0.4:
+                # One fewer than the first row has weights, or any number.
+                fewer = max(int(np.count_nonzero(matrix[0])) - 1, 1)
+                fields["outputs"] = generator.choice([fewer, generator.randint(1, 400)])
             if generator.random() < 0.2:
                 fields["inputs"] = generator.choice([1, 1 << self.sizes.neuron_bits])
             if generator.random() < 0.1:
@@ -94,13 +97,13 @@ class Layers:
         half, found = 1 << self.sizes.value_bits - 1, []
         for _ in range(count):
             number = generator.randrange(len(self.layers))
-            neuron = generator.randrange(min(self.layers[number].layer["inputs"], 1 << 12))
+            neuron = generator.choice([0, generator.randrange(min(self.layers[number].layer["inputs"], 1 << 12))])
             fields = {"pass": Pass.FORWARD, "neuron": neuron, "value": generator.randint(-half, half - 1)}
             kind = generator.random()
-            if kind < 0.03:
+            if kind < 0.06:
                 fields["pass"] = generator.choice([Pass.BACKWARD, Pass.UPDATE, 3])
-            elif kind < 0.06:
-                fields["neuron"] = min(self.layers[number].layer["inputs"] + generator.randrange(3),
+            elif kind < 0.14:
+                fields["neuron"] = min(self.layers[number].layer["inputs"] + generator.randrange(2),
                                        (1 << self.sizes.neuron_bits) - 1)
             found.append((number, fields))
         return found

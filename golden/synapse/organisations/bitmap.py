@@ -140,7 +140,11 @@ class Bitmap(Organisation):
         words = self.index_words[begin:begin + layer["inputs"] * layer["row_words"]]
         return np.bitwise_count(words).astype(np.int64).reshape(layer["inputs"], layer["row_words"], -1).sum(axis=2)
 
+    @staticmethod
+    def formula_bits(inputs: int, outputs: int, stored: int, weight_bits: int) -> dict[str, int]:
+        places = inputs * outputs
+        return {"bitmap": places, "weights": stored * weight_bits, "pointers": (inputs + 1) * address_width(places)}
+
     def storage_bits(self) -> dict[str, int]:
-        inputs, places = self.layer["inputs"], self.layer["inputs"] * self.layer["outputs"]
-        return {"bitmap": places, "weights": int(self._ones().sum()) * self.layer["weight_bits"],
-                "pointers": (inputs + 1) * address_width(places)}
+        layer = self.layer
+        return self.formula_bits(layer["inputs"], layer["outputs"], int(self._ones().sum()), layer["weight_bits"])

@@ -119,7 +119,10 @@ class CompressedRows(Organisation):
             raise ImageError("compressed rows: the pointers are not those of a packed matrix")
         return begins
 
+    @staticmethod
+    def formula_bits(inputs: int, outputs: int, stored: int, weight_bits: int) -> dict[str, int]:
+        return {"weights": stored * weight_bits, "indices": stored * 2 * address_width(inputs * outputs)}
+
     def storage_bits(self) -> dict[str, int]:
-        inputs, outputs = self.layer["inputs"], self.layer["outputs"]
-        count = int(self._begins()[-1])
-        return {"weights": count * self.layer["weight_bits"], "indices": count * 2 * address_width(inputs * outputs)}
+        layer = self.layer
+        return self.formula_bits(layer["inputs"], layer["outputs"], int(self._begins()[-1]), layer["weight_bits"])

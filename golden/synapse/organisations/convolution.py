@@ -224,7 +224,7 @@ class Convolution(Organisation):
         return self.layer["sources"] * self.layer["kernel_width"] * self.layer["kernel_height"]
 
     def storage_bits(self) -> dict[str, int]:
-        return {"weights": self.stored_taps * self.layer["channels"] * self.layer["weight_bits"]}
+        return self.formula_bits(0, 0, self.stored_taps * self.layer["channels"], self.layer["weight_bits"])
 
 
 class Packed(NamedTuple):

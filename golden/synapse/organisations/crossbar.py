@@ -63,4 +63,5 @@ class Crossbar(Organisation):
         }
 
     def storage_bits(self) -> dict[str, int]:
-        return {"weights": self.layer["inputs"] * self.layer["outputs"] * self.layer["weight_bits"]}
+        inputs, outputs = self.layer["inputs"], self.layer["outputs"]
+        return self.formula_bits(inputs, outputs, inputs * outputs, self.layer["weight_bits"])

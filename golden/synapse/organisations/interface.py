@@ -219,6 +219,15 @@ class Organisation:
         """
         raise NotImplementedError
 
+    @staticmethod
+    def formula_bits(inputs: int, outputs: int, stored: int, weight_bits: int) -> dict[str, int]:
+        """Bits of each part by the formulas of the paper's figures, of a layer that need not be packed.
+
+        Args:
+            stored: weights that are stored.
+        """
+        return {"weights": stored * weight_bits}
+
     def storage_bits(self) -> dict[str, int]:
         """Bits of each part by the formulas of the paper's figures: weights as wide as they are, nothing rounded to
         words."""

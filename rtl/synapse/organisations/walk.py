@@ -74,7 +74,7 @@ class Synapses(wiring.Component):
             m.d.sync += [
                 held.eq(reader.found.valid), valid.eq(reader.found.valid & there), end.eq(found.end),
                 failed.eq(found.error | (found.synapse & ~there)),
-                payload.value.eq(found.value), *self.fill(payload, found, word, neuron),
+                *self.fill(payload, found, word, neuron),
             ]
         m.d.comb += [
             self.synapse.valid.eq(valid), self.synapse.payload.eq(payload), self.done.eq(held & free & end),
@@ -89,8 +89,8 @@ class Synapses(wiring.Component):
         return struct(synapse_layout(sizes))
 
     def fill(self, payload: data.View, found: data.View, word: Value, neuron: Value) -> list[Statement]:
-        """All of a synapse but its value, from a step and its word."""
-        return [payload.neuron.eq(neuron),
+        """What comes out, from a step and its word."""
+        return [payload.neuron.eq(neuron), payload.value.eq(found.value),
                 payload.weight.eq(_weight(word >> found.offset, found.bits, self.sizes.weight_bits)),
                 payload.weight_address.eq(Cat(found.offset, found.address))]
 

@@ -28,7 +28,8 @@ class _Entries(Synapses):
         return data.StructLayout({"entry": ENTRY.bits, "value": struct(request_layout(sizes))["value"].shape})
 
     def fill(self, payload: data.View, found: data.View, word: Value, neuron: Value) -> list[Statement]:
-        return [payload.entry.eq(word.word_select(found.offset[ENTRY.bits.bit_length() - 1:], ENTRY.bits))]
+        return [payload.entry.eq(word.word_select(found.offset[ENTRY.bits.bit_length() - 1:], ENTRY.bits)),
+                payload.value.eq(found.value)]
 
 
 class _Rows(CompressedRows):

@@ -15,7 +15,6 @@ from golden.errors import ConfigError, FieldRangeError, ImageError, NetworkError
 from golden.rooms import ORGANISATIONS
 from golden.synapse.organisations.convolution import Map, anchor_layout
 from golden.synapse.organisations.interface import KINDS, Organisation, Sizes
-from golden.synapse.organisations.packing import address_width
 from golden.types import IntArray
 from synapress.energy.memory import MemoryModel
 from synapress.reports.organisations.layers import Convolved, Layer
@@ -87,18 +86,16 @@ def organisations_of(layer: Layer, named: Sequence[str] = ()) -> list[str]:
 
 
 def formula_bits(name: str, layer: Layer) -> dict[str, int]:
-    """Bits by part, by the formulas of Schaefer et al.'s figures, of layers too large to be packed."""
-    places, synapses, bits = layer.inputs * layer.outputs, layer.synapses, layer.weight_bits
-    if name == "crossbar":
-        return {"weights": places * bits}
-    if name == "bitmap":
-        return {"bitmap": places, "weights": synapses * bits, "pointers": (layer.inputs + 1) * address_width(places)}
-    if name == "compressed_rows":
-        return {"weights": synapses * bits, "indices": synapses * 2 * address_width(places)}
+    """Bits by part, by the formulas of Schaefer et al.'s figures, whether the layer can be packed or not."""
+    kind = ORGANISATIONS.load(name, Organisation)
+    if name in MATRICES:
+        stored = layer.inputs * layer.outputs if name == "crossbar" else layer.synapses
+        return kind.formula_bits(layer.inputs, layer.outputs, stored, layer.weight_bits)
     assert isinstance(layer, Convolved)
     taps = layer.kernel[0] * layer.kernel[1]
-    weights = {"weights": layer.shape[0] * layer.source[0] * taps * bits}
-    return {"bitmap": taps, **weights} if name == "functional_bitmap" else weights
+    stored = taps * layer.source[0] // layer.groups * layer.shape[0]
+    bits = kind.formula_bits(layer.inputs, layer.outputs, stored, layer.weight_bits)
+    return bits | ({"bitmap": taps} if name == "functional_bitmap" else {})
 
 
 def packed(name: str, layer: Layer, sizes: Sizes, seed: int) -> Organisation:

@@ -131,17 +131,17 @@ def picture_parts(found: Comparison, model: str) -> dict[str, Any]:
     logic = any(model in item.energy for item in found.controllers)
     widths, densities = (_few(sorted({kind(row) for row, _ in values})) for kind in (
         lambda row: row.weight_bits, lambda row: row.density))
-    panels: dict[str, list[tuple[str, list[tuple[float, float]]]]] = {}
+    panels: dict[str, list[tuple[str, str, list[tuple[float, float]]]]] = {}
     if len({row.density for row, _ in values}) > 1:
         panels["density"] = _lines([item for item in values if item[0].weight_bits in widths],
-                                   lambda row: row.density, lambda row: (row.layer, row.weight_bits))
+                                   lambda row: row.density, lambda row: (row.layer, f"{row.weight_bits} bits"))
     if len({row.weight_bits for row, _ in values}) > 1:
         panels["bits of a weight"] = _lines([item for item in values if item[0].density in densities],
-                                            lambda row: row.weight_bits, lambda row: (row.layer, row.density))
+                                            lambda row: row.weight_bits, lambda row: (row.layer, f"{row.density:.3g}"))
     panels["bits of the layer, by the paper's formulas"] = _lines(
-        values, lambda row: row.total_bits, lambda row: (row.layer, row.density, row.weight_bits))
-    marks = {} if logic else {f"{item.density:.3f}": item.density for item in found.crossovers
-                              if item.quantity == f"energy, {model}" and item.weight_bits in widths}
+        values, lambda row: row.total_bits, lambda row: (f"{row.layer}, {row.density}, {row.weight_bits}", ""))
+    shown = [item for item in found.crossovers if item.quantity == f"energy, {model}" and item.weight_bits in widths]
+    marks = {f"{item.density:.3f} at {item.weight_bits} bits": item.density for item in shown if not logic}
     return {"title": found.title, "label": f"nJ of a pass, {model}{' and logic' if logic else ''}", "panels": panels,
             "crossovers": {"density": marks}}
 
@@ -152,10 +152,10 @@ def _few(values: Sequence[Any]) -> list[Any]:
     return [values[(number + 1) * len(values) // count - 1] for number in range(count)]
 
 
-def _lines(values: Sequence[tuple[Row, float]], at: Callable[[Row], float], key: Callable[[Row], Any]
-           ) -> list[tuple[str, list[tuple[float, float]]]]:
-    """Organisation and points of each line: those of equal keys, ascending."""
-    found: dict[Any, list[tuple[float, float]]] = {}
+def _lines(values: Sequence[tuple[Row, float]], at: Callable[[Row], float], key: Callable[[Row], tuple[str, str]]
+           ) -> list[tuple[str, str, list[tuple[float, float]]]]:
+    """Organisation, last part of the key, and points of each line: those of equal keys, ascending."""
+    found: dict[tuple[str, tuple[str, str]], list[tuple[float, float]]] = {}
     for row, height in values:
         found.setdefault((row.organisation, key(row)), []).append((float(at(row)), height))
-    return [(name, sorted(points)) for (name, _), points in found.items()]
+    return [(name, text, sorted(points)) for (name, (_, text)), points in found.items()]
