@@ -1,7 +1,7 @@
 """The lookup of synapses in tables: an event of an extended edge into the operations of one row of its table.
 
 The edge word says where the table's header is and how its synapses lie (`golden.synapse.organisations`); the header
-makes a row of the event's place and channel. Other organizations beside the computed kernels: Bamberg et al., arXiv
+makes a row of the event's place and channel. Other organisations beside the computed kernels: Bamberg et al., arXiv
 2112.07019, section 3.2; the words are this project's (docs/architecture.md).
 """
 
