@@ -85,7 +85,7 @@ def test_all_organisations_of_one_matrix(simulator: str, seed: int) -> None:
 @pytest.mark.long
 @pytest.mark.parametrize("number", range(10))
 @pytest.mark.parametrize("name", NAMES)
-def test_many_matrices(name: str, number: int, simulator: str, seed: int) -> None:
+def test_many_sizes(name: str, number: int, simulator: str, seed: int) -> None:
     """30 matrices, of up to 300 inputs and outputs, for each of ten random sizes; sound, damaged and timed."""
     pick = random.Random(1000 * seed + number)
     sizes = {"address_bits": 15, "word_bits": pick.choice([64, 128]), "serial": pick.randrange(2),
