@@ -6,6 +6,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from golden.errors import ImageError
+from golden.synapse.organisations.convolution import Convolution, Map, anchor_layout
 from golden.synapse.organisations.interface import Expansion, Organisation, Pass, Sizes, request_layout
 from golden.types import Fields, IntArray, Words
 
@@ -116,3 +117,77 @@ class Layers:
         """A request with its layer, packed."""
         layer, request = self.layers[number], request_layout(self.sizes)
         return request.pack(fields) | layer.layer_layout(self.sizes).pack(layer.layer) << request.bits
+
+
+class Single:
+    """One matrix in the memories of any organisation, of which nothing but the organisation depends on which it is.
+
+    A functional one has it as a kernel of 1×1 of as many source channels as it has rows.
+
+    Attributes:
+        matrix, weight_bits: the layer.
+        index, weight: the memories, as numbers.
+        layer: the packed organisation.
+    """
+
+    def __init__(self, organisation: type[Organisation], sizes: Sizes, rng: np.random.Generator, number: int, *,
+                 most: int):
+        assert sizes.word_bits == 64
+        self.sizes, self.weight_bits = sizes, 1 + number % sizes.weight_bits
+        half = 1 << self.weight_bits - 1
+        self.matrix = rng.integers(-half, half, (most, most)) if number % 50 == 0 \
+            else random_matrix(rng, most, self.weight_bits)
+        index, weight = (int(base) for base in rng.integers(8, size=2))
+        self.functional = issubclass(organisation, Convolution)
+        if self.functional:
+            options = {"per_source": 1} if organisation.name == "functional_bitmap" else {}
+            self.layer = organisation.pack(
+                self.matrix.T[:, :, np.newaxis, np.newaxis], weight_bits=self.weight_bits, sizes=sizes,
+                index_base=index, weight_base=weight, place=Map(1, 1), **options)  # type: ignore[call-arg]
+        else:
+            self.layer = organisation.pack(self.matrix, weight_bits=self.weight_bits, sizes=sizes, index_base=index,
+                                           weight_base=weight)
+        around = rng.integers(0, 1 << 64, 2, np.uint64).tolist()
+        self.index, self.weight = (
+            [other] * origin + words.tolist() + [other] * ((1 << sizes.address_bits) - origin - len(words))
+            for other, origin, words in zip(around, (self.layer.index_origin, self.layer.weight_origin),
+                                            (self.layer.index_words, self.layer.weight_words), strict=True))
+
+    def requests(self, generator: random.Random, count: int) -> list[tuple[int, Fields]]:
+        """The first and the last row, one without weights if there is one, any others; and some that are dropped."""
+        inputs, half = len(self.matrix), 1 << self.sizes.value_bits - 1
+        rows = [0, inputs - 1, *np.flatnonzero(~self.matrix.any(axis=1))[:1].tolist()]
+        rows += [generator.randrange(inputs) for _ in range(count - len(rows))]
+        found = []
+        for row in generator.sample(rows[:count], k=min(count, len(rows))):
+            kind, walk = generator.random(), int(Pass.FORWARD)
+            if kind < 0.04:
+                walk = generator.choice([Pass.BACKWARD, Pass.UPDATE, 3])
+            elif kind < 0.08:
+                row = inputs + generator.randrange(2)
+            found.append((0, {"pass": walk, "neuron": row, "value": generator.randint(-half, half - 1)}))
+        return found
+
+    def states(self, states: IntArray, requests: list[tuple[int, Fields]]) -> IntArray:
+        """What becomes of states, those behind the last neuron among them, by numpy alone."""
+        values = np.zeros(len(self.matrix), np.int64)
+        for _, request in requests:
+            if request["pass"] == Pass.FORWARD and request["neuron"] < len(values):
+                values[request["neuron"]] += request["value"]
+        sums = np.zeros_like(states)
+        sums[:self.matrix.shape[1]] = self.matrix.T @ values
+        return (states + sums).astype(np.int16).astype(np.int64)
+
+    def _fields(self, fields: Mapping[str, int]) -> Fields:
+        return {**fields, "neuron": anchor_layout().pack({"c": fields["neuron"], "x": 0, "y": 0})} \
+            if self.functional else dict(fields)
+
+    def expand(self, number: int, fields: Mapping[str, int]) -> Expansion:
+        """What must become of a request."""
+        return self.layer.expand(self._fields(fields))
+
+    def payload(self, number: int, fields: Mapping[str, int]) -> int:
+        """A request with its layer, packed."""
+        layer = self.layer
+        request = layer.request_layout(self.sizes) if isinstance(layer, Convolution) else request_layout(self.sizes)
+        return request.pack(self._fields(fields)) | layer.layer_layout(self.sizes).pack(layer.layer) << request.bits

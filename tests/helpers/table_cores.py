@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from golden.config import CoreConfig
+from golden.neuron.states import unpack_states
 from golden.rooms import ORGANISATIONS
 from golden.synapse.organisations.interface import Organisation, Sizes
 from golden.types import IntArray, Words
@@ -93,12 +94,12 @@ class TableCore:
         return self.put(data.view("<u8").reshape(-1, self.config.word_bits // 64))
 
     def kernel(self, population: int, channels: int, size: tuple[int, int], kind: int, rng: np.random.Generator,
-               *, outside: bool = True) -> int:
-        """An edge with a random kernel; returns its ID."""
+               *, outside: bool = True, weights: IntArray | None = None, shift: int | None = None) -> int:
+        """An edge with a random kernel and shift, unless they are given; returns its ID."""
         config, target = self.config, self.populations[population]
         each = 1 if kind == EdgeKind.DEPTHWISE else target.depth_words * config.lanes
         stride = size[0] * size[1] * each
-        base = self.weights(rng.integers(-128, 128, channels * stride))
+        base = self.weights(rng.integers(-128, 128, channels * stride) if weights is None else weights)
         if kind == EdgeKind.TABLE:
             step = config.word_bits // 8
             words = [self.words.table.pack(
@@ -108,7 +109,8 @@ class TableCore:
         self._incoming(population, outside)
         self.edges.append(self.words.edge.pack(
             source_channels=channels, kernel_width=size[0], kernel_height=size[1], weight_base=base,
-            weight_stride=stride, kind=kind, population=population, shift=int(rng.integers(2))))
+            weight_stride=stride, kind=kind, population=population,
+            shift=int(rng.integers(2)) if shift is None else shift))
         return len(self.edges) - 1
 
     def table(self, table: Table, *, outside: bool = True) -> int:
@@ -120,9 +122,11 @@ class TableCore:
         made = kind.pack(table.matrix, weight_bits=table.weight_bits, sizes=sizes, index_base=index, weight_base=weight)
         for first, words in ((index, made.index_words), (weight, made.weight_words)):
             self.memory[first:first + len(words)] = np.asarray(words).reshape(len(words), self.memory.shape[1])
-        depth, _, height = table.source
+        depth, width, height = table.source
+        # Without a second column or row there is no stride: places in front of the table would be in it, if taken.
         header = self.words.table_header.pack(
-            inputs=made.layer["inputs"], outputs=made.layer["outputs"], x_stride=depth * height, y_stride=depth)
+            inputs=made.layer["inputs"], outputs=made.layer["outputs"],
+            x_stride=depth * height if width > 1 else 0, y_stride=depth if height > 1 else 0)
         bases = self.words.table_bases.pack(
             {name: made.layer[name] for name in ("index_base", "bitmap_base", "weight_base", "row_words")})
         self._incoming(table.population, outside)
@@ -239,8 +243,67 @@ def random_core(rng: np.random.Generator, config: CoreConfig, *, corrupt: int = 
             for _ in range(int(rng.integers(events + 1))):
                 neuron = tuple(int(rng.integers(size)) for size in shape)
                 if identity in sources and rng.random() < astray:
-                    neuron = neuron[0], *[(-1, 3), (5, -7), (70, 90)][int(rng.integers(3))]
+                    neuron = neuron[0], *[(-1, 0), (0, -1), (5, -7), (70, 90)][int(rng.integers(4))]
                 frame.append(core.value(identity, neuron, int(rng.integers(-40, 41))))  # type: ignore[arg-type]
         rng.shuffle(frame)
         given.append([int(event) for event in frame] + [core.end(identity) for identity in core.ends])
     return image, core, given
+
+
+def every_way(rng: np.random.Generator, config: CoreConfig, *, matrices: int = 1, most: int = 12, events: int = 6
+              ) -> tuple[Words, TableCore, list[list[int]], IntArray]:
+    """Fully connected layers, each as a dense kernel and in each organisation, to populations that get the same values.
+
+    Populations are in the order of the matrices; in that, the kernel's comes before the tables'.
+
+    Returns:
+        The image, its core, two frames, and by numpy alone what each population's states are at its evaluation:
+        (frames, populations, places), 0 behind the last place.
+    """
+    ways = 1 + len(config.organisations)
+    shapes = rng.integers(1, most + 1, (matrices, 2))
+    core = TableCore(config, [(int(outputs), 1, 1) for _, outputs in shapes for _ in range(ways)])
+    layers, frames = [], []
+    for number, inputs in enumerate(shapes[:, 0].tolist()):
+        bits = int(rng.integers(1, 1 + min(config.weight_bits, config.table_weight_bits)))
+        target = core.populations[number * ways]
+        matrix = random_matrix(rng, inputs, neurons(target, config.lanes), target.places(config.lanes), bits,
+                               float(rng.choice([0, 0.1, 0.5, 0.9, 1])))
+        matrix[rng.random(inputs) < 0.2] = 0
+        matrix[:, rng.random(matrix.shape[1]) < 0.2] = 0
+        layers.append((matrix, bits, int(rng.integers(3))))
+        core.kernel(number * ways, inputs, (1, 1), EdgeKind.DENSE, rng, weights=matrix, shift=layers[-1][2])
+    for number, (matrix, bits, shift) in enumerate(layers):
+        for way, name in enumerate(config.organisations, 1):
+            core.table(Table(number * ways + way, (len(matrix), 1, 1), matrix, name, bits, shift))
+    image = core.finish(rng)
+    expected = np.zeros((2, len(core.populations), max(matrix.shape[1] for matrix, _, _ in layers)), np.int64)
+    for sums in expected:
+        frame = []
+        for number, (matrix, _, shift) in enumerate(layers):
+            for c, v in zip(rng.integers(len(matrix), size=events).tolist(), rng.integers(-256, 256, events).tolist(),
+                            strict=True):
+                tables = range(matrices + number * (ways - 1), matrices + (number + 1) * (ways - 1))
+                frame += [core.value(identity, (c, 0, 0), v) for identity in (number, *tables)]
+                sums[number * ways:(number + 1) * ways, :matrix.shape[1]] += matrix[c] * v << shift
+        rng.shuffle(frame)
+        frames.append([int(event) for event in frame] + [core.end(identity) for identity in core.ends])
+    half = 1 << config.state_bits - 1
+    return image, core, frames, (expected + half) % (2 * half) - half
+
+
+def evaluated(core: TableCore, addresses: IntArray, states: Words, frames: int) -> IntArray:
+    """The states of a trace, as `every_way` has them, of a core that evaluates each word once in a frame.
+
+    Args:
+        addresses, states: state words in any order within a frame, (words,) and (words, words of 64 bits).
+    """
+    config = core.config
+    most = max(population.places(config.lanes) for population in core.populations)
+    found = np.zeros((frames, len(core.populations), most), np.int64)
+    for number, population in enumerate(core.populations):
+        inside = (addresses >= population.states) & (addresses < population.states + population.depth_words)
+        order = np.argsort(addresses[inside], kind="stable").reshape(-1, frames).T
+        words = unpack_states(states[inside].squeeze(axis=1), config)[order]
+        found[:, number, :population.places(config.lanes)] = words.reshape(frames, -1)
+    return found

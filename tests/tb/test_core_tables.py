@@ -13,7 +13,7 @@ from golden.words import EdgeKind, EventKind, layouts
 from rtl.synapse.gather import Gather
 from synapress.engines import verilated
 from synapress.tools.simulator import launch
-from tests.helpers.table_cores import Table, TableCore, mixed, random_core
+from tests.helpers.table_cores import Table, TableCore, evaluated, every_way, mixed, random_core
 from tests.tb.test_core import core
 
 SMALL = CoreConfig.preset("fpga_small")
@@ -95,7 +95,10 @@ def test_values_that_come_too_early(simulator: str, seed: int) -> None:
     for name in config.organisations:
         made.table(Table(0, (3, 1, 1), rng.integers(-9, 9, (3, 16)), name, 6))
     image = made.finish(rng)
-    values = [made.value(identity, (int(rng.integers(2)), 0, 0), 1) for _ in range(12) for identity in (1, 2, 1, 3, 4)]
+    # Runs of one table's events, which is told at once, and kernels that meet nothing or much: so all times come.
+    identities = np.repeat(*rng.integers(1, (5, 4), (120, 2)).T).tolist()
+    values = [made.value(identity, (int(rng.integers(2)), int(rng.integers(-3, 3)) if identity == 1 else 0, 0), 1)
+              for identity in identities]
     ends = [made.end(identity) for identity in (1, 2, 3, 4)]
     credit = layouts(config).event.pack(kind=EventKind.CREDIT, id=0)
     fine = Status.READY | Status.IDLE
@@ -103,6 +106,45 @@ def test_values_that_come_too_early(simulator: str, seed: int) -> None:
     launch(core(config), name="core", module="tb.tb_core_status", simulator=simulator, seed=seed, parameters={
         "config": config.to_json(), "words": image.ravel().tolist(), "edges": 5, "populations": 2, "steps": steps,
         "protocol_errors": len(values)})
+
+
+def trace_of(golden: Core) -> tuple[np.ndarray, np.ndarray]:
+    return (np.array([address for address, _ in golden.trace], np.int64),
+            np.array([[state] for _, state in golden.trace], np.uint64))
+
+
+@pytest.mark.parametrize("number", [0, *(pytest.param(number, marks=pytest.mark.long) for number in range(1, 4))])
+def test_every_way_of_few_matrices(number: int, simulator: str, seed: int) -> None:
+    """Three matrices in each organisation and as a kernel: the bench has RTL's states equal golden's, which are the
+    same each way, and numpy's."""
+    config = CONFIGS["tables"]
+    image, made, frames, states = every_way(np.random.default_rng([seed, 55, number]), config, matrices=3)
+    golden = Core(config, image, edges=len(made.edges), populations=len(made.populations))
+    for frame in frames:
+        run_frame(golden, np.array(frame, np.uint64))
+    assert (evaluated(made, *trace_of(golden), len(frames)) == states).all()
+    launch(core(config), name="core", module="tb.tb_core", simulator=simulator, seed=seed,
+           parameters=described(config, image, made, frames, pause_in="randomly", pause_out="randomly"))
+
+
+@pytest.mark.long
+def test_every_way_of_many_matrices(seed: int) -> None:
+    """In the compiled core, one matrix after the other, of up to 60 by 60."""
+    config, words, synapses = CONFIGS["tables"], 0, 0
+    for number in range(100):
+        image, made, frames, states = every_way(np.random.default_rng([seed, 56, number]), config, most=60, events=20)
+        given = [np.array(frame, np.uint64) for frame in frames]
+        golden = Core(config, image, edges=4, populations=4)
+        for frame in given:
+            run_frame(golden, frame)
+        found = verilated.run(config, image, 4, 4, given, inputs=4, outputs=4, stall_in=0.3 * (number % 2),
+                              stall_out=0.3 * (number % 3 == 1), seed=number)
+        ways = evaluated(made, found.trace_address, found.trace_state, len(frames))
+        assert (ways == ways[:, :1]).all() and (ways == states).all(), number
+        assert (found.memory == golden.memory).all(), number
+        assert {counter: found.counters[counter] for counter in golden.counters} == golden.counters, number
+        words, synapses = words + len(found.trace_address), synapses + found.counters["synapses"]
+    print(f"{number + 1} matrices, {words} state words evaluated, {synapses} synapses")
 
 
 gather = cache(Gather)

@@ -1,5 +1,6 @@
 """The memory organisations against the golden model."""
 
+import json
 import random
 from functools import cache
 
@@ -11,6 +12,7 @@ from rtl.synapse.organisations.interface import Organisation
 from synapress.tools.simulator import launch
 
 NAMES = ("crossbar", "bitmap", "compressed_rows")
+FUNCTIONAL = ("functional", "functional_bitmap", "functional_pure")
 SIZES: dict[str, dict[str, int]] = {
     "a word for all": {"address_bits": 12},
     "as in a core": {"address_bits": 12, "read_latency": 3, "weight_bits": 8},
@@ -51,10 +53,39 @@ def test_timing(name: str, sizes: str, simulator: str, seed: int) -> None:
     run(name, SIZES[sizes], simulator, seed, scenario="timing", batches=3, most=200, requests=15)
 
 
+def same_states(simulator: str, seed: int, *, matrices: int, most: int, requests: int, address_bits: dict[str, int]
+                ) -> None:
+    """The same matrices in all organisations, each in one simulation: bit for bit the same states."""
+    found = {}
+    for name, bits in address_bits.items():
+        run = launch(unit(name, address_bits=bits), name=name, module="tb.tb_organisation", simulator=simulator,
+                     seed=seed, parameters={
+                         "organisation": name, "sizes": {"address_bits": bits}, "scenario": "single", "most": most,
+                         "batches": matrices, "requests": requests, "memory": "rarely", "synapse": "rarely"})
+        given = json.loads((run / "states.json").read_text())
+        found[name] = given["states"]
+        print(f"{simulator} {name}: {len(found[name])} matrices, {given['measured']}")
+    one = found[NAMES[0]]
+    assert len(one) == matrices and all(states == one for states in found.values())
+
+
+def test_all_organisations_of_few_matrices(simulator: str, seed: int) -> None:
+    # As wide as in other tests here and of the functional ones, so that these are built once.
+    same_states(simulator, seed, matrices=12, most=40, requests=6,
+                address_bits=dict.fromkeys(NAMES, 12) | dict.fromkeys(FUNCTIONAL, 10))
+
+
+@pytest.mark.long
+def test_all_organisations_of_one_matrix(simulator: str, seed: int) -> None:
+    """300 matrices of up to 300 by 300; in Icarus, which is slower, fewer of their rows."""
+    same_states(simulator, seed, matrices=300, most=300, requests=8 if simulator == "verilator" else 4,
+                address_bits=dict.fromkeys(NAMES + FUNCTIONAL, 16))
+
+
 @pytest.mark.long
 @pytest.mark.parametrize("number", range(10))
 @pytest.mark.parametrize("name", NAMES)
-def test_many_matrices(name: str, number: int, simulator: str, seed: int) -> None:
+def test_many_sizes(name: str, number: int, simulator: str, seed: int) -> None:
     """30 matrices, of up to 300 inputs and outputs, for each of ten random sizes; sound, damaged and timed."""
     pick = random.Random(1000 * seed + number)
     sizes = {"address_bits": 15, "word_bits": pick.choice([64, 128]), "serial": pick.randrange(2),
