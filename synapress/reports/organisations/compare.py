@@ -93,7 +93,7 @@ def formula_bits(name: str, layer: Layer) -> dict[str, int]:
         return kind.formula_bits(layer.inputs, layer.outputs, stored, layer.weight_bits)
     assert isinstance(layer, Convolved)
     taps = layer.kernel[0] * layer.kernel[1]
-    stored = taps * layer.source[0] // layer.groups * layer.shape[0]
+    stored = int(layer.taps(name).sum()) * layer.source[0] // layer.groups * layer.shape[0]
     bits = kind.formula_bits(layer.inputs, layer.outputs, stored, layer.weight_bits)
     return bits | ({"bitmap": taps} if name == "functional_bitmap" else {})
 
@@ -191,6 +191,9 @@ def _row(common: dict[str, Any], made: Organisation, layer: Layer, sizes: Sizes,
          memory_bits: int | None) -> Row:
     counts, words, notes = made.counts(requests(made.name, layer)), parts(made), []
     given = layer.inputs * layer.outputs if made.name == "crossbar" else layer.synapses
+    if made.name not in MATRICES:
+        assert isinstance(layer, Convolved)
+        given = layer.walked(made.name)
     assert int(counts["synapses"].sum()) == given, made.name
     accesses = {kind: int(counts[kind].sum()) for kind in KINDS}
     if memory_bits is not None and (total := sum(words.values()) * sizes.word_bits) > memory_bits:

@@ -5,14 +5,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from math import prod
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
+import numpy.typing as npt
 
 from golden.errors import ConfigError, FileError
 from golden.files import load_arrays
 from golden.program import Edge, Program
 from golden.types import IntArray
+from synapress.mapper.look_up import ungrouped
 
 KEYS = {"name", "inputs", "outputs", "density", "weight_bits", "kernel", "image", "channels", "source_channels",
         "padding", "matrix"}
@@ -104,6 +106,8 @@ class Convolved:
     groups: int = 1
     upsample: int = 0
     weight_bits: int = 8
+    kept: npt.NDArray[np.bool_] | None = None
+    """Which weights of the kernel (channels, source channels, columns, rows) are not zero; None: all of a group."""
     kind: str = field(default="convolution", init=False)
 
     def __post_init__(self) -> None:
@@ -142,18 +146,34 @@ class Convolved:
     @property
     def synapses(self) -> int:
         """Those that meet a neuron at both ends."""
-        taps = [sum(len(places) for places, _ in self.pairs(axis)) for axis in (0, 1)]
-        return taps[0] * taps[1] * self.shape[0] * self.source[0] // self.groups
+        columns, rows = (np.array([len(places) for places, _ in self.pairs(axis)]) for axis in (0, 1))
+        if self.kept is None:
+            return int(columns.sum() * rows.sum()) * self.shape[0] * self.source[0] // self.groups
+        return int((self.kept.sum(axis=(0, 1)) * columns[:, None] * rows).sum())
+
+    def walked(self, organisation: str) -> int:
+        """Places of the kernel at which a functional organisation finds a neuron, zeros among them."""
+        columns, rows = (np.array([len(places) for places, _ in self.pairs(axis)]) for axis in (0, 1))
+        meets = columns[:, None] * rows
+        return int(meets[self.taps(organisation)].sum()) * self.shape[0] * self.source[0]
+
+    def taps(self, organisation: str) -> npt.NDArray[np.bool_]:
+        """The taps (columns, rows) whose weights a functional organisation stores."""
+        if organisation == "functional_bitmap" and self.kept is not None:
+            return cast("npt.NDArray[np.bool_]", self.kept.any(axis=(0, 1)))
+        return np.ones(self.kernel, bool)
 
     @property
     def density(self) -> float:
         return self.synapses / (self.inputs * self.outputs)
 
     def weights(self, seed: int) -> IntArray:
-        """The kernel (channels, source channels, columns, rows), no weight of it zero but between groups."""
+        """The kernel (channels, source channels, columns, rows); no weight that is kept is zero."""
         rng = np.random.default_rng(seed)
         shape = self.shape[0], self.source[0], *self.kernel
         drawn = nonzero(rng, self.weight_bits, prod(shape)).reshape(shape)
+        if self.kept is not None:
+            return np.where(self.kept, drawn, 0)
         group = [np.arange(count) * self.groups // count for count in shape[:2]]
         return np.where((group[0][:, None] == group[1])[:, :, None, None], drawn, 0)
 
@@ -275,12 +295,14 @@ def _given(name: str, path: Path, weight_bits: int) -> Given:
 
 
 def network_layers(program: Program, weight_bits: int = 8) -> list[Layer]:
-    """The edges of a network, each a convolution of its geometry, with drawn weights."""
+    """The edges of a network, each a convolution of its geometry; weights are drawn where its own are not zero."""
     return [_convolved(program, edge, weight_bits) for edge in program.edges]
 
 
 def _convolved(program: Program, edge: Edge, weight_bits: int) -> Convolved:
     source, destination = program.population(edge.source), program.population(edge.destination)
+    weights = ungrouped(edge, source.shape[0])
+    kept = None if np.all(edge.weights) else weights != 0
     return Convolved(name=edge.name, source=source.shape, shape=destination.shape,
                      kernel=(edge.weights.shape[2], edge.weights.shape[3]), stride=edge.stride, padding=edge.padding,
-                     dilation=edge.dilation, groups=edge.groups, upsample=edge.upsample, weight_bits=weight_bits)
+                     dilation=edge.dilation, groups=edge.groups, upsample=edge.upsample, weight_bits=weight_bits, kept=kept)
