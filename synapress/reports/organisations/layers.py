@@ -16,6 +16,8 @@ from golden.program import Edge, Program
 from golden.types import IntArray
 from synapress.mapper.look_up import ungrouped
 
+MOST_MEETINGS = 1 << 20
+"""Of the taps of a kernel's column or row with the neurons that they lead to: each is looked at."""
 KEYS = {"name", "inputs", "outputs", "density", "weight_bits", "kernel", "image", "channels", "source_channels",
         "padding", "matrix"}
 """What an entry of a file of layers may say."""
@@ -114,6 +116,10 @@ class Convolved:
         positive(self.name, channels=min(self.source[0], self.shape[0]), kernel=min(self.kernel),
                  neurons=min(*self.source, *self.shape))
         check_bits(self.name, self.weight_bits)
+        meetings = max(taps * neurons for taps, neurons in zip(self.kernel, self.shape[1:], strict=True))
+        if meetings > MOST_MEETINGS:
+            raise ConfigError(f"layer '{self.name}': columns or rows of kernel × destination are {meetings:,}; no more "
+                              f"than {MOST_MEETINGS:,} are compared")
 
     @classmethod
     def square(cls, name: str, *, kernel: int, image: int, channels: int, source_channels: int = 1,
@@ -154,14 +160,19 @@ class Convolved:
     def walked(self, organisation: str) -> int:
         """Places of the kernel at which a functional organisation finds a neuron, zeros among them."""
         columns, rows = (np.array([len(places) for places, _ in self.pairs(axis)]) for axis in (0, 1))
-        meets = columns[:, None] * rows
-        return int(meets[self.taps(organisation)].sum()) * self.shape[0] * self.source[0]
+        meets, kept = columns[:, None] * rows, self._kept_taps(organisation)
+        return int((meets if kept is None else meets[kept]).sum()) * self.shape[0] * self.source[0]
 
-    def taps(self, organisation: str) -> npt.NDArray[np.bool_]:
-        """The taps (columns, rows) whose weights a functional organisation stores."""
-        if organisation == "functional_bitmap" and self.kept is not None:
-            return cast("npt.NDArray[np.bool_]", self.kept.any(axis=(0, 1)))
-        return np.ones(self.kernel, bool)
+    def stored_taps(self, organisation: str) -> int:
+        """The taps whose weights a functional organisation stores."""
+        kept = self._kept_taps(organisation)
+        return prod(self.kernel) if kept is None else int(kept.sum())
+
+    def _kept_taps(self, organisation: str) -> npt.NDArray[np.bool_] | None:
+        """Which taps (columns, rows) are stored, of an organisation that leaves some out."""
+        if organisation != "functional_bitmap" or self.kept is None:
+            return None
+        return cast("npt.NDArray[np.bool_]", self.kept.any(axis=(0, 1)))
 
     @property
     def density(self) -> float:
@@ -305,4 +316,5 @@ def _convolved(program: Program, edge: Edge, weight_bits: int) -> Convolved:
     kept = None if np.all(edge.weights) else weights != 0
     return Convolved(name=edge.name, source=source.shape, shape=destination.shape,
                      kernel=(edge.weights.shape[2], edge.weights.shape[3]), stride=edge.stride, padding=edge.padding,
-                     dilation=edge.dilation, groups=edge.groups, upsample=edge.upsample, weight_bits=weight_bits, kept=kept)
+                     dilation=edge.dilation, groups=edge.groups, upsample=edge.upsample, weight_bits=weight_bits,
+                     kept=kept)

@@ -102,6 +102,16 @@ def test_what_is_too_large_has_its_bits_by_the_formula() -> None:
     assert rows["functional"].total_bits == 8 * 4 * 9 and rows["functional"].note == ""
 
 
+def test_kernels_beyond_reason() -> None:
+    """They are neither drawn nor walked through before it is seen that they are too large."""
+    wide = Convolved.square("wide", kernel=400, image=500, channels=1000, source_channels=1000)
+    rows = {row.organisation: row for row in compare(wide, sizes=sizes_of(), models=[MODEL], seed=1)}
+    assert rows["functional_pure"].total_bits == 8 * 400 ** 2 * 1000 ** 2
+    assert "kernels of more than" in rows["functional_pure"].note
+    with pytest.raises(ConfigError, match="no more than 1,048,576 are compared"):
+        Convolved.square("huge", kernel=10 ** 5, image=10 ** 5, channels=1)
+
+
 def test_one_memory_for_all_parts() -> None:
     layer = Drawn(name="x", inputs=40, outputs=40)
     alone, together, small = (compare(layer, sizes=sizes_of(), models=[MODEL], seed=1, memory_bits=bits)[1]
