@@ -48,6 +48,18 @@ def test_a_convolution_a_file_and_a_network(tmp_path: Path) -> None:
     assert "functional_pure" in table and "net.py: memory organisations" in table
 
 
+def test_a_pruned_network_keeps_its_zeros(tmp_path: Path) -> None:
+    """Also with weights of other widths, and between groups."""
+    (tmp_path / "net.py").write_text(
+        "import synapress, numpy\n\n\ndef network():\n    net = synapress.Network('n')\n"
+        "    net.input('x', (4, 3, 3))\n    kernel = numpy.ones((4, 2, 2, 2), int)\n    kernel[3, 1] = 0\n"
+        "    net.conv('c', 'x', kernel, groups=2)\n    net.sparse('s', 'c', numpy.eye(16, 7, dtype=int))\n"
+        "    net.output('s')\n    return net\n")
+    rows = json.loads(output(str(tmp_path / "net.py"), "--no-controllers", "--bits", "1,12", "--json"))["rows"]
+    rows = [row for row in rows if row["organisation"] == "compressed_rows"]
+    assert [(row["weight_bits"], row["synapses"]) for row in rows] == [(1, 112), (12, 112), (1, 7), (12, 7)]
+
+
 def test_decoders_are_synthesized(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     found = json.loads(output("--inputs", "20", "--outputs", "30", "--only", "crossbar", "--json"))
@@ -69,6 +81,7 @@ def test_decoders_are_synthesized(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     ([*DENSE, "--word-bits", "32"], "word_bits"), ([*DENSE, "--capacitance", "-1"], "positive capacitance"),
     ([*DENSE, "--density", "0:1:0.0001"], "needs SHARE"), (["--published", "--inputs", "4"], "layers of its own"),
     (["--kernel", "3", "--image", "8", "--channels", "2", "--density", "0.5"], "leave --density out"),
+    ([*DENSE, "--only", "functional", "--only", "functional_pure"], "for convolutions only"),
 ])
 def test_what_is_refused(arguments: list[str], message: str) -> None:
     assert message in refused(*arguments)

@@ -329,24 +329,6 @@ def test_names_of_organisations_and_criteria():
                           throughput=synapress.Throughput(cores=2))
 
 
-@pytest.mark.parametrize(("matrix", "rule"), [
-    (np.eye(5, dtype=int), "sparse matrix"), (np.zeros((4, 0), int), "sparse matrix"),
-    (np.zeros(4, int), "sparse matrix"), (np.eye(4), "weights"), (np.full((4, 2), np.nan), "weights")])
-def test_a_matrix_must_fit_its_source(matrix, rule):
-    net = synapress.Network("bad")
-    net.input("in", (4, 1, 1))
-    with pytest.raises(NetworkError, match=f"rule '{rule}'"):
-        net.sparse("out", "in", matrix)
-
-
-def test_matrices_of_scipy(seed):
-    scipy = pytest.importorskip("scipy.sparse")
-    matrix = sparse(np.random.default_rng(seed), (12, 9), 0.3)
-    nets = [one(given, organisation="bitmap") for given in (matrix, scipy.csr_array(matrix), scipy.coo_matrix(matrix))]
-    images = [synapress.compile(net, config=CONFIG).images[0].to_bytes() for net in nets]
-    assert images[0] == images[1] == images[2]
-
-
 # -- damaged images ------------------------------------------------------------------------------
 
 
@@ -380,6 +362,7 @@ def test_pointers_of_damaged_tables_are_refused(name, seed):
         parts = image.parts.copy()
         parts[layouts(CONFIG).table_bases.unpack(int(parts[base + 1, 0]))["bitmap_base"], 0] |= np.uint64(1 << 40)
         damaged.append(parts)
+        damaged.append(changed(image, "table_bases", base + 1, row_words=0))
     if name == "compressed_rows":
         parts = image.parts.copy()
         parts[layouts(CONFIG).table_bases.unpack(int(parts[base + 1, 0]))["weight_base"], 0] |= np.uint64(0xFFFF)

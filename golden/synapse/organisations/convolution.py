@@ -18,7 +18,7 @@ import numpy.typing as npt
 from golden.errors import FieldRangeError, NetworkError
 from golden.synapse.esu import ValueEvent, taps
 from golden.synapse.organisations.interface import KINDS, Expansion, Organisation, Pass, Sizes, request_layout
-from golden.synapse.organisations.packing import integers, pack_words, require_room
+from golden.synapse.organisations.packing import array, integers, pack_words, require_room
 from golden.synapse.organisations.walk import Walk, field
 from golden.types import IntArray, Words
 from golden.words import Field, WordLayout
@@ -242,7 +242,7 @@ def transposed(kernel: npt.ArrayLike, place: Map, *, weight_bits: int, sizes: Si
     Raises:
         NetworkError, FieldRangeError: it is malformed or too large, or a weight does not fit.
     """
-    given = np.asarray(kernel)
+    given = array(kernel)
     if given.ndim != 4 or not given.size:
         raise NetworkError(f"a kernel has shape (channels, sources, width, height), none 0, not {given.shape}")
     channels, sources, width, height = given.shape

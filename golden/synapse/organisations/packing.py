@@ -15,7 +15,7 @@ def checked(matrix: npt.ArrayLike, *, weight_bits: int, sizes: Sizes) -> IntArra
         NetworkError: no matrix of integers, or more neurons than an index can name.
         FieldRangeError: a weight does not fit.
     """
-    given = np.asarray(matrix)
+    given = array(matrix)
     if given.ndim != 2 or not given.size:
         raise NetworkError(f"a matrix of weights has shape (inputs, outputs), neither 0, not {given.shape}")
     weights = integers(given, weight_bits=weight_bits, sizes=sizes)
@@ -24,6 +24,18 @@ def checked(matrix: npt.ArrayLike, *, weight_bits: int, sizes: Sizes) -> IntArra
         raise NetworkError(f"a matrix of weights of shape {given.shape} has more than {most} inputs or outputs, which "
                            f"{sizes.neuron_bits} bits can name")
     return weights
+
+
+def array(given: npt.ArrayLike) -> Array:
+    """What is given as an array.
+
+    Raises:
+        NetworkError: lists of different lengths.
+    """
+    try:
+        return np.asarray(given)
+    except ValueError:
+        raise NetworkError("the shape of the weights: rows of different lengths") from None
 
 
 def integers(given: Array, *, weight_bits: int, sizes: Sizes) -> IntArray:

@@ -44,7 +44,7 @@ class Reader:
         found = np.zeros((count, self.config.word_bits // CONNECTIVITY_BITS), np.uint64)
         there = self.array[first:first + count]
         if isinstance(there, np.ndarray) and there.dtype == np.uint64:
-            found[:len(there)] = there.reshape(len(there), -1)
+            found[:len(there)] = there.reshape(len(there), found.shape[1])
         else:
             for i in range(len(there)):
                 word = self.word(first + i)

@@ -51,6 +51,8 @@ def _bitmap(reader: Reader, layer: Fields, what: str) -> None:
     config, inputs, outputs = reader.config, layer["inputs"], layer["outputs"]
     per_word, row = config.word_bits // layer["weight_bits"], -(-outputs // config.word_bits)
     pointers = _pointers(reader, layer, what, inputs)
+    if inputs > 1:  # rows that lie over each other would be read again and again
+        check(f"bases of {what}", "row_words", layer["row_words"], row, config.memory_words)
     size = (inputs - 1) * layer["row_words"] + row
     _region(reader, what, "bitmap_base", layer["bitmap_base"], size)
     words = reader.parts(layer["bitmap_base"], size)

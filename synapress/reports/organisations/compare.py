@@ -93,7 +93,7 @@ def formula_bits(name: str, layer: Layer) -> dict[str, int]:
         return kind.formula_bits(layer.inputs, layer.outputs, stored, layer.weight_bits)
     assert isinstance(layer, Convolved)
     taps = layer.kernel[0] * layer.kernel[1]
-    stored = taps * layer.source[0] // layer.groups * layer.shape[0]
+    stored = layer.stored_taps(name) * layer.source[0] // layer.groups * layer.shape[0]
     bits = kind.formula_bits(layer.inputs, layer.outputs, stored, layer.weight_bits)
     return bits | ({"bitmap": taps} if name == "functional_bitmap" else {})
 
@@ -116,6 +116,8 @@ def packed(name: str, layer: Layer, sizes: Sizes, seed: int) -> Organisation:
 def _kernel(kind: type[Organisation], layer: Convolved, sizes: Sizes, seed: int) -> Organisation:
     if layer.groups != 1 or layer.upsample:
         raise NetworkError("functional organisations have neither groups nor upsampling")
+    if layer.stored_taps(kind.name) * layer.source[0] * layer.shape[0] > MOST_PLACES:
+        raise NetworkError(f"kernels of more than {MOST_PLACES:,} weights are not packed here")
     step, dilated = max(layer.stride), max(layer.dilation) > 1
     if len({*layer.stride}) > 1 or len({*layer.dilation}) > 1 or (dilated and step > 1):
         raise NetworkError("functional organisations have one stride or one dilation for both axes")
@@ -191,6 +193,9 @@ def _row(common: dict[str, Any], made: Organisation, layer: Layer, sizes: Sizes,
          memory_bits: int | None) -> Row:
     counts, words, notes = made.counts(requests(made.name, layer)), parts(made), []
     given = layer.inputs * layer.outputs if made.name == "crossbar" else layer.synapses
+    if made.name not in MATRICES:
+        assert isinstance(layer, Convolved)
+        given = layer.walked(made.name)
     assert int(counts["synapses"].sum()) == given, made.name
     accesses = {kind: int(counts[kind].sum()) for kind in KINDS}
     if memory_bits is not None and (total := sum(words.values()) * sizes.word_bits) > memory_bits:

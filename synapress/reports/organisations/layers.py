@@ -5,15 +5,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from math import prod
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
+import numpy.typing as npt
 
 from golden.errors import ConfigError, FileError
 from golden.files import load_arrays
 from golden.program import Edge, Program
 from golden.types import IntArray
+from synapress.mapper.look_up import ungrouped
 
+MOST_MEETINGS = 1 << 20
+"""Of the taps of a kernel's column or row with the neurons that they lead to: each is looked at."""
 KEYS = {"name", "inputs", "outputs", "density", "weight_bits", "kernel", "image", "channels", "source_channels",
         "padding", "matrix"}
 """What an entry of a file of layers may say."""
@@ -104,12 +108,18 @@ class Convolved:
     groups: int = 1
     upsample: int = 0
     weight_bits: int = 8
+    kept: npt.NDArray[np.bool_] | None = None
+    """Which weights of the kernel (channels, source channels, columns, rows) are not zero; None: all of a group."""
     kind: str = field(default="convolution", init=False)
 
     def __post_init__(self) -> None:
         positive(self.name, channels=min(self.source[0], self.shape[0]), kernel=min(self.kernel),
                  neurons=min(*self.source, *self.shape))
         check_bits(self.name, self.weight_bits)
+        meetings = max(taps * neurons for taps, neurons in zip(self.kernel, self.shape[1:], strict=True))
+        if meetings > MOST_MEETINGS:
+            raise ConfigError(f"layer '{self.name}': columns or rows of kernel × destination are {meetings:,}; no more "
+                              f"than {MOST_MEETINGS:,} are compared")
 
     @classmethod
     def square(cls, name: str, *, kernel: int, image: int, channels: int, source_channels: int = 1,
@@ -142,18 +152,39 @@ class Convolved:
     @property
     def synapses(self) -> int:
         """Those that meet a neuron at both ends."""
-        taps = [sum(len(places) for places, _ in self.pairs(axis)) for axis in (0, 1)]
-        return taps[0] * taps[1] * self.shape[0] * self.source[0] // self.groups
+        columns, rows = (np.array([len(places) for places, _ in self.pairs(axis)]) for axis in (0, 1))
+        if self.kept is None:
+            return int(columns.sum() * rows.sum()) * self.shape[0] * self.source[0] // self.groups
+        return int((self.kept.sum(axis=(0, 1)) * columns[:, None] * rows).sum())
+
+    def walked(self, organisation: str) -> int:
+        """Places of the kernel at which a functional organisation finds a neuron, zeros among them."""
+        columns, rows = (np.array([len(places) for places, _ in self.pairs(axis)]) for axis in (0, 1))
+        meets, kept = columns[:, None] * rows, self._kept_taps(organisation)
+        return int((meets if kept is None else meets[kept]).sum()) * self.shape[0] * self.source[0]
+
+    def stored_taps(self, organisation: str) -> int:
+        """The taps whose weights a functional organisation stores."""
+        kept = self._kept_taps(organisation)
+        return prod(self.kernel) if kept is None else int(kept.sum())
+
+    def _kept_taps(self, organisation: str) -> npt.NDArray[np.bool_] | None:
+        """Which taps (columns, rows) are stored, of an organisation that leaves some out."""
+        if organisation != "functional_bitmap" or self.kept is None:
+            return None
+        return cast("npt.NDArray[np.bool_]", self.kept.any(axis=(0, 1)))
 
     @property
     def density(self) -> float:
         return self.synapses / (self.inputs * self.outputs)
 
     def weights(self, seed: int) -> IntArray:
-        """The kernel (channels, source channels, columns, rows), no weight of it zero but between groups."""
+        """The kernel (channels, source channels, columns, rows); no weight that is kept is zero."""
         rng = np.random.default_rng(seed)
         shape = self.shape[0], self.source[0], *self.kernel
         drawn = nonzero(rng, self.weight_bits, prod(shape)).reshape(shape)
+        if self.kept is not None:
+            return np.where(self.kept, drawn, 0)
         group = [np.arange(count) * self.groups // count for count in shape[:2]]
         return np.where((group[0][:, None] == group[1])[:, :, None, None], drawn, 0)
 
@@ -275,12 +306,15 @@ def _given(name: str, path: Path, weight_bits: int) -> Given:
 
 
 def network_layers(program: Program, weight_bits: int = 8) -> list[Layer]:
-    """The edges of a network, each a convolution of its geometry, with drawn weights."""
+    """The edges of a network, each a convolution of its geometry; weights are drawn where its own are not zero."""
     return [_convolved(program, edge, weight_bits) for edge in program.edges]
 
 
 def _convolved(program: Program, edge: Edge, weight_bits: int) -> Convolved:
     source, destination = program.population(edge.source), program.population(edge.destination)
+    weights = ungrouped(edge, source.shape[0])
+    kept = None if np.all(edge.weights) else weights != 0
     return Convolved(name=edge.name, source=source.shape, shape=destination.shape,
                      kernel=(edge.weights.shape[2], edge.weights.shape[3]), stride=edge.stride, padding=edge.padding,
-                     dilation=edge.dilation, groups=edge.groups, upsample=edge.upsample, weight_bits=weight_bits)
+                     dilation=edge.dilation, groups=edge.groups, upsample=edge.upsample, weight_bits=weight_bits,
+                     kept=kept)

@@ -3,10 +3,10 @@
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from golden.errors import FieldRangeError, ImageError, NetworkError
+from golden.errors import ConfigError, FieldRangeError, ImageError, NetworkError
 from synapress.energy.controller import logic
 from synapress.energy.memory import Cacti, MemoryModel
-from synapress.reports.organisations.compare import compare, organisations_of, sizes_of
+from synapress.reports.organisations.compare import MATRICES, compare, organisations_of, sizes_of
 from synapress.reports.organisations.controllers import Controller, controller
 from synapress.reports.organisations.layers import Layer
 from synapress.reports.organisations.tables import Comparison
@@ -30,6 +30,9 @@ def compared(title: str, layers: Sequence[Layer], *, named: Sequence[str], model
         ToolError: a decoder cannot be synthesized.
     """
     sizes, rows = sizes_of(word_bits=word_bits, serial=serial), []
+    if not any(organisations_of(layer, named) for layer in layers):
+        raise ConfigError(f"{', '.join(named)}: for convolutions only; layers of inputs and outputs can have "
+                          f"{', '.join(MATRICES)}")
     for model in models:
         if isinstance(model, Cacti):
             logic(model.technology, capacitance)  # refuses now, not behind all layers

@@ -32,6 +32,8 @@ LAYERS: list[Layer] = [
     Convolved.square("square", kernel=3, image=5, channels=4, source_channels=2, weight_bits=6),
     Convolved(name="strided", source=(2, 7, 6), shape=(3, 4, 3), kernel=(3, 2), stride=(2, 2), padding=(1, 0)),
     Convolved(name="dilated", source=(1, 6, 6), shape=(2, 4, 4), kernel=(3, 3), dilation=(2, 2), padding=(1, 1)),
+    Convolved(name="pruned", source=(3, 5, 4), shape=(2, 5, 3), kernel=(3, 2), padding=(1, 0),
+              kept=np.arange(36).reshape(2, 3, 3, 2) % 4 == 1),
 ]
 
 
@@ -98,6 +100,16 @@ def test_what_is_too_large_has_its_bits_by_the_formula() -> None:
     assert rows["crossbar"].total_bits == 8 * 4 * 120 ** 4 and rows["crossbar"].cycles is None
     assert "places are not packed" in rows["crossbar"].note
     assert rows["functional"].total_bits == 8 * 4 * 9 and rows["functional"].note == ""
+
+
+def test_kernels_beyond_reason() -> None:
+    """They are neither drawn nor walked through before it is seen that they are too large."""
+    wide = Convolved.square("wide", kernel=400, image=500, channels=1000, source_channels=1000)
+    rows = {row.organisation: row for row in compare(wide, sizes=sizes_of(), models=[MODEL], seed=1)}
+    assert rows["functional_pure"].total_bits == 8 * 400 ** 2 * 1000 ** 2
+    assert "kernels of more than" in rows["functional_pure"].note
+    with pytest.raises(ConfigError, match="no more than 1,048,576 are compared"):
+        Convolved.square("huge", kernel=10 ** 5, image=10 ** 5, channels=1)
 
 
 def test_one_memory_for_all_parts() -> None:

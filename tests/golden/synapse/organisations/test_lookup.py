@@ -165,6 +165,7 @@ def test_damaged_tables() -> None:
 def test_what_packers_refuse() -> None:
     sizes = Sizes(address_bits=6)
     for matrix, bits, error, message in (
+            ([[1], [1, 2]], 8, NetworkError, "shape"),
             (np.ones(4), 8, NetworkError, "shape"), (np.ones((0, 4)), 8, NetworkError, "shape"),
             (np.full((2, 2), 0.5), 8, NetworkError, "quantize"), (np.full((2, 2), np.nan), 8, NetworkError, "quantize"),
             (np.full((2, 2), "a"), 8, NetworkError, "integers"), (np.full((2, 2), 128), 8, FieldRangeError, "8 bits"),
