@@ -103,6 +103,14 @@ class Widths:
     """What does synaptic operations on states: a block of `golden.rooms.UPDATES`."""
     product: str = "linear"
     """Product of a weight and a value: a block of `golden.rooms.PRODUCTS`."""
+    ttfs_times: int = 24
+    """Times T at which a neuron that fires once may spike: logarithmic products, neuron type "ttfs"."""
+    ttfs_tau: int = 4
+    """Times τ in which such a spike comes to weigh half as much."""
+    log_levels: int = 2
+    """Logarithmic weights per octave, p: 1, 2 or 4."""
+    log_fraction_bits: int = 12
+    """Fraction bits of a logarithmic product, without the edge's shift, which takes some away."""
     neuron_types: tuple[str, ...] = ("sum", "product", "spiking")
     """Neuron types that the core has, SUM always among them: blocks of `golden.rooms.NEURON_TYPES`."""
 
@@ -171,6 +179,11 @@ class Widths:
     def operand_bits(self) -> int:
         """Width of an operand of a product: half a state, or what a weight and the product shift can reach."""
         return min(self.state_bits // 2, self.weight_bits - 2 + (1 << self.product_shift_bits) - 1)
+
+    @property
+    def log_period(self) -> int:
+        """Exponents of logarithmic products in an octave: entries of the table of powers."""
+        return max(self.ttfs_tau, self.log_levels)
 
     @property
     def table_words(self) -> int:

@@ -46,9 +46,10 @@ from studies.mutants import (
 from studies.neuron_mutants import NEURON_MUTATIONS, NEURON_WHERE
 from studies.sigma_delta_mutants import SIGMA_DELTA_MUTATIONS, SIGMA_DELTA_WHERE
 from studies.silent_mutants import SILENT_MUTATIONS, SKIPPING
+from studies.ttfs_mutants import TTFS_MUTATIONS, TTFS_WHERE
 
 MUTATIONS = (*mutants.MUTATIONS, *BUS_MUTATIONS, *SILENT_MUTATIONS, *SIGMA_DELTA_MUTATIONS, *NEURON_MUTATIONS,
-             *DELAY_MUTATIONS, *LAVA_MUTATIONS)
+             *DELAY_MUTATIONS, *LAVA_MUTATIONS, *TTFS_MUTATIONS)
 ROOT = Path(__file__).resolve().parent.parent
 ROOMS = ("golden", "rtl", "tb", "synapress", "examples", "tests", "studies")
 PAGE = ROOT / "docs" / "verification.md"
@@ -63,7 +64,7 @@ def passes(tree: Path, test: str) -> bool:
              BOOTH: [], FORWARD: [], ROUTER: ["-k", "verilator and host"], FAIR: [], STREAMS: ["-k", "router"],
              CIRCLE: [], ACCESS: [], CROSSING: ["-k", "not 0"], MESH: ["-k", "bursts"], LETTERS: [], HOSTILE: [],
              SKIPPING: ["-k", "verilator and grai"]}
-    others = BUS_WHERE | SIGMA_DELTA_WHERE | NEURON_WHERE | DELAY_WHERE | LAVA_WHERE
+    others = BUS_WHERE | SIGMA_DELTA_WHERE | NEURON_WHERE | DELAY_WHERE | LAVA_WHERE | TTFS_WHERE
     where = (plain | others).get(test, ["-k", f"verilator and ({cases})"])
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-x", "-m", "not long", "-p", "no:cacheprovider", *where, test],

@@ -22,7 +22,7 @@ from rtl.ports import op_layout
 from synapress.tools.simulator import parameters, seed
 from tb.memory import MemoryModel
 from tb.neuron_on_banks import COUNTERS, OTHERS
-from tb.neuron_stimulus import LAYERS, interior, layer, note, random_operations, random_words, update
+from tb.neuron_stimulus import LAYERS, LOG_BINS, interior, layer, note, random_operations, random_words, update
 from tb.streams import Steps, StreamDriver, Wires, clock_and_reset, every_cycle, pauses, reader, wait_until
 
 
@@ -37,7 +37,11 @@ def required(config: CoreConfig, on_banks: bool) -> set[str]:
         *(f"broadcast byte {byte}" for byte in range(word_bytes)),
         *(f"group {group}" for group in range(word_bytes // config.lanes)),
     }
-    if product_bits + (1 << config.product_shift_bits) - 1 > config.state_bits:
+    if config.product == "log":
+        bins -= {"product fits"}
+    if config.product != "linear":
+        bins |= LOG_BINS
+    elif product_bits + (1 << config.product_shift_bits) - 1 > config.state_bits:
         bins.add("product wraps")
     if on_banks:
         bins.update(f"{name} {what}" for name in OTHERS for what in ("granted", "refused"))

@@ -15,7 +15,13 @@ Table = Callable[[int], int]
 
 
 class Product:
-    """What one synapse adds to a state: see `golden.rooms.PRODUCTS`. The hardware's has the same name."""
+    """What one synapse adds to a state: see `golden.rooms.PRODUCTS`. The hardware's has the same name.
+
+    Attributes:
+        linear: a product is a factor times the value, so that products of matrices make sums of many (`factors`).
+    """
+
+    linear: ClassVar[bool] = True
 
     @staticmethod
     def factors(weights: npt.ArrayLike, config: CoreConfig) -> IntArray:
