@@ -50,7 +50,7 @@ class CoreConfig(Widths):
             "counter_bits": (16, 64),
             "guard_states": (0, 1),
             "access_counters": (0, 1),
-            "ttfs_times": (1, 127), "ttfs_tau": (1, 32), "log_levels": (1, 4), "log_fraction_bits": (4, 24),
+            "ttfs_times": (1, 63), "ttfs_tau": (1, 32), "log_levels": (1, 4), "log_fraction_bits": (4, 24),
         }
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)

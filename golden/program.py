@@ -38,14 +38,20 @@ class Population:
     initial: IntArray | None = None
     """Of types that keep their states: those before the first timestep, default 0. They lie in the memory image."""
     table: IntArray | None = None
-    """Saturation TABLE only, and needed there: the values of all 2**value_bits event values, the lowest first."""
+    """With saturation TABLE, and needed there: the values of all 2**value_bits event values, the lowest first. Of types
+    with a falling threshold: those of the values 1..`ttfs_times`."""
     layer: str = ""
     """The layer it comes from, for messages and reports."""
 
     @property
     def looks_up(self) -> bool:
         """Whether its values come from a table."""
-        return self.saturation == Saturation.TABLE and not neuron_model(self.type).thresholds
+        return neuron_model(self.type).looks_up(self.saturation)
+
+    @property
+    def needs_table(self) -> bool:
+        """It has a table: its values come from there, or it holds the thresholds of spikes in time."""
+        return self.looks_up or neuron_model(self.type).falling_threshold
 
     @property
     def keeps(self) -> bool:

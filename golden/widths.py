@@ -191,6 +191,11 @@ class Widths:
         return max(1, (TABLE_ENTRY_BITS << self.value_bits) // self.word_bits)
 
     @property
+    def threshold_words(self) -> int:
+        """Words of the thresholds of a population whose neurons spike once, each as wide as a state."""
+        return -(-self.ttfs_times // self.lanes)
+
+    @property
     def max_edges(self) -> int:
         return 1 << self.edge_bits
 

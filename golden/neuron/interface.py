@@ -63,6 +63,7 @@ class NeuronModel:
         thresholds: the slope field of the parameters is a threshold; no value is looked up.
         threshold_field: where the threshold is, if not in the slope's place.
         modes: what the saturation field of its population words may say.
+        falling_threshold: its populations have a table of `ttfs_times` thresholds of sums, in a value table's place.
     """
 
     codes: ClassVar[Mapping[int, str]]
@@ -74,6 +75,13 @@ class NeuronModel:
     second_fields: ClassVar[tuple[str, ...]] = ()
     silence: ClassVar[str] = Silence.UNKNOWN
     modes: ClassVar[tuple[int, ...]] = (Saturation.RELU, Saturation.SIGNED, Saturation.FULL, Saturation.TABLE)
+
+    falling_threshold: ClassVar[bool] = False
+
+    @classmethod
+    def looks_up(cls, mode: int) -> bool:
+        """Whether the values of a population with this saturation field come from a value table."""
+        return mode == Saturation.TABLE and not (cls.thresholds or cls.falling_threshold)
 
     @staticmethod
     def bounds(mode: int, type: int, value_bits: int) -> tuple[int, int]:
