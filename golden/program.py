@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from golden.config import CoreConfig
 from golden.errors import NetworkError
 from golden.neuron.types import neuron_model
 from golden.types import IntArray
@@ -97,6 +98,14 @@ class Edge:
     """Left shift of every product."""
     operand: int = 0
     """1: what it adds is operand B of a product, and goes `CoreConfig.operand_bits` bits higher."""
+    logarithmic: bool = False
+    """Its weights are codes, of values of spikes in time, and its shift takes fraction bits away:
+    `golden.neuron.products.log`."""
+
+    def product_shift(self, config: CoreConfig) -> int:
+        """The shift field of its word, of whose highest bit a core with both products makes the choice."""
+        choice = self.logarithmic and config.product == "both"
+        return self.shift | choice << max(config.product_shift_bits - 1, 0)
 
 
 @dataclass(kw_only=True, eq=False)

@@ -7,13 +7,15 @@ PRODUCTS = "tests/tb/test_neuron.py::test_logarithmic_products"
 TEXTBOOK = "tests/golden/neuron/test_ttfs.py::test_by_the_textbook"
 HARDWARE = "tests/golden/neuron/test_ttfs.py::test_hardware_equals_golden"
 TIMES = "tests/golden/neuron/test_ttfs.py::test_one_neuron_per_cycle"
+NETWORKS = "tests/mapper/network/test_ttfs.py::test_spiking_networks_are_the_integer_networks"
+ROOTS = "tests/mapper/network/test_ttfs.py::test_thresholds_are_exact"
 _LOG = "rtl/neuron/products/log.py"
 _GOLDEN = "golden/neuron/products/log.py"
 _TTFS = "rtl/neuron/types/ttfs.py"
 _READER = "rtl/neuron/thresholds.py"
 
 TTFS_WHERE = {POWERS: [], PRODUCTS: ["-k", "16 or both"], TEXTBOOK: ["-k", "24 or 7"], HARDWARE: ["-k", "verilator"],
-              TIMES: []}
+              TIMES: [], NETWORKS: [], ROOTS: []}
 """Cases of the tests that are enough."""
 
 TTFS_MUTATIONS = (
@@ -33,22 +35,30 @@ TTFS_MUTATIONS = (
              "return -powers(config)[e % period] >> e // period + shift if code & SIGN else magnitude", POWERS),
     Mutation("logarithmic product: golden rounds its powers down", _GOLDEN, "(2 * middle - 1) ** period",
              "(2 * middle) ** period", POWERS),
-    Mutation("time to first spike: above the threshold only", _TTFS, "reached = total >= Array", "reached = total > Array",
-             HARDWARE),
+    Mutation("time to first spike: above the threshold only", _TTFS, "reached = total >= Array",
+             "reached = total > Array", HARDWARE),
     Mutation("time to first spike: a value beyond all", _TTFS, "reached & (found < len(there))", "reached", HARDWARE),
     Mutation("time to first spike: the sum without its highest bits", _TTFS, "total: Value = self.total",
              "total: Value = self.total[:config.state_bits].as_signed()", HARDWARE),
     Mutation("time to first spike: a comparison does not wait for the pipeline", _TTFS, "with m.If(self.advance):",
              "with m.If(1):", HARDWARE),
     Mutation("thresholds: the sum does not wait for them", "rtl/neuron/evaluation.py",
-             "(evaluating[1] | ending[1])", "0", HARDWARE),
+             "(evaluating[1] | ending[1])", "0", TIMES),
     Mutation("thresholds: counted on from the population before", _READER, "left.eq(count), number.eq(0)",
              "left.eq(count)", HARDWARE),
     Mutation("thresholds: a word that is refused is left out", _READER, "asked.eq(self.table.valid & self.table.ready)",
              "asked.eq(self.table.valid)", HARDWARE),
-    Mutation("thresholds: the sum waits for them two cycles too early", "rtl/neuron/evaluation.py",
+    Mutation("thresholds: the first neuron waits for them a cycle too early", "rtl/neuron/evaluation.py",
              "(evaluating[1] | ending[1])", "(evaluating[1] | evaluating[0] | ending[1])", TIMES),
     Mutation("time to first spike: golden searches from the lowest bit", "golden/neuron/types/ttfs.py",
              "        potential, value = state + parameter[\"bias\"], 0\n        for bit in reversed(",
              "        potential, value = state + parameter[\"bias\"], 0\n        for bit in list(", TEXTBOOK),
+    Mutation("spikes in time: thresholds rounded down", "synapress/mapper/network/spike_times.py", "return high\n",
+             "return low\n", ROOTS),
+    Mutation("spikes in time: a max pool of logarithmic weights has weights of 1", "synapress/mapper/network/populations.py",
+             "scale = VALUE if logarithmic else branch.scale", "scale = branch.scale", NETWORKS),
+    Mutation("spikes in time: sums of many spikes by factors, as of linear products", "golden/kernel_products.py",
+             "or not product(config).linear", "", NETWORKS),
+    Mutation("spikes in time: thresholds packed as values", "synapress/mapper/image/image.py",
+             "if item.population.looks_up:", "if item.population.needs_table:", NETWORKS),
 )

@@ -7,11 +7,12 @@ from typing import Any
 
 from golden.config import CoreConfig
 from golden.neuron import products
-from golden.neuron.products.log import SIGN, VALUE, ZERO, Log
+from golden.neuron.products.log import LARGEST, SIGN, VALUE, Log
 from golden.neuron.states import pack_lanes, unpack_lanes, wrap
 from golden.neuron.update import accumulate
 from golden.synapse.esu import EdgeDescriptor, ValueEvent, WordOperation, operations
 from golden.words import EdgeKind
+from tb.neuron_on_banks import OTHERS
 
 # -- expectations ----------------------------------------------------------------------------------
 
@@ -68,6 +69,12 @@ LOG_BINS = {f"logarithmic: {what}" for what in (
     "no value", "negative value")}
 
 
+def required_log_bins(config: CoreConfig) -> set[str]:
+    """Those that a long enough run must have; the smallest power may be more than the last fraction bit."""
+    shift = (1 << config.product_shift_bits - (config.product == "both")) - 1
+    return LOG_BINS - ({"logarithmic: shifted out"} if Log.one(1, 1, shift, config) else set())
+
+
 def log_bins(weight: int, operation: WordOperation, config: CoreConfig) -> set[str]:
     """What one logarithmic product covers, of `LOG_BINS`."""
     choice, v, times, shift = 1 << config.product_shift_bits - 1, operation.v, config.ttfs_times, operation.shift
@@ -76,12 +83,37 @@ def log_bins(weight: int, operation: WordOperation, config: CoreConfig) -> set[s
     product = Log.one(weight, v, shift & choice - 1 if config.product == "both" else shift, config)
     code, there = weight & 31, 1 <= v <= times
     seen = {
-        "power": there and code < ZERO and product > 0, "negative power": there and code > SIGN and product < 0,
-        "shifted out": there and code & ZERO != ZERO and product == 0, "weight 0": there and code == ZERO,
+        "power": there and code < SIGN and product > 0, "negative power": there and code > SIGN and product < 0,
+        "shifted out": there and code & LARGEST and product == 0, "weight 0": there and code == 0,
         "value itself": code == VALUE and product == v > 0, "first time": v == times, "last time": v == 1,
-        "too early": v > times and code & ZERO != ZERO, "no value": v == 0,
-        "negative value": v < 0 and code & ZERO != ZERO}
+        "too early": v > times and code & LARGEST, "no value": v == 0,
+        "negative value": v < 0 and code & LARGEST}
     return {f"logarithmic: {name}" for name, is_there in seen.items() if is_there}
+
+
+def required(config: CoreConfig, on_banks: bool) -> set[str]:
+    """The bins that every random run must hit."""
+    word_bytes, product_bits = config.word_bits // 8, config.weight_bits + config.value_bits - 1
+    bins = {
+        "outside the memory", "no lane", "some lanes", "all lanes", "maximum taken", "maximum kept", "sum wraps up",
+        "sum wraps down", "product fits", "stall_bank", "stall_hazard", "stall_weight",
+        *(f"shift {shift}" for shift in range(1 << config.product_shift_bits)),
+        *(f"broadcast lane {lane}" for lane in range(config.lanes)),
+        *(f"broadcast byte {byte}" for byte in range(word_bytes)),
+        *(f"group {group}" for group in range(word_bytes // config.lanes)),
+    }
+    if config.product == "log":
+        bins -= {"product fits"}
+    if config.product != "linear":
+        bins |= required_log_bins(config)
+    elif product_bits + (1 << config.product_shift_bits) - 1 > config.state_bits:
+        bins.add("product wraps")
+    if on_banks:
+        bins.update(f"{name} {what}" for name in OTHERS for what in ("granted", "refused"))
+    else:
+        bins |= {"weight refused", "weight word shared", "write in time", "write held back", "two writes wait",
+                 "a write passes", "read beside write", "weights changed while idle"}
+    return bins
 
 
 def random_operations(generator: random.Random, config: CoreConfig, count: int, first_weight: int

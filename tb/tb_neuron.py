@@ -22,34 +22,8 @@ from rtl.ports import op_layout
 from synapress.tools.simulator import parameters, seed
 from tb.memory import MemoryModel
 from tb.neuron_on_banks import COUNTERS, OTHERS
-from tb.neuron_stimulus import LAYERS, LOG_BINS, interior, layer, note, random_operations, random_words, update
+from tb.neuron_stimulus import LAYERS, interior, layer, note, random_operations, random_words, required, update
 from tb.streams import Steps, StreamDriver, Wires, clock_and_reset, every_cycle, pauses, reader, wait_until
-
-
-def required(config: CoreConfig, on_banks: bool) -> set[str]:
-    """The bins that every random run must hit."""
-    word_bytes, product_bits = config.word_bits // 8, config.weight_bits + config.value_bits - 1
-    bins = {
-        "outside the memory", "no lane", "some lanes", "all lanes", "maximum taken", "maximum kept", "sum wraps up",
-        "sum wraps down", "product fits", "stall_bank", "stall_hazard", "stall_weight",
-        *(f"shift {shift}" for shift in range(1 << config.product_shift_bits)),
-        *(f"broadcast lane {lane}" for lane in range(config.lanes)),
-        *(f"broadcast byte {byte}" for byte in range(word_bytes)),
-        *(f"group {group}" for group in range(word_bytes // config.lanes)),
-    }
-    if config.product == "log":
-        bins -= {"product fits"}
-    if config.product != "linear":
-        bins |= LOG_BINS
-    elif product_bits + (1 << config.product_shift_bits) - 1 > config.state_bits:
-        bins.add("product wraps")
-    if on_banks:
-        bins.update(f"{name} {what}" for name in OTHERS for what in ("granted", "refused"))
-    else:
-        bins |= {"weight refused", "weight word shared", "write in time", "write held back", "two writes wait",
-                 "a write passes", "read beside write", "weights changed while idle"}
-    return bins
-
 
 # -- what is watched -------------------------------------------------------------------------------
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from golden.config import CoreConfig
+from golden.neuron.evaluation import table_words
 from golden.program import Edge, Population, Program
 from synapress.mapper.parameters import parameter_size, parameter_words
 
@@ -309,7 +310,7 @@ def layout(
     address = 2 * len(hosted) + len(order)
     populations = []
     for index, population in enumerate(hosted):
-        address += config.table_words if population.looks_up else 0
+        address += table_words(population.type, population.saturation, config)
         populations.append(_population_entry(
             index, population, address, config, outgoing[population.name], incoming[population.name],
             pads[population.name],
@@ -336,7 +337,7 @@ def _population_entry(
     """One population's block, with its states behind its parameters."""
     return PopulationEntry(
         index=index, population=population, base=base, axons=tuple(axons),
-        table_words=config.table_words if population.looks_up else 0,
+        table_words=table_words(population.type, population.saturation, config),
         far=any(is_far(axon, config) for axon in axons), parameters=len(parameter_words(population)),
         parameter_size=parameter_size(population), incoming=incoming, pad=pad, ids=ids,
         depth_words=-(-population.shape[0] // config.lanes))

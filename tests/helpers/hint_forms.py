@@ -117,6 +117,15 @@ def neuron_type(call: Call, found: Sequence[re.Match[str]]) -> Iterator[Way]:
         yield [lambda: call.run(config=more)]
 
 
+@form("product", r"(?i:set product to '([\w…]+)'(, and leave the neuron type 'product' out)?)")
+def other_product(call: Call, found: Sequence[re.Match[str]]) -> Iterator[Way]:
+    """A core with another product."""
+    if call.takes("config"):
+        config = CoreConfig.of(call.given.get("config") or "grai_vip")
+        types = tuple(name for name in config.neuron_types if name != "product" or not found[0][2])
+        yield [lambda: call.run(config=dataclasses.replace(config, product=found[0][1], neuron_types=types))]
+
+
 @form("levels", r"(?i:give fewer activation levels \(Options\.levels, --levels\))")
 def levels(call: Call, found: Sequence[re.Match[str]]) -> Iterator[Way]:
     if call.takes("options"):

@@ -35,7 +35,7 @@ LOG = {
     "16 bits": dataclasses.replace(BASE, product="log"),
     "32 bits, T 6": dataclasses.replace(BASE, product="log", lanes=2, state_bits=32, value_bits=4, ttfs_times=6,
                                         ttfs_tau=1, log_levels=1, log_fraction_bits=20),
-    "both, T 127": dataclasses.replace(BASE, product="both", neuron_types=("sum",), ttfs_times=127, ttfs_tau=16,
+    "both, T 63": dataclasses.replace(BASE, product="both", neuron_types=("sum",), ttfs_times=63, ttfs_tau=16,
                                        log_levels=4, log_fraction_bits=14),
 }
 
@@ -48,7 +48,7 @@ def random_times(seed: int) -> CoreConfig:
     return dataclasses.replace(
         BASE, product=product, neuron_types=("sum",), state_bits=state_bits, value_bits=value_bits,
         lanes=pick.choice([2, 4, 8] if state_bits == 32 else [4, 8]), product_shift_bits=pick.randint(1, 3),
-        ttfs_times=pick.randint(3, min(127, (1 << value_bits - 1) - 2)), ttfs_tau=pick.choice([1, 2, 4, 8, 16]),
+        ttfs_times=pick.randint(3, min(63, (1 << value_bits - 1) - 2)), ttfs_tau=pick.choice([1, 2, 4, 8, 16]),
         log_levels=pick.choice([1, 2, 4]), log_fraction_bits=pick.randint(4, min(24, state_bits - 2)))
 
 

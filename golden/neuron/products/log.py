@@ -12,10 +12,10 @@ from golden.types import IntArray
 WEIGHT_BITS = 5
 """Bits of a stored byte that are the weight's code; the others do not matter."""
 SIGN = 16
-"""The bit of a code that makes its weight negative; the bits below are q."""
-ZERO = 15
-"""The code of 0, and the q of no power."""
-VALUE = SIGN | ZERO
+"""The bit of a code that makes its weight negative; the bits below are 15 - q, or 0 of a weight that is no power."""
+LARGEST = 15
+"""The code of weight 1."""
+VALUE = SIGN
 """The code whose product is the value itself, in place of a negative 0: what a maximum of values is made of."""
 
 
@@ -24,8 +24,9 @@ class Log(Product):
 
     The constants are T = `ttfs_times`, τ = `ttfs_tau`, p = `log_levels`, and A = `log_fraction_bits`. With
     D = max(τ, p), e = t · D/τ + q · D/p, and `powers` as table, a product is ±(powers[e mod D] >> (e div D + shift)),
-    its magnitude shifted. So an edge's shift takes fraction bits away: its sums have A - shift. A weight is 2**(-q/p),
-    negative with the bit SIGN.
+    its magnitude shifted. So an edge's shift takes fraction bits away: its sums have A - shift. A weight is 2**(-q/p)
+    for q = 0..14, negative with the bit SIGN; its code holds 15 - q, so that a code of 0 is the weight 0, as
+    everywhere.
 
     The value code and the falling kernel 2**(-t/τ): Lew et al., arXiv 2208.04494, abstract (logarithmic weights of 5
     bits, "lightweight logarithmic computation by spike time"), and T2FSNN, which they build on; the arithmetic is this
@@ -41,9 +42,10 @@ class Log(Product):
         if not 1 <= v <= times:
             return 0
         code = weight & ((1 << WEIGHT_BITS) - 1)
-        if code in (ZERO, VALUE):
+        if code in (0, VALUE):
             return v if code == VALUE else 0
-        e = (times - v) * (period // config.ttfs_tau) + (code & ZERO) * (period // config.log_levels)
+        q = LARGEST - (code & LARGEST)
+        e = (times - v) * (period // config.ttfs_tau) + q * (period // config.log_levels)
         magnitude = powers(config)[e % period] >> (e // period + shift)
         return -magnitude if code & SIGN else magnitude
 
@@ -51,12 +53,12 @@ class Log(Product):
     def of(cls, weights: npt.ArrayLike, v: npt.ArrayLike, shift: npt.ArrayLike, config: CoreConfig) -> IntArray:
         """See `golden.neuron.interface.Product`."""
         code, v, shift = (np.asarray(array, np.int64) for array in (weights, v, shift))
-        q, negative = code & ZERO, (code & SIGN) != 0
+        q, negative = LARGEST - (code & LARGEST), (code & SIGN) != 0
         period, there = config.log_period, (v >= 1) & (v <= config.ttfs_times)
         time = np.where(there, config.ttfs_times - v, 0)
         e = time * (period // config.ttfs_tau) + q * (period // config.log_levels)
         magnitude = np.array(powers(config), np.int64)[e % period] >> np.minimum(e // period + shift, 63)
-        product = np.where(q == ZERO, np.where(negative, v, 0), np.where(negative, -magnitude, magnitude))
+        product = np.where(q == LARGEST, np.where(negative, v, 0), np.where(negative, -magnitude, magnitude))
         return np.where(there, product, 0)
 
 

@@ -30,8 +30,8 @@ class LogProduct(ProductUnit):
             code = self.weights[lane][:WEIGHT_BITS]
             exponent = Signal(width, name=f"exponent_{lane}")
             negative, is_value = Signal(name=f"negative_{lane}"), Signal(name=f"is_value_{lane}")
-            no_power = code[:-1].all()
-            total = shared + code[:-1] * (period // config.log_levels)
+            no_power = ~code[:-1].any()
+            total = shared + (~code[:-1]) * (period // config.log_levels)
             m.d.sync += [
                 exponent.eq(total[:width] | (no_power | ~there).replicate(width)),
                 negative.eq(code[-1] & ~no_power), is_value.eq(code[-1] & no_power),

@@ -28,7 +28,7 @@ def geometry_fields(plan: PopulationEntry, config: CoreConfig) -> dict[str, int]
     }
 
 
-def edge_fields(plan: EdgeEntry, destination: PopulationEntry) -> dict[str, int]:
+def edge_fields(plan: EdgeEntry, destination: PopulationEntry, config: CoreConfig) -> dict[str, int]:
     """Fields of an edge word."""
     edge = plan.edge
     dilated = max(edge.dilation) > 1
@@ -38,7 +38,7 @@ def edge_fields(plan: EdgeEntry, destination: PopulationEntry) -> dict[str, int]
         "weight_base": plan.table_base if plan.kind == TABLE else plan.weight_base,
         "weight_stride": plan.weight_stride, "step": log2(max(edge.dilation) if dilated else edge.stride[0]),
         "dilated": int(dilated), "kind": EDGE_KINDS[plan.kind],
-        "shift": edge.shift, "population": destination.index,
+        "shift": edge.product_shift(config), "population": destination.index,
     }
 
 

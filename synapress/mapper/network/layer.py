@@ -68,6 +68,7 @@ HELP = {
     "rounding": "Use one of these.",
     "saturate": "Leave out saturate, or all of those.",
     "several spikes": "Scale weights and threshold so that it is one.",
+    "falling thresholds": "Take synapress.mapper.falling_thresholds.",
     "reset value": "Give one integer for all channels, or one for each.",
     "lowest": "Give one integer for all channels, or one for each; leave it out for no bound.",
 }
@@ -98,6 +99,8 @@ class Branch:
     output_padding: Pair = (0, 0)
     shift: int = 0
     """Left shift of every product."""
+    logarithmic: bool = False
+    """The weights are codes of `golden.neuron.products.log`, of values of spikes in time."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -106,7 +109,8 @@ class Layer:
 
     name: str
     kind: str
-    """input, conv, depthwise, transposed_conv, dense, max_pool, average_pool, add, multiply, lif, cuba, li or delay."""
+    """input, conv, depthwise, transposed_conv, dense, max_pool, average_pool, add, multiply, lif, cuba, li, ttfs or
+    delay."""
     shape: Shape
     branches: tuple[Branch, ...] = ()
     bias: Array = field(default_factory=lambda: np.zeros(1, np.int64))
@@ -121,6 +125,7 @@ class Layer:
     """Of `NEURONS`; default: sums, maxima and products of one timestep."""
     initial: Array | None = None
     table: Array | None = None
+    """Values of a sum; for ttfs the thresholds of the values 1 to T."""
     second: Mapping[str, Array] | None = None
     """For cuba, li and bounded lif: fields of the second parameter word, one number or one per channel."""
     several: bool = False
@@ -130,8 +135,8 @@ class Layer:
 
     @property
     def spikes(self) -> bool:
-        """It fires: its values are 0 and 1, or numbers of spikes."""
-        return self.kind in ("lif", "cuba")
+        """It fires: its values are 0 and 1, or numbers of spikes, or tell when it did."""
+        return self.kind in ("lif", "cuba", "ttfs")
 
     @property
     def sends_differences(self) -> bool:

@@ -20,7 +20,7 @@ BASE = CoreConfig(name="times", product="log")
 def random_times(pick: random.Random) -> CoreConfig:
     bits = pick.choice([16, 32])
     return dataclasses.replace(
-        BASE, state_bits=bits, ttfs_times=pick.randint(1, 127), ttfs_tau=1 << pick.randint(0, 5),
+        BASE, state_bits=bits, ttfs_times=pick.randint(1, 63), ttfs_tau=1 << pick.randint(0, 5),
         log_levels=pick.choice([1, 2, 4]), log_fraction_bits=pick.randint(4, min(24, bits - 2)))
 
 
@@ -40,8 +40,8 @@ def test_exact_powers(seed: int) -> None:
         config = random_times(pick)
         t, shift = pick.randrange(config.ttfs_times), pick.randrange(1 << config.product_shift_bits)
         v = config.ttfs_times - t
-        expected = [exact(q, t, shift, config) for q in range(15)]
-        expected = [*expected, 0, *(-power for power in expected), v]
+        expected = [exact(15 - number, t, shift, config) for number in range(1, 16)]
+        expected = [0, *expected, v, *(-power for power in expected)]
         stored = [code - 256 * (code > 127) for code in (code + 32 * pick.randrange(8) for code in range(32))]
         assert [Log.one(code, v, shift, config) for code in stored] == expected
         assert Log.of(stored, v, shift, config).tolist() == expected

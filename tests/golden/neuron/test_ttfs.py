@@ -70,7 +70,7 @@ def test_hardware_equals_golden(simulator: str, name: str, seed: int) -> None:
 
 
 @pytest.mark.parametrize("name", [
-    pytest.param(name, marks=() if name == "T 24" else pytest.mark.long) for name in list(HARDWARE)[:3]])
+    pytest.param(name, marks=pytest.mark.long if "32" not in name else ()) for name in list(HARDWARE)[:3]])
 def test_one_neuron_per_cycle(name: str, seed: int) -> None:
     """Nothing waits: cycle by cycle, also where the thresholds of a population are there later than its first sum."""
     run(HARDWARE[name], "verilator", seed, scenario="timing", populations=150, corners=False)
