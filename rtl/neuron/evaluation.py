@@ -73,6 +73,8 @@ class Evaluation(wiring.Component):
         m.submodules.fire = fire = (SkippingFire if config.skip_silent else Fire)(config)
         connect(m, flipped(self.command), reader.command)
         connect(m, reader.memory, flipped(self.memory))
+        if not reads_thresholds(config):
+            connect(m, lookup.table, flipped(self.table))
         connect(m, lookup.result, fire.result)
         if isinstance(reader, SkippingReader) and isinstance(fire, SkippingFire):
             connect(m, reader.stores, flipped(self.stores))
@@ -91,8 +93,6 @@ class Evaluation(wiring.Component):
         if reads_thresholds(config):
             # The sum waits for the thresholds. So does the end, lest those of the next population come among them.
             ready = ready & ~(self._thresholds(m, lookup, requantize) & (evaluating[1] | ending[1]))
-        else:
-            connect(m, lookup.table, flipped(self.table))
         m.d.comb += [
             # A kept state waits for the word before it to be written, and the end for every word.
             advance.eq(ready & ~(evaluating[-1] & writer.waits) & ~(ending[-1] & writer.pending)),

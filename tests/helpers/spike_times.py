@@ -29,6 +29,8 @@ class Layer:
     shift: int = 0
     pool: int = 0
     spikes: bool = True
+    linear: bool = False
+    """Its codes are weights as they are."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,7 +53,10 @@ def random_config(rng: np.random.Generator, product: str = "log") -> CoreConfig:
 
 
 def random_case(rng: np.random.Generator, config: CoreConfig) -> Case:
-    """A convolution, perhaps a max pool, a convolution, and a dense layer that does not spike."""
+    """A convolution, perhaps a max pool, a convolution, and a dense layer that does not spike.
+
+    On a core with both products the weights of the last one are linear.
+    """
     network, shape = Network("times"), (int(rng.integers(1, 4)), 6, 6)
     network.input("in", shape)
     layers, source = [], shape
@@ -71,9 +76,10 @@ def random_case(rng: np.random.Generator, config: CoreConfig) -> Case:
         codes = rng.choice([*range(16), *range(17, 32), 0, 0, 0], (depth, source[0], kernel, kernel))
         unit = config.log_fraction_bits - shift
         bias = rng.integers(-(1 << unit), 1 << unit, depth)
-        layers.append(Layer(name, codes, padding, bias, shift, spikes=not last))
+        linear = last and config.product == "both"
+        layers.append(Layer(name, codes, padding, bias, shift, spikes=not last, linear=linear))
         before = layers[-2].name if len(layers) > 1 else "in"
-        branch = network.branch(before, codes, padding=padding, product_shift=shift, logarithmic=True)
+        branch = network.branch(before, codes, padding=padding, product_shift=shift, logarithmic=not linear)
         if last:
             network.add(name, [branch], bias=bias, shift=max(0, unit - 5), saturation=2)
             network.output(name)
@@ -126,7 +132,8 @@ def wrapped(states: IntArray, config: CoreConfig) -> IntArray:
 def potentials(layer: Layer, values: IntArray, config: CoreConfig) -> IntArray:
     """The sums of a layer as they wrap, and its bias, (D, W, H)."""
     assert layer.codes is not None and layer.bias is not None
-    table = products(layer.shift, config)
+    table = np.outer(np.arange(32), np.arange(config.ttfs_times + 1) << layer.shift) if layer.linear else products(
+        layer.shift, config)
     width, height = layer.codes.shape[2:]
     padded = np.pad(values, ((0, 0), (layer.padding, layer.padding), (layer.padding, layer.padding)))
     size = (padded.shape[1] - width + 1, padded.shape[2] - height + 1)

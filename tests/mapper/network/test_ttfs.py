@@ -121,6 +121,16 @@ def test_refusals(change: dict, branch: dict, message: str) -> None:
         compile_network(tiny(CONFIG, **branch), dataclasses.replace(CONFIG, **change))
 
 
+def test_a_core_that_lacks_one_of_two_products_is_told_both() -> None:
+    network = tiny(CONFIG)
+    network.output(network.dense("sums", "spikes", np.ones((1, 8), int)))
+    for product in ("linear", "log"):
+        with pytest.raises(RuleError, match="Set product to 'both', and leave the neuron type 'product' out"):
+            compile_network(network, dataclasses.replace(CONFIG, product=product, neuron_types=(
+                "sum", "ttfs", "product")))
+    compile_network(network, dataclasses.replace(CONFIG, product="both"))
+
+
 def test_thresholds_do_not_fall() -> None:
     network = Network("falls")
     network.input("in", (1, 2, 2))
