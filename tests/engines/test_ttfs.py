@@ -34,6 +34,7 @@ def test_networks_are_the_integer_networks(seed: int) -> None:
     check(SMALL, seed, range(4))
 
 
+@pytest.mark.long
 def test_networks_of_a_core_with_both_products(seed: int) -> None:
     """Silent neurons skipped, states of 32 bits, and a guard."""
     check(dataclasses.replace(SMALL, name="both", product="both", lanes=2, state_bits=32, skip_silent=1, guard_states=1,

@@ -72,7 +72,8 @@ def test_random_operations(name: str, simulator: str, seed: int) -> None:
     run_alone(ALONE[name], simulator, seed, "random", 1000)
 
 
-LOG_CASES = [("verilator", name) for name in LOG] + [pytest.param("icarus", "16 bits", marks=pytest.mark.long)]
+LOG_CASES = [("verilator", "16 bits"), ("verilator", "both, T 63"), *(
+    pytest.param(*case, marks=pytest.mark.long) for case in (("verilator", "32 bits, T 6"), ("icarus", "16 bits")))]
 
 
 @pytest.mark.parametrize(("simulator", "name"), LOG_CASES, indirect=["simulator"])
