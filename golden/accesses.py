@@ -1,4 +1,4 @@
-"""How often a core's work reads and writes its memory, by the names of the counters (`golden.ports.ACCESSES`).
+"""How often a core's work reads and writes its memory, by the names of the counters (`golden.ports.accesses`).
 
 What is here follows from the work alone, whenever it is done. Weight and descriptor words are kept from one operation
 or event to the next, as long as a unit is busy: their reads are those of `golden.timing.pipeline`.

@@ -14,10 +14,12 @@ from golden.files import read_text
 from golden.rooms import DECODERS, NEURON_TYPES, PRODUCTS, UPDATES
 from golden.timing.microarchitecture import LEAST_LOCAL_QUEUE, LEAST_OUTPUT_QUEUE
 from golden.widths import CONNECTIVITY_BITS, Widths
-from golden.words import layouts
+from golden.words import TABLE_ORGANISATIONS, layouts
 
 _BLOCKS = {"decoder": DECODERS, "update": UPDATES, "product": PRODUCTS, "neuron_types": NEURON_TYPES}
 """Fields that name blocks instead of sizes."""
+_LISTS = ("neuron_types", "organisations")
+"""Fields that hold several names."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +53,7 @@ class CoreConfig(Widths):
             "guard_states": (0, 1),
             "access_counters": (0, 1),
             "ttfs_times": (1, 63), "ttfs_tau": (1, 32), "log_levels": (1, 4), "log_fraction_bits": (4, 24),
+            "table_weight_bits": (1, 12),
         }
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
@@ -58,7 +61,7 @@ class CoreConfig(Widths):
                 if not isinstance(value, str) or not value:
                     raise ConfigError(f"configuration field 'name' must be a non-empty string, not {value!r}")
                 continue
-            if field.name in _BLOCKS:
+            if field.name in (*_BLOCKS, *_LISTS):
                 self._check_blocks(field.name, value)
                 continue
             if not isinstance(value, int) or isinstance(value, bool):
@@ -88,6 +91,7 @@ class CoreConfig(Widths):
                       f"needs more addresses than address_bits = {self.address_bits} gives")
         if self.product != "linear" or "ttfs" in self.neuron_types:
             self._check_times()
+        self._check_tables()
         layouts(self)  # which checks the sums of fields against 64 bits
 
     def _check_times(self) -> None:
@@ -106,13 +110,32 @@ class CoreConfig(Widths):
                 raise ConfigError("configuration field 'neuron_types' must not have 'product', as with both products "
                                   "the shift that moves its operand chooses one")
 
+    def _check_tables(self) -> None:
+        """What a core with synapse tables needs."""
+        self._require("organisations", bool(self.organisations) == (self.decoder == "mixed"),
+                      f"goes with decoder 'mixed' and only with it, not without; decoder = {self.decoder}")
+        if self.organisations:
+            self._require("product", self.product == "linear",
+                          "must be linear with organisations: the weights of tables are no codes of powers")
+            self._require("lanes", self.word_bits in (64, 128),
+                          f"× state_bits = {self.word_bits} must be 64 or 128 with organisations: "
+                          "the words of tables have this width")
+            self._require("guard_states", not self.guard_states,
+                          "must be 0 with organisations: the guard does not look into tables")
+
     def _check_blocks(self, field: str, value: Any) -> None:
         """Names of blocks: one, or a tuple of them."""
-        several = field == "neuron_types"
+        several = field in _LISTS
         names = value if several else (value,)
         if not isinstance(names, tuple) or not all(isinstance(name, str) for name in names):
             needed = "names" if several else "a name"
             raise ConfigError(f"configuration field '{field}' must be {needed}, not {value!r}")
+        if field == "organisations":
+            unknown = [name for name in names if name not in TABLE_ORGANISATIONS]
+            if unknown or len(set(names)) < len(names):
+                raise ConfigError(f"configuration field 'organisations' = {', '.join(names)} must have each name once, "
+                                  f"of: {', '.join(TABLE_ORGANISATIONS)}")
+            return
         for name in names:
             _BLOCKS[field].require(name, f"configuration field '{field}': ")
         if several and ("sum" not in names or len(set(names)) < len(names)):
@@ -170,13 +193,14 @@ class CoreConfig(Widths):
         unknown = sorted(set(data) - known)
         if unknown:
             raise ConfigError(f"unknown configuration fields: {', '.join(unknown)}; known: {', '.join(sorted(known))}")
-        if isinstance(data.get("neuron_types"), list):  # as JSON has tuples
-            data["neuron_types"] = tuple(data["neuron_types"])
+        for name in _LISTS:
+            if isinstance(data.get(name), list):  # as JSON has tuples
+                data[name] = tuple(data[name])
         return dataclasses.replace(base, **data)
 
     def to_json(self) -> dict[str, Any]:
         """Every field, in order."""
-        return dataclasses.asdict(self) | {"neuron_types": list(self.neuron_types)}
+        return dataclasses.asdict(self) | {name: list(getattr(self, name)) for name in _LISTS}
 
 
 PRESETS: dict[str, CoreConfig] = {

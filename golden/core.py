@@ -17,6 +17,7 @@ from golden.errors import EventError, ImageError
 from golden.guard import agreeing
 from golden.neuron.types import built_types, neuron_model
 from golden.registers import Status, counters, timed
+from golden.synapse.mixed import first_extended
 from golden.types import IntArray, Words
 from golden.words import EventKind, layouts
 
@@ -131,6 +132,8 @@ class Core:
         if self.config.guard_states:
             good = agreeing(self.engine.words()[:, 0], self._population_count, self.config)
         self.engine.good = good
+        self.engine.first_extended = first_extended(
+            self.config, self.engine.word, self.edges, self._population_count)
         for index in range(self._population_count):
             word = self.engine.word(2 * index + 1) & ((1 << 64) - 1)
             fields = self.layouts.population.unpack(word)

@@ -9,7 +9,7 @@ from typing import Protocol
 
 import numpy as np
 
-from golden import kernel_products
+from golden import kernel_products, table_products
 from golden.config import CoreConfig
 from golden.neuron.evaluation import (
     PopulationMap,
@@ -24,7 +24,9 @@ from golden.neuron.products import product
 from golden.neuron.states import pack_lanes, pack_states, unpack_lanes, unpack_states
 from golden.neuron.types import neuron_model
 from golden.neuron.update import accumulate
-from golden.synapse.esu import Esu, ValueEvent, WordOperations, expand_events
+from golden.synapse.esu import ValueEvent, WordOperation, WordOperations, expand_events
+from golden.synapse.gather import GatheredOperation
+from golden.synapse.mixed import Mixed
 from golden.synapse.peg import generate_all, generate_array
 from golden.types import IntArray, Words
 from golden.words import EventKind, layouts
@@ -42,10 +44,12 @@ class Engine(Protocol):
     """The memory of a core and the work on it; adds to the counters it was given.
 
     `good`: which populations may be worked on, if the configuration has `guard_states` (`golden.guard`).
+    `first_extended`: the first ID whose events are looked up in tables (`golden.synapse.mixed`).
     `done`: (edges, 2) word operations and synapses of each edge so far.
     """
 
     good: list[bool] | None
+    first_extended: int
     done: IntArray
 
     def __init__(
@@ -76,8 +80,9 @@ class LiteralEngine:
         self.config = config
         self.counters = counters
         self.memory = [sum(int(part) << (64 * i) for i, part in enumerate(row)) for row in memory]
-        self.esu = Esu(config, self.memory, edges, populations)
+        self.decoder = Mixed(config, self.memory, edges, populations)
         self.good: list[bool] | None = None
+        self.first_extended = edges
         self.done = np.zeros((edges, 2), np.int64)
 
     def word(self, address: int) -> int:
@@ -88,12 +93,11 @@ class LiteralEngine:
         return np.array([[word >> (64 * i) & LOW_64 for i in range(parts)] for word in self.memory], np.uint64)
 
     def integrate(self, events: Mapping[str, IntArray]) -> None:
-        config, counters = self.config, self.counters
-        counters["unknown_id"] -= self.esu.unknown_id
-        counters["unknown_channel"] -= self.esu.unknown_channel
-        self.esu.good = self.good
+        config, counters, decoder = self.config, self.counters, self.decoder
+        before = decoder.dropped | decoder.accesses
+        decoder.esu.good, decoder.first_extended = self.good, self.first_extended
         for row in zip(*(events[name].tolist() for name in ValueEvent._fields), strict=True):
-            for op in self.esu.expand(ValueEvent(*row)):
+            for op in decoder.expand(ValueEvent(*row)):
                 if op.state_address >= config.memory_words:
                     counters["address_error"] += 1
                     continue
@@ -101,13 +105,15 @@ class LiteralEngine:
                 counters["synapses"] += op.mask.bit_count()
                 self.done[row[0]] += 1, op.mask.bit_count()
                 mask = [bool(op.mask >> lane & 1) for lane in range(config.lanes)]
-                weights = [self._weight(op.weight_address + (0 if op.broadcast else lane))
-                           for lane in range(config.lanes)]
+                weights = op.weights if isinstance(op, GatheredOperation) else [
+                    self._weight(op.weight_address + (0 if op.broadcast else lane)) for lane in range(config.lanes)]
+                maximum = isinstance(op, WordOperation) and bool(op.max)
                 states = accumulate(unpack_lanes(self.memory[op.state_address], config), weights, op.v, mask,
-                                    shift=op.shift, maximum=bool(op.max), config=config)
+                                    shift=op.shift, maximum=maximum, config=config)
                 self.memory[op.state_address] = pack_lanes(states, config)
-        counters["unknown_id"] += self.esu.unknown_id
-        counters["unknown_channel"] += self.esu.unknown_channel
+        for name, count in (decoder.dropped | (decoder.accesses if config.access_counters else {})).items():
+            if name in counters:
+                counters[name] += count - before[name]
 
     def _weight(self, byte_address: int) -> int:
         address, byte = divmod(byte_address, self.config.word_bits // 8)
@@ -138,6 +144,7 @@ class FastEngine:
         self.edges, self.populations = edges, populations
         self.memory = np.ascontiguousarray(memory, "<u8")
         self.good: list[bool] | None = None
+        self.first_extended = edges
         self.done = np.zeros((edges, 2), np.int64)
 
     def word(self, address: int) -> int:
@@ -148,6 +155,8 @@ class FastEngine:
 
     def integrate(self, events: Mapping[str, IntArray]) -> None:
         """Many events at a time: a state's products are added up first and wrapped last, which is the same."""
+        events = table_products.integrate(self.config, self.memory, self.edges, self.populations, events,
+                                          self.first_extended, self.counters, self.done)
         events = kernel_products.integrate(self.config, self.memory, self.edges, self.populations, events, self.good,
                                            self.counters, self.done)
         for first in range(0, len(events["v"]), CHUNK_EVENTS):

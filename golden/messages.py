@@ -4,7 +4,8 @@ The words of memory and network are in `golden.words`. These layouts never leave
 """
 
 from golden.config import CoreConfig
-from golden.words import Field, WordLayout, layouts
+from golden.fields import Field, WordLayout
+from golden.words import layouts
 
 
 def neuron(config: CoreConfig) -> WordLayout:
@@ -36,8 +37,10 @@ def operation(config: CoreConfig) -> WordLayout:
 
     `state_address` has one bit more than an address, so that an overflow is seen; `weight_address` is in bytes. The
     lanes' weights are the `lanes` bytes from there (aligned), or with `broadcast` the one byte there, for the one lane
-    of `mask`.
+    of `mask`. In a core with `organisations` an operation with `immediate` has its weights in `weights`, one of
+    `table_weight_bits` for each lane, and reads none.
     """
+    immediate = (Field("immediate", 1), Field("weights", config.lanes * config.table_weight_bits))
     return WordLayout("operation", (
         Field("state_address", config.address_bits + 1),
         Field("weight_address", config.weight_address_bits),
@@ -46,6 +49,7 @@ def operation(config: CoreConfig) -> WordLayout:
         Field("max", 1),
         Field("shift", config.product_shift_bits),
         Field("v", config.value_bits, signed=True),
+        *(immediate if config.organisations else ()),
     ))
 
 

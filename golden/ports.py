@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from golden.widths import Widths
+
 READ_LATENCY = 3
 """Cycles from an access to its word: the access waits in a register of its bank, the bank needs a cycle, and its word
 waits in a register, which may be the bank's own."""
@@ -41,14 +43,29 @@ PORTS = (
 EVALUATED = Port("evaluated", 47, writes="states after their evaluation, a word per cycle", promoted=14)
 """The evaluation's writes with `skip_silent`, beside its reads; counted as `evaluation_writes`."""
 
+TABLE_PORTS = (
+    Port("synapse", 25, reads="weights and entries of synapse tables"),
+    Port("index", 35, reads="pointers and bitmaps of synapse tables", shares="descriptor"),
+)
+"""What a core with `organisations` has besides."""
 
-def ports(skip_silent: int) -> tuple[Port, ...]:
+
+def ports(config: Widths) -> tuple[Port, ...]:
     """Those of an event core."""
-    return (*PORTS, EVALUATED) if skip_silent else PORTS
+    return (*PORTS, *((EVALUATED,) if config.skip_silent else ()), *(TABLE_PORTS if config.organisations else ()))
 
 
-ACCESSES: dict[str, tuple[Port, bool]] = {
-    f"{port.name}_{direction}": (port, direction == "writes")
-    for port in PORTS for direction in ("reads", "writes") if getattr(port, direction)
-}
-"""The kinds of access, by the name of their counter: the port, and whether it writes."""
+def _accesses(ports: tuple[Port, ...]) -> dict[str, tuple[Port, bool]]:
+    return {f"{port.name}_{direction}": (port, direction == "writes")
+            for port in ports for direction in ("reads", "writes") if getattr(port, direction)}
+
+
+ACCESSES = _accesses(PORTS)
+"""The kinds of access of every core, by the name of their counter: the port, and whether it writes."""
+TABLE_ACCESSES = _accesses(TABLE_PORTS)
+"""Those of a core with `organisations` besides."""
+
+
+def accesses(config: Widths) -> dict[str, tuple[Port, bool]]:
+    """The kinds of access of a core."""
+    return ACCESSES | TABLE_ACCESSES if config.organisations else ACCESSES

@@ -11,7 +11,7 @@ import numpy as np
 from golden.config import CoreConfig
 from golden.errors import NetworkError
 from golden.neuron.types import neuron_model
-from golden.types import IntArray
+from golden.types import IntArray, Pair
 from golden.words import NeuronType, Saturation
 
 
@@ -101,11 +101,38 @@ class Edge:
     logarithmic: bool = False
     """Its weights are codes, of values of spikes in time, and its shift takes fraction bits away:
     `golden.neuron.products.log`."""
+    organisation: str | None = None
+    """How a core stores its synapses: as one kernel (None, or "functional"), or one by one in tables, by the name of
+    an organisation. "auto" until the mapper has chosen."""
 
     def product_shift(self, config: CoreConfig) -> int:
         """The shift field of its word, of whose highest bit a core with both products makes the choice."""
         choice = self.logarithmic and config.product == "both"
         return self.shift | choice << max(config.product_shift_bits - 1, 0)
+
+
+@dataclass(kw_only=True, eq=False)
+class LookUpEdge(Edge):
+    """An edge in tables, by the organisation that it names. Its weights are a convolution's, of one group.
+
+    A source neuron's synapses are a row, in the order x · x_stride + y · y_stride + c of the whole source.
+    """
+
+    extent: Pair
+    """Columns and rows of the source that its rows are for: all of it, wherever it is cut."""
+    origin: Pair = (0, 0)
+    """Column and row of the source where the fragment begins that sends."""
+
+    @property
+    def strides(self) -> Pair:
+        """x_stride and y_stride: what a column, and a row, of the source adds to the number of a row."""
+        depth = self.weights.shape[1]
+        return self.extent[1] * depth, depth
+
+    @property
+    def rows(self) -> int:
+        """Source neurons."""
+        return self.weights.shape[1] * self.extent[0] * self.extent[1]
 
 
 @dataclass(kw_only=True, eq=False)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from golden.ports import ACCESSES
+from golden.ports import ACCESSES, TABLE_ACCESSES, Port
 from golden.widths import Widths
 
 
@@ -103,11 +103,21 @@ COUNTERS: dict[str, str] = {
 ERRORS = ("unknown_id", "unknown_channel", "address_error", "protocol_error", "overflow")
 """Those of them that stay 0 unless something is wrong: an image, an event, a placement."""
 
-ACCESS_COUNTERS: dict[str, str] = {
-    name: f"words written: {port.writes}" if writes else f"words read: {port.reads}"
-    for name, (port, writes) in ACCESSES.items()
+TABLE_COUNTERS: dict[str, str] = {
+    "table_error": "events, rows or synapses of tables dropped: what lies in memory, or the event, is of no neuron",
 }
+"""Those behind them in a core with `organisations`; an error, too."""
+
+
+def _meanings(accesses: dict[str, tuple[Port, bool]]) -> dict[str, str]:
+    return {name: f"words written: {port.writes}" if writes else f"words read: {port.reads}"
+            for name, (port, writes) in accesses.items()}
+
+
+ACCESS_COUNTERS = _meanings(ACCESSES)
 """Those behind them with `access_counters`: accesses that the memory granted, by port and direction."""
+TABLE_ACCESS_COUNTERS = _meanings(TABLE_ACCESSES)
+"""And with `organisations`, too, the last ones."""
 
 TIMED = ("cycles", "busy", "stall_bank", "stall_hazard", "stall_weight", "stall_fire", "overflow",
          "weight_reads", "descriptor_reads", "host_reads", "host_writes")
@@ -128,4 +138,11 @@ def timed(config: Widths) -> tuple[str, ...]:
 
 def counters(config: Widths) -> dict[str, str]:
     """Name and meaning of the counters of a core, in the order of the host's addresses."""
-    return COUNTERS | ACCESS_COUNTERS if config.access_counters else COUNTERS
+    of_tables = bool(config.organisations)
+    return (COUNTERS | (TABLE_COUNTERS if of_tables else {}) | (ACCESS_COUNTERS if config.access_counters else {})
+            | (TABLE_ACCESS_COUNTERS if config.access_counters and of_tables else {}))
+
+
+def errors(config: Widths) -> tuple[str, ...]:
+    """Counters of a core that stay 0 unless something is wrong."""
+    return (*ERRORS, *(TABLE_COUNTERS if config.organisations else ()))

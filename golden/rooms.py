@@ -57,8 +57,12 @@ class Room:
         return found[0]
 
 
-DECODERS = Room("synapse decoder", "golden.synapse.{}", others=("interface", "peg"))
+DECODERS = Room("synapse decoder", "golden.synapse.{}", others=(
+    "gather", "interface", "lookup", "organisations", "peg", "tables"))
 """An event into the word operations of its synapses."""
+ORGANISATIONS = Room("memory organisation", "golden.synapse.organisations.{}",
+                     others=("convolution", "interface", "packing", "walk"))
+"""A neuron into its synapses, as they lie in memory."""
 UPDATES = Room("update unit", "golden.{}.update")
 """Word operations into states."""
 PRODUCTS = Room("product", "golden.neuron.products.{}")

@@ -98,7 +98,11 @@ class Widths:
     access_counters: int = 0
     """1: the core counts the reads and writes of each memory port, too (`golden.registers.ACCESS_COUNTERS`)."""
     decoder: str = "esu"
-    """What turns an event into synapses: a block of `golden.rooms.DECODERS`."""
+    """What turns an event into synapses: a block of `golden.rooms.DECODERS`. "mixed" for the ESU beside tables."""
+    organisations: tuple[str, ...] = ()
+    """How synapses may lie in tables, with the decoder "mixed" only: names of `golden.words.TABLE_ORGANISATIONS`."""
+    table_weight_bits: int = 8
+    """The widest signed weight of a table; each table has a width of its own up to it."""
     update: str = "neuron"
     """What does synaptic operations on states: a block of `golden.rooms.UPDATES`."""
     product: str = "linear"
@@ -174,6 +178,11 @@ class Widths:
         """Signed slope or threshold in a parameter word: as wide as is of use, or as the word has room for."""
         room = CONNECTIVITY_BITS - 1 - self.state_bits - self.multiplier_bits - self.shift_bits
         return min(max(self.multiplier_bits, self.state_bits) + 1, room)
+
+    @property
+    def factor_bits(self) -> int:
+        """Width of a product's weight: the widest of kernels and tables, an even number."""
+        return max(self.weight_bits, self.table_weight_bits + self.table_weight_bits % 2 if self.organisations else 0)
 
     @property
     def operand_bits(self) -> int:

@@ -5,133 +5,12 @@ Bamberg et al., arXiv 2112.07019, sections 4 and 5.1; the edge descriptor shared
 the geometry that all edges into a population share, are this project's.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 
-import numpy as np
-import numpy.typing as npt
-
-from golden.errors import ConfigError, FieldRangeError
+from golden.errors import ConfigError
+from golden.fields import Field, WordLayout
 from golden.widths import CONNECTIVITY_BITS, KIND_BITS, TYPE_BITS, Widths
-
-
-@dataclass(frozen=True)
-class Field:
-    """One field: `bits` wide, perhaps signed, storing value - `bias`."""
-
-    name: str
-    bits: int
-    signed: bool = False
-    bias: int = 0
-
-    @property
-    def low(self) -> int:
-        return (-(1 << (self.bits - 1)) if self.signed and self.bits else 0) + self.bias
-
-    @property
-    def high(self) -> int:
-        return ((1 << (self.bits - 1)) - 1 if self.signed and self.bits else (1 << self.bits) - 1) + self.bias
-
-
-@dataclass(frozen=True)
-class WordLayout:
-    """A packed word: an ordered table of fields."""
-
-    name: str
-    fields: tuple[Field, ...]
-
-    @property
-    def bits(self) -> int:
-        return sum(field.bits for field in self.fields)
-
-    @property
-    def positions(self) -> dict[str, int]:
-        """Field → its lowest bit."""
-        found, low = {}, 0
-        for field in self.fields:
-            found[field.name] = low
-            low += field.bits
-        return found
-
-    def field(self, name: str) -> Field:
-        return next(field for field in self.fields if field.name == name)
-
-    def pack(self, values: Mapping[str, int] | None = None, *, where: str = "", **more: int) -> int:
-        """Values by field name into one integer; a missing field holds its lowest stored pattern (0).
-
-        Raises:
-            FieldRangeError: a value does not fit; `where` names who asked.
-        """
-        given = {**(values or {}), **more}
-        word, shift = 0, 0
-        for field in self.fields:
-            value = int(given.pop(field.name, field.bias))
-            if not field.low <= value <= field.high:
-                raise FieldRangeError(self.name, field.name, value, field.low, field.high, where)
-            word |= ((value - field.bias) & ((1 << field.bits) - 1)) << shift
-            shift += field.bits
-        if given:
-            raise KeyError(f"{self.name} word has no field {', '.join(given)}")
-        return word
-
-    def unpack(self, word: int) -> dict[str, int]:
-        """All fields of one packed integer."""
-        values, word = {}, int(word)
-        for field in self.fields:
-            raw = word & ((1 << field.bits) - 1)
-            if field.signed and field.bits and raw >> (field.bits - 1):
-                raw -= 1 << field.bits
-            values[field.name] = raw + field.bias
-            word >>= field.bits
-        return values
-
-    def pack_array(self, values: Mapping[str, npt.ArrayLike], *, where: str = "") -> npt.NDArray[np.uint64]:
-        """`pack` for arrays that broadcast, of a word of at most 64 bits.
-
-        Raises:
-            FieldRangeError: a value does not fit; it names the first that does not.
-        """
-        arrays = {name: np.asarray(array, np.int64) for name, array in values.items()}
-        words = np.zeros(np.broadcast_shapes(*(array.shape for array in arrays.values())), np.uint64)
-        shift = 0
-        for field in self.fields:
-            if field.name in arrays:
-                array = arrays.pop(field.name)
-                wrong = array[(array < field.low) | (array > field.high)]
-                if wrong.size:
-                    raise FieldRangeError(self.name, field.name, int(wrong[0]), field.low, field.high, where)
-                raw = ((array - field.bias) & ((1 << field.bits) - 1)).astype(np.uint64)
-                words |= raw << np.uint64(shift)
-            shift += field.bits
-        if arrays:
-            raise KeyError(f"{self.name} word has no field {', '.join(arrays)}")
-        return words
-
-    def column(self, words: npt.NDArray[np.uint64], name: str) -> npt.NDArray[np.int64]:
-        """One field of an array of packed words of at most 64 bits: quicker than `unpack_array` for few of them."""
-        field = self.field(name)
-        raw = ((words >> np.uint64(self.positions[name])) & np.uint64((1 << field.bits) - 1)).astype(np.int64)
-        if field.signed and field.bits:
-            raw -= (raw >> (field.bits - 1)) << field.bits
-        return raw + field.bias
-
-    def unpack_array(self, words: npt.NDArray[np.uint64]) -> dict[str, npt.NDArray[np.int64]]:
-        """All fields of an array of packed words of at most 64 bits, as int64 arrays."""
-        if self.bits > 64:
-            raise ValueError(f"{self.name} word has {self.bits} bits; arrays hold 64")
-        words = np.asarray(words, np.uint64)
-        values, shift = {}, 0
-        for field in self.fields:
-            if not field.bits:
-                values[field.name] = np.full(words.shape, field.bias, np.int64)
-                continue
-            raw = ((words >> np.uint64(shift)) & np.uint64((1 << field.bits) - 1)).astype(np.int64)
-            if field.signed:
-                raw -= (raw >> (field.bits - 1)) << field.bits
-            values[field.name] = raw + field.bias
-            shift += field.bits
-        return values
 
 
 class EventKind:
@@ -232,7 +111,13 @@ class EdgeKind:
     DEPTHWISE = 2
     """A source channel leads to the same destination channel."""
     EXTENDED = 3
-    """Reserved: a second edge word at `weight_base` says the kind and more. Its events are dropped, and counted."""
+    """No kernel: synapses one by one, from a table (`Layouts.extended_edge`). The IDs of these edges are the last ones.
+    A core without `organisations` drops their events, and counts them."""
+
+
+TABLE_ORGANISATIONS = {"crossbar": 1, "bitmap": 2, "compressed_rows": 3}
+"""How the synapses of a table may lie in memory (`golden.synapse.organisations`), and the code in the edge word; other
+codes are reserved."""
 
 
 @dataclass(frozen=True)
@@ -243,7 +128,12 @@ class Layouts:
     second_axon: WordLayout
     geometry: WordLayout
     edge: WordLayout
-    second_edge: WordLayout
+    extended_edge: WordLayout
+    """In the place of `edge`, of kind EXTENDED; kind, shift and population are at the bits that they have there."""
+    table_header: WordLayout
+    """The word at `table_base` of an extended edge: the matrix, and the strides that make a row of it of an event."""
+    table_bases: WordLayout
+    """The word behind it: where the parts of the table lie."""
     table: WordLayout
     population: WordLayout
     second_population: WordLayout
@@ -252,9 +142,11 @@ class Layouts:
     event: WordLayout
 
 
+OF_TABLES = ("extended_edge", "table_header", "table_bases")
+"""Layouts of words that only a core with `organisations` reads."""
+
 RESERVED = {
     "second axon": (),
-    "second edge": ("kind", "weight_base", "weight_width", "sparse", "product", "exponent_bias", "lane_layout"),
     "second population": ("state_width", "lane_layout", "second_state"),
     "second parameter": (),
 }
@@ -279,6 +171,7 @@ def layouts(config: Widths) -> Layouts:
         Field("kernel_height", c.kernel_bits, bias=1),
         Field("weight_base", address),
     )
+    edge = _edge(config, kernel)
     found = Layouts(
         axon=_axon(config),
         second_axon=WordLayout("second axon", (
@@ -294,25 +187,8 @@ def layouts(config: Widths) -> Layouts:
             Field("pad", 1),
             Field("max", 1),
         )),
-        edge=WordLayout("edge", (
-            Field("source_channels", c.channel_bits, bias=1),
-            *kernel,
-            Field("weight_stride", c.weight_stride_bits),
-            Field("step", c.step_bits),
-            Field("dilated", 1),
-            Field("kind", 2),
-            Field("shift", c.product_shift_bits),
-            Field("population", c.population_bits),
-        )),
-        second_edge=WordLayout("second edge", (
-            Field("kind", 2),
-            Field("weight_base", address),
-            Field("weight_width", 3),
-            Field("sparse", 1),
-            Field("product", 3),
-            Field("exponent_bias", 6, signed=True),
-            Field("lane_layout", 3),
-        )),
+        edge=edge,
+        **_tables(config, edge),
         table=WordLayout("kernel table", (*depth, *kernel, Field("first_channel", c.channel_bits))),
         population=_population(config),
         second_population=WordLayout("second population", (
@@ -338,11 +214,61 @@ def layouts(config: Widths) -> Layouts:
         )),
         event=_event(config),
     )
-    for layout in vars(found).values():
-        if layout.bits > CONNECTIVITY_BITS:
+    for name, layout in vars(found).items():
+        if layout.bits > CONNECTIVITY_BITS and (config.organisations or name not in OF_TABLES):
             widths = ", ".join(f"{field.name} {field.bits}" for field in layout.fields)
             raise ConfigError(f"the {layout.name} word needs {layout.bits} bits and has {CONNECTIVITY_BITS}: {widths}")
+    if config.organisations and found.extended_edge.positions["kind"] > edge.positions["kind"]:
+        raise ConfigError("configuration field 'organisations': the extended edge word has too few bits below its "
+                          f"kind, at bit {edge.positions['kind']}, and needs {found.extended_edge.positions['kind']}")
+    if config.organisations and found.table_bases.field("row_words").bits < 8:
+        raise ConfigError(f"configuration field 'address_bits' = {address} must be at most 18 with organisations: "
+                          "a table's three addresses share a word")
     return found
+
+
+def _edge(config: "Widths", kernel: tuple[Field, ...]) -> WordLayout:
+    return WordLayout("edge", (
+        Field("source_channels", config.channel_bits, bias=1),
+        *kernel,
+        Field("weight_stride", config.weight_stride_bits),
+        Field("step", config.step_bits),
+        Field("dilated", 1),
+        *_edge_ends(config),
+    ))
+
+
+def _edge_ends(config: "Widths") -> tuple[Field, ...]:
+    """What edge words of all kinds have at their highest bits."""
+    return (
+        Field("kind", 2),
+        Field("shift", config.product_shift_bits),
+        Field("population", config.population_bits),
+    )
+
+
+def _tables(config: "Widths", edge: WordLayout) -> dict[str, WordLayout]:
+    """The words of edges whose synapses lie in tables."""
+    address = config.address_bits
+    fields = (Field("table_base", address), Field("organisation", 3), Field("weight_bits", 4),
+              Field("state_base", address))
+    filler = edge.positions["kind"] - sum(field.bits for field in fields)
+    return {
+        "extended_edge": WordLayout("extended edge", (
+            *fields, *([Field("filler", filler)] if filler > 0 else []), *_edge_ends(config))),
+        "table_header": WordLayout("table header", (
+            Field("inputs", 16, bias=1),
+            Field("outputs", 16, bias=1),
+            Field("x_stride", 16),
+            Field("y_stride", 12),
+        )),
+        "table_bases": WordLayout("table bases", (
+            Field("index_base", address),
+            Field("bitmap_base", address),
+            Field("weight_base", address),
+            Field("row_words", max(0, min(16, CONNECTIVITY_BITS - 3 * address))),
+        )),
+    }
 
 
 def _axon(config: "Widths") -> WordLayout:

@@ -5,8 +5,8 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from golden.config import CoreConfig
-from golden.ports import ACCESSES, ports
-from golden.registers import ERRORS
+from golden.ports import accesses, ports
+from golden.registers import errors
 from golden.timing.microarchitecture import EVALUATION_PATIENCE
 from golden.words import EventKind, layouts
 from rtl import rooms
@@ -36,7 +36,7 @@ class EventCore(wiring.Component):
         host: stream of accesses (`request_layout`); host_data: the words read, in order. The registers are in
             `golden.registers`. CONTROL stops the core and starts it again: see "Stopping" in docs/architecture.md.
         idle: STATUS.IDLE (`golden.registers`), of the cycle before.
-        error: in the cycle before, a counter of ERRORS counted.
+        error: in the cycle before, a counter of `golden.registers.errors` counted.
         evaluated: a state word at the moment of its evaluation, for verification; costs nothing when left open.
 
     Latency: from a value event to its last state written, about 29 cycles + one per word operation when nothing waits.
@@ -66,7 +66,7 @@ class EventCore(wiring.Component):
         def running(block: wiring.Component) -> wiring.Component:
             return ResetInserter(~host.running)(block)
 
-        m.submodules.memory = memory = BankedMemory(config, ports(config.skip_silent))
+        m.submodules.memory = memory = BankedMemory(config, ports(config))
         m.submodules.scratch = scratch = Scratch(config)
         m.submodules.counters = counters = Counters(config)
         m.submodules.queues = queues = EventQueues(config)
@@ -123,7 +123,7 @@ class EventCore(wiring.Component):
             host.counter_done.eq(counters.done), host.counter_value.eq(counters.value),
         ]
         neuron = evaluation.neuron
-        self._count(m, counters, self._accesses(memory) | {
+        self._count(m, counters, self._accesses(memory) | self._tables(m, decoder, timestep) | {
             "cycles": host.running, "busy": decoder.busy | update.busy | queues.value.valid,
             "values_in": queues.values_in, "values_local": queues.values_local, "values_out": queues.values_out,
             "ends": timestep.token.valid & timestep.token.ready & (timestep.token.payload.kind == EventKind.END),
@@ -167,10 +167,17 @@ class EventCore(wiring.Component):
             m.d.sync += waiting.eq(0)
         m.d.sync += memory.promote_evaluation.eq(refused & (waiting >= EVALUATION_PATIENCE - 1))
 
+    def _tables(self, m: Module, decoder: Decoder, timestep: Timestep) -> dict[str, Value]:
+        """What the scheduler tells the decoder of tables; the counter of its errors."""
+        if not self.config.organisations:
+            return {}
+        m.d.comb += decoder.first_extended.eq(timestep.first_extended)
+        return {"table_error": decoder.table_error}
+
     def _accesses(self, memory: BankedMemory) -> dict[str, Value]:
         """Accesses that the memory grants."""
         pulses: dict[str, Value] = {}
-        for name, (port, writes) in ACCESSES.items() if self.config.access_counters else ():
+        for name, (port, writes) in accesses(self.config).items() if self.config.access_counters else ():
             requester = getattr(memory, port.name)
             granted = requester.valid & requester.ready
             if port.reads and port.writes:
@@ -183,5 +190,5 @@ class EventCore(wiring.Component):
     def _count(self, m: Module, counters: Counters, pulses: dict[str, Value]) -> None:
         """What the performance counters add up."""
         assert set(pulses) == set(counters.increment)
-        m.d.sync += self.error.eq(Cat(pulses[name] for name in ERRORS).any())
+        m.d.sync += self.error.eq(Cat(pulses[name] for name in errors(self.config)).any())
         m.d.comb += [counters.increment[name].eq(pulse) for name, pulse in pulses.items()]

@@ -13,7 +13,9 @@ from rtl.scratch import CountPort, ScratchMap
 
 def largest_increments(config: CoreConfig) -> dict[str, int]:
     """What a counter can get in a cycle, by its name."""
-    return dict.fromkeys(counters(config), 1) | {"synapses": config.lanes, "protocol_error": 3}
+    several = {"synapses": config.lanes, "protocol_error": 3}
+    return dict.fromkeys(counters(config), 1) | several | (
+        {"unknown_channel": 2, "table_error": 2} if config.organisations else {})
 
 
 def period(config: CoreConfig) -> int:

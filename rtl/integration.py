@@ -9,8 +9,17 @@ from typing import Any
 from golden import messages
 from golden.bus.address_map import BUS_REGISTERS, STRIDE, AddressMap
 from golden.config import PRESETS, CoreConfig
-from golden.registers import ACCESS_COUNTERS, COUNTERS, REGISTERS, Register, counters
-from golden.words import EVENT_KINDS, WordLayout, layouts
+from golden.fields import WordLayout
+from golden.registers import (
+    ACCESS_COUNTERS,
+    COUNTERS,
+    REGISTERS,
+    TABLE_ACCESS_COUNTERS,
+    TABLE_COUNTERS,
+    Register,
+    counters,
+)
+from golden.words import EVENT_KINDS, layouts
 
 
 def host_interface(config: CoreConfig) -> dict[str, Any]:
@@ -39,6 +48,10 @@ def tables() -> str:
     lines += ["", "| address | counter with `access_counters` | meaning |", "|---|---|---|"]
     lines += [f"| {Register.COUNTER_BASE + number} | `{name}` | {meaning} |"
               for number, (name, meaning) in enumerate(ACCESS_COUNTERS.items(), len(COUNTERS))]
+    lines += ["", "| counter with `organisations` | place | meaning |", "|---|---|---|"]
+    lines += [f"| `{name}` | {place} | {meaning} |" for found, place in (
+        (TABLE_COUNTERS, f"{Register.COUNTER_BASE + len(COUNTERS)}; those of accesses are one further"),
+        (TABLE_ACCESS_COUNTERS, "behind those of accesses")) for name, meaning in found.items()]
     lines += ["", "| kind | event | meaning | fields |", "|---|---|---|---|"]
     for kind in EVENT_KINDS:
         fields = "; ".join(f"`{name}`: {meaning}" for name, meaning in kind.fields.items())

@@ -6,17 +6,19 @@ from amaranth.lib.wiring import In, Out
 from golden import messages
 from golden.config import CoreConfig
 from golden.ports import Port
+from golden.synapse.organisations.interface import Sizes
+from golden.synapse.tables.accumulate import StateSizes
 from rtl.words import struct
 
 
 class ReadPort(wiring.Signature):
     """A requester's view of the memory, read only.
 
-    `address` is accepted when `valid & ready`; `data` holds the word READ_LATENCY cycles (`golden.ports`) later, and
-    only then. `valid` must not wait for `ready`, but may be withdrawn.
+    `address` is accepted when `valid & ready`; `data` holds the word READ_LATENCY cycles (`golden.ports`) later, or
+    with sizes of their own `read_latency`, and only then. `valid` must not wait for `ready`, but may be withdrawn.
     """
 
-    def __init__(self, config: CoreConfig):
+    def __init__(self, config: CoreConfig | Sizes | StateSizes):
         super().__init__({
             "valid": Out(1), "ready": In(1), "address": Out(config.address_bits), "data": In(config.word_bits),
         })

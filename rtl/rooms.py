@@ -5,9 +5,10 @@ from dataclasses import replace
 from golden import rooms
 
 
-def _hardware(room: rooms.Room) -> rooms.Room:
-    return replace(room, module=room.module.replace("golden.", "rtl."))
+def _hardware(room: rooms.Room, *others: str) -> rooms.Room:
+    return replace(room, module=room.module.replace("golden.", "rtl."), others=(*room.others, *others))
 
 
-DECODERS, UPDATES, PRODUCTS, NEURON_TYPES = map(
-    _hardware, (rooms.DECODERS, rooms.UPDATES, rooms.PRODUCTS, rooms.NEURON_TYPES))
+DECODERS = _hardware(rooms.DECODERS, "axons")
+ORGANISATIONS = _hardware(rooms.ORGANISATIONS, "reader")
+UPDATES, PRODUCTS, NEURON_TYPES = map(_hardware, (rooms.UPDATES, rooms.PRODUCTS, rooms.NEURON_TYPES))

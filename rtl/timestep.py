@@ -9,7 +9,7 @@ from amaranth.lib.wiring import In, Out
 
 from golden.config import CoreConfig
 from golden.ports import READ_LATENCY
-from golden.words import EventKind, layouts
+from golden.words import EdgeKind, EventKind, layouts
 from rtl.ports import ReadPort, command_layout
 from rtl.scheduling import FOLLOWS, WRITES, Scheduling
 from rtl.scratch import TablePort
@@ -41,6 +41,8 @@ class Timestep(wiring.Component):
     Ports:
         populations, edges: how many the image has; must not change but in reset.
         good: only with `guard_states`: populations whose words agree; others stay unpaid.
+        first_extended: only with `organisations`: the first ID whose edge is of kind EXTENDED, if there is one; else
+            more than any.
         token: END and CREDIT events; a CREDIT's ID is the population that gets it.
         decoded, population: the decoder has found that a VALUE is for this population.
         memory: reads population and edge words. scratch: the tables.
@@ -73,6 +75,7 @@ class Timestep(wiring.Component):
             "ready": Out(1), "idle": Out(1), "counting": Out(1), "partial": Out(1), "unpaid": Out(1),
             "protocol_error": Out(1),
             **({"good": In(config.max_populations)} if config.guard_states else {}),
+            **({"first_extended": Out(config.edge_bits + 1, init=config.max_edges)} if config.organisations else {}),
         })
 
     def elaborate(self, platform):  # type: ignore[no-untyped-def]
@@ -85,6 +88,9 @@ class Timestep(wiring.Component):
         may = self._choose(m, s)
         if s.codes:
             self._first_ends(m, s)
+        if self.config.organisations:
+            with m.If(s.does("owned") & (s.edge_word.kind == EdgeKind.EXTENDED) & self.first_extended[-1]):
+                m.d.sync += self.first_extended.eq(s.index)
         m.d.sync += self.early.eq(self.decoded & s.ready.bit_select(self.population, 1))
         busy = Cat(s.held, s.evaluating, may.any(), s.owed != 0, s.arriving, s.local_credit, s.far_credit,
                    *([s.first] if s.codes else [])).any()

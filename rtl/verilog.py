@@ -14,8 +14,9 @@ from amaranth.lib.wiring import FlippedSignature, In
 from golden.bus.address_map import AddressMap
 from golden.config import CoreConfig
 from golden.errors import ConfigError
+from golden.fields import WordLayout
 from golden.files import Writing
-from golden.words import WordLayout, layouts
+from golden.words import layouts
 from rtl import conversion
 from rtl.instances import flat_ports
 from rtl.integration import bus_interface, c_header, host_interface
@@ -23,6 +24,15 @@ from rtl.integration import bus_interface, c_header, host_interface
 TOPS: dict[str, tuple[str, str]] = {
     "peg": ("rtl.synapse.peg", "Peg"),
     "esu": ("rtl.synapse.esu.walk", "Esu"),
+    "crossbar": ("rtl.synapse.organisations.crossbar", "Crossbar"),
+    "bitmap": ("rtl.synapse.organisations.bitmap", "Bitmap"),
+    "compressed_rows": ("rtl.synapse.organisations.compressed_rows", "CompressedRows"),
+    "functional": ("rtl.synapse.organisations.functional", "Functional"),
+    "functional_bitmap": ("rtl.synapse.organisations.functional_bitmap", "FunctionalBitmap"),
+    "functional_pure": ("rtl.synapse.organisations.functional_pure", "FunctionalPure"),
+    "flat": ("rtl.synapse.tables.flat", "Flat"),
+    "routing": ("rtl.synapse.tables.routing", "Routing"),
+    "accumulate": ("rtl.synapse.tables.accumulate", "Accumulate"),
     "neuron": ("rtl.neuron.update", "NeuronUpdate"),
     "memory": ("rtl.memory", "BankedMemory"),
     "evaluation": ("rtl.neuron.evaluation", "Evaluation"),

@@ -3,7 +3,7 @@
 from amaranth import signed, unsigned
 from amaranth.lib import data
 
-from golden.words import WordLayout
+from golden.fields import WordLayout
 
 
 def struct(layout: WordLayout) -> data.StructLayout:

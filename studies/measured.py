@@ -23,7 +23,8 @@ from typing import Any
 import numpy as np
 from rich.console import Console
 
-from studies.sections import ASSERTED, SECTIONS, Command, Section, table
+from studies.markdown import table
+from studies.sections import ASSERTED, SECTIONS, Command, Section
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "measured.md"

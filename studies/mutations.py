@@ -17,6 +17,7 @@ from pathlib import Path
 from studies import mutants
 from studies.bus_mutants import BUS_MUTATIONS, BUS_WHERE
 from studies.delay_mutants import DELAY_MUTATIONS, DELAY_WHERE
+from studies.functional_mutants import FUNCTIONAL_MUTATIONS, FUNCTIONAL_WHERE
 from studies.lava_mutants import LAVA_MUTATIONS, LAVA_WHERE
 from studies.mutants import (
     ACCESS,
@@ -44,12 +45,16 @@ from studies.mutants import (
     STREAMS,
 )
 from studies.neuron_mutants import NEURON_MUTATIONS, NEURON_WHERE
+from studies.organisation_mutants import ORGANISATION_MUTATIONS, ORGANISATION_WHERE
+from studies.served_mutants import SERVED_MUTATIONS, SERVED_WHERE
 from studies.sigma_delta_mutants import SIGMA_DELTA_MUTATIONS, SIGMA_DELTA_WHERE
 from studies.silent_mutants import SILENT_MUTATIONS, SKIPPING
+from studies.table_mutants import TABLE_MUTATIONS, TABLE_WHERE
 from studies.ttfs_mutants import TTFS_MUTATIONS, TTFS_WHERE
 
 MUTATIONS = (*mutants.MUTATIONS, *BUS_MUTATIONS, *SILENT_MUTATIONS, *SIGMA_DELTA_MUTATIONS, *NEURON_MUTATIONS,
-             *DELAY_MUTATIONS, *LAVA_MUTATIONS, *TTFS_MUTATIONS)
+             *DELAY_MUTATIONS, *LAVA_MUTATIONS, *ORGANISATION_MUTATIONS, *FUNCTIONAL_MUTATIONS, *TABLE_MUTATIONS,
+             *SERVED_MUTATIONS, *TTFS_MUTATIONS)
 ROOT = Path(__file__).resolve().parent.parent
 ROOMS = ("golden", "rtl", "tb", "synapress", "examples", "tests", "studies")
 PAGE = ROOT / "docs" / "verification.md"
@@ -64,7 +69,8 @@ def passes(tree: Path, test: str) -> bool:
              BOOTH: [], FORWARD: [], ROUTER: ["-k", "verilator and host"], FAIR: [], STREAMS: ["-k", "router"],
              CIRCLE: [], ACCESS: [], CROSSING: ["-k", "not 0"], MESH: ["-k", "bursts"], LETTERS: [], HOSTILE: [],
              SKIPPING: ["-k", "verilator and grai"]}
-    others = BUS_WHERE | SIGMA_DELTA_WHERE | NEURON_WHERE | DELAY_WHERE | LAVA_WHERE | TTFS_WHERE
+    others = (BUS_WHERE | SIGMA_DELTA_WHERE | NEURON_WHERE | DELAY_WHERE | LAVA_WHERE | ORGANISATION_WHERE
+              | FUNCTIONAL_WHERE | TABLE_WHERE | SERVED_WHERE | TTFS_WHERE)
     where = (plain | others).get(test, ["-k", f"verilator and ({cases})"])
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-x", "-m", "not long", "-p", "no:cacheprovider", *where, test],

@@ -1,4 +1,4 @@
-"""Changes of CUBA neurons, of leaky integrators and of bounded spiking neurons."""
+"""Changes of CUBA neurons, of leaky integrators, of bounded spiking neurons, and of value tables in wide words."""
 
 from studies.mutants import EVALUATION, Mutation
 from studies.silent_mutants import SKIPPING
@@ -9,11 +9,12 @@ FRACTIONS = "tests/golden/neuron/test_li.py::test_populations_equal_exact_fracti
 NETWORK = "tests/mapper/network/test_cuba.py::test_every_engine_fires_as_the_equations_say"
 FLOATS = "tests/golden/neuron/test_lif.py::test_populations_equal_plain_floats"
 CHOICES = "tests/mapper/network/test_lif.py::test_every_engine_fires_as_the_equations_say"
+ENTRIES = "tests/rtl/neuron/test_lookup.py::test_entries_equal_golden"
 _UNIT = "rtl/neuron/types/cuba.py"
 _LIF = "rtl/neuron/types/lif.py"
 
 NEURON_WHERE = {CUBA: ["-k", "verilator"], INTEGERS: [], FRACTIONS: [], NETWORK: ["-k", "fast"],
-                FLOATS: [], CHOICES: ["-k", "fast"]}
+                FLOATS: [], CHOICES: ["-k", "fast"], ENTRIES: []}
 """Cases of the tests that are enough."""
 
 NEURON_MUTATIONS = (
@@ -35,6 +36,10 @@ NEURON_MUTATIONS = (
              FRACTIONS),
     Mutation("cuba: a network's potential keeps what it is to lose", "synapress/mapper/network/spiking_layers.py",
              "left = (1 << LEFT_LOG2) - within", "left = within", NETWORK),
+    Mutation("cuba: initial potentials are currents", "synapress/mapper/network/spiking_layers.py",
+             "-half, half - 1) << CURRENT_BITS", "-half, half - 1)", NETWORK),
+    Mutation("leaky integrator: a network's initial states are left out", "synapress/mapper/network/spiking_layers.py",
+             "initial=initial, second={", "second={", NETWORK),
     Mutation("spiking: kept beyond half of the range", "rtl/neuron/types/spiking.py", "(sign != next_to_it)", "0",
              EVALUATION),
     Mutation("spiking: half of the range is the whole one", "rtl/neuron/types/spiking.py",
@@ -55,4 +60,6 @@ NEURON_MUTATIONS = (
              "highest, np.maximum(potential, lowest))", "np.maximum(highest, lowest), potential)", FLOATS),
     Mutation("lif: a network's leak rounds as it always did", "synapress/mapper/network/spiking_layers.py",
              "TOWARD_ZERO * (rounding == \"zero\")", "0", CHOICES),
+    Mutation("evaluation: an entry has no more bits than a value", "rtl/neuron/lookup.py",
+             "Cat(number, Const(0, entry_bits))[:entry_bits]", "number[:entry_bits]", ENTRIES),
 )

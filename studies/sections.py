@@ -1,9 +1,11 @@
 """The sections of docs/measured.md: the commands that measure each, and the text made of the JSON that they give."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from studies import lookup_tables, organisations
+from studies.markdown import table
 from synapress.reports.tables import size
 
 NETWORKS = ("pilotnet", "mobilenet", "resnet50", "resnet101", "darknet53")
@@ -33,12 +35,6 @@ class Section:
     """Whether some figures are seconds or gigabytes, which depend on the machine."""
     slow: bool = False
     """Whether it takes more than a minute or two."""
-
-
-def table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A Markdown table; all columns but the first are aligned to the right."""
-    rule = ["---", *["--:"] * (len(headings) - 1)]
-    return "\n".join(f"| {' | '.join(row)} |" for row in (headings, rule, *rows))
 
 
 def demo(report: dict[str, Any]) -> str:
@@ -337,6 +333,15 @@ SECTIONS = {
                 ("area", *BLOCKS, "--target", "cmos", "--target", "xilinx", "--no-parts", "--json")),
         Command("synapress area peg esu evaluation --fmax --json", "synapress",
                 ("area", "peg", "esu", "evaluation", "--fmax", "--json"))), area, slow=True),
+    "organisations": Section("Memory organisations", tuple(
+        Command(f"synapress organisations {' '.join(given)} --json", "synapress", ("organisations", *given, "--json"))
+        for given in organisations.COMMANDS), organisations.text, slow=True),
+    "lookup_tables": Section("Look-up tables, simulated", (
+        Command("python -m benchmarks.lookup_tables", "benchmarks.lookup_tables",
+                ("--json", "build/benchmarks/lookup_tables.json"), "build/benchmarks/lookup_tables.json"),
+        Command("python -m benchmarks.lookup_tables --network resnet-block --no-area", "benchmarks.lookup_tables",
+                ("--network", "resnet-block", "--no-area", "--json", "build/benchmarks/lookup_tables_resnet.json"),
+                "build/benchmarks/lookup_tables_resnet.json")), lookup_tables.text, slow=True),
     "node": Section("Parts of a node", (
         Command("synapress area node --target cmos --json", "synapress",
                 ("area", "node", "--target", "cmos", "--json")),), node, slow=True),

@@ -9,13 +9,15 @@ HARDWARE = "tests/golden/neuron/test_ttfs.py::test_hardware_equals_golden"
 TIMES = "tests/golden/neuron/test_ttfs.py::test_one_neuron_per_cycle"
 NETWORKS = "tests/mapper/network/test_ttfs.py::test_spiking_networks_are_the_integer_networks"
 ROOTS = "tests/mapper/network/test_ttfs.py::test_thresholds_are_exact"
+ONE_KERNEL = "tests/mapper/network/test_ttfs.py::test_logarithmic_weights_are_one_kernel"
+REFUSED = "tests/golden/neuron/test_log_product.py::test_refused_configurations"
 _LOG = "rtl/neuron/products/log.py"
 _GOLDEN = "golden/neuron/products/log.py"
 _TTFS = "rtl/neuron/types/ttfs.py"
 _READER = "rtl/neuron/thresholds.py"
 
 TTFS_WHERE = {POWERS: [], PRODUCTS: ["-k", "16 or both"], TEXTBOOK: ["-k", "24 or 7"], HARDWARE: ["-k", "verilator"],
-              TIMES: [], NETWORKS: [], ROOTS: []}
+              TIMES: [], NETWORKS: [], ROOTS: [], ONE_KERNEL: [], REFUSED: []}
 """Cases of the tests that are enough."""
 
 TTFS_MUTATIONS = (
@@ -62,4 +64,8 @@ TTFS_MUTATIONS = (
              "or not product(config).linear", "", NETWORKS),
     Mutation("spikes in time: thresholds packed as values", "synapress/mapper/image/image.py",
              "if item.population.looks_up:", "if item.population.needs_table:", NETWORKS),
+    Mutation("spikes in time: logarithmic weights lie in tables", "synapress/mapper/table_rules.py",
+             'what = "of logarithmic weights" if edge.logarithmic else ""', 'what = ""', ONE_KERNEL),
+    Mutation("spikes in time: a core has tables beside logarithmic products", "golden/config.py",
+             '"product", self.product == "linear",', '"product", True,', REFUSED),
 )

@@ -38,6 +38,7 @@ from synapress.mapper.importers.neurons import Neurons
 from synapress.mapper.importers.tensor import Port
 from synapress.mapper.kept import Keeper
 from synapress.mapper.lowering.layers import assemble
+from synapress.mapper.organise import BITS
 from synapress.mapper.pipeline import FIRST, LAST, Compilation, Hook, Source, check_step, entry, run
 from synapress.mapper.quantization.quantized import Options
 from synapress.mapper.throughput.options import Throughput
@@ -152,8 +153,8 @@ def _finished(host: bytes, outputs: Maps, ports: list[Port],
 def compile(
     source: Source, *, config: CoreConfig | str = "grai_vip", calibration: Given | None = None,
     options: Options | None = None, mesh: tuple[int, int] | bool | None = None, throughput: Throughput | None = None,
-    share_states: str | None = None, check: bool = False, keep: str | Path | None = None,
-    progress: Callable[[str], None] = lambda _: None,
+    share_states: str | None = None, organisation: str | None = None, cheapest: str = BITS, check: bool = False,
+    keep: str | Path | None = None, progress: Callable[[str], None] = lambda _: None,
 ) -> CompiledModel:
     """Quantize a model and map it onto cores: all steps of `synapress.mapper.pipeline`.
 
@@ -172,6 +173,10 @@ def compile(
         throughput: use many cores for a short frame interval, as `Throughput(cores=12)`, instead of few.
         share_states: "frame" or "pipeline": populations of a mesh whose accumulations exclude each other share states,
             with one frame in flight, or with more of them and more axons, see `synapress.mapper.sharing`.
+        organisation: how a core with `organisations` stores the synapses of dense layers: "functional", as one kernel;
+            "crossbar", "bitmap" or "compressed_rows", one by one; "auto", the cheapest for each. None: as each layer
+            of a `Network` says, which none does of a file. See `synapress.mapper.organise`.
+        cheapest: what "auto" takes least of: "bits" of memory, or "cycles" or "energy" of events.
         check: hold each step's result to the step before, see `synapress.engines.checks`.
         keep: a folder for what each step makes, see `synapress.mapper.kept`.
         progress: called with what is being done.
@@ -193,14 +198,15 @@ def compile(
     """
     return CompiledModel.of(compile_to(
         LAST, source, config=config, calibration=calibration, options=options, mesh=mesh, throughput=throughput,
-        share_states=share_states, check=check, keep=keep, progress=progress))
+        share_states=share_states, organisation=organisation, cheapest=cheapest, check=check, keep=keep,
+        progress=progress))
 
 
 def compile_to(
     step: str, source: Source, *, config: CoreConfig | str = "grai_vip", calibration: Given | None = None,
     options: Options | None = None, mesh: tuple[int, int] | bool | None = None, throughput: Throughput | None = None,
-    share_states: str | None = None, check: bool = False, keep: str | Path | None = None,
-    progress: Callable[[str], None] = lambda _: None,
+    share_states: str | None = None, organisation: str | None = None, cheapest: str = BITS, check: bool = False,
+    keep: str | Path | None = None, progress: Callable[[str], None] = lambda _: None,
 ) -> Compilation:
     """Run the steps of `compile` up to and with one, and give all representations made.
 
@@ -231,7 +237,8 @@ def compile_to(
             if given is not None:
                 raise ConfigError(f"{name} ({line}): a {type(source).__name__} has integers already; leave it out")
     work = Compilation(source=source, config=CoreConfig.of(config), read=load, calibration=calibration, options=options,
-                       mesh=mesh, throughput=throughput, share_states=share_states, progress=progress)
+                       mesh=mesh, throughput=throughput, share_states=share_states, organisation=organisation,
+                       cheapest=cheapest, progress=progress)
     return run(work, to=step, hooks=_hooks(check, keep))
 
 

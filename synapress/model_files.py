@@ -28,6 +28,7 @@ from synapress.mapper.image.manifest import Manifest, Natural, Positive, Shape, 
 from synapress.mapper.importers.neurons import Neurons
 from synapress.mapper.importers.tensor import Port, shape_in_blocks
 from synapress.mapper.lowering.layers import Value
+from synapress.mapper.organise import Choice
 from synapress.mapper.placement.routes import Link
 from synapress.mapper.quantization.quantized import LayerReport
 from synapress.mapper.quantization.scales import Scale
@@ -67,6 +68,8 @@ class ModelData:
     """What the ranges chosen for the outputs clip, see `synapress.mapper.quantization.quantized.Quantized.clips`."""
     integer: bool = False
     """Inputs and outputs are the integers themselves: it was a `Network` or a `Program`."""
+    choices: list[Choice] = field(default_factory=list)
+    """How edges are stored of which that was asked, on a core with tables."""
 
 
 @dataclass(kw_only=True)
@@ -94,6 +97,7 @@ class _Edge:
     upsample: Natural
     shift: Natural
     operand: Natural
+    organisation: str | None = None
 
 
 @dataclass(kw_only=True)
@@ -124,6 +128,7 @@ class _Content:
     warnings: list[str] = field(default_factory=list)
     clips: Clips = field(default_factory=dict)
     integer: bool = False
+    choices: list[Choice] = field(default_factory=list)
 
 
 def save_model(compiled: ModelData, report: dict[str, Any], directory: str | Path) -> None:
@@ -154,7 +159,8 @@ def save_model(compiled: ModelData, report: dict[str, Any], directory: str | Pat
         "loads": [[*link, events] for link, events in compiled.loads.items()],
         "host": base64.b64encode(compiled.host).decode(),
         "shapes": compiled.shapes, "neurons": None if compiled.neurons is None else str(compiled.neurons),
-        "warnings": list(compiled.warnings), "clips": compiled.clips, "integer": compiled.integer}
+        "warnings": list(compiled.warnings), "clips": compiled.clips, "integer": compiled.integer,
+        **({"choices": [dataclasses.asdict(item) for item in compiled.choices]} if compiled.choices else {})}
     with Writing() as files:
         _remove_images(path, files)
         compiled.image.save(path / "image", files=files)
@@ -235,7 +241,8 @@ def read_model(directory: str | Path) -> ModelData:
         ignored=tuple(content.ignored), places=content.places, scales=content.scales, layers=content.layers,
         sums=content.sums, loads={(source, to): events for source, to, events in content.loads},
         host=_host(found, content.host), shapes=content.shapes, neurons=_neurons(found, content.neurons),
-        warnings=tuple(content.warnings), clips=content.clips, integer=content.integer)
+        warnings=tuple(content.warnings), clips=content.clips, integer=content.integer,
+        choices=content.choices)
 
 
 def _neurons(found: Manifest, text: str | None) -> Neurons | None:

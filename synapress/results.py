@@ -56,7 +56,7 @@ class CompiledModel(ModelData):
             inputs=[replace(port, blocks=quantized.blocks.get(port.node, (1, 1))) for port in model.inputs],
             ignored=model.ignored, places={port.node: work.layers.outputs[port.node] for port in model.outputs},
             scales=quantized.scales, layers=quantized.report, loads=loads, host=model.host, neurons=model.neurons,
-            shapes=model.shapes, sums=work.sums, warnings=model.warnings, clips=quantized.clips)
+            shapes=model.shapes, sums=work.sums, warnings=model.warnings, clips=quantized.clips, choices=work.choices)
 
     @classmethod
     def _of_integers(cls, work: Compilation, loads: dict[Link, int]) -> Self:
@@ -72,7 +72,7 @@ class CompiledModel(ModelData):
         return cls(
             config=work.config, lowered=program, image=work.image, integer=True, loads=loads, scales=scales,
             inputs=[ports[name] for name in program.inputs], outputs=[ports[name] for name in program.outputs],
-            sums=work.sums, places={
+            sums=work.sums, choices=work.choices, places={
                 name: Value(shape=ports[name].shape, parts=(Part(layer=name, first=0, count=ports[name].shape[0]),))
                 for name in program.outputs})
 
@@ -112,6 +112,8 @@ class CompiledModel(ModelData):
             found["integer_inputs"] = {name: asdict(item) for name, item in given.items()}
         if self.host:
             found["host"] = list(self.on_host)
+        if self.choices:
+            found["organisations"] = [item.to_json() for item in self.choices]
         if self.integer:
             found["sums"] = [item.to_json() for item in self.sums]
         return found | {"layers": [

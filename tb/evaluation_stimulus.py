@@ -24,14 +24,14 @@ from golden.neuron.types.cuba import Cuba
 from golden.neuron.types.lif import Lif
 from golden.neuron.types.product import operands
 from golden.neuron.types.sigma_delta import SigmaDelta
-from golden.neuron.types.spiking import spike_one
 from golden.neuron.types.ttfs import Ttfs
 from golden.types import Fields
 from golden.widths import TABLE_ENTRY_BITS, TYPE_BITS
-from golden.words import NeuronType, Reset, Saturation, layouts
+from golden.words import NeuronType, Saturation, layouts
 from tb.cuba_stimulus import CUBA_BINS, cuba_bins, near_threshold, second_parameter
 from tb.lif_stimulus import lif_bins, near_multiple, required_lif_bins
 from tb.sigma_delta_stimulus import near_last, sigma_delta_bins
+from tb.spiking_stimulus import spiking_bins
 from tb.ttfs_stimulus import TTFS_BINS, near_time, put_thresholds, ttfs_bins
 
 
@@ -129,7 +129,7 @@ class Stimulus:
             depth = 0
         if not self.kinds:  # all of them, in any order, before one comes again
             self.kinds = [(kind, mode) for kind in range(1 << TYPE_BITS) for mode in range(4)
-                          if has_tables(config) or not neuron_model(kind, config).looks_up(mode)]
+                          if self._has_mode(kind, mode)]
             self.kinds += [(NeuronType.SPIKING, mode) for mode in (*range(4), 0, 1)]
             self.kinds += 3 * [(kind, mode) for kind in (*Cuba.codes, *Lif.codes) for mode in range(4)
                                if neuron_model(kind, config).second_parameter]
@@ -141,6 +141,15 @@ class Stimulus:
             "pad": pick.randrange(2), "axons": pick.randint(0, min(7, (1 << config.axon_count_bits) - 1)),
             "incoming": pick.randrange(1 << config.incoming_bits), "extended": pick.randrange(2),
         }
+
+    def _has_mode(self, kind: int, mode: int) -> bool:
+        """Whether a type's values may have this saturation: with `dense` a positive sum must not become 0."""
+        model = neuron_model(kind, self.config)
+        if model.thresholds or model.falling_threshold:
+            return True
+        if mode == Saturation.TABLE:
+            return has_tables(self.config)
+        return not self.dense or Saturation.bounds(mode, self.config.value_bits)[1] > 0
 
     def _fill(self, fields: Fields, place: PopulationMap) -> None:
         """Tables, parameters and states of all kinds: extremes, ties, values within and beyond the range."""
@@ -253,7 +262,9 @@ class Stimulus:
         if fields["type"] == NeuronType.SPIKING and kind != "all fire" and pick.random() < 0.3:
             return max(-half, min(half - 1, values["slope"] - values["bias"] + pick.randint(-1, 1)))
         if kind == "small":
-            return pick.randint(-5, 5)
+            # A half of the value 1, or where the multiplier is more than a power of two what comes just above it.
+            half_of_one = 1 << max(0, values["shift"] - values["multiplier"].bit_length())
+            return pick.choice([half_of_one, pick.randint(-5, 5)])
         if kind == "edge":
             bounds = Saturation.bounds(fields["saturation"], self.config.value_bits)
             shift = values["shift"] - values["multiplier"].bit_length() + 1
@@ -287,7 +298,7 @@ class Stimulus:
             word = self.words[(place.states + x * place.x_stride + y * place.y_stride + c // config.lanes) % size]
             state = unpack_lanes(word, config)[c % config.lanes]
             if fields["type"] == NeuronType.SPIKING:
-                self._cover_spiking(fields["saturation"], state, parameter)
+                bins.update(spiking_bins(fields["saturation"], state, parameter, config))
             elif neuron_model(fields["type"], config) is SigmaDelta:
                 bins.update(sigma_delta_bins(fields, state, parameter, config))
             elif neuron_model(fields["type"], config) in (Cuba, Lif):
@@ -314,23 +325,6 @@ class Stimulus:
         for test in tests:
             some = "all" if all(test.passes) else "some" if any(test.passes) else "no"
             self.bins[f"{kind}{', at once' if test.at_once else ''}: {some} lanes pass"] += 1
-
-    def _cover_spiking(self, reset: int, state: int, parameter: Fields) -> None:
-        config, half = self.config, 1 << (self.config.state_bits - 1)
-        fires, kept = spike_one(state, **parameter, reset=reset, config=config)
-        potential = state + parameter["bias"]
-        over = potential - wrap(parameter["slope"], config.state_bits + 1)
-        seen = {
-            f"spiking: reset {reset}": fires and over > 0, "spiking: at the threshold": over == 0,
-            "spiking: just below": over == -1, "spiking: negative threshold": fires and parameter["slope"] < 0,
-            "spiking: leak": 0 < parameter["multiplier"] < 1 << parameter["shift"] and kept not in (0, -1),
-            "spiking: rest leaks": bool(fires) and reset & 1 == Reset.SUBTRACT and parameter["shift"] > 0 and kept > 0,
-            "spiking: potential too large": potential >= half, "spiking: potential too small": potential < -half,
-            "spiking: clipped low": kept == -half, "spiking: clipped high": kept == half - 1,
-            "spiking: half of the range, low": bool(reset & Reset.HALVED) and kept == -half // 2,
-            "spiking: half of the range, high": bool(reset & Reset.HALVED) and kept == half // 2 - 1,
-        }
-        self.bins.update(name for name, there in seen.items() if there)
 
     def _cover_value(self, fields: Fields, state: int, parameter: Fields) -> None:
         config, bins, mode = self.config, self.bins, fields["saturation"]

@@ -11,7 +11,7 @@ from tb.streams import Steps, every_cycle, never, out_of_reset, reader
 class MemoryModel:
     """Answers one or more ReadPorts or MemoryPorts of a design from one list of words.
 
-    `ready` is drawn anew in each cycle from the port's pauses. `data` holds the word READ_LATENCY cycles after
+    `ready` is drawn anew in each cycle from the port's pauses. `data` holds the word `latency` cycles after
     `valid & ready`, and random bits in all other cycles; `write_data` is taken a cycle after it. If several ports are
     granted in one cycle, all reads come before all writes, and writes are done in the order of the ports. A port with
     `write` is a MemoryPort, and one without `data` a WritePort.
@@ -22,6 +22,7 @@ class MemoryModel:
         words: list or numpy array of words, read and written in place; word i is at address i.
         word_bits: width of a word.
         pause: an iterator of pauses (`tb.streams`) for all ports, or a function that makes one per port.
+        latency: cycles from an access to its word.
         on_access: called as (port, address, whether it writes) for each granted access, in order.
 
     Attributes:
@@ -33,7 +34,7 @@ class MemoryModel:
 
     def __init__(self, dut: Any, prefix: str | Sequence[str], words: MutableSequence[int] | Any, *, word_bits: int,
                  pause: Iterator[bool] | Callable[[], Iterator[bool]] | None = None,
-                 generator: random.Random | None = None,
+                 generator: random.Random | None = None, latency: int = READ_LATENCY,
                  on_access: Callable[[str, int, bool], None] | None = None):
         self.dut, self.words, self.word_bits = dut, words, word_bits
         self.ports = [prefix] if isinstance(prefix, str) else list(prefix)
@@ -42,7 +43,7 @@ class MemoryModel:
         self._generator = generator or random.Random(0)
         self._on_access = on_access
         # What each port's data will be in the next cycles.
-        self._coming: list[list[int | None]] = [[None] * (READ_LATENCY - 1) for _ in self.ports]
+        self._coming: list[list[int | None]] = [[None] * (latency - 1) for _ in self.ports]
         self._pauses: list[Iterator[bool]] = [
             never() if pause is None else pause() if callable(pause) else pause for _ in self.ports]
         self._signals: list[tuple[Any, ...]] = [tuple(getattr(dut, f"{port}__{name}", None)

@@ -3,7 +3,7 @@
 import random
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from golden.config import CoreConfig
 from golden.neuron import products
@@ -17,19 +17,39 @@ from tb.neuron_on_banks import OTHERS
 # -- expectations ----------------------------------------------------------------------------------
 
 
-def weights_of(words: Sequence[int], operation: WordOperation, config: CoreConfig) -> list[int]:
+class BringingOperation(NamedTuple):
+    """An operation that brings its weights: `weights` holds them packed. Others that it does not need hold anything."""
+
+    state_address: int
+    weight_address: int
+    mask: int
+    broadcast: int
+    max: int
+    shift: int
+    v: int
+    immediate: int
+    weights: int
+
+
+Operation = WordOperation | BringingOperation
+
+
+def weights_of(words: Sequence[int], operation: Operation, config: CoreConfig) -> list[int]:
     """The signed weight of each lane."""
+    if isinstance(operation, BringingOperation):
+        bits = config.table_weight_bits
+        return [wrap(operation.weights >> bits * lane, bits) for lane in range(config.lanes)]
     index, byte = divmod(operation.weight_address, config.word_bits // 8)
     step = 0 if operation.broadcast else 1
     return [wrap(words[index] >> 8 * (byte + step * lane), 8) for lane in range(config.lanes)]
 
 
-def lanes_of(operation: WordOperation, config: CoreConfig) -> list[bool]:
+def lanes_of(operation: Operation, config: CoreConfig) -> list[bool]:
     """Which lanes an operation updates."""
     return [bool(operation.mask >> lane & 1) for lane in range(config.lanes)]
 
 
-def update(words: list[int], operation: WordOperation, config: CoreConfig) -> None:
+def update(words: list[int], operation: Operation, config: CoreConfig) -> None:
     """Do one operation on the memory words, by the golden model; one that leaves the memory does nothing."""
     if operation.state_address < config.memory_words:
         states = accumulate(
@@ -38,14 +58,16 @@ def update(words: list[int], operation: WordOperation, config: CoreConfig) -> No
         words[operation.state_address] = pack_lanes(states, config)
 
 
-def note(coverage: Counter[str], words: Sequence[int], operation: WordOperation, config: CoreConfig) -> None:
+def note(coverage: Counter[str], words: Sequence[int], operation: Operation, config: CoreConfig) -> None:
     """Count which kinds of update an operation is going to make."""
     if operation.state_address >= config.memory_words:
         coverage["outside the memory"] += 1
         return
     word_bytes, lanes = config.word_bits // 8, lanes_of(operation, config)
     coverage[f"shift {operation.shift}"] += 1
-    if operation.broadcast:
+    if isinstance(operation, BringingOperation):
+        coverage["weights brought"] += 1
+    elif operation.broadcast:
         coverage[f"broadcast lane {operation.mask.bit_length() - 1}"] += 1
         coverage[f"broadcast byte {operation.weight_address % word_bytes}"] += 1
     else:
@@ -75,7 +97,7 @@ def required_log_bins(config: CoreConfig) -> set[str]:
     return LOG_BINS - ({"logarithmic: shifted out"} if Log.one(1, 1, shift, config) else set())
 
 
-def log_bins(weight: int, operation: WordOperation, config: CoreConfig) -> set[str]:
+def log_bins(weight: int, operation: Operation, config: CoreConfig) -> set[str]:
     """What one logarithmic product covers, of `LOG_BINS`."""
     choice, v, times, shift = 1 << config.product_shift_bits - 1, operation.v, config.ttfs_times, operation.shift
     if config.product == "both" and not shift & choice:
@@ -93,7 +115,7 @@ def log_bins(weight: int, operation: WordOperation, config: CoreConfig) -> set[s
 
 def required(config: CoreConfig, on_banks: bool) -> set[str]:
     """The bins that every random run must hit."""
-    word_bytes, product_bits = config.word_bits // 8, config.weight_bits + config.value_bits - 1
+    word_bytes, product_bits = config.word_bits // 8, config.factor_bits + config.value_bits - 1
     bins = {
         "outside the memory", "no lane", "some lanes", "all lanes", "maximum taken", "maximum kept", "sum wraps up",
         "sum wraps down", "product fits", "stall_bank", "stall_hazard", "stall_weight",
@@ -108,6 +130,8 @@ def required(config: CoreConfig, on_banks: bool) -> set[str]:
         bins |= required_log_bins(config)
     elif product_bits + (1 << config.product_shift_bits) - 1 > config.state_bits:
         bins.add("product wraps")
+    if config.organisations:
+        bins.add("weights brought")
     if on_banks:
         bins.update(f"{name} {what}" for name in OTHERS for what in ("granted", "refused"))
     else:
@@ -117,14 +141,18 @@ def required(config: CoreConfig, on_banks: bool) -> set[str]:
 
 
 def random_operations(generator: random.Random, config: CoreConfig, count: int, first_weight: int
-                      ) -> Iterator[WordOperation]:
-    """Operations in runs, as edges make them and worse: states below the word `first_weight`, weights from there on."""
+                      ) -> Iterator[Operation]:
+    """Operations in runs, as edges make them and worse: states below the word `first_weight`, weights from there on.
+
+    In a core with `organisations` some bring their weights.
+    """
     word_bytes = config.word_bits // 8
     low, high = -(1 << config.value_bits - 1), (1 << config.value_bits - 1) - 1
     times = [] if config.product == "linear" else [config.ttfs_times, config.ttfs_times + 1,
                                                    *(generator.randint(1, config.ttfs_times) for _ in range(6))]
     bytes_from, bytes_to = first_weight * word_bytes, (config.memory_words - 1) * word_bytes
     while count > 0:
+        brought = generator.choice([0, 0.1, 0.5, 1]) if config.organisations else -1
         broadcast, maximum = int(generator.random() < 0.4), int(generator.random() < 0.4)
         shift, walk = generator.randrange(1 << config.product_shift_bits), generator.choice(["run", "few", "any"])
         reach, step = generator.choice([1, 2, 4]), generator.choice([1, 1, 3, config.banks])
@@ -138,14 +166,20 @@ def random_operations(generator: random.Random, config: CoreConfig, count: int, 
             mask = 1 << generator.randrange(config.lanes)
             if not broadcast:
                 mask = generator.choice([0, mask, generator.getrandbits(config.lanes), (1 << config.lanes) - 1])
-            yield WordOperation(
+            operation = WordOperation(
                 state_address=state + (config.memory_words if generator.random() < 0.03 else 0),
                 weight_address=byte if broadcast else byte - byte % config.lanes,
                 mask=mask, broadcast=broadcast, max=maximum, shift=shift,
                 v=generator.choice([low, high, 0, 1, -1, generator.randint(low, high), generator.randint(low, high),
                                     *times]),
             )
+            yield bringing(generator, operation, config) if generator.random() < brought else operation
             count -= 1
+
+
+def bringing(generator: random.Random, operation: Operation, config: CoreConfig) -> BringingOperation:
+    """The same operation with weights of its own."""
+    return BringingOperation(*operation[:7], 1, generator.getrandbits(config.lanes * config.table_weight_bits))
 
 
 def random_words(generator: random.Random, config: CoreConfig) -> list[int]:

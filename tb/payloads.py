@@ -6,7 +6,7 @@ from typing import Any, TypeAlias
 from amaranth.hdl import Shape
 from amaranth.lib import data
 
-from golden.words import WordLayout
+from golden.fields import WordLayout
 
 Layout: TypeAlias = WordLayout | data.StructLayout | int
 """How a payload is packed: a word, a struct, or a plain unsigned number of so many bits."""

@@ -22,7 +22,18 @@ from rtl.ports import op_layout
 from synapress.tools.simulator import parameters, seed
 from tb.memory import MemoryModel
 from tb.neuron_on_banks import COUNTERS, OTHERS
-from tb.neuron_stimulus import LAYERS, interior, layer, note, random_operations, random_words, required, update
+from tb.neuron_stimulus import (
+    LAYERS,
+    Operation,
+    bringing,
+    interior,
+    layer,
+    note,
+    random_operations,
+    random_words,
+    required,
+    update,
+)
 from tb.streams import Steps, StreamDriver, Wires, clock_and_reset, every_cycle, pauses, reader, wait_until
 
 # -- what is watched -------------------------------------------------------------------------------
@@ -208,7 +219,7 @@ class Bench:
                 if self.patterns[port] != pattern:
                     break
 
-    async def run(self, work: Sequence[WordOperation]) -> None:
+    async def run(self, work: Sequence[Operation]) -> None:
         """Do operations, to the last write."""
         self.driver.send_all(operation._asdict() for operation in work)
         await self.driver.idle()
@@ -228,7 +239,7 @@ async def random_scenario(dut: Any) -> None:
         for port in OTHERS:
             bench.patterns[port] = "mostly"
             Requester(dut, port, bench.words, first_weight, bench.pace(port), generator, watch.counts)
-    expected, coverage, done = list(bench.words), Counter[str](), list[WordOperation]()
+    expected, coverage, done = list(bench.words), Counter[str](), list[Operation]()
     least = parameters()["operations"]
 
     def missed() -> set[str]:
@@ -245,9 +256,11 @@ async def random_scenario(dut: Any) -> None:
         work = list(random_operations(generator, config, generator.randint(50, 250), first_weight))
         if done and not bench.on_banks:
             # An idle unit must not remember weights: other ones where the last operation read, for the next one.
-            work[0] = work[0]._replace(weight_address=done[-1].weight_address, broadcast=done[-1].broadcast,
-                                       mask=done[-1].mask)
-            index = done[-1].weight_address * 8 // config.word_bits
+            last = next(operation for operation in reversed(done) if isinstance(operation, WordOperation))
+            work[0] = last._replace(state_address=work[0].state_address)
+            if config.organisations and generator.random() < 0.5:
+                work.insert(0, bringing(generator, work[0], config))
+            index = last.weight_address * 8 // config.word_bits
             bench.words[index] = expected[index] = generator.getrandbits(config.word_bits)
             coverage["weights changed while idle"] += 1
         for operation in work:

@@ -13,7 +13,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 FLOORS = (
     ("golden",),
-    ("rtl", "synapress.install"),
+    ("rtl", "synapress.install", "synapress.energy"),
     ("synapress.mapper",),
     ("synapress.zoo", "synapress.tools"),
     ("synapress.engines", "synapress.host"),

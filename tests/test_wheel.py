@@ -16,6 +16,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = {"golden", "rtl", "synapress"}
 DATA = {"golden/py.typed", "rtl/py.typed", "synapress/py.typed", "synapress/engines/harness.cpp",
+        *(f"synapress/energy/{name}.csv" for name in ("cacti", "schaefer", "schaefer_network")),
         "synapress/engines/host.h", "synapress/engines/words.h",
         *(f"synapress/engines/mesh/{name}" for name in ("host.h", "main.cpp", "nodes.h", "program.h")),
         "synapress/reports/page.html", "synapress/zoo/digits/digits.npz",

@@ -23,7 +23,8 @@ from golden.neuron.states import wrap_array
 from golden.neuron.types import neuron_model
 from golden.neuron.types.product import Product
 from golden.program import Edge, Population, Program
-from golden.timing.operations import EdgeCounts, EdgeOperations
+from golden.timing.look_up import edge_operations
+from golden.timing.operations import EdgeCounts
 from golden.types import Integers
 
 _CHUNK_NEURONS = 1 << 26
@@ -246,8 +247,7 @@ def counts(
     """
     config = config or CoreConfig()
     work = {
-        edge.name: EdgeOperations.of(
-            edge, program.population(edge.source), program.population(edge.destination), config)
+        edge.name: edge_operations(edge, program.population(edge.source), program.population(edge.destination), config)
         for edge in program.edges
     }
     total = dict.fromkeys(work, EdgeCounts())

@@ -12,8 +12,8 @@ from typing import Protocol
 
 from golden import messages
 from golden.config import CoreConfig
+from golden.fields import Field, WordLayout
 from golden.types import Place
-from golden.words import Field, WordLayout
 
 HOP_BITS = 8
 """Bits of a column and of a row: accesses reach 256 × 256 nodes."""

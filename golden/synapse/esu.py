@@ -8,7 +8,7 @@ native strides, dilation and depthwise kernels, and skipping of positions withou
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -127,7 +127,24 @@ class EdgeDescriptor:
 # -- literal -----------------------------------------------------------------------------------
 
 
-def taps(descriptor: EdgeDescriptor, event: ValueEvent) -> Iterator[tuple[int, int, int, int]]:
+class Kernel(Protocol):
+    """A transposed kernel and the map that it lies on: what an edge descriptor says of them, in true sizes."""
+
+    @property
+    def kernel_width(self) -> int: ...
+    @property
+    def kernel_height(self) -> int: ...
+    @property
+    def width(self) -> int: ...
+    @property
+    def height(self) -> int: ...
+    @property
+    def step(self) -> int: ...
+    @property
+    def dilated(self) -> int: ...
+
+
+def taps(descriptor: Kernel, event: ValueEvent) -> Iterator[tuple[int, int, int, int]]:
     """All kernel taps, x outermost, that meet a neuron: (Δx, Δy, x, y) with the neuron's x and y [B §4.3]."""
     d = descriptor
     for delta_x in range(d.kernel_width):

@@ -13,8 +13,9 @@ import numpy as np
 
 from golden.config import CoreConfig
 from golden.errors import NetworkError
-from golden.program import Population, Program
+from golden.program import LookUpEdge, Population, Program
 from golden.timing.evaluating import uniform
+from golden.timing.look_up import LookUpOperations
 from golden.timing.microarchitecture import EVALUATION_FILL, EVENT_FILL, EVENT_MINIMUM
 from golden.timing.operations import EdgeOperations, Events, Place
 from golden.timing.passing import skipping_cycles
@@ -76,15 +77,21 @@ def layer_cycles(
         limit: cycles to replay; a layer with more is sampled, at about 0.6 microseconds each.
         states: (D, W, H) of the population before its evaluation; see `evaluation_cycles`.
 
+    Edges whose synapses are looked up count as if they came one after the other, and nothing waited.
+
     Raises:
         NetworkError: the population is an input: it has no cycles.
     """
     edges, population = program.edges_into(name), program.population(name)
     if not edges:
         raise NetworkError(f"population '{name}' has no incoming edge, so it takes no cycles")
-    parts, total = [], 0
+    parts, total, looked_up = [], 0, 0
     for edge in edges:
         source = program.population(edge.source)
+        if isinstance(edge, LookUpEdge):
+            found = LookUpOperations.of(edge, source, population, config)
+            looked_up += int(found.cycles[np.asarray(outputs[edge.source]) != 0].sum())
+            continue
         work = EdgeOperations.of(edge, source, population, config)
         c, x, y = firing_order(outputs[edge.source], config, host=edge.source in program.inputs)
         sent = work.sends()[x, y]
@@ -93,17 +100,19 @@ def layer_cycles(
         parts.append((work, (places or {}).get(edge.name, Place()), (c, x, y), ideal))
         total += int(ideal.sum())
     evaluation = evaluation_cycles(population, config, states)
+    if not parts:
+        return LayerCycles(looked_up, looked_up, evaluation, False, **_counters([]))
     if total <= limit:
         stream = OperationStream.join([work.work(events, place, config) for work, place, events, _ in parts])
         cycles = replay(stream, config.banks, config.forward_states)
-        return LayerCycles(cycles.busy, total, evaluation, True, **_counters([cycles]))
+        return LayerCycles(cycles.busy + looked_up, total + looked_up, evaluation, not looked_up, **_counters([cycles]))
     busy, samples = 0.0, []
     for work, place, events, ideal in parts:
         if len(ideal):
             part, runs = _sample(work, place, events, ideal, limit // len(parts), config)
             busy += part
             samples += runs
-    return LayerCycles(round(busy) + EVENT_FILL, total, evaluation, False, **_counters(samples))
+    return LayerCycles(round(busy) + EVENT_FILL + looked_up, total + looked_up, evaluation, False, **_counters(samples))
 
 
 def events_cycles(

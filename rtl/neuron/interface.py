@@ -20,7 +20,7 @@ class ProductUnit(wiring.Component):
     """The products of one word operation, lane by lane: a room of `rtl.rooms.PRODUCTS`.
 
     Ports:
-        weights: of the lanes, as stored. v: the event's value. shift: left shift of the products.
+        weights: of the lanes, with their signs. v: the event's value. shift: left shift of the products.
         products: of the lanes, wrapped to `state_bits`.
 
     Latency: `latency` cycle, the same for every product, as the update unit's pipeline and the model of its cycles rely
@@ -32,7 +32,7 @@ class ProductUnit(wiring.Component):
     def __init__(self, config: CoreConfig):
         self.config = config
         super().__init__({
-            "weights": In(data.ArrayLayout(signed(config.weight_bits), config.lanes)),
+            "weights": In(data.ArrayLayout(signed(config.factor_bits), config.lanes)),
             "v": In(signed(config.value_bits)), "shift": In(config.product_shift_bits),
             "products": Out(data.ArrayLayout(signed(config.state_bits), config.lanes)),
         })

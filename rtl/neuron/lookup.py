@@ -45,7 +45,8 @@ class Lookup(wiring.Component):
         # A value, or where its entry is: the table ends before the axons, and its address counts down from theirs.
         number = Cat(self.value[:-1], ~self.value[-1])
         address = self.base + Cat(number[entry_bits:], Const(-1, config.address_bits))
-        place = Cat(number[:entry_bits], address[:config.address_bits])
+        # A word may have room for more entries than there are values: the upper bits of the entry are then 0.
+        place = Cat(Cat(number, Const(0, entry_bits))[:entry_bits], address[:config.address_bits])
         layout = data.StructLayout({"bits": max(len(place), config.value_bits), "last": 1, "end": 1})
         m.submodules.waiting = buffer = SkidBuffer(layout)
         given, first, go = buffer.given.payload, buffer.first.payload, Signal(name="go")

@@ -14,6 +14,7 @@ from golden.timing.microarchitecture import (
 )
 from rtl.neuron.interface import UpdateUnit
 from rtl.neuron.products import product_unit
+from rtl.ports import op_layout
 
 
 class NeuronUpdate(UpdateUnit):
@@ -55,12 +56,15 @@ class NeuronUpdate(UpdateUnit):
             "address": unsigned(config.address_bits), "mask": unsigned(config.lanes), "max": unsigned(1),
         }
         shift = {"shift": unsigned(config.product_shift_bits), "v": signed(config.value_bits)}
+        # An operation may bring its weights, and then needs no others.
+        self._own = ("immediate", "weights") if config.organisations else ()
+        own = {name: op_layout(config)[name].shape for name in self._own}
         self._queued = data.StructLayout({
-            **self._place, **shift, "broadcast": unsigned(1), "byte": unsigned(config.byte_bits),
+            **self._place, **shift, **own, "broadcast": unsigned(1), "byte": unsigned(config.byte_bits),
             "new_word": unsigned(1),
         })
         self._head = data.StructLayout({
-            **self._place, **shift, "broadcast": unsigned(1), "byte": unsigned(config.byte_bits),
+            **self._place, **shift, **own, "broadcast": unsigned(1), "byte": unsigned(config.byte_bits),
         })
 
     def elaborate(self, platform):  # type: ignore[no-untyped-def]
@@ -131,7 +135,10 @@ class NeuronUpdate(UpdateUnit):
         assert products.latency == 1, "the stage of the products is one cycle"
         operands = numbers("operands", data.StructLayout({
             "weights": products.weights.shape(), "v": products.v.shape(), "shift": products.shift.shape()}))
-        m.d.sync += [operands.weights.eq(Mux(head.broadcast, single.replicate(config.lanes), group)),
+        chosen = Mux(head.broadcast, single.replicate(config.lanes), group)
+        if self._own:
+            chosen = self._of_both(m, head, chosen)
+        m.d.sync += [operands.weights.eq(chosen),
                      operands.v.eq(head.v), operands.shift.eq(head.shift)]
         m.d.comb += [getattr(products, name).eq(operands[name])
                      for name in ("weights", "v", "shift")]
@@ -162,6 +169,16 @@ class NeuronUpdate(UpdateUnit):
         with m.If(is_sum):
             m.d.sync += kept.eq(written)
         m.d.comb += self.write_back.write_data.eq(Mux(kept_first, kept, written))
+
+    def _of_both(self, m: Module, head: data.View, stored: Value) -> Value:
+        """The weights that an operation brings, or the stored ones, as wide as the products take them."""
+        config = self.config
+        weights = Signal(data.ArrayLayout(signed(config.factor_bits), config.lanes), name="weights")
+        for lane in range(config.lanes):
+            m.d.comb += weights[lane].eq(Mux(
+                head.immediate, head.weights.word_select(lane, config.table_weight_bits).as_signed(),
+                stored.word_select(lane, config.weight_bits).as_signed()))
+        return Value.cast(weights)
 
     def _write(self, m: Module, sums: data.View) -> tuple[data.View, Value]:
         """The write of a sum, which is held back while the read of the first operation wants its bank.
@@ -279,8 +296,16 @@ class NeuronUpdate(UpdateUnit):
             operations.w_data.eq(entry), operations.w_en.eq(taken),
             requests.w_data.eq(op.weight_address[config.byte_bits:]), requests.w_en.eq(taken & entry.new_word),
         ]
+        if self._own:
+            # Whether the weight word of an operation before is the one that is held, or comes.
+            known = Signal(name="known")
+            m.d.sync += known.eq(self.busy & known)
+            m.d.comb += [entry[name].eq(op[name]) for name in self._own]
+            m.d.comb += entry.new_word.eq(~op.immediate & ((requests.w_data != previous) | ~known | ~self.busy))
+            with m.If(taken & ~op.immediate):
+                m.d.sync += known.eq(1)
         m.d.sync += self.address_error.eq(self.op.valid & self.op.ready & op.state_address[-1])
-        with m.If(taken):
+        with m.If(taken & ~op.immediate if self._own else taken):
             m.d.sync += previous.eq(requests.w_data)
 
         # The levels of both queues in the next cycle: `ready` is a register, for the sake of the ESU.

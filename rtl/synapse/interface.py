@@ -30,7 +30,8 @@ class Decoder(wiring.Component):
     """Cycles from an event taken by the idle unit to its first operation offered, if no read waits."""
     memory_ports: ClassVar[tuple[str, ...]] = ("descriptor",)
 
-    def __init__(self, config: CoreConfig):
+    def __init__(self, config: CoreConfig, **more: wiring.Member):
+        """`more`: ports of this decoder, or in the place of those that all have."""
         self.config = config
         super().__init__({
             "event": In(stream.Signature(value_layout(config))), "descriptor": Out(ReadPort(config)),
@@ -38,5 +39,5 @@ class Decoder(wiring.Component):
             "op": Out(stream.Signature(op_layout(config))), "busy": Out(1),
             "unknown_id": Out(1), "unknown_channel": Out(1),
             "decoded": Out(1), "population": Out(config.population_bits),
-            **({"good": In(config.max_populations)} if config.guard_states else {}),
+            **({"good": In(config.max_populations)} if config.guard_states else {}), **more,
         })

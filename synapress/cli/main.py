@@ -1,5 +1,5 @@
-"""The command line: `synapress footprint | map | compile | simulate | report | verify | verilog | area | config |
-demo | demo-pilotnet | demo-resnet50`.
+"""The command line: `synapress footprint | map | compile | simulate | report | verify | verilog | area |
+organisations | config | demo | demo-pilotnet | demo-resnet50`.
 
 Errors that a user can cause go to stderr with exit status 1, never as a traceback: as one line, or, where a network
 violates several rules of the hardware, as one line for each of the first few by rule. Invalid options end with exit
@@ -33,6 +33,7 @@ from synapress.cli.options import (
     read_arrays,
     steps,
 )
+from synapress.cli.organisations import organisations
 from synapress.cli.python_file import run_python
 from synapress.cli.verify import verify
 from synapress.install import install_hint_for
@@ -134,6 +135,7 @@ def verilog_testbench_(
 
 
 app.command()(area)
+app.command()(organisations)
 
 
 @app.command("config")

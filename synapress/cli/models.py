@@ -14,6 +14,7 @@ from synapress.cli.open_network import own_network
 from synapress.cli.options import (
     Activity,
     AsJson,
+    Cheapest,
     Config,
     Constants,
     Cores,
@@ -22,6 +23,7 @@ from synapress.cli.options import (
     InputShapes,
     Many,
     Neurons,
+    Organised,
     ShareStates,
     check_output,
     check_unread,
@@ -81,6 +83,7 @@ def compile_model(
     mesh: Annotated[str | None, typer.Option(
         metavar="COLUMNSxROWS", help="Default: one core if the model fits, else the smallest mesh.")] = None,
     throughput: Many = False, cores: Cores = None, activity: Activity = None, share_states: ShareStates = None,
+    organisation: Organised = None, cheapest: Cheapest = "bits",
     headroom: Annotated[float, typer.Option(
         help="Room in the states beyond the largest sum of the calibration.")] = 2.0,
     levels: Annotated[int | None, typer.Option(
@@ -125,7 +128,8 @@ def compile_model(
         progress(f"reading {model}")
         read = load(source, **given) if isinstance(source, Path) else source
         work = compile_to(to, read, config=config, calibration=data, options=options, mesh=size, throughput=fast,
-                          share_states=share_states, check=check, keep=keep, progress=progress)
+                          share_states=share_states, organisation=organisation, cheapest=cheapest, check=check,
+                          keep=keep, progress=progress)
         compiled = CompiledModel.of(work) if to == LAST else None
         if compiled is not None:
             progress(f"writing {output}")
@@ -170,10 +174,11 @@ def _expected(work: "Compilation") -> "Prediction | None":
 
 def _tell(compiled: "CompiledModel", output: Path) -> None:
     """What was compiled, for people."""
+    from synapress.reports.choices import organisations_sheet
     from synapress.reports.neurons import neurons_text
     from synapress.reports.report import host_text, quantization_sheet
 
-    show([quantization_sheet(compiled)])
+    show([quantization_sheet(compiled), *([organisations_sheet(compiled)] if compiled.choices else [])])
     if text := host_text(compiled):
         typer.echo(text)
     if compiled.neurons is not None:

@@ -45,7 +45,7 @@ def _say(network: Opened) -> None:
         typer.echo(f"assumed: {network.assumed}")
 
 
-def _check_figures(paths: list[Path] | None) -> list[Path]:
+def check_figures(paths: list[Path] | None) -> list[Path]:
     for path in paths or []:
         check_output(path, ".png", ".svg", option="--figure")
     return paths or []
@@ -59,7 +59,7 @@ def footprint(source: Source, config: AnyConfig = None, figure: Figure = None, s
 
     By layer, of this technique, of both references as the paper counts them, and of the images as written.
     """
-    figures = _check_figures(figure)
+    figures = check_figures(figure)
     given = reading(neurons=neurons, cut=cut, host_after=host_after, shape=shape, constant=constant)
     with warnings_told(), steps() as progress:
         progress(f"reading {source}")
@@ -114,7 +114,7 @@ def map_(
 
     Tells what fills each core, what limits it and how loaded the links are; with --output also writes the images.
     """
-    figures, size, pins = _check_figures(figure), mesh_size(mesh), _pins(pin)
+    figures, size, pins = check_figures(figure), mesh_size(mesh), _pins(pin)
     given = reading(neurons=neurons, cut=cut, host_after=host_after, shape=shape, constant=constant)
     at = None if host is None else _core(f"--host {host}", host)
     fast = throughput_of(throughput, cores, activity)

@@ -49,6 +49,10 @@ Activity = Annotated[float | None, typer.Option(
 ShareStates = Annotated[str | None, typer.Option(
     "--share-states", metavar="frame|pipeline", help="Layers that never need their states at once share them: with one "
     "frame in flight, or with more of them and more connections.")]
+Organised = Annotated[str | None, typer.Option(
+    "--organisation", metavar="auto|functional|crossbar|bitmap|compressed_rows", show_default="as layers say",
+    help="How a core with tables stores the synapses of dense layers; auto: the cheapest way for each.")]
+Cheapest = Annotated[str, typer.Option(metavar="bits|cycles|energy", help="What --organisation auto takes least of.")]
 Blocks = Annotated[list[str] | None, typer.Argument(
     metavar="[BLOCK]...", autocompletion=completion.blocks, help="Blocks; all but node and mesh if none is named.")]
 Output = Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Folder to write to.")]

@@ -10,7 +10,8 @@ import numpy.typing as npt
 from golden.config import CoreConfig
 from golden.program import Program
 from golden.timing.cycles import layer_cycles
-from golden.timing.operations import EdgeOperations, places
+from golden.timing.look_up import edge_operations
+from golden.timing.operations import places
 from synapress.mapper import Image, MeshImage
 
 
@@ -42,6 +43,6 @@ def layer_counts(
             for number in range(len(maps[name]))) if cycles and edges else None
         found[name] = LayerCount(
             neurons=int(np.prod(population.shape)), events=int(np.count_nonzero(maps[name])), cycles=took,
-            operations=sum(EdgeOperations.of(edge, program.population(edge.source), population, config).counts(
+            operations=sum(edge_operations(edge, program.population(edge.source), population, config).counts(
                 maps[edge.source]).synapses for edge in edges))
     return found

@@ -13,10 +13,11 @@ import numpy.typing as npt
 from golden import messages
 from golden.core import Core
 from golden.errors import NetworkError
+from golden.fields import WordLayout
 from golden.files import Writing
 from golden.host import run_frame
 from golden.registers import Control, Register
-from golden.words import EventKind, WordLayout, layouts
+from golden.words import EventKind, layouts
 from rtl.verilog import generate
 from synapress.engines.rtl import packed_frames
 from synapress.mapper import Image

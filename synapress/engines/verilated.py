@@ -17,10 +17,11 @@ import numpy as np
 from golden import messages
 from golden.config import CoreConfig
 from golden.errors import ToolError
+from golden.fields import WordLayout
 from golden.neuron.types import built_types
 from golden.registers import Control, Register, Status, counters
 from golden.types import IntArray, Words
-from golden.words import EventKind, WordLayout, layouts
+from golden.words import EventKind, layouts
 from rtl.core import EventCore
 from synapress.engines.cycle_model import cycle_model
 from synapress.install import install_hint

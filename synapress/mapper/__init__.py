@@ -15,8 +15,9 @@ from synapress.mapper.errors import RuleError, Violation
 from synapress.mapper.image.image import Image, build_image
 from synapress.mapper.image.mesh import MeshImage, build_mesh
 from synapress.mapper.memory_map import MemoryMap
+from synapress.mapper.network.legal_edges import legalize
 from synapress.mapper.network.network import Network
-from synapress.mapper.network.populations import legalize, lower
+from synapress.mapper.network.populations import lower
 from synapress.mapper.network.spike_times import falling_thresholds
 from synapress.mapper.network.value_tables import value_table
 from synapress.mapper.partition.cut import cut

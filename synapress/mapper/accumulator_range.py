@@ -78,7 +78,7 @@ def sums(
         worst = _worst_case(program, population, config, values or {})
         if model.keeps and model is not SigmaDelta:
             kept = model.kept_range(population.saturation, config)
-            first = 0 if population.initial is None else np.asarray(population.initial)
+            first = model.sums(0 if population.initial is None else population.initial, config)
             worst = worst[0] + min(kept[0], int(np.min(first))), worst[1] + max(kept[1], int(np.max(first)))
         seen = (measured or {}).get(population.name)
         if -half <= worst[0] and worst[1] < half:

@@ -12,9 +12,11 @@ from fractions import Fraction
 from math import prod
 from typing import Any
 
-from golden.program import Edge, Population, Program
+from golden.program import Edge, LookUpEdge, Population, Program
 from synapress.mapper.image.image import Image
 from synapress.mapper.image.schemas import CATEGORIES
+from synapress.mapper.look_up import HEADER_WORDS
+from synapress.mapper.look_up import tables as look_up_tables
 from synapress.mapper.memory_map import TABLE, edge_kind
 from synapress.mapper.partition.fragments import PartitionedProgram
 
@@ -275,7 +277,13 @@ def real_connectivity(cut: PartitionedProgram) -> RealConnectivity:
     tables, layers = 0, dict.fromkeys((population.name for population in _computed(cut.program)), 0)
     for descriptor in cut.descriptors:
         destination = cut.by_name[descriptor.edge.destination]
-        rows = descriptor.depth if edge_kind(descriptor.edge, descriptor.depth, destination.shape[0]) == TABLE else 0
+        rows = 0
+        if isinstance(descriptor.edge, LookUpEdge):
+            words = -(-destination.shape[0] // cut.config.lanes)
+            rows = HEADER_WORDS + len(look_up_tables(
+                descriptor.edge, (destination.shape[1], destination.shape[2]), words, cut.config).index)
+        elif edge_kind(descriptor.edge, descriptor.depth, destination.shape[0]) == TABLE:
+            rows = descriptor.depth
         tables += rows
         layers[destination.parent] += 1 + rows + len(descriptor.sources)
     for fragment in cut.hosted:

@@ -7,15 +7,15 @@ it. Orders and formulas are those of docs/architecture.md [B §4.2, §4.3].
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-import numpy as np
-
 from golden.config import CoreConfig
 from golden.neuron.evaluation import table_words
-from golden.program import Edge, Population, Program
+from golden.program import Edge, LookUpEdge, Population, Program
+from synapress.mapper.axon_entries import AxonEntry, axon_entry, is_far, output_axon_entry
+from synapress.mapper.look_up import HEADER_WORDS, Tables, by_kind, in_tables, look_up_edge, tables
 from synapress.mapper.parameters import parameter_size, parameter_words
 
-SHARED, DEPTHWISE, TABLE = "shared", "depthwise", "table"
-"""The three kinds of kernels that an edge descriptor can describe."""
+SHARED, DEPTHWISE, TABLE, LOOK_UP = "shared", "depthwise", "table", "look-up"
+"""The three kinds of kernels that an edge descriptor can describe, and synapses that lie one by one in tables."""
 
 
 TableRow = tuple[int, int, int]
@@ -48,7 +48,10 @@ def row_words(row: TableRow, lanes: int) -> int:
 
 
 def edge_kind(edge: Edge, source_depth: int, destination_depth: int) -> str:
-    """SHARED: all channels to all; DEPTHWISE: channel c to c; TABLE: groups, with a table word per source channel."""
+    """SHARED: all channels to all; DEPTHWISE: channel c to c; TABLE: groups, with a table word per source channel;
+    LOOK_UP: no kernel."""
+    if in_tables(edge):
+        return LOOK_UP
     if isinstance(edge, TableEdge):
         return TABLE
     if edge.groups == source_depth == destination_depth:
@@ -69,17 +72,6 @@ def position_bytes(edge: Edge, source_depth: int, destination_depth: int, config
 
 
 @dataclass(frozen=True, kw_only=True)
-class AxonEntry:
-    """The fields of an axon word, and the range of its anchors over all neurons of the source."""
-
-    fields: dict[str, int]
-    anchors: tuple[tuple[int, int], tuple[int, int]]
-    """Lowest and highest x_min, and y_min, whether sent or not."""
-    extent: tuple[int, int]
-    """True extent of the kernel in x and y; the field may hold a coarser one."""
-
-
-@dataclass(frozen=True, kw_only=True)
 class EdgeEntry:
     """One event ID: its edge, its kernel's place and its axon at the source."""
 
@@ -96,10 +88,14 @@ class EdgeEntry:
     channel_words: tuple[int, ...]
     """TABLE: memory words of weights by source channel; else empty."""
     table_base: int
+    """TABLE: of the table words; LOOK_UP: of the two header words."""
     weight_base: int
     weight_words: int
+    """Words of weights; LOOK_UP: of everything behind the headers."""
     uniform: bool
     """DEPTHWISE: one kernel, stored once, serves all channels."""
+    tables: Tables | None
+    """LOOK_UP: what lies at `weight_base`."""
     axon: AxonEntry
     """The axon at its source; of several sources the first's."""
 
@@ -191,64 +187,23 @@ class MemoryMap:
         return next(plan for plan in self.populations if plan.population.name == name)
 
 
-def log2(value: int) -> int:
-    """log2, rounded down."""
-    return value.bit_length() - 1
-
-
-def axon_entry(
-    edge: Edge, source: Population, destination: Population, config: CoreConfig, identifier: int, core: tuple[int, int]
-) -> AxonEntry:
-    """The axon of one edge: X_off = XP + 1 - extent [B §4.2]; where fragments start is part of the padding."""
-    dilated = max(edge.dilation) > 1
-    stride = 0 if dilated else log2(edge.stride[0])
-    coarse = 1 << config.kernel_bits
-    highest = (1 << config.axon_extent_bits) - 1
-    fields: dict[str, int] = {}
-    anchors, extents = [], []
-    for i, axis in enumerate("xy"):
-        extent = (edge.weights.shape[2 + i] - 1) * edge.dilation[i] + 1
-        offset = edge.padding[i] + 1 - extent
-        reach = ((source.shape[1 + i] - 1) << edge.upsample) + offset
-        limit = ((destination.shape[1 + i] << stride) - (1 << stride)) >> config.extent_unit_log2
-        if limit > highest:  # a smaller limit that no neuron exceeds does as well
-            limit = min(limit, max(reach, 0) >> config.extent_unit_log2)
-        fields |= {f"{axis}_offset": offset, f"{axis}_limit": limit}
-        anchors.append((offset, reach))
-        extents.append(extent)
-    return AxonEntry(
-        fields=fields | {
-            "c_offset": 0, "kernel_width": min(extents[0], coarse), "kernel_height": min(extents[1], coarse),
-            "upsample": edge.upsample, "stride": stride, "core_x": core[0], "core_y": core[1], "id": identifier,
-        },
-        anchors=(anchors[0], anchors[1]), extent=(extents[0], extents[1]))
-
-
-def _output_axon(population: Population, identifier: int, config: CoreConfig, host: tuple[int, int]) -> AxonEntry:
-    identity = Edge(name=f"{population.name}->host", source=population.name, destination=population.name,
-                    weights=np.ones((1, 1, 1, 1), np.int64), groups=population.shape[0])
-    return axon_entry(identity, population, population, config, identifier, host)
-
-
-def is_far(axon: AxonEntry, config: CoreConfig) -> bool:
-    """Whether an axon leads to a core that its first word does not reach; a credit must find its way back."""
-    return max(abs(axon.fields[name]) for name in ("core_x", "core_y")) > config.near_mesh_reach
-
-
 def build_memory_map(
     program: Program, config: CoreConfig, *, pad: bool = True, host: tuple[int, int] = (1, 0)
 ) -> MemoryMap:
     """The plan of a whole program on one core.
 
     Args:
-        program: legal edges (see `synapress.mapper.network.populations.legalize`); others give a plan that
+        program: legal edges (see `synapress.mapper.network.legal_edges.legalize`); others give a plan that
             `synapress.mapper.rules` refuses.
         pad: make the words per position odd where depthwise edges lead, which spreads them over the banks, and the
             core has room for it.
         host: relative core address of the host, which sends the inputs and takes the outputs.
     """
+    program = replace(program, edges=[
+        look_up_edge(edge, program.population(edge.source).shape) if in_tables(edge) else edge
+        for edge in program.edges])
     hosted = [population for population in program.populations if population.name not in program.inputs]
-    order = [edge for population in hosted for edge in program.edges_into(population.name)]
+    order = by_kind([edge for population in hosted for edge in program.edges_into(population.name)])
     axons = {
         id(edge): axon_entry(
             edge, program.population(edge.source), program.population(edge.destination), config, number,
@@ -257,7 +212,7 @@ def build_memory_map(
     }
     outgoing = {
         population.name: [axons[id(edge)] for edge in program.edges_from(population.name) if id(edge) in axons] + [
-            _output_axon(population, number, config, host)
+            output_axon_entry(population, number, config, host)
             for number, output in enumerate(program.outputs) if output == population.name]
         for population in hosted
     }
@@ -279,7 +234,8 @@ def layout(
     Args:
         program: for lookups by the rules.
         hosted: its populations.
-        order: its edges by ID; those of a population are consecutive, in the order of the populations.
+        order: its edges by ID, those of one kernel in front; else those of a population are consecutive, in the
+            order of the populations.
         depths: source channels of each edge.
         axons: the axon, or the first of the axons, of each edge.
         outgoing: axons of each population.
@@ -293,6 +249,7 @@ def layout(
         edge.destination for edge, depth in zip(order, depths, strict=True)
         if edge_kind(edge, depth, sizes[edge.destination]) == DEPTHWISE
         and (pad_identities or edge.weights[0, 0].size > 1)}
+    spread -= {edge.destination for edge in order if isinstance(edge, LookUpEdge)}  # pads are columns of its matrix
 
     room = 0
     if pad and spread:
@@ -311,26 +268,26 @@ def layout(
     populations = []
     for index, population in enumerate(hosted):
         address += table_words(population.type, population.saturation, config)
-        populations.append(_population_entry(
+        populations.append(population_entry(
             index, population, address, config, outgoing[population.name], incoming[population.name],
             pads[population.name],
             tuple(number for number, edge in enumerate(order) if edge.destination == population.name)))
         address = _placed_states(populations, hosted, pads, shares or {}, config)
-    tables = []
+    table_bases = []
     for edge, depth in zip(order, depths, strict=True):
-        tables.append(address)
-        if edge_kind(edge, depth, sizes[edge.destination]) == TABLE:
-            address += depth
+        table_bases.append(address)
+        address += {TABLE: depth, LOOK_UP: HEADER_WORDS}.get(edge_kind(edge, depth, sizes[edge.destination]), 0)
     edges = []
+    into = {item.population.name: item for item in populations}
     for number, edge in enumerate(order):
-        edges.append(edge_entry(edge, depths[number], sizes[edge.destination], number, config, tables[number], address,
-                               axons[number]))
+        edges.append(edge_entry(edge, depths[number], into[edge.destination], number, config, table_bases[number],
+                                address, axons[number]))
         address += edges[-1].weight_words
     return MemoryMap(program=program, config=config, host=host, populations=tuple(populations), edges=tuple(edges),
                 words=address, inputs=inputs)
 
 
-def _population_entry(
+def population_entry(
     index: int, population: Population, base: int, config: CoreConfig, axons: Sequence[AxonEntry], incoming: int,
     pad: int, ids: tuple[int, ...]
 ) -> PopulationEntry:
@@ -365,10 +322,17 @@ def _placed_states(
 
 
 def edge_entry(
-    edge: Edge, source_depth: int, destination_depth: int, identifier: int, config: CoreConfig, table_base: int,
+    edge: Edge, source_depth: int, destination: PopulationEntry, identifier: int, config: CoreConfig, table_base: int,
     weight_base: int, axon: AxonEntry
 ) -> EdgeEntry:
-    """One edge's kernel: its kind, and the size and the stride of its weights."""
+    """One edge's kernel, or tables: its kind, and the size and the stride of its weights."""
+    if isinstance(edge, LookUpEdge):
+        made = tables(edge, destination.population.shape[1:], destination.y_stride, config)
+        return EdgeEntry(
+            id=identifier, edge=edge, kind=LOOK_UP, source_depth=source_depth, position_bytes=0, weight_stride=0,
+            rows=(), table_words=(), channel_words=(), table_base=table_base, weight_base=weight_base,
+            weight_words=made.words, uniform=False, axon=axon, tables=made)
+    destination_depth = destination.population.shape[0]
     kind = edge_kind(edge, source_depth, destination_depth)
     width, height = edge.weights.shape[2:]
     word = config.word_bits // 8
@@ -391,4 +355,4 @@ def edge_entry(
     return EdgeEntry(
         id=identifier, edge=edge, kind=kind, source_depth=source_depth, position_bytes=unit,
         weight_stride=weight_stride, rows=rows, table_words=table_words, channel_words=channel_words,
-        table_base=table_base, weight_base=weight_base, weight_words=total, uniform=uniform, axon=axon)
+        table_base=table_base, weight_base=weight_base, weight_words=total, uniform=uniform, axon=axon, tables=None)

@@ -3,7 +3,7 @@
 from golden.config import PRESETS, CoreConfig
 from golden.errors import MappingError, NetworkError
 from golden.program import Program
-from synapress.mapper.network.populations import legalize
+from synapress.mapper.network.legal_edges import legalize
 from synapress.mapper.rules import check
 from synapress.mapper.ways_out import either, searched
 

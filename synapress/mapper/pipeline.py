@@ -23,13 +23,16 @@ from synapress.mapper.frames import Given, input_maps, own_frames
 from synapress.mapper.image.image import Image, write_whole
 from synapress.mapper.image.mesh import MeshImage, build_mesh
 from synapress.mapper.importers.model import Model
+from synapress.mapper.look_up import in_tables
 from synapress.mapper.lowering.fuse import fuse
 from synapress.mapper.lowering.layers import FloatLayers
 from synapress.mapper.lowering.split_layers import SplitLayers, split_layers
 from synapress.mapper.memory_map import MemoryMap
+from synapress.mapper.network.legal_edges import legalize
 from synapress.mapper.network.network import Network
-from synapress.mapper.network.populations import legalize, lower
+from synapress.mapper.network.populations import lower
 from synapress.mapper.neuron_rules import check_types
+from synapress.mapper.organise import BITS, Choice, organise
 from synapress.mapper.partition.fragments import PartitionedProgram
 from synapress.mapper.partition.search import partition
 from synapress.mapper.placement.bin_packing import Pins
@@ -97,6 +100,10 @@ class Compilation:
     share_states: str | None = None
     """Populations whose accumulations exclude each other share states, on a mesh, in one of
     `synapress.mapper.sharing.packing.WAYS`; None: each has its own."""
+    organisation: str | None = None
+    """How the synapses of dense layers are stored, see `synapress.mapper.organise`; None: as each layer says."""
+    cheapest: str = BITS
+    """What "auto" takes least of."""
     pad: bool = True
     """Odd words per position for populations with depthwise edges, where there is room."""
     measured: Mapping[str, tuple[int, int]] | None = None
@@ -116,7 +123,10 @@ class Compilation:
     quantized: Quantized = field(init=False)
     """By `quantize`: the network of integer layers, scales and report."""
     program: Program = field(init=False)
-    """By `populations`: one population per layer, one edge per branch."""
+    """By `populations`: one population per layer, one edge per branch, which says how it is stored if that was asked.
+    """
+    choices: list[Choice] = field(init=False, default_factory=list)
+    """With it: how edges are stored of which that was asked, and what else there was."""
     parts: MemoryMap | PartitionedProgram = field(init=False)
     """By `partition`: the plan of the one core that holds the whole program, or fragments that each fit a core."""
     sharing: Sharing | None = field(init=False, default=None)
@@ -178,7 +188,13 @@ def _quantize(work: Compilation) -> Quantized:
 
 
 def _populations(work: Compilation) -> Program:
-    return lower(work.source if isinstance(work.source, Network) else work.quantized.network)
+    return _organised(work, lower(work.source if isinstance(work.source, Network) else work.quantized.network))
+
+
+def _organised(work: Compilation, program: Program) -> Program:
+    """A program whose edges know how they are stored."""
+    program, work.choices = organise(program, work.config, work.organisation, work.cheapest)
+    return program
 
 
 def _partition(work: Compilation) -> MemoryMap | PartitionedProgram:
@@ -204,6 +220,9 @@ def _partition(work: Compilation) -> MemoryMap | PartitionedProgram:
 def _for_throughput(work: Compilation, asked: Throughput) -> PartitionedProgram:
     if work.pins:
         raise ConfigError("throughput: chooses the cores of all fragments, and pins do so, too; leave one of them out")
+    if names := [edge.name for edge in work.program.edges if in_tables(edge)]:
+        raise ConfigError(f"throughput: does not go with synapses in tables (edge '{names[0]}'), whose cycles among "
+                          "others are not modeled; leave one of them out")
     cores = asked.allowed(work.mesh, work.host)
     # Frames of the quantization's own are no sample of what comes.
     calibrated = work.quantized.firing if work.calibration is not None and "quantize" in work.done else None
@@ -320,7 +339,7 @@ def run(work: Compilation, *, to: str = LAST, hooks: Sequence[Hook] = ()) -> Com
     """
     check_step(to, work.source)
     if isinstance(work.source, Program):
-        work.program = work.source
+        work.program = _organised(work, work.source)
     for step in STEPS[NAMES.index(entry(work.source)):NAMES.index(to) + 1]:
         work.progress(step.says)
         setattr(work, step.makes, step.run(work))

@@ -17,7 +17,7 @@ from synapress.mapper.ways_out import either, searched
 def products(program: Program, config: CoreConfig) -> Iterator[Violation]:
     """The core has the products of edges; operands of neurons fit their part of a state, with weight 1 from one source.
 
-    Checked before `synapress.mapper.network.populations.legalize_edge` moves operand B to its place.
+    Checked before `synapress.mapper.network.legal_edges.legalize_edge` moves operand B to its place.
     """
     yield from logarithmic(program, config)
     bits = config.operand_bits

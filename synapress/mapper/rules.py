@@ -11,13 +11,17 @@ from functools import lru_cache, partial
 import numpy as np
 
 from golden.config import CoreConfig
+from golden.fields import Field
 from golden.neuron.types import neuron_model
 from golden.program import Edge, Program
-from golden.words import Field, NeuronType, layouts
+from golden.words import NeuronType, layouts
+from synapress.mapper.axon_entries import AxonEntry
 from synapress.mapper.errors import Repair, RuleError, Violation
-from synapress.mapper.image.word_fields import edge_fields, geometry_fields
-from synapress.mapper.memory_map import AxonEntry, MemoryMap, build_memory_map
+from synapress.mapper.image.word_fields import edge_fields, edge_layout, geometry_fields
+from synapress.mapper.look_up import in_tables
+from synapress.mapper.memory_map import LOOK_UP, MemoryMap, build_memory_map
 from synapress.mapper.program_rules import check_program, layer_of
+from synapress.mapper.table_rules import look_ups
 from synapress.mapper.time_rules import thresholds
 from synapress.mapper.ways_out import MESH, either, raised, searched, signed_bits
 
@@ -48,6 +52,8 @@ def strides(plan: MemoryMap) -> Iterator[Violation]:
     """Strides and dilation rates are equal in x and y, powers of two, within the field, and not both above one."""
     known = steps(plan.config)
     for edge in plan.program.edges:
+        if in_tables(edge):
+            continue
         for rule, rates in (("stride", edge.stride), ("dilation", edge.dilation)):
             if rates[0] != rates[1] or rates[0] not in known:
                 yield Violation(
@@ -110,6 +116,8 @@ def kernel_size(plan: MemoryMap) -> Iterator[Violation]:
     """Taps fit the kernel fields, and the kernel's extent what an axon can tell."""
     taps, extent = 1 << plan.config.kernel_bits, 1 << (plan.config.offset_bits - 2)
     for item in plan.edges:
+        if item.kind == LOOK_UP:
+            continue
         layer, kernel = _edge_layer(plan, item.edge), item.edge.weights.shape[2:]
         if max(kernel) > taps:
             yield Violation(
@@ -132,7 +140,7 @@ def descriptor_fields(plan: MemoryMap) -> Iterator[Violation]:
     for item in plan.edges:
         destination = plan.population(item.edge.destination)
         values = geometry_fields(destination, plan.config) | edge_fields(item, destination, plan.config)
-        for field in (*table.geometry.fields, *table.edge.fields):
+        for field in (*table.geometry.fields, *edge_layout(item, plan.config).fields):
             if field.name in checked and _outside(values[field.name], field):
                 yield Violation(
                     layer=_edge_layer(plan, item.edge), rule=f"edge {field.name}",
@@ -154,6 +162,8 @@ def weights(plan: MemoryMap) -> Iterator[Violation]:
     """Weights fit weight_bits."""
     high = (1 << (plan.config.weight_bits - 1)) - 1
     for item in plan.edges:
+        if item.kind == LOOK_UP:
+            continue
         lowest, highest = int(item.edge.weights.min()), int(item.edge.weights.max())
         if lowest < -high - 1 or highest > high:
             yield Violation(
@@ -335,8 +345,8 @@ def memory(plan: MemoryMap) -> Iterator[Violation]:
 
 
 RULES: tuple[Rule, ...] = (
-    strides, maximum_sources, population_size, kernel_size, descriptor_fields, weights, parameters, value_tables,
-    axons, counts, population_counts, memory,
+    strides, maximum_sources, population_size, kernel_size, descriptor_fields, weights, look_ups, parameters,
+    value_tables, axons, counts, population_counts, memory,
 )
 
 

@@ -17,10 +17,11 @@ def logarithmic(program: Program, config: CoreConfig) -> Iterator[Violation]:
     for edge in program.edges:
         layer = layer_of(program.population(edge.destination))
         if ("log" if edge.logarithmic else "linear") in missing:
-            both = "both', and leave the neuron type 'product' out" if len(needed) > 1 else f"{next(iter(needed))}'"
+            ways = f"'{needed.pop()}'" if len(needed) == 1 else "'both', and leave the neuron type 'product' out"
+            ways += ", and leave organisations out, with decoder 'esu'" if config.organisations else ""
             yield Violation(
                 layer=layer, rule="product", needed=f"{'logarithmic' if edge.logarithmic else 'linear'} products",
-                available=f"a core with the product '{config.product}'", help=f"Set product to '{both}.")
+                available=f"a core with the product '{config.product}'", help=f"Set product to {ways}.")
             return  # the others need the same
         most = (1 << config.product_shift_bits - 1) - 1 if config.product == "both" else edge.shift
         if edge.shift > most:

@@ -5,7 +5,7 @@ from typing import Any
 
 from golden.noc.mesh import Link
 from golden.noc.router import STEPS
-from golden.registers import ERRORS
+from golden.registers import ERRORS, TABLE_COUNTERS
 from golden.types import Place
 from synapress.engines.interval import FragmentCycles
 from synapress.engines.mesh.run import MeshRun
@@ -122,7 +122,7 @@ def counter_sheet(totals: MeshTotals) -> Sheet:
         if counts is None:  # a node that only passes events on
             sheet.add_row(str(place), *[""] * (8 + len(STALLS)), f"{totals.errors[place]:,}")
             continue
-        errors = max(sum(counts[name] for name in ERRORS), totals.errors.get(place, 0))
+        errors = max(sum(counts.get(name, 0) for name in (*ERRORS, *TABLE_COUNTERS)), totals.errors.get(place, 0))
         sheet.add_row(str(place), f"{counts['busy']:,}", f"{counts['busy'] / max(1, totals.cycles):.1%}", *(
             f"{counts[name]:,}" for name in ("synapses", "values_in", "values_local", "values_out", "ends",
                                              "neurons_fired", *STALLS)), f"{errors:,}")

@@ -270,3 +270,40 @@ def replay_picture(path: Path, *, title: str, size: tuple[int, int], busy: Mappi
     axis.legend(fontsize=8, loc="lower right")
     axis.spines[["top", "right"]].set_visible(False)
     _save(figure, path)
+
+
+def organisations_picture(path: Path, *, title: str, label: str,
+                          panels: Mapping[str, Sequence[tuple[str, str, Sequence[tuple[float, float]]]]],
+                          crossovers: Mapping[str, Mapping[str, float]]) -> None:
+    """What a layer costs in each memory organisation.
+
+    Args:
+        path: PNG or SVG. label: of what is drawn.
+        panels: what it is drawn against → organisation, text at the end and points of each line.
+        crossovers: panel → text → place.
+    """
+    pyplot = _figure()
+    figure, axes = pyplot.subplots(1, len(panels), figsize=(max(6, 5.5 * len(panels)), 4.4), constrained_layout=True,
+                                   sharey=True, squeeze=False)
+    figure.suptitle(title, fontsize=11)
+    names = list(dict.fromkeys(name for lines in panels.values() for name, _, _ in lines))
+    for axis, (of, lines) in zip(axes[0], panels.items(), strict=True):
+        for name, text, points in lines:
+            axis.plot(*zip(*points, strict=True), marker="o", markersize=3, linewidth=1.1,
+                      color=COLORS[names.index(name) % len(COLORS)])
+            axis.annotate(text, points[-1], fontsize=7, xytext=(3, 0), textcoords="offset points", va="center")
+        axis.set_xlabel(of)
+        axis.set_yscale("log")
+        places = [place for _, _, points in lines for place, _ in points]
+        if min(places) > 0 and max(places) > 9 * min(places):
+            axis.set_xscale("log")
+        axis.spines[["top", "right"]].set_visible(False)
+        for number, (text, place) in enumerate(crossovers.get(of, {}).items()):
+            axis.axvline(place, color="black", linewidth=0.8, linestyle=":")
+            axis.text(place, 0.02 + 0.05 * number, f" {text}", fontsize=7, transform=axis.get_xaxis_transform())
+    axes[0, 0].set_ylabel(label)
+    from matplotlib.lines import Line2D
+
+    axes[0, -1].legend([Line2D([], [], color=COLORS[number % len(COLORS)]) for number in range(len(names))], names,
+                       fontsize=8, frameon=False)
+    _save(figure, path)

@@ -15,6 +15,7 @@ from synapress.mapper import MeshImage
 from synapress.mapper.footprint import STATE_BYTES, image_footprint
 from synapress.mapper.quantization.scales import sqnr
 from synapress.reports import footprint, page, plots
+from synapress.reports.choices import organisations_sheet
 from synapress.reports.mapping import links_sheet
 from synapress.reports.neurons import neurons_section
 from synapress.reports.page import Section
@@ -43,6 +44,8 @@ def html(compiled: CompiledModel, *, simulated: Simulation | None = None, accura
     memory = footprint.account(compiled.lowered, compiled.config, images=compiled.images, progress=progress)
     sections = [_network(compiled), *([neurons_section(compiled)] if is_spiking(compiled.lowered) else []),
                 quantization_section(compiled), _memory(memory)]
+    if compiled.choices:
+        sections.append(Section(title="Synapses", sheets=(organisations_sheet(compiled),)))
     progress("mapping")
     sections.append(_mapping(compiled))
     neurons = memory.totals[0].neurons // STATE_BYTES

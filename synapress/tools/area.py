@@ -199,7 +199,7 @@ def estimate_parts(block: str | wiring.Component, config: CoreConfig, target: st
     kept = re.sub(rf"(?m)({head}(?:{'|'.join(map(re.escape, parts))})$)", r"attribute \\keep_hierarchy 1\n\1", text)
     common: dict[str, Any] = {"config": config.name, "target": target, "memory": memory}
     found = _synthesize(kept, common | {"top": name, "sram_bits": total}, target == "cmos" or not memory,
-                        _CMOS if target == "cmos" else [FLOWS[target].command(dsp)],
+                        CMOS_STEPS if target == "cmos" else [FLOWS[target].command(dsp)],
                         "stat -json -tech cmos" if target == "cmos" else "stat -json", cache)["modules"]
     reports: list[CmosArea | FpgaArea] = []
     for part in (*parts, ""):
@@ -267,7 +267,8 @@ def _synthesize(text: str, common: dict[str, Any], evert: bool, script: list[str
 
 
 _GATES = "synth -noabc -flatten"
-_CMOS = [_GATES, "dfflegalize -cell $_DFF_P_ 01", "abc -g cmos", "opt_clean"]
+CMOS_STEPS = [_GATES, "dfflegalize -cell $_DFF_P_ 01", "abc -g cmos", "opt_clean"]
+"""From RTLIL to static CMOS gates and D flip-flops."""
 
 
 def _count(cells: dict[str, int], pattern: str) -> int:
@@ -275,7 +276,7 @@ def _count(cells: dict[str, int], pattern: str) -> int:
 
 
 def _cmos(text: str, common: dict[str, Any], cache: Path | None, before: Sequence[str]) -> CmosArea:
-    found = _synthesize(text, common, True, [*before, *_CMOS], "stat -json -tech cmos", cache)
+    found = _synthesize(text, common, True, [*before, *CMOS_STEPS], "stat -json -tech cmos", cache)
     return _transistors(found["design"], common)
 
 

@@ -107,7 +107,7 @@ class Arbiter(Observed):
     *((preset, 0) for preset in PRESETS), pytest.param("fpga_small", 1, marks=pytest.mark.long)])
 def test_arbiter(preset: str, skip_silent: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rtl.memory, "SramBank", OneWord)
-    prove(Arbiter(PRESETS[preset], ports(skip_silent)), tmp_path)
+    prove(Arbiter(PRESETS[preset], ports(dataclasses.replace(PRESETS[preset], skip_silent=skip_silent))), tmp_path)
 
 
 def test_another_priority_is_refuted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,10 +8,11 @@ import pytest
 from golden import messages
 from golden.config import PRESETS, CoreConfig
 from golden.core import Core
-from golden.registers import ACCESS_COUNTERS, COUNTERS, TIMED, counters
+from golden.fields import WordLayout
+from golden.registers import ACCESS_COUNTERS, COUNTERS, ERRORS, TIMED, counters, errors
 from golden.synapse.esu import ValueEvent, WordOperation
 from golden.synapse.peg import generate
-from golden.words import WordLayout, layouts
+from golden.words import layouts
 from rtl import ports
 
 GOLDEN = Path(__file__).parents[2] / "golden"
@@ -85,4 +86,9 @@ def test_counters_of_the_model() -> None:
         core = Core(config, np.zeros(0, np.uint64), edges=0, populations=0)
         assert list(core.counters) == expected
         assert list(core.counters) == [name for name in counters(config) if name not in TIMED]
+    mixed = CoreConfig(decoder="mixed", organisations=("bitmap",), access_counters=1)
+    assert list(counters(mixed)) == [*COUNTERS, "table_error", *ACCESS_COUNTERS, "synapse_reads", "index_reads"]
+    model = Core(mixed, np.zeros(0, np.uint64), edges=0, populations=0).counters
+    assert list(model) == [name for name in counters(mixed) if name not in TIMED]
+    assert errors(mixed) == (*ERRORS, "table_error")
     assert counters(CoreConfig()) == COUNTERS and list(counters(config)) == [*COUNTERS, *ACCESS_COUNTERS]

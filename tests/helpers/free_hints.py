@@ -189,7 +189,9 @@ NETWORK = (
     "Resize in two steps, or by a whole power of two",
     "Resize to a smaller map",
     "Scale and add in a layer in front, or by the multiplier",
+    "Scale the branch by its product shift",
     "Scale the weights instead",
+    "Store it as one kernel: leave its organisation out",
     "Split the map, with a Pow of its own for each exponent",
     "Sum many branches in several layers, and go in two steps if a kernel is larger than … taps, as pool 8 × 8 "
     "with stride 8 first does",

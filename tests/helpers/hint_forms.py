@@ -28,7 +28,7 @@ from synapress.mapper.importers.neurons import Neurons
 from synapress.mapper.importers.nir import reader as nir_reader
 from synapress.mapper.importers.onnx import proto, reader
 from synapress.mapper.lowering.fuse import fuse
-from synapress.mapper.network.populations import legalize
+from synapress.mapper.network.legal_edges import legalize
 from synapress.mapper.partition.cut import cut
 from synapress.mapper.partition.search import partition
 from synapress.mapper.placement.place import place, place_all
@@ -117,13 +117,25 @@ def neuron_type(call: Call, found: Sequence[re.Match[str]]) -> Iterator[Way]:
         yield [lambda: call.run(config=more)]
 
 
-@form("product", r"(?i:set product to '([\w…]+)'(, and leave the neuron type 'product' out)?)")
+@form("product", r"(?i:set product to '([\w…]+)'(, and leave the neuron type '(?:product|…)' out)?"
+                 r"(, and leave organisations out, with decoder '(?:esu|…)')?)")
 def other_product(call: Call, found: Sequence[re.Match[str]]) -> Iterator[Way]:
     """A core with another product."""
     if call.takes("config"):
         config = CoreConfig.of(call.given.get("config") or "grai_vip")
         types = tuple(name for name in config.neuron_types if name != "product" or not found[0][2])
-        yield [lambda: call.run(config=dataclasses.replace(config, product=found[0][1], neuron_types=types))]
+        tables = {"organisations": (), "decoder": "esu"} if found[0][3] else {}
+        other = dataclasses.replace(config, product=found[0][1], neuron_types=types, **tables)
+        yield [lambda: call.run(config=other)]
+
+
+@form("organisation", r"(?i:set decoder to '(?:mixed|…)' and add '([\w…]+)' to organisations)")
+def organisation(call: Call, found: Sequence[re.Match[str]]) -> Iterator[Way]:
+    """A core with an organisation of tables more."""
+    if call.takes("config"):
+        config = CoreConfig.of(call.given.get("config") or "grai_vip")
+        names = tuple(dict.fromkeys((*config.organisations, *(match[1] for match in found))))
+        yield [lambda: call.run(config=dataclasses.replace(config, decoder="mixed", organisations=names))]
 
 
 @form("levels", r"(?i:give fewer activation levels \(Options\.levels, --levels\))")

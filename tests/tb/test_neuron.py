@@ -12,6 +12,7 @@ from rtl.neuron.update import NeuronUpdate
 from synapress.tools.simulator import launch
 from tb.neuron_on_banks import NeuronOnBanks
 from tb.neuron_stimulus import LAYERS
+from tests.helpers.table_cores import mixed
 
 BENCH = "tb.tb_neuron"
 BASE = CoreConfig(name="small", address_bits=9)
@@ -88,6 +89,11 @@ def test_random_logarithmic_products(number: int, seed: int) -> None:
     config = random_times(1000 * seed + number)
     print(config.to_json())
     run_alone(config, "verilator", seed + number, "random", 4000)
+
+
+def test_weights_that_operations_bring(simulator: str, seed: int) -> None:
+    """Of synapse tables, beside operations whose weights lie in memory."""
+    run_alone(mixed(BASE, table_weight_bits=11), simulator, seed, "random", 1000)
 
 
 @pytest.mark.parametrize("name", ["fpga_small, 2 banks", "8 lanes, 8 banks, no shift"])

@@ -17,17 +17,18 @@ class LinearProduct(ProductUnit):
 
     def elaborate(self, platform):  # type: ignore[no-untyped-def]
         m, config = Module(), self.config
-        half = config.weight_bits // 2
+        half = config.factor_bits // 4 * 2  # of whole digits
         shift = Signal.like(self.shift, name="shift_held")
         m.d.sync += shift.eq(self.shift)
         for lane in range(config.lanes):
-            low, high = (Signal(signed(config.value_bits + half), name=f"{name}_{lane}") for name in ("low", "high"))
+            low, high = (Signal(signed(config.value_bits + bits), name=f"{name}_{lane}")
+                         for name, bits in (("low", half), ("high", config.factor_bits - half)))
             digits = Cat(Const(0, 1), self.weights[lane])
             m.d.sync += [
                 low.eq(_rows(digits[:half + 1], self.v, config)), high.eq(_rows(digits[half:], self.v, config)),
             ]
             exact = Cat(low[:half], (low >> half) + high)
-            m.d.comb += self.products[lane].eq(exact[:config.weight_bits + config.value_bits].as_signed() << shift)
+            m.d.comb += self.products[lane].eq(exact[:config.factor_bits + config.value_bits].as_signed() << shift)
         return m
 
 

@@ -18,18 +18,27 @@ import numpy.typing as npt
 
 from golden.config import CoreConfig
 from golden.errors import ImageError
+from golden.fields import WordLayout
 from golden.files import Writing, open_read
 from golden.neuron.evaluation import pack_table, pack_thresholds
 from golden.neuron.states import pack_states
 from golden.program import Program
 from golden.widths import CONNECTIVITY_BITS, TABLE_ENTRY_BITS
-from golden.words import WordLayout, layouts
+from golden.words import layouts
 from synapress.mapper.accumulator_range import AccumulatorRange, sums
 from synapress.mapper.image.manifest import read_manifest
 from synapress.mapper.image.schemas import ImageContent, check_image
 from synapress.mapper.image.validate import validate
-from synapress.mapper.image.word_fields import edge_fields, geometry_fields, population_fields, table_fields
-from synapress.mapper.memory_map import DEPTHWISE, TABLE, EdgeEntry, MemoryMap, PopulationEntry
+from synapress.mapper.image.word_fields import (
+    edge_fields,
+    edge_layout,
+    geometry_fields,
+    header_fields,
+    population_fields,
+    table_fields,
+)
+from synapress.mapper.look_up import HEADER_WORDS
+from synapress.mapper.memory_map import DEPTHWISE, LOOK_UP, TABLE, EdgeEntry, MemoryMap, PopulationEntry
 from synapress.mapper.parameters import parameter_words
 from synapress.mapper.rules import check
 
@@ -158,7 +167,7 @@ def build_image(
     """The memory image of a whole program on one core.
 
     Args:
-        program: legal edges, see `synapress.mapper.network.populations.legalize`.
+        program: legal edges, see `synapress.mapper.network.legal_edges.legalize`.
         pad: odd words per position for populations with depthwise edges, which spreads them over the banks, where the
             core has room for it.
         host: relative address of the host, of at most one core's reach; outputs go there, inputs come from there.
@@ -189,7 +198,8 @@ def write_image(plan: MemoryMap) -> Image:
         writer.region("population words", name, address + 1, 1)
     for edge in plan.edges:
         address = 2 * len(plan.populations) + edge.id
-        writer.put(address, table.edge, edge_fields(edge, plan.population(edge.edge.destination), config),
+        writer.put(address, edge_layout(edge, config),
+                   edge_fields(edge, plan.population(edge.edge.destination), config),
                    edge.edge.name)
         writer.region("edge descriptors", edge.edge.name, address, 1)
     for item in plan.populations:
@@ -226,6 +236,9 @@ def write_image(plan: MemoryMap) -> Image:
             writer.put(edge.table_base + number, table.table, fields, edge.edge.name)
         writer.region("tables", edge.edge.name, edge.table_base, len(rows))
     for edge in plan.edges:
+        if edge.kind == LOOK_UP:
+            _put_tables(writer, edge)
+            continue
         used = _put_weights(writer, edge, plan.population(edge.edge.destination).population.shape[0])
         writer.region("weights", edge.edge.name, edge.weight_base, edge.weight_words, used)
     parts = writer.bytes.view("<u8").astype(np.uint64).reshape(-1, config.word_bits // 64)
@@ -253,6 +266,21 @@ def _put_states(writer: _Writer, item: PopulationEntry, initial: npt.NDArray[np.
     column = pack_states(states.reshape(-1, config.lanes), config).astype("<u8").reshape(-1).view(np.uint8)
     for x, y in np.ndindex(width, height):
         writer.put_bytes(item.state_base + x * item.x_stride + y * item.y_stride, column)
+
+
+def _put_tables(writer: _Writer, plan: EdgeEntry) -> None:
+    """Write an edge's tables: two header words; pointers and bitmaps; weights or entries."""
+    name, made, words = plan.edge.name, plan.tables, layouts(writer.config)
+    assert made is not None
+    for number, (layout, fields) in enumerate(zip((words.table_header, words.table_bases), header_fields(plan),
+                                                  strict=True)):
+        writer.put(plan.table_base + number, layout, fields, name)
+    writer.region("tables", name, plan.table_base, HEADER_WORDS)
+    address = plan.weight_base
+    for category, part, bits in zip(("tables", "weights"), (made.index, made.weights), made.carried, strict=True):
+        writer.put_bytes(address, part.astype("<u8").view(np.uint8))
+        writer.region(category, name, address, len(part), -(-bits // 8))
+        address += len(part)
 
 
 def _put_weights(writer: _Writer, plan: EdgeEntry, depth: int) -> int:
@@ -303,8 +331,10 @@ def _manifest(plan: MemoryMap, image: Image, regions: list[dict[str, Any]]) -> d
             {
                 "id": item.id, "name": item.edge.name, "source": item.edge.source,
                 "destination": item.edge.destination, "kind": item.kind, "kernel": list(item.edge.weights.shape[2:]),
-                "table_base": item.table_base if item.kind == TABLE else None, "weight_base": item.weight_base,
+                "table_base": item.table_base if item.kind in (TABLE, LOOK_UP) else None,
+                "weight_base": item.weight_base,
                 "weight_words": item.weight_words, "axon": item.axon.fields,
+                **({} if item.tables is None else {"tables": item.tables.to_json()}),
             }
             for item in plan.edges
         ],

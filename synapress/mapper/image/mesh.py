@@ -16,11 +16,12 @@ from golden.config import CoreConfig
 from golden.errors import ImageError
 from golden.files import Writing
 from golden.types import Pair, Place, Words
+from synapress.mapper.axon_entries import AxonEntry
 from synapress.mapper.errors import RuleError, Violation
 from synapress.mapper.image.image import FILES, Image, write_image
 from synapress.mapper.image.manifest import read_manifest
 from synapress.mapper.image.schemas import MeshContent, check_mesh
-from synapress.mapper.memory_map import AxonEntry, MemoryMap
+from synapress.mapper.memory_map import MemoryMap
 from synapress.mapper.partition.fragments import (
     Descriptor,
     PartitionedProgram,
@@ -130,8 +131,7 @@ def build_mesh(
     for fragment in cut.hosted:
         cores.setdefault(places[fragment.name], []).append(fragment.name)
     cores = dict(sorted(cores.items(), key=lambda item: (item[0][1], item[0][0])))
-    ids = {descriptor: number for names in cores.values()
-           for number, descriptor in enumerate(item for name in names for item in cut.into[name])}
+    ids = {descriptor: number for names in cores.values() for number, descriptor in enumerate(cut.of_core(names))}
 
     def relative(source: str, destination: str | None) -> Place:
         x, y = places[source]
@@ -202,7 +202,7 @@ def _image(cut: PartitionedProgram, plan: MemoryMap, place: Place) -> Image:
     for entry in manifest["population_table"]:
         fragment = cut.by_name[entry["name"]]
         entry |= {"parent": fragment.parent, "origin": list(fragment.origin)}
-    descriptors = [descriptor for item in plan.populations for descriptor in cut.into[item.population.name]]
+    descriptors = cut.of_core([item.population.name for item in plan.populations])
     for entry, descriptor in zip(manifest["edge_table"], descriptors, strict=True):
         del entry["axon"]
         entry |= {"sources": list(descriptor.sources), "first_source_channel": descriptor.first}

@@ -53,6 +53,8 @@ class EdgeRow:
     """On a mesh, instead of an axon: the fragments that send, and the first channel."""
     sources: list[str] = field(default_factory=list)
     first_source_channel: Natural = 0
+    tables: dict[str, Any] | None = None
+    """Of synapses in tables: organisation, bits of a weight, inputs, outputs, synapses, and words by part."""
 
 
 @dataclass(kw_only=True)

@@ -1,10 +1,14 @@
 """The fields of the words that a memory map is written as."""
 
 from golden.config import CoreConfig
-from golden.words import EdgeKind, NeuronType
-from synapress.mapper.memory_map import DEPTHWISE, SHARED, TABLE, EdgeEntry, PopulationEntry, log2
+from golden.fields import WordLayout
+from golden.program import LookUpEdge
+from golden.words import TABLE_ORGANISATIONS, EdgeKind, NeuronType, layouts
+from synapress.mapper.axon_entries import log2
+from synapress.mapper.memory_map import DEPTHWISE, LOOK_UP, SHARED, TABLE, EdgeEntry, PopulationEntry
 
-EDGE_KINDS = {SHARED: EdgeKind.DENSE, DEPTHWISE: EdgeKind.DEPTHWISE, TABLE: EdgeKind.TABLE}
+EDGE_KINDS = {SHARED: EdgeKind.DENSE, DEPTHWISE: EdgeKind.DEPTHWISE, TABLE: EdgeKind.TABLE,
+              LOOK_UP: EdgeKind.EXTENDED}
 """Each kind of edge in an edge word."""
 
 
@@ -28,9 +32,20 @@ def geometry_fields(plan: PopulationEntry, config: CoreConfig) -> dict[str, int]
     }
 
 
+def edge_layout(plan: EdgeEntry, config: CoreConfig) -> WordLayout:
+    """The layout of an edge word."""
+    return layouts(config).extended_edge if plan.kind == LOOK_UP else layouts(config).edge
+
+
 def edge_fields(plan: EdgeEntry, destination: PopulationEntry, config: CoreConfig) -> dict[str, int]:
-    """Fields of an edge word."""
+    """Fields of an edge word, of `edge_layout`."""
     edge = plan.edge
+    if plan.tables is not None:
+        return {
+            "table_base": plan.table_base, "organisation": TABLE_ORGANISATIONS[plan.tables.organisation],
+            "weight_bits": plan.tables.weight_bits, "state_base": destination.state_base,
+            "kind": EDGE_KINDS[LOOK_UP], "shift": edge.shift, "population": destination.index,
+        }
     dilated = max(edge.dilation) > 1
     return {
         "source_channels": plan.source_depth, "kernel_width": edge.weights.shape[2],
@@ -57,3 +72,11 @@ def table_fields(plan: EdgeEntry, config: CoreConfig) -> list[dict[str, int]]:
         })
         base += size
     return fields
+
+
+def header_fields(plan: EdgeEntry) -> tuple[dict[str, int], dict[str, int]]:
+    """Fields of the two header words of an edge in tables: table_header and table_bases."""
+    assert plan.tables is not None and isinstance(plan.edge, LookUpEdge)
+    x_stride, y_stride = plan.edge.strides
+    header = {"inputs": plan.tables.inputs, "outputs": plan.tables.outputs, "x_stride": x_stride, "y_stride": y_stride}
+    return header, plan.tables.bases(plan.weight_base)

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from golden.errors import NetworkError
 from golden.network.dense import output_size
 from golden.types import Array, Padding, Pair, Shape
-from golden.words import Saturation
+from golden.words import TABLE_ORGANISATIONS, Saturation
 
 SATURATIONS = (Saturation.RELU, Saturation.SIGNED, Saturation.FULL)
 
@@ -23,6 +23,12 @@ SIGMA_DELTA, READOUT, ENCODER = NEURONS = ("sigma_delta", "readout", "encoder")
 """Neurons that remember, of layers that sum: see `golden.neuron.types.sigma_delta`."""
 DIFFERENCES = (SIGMA_DELTA, ENCODER)
 """Those that send differences."""
+
+AUTO, FUNCTIONAL = "auto", "functional"
+TABLES = tuple(TABLE_ORGANISATIONS)
+"""Organisations that store synapses one by one, in tables (`golden.synapse.organisations`)."""
+ORGANISATIONS = (AUTO, FUNCTIONAL, *TABLES)
+"""How the synapses of a branch may be stored; "auto": the cheapest that the core has."""
 
 HELP = {
     "name": "Choose another name.",
@@ -51,6 +57,10 @@ HELP = {
     "mean": "Leave both out for the mean.",
     "global pool": "Use one of these.",
     "dense weights": "Flatten channel, column, row, the row fastest; the columns are W, not H.",
+    "sparse matrix": "Give a row per neuron of the source in the order channel, column, row (the row fastest), and a "
+                     "column per result.",
+    "organisation": "Use one of these.",
+    "logarithmic weights": "Store it as one kernel: leave its organisation out.",
     "transposed stride": "Go by powers of two in several layers, or make it a convolution.",
     "output padding": "Give one natural number, or one for x and one for y.",
     "sources": "Name at least one layer.",
@@ -101,6 +111,8 @@ class Branch:
     """Left shift of every product."""
     logarithmic: bool = False
     """The weights are codes of `golden.neuron.products.log`, of values of spikes in time."""
+    organisation: str | None = None
+    """How its synapses are stored, of `ORGANISATIONS`; None: as one kernel, unless the compilation says otherwise."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -109,8 +121,8 @@ class Layer:
 
     name: str
     kind: str
-    """input, conv, depthwise, transposed_conv, dense, max_pool, average_pool, add, multiply, lif, cuba, li, ttfs or
-    delay."""
+    """input, conv, depthwise, transposed_conv, dense, sparse, max_pool, average_pool, add, multiply, lif, cuba, li,
+    ttfs or delay."""
     shape: Shape
     branches: tuple[Branch, ...] = ()
     bias: Array = field(default_factory=lambda: np.zeros(1, np.int64))
@@ -198,6 +210,13 @@ def within(layer: str, rule: str, value: npt.ArrayLike, low: int, high: int) -> 
         refuse(layer, rule, f"integers from {low} to {high}", array.tolist() if array.size < 9 else (
             f"some from {array.min()} to {array.max()}"))
     return array
+
+
+def organised(layer: str, name: str | None) -> str | None:
+    """The name of an organisation, or None."""
+    if name is not None and name not in ORGANISATIONS:
+        refuse(layer, "organisation", f"one of {', '.join(ORGANISATIONS)}", repr(name))
+    return name
 
 
 def branch_shape(name: str, branch: Branch, source: Shape) -> Shape:

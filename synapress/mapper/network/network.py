@@ -17,6 +17,8 @@ from golden.types import Array
 from golden.words import Saturation
 from synapress.mapper.network.delays import DelayedLayers
 from synapress.mapper.network.layer import (
+    AUTO,
+    FUNCTIONAL,
     NEURONS,
     READOUT,
     SATURATIONS,
@@ -27,10 +29,12 @@ from synapress.mapper.network.layer import (
     Shape,
     branch_shape,
     integers,
+    organised,
     padding4,
     pair,
     refuse,
 )
+from synapress.mapper.network.sparse_layers import SparseLayers
 from synapress.mapper.network.spiking_layers import SpikingLayers
 from synapress.mapper.network.value_tables import mean_scale
 
@@ -48,7 +52,7 @@ def _factor(source: str, shape: Shape, whole: Shape) -> Branch | None:
     return None
 
 
-class Network(DelayedLayers, SpikingLayers):
+class Network(DelayedLayers, SparseLayers, SpikingLayers):
     """A graph of layers. Each method adds one layer, of layers that are there, and returns its name.
 
     Only `delayed` may name a layer that is added later: so what is recurrent goes through a delay.
@@ -145,11 +149,12 @@ class Network(DelayedLayers, SpikingLayers):
 
     def dense(
         self, name: str, source: str, weights: npt.ArrayLike, bias: npt.ArrayLike = 0, *,
-        product_shift: int = 0, **evaluation: Unpack[Evaluation],
+        product_shift: int = 0, organisation: str | None = None, **evaluation: Unpack[Evaluation],
     ) -> str:
         """A dense layer over the whole source; its result is (D_dst, 1, 1).
 
-        Weights (D_dst, D·W·H) in the order channel, column, row (the row fastest), or (D_dst, D, W, H).
+        Weights (D_dst, D·W·H) in the order channel, column, row (the row fastest), or (D_dst, D, W, H). `organisation`:
+        how they are stored, see `sparse`; default: as one kernel.
         """
         array, shape = integers(name, "weights", weights), self.shape(source)
         if array.ndim == 2 and array.shape[1] == np.prod(shape):
@@ -157,8 +162,19 @@ class Network(DelayedLayers, SpikingLayers):
         if array.ndim != 4 or array.shape[1:] != shape:
             refuse(name, "dense weights", f"(D_dst, {np.prod(shape)}) or (D_dst, {shape[0]}, {shape[1]}, {shape[2]})",
                     np.shape(weights))
-        branch = Branch(source=source, weights=array, shift=product_shift)
+        branch = Branch(source=source, weights=array, shift=product_shift, organisation=organised(name, organisation))
         return self._add(name, "dense", (branch,), bias, **evaluation)
+
+    def sparse(
+        self, name: str, source: str, matrix: Any, bias: npt.ArrayLike = 0, *, product_shift: int = 0,
+        organisation: str = AUTO, **evaluation: Unpack[Evaluation],
+    ) -> str:
+        """A layer whose synapses a matrix lists, irregular or pruned; its result is (outputs, 1, 1).
+
+        Arguments `matrix`, integers (inputs, outputs), and `organisation`: as of `sparse_branch`.
+        """
+        branch = self.sparse_branch(source, matrix, product_shift=product_shift, organisation=organisation)
+        return self._add(name, "sparse", (branch,), bias, **evaluation)
 
     def max_pool(
         self, name: str, source: str, size: int | Sequence[int], *, stride: int | Sequence[int] | None = None,
@@ -231,16 +247,20 @@ class Network(DelayedLayers, SpikingLayers):
     def branch(
         self, source: str, weights: npt.ArrayLike, *, stride: int | Sequence[int] = 1,
         padding: int | Sequence[int] = 0, dilation: int | Sequence[int] = 1, groups: int = 1, product_shift: int = 0,
-        logarithmic: bool = False,
+        logarithmic: bool = False, organisation: str | None = None,
     ) -> Branch:
         """A convolution as a source of `add`, `lif`, `cuba`, `li` or `ttfs`.
 
         `logarithmic`: its weights are codes (`golden.neuron.products.log`), its source's values tell when it spiked.
+        `organisation`: see `sparse`; logarithmic weights are one kernel.
         """
+        stored = organised(source, organisation)
+        if logarithmic and stored not in (None, FUNCTIONAL):
+            refuse(source, "logarithmic weights", f"one kernel: organisation '{FUNCTIONAL}', or none", repr(stored))
         return Branch(
             source=source, weights=integers(source, "weights", weights), stride=pair(source, "stride", stride, 1),
             padding=padding4(source, padding), dilation=pair(source, "dilation", dilation, 1), groups=groups,
-            shift=product_shift, logarithmic=logarithmic)
+            shift=product_shift, logarithmic=logarithmic, organisation=stored)
 
     def output(self, name: str) -> str:
         """Make a layer an output: its firing neurons are sent to the host."""

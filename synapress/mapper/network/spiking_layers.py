@@ -70,6 +70,7 @@ class SpikingLayers:
         self, name: str, sources: Sequence[str | Branch], *, threshold: npt.ArrayLike, current_decay: npt.ArrayLike,
         potential_decay: npt.ArrayLike, bias: npt.ArrayLike = 0, reset: str = "zero",
         lowest: npt.ArrayLike | None = None, scales: Sequence[int] | None = None, shifts: Sequence[int] | None = None,
+        initial: npt.ArrayLike | None = None,
     ) -> str:
         """Neurons with a leaky current and a leaky potential, as Loihi's, which keep both and fire 1.
 
@@ -83,6 +84,8 @@ class SpikingLayers:
             threshold: 1 to 32,767, per channel or one for all.
             current_decay, potential_decay: 0 to 4,096, per channel or one for all.
             lowest: no potential is below it where a neuron does not fire; default -32,768.
+            initial: the potentials before the first timestep, as they are after the leak, -32,768 to 32,767; default 0,
+                as the currents are.
         """
         if reset not in ("subtract", "zero"):
             refuse(name, "reset", "'subtract' or 'zero'", repr(reset))
@@ -90,13 +93,15 @@ class SpikingLayers:
         second = {"decay": within(name, "decay", current_decay, 0, 1 << LEFT_LOG2),
                   "lowest": within(name, "lowest", -half if lowest is None else lowest, -half, 0)}
         left = (1 << LEFT_LOG2) - within(name, "decay", potential_decay, 0, 1 << LEFT_LOG2)
+        states = None if initial is None else within(name, "initial", initial, -half, half - 1) << CURRENT_BITS
         return self._add(name, "cuba", self._branches(name, sources, scales, shifts), bias, multiplier=left,
                          shift=LEFT_LOG2, saturation=Reset.ZERO if reset == "zero" else Reset.SUBTRACT,
-                         threshold=within(name, "threshold", threshold, 1, half - 1), second=second)
+                         threshold=within(name, "threshold", threshold, 1, half - 1), initial=states, second=second)
 
     def li(
         self, name: str, sources: Sequence[str | Branch], *, decay: npt.ArrayLike, bias: npt.ArrayLike = 0,
-        scales: Sequence[int] | None = None, shifts: Sequence[int] | None = None, **evaluation: Unpack[Evaluation],
+        scales: Sequence[int] | None = None, shifts: Sequence[int] | None = None,
+        initial: npt.ArrayLike | None = None, **evaluation: Unpack[Evaluation],
     ) -> str:
         """Leaky integrators, for the outputs of spiking networks: they keep their potential, and send it as a value.
 
@@ -106,11 +111,12 @@ class SpikingLayers:
         Args:
             sources, scales, shifts: as of `lif`.
             decay: 0 to 4,096, per channel or one for all; 0 keeps all: the sum of all timesteps.
+            initial: the potentials before the first timestep, as they are after the leak; default 0.
         """
         if "neuron" in evaluation or "threshold" in evaluation:
             refuse(name, "integrator", "no neuron and no threshold", ", ".join(evaluation))
         return self._add(name, "li", self._branches(name, sources, scales, shifts), bias, **evaluation,
-                         second={"decay": within(name, "decay", decay, 0, 1 << LEFT_LOG2)})
+                         initial=initial, second={"decay": within(name, "decay", decay, 0, 1 << LEFT_LOG2)})
 
     def ttfs(
         self, name: str, sources: Sequence[str | Branch], *, thresholds: npt.ArrayLike, bias: npt.ArrayLike = 0,

@@ -12,11 +12,12 @@ import numpy as np
 
 from golden.config import CoreConfig
 from golden.errors import MappingError
-from golden.program import Edge, Population, Program
+from golden.program import Edge, LookUpEdge, Population, Program
 from golden.types import Pair
 from synapress.mapper.errors import RuleError, Violation
+from synapress.mapper.look_up import in_tables, look_up_edge
 from synapress.mapper.memory_map import TableEdge
-from synapress.mapper.network.populations import edge_pieces, stride_violation
+from synapress.mapper.network.legal_edges import edge_pieces, stride_violation
 from synapress.mapper.network.strides import step_of
 from synapress.mapper.partition.fragments import (
     Descriptor,
@@ -176,7 +177,10 @@ def _descriptors(
     config: CoreConfig
 ) -> Iterator[Descriptor]:
     """Everything of one edge that leads into one fragment; `sources` of a descriptor are those that reach it."""
-    depth = program.population(edge.source).shape[0]
+    whole = program.population(edge.source).shape
+    depth = whole[0]
+    if in_tables(edge):
+        edge = look_up_edge(edge, whole)
     parts = _parts(edge, grids[edge.source].c, depth, program.population(edge.destination).shape[0], destination,
                    1 << config.channel_bits)
     several = grids[edge.destination].parts > 1
@@ -186,6 +190,9 @@ def _descriptors(
         suffix += f"({low}:{high})" if (low, high) != (0, depth) else ""
         candidates = [fragment for fragment in sources
                       if low <= fragment.origin[0] and fragment.origin[0] + fragment.shape[0] <= high]
+        if isinstance(part, LookUpEdge):
+            yield _in_tables(part, suffix, low, high - low, candidates, destination)
+            continue
         step = step_of(part, destination.shape[1:], largest, config)
         if step is None:
             raise RuleError([stride_violation(part, destination, config, mesh=True)])
@@ -208,6 +215,16 @@ def _descriptors(
                 named = dataclasses.replace(piece, source=hit[0][0]) if hit else piece
                 yield Descriptor(edge=named, parent=edge.name, first=low, depth=high - low,
                                  sources=tuple(name for name, _ in hit), shifts=tuple(shift for _, shift in hit))
+
+
+def _in_tables(
+    part: LookUpEdge, suffix: str, first: int, depth: int, candidates: Sequence[Fragment], destination: Fragment
+) -> Descriptor:
+    """The one descriptor of an edge in tables from so many source channels into a fragment, whatever its kernel."""
+    hit = [item for item in candidates if all(reach(part, (item.origin[1], item.origin[2]), item, destination))]
+    named = dataclasses.replace(part, name=part.name + suffix, source=(hit or candidates)[0].name)
+    return Descriptor(edge=named, parent=part.name, first=first, depth=depth, sources=tuple(item.name for item in hit),
+                      shifts=tuple((item.origin[1], item.origin[2]) for item in hit))
 
 
 def _parts(

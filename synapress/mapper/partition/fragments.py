@@ -15,10 +15,13 @@ from typing import NamedTuple
 import numpy as np
 
 from golden.config import CoreConfig
-from golden.program import Edge, Population, Program
+from golden.program import Edge, LookUpEdge, Population, Program
+from golden.synapse_matrix import meets
 from golden.types import Pair, Place
+from synapress.mapper.axon_entries import AxonEntry, axon_entry
 from synapress.mapper.errors import Repair, Violation
-from synapress.mapper.memory_map import AxonEntry, MemoryMap, axon_entry, layout
+from synapress.mapper.look_up import in_tables
+from synapress.mapper.memory_map import MemoryMap, layout
 from synapress.mapper.ways_out import either, raised
 
 
@@ -116,6 +119,10 @@ class PartitionedProgram:
             found[descriptor.edge.destination].append(descriptor)
         return found
 
+    def of_core(self, names: Sequence[str]) -> list[Descriptor]:
+        """The descriptors of a core that hosts these fragments, in the order of their event IDs."""
+        return sorted((item for name in names for item in self.into[name]), key=lambda item: in_tables(item.edge))
+
     @cached_property
     def numbers(self) -> dict[Descriptor, int]:
         """The number of each descriptor among those of its destination."""
@@ -169,14 +176,21 @@ def host_violations(cut: PartitionedProgram) -> Iterator[Violation]:
 
 
 def placed_edge(edge: Edge, source: Fragment, shift: Pair) -> Edge:
-    """A descriptor's edge as it is from one source fragment: its shift is part of the padding."""
+    """A descriptor's edge as it is from one source fragment: its shift is part of the padding, or in tables of the
+    neurons' numbers."""
+    if isinstance(edge, LookUpEdge):
+        return dataclasses.replace(edge, source=source.name, origin=shift)
     padding = (edge.padding[0] + shift[0], edge.padding[1] + shift[1])
     return dataclasses.replace(edge, source=source.name, padding=padding)
 
 
 def reach(edge: Edge, shift: Pair, source: Population, destination: Population) -> Pair:
     """How many columns and how many rows of a shifted source have a synapse: the neurons that send are their
-    product."""
+    product. In tables all neurons send, if one has a synapse."""
+    if isinstance(edge, LookUpEdge):
+        hits = [any(low <= at < low + size for _, at, _ in meets(edge, axis, destination.shape[1 + axis]))
+                for axis, (low, size) in enumerate(zip(shift, source.shape[1:], strict=True))]
+        return (source.shape[1], source.shape[2]) if all(hits) else (0, 0)
     x, y = (_axis_reach(source.shape[1 + i], edge.upsample, edge.padding[i] + shift[i], edge.weights.shape[2 + i],
                         edge.dilation[i], edge.stride[i], destination.shape[1 + i]) for i in (0, 1))
     return x, y
@@ -236,7 +250,7 @@ def plan_fragments(
         back = relative(destination, None)
         return -back[0], -back[1]
 
-    descriptors = [descriptor for name in names for descriptor in cut.into[name]]
+    descriptors = cut.of_core(names)
     axons = [link_axon(cut, descriptor, descriptor.sources[0], ids[descriptor],
                        address(descriptor.sources[0], descriptor.edge.destination)) for descriptor in descriptors]
     outgoing = {

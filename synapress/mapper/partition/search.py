@@ -16,8 +16,9 @@ from golden.neuron.evaluation import table_words
 from golden.program import Edge, Population, Program
 from golden.types import Pair
 from synapress.mapper.errors import Repair, RuleError, Violation
+from synapress.mapper.look_up import estimated_words, in_tables
 from synapress.mapper.memory_map import DEPTHWISE, edge_kind
-from synapress.mapper.network.populations import filled_rates
+from synapress.mapper.network.legal_edges import filled_rates
 from synapress.mapper.network.strides import step_kernel, step_of
 from synapress.mapper.partition.cut import Cutter
 from synapress.mapper.partition.fragments import (
@@ -152,6 +153,10 @@ def estimate(
     total += table_words(population.type, population.saturation, config)
     for edge in program.edges_into(population.name):
         depth = program.population(edge.source).shape[0]
+        if in_tables(edge):
+            total += estimated_words(edge, program.population(edge.source).shape, population.shape[0], channels,
+                                     width * height, config)
+            continue
         fill = filled_rates(edge, config)
         kernel = [(edge.weights.shape[2 + i] - 1) * fill[i] + 1 for i in (0, 1)]
         taps, pieces = prod(kernel), prod(-(-size // (1 << config.kernel_bits)) for size in kernel)

@@ -15,6 +15,7 @@ from math import prod
 from golden.config import CoreConfig
 from golden.program import Edge, Program
 from golden.types import Pair
+from synapress.mapper.look_up import estimated_words, in_tables
 from synapress.mapper.memory_map import DEPTHWISE, edge_kind
 from synapress.mapper.network.strides import Step, step_kernel, step_of
 from synapress.mapper.rules import most_ids, steps
@@ -41,7 +42,8 @@ def stride_cuts(program: Program, config: CoreConfig) -> Parts:
     parts = {item.name: [-(-size // most) for size in item.shape[1:]] for item in program.populations}
     for name in program.topological_order():
         for edge in program.edges_into(name):
-            if step_of(edge, _largest(program, parts, name), _largest(program, parts, edge.source), config) is None:
+            if not in_tables(edge) and step_of(
+                    edge, _largest(program, parts, name), _largest(program, parts, edge.source), config) is None:
                 parts = min(_choices(program, parts, edge, config), key=lambda choice: _cost(
                     program, choice, edge, config), default=parts)
     return parts
@@ -100,6 +102,10 @@ def _cost(program: Program, parts: Parts, edge: Edge, config: CoreConfig) -> tup
 def edge_cost(program: Program, parts: Parts, edge: Edge, config: CoreConfig) -> EdgeCost:
     """What an edge takes in every part, of all channels, of its destination."""
     source, destination = program.population(edge.source), program.population(edge.destination)
+    if in_tables(edge):
+        size = prod(_largest(program, parts, edge.destination))
+        words = estimated_words(edge, source.shape, destination.shape[0], destination.shape[0], size, config)
+        return EdgeCost(ids=1, ends=prod(parts[edge.source]), words=words)
     largest = [_largest(program, parts, name) for name in (edge.destination, edge.source)]
     step = step_of(edge, largest[0], largest[1], config) or Step(stride=1, parts=(None, None))
     kernel, phases = step_kernel(edge, step)

@@ -10,12 +10,14 @@ import numpy as np
 import numpy.typing as npt
 
 from golden.config import CoreConfig
+from golden.errors import MappingError
 from golden.program import Program
 from golden.timing.cycles import Events, evaluation_cycles, firing_order
 from golden.timing.frames import HOST, Stage
 from golden.timing.microarchitecture import EVENT_MINIMUM
 from golden.timing.operations import EdgeOperations
 from golden.types import IntArray, Integers
+from synapress.mapper.look_up import in_tables
 from synapress.mapper.partition.fragments import Descriptor, Fragment, PartitionedProgram
 from synapress.mapper.throughput.work import Rates, box, link_operations
 
@@ -53,9 +55,15 @@ class Frame:
         maps: values (D, W, H) of all populations of the uncut program, inputs included; a zero does not fire.
         like: of another cut of the same program by the same `Cutter`, and of the same maps: what links they have in
             common is made once.
+
+    Raises:
+        MappingError: synapses are looked up in tables, whose cycles among others are not modeled.
     """
 
     def __init__(self, cut: PartitionedProgram, maps: Mapping[str, Integers], like: "Frame | None" = None) -> None:
+        if names := [item.edge.name for item in cut.descriptors if in_tables(item.edge)]:
+            raise MappingError(f"the cycles of synapses in tables among others are not modeled (edge '{names[0]}'); "
+                               "store them as kernels: leave organisations out")
         self.cut, self.config = cut, cut.config
         self._links: dict[tuple[Descriptor, str], LinkEvents] = {} if like is None else like._links
         self._firing = {item.name: firing_order(

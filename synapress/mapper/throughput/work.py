@@ -12,8 +12,9 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from golden.program import Population, Program
+from golden.program import LookUpEdge, Population, Program
 from golden.timing.cycles import evaluation_cycles
+from golden.timing.look_up import LookUpOperations
 from golden.timing.microarchitecture import END_LATENCY, EVENT_FILL, EVENT_MINIMUM
 from golden.timing.operations import EdgeOperations
 from golden.types import IntArray, Integers
@@ -82,6 +83,8 @@ def link_work(cut: PartitionedProgram, descriptor: Descriptor, source: str, rate
     if descriptor.silent:
         return NOTHING
     fragment, config = cut.by_name[source], cut.config
+    if isinstance(descriptor.edge, LookUpEdge):
+        return _look_up_work(cut, descriptor, descriptor.edge, fragment, rates)
     work = link_operations(cut, descriptor, source)
     first = fragment.origin[0] - descriptor.first
     mine = slice(first, first + fragment.shape[0])
@@ -103,6 +106,19 @@ def link_work(cut: PartitionedProgram, descriptor: Descriptor, source: str, rate
         sops += visited * kind[1]
         cycles += float((shares * np.maximum(positions * kind[0], least)).sum())
     return LinkWork(events, word_ops, sops, cycles)
+
+
+def _look_up_work(
+    cut: PartitionedProgram, descriptor: Descriptor, edge: LookUpEdge, fragment: Fragment, rates: Rates
+) -> LinkWork:
+    """`link_work` of an edge in tables: exact in its synapses, each event on its own."""
+    whole = Population(name=fragment.name, shape=(descriptor.depth, *fragment.shape[1:]))
+    placed = replace(edge, origin=descriptor.shift(fragment.name))
+    found = LookUpOperations.of(placed, whole, cut.by_name[edge.destination], cut.config)
+    first = fragment.origin[0] - descriptor.first
+    mine, firing = slice(first, first + fragment.shape[0]), crop(rates[fragment.parent], fragment)
+    return LinkWork(float(firing.sum()), *(float((firing * array[mine]).sum()) for array in (
+        found.word_ops, found.synapses, found.cycles)))
 
 
 def anchored(cut: PartitionedProgram, descriptor: Descriptor, source: str) -> npt.NDArray[np.bool_]:

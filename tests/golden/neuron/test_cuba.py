@@ -107,8 +107,11 @@ def test_hardware_equals_golden(simulator: str, seed: int) -> None:
 
 @pytest.mark.long
 def test_hardware_equals_golden_at_length(simulator: str, seed: int) -> None:
-    """Every corner of the arithmetic, without pauses and with them; and where silent neurons are passed over."""
-    for config in (dataclasses.replace(CONFIG, name="cuba_alone", neuron_types=TYPES),
+    """Every corner of the arithmetic, without pauses and with them; and where silent neurons are passed over.
+
+    The first has memory for as many populations as its rarest corners take.
+    """
+    for config in (dataclasses.replace(CONFIG, name="cuba_alone", address_bits=15, neuron_types=TYPES),
                    dataclasses.replace(SHORT, neuron_types=TYPES),
                    dataclasses.replace(CONFIG, name="cuba_skipping", skip_silent=1)):
         run(config, simulator, seed, scenario="random", populations=900,

@@ -75,6 +75,7 @@ def test_a_choice_for_each_edge(seed: int) -> None:
     ({"log_fraction_bits": 15}, "'log_fraction_bits' = 15 must not exceed state_bits - 2 = 14"),
     ({"product": "both", "product_shift_bits": 0, "neuron_types": ("sum",)}, "'product_shift_bits' = 0 must be at "),
     ({"product": "both"}, "'neuron_types' must not have 'product'"),
+    ({"decoder": "mixed", "organisations": ("bitmap",)}, "'product' = log must be linear with organisations"),
 ])
 def test_refused_configurations(change: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):

@@ -13,7 +13,8 @@ from synapress.mapper.importers.tensor import in_blocks
 from synapress.mapper.lowering.fuse import fuse
 from synapress.mapper.lowering.layers import FloatLayers, assemble, run_layers
 from synapress.mapper.lowering.split_layers import split_layers
-from synapress.mapper.network.populations import legalize, lower
+from synapress.mapper.network.legal_edges import legalize
+from synapress.mapper.network.populations import lower
 from synapress.mapper.quantization.quantize import quantize
 from synapress.mapper.rules import most_ids
 from tests.helpers.onnx_net import Net, frames

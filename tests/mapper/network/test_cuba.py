@@ -12,8 +12,9 @@ from golden.neuron.evaluation import PopulationMap
 from golden.types import IntArray
 from golden.words import Saturation, layouts
 from synapress import compile, simulate
-from synapress.mapper import Image, Network, RuleError
+from synapress.mapper import Image, Network, RuleError, accumulator_range
 from synapress.mapper.image.validate import validate
+from synapress.mapper.network.populations import lower
 
 CONFIG = dataclasses.replace(
     PRESETS["grai_vip"], name="cuba", address_bits=13, lanes=2, state_bits=32, channel_bits=9,
@@ -21,12 +22,12 @@ CONFIG = dataclasses.replace(
 SHAPE = (2, 9, 7)
 LAYERS: tuple[dict[str, Any], ...] = (
     {"threshold": [700, 900, 800, 600, 1000], "current_decay": 1000, "potential_decay": [128, 0, 512, 4096, 300],
-     "bias": [3, -9, 5, 0, 7], "lowest": -200},
-    {"threshold": 500, "current_decay": [4096, 0, 77], "potential_decay": 409, "reset": "subtract"})
+     "bias": [3, -9, 5, 0, 7], "lowest": -200, "initial": [699, -32768, 32767, -1, 0]},
+    {"threshold": 500, "current_decay": [4096, 0, 77], "potential_decay": 409, "reset": "subtract", "initial": 480})
 
 
 READOUT: dict[str, Any] = {"decay": [300, 0], "bias": [-3, 20], "multiplier": 5, "shift": 5,
-                           "saturation": Saturation.SIGNED}
+                           "saturation": Saturation.SIGNED, "initial": [-300, 90]}
 
 
 def network(weights: tuple[IntArray, ...]) -> Network:
@@ -54,14 +55,15 @@ def by_hand(given: IntArray, **layer: Any) -> IntArray:
     def column(name: str, default: float = 0) -> np.ndarray:
         return np.asarray(layer.get(name, default), float).reshape(-1, 1, 1)
 
-    current = potential = np.zeros(given.shape[1:])
+    current, left = np.zeros(given.shape[1:]), column("initial")
     spikes = []
     for each in given:
         current = np.trunc(current * (4096 - column("current_decay")) / 4096) + each
-        potential = np.trunc(potential * (4096 - column("potential_decay")) / 4096) + current + column("bias")
+        potential = left + current + column("bias")
         fires = potential >= column("threshold")
         rest = potential - column("threshold") if layer.get("reset") == "subtract" else np.zeros_like(potential)
         potential = np.where(fires, rest, np.maximum(potential, column("lowest", -32768)))
+        left = np.trunc(potential * (4096 - column("potential_decay")) / 4096)
         spikes.append(fires.astype(int))
     return np.array(spikes)
 
@@ -79,10 +81,10 @@ def test_every_engine_fires_as_the_equations_say(engine: str, seed: int) -> None
     for name, spikes in (("first", first), ("second", second)):
         np.testing.assert_array_equal(found.outputs[name], spikes)
         assert 0.02 < spikes.mean() < 0.7
-    potential = np.zeros((2, 1, 1))
-    decay, bias = (np.array(READOUT[name]).reshape(2, 1, 1) for name in ("decay", "bias"))
+    decay, bias, left = (np.array(READOUT[name]).reshape(2, 1, 1) for name in ("decay", "bias", "initial"))
     for given, values in zip(sums(second, weights[2]), found.outputs["readout"], strict=True):
-        potential = np.trunc(potential * (4096 - decay) / 4096) + given + bias
+        potential = left + given + bias
+        left = np.trunc(potential * (4096 - decay) / 4096)
         np.testing.assert_array_equal(values, np.clip(np.round(potential * 5 / 32), -128, 127))
     assert not found.wrapped and len(np.unique(found.outputs["readout"])) > 20
 
@@ -90,12 +92,24 @@ def test_every_engine_fires_as_the_equations_say(engine: str, seed: int) -> None
 @pytest.mark.parametrize(("rule", "changed"), [
     ("threshold", {"threshold": 0}), ("threshold", {"threshold": 1 << 15}), ("decay", {"current_decay": 4097}),
     ("decay", {"potential_decay": [0, -1, 0, 0, 0]}), ("lowest", {"lowest": 1}), ("reset", {"reset": "none"}),
+    ("initial", {"initial": 1 << 15}), ("initial", {"initial": [1, 2]}),
     ("decay", {"current_decay": [1, 2]}), ("decay", {"current_decay": 0.5})])
 def test_refusals(rule: str, changed: dict[str, Any]) -> None:
     net = Network("refused")
     net.input("in", SHAPE)
     with pytest.raises(NetworkError, match=f"rule '{rule}'"):
         net.cuba("x", [net.branch("in", np.ones((5, 2, 1, 1), int))], **LAYERS[0] | changed)
+
+
+def test_sums_of_currents_start_at_0() -> None:
+    """Potentials before the first timestep are no part of the sums, which are currents."""
+    ones = np.ones((5, 2, 3, 3), int), np.ones((3, 5, 2, 2), int), np.ones((2, 3, 2, 2), int)
+    program = lower(network(ones))
+    given = accumulator_range.sums(program, CONFIG)[:2]
+    for population in program.populations:
+        population.initial = None
+    assert [report.layer for report in given] == ["first", "second"]
+    assert accumulator_range.sums(program, CONFIG)[:2] == given
 
 
 def test_a_core_without_the_type_is_refused() -> None:

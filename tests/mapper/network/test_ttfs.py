@@ -17,7 +17,12 @@ from golden.types import IntArray
 from golden.words import layouts
 from synapress.mapper import Network, RuleError, compile_network, falling_thresholds, lower
 from synapress.mapper.accumulator_range import sums
+from synapress.mapper.look_up import look_up_edge
+from synapress.mapper.memory_map import build_memory_map
+from synapress.mapper.organise import organise
+from synapress.mapper.table_rules import look_ups
 from tests.helpers.spike_times import Case, frame, network_values, potentials, random_case, random_config
+from tests.helpers.table_cores import mixed
 
 
 def spike_by_spike(case: Case, values: dict[str, IntArray], rng: np.random.Generator) -> None:
@@ -129,6 +134,34 @@ def test_a_core_that_lacks_one_of_two_products_is_told_both() -> None:
             compile_network(network, dataclasses.replace(CONFIG, product=product, neuron_types=(
                 "sum", "ttfs", "product")))
     compile_network(network, dataclasses.replace(CONFIG, product="both"))
+
+
+def test_logarithmic_weights_are_one_kernel() -> None:
+    """No table takes them: of a branch, of an edge, or by the organisation of a whole compilation."""
+    told = ["rule 'logarithmic weights': needs one kernel: organisation 'functional', or none; given: 'bitmap'",
+            "rule 'organisation': needs bitmap of logarithmic weights .*leave its organisation out",
+            "rule 'product': needs logarithmic products; .*Set product to 'log', and leave organisations out, with "
+            "decoder 'esu'"]
+    with pytest.raises(NetworkError, match=told[0]):
+        tiny(CONFIG, organisation="bitmap")
+    tables = mixed(dataclasses.replace(CONFIG, product="linear"))
+    program = lower(tiny(CONFIG, organisation="functional"))
+    wrong = dataclasses.replace(program, edges=[dataclasses.replace(program.edges[0], organisation="bitmap")])
+    for config in (CONFIG, tables):
+        with pytest.raises(RuleError, match=told[1]):
+            organise(wrong, config)
+    planned = dataclasses.replace(wrong, edges=[look_up_edge(wrong.edges[0], (1, 2, 2))])
+    plan = build_memory_map(planned, tables)
+    assert any("of logarithmic weights" in violation.needed for violation in look_ups(plan))
+    with pytest.raises(RuleError, match=told[2]):
+        compile_network(tiny(CONFIG), tables)
+    network = Network("dense")
+    network.input("in", (4, 1, 1))
+    network.ttfs("out", [network.branch("in", np.full((2, 4, 1, 1), 15), logarithmic=True)],
+                 thresholds=falling_thresholds(CONFIG))
+    network.output("out")
+    edges = organise(lower(network), tables, "auto")[0].edges
+    assert [edge.organisation for edge in edges] == [None]
 
 
 def test_thresholds_do_not_fall() -> None:

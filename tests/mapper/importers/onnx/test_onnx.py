@@ -15,7 +15,8 @@ from synapress.mapper.importers.onnx.reader import read_onnx
 from synapress.mapper.lowering.fuse import fuse
 from synapress.mapper.lowering.layers import assemble, run_layers
 from synapress.mapper.lowering.split_layers import split_layers
-from synapress.mapper.network.populations import legalize, lower
+from synapress.mapper.network.legal_edges import legalize
+from synapress.mapper.network.populations import lower
 from synapress.mapper.quantization.quantize import quantize
 from tests.helpers.onnx_models import TOPOLOGIES, Builder
 from tests.helpers.onnx_sessions import session

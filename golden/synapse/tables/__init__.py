@@ -1,0 +1,1 @@
+"""Look-up tables at the source, in the place of the event generator."""

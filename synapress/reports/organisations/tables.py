@@ -1,0 +1,161 @@
+"""The comparison of memory organisations as tables, JSON and pictures."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from synapress.energy.memory import MemoryModel
+from synapress.reports.organisations.compare import Crossover, Row, crossovers
+from synapress.reports.tables import Sheet
+
+if TYPE_CHECKING:
+    from synapress.reports.organisations.controllers import Controller
+
+LINES = 3
+"""Of each organisation in a panel."""
+
+
+@dataclass(kw_only=True)
+class Comparison:
+    """Layers in all organisations."""
+
+    title: str
+    seed: int
+    word_bits: int
+    serial: bool
+    models: Sequence[MemoryModel]
+    memory_bits: int | None
+    rows: list[Row]
+    controllers: "list[Controller]" = field(default_factory=list)
+    """Of decoders, by organisation; none if they were not asked for."""
+
+    @property
+    def crossovers(self) -> list[Crossover]:
+        """Where the densities of one layer were swept."""
+        return crossovers(self.rows) if len({row.layer for row in self.rows}) == 1 else []
+
+    def controller_energy(self, row: Row) -> dict[str, float]:
+        """nJ of a pass by model of the memory, of the decoder's logic."""
+        mine = [item for item in self.controllers if item.organisation == row.organisation]
+        return {name: row.cycles * cycle / 1000 for item in mine for name, cycle in item.energy.items()
+                if row.cycles is not None}
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "title": self.title, "seed": self.seed, "word_bits": self.word_bits, "serial": self.serial,
+            "memory_bits": self.memory_bits, "models": {model.name: model.source for model in self.models},
+            "rows": [row.to_json() | {"controller_energy": self.controller_energy(row)} for row in self.rows],
+            "crossovers": [item.to_json() for item in self.crossovers],
+            "controllers": [item.to_json() for item in self.controllers]}
+
+
+def sheets(found: Comparison) -> list[Sheet]:
+    """Layers, where they cross, and their decoders."""
+    made = [_rows(found)]
+    if found.crossovers:
+        made.append(_crossovers(found.crossovers))
+    if found.controllers:
+        from synapress.reports.organisations.controllers import sheet
+
+        made.append(sheet(found.controllers))
+    return made
+
+
+def _rows(found: Comparison) -> Sheet:
+    names = [model.name for model in found.models]
+    several = len({row.layer for row in found.rows}) > 1
+    logic = {name for item in found.controllers for name in item.energy}
+    sheet = Sheet(title=f"{found.title}: memory organisations side by side", headings=(
+        *(("layer",) if several else ()), "organisation", "density", "weight bits", "bits", "bits placed",
+        "index, bitmap, weight reads", "cycles", "events", *(f"nJ, {name}" for name in names),
+        *(f"nJ, logic, {name}" for name in names if name in logic)), left=(0, 1) if several else (0,))
+    before: tuple[Any, ...] = ()
+    for row in found.rows:
+        key = row.layer, row.density, row.weight_bits
+        if before and key != before:
+            sheet.add_section()
+        before, spent = key, found.controller_energy(row)
+        reads = "" if row.accesses is None else ", ".join(
+            f"{row.accesses[kind]:,}" for kind in ("index_read", "bitmap_read", "weight_read"))
+        sheet.add_row(*((row.layer,) if several else ()), row.organisation, f"{row.density:.3g}", f"{row.weight_bits}",
+                      f"{row.total_bits:,}",
+                      "" if row.words is None else f"{sum(row.words.values()) * found.word_bits:,}", reads,
+                      "" if row.cycles is None else f"{row.cycles:,}",
+                      "" if row.events is None else f"{row.events:,}",
+                      *(_number(row.energy.get(name)) for name in names),
+                      *(_number(spent.get(name)) for name in names if name in logic))
+    where = ("each part in a memory of its own" if found.memory_bits is None else
+             f"one memory of {found.memory_bits:,} bits")
+    notes: dict[str, dict[str, None]] = {}
+    for row in found.rows:
+        for note in filter(None, row.note.split("; ")):
+            notes.setdefault(note, {})[row.organisation] = None
+    sheet.caption = (
+        "Of a pass: one event from each source neuron. Bits by the paper's formulas, bits placed in words of "
+        f"{found.word_bits}; {where}. {'One access for each weight. ' if found.serial else ''}A flat look-up table at "
+        f"the source would send an event for each synapse, {_synapses(found.rows)} of them. Energy of accesses: "
+        f"{'; '.join(f'{model.name}: {model.source}' for model in found.models)}. Seed {found.seed}."
+        + "".join(f" {', '.join(who)}: {note}." for note, who in notes.items()))
+    return sheet
+
+
+def _synapses(rows: Sequence[Row]) -> str:
+    counts = sorted({row.synapses for row in rows})
+    return f"{counts[0]:,}" if len(counts) == 1 else f"{counts[0]:,} to {counts[-1]:,}"
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:,.4g}"
+
+
+def _crossovers(found: Sequence[Crossover]) -> Sheet:
+    sheet = Sheet(title="Where they cost the same", headings=("quantity", "weight bits", "density", "cheaper below",
+                                                              "cheaper above"), left=(0, 3, 4),
+                  caption="On the straight line between two densities of the sweep.")
+    for item in found:
+        sheet.add_row(item.quantity, f"{item.weight_bits}", f"{item.density:.3f}", item.cheaper_below,
+                      item.cheaper_above)
+    return sheet
+
+
+def picture_parts(found: Comparison, model: str) -> dict[str, Any]:
+    """What `synapress.reports.plots.organisations_picture` draws: accesses, and logic where it is known, by one model.
+
+    Against the density a line for each of at most LINES widths of weights, against that one for each of as many
+    densities, and against the bits of the whole layer all of them; what was not swept has no panel.
+    """
+    values: list[tuple[Row, float]] = []
+    for row in found.rows:
+        if (spent := row.energy.get(model)) is not None and spent > 0:
+            values.append((row, spent + found.controller_energy(row).get(model, 0.0)))
+    logic = any(model in item.energy for item in found.controllers)
+    widths, densities = (_few(sorted({kind(row) for row, _ in values})) for kind in (
+        lambda row: row.weight_bits, lambda row: row.density))
+    panels: dict[str, list[tuple[str, str, list[tuple[float, float]]]]] = {}
+    if len({row.density for row, _ in values}) > 1:
+        panels["density"] = _lines([item for item in values if item[0].weight_bits in widths],
+                                   lambda row: row.density, lambda row: (row.layer, f"{row.weight_bits} bits"))
+    if len({row.weight_bits for row, _ in values}) > 1:
+        panels["bits of a weight"] = _lines([item for item in values if item[0].density in densities],
+                                            lambda row: row.weight_bits, lambda row: (row.layer, f"{row.density:.3g}"))
+    panels["bits of the layer, by the paper's formulas"] = _lines(
+        values, lambda row: row.total_bits, lambda row: (f"{row.layer}, {row.density}, {row.weight_bits}", ""))
+    shown = [item for item in found.crossovers if item.quantity == f"energy, {model}" and item.weight_bits in widths]
+    marks = {f"{item.density:.3f} at {item.weight_bits} bits": item.density for item in shown if not logic}
+    return {"title": found.title, "label": f"nJ of a pass, {model}{' and logic' if logic else ''}", "panels": panels,
+            "crossovers": {"density": marks}}
+
+
+def _few(values: Sequence[Any]) -> list[Any]:
+    """At most LINES of ascending values, spread evenly, the last one among them."""
+    count = min(LINES, len(values))
+    return [values[(number + 1) * len(values) // count - 1] for number in range(count)]
+
+
+def _lines(values: Sequence[tuple[Row, float]], at: Callable[[Row], float], key: Callable[[Row], tuple[str, str]]
+           ) -> list[tuple[str, str, list[tuple[float, float]]]]:
+    """Organisation, last part of the key, and points of each line: those of equal keys, ascending."""
+    found: dict[tuple[str, tuple[str, str]], list[tuple[float, float]]] = {}
+    for row, height in values:
+        found.setdefault((row.organisation, key(row)), []).append((float(at(row)), height))
+    return [(name, text, sorted(points)) for (name, (_, text)), points in found.items()]

@@ -1,0 +1,118 @@
+"""Random layers in the memories of an organisation, sound or damaged, and requests for their neurons."""
+
+import random
+from collections.abc import Mapping
+
+import numpy as np
+
+from golden.errors import ImageError
+from golden.synapse.organisations.interface import Expansion, Organisation, Pass, Sizes, request_layout
+from golden.types import Fields, IntArray, Words
+
+
+def random_matrix(rng: np.random.Generator, most: int, bits: int) -> IntArray:
+    """Weights of any density, perhaps with empty rows and columns."""
+    shape = tuple(int(size) for size in rng.choice([1, 2, 63, 64, 65, *rng.integers(1, most + 1, 5)], 2))
+    half = 1 << bits - 1
+    matrix = rng.integers(-half, half, np.minimum(shape, most))
+    matrix[rng.random(matrix.shape) >= rng.choice([0, 0.02, 0.1, 0.5, 0.9, 1])] = 0
+    matrix[rng.random(len(matrix)) < rng.choice([0, 0.3])] = 0
+    matrix[:, rng.random(matrix.shape[1]) < rng.choice([0, 0.3])] = 0
+    return matrix
+
+
+class Layers:
+    """Layers side by side in two memories, with random words between and behind them.
+
+    Attributes:
+        index, weight: the memories, as numbers.
+        layers: each as its packed organisation, in these memories.
+        matrices: what they were packed from.
+    """
+
+    def __init__(self, organisation: type[Organisation], sizes: Sizes, rng: np.random.Generator, *, most: int,
+                 layers: int):
+        self.sizes, self.rng = sizes, rng
+        shape = (1 << sizes.address_bits, sizes.word_bits // 64)
+        self._index, self._weight = (rng.integers(0, 1 << 64, shape, np.uint64) for _ in range(2))
+        self.layers: list[Organisation] = []
+        self.matrices: list[IntArray] = []
+        places = [0, 0]
+        for _ in range(20 * layers):
+            bits = int(rng.integers(1, sizes.weight_bits + 1))
+            matrix = random_matrix(rng, most, bits)
+            index, weight = (place + int(rng.integers(4)) for place in places)
+            try:
+                layer = organisation.pack(matrix, weight_bits=bits, sizes=sizes, index_base=index, weight_base=weight)
+            except ImageError:
+                continue
+            for memory, origin, words in ((self._index, index, layer.index_words),
+                                          (self._weight, weight, layer.weight_words)):
+                memory[origin:origin + len(words)] = words.reshape(-1, shape[1])
+            places = [index + len(layer.index_words), weight + len(layer.weight_words)]
+            self.layers.append(layer)
+            self.matrices.append(matrix)
+            if len(self.layers) == layers:
+                break
+        assert self.layers, "no layer fits the memory"
+        self._used = places
+        self._share()
+
+    def _share(self) -> None:
+        words: list[Words] = [memory if memory.shape[1] > 1 else memory[:, 0] for memory in (self._index, self._weight)]
+        self.layers = [layer.within(*words) for layer in self.layers]
+        self.index, self.weight = (
+            [sum(int(part) << 64 * i for i, part in enumerate(word)) for word in memory]
+            for memory in (self._index, self._weight))
+
+    def damage(self, generator: random.Random) -> None:
+        """Flip bits of the memories, and change fields of the layers."""
+        for memory, used in ((self._index, self._used[0]), (self._weight, self._used[1])):
+            flat = memory[:max(used, 1)].reshape(-1)
+            for _ in range(generator.choice([0, 10, len(flat), 3 * len(flat)])):
+                flat[generator.randrange(len(flat))] ^= np.uint64(1 << generator.randrange(64))
+        end = 1 << self.sizes.address_bits
+        changed = []
+        for layer, matrix in zip(self.layers, self.matrices, strict=True):
+            fields: Fields = {}
+            if generator.random() < 0.3:
+                fields[generator.choice(["index_base", "bitmap_base", "weight_base"])] = generator.choice(
+                    [end - 1, end - generator.randint(1, min(end, 40)), generator.randrange(end)])
+            if generator.random() < 0.2:
+                fields["row_words"] = generator.choice([0, 1, generator.getrandbits(self.sizes.neuron_bits)])
+            if generator.random() < 0.4:
+                # One fewer than the first row has weights, or any number.
+                fewer = max(int(np.count_nonzero(matrix[0])) - 1, 1)
+                fields["outputs"] = generator.choice([fewer, generator.randint(1, 400)])
+            if generator.random() < 0.2:
+                fields["inputs"] = generator.choice([1, 1 << self.sizes.neuron_bits])
+            if generator.random() < 0.1:
+                fields["weight_bits"] = generator.randrange(16)
+            changed.append(layer.within(layer.index_words, layer.weight_words, **fields))
+        self.layers = changed
+        self._share()
+
+    def requests(self, generator: random.Random, count: int) -> list[tuple[int, Fields]]:
+        """Requests in any order, as (layer, fields); some that must be dropped."""
+        half, found = 1 << self.sizes.value_bits - 1, []
+        for _ in range(count):
+            number = generator.randrange(len(self.layers))
+            neuron = generator.choice([0, generator.randrange(min(self.layers[number].layer["inputs"], 1 << 12))])
+            fields = {"pass": Pass.FORWARD, "neuron": neuron, "value": generator.randint(-half, half - 1)}
+            kind = generator.random()
+            if kind < 0.06:
+                fields["pass"] = generator.choice([Pass.BACKWARD, Pass.UPDATE, 3])
+            elif kind < 0.14:
+                fields["neuron"] = min(self.layers[number].layer["inputs"] + generator.randrange(2),
+                                       (1 << self.sizes.neuron_bits) - 1)
+            found.append((number, fields))
+        return found
+
+    def expand(self, number: int, fields: Mapping[str, int]) -> Expansion:
+        """What must become of a request."""
+        return self.layers[number].expand(fields)
+
+    def payload(self, number: int, fields: Mapping[str, int]) -> int:
+        """A request with its layer, packed."""
+        layer, request = self.layers[number], request_layout(self.sizes)
+        return request.pack(fields) | layer.layer_layout(self.sizes).pack(layer.layer) << request.bits
