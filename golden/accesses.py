@@ -10,7 +10,6 @@ from golden.config import CoreConfig
 from golden.neuron.evaluation import PopulationMap, parameter_words
 from golden.neuron.types import neuron_model
 from golden.timing.microarchitecture import AXON_WORDS
-from golden.words import Saturation
 
 
 def start_accesses(populations: int, edges: int, others: int = 0) -> dict[str, int]:
@@ -33,8 +32,8 @@ def evaluation_accesses(
     """Those of one evaluation, from its command to the axons of its end neuron.
 
     The scheduler reads the population word, the evaluation the second one if there is one, each parameter word once,
-    each state word once, and for each neuron with a value table a word of it. Each state word is written once; with
-    `skip_silent` those that stay as they are are not, which are not told here.
+    each state word once, and for each neuron with a value table a word of it, or each word of thresholds once. Each
+    state word is written once; with `skip_silent` those that stay as they are are not, which are not told here.
 
     Args:
         population: fields of its population word (`golden.words`).
@@ -45,12 +44,12 @@ def evaluation_accesses(
     depth, positions = population["depth"], population["width"] * population["height"]
     states = place.depth_words * positions
     parameters = parameter_words(population["type"], config) * (min(depth, 1) if population["uniform"] else depth)
-    looks_up = (population["saturation"] == Saturation.TABLE
-                and not neuron_model(population["type"], config).thresholds)
+    model = neuron_model(population["type"], config)
+    thresholds = config.threshold_words * model.falling_threshold
     axon_words = population["axons"] * place.axon_words
     return {
         "evaluation_reads": 1 + population["extended"] + parameters + states,
         **({} if config.skip_silent else {"evaluation_writes": states}),
         "axon_reads": axon_words * (1 if axon_words <= AXON_WORDS else fired + 1),
-        "table_reads": depth * positions if looks_up else 0,
+        "table_reads": depth * positions if model.looks_up(population["saturation"]) else thresholds,
     }

@@ -52,6 +52,7 @@ class CoreConfig(Widths):
             "counter_bits": (16, 64),
             "guard_states": (0, 1),
             "access_counters": (0, 1),
+            "ttfs_times": (1, 63), "ttfs_tau": (1, 32), "log_levels": (1, 4), "log_fraction_bits": (4, 24),
             "table_weight_bits": (1, 12),
         }
         for field in dataclasses.fields(self):
@@ -88,14 +89,34 @@ class CoreConfig(Widths):
                       f"must exceed log2(lanes) = {self.lane_bits}")
         self._require("banks", self.banks.bit_length() - 1 < self.address_bits,
                       f"needs more addresses than address_bits = {self.address_bits} gives")
+        if self.product != "linear" or "ttfs" in self.neuron_types:
+            self._check_times()
         self._check_tables()
         layouts(self)  # which checks the sums of fields against 64 bits
+
+    def _check_times(self) -> None:
+        """Spikes in time, whose values events must hold, and whose weights must be fields of an exponent."""
+        most = (1 << self.value_bits - 1) - 1
+        self._require("ttfs_times", self.ttfs_times <= most,
+                      f"must not exceed {most}, the largest value of value_bits = {self.value_bits}")
+        for field in ("ttfs_tau", "log_levels"):
+            self._require(field, getattr(self, field).bit_count() == 1, "must be a power of two")
+        self._require("log_fraction_bits", self.log_fraction_bits <= self.state_bits - 2,
+                      f"must not exceed state_bits - 2 = {self.state_bits - 2}: a power of 0 and its sign must fit")
+        if self.product == "both":
+            self._require("product_shift_bits", self.product_shift_bits > 0,
+                          "must be at least 1: with both products its highest bit chooses one")
+            if "product" in self.neuron_types:
+                raise ConfigError("configuration field 'neuron_types' must not have 'product', as with both products "
+                                  "the shift that moves its operand chooses one")
 
     def _check_tables(self) -> None:
         """What a core with synapse tables needs."""
         self._require("organisations", bool(self.organisations) == (self.decoder == "mixed"),
                       f"goes with decoder 'mixed' and only with it, not without; decoder = {self.decoder}")
         if self.organisations:
+            self._require("product", self.product == "linear",
+                          "must be linear with organisations: the weights of tables are no codes of powers")
             self._require("lanes", self.word_bits in (64, 128),
                           f"× state_bits = {self.word_bits} must be 64 or 128 with organisations: "
                           "the words of tables have this width")

@@ -18,6 +18,7 @@ from golden.neuron.evaluation import (
     parameter_words,
     second_word,
     unpack_table,
+    unpack_thresholds,
 )
 from golden.neuron.products import product
 from golden.neuron.states import pack_lanes, pack_states, unpack_lanes, unpack_states
@@ -215,10 +216,12 @@ class FastEngine:
         parameters = table.parameter.unpack_array(self.memory[(at + each - 1) % size, 0])
         if each == 2:
             parameters |= table.second_parameter.unpack_array(self.memory[at % size, 0])
-        table_at = (population["base"] + np.arange(-config.table_words, 0)) % size
-        values, kept = neuron_model(population["type"], config).evaluate(
-            states, parameters, population["saturation"], config, type=population["type"],
-            table=unpack_table(self.memory[table_at], config))
+        model = neuron_model(population["type"], config)
+        unpack, length = ((unpack_thresholds, config.threshold_words) if model.falling_threshold
+                          else (unpack_table, config.table_words))
+        table_at = (population["base"] + np.arange(-length, 0)) % size
+        values, kept = model.evaluate(states, parameters, population["saturation"], config, type=population["type"],
+                                      table=unpack(self.memory[table_at], config))
         beyond = np.broadcast_to(channels >= depth, values.shape)
         values[beyond] = kept[beyond] = 0
         values[~taken] = 0

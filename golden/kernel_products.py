@@ -37,7 +37,7 @@ def integrate(
         The events that are left.
     """
     identifiers = events["id"]
-    if len(identifiers) < FEWEST:
+    if len(identifiers) < FEWEST or not product(config).linear:
         return events
     left = np.ones(len(identifiers), bool)
     for identifier in np.flatnonzero(np.bincount(identifiers, minlength=1) >= FEWEST).tolist():

@@ -33,7 +33,7 @@ PORTS = (
     Port("weight", 20, reads="weights"),
     Port("descriptor", 30, reads="edge, geometry and kernel table words"),
     Port("axon", 40, reads="axon words", shares="descriptor"),
-    Port("table", 45, reads="value tables", shares="descriptor"),
+    Port("table", 45, reads="value tables, thresholds", shares="descriptor"),
     Port("evaluation", 50, reads="population, parameter and edge words, states that are evaluated",
          writes="states after their evaluation, cleared or kept", promoted=15),
     Port("host", 60, reads="what the host asks for", writes="what the host writes", shares="evaluation"),

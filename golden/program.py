@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from golden.config import CoreConfig
 from golden.errors import NetworkError
 from golden.neuron.types import neuron_model
 from golden.types import IntArray, Pair
@@ -38,14 +39,20 @@ class Population:
     initial: IntArray | None = None
     """Of types that keep their states: those before the first timestep, default 0. They lie in the memory image."""
     table: IntArray | None = None
-    """Saturation TABLE only, and needed there: the values of all 2**value_bits event values, the lowest first."""
+    """With saturation TABLE, and needed there: the values of all 2**value_bits event values, the lowest first. Of types
+    with a falling threshold: those of the values 1..`ttfs_times`."""
     layer: str = ""
     """The layer it comes from, for messages and reports."""
 
     @property
     def looks_up(self) -> bool:
         """Whether its values come from a table."""
-        return self.saturation == Saturation.TABLE and not neuron_model(self.type).thresholds
+        return neuron_model(self.type).looks_up(self.saturation)
+
+    @property
+    def needs_table(self) -> bool:
+        """It has a table: its values come from there, or it holds the thresholds of spikes in time."""
+        return self.looks_up or neuron_model(self.type).falling_threshold
 
     @property
     def keeps(self) -> bool:
@@ -91,9 +98,17 @@ class Edge:
     """Left shift of every product."""
     operand: int = 0
     """1: what it adds is operand B of a product, and goes `CoreConfig.operand_bits` bits higher."""
+    logarithmic: bool = False
+    """Its weights are codes, of values of spikes in time, and its shift takes fraction bits away:
+    `golden.neuron.products.log`."""
     organisation: str | None = None
     """How a core stores its synapses: as one kernel (None, or "functional"), or one by one in tables, by the name of
     an organisation. "auto" until the mapper has chosen."""
+
+    def product_shift(self, config: CoreConfig) -> int:
+        """The shift field of its word, of whose highest bit a core with both products makes the choice."""
+        choice = self.logarithmic and config.product == "both"
+        return self.shift | choice << max(config.product_shift_bits - 1, 0)
 
 
 @dataclass(kw_only=True, eq=False)

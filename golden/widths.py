@@ -107,6 +107,14 @@ class Widths:
     """What does synaptic operations on states: a block of `golden.rooms.UPDATES`."""
     product: str = "linear"
     """Product of a weight and a value: a block of `golden.rooms.PRODUCTS`."""
+    ttfs_times: int = 24
+    """Times T at which a neuron that fires once may spike: logarithmic products, neuron type "ttfs"."""
+    ttfs_tau: int = 4
+    """Times τ in which such a spike comes to weigh half as much."""
+    log_levels: int = 2
+    """Logarithmic weights per octave, p: 1, 2 or 4."""
+    log_fraction_bits: int = 12
+    """Fraction bits of a logarithmic product, without the edge's shift, which takes some away."""
     neuron_types: tuple[str, ...] = ("sum", "product", "spiking")
     """Neuron types that the core has, SUM always among them: blocks of `golden.rooms.NEURON_TYPES`."""
 
@@ -182,9 +190,19 @@ class Widths:
         return min(self.state_bits // 2, self.weight_bits - 2 + (1 << self.product_shift_bits) - 1)
 
     @property
+    def log_period(self) -> int:
+        """Exponents of logarithmic products in an octave: entries of the table of powers."""
+        return max(self.ttfs_tau, self.log_levels)
+
+    @property
     def table_words(self) -> int:
         """Words of a value table: one entry of TABLE_ENTRY_BITS for each event value."""
         return max(1, (TABLE_ENTRY_BITS << self.value_bits) // self.word_bits)
+
+    @property
+    def threshold_words(self) -> int:
+        """Words of the thresholds of a population whose neurons spike once, each as wide as a state."""
+        return -(-self.ttfs_times // self.lanes)
 
     @property
     def max_edges(self) -> int:

@@ -8,6 +8,7 @@ from golden.config import CoreConfig
 from golden.neuron.evaluation import parameter_words
 from golden.neuron.silent import WordTest
 from golden.neuron.types import neuron_model
+from golden.ports import READ_LATENCY
 from golden.timing.microarchitecture import (
     COMMAND_LATENCY,
     EVALUATION_WORDS,
@@ -24,7 +25,8 @@ def schedule(fields: Fields, config: CoreConfig) -> tuple[list[int], list[int], 
     """When nothing waits: cycles after the command's in which memory is accessed, neurons are sent, and END is.
 
     For populations that do not keep states, and have no second parameter words. Neurons in the order of evaluation, all
-    of them, whether they fire or not. Value tables have a port of their own and change nothing.
+    of them, whether they fire or not. Value tables have a port of their own and change nothing; thresholds, read
+    over it, may come later than the first sum.
     """
     lanes, depth = config.lanes, fields["depth"]
     latency = Requantize(config).stages + LOOKUP_LATENCY + FIRE_LATENCY
@@ -33,6 +35,8 @@ def schedule(fields: Fields, config: CoreConfig) -> tuple[list[int], list[int], 
     popped: list[int] = []
     after_loads = False
     begun = 0
+    loaded = READ_LATENCY + 1 + config.threshold_words if neuron_model(fields["type"], config).falling_threshold else 0
+    """The cycle in which the sum can be compared."""
     before: list[int] = []
     """Cycles in which the lanes of the word before were evaluated."""
     port = COMMAND_LATENCY - 1 if depth else 2
@@ -66,10 +70,15 @@ def schedule(fields: Fields, config: CoreConfig) -> tuple[list[int], list[int], 
             before = []
             for lane in range(used):
                 before.append(max(there[lane], evaluated[-1] + 1 if evaluated else 0))
+                if evaluated and before[-1] > evaluated[0] + 1:
+                    before[-1] = max(before[-1], loaded)
                 evaluated.append(before[-1])
             popped.append(before[-1])
     # The last word is cleared before the end goes on its way, and an end takes a cycle more than a neuron.
     end = max(port + 1, popped[-1] + 1) if popped else port
+    first = [*evaluated, end][0] + 2  # where it waits for thresholds, and what comes right behind it, too
+    *evaluated, end = (max(cycle, loaded) if cycle >= first else cycle + max(0, loaded - first)
+                       for cycle in (*evaluated, end))
     return accesses, [cycle + latency for cycle in evaluated], end + latency + 1
 
 

@@ -8,7 +8,14 @@ from itertools import product
 import numpy as np
 
 from golden.config import CoreConfig
-from golden.neuron.evaluation import PopulationMap, evaluate_population, parameter_words, second_word, state_words
+from golden.neuron.evaluation import (
+    PopulationMap,
+    evaluate_population,
+    parameter_words,
+    second_word,
+    state_words,
+    table_words,
+)
 from golden.neuron.requantize import shift_rounded
 from golden.neuron.silent import WordTest, population_tests
 from golden.neuron.states import pack_lanes, unpack_lanes, wrap
@@ -17,13 +24,15 @@ from golden.neuron.types.cuba import Cuba
 from golden.neuron.types.lif import Lif
 from golden.neuron.types.product import operands
 from golden.neuron.types.sigma_delta import SigmaDelta
-from golden.neuron.types.spiking import spike_one
+from golden.neuron.types.ttfs import Ttfs
 from golden.types import Fields
 from golden.widths import TABLE_ENTRY_BITS, TYPE_BITS
-from golden.words import NeuronType, Reset, Saturation, layouts
+from golden.words import NeuronType, Saturation, layouts
 from tb.cuba_stimulus import CUBA_BINS, cuba_bins, near_threshold, second_parameter
 from tb.lif_stimulus import lif_bins, near_multiple, required_lif_bins
 from tb.sigma_delta_stimulus import near_last, sigma_delta_bins
+from tb.spiking_stimulus import spiking_bins
+from tb.ttfs_stimulus import TTFS_BINS, near_time, put_thresholds, ttfs_bins
 
 
 def has_tables(config: CoreConfig) -> bool:
@@ -52,7 +61,8 @@ class Stimulus:
         while len(self.commands) < count:
             fields = self._shape()
             second = {"far_axons": fields["extended"] & generator.randrange(2), "apart": 0, "state_base": 0}
-            place, table = PopulationMap.of(fields, config, second), config.table_words * looks_up(fields, config)
+            place = PopulationMap.of(fields, config, second)
+            table = table_words(fields["type"], fields["saturation"], config)
             states = fields["width"] * place.x_stride
             words = table + place.states - fields["base"] + states
             across = not dense and words > 2 and generator.random() < 0.15
@@ -119,7 +129,7 @@ class Stimulus:
             depth = 0
         if not self.kinds:  # all of them, in any order, before one comes again
             self.kinds = [(kind, mode) for kind in range(1 << TYPE_BITS) for mode in range(4)
-                          if neuron_model(kind, config).thresholds or self._has_mode(mode)]
+                          if self._has_mode(kind, mode)]
             self.kinds += [(NeuronType.SPIKING, mode) for mode in (*range(4), 0, 1)]
             self.kinds += 3 * [(kind, mode) for kind in (*Cuba.codes, *Lif.codes) for mode in range(4)
                                if neuron_model(kind, config).second_parameter]
@@ -132,8 +142,11 @@ class Stimulus:
             "incoming": pick.randrange(1 << config.incoming_bits), "extended": pick.randrange(2),
         }
 
-    def _has_mode(self, mode: int) -> bool:
-        """Whether values may have this saturation: with `dense` a positive sum must not become 0."""
+    def _has_mode(self, kind: int, mode: int) -> bool:
+        """Whether a type's values may have this saturation: with `dense` a positive sum must not become 0."""
+        model = neuron_model(kind, self.config)
+        if model.thresholds or model.falling_threshold:
+            return True
         if mode == Saturation.TABLE:
             return has_tables(self.config)
         return not self.dense or Saturation.bounds(mode, self.config.value_bits)[1] > 0
@@ -145,6 +158,8 @@ class Stimulus:
             entry = sum(1 << shift for shift in range(0, config.word_bits, TABLE_ENTRY_BITS))
             for address in range(fields["base"] - config.table_words, fields["base"]):
                 self.words[address % size] |= entry
+        if table_words(fields["type"], 0, config):
+            put_thresholds(pick, self.words, fields["base"], config, dense=self.dense)
         parameters = []
         sparse = pick.choice([None, None, 0.0, 0.1, 0.5]) if config.skip_silent and not self.dense else None
         exceptions = 0.02 * pick.choice([0, 0, 1])
@@ -225,10 +240,13 @@ class Stimulus:
             return near_last(self.random, fields, state, values, self.config)
         if kind == "all fire" or self.random.random() < 0.3:
             return state
-        if neuron_model(fields["type"], self.config) is Cuba:
+        model = neuron_model(fields["type"], self.config)
+        if model is Cuba:
             return near_threshold(self.random, fields, state, values, self.config)
-        if neuron_model(fields["type"], self.config) is Lif:
+        if model is Lif:
             return near_multiple(self.random, state, values, self.config)
+        if model is Ttfs:
+            return near_time(self.random, self.words, fields["base"], state, values, self.config)
         return state
 
     def _sum(self, fields: Fields, kind: str, values: Fields) -> int:
@@ -264,8 +282,7 @@ class Stimulus:
         if not fields["depth"]:
             bins["no neurons"] += 1
             return
-        second = second_word(self.words, fields, config)
-        place, size = PopulationMap.of(fields, config, second), config.memory_words
+        place, size = PopulationMap.of(fields, config, second_word(self.words, fields, config)), config.memory_words
         each = parameter_words(fields["type"], config)
         bins[f"last lane {(fields['depth'] - 1) % config.lanes}"] += 1
         bins[f"uniform {fields['uniform']}, pad {fields['pad']}"] += 1
@@ -281,14 +298,15 @@ class Stimulus:
             word = self.words[(place.states + x * place.x_stride + y * place.y_stride + c // config.lanes) % size]
             state = unpack_lanes(word, config)[c % config.lanes]
             if fields["type"] == NeuronType.SPIKING:
-                self._cover_spiking(fields["saturation"], state, parameter)
+                bins.update(spiking_bins(fields["saturation"], state, parameter, config))
             elif neuron_model(fields["type"], config) is SigmaDelta:
                 bins.update(sigma_delta_bins(fields, state, parameter, config))
             elif neuron_model(fields["type"], config) in (Cuba, Lif):
                 at = place.parameters + each * (0 if fields["uniform"] else c)
                 parameter |= self.second_word.unpack(self.words[at % size])
-                covers = cuba_bins if fields["type"] in Cuba.codes else lif_bins
-                bins.update(covers(fields, state, parameter, config))
+                bins.update((cuba_bins if fields["type"] in Cuba.codes else lif_bins)(fields, state, parameter, config))
+            elif neuron_model(fields["type"], config) is Ttfs:
+                bins.update(ttfs_bins(self.words, fields["base"], state, parameter, config))
             elif not neuron_model(fields["type"], config).thresholds:
                 self._cover_value(fields, state, parameter)
 
@@ -307,23 +325,6 @@ class Stimulus:
         for test in tests:
             some = "all" if all(test.passes) else "some" if any(test.passes) else "no"
             self.bins[f"{kind}{', at once' if test.at_once else ''}: {some} lanes pass"] += 1
-
-    def _cover_spiking(self, reset: int, state: int, parameter: Fields) -> None:
-        config, half = self.config, 1 << (self.config.state_bits - 1)
-        fires, kept = spike_one(state, **parameter, reset=reset, config=config)
-        potential = state + parameter["bias"]
-        over = potential - wrap(parameter["slope"], config.state_bits + 1)
-        seen = {
-            f"spiking: reset {reset}": fires and over > 0, "spiking: at the threshold": over == 0,
-            "spiking: just below": over == -1, "spiking: negative threshold": fires and parameter["slope"] < 0,
-            "spiking: leak": 0 < parameter["multiplier"] < 1 << parameter["shift"] and kept not in (0, -1),
-            "spiking: rest leaks": bool(fires) and reset & 1 == Reset.SUBTRACT and parameter["shift"] > 0 and kept > 0,
-            "spiking: potential too large": potential >= half, "spiking: potential too small": potential < -half,
-            "spiking: clipped low": kept == -half, "spiking: clipped high": kept == half - 1,
-            "spiking: half of the range, low": bool(reset & Reset.HALVED) and kept == -half // 2,
-            "spiking: half of the range, high": bool(reset & Reset.HALVED) and kept == half // 2 - 1,
-        }
-        self.bins.update(name for name, there in seen.items() if there)
 
     def _cover_value(self, fields: Fields, state: int, parameter: Fields) -> None:
         config, bins, mode = self.config, self.bins, fields["saturation"]
@@ -365,7 +366,7 @@ class Stimulus:
 
 def looks_up(fields: Fields, config: CoreConfig) -> bool:
     """Whether a population has a value table."""
-    return fields["saturation"] == Saturation.TABLE and not neuron_model(fields["type"], config).thresholds
+    return neuron_model(fields["type"], config).looks_up(fields["saturation"])
 
 
 def required(config: CoreConfig) -> set[str]:
@@ -388,5 +389,6 @@ def required(config: CoreConfig) -> set[str]:
         *((f"{kind}: {some} lanes pass" for kind in ("sum", "kept, at once") for some in ("no", "some", "all"))
           if config.skip_silent else ()),
         *(CUBA_BINS if "cuba" in config.neuron_types else ()), *required_lif_bins(config),
+        *(TTFS_BINS if "ttfs" in config.neuron_types else ()),
         *(("slope", "negative slope", "spiking: negative threshold") if config.slope_bits > 4 else ()),
     }

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from golden.config import CoreConfig
+from golden.neuron import products
+from golden.neuron.products.log import LARGEST, SIGN, VALUE, Log
 from golden.neuron.states import pack_lanes, unpack_lanes, wrap
 from golden.neuron.update import accumulate
 from golden.synapse.esu import EdgeDescriptor, ValueEvent, WordOperation, operations
@@ -71,15 +73,44 @@ def note(coverage: Counter[str], words: Sequence[int], operation: Operation, con
     else:
         coverage[f"group {operation.weight_address % word_bytes // config.lanes}"] += 1
         coverage["all lanes" if all(lanes) else "some lanes" if any(lanes) else "no lane"] += 1
-    states = unpack_lanes(words[operation.state_address], config)
+    states, model = unpack_lanes(words[operation.state_address], config), products.product(config)
     for state, weight, masked in zip(states, weights_of(words, operation, config), lanes, strict=True):
-        product = wrap(exact := weight * operation.v << operation.shift, config.state_bits)
+        product = model.one(weight, operation.v, operation.shift, config)
         if masked:
-            coverage["product wraps" if product != exact else "product fits"] += 1
+            coverage["product wraps" if product != weight * operation.v << operation.shift else "product fits"] += 1
+            if not model.linear:
+                coverage.update(log_bins(weight, operation, config))
             if operation.max:
                 coverage["maximum taken" if product > state else "maximum kept"] += 1
             elif wrap(state + product, config.state_bits) != state + product:
                 coverage["sum wraps up" if product > 0 else "sum wraps down"] += 1
+
+
+LOG_BINS = {f"logarithmic: {what}" for what in (
+    "power", "negative power", "shifted out", "weight 0", "value itself", "first time", "last time", "too early",
+    "no value", "negative value")}
+
+
+def required_log_bins(config: CoreConfig) -> set[str]:
+    """Those that a long enough run must have; the smallest power may be more than the last fraction bit."""
+    shift = (1 << config.product_shift_bits - (config.product == "both")) - 1
+    return LOG_BINS - ({"logarithmic: shifted out"} if Log.one(1, 1, shift, config) else set())
+
+
+def log_bins(weight: int, operation: Operation, config: CoreConfig) -> set[str]:
+    """What one logarithmic product covers, of `LOG_BINS`."""
+    choice, v, times, shift = 1 << config.product_shift_bits - 1, operation.v, config.ttfs_times, operation.shift
+    if config.product == "both" and not shift & choice:
+        return set()
+    product = Log.one(weight, v, shift & choice - 1 if config.product == "both" else shift, config)
+    code, there = weight & 31, 1 <= v <= times
+    seen = {
+        "power": there and code < SIGN and product > 0, "negative power": there and code > SIGN and product < 0,
+        "shifted out": there and code & LARGEST and product == 0, "weight 0": there and code == 0,
+        "value itself": code == VALUE and product == v > 0, "first time": v == times, "last time": v == 1,
+        "too early": v > times and code & LARGEST, "no value": v == 0,
+        "negative value": v < 0 and code & LARGEST}
+    return {f"logarithmic: {name}" for name, is_there in seen.items() if is_there}
 
 
 def required(config: CoreConfig, on_banks: bool) -> set[str]:
@@ -93,7 +124,11 @@ def required(config: CoreConfig, on_banks: bool) -> set[str]:
         *(f"broadcast byte {byte}" for byte in range(word_bytes)),
         *(f"group {group}" for group in range(word_bytes // config.lanes)),
     }
-    if product_bits + (1 << config.product_shift_bits) - 1 > config.state_bits:
+    if config.product == "log":
+        bins -= {"product fits"}
+    if config.product != "linear":
+        bins |= required_log_bins(config)
+    elif product_bits + (1 << config.product_shift_bits) - 1 > config.state_bits:
         bins.add("product wraps")
     if config.organisations:
         bins.add("weights brought")
@@ -113,6 +148,8 @@ def random_operations(generator: random.Random, config: CoreConfig, count: int, 
     """
     word_bytes = config.word_bits // 8
     low, high = -(1 << config.value_bits - 1), (1 << config.value_bits - 1) - 1
+    times = [] if config.product == "linear" else [config.ttfs_times, config.ttfs_times + 1,
+                                                   *(generator.randint(1, config.ttfs_times) for _ in range(6))]
     bytes_from, bytes_to = first_weight * word_bytes, (config.memory_words - 1) * word_bytes
     while count > 0:
         brought = generator.choice([0, 0.1, 0.5, 1]) if config.organisations else -1
@@ -133,7 +170,8 @@ def random_operations(generator: random.Random, config: CoreConfig, count: int, 
                 state_address=state + (config.memory_words if generator.random() < 0.03 else 0),
                 weight_address=byte if broadcast else byte - byte % config.lanes,
                 mask=mask, broadcast=broadcast, max=maximum, shift=shift,
-                v=generator.choice([low, high, 0, 1, -1, generator.randint(low, high), generator.randint(low, high)]),
+                v=generator.choice([low, high, 0, 1, -1, generator.randint(low, high), generator.randint(low, high),
+                                    *times]),
             )
             yield bringing(generator, operation, config) if generator.random() < brought else operation
             count -= 1

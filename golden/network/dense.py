@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from golden.config import CoreConfig
 from golden.errors import NetworkError
+from golden.network.by_value import by_value
 from golden.network.evaluation import evaluate_population, initial_states
 from golden.network.inputs import input_frames, sent
 from golden.neuron.types import neuron_model
@@ -205,15 +206,17 @@ def accumulate_edge(
 
 
 def true_states(
-    program: Program, name: str, outputs: Mapping[str, IntArray], operand_bits: int, product_bits: int | None = None
+    program: Program, name: str, outputs: Mapping[str, IntArray], operand_bits: int, product_bits: int | None = None,
+    config: CoreConfig | None = None,
 ) -> IntArray:
     """What a timestep adds to the states of a population (or their maximum), without the wrap: (N, D, W, H).
 
-    `outputs` are those of its sources. It shows how many bits the states need.
+    `outputs` are those of its sources; `config` says which products there are, by default linear ones. It shows how
+    many bits the states need.
     """
-    population = program.population(name)
-    parts = [accumulate_edge(edge, outputs[edge.source], population, operand_bits, product_bits)
-             for edge in program.edges_into(name)]
+    population, config = program.population(name), config or CoreConfig()
+    parts = [accumulate_edge(part, source.astype(np.int64, copy=False), population, operand_bits, product_bits)
+             for edge in program.edges_into(name) for part, source in by_value(edge, outputs[edge.source], config)]
     if not parts:
         raise NetworkError(f"population '{name}' has no incoming edge and is no input")
     return np.maximum.reduce(parts) if population.type == NeuronType.MAX else np.add.reduce(parts)
@@ -259,7 +262,7 @@ def run(
             results[name] = Result(none, outputs[name], none if kept is None else kept, start)
             continue
         population = program.population(name)
-        added = true_states(program, name, outputs, config.operand_bits, config.state_bits)
+        added = true_states(program, name, outputs, config.operand_bits, config.state_bits, config)
         start = initial_states(population, added.shape) if before is None else before[name].kept.reshape(added.shape)
         states = wrap(start + added, config.state_bits)
         found, kept = evaluate_population(states, population, config)
@@ -297,7 +300,7 @@ def state_ranges(
     for population in program.populations:
         if population.name not in program.inputs:
             start = neuron_model(population.type, config).sums(batch(results[population.name].start), config)
-            states = true_states(program, population.name, outputs, config.operand_bits) + start
+            states = true_states(program, population.name, outputs, config.operand_bits, config=config) + start
             ranges[population.name] = int(states.min()), int(states.max())
     return ranges
 

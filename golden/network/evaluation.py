@@ -32,8 +32,8 @@ def evaluate_population(
     model = neuron_model(population.type, config)
     if model.thresholds and population.threshold is None:
         raise NetworkError(f"population '{population.name}' fires at a threshold and has none")
-    if population.looks_up and population.table is None:
-        raise NetworkError(f"population '{population.name}' has saturation TABLE and no table")
+    if population.needs_table and population.table is None:
+        raise NetworkError(f"population '{population.name}' needs a table and has none")
     parameters = {name: values[channels] for name, values in parameter_fields(population).items()}
     return model.evaluate(states, parameters, population.saturation, config, type=population.type,
                           table=population.table)

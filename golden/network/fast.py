@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from golden.config import CoreConfig
 from golden.errors import NetworkError
+from golden.network.by_value import by_value
 from golden.network.convolution import check, integrate, largest, magnitude
 from golden.network.evaluation import evaluate_population, initial_states
 from golden.network.inputs import input_frames, sent
@@ -138,8 +139,9 @@ def stream(
         if name not in frames and not program.edges_into(name):
             raise NetworkError(f"population '{name}' has no incoming edge and is no input")
     magnitudes = {edge.name: magnitude(edge) for edge in program.edges}
+    linear = product(config).linear
     into = {name: [replace(edge, shift=edge.shift + edge.operand * config.operand_bits, operand=0,
-                           weights=product(config).factors(edge.weights, config))
+                           weights=product(config).factors(edge.weights, config)) if linear else edge
                    for edge in program.edges_into(name)] for name in order}
     # Delays are computed behind their sources, and read from the timestep before, by any.
     last = {name: max((order.index(edge.destination) for edge in program.edges_from(name)), default=-1)
@@ -187,6 +189,11 @@ def _population(
 ) -> Result:
     """States and values of one population from the values of its sources and the states it starts with."""
     number = len(values[edges[0].source])
+    if not product(config).linear:
+        parts = [part for edge in edges for part in by_value(edge, values[edge.source], config)]
+        edges = [replace(edge, name=str(place), source=str(place)) for place, (edge, _) in enumerate(parts)]
+        values = {str(place): source for place, (_, source) in enumerate(parts)}
+        magnitudes = {edge.name: magnitude(edge) for edge in edges}
     reaches = [magnitudes[edge.name] * largest(values[edge.source]) for edge in edges]
     most = sum(reach << edge.shift for reach, edge in zip(reaches, edges, strict=True))
     most += 0 if start is None else largest(start)

@@ -12,13 +12,39 @@ import numpy as np
 import numpy.typing as npt
 
 from golden.config import CoreConfig
-from golden.neuron.states import pack_lanes, unpack_lanes, wrap, wrap_array
+from golden.neuron.states import pack_lanes, pack_states, unpack_lanes, unpack_states, wrap, wrap_array
 from golden.neuron.types import neuron_model
 from golden.types import IntArray, Memory, Words
 from golden.widths import TABLE_ENTRY_BITS
 from golden.words import layouts
 
 # -- value tables ------------------------------------------------------------------------------
+
+
+def table_words(type: int, saturation: int, config: CoreConfig) -> int:
+    """Words of a population's table, which lies in front of its base: of values, of thresholds, or none."""
+    model = neuron_model(type, config)
+    return config.threshold_words if model.falling_threshold else config.table_words * model.looks_up(saturation)
+
+
+def threshold(memory: Sequence[int], base: int, index: int, config: CoreConfig) -> int:
+    """Entry `index` of the thresholds that end before the word `base`, as `table_entry`."""
+    word, entry = divmod(index, config.lanes)
+    address = (base - config.threshold_words + word) % config.memory_words
+    return unpack_lanes(int(memory[address]), config)[entry]
+
+
+def pack_thresholds(thresholds: npt.ArrayLike, config: CoreConfig) -> Words:
+    """The words of the thresholds of the values 1..`ttfs_times` as (threshold_words, word_bits // 64) uint64."""
+    lanes = np.zeros(config.threshold_words * config.lanes, np.int64)
+    lanes[:config.ttfs_times] = np.asarray(thresholds, np.int64)
+    return pack_states(lanes.reshape(-1, config.lanes), config).reshape(config.threshold_words, -1)
+
+
+def unpack_thresholds(words: Words, config: CoreConfig) -> IntArray:
+    """The inverse of `pack_thresholds`."""
+    return unpack_states(words.squeeze(-1) if config.word_bits == 64 else words, config).reshape(-1)[
+        :config.ttfs_times]
 
 
 def table_entry(memory: Sequence[int], base: int, index: int, config: CoreConfig) -> int:
@@ -148,7 +174,7 @@ def evaluate_population(
               "population": index}
     model = neuron_model(population["type"], config)
     neurons, trace = [], []
-    entry = partial(table_entry, memory, population["base"], config=config)
+    entry = partial(threshold if model.falling_threshold else table_entry, memory, population["base"], config=config)
     inside = takewhile(lambda item: item[0] < size, state_words(place, population))
     for channel_word, words in groupby(inside, lambda item: item[1]):
         channels = range(channel_word * config.lanes, min((channel_word + 1) * config.lanes, population["depth"]))

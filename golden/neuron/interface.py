@@ -15,7 +15,13 @@ Table = Callable[[int], int]
 
 
 class Product:
-    """What one synapse adds to a state: see `golden.rooms.PRODUCTS`. The hardware's has the same name."""
+    """What one synapse adds to a state: see `golden.rooms.PRODUCTS`. The hardware's has the same name.
+
+    Attributes:
+        linear: a product is a factor times the value, so that products of matrices make sums of many (`factors`).
+    """
+
+    linear: ClassVar[bool] = True
 
     @staticmethod
     def factors(weights: npt.ArrayLike, config: CoreConfig) -> IntArray:
@@ -57,6 +63,7 @@ class NeuronModel:
         thresholds: the slope field of the parameters is a threshold; no value is looked up.
         threshold_field: where the threshold is, if not in the slope's place.
         modes: what the saturation field of its population words may say.
+        falling_threshold: its populations have a table of `ttfs_times` thresholds of sums, in a value table's place.
     """
 
     codes: ClassVar[Mapping[int, str]]
@@ -68,6 +75,13 @@ class NeuronModel:
     second_fields: ClassVar[tuple[str, ...]] = ()
     silence: ClassVar[str] = Silence.UNKNOWN
     modes: ClassVar[tuple[int, ...]] = (Saturation.RELU, Saturation.SIGNED, Saturation.FULL, Saturation.TABLE)
+
+    falling_threshold: ClassVar[bool] = False
+
+    @classmethod
+    def looks_up(cls, mode: int) -> bool:
+        """Whether the values of a population with this saturation field come from a value table."""
+        return mode == Saturation.TABLE and not (cls.thresholds or cls.falling_threshold)
 
     @staticmethod
     def bounds(mode: int, type: int, value_bits: int) -> tuple[int, int]:

@@ -10,6 +10,7 @@ import numpy as np
 
 from golden.config import CoreConfig
 from golden.neuron.types import built_types
+from golden.ports import READ_LATENCY
 from golden.program import Population
 from golden.timing.microarchitecture import (
     AXON_LATENCY,
@@ -44,6 +45,9 @@ def neuron_times(population: Population, config: CoreConfig) -> tuple[IntArray, 
     """
     depth, width, height = population.shape
     one, words = uniform(population), 1 + built_types(config)[population.type].second_parameter
+    # The first sum may wait for thresholds, two moves behind the first stage.
+    thresholds = (READ_LATENCY - 1 + config.threshold_words
+                  if built_types(config)[population.type].falling_threshold else 0)
     times: list[int] = []
     asked = COMMAND_LATENCY - 1
     pops = [0] * EVALUATION_WORDS  # cycles in which the last words were used up
@@ -59,7 +63,7 @@ def neuron_times(population: Population, config: CoreConfig) -> tuple[IntArray, 
             if loads and not word:
                 there, after = _parameters(asked, pops[-2:], times[-config.lanes:], 1 if one else neurons, words)
                 after += STEP - 1
-            lane = max(begin, times[-1] + 1 if times else 0)
+            lane = max(begin, times[-1] + 1 if times else thresholds)
             for number in range(neurons):
                 if loads and not word:
                     lane = max(lane, there[min(number, len(there) - 1)])

@@ -2,12 +2,14 @@
 
 from typing import Any
 
-from amaranth import Cat, Module, Signal, Value
-from amaranth.lib import stream, wiring
+from amaranth import Cat, Module, Mux, Signal, Value
+from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from golden import messages
 from golden.config import CoreConfig
+from golden.neuron.types import built_types
+from golden.words import layouts
 from rtl.neuron.fire import Fire
 from rtl.neuron.lookup import Lookup
 from rtl.neuron.places import SkippingFire
@@ -15,6 +17,8 @@ from rtl.neuron.reading import StateReader
 from rtl.neuron.requantize import Requantize
 from rtl.neuron.skipping import SkippingReader
 from rtl.neuron.state_writer import StateWriter
+from rtl.neuron.thresholds import ThresholdReader
+from rtl.neuron.types import reads_thresholds
 from rtl.ports import MemoryPort, ReadPort, WritePort, command_layout, neuron_layout
 from rtl.words import struct
 
@@ -31,7 +35,7 @@ class Evaluation(wiring.Component):
     Ports:
         command: stream of populations to evaluate (`golden.messages.command`).
         memory: parameters and states are read, states written, one access at a time.
-        table: value tables are read. `valid` of both ports depends on registers only, and
+        table: value tables and thresholds are read. `valid` of both ports depends on registers only, and
             their `ready` decides only on registers of the port.
         neuron: stream of firing neurons (`golden.messages.neuron`). done: pulses as the `end` neuron is taken.
         evaluated: each state word as it is read: {valid, address, state}; for verification.
@@ -69,7 +73,8 @@ class Evaluation(wiring.Component):
         m.submodules.fire = fire = (SkippingFire if config.skip_silent else Fire)(config)
         connect(m, flipped(self.command), reader.command)
         connect(m, reader.memory, flipped(self.memory))
-        connect(m, lookup.table, flipped(self.table))
+        if not reads_thresholds(config):
+            connect(m, lookup.table, flipped(self.table))
         connect(m, lookup.result, fire.result)
         if isinstance(reader, SkippingReader) and isinstance(fire, SkippingFire):
             connect(m, reader.stores, flipped(self.stores))
@@ -84,9 +89,13 @@ class Evaluation(wiring.Component):
         with m.If(advance):
             m.d.sync += [evaluating.eq(Cat(reader.take, evaluating)), last.eq(Cat(reader.last, last)),
                          ending.eq(Cat(reader.ended, ending))]
+        ready = lookup.ready
+        if reads_thresholds(config):
+            # The sum waits for the thresholds. So does the end, lest those of the next population come among them.
+            ready = ready & ~(self._thresholds(m, lookup, requantize) & (evaluating[1] | ending[1]))
         m.d.comb += [
             # A kept state waits for the word before it to be written, and the end for every word.
-            advance.eq(lookup.ready & ~(evaluating[-1] & writer.waits) & ~(ending[-1] & writer.pending)),
+            advance.eq(ready & ~(evaluating[-1] & writer.waits) & ~(ending[-1] & writer.pending)),
             reader.take.eq(reader.there & advance), reader.end.eq(advance), reader.done.eq(self.done),
             requantize.advance.eq(advance), requantize.type.eq(word.type), requantize.saturation.eq(word.saturation),
             requantize.state.eq(reader.state), requantize.parameter.eq(reader.parameter),
@@ -108,6 +117,25 @@ class Evaluation(wiring.Component):
             self.done.eq(neuron.valid & neuron.ready & sent.end),
         ]
         return m
+
+    def _thresholds(self, m: Module, lookup: Lookup, requantize: Requantize) -> Value:
+        """Thresholds come over the port of the value tables; returns whether a population still waits for some.
+
+        The port is free: no population is taken before the last value of the one before is looked up.
+        """
+        m.submodules.thresholds = thresholds = ThresholdReader(self.config)
+        word = data.View(struct(layouts(self.config).population), self.command.payload.word)
+        codes = [code for code, model in built_types(self.config).items() if model.falling_threshold]
+        ports = (lookup.table, thresholds.table)
+        m.d.comb += [
+            thresholds.begins.eq(
+                self.command.valid & self.command.ready & Cat(word.type == code for code in codes).any()),
+            thresholds.base.eq(word.base), requantize.loads.eq(thresholds.loads),
+            self.table.valid.eq(Cat(port.valid for port in ports).any()),
+            self.table.address.eq(Mux(thresholds.table.valid, thresholds.table.address, lookup.table.address)),
+            *(port.ready.eq(self.table.ready) for port in ports), *(port.data.eq(self.table.data) for port in ports),
+        ]
+        return thresholds.busy
 
     def _collected(self, m: Module, reader: StateReader, advance: Value, stages: int) -> Value:
         """Whether the state of the neuron in the last stage goes into a word that the writer makes."""

@@ -11,6 +11,7 @@ from golden.neuron.interface import NeuronModel
 from golden.widths import TYPE_BITS
 from golden.words import layouts
 from rtl.neuron import booth
+from rtl.neuron.thresholds import loads_layout
 from rtl.ports import ReadPort, WritePort, op_layout
 from rtl.words import struct
 
@@ -101,6 +102,7 @@ class NeuronUnit(wiring.Component):
             those of the second word if the type has one.
         low_given, total, parameter: two moves later: `low` as it was; the sum with the bias; the parameters.
         scaled, carried: in the last move: round(term · factor / 2**scale), clipped to the state's range; `carry`.
+        loads: of types with a falling threshold: words of the population's thresholds, in front of its first neuron.
         saturated: in the last move, of types that have it in `places`: the value of the shared arithmetic.
         given, low, high, high_carry, term, factor, scale, truncates, carry, value, kept: see above.
     """
@@ -126,4 +128,5 @@ class NeuronUnit(wiring.Component):
             "value": Out(signed(config.value_bits)), "kept": Out(state),
             **({"saturated": In(signed(config.value_bits))} if "saturated" in self.places else {}),
             **({"truncates": Out(1)} if "truncate" in self.places else {}),
+            **({"loads": In(loads_layout(config))} if self.model.falling_threshold else {}),
         })

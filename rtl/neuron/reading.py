@@ -292,14 +292,14 @@ class StateReader(wiring.Component):
         """What the population's type says, registered before it is used."""
         word, models = self.population.word, built_types(self.config)
         keeping = [word.type == code for code, model in models.items() if model.keeps]
-        comparing = [word.type == code for code, model in models.items() if model.thresholds]
+        plain = [word.type == code for code, model in models.items() if not model.looks_up(Saturation.TABLE)]
         # Without a type that has them, there is nothing to be built for second parameter words.
         doubled = [word.type == code for code, model in models.items() if model.second_parameter]
         if doubled:
             m.d.sync += s.doubled.eq(Cat(doubled).any())
         m.d.sync += [
             self.population.keeps.eq(Cat(keeping).any()),
-            self.population.looks_up.eq((word.saturation == Saturation.TABLE) & ~Cat(comparing).any()),
+            self.population.looks_up.eq((word.saturation == Saturation.TABLE) & ~Cat(plain).any()),
         ]
 
     # -- the memory -----------------------------------------------------------------------------------

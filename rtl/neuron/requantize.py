@@ -12,7 +12,8 @@ from golden.widths import TYPE_BITS
 from golden.words import Saturation, layouts
 from rtl.neuron import booth
 from rtl.neuron.interface import high_place
-from rtl.neuron.types import neuron_units
+from rtl.neuron.thresholds import loads_layout
+from rtl.neuron.types import neuron_units, reads_thresholds
 from rtl.words import struct
 
 
@@ -25,6 +26,7 @@ class Requantize(wiring.Component):
     Ports:
         advance: the pipeline moves. state, parameter, second: the neuron's; `second` if its type has such a word.
         type, saturation: golden.words, kept constant; with saturation TABLE the value is what is to be looked up.
+        loads: of configurations with a type that reads thresholds (`rtl.neuron.thresholds`).
         value, kept: of the neuron that was given `stages` moves before; `kept` is the new state, of types that keep it.
 
     Latency: `stages` cycles, 10, or 9 if shift_bits <= 4. Throughput: one neuron per cycle.
@@ -38,6 +40,7 @@ class Requantize(wiring.Component):
             "parameter": In(struct(layouts(config).parameter)),
             "second": In(struct(layouts(config).second_parameter)),
             "value": Out(signed(config.value_bits)), "kept": Out(signed(config.state_bits)),
+            **({"loads": In(loads_layout(config))} if reads_thresholds(config) else {}),
         })
 
     def elaborate(self, platform):  # type: ignore[no-untyped-def]
@@ -52,6 +55,8 @@ class Requantize(wiring.Component):
             m.d.comb += [
                 unit.advance.eq(self.advance), unit.type.eq(self.type), unit.mode.eq(self.saturation),
             ]
+            if unit.model.falling_threshold:
+                m.d.comb += unit.loads.eq(self.loads)
         term, factor, shift, carried = self._prepare(m)
         total, shift, carried = self._multiply(term, factor, shift, carried)
         rest, negative, beyond, sticky, carried = self._shift(total, shift, carried)

@@ -18,6 +18,7 @@ from synapress.mapper.memory_map import MemoryMap
 from synapress.mapper.network.legal_edges import legalize
 from synapress.mapper.network.network import Network
 from synapress.mapper.network.populations import lower
+from synapress.mapper.network.spike_times import falling_thresholds
 from synapress.mapper.network.value_tables import value_table
 from synapress.mapper.partition.cut import cut
 from synapress.mapper.partition.fragments import PartitionedProgram
@@ -29,8 +30,8 @@ from synapress.mapper.throughput.options import Throughput
 
 __all__ = [
     "Image", "MeshImage", "Network", "Placement", "RuleError", "Throughput", "Violation", "build_image", "build_mesh",
-    "compile_mesh", "compile_network", "cut", "legalize", "lower", "partition", "place", "place_all",
-    "value_table",
+    "compile_mesh", "compile_network", "cut", "falling_thresholds", "legalize", "lower", "partition", "place",
+    "place_all", "value_table",
 ]
 
 

@@ -15,10 +15,12 @@ from typing import Any
 import numpy as np
 
 from golden.config import CoreConfig
+from golden.neuron.products import product
 from golden.neuron.types import neuron_model
 from golden.neuron.types.product import Product
 from golden.neuron.types.sigma_delta import SigmaDelta
-from golden.program import Population, Program
+from golden.program import Edge, Population, Program
+from golden.types import IntArray
 from golden.words import NeuronType
 
 
@@ -110,6 +112,13 @@ def _repeated(program: Program, population: Population) -> Population:
     return population
 
 
+def _products(edge: Edge, value: int, config: CoreConfig) -> IntArray:
+    """Products of an edge's weights with an end of a range of values; logarithmic ones grow up to the first spike."""
+    if edge.logarithmic:
+        return product(config).of(edge.weights, min(value, config.ttfs_times), edge.product_shift(config), config)
+    return (edge.weights.astype(np.int64) << edge.shift) * value
+
+
 def _worst_case(
     program: Program, population: Population, config: CoreConfig, values: Mapping[str, tuple[int, int]]
 ) -> tuple[int, int]:
@@ -119,8 +128,7 @@ def _worst_case(
         # Differences add up to a value that was sent.
         bounds = source.given if neuron_model(source.type) is SigmaDelta else source.bounds
         low, high = values.get(source.name, bounds(config.value_bits))
-        kernel = edge.weights.astype(np.int64) << edge.shift
-        ends = np.sort(np.stack([kernel * min(low, 0), kernel * max(high, 0)]), axis=0)
+        ends = np.sort(np.stack([_products(edge, min(low, 0), config), _products(edge, max(high, 0), config)]), axis=0)
         if population.type == NeuronType.MAX:  # each product must fit alone: one that wraps is compared wrongly
             parts.append(np.array([[ends[0].min()], [ends[1].max()]]))
         else:

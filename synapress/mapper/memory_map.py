@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from golden.config import CoreConfig
+from golden.neuron.evaluation import table_words
 from golden.program import Edge, LookUpEdge, Population, Program
 from synapress.mapper.axon_entries import AxonEntry, axon_entry, is_far, output_axon_entry
 from synapress.mapper.look_up import HEADER_WORDS, Tables, by_kind, in_tables, look_up_edge, tables
@@ -266,7 +267,7 @@ def layout(
     address = 2 * len(hosted) + len(order)
     populations = []
     for index, population in enumerate(hosted):
-        address += config.table_words if population.looks_up else 0
+        address += table_words(population.type, population.saturation, config)
         populations.append(population_entry(
             index, population, address, config, outgoing[population.name], incoming[population.name],
             pads[population.name],
@@ -293,7 +294,7 @@ def population_entry(
     """One population's block, with its states behind its parameters."""
     return PopulationEntry(
         index=index, population=population, base=base, axons=tuple(axons),
-        table_words=config.table_words if population.looks_up else 0,
+        table_words=table_words(population.type, population.saturation, config),
         far=any(is_far(axon, config) for axon in axons), parameters=len(parameter_words(population)),
         parameter_size=parameter_size(population), incoming=incoming, pad=pad, ids=ids,
         depth_words=-(-population.shape[0] // config.lanes))

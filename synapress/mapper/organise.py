@@ -131,19 +131,19 @@ def organise(
 
 
 def _dense(edge: Edge, source: Population, destination: Population) -> bool:
-    """Whether an edge is a matrix already: of all its source into channels of one position."""
+    """Whether an edge is a matrix of weights already: of all its source into channels of one position."""
     return (destination.shape[1:] == (1, 1) and edge_kind(edge, source.shape[0], destination.shape[0]) == SHARED
-            and destination.type not in NO_SUMS)
+            and destination.type not in NO_SUMS and not edge.logarithmic)
 
 
 def _refused(edge: Edge, destination: Population, config: CoreConfig) -> Iterator[Violation]:
     """Why an edge cannot have the organisation that it names."""
     if in_tables(edge):
         assert edge.organisation is not None
-        if edge.organisation not in config.organisations:
+        wrong = list(no_sum(destination, edge))
+        yield from wrong
+        if edge.organisation not in config.organisations and not wrong:
             yield missing(layer_of(destination), edge.name, edge.organisation, config)
-        elif destination.type in NO_SUMS:
-            yield no_sum(destination, edge)
 
 
 def _choose(

@@ -10,14 +10,16 @@ from golden.program import Program
 from golden.words import NeuronType
 from synapress.mapper.errors import Violation
 from synapress.mapper.program_rules import layer_of
+from synapress.mapper.time_rules import logarithmic
 from synapress.mapper.ways_out import either, searched
 
 
 def products(program: Program, config: CoreConfig) -> Iterator[Violation]:
-    """Operands of products fit their part of a state, and come with weight 1 from one source each.
+    """The core has the products of edges; operands of neurons fit their part of a state, with weight 1 from one source.
 
     Checked before `synapress.mapper.network.legal_edges.legalize_edge` moves operand B to its place.
     """
+    yield from logarithmic(program, config)
     bits = config.operand_bits
     for population in program.populations:
         if neuron_model(population.type) is not Product:

@@ -74,7 +74,7 @@ def neurons(program: Program) -> Iterator[Violation]:
     """A population has what its type and saturation need, and nothing that they do not look at."""
     for population in program.populations:
         model = neuron_model(population.type)
-        for name, needed in (("threshold", model.thresholds), ("table", population.looks_up)):
+        for name, needed in (("threshold", model.thresholds), ("table", population.needs_table)):
             given = getattr(population, name) is not None
             if needed != given and population.name not in program.inputs:
                 yield Violation(

@@ -22,6 +22,7 @@ from synapress.mapper.look_up import in_tables
 from synapress.mapper.memory_map import LOOK_UP, MemoryMap, build_memory_map
 from synapress.mapper.program_rules import check_program, layer_of
 from synapress.mapper.table_rules import look_ups
+from synapress.mapper.time_rules import thresholds
 from synapress.mapper.ways_out import MESH, either, raised, searched, signed_bits
 
 Rule = Callable[[MemoryMap], Iterator[Violation]]
@@ -138,7 +139,7 @@ def descriptor_fields(plan: MemoryMap) -> Iterator[Violation]:
     repairs = dict.fromkeys(("weight_stride", "x_stride", "depth_words"), Repair.CHANNELS)
     for item in plan.edges:
         destination = plan.population(item.edge.destination)
-        values = geometry_fields(destination, plan.config) | edge_fields(item, destination)
+        values = geometry_fields(destination, plan.config) | edge_fields(item, destination, plan.config)
         for field in (*table.geometry.fields, *edge_layout(item, plan.config).fields):
             if field.name in checked and _outside(values[field.name], field):
                 yield Violation(
@@ -212,11 +213,13 @@ def _wider(config: CoreConfig, name: str, lowest: int, highest: int, multiplier:
 
 
 def value_tables(plan: MemoryMap) -> Iterator[Violation]:
-    """A value table has an entry for every event value, and entries are event values."""
+    """A value table has an entry for every event value, and entries are event values; thresholds are states."""
     size = 1 << plan.config.value_bits
     for item in plan.populations:
         table = item.population.table
-        if table is not None and (np.size(table) != size or np.min(table) < -size // 2 or np.max(table) >= size // 2):
+        if table is not None and not item.population.looks_up:
+            yield from thresholds(item.population, plan.config)
+        elif table is not None and (np.size(table) != size or np.min(table) < -size // 2 or np.max(table) >= size // 2):
             yield Violation(
                 layer=layer_of(item.population), rule="value table",
                 needed=f"{np.size(table)} entries in [{np.min(table)}, {np.max(table)}]",

@@ -36,8 +36,7 @@ def of_edge(item: EdgeEntry, destination: Population, config: CoreConfig) -> Ite
     if name not in config.organisations:
         yield missing(layer, item.edge.name, name, config)
         return
-    if destination.type in NO_SUMS:
-        yield no_sum(destination, item.edge)
+    yield from no_sum(destination, item.edge)
     if bits > config.table_weight_bits:
         yield Violation(
             layer=layer, rule="table weight_bits", needed=f"{bits} bits for the weights of edge '{item.edge.name}'",
@@ -71,11 +70,14 @@ def missing(layer: str, edge: str, name: str, config: CoreConfig) -> Violation:
         help=either(help, ONE_KERNEL))
 
 
-def no_sum(destination: Population, edge: Edge) -> Violation:
-    """That synapses in tables lead to what is no sum."""
-    what = "maximum" if destination.type == NeuronType.MAX else "product"
-    return Violation(layer=layer_of(destination), rule="organisation", available="sums of synapses in tables",
-                     needed=f"{edge.organisation} into a {what} (edge '{edge.name}')", help=either(ONE_KERNEL))
+def no_sum(destination: Population, edge: Edge) -> Iterator[Violation]:
+    """That synapses in tables lead to what is no sum, or have codes for weights."""
+    what = "of logarithmic weights" if edge.logarithmic else ""
+    if destination.type in NO_SUMS:
+        what = "into a maximum" if destination.type == NeuronType.MAX else "into a product"
+    if what:
+        yield Violation(layer=layer_of(destination), rule="organisation", available="sums of synapses in tables",
+                        needed=f"{edge.organisation} {what} (edge '{edge.name}')", help=either(ONE_KERNEL))
 
 
 def _headers(item: EdgeEntry, layer: str, config: CoreConfig) -> Iterator[Violation]:

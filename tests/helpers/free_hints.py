@@ -27,6 +27,7 @@ WHY = (
     "No layer with weights comes before it, which the cores could compute",
     "One entry for each event value, from the lowest",
     "One operand must be a constant",
+    "One threshold for each value of a spike in time, from that of 1 on",
     "Only flattening, dimensions of 1 and groups of channels are free, and a vector of at most … elements may become a "
     "map",
     "Only spiking populations keep states",

@@ -117,6 +117,18 @@ def neuron_type(call: Call, found: Sequence[re.Match[str]]) -> Iterator[Way]:
         yield [lambda: call.run(config=more)]
 
 
+@form("product", r"(?i:set product to '([\w…]+)'(, and leave the neuron type '(?:product|…)' out)?"
+                 r"(, and leave organisations out, with decoder '(?:esu|…)')?)")
+def other_product(call: Call, found: Sequence[re.Match[str]]) -> Iterator[Way]:
+    """A core with another product."""
+    if call.takes("config"):
+        config = CoreConfig.of(call.given.get("config") or "grai_vip")
+        types = tuple(name for name in config.neuron_types if name != "product" or not found[0][2])
+        tables = {"organisations": (), "decoder": "esu"} if found[0][3] else {}
+        other = dataclasses.replace(config, product=found[0][1], neuron_types=types, **tables)
+        yield [lambda: call.run(config=other)]
+
+
 @form("organisation", r"(?i:set decoder to '(?:mixed|…)' and add '([\w…]+)' to organisations)")
 def organisation(call: Call, found: Sequence[re.Match[str]]) -> Iterator[Way]:
     """A core with an organisation of tables more."""

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import random
 from functools import cache
 
 import pytest
@@ -31,6 +32,25 @@ ON_BANKS_LONG = {
     "states of 32 bits": dataclasses.replace(BASE, state_bits=32),
     "grai_vip": PRESETS["grai_vip"],
 }
+LOG = {
+    "16 bits": dataclasses.replace(BASE, product="log"),
+    "32 bits, T 6": dataclasses.replace(BASE, product="log", lanes=2, state_bits=32, value_bits=4, ttfs_times=6,
+                                        ttfs_tau=1, log_levels=1, log_fraction_bits=20),
+    "both, T 63": dataclasses.replace(BASE, product="both", neuron_types=("sum",), ttfs_times=63, ttfs_tau=16,
+                                       log_levels=4, log_fraction_bits=14),
+}
+
+
+def random_times(seed: int) -> CoreConfig:
+    """A valid configuration with random constants of logarithmic products."""
+    pick = random.Random(seed)
+    state_bits, product = pick.choice([16, 32]), pick.choice(["log", "log", "both"])
+    value_bits = pick.randint(4, 12)
+    return dataclasses.replace(
+        BASE, product=product, neuron_types=("sum",), state_bits=state_bits, value_bits=value_bits,
+        lanes=pick.choice([2, 4, 8] if state_bits == 32 else [4, 8]), product_shift_bits=pick.randint(1, 3),
+        ttfs_times=pick.randint(3, min(63, (1 << value_bits - 1) - 2)), ttfs_tau=pick.choice([1, 2, 4, 8, 16]),
+        log_levels=pick.choice([1, 2, 4]), log_fraction_bits=pick.randint(4, min(24, state_bits - 2)))
 
 
 alone, on_banks = cache(NeuronUpdate), cache(NeuronOnBanks)
@@ -51,6 +71,24 @@ def run_on_banks(config: CoreConfig, simulator: str, seed: int, operations: int)
 def test_random_operations(name: str, simulator: str, seed: int) -> None:
     """On a memory that refuses at random: every state, counter and coverage bin."""
     run_alone(ALONE[name], simulator, seed, "random", 1000)
+
+
+LOG_CASES = [("verilator", "16 bits"), ("verilator", "both, T 63"), *(
+    pytest.param(*case, marks=pytest.mark.long) for case in (("verilator", "32 bits, T 6"), ("icarus", "16 bits")))]
+
+
+@pytest.mark.parametrize(("simulator", "name"), LOG_CASES, indirect=["simulator"])
+def test_logarithmic_products(simulator: str, name: str, seed: int) -> None:
+    """Of powers, of zeros and of values, in and out of time, and of both products in one core."""
+    run_alone(LOG[name], simulator, seed, "random", 1000)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("number", range(20))
+def test_random_logarithmic_products(number: int, seed: int) -> None:
+    config = random_times(1000 * seed + number)
+    print(config.to_json())
+    run_alone(config, "verilator", seed + number, "random", 4000)
 
 
 def test_weights_that_operations_bring(simulator: str, seed: int) -> None:

@@ -1,8 +1,14 @@
 """The neuron types that the hardware of a configuration has."""
 
 from golden.config import CoreConfig
+from golden.neuron.types import built_types
 from rtl.neuron.interface import NeuronUnit
 from rtl.rooms import NEURON_TYPES
+
+
+def reads_thresholds(config: CoreConfig) -> bool:
+    """Whether a type of a configuration reads thresholds in front of an evaluation."""
+    return any(model.falling_threshold for model in built_types(config).values())
 
 
 def neuron_units(config: CoreConfig) -> dict[str, NeuronUnit]:

@@ -20,7 +20,7 @@ from golden.config import CoreConfig
 from golden.errors import ImageError
 from golden.fields import WordLayout
 from golden.files import Writing, open_read
-from golden.neuron.evaluation import pack_table
+from golden.neuron.evaluation import pack_table, pack_thresholds
 from golden.neuron.states import pack_states
 from golden.program import Program
 from golden.widths import CONNECTIVITY_BITS, TABLE_ENTRY_BITS
@@ -198,15 +198,19 @@ def write_image(plan: MemoryMap) -> Image:
         writer.region("population words", name, address + 1, 1)
     for edge in plan.edges:
         address = 2 * len(plan.populations) + edge.id
-        writer.put(address, edge_layout(edge, config), edge_fields(edge, plan.population(edge.edge.destination)),
+        writer.put(address, edge_layout(edge, config),
+                   edge_fields(edge, plan.population(edge.edge.destination), config),
                    edge.edge.name)
         writer.region("edge descriptors", edge.edge.name, address, 1)
     for item in plan.populations:
         name, (depth, width, height) = item.population.name, item.population.shape
         if item.table_words and item.population.table is not None:
-            writer.put_bytes(item.base - item.table_words,
-                             pack_table(item.population.table, config).astype("<u8").view(np.uint8))
-            used = TABLE_ENTRY_BITS // 8 << config.value_bits
+            if item.population.looks_up:
+                packed, used = pack_table(item.population.table, config), TABLE_ENTRY_BITS // 8 << config.value_bits
+            else:
+                packed = pack_thresholds(item.population.table, config)
+                used = config.ttfs_times * config.state_bits // 8
+            writer.put_bytes(item.base - item.table_words, packed.astype("<u8").view(np.uint8))
             writer.region("value tables", name, item.base - item.table_words, item.table_words, used)
         if item.extended:
             apart = {} if item.apart is None else {"apart": 1, "state_base": item.apart}

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from golden.config import CoreConfig
 from golden.errors import ImageError
 from golden.fields import WordLayout
-from golden.neuron.evaluation import PopulationMap, parameter_words
+from golden.neuron.evaluation import PopulationMap, parameter_words, table_words
 from golden.neuron.types import built_types, neuron_model
 from golden.types import Memory
-from golden.words import RESERVED, EdgeKind, NeuronType, Saturation, layouts
+from golden.words import RESERVED, EdgeKind, NeuronType, layouts
 from synapress.mapper.image.checked_words import Reader, check, check_equal
 from synapress.mapper.image.validate_tables import check_tables
 
@@ -91,9 +91,8 @@ def _population(reader: Reader, edges: int, populations: int, index: int) -> _Bl
     behind = place.parameters + each * (1 if fields["uniform"] else fields["depth"])
     size = fields["width"] * x_stride
     length = behind - fields["base"] + (0 if second["apart"] else size)
-    looks_up = fields["saturation"] == Saturation.TABLE and not model.thresholds
-    table_words = config.table_words if looks_up else 0
-    check(what, "base", fields["base"], 2 * populations + edges + table_words, config.memory_words - length)
+    before = table_words(fields["type"], fields["saturation"], config)
+    check(what, "base", fields["base"], 2 * populations + edges + before, config.memory_words - length)
     check(f"second word of {what}", "state_base", second["state_base"],
            *((2 * populations + edges, config.memory_words - size) if second["apart"] else (0, 0)))
     axons = range(place.axons, place.parameters, place.axon_words)
@@ -105,7 +104,7 @@ def _population(reader: Reader, edges: int, populations: int, index: int) -> _Bl
             for name in {field.name for field in layout.fields} - set(model.second_fields):
                 check_equal(f"{what}, second parameter word", name, given[name], 0, "what its type does not look at")
     states = range(place.states, place.states + size)
-    own = range(fields["base"] - table_words, fields["base"] + length)
+    own = range(fields["base"] - before, fields["base"] + length)
     return _Block(index, own, axons, states, bool(second["apart"]), model.keeps, fields, {
         "depth_words": depth_words, "last_lane": (fields["depth"] - 1) % config.lanes, "state_base": states.start,
         "width": fields["width"], "height": fields["height"], "x_stride": x_stride, "pad": fields["pad"],

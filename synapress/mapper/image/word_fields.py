@@ -37,7 +37,7 @@ def edge_layout(plan: EdgeEntry, config: CoreConfig) -> WordLayout:
     return layouts(config).extended_edge if plan.kind == LOOK_UP else layouts(config).edge
 
 
-def edge_fields(plan: EdgeEntry, destination: PopulationEntry) -> dict[str, int]:
+def edge_fields(plan: EdgeEntry, destination: PopulationEntry, config: CoreConfig) -> dict[str, int]:
     """Fields of an edge word, of `edge_layout`."""
     edge = plan.edge
     if plan.tables is not None:
@@ -53,7 +53,7 @@ def edge_fields(plan: EdgeEntry, destination: PopulationEntry) -> dict[str, int]
         "weight_base": plan.table_base if plan.kind == TABLE else plan.weight_base,
         "weight_stride": plan.weight_stride, "step": log2(max(edge.dilation) if dilated else edge.stride[0]),
         "dilated": int(dilated), "kind": EDGE_KINDS[plan.kind],
-        "shift": edge.shift, "population": destination.index,
+        "shift": edge.product_shift(config), "population": destination.index,
     }
 
 

@@ -85,9 +85,11 @@ class DelayedLayers:
             return self.value_range(source) if source in self.layers else layer.saturation
         if layer.sends_differences:
             return Saturation.FULL
+        if layer.spikes:
+            return Saturation.RELU
         if layer.table is not None:
             return Saturation.RELU if layer.table.min() >= 0 else Saturation.FULL
-        return Saturation.RELU if layer.spikes else layer.saturation
+        return layer.saturation
 
     def layer(self, name: str) -> Layer:
         """A layer that is there."""

@@ -60,6 +60,7 @@ HELP = {
     "sparse matrix": "Give a row per neuron of the source in the order channel, column, row (the row fastest), and a "
                      "column per result.",
     "organisation": "Use one of these.",
+    "logarithmic weights": "Store it as one kernel: leave its organisation out.",
     "transposed stride": "Go by powers of two in several layers, or make it a convolution.",
     "output padding": "Give one natural number, or one for x and one for y.",
     "sources": "Name at least one layer.",
@@ -77,6 +78,7 @@ HELP = {
     "rounding": "Use one of these.",
     "saturate": "Leave out saturate, or all of those.",
     "several spikes": "Scale weights and threshold so that it is one.",
+    "falling thresholds": "Take synapress.mapper.falling_thresholds.",
     "reset value": "Give one integer for all channels, or one for each.",
     "lowest": "Give one integer for all channels, or one for each; leave it out for no bound.",
 }
@@ -107,6 +109,8 @@ class Branch:
     output_padding: Pair = (0, 0)
     shift: int = 0
     """Left shift of every product."""
+    logarithmic: bool = False
+    """The weights are codes of `golden.neuron.products.log`, of values of spikes in time."""
     organisation: str | None = None
     """How its synapses are stored, of `ORGANISATIONS`; None: as one kernel, unless the compilation says otherwise."""
 
@@ -117,8 +121,8 @@ class Layer:
 
     name: str
     kind: str
-    """input, conv, depthwise, transposed_conv, dense, sparse, max_pool, average_pool, add, multiply, lif, cuba, li or
-    delay."""
+    """input, conv, depthwise, transposed_conv, dense, sparse, max_pool, average_pool, add, multiply, lif, cuba, li,
+    ttfs or delay."""
     shape: Shape
     branches: tuple[Branch, ...] = ()
     bias: Array = field(default_factory=lambda: np.zeros(1, np.int64))
@@ -133,6 +137,7 @@ class Layer:
     """Of `NEURONS`; default: sums, maxima and products of one timestep."""
     initial: Array | None = None
     table: Array | None = None
+    """Values of a sum; for ttfs the thresholds of the values 1 to T."""
     second: Mapping[str, Array] | None = None
     """For cuba, li and bounded lif: fields of the second parameter word, one number or one per channel."""
     several: bool = False
@@ -142,8 +147,8 @@ class Layer:
 
     @property
     def spikes(self) -> bool:
-        """It fires: its values are 0 and 1, or numbers of spikes."""
-        return self.kind in ("lif", "cuba")
+        """It fires: its values are 0 and 1, or numbers of spikes, or tell when it did."""
+        return self.kind in ("lif", "cuba", "ttfs")
 
     @property
     def sends_differences(self) -> bool:

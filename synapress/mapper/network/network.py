@@ -18,6 +18,7 @@ from golden.words import Saturation
 from synapress.mapper.network.delays import DelayedLayers
 from synapress.mapper.network.layer import (
     AUTO,
+    FUNCTIONAL,
     NEURONS,
     READOUT,
     SATURATIONS,
@@ -246,13 +247,20 @@ class Network(DelayedLayers, SparseLayers, SpikingLayers):
     def branch(
         self, source: str, weights: npt.ArrayLike, *, stride: int | Sequence[int] = 1,
         padding: int | Sequence[int] = 0, dilation: int | Sequence[int] = 1, groups: int = 1, product_shift: int = 0,
-        organisation: str | None = None,
+        logarithmic: bool = False, organisation: str | None = None,
     ) -> Branch:
-        """A convolution as a source of `add`, `lif`, `cuba` or `li`; `organisation`: see `sparse`."""
+        """A convolution as a source of `add`, `lif`, `cuba`, `li` or `ttfs`.
+
+        `logarithmic`: its weights are codes (`golden.neuron.products.log`), its source's values tell when it spiked.
+        `organisation`: see `sparse`; logarithmic weights are one kernel.
+        """
+        stored = organised(source, organisation)
+        if logarithmic and stored not in (None, FUNCTIONAL):
+            refuse(source, "logarithmic weights", f"one kernel: organisation '{FUNCTIONAL}', or none", repr(stored))
         return Branch(
             source=source, weights=integers(source, "weights", weights), stride=pair(source, "stride", stride, 1),
             padding=padding4(source, padding), dilation=pair(source, "dilation", dilation, 1), groups=groups,
-            shift=product_shift, organisation=organised(source, organisation))
+            shift=product_shift, logarithmic=logarithmic, organisation=stored)
 
     def output(self, name: str) -> str:
         """Make a layer an output: its firing neurons are sent to the host."""
@@ -340,7 +348,8 @@ class Network(DelayedLayers, SparseLayers, SpikingLayers):
             if array.size not in (1, shapes[0][0]):
                 refuse(name, rule, f"one integer or {shapes[0][0]}", array.size)
         if table is not None:
-            saturation, parameters["table"] = Saturation.TABLE, integers(name, "table", table).astype(np.int64)
+            saturation = Saturation.RELU if kind == "ttfs" else Saturation.TABLE
+            parameters["table"] = integers(name, "table", table).astype(np.int64)
             if parameters["table"].ndim != 1 or not parameters["table"].size:
                 refuse(name, "table", "one entry per event value", parameters["table"].shape)
         return self.insert(Layer(

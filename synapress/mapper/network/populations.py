@@ -9,7 +9,8 @@ import itertools
 import numpy as np
 
 from golden.errors import NetworkError
-from golden.neuron.types import delay, lif, sigma_delta
+from golden.neuron.products.log import VALUE
+from golden.neuron.types import delay, lif, sigma_delta, ttfs
 from golden.neuron.types.cuba import Cuba
 from golden.neuron.types.li import LeakyIntegrator
 from golden.program import Edge, Population, Program
@@ -23,9 +24,9 @@ from synapress.mapper.network.network import Network
 def lower(network: Network) -> Program:
     """One population per layer, one edge per branch.
 
-    A max pool is a MAX population with depthwise ones, stored once; an average pool sums depthwise ones, and its
-    multiplier divides; an addend is an identity kernel; a dense layer is a convolution whose kernel has its source's
-    size.
+    A max pool is a MAX population with depthwise ones, stored once, or among logarithmic weights with the code of the
+    value itself; an average pool sums depthwise ones, and its multiplier divides; an addend is an identity kernel; a
+    dense layer is a convolution whose kernel has its source's size.
 
     Raises:
         NetworkError: there is no output, or a layer leads to none.
@@ -96,7 +97,7 @@ def _check_delays(network: Network) -> None:
 def _unsigned(network: Network, branch: Branch) -> bool:
     """Whether a branch's source has no negative values."""
     layer = network.origin(branch.source)
-    if layer.table is not None:
+    if layer.table is not None and not layer.spikes:
         return int(layer.table.min()) >= 0
     return layer.spikes or layer.saturation == Saturation.RELU
 
@@ -117,7 +118,7 @@ def _neuron_type(network: Network, layer: Layer) -> int:
         return {SIGMA_DELTA: sigma_delta.CODE, READOUT: sigma_delta.READOUT}.get(layer.neuron, sigma_delta.ENCODER)
     if layer.kind == "lif" and layer.second is not None:
         return lif.SEVERAL if layer.several else lif.CODE
-    types = {"max_pool": NeuronType.MAX, "lif": NeuronType.SPIKING, "cuba": CUBA, "li": LI}
+    types = {"max_pool": NeuronType.MAX, "lif": NeuronType.SPIKING, "cuba": CUBA, "li": LI, "ttfs": ttfs.CODE}
     return types.get(layer.kind, NeuronType.SUM)
 
 
@@ -139,8 +140,11 @@ def _check_used(network: Network) -> None:
 def _edge(name: str, network: Network, layer: Layer, branch: Branch) -> Edge:
     depth = network.shape(branch.source)[0]
     weights, groups, padding, upsample = branch.weights, branch.groups, branch.padding[:2], 0
+    logarithmic = branch.logarithmic or (weights is None and branch.scale == 1 and any(
+        other.logarithmic for every in network.layers.values() for other in every.branches))
     if weights is None:
-        weights, groups = np.full((1, 1, *branch.kernel), branch.scale, np.int64), depth
+        scale = VALUE if logarithmic else branch.scale
+        weights, groups = np.full((1, 1, *branch.kernel), scale, np.int64), depth
     if branch.transposed is not None:
         upsample = branch.transposed
         padding = (weights.shape[2] - 1 - padding[0], weights.shape[3] - 1 - padding[1])
@@ -148,4 +152,4 @@ def _edge(name: str, network: Network, layer: Layer, branch: Branch) -> Edge:
     return Edge(
         name=name, source=branch.source, destination=layer.name, weights=weights, stride=branch.stride,
         padding=padding, dilation=branch.dilation, groups=groups, upsample=upsample, shift=branch.shift,
-        organisation=branch.organisation)
+        logarithmic=logarithmic, organisation=branch.organisation)

@@ -11,7 +11,7 @@ from golden.neuron.types.cuba import CURRENT_BITS
 from golden.neuron.types.lif import TOWARD_ZERO
 from golden.types import Array
 from golden.words import Reset
-from synapress.mapper.network.layer import Branch, Evaluation, refuse, within
+from synapress.mapper.network.layer import Branch, Evaluation, integers, refuse, within
 
 
 class SpikingLayers:
@@ -117,6 +117,25 @@ class SpikingLayers:
             refuse(name, "integrator", "no neuron and no threshold", ", ".join(evaluation))
         return self._add(name, "li", self._branches(name, sources, scales, shifts), bias, **evaluation,
                          initial=initial, second={"decay": within(name, "decay", decay, 0, 1 << LEFT_LOG2)})
+
+    def ttfs(
+        self, name: str, sources: Sequence[str | Branch], *, thresholds: npt.ArrayLike, bias: npt.ArrayLike = 0,
+    ) -> str:
+        """Neurons that spike at most once, the earlier, the larger their sum: a spike at time t is the value T - t.
+
+        It takes a core with the neuron type "ttfs", where T is `ttfs_times`, and, for branches whose weights are
+        logarithmic, with the product "log" or "both".
+
+        Args:
+            sources: as of `add`.
+            thresholds: those of the values 1 to T, which do not fall: `falling_thresholds`.
+            bias: added to the sum, per channel or one for all.
+        """
+        found = integers(name, "falling thresholds", thresholds).astype(np.int64)
+        if found.ndim != 1 or not found.size or (np.diff(found) < 0).any():
+            refuse(name, "falling thresholds", "one for each value, from that of 1 on, none below the one before",
+                   found.tolist())
+        return self._add(name, "ttfs", self._branches(name, sources, None, None), bias, table=found)
 
     def _add(
         self, name: str, kind: str, branches: tuple[Branch, ...], bias: npt.ArrayLike, *,

@@ -12,6 +12,7 @@ from dataclasses import replace
 from math import gcd, prod
 
 from golden.config import CoreConfig
+from golden.neuron.evaluation import table_words
 from golden.program import Edge, Population, Program
 from golden.types import Pair
 from synapress.mapper.errors import Repair, RuleError, Violation
@@ -148,7 +149,8 @@ def estimate(
         sources: columns and rows of the largest part of each population; default: all are whole.
     """
     word, channels = config.word_bits // 8, min(words * config.lanes, population.shape[0])
-    total = ESTIMATE_MARGIN_WORDS + channels + population.looks_up * config.table_words + width * height * words
+    total = ESTIMATE_MARGIN_WORDS + channels + width * height * words
+    total += table_words(population.type, population.saturation, config)
     for edge in program.edges_into(population.name):
         depth = program.population(edge.source).shape[0]
         if in_tables(edge):

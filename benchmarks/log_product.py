@@ -1,0 +1,80 @@
+"""What a logarithmic product costs, against a linear one: one stage of each, and the neuron update with it.
+
+    python -m benchmarks.log_product [--fmax] [--json FILE]
+
+Of states of 16 bits with 12 fraction bits, and of 32 with 20, four lanes each. The stage is all between a weight, a
+value and a shift, and what is added to a state (`rtl.neuron.products`), its registers and the shift included. `--fmax`
+places and routes the neuron updates for an ECP5, which takes minutes.
+"""
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from golden.config import CoreConfig
+from golden.files import write
+from rtl.neuron.products import product_unit
+from rtl.neuron.update import NeuronUpdate
+from synapress.reports.tables import Sheet, show
+from synapress.tools import area
+from synapress.tools.frequency import fmax
+
+TARGETS = {"cmos": "transistors", "xilinx": "LUTs"}
+LINEAR = "linear"
+PRODUCTS = (LINEAR, "log", "both")
+FRACTION_BITS = {16: 12, 32: 20}
+BARS = {16: 0.45, 32: 0.55}
+"""The stage's transistors, at most so many of the linear one's."""
+
+
+def configuration(product: str, bits: int) -> CoreConfig:
+    return CoreConfig(name=f"{product}_{bits}", product=product, state_bits=bits, neuron_types=("sum",),
+                      log_fraction_bits=FRACTION_BITS[bits])
+
+
+def rows(console: Console, clock: bool) -> list[dict[str, Any]]:
+    """Sizes of each product at each width of states, and its share of the linear one's."""
+    found: list[dict[str, Any]] = []
+    for bits in FRACTION_BITS:
+        for product in PRODUCTS:
+            config = configuration(product, bits)
+            with console.status(f"synthesizes the product '{product}' for states of {bits} bits"):
+                row: dict[str, Any] = {"states": bits, "product": product}
+                for target, what in TARGETS.items():
+                    row |= {what: int(area.estimate(product_unit(config), config, target).size),
+                            f"update {what}": int(area.estimate(NeuronUpdate(config), config, target).size)}
+                if clock:
+                    row["update MHz"] = round(fmax(NeuronUpdate(config), config).mhz, 1)
+            linear = row if product == LINEAR else found[-1 if found[-1]["product"] == LINEAR else -2]
+            found.append(row | {"share": row["transistors"] / linear["transistors"], "bar": BARS[bits]})
+    return found
+
+
+def sheet(found: list[dict[str, Any]]) -> Sheet:
+    """A table of all."""
+    names = [name for name in found[0] if name not in ("states", "product", "share", "bar")]
+    table = Sheet(title="Products", headings=("states", "product", "share", *names), caption=(
+        "Estimates by yosys. Share: of the linear stage's transistors; bars of the logarithmic one: "
+        + ", ".join(f"{bar:.0%} at {bits} bits" for bits, bar in BARS.items()) + "."))
+    for row in found:
+        table.add_row(str(row["states"]), row["product"], f"{row['share']:.1%}", *(f"{row[name]:,}" for name in names))
+    return table
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--fmax", action="store_true", help="place and route the neuron updates, too")
+    parser.add_argument("--json", type=Path)
+    arguments = parser.parse_args()
+    console = Console()
+    found = rows(console, arguments.fmax)
+    show([sheet(found)], console)
+    if arguments.json:
+        write(arguments.json, json.dumps(found, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
