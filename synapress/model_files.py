@@ -97,6 +97,7 @@ class _Edge:
     upsample: Natural
     shift: Natural
     operand: Natural
+    logarithmic: bool = False
     organisation: str | None = None
 
 

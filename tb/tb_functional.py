@@ -20,7 +20,7 @@ from golden.types import Fields, Words
 from rtl import rooms
 from rtl.synapse.organisations.interface import Organisation
 from synapress.tools.simulator import parameters, seed
-from tb.memory import MemoryModel
+from tb.memory import MemoryModel, numbers
 from tb.payloads import pack, unpack
 from tb.streams import Steps, StreamDriver, Wires, clock_and_reset, every_cycle, pauses, wait_until
 
@@ -113,13 +113,6 @@ def _put(memory: Words, origin: int, words: Words) -> None:
     memory[origin:origin + len(words)] = words
 
 
-def _numbers(words: Words) -> list[int]:
-    """Memory words as Python integers."""
-    if words.ndim == 1:
-        return words.tolist()
-    return [sum(int(part) << 64 * i for i, part in enumerate(word)) for word in words]
-
-
 class Watch:
     """Follows the unit from outside, cycle by cycle: every synapse, pulse and count."""
 
@@ -185,7 +178,7 @@ async def random_requests(dut: Any) -> None:
              for name in ("request", "memory", "synapse")}
     driver = StreamDriver(dut, "request", rooms.ORGANISATIONS.load(given["name"], Organisation).request_layout(sizes),
                           pause=pause["request"], generator=generator)
-    memories = {name: MemoryModel(dut, name, _numbers(words), word_bits=sizes.word_bits, generator=generator,
+    memories = {name: MemoryModel(dut, name, numbers(words), word_bits=sizes.word_bits, generator=generator,
                                   pause=pause["memory"], latency=sizes.read_latency)
                 for name, words in (("index", work.index), ("weight", work.weight)) if hasattr(dut, f"{name}__valid")}
     watch = Watch(dut, work, pause["synapse"])

@@ -20,7 +20,7 @@ from golden.synapse.tables.source import Sent, SourceTable, table_layout
 from golden.types import Fields
 from rtl.synapse.tables.source import SourceTable as Hardware
 from synapress.tools.simulator import parameters, seed
-from tb.memory import MemoryModel
+from tb.memory import MemoryModel, numbers
 from tb.payloads import pack, unpack
 from tb.streams import Steps, StreamDriver, Wires, clock_and_reset, every_cycle, pauses, wait_until
 
@@ -72,12 +72,6 @@ class Work:
         table = self.model(rows)
         packed = pack(Hardware.neuron_layout(sizes), neuron | {"table": layout.pack(table.table)})
         return neuron, packed, table.expand(neuron)
-
-
-def _numbers(words: Any) -> list[int]:
-    """Memory words as Python integers."""
-    return words.tolist() if words.ndim == 1 else [
-        sum(int(part) << 64 * i for i, part in enumerate(word)) for word in words]
 
 
 class Watch:
@@ -132,7 +126,7 @@ async def random_neurons(dut: Any) -> None:
     pause = {name: pauses(given[name], generator) if given.get(name) else None
              for name in ("neuron", "memory", "event")}
     driver = StreamDriver(dut, "neuron", Hardware.neuron_layout(sizes), pause=pause["neuron"], generator=generator)
-    memories = {name: MemoryModel(dut, name, _numbers(words), word_bits=sizes.word_bits, generator=generator,
+    memories = {name: MemoryModel(dut, name, numbers(words), word_bits=sizes.word_bits, generator=generator,
                                   pause=pause["memory"], latency=sizes.read_latency)
                 for name, words in (("index", work.index), ("entry", work.weight))}
     watch = Watch(dut, work, pause["event"])

@@ -17,6 +17,7 @@ from tests.helpers.spiking_graphs import graph
 
 TOLERATED = re.compile(r"""
     .*\.(exclusive|c|x|y|zero_point|view|blocks|normalization|operand|spikes|own_spikes|scale)\ dropped  # has a default
+  | .*\.(logarithmic|organisation)\ dropped | shapes\ dropped
   | (host|integer)\ dropped | neurons\ (dropped|null) | (warnings|clips)\ dropped
   | (inputs|outputs)\[\d+\]\.(scale\ .*|zero_point\ -1|labels\[\d\]\[0\]\ dropped|dims\[\d+\]\ -1|view\ null)
   | .*\.(padding|measured|available|worst|states)\[\d\]\ -1|scales\.\w+(\ dropped|\.(low|high|saturation)\ -1)

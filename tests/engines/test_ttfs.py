@@ -1,10 +1,12 @@
 """Networks of neurons that spike once, in compiled RTL: every value of every frame is the integer network's."""
 
 import dataclasses
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+import synapress
 from golden.config import CoreConfig
 from synapress.engines.rtl import simulate_image
 from synapress.mapper import compile_network
@@ -32,6 +34,14 @@ def check(config: CoreConfig, seed: int, numbers: range) -> None:
 
 def test_networks_are_the_integer_networks(seed: int) -> None:
     check(SMALL, seed, range(4))
+
+
+def test_saved_networks_keep_their_kinds_of_weights(tmp_path: Path, seed: int) -> None:
+    compiled = synapress.compile(random_case(np.random.default_rng([seed, 802]), SMALL).network, config=SMALL)
+    compiled.save(tmp_path / "out")
+    saved, loaded = ([edge.logarithmic for edge in model.program.edges]
+                     for model in (compiled, synapress.CompiledModel.load(tmp_path / "out")))
+    assert any(saved) and loaded == saved
 
 
 @pytest.mark.long
