@@ -1,10 +1,9 @@
 """What a logarithmic product costs, against a linear one: one stage of each, and the neuron update with it.
 
-    python -m benchmarks.log_product [--fmax] [--json FILE]
+    python -m benchmarks.log_product [--json FILE]
 
 Of states of 16 bits with 12 fraction bits, and of 32 with 20, four lanes each. The stage is all between a weight, a
-value and a shift, and what is added to a state (`rtl.neuron.products`), its registers and the shift included. `--fmax`
-places and routes the neuron updates for an ECP5, which takes minutes.
+value and a shift, and what is added to a state (`rtl.neuron.products`), its registers and the shift included.
 """
 
 import argparse
@@ -20,7 +19,6 @@ from rtl.neuron.products import product_unit
 from rtl.neuron.update import NeuronUpdate
 from synapress.reports.tables import Sheet, show
 from synapress.tools import area
-from synapress.tools.frequency import fmax
 
 TARGETS = {"cmos": "transistors", "xilinx": "LUTs"}
 LINEAR = "linear"
@@ -35,7 +33,7 @@ def configuration(product: str, bits: int) -> CoreConfig:
                       log_fraction_bits=FRACTION_BITS[bits])
 
 
-def rows(console: Console, clock: bool) -> list[dict[str, Any]]:
+def rows(console: Console) -> list[dict[str, Any]]:
     """Sizes of each product at each width of states, and its share of the linear one's."""
     found: list[dict[str, Any]] = []
     for bits in FRACTION_BITS:
@@ -46,8 +44,6 @@ def rows(console: Console, clock: bool) -> list[dict[str, Any]]:
                 for target, what in TARGETS.items():
                     row |= {what: int(area.estimate(product_unit(config), config, target).size),
                             f"update {what}": int(area.estimate(NeuronUpdate(config), config, target).size)}
-                if clock:
-                    row["update MHz"] = round(fmax(NeuronUpdate(config), config).mhz, 1)
             linear = row if product == LINEAR else found[-1 if found[-1]["product"] == LINEAR else -2]
             found.append(row | {"share": row["transistors"] / linear["transistors"], "bar": BARS[bits]})
     return found
@@ -66,11 +62,10 @@ def sheet(found: list[dict[str, Any]]) -> Sheet:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--fmax", action="store_true", help="place and route the neuron updates, too")
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
     console = Console()
-    found = rows(console, arguments.fmax)
+    found = rows(console)
     show([sheet(found)], console)
     if arguments.json:
         write(arguments.json, json.dumps(found, indent=1) + "\n")
