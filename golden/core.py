@@ -15,6 +15,7 @@ from golden.config import CoreConfig
 from golden.engine import LOW_64, Engine, FastEngine, LiteralEngine
 from golden.errors import EventError, ImageError
 from golden.guard import agreeing
+from golden.memory_words import numbers
 from golden.neuron.types import built_types, neuron_model
 from golden.registers import Status, counters, timed
 from golden.synapse.mixed import first_extended
@@ -196,7 +197,7 @@ class Core:
 
     def keep(self, done: Evaluation) -> None:
         """Append the state words of an evaluation to the trace."""
-        self.trace += zip(done.addresses.tolist(), _joined(done.states), strict=True)
+        self.trace += zip(done.addresses.tolist(), numbers(done.states), strict=True)
 
     def evaluations(self, events: Words) -> Iterator[Evaluation]:
         """`run`, evaluation by evaluation: each is done when it is asked for, and nothing of it is kept.
@@ -303,11 +304,3 @@ class Core:
         self.counters["values_out"] += int(np.sum(~to_self & (fields_of["kind"] == EventKind.VALUE)))
         return Evaluation(index, addresses, states, fired, np.array(credits, np.uint64), sent[~to_self], sent[to_self],
                           tuple(paid))
-
-
-def _joined(states: Words) -> list[int]:
-    """Memory words as one number each."""
-    first, *others = (states[:, part].tolist() for part in range(states.shape[1]))
-    for number, part in enumerate(others, 1):
-        first = [low | high << (64 * number) for low, high in zip(first, part, strict=True)]
-    return list(first)

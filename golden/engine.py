@@ -11,6 +11,7 @@ import numpy as np
 
 from golden import kernel_products, table_products
 from golden.config import CoreConfig
+from golden.memory_words import number, numbers
 from golden.neuron.evaluation import (
     PopulationMap,
     axon_fields,
@@ -79,7 +80,7 @@ class LiteralEngine:
     def __init__(self, config: CoreConfig, memory: Words, edges: int, populations: int, counters: dict[str, int]):
         self.config = config
         self.counters = counters
-        self.memory = [sum(int(part) << (64 * i) for i, part in enumerate(row)) for row in memory]
+        self.memory = numbers(memory)
         self.decoder = Mixed(config, self.memory, edges, populations)
         self.good: list[bool] | None = None
         self.first_extended = edges
@@ -148,7 +149,7 @@ class FastEngine:
         self.done = np.zeros((edges, 2), np.int64)
 
     def word(self, address: int) -> int:
-        return sum(int(part) << (64 * i) for i, part in enumerate(self.memory[address]))
+        return number(self.memory[address])
 
     def words(self) -> Words:
         return self.memory
@@ -238,9 +239,9 @@ class FastEngine:
         axons = axon_fields(self.memory[:, 0], population, place, self.config)
         sent = np.zeros((len(x), count), np.uint64)
         hits = np.zeros((len(x), count), bool)
-        for number, axon in enumerate(axons):
-            hits[:, number], events = generate_array(x, y, c, v, axon, self.config)
-            sent[hits[:, number], number] = table.event.pack_array(events)
+        for slot, axon in enumerate(axons):
+            hits[:, slot], events = generate_array(x, y, c, v, axon, self.config)
+            sent[hits[:, slot], slot] = table.event.pack_array(events)
         ends = [table.event.pack(kind=EventKind.END, core_x=axon["core_x"], core_y=axon["core_y"], id=axon["id"],
                                  x=axon["core_x"], y=axon["core_y"], c=index) for axon in axons]
         return np.concatenate([sent[hits], np.array(ends, np.uint64)])

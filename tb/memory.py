@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator, MutableSequence, Sequence
 from typing import Any
 
 from golden.ports import READ_LATENCY
-from golden.types import Words
 from tb.streams import Steps, every_cycle, never, out_of_reset, reader
 
 
@@ -100,10 +99,3 @@ class MemoryModel:
                     ready.value = int(now)
                     granted[index] = now
             yield
-
-
-def numbers(words: Words) -> list[int]:
-    """Memory words, (words,) of 64 bits or (words, words of 64 bits), as Python integers."""
-    if words.ndim == 1:
-        return words.tolist()
-    return [sum(int(part) << 64 * i for i, part in enumerate(word)) for word in words]

@@ -10,7 +10,7 @@ from golden.noc.access import request
 from golden.noc.mesh import EDGES, Host, Link, MeshPlan
 from golden.noc.router import STEPS
 from golden.registers import Control, Register, Status, counters
-from golden.types import Fields, Place, Words
+from golden.types import Fields, Place
 from golden.words import EventKind, layouts
 from tb.streams import Steps, StreamDriver, StreamMonitor, Wires, every_cycle, out_of_reset, pauses
 
@@ -164,9 +164,6 @@ class MeshHost:
                                   "id": event["c"]})
 
 
-def joined(parts: Words) -> list[int]:
-    """Memory words as numbers."""
-    return [sum(int(part) << (64 * i) for i, part in enumerate(row)) for row in parts]
 
 
 def by_id(events: Iterable[Fields]) -> dict[int, list[Fields]]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from golden.errors import ImageError
+from golden.memory_words import numbers
 from golden.synapse.organisations.convolution import Convolution, Map, anchor_layout
 from golden.synapse.organisations.interface import Expansion, Organisation, Pass, Sizes, request_layout
 from golden.types import Fields, IntArray, Words
@@ -63,8 +64,7 @@ class Layers:
         words: list[Words] = [memory if memory.shape[1] > 1 else memory[:, 0] for memory in (self._index, self._weight)]
         self.layers = [layer.within(*words) for layer in self.layers]
         self.index, self.weight = (
-            [sum(int(part) << 64 * i for i, part in enumerate(word)) for word in memory]
-            for memory in (self._index, self._weight))
+            numbers(memory) for memory in (self._index, self._weight))
 
     def damage(self, generator: random.Random) -> None:
         """Flip bits of the memories, and change fields of the layers."""

@@ -9,6 +9,7 @@ import numpy as np
 from golden.config import CoreConfig
 from golden.core import Core
 from golden.host import run_frame
+from golden.memory_words import number, numbers
 from golden.registers import Control, Register, Status, counters
 from golden.words import EventKind, layouts
 from rtl.neuron.evaluation import Evaluation
@@ -135,7 +136,7 @@ async def frames(dut: Any) -> None:
     host = CoreHost(dut, config, generator, given["pause_in"], given["pause_out"])
     await clock_and_reset(dut)
     parts = np.array(given["words"], np.uint64).reshape(-1, config.word_bits // 64)
-    words = [sum(int(part) << (64 * i) for i, part in enumerate(row)) for row in parts]
+    words = numbers(parts)
     await host.load(words, given["edges"], given["populations"])
 
     golden = Core(config, parts, edges=given["edges"], populations=given["populations"])
@@ -172,7 +173,7 @@ async def frames(dut: Any) -> None:
     memory = await host.read(addresses)
     final = golden.memory
     for address, word in zip(addresses, memory, strict=True):
-        assert word == sum(int(part) << (64 * i) for i, part in enumerate(final[address])), f"memory word {address}"
+        assert word == number(final[address]), f"memory word {address}"
     if config.access_counters:
         await check_accesses(host, counters, len(addresses))
     dut._log.info("%d events out, %s", len(host.outputs), counters)

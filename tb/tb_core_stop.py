@@ -11,6 +11,7 @@ from cocotb.triggers import RisingEdge
 from golden.config import CoreConfig
 from golden.core import Core
 from golden.host import run_frame
+from golden.memory_words import numbers
 from golden.registers import Control, Register, Status
 from golden.types import Fields
 from golden.words import EventKind, layouts
@@ -57,21 +58,17 @@ class StopBench:
         self.config = CoreConfig.from_json(given["config"])
         self.host = Host(dut, self.config, random.Random(launch.seed()), pause_in, pause_out)
         self.parts = np.array(given["words"], np.uint64).reshape(-1, self.config.word_bits // 64)
-        self.words = self._joined(self.parts)
+        self.words = numbers(self.parts)
         self.packed = np.array(given["frames"][0], np.uint64)
         self.frame = [layouts(self.config).event.unpack(word) for word in given["frames"][0]]
         self.fresh = self.expect(self.parts)
-
-    @staticmethod
-    def _joined(parts: np.ndarray) -> list[int]:
-        return [sum(int(part) << (64 * i) for i, part in enumerate(row)) for row in parts]
 
     def expect(self, parts: np.ndarray) -> Expected:
         """One frame in a golden core that starts with this memory."""
         golden = Core(self.config, parts, edges=self.given["edges"], populations=self.given["populations"])
         outputs = [layouts(self.config).event.unpack(word) for word in run_frame(golden, self.packed).tolist()]
         return Expected(by_id(outputs), sum(event["kind"] == EventKind.END for event in outputs), sorted(golden.trace),
-                        golden.counters, self._joined(golden.memory[:len(parts)]))
+                        golden.counters, numbers(golden.memory[:len(parts)]))
 
     # -- a frame, and what must have come of it ----------------------------------------------------
 

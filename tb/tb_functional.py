@@ -13,6 +13,7 @@ import cocotb
 import numpy as np
 from cocotb.triggers import RisingEdge
 
+from golden.memory_words import numbers
 from golden.rooms import ORGANISATIONS
 from golden.synapse.organisations.convolution import DROP, SIDE, Convolution, Map, anchor_layout
 from golden.synapse.organisations.interface import KINDS, Expansion, Sizes, offers, synapse_layout
@@ -20,9 +21,9 @@ from golden.types import Fields, Words
 from rtl import rooms
 from rtl.synapse.organisations.interface import Organisation
 from synapress.tools.simulator import parameters, seed
-from tb.memory import MemoryModel, numbers
-from tb.payloads import pack, unpack
-from tb.streams import Steps, StreamDriver, Wires, clock_and_reset, every_cycle, pauses, wait_until
+from tb.memory import MemoryModel
+from tb.payloads import pack
+from tb.streams import Steps, StreamDriver, StreamMonitor, Wires, clock_and_reset, every_cycle, pauses, wait_until
 
 
 class Work:
@@ -117,7 +118,7 @@ class Watch:
     """Follows the unit from outside, cycle by cycle: every synapse, pulse and count."""
 
     def __init__(self, dut: Any, work: Work, synapse: Any):
-        self.dut, self.work, self._pause = dut, work, synapse
+        self.work = work
         self.cycle = 0
         self.taken: list[int] = []
         self.done: list[int] = []
@@ -126,12 +127,17 @@ class Watch:
         self.counts: Counter[str] = Counter()
         self._due: deque[Fields] = deque()
         self._wires = Wires(dut)
-        dut.synapse__ready.value = 0
         every_cycle(dut, self._run())
+        # Behind the own steps, which count the cycle.
+        StreamMonitor(dut, "synapse", synapse_layout(work.sizes), pause=synapse, on_receive=self._compare)
+
+    def _compare(self, got: Fields) -> None:
+        assert self._due, f"cycle {self.cycle}: {got}, expected nothing"
+        assert got == (expected := self._due.popleft()), f"cycle {self.cycle}: {got}, expected {expected}"
+        self.offered.append(self.cycle)
 
     def _run(self) -> Steps:
-        wires, layout, ready = self._wires, synapse_layout(self.work.sizes), False
-        held: int | None = None
+        wires = self._wires
         while True:
             yield
             if wires.rst():
@@ -147,24 +153,10 @@ class Watch:
                         found.neurons.tolist(), found.weights.tolist(), found.weight_addresses.tolist(), strict=True))
             elif wires.synapse__valid() or wires.done():
                 assert wires.busy(), "not busy, though something is inside"
-            if wires.synapse__valid():
-                payload = wires.synapse__payload()
-                assert held is None or payload == held, "a synapse has changed before it was taken"
-                held = None if ready else payload
-                if ready:
-                    got = unpack(layout, payload)
-                    assert self._due, f"cycle {self.cycle}: {got}, expected nothing"
-                    expected = self._due.popleft()
-                    assert got == expected, f"cycle {self.cycle}: {got}, expected {expected}"
-                    self.offered.append(self.cycle)
-            else:
-                assert held is None, "a synapse was withdrawn"
             if wires.done():
                 self.done.append(self.cycle)
             for name in ("error", *KINDS):
                 self.counts[name] += getattr(wires, name)()
-            ready = self._pause is None or not next(self._pause)
-            self.dut.synapse__ready.value = int(ready)
 
 
 @cocotb.test()

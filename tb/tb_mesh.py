@@ -17,13 +17,14 @@ import numpy as np
 from cocotb.triggers import RisingEdge
 
 from golden.config import CoreConfig
+from golden.memory_words import numbers
 from golden.mesh import Mesh
 from golden.noc.access import missing_answer
 from golden.noc.mesh import Link
 from golden.types import Place
 from golden.words import EventKind, layouts
 from synapress.tools import simulator as launch
-from tb.mesh_host import Accesses, MeshHost, Watch, by_id, joined, plan_of
+from tb.mesh_host import Accesses, MeshHost, Watch, by_id, plan_of
 from tb.streams import clock_and_reset, wait_until
 
 LIMIT = 200_000
@@ -58,7 +59,7 @@ class Bench:
         """Queue all writes of all images, one core after another; returns the cores."""
         for column, row, words, edges, populations in case["images"]:
             parts = np.array(words, np.uint64).reshape(-1, self.config.word_bits // 64)
-            self.access.load((column, row), joined(parts), edges, populations)
+            self.access.load((column, row), numbers(parts), edges, populations)
         return [(column, row) for column, row, *_ in case["images"]]
 
     async def idle(self) -> None:
@@ -108,7 +109,7 @@ class Bench:
                 assert found[name] == value, f"core {place}, counter {name}: {found[name]}, golden {value}"
             assert found["overflow"] == 0
             self.memory[place] = core.memory
-            words = joined(core.memory)
+            words = numbers(core.memory)
             used = 1 + max((number for number, word in enumerate(words) if word), default=0)
             memory = await self.access.read(place, range(used))
             different = [number for number, word in enumerate(memory) if word != words[number]]

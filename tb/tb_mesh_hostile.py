@@ -14,11 +14,11 @@ from typing import Any
 import cocotb
 import numpy as np
 
+from golden.memory_words import numbers
 from golden.registers import ERRORS, Control, Register, Status
 from golden.types import Fields, Place
 from golden.words import EdgeKind, EventKind, layouts
 from synapress.tools import simulator as launch
-from tb.mesh_host import joined
 from tb.streams import clock_and_reset, wait_until
 from tb.tb_mesh import LIMIT, Bench
 
@@ -97,7 +97,7 @@ async def quiet(bench: Bench) -> None:
 
 async def outside(bench: Bench, place: Place, states: set[int]) -> list[int]:
     """Addresses of the words that changed and are not states."""
-    words, one_in = joined(bench.memory[place]), bench.given["one_in"]
+    words, one_in = numbers(bench.memory[place]), bench.given["one_in"]
     used = max((address for address, word in enumerate(words) if word), default=0)
     chosen = [address for address in range(len(words)) if address <= used or bench.random.randrange(one_in) == 0]
     found = await bench.access.read(place, chosen)
@@ -115,7 +115,7 @@ def memories(bench: Bench, case: dict[str, Any]) -> dict[Place, set[int]]:
         begin = max(sizes.get(place, 0), 1 + max(states.get(place, ()), default=-1))
         for address in range(begin, min(begin + BEHIND, words)):
             memory[address] = [bench.random.getrandbits(64) | 1 for _ in range(parts)]
-            bench.access.send(place, address, joined(memory[address:address + 1])[0], write=True)
+            bench.access.send(place, address, numbers(memory[address:address + 1])[0], write=True)
     for column, row, image, *_ in case["images"]:
         values = np.array(image, np.uint64).reshape(-1, parts)
         bench.memory[column, row][:len(values)] = values
@@ -125,7 +125,7 @@ def memories(bench: Bench, case: dict[str, Any]) -> dict[Place, set[int]]:
 async def attack(bench: Bench, case: dict[str, Any]) -> None:
     """One attack on the cores of a case, and what is left of it."""
     states = memories(bench, case)
-    images = {(column, row): (joined(bench.memory[column, row]), edges, populations)
+    images = {(column, row): (numbers(bench.memory[column, row]), edges, populations)
               for column, row, _, edges, populations in case["images"]}
     others = [place for place in bench.plan.places if place not in images]
     bench.access.stop(others)  # which then drop what comes

@@ -12,6 +12,7 @@ import cocotb
 import numpy as np
 from cocotb.triggers import RisingEdge
 
+from golden.memory_words import numbers
 from golden.synapse.organisations.compressed_rows import CompressedRows
 from golden.synapse.organisations.interface import Sizes, offers
 from golden.synapse.tables.flat import Flat
@@ -20,9 +21,9 @@ from golden.synapse.tables.source import Sent, SourceTable, table_layout
 from golden.types import Fields
 from rtl.synapse.tables.source import SourceTable as Hardware
 from synapress.tools.simulator import parameters, seed
-from tb.memory import MemoryModel, numbers
-from tb.payloads import pack, unpack
-from tb.streams import Steps, StreamDriver, Wires, clock_and_reset, every_cycle, pauses, wait_until
+from tb.memory import MemoryModel
+from tb.payloads import pack
+from tb.streams import Steps, StreamDriver, StreamMonitor, Wires, clock_and_reset, every_cycle, pauses, wait_until
 
 MODELS: dict[str, type[SourceTable]] = {"flat": Flat, "routing": Routing}
 
@@ -78,19 +79,24 @@ class Watch:
     """Follows the table from outside, cycle by cycle: every event, pulse and count."""
 
     def __init__(self, dut: Any, work: Work, pause: Any):
-        self.dut, self.work, self._pause = dut, work, pause
+        self.work = work
         self.cycle = 0
         self.taken: list[int] = []
         self.done: list[int] = []
         self.counts: Counter[str] = Counter()
         self.due: deque[Fields] = deque()
         self._wires = Wires(dut)
-        dut.event__ready.value = 0
         every_cycle(dut, self._run())
+        # Behind the own steps, which count the cycle.
+        StreamMonitor(dut, "event", work.model.event_layout(work.sizes), pause=pause, on_receive=self._compare)
+
+    def _compare(self, got: Fields) -> None:
+        assert self.due, f"cycle {self.cycle}: {got}, expected nothing"
+        assert got == (expected := self.due.popleft()), f"cycle {self.cycle}: {got}, expected {expected}"
+        self.counts["events"] += 1
 
     def _run(self) -> Steps:
-        wires, layout, ready = self._wires, self.work.model.event_layout(self.work.sizes), False
-        held: int | None = None
+        wires = self._wires
         while True:
             yield
             if wires.rst():
@@ -101,20 +107,10 @@ class Watch:
                 self.taken.append(self.cycle)
                 self.due.extend(dict(zip(events, row, strict=True))
                                 for row in zip(*(array.tolist() for array in events.values()), strict=True))
-            payload = wires.event__payload() if wires.event__valid() else None
-            assert held is None or payload == held, "an event has changed or gone before it was taken"
-            held = None if ready else payload
-            if payload is not None and ready:
-                got = unpack(layout, payload)
-                assert self.due, f"cycle {self.cycle}: {got}, expected nothing"
-                assert got == (expected := self.due.popleft()), f"cycle {self.cycle}: {got}, expected {expected}"
-                self.counts["events"] += 1
             if wires.done():
                 self.done.append(self.cycle)
             for name in ("error", "index_read", "entry_read"):
                 self.counts[name] += getattr(wires, name)()
-            ready = self._pause is None or not next(self._pause)
-            self.dut.event__ready.value = int(ready)
 
 
 @cocotb.test()

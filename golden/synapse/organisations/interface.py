@@ -10,12 +10,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import ClassVar, Self
 
-import numpy as np
 import numpy.typing as npt
 
 from golden.config import CoreConfig
 from golden.errors import ConfigError
 from golden.fields import Field, WordLayout
+from golden.memory_words import number
 from golden.ports import READ_LATENCY
 from golden.types import Fields, IntArray, Words
 
@@ -255,5 +255,4 @@ class Organisation:
 def _word(words: Words, place: int) -> int:
     if not 0 <= place < len(words):
         return 0
-    word = words[place]
-    return int(word) if np.ndim(word) == 0 else sum(int(part) << 64 * i for i, part in enumerate(word))
+    return number(words[place])

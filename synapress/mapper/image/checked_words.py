@@ -5,6 +5,7 @@ import numpy as np
 from golden.config import CoreConfig
 from golden.errors import ImageError
 from golden.fields import WordLayout
+from golden.memory_words import number
 from golden.types import Memory, Words
 from golden.widths import CONNECTIVITY_BITS
 
@@ -36,8 +37,7 @@ class Reader:
         """One word; few of an image are looked at, so they are made one by one."""
         if address >= len(self.array):
             return 0
-        parts = self.array[address]
-        return int(parts) if self.array.ndim == 1 else sum(int(part) << (64 * i) for i, part in enumerate(parts))
+        return number(self.array[address])
 
     def parts(self, first: int, count: int) -> Words:
         """Words as (count, words of 64 bits); all must lie in the memory."""

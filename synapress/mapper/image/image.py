@@ -20,6 +20,7 @@ from golden.config import CoreConfig
 from golden.errors import ImageError
 from golden.fields import WordLayout
 from golden.files import Writing, open_read
+from golden.memory_words import numbers
 from golden.neuron.evaluation import pack_table, pack_thresholds
 from golden.neuron.states import pack_states
 from golden.program import Program
@@ -68,8 +69,7 @@ class Image:
 
     def integers(self) -> list[int]:
         """The words as Python integers, whatever their width."""
-        columns = self.parts.T.tolist()
-        return [sum(part << (64 * i) for i, part in enumerate(word)) for word in zip(*columns, strict=True)]
+        return numbers(self.parts)
 
     def memory(self) -> list[int]:
         """The whole memory of the core as integers, zeros beyond the image."""
