@@ -1,0 +1,1 @@
+"""From a trained network of spikes in time to layers of the hardware."""
