@@ -38,7 +38,7 @@ def test_codes_are_the_nearest_powers(levels: int, seed: int) -> None:
             assert code == (0 if q == 15 else 15 - q + 16 * (weight < 0)), (weight, code)
     back = weights_of(codes, largest, levels)
     kept = codes > 0
-    assert kept.sum() > 50 and (back[~kept] == 0).all()
+    assert kept.sum() > 20 and (back[~kept] == 0).all()
     assert (np.abs(np.log2(back[kept] / array[kept])) <= 0.5 / levels + 1e-12).all()
     again, same = quantize(back, levels)
     if (codes & 15).max() > 15 - levels:  # else a smaller k0 would do
