@@ -23,7 +23,7 @@ from synapress.mapper import errors
 RECORD = Path(__file__).with_suffix(".json")
 FOLDER = "SYNAPRESS_REFUSALS"
 """Environment variable: the folder into which the processes of a test run write their refusals, a file each."""
-TESTS = ("tests/mapper", "tests/host", "tests/api", "tests/engines", "tests/cli")
+TESTS = ("tests/mapper", "tests/host", "tests/api", "tests/engines", "tests/cli", "tests/spike_times")
 
 Refusal = tuple[str, str]
 """Rule and text."""

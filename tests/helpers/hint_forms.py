@@ -35,10 +35,11 @@ from synapress.mapper.placement.place import place, place_all
 from synapress.mapper.quantization.quantize import quantize
 from synapress.mapper.quantization.quantized import Options
 from synapress.mapper.rules import check
+from synapress.spike_times.convert import convert
 
 VERBS = (model.load, model.compile, model.compile_to, reading.read, nir_reader.read_nir, read_lava, proto.load_proto,
          reader.read_onnx, fuse, quantize, legalize, check, build_image, partition, cut, place, place_all, compile_mesh,
-         compile_network)
+         compile_network, convert)
 """What is called to follow a hint, with other arguments."""
 SIZES = (8, 16, 32, 64, 1)
 """Tried for a size that a hint leaves to the user."""
