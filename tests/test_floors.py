@@ -15,7 +15,7 @@ FLOORS = (
     ("golden",),
     ("rtl", "synapress.install", "synapress.energy"),
     ("synapress.mapper",),
-    ("synapress.zoo", "synapress.tools", "synapress.spike_times"),
+    ("synapress.zoo", "synapress.tools", "synapress.spike_times", "synapress.training"),
     ("synapress.engines", "synapress.host"),
     ("synapress.model", "synapress.model_files", "synapress.results", "synapress.hardware",
      "synapress.onnx_operators"),

@@ -20,7 +20,7 @@ DATA = {"golden/py.typed", "rtl/py.typed", "synapress/py.typed", "synapress/engi
         "synapress/engines/host.h", "synapress/engines/words.h",
         *(f"synapress/engines/mesh/{name}" for name in ("host.h", "main.cpp", "nodes.h", "program.h")),
         "synapress/reports/page.html", "synapress/zoo/digits/digits.npz",
-        "synapress/zoo/spiking_digits/spiking_digits.nir"}
+        "synapress/zoo/spiking_digits/spiking_digits.nir", "synapress/zoo/spike_time_digits/spike_time_digits.npz"}
 OUTSIDE = ("tb", "mapper", "examples", "tests", "studies", "benchmarks")
 """Names of packages that the wheel must not import: those of this repository, and one that a package within it has."""
 NOISE = ("build/simulate/core.v", "build/lib/golden/words.py", ".venv/pyvenv.cfg", ".mypy_cache/x.json",
