@@ -10,7 +10,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-pilotnet demo-resnet50 test test-all check bench bench-models bench-lanes mutations models measured frameworks verilog area clean
+.PHONY: help setup demo demo-pilotnet demo-ttfs demo-resnet50 test test-all check bench bench-models bench-lanes mutations models measured frameworks verilog area clean
 
 help: ## say what the targets do, and how long they take [1 s]
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { time = what = $$2; sub(/ \[[^[]*$$/, "", what); sub(/.* \[/, "", time); \
@@ -24,6 +24,9 @@ demo: $(READY) ## run handwritten digits through the RTL and compare with the go
 
 demo-pilotnet: $(READY) ## run three frames of PilotNet through the RTL of 3 cores and of 2, equal to the golden model [4 min]
 	@$(BIN)/synapress demo-pilotnet
+
+demo-ttfs: $(READY) ## run 100 digits through neurons that spike once, every spike time of the RTL equal to the trained network's [3 min]
+	@$(BIN)/synapress demo-ttfs
 
 demo-resnet50: $(READY) ## replay a frame of ResNet50 in the RTL of its 182 cores, one by one, equal to the golden mesh; NETWORK=mobilenet: another network [11 min]
 	@$(BIN)/synapress demo-resnet50 $(if $(NETWORK),--network $(NETWORK))
