@@ -25,7 +25,7 @@ demo: $(READY) ## run handwritten digits through the RTL and compare with the go
 demo-pilotnet: $(READY) ## run three frames of PilotNet through the RTL of 3 cores and of 2, equal to the golden model [4 min]
 	@$(BIN)/synapress demo-pilotnet
 
-demo-ttfs: $(READY) ## run 100 digits through neurons that spike once, every spike time of the RTL equal to the trained network's [3 min]
+demo-ttfs: $(READY) ## run 100 digits through neurons that spike once, every spike time of the RTL equal to the integer network's [2 min, estimated]
 	@$(BIN)/synapress demo-ttfs
 
 demo-resnet50: $(READY) ## replay a frame of ResNet50 in the RTL of its 182 cores, one by one, equal to the golden mesh; NETWORK=mobilenet: another network [11 min]

@@ -35,7 +35,7 @@ TOPS: dict[str, tuple[str, str]] = {
     "accumulate": ("rtl.synapse.tables.accumulate", "Accumulate"),
     "neuron": ("rtl.neuron.update", "NeuronUpdate"),
     "memory": ("rtl.memory", "BankedMemory"),
-    "evaluation": ("rtl.neuron.evaluation", "Evaluation"),
+    "evaluation": ("rtl.neuron.sweep", "evaluation_unit"),
     "timestep": ("rtl.timestep", "Timestep"),
     "router": ("rtl.noc.router", "Router"),
     "core": ("rtl.core", "EventCore"),
