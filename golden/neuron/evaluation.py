@@ -173,7 +173,8 @@ def evaluate_population(
     common = {"axon_base": place.axons % size, "axons": population["axons"], "far": place.axon_words - 1,
               "population": index}
     model = neuron_model(population["type"], config)
-    neurons, trace = [], []
+    neurons: list[dict[str, int]] = []
+    trace: list[tuple[int, int]] = []
     entry = partial(threshold if model.falling_threshold else table_entry, memory, population["base"], config=config)
     if sweeps(population["type"], config):
         spikes, trace = _sweep(memory, population, place, entry, config)

@@ -101,9 +101,10 @@ SWEEP_CASES = [("verilator", "4 lanes"), *(pytest.param(*case, marks=pytest.mark
 
 @pytest.mark.parametrize(("simulator", "name"), SWEEP_CASES, indirect=["simulator"])
 def test_sweeping_hardware_equals_golden(simulator: str, name: str, seed: int) -> None:
-    """Spikes in the order of their times, among populations of all other types, with pauses everywhere."""
-    run(SWEEPS[name], simulator, seed, scenario="random", populations=80, corners=False, command="rarely",
+    """Spikes in the order of their times, among other populations: with pauses everywhere, and with none in time."""
+    run(SWEEPS[name], simulator, seed, scenario="random", populations=60, corners=False, command="rarely",
         memory="rarely", neuron="rarely")
+    run(SWEEPS[name], simulator, seed, scenario="sweeping", populations=30)
 
 
 @pytest.mark.long
