@@ -37,6 +37,7 @@ from synapress.spike_times.convert import Converted, convert, core_for
 from synapress.spike_times.trained import Trained, load_trained
 from synapress.zoo import spike_time_digits
 from synapress.zoo.digits.data import feature_maps, load_digits
+from synapress.zoo.spike_time_digits import accuracies
 
 OUTPUT = Path("build/demo-ttfs")
 TEST_IMAGES = 1000
@@ -86,7 +87,7 @@ class Demo:
             yield
         self.console.print(f"[green]✓[/] {text} [dim]({time.perf_counter() - start:.1f} s)[/]")
 
-    def run(self, accuracies: dict[str, Any] | None) -> dict[str, Any]:
+    def run(self, known: dict[str, Any] | None) -> dict[str, Any]:
         images, config = self.images, self.config
         with self.step(f"converting '{self.trained.name}': codes, thresholds, and fraction bits by "
                        f"{len(images.calibration)} training digits"):
@@ -119,12 +120,12 @@ class Demo:
         with self.step(f"spikes of real numbers beside those of integers, {COMPARED} digits"):
             layers = self._layers(converted, integers, done)
             apart = [item for bits in FRACTION_BITS for item in self._apart(bits)]
-        self._show(shares, layers, apart, done, accuracies)
+        self._show(shares, layers, apart, done, known)
         picture = self.directory / "spikes.png"
         with self.step(f"picture: {picture}"):
             spike_time_picture(picture, steps=self.trained.steps, spikes={
                 name: found[0] for name, found in integers.items() if name != last},
-                accuracies=None if accuracies is None else _by_steps(accuracies))
+                accuracies=None if known is None else _by_steps(known))
         report = {
             "config": config.to_json(), "network": self.trained.name, "digits": self.digits, "seed": self.seed,
             "stall": self.stall, "comparison": asdict(done.comparison), "accuracy": shares, "layers": layers,
@@ -198,7 +199,7 @@ class Demo:
     # -- tables --------------------------------------------------------------------------------
 
     def _show(self, shares: dict[str, float], layers: dict[str, dict[str, Any]], apart: Sequence[LayerAgreement],
-              done: ImageRun, accuracies: dict[str, Any] | None) -> None:
+              done: ImageRun, known: dict[str, Any] | None) -> None:
         accuracy = Sheet(title="Accuracy", headings=("", f"{len(self.images.labels)} test digits"))
         for name, share in shares.items():
             count = f" of {self.digits}" if name == "RTL" else ""
@@ -229,47 +230,33 @@ class Demo:
             real.add_row(str(bits), *(cells.get(name, "") for name in names),
                          f"{max((item.nearest for item in some), default=0):.2f}")
         sheets = [accuracy, work, real]
-        show(sheets if accuracies is None else [*sheets, _trainings(accuracies)], self.console)
+        show(sheets if known is None else [*sheets, _trainings(known)], self.console)
         self.console.print(f"{done.counters['cycles'] / self.digits:,.0f} cycles from digit to digit, latency "
                            f"{done.latency.mean():,.0f}")
 
 
 # -- accuracies of training ----------------------------------------------------------------------
 
-_CONVERTED, _BEST = "ReLU network converted, θ0 the largest", "ReLU network converted, best θ0 and rounding"
-_SPIKES = "the same in spikes"
-
-
-def _training(cell: dict[str, Any]) -> dict[str, float]:
-    """Accuracies of one seed with one T and τ, as `studies.conversion` has them."""
-    return {
-        "trained for it (CAT)": cell["cat"], _SPIKES: cell["cat, spikes"],
-        **{f"the same, weights of 5 bits, {levels} per octave": share for levels, share in cell["cat, 5 bits"].items()},
-        _CONVERTED: cell["without"]["1, down"], _BEST: max(cell["without"].values())}
+_LINES = ("ReLU network (ANN)", "the same, exported", "ReLU network converted, θ0 the largest",
+          "ReLU network converted, best θ0 and rounding")
 
 
 def _trainings(found: dict[str, Any]) -> Sheet:
     """Accuracies over (T, τ), mean of the seeds and their ends."""
-    seeds = found["seeds"]
-    sheet = Sheet(
-        title=f"Accuracy by training, {found['test']:,} test digits: mean of {len(seeds)} seeds, least to largest",
-        headings=("", *(f"T {code.replace(', ', ', τ ')}" for code in seeds[0]["codes"])),
-        caption=f"ReLU network: {mean(seed['ann'] for seed in seeds):.1%}. Measured by `make conversion`.")
-    by_code = [[_training(seed["codes"][code]) for seed in seeds] for code in seeds[0]["codes"]]
-    for name in by_code[0][0]:
-        numbers = [[cell[name] for cell in cells] for cells in by_code]
-        sheet.add_row(name, *(f"{mean(some):.1%} ({min(some):.1%} to {max(some):.1%})" for some in numbers))
-    return sheet
+    headings, *lines = accuracies.rows(found["seeds"])
+    return Sheet(title=f"What training for spikes in time is worth: {found['test']:,} test digits, "
+                       f"{len(found['seeds'])} seeds, by `make conversion`", headings=tuple(headings),
+                 rows=[tuple(line) for line in lines])
 
 
 def _by_steps(found: dict[str, Any]) -> dict[str, dict[int, float]]:
     """Lines of the picture: T and mean accuracy."""
-    seeds = found["seeds"]
-    steps = {code: int(code.split(",")[0]) for code in seeds[0]["codes"]}
-    lines = {name: {number: mean(_training(seed["codes"][code])[name] for seed in seeds)
-                    for code, number in steps.items()} for name in (_SPIKES, _CONVERTED, _BEST)}
-    lines["trained for it, in spikes"] = lines.pop(_SPIKES)
-    return lines | {"ReLU network": dict.fromkeys(steps.values(), mean(seed["ann"] for seed in seeds))}
+    codes = found["seeds"][0]["codes"]
+    lines = {name: {int(code.split(",")[0]): mean(
+        accuracies.accuracy(seed, code, accuracies.NETWORKS[name]) for seed in found["seeds"]) for code in codes}
+        for name in _LINES}
+    lines["trained for it, in spikes"] = lines.pop("the same, exported")
+    return lines
 
 
 def run(config: CoreConfig, *, digits: int = 100, network: Path | None = None, directory: Path = OUTPUT,
@@ -294,6 +281,6 @@ def run(config: CoreConfig, *, digits: int = 100, network: Path | None = None, d
     images = images or digits_images()
     if not 1 <= digits <= len(images.test):
         raise ConfigError(f"--digits {digits} is outside [1, {len(images.test)}]: there are so many test images")
-    record = spike_time_digits.ACCURACIES
-    accuracies = json.loads(read_text(record)) if network is None and record.exists() else None
-    return Demo(trained, config, images, digits, directory, console or Console(), stall, seed).run(accuracies)
+    record = accuracies.RECORD
+    known = json.loads(read_text(record)) if network is None and record.exists() else None
+    return Demo(trained, config, images, digits, directory, console or Console(), stall, seed).run(known)

@@ -3,5 +3,3 @@
 from pathlib import Path
 
 FILE = Path(__file__).with_name("spike_time_digits.npz")
-ACCURACIES = Path(__file__).with_name("accuracies.json")
-"""What `studies.conversion` measured."""
