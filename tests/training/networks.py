@@ -37,7 +37,7 @@ def networks() -> Iterator[nn.Module]:
         conv = nn.Conv2d(2, 4, kernel, stride=stride, padding=1, groups=groups, bias=False)
         pool = [nn.MaxPool2d((2, 1), padding=(1, 0))] if pooled else []
         middle = [*pool, nn.ReLU()] if first else [nn.ReLU(), *pool]
-        head = [conv, nn.BatchNorm2d(4), *middle, nn.Conv2d(4, 4, 3, padding="same", dilation=2), nn.ReLU(),
+        head = [conv, nn.BatchNorm2d(4, eps=0.1), *middle, nn.Conv2d(4, 4, 3, padding="same", dilation=2), nn.ReLU(),
                 nn.Dropout(0.2), nn.Flatten()]
         with torch.no_grad():
             size = nn.Sequential(*head).eval()(torch.zeros(1, *SHAPE)).shape[1]

@@ -66,6 +66,16 @@ def test_the_seed_decides() -> None:
     assert losses[0] == losses[1] != losses[2]
 
 
+def test_each_epoch_has_its_own_order_of_all_samples() -> None:
+    made, (images, labels), seen = network(), data(1), []
+    hook = made.layers[0].register_forward_hook(lambda _, given, __: seen.append(given[0]))
+    train(made, images, labels, Settings(epochs=2, batch=20, clip_from=1, ttfs_from=1))
+    hook.remove()
+    seen = [batch for batch in seen if len(batch) == 20]
+    first, second = (torch.cat(seen[start:start + 3]).flatten(1) for start in (0, 3))
+    assert not torch.equal(first, second) and torch.equal(first.sort(0).values, second.sort(0).values)
+
+
 def test_the_random_numbers_of_the_user_are_left_alone() -> None:
     torch.manual_seed(7)
     expected = torch.rand(1)
