@@ -1,14 +1,16 @@
 """What a logarithmic product costs, against a linear one: one stage of each, and the neuron update with it.
 
-    python -m benchmarks.log_product [--json FILE]
+    python -m benchmarks.log_product [--fmax SEEDS] [--json FILE]
 
 Of states of 16 bits with 12 fraction bits, and of 32 with 20, four lanes each. The stage is all between a weight, a
 value and a shift, and what is added to a state (`rtl.neuron.products`), its registers and the shift included. Energy
-is that of transitions of the gates while they do the same drawn layer (`synapress.tools.lanes`).
+is that of transitions of the gates while they do the same drawn layer (`synapress.tools.lanes`). `--fmax` places and
+routes whole cores, some minutes each: the update unit alone does not come to an end of place and route.
 """
 
 import argparse
 import json
+import statistics
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,7 @@ from rtl.neuron.update import NeuronUpdate
 from synapress.energy.controller import logic
 from synapress.reports.tables import Sheet, show
 from synapress.tools import area
+from synapress.tools.frequency import fmax
 from synapress.tools.lanes import trace_products, trace_update, work
 
 TARGETS = {"cmos": "transistors", "xilinx": "LUTs"}
@@ -60,6 +63,30 @@ def rows(console: Console, seed: int = 1) -> list[dict[str, Any]]:
     return found
 
 
+def clocks(seeds: int, console: Console) -> list[dict[str, Any]]:
+    """Clocks of the whole core with linear and with logarithmic products, by seed of place and route."""
+    found = []
+    for seed in range(1, seeds + 1):
+        for product in PRODUCTS[:2]:
+            config = CoreConfig(name=product, product=product, neuron_types=("sum", "ttfs"))
+            with console.status(f"places and routes a core with the product '{product}', seed {seed}"):
+                clock = fmax("core", config, seed=seed)
+            found.append({"product": product, "seed": seed, "mhz": clock.mhz, "device": clock.device,
+                          "path": clock.sentence})
+    return found
+
+
+def clock_sheet(found: list[dict[str, Any]]) -> Sheet:
+    """A row for each run of place and route."""
+    clocks_of = {product: [row["mhz"] for row in found if row["product"] == product] for product in PRODUCTS[:2]}
+    medians = (f"{product}: median {statistics.median(values):.1f} MHz" for product, values in clocks_of.items())
+    table = Sheet(title="Clock of a core of 256 kB, placed and routed", headings=(
+        "product", "seed", "MHz", "device", "slowest path"), left=(0, 4), caption=f"{'; '.join(medians)}.")
+    for row in found:
+        table.add_row(row["product"], f"{row['seed']}", f"{row['mhz']:.1f}", row["device"], row["path"])
+    return table
+
+
 def sheet(found: list[dict[str, Any]]) -> Sheet:
     """A table of all."""
     names = [name for name in found[0] if name not in ("states", "product", "share", "bar")]
@@ -75,13 +102,15 @@ def sheet(found: list[dict[str, Any]]) -> Sheet:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--fmax", type=int, default=0, metavar="SEEDS", help="so many runs of place and route each")
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
     console = Console()
-    found = rows(console)
-    show([sheet(found)], console)
+    found, placed = rows(console), clocks(arguments.fmax, console)
+    show([sheet(found), *([clock_sheet(placed)] if placed else [])], console)
     if arguments.json:
-        write(arguments.json, json.dumps(found, indent=1) + "\n")
+        write(arguments.json, json.dumps({
+            "products": found, "clocks": placed, "technology": logic(TECHNOLOGY).source}, indent=1) + "\n")
 
 
 if __name__ == "__main__":

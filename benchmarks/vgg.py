@@ -28,6 +28,7 @@ from golden.files import write
 from golden.network import fast
 from golden.program import Program
 from golden.timing.cycles import firing_order
+from golden.timing.evaluating import uniform
 from golden.timing.operations import EdgeOperations, Place
 from golden.timing.pipeline import replay
 from golden.types import Integers
@@ -115,11 +116,20 @@ class LayerWork:
     neurons: int
     spikes: float
     synapses: float
-    accesses: float
+    states: float
+    """SRAM words of states that operations read and write."""
+    fetched: float
+    """SRAM words of weights and descriptors."""
+    evaluation: int
+    """SRAM words of the evaluation: states, parameters, thresholds."""
     compares: int
 
+    @property
+    def accesses(self) -> float:
+        return self.states + self.fetched + self.evaluation
+
     def to_json(self) -> dict[str, Any]:
-        return dict(vars(self))
+        return vars(self) | {"accesses": self.accesses}
 
 
 def layer_work(program: Program, values: Mapping[str, Integers], config: CoreConfig) -> list[LayerWork]:
@@ -127,25 +137,28 @@ def layer_work(program: Program, values: Mapping[str, Integers], config: CoreCon
 
     SRAM words: each word operation reads and writes a word of states. Words of weights and descriptors are those of the
     model of the pipeline, from the first events of an edge. The evaluation reads and clears each state word, and reads
-    a parameter word of each channel, and thresholds. Axon words are not among them.
+    a parameter word of each channel, or one if all are alike, and thresholds. Words of axons and populations are not
+    among them.
     """
     found = []
     for population in program.populations:
         images = len(values[population.name])
         edges, neurons = program.edges_into(population.name), int(np.prod(population.shape))
-        synapses, accesses = 0, 0.0
+        synapses, states, fetched = 0, 0, 0.0
         for edge in edges:
             operations = EdgeOperations.of(edge, program.population(edge.source), population, config)
             counts = operations.counts(values[edge.source])
             synapses += counts.synapses
-            accesses += counts.word_ops * (2 + _fetched(operations, values[edge.source][0], config))
+            states += 2 * counts.word_ops
+            fetched += counts.word_ops * _fetched(operations, values[edge.source][0], config)
         words = -(-population.shape[0] // config.lanes) * int(np.prod(population.shape[1:]))
         spikes_once = population.table is not None
         found.append(LayerWork(
-            name=population.name, neurons=neurons, spikes=np.count_nonzero(values[population.name]) / images,
-            synapses=synapses / images, compares=neurons * config.ttfs_times.bit_length() * spikes_once,
-            accesses=accesses / images + bool(edges) * (
-                2 * words + population.shape[0] + config.threshold_words * spikes_once)))
+            name=population.name, neurons=neurons, spikes=int(np.count_nonzero(values[population.name])) / images,
+            synapses=synapses / images, states=states / images, fetched=fetched / images,
+            compares=neurons * config.ttfs_times.bit_length() * spikes_once, evaluation=bool(edges) * (
+                2 * words + (1 if uniform(population) else population.shape[0])
+                + config.threshold_words * spikes_once)))
     return found
 
 
@@ -258,7 +271,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", nargs="+", choices=[data.name for data in DATASETS], metavar="NAME",
                         help=f"of {', '.join(data.name for data in DATASETS)}; default: all, some minutes")
-    parser.add_argument("--images", type=int, default=2)
+    parser.add_argument("--images", type=int, default=1)
     parser.add_argument("--seed", type=int, default=1, help="of weights and images")
     parser.add_argument("--technology", type=int, choices=list(PARAMETERS), default=32, help="nm; default: 32")
     parser.add_argument("--json", type=Path)
