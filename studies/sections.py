@@ -385,6 +385,8 @@ ASSERTED = (
      "pytest tests/mapper/importers/nir/test_frameworks.py"),
     ("1,000 random networks × random cuts: golden mesh equals the uncut dense reference",
      "pytest tests/mapper/partition/test_cut.py -m long"),
+    ("no multiplier in the synapse path of a core of logarithmic products",
+     "pytest tests/rtl/neuron/test_products.py"),
     ("60 cut networks on one core: RTL, golden model and uncut network are equal",
      "pytest tests/engines/test_cuts.py"),
 )

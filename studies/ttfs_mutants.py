@@ -10,6 +10,9 @@ TIMES = "tests/golden/neuron/test_ttfs.py::test_one_neuron_per_cycle"
 NETWORKS = "tests/mapper/network/test_ttfs.py::test_spiking_networks_are_the_integer_networks"
 ROOTS = "tests/mapper/network/test_ttfs.py::test_thresholds_are_exact"
 ONE_KERNEL = "tests/mapper/network/test_ttfs.py::test_logarithmic_weights_are_one_kernel"
+LANES = "tests/tools/test_lanes.py"
+PATH = "tests/rtl/neuron/test_products.py"
+CIFAR = "tests/zoo/test_cifar.py"
 REFUSED = "tests/golden/neuron/test_log_product.py::test_refused_configurations"
 _LOG = "rtl/neuron/products/log.py"
 _GOLDEN = "golden/neuron/products/log.py"
@@ -17,7 +20,8 @@ _TTFS = "rtl/neuron/types/ttfs.py"
 _READER = "rtl/neuron/thresholds.py"
 
 TTFS_WHERE = {POWERS: [], PRODUCTS: ["-k", "16 or both"], TEXTBOOK: ["-k", "24 or 7"], HARDWARE: ["-k", "verilator"],
-              TIMES: [], NETWORKS: [], ROOTS: [], ONE_KERNEL: [], REFUSED: []}
+              TIMES: [], NETWORKS: [], ROOTS: [], ONE_KERNEL: [], REFUSED: [],
+              LANES: [], PATH: [], CIFAR: []}
 """Cases of the tests that are enough."""
 
 TTFS_MUTATIONS = (
@@ -68,4 +72,16 @@ TTFS_MUTATIONS = (
              'what = "of logarithmic weights" if edge.logarithmic else ""', 'what = ""', ONE_KERNEL),
     Mutation("spikes in time: a core has tables beside logarithmic products", "golden/config.py",
              '"product", self.product == "linear",', '"product", True,', REFUSED),
+    Mutation("fast engine: linear edges of a core with both products are logarithmic", "golden/network/by_value.py",
+             'config.product == "both" and not edge.logarithmic', 'config.product == "both" and False', NETWORKS),
+    Mutation("fast engine: negative weights take the products of others", "golden/network/by_value.py",
+             "np.arange(1 << 8).astype(np.int8)", "np.arange(1 << 8).astype(np.int8)[::-1]", NETWORKS),
+    Mutation("gates of lanes: a write comes with its address", "synapress/tools/lanes.py",
+             "memory.states[written] = outputs", "memory.states[outputs[\"write_back__address\"]] = outputs", LANES),
+    Mutation("logarithmic product: a multiplier for exponents", _LOG, "shared = time * (period // config.ttfs_tau)",
+             "shared = time * (self.shift + 1)", PATH),
+    Mutation("CIFAR: the coarse label of two", "synapress/zoo/cifar.py", "records[:, form.label_bytes - 1]",
+             "records[:, 0]", CIFAR),
+    Mutation("CIFAR: what a pickle names is found", "synapress/zoo/cifar.py",
+             "        return self.known[module, name]\n", "        return super().find_class(module, name)\n", CIFAR),
 )
