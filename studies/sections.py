@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from studies import conversion_table, lookup_tables, organisations
+from studies import conversion_table, lookup_tables, organisations, spike_times
 from studies.markdown import table
 from synapress.reports.tables import size
 
@@ -344,6 +344,13 @@ SECTIONS = {
         Command("python -m benchmarks.lookup_tables --network resnet-block --no-area", "benchmarks.lookup_tables",
                 ("--network", "resnet-block", "--no-area", "--json", "build/benchmarks/lookup_tables_resnet.json"),
                 "build/benchmarks/lookup_tables_resnet.json")), lookup_tables.text, slow=True),
+    "log_product": Section("Logarithmic products", (
+        Command("python -m benchmarks.log_product --fmax 2", "benchmarks.log_product",
+                ("--fmax", "2", "--json", "build/benchmarks/log_product.json"), "build/benchmarks/log_product.json"),),
+        spike_times.products, slow=True),
+    "vgg": Section("VGG-16 of spikes in time", (
+        Command("python -m benchmarks.vgg", "benchmarks.vgg", ("--json", "build/benchmarks/vgg.json"),
+                "build/benchmarks/vgg.json"),), spike_times.vgg, slow=True),
     "node": Section("Parts of a node", (
         Command("synapress area node --target cmos --json", "synapress",
                 ("area", "node", "--target", "cmos", "--json")),), node, slow=True),
@@ -380,6 +387,8 @@ ASSERTED = (
      "pytest tests/mapper/importers/nir/test_frameworks.py"),
     ("1,000 random networks × random cuts: golden mesh equals the uncut dense reference",
      "pytest tests/mapper/partition/test_cut.py -m long"),
+    ("no multiplier in the synapse path of a core of logarithmic products",
+     "pytest tests/rtl/neuron/test_products.py"),
     ("60 cut networks on one core: RTL, golden model and uncut network are equal",
      "pytest tests/engines/test_cuts.py"),
 )

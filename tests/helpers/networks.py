@@ -172,7 +172,9 @@ def memory_after(image: Image, results: Mapping[str, Result]) -> np.ndarray:
     return parts
 
 
-def random_input(rng: np.random.Generator, network: Network, density: float = 0.4) -> dict[str, np.ndarray]:
+def random_input(
+    rng: np.random.Generator, network: Network, density: float = 0.4, largest: int = 255
+) -> dict[str, np.ndarray]:
     """One frame for each input, with silent neurons in between."""
-    return {name: (rng.integers(0, 256, network.shape(name)) * (rng.random(network.shape(name)) < density))
+    return {name: (rng.integers(0, largest + 1, network.shape(name)) * (rng.random(network.shape(name)) < density))
             for name in network.inputs}

@@ -17,6 +17,8 @@ from synapress.mapper.network.layer import Branch
 from synapress.tools.simulator import launch
 from tests.helpers.networks import random_input, random_network
 from tests.helpers.recurrent import random_recurrent
+from tests.helpers.spike_times import SMALL as TIMES
+from tests.helpers.spike_times import random_case
 
 SMALL = CoreConfig.preset("fpga_small")
 COUNTING = dataclasses.replace(SMALL, access_counters=1, neuron_types=(*SMALL.neuron_types, "delay"))
@@ -36,7 +38,7 @@ core = cache(EventCore)
 
 
 def bench_parameters(config: CoreConfig, network: Network, rng: np.random.Generator, *, frames: int = 2,
-                     **more: str | int) -> dict:
+                     largest: int = 255, **more: str | int) -> dict:
     _, image = compile_network(network, config, host=(-3, 2))
     assert image.edges < config.max_edges and image.populations < config.max_populations
     axons = {entry["name"]: entry["axons"] for entry in image.manifest["inputs"]}
@@ -46,7 +48,7 @@ def bench_parameters(config: CoreConfig, network: Network, rng: np.random.Genera
            *(pack(kind=kind, id=config.max_edges - 1) for kind in (EventKind.END, EventKind.CREDIT))]
     packed = []
     for _ in range(frames):
-        inputs = random_input(rng, network)
+        inputs = random_input(rng, network, largest=largest)
         packed.append(encode([(inputs[name], axons[name]) for name in axons], config).tolist())
     return {
         "config": config.to_json(), "words": image.parts.ravel().tolist(), "edges": image.edges,
@@ -266,3 +268,16 @@ def test_many_networks(simulator: str, number: int, seed: int) -> None:
     network = random_network(rng, neurons=number % 2 == 1)
     parameters = bench_parameters(COUNTING, network, rng, frames=3, pause_in="randomly", pause_out="bursts")
     launch(core(COUNTING), name="core", module="tb.tb_core", simulator=simulator, parameters=parameters, seed=seed)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(("simulator", "number"), [(simulator, number) for simulator in ("verilator", "icarus")
+                                                   for number in range(4)], indirect=["simulator"])
+def test_networks_of_spikes_in_time(simulator: str, number: int, seed: int) -> None:
+    """Logarithmic products and falling thresholds, in both simulators; all accesses are counted."""
+    rng = np.random.default_rng([seed, 1001, number])
+    config = dataclasses.replace(TIMES, access_counters=1)
+    parameters = bench_parameters(
+        config, random_case(rng, config).network, rng, largest=config.ttfs_times, pause_in="randomly",
+        pause_out="bursts" if number % 2 else "never")
+    launch(core(config), name="core", module="tb.tb_core", simulator=simulator, parameters=parameters, seed=seed)
