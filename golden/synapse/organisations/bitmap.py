@@ -10,15 +10,16 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 
-from golden.synapse.organisations.interface import POINTER_BITS, Expansion, Organisation, Sizes
+from golden.synapse.organisations.interface import POINTER_BITS, Expansion, Organisation, Pass, Sizes
 from golden.synapse.organisations.packing import (
     address_width,
     checked,
+    joined,
     layer,
     pack_words,
-    place,
     pointers_per_word,
     require_room,
+    stored_places,
 )
 from golden.synapse.organisations.walk import Walk, field, following, refused, words_of
 from golden.types import IntArray
@@ -36,14 +37,15 @@ class Bitmap(Organisation):
     name = "bitmap"
 
     @staticmethod
-    def start_up(sizes: Sizes) -> int:
+    def start_up(sizes: Sizes, walk: int = Pass.FORWARD) -> int:
         return BITS + 2 * sizes.read_latency + 2
 
     @classmethod
     def pack(cls, matrix: npt.ArrayLike, *, weight_bits: int, sizes: Sizes, index_base: int = 0,
-             bitmap_base: int | None = None, weight_base: int = 0) -> "Bitmap":
+             bitmap_base: int | None = None, weight_base: int = 0, stored: npt.ArrayLike | None = None
+             ) -> "Bitmap":
         weights = checked(matrix, weight_bits=weight_bits, sizes=sizes)
-        ones = weights != 0
+        ones = stored_places(weights, stored)
         begins = np.concatenate([[0], np.cumsum(ones.sum(axis=1))])
         per_word = sizes.word_bits // weight_bits
         pointers = pack_words(begins // per_word << sizes.offset_bits | begins % per_word, POINTER_BITS, sizes)
@@ -56,9 +58,9 @@ class Bitmap(Organisation):
                                    ("weights", weight_base, packed)):
             require_room(f"bitmap's {what}", first, len(words), sizes)
         origin = min(index_base, base)
-        fields = layer(weights, weight_bits=weight_bits, row_words=row_words, index_base=index_base, bitmap_base=base,
-                       weight_base=weight_base)
-        return cls(sizes, fields, place([(index_base, pointers), (base, bits)], origin, sizes), packed,
+        fields = layer(weights, sizes, weight_bits=weight_bits, row_words=row_words, index_base=index_base,
+                       bitmap_base=base, weight_base=weight_base)
+        return cls(sizes, fields, joined([(index_base, pointers), (base, bits)], origin, sizes), packed,
                    index_origin=origin, weight_origin=weight_base)
 
     def expand(self, request: Mapping[str, int]) -> Expansion:
@@ -110,8 +112,8 @@ class Bitmap(Organisation):
                 cycle += 1
         return walk.expansion()
 
-    def counts(self, neurons: npt.ArrayLike) -> dict[str, IntArray]:
-        sizes, rows, outputs = self.sizes, np.asarray(neurons, np.int64), self.layer["outputs"]
+    def forward_counts(self, neurons: IntArray) -> dict[str, IntArray]:
+        sizes, rows, outputs = self.sizes, neurons, self.layer["outputs"]
         per_word, latency = sizes.word_bits // self.layer["weight_bits"], sizes.read_latency
         ones = self._ones()
         like, count = np.zeros(rows.shape, np.int64), ones.sum(axis=1)

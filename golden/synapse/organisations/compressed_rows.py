@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from golden.errors import ImageError
-from golden.synapse.organisations.interface import POINTER_BITS, Expansion, Organisation, Sizes
+from golden.synapse.organisations.interface import POINTER_BITS, Expansion, Organisation, Pass, Sizes
 from golden.synapse.organisations.packing import (
     address_width,
     checked,
@@ -19,6 +19,7 @@ from golden.synapse.organisations.packing import (
     pack_words,
     pointers_per_word,
     require_room,
+    stored_places,
 )
 from golden.synapse.organisations.walk import Walk, field, refused, words_of
 from golden.types import IntArray
@@ -45,14 +46,15 @@ class CompressedRows(Organisation):
     name = "compressed_rows"
 
     @staticmethod
-    def start_up(sizes: Sizes) -> int:
+    def start_up(sizes: Sizes, walk: int = Pass.FORWARD) -> int:
         return SECOND + 2 * sizes.read_latency + 2
 
     @classmethod
     def pack(cls, matrix: npt.ArrayLike, *, weight_bits: int, sizes: Sizes, index_base: int = 0,
-             bitmap_base: int | None = None, weight_base: int = 0) -> "CompressedRows":
+             bitmap_base: int | None = None, weight_base: int = 0, stored: npt.ArrayLike | None = None
+             ) -> "CompressedRows":
         weights = checked(matrix, weight_bits=weight_bits, sizes=sizes)
-        ones = weights != 0
+        ones = stored_places(weights, stored)
         begins = np.concatenate([[0], np.cumsum(ones.sum(axis=1))])
         pointers = pack_words(begins, POINTER_BITS, sizes)
         spare, neurons = divmod(np.nonzero(ones)[1], 1 << ENTRY.field("neuron").bits)
@@ -60,7 +62,8 @@ class CompressedRows(Organisation):
         words = pack_words(entries, ENTRY.bits, sizes)
         require_room("compressed rows' pointers", index_base, len(pointers), sizes)
         require_room("compressed rows' entries", weight_base, len(words), sizes)
-        fields = layer(weights, weight_bits=weight_bits, row_words=0, index_base=index_base, weight_base=weight_base)
+        fields = layer(weights, sizes, weight_bits=weight_bits, row_words=0, index_base=index_base,
+                       weight_base=weight_base)
         return cls(sizes, fields, pointers, words, index_origin=index_base, weight_origin=weight_base)
 
     def expand(self, request: Mapping[str, int]) -> Expansion:
@@ -97,8 +100,8 @@ class CompressedRows(Organisation):
                 walk.give(cycle + number, neuron, weight, address * sizes.word_bits + place, fetch)
         return walk.expansion()
 
-    def counts(self, neurons: npt.ArrayLike) -> dict[str, IntArray]:
-        sizes, rows = self.sizes, np.asarray(neurons, np.int64)
+    def forward_counts(self, neurons: IntArray) -> dict[str, IntArray]:
+        sizes, rows = self.sizes, neurons
         per_word, latency = pointers_per_word(sizes), sizes.read_latency
         begins = self._begins()
         count, begin = np.diff(begins)[rows], begins[rows] % per_word

@@ -9,8 +9,9 @@ from golden.synapse.organisations.interface import KINDS, Expansion, Organisatio
 
 def refused(organisation: Organisation, request: Mapping[str, int]) -> bool:
     """Whether a request is dropped before anything is read."""
-    layer = organisation.layer
-    return (request["pass"] != Pass.FORWARD or request["neuron"] >= layer["inputs"]
+    layer, walk = organisation.layer, request["pass"]
+    known = (Pass.FORWARD, Pass.BACKWARD, Pass.UPDATE) if organisation.sizes.learning else (Pass.FORWARD,)
+    return (walk not in known or request["neuron"] >= layer["inputs" if walk == Pass.FORWARD else "outputs"]
             or not 1 <= layer["weight_bits"] <= organisation.sizes.weight_bits)
 
 
@@ -40,8 +41,13 @@ class Walk:
         """Nothing is there any more, which was not known before."""
         self._steps.append((cycle, False))
 
-    def expansion(self) -> Expansion:
-        """The request; the next one can be taken in the cycle after the last step."""
+    def expansion(self, *, writes: bool = False) -> Expansion:
+        """The request; the next one can be taken in the cycle after the last step.
+
+        Args:
+            writes: each synapse is an UPDATE's.
+        """
+        self.counts["weight_write"] = writes * len(self._synapses)
         neurons, weights, addresses = np.array(self._synapses, np.int64).reshape(-1, 3).T
         steps = tuple(self._steps)
         cycles = offers([0], [steps], self.sizes.read_latency)[0][-1]
