@@ -288,9 +288,9 @@ async def random_requests(dut: Any) -> None:
     assert not missing or len(work.requests) < 300, f"never seen: {sorted(missing)}"
     dut._log.info(f"{len(watch.offered)} synapses, {watch.cycle} cycles, {dict(work.bins)}")
     if not any(pause.values()):
-        taken, done, given = cycles(watch.taken[0], work)
+        taken, done, offered = cycles(watch.taken[0], work)
         assert watch.taken == taken and watch.done == done
-        assert {number: watch.offered[number] for number in given} == given
+        assert {number: watch.offered[number] for number in offered} == offered
 
 
 def cycles(first: int, work: Work) -> tuple[list[int], list[int], dict[int, int]]:
