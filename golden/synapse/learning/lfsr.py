@@ -51,7 +51,7 @@ def orbit(polynomial: int) -> IntArray:
         raise ConfigError(f"LFSR: the polynomial {polynomial:#x} does not give all {PERIOD} states; one that does is "
                           f"{POLYNOMIAL:#x}")
     begins = np.arange(PERIOD) * BITS % PERIOD
-    draws: IntArray = sum(bits[(begins + place) % PERIOD] << place for place in range(BITS))
+    draws: IntArray = np.sum([bits[(begins + place) % PERIOD] << place for place in range(BITS)], axis=0)
     return draws
 
 
