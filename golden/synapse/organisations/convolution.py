@@ -119,7 +119,7 @@ class Convolution(Organisation):
         return cls.first_step + cls.index_reads * sizes.read_latency
 
     @classmethod
-    def start_up(cls, sizes: Sizes) -> int:
+    def start_up(cls, sizes: Sizes, walk: int = Pass.FORWARD) -> int:
         return cls.start_step(sizes) + sizes.read_latency + 1
 
     # -- one request, literally ----------------------------------------------------------------
@@ -191,19 +191,17 @@ class Convolution(Organisation):
         neurons = positions >> neuron_step
         return ((neurons << neuron_step == positions) & (neurons >= 0) & (neurons < size)).astype(np.int64)
 
-    def counts(self, neurons: npt.ArrayLike) -> dict[str, IntArray]:
-        packed = np.asarray(neurons, np.int64)
-        anchor = anchor_layout().unpack_array(packed.ravel().astype(np.uint64))
+    def forward_counts(self, neurons: IntArray) -> dict[str, IntArray]:
+        anchor = anchor_layout().unpack_array(neurons.astype(np.uint64))
         meet = self._meets(anchor["x"], "width")[:, :, np.newaxis] * self._meets(anchor["y"], "height")[:, np.newaxis]
         inside, outside = self.visited(meet, anchor["c"])
         channels, per_word = self.layer["channels"], self.sizes.word_bits // self.layer["weight_bits"]
         reads = channels if self.sizes.serial else -(-channels // per_word)
         end = self.start_step(self.sizes) + np.maximum(inside * channels + outside, 1)
-        found = dict.fromkeys(KINDS, np.zeros_like(inside)) | {
+        return dict.fromkeys(KINDS, np.zeros_like(inside)) | {
             "weight_read": inside * reads, "bitmap_read": np.full_like(inside, self.index_reads),
             "synapses": inside * channels, "interval": end,
             "cycles": end + np.where(inside > 0, self.sizes.read_latency, 1)}
-        return {name: array.reshape(packed.shape) for name, array in found.items()}
 
     # -- packing -------------------------------------------------------------------------------
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import ClassVar, Self
 
+import numpy as np
 import numpy.typing as npt
 
 from golden.config import CoreConfig
@@ -21,18 +22,26 @@ from golden.types import Fields, IntArray, Words
 
 
 class Pass:
-    """What a walk is for."""
+    """What a walk is for. Hardware without `Sizes.learning` drops, and counts, all but the first one."""
 
     FORWARD = 0
-    """The synapses that leave a neuron."""
+    """The synapses that leave a neuron, in the order of the neurons that they lead to."""
     BACKWARD = 1
-    """Reserved: those that lead to a neuron. Dropped, and counted."""
+    """Those that lead to a neuron, in the order of the neurons that they leave. Each reads its weight's word afresh."""
     UPDATE = 2
-    """Reserved: as BACKWARD, and the weights are written. Dropped, and counted."""
+    """As BACKWARD; each weight is written before it is read again. The organisation gives the synapses, whoever takes
+    them writes. What is stored stays so: a weight that becomes 0 remains a synapse."""
+    APPLY = 3
+    """Every stored weight of a layer once, in the order of the memory, to be written: what is summed over many UPDATEs
+    of weights that many synapses share. Only functional organisations have it; the request's neuron is not looked at.
+    """
 
 
 KINDS = ("index_read", "bitmap_read", "weight_read", "weight_write")
 """The kinds of memory access, as counters and the hardware's pulses name them. Each is one word."""
+IN_FLIGHT = 8
+"""With `read_latency`, how many weights of an UPDATE may be between their read and their write: as many as there are if
+the unit behind the synapses takes one per cycle and writes it after up to six."""
 POINTER_BITS = 32
 """A pointer to the synapses of a row; a word holds several."""
 
@@ -60,10 +69,18 @@ class Sizes:
     request takes from it, one after the other."""
     read_latency: int = 1
     """Cycles from a granted access to its word."""
+    learning: int = 0
+    """1: also BACKWARD and UPDATE."""
+    search: int = 0
+    """1, only with `learning`: compressed rows have no links; BACKWARD searches each row for the neuron, as in the
+    paper."""
+    checkpoints: int = 0
+    """1, only with `learning`: a bitmap has a pointer for each of its words instead of one for each row."""
 
     def __post_init__(self) -> None:
         bounds = {"address_bits": (4, 28), "word_bits": (64, 128), "neuron_bits": (2, 20), "weight_bits": (1, 12),
-                  "value_bits": (1, 16), "serial": (0, 1), "read_latency": (1, 8)}
+                  "value_bits": (1, 16), "serial": (0, 1), "read_latency": (1, 8),
+                  "learning": (0, 1), "search": (0, self.learning), "checkpoints": (0, self.learning)}
         for field in fields(self):
             value, (low, high) = getattr(self, field.name), bounds[field.name]
             if not isinstance(value, int) or not low <= value <= high:
@@ -92,12 +109,14 @@ def layer_layout(sizes: Sizes) -> WordLayout:
 
     inputs, outputs: neurons at either end. weight_bits: of one weight. index_base: first word of the pointers.
     bitmap_base: first word of the bitmap. weight_base: first word of weights or entries. row_words: words of a row, of
-    the bitmap if there is one, else of the weights.
+    the bitmap if there is one, else of the weights. With `learning` column_base and link_base: first words of the
+    column pointers and of the links of compressed rows.
     """
+    more = ("column", "link") if sizes.learning else ()
     return WordLayout("layer", (
         Field("inputs", sizes.neuron_bits, bias=1), Field("outputs", sizes.neuron_bits, bias=1),
         Field("weight_bits", 4), *(Field(f"{name}_base", sizes.address_bits) for name in ("index", "bitmap", "weight")),
-        Field("row_words", sizes.neuron_bits),
+        Field("row_words", sizes.neuron_bits), *(Field(f"{name}_base", sizes.address_bits) for name in more),
     ))
 
 
@@ -109,11 +128,12 @@ def request_layout(sizes: Sizes) -> WordLayout:
 
 
 def synapse_layout(sizes: Sizes) -> WordLayout:
-    """One synapse: the neuron at the other end, the weight, the bit address of the weight, the request's value."""
+    """One synapse: the neuron at the other end, the weight, the bit address of the weight, the request's value; with
+    `learning` whether the request is an UPDATE."""
     return WordLayout("synapse", (
         Field("neuron", sizes.neuron_bits), Field("weight", sizes.weight_bits, signed=True),
         Field("weight_address", sizes.address_bits + sizes.offset_bits),
-        Field("value", sizes.value_bits, signed=True),
+        Field("value", sizes.value_bits, signed=True), *((Field("update", 1),) if sizes.learning else ()),
     ))
 
 
@@ -121,7 +141,9 @@ def synapse_layout(sizes: Sizes) -> WordLayout:
 class Expansion:
     """What becomes of one request, in the hardware's order.
 
-    Cycles hold if no read waits and each synapse is taken when it is offered, and if the unit was idle.
+    Cycles hold if no read waits and each synapse is taken when it is offered, and if the unit was idle; in an UPDATE
+    also if no weight is met again before it has been written. An UPDATE gives the weights that are there at its begin,
+    and counts a write for each synapse.
     """
 
     neurons: IntArray
@@ -168,7 +190,8 @@ class Organisation:
     Attributes:
         layer: the fields that a request carries (`layer_layout`, or the class's own).
         index_words, weight_words: what is in the two memories, from `index_origin` and `weight_origin` on; 0 elsewhere.
-            Shape (words,) or, of wide words, (words, word_bits // 64).
+            Shape (words,) or, of wide words, (words, word_bits // 64). They are the organisation's own, and weights are
+            changed in place (`write_weight`).
     """
 
     sizes: Sizes
@@ -186,23 +209,26 @@ class Organisation:
         return layer_layout(sizes)
 
     @staticmethod
-    def start_up(sizes: Sizes) -> int:
-        """Cycles from a request taken by the idle unit to its first synapse offered, if no read waits."""
+    def start_up(sizes: Sizes, walk: int = Pass.FORWARD) -> int:
+        """Cycles from a request taken by the idle unit to its first synapse offered, if no read waits and the first
+        place that the walk looks at has one."""
         raise NotImplementedError
 
     @classmethod
     def pack(cls, matrix: npt.ArrayLike, *, weight_bits: int, sizes: Sizes, index_base: int = 0,
-             bitmap_base: int | None = None, weight_base: int = 0) -> "Organisation":
+             bitmap_base: int | None = None, weight_base: int = 0, stored: npt.ArrayLike | None = None
+             ) -> "Organisation":
         """The words of a matrix of weights.
 
         Args:
             matrix: integers (inputs, outputs).
             weight_bits: of one weight, two's complement.
             index_base, bitmap_base, weight_base: first words of pointers, bitmap (None: behind the pointers) and
-                weights. An organisation looks at those that it has.
+                weights. An organisation looks at those that it has; what only BACKWARD needs is behind the others.
+            stored: which weights, (inputs, outputs), are stored even if they are 0; None: none. A crossbar stores all.
 
         Raises:
-            NetworkError: the matrix is malformed.
+            NetworkError: the matrix, or `stored`, is malformed.
             FieldRangeError: a weight does not fit.
             ImageError: the words do not fit the memory.
         """
@@ -212,11 +238,39 @@ class Organisation:
         """The synapses of one request (`request_layout`), literally, whatever the memory holds."""
         raise NotImplementedError
 
-    def counts(self, neurons: npt.ArrayLike) -> dict[str, IntArray]:
-        """Of many FORWARD requests, each as `expand` would count: KINDS, `synapses`, `cycles` and `interval`.
+    def counts(self, neurons: npt.ArrayLike, passes: npt.ArrayLike = Pass.FORWARD) -> dict[str, IntArray]:
+        """Of many requests, each as `expand` would count: KINDS, `synapses`, `cycles` and `interval`.
 
-        The memory must be as `pack` wrote it. Arrays of the shape of `neurons`.
+        The memory must be as `pack` wrote it, but for weights. Arrays of the shape of `neurons` and `passes`.
+
+        Raises:
+            ConfigError: another pass than FORWARD without `learning`.
         """
+        requests = np.broadcast_arrays(np.asarray(neurons, np.int64), np.asarray(passes, np.int64))
+        wanted, walks = (array.ravel() for array in requests)
+        forward = walks == Pass.FORWARD
+        if forward.all():
+            found = self.forward_counts(wanted)
+        elif not self.sizes.learning:
+            raise ConfigError("organisation: BACKWARD and UPDATE need learning = 1")
+        else:
+            parts = self.forward_counts(wanted[forward]), self.backward_counts(wanted[~forward])
+            found = {name: np.zeros(len(wanted), np.int64) for name in parts[0]}
+            for name, array in found.items():
+                array[forward], array[~forward] = (part[name] for part in parts)
+            found["weight_write"] = np.where(walks == Pass.UPDATE, found["synapses"], 0)
+        return {name: array.reshape(requests[0].shape) for name, array in found.items()}
+
+    def forward_counts(self, neurons: IntArray) -> dict[str, IntArray]:
+        """`counts` of FORWARD requests, (requests,)."""
+        raise NotImplementedError
+
+    def backward_counts(self, neurons: IntArray) -> dict[str, IntArray]:
+        """`counts` of BACKWARD requests, (requests,); those of UPDATE only differ in their writes."""
+        raise NotImplementedError
+
+    def weights(self) -> IntArray:
+        """The matrix as the memory has it, (inputs, outputs), 0 where nothing is stored; or the kernel."""
         raise NotImplementedError
 
     @staticmethod
@@ -233,6 +287,10 @@ class Organisation:
         words."""
         raise NotImplementedError
 
+    def learning_bits(self) -> dict[str, int]:
+        """Bits of each part that only BACKWARD and UPDATE need, as they are placed; in none of the paper's formulas."""
+        return {}
+
     @property
     def image_words(self) -> int:
         """Memory words that are really placed."""
@@ -242,9 +300,36 @@ class Organisation:
         """A word of the index memory."""
         return _word(self.index_words, address - self.index_origin)
 
+    def pointer(self, address: int, slot: int) -> int:
+        """One of the pointers in a word of the index memory."""
+        return self.index_word(address) >> slot * POINTER_BITS & (1 << POINTER_BITS) - 1
+
     def weight_word(self, address: int) -> int:
         """A word of the weight memory."""
         return _word(self.weight_words, address - self.weight_origin)
+
+    def read_weight(self, bit_address: int) -> int:
+        """The weight at a bit address that `expand` has given."""
+        word, offset = divmod(bit_address, self.sizes.word_bits)
+        bits = self.layer["weight_bits"]
+        raw = self.weight_word(word) >> offset & (1 << bits) - 1
+        return raw - (raw >> bits - 1 << bits)
+
+    def write_weight(self, bit_address: int, weight: int) -> None:
+        """Write the weight at a bit address that `expand` has given; no other bit changes. Behind the words nothing is
+        written."""
+        word, offset = divmod(bit_address, self.sizes.word_bits)
+        part, shift = divmod(offset, 64)
+        mask = (1 << self.layer["weight_bits"]) - 1
+        place = word - self.weight_origin
+        if 0 <= place < len(self.weight_words):
+            words = self.weight_words.reshape(len(self.weight_words), -1)
+            # A weight may lie across the parts of a wide word.
+            for where, up in ((part, shift), (part + 1, shift - 64)):
+                if where < words.shape[1]:
+                    here, value = (item << up if up >= 0 else item >> -up for item in (mask, weight & mask))
+                    keep = int(words[place, where]) & ~here & (1 << 64) - 1
+                    words[place, where] = keep | value & (1 << 64) - 1
 
     def within(self, index: Words, weight: Words, **layer: int) -> Self:
         """The same layer, perhaps with other fields, in memories that hold `index` and `weight` from address 0 on."""

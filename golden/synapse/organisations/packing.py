@@ -4,7 +4,7 @@ import numpy as np
 import numpy.typing as npt
 
 from golden.errors import FieldRangeError, ImageError, NetworkError
-from golden.synapse.organisations.interface import POINTER_BITS, Sizes
+from golden.synapse.organisations.interface import POINTER_BITS, Sizes, layer_layout
 from golden.types import Array, Fields, IntArray, Words
 
 
@@ -24,6 +24,21 @@ def checked(matrix: npt.ArrayLike, *, weight_bits: int, sizes: Sizes) -> IntArra
         raise NetworkError(f"a matrix of weights of shape {given.shape} has more than {most} inputs or outputs, which "
                            f"{sizes.neuron_bits} bits can name")
     return weights
+
+
+def stored_places(weights: IntArray, stored: npt.ArrayLike | None) -> npt.NDArray[np.bool_]:
+    """Which weights of a matrix are stored: those that are not zero, and those of `stored`.
+
+    Raises:
+        NetworkError: `stored` has another shape.
+    """
+    there: npt.NDArray[np.bool_] = weights != 0
+    if stored is None:
+        return there
+    given = array(stored)
+    if given.shape != weights.shape:
+        raise NetworkError(f"the weights that are stored have shape {given.shape}, the matrix {weights.shape}")
+    return there | given.astype(bool)
 
 
 def array(given: npt.ArrayLike) -> Array:
@@ -58,11 +73,11 @@ def integers(given: Array, *, weight_bits: int, sizes: Sizes) -> IntArray:
     return given.astype(np.int64)
 
 
-def layer(matrix: IntArray, *, weight_bits: int, row_words: int, **bases: int) -> Fields:
+def layer(matrix: IntArray, sizes: Sizes, *, weight_bits: int, row_words: int, **bases: int) -> Fields:
     """The layer's fields (`golden.synapse.organisations.interface.layer_layout`)."""
     inputs, outputs = matrix.shape
-    return {"inputs": inputs, "outputs": outputs, "weight_bits": weight_bits, "index_base": 0, "bitmap_base": 0,
-            "weight_base": 0, **bases, "row_words": row_words}
+    return {**dict.fromkeys((field.name for field in layer_layout(sizes).fields), 0), "inputs": inputs,
+            "outputs": outputs, "weight_bits": weight_bits, **bases, "row_words": row_words}
 
 
 def require_room(what: str, base: int, words: int, sizes: Sizes) -> None:
@@ -100,7 +115,7 @@ def pack_words(values: IntArray, bits: int, sizes: Sizes) -> Words:
     return packed[..., 0] if parts == 1 else packed
 
 
-def place(parts: list[tuple[int, Words]], origin: int, sizes: Sizes) -> Words:
+def joined(parts: list[tuple[int, Words]], origin: int, sizes: Sizes) -> Words:
     """Parts of a memory, each from its base on, as one array from `origin` on.
 
     Raises:
@@ -121,6 +136,33 @@ def place(parts: list[tuple[int, Words]], origin: int, sizes: Sizes) -> Words:
 def pointers_per_word(sizes: Sizes) -> int:
     """Pointers, or entries, of one word."""
     return sizes.word_bits // POINTER_BITS
+
+
+def unpacked(words: Words, bits: int, count: int, sizes: Sizes) -> IntArray:
+    """The first `count` signed integers of rows of words, as `pack_words` packs them.
+
+    Args:
+        words: (rows, words) or, of wide words, (rows, words, word_bits // 64).
+
+    Returns:
+        (rows, count).
+    """
+    per_word = sizes.word_bits // bits
+    parts = words.reshape(*words.shape[:2], sizes.word_bits // 64)
+    found = np.zeros((*words.shape[:2], per_word), np.uint64)
+    for place in range(per_word):
+        part, shift = divmod(place * bits, 64)
+        found[..., place] = parts[..., part] >> np.uint64(shift)
+        if shift + bits > 64:
+            found[..., place] |= parts[..., part + 1] << np.uint64(64 - shift)
+    return low_signed(found.reshape(len(words), -1)[:, :count].astype(np.int64), bits)
+
+
+def low_signed(values: IntArray, bits: int) -> IntArray:
+    """The low bits of each value, as a signed number."""
+    raw = values & (1 << bits) - 1
+    signed: IntArray = raw - (raw >> bits - 1 << bits)
+    return signed
 
 
 def address_width(matrix_size: int) -> int:

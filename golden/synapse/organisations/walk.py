@@ -9,8 +9,9 @@ from golden.synapse.organisations.interface import KINDS, Expansion, Organisatio
 
 def refused(organisation: Organisation, request: Mapping[str, int]) -> bool:
     """Whether a request is dropped before anything is read."""
-    layer = organisation.layer
-    return (request["pass"] != Pass.FORWARD or request["neuron"] >= layer["inputs"]
+    layer, walk = organisation.layer, request["pass"]
+    known = (Pass.FORWARD, Pass.BACKWARD, Pass.UPDATE) if organisation.sizes.learning else (Pass.FORWARD,)
+    return (walk not in known or request["neuron"] >= layer["inputs" if walk == Pass.FORWARD else "outputs"]
             or not 1 <= layer["weight_bits"] <= organisation.sizes.weight_bits)
 
 
@@ -40,8 +41,13 @@ class Walk:
         """Nothing is there any more, which was not known before."""
         self._steps.append((cycle, False))
 
-    def expansion(self) -> Expansion:
-        """The request; the next one can be taken in the cycle after the last step."""
+    def expansion(self, *, writes: bool = False) -> Expansion:
+        """The request; the next one can be taken in the cycle after the last step.
+
+        Args:
+            writes: each synapse is an UPDATE's.
+        """
+        self.counts["weight_write"] = writes * len(self._synapses)
         neurons, weights, addresses = np.array(self._synapses, np.int64).reshape(-1, 3).T
         steps = tuple(self._steps)
         cycles = offers([0], [steps], self.sizes.read_latency)[0][-1]
@@ -62,3 +68,15 @@ def following(address: int, offset: int, bits: int, sizes: Sizes) -> tuple[int, 
 def words_of(count: np.ndarray, begin: np.ndarray | int, per_word: int, serial: int) -> np.ndarray:
     """Words that are read for `count` items one after the other, the first at place `begin` of a word."""
     return count if serial else np.where(count > 0, -(-(begin + count) // per_word), 0)
+
+
+def end_of_column(there: np.ndarray, cycles: np.ndarray, sizes: Sizes) -> np.ndarray:
+    """The cycle of `done`, of walks with a step for each row that has a synapse, and for the last row.
+
+    Args:
+        there: which rows have a synapse, (rows, requests).
+        cycles: of each row's step, (rows, requests).
+    """
+    # An end does not overtake the last synapse, which waits for its word.
+    passed = np.where(there, cycles, -sizes.read_latency).max(axis=0) + sizes.read_latency
+    return np.where(there[-1], passed, np.maximum(passed, cycles[-1]) + 1) + 1

@@ -76,7 +76,8 @@ class ConvolutionWalk(Walking):
         raise NotImplementedError
 
     def unknown(self) -> Value:
-        return self.anchor.c > self.held.layer.sources
+        beyond = self.anchor.c > self.held.layer.sources
+        return self.backward | beyond if self.sizes.learning else beyond
 
     def axes(self) -> tuple[Axis, Axis]:
         """Both dimensions."""

@@ -26,7 +26,11 @@ class Organisation(wiring.Component):
         busy: a request is inside. While it is low nothing of the memory is remembered: the host may change it.
         done: pulse, all synapses of a request have been taken; or it has none, or has been dropped.
         error: pulse, a request, the rest of it or one of its synapses has been dropped.
-        index_read, bitmap_read, weight_read, weight_write: pulses, an access has been granted.
+        index_read, bitmap_read, weight_read, weight_write: pulses, an access has been granted; or, of weight_write,
+            `retired`.
+        retired: only with `Sizes.learning`: pulse, one for each synapse of an UPDATE, in their order, when its weight
+            has been written, or will not be: a read that is granted in a later cycle sees it. Until then the weight is
+            not read by another synapse, no request of another pass begins, and `busy` is high.
 
     Throughput: one synapse per cycle within a request. Back-pressure: no word is asked for without room for it.
     """
@@ -41,6 +45,7 @@ class Organisation(wiring.Component):
             "index": Out(ReadPort(sizes)), "weight": Out(ReadPort(sizes)),
             "synapse": Out(stream.Signature(self.synapse_layout(sizes))),
             "busy": Out(1), "done": Out(1), "error": Out(1), **{kind: Out(1) for kind in interface.KINDS},
+            **({"retired": In(1)} if sizes.learning else {}),
         })
 
     @classmethod

@@ -6,9 +6,11 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from golden.synapse.organisations.compressed_rows import ENTRY
-from golden.synapse.organisations.interface import Pass, Sizes, synapse_layout
+from golden.synapse.organisations.interface import IN_FLIGHT, Pass, Sizes, synapse_layout
 from rtl.ports import ReadPort
+from rtl.synapse.organisations.in_flight import InFlight
 from rtl.synapse.organisations.interface import Organisation
+from rtl.synapse.organisations.place import Place
 from rtl.synapse.organisations.reader import Reader
 from rtl.words import struct
 
@@ -17,12 +19,14 @@ def step_layout(sizes: Sizes) -> data.StructLayout:
     """One step of a walk.
 
     `synapse`: there is one, whose weight of `bits` bits is at `offset` of the word at `address`, or of the word before
-    without `fetch`. `error`: something is dropped in its place. `end`: the request has no other step.
+    without `fetch`. `error`: something is dropped in its place. `end`: the request has no other step. With `learning`
+    `backward` and `update`: it is a step of BACKWARD or UPDATE, and of UPDATE.
     """
     value = struct(synapse_layout(sizes))["value"].shape
+    more = {"backward": 1, "update": 1} if sizes.learning else {}
     return data.StructLayout({
         "synapse": 1, "error": 1, "end": 1, "fetch": 1, "address": sizes.address_bits, "offset": sizes.offset_bits,
-        "bits": range(sizes.weight_bits + 1), "neuron": sizes.neuron_bits, "value": value,
+        "bits": range(sizes.weight_bits + 1), "neuron": sizes.neuron_bits, "value": value, **more,
     })
 
 
@@ -31,10 +35,14 @@ class Synapses(wiring.Component):
 
     Args:
         entries: the word at `offset` holds the neuron as well (`golden.synapse.organisations.compressed_rows`), and
-            `neuron` of a step is the last one that there is.
+            `neuron` of a FORWARD step is the last one that there is.
 
     Ports:
-        step: stream of steps. synapse, weight, done, error, weight_read: see Organisation. empty: nothing is inside.
+        step: stream of steps. synapse, weight, done, error, weight_read, retired: see Organisation. empty: nothing is
+            inside. written: no weight of an UPDATE is on its way.
+
+    With `learning` a step of an UPDATE waits as long as its weight, by the bit address, is among those on their way, or
+    there are as many as can be known. Weights of one width that are not at the same address do not overlap.
 
     Latency: `read_latency` + 1 cycles from a step that waits for a word to its synapse. Throughput: one step per cycle.
     """
@@ -45,14 +53,19 @@ class Synapses(wiring.Component):
         super().__init__({
             "step": In(stream.Signature(step_layout(sizes))), "synapse": Out(stream.Signature(self.synapse_layout)),
             "weight": Out(ReadPort(sizes)), "done": Out(1), "error": Out(1), "weight_read": Out(1), "empty": Out(1),
+            **({"retired": In(1), "written": Out(1)} if sizes.learning else {}),
         })
 
     def elaborate(self, platform):  # type: ignore[no-untyped-def]
         m, sizes, step = Module(), self.sizes, self.step
         layout = step_layout(sizes)
         m.submodules.reader = reader = Reader(sizes, layout, bypass=True, keep=not sizes.serial)
+        given = step.valid, reader.given.ready
+        if sizes.learning:
+            waits = self._written_first(m)
+            given = step.valid & ~waits, reader.given.ready & ~waits
         m.d.comb += [
-            reader.given.valid.eq(step.valid), step.ready.eq(reader.given.ready),
+            reader.given.valid.eq(given[0]), step.ready.eq(given[1]),
             reader.given.payload.address.eq(step.payload.address), reader.given.payload.fetch.eq(step.payload.fetch),
             reader.given.payload.tag.eq(step.payload), self.weight_read.eq(reader.granted),
         ]
@@ -66,6 +79,9 @@ class Synapses(wiring.Component):
             neuron = Signal(len(given.neuron) + more, name="neuron")
             m.d.comb += neuron.eq(Cat(given.neuron, given.spare[:more]))
             there = found.synapse & (neuron <= found.neuron)
+            if sizes.learning:  # the way back knows the neuron
+                neuron = Mux(found.backward, found.neuron, neuron)
+                there = found.synapse & (found.backward | (neuron <= found.neuron))
         held, end, failed = Signal(name="held"), Signal(name="end"), Signal(name="failed")
         valid, payload = Signal(name="valid"), Signal(self.synapse_layout, name="payload", reset_less=True)
         free = Signal(name="free")
@@ -82,6 +98,16 @@ class Synapses(wiring.Component):
         ]
         return m
 
+    def _written_first(self, m: Module) -> Value:
+        """Keep the weights that are to be written, from their read to `retired`; whether the step must wait for one."""
+        step, depth = self.step.payload, self.sizes.read_latency + IN_FLIGHT
+        m.submodules.in_flight = flight = InFlight(self.sizes, depth)
+        m.d.comb += [
+            flight.place.eq(Cat(step.offset, step.address)), flight.retired.eq(self.retired),
+            flight.enters.eq(self.step.valid & self.step.ready & step.synapse & step.update),
+            self.written.eq(flight.empty),
+        ]
+        return step.synapse & step.update & (flight.met | flight.full)
 
     @staticmethod
     def layout(sizes: Sizes) -> data.StructLayout:
@@ -90,7 +116,8 @@ class Synapses(wiring.Component):
 
     def fill(self, payload: data.View, found: data.View, word: Value, neuron: Value) -> list[Statement]:
         """What comes out, from a step and its word."""
-        return [payload.neuron.eq(neuron), payload.value.eq(found.value),
+        update = [payload.update.eq(found.update)] if self.sizes.learning else []
+        return [payload.neuron.eq(neuron), payload.value.eq(found.value), *update,
                 payload.weight.eq(_weight(word >> found.offset, found.bits, self.sizes.weight_bits)),
                 payload.weight_address.eq(Cat(found.offset, found.address))]
 
@@ -105,7 +132,8 @@ class Walking(Organisation):
     """An organisation whose synapses are looked up in memory.
 
     A request is checked in the cycle after it has been taken, and dropped in the next one, or its walk begins. The next
-    request is taken when the last step of a walk has been given, while its words are on their way.
+    request is taken when the last step of a walk has been given, while its words are on their way. With `learning` its
+    check waits for all weights that are on their way to memory, unless it writes as well, weights of the same width.
     """
 
     entries = False
@@ -122,15 +150,18 @@ class Walking(Organisation):
         self.walking, self.checking, self.taken = (Signal(name=name) for name in ("walking", "checking", "step_taken"))
         self.refused, self.checked = Signal(name="refused"), Signal(name="checked")
         out, idle = synapses.step, Signal(name="idle")
-        layer = held.layer
+        layer, unknown, may, inside = held.layer, (held["pass"] != Pass.FORWARD), None, ~synapses.empty
+        if sizes.learning:
+            unknown, may, inside = held["pass"] > Pass.UPDATE, self._learning(m, synapses), inside | ~synapses.written
         m.d.comb += [
             self.step.bits.eq(layer.weight_bits), self.step.value.eq(held.value), out.payload.eq(self.step),
-            self.taken.eq(self.walking & self.given & out.ready), self.busy.eq(~idle | ~synapses.empty),
+            self.taken.eq(self.walking & self.given & out.ready), self.busy.eq(~idle | inside),
             self.done.eq(synapses.done), self.error.eq(synapses.error), self.weight_read.eq(synapses.weight_read),
         ]
         refused = Signal(name="cannot")
-        m.d.comb += refused.eq((held["pass"] != Pass.FORWARD) | self.unknown() | self.refused
+        m.d.comb += refused.eq(unknown | self.unknown() | self.refused
                                | (layer.weight_bits == 0) | (layer.weight_bits > sizes.weight_bits))
+        good = ~refused if may is None else ~refused & may
         with m.FSM():
             with m.State("IDLE"):
                 m.d.comb += [idle.eq(1), self.request.ready.eq(1)]
@@ -138,10 +169,10 @@ class Walking(Organisation):
                 with m.If(self.request.valid):
                     m.next = "CHECK"
             with m.State("CHECK"):
-                m.d.comb += self.checking.eq(~refused)
+                m.d.comb += self.checking.eq(good)
                 with m.If(refused):
                     m.next = "DROP"
-                with m.Elif(self.checked):
+                with m.Elif(self.checked if may is None else self.checked & may):
                     m.next = "WALK"
             with m.State("WALK"):
                 m.d.comb += [self.walking.eq(1), out.valid.eq(self.given)]
@@ -163,9 +194,25 @@ class Walking(Organisation):
         """The walk itself: drives `step`, `given`, `checked` and perhaps `refused`."""
         raise NotImplementedError
 
+    def _learning(self, m: Module, synapses: Synapses) -> Value:
+        """What other passes need; whether the request may begin, as what it reads has been written."""
+        # Of the request: it is no FORWARD, and it is an UPDATE.
+        self.backward, self.update = (Signal(name=name) for name in ("backward", "update"))
+        walk, bits = self.held["pass"], Signal(len(self.held.layer.weight_bits), name="written_bits", reset_less=True)
+        m.d.comb += [
+            self.backward.eq(walk >= Pass.BACKWARD), self.update.eq(walk == Pass.UPDATE),
+            self.step.backward.eq(self.backward), self.step.update.eq(self.update), synapses.retired.eq(self.retired),
+            self.weight_write.eq(self.retired),
+        ]
+        with m.If(self.walking & self.update):
+            m.d.sync += bits.eq(self.held.layer.weight_bits)
+        return synapses.written | (self.update & (bits == self.held.layer.weight_bits))
+
     def unknown(self) -> Value:
         """The request's neuron is none of the layer's."""
-        return self.held.neuron > self.held.layer.inputs
+        if not self.sizes.learning:
+            return self.held.neuron > self.held.layer.inputs
+        return self.held.neuron > Mux(self.backward, self.held.layer.outputs, self.held.layer.inputs)
 
     def row(self, m: Module, base: Value) -> Value:
         """The first word of the row, of `row_words` words, in the cycle after the request has been taken."""
@@ -174,6 +221,14 @@ class Walking(Organisation):
         with m.If(self.request.ready):
             m.d.sync += product.eq(request.neuron * request.layer.row_words)
         return self.saturated(base + product)
+
+    def weight_place(self, m: Module, request: data.View) -> tuple[Value, Value]:
+        """Word and bit of the weight number `neuron` of weights side by side, in the cycle after the request has been
+        taken: see `rtl.synapse.organisations.place`."""
+        m.submodules.place = unit = Place(self.sizes, self.sizes.neuron_bits)
+        m.d.comb += [unit.enable.eq(self.request.ready), unit.number.eq(request.neuron),
+                     unit.weight_bits.eq(request.layer.weight_bits)]
+        return unit.word, unit.offset
 
     def saturated(self, address: Value) -> Value:
         """An address with one more bit, which says that it lies behind the memory."""
