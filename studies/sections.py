@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from studies import conversion_table, lookup_tables, organisations, spike_times
+from studies import conversion_table, learning, lookup_tables, organisations, spike_times
 from studies.markdown import table
 from synapress.reports.tables import size
 
@@ -351,6 +351,13 @@ SECTIONS = {
     "vgg": Section("VGG-16 of spikes in time", (
         Command("python -m benchmarks.vgg", "benchmarks.vgg", ("--json", "build/benchmarks/vgg.json"),
                 "build/benchmarks/vgg.json"),), spike_times.vgg, slow=True),
+    "learning": Section("Learning", (
+        Command("python -m benchmarks.learning --figure docs/learning.png", "benchmarks.learning",
+                ("--figure", "docs/learning.png", "--json", "build/benchmarks/learning.json"),
+                "build/benchmarks/learning.json"),
+        Command("python -m benchmarks.on_chip", "benchmarks.on_chip",
+                ("--json", "build/benchmarks/on_chip.json"), "build/benchmarks/on_chip.json")),
+        learning.text, slow=True),
     "node": Section("Parts of a node", (
         Command("synapress area node --target cmos --json", "synapress",
                 ("area", "node", "--target", "cmos", "--json")),), node, slow=True),
