@@ -16,7 +16,7 @@ FLOORS = (
     ("rtl", "synapress.install", "synapress.energy"),
     ("synapress.mapper",),
     ("synapress.zoo", "synapress.tools"),
-    ("synapress.engines", "synapress.host"),
+    ("synapress.engines", "synapress.host", "synapress.learning"),
     ("synapress.model", "synapress.model_files", "synapress.results", "synapress.hardware",
      "synapress.onnx_operators"),
     ("synapress.reports",),

@@ -1,0 +1,1 @@
+"""Networks that learn a pattern of spikes: by an optimizer in software, and by the hardware's own update unit."""
