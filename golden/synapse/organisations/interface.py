@@ -296,6 +296,10 @@ class Organisation:
         """A word of the index memory."""
         return _word(self.index_words, address - self.index_origin)
 
+    def pointer(self, address: int, slot: int) -> int:
+        """One of the pointers in a word of the index memory."""
+        return self.index_word(address) >> slot * POINTER_BITS & (1 << POINTER_BITS) - 1
+
     def weight_word(self, address: int) -> int:
         """A word of the weight memory."""
         return _word(self.weight_words, address - self.weight_origin)

@@ -155,7 +155,12 @@ def unpacked(words: Words, bits: int, count: int, sizes: Sizes) -> IntArray:
         found[..., place] = parts[..., part] >> np.uint64(shift)
         if shift + bits > 64:
             found[..., place] |= parts[..., part + 1] << np.uint64(64 - shift)
-    raw = (found & np.uint64((1 << bits) - 1)).astype(np.int64).reshape(len(words), -1)[:, :count]
+    return low_signed(found.reshape(len(words), -1)[:, :count].astype(np.int64), bits)
+
+
+def low_signed(values: IntArray, bits: int) -> IntArray:
+    """The low bits of each value, as a signed number."""
+    raw = values & (1 << bits) - 1
     signed: IntArray = raw - (raw >> bits - 1 << bits)
     return signed
 

@@ -68,3 +68,15 @@ def following(address: int, offset: int, bits: int, sizes: Sizes) -> tuple[int, 
 def words_of(count: np.ndarray, begin: np.ndarray | int, per_word: int, serial: int) -> np.ndarray:
     """Words that are read for `count` items one after the other, the first at place `begin` of a word."""
     return count if serial else np.where(count > 0, -(-(begin + count) // per_word), 0)
+
+
+def end_of_column(there: np.ndarray, cycles: np.ndarray, sizes: Sizes) -> np.ndarray:
+    """The cycle of `done`, of walks with a step for each row that has a synapse, and for the last row.
+
+    Args:
+        there: which rows have a synapse, (rows, requests).
+        cycles: of each row's step, (rows, requests).
+    """
+    # An end does not overtake the last synapse, which waits for its word.
+    passed = np.where(there, cycles, -sizes.read_latency).max(axis=0) + sizes.read_latency
+    return np.where(there[-1], passed, np.maximum(passed, cycles[-1]) + 1) + 1

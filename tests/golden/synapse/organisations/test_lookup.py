@@ -30,9 +30,10 @@ def random_matrix(rng: np.random.Generator, most: int = 300) -> tuple[IntArray, 
     return matrix, bits
 
 
-def random_sizes(rng: np.random.Generator) -> Sizes:
+def random_sizes(rng: np.random.Generator, learning: int = 0) -> Sizes:
     return Sizes(address_bits=16, word_bits=int(rng.choice([64, 128])), serial=int(rng.integers(2)),
-                 read_latency=int(rng.integers(1, 4)))
+                 read_latency=int(rng.integers(1, 4)), learning=learning, search=learning and int(rng.integers(2)),
+                 checkpoints=learning and int(rng.integers(2)))
 
 
 def stored_bits(item: Organisation, address: int, bits: int) -> int:
