@@ -1,8 +1,8 @@
 """The task: random spikes go in, and the output neurons shall draw a picture with theirs.
 
 The task of Schaefer, Faley, Neftci and Joshi, ISCAS 2020, arXiv 2003.11639: a network of 700, 400 and 250 neurons
-learns a raster of 250 steps of a millisecond. Their inputs and pictures are files of their repository; these are drawn by a
-formula and a seed, so that losses can be compared with each other, but not with theirs.
+learns a raster of 250 steps of a millisecond. Their inputs and pictures are files of their repository; these are drawn
+by a formula and a seed, so that losses can be compared with each other, but not with theirs.
 """
 
 from dataclasses import dataclass
@@ -90,7 +90,8 @@ def van_rossum(spikes: Array, target: Array) -> tuple[Array, Array]:
         sqrt(sum of squared differences of the traces / TAU) of each run, and (runs, steps, neurons), 0 where it is 0.
     """
     apart = np.moveaxis(traces(np.moveaxis(spikes, 0, 1)), 1, 0) - traces(target)
-    distances = np.sqrt(np.sum(np.square(apart, dtype=np.float64), axis=(1, 2)) / TAU)
+    # Run by run: the order in which numbers are added must not depend on how many runs there are.
+    distances = np.sqrt([np.square(np.ascontiguousarray(run), dtype=np.float64).sum() / TAU for run in apart])
     back = apart
     for step in reversed(range(back.shape[1] - 1)):
         back[:, step] += np.float32(TRACE) * back[:, step + 1]

@@ -307,3 +307,30 @@ def organisations_picture(path: Path, *, title: str, label: str,
     axes[0, -1].legend([Line2D([], [], color=COLORS[number % len(COLORS)]) for number in range(len(names))], names,
                        fontsize=8, frameon=False)
     _save(figure, path)
+
+
+def learning_picture(path: Path, *, curves: Mapping[str, Sequence[Sequence[float]]], silence: float,
+                     target: npt.NDArray[np.bool_], learned: npt.NDArray[np.bool_]) -> None:
+    """Networks that learn a raster of spikes: loss against epoch, and the raster beside what was learned.
+
+    Args:
+        path: PNG or SVG.
+        curves: name → the losses of each of its runs.
+        silence: the loss of no spikes at all.
+        target, learned: (steps, neurons).
+    """
+    pyplot = _figure()
+    figure, (losses, *rasters) = pyplot.subplots(1, 3, figsize=(14, 4.4), constrained_layout=True)
+    for number, (name, runs) in enumerate(curves.items()):
+        for run, values in enumerate(runs):
+            losses.plot(range(1, len(values) + 1), values, color=COLORS[number % len(COLORS)], linewidth=1,
+                        label=name if run == 0 else None)
+    losses.axhline(silence, color="black", linestyle=":", linewidth=0.8, label="no spikes")
+    losses.set_xlabel("epoch")
+    losses.set_ylabel("van Rossum distance")
+    losses.legend(fontsize=8, frameon=False)
+    losses.spines[["top", "right"]].set_visible(False)
+    for axis, name, raster in zip(rasters, ("target", "learned"), (target, learned), strict=True):
+        axis.scatter(*np.nonzero(raster), s=max(1, 300 / len(raster)), marker="|", color=COLORS[0])
+        axis.set(title=name, xlabel="step", ylabel="output neuron", xlim=(0, len(raster)), ylim=(0, raster.shape[1]))
+    _save(figure, path)

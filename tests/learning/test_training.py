@@ -1,0 +1,104 @@
+"""Training goes on from files, is the same whatever runs beside it, and learns."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from golden.errors import ConfigError, FileError, NetworkError
+from synapress.learning.task import Task, draw, traces, van_rossum
+from synapress.learning.training import Network, Training
+
+SMALL = {"inputs": 300, "outputs": 20, "steps": 40, "rate": 0.1}
+HIDDEN = 100
+NETWORKS = [Network(2, 1.0, 1), Network(8, 0.5, 2)]
+
+
+def small() -> Training:
+    return Training(draw(**SMALL), NETWORKS, hidden=HIDDEN)
+
+
+def test_the_loss_falls() -> None:
+    training = small()
+    training.train(25)
+    for losses in training.losses:
+        assert np.mean(losses[-5:]) < 0.85 * min(training.task.silence, losses[0])
+
+
+def test_codes_are_what_the_network_uses() -> None:
+    training = small()
+    training.train(3)
+    for which, network in enumerate(NETWORKS):
+        for layer, codes in enumerate(training.codes(which)):
+            used, most = training.quantized()[layer][which], 2 ** (network.weight_bits - 1) - 1
+            assert np.abs(codes).max() <= most
+            np.testing.assert_array_equal(codes * (used.max() / codes.max()), used)
+    assert 0.4 < np.mean(training.codes(1)[0] != 0) < 0.55
+
+
+def test_interrupted_training_goes_on_as_if_it_was_not(tmp_path: Path) -> None:
+    whole, first, second = small(), small(), small()
+    whole.train(6)
+    first.train(4, checkpoint=tmp_path / "training.npz", every=2)
+    second.load(tmp_path / "training.npz")
+    assert second.epochs == 4
+    second.train(6)
+    assert second.losses == whole.losses
+    for mine, expected in zip(second.quantized(), whole.quantized(), strict=True):
+        np.testing.assert_array_equal(mine, expected)
+
+
+def test_a_network_is_the_same_whatever_is_beside_it() -> None:
+    both, alone = small(), Training(draw(**SMALL), NETWORKS[1:], hidden=HIDDEN)
+    both.train(5)
+    alone.train(5)
+    assert both.losses[1] == alone.losses[0]
+
+
+def test_files_of_something_else_are_refused(tmp_path: Path) -> None:
+    first = small()
+    first.train(1, checkpoint=tmp_path / "training.npz")
+    with pytest.raises(FileError, match="other networks or another task"):
+        Training(draw(**SMALL), NETWORKS[:1], hidden=HIDDEN).load(tmp_path / "training.npz")
+    with pytest.raises(FileError, match="other networks or another task"):
+        Training(draw(**SMALL, seed=2), NETWORKS, hidden=HIDDEN).load(tmp_path / "training.npz")
+    (tmp_path / "text").write_text("no file of a training")
+    with pytest.raises(FileError, match="is no file of a training"):
+        small().load(tmp_path / "text")
+
+
+@pytest.mark.parametrize("given", [{"weight_bits": 1}, {"density": 0}, {"density": 1.5}, {"seed": -1}])
+def test_networks_that_cannot_be(given: dict[str, int]) -> None:
+    with pytest.raises(ConfigError):
+        Network(**given)
+
+
+def test_tasks_that_cannot_be() -> None:
+    with pytest.raises(NetworkError, match="at least one step"):
+        draw(steps=0)
+    with pytest.raises(NetworkError, match="shares from 0 to 1"):
+        draw(rate=2)
+    with pytest.raises(NetworkError, match="booleans"):
+        Task(inputs=np.zeros((3, 2)), target=np.zeros((3, 2), bool))
+    with pytest.raises(NetworkError, match="3 steps go in, but the target has 4"):
+        Task(inputs=np.zeros((3, 2), bool), target=np.zeros((4, 2), bool))
+    with pytest.raises(ConfigError, match="needs networks"):
+        Training(draw(**SMALL), [])
+
+
+def test_the_distance_of_a_spike() -> None:
+    """By hand: one spike against none, then against itself; its trace is 1, 3/4, 9/16."""
+    spikes = np.zeros((3, 1), bool)
+    spikes[0] = True
+    assert traces(spikes)[:, 0].tolist() == [1, 0.75, 0.5625]
+    distance, gradient = van_rossum(np.stack([spikes, ~spikes & False]), spikes)
+    assert distance[0] == 0 and not gradient[0].any()
+    assert distance[1] == pytest.approx(np.sqrt((1 + 0.75 ** 2 + 0.5625 ** 2) / 5e-3))
+
+
+def test_the_picture_is_drawn_by_formula_and_seed() -> None:
+    first, again, other = draw(), draw(), draw(seed=2)
+    np.testing.assert_array_equal(first.target, again.target)
+    assert np.any(first.inputs != other.inputs) and np.any(first.target != other.target)
+    assert abs(first.inputs.mean() - 0.04) < 0.002
+    assert not first.target[:, [0, -1]].any() and 900 < first.target.sum() < 1100
