@@ -1,12 +1,15 @@
 """Bench of the functional memory organisations: random kernels, requests and stalls against the golden model.
 
 `parameters()`: `name` of the organisation, `sizes` (fields of `Sizes`), `requests`, and pauses by name of
-`tb.streams.PAUSES` or none: `request`, `memory`, `synapse`. Without any the cycles are checked, too. `garbage`: the
-share of layers with fields of random bits.
+`tb.streams.PAUSES` or none: `request`, `memory`, `synapse`, `retired`. Without any the cycles are checked, too.
+`garbage`: the share of layers with fields of random bits. With `learning` all passes come in any order, and each weight
+of UPDATE and APPLY is changed (`changed`) when the bench says that it is retired.
 """
 
 import random
 from collections import Counter, deque
+from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import cocotb
@@ -15,8 +18,8 @@ from cocotb.triggers import RisingEdge
 
 from golden.memory_words import numbers
 from golden.rooms import ORGANISATIONS
-from golden.synapse.organisations.convolution import DROP, SIDE, Convolution, Map, anchor_layout
-from golden.synapse.organisations.interface import KINDS, Expansion, Sizes, offers, synapse_layout
+from golden.synapse.organisations.convolution import DROP, SIDE, Convolution, Map, anchor_layout, post_layout
+from golden.synapse.organisations.interface import IN_FLIGHT, KINDS, Expansion, Pass, Sizes, synapse_layout
 from golden.types import Fields, Words
 from rtl import rooms
 from rtl.synapse.organisations.interface import Organisation
@@ -24,6 +27,11 @@ from synapress.tools.simulator import parameters, seed
 from tb.memory import MemoryModel
 from tb.payloads import pack
 from tb.streams import Steps, StreamDriver, StreamMonitor, Wires, clock_and_reset, every_cycle, pauses, wait_until
+
+
+def changed(weight: int, bits: int) -> int:
+    """What a weight becomes."""
+    return (weight + 1 + (1 << bits - 1)) % (1 << bits) - (1 << bits - 1)
 
 
 class Work:
@@ -45,8 +53,12 @@ class Work:
             _put(self.index, packed.index_origin, packed.index_words)
             _put(self.weight, packed.weight_origin, packed.weight_words)
             self.layers.append(packed)
+        self.weight_before = self.weight.copy()
         self.requests: list[Fields] = []
         self.expected: list[Expansion] = []
+        self.weights: list[list[int]] = []
+        """Of each request: those of its synapses, also if an earlier one of it has changed them."""
+        self.widths: list[int] = []
         self.packed: list[int] = []
         layout = rooms.ORGANISATIONS.load(model.name, Organisation).request_layout(sizes)
         for _ in range(requests):
@@ -62,14 +74,31 @@ class Work:
                     random_layer |= {name: layer.layer[name] for name in keep}
                     if "weight_base" not in keep:
                         random_layer["weight_base"] = (1 << sizes.address_bits) - generator.randrange(1, 40)
+                if sizes.learning:  # else one walk is as long as all others
+                    random_layer |= {"stored_taps": random_layer["stored_taps"] % 16,
+                                     "sources": (random_layer["sources"] - 1) % 32 + 1}
                 layer = layer.within(self.index, self.weight, **random_layer)
-            request = {"pass": generator.choice([0] * 30 + [1, 2, 3]), "neuron": self._anchor(layer.layer),
+            walk = generator.choice([0, 0, 0, 1, 1, 1, 2, 2, 2] * 3 + [3] if sizes.learning else [0] * 30 + [1, 2, 3])
+            neuron = self._post(layer.layer) if sizes.learning and walk in (Pass.BACKWARD, Pass.UPDATE) \
+                else self._anchor(layer.layer)
+            request = {"pass": walk, "neuron": neuron,
                        "value": self.numpy.integers(-1 << sizes.value_bits - 1, 1 << sizes.value_bits - 1).item()}
             found = layer.expand(request)
-            self._cover(layer.layer, found)
+            self._cover(request["pass"], layer.layer, found)
+            self.widths.append(layer.layer["weight_bits"])
+            self.weights.append(self._change(layer, found) if walk in (Pass.UPDATE, Pass.APPLY)
+                                else found.weights.tolist())
             self.requests.append(request)
             self.expected.append(found)
             self.packed.append(pack(layout, request | {"layer": model.layer_layout(sizes).pack(layer.layer)}))
+
+    def _change(self, layer: Convolution, found: Expansion) -> list[int]:
+        """Change the weights of all synapses, one after the other, and say what they were before."""
+        before = []
+        for address in found.weight_addresses.tolist():
+            before.append(layer.read_weight(address))
+            layer.write_weight(address, changed(before[-1], layer.layer["weight_bits"]))
+        return before
 
     def _layer(self, index: int, weight: int) -> Convolution | None:
         """A random layer at these words; None if they are the last ones."""
@@ -85,6 +114,13 @@ class Work:
         kernel *= self.numpy.random(pattern) < pick.random()
         place = Map(pick.randint(1, 12), pick.randint(1, 12), step=pick.randrange(4), dilated=pick.randrange(2),
                     x_stride=pick.choice([0, 0, pick.randrange(400)]), y_stride=pick.choice([0, 0, pick.randrange(40)]))
+        if sizes.learning:
+            reach = [taps << place.step * place.dilated for taps in (columns, rows)]
+            place = replace(
+                place, source_width=pick.randint(1, 20), source_height=pick.randint(1, 12),
+                x_offset=pick.randint(-reach[0], 3), y_offset=pick.randint(-reach[1], 3),
+                source_x_stride=pick.choice([0, pick.randrange(300)]),
+                source_y_stride=pick.choice([0, pick.randrange(30)]))
         options: dict[str, Any] = {"index_base": index, "per_source": int(columns < 7 and pick.random() < 0.5)} \
             if self.model.name == "functional_bitmap" else {}
         return self.model.pack(kernel, place=place, weight_bits=bits, sizes=sizes, weight_base=weight, **options)
@@ -99,11 +135,23 @@ class Work:
             anchor[axis] = max(-512, min(511, near if pick.random() < 0.97 else pick.randint(-512, 511)))
         return anchor_layout().pack(anchor)
 
-    def _cover(self, layer: Fields, found: Expansion) -> None:
+    def _post(self, layer: Fields) -> int:
+        """A position and channel of the destination, or one outside."""
+        pick, post = self.random, {}
+        for name, size in (("c", "channels"), ("x", "width"), ("y", "height")):
+            outside = pick.choice([layer[size] % 1024, 1023])
+            post[name] = pick.randrange(layer[size]) if pick.random() < 0.98 else outside
+        return post_layout().pack(post)
+
+    def _cover(self, walk: int, layer: Fields, found: Expansion) -> None:
         count = len(found.neurons)
         dropped = "rest dropped" if found.steps[-1][0] > DROP else "dropped"
         self.bins[dropped if found.errors else "none" if not count else "many"] += 1
-        if count:
+        if walk and count:
+            self.bins["back" if walk < Pass.APPLY else "applied"] += 1
+            self.bins["rest dropped back"] += found.errors > 0
+            self.bins["bitmaps ahead"] += layer.get("per_source", 0) and layer["sources"] > 1
+        elif count:
             self.bins["dilated" if layer["dilated"] else "strided"] += layer["step"] > 0
             self.bins["several words"] += layer["tap_words"] > 1
             self.bins["bitmap per source"] += layer.get("per_source", 0)
@@ -117,24 +165,53 @@ def _put(memory: Words, origin: int, words: Words) -> None:
 class Watch:
     """Follows the unit from outside, cycle by cycle: every synapse, pulse and count."""
 
-    def __init__(self, dut: Any, work: Work, synapse: Any):
-        self.work = work
+    def __init__(self, dut: Any, work: Work, synapse: Any, memory: list[int], retired: Iterator[bool] | None):
+        self.work, self.memory = work, memory
         self.cycle = 0
         self.taken: list[int] = []
         self.done: list[int] = []
         self.offered: list[int] = []
         """Cycles in which synapses were taken."""
         self.counts: Counter[str] = Counter()
-        self._due: deque[Fields] = deque()
+        self._due: deque[tuple[Fields, int]] = deque()
+        self._to_retire: deque[tuple[int, int, int]] = deque()
         self._wires = Wires(dut)
         every_cycle(dut, self._run())
+        if work.sizes.learning:
+            every_cycle(dut, self._retire(dut.retired, retired))
         # Behind the own steps, which count the cycle.
         StreamMonitor(dut, "synapse", synapse_layout(work.sizes), pause=synapse, on_receive=self._compare)
 
     def _compare(self, got: Fields) -> None:
         assert self._due, f"cycle {self.cycle}: {got}, expected nothing"
-        assert got == (expected := self._due.popleft()), f"cycle {self.cycle}: {got}, expected {expected}"
+        expected, bits = self._due.popleft()
+        assert got == expected, f"cycle {self.cycle}: {got}, expected {expected}"
         self.offered.append(self.cycle)
+        if got.get("update"):
+            self._to_retire.append((got["weight_address"], got["weight"], bits))
+
+    def _retire(self, pulse: Any, pause: Iterator[bool] | None) -> Steps:
+        """Write changed weights, and say so, in the cycle after the synapse at the earliest."""
+        pulse.value = 0
+        while True:
+            yield
+            retires = bool(self._to_retire) and not (pause and next(pause))
+            pulse.value = int(retires)
+            if retires:
+                address, weight, bits = self._to_retire.popleft()
+                word, offset = divmod(address, self.work.sizes.word_bits)
+                mask = (1 << bits) - 1 << offset
+                self.memory[word] = self.memory[word] & ~mask | changed(weight, bits) << offset & mask
+
+    def _synapses(self, number: int) -> Iterator[tuple[Fields, int]]:
+        """Those of a request, and how wide their weights are."""
+        work, request = self.work, self.work.requests[number]
+        more = {"update": int(request["pass"] in (Pass.UPDATE, Pass.APPLY))} if work.sizes.learning else {}
+        found = work.expected[number]
+        for neuron, weight, address in zip(found.neurons.tolist(), work.weights[number],
+                                           found.weight_addresses.tolist(), strict=True):
+            yield {"neuron": neuron, "weight": weight, "weight_address": address, "value": request["value"],
+                   **more}, work.widths[number]
 
     def _run(self) -> Steps:
         wires = self._wires
@@ -144,13 +221,8 @@ class Watch:
                 continue
             self.cycle += 1
             if wires.request__valid() and wires.request__ready():
-                found = self.work.expected[len(self.taken)]
-                value = self.work.requests[len(self.taken)]["value"]
+                self._due.extend(self._synapses(len(self.taken)))
                 self.taken.append(self.cycle)
-                self._due.extend(
-                    {"neuron": neuron, "weight": weight, "weight_address": address, "value": value}
-                    for neuron, weight, address in zip(
-                        found.neurons.tolist(), found.weights.tolist(), found.weight_addresses.tolist(), strict=True))
             elif wires.synapse__valid() or wires.done():
                 assert wires.busy(), "not busy, though something is inside"
             if wires.done():
@@ -167,20 +239,24 @@ async def random_requests(dut: Any) -> None:
     model = ORGANISATIONS.load(given["name"], Convolution)
     work = Work(model, sizes, given["requests"], given["garbage"], generator)
     pause = {name: pauses(given[name], generator) if given.get(name) else None
-             for name in ("request", "memory", "synapse")}
+             for name in ("request", "memory", "synapse", "retired")}
     driver = StreamDriver(dut, "request", rooms.ORGANISATIONS.load(given["name"], Organisation).request_layout(sizes),
                           pause=pause["request"], generator=generator)
-    memories = {name: MemoryModel(dut, name, numbers(words), word_bits=sizes.word_bits, generator=generator,
+    words = {"index": numbers(work.index), "weight": numbers(work.weight_before)}
+    memories = {name: MemoryModel(dut, name, words[name], word_bits=sizes.word_bits, generator=generator,
                                   pause=pause["memory"], latency=sizes.read_latency)
-                for name, words in (("index", work.index), ("weight", work.weight)) if hasattr(dut, f"{name}__valid")}
-    watch = Watch(dut, work, pause["synapse"])
+                for name in words if hasattr(dut, f"{name}__valid")}
+    watch = Watch(dut, work, pause["synapse"], words["weight"], pause["retired"])
     await clock_and_reset(dut)
     driver.send_all(work.packed)
     await wait_until(dut, lambda: len(watch.done) == len(work.packed), what="all requests",
                      timeout=100 * sum(20 + len(found.steps) for found in work.expected))
     for _ in range(10):
         await RisingEdge(dut.clk)
-    assert not watch._due and not int(dut.busy.value) and int(dut.request__ready.value)
+    if sizes.learning:
+        await wait_until(dut, lambda: not dut.busy.value, what="the last weights")
+    assert not watch._due and not watch._to_retire and not int(dut.busy.value) and int(dut.request__ready.value)
+    assert words["weight"] == numbers(work.weight), "the weights that are left in memory"
     expected = Counter({"error": sum(found.errors for found in work.expected)})
     for found in work.expected:
         expected.update(found.counts)
@@ -191,19 +267,41 @@ async def random_requests(dut: Any) -> None:
     missing = {"dropped", "rest dropped", "none", "many", "dilated", "strided", "several words"} \
         - set(+work.bins) - (set() if given["garbage"] else {"rest dropped"})
     missing |= {"bitmap per source"} - set(+work.bins) if given["name"] == "functional_bitmap" else set()
+    missing |= {"back", "applied"} - set(+work.bins) if sizes.learning else set()
+    missing |= {"rest dropped back"} - set(+work.bins) if sizes.learning and given["garbage"] else set()
     missing |= {"taps in vain"} - set(+work.bins) if given["name"] == "functional_pure" else set()
     assert not missing, f"never seen: {sorted(missing)}"
     dut._log.info(f"{len(watch.offered)} synapses, {watch.cycle} cycles, {dict(work.bins)}")
     if not any(pause.values()):
-        check_cycles(watch, work)
+        assert (watch.taken, watch.done) == cycles(watch.taken[0], work)
 
 
-def check_cycles(watch: Watch, work: Work) -> None:
-    """Nothing waits: the unit takes requests and gives synapses when the golden model says."""
-    at, taken = watch.taken[0], []
-    for found in work.expected:
+def cycles(first: int, work: Work) -> tuple[list[int], list[int]]:
+    """When requests are taken and done if nothing waits but for weights, each retired a cycle after its synapse.
+
+    A step that changes a weight waits for all that are on their way if there are too many of them or its own is one;
+    another request, or one with weights of another width, begins when there are none.
+    """
+    taken, done, at, passed, wide = [], [], first, -1, 0
+    latency, most = work.sizes.read_latency, work.sizes.read_latency + IN_FLIGHT
+    flight: list[tuple[int, int]] = []
+    for request, found, width in zip(work.requests, work.expected, work.widths, strict=True):
         taken.append(at)
-        at += found.interval
-    assert watch.taken == taken, "requests are taken when the last walk has ended"
-    steps = [found.steps for found in work.expected]
-    assert watch.done == [cycles[-1] for cycles in offers(taken, steps, work.sizes.read_latency)]
+        changes = work.sizes.learning and request["pass"] in (Pass.UPDATE, Pass.APPLY)
+        refused = found.errors and found.steps == ((DROP, False),) and not any(found.counts.values())
+        if flight and not refused and not (changes and width == wide):
+            at = max(at, flight[-1][1])
+        addresses = iter(found.weight_addresses.tolist() if changes else [])
+        for cycle, fetch in found.steps:
+            now, address = at + cycle, next(addresses) if changes and fetch else None
+            if address is not None:
+                ends = [end for place, end in flight[-most:] if place == address and end >= now]
+                ends += [flight[-most][1]] if len(flight) >= most else []
+                waits = max(0, max(ends, default=0) + 1 - now)
+                at, now, wide = at + waits, now + waits, width
+            passed = max(now + (latency if fetch else 1), passed + 1)
+            if address is not None:
+                flight.append((address, passed + 3))
+        done.append(passed + 1)
+        at = now + 1
+    return taken, done

@@ -12,6 +12,7 @@ from rtl.synapse.organisations.interface import Organisation
 from synapress.tools.simulator import launch
 
 NAMES = ("functional", "functional_bitmap", "functional_pure")
+LEARNING = {"learning": 1}
 SIZES = {"plain": {}, "serial": {"serial": 1}, "wide, slow": {"word_bits": 128, "read_latency": 3}}
 
 
@@ -31,6 +32,18 @@ def run(name: str, simulator: str, seed: int, sizes: dict[str, int], **options: 
 def test_random_requests(name: str, simulator: str, seed: int) -> None:
     """Stalls of requests, memories and synapses, and layers of random bits."""
     run(name, simulator, seed, SIZES["plain"], request="rarely", memory="randomly", synapse="randomly")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_all_passes(name: str, simulator: str, seed: int) -> None:
+    """With `learning`: forward, back, with weights that change when they are retired, and applied; waits anywhere."""
+    run(name, simulator, seed, LEARNING, request="rarely", memory="randomly", synapse="randomly", retired="randomly")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_cycles_of_all_passes(name: str, seed: int) -> None:
+    """Nothing waits but for weights that are on their way to memory: one synapse per cycle in each pass."""
+    run(name, "verilator", seed, LEARNING)
 
 
 @pytest.mark.parametrize("name", NAMES)

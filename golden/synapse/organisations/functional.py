@@ -9,8 +9,9 @@ from collections.abc import Iterator
 import numpy.typing as npt
 
 from golden.synapse.esu import ValueEvent
-from golden.synapse.organisations.convolution import Convolution, Map, Tap, common_fields, tap_words, transposed
+from golden.synapse.organisations.convolution import Convolution, Map, Tap, common_fields
 from golden.synapse.organisations.interface import Sizes
+from golden.synapse.organisations.kernel import tap_words, transposed
 from golden.types import IntArray
 from golden.words import Field, WordLayout
 
@@ -29,9 +30,10 @@ class Functional(Convolution):
     @classmethod
     def pack(  # type: ignore[override]  # it has no options
             cls, matrix: npt.ArrayLike, *, place: Map, weight_bits: int, sizes: Sizes, index_base: int = 0,
-            bitmap_base: int | None = None, weight_base: int = 0) -> "Functional":
+            bitmap_base: int | None = None, weight_base: int = 0, stored: npt.ArrayLike | None = None) -> "Functional":
         """The words of a kernel (channels, sources, width, height); see `Organisation.pack`."""
-        weights, fields = transposed(matrix, place, weight_bits=weight_bits, sizes=sizes, weight_base=weight_base)
+        weights, _, fields = transposed(matrix, place, weight_bits=weight_bits, sizes=sizes, weight_base=weight_base,
+                                        stored=stored)
         words = tap_words(weights.reshape(-1, weights.shape[-1]), fields, sizes)
         fields["column_words"] = fields["kernel_height"] * fields["tap_words"]
         return cls(sizes, fields, words[:0], words, weight_origin=weight_base)
@@ -40,6 +42,13 @@ class Functional(Convolution):
         for column, row, neuron in self.survivors(event):
             yield Tap(self.source_base(event) + column * self.layer["column_words"] + row * self.layer["tap_words"],
                       neuron)
+
+    def walk_back(self, x: int, y: int) -> Iterator[list[Tap] | None]:
+        layer, origins = self.layer, list(self.origins(x, y))
+        for source in range(layer["sources"]):
+            base = layer["weight_base"] + source * layer["source_words"]
+            yield [Tap(base + column * layer["column_words"] + row * layer["tap_words"], neuron)
+                   for column, row, neuron in origins]
 
     def visited(self, inside: IntArray, c: IntArray) -> tuple[IntArray, IntArray]:
         return inside.sum(axis=(1, 2)), 0 * c

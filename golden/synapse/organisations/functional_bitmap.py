@@ -6,15 +6,16 @@ channels; the weights of the taps whose bit is 1 follow one another. Or each sou
 sources · K². Schaefer et al. do not say what theirs does: an inference.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 import numpy.typing as npt
 
 from golden.errors import NetworkError
 from golden.synapse.esu import ValueEvent
-from golden.synapse.organisations.convolution import SIDE, Convolution, Map, Tap, common_fields, tap_words, transposed
+from golden.synapse.organisations.convolution import SIDE, Convolution, Map, Tap, common_fields
 from golden.synapse.organisations.interface import Sizes
+from golden.synapse.organisations.kernel import tap_words, transposed
 from golden.synapse.organisations.packing import require_room
 from golden.types import IntArray, Words
 from golden.words import Field, WordLayout
@@ -43,7 +44,8 @@ class FunctionalBitmap(Convolution):
     @classmethod
     def pack(  # type: ignore[override]  # `per_source` is its own option
             cls, matrix: npt.ArrayLike, *, place: Map, weight_bits: int, sizes: Sizes, index_base: int = 0,
-            bitmap_base: int | None = None, weight_base: int = 0, per_source: int = 0) -> "FunctionalBitmap":
+            bitmap_base: int | None = None, weight_base: int = 0, stored: npt.ArrayLike | None = None,
+            per_source: int = 0) -> "FunctionalBitmap":
         """The words of a kernel (channels, sources, width, height); see `Organisation.pack`.
 
         Args:
@@ -53,10 +55,11 @@ class FunctionalBitmap(Convolution):
         Raises:
             NetworkError: also with `per_source` if the bits of the kernel leave no room for the place.
         """
-        weights, fields = transposed(matrix, place, weight_bits=weight_bits, sizes=sizes, weight_base=weight_base)
+        weights, there, fields = transposed(matrix, place, weight_bits=weight_bits, sizes=sizes,
+                                            weight_base=weight_base, stored=stored)
         sources, width, height, channels = weights.shape
         base = index_base if bitmap_base is None else bitmap_base
-        ones = weights.any(axis=3)
+        ones = there.any(axis=3)
         if not per_source:
             ones = np.broadcast_to(ones.any(axis=0), ones.shape)
         bits = SIDE * np.arange(width)[:, np.newaxis] + np.arange(height)
@@ -75,31 +78,68 @@ class FunctionalBitmap(Convolution):
         require_room("bitmap of taps", base, len(index), sizes)
         words = tap_words(weights[ones].reshape(-1, channels), fields, sizes)
         fields |= {"source_words": int(counts[0]) * fields["tap_words"], "bitmap_base": base, "per_source": per_source}
+        if sizes.learning:
+            fields["stored_taps"] = int(counts.sum())
         return cls(sizes, fields, index, words, index_origin=base, weight_origin=weight_base)
 
     def index_address(self, event: ValueEvent) -> int:
         return self.layer["bitmap_base"] + (event.c if self.layer["per_source"] else 0)
 
+    def words_back(self) -> int:
+        room = (1 << self.sizes.address_bits) - self.layer["bitmap_base"]
+        return min(self.layer["sources"], room) if self.layer["per_source"] else 1
+
+    def parted(self) -> bool:
+        return bool(self.layer["per_source"])
+
     def walk(self, event: ValueEvent) -> Iterator[Tap]:
-        word, layer, base = self.index_word(self.index_address(event)), self.layer, self.source_base(event)
-        limit = pattern_bits(self.sizes, layer["per_source"])
+        word = self.index_word(self.index_address(event))
+        yield from self._stored(word, self.source_base(event), self.survivors(event))
+
+    def walk_back(self, x: int, y: int) -> Iterator[list[Tap] | None]:
+        layer, origins = self.layer, list(self.origins(x, y))
+        for source in range(layer["sources"]):
+            address = layer["bitmap_base"] + source * layer["per_source"]
+            if address >> self.sizes.address_bits:
+                yield None
+                return
+            base = layer["weight_base"] + source * layer["source_words"]
+            found = list(self._stored(self.index_word(address), base, origins))
+            # A word without a tap that leads here takes a cycle.
+            yield found or [Tap(inside=False)] * layer["per_source"]
+
+    def _stored(self, word: int, base: int, met: Iterable[tuple[int, int, int]]) -> Iterator[Tap]:
+        """Those of the taps that are met whose bit in a word is 1. `base`: first weights of the source channel, which
+        with `per_source` the word says."""
+        layer, limit = self.layer, pattern_bits(self.sizes, self.layer["per_source"])
         pattern = word & (1 << limit) - 1
         if layer["per_source"]:
             base = layer["weight_base"] + (word >> limit & (1 << PLACE_BITS) - 1) * layer["tap_words"]
-        for column, row, neuron in self.survivors(event):
+        for column, row, neuron in met:
             bit = SIDE * column + row
             if pattern >> bit & 1:
                 yield Tap(base + (pattern & (1 << bit) - 1).bit_count() * layer["tap_words"], neuron)
 
     def _patterns(self) -> IntArray:
         """The stored taps: (words, columns, rows) of 0 and 1."""
-        low = self.index_words[:, 0] if self.index_words.ndim > 1 else self.index_words
+        begin = self.layer["bitmap_base"] - self.index_origin
+        words = self.index_words[begin:begin + (self.layer["sources"] if self.layer["per_source"] else 1)]
+        low = words[:, 0] if words.ndim > 1 else words
         bits = SIDE * np.arange(self.layer["kernel_width"])[:, np.newaxis] + np.arange(self.layer["kernel_height"])
         return (low[:, np.newaxis, np.newaxis] >> bits.astype(np.uint64) & np.uint64(1)).astype(np.int64)
 
     def visited(self, inside: IntArray, c: IntArray) -> tuple[IntArray, IntArray]:
         patterns = self._patterns()
         return (inside * patterns[c if self.layer["per_source"] else 0 * c]).sum(axis=(1, 2)), 0 * c
+
+    def visited_back(self, inside: IntArray) -> tuple[IntArray, IntArray]:
+        if not self.layer["per_source"]:
+            return super().visited_back(inside)
+        hits = np.einsum("pcr,scr->ps", inside, self._patterns())
+        return hits.sum(axis=1), (hits == 0).sum(axis=1)
+
+    def pattern(self) -> npt.NDArray[np.bool_]:
+        return np.broadcast_to(self._patterns() > 0, super().pattern().shape)
 
     @property
     def stored_taps(self) -> int:

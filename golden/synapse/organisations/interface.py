@@ -31,6 +31,10 @@ class Pass:
     UPDATE = 2
     """As BACKWARD; each weight is written before it is read again. The organisation gives the synapses, whoever takes
     them writes. What is stored stays so: a weight that becomes 0 remains a synapse."""
+    APPLY = 3
+    """Every stored weight of a layer once, in the order of the memory, to be written: what is summed over many UPDATEs
+    of weights that many synapses share. Only functional organisations have it; the request's neuron is not looked at.
+    """
 
 
 KINDS = ("index_read", "bitmap_read", "weight_read", "weight_write")

@@ -138,6 +138,8 @@ class Walking(Organisation):
 
     entries = False
     """Words of the weight memory hold entries."""
+    applies = False
+    """With `learning` it also has APPLY."""
 
     def elaborate(self, platform):  # type: ignore[no-untyped-def]
         m, sizes = Module(), self.sizes
@@ -152,7 +154,8 @@ class Walking(Organisation):
         out, idle = synapses.step, Signal(name="idle")
         layer, unknown, may, inside = held.layer, (held["pass"] != Pass.FORWARD), None, ~synapses.empty
         if sizes.learning:
-            unknown, may, inside = held["pass"] > Pass.UPDATE, self._learning(m, synapses), inside | ~synapses.written
+            most = Pass.APPLY if self.applies else Pass.UPDATE
+            unknown, may, inside = held["pass"] > most, self._learning(m, synapses), inside | ~synapses.written
         m.d.comb += [
             self.step.bits.eq(layer.weight_bits), self.step.value.eq(held.value), out.payload.eq(self.step),
             self.taken.eq(self.walking & self.given & out.ready), self.busy.eq(~idle | inside),
@@ -196,11 +199,11 @@ class Walking(Organisation):
 
     def _learning(self, m: Module, synapses: Synapses) -> Value:
         """What other passes need; whether the request may begin, as what it reads has been written."""
-        # Of the request: it is no FORWARD, and it is an UPDATE.
+        # Of the request: it is a walk back, and its weights are written.
         self.backward, self.update = (Signal(name=name) for name in ("backward", "update"))
         walk, bits = self.held["pass"], Signal(len(self.held.layer.weight_bits), name="written_bits", reset_less=True)
         m.d.comb += [
-            self.backward.eq(walk >= Pass.BACKWARD), self.update.eq(walk == Pass.UPDATE),
+            self.backward.eq((walk == Pass.BACKWARD) | (walk == Pass.UPDATE)), self.update.eq(walk >= Pass.UPDATE),
             self.step.backward.eq(self.backward), self.step.update.eq(self.update), synapses.retired.eq(self.retired),
             self.weight_write.eq(self.retired),
         ]
