@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import numpy as np
 
@@ -21,6 +22,19 @@ def random_matrix(rng: np.random.Generator, most: int, bits: int) -> IntArray:
     matrix[rng.random(len(matrix)) < rng.choice([0, 0.3])] = 0
     matrix[:, rng.random(matrix.shape[1]) < rng.choice([0, 0.3])] = 0
     return matrix
+
+
+class Write(NamedTuple):
+    """Some bits of a word to be changed."""
+
+    word: int
+    offset: int
+    bits: int
+    value: int
+
+    def into(self, word: int) -> int:
+        """The word with these bits."""
+        return word & ~((1 << self.bits) - 1 << self.offset) | self.value << self.offset
 
 
 class Layers:
@@ -43,9 +57,11 @@ class Layers:
         for _ in range(20 * layers):
             bits = int(rng.integers(1, sizes.weight_bits + 1))
             matrix = random_matrix(rng, most, bits)
+            stored = rng.random(matrix.shape) < rng.choice([0, 0.1]) if sizes.learning else None
             index, weight = (place + int(rng.integers(4)) for place in places)
             try:
-                layer = organisation.pack(matrix, weight_bits=bits, sizes=sizes, index_base=index, weight_base=weight)
+                layer = organisation.pack(matrix, weight_bits=bits, sizes=sizes, index_base=index, weight_base=weight,
+                                          stored=stored)
             except ImageError:
                 continue
             for memory, origin, words in ((self._index, index, layer.index_words),
@@ -77,7 +93,7 @@ class Layers:
         for layer, matrix in zip(self.layers, self.matrices, strict=True):
             fields: Fields = {}
             if generator.random() < 0.3:
-                fields[generator.choice(["index_base", "bitmap_base", "weight_base"])] = generator.choice(
+                fields[generator.choice([name for name in layer.layer if name.endswith("_base")])] = generator.choice(
                     [end - 1, end - generator.randint(1, min(end, 40)), generator.randrange(end)])
             if generator.random() < 0.2:
                 fields["row_words"] = generator.choice([0, 1, generator.getrandbits(self.sizes.neuron_bits)])
@@ -86,7 +102,8 @@ class Layers:
                 fewer = max(int(np.count_nonzero(matrix[0])) - 1, 1)
                 fields["outputs"] = generator.choice([fewer, generator.randint(1, 400)])
             if generator.random() < 0.2:
-                fields["inputs"] = generator.choice([1, 1 << self.sizes.neuron_bits])
+                # On the way back every row costs cycles.
+                fields["inputs"] = generator.choice([1, 300 if self.sizes.learning else 1 << self.sizes.neuron_bits])
             if generator.random() < 0.1:
                 fields["weight_bits"] = generator.randrange(16)
             changed.append(layer.within(layer.index_words, layer.weight_words, **fields))
@@ -94,20 +111,40 @@ class Layers:
         self._share()
 
     def requests(self, generator: random.Random, count: int) -> list[tuple[int, Fields]]:
-        """Requests in any order, as (layer, fields); some that must be dropped."""
+        """Requests in any order, of any pass that the hardware has, as (layer, fields); some that must be dropped."""
         half, found = 1 << self.sizes.value_bits - 1, []
+        back = [Pass.BACKWARD, Pass.UPDATE]
+        passes, others = ([Pass.FORWARD, *back], [3]) if self.sizes.learning else ([Pass.FORWARD], [*back, 3])
         for _ in range(count):
-            number = generator.randrange(len(self.layers))
-            neuron = generator.choice([0, generator.randrange(min(self.layers[number].layer["inputs"], 1 << 12))])
-            fields = {"pass": Pass.FORWARD, "neuron": neuron, "value": generator.randint(-half, half - 1)}
+            number, walk = generator.randrange(len(self.layers)), generator.choice(passes)
+            neurons = self.layers[number].layer["inputs" if walk == Pass.FORWARD else "outputs"]
+            fields = {"pass": walk, "neuron": generator.choice([0, generator.randrange(min(neurons, 1 << 12))]),
+                      "value": generator.randint(-half, half - 1)}
             kind = generator.random()
             if kind < 0.06:
-                fields["pass"] = generator.choice([Pass.BACKWARD, Pass.UPDATE, 3])
+                fields["pass"] = generator.choice(others)
             elif kind < 0.14:
-                fields["neuron"] = min(self.layers[number].layer["inputs"] + generator.randrange(2),
-                                       (1 << self.sizes.neuron_bits) - 1)
+                fields["neuron"] = min(neurons + generator.randrange(2), (1 << self.sizes.neuron_bits) - 1)
             found.append((number, fields))
         return found
+
+    def updates(self, generator: random.Random, count: int) -> list[tuple[int, Fields]]:
+        """Requests of UPDATE for different neurons of one layer: none of them waits for another."""
+        number = generator.randrange(len(self.layers))
+        outputs = range(self.matrices[number].shape[1])
+        return [(number, {"pass": Pass.UPDATE, "neuron": neuron, "value": 1})
+                for neuron in generator.sample(outputs, k=min(count, len(outputs)))]
+
+    def write(self, number: int, expansion: Expansion, generator: random.Random) -> tuple[list[int], list[Write]]:
+        """What the synapses of an UPDATE read, one after the other, each of which writes another weight."""
+        layer, seen, writes = self.layers[number], [], []
+        bits = layer.layer["weight_bits"]
+        for address in expansion.weight_addresses.tolist():
+            seen.append(layer.read_weight(address))
+            weight = generator.choice([0, generator.getrandbits(bits)])
+            writes.append(Write(*divmod(address, self.sizes.word_bits), bits, weight))
+            layer.write_weight(address, weight)
+        return seen, writes
 
     def expand(self, number: int, fields: Mapping[str, int]) -> Expansion:
         """What must become of a request."""

@@ -2,12 +2,14 @@
 
 `parameters()`: `organisation`, `sizes` (fields of `golden.synapse.organisations.interface.Sizes`), `scenario`
 ("random", "damaged", "timing" or "single"), `batches` (of memories), `layers` (in each; "single": one), `most` (inputs
-and outputs), `requests` (to each batch) and pauses by name of `tb.streams.PAUSES`: `request`, `memory`, `synapse`.
+and outputs), `requests` (to each batch) and pauses by name of `tb.streams.PAUSES`: `request`, `memory`, `synapse` and
+`write` (of the weights of UPDATEs).
 "single" is for the functional organisations, too, and writes `states.json` into the folder of the run.
 """
 
 import json
 import random
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,30 +17,33 @@ import cocotb
 import numpy as np
 from cocotb.triggers import RisingEdge
 
+from golden.memory_words import numbers
 from golden.rooms import ORGANISATIONS
-from golden.synapse.organisations.interface import KINDS, Expansion, Organisation, Sizes, offers, synapse_layout
+from golden.synapse.organisations.interface import KINDS, Expansion, Organisation, Pass, Sizes, offers, synapse_layout
 from golden.synapse.tables.accumulate import StateSizes, accumulate
 from golden.types import Fields
 from synapress.tools.simulator import parameters, seed
 from tb.memory import MemoryModel
-from tb.organisation_stimulus import Layers, Single
+from tb.organisation_stimulus import Layers, Single, Write
 from tb.streams import Steps, StreamDriver, StreamMonitor, Wires, clock_and_reset, every_cycle, pauses, wait_until
 
 
 class Watch:
     """Counts the pulses, and when requests and synapses are taken, from outside."""
 
-    def __init__(self, dut: Any):
-        self._dut, self._wires = dut, Wires(dut)
+    def __init__(self, dut: Any, *, update: int):
+        self._dut, self._wires, self._update = dut, Wires(dut), update
         self.cycle = 0
         self.pulses = dict.fromkeys((*KINDS, "error"), 0)
         self.taken: list[int] = []
         self.done: list[int] = []
         self.synapses: list[int] = []
+        # Of UPDATE: synapses that have been taken and weights that have been written, in the cycles before.
+        self.updates = self.retired = 0
         every_cycle(dut, self._run())
 
     def _run(self) -> Steps:
-        wires = self._wires
+        wires, learning = self._wires, hasattr(self._dut, "retired")
         reads = [getattr(wires, name) for name in ("index__valid", "weight__valid") if hasattr(self._dut, name)]
         pulses = [(name, getattr(wires, name)) for name in self.pulses]
         while True:
@@ -48,15 +53,47 @@ class Watch:
             self.cycle += 1
             for name, read in pulses:
                 self.pulses[name] += read()
+            inside = len(self.taken) > len(self.done) or self.updates > self.retired
             if wires.synapse__valid() and wires.synapse__ready():
                 self.synapses.append(self.cycle)
-            inside = len(self.taken) > len(self.done)
+                self.updates += learning and wires.synapse__payload() >> self._update & 1
+            self.retired += learning and wires.retired()
             assert wires.busy() == inside, f"cycle {self.cycle}: busy is {wires.busy()}"
             assert inside or not any(read() for read in reads), "reads without a request"
             if wires.done():
                 self.done.append(self.cycle)
             if wires.request__valid() and wires.request__ready():
                 self.taken.append(self.cycle)
+
+
+class Writer:
+    """Writes the weights of UPDATEs, in order, each some time after its synapse has been taken.
+
+    Attributes:
+        planned: all that has to be written.
+        done: how many of them are written.
+    """
+
+    def __init__(self, dut: Any, watch: Watch, words: list[int], pause: Iterator[bool]):
+        self._dut, self._watch, self._words, self._pause = dut, watch, words, pause
+        self.planned: list[Write] = []
+        self.done = 0
+        dut.retired.value = 0
+        every_cycle(dut, self._run())
+
+    def _run(self) -> Steps:
+        retired = False
+        while True:
+            yield
+            if retired:
+                # As late as is allowed: only reads of later cycles see it.
+                write = self.planned[self.done]
+                self._words[write.word] = write.into(self._words[write.word])
+                self.done += 1
+            due = self._watch.updates > self.done and not next(self._pause)
+            if due != retired:
+                self._dut.retired.value = int(due)
+                retired = due
 
 
 class Bench:
@@ -78,7 +115,10 @@ class Bench:
         self.driver = StreamDriver(dut, "request", len(dut.request__payload), pause=pause("request"),
                                    generator=generator)
         self.monitor = StreamMonitor(dut, "synapse", synapse_layout(self.sizes), pause=pause("synapse"))
-        self.watch = Watch(dut)
+        self.watch = Watch(dut, update=synapse_layout(self.sizes).positions.get("update", 0))
+        self.writer = None
+        if self.sizes.learning:
+            self.writer = Writer(dut, self.watch, self.weight, pause("write"))
         self.counts = dict.fromkeys((*KINDS, "error"), 0)
         self.expansions: list[Expansion] = []
         self.synapses = 0
@@ -86,20 +126,15 @@ class Bench:
     async def run(self, layers: Layers | Single, requests: list[tuple[int, Fields]]) -> list[Expansion]:
         """Send the requests, wait until all are done, and compare all that came with the golden model."""
         self.index[:], self.weight[:] = layers.index, layers.weight
-        found = [layers.expand(*request) for request in requests]
+        found, expected = self.expected(layers, requests)
         self.expansions += found
         self.driver.send_all(layers.payload(*request) for request in requests)
         steps = sum(expansion.cycles + sum(expansion.counts.values()) for expansion in found)
-        await wait_until(self.dut, lambda: len(self.watch.done) == len(self.expansions), timeout=30 * steps + 1000,
-                         what="all requests")
+        await wait_until(self.dut, lambda: len(self.watch.done) == len(self.expansions)
+                         and self.watch.updates == self.watch.retired, timeout=30 * steps + 1000, what="all requests")
         for _ in range(3 + self.sizes.read_latency):
             await RisingEdge(self.dut.clk)
         received, self.synapses = self.monitor.received[self.synapses:], len(self.monitor.received)
-        expected = [
-            {"neuron": neuron, "weight": weight, "weight_address": address, "value": request["value"]}
-            for expansion, (_, request) in zip(found, requests, strict=True)
-            for neuron, weight, address in zip(expansion.neurons.tolist(), expansion.weights.tolist(),
-                                               expansion.weight_addresses.tolist(), strict=True)]
         assert received == expected, "synapses differ"
         for expansion in found:
             for kind in KINDS:
@@ -107,7 +142,29 @@ class Bench:
             self.counts["error"] += expansion.errors
         assert self.watch.pulses == self.counts, f"pulses {self.watch.pulses}, expected {self.counts}"
         assert self.driver.pending == 0 and len(self.watch.taken) == len(self.expansions)
+        if self.writer:
+            assert self.writer.done == len(self.writer.planned)
+            assert isinstance(layers, Single) or self.weight == numbers(layers.layers[0].weight_words), "weights differ"
         return found
+
+    def expected(self, layers: Layers | Single, requests: list[tuple[int, Fields]]
+                 ) -> tuple[list[Expansion], list[dict[str, int]]]:
+        """What becomes of the requests, one after the other, and all their synapses."""
+        found, synapses = [], []
+        for number, request in requests:
+            expansion = layers.expand(number, request)
+            found.append(expansion)
+            weights, more = expansion.weights.tolist(), {}
+            if self.writer and isinstance(layers, Layers):
+                more = {"update": int(request["pass"] == Pass.UPDATE)}
+                if more["update"]:
+                    weights, writes = layers.write(number, expansion, self.random)
+                    self.writer.planned += writes
+            synapses += [
+                {"neuron": neuron, "weight": weight, "weight_address": address, "value": request["value"], **more}
+                for neuron, weight, address in zip(expansion.neurons.tolist(), weights,
+                                                   expansion.weight_addresses.tolist(), strict=True)]
+        return found, synapses
 
 
 async def start(dut: Any) -> tuple[Bench, list[tuple[Layers, list[tuple[int, Fields]]]]]:
@@ -133,7 +190,7 @@ async def random_layers(dut: Any) -> None:
         found = await bench.run(layers, requests)
         if bench.given["scenario"] == "random":
             for (number, request), expansion in zip(requests, found, strict=True):
-                if not expansion.errors:
+                if not expansion.errors and not bench.sizes.learning:
                     row = np.zeros(layers.matrices[number].shape[1], np.int64)
                     np.add.at(row, expansion.neurons, expansion.weights)
                     assert (row == layers.matrices[number][request["neuron"]]).all()
@@ -149,6 +206,9 @@ async def timing(dut: Any) -> None:
     """Nothing waits: each synapse and each end comes in the cycle that the golden model says."""
     bench, work = await start(dut)
     watch = bench.watch
+    if bench.sizes.learning:
+        work = [(layers, [item for item in requests if item[1]["pass"] != Pass.UPDATE]) for layers, requests in work]
+        work += [(layers, layers.updates(bench.random, len(requests))) for layers, requests in work]
     for layers, requests in work:
         seen, before = len(watch.synapses), len(watch.done)
         found = await bench.run(layers, requests)
@@ -165,12 +225,14 @@ async def timing(dut: Any) -> None:
         # A request of its own, with a synapse at the very start.
         for request in requests:
             alone = layers.expand(*request)
-            if len(alone.neurons) and alone.neurons[0] < bench.sizes.word_bits and not alone.errors:
+            nearest = alone.neurons[:1].tolist() if len(alone.neurons) else [bench.sizes.word_bits]
+            walk = request[1]["pass"]
+            if nearest[0] < (1 if walk else bench.sizes.word_bits) and not alone.errors:
                 seen, before = len(watch.synapses), len(watch.taken)
                 await bench.run(layers, [request])
                 first = watch.synapses[seen] - watch.taken[before]
-                assert first == bench.organisation.start_up(bench.sizes)
-                assert bench.sizes.read_latency > 1 or first <= 6
+                assert first == bench.organisation.start_up(bench.sizes, walk)
+                assert bench.sizes.read_latency > 1 or walk or first <= 6
                 break
     assert bench.synapses > 0
 

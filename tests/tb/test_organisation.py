@@ -16,7 +16,9 @@ FUNCTIONAL = ("functional", "functional_bitmap", "functional_pure")
 SIZES: dict[str, dict[str, int]] = {
     "a word for all": {"address_bits": 12},
     "as in a core": {"address_bits": 12, "read_latency": 3, "weight_bits": 8},
-    "serial, wide": {"address_bits": 11, "word_bits": 128, "serial": 1, "read_latency": 2, "value_bits": 6},
+    "serial, wide": {"address_bits": 11, "word_bits": 128, "serial": 1, "read_latency": 2, "value_bits": 6,
+                     "learning": 1, "search": 1, "checkpoints": 1},
+    "learning": {"address_bits": 9, "learning": 1},
 }
 
 
@@ -35,18 +37,19 @@ def run(name: str, sizes: dict[str, int], simulator: str, seed: int, **parameter
 @pytest.mark.parametrize("sizes", SIZES)
 @pytest.mark.parametrize("name", NAMES)
 def test_random_layers(name: str, sizes: str, simulator: str, seed: int) -> None:
-    """Pauses everywhere; several layers in one memory, of all shapes, densities and widths."""
-    run(name, SIZES[sizes], simulator, seed, request="rarely", memory="randomly", synapse="randomly")
+    """Pauses everywhere; several layers in one memory, of all shapes, densities and widths; passes in any order."""
+    run(name, SIZES[sizes], simulator, seed, request="rarely", memory="randomly", synapse="randomly",
+        write="randomly")
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_damaged_tables(name: str, simulator: str, seed: int) -> None:
     """Whatever the memory and the layer say: as many errors as the golden model counts, and an end."""
-    run(name, {"address_bits": 8}, simulator, seed, scenario="damaged", batches=25, requests=15, memory="bursts",
-        synapse="rarely")
+    run(name, SIZES["learning"], simulator, seed, scenario="damaged", batches=25, requests=15, memory="bursts",
+        synapse="rarely", write="bursts")
 
 
-@pytest.mark.parametrize("sizes", list(SIZES)[:2])
+@pytest.mark.parametrize("sizes", ["a word for all", "as in a core", "learning"])
 @pytest.mark.parametrize("name", NAMES)
 def test_timing(name: str, sizes: str, simulator: str, seed: int) -> None:
     """Nothing waits: a synapse in every cycle, from the promised one on."""

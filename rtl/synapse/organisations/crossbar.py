@@ -27,7 +27,8 @@ class Crossbar(Walking):
             step.synapse.eq(~beyond), step.error.eq(beyond), step.end.eq(beyond | (neuron == last)),
             step.fetch.eq(fetch & ~beyond), step.address.eq(address), step.offset.eq(offset), step.neuron.eq(neuron),
         ]
-        row, (next_address, next_offset) = self.row(m, held.layer.weight_base), self.following(address, offset)
+        row = self.saturated(held.layer.weight_base + self.row(m))
+        next_address, next_offset = self.following(address, offset)
         first_offset: Value = Const(0)
         if sizes.learning:
             # The way back: from the word of the neuron's weight in the first row to that of the next one.

@@ -143,7 +143,7 @@ class Walking(Organisation):
 
     def elaborate(self, platform):  # type: ignore[no-untyped-def]
         m, sizes = Module(), self.sizes
-        m.submodules.synapses = synapses = self.output(sizes)
+        m.submodules.synapses = self.synapses = synapses = self.output(sizes)
         for name in ("synapse", "weight"):
             wiring.connect(m, getattr(synapses, name), wiring.flipped(getattr(self, name)))
         self.held = held = Signal(self.request_layout(sizes), name="held", reset_less=True)
@@ -217,13 +217,13 @@ class Walking(Organisation):
             return self.held.neuron > self.held.layer.inputs
         return self.held.neuron > Mux(self.backward, self.held.layer.outputs, self.held.layer.inputs)
 
-    def row(self, m: Module, base: Value) -> Value:
-        """The first word of the row, of `row_words` words, in the cycle after the request has been taken."""
-        sizes, request = self.sizes, self.request.payload
-        product = Signal(2 * sizes.neuron_bits, name="row_place", reset_less=True)
+    def row(self, m: Module) -> Signal:
+        """Words of `row_words` before those of the row, in the cycle after the request has been taken."""
+        request = self.request.payload
+        product = Signal(2 * self.sizes.neuron_bits, name="row_place", reset_less=True)
         with m.If(self.request.ready):
             m.d.sync += product.eq(request.neuron * request.layer.row_words)
-        return self.saturated(base + product)
+        return product
 
     def weight_place(self, m: Module, request: data.View) -> tuple[Value, Value]:
         """Word and bit of the weight number `neuron` of weights side by side, in the cycle after the request has been
