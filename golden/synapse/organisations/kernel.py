@@ -58,8 +58,8 @@ def transposed(kernel: npt.ArrayLike, place: Map, *, weight_bits: int, sizes: Si
                    + (place.source_height - 1) * source_y_stride + sources - 1)
     if last >> sizes.neuron_bits:
         raise NetworkError(f"the last of the layer's neurons is {last}, which {sizes.neuron_bits} bits cannot name")
-    there = stored_places(weights, stored)
-    return Packed(weights[:, :, ::-1, ::-1].transpose(1, 2, 3, 0), there[:, :, ::-1, ::-1].transpose(1, 2, 3, 0), fields)
+    there = stored_places(weights, stored)[:, :, ::-1, ::-1].transpose(1, 2, 3, 0)
+    return Packed(weights[:, :, ::-1, ::-1].transpose(1, 2, 3, 0), there, fields)
 
 
 def tap_words(weights: IntArray, fields: Mapping[str, int], sizes: Sizes) -> Words:
