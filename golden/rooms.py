@@ -58,7 +58,7 @@ class Room:
 
 
 DECODERS = Room("synapse decoder", "golden.synapse.{}", others=(
-    "gather", "interface", "lookup", "organisations", "peg", "tables"))
+    "gather", "interface", "learning", "lookup", "organisations", "peg", "tables"))
 """An event into the word operations of its synapses."""
 ORGANISATIONS = Room("memory organisation", "golden.synapse.organisations.{}",
                      others=("convolution", "interface", "kernel", "numbers", "packing", "place", "walk"))

@@ -111,7 +111,7 @@ class Layer(Protocol):
 class Real:
     """A layer in real numbers: nothing is rounded, and no chance is in it."""
 
-    def __init__(self, weights: IntArray, stored: Array, settings: Settings):
+    def __init__(self, weights: IntArray, stored: Array, settings: Settings, number: int = 0):
         self._weights, self._stored, self._settings = weights.astype(float), stored, settings
 
     def forward(self, fired: IntArray) -> Array:

@@ -53,6 +53,14 @@ class Network:
         return np.random.default_rng([self.seed, self.weight_bits, round(self.density * 1e6), epoch])
 
 
+def adamax(weights: Array, means: Array, largest: Array, gradient: Array, epoch: int) -> None:
+    """One step. The weights change in place, and so do the gradients' fading mean and fading maximum, 0 before the
+    first epoch, which is 1."""
+    means += np.float32(1 - DECAY) * (gradient - means)
+    np.maximum(largest * np.float32(DECAY_LARGEST), np.abs(gradient) + np.float32(LEAST), out=largest)
+    weights -= np.float32(RATE / (1 - DECAY ** epoch)) * (means / largest)
+
+
 class Training:
     """Networks that learn a task, from their first weights on or from a file on.
 
@@ -131,14 +139,8 @@ class Training:
             rng = network.rng(self.epochs)
             for number, exists in enumerate(self._there):
                 rounded = quantizers.gradient(gradients[number][which], GRADIENT_BITS, GRADIENT_RATE, rng)
-                self._step(number, which, rounded * exists[which])
-
-    def _step(self, layer: int, which: int, gradient: Array) -> None:
-        """Adamax."""
-        mean, largest = self._means[layer][which], self._largest[layer][which]
-        mean += np.float32(1 - DECAY) * (gradient - mean)
-        np.maximum(largest * np.float32(DECAY_LARGEST), np.abs(gradient) + np.float32(LEAST), out=largest)
-        self._weights[layer][which] -= np.float32(RATE / (1 - DECAY ** self.epochs)) * (mean / largest)
+                adamax(self._weights[number][which], self._means[number][which], self._largest[number][which],
+                       rounded * exists[which], self.epochs)
 
     # -- a file --------------------------------------------------------------------------------
 

@@ -7,7 +7,7 @@ import pytest
 
 from golden.errors import ConfigError, FileError, NetworkError
 from synapress.learning.task import Task, draw, traces, van_rossum
-from synapress.learning.training import Network, Training
+from synapress.learning.training import Network, Training, adamax
 
 SMALL = {"inputs": 300, "outputs": 20, "steps": 40, "rate": 0.1}
 HIDDEN = 100
@@ -23,6 +23,22 @@ def test_the_loss_falls() -> None:
     training.train(25)
     for losses in training.losses:
         assert np.mean(losses[-5:]) < 0.85 * min(training.task.silence, losses[0])
+
+
+def test_adamax_equals_its_definition(seed: int) -> None:
+    """Algorithm 2 of Kingma and Ba, in double precision and for one weight at a time; some gradients are always 0."""
+    rng = np.random.default_rng(seed)
+    weights = rng.normal(size=6).astype(np.float32)
+    expected, mean, largest = weights.astype(float).tolist(), [0.0] * 6, [0.0] * 6
+    means, maxima = np.zeros(6, np.float32), np.zeros(6, np.float32)
+    for epoch in range(1, 30):
+        gradient = (rng.integers(-2, 3, 6) / 128).astype(np.float32) * (np.arange(6) > 1)
+        adamax(weights, means, maxima, gradient, epoch)
+        for place, given in enumerate(gradient.tolist()):
+            mean[place] = 0.9 * mean[place] + 0.1 * given
+            largest[place] = max(0.999 * largest[place], abs(given) + 1e-8)
+            expected[place] -= 1 / (1 - 0.9 ** epoch) * mean[place] / largest[place]
+    np.testing.assert_allclose(weights, expected, rtol=1e-5, atol=1e-5)
 
 
 def test_codes_are_what_the_network_uses() -> None:
