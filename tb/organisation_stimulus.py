@@ -103,7 +103,7 @@ class Layers:
                 fields["outputs"] = generator.choice([fewer, generator.randint(1, 400)])
             if generator.random() < 0.2:
                 # On the way back every row costs cycles.
-                fields["inputs"] = generator.choice([1, 300 if self.sizes.learning else 1 << self.sizes.neuron_bits])
+                fields["inputs"] = generator.choice([1, 100 if self.sizes.learning else 1 << self.sizes.neuron_bits])
             if generator.random() < 0.1:
                 fields["weight_bits"] = generator.randrange(16)
             changed.append(layer.within(layer.index_words, layer.weight_words, **fields))

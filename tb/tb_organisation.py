@@ -145,6 +145,7 @@ class Bench:
         if self.writer:
             assert self.writer.done == len(self.writer.planned)
             assert isinstance(layers, Single) or self.weight == numbers(layers.layers[0].weight_words), "weights differ"
+            layers.weight = list(self.weight)
         return found
 
     def expected(self, layers: Layers | Single, requests: list[tuple[int, Fields]]
