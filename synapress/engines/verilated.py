@@ -95,6 +95,11 @@ def build(config: CoreConfig, directory: Path = Path("build/simulate"), harness:
                     directory, defines=widths(config) | positions("REQUEST", messages.request(config)))
 
 
+def limbs(value: int) -> list[int]:
+    """A packed word as a C++ host reads it: 64 bits each, the lowest first, as many as are not 0."""
+    return [value >> shift & (1 << 64) - 1 for shift in range(0, value.bit_length(), 64)]
+
+
 def compiled(text: str, top: str, harness: Path, included: Sequence[Path], name: str, directory: Path, *,
              defines: Mapping[str, int], options: Sequence[str] = (), optimized: str = _OPTIMIZED) -> Path:
     """Compile a C++ host with Verilator's model `V<top>` of a module; the same sources are compiled once.

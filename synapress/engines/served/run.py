@@ -31,14 +31,14 @@ from golden.words import NeuronType, layouts
 from rtl.synapse.tables.layers import ComputedLayer, FlatLayer, HierarchicalLayer, flat_states, table_states
 from synapress.engines.cycle_model import cycle_model
 from synapress.engines.served.tables import StateOrder, place_of, source_places, write_routes, write_table
-from synapress.engines.verilated import compiled
+from synapress.engines.verilated import compiled, limbs
 from synapress.mapper.image.image import Image
 from synapress.mapper.memory_map import MemoryMap
 from synapress.mapper.pipeline import Compilation
 from synapress.mapper.pipeline import run as run_steps
 
 HARNESS = Path(__file__).with_name("served.cpp")
-COMMON = (Path(__file__).parents[1] / "words.h",)
+COMMON = tuple(Path(__file__).parents[1] / name for name in ("words.h", "reader.h"))
 FLAT, HIERARCHICAL, COMPUTED = "flat LUT", "hierarchical LUT", "PEG + ESU"
 TECHNIQUES = (FLAT, HIERARCHICAL, COMPUTED)
 SIZES = Sizes(address_bits=28, neuron_bits=20, weight_bits=12, value_bits=9, read_latency=READ_LATENCY)
@@ -207,13 +207,13 @@ class ServedEdge:
         packed = neuron_layout(SIZES).pack_array({"index": places, "value": values}).astype(np.int64)
         words = {path.name.replace("_", " "): path.stat().st_size // 8 for path in self._files if path.exists()}
         tables = table_layout(SIZES).pack(rows=self.neurons + 1), layer_layout(SIZES).pack(self._layer)
-        return tuple(map(_limbs, tables)), packed, words | {"states": self.order.words}
+        return tuple(map(limbs, tables)), packed, words | {"states": self.order.words}
 
     @property
     def _layer(self) -> dict[str, int]:
         """Of the table at the destination."""
         states = self.order.words * self.order.lanes
-        return {"inputs": self.neurons, "outputs": states, "weight_bits": SIZES.weight_bits}
+        return {"inputs": self.neurons, "outputs": states, "weight_bits": SIZES.weight_bits, "index_base": 0}
 
     def _computed(self) -> tuple[tuple[list[int], ...], IntArray, dict[str, int]]:
         """Files of PEG and ESU: IDs and populations, packed neurons, words by what they hold."""
@@ -265,10 +265,6 @@ class ServedEdge:
             places, weights = place_of(layout, np.asarray(entries[at]).astype(np.int64))
             sums.add(places, weights * np.repeat(values[some], length))
         return sums
-
-
-def _limbs(value: int) -> list[int]:
-    return [value >> shift & (1 << 64) - 1 for shift in range(0, value.bit_length(), 64)]
 
 
 def _put(path: Path, *values: int | list[int] | IntArray) -> None:

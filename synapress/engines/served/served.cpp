@@ -7,11 +7,10 @@
 #include <unistd.h>
 
 #include "Vlayer.h"
+#include "reader.h"
 #include "verilated.h"
 #include "words.h"
 
-// Verilator writes the second of two underscores in a name as its character code.
-#define PORT(stream, part) stream##___05F##part
 #define FLAT 0
 #define HIERARCHICAL 1
 #define COMPUTED 2
@@ -38,19 +37,6 @@ struct File {  // a memory; beyond its end are zeros
   void write(uint64_t address, uint64_t word) {
     if (address >= count) { fprintf(stderr, "a state is written beyond the states\n"); exit(3); }
     words[address] = word;
-  }
-};
-
-struct Reader {  // a read port: its word comes READ_LATENCY cycles after the access
-  uint64_t coming[READ_LATENCY] = {}, reads = 0;
-  bool ready = false;
-  // `before` an edge the access is taken; the return value is on the port in the cycle behind it.
-  uint64_t step(const File &file, bool valid, uint64_t address) {
-    uint64_t word = 0;
-    if (valid && ready) { word = file.read(address); reads++; }
-    for (int i = 0; i + 1 < READ_LATENCY; i++) coming[i] = coming[i + 1];
-    coming[READ_LATENCY - 1] = word;
-    return coming[0];
   }
 };
 
