@@ -103,7 +103,7 @@ def _tell(found: "Comparison | Learning", model: str, figures: Sequence[Path], a
     else:
         show(tables.sheets(found) if isinstance(found, tables.Comparison) else learning_tables.sheets(found))
     for path in figures:
-        from synapress.reports.plots import organisations_picture
+        from synapress.reports.organisations.pictures import organisations_picture
 
         organisations_picture(path, **(tables.picture_parts(found, model) if isinstance(found, tables.Comparison) else
                                        learning_tables.picture_parts(found, model)))

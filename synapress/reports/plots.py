@@ -2,25 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from golden.files import Writing
+from synapress.reports.figures import COLORS
+from synapress.reports.figures import figure as _figure
+from synapress.reports.figures import save as _save
 from synapress.reports.tables import size, unit
-
-# Colors that stay apart for color-blind readers (Okabe and Ito).
-COLORS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#999999")
-
-
-def _figure():  # type: ignore[no-untyped-def]
-    import matplotlib
-
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as pyplot
-
-    return pyplot
 
 
 def demo_picture(path: Path, *, images: npt.NDArray[np.uint8], labels: Sequence[int], predictions: Sequence[int],
@@ -83,14 +72,6 @@ def _legend(axis, handles: Mapping[str, object]) -> None:  # type: ignore[no-unt
     """Above the axis, at the right, where nothing is drawn."""
     axis.legend(handles.values(), handles.keys(), fontsize=8, ncols=len(handles), frameon=False, loc="lower right",
                 bbox_to_anchor=(1, 1), borderaxespad=0.2)
-
-
-def _save(figure, path: Path) -> None:  # type: ignore[no-untyped-def]
-    """Write a PNG or SVG, by the suffix, the same bytes every time."""
-    metadata = {"Date": None} if path.suffix == ".svg" else {"Software": None}
-    with _figure().rc_context({"svg.hashsalt": "synapress"}), Writing() as files, files.open(path) as file:
-        figure.savefig(file, format=path.suffix[1:] or None, dpi=120, metadata=metadata)
-    _figure().close(figure)
 
 
 def footprint_picture(path: Path, *, network: str, layers: Sequence[str],
@@ -271,59 +252,6 @@ def replay_picture(path: Path, *, title: str, size: tuple[int, int], busy: Mappi
     axis.legend(fontsize=8, loc="lower right")
     axis.spines[["top", "right"]].set_visible(False)
     _save(figure, path)
-
-
-def organisations_picture(path: Path, *, title: str,
-                          rows: Mapping[str, Mapping[str, Sequence[tuple[str, str, Sequence[tuple[float, float]]]]]],
-                          crossovers: Mapping[str, Mapping[str, float]]) -> None:
-    """What a layer costs in each memory organisation.
-
-    Args:
-        path: PNG or SVG.
-        rows: label of what is drawn → what it is drawn against → organisation, perhaps with a comma and a variant of
-            it, which is dashed; text at the end and points of each line. All rows are drawn against the same.
-        crossovers: what it is drawn against → text → place.
-    """
-    pyplot = _figure()
-    columns = list(next(iter(rows.values())))
-    shape = max(6, 5.5 * len(columns)), 4.4 + 3.6 * (len(rows) - 1)
-    figure, axes = pyplot.subplots(len(rows), len(columns), figsize=shape, constrained_layout=True, sharey="row",
-                                   squeeze=False)
-    figure.suptitle(title, fontsize=11)
-    names = list(dict.fromkeys(name for panels in rows.values() for lines in panels.values() for name, _, _ in lines))
-    kinds = list(dict.fromkeys(name.partition(", ")[0] for name in names))
-    dashes = ("-", "--", ":", "-.")
-    looks: dict[str, dict[str, Any]] = {}
-    for name in names:
-        kind = name.partition(", ")[0]
-        alike = [other for other in names if other.partition(", ")[0] == kind]
-        looks[name] = {"color": COLORS[kinds.index(kind) % len(COLORS)],
-                       "linestyle": dashes[alike.index(name) % len(dashes)]}
-    for (label, panels), line in zip(rows.items(), axes, strict=True):
-        for axis, (of, lines) in zip(line, panels.items(), strict=True):
-            _cost_lines(axis, of, lines, looks, crossovers.get(of, {}))
-        line[0].set_ylabel(label)
-    from matplotlib.lines import Line2D
-
-    axes[0, -1].legend([Line2D([], [], **looks[name]) for name in names], names, fontsize=8, frameon=False)
-    _save(figure, path)
-
-
-def _cost_lines(axis, of: str, lines: Sequence[tuple[str, str, Sequence[tuple[float, float]]]],  # type: ignore[no-untyped-def]
-                looks: Mapping[str, Mapping[str, Any]], crossovers: Mapping[str, float]) -> None:
-    """One panel of `organisations_picture`."""
-    for name, text, points in lines:
-        axis.plot(*zip(*points, strict=True), marker="o", markersize=3, linewidth=1.1, **looks[name])
-        axis.annotate(text, points[-1], fontsize=7, xytext=(3, 0), textcoords="offset points", va="center")
-    axis.set_xlabel(of)
-    axis.set_yscale("log")
-    places = [place for _, _, points in lines for place, _ in points]
-    if min(places) > 0 and max(places) > 9 * min(places):
-        axis.set_xscale("log")
-    axis.spines[["top", "right"]].set_visible(False)
-    for number, (text, place) in enumerate(crossovers.items()):
-        axis.axvline(place, color="black", linewidth=0.8, linestyle=":")
-        axis.text(place, 0.02 + 0.05 * number, f" {text}", fontsize=7, transform=axis.get_xaxis_transform())
 
 
 def learning_picture(path: Path, *, curves: Mapping[str, Sequence[Sequence[float]]], silence: float,

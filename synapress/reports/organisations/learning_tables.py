@@ -127,7 +127,7 @@ def _caption(found: Learning) -> str:
 
 
 def picture_parts(found: Learning, model: str) -> dict[str, Any]:
-    """What `synapress.reports.plots.organisations_picture` draws: a row for each pass, by one model of the energy."""
+    """What `pictures.organisations_picture` draws: a row for each pass, by one model of the energy."""
     rows: dict[str, Any] = {}
     every: list[Swept] = []
     logic = any(model in item.energy for item in found.controllers)

@@ -124,7 +124,7 @@ def crossover_sheet(found: Sequence[Crossover]) -> Sheet:
 
 
 def picture_parts(found: Comparison, model: str) -> dict[str, Any]:
-    """What `synapress.reports.plots.organisations_picture` draws: accesses, and logic where it is known, by one model.
+    """What `pictures.organisations_picture` draws: accesses, and logic where it is known, by one model.
 
     Against the density a line for each of at most LINES widths of weights, against that one for each of as many
     densities, and against the bits of the whole layer all of them; what was not swept has no panel.

@@ -22,8 +22,8 @@ from synapress.reports.organisations.learning import (
     variants,
 )
 from synapress.reports.organisations.learning_tables import STEP, picture_parts, sheets, spent
+from synapress.reports.organisations.pictures import organisations_picture
 from synapress.reports.organisations.side_by_side import learned_layers
-from synapress.reports.plots import organisations_picture
 from tests.helpers.organised_layers import LAYERS
 
 MODEL = memory_model("cacti22")
