@@ -164,7 +164,7 @@ class Column:
         slot, base = Signal(sizes.offset_bits, name="look_slot"), Signal(POINTER_BITS - sizes.offset_bits, name="base")
         place = Signal(sizes.address_bits + 1, name="look_place")
         here, before = Signal(name="look_here"), Signal(range(most + 1), name="look_before")
-        below = ((Const(1, sizes.word_bits) << bit) - 1)[:sizes.word_bits] | (~tag.last).replicate(sizes.word_bits)
+        below, counts = (Signal(sizes.word_bits, name=name) for name in ("look_below", "look_counts"))
         # A row's item: counted first, then divided, then given.
         item = data.StructLayout({"some": 1, "misfit": 1, "end": 1, "base": len(base), "row": sizes.neuron_bits})
         counted, divided = (Signal(item, name=name, reset_less=True) for name in ("counted", "divided"))
@@ -173,7 +173,8 @@ class Column:
         m.submodules.column_place = unit = Place(sizes, len(number))
         free, moves, address = Signal(name="divided_free"), Signal(name="counted_free"), Signal(sizes.address_bits + 1)
         m.d.comb += [
-            here.eq(found.valid & walk.backward & walk.walking), before.eq(ones + _ones(word & below)),
+            here.eq(found.valid & walk.backward & walk.walking), below.eq((Const(1, sizes.word_bits) << bit) - 1),
+            counts.eq(word & Mux(tag.last, below, -1)), before.eq(ones + _ones(counts)),
             unit.enable.eq(free), unit.number.eq(number), unit.weight_bits.eq(layer.weight_bits),
             address.eq(walk.saturated(layer.weight_base + divided.base + unit.word)),
             free.eq(~gives | ~walk.given | walk.taken), moves.eq(~full | free),
