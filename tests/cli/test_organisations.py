@@ -97,6 +97,10 @@ def test_decoders_are_synthesized(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     ([*DENSE, "--word-bits", "32"], "word_bits"), ([*DENSE, "--capacitance", "-1"], "positive capacitance"),
     ([*DENSE, "--density", "0:1:0.0001"], "needs SHARE"), (["--published", "--inputs", "4"], "layers of its own"),
     (["--published", "--learning"], "and all passes; leave out"),
+    (["--inputs", "2000", "--outputs", "2000", "--no-controllers", "--only", "crossbar", "--figure", "x.svg"],
+     "nothing to draw"),
+    (["--inputs", "2000", "--outputs", "2000", "--no-controllers", "--only", "crossbar", "--learning", "--figure",
+      "x.svg"], "nothing to draw"),
     (["--kernel", "3", "--image", "8", "--channels", "2", "--density", "0.5"], "leave --density out"),
     ([*DENSE, "--only", "functional", "--only", "functional_pure"], "for convolutions only"),
 ])

@@ -14,6 +14,7 @@ import numpy as np
 from golden.errors import ConfigError, FieldRangeError, ImageError, NetworkError
 from golden.synapse.organisations.convolution import post_layout
 from golden.synapse.organisations.interface import KINDS, Organisation, Pass, Sizes
+from golden.synapse.organisations.numbers import slot_bits
 from golden.types import IntArray
 from synapress.energy.memory import MemoryModel
 from synapress.reports.organisations.compare import (
@@ -46,10 +47,18 @@ class Variant:
     it. No hardware of this project does so."""
 
 
+    summed: bool = False
+    """In an update the gradients of shared weights are summed in a memory of their own, and written once behind it."""
+
+
+SUMMED = (Variant(), Variant(label="gradients summed", summed=True))
+GRADIENT_BITS = 32
+"""Of a sum of gradients (`golden.synapse.learning.learner`)."""
 VARIANTS: dict[str, tuple[Variant, ...]] = {
     "bitmap": (Variant(options={"checkpoints": 1}), Variant(label="one pointer a row"),
                Variant(label="a read at every place", every_place=True)),
     "compressed_rows": (Variant(), Variant(label="search", options={"search": 1})),
+    **dict.fromkeys(("functional", "functional_bitmap", "functional_pure"), SUMMED),
 }
 """Of those that have several; the ones behind the first read as the authors' do, or have no extra memory."""
 
@@ -125,16 +134,30 @@ def asked(organisation: str, layer: Layer, what: int) -> IntArray:
 
 def counted(made: Organisation, layer: Layer, variant: Variant, what: int) -> tuple[dict[str, int], int | None]:
     """Accesses by kind, and cycles, of a pass through a layer that is packed."""
-    counts = made.counts(asked(made.name, layer, what), what)
+    summed = variant.summed and what == Pass.UPDATE
+    counts = made.counts(asked(made.name, layer, what), Pass.BACKWARD if summed else what)
     accesses = {kind: int(counts[kind].sum()) for kind in KINDS}
     if variant.every_place and what != Pass.FORWARD:
         return accesses | {"weight_read": layer.inputs * layer.outputs}, None
-    return accesses, int(counts["interval"].sum())
+    cycles = int(counts["interval"].sum())
+    if summed:
+        applied = made.counts([0], Pass.APPLY)
+        cycles += int(applied["interval"].sum())
+        accesses = {kind: count + int(applied[kind].sum()) for kind, count in accesses.items()}
+        # Each synapse adds to its gradient, and each weight takes its own, which is then 0.
+        accesses |= dict.fromkeys(GRADIENT_KINDS, accesses["weight_read"])
+    return accesses, cycles
 
 
-def split(made: Organisation) -> dict[str, int]:
-    """Words of each part of a memory, column pointers and links of compressed rows apart."""
+GRADIENT_KINDS = ("gradient_read", "gradient_write")
+
+
+def split(made: Organisation, variant: Variant = SUMMED[0]) -> dict[str, int]:
+    """Words of each part of a memory, column pointers and links of compressed rows apart, and sums of gradients."""
     found = parts(made)
+    if variant.summed:
+        numbers = len(made.weight_words) << slot_bits(made.layer["weight_bits"], made.sizes)
+        found["gradients"] = -(-numbers * GRADIENT_BITS // made.sizes.word_bits)
     if made.name == "compressed_rows":
         rows = made.layer["column_base"] - made.layer["index_base"]
         found = {"index": rows, "links": found["index"] - rows} | found
@@ -149,7 +172,13 @@ def pass_energy(name: str, accesses: Mapping[str, int], words: Mapping[str, int]
     Without a search, what compressed rows read backward in the index memory are column pointers and links.
     """
     linked = PASSES[name] != Pass.FORWARD and "links" in words and not sizes.search
-    return energy(accesses, {**words, "index": words["links"]} if linked else words, sizes, model, memory_bits)
+    there = {**words, "index": words["links"]} if linked else words
+    found = energy({kind: accesses[kind] for kind in KINDS}, there, sizes, model, memory_bits)
+    for kind, access in zip(GRADIENT_KINDS, (model.read, model.write), strict=True):
+        if count := accesses.get(kind, 0):
+            bits = memory_bits or words["gradients"] * sizes.word_bits
+            found += count * access(bits, GRADIENT_BITS) / 1000
+    return found
 
 
 def learned(layer: Layer, *, models: Sequence[MemoryModel], seed: int, word_bits: int = 64, serial: bool = False,
@@ -183,7 +212,7 @@ def learned(layer: Layer, *, models: Sequence[MemoryModel], seed: int, word_bits
 
 def _all_passes(common: dict[str, Any], made: Organisation, layer: Layer, variant: Variant,
                 models: Sequence[MemoryModel], memory_bits: int | None) -> Learned:
-    words, notes, passes = split(made), [], {}
+    words, notes, passes = split(made, variant), [], {}
     full = sum(words.values()) * made.sizes.word_bits
     fits = memory_bits is None or full <= memory_bits
     if not fits:

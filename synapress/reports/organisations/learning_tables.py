@@ -13,6 +13,13 @@ from synapress.reports.tables import Sheet
 if TYPE_CHECKING:
     from synapress.reports.organisations.controllers import Controller
 
+MEANINGS = {
+    "one pointer a row": "a row's bits before the neuron are counted, which takes as many words, but no more pointers",
+    "a read at every place": "how the authors' energies read a bitmap",
+    "search": "compressed rows without links, each row searched by halving",
+    "gradients summed": "what shared weights shall change by is summed in a memory of its own, 32 bits each, whose "
+                        "reads and writes are in the energy, and each weight is written once"}
+"""Of the variants."""
 STEP = "forward and update"
 """A step of learning: both passes."""
 
@@ -83,11 +90,13 @@ def sheets(found: Learning) -> list[Sheet]:
 
 def _rows(found: Learning) -> Sheet:
     models = [model.name for model in found.models]
+    several = len({row.layer for row in found.rows}) > 1
     logic = {name for item in found.controllers for name in item.energy}
     sheet = Sheet(title=f"{found.title}: memory organisations that learn", headings=(
-        "layer", "organisation", "density", "weight bits", "bits placed", "pass", "index, bitmap, weight reads",
+        *(("layer",) if several else ()), "organisation", "density", "weight bits", "bits placed", "pass",
+        "index, bitmap, weight reads",
         "writes", "cycles", *(f"nJ, {name}" for name in models),
-        *(f"nJ, logic, {name}" for name in models if name in logic)), left=(0, 1, 5))
+        *(f"nJ, logic, {name}" for name in models if name in logic)), left=(0, 1, 5) if several else (0, 4))
     before: tuple[Any, ...] = ()
     for row in found.rows:
         key = row.layer, row.density, row.weight_bits
@@ -95,7 +104,7 @@ def _rows(found: Learning) -> Sheet:
             sheet.add_section()
         before = key
         placed = "" if row.words is None else f"{row.total_bits:,}"
-        head = row.layer, row.name, f"{row.density:.3g}", f"{row.weight_bits}", placed
+        head = (*((row.layer,) if several else ()), row.name, f"{row.density:.3g}", f"{row.weight_bits}", placed)
         if not row.passes:
             sheet.add_row(*head, *[""] * (len(sheet.headings) - len(head)))
         for place, (name, one) in enumerate(row.passes.items()):
@@ -120,10 +129,15 @@ def _caption(found: Learning) -> str:
         "Forward: one event from each source neuron. Backward: the error of each destination neuron. Update: the walk "
         "of backward, each weight read, changed and written. Sums of errors and traces are not in the energy: one of "
         f"each for every synapse that is visited. {'One access for each weight. ' if found.serial else ''}Memory in "
-        f"words of {found.word_bits} bits; {where}. 'A read at every place' is how the authors' energies read a "
-        "bitmap, 'search' how compressed rows are walked backward without links. Energy of accesses: "
+        f"words of {found.word_bits} bits; {where}. {_variants(found)}Energy of accesses: "
         f"{'; '.join(f'{model.name}: {model.source}' for model in found.models)}. Seed {found.seed}."
         + "".join(f" {', '.join(who)}: {note}." for note, who in notes.items()))
+
+
+def _variants(found: Learning) -> str:
+    """What the variants that are shown mean."""
+    shown = dict.fromkeys(row.variant for row in found.rows)
+    return "".join(f"'{label}': {text}. " for label, text in MEANINGS.items() if label in shown)
 
 
 def picture_parts(found: Learning, model: str) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
+from golden.errors import ConfigError
 from synapress.energy.memory import MemoryModel
 from synapress.reports.organisations.compare import Crossover, Row, crossovers
 from synapress.reports.tables import Sheet
@@ -161,7 +162,13 @@ def panels(values: Sequence[tuple[Swept, float]], bits: str) -> dict[str, list[L
 
     Args:
         bits: what the rows' `total_bits` are.
+
+    Raises:
+        ConfigError: there are no rows.
     """
+    if not values:
+        raise ConfigError("--figure: no energy is known, there is nothing to draw; leave it out, or choose another "
+                          "--model or smaller layers")
     widths, densities = (few(values, kind) for kind in (lambda row: row.weight_bits, lambda row: row.density))
     found: dict[str, list[Line]] = {}
     if len({row.density for row, _ in values}) > 1:

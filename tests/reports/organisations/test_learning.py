@@ -35,11 +35,15 @@ def test_a_pass_is_the_sum_of_its_requests(layer: Layer, serial: bool, seed: int
     for row in learned(layer, models=[MODEL], seed=seed, serial=serial):
         variant = next(item for item in variants(row.organisation, layer, 64) if item.label == row.variant)
         made = packed(row.organisation, layer, learning_sizes(variant, serial=serial), seed)
-        assert row.words == split(made) and sum(row.words.values()) == made.image_words and not row.note
+        assert row.words == split(made, variant) and not row.note
+        assert sum(count for part, count in row.words.items() if part != "gradients") == made.image_words
         for name, what in PASSES.items():
             walks = [made.expand({"pass": what, "neuron": neuron, "value": 1})
                      for neuron in asked(row.organisation, layer, what).tolist()]
             counts = {kind: sum(walk.counts[kind] for walk in walks) for kind in KINDS}
+            if variant.summed and what == Pass.UPDATE:
+                _check_summed(row, layer, counts)
+                continue
             if variant.every_place and what != Pass.FORWARD:
                 counts["weight_read"] = layer.inputs * layer.outputs
             else:
@@ -51,6 +55,23 @@ def test_a_pass_is_the_sum_of_its_requests(layer: Layer, serial: bool, seed: int
                 counts[kind] * access(max(64 * at[part], 8192), 64) for kind, part, access in (
                     ("index_read", "index", MODEL.read), ("bitmap_read", "bitmap", MODEL.read),
                     ("weight_read", "weight", MODEL.read), ("weight_write", "weight", MODEL.write))) / 1000)
+
+
+def _check_summed(row: Learned, layer: Layer, each: dict[str, int]) -> None:
+    """An update whose gradients are summed, against one that writes each synapse: a write for each weight instead."""
+    assert isinstance(layer, Convolved) and row.words is not None
+    stored = layer.stored_taps(row.organisation) * layer.source[0] * layer.shape[0]
+    found, synapses = row.passes["update"].accesses, each["weight_write"]
+    assert found == each | {"weight_read": each["weight_read"] + stored, "weight_write": stored,
+                            "gradient_read": synapses + stored, "gradient_write": synapses + stored}
+    bits = max(64 * row.words["gradients"], 8192)
+    assert bits >= 32 * stored
+    index = max(64 * row.words["bitmap"], 8192)
+    weight = max(64 * row.words["weight"], 8192)
+    assert row.passes["update"].energy[MODEL.name] == pytest.approx((
+        found["weight_read"] * MODEL.read(weight, 64) + stored * MODEL.write(weight, 64)
+        + found["bitmap_read"] * MODEL.read(index, 64)
+        + found["gradient_read"] * (MODEL.read(bits, 32) + MODEL.write(bits, 32))) / 1000)
 
 
 @pytest.mark.parametrize("layer", LAYERS, ids=lambda layer: layer.name)
@@ -103,7 +124,7 @@ def test_cycles_of_the_walk_backward() -> None:
         for row in learned(layer, models=[], seed=1):
             for name in ("backward", "update"):
                 cycles, most = row.passes[name].cycles, layer.synapses
-                if row.name in ("crossbar", "functional_pure") or row.organisation == "bitmap":
+                if row.organisation in ("crossbar", "functional_pure", "bitmap"):
                     continue
                 if row.variant != "search":
                     assert cycles is not None and most <= cycles <= most + 12 * layer.outputs, row.name
