@@ -1,6 +1,6 @@
 """Training with Adamax: several networks side by side, that differ in the bits and the density of their weights.
 
-As spytorch_precise.py of Schaefer et al. has it: full passes of one pattern, weights clipped before each, gradients
+As spytorch_precise.py of Schaefer et al. has it: full passes of one pattern, weights clipped after each, gradients
 rounded by chance, and Adamax (Kingma and Ba, ICLR 2015, section 7.1) with a rate of 1. What is drawn in an epoch
 depends on the network and the epoch alone: so training that was interrupted gives the same as training that was not,
 and a network gives the same whatever others are trained beside it.
@@ -85,9 +85,10 @@ class Training:
         self._weights: list[list[Array]] = [[], []]
         self._there: list[list[Array]] = [[], []]
         for network, (most, _) in zip(networks, self._scales, strict=True):
-            rng = network.rng(0)
+            rng, highest = network.rng(0), quantizers.limit(network.weight_bits)
             for layer, shape in enumerate(self.shapes):
-                self._weights[layer].append(rng.uniform(-most, most, shape).astype(np.float32))
+                drawn = rng.uniform(-most, most, shape).astype(np.float32)
+                self._weights[layer].append(np.clip(drawn, -highest, highest))
                 self._there[layer].append(rng.random(shape) < network.density)
         self._means, self._largest = (
             [[np.zeros_like(weights) for weights in layer] for layer in self._weights] for _ in range(2))
@@ -124,23 +125,22 @@ class Training:
                 self.save(checkpoint)
 
     def _epoch(self) -> None:
-        for layer in self._weights:
-            for network, weights in zip(self.networks, layer, strict=True):
-                most = quantizers.limit(network.weight_bits)
-                np.clip(weights, -most, most, out=weights)
         used = self.quantized()
         layers = forward(self.task.inputs, used, self.precision)
         self.spikes = np.moveaxis(layers[1].spikes, 1, 0) > 0
-        losses, wanted = van_rossum(self.spikes, self.task.target)
-        gradients = backward(self.task.inputs, used, layers, wanted, self.precision)
+        losses, by_spikes = van_rossum(self.spikes, self.task.target)
+        gradients = backward(self.task.inputs, used, layers, by_spikes, self.precision)
         self.epochs += 1
         for which, network in enumerate(self.networks):
             self.losses[which].append(float(losses[which]))
             rng = network.rng(self.epochs)
+            most = quantizers.limit(network.weight_bits)
             for number, exists in enumerate(self._there):
-                rounded = quantizers.gradient(gradients[number][which], GRADIENT_BITS, GRADIENT_RATE, rng)
-                adamax(self._weights[number][which], self._means[number][which], self._largest[number][which],
-                       rounded * exists[which], self.epochs)
+                wanted = gradients[number][which] * exists[which]
+                weights = self._weights[number][which]
+                adamax(weights, self._means[number][which], self._largest[number][which],
+                       quantizers.gradient(wanted, GRADIENT_BITS, GRADIENT_RATE, rng), self.epochs)
+                np.clip(weights, -most, most, out=weights)
 
     # -- a file --------------------------------------------------------------------------------
 

@@ -64,6 +64,18 @@ def test_interrupted_training_goes_on_as_if_it_was_not(tmp_path: Path) -> None:
         np.testing.assert_array_equal(mine, expected)
 
 
+def test_weights_are_clipped_and_those_that_are_not_there_stay(tmp_path: Path) -> None:
+    """By the file: a weight that leaves the range of its bits must come back with the next step against it."""
+    training = small()
+    training.save(tmp_path / "before.npz")
+    training.train(8, checkpoint=tmp_path / "after.npz")
+    with np.load(tmp_path / "before.npz") as before, np.load(tmp_path / "after.npz") as after:
+        for network, weights in zip(NETWORKS, after["weights_0"], strict=True):
+            assert np.abs(weights).max() == 1 - 2.0 ** (1 - network.weight_bits)
+        moved, there = before["weights_0"][1] != after["weights_0"][1], training._there[0][1]
+        assert moved[there].any() and not moved[~there].any() and 0.45 < there.mean() < 0.55
+
+
 def test_a_network_is_the_same_whatever_is_beside_it() -> None:
     both, alone = small(), Training(draw(**SMALL), NETWORKS[1:], hidden=HIDDEN)
     both.train(5)
