@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from studies import lookup_tables, organisations
+from studies import learning, lookup_tables, organisations
 from studies.markdown import table
 from synapress.reports.tables import size
 
@@ -342,6 +342,13 @@ SECTIONS = {
         Command("python -m benchmarks.lookup_tables --network resnet-block --no-area", "benchmarks.lookup_tables",
                 ("--network", "resnet-block", "--no-area", "--json", "build/benchmarks/lookup_tables_resnet.json"),
                 "build/benchmarks/lookup_tables_resnet.json")), lookup_tables.text, slow=True),
+    "learning": Section("Learning", (
+        Command("python -m benchmarks.learning --figure docs/learning.png", "benchmarks.learning",
+                ("--figure", "docs/learning.png", "--json", "build/benchmarks/learning.json"),
+                "build/benchmarks/learning.json"),
+        Command("python -m benchmarks.on_chip", "benchmarks.on_chip",
+                ("--json", "build/benchmarks/on_chip.json"), "build/benchmarks/on_chip.json")),
+        learning.text, slow=True),
     "node": Section("Parts of a node", (
         Command("synapress area node --target cmos --json", "synapress",
                 ("area", "node", "--target", "cmos", "--json")),), node, slow=True),

@@ -17,9 +17,9 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = {"golden", "rtl", "synapress"}
 DATA = {"golden/py.typed", "rtl/py.typed", "synapress/py.typed", "synapress/engines/harness.cpp",
         *(f"synapress/energy/{name}.csv" for name in ("cacti", "schaefer", "schaefer_network")),
-        "synapress/engines/host.h", "synapress/engines/words.h",
+        *(f"synapress/engines/{name}.h" for name in ("host", "reader", "words")),
         *(f"synapress/engines/mesh/{name}" for name in ("host.h", "main.cpp", "nodes.h", "program.h")),
-        "synapress/reports/page.html", "synapress/zoo/digits/digits.npz",
+        "synapress/learning/learner.cpp", "synapress/reports/page.html", "synapress/zoo/digits/digits.npz",
         "synapress/zoo/spiking_digits/spiking_digits.nir"}
 OUTSIDE = ("tb", "mapper", "examples", "tests", "studies", "benchmarks")
 """Names of packages that the wheel must not import: those of this repository, and one that a package within it has."""

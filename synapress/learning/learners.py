@@ -5,11 +5,11 @@ from functools import partial
 
 import numpy as np
 
-from golden.errors import ConfigError
 from golden.rooms import ORGANISATIONS
 from golden.synapse.learning.learner import Learner
 from golden.synapse.learning.lfsr import Lfsr
 from golden.synapse.learning.update import LearningSizes, Rule
+from golden.synapse.organisations.convolution import Convolution, Map
 from golden.synapse.organisations.interface import Organisation, Pass, Sizes
 from golden.types import Array, IntArray
 from synapress.learning.on_chip import VALUE_BITS, Real, Run, Settings, learn
@@ -22,15 +22,23 @@ Progress = Callable[[int], None] | None
 
 
 def packed(organisation: str, weights: IntArray, stored: Array, settings: Settings) -> Organisation:
-    """A layer in memory.
+    """A layer in memory; where a kernel is expected, as one of 1×1 on an image of one position.
 
     Raises:
-        ConfigError: there is no such organisation, or it holds no matrix.
+        ConfigError: there is no such organisation.
     """
     kind = ORGANISATIONS.load(organisation, Organisation)
-    if kind.name.startswith("functional"):
-        raise ConfigError(f"on-chip learning: '{organisation}' holds kernels; the layers here are matrices")
-    return kind.pack(weights, weight_bits=settings.weight_bits, sizes=SIZES.memory, stored=stored)
+    widths = {"weight_bits": settings.weight_bits, "sizes": SIZES.memory}
+    if issubclass(kind, Convolution):
+        kernel, there = (matrix.T[:, :, None, None] for matrix in (weights, stored))
+        return kind.pack(kernel, place=Map(width=1, height=1, source_width=1, source_height=1), stored=there, **widths)
+    return kind.pack(weights, stored=stored, **widths)
+
+
+def matrix(place: Organisation) -> IntArray:
+    """The weights of a layer as `packed` places it, (inputs, outputs)."""
+    found = place.weights()
+    return found[:, :, 0, 0].T if isinstance(place, Convolution) else found
 
 
 def rule(settings: Settings) -> Rule:
@@ -47,6 +55,7 @@ class Golden:
     """A layer in the golden model of the learner."""
 
     def __init__(self, organisation: str, weights: IntArray, stored: Array, settings: Settings, number: int):
+        self._shape = weights.shape
         self._learner = Learner(packed(organisation, weights, stored, settings), rule(settings), SIZES,
                                 Lfsr(SIZES.polynomial, first_random(settings, number)))
 
@@ -62,11 +71,10 @@ class Golden:
         learner.sums[:] = 0
         learner.run([{"pass": walk, "neuron": neuron, "value": value}
                      for neuron, value in zip(neurons.tolist(), values.tolist(), strict=True)])
-        ends = learner.organisation.layer["outputs" if walk == Pass.FORWARD else "inputs"]
-        return learner.sums[:ends].copy()
+        return learner.sums[:self._shape[walk == Pass.FORWARD]].copy()
 
     def weights(self) -> Array:
-        return self._learner.weights()
+        return matrix(self._learner.organisation)
 
     def accesses(self) -> dict[str, dict[str, int]]:
         return {name: dict(self._learner.counts[walk]) for walk, name in PASSES.items()}
@@ -82,6 +90,6 @@ def learn_golden(settings: Settings, organisation: str = "crossbar", *, keep_his
     """By the golden model of the learner, whose weights are in memory as a memory organisation has them.
 
     Raises:
-        ConfigError: there is no such organisation, or it holds no matrix.
+        ConfigError: there is no such organisation.
     """
     return learn(settings, partial(Golden, organisation), keep_history=keep_history, progress=progress)
