@@ -39,14 +39,14 @@ def test_random_requests(name: str, seed: int) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_all_passes(name: str, simulator: str, seed: int) -> None:
     """With `learning`: forward, back, with weights that change when they are retired, and applied; waits anywhere."""
-    run(name, simulator, seed, LEARNING, requests=150, request="rarely", memory="randomly", synapse="randomly",
+    run(name, simulator, seed, LEARNING, requests=200, request="rarely", memory="randomly", synapse="randomly",
         retired="randomly")
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_cycles_of_all_passes(name: str, seed: int) -> None:
     """Nothing waits but for weights that are on their way to memory: one synapse per cycle in each pass."""
-    run(name, "verilator", seed, LEARNING, requests=150)
+    run(name, "verilator", seed, LEARNING, requests=200)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -68,11 +68,11 @@ def test_other_sizes(name: str, sizes: dict[str, int], seed: int) -> None:
 @pytest.mark.parametrize("sizes", LEARNING_SIZES.values(), ids=LEARNING_SIZES.keys())
 @pytest.mark.parametrize("name", NAMES)
 def test_all_passes_in_other_sizes(name: str, sizes: dict[str, int], seed: int) -> None:
-    run(name, "verilator", seed, sizes, requests=1500)
-    run(name, "verilator", seed + 1, sizes, requests=1500, memory="bursts", synapse="rarely", retired="mostly")
-    run(name, "verilator", seed + 2, sizes, requests=1500, request="bursts", synapse="mostly", retired="bursts",
+    run(name, "verilator", seed, sizes, requests=2000)
+    run(name, "verilator", seed + 1, sizes, requests=2000, memory="bursts", synapse="rarely", retired="mostly")
+    run(name, "verilator", seed + 2, sizes, requests=2000, request="bursts", synapse="mostly", retired="bursts",
         garbage=0.5)
-    run(name, "verilator", seed + 3, sizes, requests=1500, garbage=0.0)
+    run(name, "verilator", seed + 3, sizes, requests=2000, garbage=0.0)
 
 
 @pytest.mark.long
