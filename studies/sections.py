@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from studies import learning, lookup_tables, organisations
+from studies import learning, lookup_tables, organisations, organisations_learning
 from studies.markdown import table
 from synapress.reports.tables import size
 
@@ -336,6 +336,11 @@ SECTIONS = {
     "organisations": Section("Memory organisations", tuple(
         Command(f"synapress organisations {' '.join(given)} --json", "synapress", ("organisations", *given, "--json"))
         for given in organisations.COMMANDS), organisations.text, slow=True),
+    "organisations_learning": Section("Memory organisations that learn", (
+        *(Command(f"synapress organisations {' '.join(given)} --json", "synapress", ("organisations", *given, "--json"))
+          for given in organisations_learning.COMMANDS),
+        Command("make demo-learning", "synapress", ("demo-learning",), "build/demo-learning/report.json")),
+        organisations_learning.text, slow=True),
     "lookup_tables": Section("Look-up tables, simulated", (
         Command("python -m benchmarks.lookup_tables", "benchmarks.lookup_tables",
                 ("--json", "build/benchmarks/lookup_tables.json"), "build/benchmarks/lookup_tables.json"),
@@ -347,8 +352,12 @@ SECTIONS = {
                 ("--figure", "docs/learning.png", "--json", "build/benchmarks/learning.json"),
                 "build/benchmarks/learning.json"),
         Command("python -m benchmarks.on_chip", "benchmarks.on_chip",
-                ("--json", "build/benchmarks/on_chip.json"), "build/benchmarks/on_chip.json")),
-        learning.text, slow=True),
+                ("--json", "build/benchmarks/on_chip.json"), "build/benchmarks/on_chip.json"),
+        Command("python -m benchmarks.frontier --figure docs/frontier.png", "benchmarks.frontier",
+                ("--figure", "docs/frontier.png", "--json", "build/benchmarks/frontier.json"),
+                "build/benchmarks/frontier.json")),
+        lambda trained, chip, points: f"{learning.text(trained, chip)}\n\n{organisations_learning.frontier(points)}",
+        slow=True),
     "node": Section("Parts of a node", (
         Command("synapress area node --target cmos --json", "synapress",
                 ("area", "node", "--target", "cmos", "--json")),), node, slow=True),

@@ -31,6 +31,7 @@ COMMANDS: dict[str, tuple[list[str], set[str]]] = {
     "config": (["fpga_small"], {"name", "lanes"}),
     "demo": (["--digits", "1"], {"comparison"}),
     "demo-pilotnet": (["--cores", "3", "--frames", "1"], {"runs"}),
+    "demo-learning": (["--epochs", "2", "--only", "bitmap"], {"losses"}),
     "demo-resnet50": (["--network", "mobilenet", "--input", "x.npy", "--jobs", "1"], {"network"}),
 }
 """Arguments, and keys of what is printed."""
@@ -73,7 +74,13 @@ def test_every_command_prints_one_object(folder: Path, monkeypatch: pytest.Monke
         console.print("✓ mapping")
         return {"network": network}
 
+    def learned(*, organisations: Any, epochs: int, console: Console, **_: Any) -> dict[str, Any]:
+        assert organisations == ["bitmap"] and epochs == 2
+        console.print("✓ crossbar")
+        return {"losses": {}}
+
     monkeypatch.setattr("synapress.demo.Demo.run", shown)
+    monkeypatch.setattr("synapress.demo_learning.run", learned)
     monkeypatch.setattr("synapress.demo_replay.run", replayed)
     monkeypatch.setattr("synapress.demo_pilotnet.Demo.run", run_on)
     names = [command.name or getattr(command.callback, "__name__", "") for command in app.registered_commands]
