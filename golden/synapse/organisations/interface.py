@@ -80,13 +80,15 @@ class Sizes:
     def __post_init__(self) -> None:
         bounds = {"address_bits": (4, 28), "word_bits": (64, 128), "neuron_bits": (2, 20), "weight_bits": (1, 12),
                   "value_bits": (1, 16), "serial": (0, 1), "read_latency": (1, 8),
-                  "learning": (0, 1), "search": (0, self.learning), "checkpoints": (0, self.learning)}
+                  **dict.fromkeys(("learning", "search", "checkpoints"), (0, 1))}
         for field in fields(self):
             value, (low, high) = getattr(self, field.name), bounds[field.name]
             if not isinstance(value, int) or not low <= value <= high:
                 raise ConfigError(f"organisation: {field.name} = {value!r} is outside [{low}, {high}]")
         if self.word_bits not in (64, 128):
             raise ConfigError(f"organisation: word_bits = {self.word_bits} must be 64 or 128")
+        if (self.search or self.checkpoints) and not self.learning:
+            raise ConfigError("organisation: search = 1 and checkpoints = 1 need learning = 1")
 
     @classmethod
     def of(cls, config: CoreConfig) -> "Sizes":
