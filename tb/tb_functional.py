@@ -263,7 +263,7 @@ async def random_requests(dut: Any) -> None:
     await clock_and_reset(dut)
     driver.send_all(work.packed)
     await wait_until(dut, lambda: len(watch.done) == len(work.packed), what="all requests",
-                     timeout=100 * sum(20 + len(found.steps) for found in work.expected))
+                     timeout=40 * sum(20 + len(found.steps) for found in work.expected))
     for _ in range(10):
         await RisingEdge(dut.clk)
     if sizes.learning:
