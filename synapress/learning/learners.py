@@ -28,11 +28,12 @@ def packed(organisation: str, weights: IntArray, stored: Array, settings: Settin
         ConfigError: there is no such organisation.
     """
     kind = ORGANISATIONS.load(organisation, Organisation)
-    widths = {"weight_bits": settings.weight_bits, "sizes": SIZES.memory}
+    bits, sizes = settings.weight_bits, SIZES.memory
     if issubclass(kind, Convolution):
         kernel, there = (matrix.T[:, :, None, None] for matrix in (weights, stored))
-        return kind.pack(kernel, place=Map(width=1, height=1, source_width=1, source_height=1), stored=there, **widths)
-    return kind.pack(weights, stored=stored, **widths)
+        return kind.pack(kernel, place=Map(width=1, height=1, source_width=1, source_height=1), weight_bits=bits,
+                         sizes=sizes, stored=there)
+    return kind.pack(weights, weight_bits=bits, sizes=sizes, stored=stored)
 
 
 def matrix(place: Organisation) -> IntArray:
