@@ -143,14 +143,16 @@ def _variants(found: Learning) -> str:
 def picture_parts(found: Learning, model: str) -> dict[str, Any]:
     """What `pictures.organisations_picture` draws: a row for each pass, by one model of the energy."""
     rows: dict[str, Any] = {}
-    every: list[Swept] = []
+    crossed: dict[str, Any] = {}
     logic = any(model in item.energy for item in found.controllers)
     for name in PASSES:
         values: list[tuple[Swept, float]] = []
         for row in found.rows:
             if (value := spent(row, name, model)) is not None and value > 0:
                 values.append((row, value + found.controller_energy(row, name).get(model, 0.0)))
-        every += [row for row, _ in values]
-        rows[f"nJ {name}, {model}{' and logic' if logic else ''}"] = panels(values, "bits placed")
-    crossed = [] if logic else found.crossovers
-    return {"title": found.title, "rows": rows, "crossovers": marks(crossed, f"energy, {model}, {STEP}", every)}
+        label, drawn = f"nJ {name}, {model}{' and logic' if logic else ''}", panels(values, "bits placed")
+        # Bits that are placed say little where lines show density and width already.
+        rows[label] = {of: lines for of, lines in drawn.items() if of != "bits placed"} or drawn
+        crossed[label] = marks([] if logic else found.crossovers, f"energy, {model}, {name}",
+                               [row for row, _ in values])
+    return {"title": found.title, "rows": rows, "crossovers": crossed}

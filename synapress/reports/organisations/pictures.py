@@ -11,14 +11,14 @@ from synapress.reports.figures import COLORS, figure, save
 
 def organisations_picture(path: Path, *, title: str,
                           rows: Mapping[str, Mapping[str, Sequence[tuple[str, str, Sequence[tuple[float, float]]]]]],
-                          crossovers: Mapping[str, Mapping[str, float]]) -> None:
+                          crossovers: Mapping[str, Mapping[str, Mapping[str, float]]]) -> None:
     """What a layer costs in each memory organisation.
 
     Args:
         path: PNG or SVG.
         rows: label of what is drawn → what it is drawn against → organisation, perhaps with a comma and a variant of
             it, which is dashed; text at the end and points of each line. All rows are drawn against the same.
-        crossovers: what it is drawn against → text → place.
+        crossovers: label of the row → what it is drawn against → text → place.
     """
     pyplot = figure()
     columns = list(next(iter(rows.values())))
@@ -37,7 +37,7 @@ def organisations_picture(path: Path, *, title: str,
                        "linestyle": dashes[alike.index(name) % len(dashes)]}
     for (label, panels), line in zip(rows.items(), axes, strict=True):
         for axis, (of, lines) in zip(line, panels.items(), strict=True):
-            _cost_lines(axis, of, lines, looks, crossovers.get(of, {}))
+            _cost_lines(axis, of, lines, looks, crossovers[label].get(of, {}))
         line[0].set_ylabel(label)
     from matplotlib.lines import Line2D
 

@@ -139,7 +139,7 @@ def picture_parts(found: Comparison, model: str) -> dict[str, Any]:
     label = f"nJ of a pass, {model}{' and logic' if logic else ''}"
     crossed = [] if logic else found.crossovers
     return {"title": found.title, "rows": {label: drawn},
-            "crossovers": marks(crossed, f"energy, {model}", [row for row, _ in values])}
+            "crossovers": {label: marks(crossed, f"energy, {model}", [row for row, _ in values])}}
 
 
 class Swept(Protocol):

@@ -51,5 +51,6 @@ def test_what_is_no_training() -> None:
         frontier({"rows": [{}]}, MODEL)
     with pytest.raises(ConfigError, match="nothing was learned"):
         frontier(TRAINED | {"rows": []}, MODEL)
-    with pytest.raises(ConfigError, match="nothing was learned whose memories 'cacti22' has"):
-        frontier(TRAINED | {"shapes": [[3000, 3000]] * 2}, MODEL, named=["crossbar"])
+    with pytest.raises(ConfigError, match="nothing was learned whose memories 'schaefer' has"):
+        frontier(TRAINED | {"shapes": [[600, 400]] * 2, "rows": TRAINED["rows"][1:2]}, memory_model("schaefer"),
+                 named=["crossbar"])

@@ -143,7 +143,7 @@ def test_a_sweep_its_tables_and_its_picture(tmp_path: Path) -> None:
     parts = picture_parts(found, "cacti22")
     assert len(parts["rows"]) == 3
     assert all({of: len(panel) for of, panel in panels.items()} == {
-        "density": 12, "bits of a weight": 12, "bits placed": 24} for panels in parts["rows"].values())
+        "density": 12, "bits of a weight": 12} for panels in parts["rows"].values())
     organisations_picture(tmp_path / "x.svg", **parts)
     assert (tmp_path / "x.svg").stat().st_size > 10000
     row = found.rows[0]
