@@ -12,7 +12,7 @@ TORCH := build/training/bin/python
 TRAINING := build/training/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-pilotnet demo-ttfs demo-resnet50 test test-all check bench bench-models bench-lanes mutations models measured frameworks train-digits conversion test-training verilog area clean
+.PHONY: help setup demo demo-pilotnet demo-ttfs demo-resnet50 demo-learning test test-all check bench bench-models bench-lanes mutations models measured frameworks train-digits conversion test-training verilog area clean
 
 help: ## say what the targets do, and how long they take [1 s]
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { time = what = $$2; sub(/ \[[^[]*$$/, "", what); sub(/.* \[/, "", time); \
@@ -32,6 +32,9 @@ demo-ttfs: $(READY) ## run 100 digits through neurons that spike once, every spi
 
 demo-resnet50: $(READY) ## replay a frame of ResNet50 in the RTL of its 182 cores, one by one, equal to the golden mesh; NETWORK=mobilenet: another network [11 min]
 	@$(BIN)/synapress demo-resnet50 $(if $(NETWORK),--network $(NETWORK))
+
+demo-learning: $(READY) ## teach a spiking network a picture in RTL, in three memory organisations, equal to the golden model; loss, rasters, energy [3 min, estimated]
+	@$(BIN)/synapress demo-learning
 
 test: $(READY) ## run the tests without the long sweeps [16 min]
 	@$(BIN)/pytest -m "not long" -n $(JOBS) --dist worksteal

@@ -4,12 +4,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from studies import conversion_table, learning, lookup_tables, organisations, spike_times
+from studies import conversion_table, learning, lookup_tables, organisations, organisations_learning, spike_times
+from studies.area_tables import BLOCKS, area, node
 from studies.markdown import table
 from synapress.reports.tables import size
 
 NETWORKS = ("pilotnet", "mobilenet", "resnet50", "resnet101", "darknet53")
-BLOCKS = ("peg", "esu", "evaluation", "core")
 
 
 @dataclass(frozen=True)
@@ -176,37 +176,6 @@ def onnx(rows: list[dict[str, Any]]) -> str:
               f"{row['gigabytes']:.2f} GB") for row in rows]))
 
 
-def area(found: dict[str, Any], clocks: dict[str, Any]) -> str:
-    """Of `synapress area --json`."""
-    reports = {(item["top"], item["target"]): item for item in found["area"]}
-    mhz = {item["top"]: item for item in clocks["fmax"]}
-    rows = []
-    for block in BLOCKS:
-        cmos, fpga = reports[block, "cmos"], reports[block, "xilinx"]
-        rows.append((block, f"{cmos['transistors']:,}", f"{cmos['sram_transistors']:,}", f"{cmos['flip_flops']:,}",
-                     f"{fpga['luts']:,}", f"{fpga['block_rams']:g}",
-                     f"{mhz[block]['mhz']:.0f} MHz" if block in mhz else ""))
-    models_ = dict.fromkeys(item["model"] for item in (*found["area"], *clocks["fmax"]))
-    return (
-        f"Configuration `{found['area'][0]['config']}`. Estimates by {'; '.join(models_)}. SRAM: six transistors a "
-        "bit, for the cells alone. The clock has one seed; other seeds differ by some percent.\n\n" + table(
-            ("block", "transistors", "SRAM transistors", "flip-flops", "Xilinx LUTs", "block RAMs", "clock on ECP5"),
-            rows))
-
-
-def node(found: dict[str, Any]) -> str:
-    """Of `synapress area node --json`."""
-    (whole,), (parts,) = found["area"], found["parts"]
-    logic = sum(part["transistors"] for part in parts["area"])
-    everything = logic + sum(part["sram_transistors"] for part in parts["area"])
-    rows = [(part["top"], f"{part['transistors']:,}", f"{part['sram_bits']:,}", f"{part['transistors'] / logic:.1%}",
-             f"{(part['transistors'] + part['sram_transistors']) / everything:.2%}") for part in parts["area"]]
-    return (
-        f"Configuration `{whole['config']}`: core, router and access station. Estimates by {whole['model']}, part by "
-        "part; an SRAM bit counts six transistors. Bars: the router takes at most 9 % of the logic and 0.3 % with the "
-        "SRAM.\n\n" + table(("part", "transistors", "SRAM bits", "share of the logic", "share with SRAM"), rows))
-
-
 def pilotnet(*reports: dict[str, Any]) -> str:
     """Of the reports of `synapress demo-pilotnet`."""
     runs = sorted((run for report in reports for run in report["runs"]), key=lambda run: int(run["cores"]))
@@ -338,6 +307,11 @@ SECTIONS = {
     "organisations": Section("Memory organisations", tuple(
         Command(f"synapress organisations {' '.join(given)} --json", "synapress", ("organisations", *given, "--json"))
         for given in organisations.COMMANDS), organisations.text, slow=True),
+    "organisations_learning": Section("Memory organisations that learn", (
+        *(Command(f"synapress organisations {' '.join(given)} --json", "synapress", ("organisations", *given, "--json"))
+          for given in organisations_learning.COMMANDS),
+        Command("make demo-learning", "synapress", ("demo-learning",), "build/demo-learning/report.json")),
+        organisations_learning.text, slow=True),
     "lookup_tables": Section("Look-up tables, simulated", (
         Command("python -m benchmarks.lookup_tables", "benchmarks.lookup_tables",
                 ("--json", "build/benchmarks/lookup_tables.json"), "build/benchmarks/lookup_tables.json"),
@@ -356,8 +330,12 @@ SECTIONS = {
                 ("--figure", "docs/learning.png", "--json", "build/benchmarks/learning.json"),
                 "build/benchmarks/learning.json"),
         Command("python -m benchmarks.on_chip", "benchmarks.on_chip",
-                ("--json", "build/benchmarks/on_chip.json"), "build/benchmarks/on_chip.json")),
-        learning.text, slow=True),
+                ("--json", "build/benchmarks/on_chip.json"), "build/benchmarks/on_chip.json"),
+        Command("python -m benchmarks.frontier --figure docs/frontier.png", "benchmarks.frontier",
+                ("--figure", "docs/frontier.png", "--json", "build/benchmarks/frontier.json"),
+                "build/benchmarks/frontier.json")),
+        lambda trained, chip, points: f"{learning.text(trained, chip)}\n\n{organisations_learning.frontier(points)}",
+        slow=True),
     "node": Section("Parts of a node", (
         Command("synapress area node --target cmos --json", "synapress",
                 ("area", "node", "--target", "cmos", "--json")),), node, slow=True),

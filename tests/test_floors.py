@@ -21,6 +21,7 @@ FLOORS = (
      "synapress.onnx_operators"),
     ("synapress.reports",),
     ("synapress.demo", "synapress.demo_pilotnet", "synapress.demo_replay", "synapress.demo_spike_times",
+     "synapress.demo_learning",
      "synapress.cli", "synapress.__main__"),
     ("synapress",),
     ("tb",),

@@ -1,5 +1,6 @@
 """The command line: `synapress footprint | map | compile | simulate | report | verify | verilog | area |
-organisations | config | demo | demo-pilotnet | demo-ttfs | demo-resnet50`.
+organisations | config | demo | demo-pilotnet | demo-ttfs | demo-resnet50 |
+demo-learning`.
 
 Errors that a user can cause go to stderr with exit status 1, never as a traceback: as one line, or, where a network
 violates several rules of the hardware, as one line for each of the first few by rule. Invalid options end with exit
@@ -238,6 +239,31 @@ def demo_resnet50(
         CoreConfig.load(config), network=network, directory=output, seed=seed, jobs=jobs, scheduler=scheduler,
         frame=None if frame is None else read_arrays(frame), share_states=share_states,
         console=Console(stderr=as_json))
+    if as_json:
+        print_json(found)
+
+
+@app.command("demo-learning")
+def demo_learning(
+    only: Annotated[list[str] | None, typer.Option(
+        "--only", metavar="ORGANISATION", help="crossbar, bitmap or compressed_rows; may be repeated.",
+        show_default="all three")] = None,
+    epochs: Annotated[int, typer.Option(min=1, help="The task is shown so often.")] = 60,
+    density: Annotated[float, typer.Option(help="Share of the weights that there are.")] = 0.5,
+    bits: Annotated[int, typer.Option(help="Of a weight, 2 to 12.")] = 12,
+    model: Annotated[str, typer.Option(help="Of the energy of memory accesses.")] = "cacti22",
+    output: Output = Path("build/demo-learning"),
+    seed: Annotated[int, typer.Option(min=0, help="Seed of task, weights and rounding.")] = 1,
+    as_json: AsJson = False,
+) -> None:
+    """Teach a spiking network a picture in RTL, in each memory organisation.
+
+    The update unit changes the weights in memory; they are compared with the golden model bit for bit after every
+    epoch, and the losses with learning in real numbers.
+    """
+    demo = importlib.import_module("synapress.demo_learning")
+    found = demo.run(organisations=only or demo.MATRICES, epochs=epochs, density=density, weight_bits=bits, model=model,
+                     directory=output, seed=seed, console=Console(stderr=as_json))
     if as_json:
         print_json(found)
 

@@ -1,6 +1,6 @@
 """`synapress organisations`: what a layer's synapses take in each memory organisation."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,6 +16,8 @@ from synapress.reports.tables import show
 
 if TYPE_CHECKING:
     from synapress.reports.organisations.layers import Layer
+    from synapress.reports.organisations.learning_tables import Learning
+    from synapress.reports.organisations.tables import Comparison
 
 DEFAULT_MODELS = ("cacti22", "cacti65")
 MOST_CELLS = 2000
@@ -51,6 +53,8 @@ def organisations(
         "their logic on the first layer.")] = True,
     capacitance: Annotated[float | None, typer.Option(
         metavar="FF", show_default="of its gate, by technology", help="Of a transistor, in fF.")] = None,
+    learning: Annotated[bool, typer.Option(
+        "--learning", help="All passes: forward, backward, and the update of the weights.")] = False,
     published: Annotated[bool, typer.Option(
         "--published", help="The figures of Schaefer et al. beside ours, with residuals, instead of a layer.")] = False,
     figure: Figure = None,
@@ -62,16 +66,16 @@ def organisations(
     Bits, accesses, cycles, events, energy and area of crossbar, bitmap, compressed rows and functional connectivity.
     """
     from synapress.reports.organisations import published as theirs
-    from synapress.reports.organisations.side_by_side import compared
-    from synapress.reports.organisations.tables import picture_parts, sheets
+    from synapress.reports.organisations.side_by_side import compared, learned_layers
 
     figures = check_figures(figure)
     layer = {"inputs": inputs, "outputs": outputs, "kernel": kernel, "image": image, "channels": channels}
     options = {f"--{name}": value for name, value in {**layer, "density": density, "bits": bits}.items()
                if value is not None}
     if published:
-        if source or options or figures:
-            raise ConfigError("--published: has layers of its own; leave out the network and the options of a layer")
+        if source or options or figures or learning:
+            raise ConfigError("--published: has layers of its own, and all passes; leave out the network, --learning, "
+                              "--figure and the options of a layer")
         with steps() as progress:
             found = theirs.published(seed, progress)
         if as_json:
@@ -83,18 +87,26 @@ def organisations(
     with warnings_told(), steps() as progress:
         layers = _layers(source, layer, source_channels, padding, seed, progress)
         swept = _swept(layers, density, bits)
-        result = compared(
+        result = (learned_layers if learning else compared)(
             source or layers[0].name, swept, named=only or [], models=models, word_bits=word_bits, serial=serial,
             memory_bits=None if memory is None else memory * 8192, seed=seed, controllers=controllers,
             capacitance=capacitance, progress=progress)
-    if as_json:
-        print_json(result.to_json())
-    else:
-        show(sheets(result))
-    for path in figures:
-        from synapress.reports.plots import organisations_picture
+    _tell(result, models[0].name, figures, as_json)
 
-        organisations_picture(path, **picture_parts(result, models[0].name))
+
+def _tell(found: "Comparison | Learning", model: str, figures: Sequence[Path], as_json: bool) -> None:
+    """The result as JSON or tables, and its figures, which are by one model of the energy."""
+    from synapress.reports.organisations import learning_tables, tables
+
+    if as_json:
+        print_json(found.to_json())
+    else:
+        show(tables.sheets(found) if isinstance(found, tables.Comparison) else learning_tables.sheets(found))
+    for path in figures:
+        from synapress.reports.organisations.pictures import organisations_picture
+
+        organisations_picture(path, **(tables.picture_parts(found, model) if isinstance(found, tables.Comparison) else
+                                       learning_tables.picture_parts(found, model)))
         typer.echo(f"figure: {path}", err=True)
 
 

@@ -6,20 +6,10 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from golden.files import Writing
+from synapress.reports.figures import COLORS
+from synapress.reports.figures import figure as _figure
+from synapress.reports.figures import save as _save
 from synapress.reports.tables import size, unit
-
-# Colors that stay apart for color-blind readers (Okabe and Ito).
-COLORS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#999999")
-
-
-def _figure():  # type: ignore[no-untyped-def]
-    import matplotlib
-
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as pyplot
-
-    return pyplot
 
 
 def demo_picture(path: Path, *, images: npt.NDArray[np.uint8], labels: Sequence[int], predictions: Sequence[int],
@@ -82,14 +72,6 @@ def _legend(axis, handles: Mapping[str, object]) -> None:  # type: ignore[no-unt
     """Above the axis, at the right, where nothing is drawn."""
     axis.legend(handles.values(), handles.keys(), fontsize=8, ncols=len(handles), frameon=False, loc="lower right",
                 bbox_to_anchor=(1, 1), borderaxespad=0.2)
-
-
-def _save(figure, path: Path) -> None:  # type: ignore[no-untyped-def]
-    """Write a PNG or SVG, by the suffix, the same bytes every time."""
-    metadata = {"Date": None} if path.suffix == ".svg" else {"Software": None}
-    with _figure().rc_context({"svg.hashsalt": "synapress"}), Writing() as files, files.open(path) as file:
-        figure.savefig(file, format=path.suffix[1:] or None, dpi=120, metadata=metadata)
-    _figure().close(figure)
 
 
 def footprint_picture(path: Path, *, network: str, layers: Sequence[str],
@@ -272,43 +254,6 @@ def replay_picture(path: Path, *, title: str, size: tuple[int, int], busy: Mappi
     _save(figure, path)
 
 
-def organisations_picture(path: Path, *, title: str, label: str,
-                          panels: Mapping[str, Sequence[tuple[str, str, Sequence[tuple[float, float]]]]],
-                          crossovers: Mapping[str, Mapping[str, float]]) -> None:
-    """What a layer costs in each memory organisation.
-
-    Args:
-        path: PNG or SVG. label: of what is drawn.
-        panels: what it is drawn against → organisation, text at the end and points of each line.
-        crossovers: panel → text → place.
-    """
-    pyplot = _figure()
-    figure, axes = pyplot.subplots(1, len(panels), figsize=(max(6, 5.5 * len(panels)), 4.4), constrained_layout=True,
-                                   sharey=True, squeeze=False)
-    figure.suptitle(title, fontsize=11)
-    names = list(dict.fromkeys(name for lines in panels.values() for name, _, _ in lines))
-    for axis, (of, lines) in zip(axes[0], panels.items(), strict=True):
-        for name, text, points in lines:
-            axis.plot(*zip(*points, strict=True), marker="o", markersize=3, linewidth=1.1,
-                      color=COLORS[names.index(name) % len(COLORS)])
-            axis.annotate(text, points[-1], fontsize=7, xytext=(3, 0), textcoords="offset points", va="center")
-        axis.set_xlabel(of)
-        axis.set_yscale("log")
-        places = [place for _, _, points in lines for place, _ in points]
-        if min(places) > 0 and max(places) > 9 * min(places):
-            axis.set_xscale("log")
-        axis.spines[["top", "right"]].set_visible(False)
-        for number, (text, place) in enumerate(crossovers.get(of, {}).items()):
-            axis.axvline(place, color="black", linewidth=0.8, linestyle=":")
-            axis.text(place, 0.02 + 0.05 * number, f" {text}", fontsize=7, transform=axis.get_xaxis_transform())
-    axes[0, 0].set_ylabel(label)
-    from matplotlib.lines import Line2D
-
-    axes[0, -1].legend([Line2D([], [], color=COLORS[number % len(COLORS)]) for number in range(len(names))], names,
-                       fontsize=8, frameon=False)
-    _save(figure, path)
-
-
 def spike_time_picture(path: Path, *, steps: int, spikes: Mapping[str, npt.NDArray[np.int64]],
                        accuracies: Mapping[str, Mapping[int, float]] | None) -> None:
     """When the neurons of each layer spike, one layer after the other; and accuracy against the number of times.
@@ -351,17 +296,22 @@ def spike_time_picture(path: Path, *, steps: int, spikes: Mapping[str, npt.NDArr
 
 
 def learning_picture(path: Path, *, curves: Mapping[str, Sequence[Sequence[float]]], silence: float,
-                     target: npt.NDArray[np.bool_], learned: npt.NDArray[np.bool_]) -> None:
-    """Networks that learn a raster of spikes: loss against epoch, and the raster beside what was learned.
+                     target: npt.NDArray[np.bool_], learned: npt.NDArray[np.bool_], title: str = "",
+                     energy: Mapping[str, Mapping[str, float]] | None = None, unit: str = "") -> None:
+    """Networks that learn a raster of spikes: loss against epoch, the raster beside what was learned, and energies.
 
     Args:
         path: PNG or SVG.
         curves: name → the losses of each of its runs.
         silence: the loss of no spikes at all.
         target, learned: (steps, neurons).
+        energy: name → part → what `unit` says; None: not drawn.
     """
     pyplot = _figure()
-    figure, (losses, *rasters) = pyplot.subplots(1, 3, figsize=(14, 4.4), constrained_layout=True)
+    panels = 4 if energy else 3
+    figure, (losses, *others) = pyplot.subplots(1, panels, figsize=(4.7 * panels, 4.4), constrained_layout=True)
+    figure.suptitle(title, fontsize=11)
+    rasters, bars = others[:2], others[2:]
     for number, (name, runs) in enumerate(curves.items()):
         for run, values in enumerate(runs):
             losses.plot(range(1, len(values) + 1), values, color=COLORS[number % len(COLORS)], linewidth=1,
@@ -374,4 +324,20 @@ def learning_picture(path: Path, *, curves: Mapping[str, Sequence[Sequence[float
     for axis, name, raster in zip(rasters, ("target", "learned"), (target, learned), strict=True):
         axis.scatter(*np.nonzero(raster), s=max(1, 300 / len(raster)), marker="|", color=COLORS[0])
         axis.set(title=name, xlabel="step", ylabel="output neuron", xlim=(0, len(raster)), ylim=(0, raster.shape[1]))
+    for axis in bars:
+        _stacked(axis, energy or {}, unit)
     _save(figure, path)
+
+
+def _stacked(axis, values: Mapping[str, Mapping[str, float]], unit: str) -> None:  # type: ignore[no-untyped-def]
+    """A bar for each name, of its parts one behind the other."""
+    names, start = list(values), np.zeros(len(values))
+    for number, part in enumerate(dict.fromkeys(part for parts in values.values() for part in parts)):
+        widths = np.array([values[name].get(part, 0.0) for name in names])
+        axis.barh(range(len(names)), widths, left=start, height=0.6, color=COLORS[number % len(COLORS)], label=part)
+        start += widths
+    axis.set_yticks(range(len(names)), names)
+    axis.invert_yaxis()
+    axis.set_xlabel(unit)
+    axis.legend(fontsize=8, frameon=False)
+    axis.spines[["top", "right"]].set_visible(False)

@@ -36,43 +36,57 @@ def there_is(name: str) -> bool:
     return name in ORGANISATIONS.names() and name in rooms.ORGANISATIONS.names()
 
 
-def trace(made: Organisation, neurons: Sequence[int], *, value: int = 1, cycles: int = CYCLES) -> Activity:
+def gates(name: str, sizes: Sizes) -> Netlist:
+    """An organisation's decoder, synthesized.
+
+    Raises:
+        ConfigError: there is none in hardware.
+        ToolError: synthesis failed.
+    """
+    return Netlist(decoder(name, sizes), CoreConfig.preset("grai_vip"))
+
+
+def trace(made: Organisation, neurons: Sequence[int], *, value: int = 1, cycles: int = CYCLES,
+          walk: int = Pass.FORWARD, netlist: Netlist | None = None) -> Activity:
     """What moves in a decoder while it expands requests.
 
     Args:
-        made: the layer, packed.
+        made: the layer, packed. In an update its weights are written back as they were, a cycle after their synapse.
         neurons: of the requests, one behind the other.
         cycles: after so many no further request is given.
+        walk: the requests' pass.
+        netlist: the decoder's `gates`, if they are there.
 
     Raises:
         ToolError: the gates do not give the golden model's synapses, or synthesis failed.
     """
-    component = decoder(made.name, made.sizes)
-    netlist = Netlist(component, CoreConfig.preset("grai_vip"))
-    bits = _request_bits(component, made)
+    netlist = netlist or gates(made.name, made.sizes)
+    bits = _request_bits(made, walk)
     wanted: list[tuple[int, int]] = []
     found: list[tuple[int, int]] = []
     nets: list[bytes] = []
     waiting, given = deque(neurons), 0
     answers: dict[str, deque[int]] = {port: deque([0] * made.sizes.read_latency) for port in ("index", "weight")}
     words = {"index": made.index_word, "weight": made.weight_word}
-    fields, idle = synapse_layout(made.sizes), 0
+    fields, idle, retired = synapse_layout(made.sizes), 0, 0
     netlist.step({"rst": 1})
     while idle < 3 + 2 * made.sizes.read_latency:
         asks = bool(waiting) and len(nets) < cycles
         inputs = {"index__ready": 1, "weight__ready": 1, "synapse__ready": 1, "request__valid": int(asks),
-                  "index__data": answers["index"].popleft(), "weight__data": answers["weight"].popleft()}
+                  "index__data": answers["index"].popleft(), "weight__data": answers["weight"].popleft(),
+                  **({"retired": retired} if made.sizes.learning else {})}
         if asks:
             inputs["request__payload"] = bits(waiting[0], value)
         outputs, all_nets = netlist.step(inputs)
         nets.append(all_nets)
         for port, answer in answers.items():
             answer.append(words[port](outputs[f"{port}__address"]) if outputs[f"{port}__valid"] else 0)
+        retired = int(outputs["synapse__valid"] and walk == Pass.UPDATE)
         if outputs["synapse__valid"]:
             synapse = fields.unpack(outputs["synapse__payload"])
             found.append((synapse["neuron"], synapse["weight"]))
         if asks and outputs["request__ready"]:
-            request = {"pass": Pass.FORWARD, "neuron": waiting.popleft(), "value": value}
+            request = {"pass": walk, "neuron": waiting.popleft(), "value": value}
             expansion = made.expand(request)
             wanted += zip(expansion.neurons.tolist(), expansion.weights.tolist(), strict=True)
             given += 1
@@ -83,15 +97,15 @@ def trace(made: Organisation, neurons: Sequence[int], *, value: int = 1, cycles:
     return netlist.activity(nets)
 
 
-def _request_bits(component: hardware.Organisation, made: Organisation) -> Callable[[int, int], int]:
+def _request_bits(made: Organisation, walk: int) -> Callable[[int, int], int]:
     """A request's bits, by its neuron and value."""
-    layout = component.request_layout(made.sizes)
+    layout = ORGANISATIONS.load(made.name, hardware.Organisation).request_layout(made.sizes)
     layer = made.layer_layout(made.sizes).pack(made.layer)
     place: dict[str, tuple[int, int]] = {name: (field.offset, field.width) for name, field in layout}
     assert isinstance(layout, data.StructLayout)
 
     def packed(neuron: int, value: int) -> int:
-        values: dict[str, Any] = {"pass": Pass.FORWARD, "neuron": neuron, "value": value, "layer": layer}
+        values: dict[str, Any] = {"pass": walk, "neuron": neuron, "value": value, "layer": layer}
         return sum((values[name] & (1 << width) - 1) << offset for name, (offset, width) in place.items())
 
     return packed

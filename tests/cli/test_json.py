@@ -32,6 +32,7 @@ COMMANDS: dict[str, tuple[list[str], set[str]]] = {
     "demo": (["--digits", "1"], {"comparison"}),
     "demo-pilotnet": (["--cores", "3", "--frames", "1"], {"runs"}),
     "demo-ttfs": (["--digits", "1", "--network", "x.npz"], {"layers"}),
+    "demo-learning": (["--epochs", "2", "--only", "bitmap"], {"losses"}),
     "demo-resnet50": (["--network", "mobilenet", "--input", "x.npy", "--jobs", "1"], {"network"}),
 }
 """Arguments, and keys of what is printed."""
@@ -80,7 +81,14 @@ def test_every_command_prints_one_object(folder: Path, monkeypatch: pytest.Monke
         return {"layers": {}}
 
     monkeypatch.setattr("synapress.demo_spike_times.run", spiked)
+
+    def learned(*, organisations: Any, epochs: int, console: Console, **_: Any) -> dict[str, Any]:
+        assert organisations == ["bitmap"] and epochs == 2
+        console.print("✓ crossbar")
+        return {"losses": {}}
+
     monkeypatch.setattr("synapress.demo.Demo.run", shown)
+    monkeypatch.setattr("synapress.demo_learning.run", learned)
     monkeypatch.setattr("synapress.demo_replay.run", replayed)
     monkeypatch.setattr("synapress.demo_pilotnet.Demo.run", run_on)
     names = [command.name or getattr(command.callback, "__name__", "") for command in app.registered_commands]

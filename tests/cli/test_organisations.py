@@ -60,6 +60,22 @@ def test_a_pruned_network_keeps_its_zeros(tmp_path: Path) -> None:
     assert [(row["weight_bits"], row["synapses"]) for row in rows] == [(1, 112), (12, 112), (1, 7), (12, 7)]
 
 
+def test_learning(tmp_path: Path) -> None:
+    found = json.loads(output(*DENSE, "--learning", "--json", "--model", "cacti22", "--figure",
+                              str(tmp_path / "x.svg")))
+    rows = {(row["organisation"], row["variant"]): row for row in found["rows"]}
+    assert list(rows) == [("crossbar", ""), ("bitmap", ""), ("bitmap", "a read at every place"),
+                          ("compressed_rows", ""), ("compressed_rows", "search")]
+    for row in found["rows"]:
+        forward, backward, update = (row["passes"][name] for name in ("forward", "backward", "update"))
+        assert forward["accesses"]["weight_write"] == backward["accesses"]["weight_write"] == 0
+        assert update["accesses"]["weight_write"] == 600 and update["energy"]["cacti22"] > backward["energy"]["cacti22"]
+    assert (tmp_path / "x.svg").read_text().startswith("<?xml")
+    text = output("--kernel", "3", "--image", "6", "--channels", "2", "--no-controllers", "--learning", "--only",
+                  "functional")
+    assert "changed and written" in text and "functional" in text
+
+
 def test_decoders_are_synthesized(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     found = json.loads(output("--inputs", "20", "--outputs", "30", "--only", "crossbar", "--json"))
@@ -80,6 +96,11 @@ def test_decoders_are_synthesized(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     ([*DENSE, "--model", "x"], "no energy model 'x'"), ([*DENSE, "--only", "x"], "no memory organisation 'x'"),
     ([*DENSE, "--word-bits", "32"], "word_bits"), ([*DENSE, "--capacitance", "-1"], "positive capacitance"),
     ([*DENSE, "--density", "0:1:0.0001"], "needs SHARE"), (["--published", "--inputs", "4"], "layers of its own"),
+    (["--published", "--learning"], "and all passes; leave out"),
+    (["--inputs", "2000", "--outputs", "2000", "--no-controllers", "--only", "crossbar", "--figure", "x.svg"],
+     "nothing to draw"),
+    (["--inputs", "2000", "--outputs", "2000", "--no-controllers", "--only", "crossbar", "--learning", "--figure",
+      "x.svg"], "nothing to draw"),
     (["--kernel", "3", "--image", "8", "--channels", "2", "--density", "0.5"], "leave --density out"),
     ([*DENSE, "--only", "functional", "--only", "functional_pure"], "for convolutions only"),
 ])
@@ -88,6 +109,5 @@ def test_what_is_refused(arguments: list[str], message: str) -> None:
 
 
 def test_published_figures() -> None:
-    text = output("--published")
-    assert "1.372" in text and "Nothing" not in text and "784 × 128, forward" in text
-    assert set(json.loads(output("--published", "--json"))) == {"seed", "notes", "groups"}
+    found = json.loads(output("--published", "--json"))
+    assert set(found) == {"seed", "notes", "groups"} and "784 × 128, forward, µJ" in found["groups"]

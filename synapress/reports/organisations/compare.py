@@ -55,6 +55,10 @@ class Row:
     note: str = ""
 
     @property
+    def name(self) -> str:
+        return self.organisation
+
+    @property
     def total_bits(self) -> int:
         return sum(self.bits.values())
 
@@ -124,7 +128,10 @@ def _kernel(kind: type[Organisation], layer: Convolved, sizes: Sizes, seed: int)
     power = max(step, *layer.dilation)
     if power & power - 1:
         raise NetworkError(f"functional organisations have strides and dilations of powers of two, not {power}")
-    place = Map(*layer.shape[1:], step=power.bit_length() - 1, dilated=int(dilated))
+    _, width, height = layer.source
+    x_offset, y_offset = layer.offsets
+    place = Map(*layer.shape[1:], step=power.bit_length() - 1, dilated=int(dilated), source_width=width,
+                source_height=height, x_offset=x_offset, y_offset=y_offset)
     pack = cast(Any, kind).pack
     return cast(Organisation, pack(layer.weights(seed), place=place, weight_bits=layer.weight_bits, sizes=sizes))
 

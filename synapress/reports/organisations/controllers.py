@@ -5,13 +5,15 @@ from dataclasses import asdict, dataclass
 from typing import Any, cast
 
 from golden.config import CoreConfig
+from golden.synapse.organisations.interface import Pass
 from synapress.energy.controller import PARAMETERS, logic
 from synapress.energy.memory import Cacti, MemoryModel
-from synapress.reports.organisations.compare import ADDRESS_BITS, packed, requests, sizes_of
+from synapress.reports.organisations.compare import ADDRESS_BITS, packed, sizes_of
 from synapress.reports.organisations.layers import Layer
+from synapress.reports.organisations.learning import PASSES, asked, learning_sizes, variants
 from synapress.reports.tables import Sheet
 from synapress.tools.area import FpgaArea, estimate
-from synapress.tools.decoders import decoder, there_is, trace
+from synapress.tools.decoders import decoder, gates, there_is, trace
 
 FPGA = "xilinx"
 """The family whose LUTs are told."""
@@ -23,6 +25,8 @@ class Controller:
 
     organisation: str
     layer: str
+    walk: str = "forward"
+    """What the trace is of."""
     transistors: int
     flip_flops: int
     luts: int
@@ -40,9 +44,10 @@ class Controller:
         return asdict(self)
 
 
-def controller(name: str, layer: Layer, *, word_bits: int, serial: bool, seed: int, models: Sequence[MemoryModel],
-               capacitance: float | None, progress: Callable[[str], None] = lambda _: None) -> Controller | None:
-    """The decoder of an organisation at work on a layer; None if the hardware has none.
+def controllers(name: str, layer: Layer, *, word_bits: int, serial: bool, seed: int, models: Sequence[MemoryModel],
+                capacitance: float | None, learning: bool = False, progress: Callable[[str], None] = lambda _: None
+                ) -> list[Controller]:
+    """The decoder of an organisation at work on a layer, forward or in all passes; none if the hardware has none.
 
     Args:
         capacitance: of a transistor, fF; None: that of its gate in each technology.
@@ -52,31 +57,37 @@ def controller(name: str, layer: Layer, *, word_bits: int, serial: bool, seed: i
         ToolError: Yosys is missing or failed.
     """
     if not there_is(name):
-        return None
-    sizes = sizes_of(word_bits=word_bits, serial=serial)
+        return []
+    variant = variants(name, layer, word_bits)[0]
+    sizes = (learning_sizes(variant, word_bits=word_bits, serial=serial) if learning else
+             sizes_of(word_bits=word_bits, serial=serial))
     made = packed(name, layer, sizes, seed)
     progress(f"{name}: synthesis of its decoder, and a trace of its gates")
-    found = trace(made, requests(name, layer).tolist())
+    netlist = gates(name, sizes)
     fpga = cast(FpgaArea, estimate(decoder(name, sizes), CoreConfig.preset("grai_vip"), FPGA))
     of = {model.name: logic(model.technology, capacitance) for model in models
           if isinstance(model, Cacti) and model.technology in PARAMETERS}
-    moved = found.transitions + found.clock
-    return Controller(
-        organisation=name, layer=layer.name, transistors=found.transistors, flip_flops=found.flip_flops,
-        luts=fpga.luts, fpga_flip_flops=fpga.flip_flops, cycles=found.cycles, share=found.share,
-        energy={model: item.energy(moved) for model, item in of.items()},
-        models={model: item.source for model, item in of.items()})
+    found = []
+    for walk, what in (PASSES if learning else {"forward": Pass.FORWARD}).items():
+        moved = trace(made, asked(name, layer, what).tolist(), walk=what, netlist=netlist)
+        found.append(Controller(
+            organisation=name, layer=layer.name, walk=walk, transistors=moved.transistors, flip_flops=moved.flip_flops,
+            luts=fpga.luts, fpga_flip_flops=fpga.flip_flops, cycles=moved.cycles, share=moved.share,
+            energy={model: item.energy(moved.transitions + moved.clock) for model, item in of.items()},
+            models={model: item.source for model, item in of.items()}))
+    return found
 
 
 def sheet(found: Sequence[Controller]) -> Sheet:
     """A row for each decoder."""
-    names = list(found[0].energy)
+    names, learning = list(found[0].energy), len({item.walk for item in found}) > 1
     made = Sheet(title="Decoders", headings=(
-        "organisation", "transistors", "flip-flops", f"{FPGA} LUTs", "nets that change",
-        *(f"pJ a cycle, {name}" for name in names)))
+        "organisation", *(("pass",) if learning else ()), "transistors", "flip-flops", f"{FPGA} LUTs",
+        "nets that change", *(f"pJ a cycle, {name}" for name in names)), left=(0, 1) if learning else (0,))
     for item in found:
-        made.add_row(item.organisation, f"{item.transistors:,}", f"{item.flip_flops:,}", f"{item.luts:,}",
-                     f"{item.share:.1%}", *(f"{item.energy[name]:.3g}" for name in names))
+        made.add_row(item.organisation, *((item.walk,) if learning else ()), f"{item.transistors:,}",
+                     f"{item.flip_flops:,}", f"{item.luts:,}", f"{item.share:.1%}",
+                     *(f"{item.energy[name]:.3g}" for name in names))
     made.caption = (
         f"With addresses of {ADDRESS_BITS} bits. Transitions of the synthesized gates while the decoder walks through "
         f"the layer '{found[0].layer}' (at least {min(item.cycles for item in found):,} cycles), times the transistors "

@@ -198,14 +198,28 @@ class Convolved:
                 found[from_x[:, None], from_y, :, x[:, None], y, :] = weights[:, :, i, j].T
         return found.reshape(self.inputs, self.outputs)
 
+    @property
+    def offsets(self) -> tuple[int, int]:
+        """From a source neuron, upsampled, to where its transposed kernel begins."""
+        x, y = (self.padding[axis] - (self.kernel[axis] - 1) * self.dilation[axis] for axis in (0, 1))
+        return x, y
+
     def anchors(self) -> tuple[IntArray, IntArray, IntArray]:
         """Of each source neuron, where its transposed kernel begins, before the stride, and its channel."""
-        channel, x, y = (axis.ravel() for axis in np.broadcast_arrays(
-            np.arange(self.source[0]), np.arange(self.source[1])[:, None, None],
-            np.arange(self.source[2])[:, None]))
-        begin = [place * 2 ** self.upsample + self.padding[axis] - (self.kernel[axis] - 1) * self.dilation[axis]
-                 for axis, place in ((0, x), (1, y))]
+        x, y, channel = _places(self.source)
+        begin = [place * 2 ** self.upsample + offset for place, offset in zip((x, y), self.offsets, strict=True)]
         return begin[0], begin[1], channel
+
+    def posts(self) -> tuple[IntArray, IntArray, IntArray]:
+        """Column, row and channel of each destination neuron."""
+        return _places(self.shape)
+
+
+def _places(shape: tuple[int, int, int]) -> tuple[IntArray, IntArray, IntArray]:
+    """Column, row and channel of the neurons of a shape, in their order."""
+    channel, x, y = (axis.ravel() for axis in np.broadcast_arrays(
+        np.arange(shape[0]), np.arange(shape[1])[:, None, None], np.arange(shape[2])[:, None]))
+    return x, y, channel
 
 
 Layer = Drawn | Given | Convolved

@@ -2,8 +2,9 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
+from golden.errors import ConfigError
 from synapress.energy.memory import MemoryModel
 from synapress.reports.organisations.compare import Crossover, Row, crossovers
 from synapress.reports.tables import Sheet
@@ -13,6 +14,9 @@ if TYPE_CHECKING:
 
 LINES = 3
 """Of each organisation in a panel."""
+
+Line = tuple[str, str, list[tuple[float, float]]]
+"""Name, text at its end, points."""
 
 
 @dataclass(kw_only=True)
@@ -53,7 +57,7 @@ def sheets(found: Comparison) -> list[Sheet]:
     """Layers, where they cross, and their decoders."""
     made = [_rows(found)]
     if found.crossovers:
-        made.append(_crossovers(found.crossovers))
+        made.append(crossover_sheet(found.crossovers))
     if found.controllers:
         from synapress.reports.organisations.controllers import sheet
 
@@ -82,8 +86,8 @@ def _rows(found: Comparison) -> Sheet:
                       "" if row.words is None else f"{sum(row.words.values()) * found.word_bits:,}", reads,
                       "" if row.cycles is None else f"{row.cycles:,}",
                       "" if row.events is None else f"{row.events:,}",
-                      *(_number(row.energy.get(name)) for name in names),
-                      *(_number(spent.get(name)) for name in names if name in logic))
+                      *(number(row.energy.get(name)) for name in names),
+                      *(number(spent.get(name)) for name in names if name in logic))
     where = ("each part in a memory of its own" if found.memory_bits is None else
              f"one memory of {found.memory_bits:,} bits")
     notes: dict[str, dict[str, None]] = {}
@@ -104,11 +108,13 @@ def _synapses(rows: Sequence[Row]) -> str:
     return f"{counts[0]:,}" if len(counts) == 1 else f"{counts[0]:,} to {counts[-1]:,}"
 
 
-def _number(value: float | None) -> str:
+def number(value: float | None) -> str:
+    """A figure in a cell; nothing if there is none."""
     return "" if value is None else f"{value:,.4g}"
 
 
-def _crossovers(found: Sequence[Crossover]) -> Sheet:
+def crossover_sheet(found: Sequence[Crossover]) -> Sheet:
+    """A row for each."""
     sheet = Sheet(title="Where they cost the same", headings=("quantity", "weight bits", "density", "cheaper below",
                                                               "cheaper above"), left=(0, 3, 4),
                   caption="On the straight line between two densities of the sweep.")
@@ -119,43 +125,81 @@ def _crossovers(found: Sequence[Crossover]) -> Sheet:
 
 
 def picture_parts(found: Comparison, model: str) -> dict[str, Any]:
-    """What `synapress.reports.plots.organisations_picture` draws: accesses, and logic where it is known, by one model.
+    """What `pictures.organisations_picture` draws: accesses, and logic where it is known, by one model.
 
     Against the density a line for each of at most LINES widths of weights, against that one for each of as many
     densities, and against the bits of the whole layer all of them; what was not swept has no panel.
     """
-    values: list[tuple[Row, float]] = []
+    values: list[tuple[Swept, float]] = []
     for row in found.rows:
         if (spent := row.energy.get(model)) is not None and spent > 0:
             values.append((row, spent + found.controller_energy(row).get(model, 0.0)))
     logic = any(model in item.energy for item in found.controllers)
-    widths, densities = (_few(sorted({kind(row) for row, _ in values})) for kind in (
-        lambda row: row.weight_bits, lambda row: row.density))
-    panels: dict[str, list[tuple[str, str, list[tuple[float, float]]]]] = {}
+    drawn = panels(values, "bits of the layer, by the paper's formulas")
+    label = f"nJ of a pass, {model}{' and logic' if logic else ''}"
+    crossed = [] if logic else found.crossovers
+    return {"title": found.title, "rows": {label: drawn},
+            "crossovers": {label: marks(crossed, f"energy, {model}", [row for row, _ in values])}}
+
+
+class Swept(Protocol):
+    """A row of what was compared, as pictures need it."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def layer(self) -> str: ...
+    @property
+    def density(self) -> float: ...
+    @property
+    def weight_bits(self) -> int: ...
+    @property
+    def total_bits(self) -> int: ...
+
+
+def panels(values: Sequence[tuple[Swept, float]], bits: str) -> dict[str, list[Line]]:
+    """Lines by what they are drawn against; what was not swept has no panel.
+
+    Args:
+        bits: what the rows' `total_bits` are.
+
+    Raises:
+        ConfigError: there are no rows.
+    """
+    if not values:
+        raise ConfigError("--figure: no energy is known, there is nothing to draw; leave it out, or choose another "
+                          "--model or smaller layers")
+    widths, densities = (few(values, kind) for kind in (lambda row: row.weight_bits, lambda row: row.density))
+    found: dict[str, list[Line]] = {}
     if len({row.density for row, _ in values}) > 1:
-        panels["density"] = _lines([item for item in values if item[0].weight_bits in widths],
-                                   lambda row: row.density, lambda row: (row.layer, f"{row.weight_bits} bits"))
+        found["density"] = _lines([item for item in values if item[0].weight_bits in widths],
+                                  lambda row: row.density, lambda row: (row.layer, f"{row.weight_bits} bits"))
     if len({row.weight_bits for row, _ in values}) > 1:
-        panels["bits of a weight"] = _lines([item for item in values if item[0].density in densities],
-                                            lambda row: row.weight_bits, lambda row: (row.layer, f"{row.density:.3g}"))
-    panels["bits of the layer, by the paper's formulas"] = _lines(
-        values, lambda row: row.total_bits, lambda row: (f"{row.layer}, {row.density}, {row.weight_bits}", ""))
-    shown = [item for item in found.crossovers if item.quantity == f"energy, {model}" and item.weight_bits in widths]
-    marks = {f"{item.density:.3f} at {item.weight_bits} bits": item.density for item in shown if not logic}
-    return {"title": found.title, "label": f"nJ of a pass, {model}{' and logic' if logic else ''}", "panels": panels,
-            "crossovers": {"density": marks}}
+        found["bits of a weight"] = _lines([item for item in values if item[0].density in densities],
+                                           lambda row: row.weight_bits, lambda row: (row.layer, f"{row.density:.3g}"))
+    found[bits] = _lines(values, lambda row: row.total_bits,
+                         lambda row: (f"{row.layer}, {row.density}, {row.weight_bits}", ""))
+    return found
 
 
-def _few(values: Sequence[Any]) -> list[Any]:
-    """At most LINES of ascending values, spread evenly, the last one among them."""
-    count = min(LINES, len(values))
-    return [values[(number + 1) * len(values) // count - 1] for number in range(count)]
+def marks(found: Sequence[Crossover], quantity: str, rows: Sequence[Swept]) -> dict[str, dict[str, float]]:
+    """Where the lines of a quantity cross, by panel and text, of the widths that `panels` shows."""
+    widths = few([(row, 0.0) for row in rows], lambda row: row.weight_bits)
+    return {"density": {f"{item.density:.3f} at {item.weight_bits} bits": item.density for item in found
+                        if item.quantity == quantity and item.weight_bits in widths}}
 
 
-def _lines(values: Sequence[tuple[Row, float]], at: Callable[[Row], float], key: Callable[[Row], tuple[str, str]]
-           ) -> list[tuple[str, str, list[tuple[float, float]]]]:
-    """Organisation, last part of the key, and points of each line: those of equal keys, ascending."""
+def few(values: Sequence[tuple[Swept, float]], kind: Callable[[Swept], float]) -> list[float]:
+    """At most LINES of the rows' values, ascending, spread evenly, the last one among them."""
+    every = sorted({kind(row) for row, _ in values})
+    count = min(LINES, len(every))
+    return [every[(number + 1) * len(every) // count - 1] for number in range(count)]
+
+
+def _lines(values: Sequence[tuple[Swept, float]], at: Callable[[Swept], float],
+           key: Callable[[Swept], tuple[str, str]]) -> list[Line]:
+    """Name, last part of the key, and points of each line: those of equal keys, ascending."""
     found: dict[tuple[str, tuple[str, str]], list[tuple[float, float]]] = {}
     for row, height in values:
-        found.setdefault((row.organisation, key(row)), []).append((float(at(row)), height))
+        found.setdefault((row.name, key(row)), []).append((float(at(row)), height))
     return [(name, text, sorted(points)) for (name, (_, text)), points in found.items()]

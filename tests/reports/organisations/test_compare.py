@@ -21,20 +21,12 @@ from synapress.reports.organisations.compare import (
     requests,
     sizes_of,
 )
-from synapress.reports.organisations.layers import Convolved, Drawn, Given, Layer, read_layers, swept
+from synapress.reports.organisations.layers import Convolved, Drawn, Layer, read_layers, swept
 from synapress.reports.organisations.side_by_side import compared
 from synapress.reports.organisations.tables import LINES, picture_parts, sheets
+from tests.helpers.organised_layers import LAYERS
 
 MODEL = memory_model("cacti22")
-LAYERS: list[Layer] = [
-    Drawn(name="drawn", inputs=30, outputs=70, density=0.2, weight_bits=5),
-    Given(name="given", weights=np.array([[0, 3, -4], [0, 0, 0]]), weight_bits=3),
-    Convolved.square("square", kernel=3, image=5, channels=4, source_channels=2, weight_bits=6),
-    Convolved(name="strided", source=(2, 7, 6), shape=(3, 4, 3), kernel=(3, 2), stride=(2, 2), padding=(1, 0)),
-    Convolved(name="dilated", source=(1, 6, 6), shape=(2, 4, 4), kernel=(3, 3), dilation=(2, 2), padding=(1, 1)),
-    Convolved(name="pruned", source=(3, 5, 4), shape=(2, 5, 3), kernel=(3, 2), padding=(1, 0),
-              kept=np.arange(36).reshape(2, 3, 3, 2) % 4 == 1),
-]
 
 
 @pytest.mark.parametrize("serial", [False, True])
@@ -140,7 +132,7 @@ def test_sweeps_pictures_and_tables() -> None:
     found = compared("x", layers, named=(), models=[MODEL], word_bits=64, serial=False, memory_bits=None, seed=1,
                      controllers=False, capacitance=None)
     parts = picture_parts(found, "cacti22")
-    lines = {of: len(panel) for of, panel in parts["panels"].items()}
+    lines = {of: len(panel) for panels in parts["rows"].values() for of, panel in panels.items()}
     assert lines == {"density": 3 * 2, "bits of a weight": 3 * LINES, "bits of the layer, by the paper's formulas": 18}
     table = sheets(found)[0]
     assert len(table.rows) == 18 and len(table.sections) == 5 and "CACTI 7, 22 nm" in table.caption
