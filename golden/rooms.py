@@ -58,10 +58,10 @@ class Room:
 
 
 DECODERS = Room("synapse decoder", "golden.synapse.{}", others=(
-    "gather", "interface", "lookup", "organisations", "peg", "tables"))
+    "gather", "interface", "learning", "lookup", "organisations", "peg", "tables"))
 """An event into the word operations of its synapses."""
 ORGANISATIONS = Room("memory organisation", "golden.synapse.organisations.{}",
-                     others=("convolution", "interface", "packing", "walk"))
+                     others=("convolution", "interface", "kernel", "numbers", "packing", "place", "walk"))
 """A neuron into its synapses, as they lie in memory."""
 UPDATES = Room("update unit", "golden.{}.update")
 """Word operations into states."""

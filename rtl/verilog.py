@@ -30,6 +30,8 @@ TOPS: dict[str, tuple[str, str]] = {
     "functional": ("rtl.synapse.organisations.functional", "Functional"),
     "functional_bitmap": ("rtl.synapse.organisations.functional_bitmap", "FunctionalBitmap"),
     "functional_pure": ("rtl.synapse.organisations.functional_pure", "FunctionalPure"),
+    "update": ("rtl.synapse.learning.update", "Update"),
+    "learner": ("rtl.synapse.learning.learner", "Learner"),
     "flat": ("rtl.synapse.tables.flat", "Flat"),
     "routing": ("rtl.synapse.tables.routing", "Routing"),
     "accumulate": ("rtl.synapse.tables.accumulate", "Accumulate"),
