@@ -10,5 +10,5 @@ def _hardware(room: rooms.Room, *others: str) -> rooms.Room:
 
 
 DECODERS = _hardware(rooms.DECODERS, "axons")
-ORGANISATIONS = _hardware(rooms.ORGANISATIONS, "in_flight", "reader")
+ORGANISATIONS = _hardware(rooms.ORGANISATIONS, "in_flight", "reader", "row_search")
 UPDATES, PRODUCTS, NEURON_TYPES = map(_hardware, (rooms.UPDATES, rooms.PRODUCTS, rooms.NEURON_TYPES))

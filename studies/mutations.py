@@ -15,6 +15,7 @@ import tempfile
 from pathlib import Path
 
 from studies import mutants
+from studies.backward_mutants import BACKWARD_MUTATIONS, BACKWARD_WHERE
 from studies.bus_mutants import BUS_MUTATIONS, BUS_WHERE
 from studies.delay_mutants import DELAY_MUTATIONS, DELAY_WHERE
 from studies.functional_mutants import FUNCTIONAL_MUTATIONS, FUNCTIONAL_WHERE
@@ -54,8 +55,8 @@ from studies.table_mutants import TABLE_MUTATIONS, TABLE_WHERE
 from studies.ttfs_mutants import TTFS_MUTATIONS, TTFS_WHERE
 
 MUTATIONS = (*mutants.MUTATIONS, *BUS_MUTATIONS, *SILENT_MUTATIONS, *SIGMA_DELTA_MUTATIONS, *NEURON_MUTATIONS,
-             *DELAY_MUTATIONS, *LAVA_MUTATIONS, *ORGANISATION_MUTATIONS, *FUNCTIONAL_MUTATIONS, *TABLE_MUTATIONS,
-             *SERVED_MUTATIONS, *TTFS_MUTATIONS, *LEARNING_MUTATIONS)
+             *DELAY_MUTATIONS, *LAVA_MUTATIONS, *ORGANISATION_MUTATIONS, *BACKWARD_MUTATIONS, *FUNCTIONAL_MUTATIONS,
+             *TABLE_MUTATIONS, *SERVED_MUTATIONS, *TTFS_MUTATIONS, *LEARNING_MUTATIONS)
 ROOT = Path(__file__).resolve().parent.parent
 ROOMS = ("golden", "rtl", "tb", "synapress", "examples", "tests", "studies")
 PAGE = ROOT / "docs" / "verification.md"
@@ -71,7 +72,7 @@ def passes(tree: Path, test: str) -> bool:
              CIRCLE: [], ACCESS: [], CROSSING: ["-k", "not 0"], MESH: ["-k", "bursts"], LETTERS: [], HOSTILE: [],
              SKIPPING: ["-k", "verilator and grai"]}
     others = (BUS_WHERE | SIGMA_DELTA_WHERE | NEURON_WHERE | DELAY_WHERE | LAVA_WHERE | ORGANISATION_WHERE
-              | FUNCTIONAL_WHERE | TABLE_WHERE | SERVED_WHERE | TTFS_WHERE | LEARNING_WHERE)
+              | BACKWARD_WHERE | FUNCTIONAL_WHERE | TABLE_WHERE | SERVED_WHERE | TTFS_WHERE | LEARNING_WHERE)
     where = (plain | others).get(test, ["-k", f"verilator and ({cases})"])
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-x", "-m", "not long", "-p", "no:cacheprovider", *where, test],

@@ -126,7 +126,10 @@ class Layers:
             elif kind < 0.14:
                 fields["neuron"] = min(neurons + generator.randrange(2), (1 << self.sizes.neuron_bits) - 1)
             found.append((number, fields))
-        return found
+            if self.sizes.learning and kind > 0.9:
+                # The same weights again, perhaps before they have been written.
+                found.append((number, {**fields, "pass": generator.choice(passes[1:])}))
+        return found[:count]
 
     def updates(self, generator: random.Random, count: int) -> list[tuple[int, Fields]]:
         """Requests of UPDATE for different neurons of one layer: none of them waits for another."""

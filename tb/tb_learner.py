@@ -19,7 +19,7 @@ from cocotb.triggers import RisingEdge
 from golden.memory_words import numbers
 from golden.rooms import ORGANISATIONS
 from golden.synapse.learning.learner import COUNTS, Learner
-from golden.synapse.learning.update import RULE, UPDATE_LATENCY, LearningSizes, Rule, write_layout
+from golden.synapse.learning.update import UPDATE_LATENCY, LearningSizes, Rule, write_layout
 from golden.synapse.organisations.interface import KINDS, Organisation, Pass, Sizes, offers
 from golden.types import Fields
 from synapress.tools.simulator import parameters, seed
@@ -156,7 +156,7 @@ class Bench:
             words[:] = [self.random.getrandbits(memory.word_bits) for _ in words]
             words[origin:origin + len(given)] = numbers(given)
         self.dut.layer.value = organisation.layer_layout(memory).pack(organisation.layer)
-        self.dut.rule.value = RULE.pack(vars(learner.rule))
+        self.dut.rule.value = learner.rule.word
         self.entries["traces"].write(learner.traces.tolist())
         self.entries["sums"].write(learner.sums.tolist())
         if learner.rule.accumulate:

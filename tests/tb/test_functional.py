@@ -14,6 +14,8 @@ from synapress.tools.simulator import launch
 NAMES = ("functional", "functional_bitmap", "functional_pure")
 LEARNING = {"learning": 1}
 SIZES = {"plain": {}, "serial": {"serial": 1}, "wide, slow": {"word_bits": 128, "read_latency": 3}}
+LEARNING_SIZES = {"all passes": LEARNING, "all passes, wide, serial, slow": {
+    **LEARNING, "word_bits": 128, "serial": 1, "read_latency": 3}}
 
 
 @cache
@@ -29,21 +31,22 @@ def run(name: str, simulator: str, seed: int, sizes: dict[str, int], **options: 
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_random_requests(name: str, simulator: str, seed: int) -> None:
+def test_random_requests(name: str, seed: int) -> None:
     """Stalls of requests, memories and synapses, and layers of random bits."""
-    run(name, simulator, seed, SIZES["plain"], request="rarely", memory="randomly", synapse="randomly")
+    run(name, "verilator", seed, SIZES["plain"], request="rarely", memory="randomly", synapse="randomly")
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_all_passes(name: str, simulator: str, seed: int) -> None:
     """With `learning`: forward, back, with weights that change when they are retired, and applied; waits anywhere."""
-    run(name, simulator, seed, LEARNING, request="rarely", memory="randomly", synapse="randomly", retired="randomly")
+    run(name, simulator, seed, LEARNING, requests=200, request="rarely", memory="randomly", synapse="randomly",
+        retired="randomly")
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_cycles_of_all_passes(name: str, seed: int) -> None:
     """Nothing waits but for weights that are on their way to memory: one synapse per cycle in each pass."""
-    run(name, "verilator", seed, LEARNING)
+    run(name, "verilator", seed, LEARNING, requests=200)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -62,13 +65,24 @@ def test_other_sizes(name: str, sizes: dict[str, int], seed: int) -> None:
 
 
 @pytest.mark.long
+@pytest.mark.parametrize("sizes", LEARNING_SIZES.values(), ids=LEARNING_SIZES.keys())
+@pytest.mark.parametrize("name", NAMES)
+def test_all_passes_in_other_sizes(name: str, sizes: dict[str, int], seed: int) -> None:
+    run(name, "verilator", seed, sizes, requests=2000)
+    run(name, "verilator", seed + 1, sizes, requests=2000, memory="bursts", synapse="rarely", retired="mostly")
+    run(name, "verilator", seed + 2, sizes, requests=2000, request="bursts", synapse="mostly", retired="bursts",
+        garbage=0.5)
+    run(name, "verilator", seed + 3, sizes, requests=2000, garbage=0.0)
+
+
+@pytest.mark.long
 @pytest.mark.parametrize("number", range(6))
 @pytest.mark.parametrize("name", NAMES)
 def test_random_sizes(name: str, number: int, seed: int) -> None:
     pick = random.Random(1000 * seed + number)
     sizes = {"address_bits": pick.randint(9, 13), "word_bits": pick.choice([64, 128]), "serial": pick.randrange(2),
              "neuron_bits": pick.randint(13, 16), "weight_bits": pick.randint(4, 12),
-             "read_latency": pick.randint(1, 6)}
+             "read_latency": pick.randint(1, 6), "learning": pick.randrange(2)}
     print(sizes)
-    run(name, "verilator", seed + number, sizes, requests=1000, memory="rarely", synapse="rarely")
+    run(name, "verilator", seed + number, sizes, requests=1000, memory="rarely", synapse="rarely", retired="rarely")
     run(name, "verilator", seed + number, sizes, requests=1000)

@@ -155,7 +155,7 @@ def unpacked(words: Words, bits: int, count: int, sizes: Sizes) -> IntArray:
         found[..., place] = parts[..., part] >> np.uint64(shift)
         if shift + bits > 64:
             found[..., place] |= parts[..., part + 1] << np.uint64(64 - shift)
-    return low_signed(found.reshape(len(words), -1)[:, :count].astype(np.int64), bits)
+    return low_signed(found.reshape(len(words), words.shape[1] * per_word)[:, :count].astype(np.int64), bits)
 
 
 def low_signed(values: IntArray, bits: int) -> IntArray:

@@ -36,7 +36,7 @@ class ConvolutionWalk(Walking):
 
     A subclass gives taps, in order, and this gives the steps of their channels. The next tap can be given in the cycle
     after the last step of the one before it. In a walk back a tap is one of one source channel, and has one step. APPLY
-    is the same for all: its first step comes in the cycle after the request has been found good.
+    is the same for all: `read_latency` + 3 cycles to the first synapse, then one per cycle.
     """
 
     applies = True

@@ -13,7 +13,7 @@ class Functional(ConvolutionWalk):
 
     Latency: `read_latency` + 5 cycles from a request to its first synapse. Throughput: one synapse per cycle, as taps
     that meet no neuron are not visited; the next request is taken as many cycles after this one as it has synapses,
-    and four.
+    and four. The same in a walk back, of the source channels one after the other.
     """
 
     model = functional.Functional

@@ -15,7 +15,7 @@ class FunctionalPure(ConvolutionWalk):
 
     Latency: `read_latency` + 4 cycles from a request to its first synapse if the first tap meets a neuron. Throughput:
     one synapse per cycle, and a cycle for each tap that meets no neuron; the next request is taken as many cycles after
-    this one, and three.
+    this one, and three. In a walk back a tap that leads from no source costs a cycle for each source channel.
     """
 
     model = functional_pure.FunctionalPure

@@ -46,7 +46,8 @@ class RowSearch(wiring.Component):
         address = self.weight_base + (middle >> places)
         wrong, beyond = Signal(name="wrong"), Signal(name="beyond")
         m.d.comb += [
-            count.eq(high - low), wrong.eq(count[-1] | (count > self.outputs + 1)),
+            # A difference below 0 is larger than any number of outputs.
+            count.eq(high - low), wrong.eq(count > self.outputs + 1),
             middle.eq((low + high) >> 1), beyond.eq(address[sizes.address_bits:].any()),
             port.address.eq(address), self.read.eq(port.valid & port.ready),
             found.payload.row.eq(row), found.payload.address.eq(address), found.payload.end.eq(row == self.inputs),

@@ -8,6 +8,7 @@ from golden.rooms import ORGANISATIONS
 from golden.synapse.learning.learner import COUNTS, Learner, copied, phase
 from golden.synapse.learning.lfsr import Lfsr
 from golden.synapse.learning.update import LearningSizes, Rule
+from golden.synapse.organisations.convolution import Convolution, Map
 from golden.synapse.organisations.interface import KINDS, Organisation, Pass, Sizes
 from tb.learner_stimulus import Learning
 
@@ -81,6 +82,17 @@ def test_host_writes_and_layers_on_one_unit() -> None:
     first.run(phase(Pass.FORWARD, [1, 0, 1]))
     assert first.sums[:2].tolist() == (first.weights()[0] + first.weights()[2]).tolist()
     assert [request["neuron"] for request in phase(Pass.BACKWARD, [0, 3, 0, -1])] == [1, 3]
+
+
+def test_a_kernel_without_taps() -> None:
+    """Of which a bitmap stores nothing."""
+    organisation = ORGANISATIONS.load("functional_bitmap", Convolution)
+    packed = organisation.pack(np.zeros((2, 1, 3, 3)), weight_bits=4, sizes=MEMORY,
+                               place=Map(4, 4, source_width=4, source_height=4))
+    learner = Learner(packed, Rule(accumulate=1), LearningSizes(MEMORY, gradient_bits=4))
+    learner.run([{"pass": walk, "neuron": 0, "value": 5} for walk in range(4)])
+    assert not learner.weights().any() and learner.weights().shape == (2, 1, 3, 3)
+    assert [counts["synapses"] for counts in learner.counts.values()] == [0] * 4
 
 
 def test_sums_wrap_and_end(seed: int) -> None:

@@ -146,6 +146,20 @@ def test_counts_are_those_of_the_walks(name: str, sizes: Sizes, seed: int) -> No
         Layer(rng).pack(name, Sizes(address_bits=16)).counts(0, Pass.APPLY)
 
 
+def test_start_up() -> None:
+    """At most six cycles to the first synapse in every pass, and as said."""
+    place = Map(4, 4, source_width=4, source_height=4)
+    for name in NAMES:
+        layer = organisation(name).pack(np.ones((3, 2, 2, 2), int), place=place, weight_bits=4, sizes=SIZES[0])
+        neurons = {Pass.FORWARD: anchor_layout().pack(x=0, y=0), Pass.BACKWARD: post_layout().pack(x=3, y=3),
+                   Pass.UPDATE: post_layout().pack(x=3, y=3), Pass.APPLY: 0}
+        for walk, neuron in neurons.items():
+            found = layer.expand(ask(walk, neuron))
+            start_up = layer.start_up(SIZES[0], walk)
+            assert start_up == found.cycles - len(found.neurons) + 1 <= 6
+            assert start_up == found.steps[0][0] + SIZES[0].read_latency + 1
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_every_weight_is_applied_once(name: str, seed: int) -> None:
     """APPLY visits what is stored, in the order of the memory, each with a number of its own; and weights can be read
