@@ -55,7 +55,8 @@ def test_a_difference_ends_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         return dataclasses.replace(run, accesses=accesses)
 
     monkeypatch.setattr(demo_learning, "learn_rtl", wrong)
-    with pytest.raises(MismatchError, match=r"crossbar: 1 differences of RTL and golden model; .*7 weight_write update"):
+    with pytest.raises(MismatchError,
+                       match=r"crossbar: 1 differences of RTL and golden model; .*7 weight_write update"):
         demo_learning.run(organisations=["crossbar"], epochs=1, directory=tmp_path, console=QUIET)
 
 
