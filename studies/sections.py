@@ -336,6 +336,9 @@ SECTIONS = {
     "organisations": Section("Memory organisations", tuple(
         Command(f"synapress organisations {' '.join(given)} --json", "synapress", ("organisations", *given, "--json"))
         for given in organisations.COMMANDS), organisations.text, slow=True),
+    "organisations_published": Section("Memory organisations beside published figures", (
+        Command("synapress organisations --published --json", "synapress", ("organisations", "--published", "--json")),
+        ), organisations.published),
     "organisations_learning": Section("Memory organisations that learn", (
         *(Command(f"synapress organisations {' '.join(given)} --json", "synapress", ("organisations", *given, "--json"))
           for given in organisations_learning.COMMANDS),
