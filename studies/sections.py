@@ -305,6 +305,11 @@ def conformance(counts: dict[str, int]) -> str:
     return table(("figure", "value"), rows) + "\n\n[Conformance](conformance.md) lists them by operator."
 
 
+def _json(*arguments: str) -> Command:
+    """A command of `synapress` that prints JSON."""
+    return Command(f"synapress {' '.join(arguments)} --json", "synapress", (*arguments, "--json"))
+
+
 SECTIONS = {
     "demo": Section("Digits in RTL", (
         Command("make demo", "synapress", ("demo",), "build/demo/report.json"),), demo, slow=True),
@@ -326,7 +331,7 @@ SECTIONS = {
     "models": Section("Trained models", (
         Command("make models", "examples.trained_models", (), "build/models/report.json"),), models),
     "footprint": Section("Memory of known networks", tuple(
-        Command(f"synapress footprint {name} --json", "synapress", ("footprint", name, "--json")) for name in NETWORKS),
+        _json("footprint", name) for name in NETWORKS),
         footprint, slow=True),
     "area": Section("Area and clock", (
         Command(f"synapress area {' '.join(BLOCKS)} --target cmos --target xilinx --no-parts --json", "synapress",
@@ -334,14 +339,11 @@ SECTIONS = {
         Command("synapress area peg esu evaluation --fmax --json", "synapress",
                 ("area", "peg", "esu", "evaluation", "--fmax", "--json"))), area, slow=True),
     "organisations": Section("Memory organisations", tuple(
-        Command(f"synapress organisations {' '.join(given)} --json", "synapress", ("organisations", *given, "--json"))
-        for given in organisations.COMMANDS), organisations.text, slow=True),
+        _json("organisations", *given) for given in organisations.COMMANDS), organisations.text, slow=True),
     "organisations_published": Section("Memory organisations beside published figures", (
-        Command("synapress organisations --published --json", "synapress", ("organisations", "--published", "--json")),
-        ), organisations.published),
+        _json("organisations", "--published"),), organisations.published),
     "organisations_learning": Section("Memory organisations that learn", (
-        *(Command(f"synapress organisations {' '.join(given)} --json", "synapress", ("organisations", *given, "--json"))
-          for given in organisations_learning.COMMANDS),
+        *(_json("organisations", *given) for given in organisations_learning.COMMANDS),
         Command("make demo-learning", "synapress", ("demo-learning",), "build/demo-learning/report.json")),
         organisations_learning.text, slow=True),
     "lookup_tables": Section("Look-up tables, simulated", (
@@ -361,9 +363,7 @@ SECTIONS = {
                 "build/benchmarks/frontier.json")),
         lambda trained, chip, points: f"{learning.text(trained, chip)}\n\n{organisations_learning.frontier(points)}",
         slow=True),
-    "node": Section("Parts of a node", (
-        Command("synapress area node --target cmos --json", "synapress",
-                ("area", "node", "--target", "cmos", "--json")),), node, slow=True),
+    "node": Section("Parts of a node", (_json("area", "node", "--target", "cmos"),), node, slow=True),
     "core": Section("Utilization of the core", (
         Command("make bench", "benchmarks.core", ("--json", "build/benchmarks/core.json"),
                 "build/benchmarks/core.json"),), core),
