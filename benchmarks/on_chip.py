@@ -126,7 +126,8 @@ def main(arguments: list[str] | None = None) -> None:
     default = Settings()
     parser.add_argument("--epochs", type=int, default=default.epochs)
     parser.add_argument("--seeds", type=int, default=SEEDS, help="of integers against real numbers")
-    parser.add_argument("--organisation", action="append", help="may be given several times")
+    parser.add_argument("--organisation", action="append",
+                        help=f"may be given several times; default {', '.join(ORGANISATIONS)}")
     parser.add_argument("--density", type=float, default=default.density, help="share of the weights that there are")
     parser.add_argument("--bits", type=int, default=default.weight_bits, help="of a weight: 8 to 12")
     parser.add_argument("--no-rtl", action="store_true", help="the golden model alone")

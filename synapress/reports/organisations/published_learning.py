@@ -282,9 +282,10 @@ def _kernel_ratios(seed: int) -> list[Cell]:
     for image, published, note in (
             ("28 × 28, the authors' older data", OLDER_SAVING, "as the claim of 58 % may be read, too"),
             ("28 × 28, their final data", 1 - _quotient(by, "backward_uj", "28"), "58 % is what is left"),
-            ("128 × 128, their final data", 1 - _quotient(by, "backward_uj", "128"), "the most")):
+            ("128 × 128, their final data", 1 - _quotient(by, "backward_uj", "128"), "larger images save more")):
         cells.append(Cell(what=f"saving of functional against compressed rows, backward and update, {image}",
-                          published=published, ours=1 - accesses[0] / accesses[1], note=f"{note}; ours: accesses alone"))
+                          published=published, ours=1 - accesses[0] / accesses[1],
+                          note=f"{note}; ours: accesses alone"))
     for image in ("28", "128"):
         cells.append(Cell(
             what=f"functional ÷ compressed rows, forward, {image} × {image}, 3×3, 32 channels, 8 bits",
