@@ -1,4 +1,4 @@
-"""The section of docs/measured.md on memory organisations, of the JSON of `synapress organisations`."""
+"""The sections of docs/measured.md on memory organisations, of the JSON of `synapress organisations`."""
 
 from typing import Any
 
@@ -7,14 +7,13 @@ from studies.markdown import table
 SWEEP = ("--inputs", "784", "--outputs", "128", "--density", "0.02:1:0.02", "--bits", "2:12", "--no-controllers",
          "--figure", "docs/organisations.png")
 COMMANDS = (SWEEP, ("--inputs", "784", "--outputs", "128", "--density", "0.25"),
-            ("--kernel", "3", "--image", "28", "--channels", "8"), ("pilotnet", "--no-controllers"), ("--published",))
+            ("--kernel", "3", "--image", "28", "--channels", "8"), ("pilotnet", "--no-controllers"))
 """Arguments of `synapress organisations`, in the order of the text's arguments."""
 _LONG = 12
 """A group of published figures with more cells is told by its residuals' mean and worst."""
 
 
-def text(sweep: dict[str, Any], dense: dict[str, Any], kernel: dict[str, Any], network: dict[str, Any],
-         published: dict[str, Any]) -> str:
+def text(sweep: dict[str, Any], dense: dict[str, Any], kernel: dict[str, Any], network: dict[str, Any]) -> str:
     """The section."""
     models = "; ".join(f"`{name}`: {source}" for name, source in dense["models"].items())
     logic = "; ".join(f"`{name}`: {source}" for name, source in dense["controllers"][0]["models"].items())
@@ -23,9 +22,13 @@ def text(sweep: dict[str, Any], dense: dict[str, Any], kernel: dict[str, Any], n
         f"each part of an organisation: {models}. Logic: {logic}.",
         "![Energy of a pass against density, bits of a weight, and bits of the layer](organisations.png)",
         _crossovers(sweep), _sheet("784 × 128, density 0.25, 8 bits", dense),
-        _sheet("Convolution 3×3, 8 channels, image 28, 8 bits", kernel), _decoders(kernel), _network(network),
-        *(_group(title, cells, published["notes"][title]) for title, cells in published["groups"].items())]
+        _sheet("Convolution 3×3, 8 channels, image 28, 8 bits", kernel), _decoders(kernel), _network(network)]
     return "\n\n".join(parts)
+
+
+def published(found: dict[str, Any]) -> str:
+    """The section on the figures of Schaefer et al., of `synapress organisations --published`."""
+    return "\n\n".join(_group(title, cells, found["notes"][title]) for title, cells in found["groups"].items())
 
 
 def _number(value: float | None) -> str:
@@ -80,7 +83,7 @@ def _energy(row: dict[str, Any], model: str) -> str:
 
 def _group(title: str, cells: list[dict[str, Any]], note: str) -> str:
     """Published figures; long groups in short, by the first word of what they are about."""
-    head = f"**Published: {title}.** {note}."
+    head = f"**{title}.** {note}."
     if len(cells) <= _LONG:
         rows = [(cell["what"], f"{cell['published']:.4g}", _number(cell["ours"]), _percent(cell["residual"]),
                  cell["note"]) for cell in cells]

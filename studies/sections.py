@@ -274,6 +274,17 @@ def conformance(counts: dict[str, int]) -> str:
     return table(("figure", "value"), rows) + "\n\n[Conformance](conformance.md) lists them by operator."
 
 
+def _json(*arguments: str) -> Command:
+    """A command of `synapress` that prints JSON."""
+    return Command(f"synapress {' '.join(arguments)} --json", "synapress", (*arguments, "--json"))
+
+
+def _bench(name: str, target: str = "bench") -> Command:
+    """One of the benchmarks of a target of make."""
+    path = f"build/benchmarks/{name}.json"
+    return Command(f"make {target}", f"benchmarks.{name}", ("--json", path), path)
+
+
 SECTIONS = {
     "demo": Section("Digits in RTL", (
         Command("make demo", "synapress", ("demo",), "build/demo/report.json"),), demo, slow=True),
@@ -296,20 +307,17 @@ SECTIONS = {
         Command("python -m studies.conversion_table", "studies.conversion_table"),), conversion_table.text),
     "models": Section("Trained models", (
         Command("make models", "examples.trained_models", (), "build/models/report.json"),), models),
-    "footprint": Section("Memory of known networks", tuple(
-        Command(f"synapress footprint {name} --json", "synapress", ("footprint", name, "--json")) for name in NETWORKS),
-        footprint, slow=True),
+    "footprint": Section("Memory of known networks", tuple(_json("footprint", name) for name in NETWORKS), footprint,
+                         slow=True),
     "area": Section("Area and clock", (
-        Command(f"synapress area {' '.join(BLOCKS)} --target cmos --target xilinx --no-parts --json", "synapress",
-                ("area", *BLOCKS, "--target", "cmos", "--target", "xilinx", "--no-parts", "--json")),
-        Command("synapress area peg esu evaluation --fmax --json", "synapress",
-                ("area", "peg", "esu", "evaluation", "--fmax", "--json"))), area, slow=True),
+        _json("area", *BLOCKS, "--target", "cmos", "--target", "xilinx", "--no-parts"),
+        _json("area", "peg", "esu", "evaluation", "--fmax")), area, slow=True),
     "organisations": Section("Memory organisations", tuple(
-        Command(f"synapress organisations {' '.join(given)} --json", "synapress", ("organisations", *given, "--json"))
-        for given in organisations.COMMANDS), organisations.text, slow=True),
+        _json("organisations", *given) for given in organisations.COMMANDS), organisations.text, slow=True),
+    "organisations_published": Section("Memory organisations beside published figures", (
+        _json("organisations", "--published"),), organisations.published),
     "organisations_learning": Section("Memory organisations that learn", (
-        *(Command(f"synapress organisations {' '.join(given)} --json", "synapress", ("organisations", *given, "--json"))
-          for given in organisations_learning.COMMANDS),
+        *(_json("organisations", *given) for given in organisations_learning.COMMANDS),
         Command("make demo-learning", "synapress", ("demo-learning",), "build/demo-learning/report.json")),
         organisations_learning.text, slow=True),
     "lookup_tables": Section("Look-up tables, simulated", (
@@ -336,24 +344,12 @@ SECTIONS = {
                 "build/benchmarks/frontier.json")),
         lambda trained, chip, points: f"{learning.text(trained, chip)}\n\n{organisations_learning.frontier(points)}",
         slow=True),
-    "node": Section("Parts of a node", (
-        Command("synapress area node --target cmos --json", "synapress",
-                ("area", "node", "--target", "cmos", "--json")),), node, slow=True),
-    "core": Section("Utilization of the core", (
-        Command("make bench", "benchmarks.core", ("--json", "build/benchmarks/core.json"),
-                "build/benchmarks/core.json"),), core),
-    "lanes": Section("Logic per useful operation", (
-        Command("make bench-lanes", "benchmarks.lanes", ("--json", "build/benchmarks/lanes.json"),
-                "build/benchmarks/lanes.json"),), lanes, slow=True),
-    "network": Section("Speed of the whole-network model", (
-        Command("make bench", "benchmarks.network", ("--json", "build/benchmarks/network.json"),
-                "build/benchmarks/network.json"),), network, times=True),
-    "mapping": Section("Time to map known networks", (
-        Command("make bench", "benchmarks.mapping", ("--json", "build/benchmarks/mapping.json"),
-                "build/benchmarks/mapping.json"),), mapping, times=True),
-    "onnx": Section("ONNX networks of real size", (
-        Command("make bench-models", "benchmarks.models", ("--json", "build/benchmarks/models.json"),
-                "build/benchmarks/models.json"),), onnx, times=True, slow=True),
+    "node": Section("Parts of a node", (_json("area", "node", "--target", "cmos"),), node, slow=True),
+    "core": Section("Utilization of the core", (_bench("core"),), core),
+    "lanes": Section("Logic per useful operation", (_bench("lanes", "bench-lanes"),), lanes, slow=True),
+    "network": Section("Speed of the whole-network model", (_bench("network"),), network, times=True),
+    "mapping": Section("Time to map known networks", (_bench("mapping"),), mapping, times=True),
+    "onnx": Section("ONNX networks of real size", (_bench("models", "bench-models"),), onnx, times=True, slow=True),
     "quantized": Section("Quantized files", (
         Command("python -m studies.quantized_files", "studies.quantized_files",
                 ("--json", "build/benchmarks/quantized.json"), "build/benchmarks/quantized.json"),), quantized),

@@ -70,9 +70,10 @@ def test_ratios(found: Published) -> None:
     network, kernels = found.groups["Ratios"][:4], found.groups["Ratios"][4:]
     assert all(cell.published == pytest.approx(1.372, abs=0.001) for cell in network)
     assert [cell.ours for cell in network[:3]] == pytest.approx([1.323, 1.464, 1.452], abs=0.002)
-    assert [round(cell.published, 3) for cell in kernels] == [0.580, 0.580, 0.296, 0.296, 0.423, 1.059, 1.059]
+    assert [round(cell.published, 3) for cell in kernels] == [
+        0.580, 0.580, 0.296, 0.296, 0.577, 0.420, 0.704, 1.059, 1.059]
     assert kernels[0].ours == kernels[2].ours == pytest.approx(0.6, abs=0.01)
-    assert kernels[4].ours == pytest.approx(0.580, abs=0.001)
+    assert all(cell.ours == pytest.approx(0.4, abs=0.01) for cell in kernels[4:7])
     assert all(cell.note for cell in (*network, *kernels))
 
 
