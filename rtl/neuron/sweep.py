@@ -97,42 +97,12 @@ class Sweep(wiring.Component):
 
     def _control(self, m: Module, s: _State) -> None:
         """What is read, and in which order."""
-        config, memory, command = self.config, self.memory, self.command.payload
-        number, place = (s.value - 1) >> config.lane_bits, Signal(range(2), name="placing")
-        word = s.word
+        config, memory, word = self.config, self.memory, s.word
+        number = (s.value - 1) >> config.lane_bits
         m.d.comb += [self.busy.eq(1), s.last.eq(
             (s.y == word.height) & (s.x == word.width) & (s.channel_word == s.last_channel[config.lane_bits:]))]
         with m.FSM():
-            with m.State("idle"):
-                m.d.comb += [self.busy.eq(0), self.command.ready.eq(1)]
-                with m.If(self.command.valid):
-                    m.d.sync += [word.as_value().eq(command.word), s.index.eq(command.population),
-                                 s.second.as_value().eq(0), place.eq(0),
-                                 s.value.eq(config.ttfs_times), s.first.eq(1)]
-                    m.next = "place"
-                    with m.If(data.View(struct(layouts(config).population), command.word).extended):
-                        m.next = "second"
-            with m.State("second"):
-                m.d.comb += [memory.valid.eq(1), memory.address.eq(word.base), s.asks["second"].eq(memory.ready)]
-                with m.If(memory.ready):
-                    m.next = "take second"
-            with m.State("take second"):
-                with m.If(s.comes["second"]):
-                    m.d.sync += s.second.as_value().eq(memory.data)
-                    m.next = "place"
-            with m.State("place"):
-                # Axons, then parameters, then states: one after the other.
-                axons = (word.base + word.extended)[:config.address_bits]
-                depth = Mux(word.uniform, 1, word.depth)
-                m.d.sync += [
-                    place.eq(1), s.axon_base.eq(axons), s.last_channel.eq(word.depth - 1),
-                    s.parameters.eq(word.base + word.extended + (word.axons << s.second.far_axons)),
-                    s.states.eq(Mux(s.second.apart, s.second.state_base, s.parameters + depth)),
-                    s.y_stride.eq((s.last_channel[config.lane_bits:] + 1) | word.pad)]
-                with m.If(place):
-                    m.next = "threshold"
-                    with m.If(word.depth == 0):
-                        m.next = "end"
+            self._begin(m, s)
             with m.State("threshold"):
                 m.d.comb += [memory.valid.eq(1), s.asks["threshold"].eq(memory.ready),
                              memory.address.eq(word.base - config.threshold_words + number), s.begin_pass.eq(1)]
@@ -163,24 +133,64 @@ class Sweep(wiring.Component):
                         m.next = "wait"
                     with m.Elif((s.y == word.height) & (s.x == word.width) & ~word.uniform):
                         m.next = "parameters"
-            with m.State("wait"):
-                with m.If(s.quiet):
-                    m.d.sync += [s.value.eq(s.value - 1), s.first.eq(0)]
-                    m.next = "threshold"
-                    with m.If(s.value == 1):
-                        m.d.comb += s.begin_walk.eq(1)
-                        m.next = "clear"
-            with m.State("clear"):
-                m.d.comb += [memory.valid.eq(~s.outside), memory.write.eq(1), memory.address.eq(s.address),
-                             s.step.eq(memory.valid & memory.ready)]
-                with m.If(s.outside | (s.step & s.last)):
-                    m.next = "end"
-            with m.State("end"):
-                m.d.comb += self.neuron.payload.end.eq(1)
-                with m.If(self.neuron.ready):
-                    m.d.comb += self.done.eq(1)
-                    m.next = "idle"
+            self._end(m, s)
         m.d.comb += self.neuron.valid.eq(s.spikes | self.neuron.payload.end)
+
+    def _begin(self, m: Module, s: _State) -> None:
+        """From a command to the places of the population's words: the first states of the control."""
+        config, memory, command, word = self.config, self.memory, self.command.payload, s.word
+        place = Signal(name="placing")
+        with m.State("idle"):
+            m.d.comb += [self.busy.eq(0), self.command.ready.eq(1)]
+            with m.If(self.command.valid):
+                m.d.sync += [word.as_value().eq(command.word), s.index.eq(command.population),
+                             s.second.as_value().eq(0), place.eq(0),
+                             s.value.eq(config.ttfs_times), s.first.eq(1)]
+                m.next = "place"
+                with m.If(data.View(struct(layouts(config).population), command.word).extended):
+                    m.next = "second"
+        with m.State("second"):
+            m.d.comb += [memory.valid.eq(1), memory.address.eq(word.base), s.asks["second"].eq(memory.ready)]
+            with m.If(memory.ready):
+                m.next = "take second"
+        with m.State("take second"):
+            with m.If(s.comes["second"]):
+                m.d.sync += s.second.as_value().eq(memory.data)
+                m.next = "place"
+        with m.State("place"):
+            # Axons, then parameters, then states: one after the other.
+            axons = (word.base + word.extended)[:config.address_bits]
+            depth = Mux(word.uniform, 1, word.depth)
+            m.d.sync += [
+                place.eq(1), s.axon_base.eq(axons), s.last_channel.eq(word.depth - 1),
+                s.parameters.eq(word.base + word.extended + (word.axons << s.second.far_axons)),
+                s.states.eq(Mux(s.second.apart, s.second.state_base, s.parameters + depth)),
+                s.y_stride.eq((s.last_channel[config.lane_bits:] + 1) | word.pad)]
+            with m.If(place):
+                m.next = "threshold"
+                with m.If(word.depth == 0):
+                    m.next = "end"
+
+    def _end(self, m: Module, s: _State) -> None:
+        """From one time to the next, and behind the last one: its last states."""
+        memory = self.memory
+        with m.State("wait"):
+            with m.If(s.quiet):
+                m.d.sync += [s.value.eq(s.value - 1), s.first.eq(0)]
+                m.next = "threshold"
+                with m.If(s.value == 1):
+                    m.d.comb += s.begin_walk.eq(1)
+                    m.next = "clear"
+        with m.State("clear"):
+            m.d.comb += [memory.valid.eq(~s.outside), memory.write.eq(1), memory.address.eq(s.address),
+                         s.step.eq(memory.valid & memory.ready)]
+            with m.If(s.outside | (s.step & s.last)):
+                m.next = "end"
+        with m.State("end"):
+            m.d.comb += self.neuron.payload.end.eq(1)
+            with m.If(self.neuron.ready):
+                m.d.comb += self.done.eq(1)
+                m.next = "idle"
 
     def _walk(self, m: Module, s: _State) -> None:
         """The state words of the population: channel word, x, y."""
