@@ -10,9 +10,10 @@ TIMES = "tests/golden/neuron/test_ttfs.py::test_one_neuron_per_cycle"
 NETWORKS = "tests/mapper/network/test_ttfs.py::test_spiking_networks_are_the_integer_networks"
 ROOTS = "tests/mapper/network/test_ttfs.py::test_thresholds_are_exact"
 ONE_KERNEL = "tests/mapper/network/test_ttfs.py::test_logarithmic_weights_are_one_kernel"
-LANES = "tests/tools/test_lanes.py"
-PATH = "tests/rtl/neuron/test_products.py"
-CIFAR = "tests/zoo/test_cifar.py"
+LANES = "tests/tools/test_lanes.py::test_updates"
+PATH = "tests/rtl/neuron/test_products.py::test_no_multiplier_in_the_synapse_path"
+CIFAR = "tests/zoo/test_cifar.py::test_all_forms"
+PICKLES = "tests/zoo/test_cifar.py::test_no_code_of_a_file_runs"
 REFUSED = "tests/golden/neuron/test_log_product.py::test_refused_configurations"
 _LOG = "rtl/neuron/products/log.py"
 _GOLDEN = "golden/neuron/products/log.py"
@@ -21,7 +22,7 @@ _READER = "rtl/neuron/thresholds.py"
 
 TTFS_WHERE = {POWERS: [], PRODUCTS: ["-k", "16 or both"], TEXTBOOK: ["-k", "24 or 7"], HARDWARE: ["-k", "verilator"],
               TIMES: [], NETWORKS: [], ROOTS: [], ONE_KERNEL: [], REFUSED: [],
-              LANES: [], PATH: [], CIFAR: []}
+              LANES: [], PATH: [], CIFAR: [], PICKLES: []}
 """Cases of the tests that are enough."""
 
 TTFS_MUTATIONS = (
@@ -83,5 +84,6 @@ TTFS_MUTATIONS = (
     Mutation("CIFAR: the coarse label of two", "synapress/zoo/cifar.py", "records[:, form.label_bytes - 1]",
              "records[:, 0]", CIFAR),
     Mutation("CIFAR: what a pickle names is found", "synapress/zoo/cifar.py",
-             "        return self.known[module, name]\n", "        return super().find_class(module, name)\n", CIFAR),
+             'raise pickle.UnpicklingError(f"names {module}.{name}, which no batch of CIFAR needs")',
+             "return super().find_class(module, name)", PICKLES),
 )
