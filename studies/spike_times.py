@@ -22,7 +22,7 @@ def products(found: Mapping[str, Any]) -> str:
         clocks.setdefault(row["product"], []).append(row["mhz"])
     return text + "\n\nA whole core of 256 kB, placed and routed: " + "; ".join(
         f"{product} products {statistics.median(mhz):.1f} MHz ({', '.join(f'{value:.1f}' for value in mhz)})"
-        for product, mhz in clocks.items()) + ", median and all seeds."
+        for product, mhz in clocks.items()) + ": the median, and each seed of place and route."
 
 
 def vgg(reports: Sequence[Mapping[str, Any]]) -> str:
@@ -45,7 +45,7 @@ def vgg(reports: Sequence[Mapping[str, Any]]) -> str:
     ]
     return (
         f"VGG-16 per image, in the shapes of three data sets: drawn weights and images (seed {first['seed']}, "
-        f"{first['images']} images), no training, so no accuracy. Spikes and operations are counted by the fast "
+        f"images: {first['images']}), no training, so no accuracy. Spikes and operations are counted by the fast "
         f"engine; {sum(report['wrapped'] for report in reports)} sums do not fit their states. Cycles are those of the "
         "model of the mesh, and energy is a model: "
         f"{cost['operation']:.3f} pJ an operation, {cost['access']:.2f} pJ an SRAM word, {cost['compare']:.3f} pJ a "

@@ -36,13 +36,14 @@ def spike_by_spike(case: Case, values: dict[str, IntArray], rng: np.random.Gener
         channels, x, y = np.nonzero(padded)
         size = (padded.shape[1] - width + 1, padded.shape[2] - height + 1)
         times = np.argsort(-padded[channels, x, y], kind="stable")
+        choice = (case.config.product == "both" and not layer.linear) << case.config.product_shift_bits - 1
         for order in (times, rng.permutation(times)):
             states = np.zeros((len(layer.codes), padded.shape[1] + width, padded.shape[2] + height), np.int64)
             for c, at_x, at_y in zip(channels[order], x[order], y[order], strict=True):
                 reach = np.s_[:, at_x + 1:at_x + 1 + width, at_y + 1:at_y + 1 + height]
                 codes = layer.codes[:, c, ::-1, ::-1]
                 states[reach] = accumulate(states[reach], codes, padded[c, at_x, at_y], np.ones(codes.shape, bool),
-                                           shift=layer.shift, maximum=False, config=case.config)
+                                           shift=layer.shift | choice, maximum=False, config=case.config)
             inside = states[:, width:width + size[0], height:height + size[1]]
             np.testing.assert_array_equal(inside + layer.bias[:, np.newaxis, np.newaxis],
                                           potentials(layer, given, case.config))
