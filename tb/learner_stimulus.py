@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from golden.synapse.learning.learner import Learner
-from golden.synapse.learning.update import LearningSizes, Rule
+from golden.synapse.learning.update import SUM_BITS, LearningSizes, Rule
 from golden.synapse.organisations.convolution import Convolution, Map, anchor_layout, post_layout
 from golden.synapse.organisations.interface import Organisation, Pass
 from golden.synapse.organisations.numbers import slot_bits
@@ -190,7 +190,10 @@ class Learning:
         self.learner = Learner(self.layer, self.rule, sizes)
         self.learner.traces[:] = self.rng.integers(0, 1 << sizes.trace_bits, 1 << sizes.entry_bits)
         self.learner.traces[self.rng.random(1 << sizes.entry_bits) < 0.3] = 0
-        self.plain.traces = self.learner.traces.tolist()
+        # Close to the end of what a sum can be, so that some wrap.
+        self.learner.sums[:] = self.rng.choice([-1, 1], 1 << sizes.entry_bits) * (
+            (1 << SUM_BITS - 1) - 1 - self.rng.integers(0, 3000, 1 << sizes.entry_bits))
+        self.plain.traces, self.plain.sums = self.learner.traces.tolist(), self.learner.sums.tolist()
 
     def _sparse(self, shape: tuple[int, ...]) -> IntArray:
         half, pick = 1 << self.bits - 1, self.random
