@@ -231,6 +231,7 @@ async def a_weight_per_cycle(dut: Any) -> None:
     given = parameters() | dict.fromkeys(("request", "memory", "write"), "never")
     bench, organisation = Bench(dut, given), ORGANISATIONS.load(given["organisation"], Organisation)
     await clock_and_reset(dut)
+    weights = 0
     for number in range(-(-given["layers"] // 5)):
         case = Learning(organisation, bench.sizes, number, seed(), most=given["most"], whole=True)
         posts = [{"pass": int(Pass.UPDATE), "neuron": post, "value": 3} for post in case.posts()]
@@ -248,7 +249,9 @@ async def a_weight_per_cycle(dut: Any) -> None:
             given_in = [cycle for cycle, (_, fetch) in zip(cycles, expansion.steps, strict=True) if fetch]
             expected += [cycle + UPDATE_LATENCY for cycle, neuron in zip(given_in, expansion.neurons, strict=True)
                          if neuron < len(case.learner.sums)]
-        assert bench.written == expected and expected
+        assert bench.written == expected  # none of a position to which nothing of the source leads
+        weights += len(expected)
+    assert weights > 0
 
 
 @cocotb.test(skip="damaged" not in parameters()["scenarios"])
