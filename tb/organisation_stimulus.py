@@ -107,6 +107,11 @@ class Layers:
             if generator.random() < 0.1:
                 fields["weight_bits"] = generator.randrange(16)
             changed.append(layer.within(layer.index_words, layer.weight_words, **fields))
+        if self.sizes.learning and generator.random() < 0.3:
+            # One layer's words as weights of several widths, few of them: updates meet while they are on their way.
+            one, most = changed[0], self.sizes.weight_bits
+            changed = [one.within(one.index_words, one.weight_words, inputs=generator.randint(1, 3), outputs=12,
+                                  weight_bits=generator.randint(1, most)) for _ in changed]
         self.layers = changed
         self._share()
 
