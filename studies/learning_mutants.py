@@ -5,7 +5,6 @@ from studies.mutants import Mutation
 
 MATRICES = "tests/tb/test_learner.py::test_matrices_in_all_organisations"
 KERNELS = "tests/tb/test_learner.py::test_kernels_in_all_organisations"
-RATE = "tests/tb/test_learner.py::test_a_weight_per_cycle"
 RULE = "tests/golden/synapse/learning/test_update.py::test_every_part_of_the_rule"
 DRAWS = "tests/golden/synapse/learning/test_lfsr.py::test_successive_draws_are_independent"
 GOLDEN = "tests/golden/synapse/learning/test_learner.py::test_against_the_definition"
@@ -47,9 +46,10 @@ LEARNING_MUTATIONS = (
     Mutation("update: what is added up is written as well", _UNIT, "(self.apply | ~rule.accumulate)", "1", KERNELS),
     Mutation("update: weights move by the product of their apply", _UNIT,
              "Mux(self.apply, self.gradient.data.as_signed(), product)", "product", KERNELS),
-    Mutation("update: a gradient is written twice while a write waits", _UNIT,
-             "moves & multiplied.valid & ~multiplied.lacks & (self.apply | accumulates)",
-             "multiplied.valid & ~multiplied.lacks & (self.apply | accumulates)", KERNELS),
+    Mutation("update: a gradient is its last product", _UNIT, "total.eq(self.gradient.data.as_signed() + product)",
+             "total.eq(product)", KERNELS),
+    Mutation("update: a gradient that there is not is another's", _UNIT,
+             "((self.apply | (given.update & rule.accumulate)) & without_gradient)", "0", KERNELS),
     Mutation("learner: an apply meets other passes", _LEARNER, "~self.busy | ~(applies | applying)", "1", KERNELS),
     Mutation("learner: the unit is idle with sums on their way", _LEARNER, "update.busy | accumulate.busy",
              "update.busy", MATRICES),
@@ -59,7 +59,7 @@ LEARNING_MUTATIONS = (
              "(access & host.write) << host.address[:select]", "(access & host.write).replicate(len(write.en))",
              MATRICES),
     Mutation("learner: fewer weights may be on their way than the unit holds",
-             "golden/synapse/organisations/interface.py", "IN_FLIGHT = 8", "IN_FLIGHT = 4", RATE),
+             "golden/synapse/organisations/interface.py", "IN_FLIGHT = 8", "IN_FLIGHT = 4", MATRICES),
     Mutation("random numbers: a leap of 15 bits", "golden/synapse/learning/lfsr.py",
              "for _ in range(BITS):\n        state", "for _ in range(BITS - 1):\n        state", DRAWS),
     Mutation("update: golden rounds towards zero", "golden/synapse/learning/update.py",
@@ -70,4 +70,4 @@ LEARNING_MUTATIONS = (
     Mutation("learner: the fast model forgets a gradient", "golden/synapse/learning/learner.py",
              "self.gradients[visit.numbers] += traces", "self.gradients[visit.numbers] = traces", GOLDEN),
 )
-LEARNING_WHERE = {MATRICES: ["-k", "icarus"], KERNELS: [], RATE: [], RULE: [], DRAWS: [], GOLDEN: []}
+LEARNING_WHERE = {MATRICES: ["-k", "icarus"], KERNELS: [], RULE: [], DRAWS: [], GOLDEN: []}

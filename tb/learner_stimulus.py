@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from golden.synapse.learning.learner import Learner
-from golden.synapse.learning.update import LearningSizes, Rule
+from golden.synapse.learning.update import SUM_BITS, LearningSizes, Rule
 from golden.synapse.organisations.convolution import Convolution, Map, anchor_layout, post_layout
 from golden.synapse.organisations.interface import Organisation, Pass
 from golden.synapse.organisations.numbers import slot_bits
@@ -147,6 +147,8 @@ class Learning:
 
     A rule that keeps zeros has any matrix, another one a matrix that is stored whole, its zeros, too.
 
+    One layer of four has one or two weights for each output, and requests that update them again and again.
+
     Args:
         most: inputs and outputs.
         whole: no zeros, and all weights are written.
@@ -157,15 +159,18 @@ class Learning:
 
     def __init__(self, organisation: type[Organisation], sizes: LearningSizes, number: int, seed: int, *, most: int,
                  whole: bool = False):
-        self.whole = whole
+        self.whole, self.meets = whole, number % 4 == 1 and not whole
         self.rng, self.random = np.random.default_rng([seed, number]), random.Random(1000 * seed + number)
         self.sizes, pick = sizes, self.random
         self.kernel, memory = issubclass(organisation, Convolution), sizes.memory
         self.bits = 1 + number % memory.weight_bits if number % 3 else pick.randint(2, memory.weight_bits)
-        self.rule = Rule(
+        if self.meets:
+            self.bits = max(self.bits, min(memory.weight_bits, 6))
+        adds = sizes.gradient_bits > 0 and not whole
+        self.rule = Rule(rate_shift=4, accumulate=int(adds and number % 8 == 1)) if self.meets else Rule(
             trace_shift=pick.choice([0, 0, 1, 4, 7]), rate_shift=pick.choice([0, 1, 4, 8, 8, 12, 16]),
             ascend=pick.randrange(2), nearest=int(pick.random() < 0.2), keep_zeros=pick.randrange(2),
-            accumulate=int(sizes.gradient_bits > 0 and not whole and pick.random() < 0.5))
+            accumulate=int(adds and pick.random() < 0.5))
         base: dict[str, Any] = {"index_base": pick.randrange(8), "weight_base": pick.randrange(8),
                                 "weight_bits": self.bits, "sizes": memory}
         others = self.bits, self.rule, sizes
@@ -177,14 +182,18 @@ class Learning:
             self.plain: Plain = PlainKernel(self.weights, self.place, *others)
             base["place"] = self.place
         else:
-            self.weights = self._sparse(tuple(pick.choice([1, 2, pick.randint(1, most), most]) for _ in range(2)))
+            shape = tuple(pick.choice([1, 2, pick.randint(1, most), most]) for _ in range(2))
+            self.weights = self._sparse((min(shape[0], 2), shape[1]) if self.meets else shape)
             self.plain = PlainMatrix(self.weights, *others)
         self.layer = organisation.pack(
             self.weights, stored=None if self.rule.keep_zeros else np.ones(self.weights.shape, bool), **base)
         self.learner = Learner(self.layer, self.rule, sizes)
         self.learner.traces[:] = self.rng.integers(0, 1 << sizes.trace_bits, 1 << sizes.entry_bits)
         self.learner.traces[self.rng.random(1 << sizes.entry_bits) < 0.3] = 0
-        self.plain.traces = self.learner.traces.tolist()
+        # Close to the end of what a sum can be, so that some wrap.
+        self.learner.sums[:] = self.rng.choice([-1, 1], 1 << sizes.entry_bits) * (
+            (1 << SUM_BITS - 1) - 1 - self.rng.integers(0, 3000, 1 << sizes.entry_bits))
+        self.plain.traces, self.plain.sums = self.learner.traces.tolist(), self.learner.sums.tolist()
 
     def _sparse(self, shape: tuple[int, ...]) -> IntArray:
         half, pick = 1 << self.bits - 1, self.random
@@ -199,6 +208,8 @@ class Learning:
         side, step, dilated = pick.choice([1, 2, 3]), pick.choice([0, 0, 1]), pick.randrange(2)
         height = pick.choice([1, 2, 3])
         shape = (pick.randint(1, 3), pick.randint(1, 3), side, height)
+        if self.meets:
+            shape, side, height = (1, 1, 1, 1), 1, 1
         place = Map(pick.randint(1, 4), pick.randint(1, 4), step=step, dilated=dilated, source_width=pick.randint(1, 4),
                     source_height=pick.randint(1, 4), x_offset=-pick.randrange(side), y_offset=-pick.randrange(height))
         return self._sparse(shape), place
@@ -224,9 +235,9 @@ class Learning:
         return self.random.sample(range(self.weights.shape[1]), k=self.weights.shape[1])
 
     def requests(self, count: int) -> list[Fields]:
-        """All passes; in one case of three the same few neurons again and again, so that weights meet themselves."""
+        """All passes; if weights are to meet themselves always the same two neurons."""
         pick, half = self.random, 1 << self.sizes.memory.value_bits - 1
-        few = {walk: [self._neuron(walk) for _ in range(2)] for walk in range(3)} if pick.randrange(3) == 0 else None
+        few = {walk: [self._neuron(walk) for _ in range(2)] for walk in range(3)} if self.meets else None
         found: list[Fields] = []
         while len(found) < count:
             walk = pick.choice([Pass.FORWARD, Pass.BACKWARD, *[Pass.UPDATE] * 3])

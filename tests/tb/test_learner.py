@@ -31,48 +31,34 @@ def unit(name: str, sizes: str) -> Learner:
 
 
 def run(name: str, sizes: str, simulator: str, seed: int, **parameters: object) -> list[Any]:
+    scenarios = ["random", "timing", *(["damaged"] if name in LOOKED_UP else [])]
     folder = launch(unit(name, sizes), name="learner", module="tb.tb_learner", simulator=simulator, seed=seed,
-                    parameters={"organisation": name, "sizes": SIZES[sizes], "scenario": "random", "first": 0,
-                                "layers": 10, "most": 20, "requests": 12, **parameters})
-    learned = folder / "learned.json"
-    found: list[Any] = json.loads(learned.read_text()) if learned.exists() else []
+                    parameters={"organisation": name, "sizes": SIZES[sizes], "scenarios": scenarios,
+                                "most": 20, "requests": 12, "request": "rarely", "memory": "rarely",
+                                "write": "randomly", **parameters})
+    found: list[Any] = json.loads((folder / "learned.json").read_text())
     return found
 
 
 def same(names: tuple[str, ...], sizes: str, simulator: str, seed: int, **parameters: object) -> None:
     """The same layers in several organisations: equal sums, weights and random numbers, beside those of the golden
-    model and the definition."""
-    found = [run(name, sizes, simulator, seed, request="rarely", memory="rarely", write="randomly", **parameters)
-             for name in names]
+    model and the definition. Without pauses a weight per cycle; and whatever the tables hold, an end."""
+    found = [run(name, sizes, simulator, seed, **parameters) for name in names]
     assert all(each == found[0] for each in found)
 
 
 def test_matrices_in_all_organisations(simulator: str, seed: int) -> None:
     """In Verilator, whose builds take long, one of them here and all in the long run."""
-    same(LOOKED_UP if simulator == "icarus" else LOOKED_UP[:1], "looked up", simulator, seed, most=40)
+    same(LOOKED_UP if simulator == "icarus" else LOOKED_UP[:1], "looked up", simulator, seed, layers=10, most=40)
 
 
 @pytest.mark.parametrize("simulator", ["icarus"], indirect=True)
 def test_kernels_in_all_organisations(simulator: str, seed: int) -> None:
     """Per event, or gradients of shared weights summed up and applied."""
-    same(FUNCTIONAL, "functional", simulator, seed)
-
-
-@pytest.mark.parametrize("simulator", ["icarus"], indirect=True)
-def test_a_weight_per_cycle(simulator: str, seed: int) -> None:
-    for names, sizes in ((LOOKED_UP, "looked up"), (FUNCTIONAL, "functional")):
-        for name in names:
-            run(name, sizes, simulator, seed, scenario="timing", layers=2, most=24)
-
-
-def test_damaged_tables(simulator: str, seed: int) -> None:
-    """Weights that meet within a request, rows that leave the memory: an end, and what the golden model says."""
-    for name in LOOKED_UP if simulator == "icarus" else LOOKED_UP[:1]:
-        run(name, "looked up", simulator, seed, scenario="damaged", layers=8, memory="rarely", write="bursts")
+    same(FUNCTIONAL, "functional", simulator, seed, layers=10)
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("simulator", ["verilator", "icarus"], indirect=True)
 def test_two_hundred_layers(simulator: str, seed: int) -> None:
     same(LOOKED_UP, "looked up", simulator, seed, layers=200, most=40)
     same(FUNCTIONAL, "functional", simulator, seed, layers=200)
@@ -81,10 +67,5 @@ def test_two_hundred_layers(simulator: str, seed: int) -> None:
 @pytest.mark.long
 @pytest.mark.parametrize("names", [LOOKED_UP, FUNCTIONAL], ids=["looked up", "functional"])
 def test_other_sizes(names: tuple[str, ...], seed: int) -> None:
-    """Wide words, late memories, serial access, search and checkpoints; and what is slow in the quick run's sizes."""
-    same(names, "other", "verilator", seed, layers=60, most=30)
-    for name in names:
-        for sizes in ("other", "looked up" if names is LOOKED_UP else "functional"):
-            run(name, sizes, "verilator", seed, scenario="timing", layers=20, most=30)
-            if names is LOOKED_UP:
-                run(name, sizes, "verilator", seed, scenario="damaged", layers=60, memory="randomly", write="randomly")
+    """Wide words, late memories, serial access, search and checkpoints."""
+    same(names, "other", "verilator", seed, layers=60, most=30, memory="randomly", write="bursts")

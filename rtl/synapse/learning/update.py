@@ -149,8 +149,7 @@ class Update(wiring.Component):
         m.d.comb += [
             self.gradient.enable.eq(moves & read.valid), self.gradient.address.eq(number),
             total.eq(self.gradient.data.as_signed() + product), self.gradient_write.address.eq(place),
-            self.gradient_write.enable.eq(
-                moves & multiplied.valid & ~multiplied.lacks & (self.apply | accumulates)),
+            self.gradient_write.enable.eq(multiplied.valid & ~multiplied.lacks & (self.apply | accumulates)),
             self.gradient_write.data.eq(Mux(self.apply, 0, total)),
         ]
         change = Signal(signed(SUM_BITS), name="change")

@@ -31,7 +31,7 @@ def test_against_the_definition(name: str, memory: dict[str, int], seed: int) ->
     for number in range(16):
         case = Learning(organisation, sizes(name, **memory), number, seed, most=14)
         slow = Learner(copied(case.layer), case.rule, case.sizes)
-        slow.traces[:] = case.learner.traces
+        slow.traces[:], slow.sums[:] = case.learner.traces, case.learner.sums
         requests = case.requests(20)
         for part in (requests[:5], requests[5:]):
             for request in part:
