@@ -28,7 +28,7 @@ ORGANISATION_MUTATIONS = (
     Mutation("organisation: done before the last synapse is taken", f"{_ROOM}/walk.py",
              "self.done.eq(held & free & end)", "self.done.eq(held & end)", LAYERS),
     Mutation("organisation: an entry's neuron is not looked at", f"{_ROOM}/walk.py",
-             "found.synapse & (neuron <= found.neuron)", "found.synapse", DAMAGED),
+             "known = neuron <= found.neuron", "known = neuron == neuron", DAMAGED),
     Mutation("crossbar: a weight across two words", f"{_ROOM}/walk.py",
              "offset + (bits << 1) <= self.sizes.word_bits", "offset + bits <= self.sizes.word_bits", LAYERS),
     Mutation("crossbar: a synapse fewer", f"{_ROOM}/crossbar.py", "(neuron == last)",

@@ -131,9 +131,11 @@ class Layers:
             elif kind < 0.14:
                 fields["neuron"] = min(neurons + generator.randrange(2), (1 << self.sizes.neuron_bits) - 1)
             found.append((number, fields))
-            if self.sizes.learning and kind > 0.9:
-                # The same weights again, perhaps before they have been written.
-                found.append((number, {**fields, "pass": generator.choice(passes[1:])}))
+            if self.sizes.learning and kind > 0.8:
+                # Weights that are close, or the same, perhaps before they have been written.
+                fields["pass"], close = int(Pass.UPDATE), generator.choice([fields["neuron"], generator.randrange(12)])
+                found.append((generator.choice([number, generator.randrange(len(self.layers))]),
+                              {**fields, "neuron": close, "pass": generator.choice(passes[1:])}))
         return found[:count]
 
     def updates(self, generator: random.Random, count: int) -> list[tuple[int, Fields]]:

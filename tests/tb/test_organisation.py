@@ -45,14 +45,14 @@ def test_random_layers(name: str, sizes: str, simulator: str, seed: int) -> None
 @pytest.mark.parametrize("name", NAMES)
 def test_all_passes(name: str, sizes: str, simulator: str, seed: int) -> None:
     """As well in any order of passes, whose weights are written late: each sees what those before it have written."""
-    run(name, SIZES[sizes], simulator, seed, most=40, batches=4, requests=30, request="rarely", memory="randomly",
+    run(name, SIZES[sizes], simulator, seed, most=130, batches=4, requests=25, request="rarely", memory="randomly",
         synapse="randomly", write="randomly")
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_damaged_tables(name: str, simulator: str, seed: int) -> None:
     """Whatever the memory and the layer say: as many errors as the golden model counts, and an end."""
-    run(name, SIZES["learning"], simulator, seed, scenario="damaged", batches=25, requests=15, memory="bursts",
+    run(name, SIZES["learning"], simulator, seed, scenario="damaged", batches=25, requests=40, memory="bursts",
         synapse="rarely", write="bursts")
 
 

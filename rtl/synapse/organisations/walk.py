@@ -78,10 +78,10 @@ class Synapses(wiring.Component):
             more = max(0, sizes.neuron_bits - len(given.neuron))
             neuron = Signal(len(given.neuron) + more, name="neuron")
             m.d.comb += neuron.eq(Cat(given.neuron, given.spare[:more]))
-            there = found.synapse & (neuron <= found.neuron)
+            known = neuron <= found.neuron
             if sizes.learning:  # the way back knows the neuron
-                neuron = Mux(found.backward, found.neuron, neuron)
-                there = found.synapse & (found.backward | (neuron <= found.neuron))
+                known, neuron = found.backward | known, Mux(found.backward, found.neuron, neuron)
+            there = found.synapse & known
         held, end, failed = Signal(name="held"), Signal(name="end"), Signal(name="failed")
         valid, payload = Signal(name="valid"), Signal(self.synapse_layout, name="payload", reset_less=True)
         free = Signal(name="free")
