@@ -20,7 +20,7 @@ def text(sweep: dict[str, Any], dense: dict[str, Any], kernel: dict[str, Any], d
         "Forward: an event from each source neuron. Backward: the error of each destination neuron. Update: that walk, "
         f"each weight read and written. Sums of errors and traces are not in the energy. Weights are drawn with seed "
         f"{dense['seed']}. Memories, one for each part of an organisation: {models}.",
-        "![Energy forward, backward and in an update, against density, bits of a weight, and bits placed]"
+        "![Energy forward, backward and in an update, against density and bits of a weight]"
         "(organisations_learning.png)",
         _crossovers(sweep), _cells("784 × 128, density 0.25, 8 bits", dense),
         _cells("Convolution 3×3, 8 channels, image 28, 8 bits", kernel), _decoders(kernel), *_demo(demo)])

@@ -43,6 +43,8 @@ def test_a_pass_is_the_sum_of_its_requests(layer: Layer, serial: bool, seed: int
             counts = {kind: sum(walk.counts[kind] for walk in walks) for kind in KINDS}
             if variant.summed and what == Pass.UPDATE:
                 _check_summed(row, layer, counts)
+                applied = made.expand({"pass": Pass.APPLY, "neuron": 0, "value": 0})
+                assert row.passes[name].cycles == sum(walk.interval for walk in walks) + applied.interval
                 continue
             if variant.every_place and what != Pass.FORWARD:
                 counts["weight_read"] = layer.inputs * layer.outputs
