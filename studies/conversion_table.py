@@ -18,7 +18,8 @@ def text(report: dict[str, Any]) -> str:
         f"{len(report['seeds'])} seeds of weights and order. `make conversion` trains, and writes the results that are "
         "shown here. *Best θ0 and rounding* is the best on the test digits themselves, in each seed, of nine ways: θ0 "
         "of a layer is the largest of its activations, or their quantile .999 or .99; a spike stands for θ(t), for "
-        "θ(t) · 2^(1/2τ), or for that with θ0 smaller by as much.\n\n" + markdown.table(headings, lines))
+        "θ(t) · 2^(1/2τ), or for that with θ0 smaller by as much. *Best levels* are chosen likewise.\n\n"
+        + markdown.table(headings, lines))
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ NETWORKS: dict[str, tuple[str, ...]] = {
     "the same, exported": ("cat, spikes",),
     **{f"the same, weights of 5 bits, {p} per octave": ("cat, 5 bits", str(p)) for p in LEVELS},
     "ReLU network converted, θ0 the largest": ("without", "1, down"),
+    "ReLU network converted, θ0 the largest, a spike stands for θ(t) · 2^(1/2τ)": ("without", "1, middle"),
     "ReLU network converted, best θ0 and rounding": ("without",),
     "the same, weights of 5 bits, best levels": ("without, 5 bits",),
 }
