@@ -34,7 +34,8 @@ def task(tmp_path: Path, seed: int) -> dict[str, Any]:
 def record(rng: np.random.Generator) -> dict[str, Any]:
     def cell() -> dict[str, Any]:
         return {"cat": rng.random(), "cat, spikes": rng.random(), "cat, 5 bits": {p: rng.random() for p in "124"},
-                "without": {"1, down": 0.25, "0.99, nearest": 0.75}, "without, 5 bits": dict.fromkeys("124", 0.5)}
+                "without": {"1, down": 0.25, "1, middle": 0.5, "0.99, nearest": 0.75},
+                "without, 5 bits": dict.fromkeys("124", 0.5)}
 
     return {"epochs": 2, "training": 40, "test": 20, "seeds": [
         {"seed": number, "ann": 0.5 + number / 10, "codes": {"24, 4": cell(), "6, 1": cell()}} for number in (1, 2)]}
