@@ -8,9 +8,11 @@ TOPS := peg esu neuron memory evaluation timestep router core
 
 BIN := .venv/bin
 READY := .venv/.ready
+TORCH := build/training/bin/python
+TRAINING := build/training/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-pilotnet demo-resnet50 test test-all check bench bench-models bench-lanes mutations models measured frameworks verilog area clean
+.PHONY: help setup demo demo-pilotnet demo-ttfs demo-resnet50 test test-all check bench bench-models bench-lanes mutations models measured frameworks train-digits conversion test-training verilog area clean
 
 help: ## say what the targets do, and how long they take [1 s]
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { time = what = $$2; sub(/ \[[^[]*$$/, "", what); sub(/.* \[/, "", time); \
@@ -24,6 +26,9 @@ demo: $(READY) ## run handwritten digits through the RTL and compare with the go
 
 demo-pilotnet: $(READY) ## run three frames of PilotNet through the RTL of 3 cores and of 2, equal to the golden model [4 min]
 	@$(BIN)/synapress demo-pilotnet
+
+demo-ttfs: $(READY) ## run 100 digits through neurons that spike once, every spike time of the RTL equal to the integer network's [2 min, estimated]
+	@$(BIN)/synapress demo-ttfs
 
 demo-resnet50: $(READY) ## replay a frame of ResNet50 in the RTL of its 182 cores, one by one, equal to the golden mesh; NETWORK=mobilenet: another network [11 min]
 	@$(BIN)/synapress demo-resnet50 $(if $(NETWORK),--network $(NETWORK))
@@ -72,6 +77,15 @@ frameworks: ## write tests/frameworks again, with snnTorch, sinabs and Norse (an
 	@build/frameworks/bin/python -m pip install --quiet --disable-pip-version-check --no-deps sinabs==3.1.3
 	@build/frameworks/bin/python -W ignore -m studies.frameworks
 
+train-digits: $(TRAINING) ## train the network of spikes in time for digits and write its file; goes on if it was interrupted [3 min]
+	@$(TORCH) -m synapress.zoo.spike_time_digits.train
+
+conversion: $(TRAINING) ## accuracy of spikes in time with and without conversion-aware training, 15 networks; goes on if it was interrupted [20 min, estimated]
+	@$(TORCH) -m studies.conversion
+
+test-training: $(TRAINING) ## run the tests of synapress.training, with PyTorch in an environment of its own [1 min]
+	@$(TORCH) -m pytest tests/training
+
 verilog: $(READY) ## write Verilog and a JSON description of every block, CONFIG=preset or file, into build/verilog [25 s]
 	@$(BIN)/synapress verilog $(TOPS) --config $(CONFIG) --output build/verilog
 
@@ -83,6 +97,12 @@ clean: ## remove everything built, but not .venv [1 s]
 	@find build -mindepth 1 -maxdepth 1 ! -name .gitignore -exec rm -rf {} +
 	@rm -rf .pytest_cache .ruff_cache .mypy_cache .hypothesis
 	@find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +
+
+$(TRAINING): pyproject.toml
+	@echo "installing PyTorch into build/training (some GB, once) ..."
+	@$(PYTHON) -m venv build/training
+	@$(TORCH) -m pip install --quiet --disable-pip-version-check --editable '.[data,models,training]' pytest onnxruntime
+	@touch $@
 
 $(READY): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \

@@ -7,7 +7,7 @@ or event to the next, as long as a unit is busy: their reads are those of `golde
 from collections.abc import Mapping
 
 from golden.config import CoreConfig
-from golden.neuron.evaluation import PopulationMap, parameter_words
+from golden.neuron.evaluation import PopulationMap, parameter_words, sweeps
 from golden.neuron.types import neuron_model
 from golden.timing.microarchitecture import AXON_WORDS
 
@@ -32,8 +32,9 @@ def evaluation_accesses(
     """Those of one evaluation, from its command to the axons of its end neuron.
 
     The scheduler reads the population word, the evaluation the second one if there is one, each parameter word once,
-    each state word once, and for each neuron with a value table a word of it, or each word of thresholds once. Each
-    state word is written once; with `skip_silent` those that stay as they are are not, which are not told here.
+    each state word once, and for each neuron with a value table a word of it, or each word of thresholds once. Neurons
+    that are evaluated time by time are read at each time, behind a word of thresholds by the same port. Each state word
+    is written once; with `skip_silent` those that stay as they are are not, which are not told here.
 
     Args:
         population: fields of its population word (`golden.words`).
@@ -47,8 +48,13 @@ def evaluation_accesses(
     model = neuron_model(population["type"], config)
     thresholds = config.threshold_words * model.falling_threshold
     axon_words = population["axons"] * place.axon_words
+    if sweeps(population["type"], config):  # each time reads all of it, and its threshold, by the same port
+        times = config.ttfs_times * (depth > 0)
+        parameters, states_read, thresholds = times * parameters, times * (states + 1), 0
+    else:
+        states_read = states
     return {
-        "evaluation_reads": 1 + population["extended"] + parameters + states,
+        "evaluation_reads": 1 + population["extended"] + parameters + states_read,
         **({} if config.skip_silent else {"evaluation_writes": states}),
         "axon_reads": axon_words * (1 if axon_words <= AXON_WORDS else fired + 1),
         "table_reads": depth * positions if model.looks_up(population["saturation"]) else thresholds,

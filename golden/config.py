@@ -20,6 +20,7 @@ _BLOCKS = {"decoder": DECODERS, "update": UPDATES, "product": PRODUCTS, "neuron_
 """Fields that name blocks instead of sizes."""
 _LISTS = ("neuron_types", "organisations")
 """Fields that hold several names."""
+_ENCODERS = ("search", "sweep")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,6 +62,11 @@ class CoreConfig(Widths):
                 if not isinstance(value, str) or not value:
                     raise ConfigError(f"configuration field 'name' must be a non-empty string, not {value!r}")
                 continue
+            if field.name == "encoder":
+                if value not in _ENCODERS:
+                    raise ConfigError(f"configuration field 'encoder' must be one of {', '.join(_ENCODERS)}, not "
+                                      f"{value!r}")
+                continue
             if field.name in (*_BLOCKS, *_LISTS):
                 self._check_blocks(field.name, value)
                 continue
@@ -91,6 +97,8 @@ class CoreConfig(Widths):
                       f"needs more addresses than address_bits = {self.address_bits} gives")
         if self.product != "linear" or "ttfs" in self.neuron_types:
             self._check_times()
+        self._require("encoder", self.encoder == "search" or not self.skip_silent,
+                      "must be search with skip_silent, which walks the states by itself")
         self._check_tables()
         layouts(self)  # which checks the sums of fields against 64 bits
 

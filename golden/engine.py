@@ -18,6 +18,8 @@ from golden.neuron.evaluation import (
     evaluate_population,
     parameter_words,
     second_word,
+    sweep_array,
+    sweeps,
     unpack_table,
     unpack_thresholds,
 )
@@ -228,7 +230,13 @@ class FastEngine:
         values[~taken] = 0
         self.memory[addresses[taken]] = pack_states(kept, config).reshape(before.shape)[taken]
         word_index, x, y, lane = np.nonzero(values)
-        c, v = word_index * config.lanes + lane, values[word_index, x, y, lane]
+        v = values[word_index, x, y, lane]
+        if sweeps(population["type"], config):
+            silent = beyond | ~taken[..., np.newaxis]
+            potentials = np.where(silent, np.iinfo(np.int64).min, states + parameters["bias"])
+            place_of, v = sweep_array(potentials, unpack_thresholds(self.memory[table_at], config))
+            word_index, x, y, lane = np.unravel_index(place_of, values.shape)
+        c = word_index * config.lanes + lane
         events = self._fire(index, population, place, x, y, c, v)
         return events, addresses[taken], before[taken], np.stack([c, x, y, v], axis=1)
 

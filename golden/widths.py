@@ -115,6 +115,9 @@ class Widths:
     """Logarithmic weights per octave, p: 1, 2 or 4."""
     log_fraction_bits: int = 12
     """Fraction bits of a logarithmic product, without the edge's shift, which takes some away."""
+    encoder: str = "search"
+    """How such a neuron's time is found, see `golden.neuron.types.ttfs`: "search", neuron by neuron; or "sweep", time
+    by time, `lanes` neurons per cycle, so that spikes leave in the order of their times."""
     neuron_types: tuple[str, ...] = ("sum", "product", "spiking")
     """Neuron types that the core has, SUM always among them: blocks of `golden.rooms.NEURON_TYPES`."""
 

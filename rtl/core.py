@@ -16,6 +16,7 @@ from rtl.host_port import HostPort
 from rtl.memory import BankedMemory
 from rtl.neuron.evaluation import Evaluation
 from rtl.neuron.interface import UpdateUnit
+from rtl.neuron.sweep import SweepingEvaluation, evaluation_unit
 from rtl.ports import ReadPort, request_layout
 from rtl.queues import EventQueues
 from rtl.scratch import Scratch
@@ -47,7 +48,7 @@ class EventCore(wiring.Component):
     def __init__(self, config: CoreConfig):
         self.config = config
         event = struct(layouts(config).event)
-        self.evaluation = Evaluation(config)
+        self.evaluation = evaluation_unit(config)
         super().__init__({
             "event_in": In(stream.Signature(event)),
             "event_out": Out(stream.Signature(event)),
@@ -138,8 +139,8 @@ class EventCore(wiring.Component):
         })
         return m
 
-    def _evaluation_port(self, m: Module, timestep: Timestep, evaluation: Evaluation, memory: BankedMemory,
-                         guard: ReadPort | None) -> None:
+    def _evaluation_port(self, m: Module, timestep: Timestep, evaluation: Evaluation | SweepingEvaluation,
+                         memory: BankedMemory, guard: ReadPort | None) -> None:
         """The guard reads first, later the scheduler a word before each evaluation: the three share a port."""
         read, evaluate, port = timestep.memory, evaluation.memory, memory.evaluation
         m.d.comb += [
@@ -151,6 +152,7 @@ class EventCore(wiring.Component):
         ]
         refused = port.valid & ~port.ready
         if self.config.skip_silent:
+            assert isinstance(evaluation, Evaluation)
             stores = memory.evaluated
             connect(m, evaluation.stores, stores)
             refused = refused | (stores.valid & ~stores.ready)

@@ -35,7 +35,7 @@ TOPS: dict[str, tuple[str, str]] = {
     "accumulate": ("rtl.synapse.tables.accumulate", "Accumulate"),
     "neuron": ("rtl.neuron.update", "NeuronUpdate"),
     "memory": ("rtl.memory", "BankedMemory"),
-    "evaluation": ("rtl.neuron.evaluation", "Evaluation"),
+    "evaluation": ("rtl.neuron.sweep", "evaluation_unit"),
     "timestep": ("rtl.timestep", "Timestep"),
     "router": ("rtl.noc.router", "Router"),
     "core": ("rtl.core", "EventCore"),
@@ -45,7 +45,7 @@ TOPS: dict[str, tuple[str, str]] = {
     "core_axi": ("rtl.bus.system", "CoreOnBuses"),
     "mesh_axi": ("rtl.bus.system", "MeshOnBuses"),
 }
-"""The blocks that can be had by name: module and class, which needs no argument but the configuration."""
+"""The blocks that can be had by name: module and class, or what chooses one, by the configuration alone."""
 LARGE = ("node", "mesh", "core_axi", "mesh_axi")
 """Those of TOPS that are made of whole cores."""
 WITH_HEADER = ("core", "core_axi", "mesh_axi")

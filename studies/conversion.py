@@ -1,6 +1,6 @@
 """Accuracy of networks of spikes in time on digits, with and without conversion-aware training: `make conversion`.
 
-    python -m studies.conversion                    # train what is missing, evaluate, write studies/conversion.json
+    python -m studies.conversion                    # train what is missing, evaluate, write the record
     python -m studies.conversion --seeds 2 --train  # only train these seeds, e.g. beside another process
 
 Runs in the environment of `synapress.training`. Checkpoints are in build/conversion: a run that was interrupted goes
@@ -14,7 +14,6 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from statistics import mean
 from typing import Any
 
 import numpy as np
@@ -24,9 +23,9 @@ from rich.table import Table
 from synapress.spike_times.trained import LEVELS, Trained
 from synapress.training import Settings, SpikeTime, SpikeTimeNetwork, Stage, as_module, export, predict, train
 from synapress.training.torch_module import torch
+from synapress.zoo.spike_time_digits.accuracies import RECORD, rows
 from synapress.zoo.spike_time_digits.train import images, module
 
-RECORD = Path(__file__).with_suffix(".json")
 FOLDER = Path("build/conversion")
 CODES = ((24, 4), (12, 2), (8, 2), (6, 1))
 """T and τ."""
@@ -119,29 +118,6 @@ def evaluated(seed: int, data: Data, console: Console) -> dict[str, Any]:
     return found
 
 
-def row(name: str, values: Sequence[float]) -> list[str]:
-    """Mean, least and largest of the seeds, in percent."""
-    return [name, *(f"{100 * value:.1f}" for value in (mean(values), min(values), max(values)))]
-
-
-def rows(seeds: Sequence[dict[str, Any]]) -> list[list[str]]:
-    """The table: a network, and its accuracy over the seeds."""
-    found = [row("ReLU network (ANN)", [seed["ann"] for seed in seeds])]
-    for code in seeds[0]["codes"]:
-        steps, tau = code.split(", ")
-        cells = [seed["codes"][code] for seed in seeds]
-        lines = {
-            "conversion-aware, as trained": [cell["cat"] for cell in cells],
-            "the same in spikes": [cell["cat, spikes"] for cell in cells],
-            **{f"the same, weights of 5 bits, {p} per octave": [cell["cat, 5 bits"][str(p)] for cell in cells]
-               for p in LEVELS},
-            "ReLU network converted, θ0 the largest": [cell["without"]["1, down"] for cell in cells],
-            "ReLU network converted, best θ0 and rounding": [max(cell["without"].values()) for cell in cells],
-            "the same, weights of 5 bits, best": [max(cell["without, 5 bits"].values()) for cell in cells]}
-        found += [row(f"T {steps}, τ {tau}: {name}", values) for name, values in lines.items()]
-    return found
-
-
 def main(arguments: list[str]) -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--seeds", type=int, nargs="+", default=SEEDS)
@@ -150,8 +126,9 @@ def main(arguments: list[str]) -> None:
     torch.set_num_threads(1)
     console, data = Console(), images()
     found = [evaluated(seed, data, console) for seed in given.seeds]
-    table = Table("network", "mean, %", "least, %", "largest, %")
-    for line in rows(found):
+    headings, *lines = rows(found)
+    table = Table(*headings)
+    for line in lines:
         table.add_row(*line)
     console.print(table)
     if not given.train:

@@ -49,12 +49,13 @@ from studies.organisation_mutants import ORGANISATION_MUTATIONS, ORGANISATION_WH
 from studies.served_mutants import SERVED_MUTATIONS, SERVED_WHERE
 from studies.sigma_delta_mutants import SIGMA_DELTA_MUTATIONS, SIGMA_DELTA_WHERE
 from studies.silent_mutants import SILENT_MUTATIONS, SKIPPING
+from studies.spike_time_mutants import SPIKE_TIME_MUTATIONS, SPIKE_TIME_WHERE
 from studies.table_mutants import TABLE_MUTATIONS, TABLE_WHERE
 from studies.ttfs_mutants import TTFS_MUTATIONS, TTFS_WHERE
 
 MUTATIONS = (*mutants.MUTATIONS, *BUS_MUTATIONS, *SILENT_MUTATIONS, *SIGMA_DELTA_MUTATIONS, *NEURON_MUTATIONS,
              *DELAY_MUTATIONS, *LAVA_MUTATIONS, *ORGANISATION_MUTATIONS, *FUNCTIONAL_MUTATIONS, *TABLE_MUTATIONS,
-             *SERVED_MUTATIONS, *TTFS_MUTATIONS)
+             *SERVED_MUTATIONS, *TTFS_MUTATIONS, *SPIKE_TIME_MUTATIONS)
 ROOT = Path(__file__).resolve().parent.parent
 ROOMS = ("golden", "rtl", "tb", "synapress", "examples", "tests", "studies")
 PAGE = ROOT / "docs" / "verification.md"
@@ -70,7 +71,7 @@ def passes(tree: Path, test: str) -> bool:
              CIRCLE: [], ACCESS: [], CROSSING: ["-k", "not 0"], MESH: ["-k", "bursts"], LETTERS: [], HOSTILE: [],
              SKIPPING: ["-k", "verilator and grai"]}
     others = (BUS_WHERE | SIGMA_DELTA_WHERE | NEURON_WHERE | DELAY_WHERE | LAVA_WHERE | ORGANISATION_WHERE
-              | FUNCTIONAL_WHERE | TABLE_WHERE | SERVED_WHERE | TTFS_WHERE)
+              | FUNCTIONAL_WHERE | TABLE_WHERE | SERVED_WHERE | TTFS_WHERE | SPIKE_TIME_WHERE)
     where = (plain | others).get(test, ["-k", f"verilator and ({cases})"])
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-x", "-m", "not long", "-p", "no:cacheprovider", *where, test],

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from studies import lookup_tables, organisations, spike_times
+from studies import conversion_table, lookup_tables, organisations, spike_times
 from studies.markdown import table
 from synapress.reports.tables import size
 
@@ -323,6 +323,8 @@ SECTIONS = {
         Command("python -m benchmarks.sigma_delta --frames 8 --thresholds 0,4,6,8,10 --rtl 4", "benchmarks.sigma_delta",
                 ("--frames", "8", "--thresholds", "0,4,6,8,10", "--rtl", "4", "--json",
                  "build/benchmarks/sigma_delta.json"), "build/benchmarks/sigma_delta.json"),), sigma_delta, slow=True),
+    "conversion": Section("Spikes in time, with and without training for them", (
+        Command("python -m studies.conversion_table", "studies.conversion_table"),), conversion_table.text),
     "models": Section("Trained models", (
         Command("make models", "examples.trained_models", (), "build/models/report.json"),), models),
     "footprint": Section("Memory of known networks", tuple(

@@ -14,15 +14,18 @@ LANES = "tests/tools/test_lanes.py::test_updates"
 PATH = "tests/rtl/neuron/test_products.py::test_no_multiplier_in_the_synapse_path"
 CIFAR = "tests/zoo/test_cifar.py::test_all_forms"
 PICKLES = "tests/zoo/test_cifar.py::test_no_code_of_a_file_runs"
+SWEPT = "tests/golden/neuron/test_ttfs.py::test_sweeping_hardware_equals_golden"
+IN_ORDER = "tests/mapper/network/test_ttfs.py::test_swept_spikes_leave_in_the_order_of_their_times"
 REFUSED = "tests/golden/neuron/test_log_product.py::test_refused_configurations"
 _LOG = "rtl/neuron/products/log.py"
 _GOLDEN = "golden/neuron/products/log.py"
 _TTFS = "rtl/neuron/types/ttfs.py"
+_SWEEP = "rtl/neuron/sweep.py"
 _READER = "rtl/neuron/thresholds.py"
 
 TTFS_WHERE = {POWERS: [], PRODUCTS: ["-k", "16 or both"], TEXTBOOK: ["-k", "24 or 7"], HARDWARE: ["-k", "verilator"],
-              TIMES: [], NETWORKS: [], ROOTS: [], ONE_KERNEL: [], REFUSED: [],
-              LANES: [], PATH: [], CIFAR: [], PICKLES: []}
+              TIMES: [], NETWORKS: [], ROOTS: [], ONE_KERNEL: [], REFUSED: [], IN_ORDER: [],
+              SWEPT: ["-k", "verilator and 4"], LANES: [], PATH: [], CIFAR: [], PICKLES: []}
 """Cases of the tests that are enough."""
 
 TTFS_MUTATIONS = (
@@ -86,4 +89,22 @@ TTFS_MUTATIONS = (
     Mutation("CIFAR: what a pickle names is found", "synapress/zoo/cifar.py",
              'raise pickle.UnpicklingError(f"names {module}.{name}, which no batch of CIFAR needs")',
              "return super().find_class(module, name)", PICKLES),
+    Mutation("sweep: who has spiked spikes again", _SWEEP, "(s.first | (potential < s.previous))", "1", SWEPT),
+    Mutation("sweep: above the threshold only", _SWEEP, "(potential >= s.current)", "(potential > s.current)", SWEPT),
+    Mutation("sweep: lanes beyond the depth spike", _SWEEP, "& ~beyond", "", SWEPT),
+    Mutation("sweep: a spike that waits is lost", _SWEEP, "Mux(neuron.ready, spiking & (spiking - 1), spiking)",
+             "spiking & (spiking - 1)", SWEPT),
+    Mutation("sweep: biases of the next channel word come early", _SWEEP, "memory.valid.eq(s.reserved == 0)",
+             "memory.valid.eq(1)", SWEPT),
+    Mutation("sweep: the next time begins while spikes are left", _SWEEP, "(s.reserved == 0) & ~summed & ~s.spikes",
+             "(s.reserved == 0)", SWEPT),
+    Mutation("sweep: more words are asked for than can wait", _SWEEP, "(s.reserved != WORDS)", "1", SWEPT),
+    Mutation("sweep: states are not cleared", _SWEEP, "memory.write.eq(1)", "memory.write.eq(0)", SWEPT),
+    Mutation("sweep: the sum wraps", _SWEEP, "potentials = [Signal(signed(config.state_bits + 2)",
+             "potentials = [Signal(signed(config.state_bits)", SWEPT),
+    Mutation("sweep: states that lie apart are taken for those behind the parameters", _SWEEP,
+             "Mux(s.second.apart, s.second.state_base, s.parameters + depth)", "s.parameters + depth", SWEPT),
+    Mutation("sweep: traced at every time", _SWEEP, 's.comes["state"] & s.first)', 's.comes["state"])', SWEPT),
+    Mutation("sweep: golden arrays in the order of neurons", "golden/neuron/evaluation.py",
+             "    for v in range(len(thresholds), 0, -1):", "    for v in range(1, len(thresholds) + 1):", IN_ORDER),
 )

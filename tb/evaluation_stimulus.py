@@ -131,6 +131,7 @@ class Stimulus:
             self.kinds = [(kind, mode) for kind in range(1 << TYPE_BITS) for mode in range(4)
                           if self._has_mode(kind, mode)]
             self.kinds += [(NeuronType.SPIKING, mode) for mode in (*range(4), 0, 1)]
+            self.kinds += 30 * (config.encoder == "sweep") * [(kind, 0) for kind in Ttfs.codes]
             self.kinds += 3 * [(kind, mode) for kind in (*Cuba.codes, *Lif.codes) for mode in range(4)
                                if neuron_model(kind, config).second_parameter]
             pick.shuffle(self.kinds)

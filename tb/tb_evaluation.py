@@ -1,8 +1,8 @@
 """Bench of the evaluation unit: random populations in one memory, against the golden model and a model of its cycles.
 
-`parameters()`: `config`; `scenario` ("random", "timing", "skipping" or "garbage"); `populations`, how many at most, as
-the memory may be full before; for "random" pauses by name of `tb.streams.PAUSES`: `command`, `memory`, `neuron`; for
-"skipping" `dense`, whether every neuron fires.
+`parameters()`: `config`; `scenario` ("random", "timing", "skipping", "sweeping" or "garbage"); `populations`, how
+many at most, as the memory may be full before; for "random" pauses by name of `tb.streams.PAUSES`: `command`,
+`memory`, `neuron`; for "skipping" `dense`, whether every neuron fires.
 `corners`: whether everything must have been seen.
 """
 
@@ -16,7 +16,7 @@ import cocotb
 from cocotb.triggers import RisingEdge
 
 from golden.config import CoreConfig
-from golden.neuron.evaluation import PopulationMap, second_word, state_words
+from golden.neuron.evaluation import PopulationMap, second_word, state_words, sweeps
 from golden.neuron.types import neuron_model
 from golden.words import layouts
 from rtl.ports import command_layout, neuron_layout
@@ -219,6 +219,30 @@ async def skipping(dut: Any) -> None:
             assert (reads, done) == (expected.accesses, command + expected.end), (fields, reads, expected)
             seen["kept" if neuron_model(fields["type"], config).keeps else "cleared"] += len(tests) > 2
     assert seen["kept"] and seen["cleared"], seen
+
+
+@cocotb.test(skip=parameters()["scenario"] != "sweeping")
+async def sweeping(dut: Any) -> None:
+    """Nothing waits: neurons that are evaluated time by time take a cycle per word, parameter and spike."""
+    config = CoreConfig.from_json(parameters()["config"])
+    work = of_size(config, parameters()["populations"])
+    watch = await run(dut, work, {}, random.Random(seed()))
+    sent, traced, seen = iter(work.neurons), iter(work.trace), 0
+    for fields, command, done in zip(work.populations, watch.commands, watch.done, strict=True):
+        spikes = [neuron["v"] for neuron in takewhile(lambda item: not item["end"], sent)]
+        place = PopulationMap.of(fields, config, second_word(work.words, fields, config))
+        words = len([*takewhile(lambda item: item[0] < config.memory_words, state_words(place, fields))])
+        assert len([next(traced) for _ in range(words)]) == words
+        if not sweeps(fields["type"], config) or words < place.depth_words * fields["width"] * fields["height"]:
+            continue
+        loads = config.ttfs_times * (words + (1 if fields["uniform"] else fields["depth"])) if words else 0
+        fewest, channels = loads + words, 1 if fields["uniform"] else place.depth_words
+        # Each time begins with its threshold and ends when all words are compared, as does each channel word.
+        most = fewest + len(spikes) + (config.ttfs_times * (12 + 8 * (channels - 1)) if words else 0) + 12
+        assert fewest < done - command <= most, (fields, fewest, done - command, most)
+        assert spikes == sorted(spikes, reverse=True) or not words
+        seen += len(spikes) > 5
+    assert seen
 
 
 @cocotb.test(skip=parameters()["scenario"] != "garbage")

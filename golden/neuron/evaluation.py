@@ -3,7 +3,7 @@
 Bamberg et al., arXiv 2112.07019, section 4.2. What a state becomes is the neuron type's (`golden.neuron.types`).
 """
 
-from collections.abc import Iterator, Mapping, MutableSequence, Sequence
+from collections.abc import Callable, Iterator, Mapping, MutableSequence, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import groupby, takewhile
@@ -173,8 +173,13 @@ def evaluate_population(
     common = {"axon_base": place.axons % size, "axons": population["axons"], "far": place.axon_words - 1,
               "population": index}
     model = neuron_model(population["type"], config)
-    neurons, trace = [], []
+    neurons: list[dict[str, int]] = []
+    trace: list[tuple[int, int]] = []
     entry = partial(threshold if model.falling_threshold else table_entry, memory, population["base"], config=config)
+    if sweeps(population["type"], config):
+        spikes, trace = _sweep(memory, population, place, entry, config)
+        return [spike | common | {"end": 0} for spike in spikes] + [
+            {"x": 0, "y": 0, "c": 0, "v": 0, **common, "end": 1}], trace
     inside = takewhile(lambda item: item[0] < size, state_words(place, population))
     for channel_word, words in groupby(inside, lambda item: item[1]):
         channels = range(channel_word * config.lanes, min((channel_word + 1) * config.lanes, population["depth"]))
@@ -191,3 +196,47 @@ def evaluate_population(
             memory[address] = pack_lanes(kept, config)
     neurons.append({"x": 0, "y": 0, "c": 0, "v": 0, **common, "end": 1})
     return neurons, trace
+
+
+# -- time by time --------------------------------------------------------------------------------
+
+
+def sweeps(type: int, config: CoreConfig) -> bool:
+    """Whether the neurons of a type are evaluated time by time."""
+    return config.encoder == "sweep" and neuron_model(type, config).falling_threshold
+
+
+def _sweep(
+    memory: MutableSequence[int], population: Mapping[str, int], place: PopulationMap, entry: Callable[[int], int],
+    config: CoreConfig,
+) -> tuple[list[dict[str, int]], list[tuple[int, int]]]:
+    """One threshold after the other, from the highest value's on, all neurons in their order; then states are cleared.
+
+    Returns:
+        Spikes as {x, y, c, v}; and the trace, as `evaluate_population`.
+    """
+    spikes = []
+    words = [*takewhile(lambda item: item[0] < config.memory_words, state_words(place, population))]
+    trace = [(address, int(memory[address])) for address, *_ in words]
+    for v in range(config.ttfs_times, 0, -1):
+        for address, channel_word, x, y in words:
+            first = channel_word * config.lanes
+            channels = range(first, min(first + config.lanes, population["depth"]))
+            for c, state in zip(channels, unpack_lanes(memory[address], config), strict=False):
+                potential = state + channel_parameters(memory, place, population, c, config)["bias"]
+                if potential >= entry(v - 1) and (v == config.ttfs_times or potential < entry(v)):
+                    spikes.append({"x": x, "y": y, "c": c, "v": v})
+    for address, *_ in words:
+        memory[address] = 0
+    return spikes, trace
+
+
+def sweep_array(potentials: IntArray, thresholds: IntArray) -> tuple[IntArray, IntArray]:
+    """The same on arrays: numbers of the neurons of `potentials`, flat, that spike, in order; and the values."""
+    flat, found, values = potentials.reshape(-1), [], []
+    for v in range(len(thresholds), 0, -1):
+        before = flat >= thresholds[v] if v < len(thresholds) else np.zeros(len(flat), bool)
+        (spiking,) = np.nonzero((flat >= thresholds[v - 1]) & ~before)
+        found.append(spiking)
+        values.append(np.full(len(spiking), v, np.int64))
+    return np.concatenate(found), np.concatenate(values)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from golden.config import CoreConfig
+from golden.neuron.evaluation import sweeps
 from golden.neuron.types import built_types
 from golden.ports import READ_LATENCY
 from golden.program import Population
@@ -23,6 +24,8 @@ from golden.timing.microarchitecture import (
 )
 from golden.types import IntArray
 
+SWEEP_TIME, SWEEP_CHANNELS = 10, 7
+"""Cycles that a time takes beside those of words and parameters; and as many for each channel word but the first."""
 STEP = 2
 """Cycles from a state word to the next one: it is asked for, and cleared or left."""
 WAITING = LOOKUP_WORDS + 2
@@ -43,6 +46,8 @@ def neuron_times(population: Population, config: CoreConfig) -> tuple[IntArray, 
     Per state word, an access each STEP cycles at best, and only EVALUATION_WORDS of them ahead of the neurons. Behind
     the first word of a channel word come its parameters; and what is read then waits until the words before are used.
     """
+    if sweeps(population.type, config):
+        return _swept(population, config)
     depth, width, height = population.shape
     one, words = uniform(population), 1 + built_types(config)[population.type].second_parameter
     # The first sum may wait for thresholds, two moves behind the first stage.
@@ -76,6 +81,20 @@ def neuron_times(population: Population, config: CoreConfig) -> tuple[IntArray, 
             asked = max(asked, there[0])
     # The last word is cleared in the cycle before `asked`, by an access that takes two.
     return np.array(times, np.int64), max(pops[-1] + 1, asked + 1)
+
+
+def _swept(population: Population, config: CoreConfig) -> tuple[IntArray, int]:
+    """The same of neurons that are evaluated time by time: an estimate, as if their spikes were spread over the times.
+
+    A cycle for each word and parameter at each time, and what a time takes besides; as the hardware promises.
+    """
+    depth, width, height = population.shape
+    channels, one = -(-depth // config.lanes), uniform(population)
+    words = channels * width * height
+    each = words + (1 if one else depth) + SWEEP_TIME + (0 if one else SWEEP_CHANNELS * (channels - 1))
+    end = COMMAND_LATENCY + config.ttfs_times * each + words
+    return COMMAND_LATENCY + np.arange(1, depth * width * height + 1) * (
+        config.ttfs_times * each) // (depth * width * height), end
 
 
 def _parameters(asked: int, pops: Sequence[int], before: Sequence[int], many: int, words: int) -> tuple[list[int], int]:

@@ -1,5 +1,5 @@
 """The command line: `synapress footprint | map | compile | simulate | report | verify | verilog | area |
-organisations | config | demo | demo-pilotnet | demo-resnet50`.
+organisations | config | demo | demo-pilotnet | demo-ttfs | demo-resnet50`.
 
 Errors that a user can cause go to stderr with exit status 1, never as a traceback: as one line, or, where a network
 violates several rules of the hardware, as one line for each of the first few by rule. Invalid options end with exit
@@ -187,6 +187,28 @@ def demo_pilotnet(
     demo = importlib.import_module("synapress.demo_pilotnet")
     found = demo.run(CoreConfig.load(config), cores=cores or demo.CORES, frames=frames, directory=output, stall=stall,
                      seed=seed, threads=threads, console=Console(stderr=as_json))
+    if as_json:
+        print_json(found)
+
+
+@app.command("demo-ttfs")
+def demo_ttfs(
+    config: Config = "grai_vip",
+    digits: Annotated[int, typer.Option(help="Test digits to simulate in RTL.")] = 100,
+    network: Annotated[Path | None, typer.Option(
+        metavar="FILE", help="A trained network of digits; default: the one that comes with it.")] = None,
+    output: Output = Path("build/demo-ttfs"),
+    stall: Annotated[float, typer.Option(min=0, max=0.99, help="Chance per cycle that the host waits.")] = 0.0,
+    seed: Annotated[int, typer.Option(help="Seed of the stalls.")] = 1,
+    as_json: AsJson = False,
+) -> None:
+    """Run digits through neurons that spike once, in RTL.
+
+    Every spike time compared with the integer network; weights are logarithmic, so that no synapse multiplies.
+    """
+    run = importlib.import_module("synapress.demo_spike_times").run
+    found = run(CoreConfig.load(config), digits=digits, network=network, directory=output, stall=stall, seed=seed,
+                console=Console(stderr=as_json))
     if as_json:
         print_json(found)
 

@@ -20,14 +20,18 @@ from synapress.mapper.lowering.layers import FloatLayers
 from synapress.mapper.network.network import Network
 from synapress.mapper.network.populations import lower
 from synapress.mapper.one_core import QUANTIZED_FOR
+from synapress.spike_times.convert import convert, core_for
+from synapress.spike_times.trained import load_trained
 from synapress.zoo import ZOO
 
 SOURCES = (f"{', '.join(ZOO)}; a Python file with a function network() that returns a synapress.Network; a model as "
-           ".onnx or .nir; one of Lava's networks as .net; or a folder of `synapress compile`")
+           ".onnx or .nir; a trained network of spikes in time as .npz; one of Lava's networks as .net; or a folder of "
+           "`synapress compile`")
 """What `open_network` takes, for help texts."""
 FRAMES = 2
 """Random frames that calibrate a model, of one with neurons `TIMESTEPS`."""
 TIMESTEPS = 8
+TRAINED = ".npz"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -43,8 +47,8 @@ class Opened:
 
 def open_network(source: str, *, config: str | None = None, seed: int = 1, given: Mapping[str, Any] | None = None
                  ) -> Opened:
-    """A network of the zoo by name, with random weights of this seed; one that a Python file makes; a trained model,
-    calibrated with random inputs; or a compiled one.
+    """A network of the zoo by name, with random weights of this seed; one that a Python file makes; a trained model, or
+    a trained network of spikes in time, calibrated with random inputs; or a compiled one.
 
     A Python file is run, as `python FILE` would run it but under another name than `__main__`: its own folder comes
     first in the search path of imports while it runs.
@@ -72,7 +76,18 @@ def open_network(source: str, *, config: str | None = None, seed: int = 1, given
         return Opened(program=lower(own_network(source)), config=core)
     if path.suffix in MODEL_FILES:
         return _model(path, core, given or {})
+    if path.suffix == TRAINED:
+        return _trained(path, core, seed)
     raise NetworkError(f"'{source}' has the suffix '{path.suffix}'; give {SOURCES}")
+
+
+def _trained(path: Path, core: CoreConfig, seed: int) -> Opened:
+    """A trained network whose neurons spike once, on the core that it needs."""
+    network = load_trained(path)
+    core = core_for(network, core)
+    frames = np.random.default_rng(seed).uniform(0, network.threshold, (FRAMES, *network.input_shape))
+    return Opened(program=lower(convert(network, core, frames).network), config=core, assumed=(
+        f"fraction bits by {FRAMES} random frames; products, neuron types and times of the core are the network's"))
 
 
 def own_network(source: str) -> Network:

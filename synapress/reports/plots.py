@@ -307,3 +307,44 @@ def organisations_picture(path: Path, *, title: str, label: str,
     axes[0, -1].legend([Line2D([], [], color=COLORS[number % len(COLORS)]) for number in range(len(names))], names,
                        fontsize=8, frameon=False)
     _save(figure, path)
+
+
+def spike_time_picture(path: Path, *, steps: int, spikes: Mapping[str, npt.NDArray[np.int64]],
+                       accuracies: Mapping[str, Mapping[int, float]] | None) -> None:
+    """When the neurons of each layer spike, one layer after the other; and accuracy against the number of times.
+
+    Args:
+        path: PNG or SVG.
+        steps: T, times of a layer.
+        spikes: layer → values T - t of its neurons, 0 of those that do not spike, in the order of the layers.
+        accuracies: line → T → share of right answers; None: no such axis.
+    """
+    pyplot = _figure()
+    figure, axes = pyplot.subplots(1, 1 if accuracies is None else 2, squeeze=False, constrained_layout=True,
+                                   figsize=(8 if accuracies is None else 13, 5), width_ratios=(
+                                       (1,) if accuracies is None else (1.6, 1)))
+    raster, gap = axes[0, 0], 0.25
+    for row, values in enumerate(spikes.values()):
+        flat = np.asarray(values).reshape(-1)
+        (firing,) = np.nonzero(flat)
+        color = COLORS[row % 6]  # those that show on white
+        raster.scatter(row * steps + steps - flat[firing], row + firing / flat.size * (1 - gap), s=1.5, color=color,
+                       linewidths=0)
+        raster.axvspan(row * steps - 0.5, (row + 1) * steps - 0.5, color=color, alpha=0.07, linewidth=0)
+    raster.set_yticks(np.arange(len(spikes)) + (1 - gap) / 2, [
+        f"{name}\n{np.count_nonzero(values):,} of {np.size(values):,}" for name, values in spikes.items()], fontsize=8)
+    raster.set_xticks(np.arange(len(spikes) + 1) * steps - 0.5, np.arange(len(spikes) + 1) * steps)
+    raster.set_xlabel("time, a layer after the other")
+    raster.set_title("Spikes of one digit: each neuron once or never", fontsize=11)
+    raster.margins(x=0.01)
+    if accuracies is not None:
+        axis = axes[0, 1]
+        for number, (name, line) in enumerate(accuracies.items()):
+            axis.plot(list(line), [100 * share for share in line.values()], "o-", color=COLORS[number], label=name)
+        axis.set_xticks(sorted({number for line in accuracies.values() for number in line}))
+        axis.set_xlabel("times T of a layer")
+        axis.set_ylabel("accuracy (%)")
+        axis.set_title("Accuracy on test digits, mean of the seeds", fontsize=11)
+        axis.legend(fontsize=8, loc="lower right")
+        axis.spines[["top", "right"]].set_visible(False)
+    _save(figure, path)

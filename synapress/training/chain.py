@@ -43,8 +43,6 @@ def chain(module: nn.Module, shape: tuple[int, ...]) -> list[Step]:
     used: set[str] = set()
     for node in traced.graph.nodes:
         if node.op == "placeholder":
-            if last is not None:
-                raise TrainingError(_name(node), "inputs", "one input", "several", "Train a module with one input.")
             last = node
         elif node.op == "output":
             if node.args[0] is not last:
@@ -63,6 +61,10 @@ def _traced(module: nn.Module, shape: tuple[int, ...]) -> fx.GraphModule:
     modes = {part: part.training for part in module.modules()}
     try:
         traced = _Tracer().trace(module)
+        inputs = [node for node in traced.nodes if node.op == "placeholder"]
+        if len(inputs) != 1:
+            raise TrainingError(f"input '{inputs[-1]}'" if inputs else "inputs", "inputs", "one input", len(inputs),
+                                "Train a module with one input.")
         graph = fx.GraphModule(module, traced)
         graph.eval()
         with torch.no_grad():

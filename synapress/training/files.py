@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from golden.types import Floats
+from golden.types import Floats, Pair
 from synapress.mapper.importers.graph import Activation, Affine, Conv, Input, MaxPool, Node
 from synapress.mapper.importers.onnx.reader import read_onnx
 from synapress.training.errors import TrainingError
@@ -42,7 +42,7 @@ def from_onnx(path: str | Path, *, batch_norm: bool = False) -> tuple[nn.Sequent
         if isinstance(node, Affine):
             _scale(layers, node, where)
         else:
-            layers.append(_layer(node, where))
+            layers.append(_layer(node, last, where))
     if [port.node for port in found.outputs] != [nodes[-1].name]:
         raise TrainingError(f"'{path}'", "outputs", f"the last layer '{nodes[-1].name}' alone",
                             ", ".join(port.node for port in found.outputs), "Export the logits only.")
@@ -55,23 +55,33 @@ def from_onnx(path: str | Path, *, batch_norm: bool = False) -> tuple[nn.Sequent
     return nn.Sequential(*layers, nn.Flatten()), (channels, rows, columns)
 
 
-def _layer(node: Node, where: str) -> nn.Module:
-    if isinstance(node, Conv | MaxPool) and node.padding[:2] != node.padding[2:]:
-        raise TrainingError(where, "padding", "as much before as behind", node.padding, "Pad both sides alike.")
+def _layer(node: Node, last: Node, where: str) -> nn.Module:
     if isinstance(node, Conv):
         weights = node.weights
         conv = nn.Conv2d(weights.shape[1] * node.groups, weights.shape[0], weights.shape[:1:-1],
-                         stride=node.stride[::-1], padding=node.padding[1::-1],
+                         stride=node.stride[::-1], padding=_padding(node, last, where),
                          dilation=node.dilation[::-1], groups=node.groups)
         _fill(conv, weights.transpose(0, 1, 3, 2), node.bias)
         return conv
     if isinstance(node, MaxPool):
-        return nn.MaxPool2d(node.kernel[::-1], node.stride[::-1], node.padding[1::-1], node.dilation[::-1])
+        return nn.MaxPool2d(node.kernel[::-1], node.stride[::-1], _padding(node, last, where), node.dilation[::-1])
     if isinstance(node, Activation) and node.function == "relu":
         return nn.ReLU()
     given = node.function if isinstance(node, Activation) else node.operator or type(node).__name__
     raise TrainingError(where, "operator", "convolutions, dense layers, batch norms, ReLUs and max pools", given,
                         "Use ReLU for activations and MaxPool for pools.")
+
+
+def _padding(node: Conv | MaxPool, last: Node, where: str) -> Pair:
+    """Rows and columns on either side. A file may have fewer behind the map, where no window of the others begins."""
+    left, top, right, bottom = node.padding
+    kernel = node.kernel if isinstance(node, MaxPool) else node.weights.shape[2:]
+    sizes = tuple((size + 2 * pad - dilation * (side - 1) - 1) // stride + 1
+                  for size, pad, dilation, side, stride in zip(
+                      last.shape[1:], (left, top), node.dilation, kernel, node.stride, strict=True))
+    if left < right or top < bottom or sizes != node.shape[1:]:
+        raise TrainingError(where, "padding", "as much before as behind", node.padding, "Pad both sides alike.")
+    return top, left
 
 
 def _fill(conv: nn.Conv2d, weight: Floats, bias: Floats) -> None:

@@ -107,10 +107,11 @@ def predict(module: torch.nn.Module, images: torch.Tensor) -> torch.Tensor:
 
 def _fingerprint(network: SpikeTimeNetwork, settings: Settings, x: torch.Tensor, y: torch.Tensor) -> dict[str, str]:
     """What must be the same for a run to go on."""
+    structure = " ".join(str(network.layers).split())
     content = zlib.crc32(y.numpy().tobytes(), zlib.crc32(x.numpy().tobytes()))
     return {
         "settings": repr(sorted(asdict(settings).items())),
-        "network": f"T = {network.steps}, τ = {network.tau}, θ0 = {network.threshold}, {network.layers}",
+        "network": f"T = {network.steps}, τ = {network.tau}, θ0 = {network.threshold}, {structure}",
         "training data": f"{tuple(x.shape)}, checksum {content}",
     }
 
@@ -137,7 +138,7 @@ class _Run:
                 loss = torch.nn.functional.cross_entropy(logits, y[chosen])
                 if not bool(torch.isfinite(loss)):
                     raise TrainingError(f"epoch {number + 1}, step {step + 1}", "finite loss", "a finite loss",
-                                        float(loss), "Lower the learning rate, or set the checkpoint aside.")
+                                        float(loss.detach()), "Lower the learning rate, or set the checkpoint aside.")
                 self.optimizer.zero_grad()
                 loss.backward()
                 self.optimizer.step()
@@ -152,8 +153,9 @@ class _Run:
     def keep(self, path: Path, done: list[Epoch]) -> None:
         """Write the checkpoint: all of it, or the old one stays."""
         with Writing() as files, files.open(path) as file:
-            torch.save({"version": VERSION, "run": self.fingerprint, "done": [asdict(epoch) for epoch in done],
-                        "network": self.network.state_dict(), "optimizer": self.optimizer.state_dict()}, file)
+            told = [asdict(epoch) | {"stage": str(epoch.stage)} for epoch in done]  # torch loads no classes
+            torch.save({"version": VERSION, "run": self.fingerprint, "done": told, "network": self.network.state_dict(),
+                        "optimizer": self.optimizer.state_dict()}, file)
 
     def resume(self, path: Path) -> list[Epoch]:
         """Take up a checkpoint; the epochs that it has behind it."""

@@ -31,6 +31,7 @@ COMMANDS: dict[str, tuple[list[str], set[str]]] = {
     "config": (["fpga_small"], {"name", "lanes"}),
     "demo": (["--digits", "1"], {"comparison"}),
     "demo-pilotnet": (["--cores", "3", "--frames", "1"], {"runs"}),
+    "demo-ttfs": (["--digits", "1", "--network", "x.npz"], {"layers"}),
     "demo-resnet50": (["--network", "mobilenet", "--input", "x.npy", "--jobs", "1"], {"network"}),
 }
 """Arguments, and keys of what is printed."""
@@ -73,6 +74,12 @@ def test_every_command_prints_one_object(folder: Path, monkeypatch: pytest.Monke
         console.print("✓ mapping")
         return {"network": network}
 
+    def spiked(config: Any, *, digits: int, network: Path, console: Console, **_: Any) -> dict[str, Any]:
+        assert digits == 1 and network == Path("x.npz")
+        console.print("✓ converting")
+        return {"layers": {}}
+
+    monkeypatch.setattr("synapress.demo_spike_times.run", spiked)
     monkeypatch.setattr("synapress.demo.Demo.run", shown)
     monkeypatch.setattr("synapress.demo_replay.run", replayed)
     monkeypatch.setattr("synapress.demo_pilotnet.Demo.run", run_on)

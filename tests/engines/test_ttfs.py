@@ -101,6 +101,15 @@ def test_networks_of_a_core_with_both_products(seed: int) -> None:
 
 
 @pytest.mark.long
+@pytest.mark.parametrize("change", [
+    {}, {"product": "both", "neuron_types": ("sum", "spiking", "ttfs"), "state_bits": 32, "lanes": 4,
+         "log_fraction_bits": 20, "guard_states": 1, "access_counters": 1}])
+def test_networks_whose_times_are_swept(change: dict, seed: int) -> None:
+    """Counters and accesses, too, are those of the golden core."""
+    check(dataclasses.replace(SMALL, name="sweep", encoder="sweep", **change), seed, range(70, 76))
+
+
+@pytest.mark.long
 @pytest.mark.parametrize("number", range(12))
 def test_random_cores_are_the_integer_networks(number: int, seed: int) -> None:
     """Times, levels, fraction bits and states drawn: five networks each."""

@@ -8,7 +8,7 @@ import pytest
 
 from golden.config import PRESETS, CoreConfig
 from golden.errors import ConfigError
-from rtl.neuron.evaluation import Evaluation
+from rtl.neuron.sweep import evaluation_unit
 from synapress.tools.simulator import launch
 
 BENCH = "tb.tb_evaluation"
@@ -28,7 +28,7 @@ WAITS = {
 }
 
 
-evaluation = cache(Evaluation)
+evaluation = cache(evaluation_unit)
 """One component per configuration, so that it is converted once (`launch`)."""
 
 

@@ -22,8 +22,12 @@ class Ttfs(NeuronModel):
     highest bit down: a bit is set if there is such a value and the potential reaches its threshold. So it is the
     highest value whose threshold is reached. The state is cleared.
 
+    A core with the `encoder` "sweep" compares all neurons with one threshold after the other, from that of the value T
+    on: a neuron spikes where its potential reaches a threshold and not the one before. Where thresholds do not fall
+    with the value, that is the same; but spikes leave in the order of their times (`golden.neuron.evaluation`).
+
     The falling threshold is that of T2FSNN, on which Lew et al., arXiv 2208.04494, build (of which the abstract alone
-    is public); the search is this project's.
+    is public); both ways to find the time are this project's.
     """
 
     codes: ClassVar = {CODE: "time to first spike"}

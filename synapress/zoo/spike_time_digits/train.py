@@ -50,7 +50,7 @@ def halved(trained: Trained) -> Trained:
 def main(arguments: list[str]) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--output", type=Path, default=FILE, help="the network's file")
-    parser.add_argument("--checkpoint", type=Path, default=Path("build/training/digits.pt"),
+    parser.add_argument("--checkpoint", type=Path, default=Path("build/train-digits/digits.pt"),
                         help="written after each epoch; training goes on from it")
     parser.add_argument("--steps", type=int, default=24, help="T")
     parser.add_argument("--tau", type=int, default=4, help="τ")

@@ -76,6 +76,8 @@ def test_a_choice_for_each_edge(seed: int) -> None:
     ({"product": "both", "product_shift_bits": 0, "neuron_types": ("sum",)}, "'product_shift_bits' = 0 must be at "),
     ({"product": "both"}, "'neuron_types' must not have 'product'"),
     ({"decoder": "mixed", "organisations": ("bitmap",)}, "'product' = log must be linear with organisations"),
+    ({"encoder": "walk"}, "'encoder' must be one of search, sweep, not 'walk'"),
+    ({"encoder": "sweep", "skip_silent": 1}, "'encoder' = sweep must be search with skip_silent"),
 ])
 def test_refused_configurations(change: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):

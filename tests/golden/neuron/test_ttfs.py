@@ -58,6 +58,13 @@ def test_arrays_equal_literal_without_order(seed: int) -> None:
                                                      table=table.__getitem__)[0] for state in states]
 
 
+SWEEPS = {
+    "4 lanes": dataclasses.replace(CONFIG, name="sweep", encoder="sweep", neuron_types=("sum", "ttfs")),
+    "T 63, 2 lanes of 32 bits": dataclasses.replace(HARDWARE["T 63, 2 lanes of 32 bits"], encoder="sweep"),
+    "T 7, 8 lanes": dataclasses.replace(CONFIG, name="sweep8", encoder="sweep", lanes=8, ttfs_times=7, value_bits=4),
+}
+
+
 CASES = [("verilator", "T 24"), *(pytest.param(*case, marks=pytest.mark.long) for case in (
     ("icarus", "T 24"), *(("verilator", name) for name in HARDWARE if name != "T 24")))]
 
@@ -83,3 +90,26 @@ def test_hardware_under_pressure(name: str, seed: int) -> None:
     run(HARDWARE[name], "verilator", seed, scenario="random", populations=60, corners=False, memory="mostly",
         neuron="bursts")
     run(HARDWARE[name], "verilator", seed, scenario="garbage", populations=12)
+
+
+# -- time by time --------------------------------------------------------------------------------
+
+
+SWEEP_CASES = [("verilator", "4 lanes"), *(pytest.param(*case, marks=pytest.mark.long) for case in (
+    ("icarus", "4 lanes"), *(("verilator", name) for name in SWEEPS if name != "4 lanes")))]
+
+
+@pytest.mark.parametrize(("simulator", "name"), SWEEP_CASES, indirect=["simulator"])
+def test_sweeping_hardware_equals_golden(simulator: str, name: str, seed: int) -> None:
+    """Spikes in the order of their times, among other populations: with pauses everywhere, and with none in time."""
+    run(SWEEPS[name], simulator, seed, scenario="random", populations=60, corners=False, command="rarely",
+        memory="rarely", neuron="mostly")
+    run(SWEEPS[name], simulator, seed, scenario="sweeping", populations=30)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", SWEEPS)
+def test_sweeping_hardware_under_pressure(name: str, seed: int) -> None:
+    for waits in ({"memory": "mostly", "neuron": "bursts"}, {}):
+        run(SWEEPS[name], "verilator", seed, scenario="random", populations=60, corners=False, **waits)
+    run(SWEEPS[name], "verilator", seed, scenario="garbage", populations=12)

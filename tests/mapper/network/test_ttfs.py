@@ -81,6 +81,28 @@ def test_spiking_networks_are_the_integer_networks(seed: int) -> None:
     check(seed, range(20))
 
 
+def test_swept_spikes_leave_in_the_order_of_their_times(seed: int) -> None:
+    """The same spikes as by the search, the earliest first; neuron by neuron and on arrays."""
+    for number in range(3):
+        rng = np.random.default_rng([seed, 705, number])
+        case = random_case(rng, random_config(rng))
+        config, given = dataclasses.replace(case.config, encoder="sweep", access_counters=1), frame(rng, case)
+        expected = network_values(case, given)
+        _, image = compile_network(case.network, config)
+        packed = encode([(given, image.manifest["inputs"][0]["axons"])], config)
+        cores = [Core(config, image.words, edges=image.edges, populations=image.populations, literal=literal)
+                 for literal in (False, True)]
+        first, second = (run_frame(core, packed) for core in cores)
+        np.testing.assert_array_equal(first, second)
+        assert cores[0].counters == cores[1].counters and (cores[0].memory == cores[1].memory).all()
+        fields = layouts(config).event.unpack_array(first)
+        for entry in image.manifest["outputs"]:
+            np.testing.assert_array_equal(decode(first, entry["id"], tuple(entry["shape"]), config),
+                                          expected[entry["name"]], err_msg=f"network {number}")
+        spikes = fields["v"][(fields["id"] == image.manifest["outputs"][-1]["id"]) & (fields["kind"] == 0)]
+        assert len(spikes) > 5 and (np.diff(spikes) <= 0).all()
+
+
 @pytest.mark.long
 def test_many_spiking_networks_are_the_integer_networks(seed: int) -> None:
     check(seed, range(20, 320))
