@@ -5,7 +5,7 @@
 Of states of 16 bits with 12 fraction bits, and of 32 with 20, four lanes each. The stage is all between a weight, a
 value and a shift, and what is added to a state (`rtl.neuron.products`), its registers and the shift included. Energy
 is that of transitions of the gates while they do the same drawn layer (`synapress.tools.lanes`). `--fmax` places and
-routes whole cores, some minutes each: the update unit alone does not come to an end of place and route.
+routes whole cores, some minutes each.
 """
 
 import argparse
