@@ -38,8 +38,6 @@ BACKWARD_MUTATIONS = (
              "(Const(2, sizes.word_bits + 1) << bit) - 1", PASSES),
     Mutation("bitmap: a row is counted while the one before waits", f"{_ROOM}/bitmap.py", "moves.eq(~full | free)",
              "moves.eq(1)", PASSES),
-    Mutation("bitmap: checkpoints are taken for pointers of rows", f"{_ROOM}/bitmap.py",
-             "(now_place if sizes.checkpoints else now_row)", "now_row", PASSES),
     Mutation("bitmap: a row's end may be behind the memory", f"{_ROOM}/bitmap.py",
              "walk.saturated(first + self.more)[-1]", "first[-1]", DAMAGED),
     Mutation("bitmap: back from a place that a word does not have", f"{_ROOM}/bitmap.py",

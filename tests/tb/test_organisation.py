@@ -45,7 +45,7 @@ def test_random_layers(name: str, sizes: str, simulator: str, seed: int) -> None
 @pytest.mark.parametrize("name", NAMES)
 def test_all_passes(name: str, sizes: str, simulator: str, seed: int) -> None:
     """As well in any order of passes, whose weights are written late: each sees what those before it have written."""
-    run(name, SIZES[sizes], simulator, seed, most=130, batches=4, requests=25, request="rarely", memory="randomly",
+    run(name, SIZES[sizes], simulator, seed, most=200, batches=4, requests=25, request="rarely", memory="randomly",
         synapse="randomly", write="randomly")
 
 
