@@ -3,6 +3,7 @@
 import pytest
 
 from golden.config import CoreConfig
+from rtl.scratch import ScratchMap
 from rtl.synapse.axons import AxonWords
 from synapress.tools.area import CmosArea, FpgaArea, estimate
 from synapress.tools.frequency import fmax
@@ -23,7 +24,8 @@ def test_peg_and_esu_are_a_small_part_of_the_core() -> None:
     """At most 2 % of the core's transistors, of which an SRAM bit counts six."""
     peg, esu, core = (estimate(block, CONFIG, "cmos") for block in ("peg", "esu", "core"))
     assert isinstance(peg, CmosArea) and isinstance(esu, CmosArea) and isinstance(core, CmosArea)
-    assert core.sram_bits == 8 * CONFIG.memory_bytes
+    scratch = ScratchMap(CONFIG)
+    assert core.sram_bits == 8 * CONFIG.memory_bytes + scratch.width * scratch.depth
     assert peg.transistors + esu.transistors <= 0.02 * (core.transistors + core.sram_transistors)
 
 
