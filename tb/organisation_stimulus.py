@@ -152,7 +152,8 @@ class Layers:
         for address in expansion.weight_addresses.tolist():
             seen.append(layer.read_weight(address))
             weight = generator.choice([0, generator.getrandbits(bits)])
-            writes.append(Write(*divmod(address, self.sizes.word_bits), bits, weight))
+            word, offset = divmod(address, self.sizes.word_bits)
+            writes.append(Write(word, offset, bits, weight))
             layer.write_weight(address, weight)
         return seen, writes
 
