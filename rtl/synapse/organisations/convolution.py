@@ -179,7 +179,9 @@ class ConvolutionWalk(Walking):
     def placed(self, m: Module, axis: Axis, tap: Value, name: str = "") -> tuple[Value, Value]:
         """The neuron of a tap in one dimension, and whether there is one."""
         layer = self.held.layer
-        position = Signal(signed(len(axis.origin) + 2), name=f"{axis.name}_position{name}")
+        # No wider than it must be on the way back: bits that only repeat the sign would be assigned from the signal.
+        more = 1 if self.sizes.learning else 2
+        position = Signal(signed(len(axis.origin) + more), name=f"{axis.name}_position{name}")
         reach = tap << Mux(layer.dilated, layer.step, 0)
         found, shift = axis.anchor + reach, Mux(layer.dilated, 0, layer.step)
         if self.sizes.learning:
