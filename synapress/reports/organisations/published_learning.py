@@ -16,18 +16,11 @@ from golden.synapse.organisations.interface import Pass
 from golden.types import Array
 from synapress.energy.memory import SLOT_PJ, WRITE, memory_model
 from synapress.energy.tables import rows
+from synapress.reports.organisations import published_layers as paper
 from synapress.reports.organisations.compare import formula_bits, packed
 from synapress.reports.organisations.layers import Drawn, Layer
 from synapress.reports.organisations.learning import LINK_BITS, VARIANTS, Variant, counted, learning_sizes
-from synapress.reports.organisations.published_layers import (
-    CONVOLUTION_MODEL,
-    Cell,
-    convolved,
-    dense_rows,
-    drawn,
-    kernel_bits,
-    shape,
-)
+from synapress.reports.organisations.published_layers import CONVOLUTION_MODEL, Cell
 
 BITMAP_WORD = 8
 """Bits of a word of the authors' bitmap, by their energies."""
@@ -79,8 +72,8 @@ def _counts(layer: Layer, name: str, seed: int, *, theirs: bool, what: int = Pas
 
 def _dense(seed: int, *, theirs: bool) -> list[Cell]:
     found = []
-    for row in dense_rows("784"):
-        name, layer = row["organisation"], drawn(row)
+    for row in paper.dense_rows("784"):
+        name, layer = row["organisation"], paper.drawn(row)
         if theirs and name not in _HEAVY:
             continue
         accesses, _ = _counts(layer, name, seed, theirs=theirs)
@@ -126,8 +119,8 @@ def _dense_times(seed: int) -> list[Cell]:
     ours: dict[tuple[str, str], Array] = {}
     places: dict[tuple[str, str], tuple[str, ...]] = {}
     for name in ("crossbar", "bitmap", "compressed_rows"):
-        mine = [row for row in dense_rows("784") if row["organisation"] == name and row["weight_bits"] == "8"]
-        layers = [drawn(row) for row in mine]
+        mine = [row for row in paper.dense_rows("784") if row["organisation"] == name and row["weight_bits"] == "8"]
+        layers = [paper.drawn(row) for row in mine]
         for column, what in (("forward_ms", Pass.FORWARD), ("backward_ms", Pass.UPDATE)):
             terms = _TERMS.get(name, {}).get(column, ("place", "weight that is not zero"))
             counts = [[float(layer.inputs * layer.outputs if term == "place" else layer.synapses) for term in terms]
@@ -147,7 +140,7 @@ def _kernel_times(seed: int) -> list[Cell]:
         # An image of 128 has more neurons than an index can name; what the border adds to 32 is little already.
         images = [min(int(row["image"]), 32) for row in mine]
         for column, what in (("forward_ms", Pass.FORWARD), ("backward_ms", Pass.UPDATE)):
-            cycles = [_counts(convolved(row, image), name, seed, theirs=False, what=what)[1]
+            cycles = [_counts(paper.convolved(row, image), name, seed, theirs=False, what=what)[1]
                       for row, image in zip(mine, images, strict=True)]
             published[name, column] = _shares(_sizes(mine, [int(row["image"]) for row in mine]),
                                               [float(row[column]) for row in mine])
@@ -189,13 +182,13 @@ def _kernels(seed: int) -> list[Cell]:
     for row in rows("schaefer.csv"):
         if not row["organisation"].startswith("functional"):
             continue
-        layer, width = convolved(row, _SMALL), max(8, int(row["weight_bits"]))
+        layer, width = paper.convolved(row, _SMALL), max(8, int(row["weight_bits"]))
         accesses, _ = _counts(layer, row["organisation"], seed, theirs=False)
         events = int(row["image"]) ** 2 / layer.inputs
-        bits = kernel_bits(row)
+        bits = paper.kernel_bits(row)
         ours = events * (accesses["weight_read"] * model.read(bits, width)
                          + accesses["weight_write"] * model.write(bits, width))
-        found.append(Cell(what=shape(row), published=float(row["backward_uj"]), ours=ours / 1e6))
+        found.append(Cell(what=paper.shape(row), published=float(row["backward_uj"]), ours=ours / 1e6))
     return found
 
 
@@ -235,7 +228,7 @@ def _network_ratios(seed: int) -> list[Cell]:
 
 def _network(row: Mapping[str, str], seed: int, *, theirs: bool) -> float:
     """µJ forward and backward of a layer, by counts, and its own forward figure."""
-    layer, saw = drawn(row), memory_model("schaefer")
+    layer, saw = paper.drawn(row), memory_model("schaefer")
     places, forward = layer.inputs * layer.outputs, 1e6 * float(row["forward_uj"])
     bitmap = saw.read(places, BITMAP_WORD) if row["organisation"] == "bitmap" else 0.0
     access = (forward - places / BITMAP_WORD * bitmap) / (layer.synapses if bitmap else places)
@@ -246,7 +239,7 @@ def _network(row: Mapping[str, str], seed: int, *, theirs: bool) -> float:
 
 def _related(row: Mapping[str, str]) -> float:
     """µJ forward and backward of a layer, by the relations between its accesses and its own forward figure."""
-    layer = drawn(row)
+    layer = paper.drawn(row)
     places, synapses, forward = layer.inputs * layer.outputs, layer.synapses, 1e6 * float(row["forward_uj"])
     if row["organisation"] == "crossbar":
         return forward * (1 + 1 + WRITE) / 1e6
@@ -255,7 +248,7 @@ def _related(row: Mapping[str, str]) -> float:
 
 
 def _accesses(row: Mapping[str, str], seed: int) -> int:
-    return sum(sum(_counts(drawn(row), row["organisation"], seed, theirs=False, what=what)[0].values())
+    return sum(sum(_counts(paper.drawn(row), row["organisation"], seed, theirs=False, what=what)[0].values())
                for what in (Pass.FORWARD, Pass.UPDATE))
 
 
@@ -264,8 +257,8 @@ def _kernel_ratios(seed: int) -> list[Cell]:
         (row["organisation"], row["image"]): row for row in rows("schaefer.csv")
         if (row["layer"], row["outputs"], row["kernel"], row["weight_bits"]) == ("convolution", "32", "3", "8")}
     model, cells = memory_model(CONVOLUTION_MODEL), []
-    kernel = [access(kernel_bits(by["functional", "28"]), 8) for access in (model.read, model.write)]
-    layer = convolved(by["functional", "28"], _SMALL)
+    kernel = [access(paper.kernel_bits(by["functional", "28"]), 8) for access in (model.read, model.write)]
+    layer = paper.convolved(by["functional", "28"], _SMALL)
     accesses = [sum(_counts(layer, name, seed, theirs=False)[0].values()) for name in ("functional", "compressed_rows")]
     for image in ("28", "128"):
         published = _quotient(by, "backward_uj", image)
