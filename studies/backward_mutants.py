@@ -4,6 +4,7 @@ from studies.mutants import Mutation
 from studies.organisation_mutants import DAMAGED, TIMING
 
 PASSES = "tests/tb/test_organisation.py::test_all_passes"
+LONG_ROWS = "tests/tb/test_organisation.py::test_checkpoints_of_long_rows"
 SEARCHED = "tests/tb/test_organisation.py::test_damaged_tables_that_are_searched"
 
 _ROOM = "rtl/synapse/organisations"
@@ -38,6 +39,12 @@ BACKWARD_MUTATIONS = (
              "(Const(2, sizes.word_bits + 1) << bit) - 1", PASSES),
     Mutation("bitmap: a row is counted while the one before waits", f"{_ROOM}/bitmap.py", "moves.eq(~full | free)",
              "moves.eq(1)", PASSES),
+    Mutation("bitmap: checkpoints are taken for pointers of rows", f"{_ROOM}/bitmap.py",
+             "(now_place if sizes.checkpoints else now_row)", "now_row", LONG_ROWS),
+    Mutation("bitmap: a checkpoint by the row's place in its word", f"{_ROOM}/bitmap.py",
+             "(place if sizes.checkpoints else row)[:places]", "row[:places]", LONG_ROWS),
+    Mutation("bitmap: every way back begins at the first checkpoint of the row", f"{_ROOM}/bitmap.py",
+             "(far, Const(0)) if walk", "(Const(0), Const(0)) if walk", LONG_ROWS),
     Mutation("bitmap: a row's end may be behind the memory", f"{_ROOM}/bitmap.py",
              "walk.saturated(first + self.more)[-1]", "first[-1]", DAMAGED),
     Mutation("bitmap: back from a place that a word does not have", f"{_ROOM}/bitmap.py",
@@ -64,4 +71,4 @@ BACKWARD_MUTATIONS = (
     Mutation("search: an entry behind the memory is asked for", f"{_ROOM}/row_search.py",
              "beyond.eq(address[sizes.address_bits:].any())", "beyond.eq(0)", SEARCHED),
 )
-BACKWARD_WHERE = {PASSES: ["-k", "verilator"], SEARCHED: ["-k", "verilator"]}
+BACKWARD_WHERE = {test: ["-k", "verilator"] for test in (PASSES, SEARCHED, LONG_ROWS)}

@@ -24,6 +24,12 @@ def random_matrix(rng: np.random.Generator, most: int, bits: int) -> IntArray:
     return matrix
 
 
+def full_matrix(rng: np.random.Generator, shape: tuple[int, int], bits: int) -> IntArray:
+    """Weights of which about half are zeros, wherever one looks."""
+    half = 1 << bits - 1
+    return rng.integers(-half, half, shape) * (rng.random(shape) < 0.5)
+
+
 class Write(NamedTuple):
     """Some bits of a word to be changed."""
 
@@ -40,6 +46,10 @@ class Write(NamedTuple):
 class Layers:
     """Layers side by side in two memories, with random words between and behind them.
 
+    Args:
+        most: inputs and outputs of random matrices. full: instead of them matrices of this size, half of whose weights
+            are none.
+
     Attributes:
         index, weight: the memories, as numbers.
         layers: each as its packed organisation, in these memories.
@@ -47,7 +57,7 @@ class Layers:
     """
 
     def __init__(self, organisation: type[Organisation], sizes: Sizes, rng: np.random.Generator, *, most: int,
-                 layers: int):
+                 layers: int, full: tuple[int, int] | None = None):
         self.sizes, self.rng = sizes, rng
         shape = (1 << sizes.address_bits, sizes.word_bits // 64)
         self._index, self._weight = (rng.integers(0, 1 << 64, shape, np.uint64) for _ in range(2))
@@ -56,7 +66,7 @@ class Layers:
         places = [0, 0]
         for _ in range(20 * layers):
             bits = int(rng.integers(1, sizes.weight_bits + 1))
-            matrix = random_matrix(rng, most, bits)
+            matrix = full_matrix(rng, full, bits) if full else random_matrix(rng, most, bits)
             stored = rng.random(matrix.shape) < rng.choice([0, 0.1]) if sizes.learning else None
             index, weight = (place + int(rng.integers(4)) for place in places)
             try:
@@ -137,6 +147,15 @@ class Layers:
                 found.append((generator.choice([number, generator.randrange(len(self.layers))]),
                               {**fields, "neuron": close, "pass": generator.choice(passes[1:])}))
         return found[:count]
+
+    def back(self) -> list[tuple[int, Fields]]:
+        """BACKWARD from the first and from the last neuron of each bitmap word of a row, of all layers."""
+        found = []
+        for number, matrix in enumerate(self.matrices):
+            outputs, word = matrix.shape[1], self.sizes.word_bits
+            edges = {0, outputs - 1} | {at + side for at in range(word, outputs, word) for side in (-1, 0)}
+            found += [(number, {"pass": int(Pass.BACKWARD), "neuron": neuron, "value": 1}) for neuron in sorted(edges)]
+        return found
 
     def updates(self, generator: random.Random, count: int) -> list[tuple[int, Fields]]:
         """Requests of UPDATE for different neurons of one layer: none of them waits for another."""

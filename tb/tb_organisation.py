@@ -1,9 +1,9 @@
 """Bench of the memory organisations: random layers, sound and damaged, and requests in any order.
 
 `parameters()`: `organisation`, `sizes` (fields of `golden.synapse.organisations.interface.Sizes`), `scenario`
-("random", "damaged", "timing" or "single"), `batches` (of memories), `layers` (in each; "single": one), `most` (inputs
-and outputs), `requests` (to each batch) and pauses by name of `tb.streams.PAUSES`: `request`, `memory`, `synapse` and
-`write` (of the weights of UPDATEs).
+("random", "damaged", "timing", "long_rows" or "single"), `batches` (of memories), `layers` (in each; "single": one),
+`most` (inputs and outputs), `requests` (to each batch) and pauses by name of `tb.streams.PAUSES`: `request`, `memory`,
+`synapse` and `write` (of the weights of UPDATEs).
 "single" is for the functional organisations, too, and writes `states.json` into the folder of the run.
 """
 
@@ -200,6 +200,24 @@ async def random_layers(dut: Any) -> None:
     dut._log.info(f"{len(bench.expansions)} requests, {bench.synapses} synapses, {bench.counts}, "
                   f"{bench.watch.cycle} cycles")
     assert bench.synapses > 0 and bench.counts["weight_read"] > 0 and bench.counts["error"] > 0
+
+
+@cocotb.test(skip=parameters()["scenario"] != "long_rows")
+async def rows_of_several_words(dut: Any) -> None:
+    """The way back from both ends of each word of a row's bits: the matrix's columns; then any passes."""
+    given, generator, rng = parameters(), random.Random(seed()), np.random.default_rng(seed())
+    bench = Bench(dut, given, generator)
+    await clock_and_reset(dut)
+    for _ in range(given["batches"]):
+        full = generator.randint(5, 9), generator.randint(2 * bench.sizes.word_bits + 1, given["most"])
+        layers = Layers(bench.organisation, bench.sizes, rng, most=given["most"], layers=given["layers"], full=full)
+        seen, columns = bench.synapses, layers.back()
+        await bench.run(layers, columns)
+        found = [(item["neuron"], item["weight"]) for item in bench.monitor.received[seen:] if item["weight"]]
+        assert found == [(row, weight) for number, request in columns
+                         for row, weight in enumerate(layers.matrices[number][:, request["neuron"]].tolist()) if weight]
+        await bench.run(layers, layers.requests(generator, given["requests"]))
+    assert bench.synapses > 0
 
 
 @cocotb.test(skip=parameters()["scenario"] != "timing")

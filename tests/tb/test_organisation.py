@@ -49,6 +49,12 @@ def test_all_passes(name: str, sizes: str, simulator: str, seed: int) -> None:
         synapse="randomly", write="randomly")
 
 
+def test_checkpoints_of_long_rows(simulator: str, seed: int) -> None:
+    """Rows of several words of bits: the way back begins at the pointer of the neuron's own word."""
+    run("bitmap", SIZES["serial, wide"], simulator, seed, scenario="long_rows", batches=2, layers=2, most=400,
+        requests=12, memory="randomly", synapse="rarely", write="randomly")
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_damaged_tables(name: str, simulator: str, seed: int) -> None:
     """Whatever the memory and the layer say: as many errors as the golden model counts, and an end."""
