@@ -1,17 +1,11 @@
 """All passes of layers in all organisations as tables, JSON and pictures."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from synapress.energy.memory import MemoryModel
-from synapress.reports.organisations.compare import Crossover, Row, crossovers
+from synapress.reports.organisations.compare import Row
 from synapress.reports.organisations.learning import PASSES, Learned
-from synapress.reports.organisations.tables import Swept, crossover_sheet, marks, number, panels
+from synapress.reports.organisations.tables import Layers, Swept, marks, number, panels
 from synapress.reports.tables import Sheet
-
-if TYPE_CHECKING:
-    from synapress.reports.organisations.controllers import Controller
 
 MEANINGS = {
     "one pointer a row": "a row's bits before the neuron are counted, which takes as many words, but no more pointers",
@@ -24,31 +18,19 @@ STEP = "forward and update"
 """A step of learning: both passes."""
 
 
-@dataclass(kw_only=True)
-class Learning:
+class Learning(Layers[Learned]):
     """Layers in all organisations, forward, backward and in an update."""
 
-    title: str
-    seed: int
-    word_bits: int
-    serial: bool
-    models: Sequence[MemoryModel]
-    memory_bits: int | None
-    rows: list[Learned]
-    controllers: "list[Controller]" = field(default_factory=list)
-    """Of decoders that walk all passes, by organisation; none if they were not asked for."""
+    def plain_rows(self) -> list[Row]:
+        """Each pass, and a step of learning."""
+        return [Row(layer=row.layer, organisation=row.organisation, inputs=row.inputs, outputs=row.outputs,
+                    density=row.density, weight_bits=row.weight_bits, synapses=row.synapses, bits={}, energy={
+                        f"{model.name}, {name}": spent(row, name, model.name)
+                        for model in self.models for name in (*PASSES, STEP)})
+                for row in self.rows if not row.variant]
 
-    @property
-    def crossovers(self) -> list[Crossover]:
-        """Where the densities of one layer were swept: of each pass, and of a step of learning."""
-        if len({row.layer for row in self.rows}) != 1:
-            return []
-        plain = [Row(layer=row.layer, organisation=row.organisation, inputs=row.inputs, outputs=row.outputs,
-                     density=row.density, weight_bits=row.weight_bits, synapses=row.synapses, bits={}, energy={
-                         f"{model.name}, {name}": spent(row, name, model.name)
-                         for model in self.models for name in (*PASSES, STEP)})
-                 for row in self.rows if not row.variant]
-        return crossovers(plain)
+    def logic_energy(self, row: Learned) -> dict[str, Any]:
+        return {name: self.controller_energy(row, name) for name in row.passes}
 
     def controller_energy(self, row: Learned, name: str) -> dict[str, float]:
         """nJ of a pass by model of the memory, of the decoder's logic; only of each organisation's default walk."""
@@ -56,16 +38,6 @@ class Learning:
         mine = [item for item in self.controllers if (item.organisation, item.walk) == (row.organisation, name)]
         return {model: cycles * cycle / 1000 for item in mine for model, cycle in item.energy.items()
                 if cycles is not None}
-
-    def to_json(self) -> dict[str, Any]:
-        return {
-            "title": self.title, "seed": self.seed, "word_bits": self.word_bits, "serial": self.serial,
-            "memory_bits": self.memory_bits, "models": {model.name: model.source for model in self.models},
-            "rows": [row.to_json() | {
-                "controller_energy": {name: self.controller_energy(row, name) for name in row.passes}}
-                for row in self.rows],
-            "crossovers": [item.to_json() for item in self.crossovers],
-            "controllers": [item.to_json() for item in self.controllers]}
 
 
 def spent(row: Learned, name: str, model: str) -> float | None:
@@ -78,31 +50,21 @@ def spent(row: Learned, name: str, model: str) -> float | None:
 
 def sheets(found: Learning) -> list[Sheet]:
     """Layers pass by pass, where they cross, and their decoders."""
-    made = [_rows(found)]
-    if found.crossovers:
-        made.append(crossover_sheet(found.crossovers))
-    if found.controllers:
-        from synapress.reports.organisations.controllers import sheet
-
-        made.append(sheet(found.controllers))
-    return made
+    return found.sheets(_rows(found))
 
 
 def _rows(found: Learning) -> Sheet:
     models = [model.name for model in found.models]
-    several = len({row.layer for row in found.rows}) > 1
+    several = found.several
     logic = {name for item in found.controllers for name in item.energy}
     sheet = Sheet(title=f"{found.title}: memory organisations that learn", headings=(
         *(("layer",) if several else ()), "organisation", "density", "weight bits", "bits placed", "pass",
         "index, bitmap, weight reads",
         "writes", "cycles", *(f"nJ, {name}" for name in models),
         *(f"nJ, logic, {name}" for name in models if name in logic)), left=(0, 1, 5) if several else (0, 4))
-    before: tuple[Any, ...] = ()
-    for row in found.rows:
-        key = row.layer, row.density, row.weight_bits
-        if before and key != before:
+    for begins, row in found.begins():
+        if begins:
             sheet.add_section()
-        before = key
         placed = "" if row.words is None else f"{row.total_bits:,}"
         head = (*((row.layer,) if several else ()), row.name, f"{row.density:.3g}", f"{row.weight_bits}", placed)
         if not row.passes:
@@ -119,19 +81,11 @@ def _rows(found: Learning) -> Sheet:
 
 
 def _caption(found: Learning) -> str:
-    where = ("each part in a memory of its own" if found.memory_bits is None else
-             f"one memory of {found.memory_bits:,} bits")
-    notes: dict[str, dict[str, None]] = {}
-    for row in found.rows:
-        for note in filter(None, row.note.split("; ")):
-            notes.setdefault(note, {})[row.name] = None
     return (
         "Forward: one event from each source neuron. Backward: the error of each destination neuron. Update: the walk "
         "of backward, each weight read, changed and written. Sums of errors and traces are not in the energy: one of "
         f"each for every synapse that is visited. {'One access for each weight. ' if found.serial else ''}Memory in "
-        f"words of {found.word_bits} bits; {where}. {_variants(found)}Energy of accesses: "
-        f"{'; '.join(f'{model.name}: {model.source}' for model in found.models)}. Seed {found.seed}."
-        + "".join(f" {', '.join(who)}: {note}." for note, who in notes.items()))
+        f"words of {found.word_bits} bits; {found.places}. {_variants(found)}{found.sources}")
 
 
 def _variants(found: Learning) -> str:

@@ -1,8 +1,8 @@
 """The comparison of memory organisations as tables, JSON and pictures."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from golden.errors import ConfigError
 from synapress.energy.memory import MemoryModel
@@ -19,9 +19,36 @@ Line = tuple[str, str, list[tuple[float, float]]]
 """Name, text at its end, points."""
 
 
+class Swept(Protocol):
+    """A row of what was compared, as pictures need it."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def layer(self) -> str: ...
+    @property
+    def density(self) -> float: ...
+    @property
+    def weight_bits(self) -> int: ...
+    @property
+    def total_bits(self) -> int: ...
+
+
+class Compared(Swept, Protocol):
+    """The same, as tables and JSON need it."""
+
+    @property
+    def note(self) -> str: ...
+
+    def to_json(self) -> dict[str, Any]: ...
+
+
+AnyRow = TypeVar("AnyRow", bound=Compared)
+
+
 @dataclass(kw_only=True)
-class Comparison:
-    """Layers in all organisations."""
+class Layers(Generic[AnyRow]):
+    """Layers in all organisations, by rows."""
 
     title: str
     seed: int
@@ -29,14 +56,80 @@ class Comparison:
     serial: bool
     models: Sequence[MemoryModel]
     memory_bits: int | None
-    rows: list[Row]
+    rows: list[AnyRow]
     controllers: "list[Controller]" = field(default_factory=list)
-    """Of decoders, by organisation; none if they were not asked for."""
+    """Of decoders, by organisation and walk; none if they were not asked for."""
+
+    @property
+    def several(self) -> bool:
+        """There is more than one layer."""
+        return len({row.layer for row in self.rows}) > 1
 
     @property
     def crossovers(self) -> list[Crossover]:
         """Where the densities of one layer were swept."""
-        return crossovers(self.rows) if len({row.layer for row in self.rows}) == 1 else []
+        return [] if self.several or not self.rows else crossovers(self.plain_rows())
+
+    def plain_rows(self) -> list[Row]:
+        """What `crossovers` looks at."""
+        raise NotImplementedError
+
+    def logic_energy(self, row: AnyRow) -> dict[str, Any]:
+        """nJ of the decoder's logic, as the JSON has it."""
+        raise NotImplementedError
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "title": self.title, "seed": self.seed, "word_bits": self.word_bits, "serial": self.serial,
+            "memory_bits": self.memory_bits, "models": {model.name: model.source for model in self.models},
+            "rows": [row.to_json() | {"controller_energy": self.logic_energy(row)} for row in self.rows],
+            "crossovers": [item.to_json() for item in self.crossovers],
+            "controllers": [item.to_json() for item in self.controllers]}
+
+    def sheets(self, rows: Sheet) -> list[Sheet]:
+        """The rows', where they cross, and their decoders."""
+        made = [rows]
+        if self.crossovers:
+            made.append(crossover_sheet(self.crossovers))
+        if self.controllers:
+            from synapress.reports.organisations.controllers import sheet
+
+            made.append(sheet(self.controllers))
+        return made
+
+    def begins(self) -> Iterator[tuple[bool, AnyRow]]:
+        """The rows, and whether a section begins with one: behind those of another layer, density or width."""
+        before: tuple[Any, ...] = ()
+        for row in self.rows:
+            key = row.layer, row.density, row.weight_bits
+            yield bool(before) and key != before, row
+            before = key
+
+    @property
+    def places(self) -> str:
+        """Of a caption: in which memories everything is."""
+        return ("each part in a memory of its own" if self.memory_bits is None else
+                f"one memory of {self.memory_bits:,} bits")
+
+    @property
+    def sources(self) -> str:
+        """Of a caption: where the energy is from, the seed and the rows' notes."""
+        notes: dict[str, dict[str, None]] = {}
+        for row in self.rows:
+            for note in filter(None, row.note.split("; ")):
+                notes.setdefault(note, {})[row.name] = None
+        return (f"Energy of accesses: {'; '.join(f'{model.name}: {model.source}' for model in self.models)}. "
+                f"Seed {self.seed}." + "".join(f" {', '.join(who)}: {note}." for note, who in notes.items()))
+
+
+class Comparison(Layers[Row]):
+    """Layers in all organisations, forward."""
+
+    def plain_rows(self) -> list[Row]:
+        return self.rows
+
+    def logic_energy(self, row: Row) -> dict[str, Any]:
+        return self.controller_energy(row)
 
     def controller_energy(self, row: Row) -> dict[str, float]:
         """nJ of a pass by model of the memory, of the decoder's logic."""
@@ -44,41 +137,24 @@ class Comparison:
         return {name: row.cycles * cycle / 1000 for item in mine for name, cycle in item.energy.items()
                 if row.cycles is not None}
 
-    def to_json(self) -> dict[str, Any]:
-        return {
-            "title": self.title, "seed": self.seed, "word_bits": self.word_bits, "serial": self.serial,
-            "memory_bits": self.memory_bits, "models": {model.name: model.source for model in self.models},
-            "rows": [row.to_json() | {"controller_energy": self.controller_energy(row)} for row in self.rows],
-            "crossovers": [item.to_json() for item in self.crossovers],
-            "controllers": [item.to_json() for item in self.controllers]}
-
 
 def sheets(found: Comparison) -> list[Sheet]:
     """Layers, where they cross, and their decoders."""
-    made = [_rows(found)]
-    if found.crossovers:
-        made.append(crossover_sheet(found.crossovers))
-    if found.controllers:
-        from synapress.reports.organisations.controllers import sheet
-
-        made.append(sheet(found.controllers))
-    return made
+    return found.sheets(_rows(found))
 
 
 def _rows(found: Comparison) -> Sheet:
     names = [model.name for model in found.models]
-    several = len({row.layer for row in found.rows}) > 1
+    several = found.several
     logic = {name for item in found.controllers for name in item.energy}
     sheet = Sheet(title=f"{found.title}: memory organisations side by side", headings=(
         *(("layer",) if several else ()), "organisation", "density", "weight bits", "bits", "bits placed",
         "index, bitmap, weight reads", "cycles", "events", *(f"nJ, {name}" for name in names),
         *(f"nJ, logic, {name}" for name in names if name in logic)), left=(0, 1) if several else (0,))
-    before: tuple[Any, ...] = ()
-    for row in found.rows:
-        key = row.layer, row.density, row.weight_bits
-        if before and key != before:
+    for begins, row in found.begins():
+        if begins:
             sheet.add_section()
-        before, spent = key, found.controller_energy(row)
+        spent = found.controller_energy(row)
         reads = "" if row.accesses is None else ", ".join(
             f"{row.accesses[kind]:,}" for kind in ("index_read", "bitmap_read", "weight_read"))
         sheet.add_row(*((row.layer,) if several else ()), row.organisation, f"{row.density:.3g}", f"{row.weight_bits}",
@@ -88,18 +164,10 @@ def _rows(found: Comparison) -> Sheet:
                       "" if row.events is None else f"{row.events:,}",
                       *(number(row.energy.get(name)) for name in names),
                       *(number(spent.get(name)) for name in names if name in logic))
-    where = ("each part in a memory of its own" if found.memory_bits is None else
-             f"one memory of {found.memory_bits:,} bits")
-    notes: dict[str, dict[str, None]] = {}
-    for row in found.rows:
-        for note in filter(None, row.note.split("; ")):
-            notes.setdefault(note, {})[row.organisation] = None
     sheet.caption = (
         "Of a pass: one event from each source neuron. Bits by the paper's formulas, bits placed in words of "
-        f"{found.word_bits}; {where}. {'One access for each weight. ' if found.serial else ''}A flat look-up table at "
-        f"the source would send an event for each synapse, {_synapses(found.rows)} of them. Energy of accesses: "
-        f"{'; '.join(f'{model.name}: {model.source}' for model in found.models)}. Seed {found.seed}."
-        + "".join(f" {', '.join(who)}: {note}." for note, who in notes.items()))
+        f"{found.word_bits}; {found.places}. {'One access for each weight. ' if found.serial else ''}A flat look-up "
+        f"table at the source would send an event for each synapse, {_synapses(found.rows)} of them. {found.sources}")
     return sheet
 
 
@@ -140,21 +208,6 @@ def picture_parts(found: Comparison, model: str) -> dict[str, Any]:
     crossed = [] if logic else found.crossovers
     return {"title": found.title, "rows": {label: drawn},
             "crossovers": {label: marks(crossed, f"energy, {model}", [row for row, _ in values])}}
-
-
-class Swept(Protocol):
-    """A row of what was compared, as pictures need it."""
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def layer(self) -> str: ...
-    @property
-    def density(self) -> float: ...
-    @property
-    def weight_bits(self) -> int: ...
-    @property
-    def total_bits(self) -> int: ...
 
 
 def panels(values: Sequence[tuple[Swept, float]], bits: str) -> dict[str, list[Line]]:
