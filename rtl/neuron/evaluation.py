@@ -23,6 +23,17 @@ from rtl.ports import MemoryPort, ReadPort, WritePort, command_layout, neuron_la
 from rtl.words import struct
 
 
+def evaluation_ports(config: CoreConfig) -> dict[str, wiring.Member]:
+    """The ports that every evaluation unit has: see `Evaluation`."""
+    return {
+        "command": In(stream.Signature(command_layout(config))),
+        "memory": Out(MemoryPort(config)), "table": Out(ReadPort(config)),
+        "neuron": Out(stream.Signature(neuron_layout(config))),
+        "done": Out(1),
+        "evaluated": Out(struct(messages.evaluated(config))),
+    }
+
+
 class Evaluation(wiring.Component):
     """Evaluates one population per command and fires its neurons.
 
@@ -55,14 +66,8 @@ class Evaluation(wiring.Component):
 
     def __init__(self, config: CoreConfig):
         self.config = config
-        super().__init__({
-            "command": In(stream.Signature(command_layout(config))),
-            "memory": Out(MemoryPort(config)), "table": Out(ReadPort(config)),
-            "neuron": Out(stream.Signature(neuron_layout(config))),
-            "done": Out(1),
-            "evaluated": Out(struct(messages.evaluated(config))),
-            **({"stores": Out(WritePort(config))} if config.skip_silent else {}),
-        })
+        super().__init__(evaluation_ports(config)
+                         | ({"stores": Out(WritePort(config))} if config.skip_silent else {}))
 
     def elaborate(self, platform):  # type: ignore[no-untyped-def]
         config, m = self.config, Module()

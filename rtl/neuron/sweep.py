@@ -15,8 +15,8 @@ from golden.neuron.types import built_types
 from golden.ports import READ_LATENCY
 from golden.rooms import NEURON_TYPES
 from golden.words import layouts
-from rtl.neuron.evaluation import Evaluation
-from rtl.ports import MemoryPort, ReadPort, command_layout, neuron_layout
+from rtl.neuron.evaluation import Evaluation, evaluation_ports
+from rtl.ports import MemoryPort, command_layout, neuron_layout
 from rtl.words import struct
 
 WORDS = 8
@@ -302,13 +302,7 @@ class SweepingEvaluation(wiring.Component):
         self._swept = [code for code, model in types.items() if model.falling_threshold]
         others = [name for name in config.neuron_types if not NEURON_TYPES.load(name, NeuronModel).falling_threshold]
         self._others = Evaluation(replace(config, encoder="search", neuron_types=tuple(others)))
-        super().__init__({
-            "command": In(stream.Signature(command_layout(config))),
-            "memory": Out(MemoryPort(config)), "table": Out(ReadPort(config)),
-            "neuron": Out(stream.Signature(neuron_layout(config))),
-            "done": Out(1),
-            "evaluated": Out(struct(messages.evaluated(config))),
-        })
+        super().__init__(evaluation_ports(config))
 
     def elaborate(self, platform):  # type: ignore[no-untyped-def]
         m = Module()
