@@ -114,8 +114,8 @@ def _shape(node: fx.Node) -> tuple[int, ...]:
 
 def _samples(node: fx.Node) -> int:
     """The first dimension of a result."""
-    found = node.meta.get("tensor_meta")
-    return int(found.shape[0]) if isinstance(found, tuple) and getattr(found, "shape", ()) else _SAMPLES
+    found: Any = node.meta.get("tensor_meta")
+    return int(found.shape[0]) if getattr(found, "shape", ()) else _SAMPLES
 
 
 def _changes_nothing(layer: nn.Module, shape: tuple[int, ...]) -> bool:

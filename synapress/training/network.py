@@ -1,7 +1,6 @@
 """A chain of layers whose activations can be told to compute what neurons that spike once do."""
 
 from dataclasses import dataclass, field
-from numbers import Integral
 
 from synapress.training.activation import SpikeTime, Stage
 from synapress.training.chain import Step, chain
@@ -42,7 +41,7 @@ class SpikeTimeNetwork(nn.Module):
         for name, number in (("steps", steps), ("tau", tau)):
             check_whole(name, number)
         check_real("threshold", threshold, above_0=True)
-        if len(shape) != 3 or not all(isinstance(size, Integral) and size > 0 for size in shape):
+        if len(shape) != 3 or not all(isinstance(size, int) and size > 0 for size in shape):
             raise TrainingError("settings", "shape", "channels, rows and columns", tuple(shape),
                                 "Reshape the samples to images.")
         if not isinstance(module, nn.Module):

@@ -1,6 +1,7 @@
 """How a network is trained, and the data with which."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -93,7 +94,7 @@ def samples(images: npt.ArrayLike, labels: npt.ArrayLike, shape: tuple[int, ...]
     return x, y
 
 
-def _tensor(array: npt.ArrayLike, what: str, kind: str) -> torch.Tensor:
+def _tensor(array: Any, what: str, kind: str) -> torch.Tensor:
     """Real numbers of an array or a tensor as float32, or whole ones as int64."""
     if not isinstance(array, torch.Tensor):
         try:
