@@ -11,12 +11,14 @@ routes whole cores, some minutes each.
 import argparse
 import json
 import statistics
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
 from golden.config import CoreConfig
+from golden.errors import SynapressError
 from golden.files import write
 from rtl.neuron.products import product_unit
 from rtl.neuron.update import NeuronUpdate
@@ -100,16 +102,21 @@ def sheet(found: list[dict[str, Any]]) -> Sheet:
     return table
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--fmax", type=int, default=0, metavar="SEEDS", help="so many runs of place and route each")
     parser.add_argument("--json", type=Path)
-    arguments = parser.parse_args()
+    given = parser.parse_args(arguments)
+    if given.fmax < 0:
+        parser.error("--fmax: at least 0 runs")
     console = Console()
-    found, placed = rows(console), clocks(arguments.fmax, console)
+    try:
+        found, placed = rows(console), clocks(given.fmax, console)
+    except SynapressError as error:
+        parser.error(str(error))
     show([sheet(found), *([clock_sheet(placed)] if placed else [])], console)
-    if arguments.json:
-        write(arguments.json, json.dumps({
+    if given.json:
+        write(given.json, json.dumps({
             "products": found, "clocks": placed, "technology": logic(TECHNOLOGY).source}, indent=1) + "\n")
 
 

@@ -24,6 +24,7 @@ import numpy.typing as npt
 from rich.console import Console
 
 from golden.config import PRESETS, CoreConfig
+from golden.errors import SynapressError
 from golden.files import write
 from golden.network import fast
 from golden.program import Program
@@ -276,8 +277,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--technology", type=int, choices=list(PARAMETERS), default=32, help="nm; default: 32")
     parser.add_argument("--json", type=Path)
     given, console = parser.parse_args(arguments), Console()
-    reports = [measure(data, images=given.images, seed=given.seed, technology=given.technology, console=console)
-               for data in DATASETS if not given.only or data.name in given.only]
+    if given.images < 1 or given.seed < 0:
+        parser.error("at least one image, and a seed of at least 0")
+    try:
+        reports = [measure(data, images=given.images, seed=given.seed, technology=given.technology, console=console)
+                   for data in DATASETS if not given.only or data.name in given.only]
+    except SynapressError as error:
+        parser.error(str(error))
     show(sheets(reports), console)
     if given.json:
         write(given.json, json.dumps(reports, indent=1) + "\n")

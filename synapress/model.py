@@ -101,6 +101,10 @@ def load(path: str | Path, *, constants: Mapping[str, npt.ArrayLike] | None = No
     if path.suffix == ".py":
         raise ModelError(str(path), "file", "an ONNX file or a NIR graph", "Python", "Compile a Network by "
                          "synapress.compile(network), or its file on the command line by `synapress compile`.")
+    if path.suffix == ".npz":
+        raise ModelError(str(path), "file", "an ONNX file or a NIR graph", "arrays",
+                         "Convert a trained network of spikes in time by synapress.spike_times.convert, and compile "
+                         "its network.")
     from synapress.host.reading import read
     from synapress.mapper.importers.onnx.proto import fitted, load_proto
 

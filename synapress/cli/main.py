@@ -24,6 +24,7 @@ from synapress.cli.area import area
 from synapress.cli.mesh_options import MESHES, Columns, Depth, Hosts, OpenEdges, Rows, mesh_options
 from synapress.cli.networks import footprint, map_
 from synapress.cli.options import (
+    SEEDS,
     AsJson,
     Blocks,
     Config,
@@ -155,7 +156,7 @@ def demo(
     output: Output = Path("build/demo"),
     area: Annotated[bool, typer.Option("--area/--no-area", help="Estimate the area too.")] = True,
     stall: Annotated[float, typer.Option(min=0, max=0.99, help="Chance per cycle that the host waits.")] = 0.0,
-    seed: Annotated[int, typer.Option(help="Seed of the stalls.")] = 1,
+    seed: Annotated[int, typer.Option(min=0, max=SEEDS, help="Seed of the stalls.")] = 1,
     as_json: AsJson = False,
 ) -> None:
     """Run handwritten digits through the RTL.
@@ -177,7 +178,7 @@ def demo_pilotnet(
     frames: Annotated[int, typer.Option(min=1, help="In flight.")] = 3,
     output: Output = Path("build/demo-pilotnet"),
     stall: Annotated[float, typer.Option(min=0, max=0.99, help="Chance per cycle that the host waits.")] = 0.0,
-    seed: Annotated[int, typer.Option(help="Seed of weights, frames and stalls.")] = 1,
+    seed: Annotated[int, typer.Option(min=0, max=SEEDS, help="Seed of weights, frames and stalls.")] = 1,
     threads: Annotated[int, typer.Option(min=1, max=8, help="Threads of the simulator.")] = 2,
     as_json: AsJson = False,
 ) -> None:
@@ -200,7 +201,7 @@ def demo_ttfs(
         metavar="FILE", help="A trained network of digits; default: the one that comes with it.")] = None,
     output: Output = Path("build/demo-ttfs"),
     stall: Annotated[float, typer.Option(min=0, max=0.99, help="Chance per cycle that the host waits.")] = 0.0,
-    seed: Annotated[int, typer.Option(help="Seed of the stalls.")] = 1,
+    seed: Annotated[int, typer.Option(min=0, max=SEEDS, help="Seed of the stalls.")] = 1,
     as_json: AsJson = False,
 ) -> None:
     """Run digits through neurons that spike once, in RTL.
@@ -226,7 +227,7 @@ def demo_resnet50(
     scheduler: Annotated[str | None, typer.Option(
         metavar="ADDRESS", help="Of a Dask cluster whose workers replay the cores, such as tcp://host:8786.")] = None,
     share_states: ShareStates = None, output: Output = Path("build/demo-replay"),
-    seed: Annotated[int, typer.Option(help="Seed of the weights and the drawn frame.")] = 1,
+    seed: Annotated[int, typer.Option(min=0, max=SEEDS, help="Seed of the weights and the drawn frame.")] = 1,
     as_json: AsJson = False,
 ) -> None:
     """Run a frame of ImageNet size through the RTL, core by core.
@@ -253,7 +254,7 @@ def demo_learning(
     bits: Annotated[int, typer.Option(help="Of a weight, 2 to 12.")] = 12,
     model: Annotated[str, typer.Option(help="Of the energy of memory accesses.")] = "cacti22",
     output: Output = Path("build/demo-learning"),
-    seed: Annotated[int, typer.Option(min=0, help="Seed of task, weights and rounding.")] = 1,
+    seed: Annotated[int, typer.Option(min=0, max=SEEDS, help="Seed of task, weights and rounding.")] = 1,
     as_json: AsJson = False,
 ) -> None:
     """Teach a spiking network a picture in RTL, in each memory organisation.

@@ -10,6 +10,7 @@ from golden.types import Place
 from synapress.cli import completion
 from synapress.cli.open_network import SOURCES, Opened, open_network
 from synapress.cli.options import (
+    SEEDS,
     Activity,
     AnyConfig,
     AsJson,
@@ -37,7 +38,7 @@ Source = Annotated[str, typer.Argument(metavar="NETWORK|FILE|DIR", autocompletio
                                          help=f"{SOURCES}.")]
 Figure = Annotated[list[Path] | None, typer.Option(
     "--figure", metavar="FILE", help="Draw it, as .png or .svg; may be repeated.")]
-Seed = Annotated[int, typer.Option(min=0, help="Seed of the weights of a known network.")]
+Seed = Annotated[int, typer.Option(min=0, max=SEEDS, help="Seed of the weights of a known network.")]
 
 
 def _say(network: Opened) -> None:

@@ -19,6 +19,8 @@ from synapress.cli import completion
 if TYPE_CHECKING:
     from synapress.mapper.throughput.options import Throughput
 
+SEEDS = (1 << 32) - 1
+"""The largest seed: of any generator, and of the stalls of the compiled RTL."""
 Config = Annotated[str, typer.Option("--config", "-c", metavar="PRESET|FILE", autocompletion=completion.presets,
                                      help=f"Configuration: {', '.join(PRESETS)}, or a JSON file.")]
 AnyConfig = Annotated[str | None, typer.Option(

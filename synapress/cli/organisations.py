@@ -10,7 +10,7 @@ from golden.errors import ConfigError
 from synapress.cli import completion
 from synapress.cli.networks import Figure, check_figures
 from synapress.cli.open_network import SOURCES, open_network
-from synapress.cli.options import AsJson, print_json, steps, warnings_told
+from synapress.cli.options import SEEDS, AsJson, print_json, steps, warnings_told
 from synapress.energy.memory import MODELS, memory_model
 from synapress.reports.tables import show
 
@@ -58,7 +58,7 @@ def organisations(
     published: Annotated[bool, typer.Option(
         "--published", help="The figures of Schaefer et al. beside ours, with residuals, instead of a layer.")] = False,
     figure: Figure = None,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of drawn weights and places.")] = 1,
+    seed: Annotated[int, typer.Option(min=0, max=SEEDS, help="Seed of drawn weights and places.")] = 1,
     as_json: AsJson = False,
 ) -> None:
     """Compare memory organisations of synapses on a layer, a file of layers, or a network.

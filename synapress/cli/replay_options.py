@@ -4,6 +4,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from synapress.cli.options import SEEDS
+
 if TYPE_CHECKING:
     from synapress.engines.replay.jobs import ReplayOptions
 
@@ -16,8 +18,8 @@ Stall = Annotated[float | None, typer.Option(
     "--stall", min=0, max=0.99, show_default="0", help="Replay: chance per cycle that a core gets no event, and that "
     "none is taken from it.")]
 MixSeed = Annotated[int | None, typer.Option(
-    "--seed", min=0, help="Replay: sources of a core in any legal order, drawn by it, as are stalls; default: "
-    "the earliest one that may send.")]
+    "--seed", min=0, max=SEEDS, help="Replay: sources of a core in any legal order, drawn by it, as are stalls; "
+    "default: the earliest one that may send.")]
 
 
 def replay_options(jobs: int | None, scheduler: str | None, stall: float | None, seed: int | None

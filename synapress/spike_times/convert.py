@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from golden.config import CoreConfig
+from golden.errors import NetworkError
 from golden.network import fast
 from golden.types import IntArray, Pair
 from golden.words import Saturation
@@ -93,6 +94,9 @@ def convert(trained: Trained, config: CoreConfig, images: npt.ArrayLike) -> Conv
             layer=trained.name, rule="code of spikes", needed=_listed(wanted), available=_listed(there),
             help=either(changed(config, wanted)))])
     values = code_inputs(trained, images)
+    if not len(values):
+        raise NetworkError(f"network '{trained.name}': needs at least one image, by whose sums fraction bits are "
+                           "chosen; given: none")
     network = Network(trained.name)
     network.input("input", trained.input_shape)
     source, threshold, layers = "input", trained.threshold, {}
@@ -101,9 +105,10 @@ def convert(trained: Trained, config: CoreConfig, images: npt.ArrayLike) -> Conv
             network.pool_maximum(layer.name, layer.branch(source))
             values = pooled(layer, values)
         else:
-            found = _fitted(layer, source, values, threshold, trained, config)
+            last = layer is trained.layers[-1]
+            found = _fitted(layer, source, values, threshold, trained, config, last=last)
             layers[layer.name], threshold = found, layer.threshold
-            values = _add(network, layer, found, source, values, config, last=layer is trained.layers[-1])
+            values = _add(network, layer, found, source, values, config, last=last)
         source = layer.name
     network.output(source)
     return Converted(trained=trained, config=config, network=network, layers=layers)
@@ -147,41 +152,47 @@ def _thresholds(layer: TrainedLayer, found: IntegerLayer, config: CoreConfig) ->
 
 
 def _fitted(
-    layer: TrainedLayer, source: str, values: IntArray, threshold: float, trained: Trained, config: CoreConfig
+    layer: TrainedLayer, source: str, values: IntArray, threshold: float, trained: Trained, config: CoreConfig, *,
+    last: bool,
 ) -> IntegerLayer:
-    """A layer with as many fraction bits as fit.
+    """A layer with as many fraction bits as fit; the last one has no thresholds.
 
     Raises:
         RuleError: the fewest do not.
     """
     assert layer.weight is not None
     codes, largest = quantize(layer.weight, trained.levels)
-    whole = layer.biases / threshold
     most = (1 << config.product_shift_bits - (config.product == "both")) - 1
     shift = 0
     while True:
         fraction = config.log_fraction_bits - shift
-        bias = np.rint(whole * 2.0 ** (fraction - largest))
+        with np.errstate(over="ignore"):  # infinity does not fit
+            bias = np.rint(np.ldexp(layer.biases / threshold, fraction - largest))
+            highest = 0.0 if last else float(np.ldexp(layer.threshold / threshold, fraction - largest))
         found = IntegerLayer(
             codes=codes, scale_log2=largest, product_shift=shift, fraction_bits=fraction, source_threshold=threshold,
             bias=np.clip(bias, -2.0 ** 62, 2.0 ** 62).astype(np.int64), sums=(0, 0))
         found = replace(found, sums=_sums(layer, found, source, values, config))
-        highest = layer.threshold / threshold * 2.0 ** (fraction - largest)
         numbers = (*(HEADROOM * end for end in found.sums), highest, float(bias.min()), float(bias.max()))
         if _holds(numbers, config, config):
             return found
         # Truncated products may add up to a little more than a whole fraction bit less would have: no bit is skipped.
-        over = int(np.log2(max(map(abs, numbers)))) + 2 - config.state_bits
+        over = int(np.log2(min(max(map(abs, numbers)), np.finfo(float).max))) + 2 - config.state_bits
         if shift >= min(most, config.log_fraction_bits - 1):
             break
         shift = min(shift + max(1, over - 1), most, config.log_fraction_bits - 1)
     raise RuleError([Violation(
         layer=layer.name, rule="sums of spikes",
         needed=f"sums in [{found.sums[0]:,}, {found.sums[1]:,}] and {HEADROOM - 1:.0%} more, a threshold of "
-               f"{highest:,.0f}, and biases in [{bias.min():,.0f}, {bias.max():,.0f}], with {fraction} fraction bits",
+               f"{_told(highest)}, and biases in [{_told(bias.min())}, {_told(bias.max())}], with "
+               f"{fraction} fraction bits",
         available=f"states of {config.state_bits} bits, and product shifts up to {most}",
         help=either(searched(config, "log_fraction_bits", partial(_holds, numbers, config)),
                     searched(config, "state_bits", partial(_holds, numbers, config))))])
+
+
+def _told(number: float) -> str:
+    return f"{number:,.0f}" if abs(number) < 1e15 else f"{number:.3g}"
 
 
 def _holds(numbers: tuple[float, ...], now: CoreConfig, config: CoreConfig) -> bool:

@@ -42,7 +42,13 @@ def code_inputs(network: Trained, frames: npt.ArrayLike) -> IntArray:
     Raises:
         NetworkError: a number is not finite, or the shape is another.
     """
-    array = np.asarray(frames, np.float64)
+    try:
+        array = np.asarray(frames)
+        real = array.dtype.kind in "biuf"
+    except ValueError:  # lists of several lengths
+        real = False
+    if not real:
+        raise NetworkError(f"network '{network.name}': frames must be arrays of real numbers")
     if array.ndim != 4 or array.shape[1:] != network.input_shape:
         raise NetworkError(f"network '{network.name}': needs frames (N, D, W, H) of {network.input_shape}; given: "
                            f"{array.shape}")

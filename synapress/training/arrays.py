@@ -120,7 +120,8 @@ def as_module(trained: Trained, *, quantized: bool = False) -> nn.Sequential:
     parts: list[nn.Module] = [SpikeTime(trained.steps, trained.tau, trained.threshold)]
     for layer in trained.layers:
         if layer.kind == "max_pool":
-            parts += [_padded(layer), nn.MaxPool2d(_turned(layer.kernel), _turned(layer.stride))]
+            parts += [_padded(layer), nn.MaxPool2d(
+                _turned(layer.kernel), _turned(layer.stride), dilation=_turned(layer.dilation))]
             continue
         assert layer.weight is not None
         weight = weights_of(*quantize(layer.weight, trained.levels), trained.levels) if quantized else layer.weight

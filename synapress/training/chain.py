@@ -1,6 +1,8 @@
 """A user's module as the chain of layers that it is, whether it is written as a sequence or as code."""
 
+import io
 import operator
+from contextlib import redirect_stderr
 from typing import Any
 
 from synapress.training.activation import SpikeTime
@@ -17,6 +19,8 @@ _FLAT = {torch.flatten, "flatten", "view", "reshape", torch.reshape}
 _DROP = {nn.functional.dropout, nn.functional.dropout2d}
 _SIZES = {"size", getattr, operator.getitem, operator.mul, operator.floordiv}
 """What computes sizes for `view`; no layer does."""
+_SAMPLES = 2
+"""With which shapes are found."""
 
 
 class Step:
@@ -51,13 +55,16 @@ def chain(module: nn.Module, shape: tuple[int, ...]) -> list[Step]:
         elif node.target not in _SIZES or node.op == "call_module":
             assert last is not None
             layer = _layer(traced, node, last, used)
+            if _samples(node) != _SAMPLES:
+                raise TrainingError(_name(node), "flatten", "as many results as samples",
+                                    f"{_samples(node)} of {_SAMPLES} samples", "Use nn.Flatten().")
             steps.append(Step(_name(node), layer, _shape(last), _shape(node)))
             last = node
     return steps
 
 
 def _traced(module: nn.Module, shape: tuple[int, ...]) -> fx.GraphModule:
-    """The module's graph with the shapes of all results, for a batch of two samples."""
+    """The module's graph with the shapes of all results."""
     modes = {part: part.training for part in module.modules()}
     try:
         traced = _Tracer().trace(module)
@@ -67,19 +74,25 @@ def _traced(module: nn.Module, shape: tuple[int, ...]) -> fx.GraphModule:
                                 "Train a module with one input.")
         graph = fx.GraphModule(module, traced)
         graph.eval()
-        with torch.no_grad():
-            shape_prop.ShapeProp(graph).propagate(torch.zeros((2, *shape)))
+        with torch.no_grad(), redirect_stderr(io.StringIO()):  # torch prints a traceback before it raises
+            shape_prop.ShapeProp(graph).propagate(torch.zeros((_SAMPLES, *shape)))
     except TrainingError:
         raise
     except Exception as error:  # whatever the user's code says to a proxy, or to a wrong shape
         raise TrainingError(
             f"module {type(module).__name__}", "trace", f"a module that computes samples of shape {shape} without "
-            "decisions that depend on data", f"{type(error).__name__}: {error}", "Pass the shape of one sample, and "
+            "decisions that depend on data", _told(error), "Pass the shape of one sample, and "
             "write the network as nn.Sequential if its code branches.") from error
     finally:
         for part, training in modes.items():
             part.train(training)
     return graph
+
+
+def _told(error: BaseException) -> str:
+    """What torch said first, without what the tracer wraps it in."""
+    cause = error.__cause__ or error
+    return f"{type(cause).__name__}: {cause}"
 
 
 class _Tracer(fx.Tracer):
@@ -99,6 +112,19 @@ def _shape(node: fx.Node) -> tuple[int, ...]:
     return tuple(found.shape[1:]) if isinstance(found, tuple) and hasattr(found, "shape") else ()
 
 
+def _samples(node: fx.Node) -> int:
+    """The first dimension of a result."""
+    found: Any = node.meta.get("tensor_meta")
+    return int(found.shape[0]) if getattr(found, "shape", ()) else _SAMPLES
+
+
+def _changes_nothing(layer: nn.Module, shape: tuple[int, ...]) -> bool:
+    """Whether an average pool gives maps as they are. One with padding may keep their size and yet blur them."""
+    ramp = torch.arange(float(torch.Size(shape).numel())).view(1, *shape)
+    with torch.no_grad():
+        return torch.equal(layer(ramp), ramp)
+
+
 def _layer(traced: fx.GraphModule, node: fx.Node, last: fx.Node, used: set[str]) -> nn.Module:
     """The layer of a node, which must read the last one and nothing else."""
     sources = [source for source in node.all_input_nodes if not _is_size(source)]
@@ -113,7 +139,7 @@ def _layer(traced: fx.GraphModule, node: fx.Node, last: fx.Node, used: set[str])
         raise TrainingError(_name(node), "one use", "a layer with weights that is used once", "a second use",
                             "Give each layer its own weights.")
     used.add(str(node.target))
-    if isinstance(layer, nn.AdaptiveAvgPool2d | nn.AvgPool2d) and _shape(last) == _shape(node):
+    if isinstance(layer, nn.AdaptiveAvgPool2d | nn.AvgPool2d) and _changes_nothing(layer, _shape(last)):
         return nn.Identity()  # of torchvision's VGG at its least size
     if not isinstance(layer, LAYERS):
         hint = f"Use {KNOWN}." if not isinstance(layer, nn.AvgPool2d | nn.AdaptiveAvgPool2d) else (

@@ -1,11 +1,10 @@
 """A chain of layers whose activations can be told to compute what neurons that spike once do."""
 
-import math
 from dataclasses import dataclass, field
 
 from synapress.training.activation import SpikeTime, Stage
 from synapress.training.chain import Step, chain
-from synapress.training.errors import TrainingError
+from synapress.training.errors import TrainingError, check_real, check_whole
 from synapress.training.torch_module import nn, torch
 
 
@@ -40,17 +39,22 @@ class SpikeTimeNetwork(nn.Module):
                  threshold: float = 1.0):
         super().__init__()
         for name, number in (("steps", steps), ("tau", tau)):
-            if number < 1:
-                raise TrainingError("settings", name, "a whole number of at least 1", number, "Use the default.")
-        if not 0 < threshold < math.inf:
-            raise TrainingError("settings", "threshold", "a finite number above 0", threshold, "Use the default.")
-        if len(shape) != 3 or min(shape) < 1:
+            check_whole(name, number)
+        check_real("threshold", threshold, above_0=True)
+        if len(shape) != 3 or not all(isinstance(size, int) and size > 0 for size in shape):
             raise TrainingError("settings", "shape", "channels, rows and columns", tuple(shape),
                                 "Reshape the samples to images.")
+        if not isinstance(module, nn.Module):
+            raise TrainingError("settings", "module", "a torch.nn.Module", type(module).__name__,
+                                "Use nn.Sequential, or a class of your own.")
         self.shape, self.steps, self.tau, self.threshold = tuple(shape), steps, tau, threshold
         found = chain(module, self.shape)
         self.sections = _sections(found)
         self.inputs = self._activation()
+        for step in found:
+            if isinstance(step.layer, SpikeTime) and not torch.equal(step.layer.levels, self.inputs.levels):
+                raise TrainingError(step.name, "code of spikes", str(self.inputs), step.layer,
+                                    "Use nn.ReLU, which becomes the network's own activation.")
         self.layers = nn.ModuleList(
             self._activation() if isinstance(step.layer, nn.ReLU) else step.layer for step in found)
 

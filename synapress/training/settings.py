@@ -1,6 +1,5 @@
 """How a network is trained, and the data with which."""
 
-import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,8 +7,11 @@ import numpy as np
 import numpy.typing as npt
 
 from synapress.training.activation import Stage
-from synapress.training.errors import TrainingError
+from synapress.training.errors import TrainingError, check_real, check_whole
 from synapress.training.torch_module import torch
+
+_SEED_BITS = 43
+"""Each epoch has a seed of its own, which torch holds in 63 bits: this one, and 20 bits for the number of the epoch."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,16 +43,18 @@ class Settings:
 
     def __post_init__(self) -> None:
         for name in ("epochs", "batch"):
-            if getattr(self, name) < 1:
-                raise TrainingError("settings", name, "a whole number of at least 1", getattr(self, name),
-                                    "Use the default.")
-        if not 0 <= self.clip_from <= self.ttfs_from:
-            raise TrainingError("settings", "stages", "0 <= clip_from <= ttfs_from",
+            check_whole(name, getattr(self, name))
+        check_whole("seed", self.seed, bits=_SEED_BITS)
+        for name in ("clip_from", "ttfs_from", "rate", "momentum", "weight_decay"):
+            check_real(name, getattr(self, name))
+        if not isinstance(self.slower_from, tuple | list):
+            raise TrainingError("settings", "slower_from", "a tuple of shares", repr(self.slower_from),
+                                "Use the default.")
+        for share in self.slower_from:
+            check_real("slower_from", share)
+        if not self.clip_from <= self.ttfs_from:
+            raise TrainingError("settings", "stages", "clip_from <= ttfs_from",
                                 f"{self.clip_from} and {self.ttfs_from}", "Use the defaults.")
-        for name in ("rate", "momentum", "weight_decay"):
-            if not 0 <= getattr(self, name) < math.inf:
-                raise TrainingError("settings", name, "a finite number of at least 0", getattr(self, name),
-                                    "Use the default.")
 
     def stage(self, epoch: int) -> Stage:
         """What activations compute in an epoch, of which the first is 0."""
@@ -70,8 +74,7 @@ def samples(images: npt.ArrayLike, labels: npt.ArrayLike, shape: tuple[int, ...]
     Raises:
         TrainingError: there are none, they do not match, or a number is not finite or no class.
     """
-    x: Any = images if isinstance(images, torch.Tensor) else torch.from_numpy(np.ascontiguousarray(images))
-    y: Any = labels if isinstance(labels, torch.Tensor) else torch.from_numpy(np.ascontiguousarray(labels))
+    x, y = _tensor(images, what, "images"), _tensor(labels, what, "labels")
     if len(x) == 0:
         raise TrainingError(what, "samples", "at least one image", "none", "Check the path or the split of the data.")
     if tuple(x.shape[1:]) != shape:
@@ -80,13 +83,30 @@ def samples(images: npt.ArrayLike, labels: npt.ArrayLike, shape: tuple[int, ...]
     if tuple(y.shape) != (len(x),):
         raise TrainingError(what, "labels", f"one label for each of {len(x)} images", tuple(y.shape),
                             "Give the numbers of the classes, not one-hot vectors.")
-    if y.is_floating_point() or y.is_complex() or int(y.min()) < 0 or int(y.max()) >= classes:
+    if y.is_floating_point() or int(y.min()) < 0 or int(y.max()) >= classes:
         given = str(y.dtype) if y.is_floating_point() else f"{int(y.min())} to {int(y.max())}"
         raise TrainingError(what, "classes", f"integers of 0 to {classes - 1}", given,
                             "Number the classes from 0, or let the network have an output for each.")
-    x = x.to(torch.float32)
     if not bool(torch.isfinite(x).all()):
         bad = int((~torch.isfinite(x)).sum())
         raise TrainingError(what, "finite images", "finite numbers", f"{bad} of {x.numel()} are NaN or infinite",
                             "Leave these samples out, or normalize without dividing by 0.")
-    return x, y.to(torch.int64)
+    return x, y
+
+
+def _tensor(array: Any, what: str, kind: str) -> torch.Tensor:
+    """Real numbers of an array or a tensor as float32, or whole ones as int64."""
+    if not isinstance(array, torch.Tensor):
+        try:
+            found = np.asarray(array)
+        except ValueError as error:  # lists of several lengths
+            raise TrainingError(what, kind, "an array of numbers", error, "Give lists of one length.") from error
+        if found.dtype.kind not in "biuf":
+            raise TrainingError(what, kind, "real numbers", found.dtype, "Convert them to float32 or int64.")
+        whole = found.dtype.kind != "f" and kind == "labels"
+        with np.errstate(over="ignore"):  # infinity is refused
+            # torch knows neither all widths of integers nor another order of bytes.
+            array = torch.from_numpy(np.ascontiguousarray(found, np.int64 if whole else np.float32))
+    if array.is_complex():
+        raise TrainingError(what, kind, "real numbers", array.dtype, "Convert them to float32 or int64.")
+    return array.detach().cpu().to(torch.float32 if kind == "images" or array.is_floating_point() else torch.int64)

@@ -2,6 +2,7 @@
 
 import io
 import os
+import warnings
 import zlib
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -12,6 +13,7 @@ import numpy.typing as npt
 
 from golden.errors import FileError
 from golden.files import Writing, read_bytes
+from synapress.mapper.errors import ModelWarning
 from synapress.training.activation import Stage
 from synapress.training.arrays import export
 from synapress.training.errors import TrainingError
@@ -19,7 +21,9 @@ from synapress.training.network import SpikeTimeNetwork
 from synapress.training.settings import Settings, samples
 from synapress.training.torch_module import torch
 
-VERSION = 1
+VERSION = 2
+CHECKSUM = 4
+"""Bytes at the end of a checkpoint: CRC-32 of the others."""
 _EVALUATED = 500
 """Samples that are evaluated at once."""
 
@@ -78,7 +82,10 @@ def train(
     with torch.no_grad():
         outputs = network.eval()(torch.zeros((1, *network.shape))).shape[1]
     x, y = samples(images, labels, network.shape, outputs, "training data")
+    if test is not None and not (isinstance(test, tuple | list) and len(test) == 2):
+        raise TrainingError("test data", "pair", "images and labels", type(test).__name__, "Give both, as a tuple.")
     tested = None if test is None else samples(*test, network.shape, outputs, "test data")
+    _check_batches(network, settings, x)
     optimizer = torch.optim.SGD(network.parameters(), lr=settings.rate, momentum=settings.momentum,
                                 weight_decay=settings.weight_decay, nesterov=settings.momentum > 0)
     run = _Run(network, optimizer, settings, _fingerprint(network, settings, x, y))
@@ -105,6 +112,29 @@ def predict(module: torch.nn.Module, images: torch.Tensor) -> torch.Tensor:
         return torch.cat([module(part).argmax(1) for part in images.split(_EVALUATED)])
 
 
+def _check_batches(network: SpikeTimeNetwork, settings: Settings, x: torch.Tensor) -> None:
+    """Whether each step has the samples that it needs; warnings of what spikes do not learn or cannot tell."""
+    if _has_norms(network):
+        for where, rule, count in (("settings", "batch", settings.batch), ("training data", "samples", len(x))):
+            if count < 2:
+                raise TrainingError(where, rule, "at least 2, as a batch norm has no variance of one sample", count,
+                                    "Give more, or leave out batch norms.")
+    if settings.stage(settings.epochs - 1) != Stage.TTFS:
+        if settings.ttfs_from < 1:
+            warnings.warn(f"settings: {settings.epochs} epochs are too few for one in the stage of spikes, which "
+                          f"begins after {settings.ttfs_from:.0%} of them", ModelWarning, stacklevel=3)
+        return
+    outside = float(((x < 0) | (x > network.threshold)).float().mean())
+    if outside:
+        warnings.warn(
+            f"training data: {outside:.1%} of the images' numbers are outside 0 to θ0 = {network.threshold:g}, to "
+            "which spikes clip them. Scale the images, or raise the threshold", ModelWarning, stacklevel=3)
+
+
+def _has_norms(network: SpikeTimeNetwork) -> bool:
+    return any(section.norm is not None for section in network.sections)
+
+
 def _fingerprint(network: SpikeTimeNetwork, settings: Settings, x: torch.Tensor, y: torch.Tensor) -> dict[str, str]:
     """What must be the same for a run to go on."""
     structure = " ".join(str(network.layers).split())
@@ -114,6 +144,10 @@ def _fingerprint(network: SpikeTimeNetwork, settings: Settings, x: torch.Tensor,
         "network": f"T = {network.steps}, τ = {network.tau}, θ0 = {network.threshold}, {structure}",
         "training data": f"{tuple(x.shape)}, checksum {content}",
     }
+
+
+def _checksum(content: bytes) -> bytes:
+    return zlib.crc32(content).to_bytes(CHECKSUM, "big")
 
 
 class _Run:
@@ -128,12 +162,13 @@ class _Run:
         for group in self.optimizer.param_groups:
             group["lr"] = self.settings.rate_of(number)
         self.network.train()
-        total, right = 0.0, 0
+        total, right, met, alone = 0.0, 0, 0, not _has_norms(self.network)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed((self.settings.seed << 20) + number)
             for step, chosen in enumerate(torch.randperm(len(x)).split(self.settings.batch)):
-                if len(chosen) == 1 < len(x):
+                if len(chosen) == 1 and not alone:
                     continue  # a batch norm has no variance of one sample
+                met += len(chosen)
                 logits = self.network(x[chosen])
                 loss = torch.nn.functional.cross_entropy(logits, y[chosen])
                 if not bool(torch.isfinite(loss)):
@@ -148,20 +183,25 @@ class _Run:
             if not bool(torch.isfinite(tensor).all()):
                 raise TrainingError(f"epoch {number + 1}, '{name}'", "finite weights", "finite numbers",
                                     "NaN or infinity", "Lower the learning rate.")
-        return total / len(x), right / len(x)
+        return total / met, right / met
 
     def keep(self, path: Path, done: list[Epoch]) -> None:
         """Write the checkpoint: all of it, or the old one stays."""
         with Writing() as files, files.open(path) as file:
             told = [asdict(epoch) | {"stage": str(epoch.stage)} for epoch in done]  # torch loads no classes
+            content = io.BytesIO()
             torch.save({"version": VERSION, "run": self.fingerprint, "done": told, "network": self.network.state_dict(),
-                        "optimizer": self.optimizer.state_dict()}, file)
+                        "optimizer": self.optimizer.state_dict()}, content)
+            file.write(content.getvalue() + _checksum(content.getvalue()))  # torch.load does not check what it reads
 
     def resume(self, path: Path) -> list[Epoch]:
         """Take up a checkpoint; the epochs that it has behind it."""
         try:
-            kept: dict[str, Any] = torch.load(io.BytesIO(read_bytes(path)), weights_only=True)
-            version, run, done = kept["version"], kept["run"], kept["done"]
+            content = read_bytes(path)
+            if _checksum(content[:-CHECKSUM]) != content[-CHECKSUM:]:
+                raise FileError(path, "is no checkpoint, or a damaged one. Remove it to start anew")
+            kept: dict[str, Any] = torch.load(io.BytesIO(content[:-CHECKSUM]), weights_only=True)
+            version, run, done = kept["version"], dict(kept["run"]), kept["done"]
         except FileError:
             raise
         except Exception as error:  # zipfile, pickle and torch raise several kinds
@@ -172,6 +212,9 @@ class _Run:
             if run.get(what) != value:
                 raise TrainingError(f"checkpoint '{path}'", what, value, run.get(what),
                                     "Remove the checkpoint to start anew, or name another file.")
-        self.network.load_state_dict(kept["network"])
-        self.optimizer.load_state_dict(kept["optimizer"])
-        return [Epoch(**epoch | {"stage": Stage(epoch["stage"])}) for epoch in done]
+        try:
+            self.network.load_state_dict(kept["network"])
+            self.optimizer.load_state_dict(kept["optimizer"])
+            return [Epoch(**epoch | {"stage": Stage(epoch["stage"])}) for epoch in done]
+        except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+            raise FileError(path, f"is no checkpoint: {type(error).__name__}. Remove it to start anew") from error

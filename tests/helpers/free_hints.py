@@ -79,6 +79,7 @@ FILE = (
     "Connect the node",
     "Copy the external data into the model's folder",
     "Draw it before exporting, and make it an initializer",
+    "Convert a trained network of spikes in time by synapress.spike_times.convert, and compile its network",
     "Compile a Network by synapress.compile(network), or its file on the command line by `synapress compile`",
     "Give a path",
     "Give as many values as the input has",

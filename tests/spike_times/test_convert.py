@@ -184,6 +184,41 @@ def test_frames_that_are_no_inputs_are_refused(seed: int) -> None:
         convert(network, config, np.zeros(network.input_shape))
     with pytest.raises(NetworkError, match="must be finite"):
         convert(network, config, np.full((1, *network.input_shape), np.nan))
+    with pytest.raises(NetworkError, match="at least one image"):
+        convert(network, config, np.zeros((0, *network.input_shape)))
+    for wrong in ("abc", [[1.0], [1.0, 2.0]], None, np.zeros((1, *network.input_shape), complex)):
+        with pytest.raises(NetworkError, match="real numbers"):
+            convert(network, config, wrong)
+
+
+def test_numbers_of_any_size_are_taken_or_refused(seed: int) -> None:
+    """Also those that make infinities; the threshold of the last layer does not matter."""
+    rng = np.random.default_rng([seed, 829])
+    network, taken = drawn(rng, alike=True), 0
+    first, *middle, last = network.layers
+    assert first.weight is not None and last.weight is not None
+    for scale in (1e-320, 1e-300, 1e-30, 1e30, 1e300):
+        for layers in ((dataclasses.replace(first, threshold=scale), *middle, last),
+                       (dataclasses.replace(first, bias=np.full(len(first.weight), scale)), *middle, last),
+                       (dataclasses.replace(first, weight=first.weight * scale), *middle, last),
+                       (first, *middle, dataclasses.replace(last, weight=last.weight * scale, bias=None))):
+            other = dataclasses.replace(network, layers=layers)
+            images = frames(rng, other, 4)
+            refusal = ""
+            try:
+                found = compared.agreement(convert(other, core_for(other, SMALL), images), images)
+            except RuleError as error:
+                refusal = str(error)
+            if refusal:
+                assert "rule 'sums of spikes'" in refusal and len(refusal) < 500
+                continue
+            taken += 1
+            assert not sum(item.unexplained for item in found)
+        other = dataclasses.replace(network, layers=(first, *middle, dataclasses.replace(last, threshold=scale)))
+        images = frames(rng, other, 4)
+        assert convert(other, core_for(other, SMALL), images).layers["last"].fraction_bits == convert(
+            network, core_for(network, SMALL), images).layers["last"].fraction_bits
+    assert taken > 5
 
 
 def test_core_for_keeps_the_rest() -> None:

@@ -36,6 +36,7 @@ def test_average_pools_that_change_nothing_are_taken() -> None:
     """As the one of torchvision's VGG is, on images of 32 × 32."""
     module = nn.Sequential(nn.Conv2d(2, 3, 3), nn.ReLU(), nn.AdaptiveAvgPool2d((6, 4)), nn.Flatten(), nn.Linear(72, 2))
     SpikeTimeNetwork(module, SHAPE)
+    SpikeTimeNetwork(chained(conv(), nn.ReLU(), nn.AvgPool2d(1)), SHAPE)
 
 
 class Residual(nn.Module):
@@ -73,6 +74,17 @@ class Skipping(Residual):
         return self.conv(x)
 
 
+class Regrouped(nn.Module):
+    """Whose vectors are no samples."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.last = nn.Conv2d(2, 2, 1), nn.Linear(48, 3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.last(torch.relu(self.conv(x)).view(-1, 48))
+
+
 def chained(*layers: nn.Module) -> nn.Module:
     return nn.Sequential(*layers, nn.Conv2d(3, 3, 1))
 
@@ -91,6 +103,10 @@ def conv() -> nn.Module:
     (chained(conv(), nn.Sigmoid()), "layer '1'", "module"),
     (chained(conv(), nn.LeakyReLU()), "layer '1'", "module"),
     (chained(conv(), nn.AvgPool2d(2)), "layer '1'", "module"),
+    (chained(conv(), nn.ReLU(), nn.AvgPool2d(3, 1, 1)), "layer '2'", "module"),
+    (chained(conv(), nn.ReLU(), nn.AvgPool2d(1, divisor_override=2)), "layer '2'", "module"),
+    (chained(conv(), SpikeTime(6, 1)), "layer '1'", "code of spikes"),
+    (Regrouped(), "layer 'view'", "flatten"),
     (chained(conv()), "layer '1'", "activation"),
     (chained(conv(), nn.ReLU(), nn.BatchNorm2d(3)), "layer '2'", "batch norm"),
     (chained(conv(), nn.MaxPool2d(2), nn.BatchNorm2d(3), nn.ReLU()), "layer '2'", "batch norm"),
@@ -105,20 +121,25 @@ def conv() -> nn.Module:
     (nn.Sequential(nn.Conv2d(5, 3, 1)), "module Sequential", "trace"),
     (nn.Sequential(nn.Flatten(), nn.Linear(7, 3)), "module Sequential", "trace"),
 ])
-def test_other_modules_are_refused_by_name(module: nn.Module, where: str, rule: str) -> None:
+def test_other_modules_are_refused_by_name(
+    module: nn.Module, where: str, rule: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     with pytest.raises(TrainingError) as caught:
         SpikeTimeNetwork(module, SHAPE)
     assert (caught.value.where, caught.value.rule) == (where, rule)
+    assert not capsys.readouterr().err, "torch printed a traceback"
     assert str(caught.value).startswith(f"{where}, rule '{rule}': needs ") and caught.value.help in str(caught.value)
 
 
 @pytest.mark.parametrize(("settings", "rule"), [
     ({"steps": 0}, "steps"), ({"tau": 0}, "tau"), ({"threshold": 0.0}, "threshold"),
+    ({"steps": 2.5}, "steps"), ({"steps": "3"}, "steps"), ({"tau": True}, "tau"), ({"threshold": "1"}, "threshold"),
+    ({"shape": ("2", 8, 6)}, "shape"), ({"module": 3}, "module"),
     ({"threshold": float("nan")}, "threshold"),
     ({"steps": 200, "tau": 1}, "steps"), ({"shape": (8, 6)}, "shape"), ({"shape": (2, 0, 6)}, "shape")])
 def test_settings_out_of_range_are_refused(settings: dict[str, object], rule: str) -> None:
     with pytest.raises(TrainingError, match=f"rule '{rule}'"):
-        SpikeTimeNetwork(Functions(), **{"shape": SHAPE} | settings)  # type: ignore[arg-type]
+        SpikeTimeNetwork(**{"module": Functions(), "shape": SHAPE} | settings)  # type: ignore[arg-type]
 
 
 def test_an_activation_of_the_user_is_taken_as_it_is() -> None:

@@ -1,6 +1,8 @@
 """Training: that it learns, goes on after an interruption with the same result, and says what is wrong with data."""
 
 import io
+import warnings
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -8,8 +10,10 @@ import numpy as np
 import pytest
 
 from golden.errors import FileError, NetworkError
+from synapress.mapper.errors import ModelWarning
 from synapress.training import Epoch, Settings, SpikeTimeNetwork, Stage, TrainingError, predict, train
 from synapress.training.torch_module import nn, torch
+from synapress.training.trainer import CHECKSUM
 from tests.training.networks import SHAPE, Functions, data
 
 SETTINGS = Settings(epochs=8, batch=16, seed=5)
@@ -103,8 +107,17 @@ def test_damaged_checkpoints_are_refused(tmp_path: Path) -> None:
     content = path.read_bytes()
     hostile = io.BytesIO()
     torch.save({"version": 1, "run": {}, "done": [Path("/")]}, hostile)
-    for damaged in (content[:1000], b"", b"no checkpoint", hostile.getvalue()):
+    flipped = [bytes([*content[:at], content[at] ^ 1, *content[at + 1:]])
+               for at in np.random.default_rng(4).integers(0, len(content), 12)]
+    for damaged in (content[:1000], b"", b"no checkpoint", hostile.getvalue(), *flipped):
         path.write_bytes(damaged)
+        with pytest.raises(FileError, match="is no checkpoint"):
+            train(network(), images, labels, Settings(epochs=1), checkpoint=path)
+    kept = torch.load(io.BytesIO(content[:-CHECKSUM]), weights_only=True)
+    for change in ({"done": [{"number": 1}]}, {"run": 1}, {"network": {}}, {"optimizer": {}}):
+        made = io.BytesIO()
+        torch.save(kept | change, made)
+        path.write_bytes(made.getvalue() + zlib.crc32(made.getvalue()).to_bytes(CHECKSUM, "big"))
         with pytest.raises(FileError, match="is no checkpoint"):
             train(network(), images, labels, Settings(epochs=1), checkpoint=path)
     with pytest.raises(FileError):
@@ -126,11 +139,53 @@ IMAGES, LABELS = data(1)
     (IMAGES, LABELS - 1, "classes"),
     (np.where(IMAGES > 0.99, np.nan, IMAGES), LABELS, "finite images"),
     (np.where(IMAGES > 0.99, np.inf, IMAGES), LABELS, "finite images"),
+    (IMAGES.astype(np.float64) * 1e300, LABELS, "finite images"),
+    (IMAGES.astype(object), LABELS, "images"),
+    (IMAGES.astype(complex), LABELS, "images"),
+    (None, LABELS, "images"),
+    ([[1.0], [1.0, 2.0]], LABELS, "images"),
+    (torch.from_numpy(IMAGES).to(torch.complex64), LABELS, "images"),
+    (IMAGES, LABELS.astype(str), "labels"),
 ])
 def test_data_that_cannot_be_trained_on_are_refused(images: Any, labels: Any, rule: str) -> None:
     for given in ({}, {"test": (images, labels)}):
         with pytest.raises(TrainingError, match=f"{'test' if given else 'training'} data, rule '{rule}'"):
             train(network(), IMAGES if given else images, LABELS if given else labels, **given)
+
+
+def test_a_test_without_labels_is_refused() -> None:
+    with pytest.raises(TrainingError, match="test data, rule 'pair'"):
+        train(network(), IMAGES, LABELS, test=IMAGES)  # type: ignore[arg-type]
+
+
+def test_numbers_of_any_width_and_order_of_bytes_are_the_same() -> None:
+    one = Settings(epochs=1)
+    expected = train(network(), IMAGES, LABELS, one)
+    for images, labels in ((IMAGES.astype(">f8"), LABELS.astype(np.uint64)),
+                           (IMAGES.tolist(), LABELS.astype(np.uint16)),
+                           (torch.from_numpy(IMAGES).requires_grad_(), torch.from_numpy(LABELS).to(torch.uint8))):
+        assert train(network(), images, labels, one) == expected
+
+
+def test_images_that_spikes_cannot_tell_are_warned_of() -> None:
+    with pytest.warns(ModelWarning, match=r"training data: \d+\.\d% of the images' numbers are outside 0 to θ0 = 1, "):
+        train(network(), (IMAGES * 255).astype(np.uint8), LABELS, Settings(epochs=4))
+    with pytest.warns(ModelWarning, match="3 epochs are too few"):
+        train(network(), IMAGES, LABELS, Settings(epochs=3))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        train(network(), IMAGES * 255, LABELS, Settings(epochs=1, ttfs_from=1))
+        train(network(), IMAGES, LABELS, Settings(epochs=4))
+
+
+def test_steps_of_one_sample_train_where_no_batch_norm_is() -> None:
+    made = SpikeTimeNetwork(nn.Sequential(nn.Flatten(), nn.Linear(96, 3)), SHAPE)
+    before = made.layers[1].weight.detach().clone()
+    done = train(made, IMAGES[:9], LABELS[:9], Settings(epochs=1, batch=1, ttfs_from=1))
+    assert done[0].loss > 0 and not torch.equal(before, made.layers[1].weight)
+    for images, settings, rule in ((IMAGES, Settings(batch=1), "batch"), (IMAGES[:1], Settings(), "samples")):
+        with pytest.raises(TrainingError, match=f"rule '{rule}': needs at least 2"):
+            train(network(), images, LABELS[:len(images)], settings)
 
 
 def test_a_training_that_diverges_ends_with_its_epoch(tmp_path: Path) -> None:
@@ -147,7 +202,9 @@ def test_weights_that_are_not_finite_are_found_although_activations_hide_them() 
 
 
 @pytest.mark.parametrize("wrong", [{"epochs": 0}, {"batch": 0}, {"clip_from": 0.9}, {"clip_from": -1.0}, {"rate": -1.0},
-                                   {"rate": float("nan")}, {"momentum": float("inf")}])
+                                   {"rate": float("nan")}, {"momentum": float("inf")}, {"epochs": 2.5},
+                                   {"epochs": "3"}, {"batch": None}, {"rate": "1"}, {"seed": 1.5}, {"seed": 1 << 60},
+                                   {"slower_from": 0.5}, {"slower_from": ("a",)}, {"ttfs_from": None}])
 def test_settings_out_of_range_are_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(TrainingError, match="settings, rule"):
         Settings(**wrong)

@@ -1,8 +1,11 @@
 """VGG-16 has the paper's sizes, and drawn weights make as many spikes as are said, layer by layer."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 
+from benchmarks import log_product, vgg
 from golden.errors import NetworkError
 from golden.types import IntArray
 from synapress.spike_times import float_network
@@ -42,3 +45,13 @@ def test_sizes_that_pools_do_not_halve() -> None:
     with pytest.raises(NetworkError, match="vgg16: needs images of 32, 64, … pixels a side, as five pools halve them; "
                                            "given: 48"):
         vgg16(48)
+
+
+@pytest.mark.parametrize(("main", "wrong"), [
+    (vgg.main, ["--images", "0"]), (vgg.main, ["--seed", "-1"]), (log_product.main, ["--fmax", "-1"])])
+def test_wrong_options_of_the_benchmarks(
+    main: Callable[[list[str]], None], wrong: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        main(wrong)
+    assert "at least" in capsys.readouterr().err
