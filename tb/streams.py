@@ -137,6 +137,15 @@ def out_of_reset(dut: Any) -> Steps:
             return
 
 
+def after_reset(dut: Any, steps: Steps) -> None:
+    """Take a step of a generator just before each edge of `clk`, the first one when the design is not reset."""
+    def waiting() -> Steps:
+        yield from out_of_reset(dut)
+        yield from steps
+
+    every_cycle(dut, waiting())
+
+
 async def wait_until(dut: Any, condition: Callable[[], bool], *, timeout: int = 100_000, what: str = "") -> int:
     """Wait for a condition, looked at once per cycle before the edge; returns the cycles waited.
 

@@ -33,17 +33,7 @@ from rtl.bus.axi_lite import QUIET_BITS
 from rtl.bus.axi_lite import AxiLite as Hardware
 from synapress.tools.simulator import parameters, seed
 from tb.axi_nodes import LIVE_WORDS, BusyNode, ModelNode
-from tb.streams import (
-    Steps,
-    StreamDriver,
-    StreamMonitor,
-    Wires,
-    clock_and_reset,
-    every_cycle,
-    out_of_reset,
-    pauses,
-    wait_until,
-)
+from tb.streams import Steps, StreamDriver, StreamMonitor, Wires, after_reset, clock_and_reset, pauses, wait_until
 
 PERIOD = 10
 """Of the clock, in ns."""
@@ -90,12 +80,11 @@ class Watcher:
         self.seen: Counter[str] = Counter()
         self.responses: deque[int] = deque()
         self.answers: deque[tuple[int, int]] = deque()
-        every_cycle(dut, self._watch())
+        after_reset(dut, self._watch())
 
     def _watch(self) -> Steps:
         wires = Wires(self.dut)
         held: dict[str, tuple[int, ...]] = {}
-        yield from out_of_reset(self.dut)
         while True:
             taken: dict[str, tuple[int, ...]] = {}
             for channel, (valid, ready, payload) in CHANNELS.items():

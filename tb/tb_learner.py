@@ -26,17 +26,8 @@ from synapress.tools.simulator import parameters, seed
 from tb.learner_stimulus import Learning
 from tb.memory import MemoryModel
 from tb.organisation_stimulus import Layers
-from tb.streams import (
-    Steps,
-    StreamDriver,
-    StreamMonitor,
-    Wires,
-    clock_and_reset,
-    every_cycle,
-    out_of_reset,
-    pauses,
-    wait_until,
-)
+from tb.pulses import Pulses
+from tb.streams import Steps, StreamDriver, StreamMonitor, Wires, after_reset, clock_and_reset, pauses, wait_until
 
 
 def sizes_of(given: dict[str, Any]) -> LearningSizes:
@@ -55,12 +46,11 @@ class Entries:
         for signal in self._signal.values():
             signal.value = 0
         self._wires = Wires(dut)
-        every_cycle(dut, self._run())
+        after_reset(dut, self._run())
 
     def _run(self) -> Steps:
         read, ready = (getattr(self._wires, f"{self.port}__{name}") for name in ("data", "ready"))
         offered = coming = False
-        yield from out_of_reset(self.dut)
         while True:
             if coming:
                 self.found.append(read())
@@ -113,14 +103,12 @@ class Bench:
                             generator=generator, pause=pause("memory"))
         self.driver = StreamDriver(dut, "request", len(dut.request__payload), pause=pause("request"),
                                    generator=generator)
-        self.cycle = 0
         self.written: list[int] = []
         """Cycles in which weights were written."""
         self.taken: list[int] = []
         """Cycles in which requests were taken."""
-        self.pulses = dict.fromkeys((*KINDS, "beyond", "error", "done"), 0)
         self.wires = Wires(dut)
-        every_cycle(dut, self._watch())
+        self.watch = Pulses(dut, (*KINDS, "beyond", "error", "done"), self._look)
         # Behind the own steps, which count the cycle.
         StreamMonitor(dut, "write", write_layout(memory), pause=pause("write"), on_receive=self._write)
         self.entries = {name: Entries(dut, name) for name in ("traces", "sums", "gradients")
@@ -132,21 +120,13 @@ class Bench:
         address, mask = write["address"], write["mask"]
         assert write["data"] & ~mask == 0
         self.weight[address] = self.weight[address] & ~mask | write["data"]
-        self.written.append(self.cycle)
+        self.written.append(self.watch.cycle)
 
-    def _watch(self) -> Steps:
+    def _look(self) -> None:
         wires = self.wires
-        pulses = [(name, getattr(wires, name)) for name in self.pulses]
-        while True:
-            yield
-            if wires.rst():
-                continue
-            self.cycle += 1
-            for name, read in pulses:
-                self.pulses[name] += read()
-            assert wires.sums__ready() == wires.traces__ready() == (not wires.busy()), "the host waits while busy"
-            if wires.request__valid() and wires.request__ready():
-                self.taken.append(self.cycle)
+        assert wires.sums__ready() == wires.traces__ready() == (not wires.busy()), "the host waits while busy"
+        if wires.request__valid() and wires.request__ready():
+            self.taken.append(self.watch.cycle)
 
     async def load(self, learner: Learner) -> None:
         """A layer with its weights, traces, sums, and the random numbers."""
@@ -165,7 +145,7 @@ class Bench:
         await RisingEdge(self.dut.clk)
         self.dut.load.value = 0
         await wait_until(self.dut, lambda: all(entries.idle for entries in self.entries.values()), what="the host")
-        self.pulses = dict.fromkeys(self.pulses, 0)
+        self.watch.pulses.update(dict.fromkeys(self.watch.pulses, 0))
         self.written.clear()
         self.taken.clear()
 
@@ -182,7 +162,7 @@ class Bench:
                          what="all requests")
         for _ in range(self.sizes.memory.read_latency + 2):
             await RisingEdge(self.dut.clk)
-        assert self.pulses["done"] == len(requests) == len(self.taken)
+        assert self.watch.pulses["done"] == len(requests) == len(self.taken)
         await self.compare(learner)
 
     async def compare(self, learner: Learner) -> None:
@@ -195,7 +175,7 @@ class Bench:
         words, origin = numbers(organisation.weight_words), organisation.weight_origin
         assert self.weight[origin:origin + len(words)] == words, "weights"
         total = {name: sum(counts[name] for counts in learner.counts.values()) for name in COUNTS}
-        counted = {name: count for name, count in self.pulses.items() if name != "done"}
+        counted = {name: count for name, count in self.watch.pulses.items() if name != "done"}
         assert counted == {name: total["errors" if name == "error" else name] for name in counted}
         assert len(self.written) == total["weight_write"]
 
@@ -220,7 +200,7 @@ async def layers_that_learn(dut: Any) -> None:
             for name, count in counts.items():
                 seen[name] += count
     Path("learned.json").write_text(json.dumps(results))
-    dut._log.info(f"{given['layers']} layers, {seen}, {bench.cycle} cycles")
+    dut._log.info(f"{given['layers']} layers, {seen}, {bench.watch.cycle} cycles")
     assert 0 < seen["weight_write"] < seen["synapses"] and seen["beyond"] > 0
 
 

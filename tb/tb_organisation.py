@@ -26,45 +26,36 @@ from golden.types import Fields
 from synapress.tools.simulator import parameters, seed
 from tb.memory import MemoryModel
 from tb.organisation_stimulus import Layers, Single, Write
-from tb.streams import Steps, StreamDriver, StreamMonitor, Wires, clock_and_reset, every_cycle, pauses, wait_until
+from tb.pulses import Pulses
+from tb.streams import Steps, StreamDriver, StreamMonitor, clock_and_reset, every_cycle, pauses, wait_until
 
 
-class Watch:
+class Watch(Pulses):
     """Counts the pulses, and when requests and synapses are taken, from outside."""
 
     def __init__(self, dut: Any, *, update: int):
-        self._dut, self._wires, self._update = dut, Wires(dut), update
-        self.cycle = 0
-        self.pulses = dict.fromkeys((*KINDS, "error"), 0)
+        super().__init__(dut, (*KINDS, "error"), self._look)
+        self._update, self._learning = update, hasattr(dut, "retired")
+        self._reads = [getattr(self.wires, name) for name in ("index__valid", "weight__valid") if hasattr(dut, name)]
         self.taken: list[int] = []
         self.done: list[int] = []
         self.synapses: list[int] = []
         # Of UPDATE: synapses that have been taken and weights that have been written, in the cycles before.
         self.updates = self.retired = 0
-        every_cycle(dut, self._run())
 
-    def _run(self) -> Steps:
-        wires, learning = self._wires, hasattr(self._dut, "retired")
-        reads = [getattr(wires, name) for name in ("index__valid", "weight__valid") if hasattr(self._dut, name)]
-        pulses = [(name, getattr(wires, name)) for name in self.pulses]
-        while True:
-            yield
-            if wires.rst():
-                continue
-            self.cycle += 1
-            for name, read in pulses:
-                self.pulses[name] += read()
-            inside = len(self.taken) > len(self.done) or self.updates > self.retired
-            if wires.synapse__valid() and wires.synapse__ready():
-                self.synapses.append(self.cycle)
-                self.updates += learning and wires.synapse__payload() >> self._update & 1
-            self.retired += learning and wires.retired()
-            assert wires.busy() == inside, f"cycle {self.cycle}: busy is {wires.busy()}"
-            assert inside or not any(read() for read in reads), "reads without a request"
-            if wires.done():
-                self.done.append(self.cycle)
-            if wires.request__valid() and wires.request__ready():
-                self.taken.append(self.cycle)
+    def _look(self) -> None:
+        wires = self.wires
+        inside = len(self.taken) > len(self.done) or self.updates > self.retired
+        if wires.synapse__valid() and wires.synapse__ready():
+            self.synapses.append(self.cycle)
+            self.updates += self._learning and wires.synapse__payload() >> self._update & 1
+        self.retired += self._learning and wires.retired()
+        assert wires.busy() == inside, f"cycle {self.cycle}: busy is {wires.busy()}"
+        assert inside or not any(read() for read in self._reads), "reads without a request"
+        if wires.done():
+            self.done.append(self.cycle)
+        if wires.request__valid() and wires.request__ready():
+            self.taken.append(self.cycle)
 
 
 class Writer:

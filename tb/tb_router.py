@@ -19,17 +19,7 @@ from golden.noc.router import PORTS, STEPS, Router
 from golden.words import layouts
 from rtl.noc import router
 from synapress.tools.simulator import parameters, seed
-from tb.streams import (
-    Steps,
-    StreamDriver,
-    StreamMonitor,
-    Wires,
-    clock_and_reset,
-    every_cycle,
-    out_of_reset,
-    pauses,
-    wait_until,
-)
+from tb.streams import Steps, StreamDriver, StreamMonitor, Wires, after_reset, clock_and_reset, pauses, wait_until
 
 PERIOD = 10
 """Of the clock, in ns."""
@@ -107,7 +97,7 @@ class Bench:
         self.monitors = {port: StreamMonitor(
             dut, f"{port}_out", bits, pause=pause("outputs"), on_receive=partial(self._leave, port))
             for port in self.model.ways}
-        every_cycle(dut, self._watch())
+        after_reset(dut, self._watch())
 
     def _enter(self, port: str, event: int) -> None:
         output = self.model.enter(port, event)
@@ -125,7 +115,6 @@ class Bench:
 
     def _watch(self) -> Steps:
         wires = Wires(self.dut)
-        yield from out_of_reset(self.dut)
         while True:
             if wires.dropped():
                 self.told.add(now())
