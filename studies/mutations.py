@@ -47,6 +47,7 @@ from studies.mutants import (
     STREAMS,
 )
 from studies.neuron_mutants import NEURON_MUTATIONS, NEURON_WHERE
+from studies.on_chip_mutants import ON_CHIP_MUTATIONS, ON_CHIP_WHERE
 from studies.organisation_mutants import ORGANISATION_MUTATIONS, ORGANISATION_WHERE
 from studies.served_mutants import SERVED_MUTATIONS, SERVED_WHERE
 from studies.sigma_delta_mutants import SIGMA_DELTA_MUTATIONS, SIGMA_DELTA_WHERE
@@ -57,9 +58,10 @@ from studies.ttfs_mutants import TTFS_MUTATIONS, TTFS_WHERE
 
 MUTATIONS = (*mutants.MUTATIONS, *BUS_MUTATIONS, *SILENT_MUTATIONS, *SIGMA_DELTA_MUTATIONS, *NEURON_MUTATIONS,
              *DELAY_MUTATIONS, *LAVA_MUTATIONS, *ORGANISATION_MUTATIONS, *BACKWARD_MUTATIONS, *FUNCTIONAL_MUTATIONS,
-             *TABLE_MUTATIONS, *SERVED_MUTATIONS, *TTFS_MUTATIONS, *LEARNING_MUTATIONS, *SPIKE_TIME_MUTATIONS)
+             *TABLE_MUTATIONS, *SERVED_MUTATIONS, *TTFS_MUTATIONS, *LEARNING_MUTATIONS, *ON_CHIP_MUTATIONS,
+             *SPIKE_TIME_MUTATIONS)
 ROOT = Path(__file__).resolve().parent.parent
-ROOMS = ("golden", "rtl", "tb", "synapress", "examples", "tests", "studies")
+ROOMS = ("golden", "rtl", "tb", "synapress", "benchmarks", "examples", "tests", "studies")
 PAGE = ROOT / "docs" / "verification.md"
 MARK = "<!-- mutations -->"
 
@@ -73,8 +75,8 @@ def passes(tree: Path, test: str) -> bool:
              CIRCLE: [], ACCESS: [], CROSSING: ["-k", "not 0"], MESH: ["-k", "bursts"], LETTERS: [], HOSTILE: [],
              SKIPPING: ["-k", "verilator and grai"]}
     others = (BUS_WHERE | SIGMA_DELTA_WHERE | NEURON_WHERE | DELAY_WHERE | LAVA_WHERE | ORGANISATION_WHERE
-              | BACKWARD_WHERE | FUNCTIONAL_WHERE | TABLE_WHERE | SERVED_WHERE | TTFS_WHERE | LEARNING_WHERE |
-              SPIKE_TIME_WHERE)
+              | BACKWARD_WHERE | FUNCTIONAL_WHERE | TABLE_WHERE | SERVED_WHERE | TTFS_WHERE | LEARNING_WHERE
+              | ON_CHIP_WHERE | SPIKE_TIME_WHERE)
     where = (plain | others).get(test, ["-k", f"verilator and ({cases})"])
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-x", "-m", "not long", "-p", "no:cacheprovider", *where, test],

@@ -110,6 +110,14 @@ def test_integers_learn_as_real_numbers_do() -> None:
         assert found.final < 0.7 * found.task.silence
 
 
+def test_the_loss_falls_on_chip() -> None:
+    """In a small network, from more than that of silence to well below it."""
+    for seed in (1, 2):
+        settings = Settings(inputs=40, hidden=24, outputs=16, steps=40, input_rate=0.15, epochs=20, seed=seed)
+        for run in (learn_golden(settings), learn_real(settings)):
+            assert np.mean(run.losses[-5:]) < 0.88 * run.task.silence < run.losses[0]
+
+
 def test_host_in_integers_is_close_to_real_numbers(seed: int) -> None:
     """Neurons without firing: potentials to some 1/1024, traces to a step; distances and their slopes."""
     rng = np.random.default_rng(seed)
