@@ -30,3 +30,10 @@ def test_the_file_of_the_repository_tells_digits_apart() -> None:
     _, _, tested, labels = train.images()
     for quantized in (False, True):
         assert (predict(as_module(load_trained(FILE), quantized=quantized), tested) == labels).float().mean() >= 0.97
+
+
+@pytest.mark.parametrize("wrong", [["--epochs", "0"], ["--threads", "0"], ["--tau", "0"], ["--seed", str(1 << 70)]])
+def test_wrong_options_end_in_a_sentence(wrong: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        train.main(wrong)
+    assert "error: " in capsys.readouterr().err

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from golden.errors import SynapressError
 from synapress.spike_times.trained import Trained, save_trained
 from synapress.training import Settings, SpikeTimeNetwork, as_module, export, predict, train
 from synapress.training.torch_module import nn, torch
@@ -58,6 +59,15 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, default=1, help="of PyTorch; the result depends on it")
     given = parser.parse_args(arguments)
+    if given.threads < 1:
+        parser.error("--threads: at least 1")
+    try:
+        _train(given)
+    except SynapressError as error:
+        parser.error(str(error))
+
+
+def _train(given: argparse.Namespace) -> None:
     torch.set_num_threads(given.threads)
     start = time.monotonic()
     x, y, tested, labels = images()
