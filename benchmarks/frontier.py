@@ -10,6 +10,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from benchmarks.outputs import check_outputs
 from golden.errors import ConfigError, SynapressError
 from golden.files import write
 from synapress.energy.memory import MODELS, memory_model
@@ -29,22 +30,23 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--figure", type=Path)
     given, console = parser.parse_args(arguments), Console()
     try:
+        check_outputs(given)
         model = memory_model(given.model)
         try:
             trained = json.loads(given.learned.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise ConfigError(f"'{given.learned}' is no readable JSON file: {error}; python -m benchmarks.learning "
                               f"--json {given.learned} writes it") from error
         with console.status("counting accesses") as status:
             points = frontier(trained, model, progress=status.update)
+        show([sheet(points, model)], console)
+        if given.json:
+            write(given.json, json.dumps({"model": model.name, "source": model.source, "epochs": trained["epochs"],
+                                          "points": [asdict(point) for point in points]}, indent=1) + "\n")
+        if given.figure:
+            frontier_picture(given.figure, **picture_parts(points, model, trained["silence"]))
     except SynapressError as error:
         parser.error(str(error))
-    show([sheet(points, model)], console)
-    if given.json:
-        write(given.json, json.dumps({"model": model.name, "source": model.source, "epochs": trained["epochs"],
-                                      "points": [asdict(point) for point in points]}, indent=1) + "\n")
-    if given.figure:
-        frontier_picture(given.figure, **picture_parts(points, model, trained["silence"]))
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ import numpy as np
 from rich.console import Console
 from rich.progress import Progress
 
+from benchmarks.outputs import check_outputs
 from golden.errors import ConfigError, SynapressError
 from golden.files import write
 from synapress.learning.task import Task, draw
@@ -123,22 +124,23 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--figure", type=Path)
     given, console = parser.parse_args(arguments), Console()
     try:
+        check_outputs(given)
         if min(given.epochs, given.seeds) < 1:
             raise ConfigError("learning: at least one epoch and one seed")
         networks = [Network(*each) for each in product(given.bits, given.density, range(1, given.seeds + 1))]
         report, training = measure(networks, epochs=given.epochs, checkpoint=given.checkpoint, console=console)
+        show([sheet(report)], console)
+        if (lost := report["degradation"]):
+            console.print(f"2 bits against 5 bits: loss {lost['loss']:+.1%}, retention {-lost['retention']:+.1%} "
+                          f"(published: {-lost['published']:+.0%})")
+        if given.json:
+            write(given.json, json.dumps(report, indent=1) + "\n")
+        if given.figure:
+            learning_picture(given.figure, curves={f"{row['bits']} bits": _curve(report, row) for row in report["rows"]
+                                                   if row["density"] == max(given.density)},
+                             silence=report["silence"], target=training.task.target, learned=training.spikes[-1])
     except SynapressError as error:
         parser.error(str(error))
-    show([sheet(report)], console)
-    if (lost := report["degradation"]):
-        console.print(f"2 bits against 5 bits: loss {lost['loss']:+.1%}, retention {-lost['retention']:+.1%} "
-                      f"(published: {-lost['published']:+.0%})")
-    if given.json:
-        write(given.json, json.dumps(report, indent=1) + "\n")
-    if given.figure:
-        learning_picture(given.figure, curves={f"{row['bits']} bits": _curve(report, row) for row in report["rows"]
-                                               if row["density"] == max(given.density)},
-                         silence=report["silence"], target=training.task.target, learned=training.spikes[-1])
 
 
 def _curve(report: dict[str, Any], row: dict[str, Any]) -> list[list[float]]:

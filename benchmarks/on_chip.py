@@ -22,6 +22,7 @@ import numpy as np
 from rich.console import Console
 from rich.progress import Progress
 
+from benchmarks.outputs import check_outputs
 from golden.errors import ConfigError, SynapressError
 from golden.files import write
 from golden.synapse.organisations.interface import KINDS
@@ -37,6 +38,8 @@ WALKS = ("FORWARD", "UPDATE")
 """The passes that learning takes: UPDATE gives the errors of a BACKWARD as well."""
 RATE = 24
 """Bits of a weight and of the rate's shift together: the learning rate is then 1/2048 of a weight of 1."""
+LEAST_BITS, MOST_BITS = 8, 12
+"""Of a weight: with fewer the rate would need a wider shift than there is."""
 
 
 def timed(console: Console, what: str, learn: Callable[..., Run], settings: Settings) -> tuple[Run, float]:
@@ -129,27 +132,31 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--organisation", action="append",
                         help=f"may be given several times; default {', '.join(ORGANISATIONS)}")
     parser.add_argument("--density", type=float, default=default.density, help="share of the weights that there are")
-    parser.add_argument("--bits", type=int, default=default.weight_bits, help="of a weight: 8 to 12")
+    parser.add_argument("--bits", type=int, default=default.weight_bits,
+                        help=f"of a weight: {LEAST_BITS} to {MOST_BITS}")
     parser.add_argument("--no-rtl", action="store_true", help="the golden model alone")
     parser.add_argument("--json", type=Path)
     parser.add_argument("--figure", type=Path)
     given, console = parser.parse_args(arguments), Console()
     try:
+        check_outputs(given)
         if given.seeds < 1:
             raise ConfigError("on-chip learning: at least one seed")
+        if not LEAST_BITS <= given.bits <= MOST_BITS:
+            raise ConfigError(f"on-chip learning: bits = {given.bits} is outside [{LEAST_BITS}, {MOST_BITS}]")
         settings = Settings(epochs=given.epochs, density=given.density, weight_bits=given.bits,
                             rate_shift=RATE - given.bits)
         report, run = measure(settings, organisations=given.organisation or list(ORGANISATIONS), seeds=given.seeds,
                               rtl=not given.no_rtl, console=console)
+        show(sheets(report), console)
+        if given.json:
+            write(given.json, json.dumps(report, indent=1) + "\n")
+        if given.figure:
+            row = report["seeds"][0]
+            learning_picture(given.figure, curves={"integers": [row["losses"]], "real numbers": [row["real losses"]]},
+                             silence=row["silence"], target=run.task.target, learned=run.spikes)
     except SynapressError as error:
         parser.error(str(error))
-    show(sheets(report), console)
-    if given.json:
-        write(given.json, json.dumps(report, indent=1) + "\n")
-    if given.figure:
-        row = report["seeds"][0]
-        learning_picture(given.figure, curves={"integers": [row["losses"]], "real numbers": [row["real losses"]]},
-                         silence=row["silence"], target=run.task.target, learned=run.spikes)
     if not report["same in all organisations"] or not all(each.get("equal", True) for each in report["organisations"]):
         raise SystemExit("weights, losses, spikes or accesses differ")
 

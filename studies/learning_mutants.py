@@ -4,6 +4,7 @@
 from studies.mutants import Mutation
 
 MATRICES = "tests/tb/test_learner.py::test_matrices_in_all_organisations"
+NARROW = "tests/tb/test_learner.py::test_steps_that_are_narrower_than_weights"
 KERNELS = "tests/tb/test_learner.py::test_kernels_in_all_organisations"
 RULE = "tests/golden/synapse/learning/test_update.py::test_every_part_of_the_rule"
 DRAWS = "tests/golden/synapse/learning/test_lfsr.py::test_successive_draws_are_independent"
@@ -32,6 +33,8 @@ LEARNING_MUTATIONS = (
     Mutation("update: weights are not clipped from above", _UNIT, "Mux(after > most, most,", "Mux(0, most,", MATRICES),
     Mutation("update: clipped to the lowest number", _UNIT, "Mux(after < -most, -most, after)",
              "Mux(after < ~most, ~most, after)", MATRICES),
+    Mutation("update: the new weight is only as wide as its step", _UNIT, "max(len(step), memory.weight_bits) + 1",
+             "len(step) + 1", NARROW),
     Mutation("update: zeros move", _UNIT, "(rule.keep_zeros & (given.weight == 0))", "0", MATRICES),
     Mutation("update: the weight's neighbors are written", _UNIT, "mask << written.address[:low]", "-1", MATRICES),
     Mutation("update: a synapse is lost while a write waits", _UNIT, "self.synapse.ready.eq(moves)",
@@ -70,4 +73,4 @@ LEARNING_MUTATIONS = (
     Mutation("learner: the fast model forgets a gradient", "golden/synapse/learning/learner.py",
              "self.gradients[visit.numbers] += traces", "self.gradients[visit.numbers] = traces", GOLDEN),
 )
-LEARNING_WHERE = {MATRICES: ["-k", "icarus"], KERNELS: [], RULE: [], DRAWS: [], GOLDEN: []}
+LEARNING_WHERE = {MATRICES: ["-k", "icarus"], NARROW: [], KERNELS: [], RULE: [], DRAWS: [], GOLDEN: []}

@@ -159,7 +159,7 @@ class Training:
         """
         arrays = {f"{name}_{layer}": np.stack(values[layer]) for layer in range(2)
                   for name, values in (("weights", self._weights), ("means", self._means), ("largest", self._largest))}
-        arrays |= {"losses": np.array(self.losses), "facts": np.array(json.dumps(self._facts))}
+        arrays |= {"losses": np.array(self.losses), "spikes": self.spikes, "facts": np.array(json.dumps(self._facts))}
         with Writing() as files, files.open(path) as file:
             save_arrays(file, arrays)
 
@@ -172,7 +172,7 @@ class Training:
         try:
             arrays = load_arrays(path)
             facts = json.loads(str(arrays["facts"]))
-            losses = arrays["losses"].tolist()
+            losses, spikes = arrays["losses"].tolist(), arrays["spikes"]
             kept = [[[*map(np.array, arrays[f"{name}_{layer}"])] for layer in range(2)]
                     for name in ("weights", "means", "largest")]
         except OSError:
@@ -182,4 +182,4 @@ class Training:
         if facts != json.loads(json.dumps(self._facts)):
             raise FileError(path, "was written for other networks or another task")
         self._weights, self._means, self._largest = kept
-        self.losses, self.epochs = losses, len(losses[0])
+        self.losses, self.epochs, self.spikes = losses, len(losses[0]), spikes

@@ -174,6 +174,9 @@ def test_commands(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert [row["bits"] for row in report["rows"]] == [2, 5] and report["degradation"]["published"] == 0.04
     assert (tmp_path / "chip.png").stat().st_size > 1000
     for command, given, said in ((benchmark, ["--epochs", "0"], "epochs = 0 is outside"),
+                                 (benchmark, ["--bits", "7"], "bits = 7 is outside [8, 12]"),
+                                 (benchmark, ["--figure", "chip.txt"], "the suffix must be .png or .svg"),
+                                 (table, ["--checkpoint", str(tmp_path)], "is a folder; name a file"),
                                  (table, ["--bits", "two"], "no list of numbers"),
                                  (table, ["--epochs", "0"], "at least one epoch")):
         with pytest.raises(SystemExit):

@@ -58,6 +58,8 @@ def test_interrupted_training_goes_on_as_if_it_was_not(tmp_path: Path) -> None:
     first.train(4, checkpoint=tmp_path / "training.npz", every=2)
     second.load(tmp_path / "training.npz")
     assert second.epochs == 4
+    np.testing.assert_array_equal(second.spikes, first.spikes)
+    assert second.spikes.any()
     second.train(6)
     assert second.losses == whole.losses
     for mine, expected in zip(second.quantized(), whole.quantized(), strict=True):

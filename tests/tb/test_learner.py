@@ -17,6 +17,7 @@ MEMORY = {"address_bits": 11, "learning": 1}
 SIZES: dict[str, dict[str, Any]] = {
     "looked up": {"memory": MEMORY, "entry_bits": 5},
     "functional": {"memory": MEMORY, "entry_bits": 5, "gradient_bits": 9},
+    "narrow": {"memory": {**MEMORY, "value_bits": 3}, "entry_bits": 3, "trace_bits": 2},
     "other": {"memory": {"address_bits": 10, "learning": 1, "word_bits": 128, "read_latency": 3, "value_bits": 16,
                          "serial": 1, "checkpoints": 1, "search": 1},
               "entry_bits": 6, "trace_bits": 11, "gradient_bits": 8, "polynomial": 0x002D, "seed": 0x1234},
@@ -50,6 +51,12 @@ def same(names: tuple[str, ...], sizes: str, simulator: str, seed: int, **parame
 def test_matrices_in_all_organisations(simulator: str, seed: int) -> None:
     """In Verilator, whose builds take long, one of them here and all in the long run."""
     same(LOOKED_UP if simulator == "icarus" else LOOKED_UP[:1], "looked up", simulator, seed, layers=10, most=40)
+
+
+@pytest.mark.parametrize("simulator", ["icarus"], indirect=True)
+def test_steps_that_are_narrower_than_weights(simulator: str, seed: int) -> None:
+    """Traces and errors of few bits: a weight goes past the end of its range all the same, and is clipped."""
+    same(("crossbar",), "narrow", simulator, seed, layers=8)
 
 
 @pytest.mark.parametrize("simulator", ["icarus"], indirect=True)

@@ -175,7 +175,8 @@ class Update(wiring.Component):
     def _write(self, m: Module, moves: Value, rounded: data.View, written: data.View, step: Value) -> None:
         """The weight after its step, and its place in the word."""
         memory, bits = self.sizes.memory, self.weight_bits
-        after = Signal(signed(len(step) + 1), name="after")
+        # Of few bits of traces and errors the step is narrower than a weight.
+        after = Signal(signed(max(len(step), memory.weight_bits) + 1), name="after")
         most = Signal(signed(memory.weight_bits), name="most")
         clipped = Signal(signed(memory.weight_bits), name="clipped")
         m.d.comb += [

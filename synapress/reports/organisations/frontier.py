@@ -7,6 +7,7 @@ the golden models at the shares of weights that were not zero when the learning 
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from math import isfinite
 from typing import Any
 
 from golden.errors import ConfigError
@@ -41,8 +42,9 @@ def frontier(trained: Mapping[str, Any], model: MemoryModel, *, seed: int = 1, n
     """A point for each group of networks and each organisation whose memories the model has.
 
     Args:
-        trained: with `shapes`, (inputs, outputs) of each layer, and `rows`, each with bits, density, final, lowest,
-            highest and `not zero`, the share of each layer, as `python -m benchmarks.learning --json` writes it.
+        trained: with `epochs`, `silence`, `shapes`, (inputs, outputs) of each layer, and `rows`, each with bits,
+            density, final, lowest, highest and `not zero`, the share of each layer, as
+            `python -m benchmarks.learning --json` writes it.
 
     Raises:
         ConfigError: it is not that, or all memories are beyond the model.
@@ -50,13 +52,20 @@ def frontier(trained: Mapping[str, Any], model: MemoryModel, *, seed: int = 1, n
     try:
         every = [_point(name, row, trained["shapes"], model, seed, progress) for row in trained["rows"]
                  for name in named]
-    except (KeyError, TypeError) as error:
+        made = [point for point in every if point is not None]
+        if not all(isfinite(value) for point in made for value in (point.loss, point.lowest, point.highest,
+                                                                   point.density, trained["epochs"],
+                                                                   trained["silence"])):
+            raise ValueError("a loss or density is no finite number")
+    except KeyError as error:
         raise ConfigError(f"frontier: what was learned has no {error}; it is what benchmarks.learning writes with "
                           "--json") from error
-    found = [point for point in every if point is not None]
-    if not found:
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"frontier: what was learned is malformed ({error}); it is what benchmarks.learning writes "
+                          "with --json") from error
+    if not made:
         raise ConfigError(f"frontier: nothing was learned whose memories '{model.name}' has")
-    return [Point(**asdict(point) | {"best": not any(_beats(other, point) for other in found)}) for point in found]
+    return [Point(**asdict(point) | {"best": not any(_beats(other, point) for other in made)}) for point in made]
 
 
 def _beats(other: Point, point: Point) -> bool:

@@ -1,6 +1,7 @@
 """Loss against energy: a step's energy is that of its layers' passes, and what no point beats is found."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -54,3 +55,22 @@ def test_what_is_no_training() -> None:
     with pytest.raises(ConfigError, match="nothing was learned whose memories 'schaefer' has"):
         frontier(TRAINED | {"shapes": [[600, 400]] * 2, "rows": TRAINED["rows"][1:2]}, memory_model("schaefer"),
                  named=["crossbar"])
+
+
+@pytest.mark.parametrize("changed", [
+    {"shapes": [[20, 30, 1]] * 2}, {"shapes": [[20, 30]]}, {"rows": 5},
+    {"rows": [{**TRAINED["rows"][0], "final": "x"}]},
+    {"rows": [{**TRAINED["rows"][0], "density": None}]}, {"rows": [{**TRAINED["rows"][0], "final": float("nan")}]},
+    {"silence": "x"}, {"epochs": None}], ids=str)
+def test_what_is_malformed(changed: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError, match="what was learned is malformed"):
+        frontier(TRAINED | changed, MODEL, named=["crossbar"])
+
+
+def test_files_that_cannot_be_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Told before anything is counted."""
+    for options, text in ((["--figure", f"{tmp_path}/a.txt"], "--figure .*a.txt: the suffix must be .png or .svg"),
+                          (["--json", str(tmp_path)], "--json .*: is a folder; name a file")):
+        with pytest.raises(SystemExit):
+            benchmark.main([str(tmp_path / "none.json"), *options])
+        assert re.search(text, capsys.readouterr().err)
