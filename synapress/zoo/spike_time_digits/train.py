@@ -68,11 +68,12 @@ def main(arguments: list[str]) -> None:
 
 
 def _train(given: argparse.Namespace) -> None:
+    settings = Settings(epochs=given.epochs, seed=given.seed)
     torch.set_num_threads(given.threads)
     start = time.monotonic()
     x, y, tested, labels = images()
     network = SpikeTimeNetwork(module(given.seed), tuple(x.shape[1:]), steps=given.steps, tau=given.tau)
-    train(network, x, y, Settings(epochs=given.epochs, seed=given.seed), test=(tested, labels),
+    train(network, x, y, settings, test=(tested, labels),
           checkpoint=given.checkpoint, progress=lambda epoch: print(epoch, flush=True))
     trained = halved(export(network, name="spike_time_digits", classes=[str(digit) for digit in range(CLASSES)]))
     save_trained(trained, given.output)
