@@ -27,7 +27,7 @@ SPIKE_TIME_MUTATIONS = (
     Mutation("conversion: thresholds forget what the largest code stands for", _CONVERT,
              "scale_log2=found.scale_log2", "scale_log2=0", ROUNDING),
     Mutation("conversion: biases forget what the source's spikes stand for", _CONVERT,
-             "whole = layer.biases / threshold", "whole = layer.biases", ROUNDING),
+             "np.ldexp(layer.biases / threshold,", "np.ldexp(layer.biases,", ROUNDING),
     Mutation("conversion: sums fill the states", _CONVERT, "(HEADROOM * end for end", "(end for end", FIT),
     Mutation("conversion: a fraction bit too few", _CONVERT, "max(1, over - 1)", "max(1, over + 1)", FIT),
     Mutation("comparison with real numbers: rounding explains everything", "synapress/spike_times/agreement.py",

@@ -5,13 +5,11 @@ from pathlib import Path
 
 import numpy as np
 
-from golden.types import Floats, Pair
+from golden.types import Floats, Pair, Shape
 from synapress.mapper.importers.graph import Activation, Affine, Conv, Input, MaxPool, Node
 from synapress.mapper.importers.onnx.reader import read_onnx
 from synapress.training.errors import TrainingError
 from synapress.training.torch_module import nn, torch
-
-Shape = tuple[int, int, int]
 
 
 def from_onnx(path: str | Path, *, batch_norm: bool = False) -> tuple[nn.Sequential, Shape]:
