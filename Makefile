@@ -27,13 +27,13 @@ demo: $(READY) ## run handwritten digits through the RTL and compare with the go
 demo-pilotnet: $(READY) ## run three frames of PilotNet through the RTL of 3 cores and of 2, equal to the golden model [4 min]
 	@$(BIN)/synapress demo-pilotnet
 
-demo-ttfs: $(READY) ## run 100 digits through neurons that spike once, every spike time of the RTL equal to the integer network's [2 min, estimated]
+demo-ttfs: $(READY) ## run 100 digits through neurons that spike once, every spike time of the RTL equal to the integer network's [1 min]
 	@$(BIN)/synapress demo-ttfs
 
 demo-resnet50: $(READY) ## replay a frame of ResNet50 in the RTL of its 182 cores, one by one, equal to the golden mesh; NETWORK=mobilenet: another network [11 min]
 	@$(BIN)/synapress demo-resnet50 $(if $(NETWORK),--network $(NETWORK))
 
-demo-learning: $(READY) ## teach a spiking network a picture in RTL, in three memory organisations, equal to the golden model; loss, rasters, energy [3 min, estimated]
+demo-learning: $(READY) ## teach a spiking network a picture in RTL, in three memory organisations, equal to the golden model; loss, rasters, energy [1 min]
 	@$(BIN)/synapress demo-learning
 
 test: $(READY) ## run the tests without the long sweeps [16 min]
