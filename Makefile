@@ -80,7 +80,7 @@ frameworks: ## write tests/frameworks again, with snnTorch, sinabs and Norse (an
 	@build/frameworks/bin/python -m pip install --quiet --disable-pip-version-check --no-deps sinabs==3.1.3
 	@build/frameworks/bin/python -W ignore -m studies.frameworks
 
-train-digits: $(TRAINING) ## train the network of spikes in time for digits and write its file; goes on if it was interrupted [3 min, estimated]
+train-digits: $(TRAINING) ## train the network of spikes in time for digits and write its file; goes on if it was interrupted [2 min]
 	@$(TORCH) -m synapress.zoo.spike_time_digits.train
 
 conversion: $(TRAINING) ## accuracy of spikes in time with and without conversion-aware training, 15 networks; goes on if it was interrupted [20 min, estimated]
