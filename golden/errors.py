@@ -1,6 +1,7 @@
 """The typed exceptions of the whole project: each message says who, which rule, what is needed and what there is."""
 
 import os
+from collections.abc import Mapping
 
 
 class SynapressError(Exception):
@@ -50,3 +51,15 @@ class FileError(SynapressError, OSError):
 
     def __str__(self) -> str:
         return self.why  # OSError would put an error number in front
+
+
+def require_within(what: str, settings: object, bounds: Mapping[str, tuple[int, int]]) -> None:
+    """That attributes are integers from their lowest to their highest value.
+
+    Raises:
+        ConfigError: one is not; `what` and its name are in the text.
+    """
+    for name, (low, high) in bounds.items():
+        value = getattr(settings, name)
+        if not isinstance(value, int) or not low <= value <= high:
+            raise ConfigError(f"{what}: {name} = {value!r} is outside [{low}, {high}]")

@@ -22,7 +22,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from golden.errors import ConfigError
+from golden.errors import ConfigError, require_within
 from golden.types import Array, IntArray
 from synapress.learning.task import Task, draw, van_rossum
 
@@ -60,10 +60,7 @@ class Settings:
     def __post_init__(self) -> None:
         bounds = {"inputs": (1, 1 << 16), "hidden": (1, 1 << 16), "outputs": (1, 1 << 16), "steps": (2, 1 << 16),
                   "epochs": (1, 1 << 20), "weight_bits": (2, 12), "rate_shift": (0, 16), "seed": (0, 1 << 31)}
-        for name, (low, high) in bounds.items():
-            value = getattr(self, name)
-            if not isinstance(value, int) or not low <= value <= high:
-                raise ConfigError(f"on-chip learning: {name} = {value!r} is outside [{low}, {high}]")
+        require_within("on-chip learning", self, bounds)
         for name in ("density", "input_rate"):
             if not 0 < getattr(self, name) <= 1:
                 raise ConfigError(f"on-chip learning: {name} = {getattr(self, name)!r} is outside (0, 1]")

@@ -14,7 +14,7 @@ from typing import TypeVar
 import numpy as np
 
 from golden.config import CoreConfig
-from golden.errors import ConfigError
+from golden.errors import ConfigError, require_within
 from golden.fields import Field, WordLayout
 from golden.synapse.learning import lfsr
 from golden.synapse.organisations.interface import Sizes
@@ -57,10 +57,9 @@ class Rule:
     """1: UPDATE adds the products of each weight up; APPLY moves the weights by the sums, and clears them."""
 
     def __post_init__(self) -> None:
-        for name in (item.name for item in fields(self)):
-            value, high = getattr(self, name), lfsr.BITS if name == "rate_shift" else RULE.field(name).high
-            if not isinstance(value, int) or not 0 <= value <= high:
-                raise ConfigError(f"learning rule: {name} = {value!r} is outside [0, {high}]")
+        require_within("learning rule", self, {
+            item.name: (0, lfsr.BITS if item.name == "rate_shift" else RULE.field(item.name).high)
+            for item in fields(self)})
 
     @property
     def word(self) -> int:
@@ -92,10 +91,7 @@ class LearningSizes:
     def __post_init__(self) -> None:
         bounds = {"entry_bits": (3, self.memory.neuron_bits), "trace_bits": (1, 16),
                   "gradient_bits": (0, self.memory.address_bits + self.memory.offset_bits)}
-        for name, (low, high) in bounds.items():
-            value = getattr(self, name)
-            if not isinstance(value, int) or not low <= value <= high:
-                raise ConfigError(f"learning: {name} = {value!r} is outside [{low}, {high}]")
+        require_within("learning", self, bounds)
         if not self.memory.learning:
             raise ConfigError("learning: the organisation's sizes need learning = 1")
         lfsr.Lfsr(self.polynomial, self.seed)

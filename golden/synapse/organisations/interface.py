@@ -7,14 +7,14 @@ abstract and introduction name the organisations; the layouts, bit by bit, are t
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
 
 from golden.config import CoreConfig
-from golden.errors import ConfigError
+from golden.errors import ConfigError, require_within
 from golden.fields import Field, WordLayout
 from golden.memory_words import number
 from golden.ports import READ_LATENCY
@@ -81,10 +81,7 @@ class Sizes:
         bounds = {"address_bits": (4, 28), "word_bits": (64, 128), "neuron_bits": (2, 20), "weight_bits": (1, 12),
                   "value_bits": (1, 16), "serial": (0, 1), "read_latency": (1, 8),
                   **dict.fromkeys(("learning", "search", "checkpoints"), (0, 1))}
-        for field in fields(self):
-            value, (low, high) = getattr(self, field.name), bounds[field.name]
-            if not isinstance(value, int) or not low <= value <= high:
-                raise ConfigError(f"organisation: {field.name} = {value!r} is outside [{low}, {high}]")
+        require_within("organisation", self, bounds)
         if self.word_bits not in (64, 128):
             raise ConfigError(f"organisation: word_bits = {self.word_bits} must be 64 or 128")
         if (self.search or self.checkpoints) and not self.learning:
