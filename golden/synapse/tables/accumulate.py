@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from golden.config import CoreConfig
-from golden.errors import ConfigError
+from golden.errors import ConfigError, require_within
 from golden.ports import READ_LATENCY
 from golden.types import IntArray
 from golden.words import Field, WordLayout
@@ -39,9 +39,7 @@ class StateSizes:
     def __post_init__(self) -> None:
         bounds = {"neuron_bits": (3, 28), "increment_bits": (1, 32), "lanes": (2, 32), "state_bits": (8, 32),
                   "read_latency": (1, 8)}
-        for name, (low, high) in bounds.items():
-            if not low <= getattr(self, name) <= high:
-                raise ConfigError(f"accumulation: {name} = {getattr(self, name)} is outside [{low}, {high}]")
+        require_within("accumulation", self, bounds)
         if self.lanes & (self.lanes - 1) or self.lane_bits >= self.neuron_bits:
             raise ConfigError(f"accumulation: lanes = {self.lanes} must be a power of two below 2**neuron_bits")
 
