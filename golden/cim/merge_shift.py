@@ -10,6 +10,8 @@ Chauvaux et al., arXiv 2410.23082, section II: transfers of 32 to 256 bits for o
 
 from collections.abc import Sequence
 
+from golden.ports import READ_LATENCY
+
 
 def pieces(given: Sequence[int], given_bits: int, taken_bits: int, count: int) -> list[int]:
     """A string of bits in pieces of `given_bits`, cut into the first `count` pieces of `taken_bits`.
@@ -61,3 +63,16 @@ def cycles(given: int, given_bits: int, taken_bits: int, count: int, room: int) 
             held, given = held + given_bits, given - 1
         cycle += 1
     return cycle
+
+
+def transfer_cycles(load: bool, rows: int, width: int, words: int, columns: int, word_bits: int) -> int:
+    """Cycles from a request of the store (`rtl.cim.store`) taken to its last access, when memory grants at once.
+
+    To load, the first word is asked for in the cycle after the request, waits a cycle when it comes, and what has been
+    cut is written a cycle later. To store, a row is asked for in the cycle after the request, and is there a cycle
+    later and in its columns' place another one later; a word goes to memory in the cycle that it is cut in.
+    """
+    room = capacity(columns, word_bits)
+    if load:
+        return 1 + READ_LATENCY + 1 + cycles(words, word_bits, width, rows, room)
+    return 3 + cycles(rows, width, word_bits, words, room) - 1
