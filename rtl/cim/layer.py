@@ -1,6 +1,6 @@
 """The register of the layer that the compute-in-memory update works on, and how its words get there."""
 
-from amaranth import Cat, Const, Module, Signal, unsigned
+from amaranth import Cat, Const, Module, Signal
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -45,12 +45,12 @@ class LayerRegister(wiring.Component):
         asked, came = (Signal(range(LAYER_WORDS + 1), name=name, init=LAYER_WORDS) for name in ("asked", "came"))
         comes = Signal(READ_LATENCY, name="comes")
         place_bits = (LAYER_WORDS - 1).bit_length()
-        above = self.config.address_bits - place_bits - len(self.of)
+        above = max(0, self.config.address_bits - place_bits - len(self.of))
         ended = Signal(name="ended")
         m.d.comb += [
             port.valid.eq(asked != LAYER_WORDS),
             # The first population's words are the memory's last ones.
-            port.address.eq(Cat(asked[:place_bits], ~self.of, Const(-1, unsigned(above)) if above > 0 else Const(0, 0))),
+            port.address.eq(Cat(asked[:place_bits], ~self.of, Const((1 << above) - 1, above))),
             ended.eq(comes[-1] & (came == LAYER_WORDS - 1)),
         ]
         m.d.sync += comes.eq(Cat(port.valid & port.ready, comes))
@@ -65,7 +65,8 @@ class LayerRegister(wiring.Component):
         m.d.sync += placed.eq(ended)
         for word in words:
             m.d.comb += [layer[name].eq(word[name]) for name in word.shape().members]
-        width, last_width = (Signal(layer[name].shape(), name=name, reset_less=True) for name in ("width", "last_width"))
+        width, last_width = (
+            Signal(layer[name].shape(), name=name, reset_less=True) for name in ("width", "last_width"))
         first = words[0]
         m.d.sync += [width.eq((first.groups + 1) * (first.columns + 1)),
                      last_width.eq((first.last_groups + 1) * (first.columns + 1))]

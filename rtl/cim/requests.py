@@ -1,4 +1,4 @@
-"""What the compute-in-memory update has to do, one request after another: operations, scans, and potentials to store."""
+"""What the compute-in-memory update has to do, one request after another: operations, scans, potentials to store."""
 
 from functools import reduce
 from operator import or_
@@ -22,10 +22,10 @@ PATIENCE = 16
 def work_layout(config: CoreConfig) -> data.StructLayout:
     """A request, with all that the layer says of its operands.
 
-    Of `scan` potentials are compared and reset, `zero` saying how; with `flush` one is stored and forgotten; else a weight
-    is added. `state`: population and number of the potential operand; `last`, `block`: its block, of which `block` is only
-    said of scans. `weight`: number of the weight. Each has an entry in the tags and a first row. `low`, `high`: active
-    columns; `groups`: how many groups these are.
+    With `scan` potentials are compared and reset, `zero` saying how; with `flush` they are stored and forgotten; else
+    weights are added. `state`: population and number of the potential operand; `last`, `block`: its block, of which
+    `block` is only said of scans. `weight`: number of the weight operand. Each has an entry in the tags and a first
+    row. `low`, `high`: active columns; `groups`: how many groups these are.
     """
     entry, row, column = range(config.cim_tags), range(config.cim_rows), range(config.cim_columns)
     return data.StructLayout({
@@ -53,7 +53,7 @@ class Requests(wiring.Component):
         layer, there, of: the layer that is in the register, and its population.
         wants: a request waits for the layer of `population`.
         work: stream of requests (`work_layout`).
-        empty: no operation, and nothing else, has been taken that is not out. scanning: a population is being scanned.
+        empty: nothing has been taken that is not out. scanning: a population is being scanned.
         address_error: an operation was dropped in the cycle before.
 
     Latency: two cycles from an operation taken to its request. Throughput: one per cycle.
@@ -78,7 +78,7 @@ class Requests(wiring.Component):
         op, operand, index_bits = ops.first.payload, scanner.operand.payload, operand_index_bits(config)
 
         held, valid = Signal(op_layout(config), name="held", reset_less=True), Signal(name="valid")
-        kind = Signal(data.StructLayout({"scan": 1, "flush": 1, "zero": 1, "block": 8}), name="kind", reset_less=True)
+        kind = Signal(data.StructLayout({"scan": 1, "flush": 1, "zero": 1, "block": 8}), name="kind")
         take, take_op, take_scan, take_flush = (
             Signal(name=name) for name in ("take", "take_op", "take_scan", "take_flush"))
         good, waited = Signal(name="good"), Signal(range(PATIENCE + 1), name="waited")

@@ -17,7 +17,8 @@ def operand_layout(config: CoreConfig) -> data.StructLayout:
 class Scan(wiring.Component):
     """Goes through the operands of a population in their order: columns of its map, rows, blocks.
 
-    How many blocks a position has is known where the layer is: an operand is followed by the next one when that is told.
+    How many blocks a position has is known where the layer is: an operand is followed by the next one when that is
+    told.
 
     Ports:
         command: stream of populations (`scan_layout`).

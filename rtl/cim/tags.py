@@ -9,8 +9,8 @@ from golden.config import CoreConfig
 
 
 def potential_tag(config: CoreConfig) -> data.StructLayout:
-    """Of a slot for potentials: population and operand (`state`); `dirty`: memory does not have it as it is; `last`: it is
-    of the last block of its position, whose operands may be smaller."""
+    """Of a slot for potentials: population and operand (`state`); `dirty`: memory does not have it as it is; `last`: it
+    is of the last block of its position, whose operands may be smaller."""
     return data.StructLayout({
         "valid": unsigned(1), "dirty": unsigned(1), "last": unsigned(1), "state": unsigned(config.address_bits)})
 
@@ -24,8 +24,8 @@ class Tags(wiring.Component):
     """The tags of one kind of operand.
 
     Ports:
-        read, entry: `found` is the tag at `entry` from the next cycle on, until the next reading. What is written in the
-            same cycle is found.
+        read, entry: `found` is the tag at `entry` from the next cycle on, until the next reading. What is written in
+            the same cycle is found.
         write, write_entry, tag: written at once.
 
     What it holds after a reset does not matter: whoever uses it invalidates every entry first.

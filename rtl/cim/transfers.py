@@ -1,12 +1,11 @@
 """Where in memory an operand lies, for the store; and which thresholds are in the array."""
 
-from amaranth import Const, Module, Mux, Signal, unsigned
+from amaranth import Module, Mux, Signal, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from golden import messages
-from golden.cim.layer import operand_index_bits
 from golden.config import CoreConfig
 from rtl.cim.layer import layer_layout
 from rtl.words import struct
@@ -47,7 +46,8 @@ class Transfers(wiring.Component):
         base = Signal.like(layer.potential_base, name="base")
         m.d.comb += [
             words.eq(Mux(potential, layer.potential_words, layer.weight_words)),
-            base.eq(Mux(move.state, layer.potential_base, Mux(move.threshold, layer.threshold_base, layer.weight_base))),
+            base.eq(Mux(move.state, layer.potential_base,
+                        Mux(move.threshold, layer.threshold_base, layer.weight_base))),
             self.move.ready.eq(~request.valid),
         ]
         with m.If(request.ready):

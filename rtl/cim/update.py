@@ -1,4 +1,4 @@
-"""The compute-in-memory update: operands brought into the array, and word operations done there, many groups at once."""
+"""The compute-in-memory update: operands brought into the array, and word operations done there."""
 
 from dataclasses import dataclass
 
@@ -51,10 +51,10 @@ class CimUpdate(UpdateUnit):
     """Adds weights to potentials in a compute-in-memory array, and finds the spikes of whole populations there.
 
     The memory of the core is the buffer behind the array. An operation names a potential operand and a weight operand:
-    those of all groups of a block, at one position. Tags say which operands are in the array. While they are, operations
-    go to the macro back to back. Else the macro ends what it does, a potential that has changed and whose slot is
-    needed is stored, and the operand is loaded. The layer, its region of the array and the shapes of its operands, is in
-    a register: an operation of another one waits until the macro is empty, and its words are read.
+    those of all groups of a block, at one position. Tags say which operands are in the array. While they are,
+    operations go to the macro back to back. Else the macro ends what it does, a potential that has changed and whose
+    slot is needed is stored, and the operand is loaded. The layer, its region of the array and the shapes of its
+    operands, is in a register: an operation of another one waits until the macro is empty, and its words are read.
 
     At the end of a timestep a population is scanned: each operand is compared with the threshold, reset where there are
     spikes, and the spikes are answered. Chauvaux et al., arXiv 2410.23082; tags, slots and scans are this project's.
@@ -115,7 +115,6 @@ class CimUpdate(UpdateUnit):
             requests.layer.eq(layer.layer), requests.there.eq(layer.there), requests.of.eq(layer.of),
             layer.population.eq(requests.population), transfers.layer.eq(layer.layer),
             macro.shape.payload.columns.eq(layer.layer.columns), macro.shape.payload.base.eq(layer.layer.base),
-            macro.shape.payload.groups.eq(layer.layer.groups),
         ]
         self._work(m, p)
         self._tags(m, p)
@@ -158,8 +157,8 @@ class CimUpdate(UpdateUnit):
         has_potential, has_all, starts = (Signal(name=name) for name in ("has_potential", "has_all", "starts_flush"))
         m.d.comb += [
             has_potential.eq(potential.valid & (potential.state == now.state)),
-            has_all.eq(has_potential & Mux(now.scan, p.thresholds.there, weight.valid & (weight.weight == now.weight))
-                       & ~now.flush),
+            has_all.eq(has_potential & ~now.flush & Mux(
+                now.scan, p.thresholds.there, weight.valid & (weight.weight == now.weight))),
             p.thresholds.population.eq(now.state[operand_index_bits(self.config):]), p.thresholds.block.eq(now.block),
             requests.flushing.eq(p.flushing), requests.may_scan.eq(~(p.there & now.scan) & ~self.answer.valid),
             starts.eq(self.flush & ~p.there & requests.empty & ~requests.scanning),
@@ -258,7 +257,8 @@ class CimUpdate(UpdateUnit):
                 m.next = "reset"
         with m.State("reset"):
             m.d.comb += [
-                macro.op.valid.eq(answer.payload.spikes.any()), macro.op.payload.saturate.eq(layer.saturate & ~now.zero),
+                macro.op.valid.eq(answer.payload.spikes.any()),
+                macro.op.payload.saturate.eq(layer.saturate & ~now.zero),
                 macro.op.payload.kind.eq(Mux(now.zero, Kind.ZERO, Kind.SUBTRACT)),
                 p.dirty.eq(macro.op.valid & macro.op.ready), p.leaves.eq(~macro.op.valid | macro.op.ready),
             ]
