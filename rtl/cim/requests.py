@@ -44,7 +44,8 @@ class Requests(wiring.Component):
     never waits for whoever takes the answers of a scan, so that a scan's spikes may lead to operations here.
 
     An operation of a value other than 1, with a shift or a maximum, or whose state address has left the memory, is
-    dropped. Its block is the last one if its mask does not have the last lane, or if there is only one block.
+    dropped; and later one into a depthwise layer whose lane has no group. Its block is the last one if its mask does
+    not have the last lane, or if there is only one block.
 
     Ports:
         op: stream of word operations. scan: stream of populations to scan.
@@ -54,7 +55,7 @@ class Requests(wiring.Component):
         wants: a request waits for the layer of `population`.
         work: stream of requests (`work_layout`).
         empty: nothing has been taken that is not out. scanning: a population is being scanned.
-        address_error: an operation was dropped in the cycle before.
+        address_error: operations that were dropped in the cycle before.
 
     Latency: two cycles from an operation taken to its request. Throughput: one per cycle.
     """
@@ -66,7 +67,8 @@ class Requests(wiring.Component):
             "flush": In(stream.Signature(config.address_bits)), "flushing": In(1), "may_scan": In(1),
             "layer": In(layer_layout(config)), "there": In(1), "of": In(config.population_bits),
             "wants": Out(1), "population": Out(config.population_bits),
-            "work": Out(stream.Signature(work_layout(config))), "empty": Out(1), "scanning": Out(1), "address_error": Out(1),
+            "work": Out(stream.Signature(work_layout(config))),
+            "empty": Out(1), "scanning": Out(1), "address_error": Out(2),
         })
 
     def elaborate(self, platform):  # type: ignore[no-untyped-def]
@@ -82,7 +84,8 @@ class Requests(wiring.Component):
         take, take_op, take_scan, take_flush = (
             Signal(name=name) for name in ("take", "take_op", "take_scan", "take_flush"))
         good, waited = Signal(name="good"), Signal(range(PATIENCE + 1), name="waited")
-        scan_ready, may_take = Signal(name="scan_ready"), Signal(name="may_take")
+        scan_ready, may_take, drops = Signal(name="scan_ready"), Signal(name="may_take"), Signal(name="drops")
+        self._beyond = Signal(name="beyond")
         population = held.state_address[index_bits:config.address_bits]
 
         def patient(address: Value) -> Value:
@@ -91,9 +94,10 @@ class Requests(wiring.Component):
 
         m.d.comb += [
             good.eq((op.v == 1) & ~op.max & (op.shift == 0) & ~op.state_address[-1]),
-            may_take.eq(~valid | (work.valid & work.ready)),
+            may_take.eq(~valid | (work.valid & work.ready) | drops),
             scan_ready.eq(scanner.operand.valid & self.may_scan & ~self.flushing),
-            take_op.eq(may_take & ~self.flushing & ops.first.valid & (~self.scanning | ~good | patient(op.state_address))),
+            take_op.eq(may_take & ~self.flushing & ops.first.valid
+                       & (~self.scanning | ~good | patient(op.state_address))),
             # The answer of a scan that is here has no place yet.
             take_scan.eq(may_take & scan_ready & ~(valid & kind.scan) & ~take_op & patient(operand.state)),
             take_flush.eq(may_take & self.flush.valid),
@@ -101,10 +105,10 @@ class Requests(wiring.Component):
             take.eq((take_op & good) | take_scan | take_flush),
             self.wants.eq(valid & ~(self.there & (self.of == population))), self.population.eq(population),
             self.empty.eq(ops.empty & ~valid), self.scanning.eq(~scanner.command.ready),
-            work.valid.eq(valid & ~self.wants),
+            drops.eq(valid & ~self.wants & self._beyond), work.valid.eq(valid & ~self.wants & ~self._beyond),
             scanner.stepped.eq(work.valid & work.ready & kind.scan), scanner.last.eq(work.payload.last),
         ]
-        m.d.sync += self.address_error.eq(take_op & ~good)
+        m.d.sync += self.address_error.eq((take_op & ~good) + drops)
         with m.If(take):
             m.d.sync += waited.eq(0)
         with m.Elif(waited != PATIENCE):
@@ -130,11 +134,11 @@ class Requests(wiring.Component):
         number, weight = Signal(index_bits, name="number"), Signal.like(held.weight_address, name="weight")
         potential_slot, weight_slot = _slot(number, layer.potential_slot_bits), _slot(weight, layer.weight_slot_bits)
         lane = reduce(or_, (Mux(held.mask[lane], lane, 0) for lane in range(config.lanes)))
+        group = Signal(range(max(config.cim_columns, config.lanes << 7)), name="group")
         column = Signal(range(config.cim_columns), name="column")
-        single = is_op & held.broadcast
         m.d.comb += [
             number.eq(Mux(splits, index >> layer.lane_words_log2, index)),
-            weight.eq(Mux(held.broadcast, held.weight_address, held.weight_address >> config.lane_bits)),
+            weight.eq(Mux(layer.depthwise, held.weight_address, held.weight_address >> config.lane_bits)),
             work.scan.eq(kind.scan), work.flush.eq(kind.flush), work.zero.eq(kind.zero), work.block.eq(kind.block),
             work.last.eq(Mux(kind.scan, kind.block == layer.blocks, (layer.blocks == 0) | ~held.mask[-1])),
             work.state.eq(Cat(number, held.state_address[index_bits:config.address_bits])), work.weight.eq(weight),
@@ -142,11 +146,10 @@ class Requests(wiring.Component):
             work.weight_entry.eq(layer.weight_tag + weight_slot),
             work.potential_row.eq(layer.potential_row + _rows(config, potential_slot, layer.potential_rows)),
             work.weight_row.eq(layer.weight_row + _rows(config, weight_slot, layer.weight_rows)),
-            # The group of a depthwise operation.
-            column.eq(((lane_word << config.lane_bits) | lane) * (layer.columns + 1)),
-            work.low.eq(layer.base + Mux(single, column, 0)),
-            work.high.eq(work.low + Mux(single, layer.columns + 1, Mux(work.last, layer.last_width, layer.width))),
-            work.groups.eq(Mux(single, 0, Mux(work.last, layer.last_groups, layer.groups)) + 1),
+            group.eq((lane_word << config.lane_bits) | lane), self._beyond.eq(splits & (group > layer.groups)),
+            column.eq(group * (layer.columns + 1)), work.low.eq(layer.base + Mux(splits, column, 0)),
+            work.high.eq(work.low + Mux(splits, layer.columns + 1, Mux(work.last, layer.last_width, layer.width))),
+            work.groups.eq(Mux(splits, 0, Mux(work.last, layer.last_groups, layer.groups)) + 1),
         ]
 
 

@@ -14,7 +14,8 @@ from rtl.words import struct
 def move_layout(config: CoreConfig) -> data.StructLayout:
     """An operand to move: a potential (`state`), loaded or stored; or what is only loaded, a weight or a `threshold`.
 
-    `number`: of the operand, of its block for a threshold. `row`: its first one. `last`: it is of the last block.
+    `number`: of the operand, of its block for a threshold. `row`: its first one. `last`: it has the groups of the last
+    block.
     """
     return data.StructLayout({
         "load": unsigned(1), "state": unsigned(1), "threshold": unsigned(1), "last": unsigned(1),

@@ -64,6 +64,7 @@ class CimUpdate(UpdateUnit):
             operands (`answer_layout`), in order. Operations go on while an answer is not taken.
         flush: store all potentials that memory does not have, and forget all operands; held until `flushed`. It begins
             when nothing that was taken is left and no population is scanned, and no operation is taken meanwhile.
+        address_error: how many operations were dropped in the cycle before.
         cim_cycles, column_ops, idle_column_ops, operand_loads, operand_stores: for the counters of the same names.
         stall_hazard: an operation waits for the macro. stall_weight: for operands or a layer. stall_bank: is 0.
 
@@ -80,7 +81,8 @@ class CimUpdate(UpdateUnit):
         column = column_range(config)
         super().__init__(config, {
             "synapses": Out(column),
-            "scan": In(stream.Signature(scan_layout(config))), "answer": Out(stream.Signature(answer_layout(config))),
+            "address_error": Out(2), "scan": In(stream.Signature(scan_layout(config))),
+            "answer": Out(stream.Signature(answer_layout(config))),
             "flush": In(1), "flushed": Out(1),
             "cim_cycles": Out(1), "column_ops": Out(column), "idle_column_ops": Out(column),
             "operand_loads": Out(1), "operand_stores": Out(1),
@@ -98,7 +100,7 @@ class CimUpdate(UpdateUnit):
         m.submodules.macro = macro = CimMacro(config.cim_rows, config.cim_columns)
         p = _Parts(requests, layer, potentials, weights, thresholds, transfers, store, macro,
                    Signal(work_layout(config), name="now", reset_less=True), Signal(name="there"),
-                   Signal(name="leaves"), Signal(name="dirty"), Signal(name="adds"), Signal(name="running"), Signal(name="flushing"),
+                   *(Signal(name=name) for name in ("leaves", "dirty", "adds", "running", "flushing")),
                    Signal(range(config.cim_tags), name="entry"))
         connect(m, flipped(self.op), requests.op)
         connect(m, flipped(self.scan), requests.scan)
@@ -210,7 +212,8 @@ class CimUpdate(UpdateUnit):
         m.d.comb += [
             store_first.eq(now.flush | (~has_potential & found.valid & found.dirty & ~stored)),
             transfer.load.eq(~store_first), transfer.state.eq(store_first | ~has_potential),
-            transfer.threshold.eq(now.scan), transfer.last.eq(Mux(store_first, found.last, now.last)),
+            transfer.threshold.eq(now.scan & ~transfer.state),
+            transfer.last.eq(Mux(store_first, found.last, now.last & ~transfer.threshold)),
             transfer.row.eq(Mux(transfer.state, now.potential_row,
                                 Mux(now.scan, p.layer.layer.threshold_row, now.weight_row))),
             transfer.number.eq(Mux(transfer.state, Mux(store_first, found.state, now.state)[:index_bits],
