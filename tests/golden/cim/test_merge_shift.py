@@ -37,7 +37,7 @@ def test_operands_of_any_shape(seed: int) -> None:
     for columns in range(1, 17):
         shape, groups = Shape(int(pick.integers(1, 10)), columns), int(pick.integers(1, 256 // columns + 1))
         rows = pick.integers(0, 2, (shape.rows, groups * columns)).astype(bool)
-        numbers = [int("".join("01"[cell] for cell in reversed(row)), 2) for row in rows]
+        numbers = [int("".join(str(int(cell)) for cell in reversed(row)), 2) for row in rows]
         for word_bits in WORD_BITS:
             words = to_words(rows, word_bits)
             assert split(numbers, groups * columns, word_bits) == words
