@@ -136,7 +136,8 @@ def present(core: CimCore) -> Program:
         name="layers", inputs=["input"], outputs=[name(number) for number in core.outputs],
         populations=[Population(name="input", shape=core.source), *(
             Population(name=name(number), shape=layer.shape, type=NeuronType.SPIKING, saturation=layer.reset,
-                       threshold=layer.thresholds, initial=layer.initial[:, 0, 0]) for number, layer in enumerate(core.layers))],
+                       threshold=layer.thresholds, initial=layer.initial[:, 0, 0])
+            for number, layer in enumerate(core.layers))],
         edges=[Edge(name=f"edge{number}", source=name(edge.source), destination=name(population),
                     weights=edge.weights, stride=(edge.stride,) * 2, padding=edge.padding,
                     groups=edge.weights.shape[0] if core.layers[population].depthwise else 1)
