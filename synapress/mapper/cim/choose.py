@@ -13,7 +13,6 @@ from golden.config import CoreConfig
 from golden.program import Edge, Population
 from synapress.mapper.cim.shapes import (
     BOTH,
-    NONE,
     POTENTIALS,
     STATIONARY,
     WEIGHTS,

@@ -62,8 +62,8 @@ def write_cim(plan: CimPlan) -> Image:
             ("potentials", "states", layer.potential_base, layer.potential_words, potential,
              _blocks(np.broadcast_to(_column(population.initial)[..., np.newaxis, np.newaxis],
                                      population.shape).transpose(1, 2, 0), layer), rows.potential_bits))
-        for name, category, base, words, shape, values, bits in parts:
-            writer.put_bytes(base, _packed(values, shape, words, config.word_bits))
+        for name, category, base, words, cells, values, bits in parts:
+            writer.put_bytes(base, _packed(values, cells, words, config.word_bits))
             used = -(-sum(np.size(row) for row in values) * bits // 8)
             writer.region(category, population.name, base, layer.words[name], used)
         for number, (layout, word) in enumerate(zip(
@@ -72,14 +72,14 @@ def write_cim(plan: CimPlan) -> Image:
         writer.region("geometry words", population.name, layer_address(index, config), len(layer_words(config)))
     image = finished(writer, replace(plan.map, words=config.memory_words))
     for row, layer in zip(image.manifest["population_table"], plan.layers, strict=True):
-        shape = layer.shape
+        found = layer.shape
         row |= {
             "parameter_base": layer.threshold_base, "state_base": layer.potential_base,
             "state_words": layer.words["potentials"],
-            "cim": vars(shape) | {
-                "weight_rows": shape.weight_rows, "potential_rows": shape.potential_rows,
+            "cim": vars(found) | {
+                "weight_rows": found.weight_rows, "potential_rows": found.potential_rows,
                 "weight_operands": layer.operands.weights, "potential_operands": layer.operands.potentials,
-                "blocks": layer.operands.blocks, "stationary": shape.stationary(layer.operands)}}
+                "blocks": layer.operands.blocks, "stationary": found.stationary(layer.operands)}}
     return image
 
 

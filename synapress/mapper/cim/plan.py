@@ -1,4 +1,4 @@
-"""The address plan of a core with a compute-in-memory array: a memory map, with operands in the memory behind the array.
+"""The address plan of a core with a compute-in-memory array: a memory map, with operands in memory behind the array.
 
 Words and axons are those of any core (`synapress.mapper.memory_map`), but for what the event-to-synapse unit calls an
 address: of a state, the population and the number of its operand; of a weight, the number of its operand. Like the

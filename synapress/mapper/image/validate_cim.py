@@ -5,14 +5,18 @@ from collections.abc import Mapping, Sequence
 
 from golden.cim.layer import LAYER_WORDS, Layer, layer_address, layer_words, operand_index_bits, operand_words
 from golden.errors import ImageError
+from golden.words import EdgeKind
 from synapress.mapper.image.checked_words import Reader, check, check_equal
+
+_Place = tuple[int, str, range, range]
+"""Population, field that says where it begins, rows or tags, and columns."""
 
 
 class CimLayers:
-    """The descriptors of all populations, read and checked by themselves, and against each other.
+    """The descriptors of all populations, each read and checked by itself.
 
     Raises:
-        ImageError: a region of the array leaves it or meets another one, or an operand leaves the memory for operands.
+        ImageError: a field leaves its limits, or operands leave the memory for operands.
     """
 
     def __init__(self, reader: Reader, first: int, populations: Sequence[Mapping[str, int]]):
@@ -25,7 +29,9 @@ class CimLayers:
         self._memory = range(first, reader.config.memory_words - LAYER_WORDS * len(populations))
         check("image", "populations, with their layers' words", len(self._memory), 0, reader.config.memory_words)
         self.layers = [self._layer(reader, index, fields) for index, fields in enumerate(populations)]
-        self._apart()
+        self._potentials = [fields["width"] * fields["height"] * layer.blocks
+                            for layer, fields in zip(self.layers, populations, strict=True)]
+        self._weights = [1] * len(populations)
 
     def _layer(self, reader: Reader, index: int, fields: Mapping[str, int]) -> Layer:
         config, what = self._config, f"layer words of population {index}"
@@ -47,17 +53,12 @@ class CimLayers:
                 ("last_potential_words", layer.potential_rows, layer.last_groups, layer.last_potential_words),
                 ("last_weight_words", layer.weight_rows, layer.last_groups, layer.last_weight_words)):
             check_equal(what, name, given, operand_words(rows, layer.columns, groups, config), "what its rows take")
-        operands = self.potentials(layer, fields)
+        operands = fields["width"] * fields["height"] * layer.blocks
         check(what, "blocks, of all positions", operands * self.position_words(layer) // layer.blocks, 1,
               1 << operand_index_bits(config))
         self._within(what, "potential_base", layer.potential_base, operands * layer.potential_words)
         self._within(what, "threshold_base", layer.threshold_base, layer.blocks * layer.potential_words)
         return layer
-
-    @staticmethod
-    def potentials(layer: Layer, fields: Mapping[str, int]) -> int:
-        """Potential operands of a layer."""
-        return int(fields["width"] * fields["height"] * layer.blocks)
 
     @staticmethod
     def position_words(layer: Layer) -> int:
@@ -67,36 +68,62 @@ class CimLayers:
     def _within(self, what: str, field: str, base: int, words: int) -> None:
         check(what, field, base, self._memory.start, self._memory.stop - words)
 
-    def weights(self, what: str, index: int, last: int) -> None:
-        """Check that a weight operand, the last one that an edge names, lies in memory, and has a slot."""
+    def geometry(self, index: int, fields: Mapping[str, int]) -> dict[str, int]:
+        """What the geometry word of a population must say, but for its lanes, which nothing looks at."""
         layer = self.layers[index]
-        self._within(f"{what}, layer of population {index}", "weight_base", layer.weight_base,
-                     (last + 1) * layer.weight_words)
+        words = self.position_words(layer)
+        return {"depth_words": words, "state_base": index << operand_index_bits(self._config),
+                "width": fields["width"], "height": fields["height"], "x_stride": fields["height"] * words, "pad": 0,
+                "max": 0}
 
-    def _apart(self) -> None:
-        """No region lies on another one, or beyond the array; slots have tags, each its own."""
-        config, found = self._config, []
-        tags: dict[str, list[tuple[int, range]]] = {"potential": [], "weight": []}
+    def edge(self, what: str, index: int, edge: Mapping[str, int]) -> None:
+        """Check that an edge names weight operands of its layer that lie in memory."""
+        config, layer = self._config, self.layers[index]
+        depthwise = edge["kind"] == EdgeKind.DEPTHWISE
+        check_equal(what, "kind", int(depthwise), layer.depthwise, "whether its layer is depthwise")
+        check_equal(what, "shift", edge["shift"], 0, "what a core with an array does")
+        unit = 1 if depthwise else config.lanes
+        first = (edge["weight_base"] << config.byte_bits) // unit
+        stride, odd = divmod(edge["weight_stride"], unit)
+        check_equal(what, "weight_stride", odd if not depthwise else stride, 0, "what is left over by its operands")
+        last = first + (edge["source_channels"] - 1) * stride - 1
+        last += edge["kernel_width"] * edge["kernel_height"] * layer.blocks
+        self._weights[index] = max(self._weights[index], last + 1)
+        self._within(f"layer words of population {index}", "weight_base", layer.weight_base,
+                     self._weights[index] * layer.weight_words)
+
+    def check_regions(self) -> None:
+        """Check that no region lies on another one, or beyond the array, and that every slot has a tag of its own.
+
+        Raises:
+            ImageError: one does not.
+        """
+        config = self._config
+        places: dict[str, list[_Place]] = {"row": [], "potential_tag": [], "weight_tag": []}
         for index, layer in enumerate(self.layers):
+            what = f"layer words of population {index}"
             columns = range(layer.base, layer.base + layer.groups * layer.columns)
-            for name, row, rows in (("threshold_row", layer.threshold_row, layer.potential_rows),
-                                    ("potential_row", layer.potential_row, layer.potential_rows),
-                                    ("weight_row", layer.weight_row, layer.weight_rows)):
-                check(f"layer words of population {index}", name, row, 0, config.cim_rows - rows)
-                found.append((index, name, range(row, row + rows), columns))
-            for kind in tags:
-                tag = getattr(layer, f"{kind}_tag")
-                check(f"layer words of population {index}", f"{kind}_tag", tag, 0, config.cim_tags - 1)
-                tags[kind].append((index, range(tag, tag + 1)))
-        for (one, _, rows, columns), (other, name, others, beside) in itertools.combinations(found, 2):
-            if _meet(rows, others) and _meet(columns, beside):
-                raise ImageError(f"layer words of population {other}, field '{name}': row {others.start} lies in a "
-                                 f"region of population {one}")
-        for kind, places in tags.items():
-            for (one, taken), (other, more) in itertools.combinations(places, 2):
-                if _meet(taken, more):
-                    raise ImageError(f"layer words of population {other}, field '{kind}_tag': {more.start} is a tag of "
-                                     f"population {one}")
+            places["row"].append((index, "threshold_row", _range(layer.threshold_row, layer.potential_rows), columns))
+            for kind, rows, operands in (("potential", layer.potential_rows, self._potentials[index]),
+                                         ("weight", layer.weight_rows, self._weights[index])):
+                slots = min(1 << getattr(layer, f"{kind}_slot_bits"), operands)
+                row, tag = getattr(layer, f"{kind}_row"), getattr(layer, f"{kind}_tag")
+                places["row"].append((index, f"{kind}_row", _range(row, slots * rows), columns))
+                places[f"{kind}_tag"].append((index, f"{kind}_tag", _range(tag, slots), range(1)))
+            for part, most in (("row", config.cim_rows), ("potential_tag", config.cim_tags),
+                               ("weight_tag", config.cim_tags)):
+                for owner, name, taken, _ in places[part]:
+                    if owner == index:
+                        check(what, name, taken.start, 0, most - len(taken))
+        for found in places.values():
+            for (one, _, taken, columns), (other, name, others, beside) in itertools.combinations(found, 2):
+                if _meet(taken, others) and _meet(columns, beside):
+                    raise ImageError(f"layer words of population {other}, field '{name}': {others.start} lies in a "
+                                     f"region of population {one}")
+
+
+def _range(start: int, length: int) -> range:
+    return range(start, start + length)
 
 
 def _meet(one: range, other: range) -> bool:
