@@ -42,6 +42,7 @@ def packed_frames(image: Image, inputs: Mapping[str, npt.ArrayLike]) -> list[Wor
                                f" given: {array.dtype} {array.shape}")
         whole = entry.get("differences", False)
         low, high = Saturation.bounds(Saturation.FULL if whole else entry["saturation"], config.value_bits)
+        low, high = (0, 1) if config.update == "cim" else (low, high)  # an event is one addition
         if array.size and not low <= int(array.min()) <= int(array.max()) <= high:
             raise EventError(f"input '{entry['name']}': values from {array.min()} to {array.max()} do not fit its "
                              f"range: [{low}, {high}]")
@@ -49,7 +50,8 @@ def packed_frames(image: Image, inputs: Mapping[str, npt.ArrayLike]) -> list[Wor
     if len({len(array) for array in maps.values()}) != 1:
         raise NetworkError("the inputs have different numbers of frames")
     count = len(next(iter(maps.values())))
-    return [encode([(maps[entry["name"]][number], entry["axons"]) for entry in entries], config)
+    in_array = config.update == "cim"
+    return [encode([(maps[entry["name"]][number], entry["axons"]) for entry in entries], config, by_position=in_array)
             for number in range(count)]
 
 
