@@ -55,6 +55,14 @@ def packed_frames(image: Image, inputs: Mapping[str, npt.ArrayLike]) -> list[Wor
             for number in range(count)]
 
 
+def _written(image: Image) -> list[range] | None:
+    """The parts of an image that hold something, where that is little: with an array, not what is between the operands
+    and the descriptors at the end. None: all."""
+    if image.config.update != "cim":
+        return None
+    return [range(region["first"], region["first"] + region["words"]) for region in image.manifest["regions"]]
+
+
 def simulate_image(image: Image, inputs: Mapping[str, npt.ArrayLike], *, stall: float = 0.0, seed: int = 1,
                    progress: Callable[[str, int], None] | None = None) -> ImageRun:
     """Run frames through a memory image on one core, in golden and in compiled RTL.
@@ -80,7 +88,7 @@ def simulate_image(image: Image, inputs: Mapping[str, npt.ArrayLike], *, stall: 
     golden = golden_frames(core, frames, report("golden"))
     rtl = verilated.run(config, image.parts, image.edges, image.populations, frames,
                        inputs=sum(len(entry["axons"]) for entry in entries), outputs=len(image.manifest["outputs"]),
-                       stall_in=stall, stall_out=stall, seed=seed, progress=report("rtl"))
+                       stall_in=stall, stall_out=stall, seed=seed, progress=report("rtl"), looked_at=_written(image))
 
     def outputs(events: list[Words]) -> dict[str, IntArray]:
         return {entry["name"]: np.array([decode(frame, entry["id"], tuple(entry["shape"]), config) for frame in events])

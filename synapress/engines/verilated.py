@@ -73,7 +73,8 @@ def widths(config: CoreConfig) -> dict[str, int]:
         "REGISTER_POPULATIONS": Register.POPULATIONS, "REGISTER_STATUS": Register.STATUS,
         "REGISTER_CLEAR": Register.CLEAR, "REGISTER_COUNTERS": Register.COUNTER_BASE,
         "DELAYS": int(any(model.delays for model in built_types(config).values())),
-        "CONTROL_RUN": Control.RUN, "CONTROL_FLUSH": Control.FLUSH if config.update == "cim" else 0, "STATUS_READY": Status.READY, "STATUS_IDLE": Status.IDLE,
+        "CONTROL_RUN": Control.RUN, "STATUS_READY": Status.READY, "STATUS_IDLE": Status.IDLE,
+        "CONTROL_FLUSH": Control.FLUSH if config.update == "cim" else 0,
     }
 
 
