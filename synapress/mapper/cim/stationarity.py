@@ -79,8 +79,8 @@ PUBLISHED = tuple(
     Layer(name=f"L{number}", inputs=inputs, outputs=outputs, kernel=kernel, height=height)
     for number, (inputs, outputs, kernel, height) in enumerate(
         ((2, 16, 2, 64), (16, 16, 3, 64), (16, 32, 3, 32), (32, 32, 3, 16), (32, 64, 3, 8), (64, 64, 3, 4)), 1))
-"""The convolutions of the paper's network for gestures (its figure 4), at 8-bit weights and 12-bit potentials. Its dense
-layers are not described."""
+"""The convolutions of the paper's network for gestures (its figure 4), at 8-bit weights and 12-bit potentials. Of its
+dense layers nothing is said."""
 
 Item = tuple[int, Kind]
 """All weights or all potentials of a layer, by its number."""
@@ -131,12 +131,14 @@ def output_stationary(layers: Sequence[Layer]) -> Choice:
 
 def hybrid_least(layers: Sequence[Layer]) -> Choice:
     """HS-min: of each layer the smaller operand stays; weights if they are equal."""
-    return Choice("HS-min", tuple(layers), frozenset((at, min(Kind, key=layer.bits)) for at, layer in enumerate(layers)))
+    stays = frozenset((at, min(Kind, key=layer.bits)) for at, layer in enumerate(layers))
+    return Choice("HS-min", tuple(layers), stays)
 
 
 def hybrid_most(layers: Sequence[Layer]) -> Choice:
     """HS-max: of each layer the larger operand stays; weights if they are equal."""
-    return Choice("HS-max", tuple(layers), frozenset((at, max(Kind, key=layer.bits)) for at, layer in enumerate(layers)))
+    stays = frozenset((at, max(Kind, key=layer.bits)) for at, layer in enumerate(layers))
+    return Choice("HS-max", tuple(layers), stays)
 
 
 def best(layers: Sequence[Layer], capacity: int, allowed: Iterable[Item] | None = None) -> Choice:
@@ -165,7 +167,8 @@ def best(layers: Sequence[Layer], capacity: int, allowed: Iterable[Item] | None 
         front, most = [], -1
         for kept, saved, mask in sorted(both, key=lambda state: (state[0], -state[1], -state[2])):
             if saved > most:
-                front, most = [*front, (kept, saved, mask)], saved
+                front.append((kept, saved, mask))
+                most = saved
     mask = front[-1][2]
     stays = frozenset(item for place, item in enumerate(reversed(may)) if mask >> place & 1)
     return Choice("best", tuple(layers), stays)
