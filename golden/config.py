@@ -9,6 +9,7 @@ import os
 from dataclasses import dataclass
 from typing import Any
 
+from golden.cim.layer import layer_words
 from golden.errors import ConfigError
 from golden.files import read_text
 from golden.rooms import DECODERS, NEURON_TYPES, PRODUCTS, UPDATES
@@ -55,6 +56,7 @@ class CoreConfig(Widths):
             "access_counters": (0, 1),
             "ttfs_times": (1, 63), "ttfs_tau": (1, 32), "log_levels": (1, 4), "log_fraction_bits": (4, 24),
             "table_weight_bits": (1, 12),
+            "cim_rows": (16, 512), "cim_columns": (8, 256), "cim_tags": (16, 1024),
         }
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
@@ -75,8 +77,8 @@ class CoreConfig(Widths):
             low, high = bounds[field.name]
             if not low <= value <= high:
                 raise ConfigError(f"configuration field '{field.name}' = {value} is outside [{low}, {high}]")
-        self._require("lanes", self.lanes & (self.lanes - 1) == 0, "must be a power of two")
-        self._require("banks", self.banks & (self.banks - 1) == 0, "must be a power of two")
+        for name in ("lanes", "banks", "cim_rows", "cim_columns", "cim_tags"):
+            self._require(name, getattr(self, name).bit_count() == 1, "must be a power of two")
         self._require("state_bits", self.state_bits in (16, 32), "must be 16 or 32")
         self._require("lanes", self.word_bits >= CONNECTIVITY_BITS and self.word_bits % CONNECTIVITY_BITS == 0,
                       f"× state_bits = {self.word_bits} must be a multiple of {CONNECTIVITY_BITS}, "
@@ -100,6 +102,8 @@ class CoreConfig(Widths):
         self._require("encoder", self.encoder == "search" or not self.skip_silent,
                       "must be search with skip_silent, which walks the states by itself")
         self._check_tables()
+        if self.update == "cim":
+            self._check_cim()
         layouts(self)  # which checks the sums of fields against 64 bits
 
     def _check_times(self) -> None:
@@ -130,6 +134,19 @@ class CoreConfig(Widths):
                           "the words of tables have this width")
             self._require("guard_states", not self.guard_states,
                           "must be 0 with organisations: the guard does not look into tables")
+
+    def _check_cim(self) -> None:
+        """What a core with the compute-in-memory update needs."""
+        wanted: dict[str, Any] = {
+            "decoder": "esu", "organisations": (), "product": "linear", "encoder": "search", "guard_states": 0,
+            "skip_silent": 0, "forward_states": 0}
+        for field, value in wanted.items():
+            if getattr(self, field) != value:
+                raise ConfigError(f"configuration field '{field}' = {getattr(self, field)} must be {value} with update "
+                                  "cim, whose states lie in an array of their own")
+        self._require("neuron_types", "spiking" in self.neuron_types,
+                      "must have 'spiking' with update cim, whose neurons integrate and fire")
+        layer_words(self)
 
     def _check_blocks(self, field: str, value: Any) -> None:
         """Names of blocks: one, or a tuple of them."""

@@ -1,6 +1,6 @@
 """The host's registers: addresses, bits, and the performance counters in the order of their addresses."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from golden.ports import ACCESSES, TABLE_ACCESSES, Port
 from golden.widths import Widths
@@ -27,6 +27,10 @@ class Control:
     """Clearing it stops the core: all but the output queue is as after a reset, and stays so until it is set."""
     DISCARD = 2
     """While RUN is 0, events at the input are taken and dropped; without it they are not taken."""
+    FLUSH = 4
+    """With update "cim" only: potentials in the array go back to memory, and the array forgets all operands. It clears
+    itself; STATUS is not IDLE until it is done. A host writes it, beside RUN, before it reads or writes memory behind
+    the array, and before it stops the core, which else loses what the memory does not have yet."""
 
 
 class Status:
@@ -77,6 +81,18 @@ REGISTERS = (
 )
 """All registers but the counters."""
 
+FLUSH_BIT = Bit("FLUSH", Control.FLUSH, "with RUN at 1: potentials in the array go back to memory; clears itself, and "
+                "IDLE is 0 until it is done")
+
+
+def host_registers(config: Widths) -> tuple[HostRegister, ...]:
+    """The registers of a core."""
+    if config.update != "cim":
+        return REGISTERS
+    return tuple(replace(item, bits=(*item.bits, FLUSH_BIT)) if item.address == Register.CONTROL else item
+                 for item in REGISTERS)
+
+
 COUNTERS: dict[str, str] = {
     "cycles": "clock cycles while running",
     "busy": "cycles in which the ESU or the neuron update has work",
@@ -108,6 +124,15 @@ TABLE_COUNTERS: dict[str, str] = {
 }
 """Those behind them in a core with `organisations`; an error, too."""
 
+CIM_COUNTERS: dict[str, str] = {
+    "cim_cycles": "row cycles of the compute-in-memory array",
+    "column_ops": "active columns of these cycles, added up",
+    "idle_column_ops": "the other columns of these cycles, added up",
+    "operand_loads": "operands brought from memory into the array: potentials, weights, thresholds",
+    "operand_stores": "potentials brought back to memory",
+}
+"""Those behind them in a core with the update "cim". Every one is a matter of the work and of its order alone."""
+
 
 def _meanings(accesses: dict[str, tuple[Port, bool]]) -> dict[str, str]:
     return {name: f"words written: {port.writes}" if writes else f"words read: {port.reads}"
@@ -130,16 +155,19 @@ them, and the cycles, for a layer whose events come without a pause."""
 def timed(config: Widths) -> tuple[str, ...]:
     """TIMED, and with `forward_states` the accesses to states: which of them are saved is a matter of cycles, too.
 
-    With `skip_silent` also the evaluation's writes: the model of the core does not say which states stay.
+    With `skip_silent` also the evaluation's writes: the model of the core does not say which states stay. With update
+    "cim" the words of weights are no matter of cycles: the array holds them until their slot is taken.
     """
-    return (*TIMED, *(("state_reads", "write_back_writes") if config.forward_states else ()),
+    return (*(name for name in TIMED if name != "weight_reads" or config.update != "cim"),
+            *(("state_reads", "write_back_writes") if config.forward_states else ()),
             *(("evaluation_writes",) if config.skip_silent else ()))
 
 
 def counters(config: Widths) -> dict[str, str]:
     """Name and meaning of the counters of a core, in the order of the host's addresses."""
     of_tables = bool(config.organisations)
-    return (COUNTERS | (TABLE_COUNTERS if of_tables else {}) | (ACCESS_COUNTERS if config.access_counters else {})
+    return (COUNTERS | (TABLE_COUNTERS if of_tables else {}) | (CIM_COUNTERS if config.update == "cim" else {})
+            | (ACCESS_COUNTERS if config.access_counters else {})
             | (TABLE_ACCESS_COUNTERS if config.access_counters and of_tables else {}))
 
 

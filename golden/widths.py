@@ -120,6 +120,12 @@ class Widths:
     by time, `lanes` neurons per cycle, so that spikes leave in the order of their times."""
     neuron_types: tuple[str, ...] = ("sum", "product", "spiking")
     """Neuron types that the core has, SUM always among them: blocks of `golden.rooms.NEURON_TYPES`."""
+    cim_rows: int = 512
+    """Word lines of the compute-in-memory array, with update "cim" only, as are the next two."""
+    cim_columns: int = 256
+    """Columns of the array, each with its bit-serial adder."""
+    cim_tags: int = 1024
+    """Places for operands in the array that its tags can tell apart: of potentials, and as many of weights."""
 
     # -- derived -------------------------------------------------------------------------------
 

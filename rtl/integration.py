@@ -12,12 +12,15 @@ from golden.config import PRESETS, CoreConfig
 from golden.fields import WordLayout
 from golden.registers import (
     ACCESS_COUNTERS,
+    CIM_COUNTERS,
     COUNTERS,
+    FLUSH_BIT,
     REGISTERS,
     TABLE_ACCESS_COUNTERS,
     TABLE_COUNTERS,
     Register,
     counters,
+    host_registers,
 )
 from golden.words import EVENT_KINDS, layouts
 
@@ -28,7 +31,7 @@ def host_interface(config: CoreConfig) -> dict[str, Any]:
         "registers": [{
             "name": item.name, "address": item.address, "access": item.access, "meaning": item.meaning,
             "bits": [{"name": bit.name, "bit": bit.mask.bit_length() - 1, "meaning": bit.meaning} for bit in item.bits],
-        } for item in REGISTERS],
+        } for item in host_registers(config)],
         "counters": [{"name": name, "address": Register.COUNTER_BASE + number, "bits": config.counter_bits,
                       "meaning": meaning} for number, (name, meaning) in enumerate(counters(config).items())],
         "event_kinds": [{"name": kind.name, "kind": kind.kind, "meaning": kind.meaning, "fields": kind.fields}
@@ -52,6 +55,10 @@ def tables() -> str:
     lines += [f"| `{name}` | {place} | {meaning} |" for found, place in (
         (TABLE_COUNTERS, f"{Register.COUNTER_BASE + len(COUNTERS)}; those of accesses are one further"),
         (TABLE_ACCESS_COUNTERS, "behind those of accesses")) for name, meaning in found.items()]
+    lines += ["", f"With `update` = cim CONTROL has bit {FLUSH_BIT.mask.bit_length() - 1} {FLUSH_BIT.name}: "
+              f"{FLUSH_BIT.meaning}.", "", "| counter with `update` = cim | place | meaning |", "|---|---|---|"]
+    lines += [f"| `{name}` | {Register.COUNTER_BASE + number}; those of accesses are {len(CIM_COUNTERS)} further | "
+              f"{meaning} |" for number, (name, meaning) in enumerate(CIM_COUNTERS.items(), len(COUNTERS))]
     lines += ["", "| kind | event | meaning | fields |", "|---|---|---|---|"]
     for kind in EVENT_KINDS:
         fields = "; ".join(f"`{name}`: {meaning}" for name, meaning in kind.fields.items())
@@ -115,7 +122,7 @@ def c_header(name: str, config: CoreConfig, places: AddressMap | None = None) ->
         f"#ifndef {prefix}_H", f"#define {prefix}_H", "#include <stdint.h>", "",
         "/* Registers: accesses with `register` = 1. */",
     ]
-    for item in REGISTERS:
+    for item in host_registers(config):
         lines.append(f"#define {prefix}_{item.name} {item.address} /* {item.access}: {item.meaning} */")
         lines += [f"#define {prefix}_{item.name}_{bit.name} 0x{bit.mask:x} /* {bit.meaning} */" for bit in item.bits]
     lines += ["", f"/* Counters, {config.counter_bits} bits each; they are registers, too. */"]

@@ -11,6 +11,7 @@ import pytest
 
 from golden import messages, registers
 from golden.bus.address_map import BUS_REGISTERS, AddressMap, BusRegister, Interrupt
+from golden.cim.flexspim import FLEXSPIM
 from golden.config import CoreConfig
 from golden.ports import PORTS
 from golden.words import EVENT_KINDS, EventKind, layouts
@@ -32,7 +33,8 @@ def test_every_number_is_described() -> None:
         name: address for name, address in numbers(registers.Register).items() if name != "COUNTER_BASE"}
     for name, bits in (("CONTROL", registers.Control), ("STATUS", registers.Status)):
         (register,) = (item for item in registers.REGISTERS if item.name == name)
-        assert {bit.name: bit.mask for bit in register.bits} == numbers(bits)
+        more = [registers.FLUSH_BIT] if name == "CONTROL" else []
+        assert {bit.name: bit.mask for bit in (*register.bits, *more)} == numbers(bits)
     assert {kind.name: kind.kind for kind in EVENT_KINDS} == numbers(EventKind)
     fields = {field.name for field in layouts(SMALL).event.fields}
     assert all(set(kind.fields) <= fields for kind in EVENT_KINDS)
@@ -52,6 +54,11 @@ def test_the_description_has_the_host_interface(tmp_path: Path) -> None:
         (name, 16 + number) for number, name in enumerate(registers.COUNTERS)]
     assert [item["name"] for item in integration.host_interface(COUNTING)["counters"]] == [
         *registers.COUNTERS, *registers.ACCESS_COUNTERS]
+    in_memory = integration.host_interface(FLEXSPIM)
+    assert [item["name"] for item in in_memory["counters"]] == [
+        *registers.COUNTERS, *registers.CIM_COUNTERS, *registers.ACCESS_COUNTERS]
+    assert {"name": "FLUSH", "bit": 2, "meaning": registers.FLUSH_BIT.meaning} in in_memory["registers"][0]["bits"]
+    assert "chip_CONTROL_FLUSH 0x4".upper() in integration.c_header("chip", FLEXSPIM).upper()
     assert "host" not in json.loads(generate("peg", SMALL, tmp_path).with_suffix(".json").read_text())
     assert not (tmp_path / "peg.h").exists()
 

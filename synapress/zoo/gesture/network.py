@@ -1,0 +1,119 @@
+"""The network that Chauvaux et al., arXiv 2410.23082, section IV, run: six convolutions of integrate-and-fire neurons.
+
+Their sizes follow from the four totals of stationary operands that the paper prints; the pools between the layers and
+the dense layers behind them are not described there, and are this project's choice.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from golden.types import IntArray
+from synapress.mapper.network.layer import Branch
+from synapress.mapper.network.network import Network
+
+SIZE, POLARITIES = 64, 2
+"""Pixels a side of the event camera's map, and its channels: where it became brighter, and where darker."""
+WEIGHT_BITS, POTENTIAL_BITS = 8, 12
+"""Of every layer, where nothing else is said (figure 6 of the paper)."""
+DENSE = (128, 64, 11)
+"""Neurons of the dense layers, the last ones the classes."""
+CLASSES = ("hand clap", "right hand wave", "left hand wave", "right arm clockwise", "right arm counterclockwise",
+           "left arm clockwise", "left arm counterclockwise", "arm roll", "air drums", "air guitar", "other")
+"""Those of the DVS gesture data set, Amir et al., CVPR 2017."""
+SPREAD = 40
+"""Standard deviation of what a timestep adds to a potential, for which drawn weights are scaled."""
+ACTIVITY = (0.05, 0.15)
+"""Share of firing sources that drawn weights are scaled for: of the camera, and of a layer behind a pool."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConvolutionFacts:
+    """A convolution of the network: as wide as its source, padded for that."""
+
+    name: str
+    sources: int
+    """Channels of its source."""
+    channels: int
+    kernel: int
+    """Columns and rows of the kernel."""
+    size: int
+    """Columns and rows of the map."""
+    pooled: bool
+    """Whether a pool of 2 × 2 follows."""
+
+    @property
+    def weights(self) -> int:
+        return self.sources * self.channels * self.kernel ** 2
+
+    @property
+    def potentials(self) -> int:
+        return self.channels * self.size ** 2
+
+
+LAYERS = tuple(
+    ConvolutionFacts(name=name, sources=sources, channels=channels, kernel=kernel, size=size, pooled=pooled)
+    for name, sources, channels, kernel, size, pooled in (
+        ("L1", POLARITIES, 16, 2, SIZE, False), ("L2", 16, 16, 3, SIZE, True), ("L3", 16, 32, 3, SIZE // 2, True),
+        ("L4", 32, 32, 3, SIZE // 4, True), ("L5", 32, 64, 3, SIZE // 8, True), ("L6", 64, 64, 3, SIZE // 16, False)))
+"""Of the whole camera, in order."""
+
+
+def gesture(
+    seed: int | None = None, *, size: int = SIZE, classifier: bool = False,
+    weights: Mapping[str, npt.ArrayLike] | None = None, thresholds: Mapping[str, int] | None = None,
+) -> Network:
+    """Six convolutions with pools between them; input "events", 2 × size × size, of zeros and ones.
+
+    All neurons integrate and fire, and fire ones; they subtract their threshold. A pool fires where any of its four
+    sources does: its weights and its threshold are one, and it resets to zero.
+
+    Args:
+        seed: of drawn weights of 8 bits, with mean 0 over each kernel; None: they only have a shape.
+        size: of the map, a multiple of 16: smaller ones have fewer potentials, and the same weights.
+        classifier: with the dense layers F1 to F3, whose last neurons are `CLASSES`; else L6 is the output.
+        weights: by layer, in place of drawn ones.
+        thresholds: by layer; default: what is drawn fires now and then. See `synapress.mapper.cim.activity`.
+    """
+    network, drawn, given = Network("gesture"), _Drawn(seed), weights or {}
+    last = network.input("events", (POLARITIES, size, size))
+    for facts in LAYERS:
+        found = given.get(facts.name)
+        if found is None:
+            found = drawn((facts.channels, facts.sources, facts.kernel, facts.kernel), ACTIVITY[facts.name != "L1"])
+        before, after = (facts.kernel - 1) // 2, facts.kernel // 2
+        branch = network.branch(last, found, padding=(before, before, after, after))
+        last = network.lif(facts.name, [branch], threshold=_threshold(facts.name, thresholds))
+        if facts.pooled:
+            pool = Branch(source=last, kernel=(2, 2), stride=(2, 2))
+            last = network.lif(f"P{facts.name[1:]}", [pool], threshold=1, reset="zero")
+    for number, count in enumerate(DENSE if classifier else (), 1):
+        name, shape = f"F{number}", network.shape(last)
+        found = given.get(name)
+        if found is None:
+            found = drawn((count, *shape), ACTIVITY[1])
+        last = network.lif(name, [network.branch(last, found)], threshold=_threshold(name, thresholds))
+    network.output(last)
+    return network
+
+
+def _threshold(name: str, thresholds: Mapping[str, int] | None) -> int:
+    return 2 * SPREAD if thresholds is None else thresholds[name]
+
+
+class _Drawn:
+    """Makes weights of the network, layer by layer: ones that take no memory, or drawn ones."""
+
+    def __init__(self, seed: int | None):
+        self.random = None if seed is None else np.random.default_rng(seed)
+
+    def __call__(self, shape: Sequence[int], activity: float) -> IntArray:
+        if self.random is None:
+            return np.broadcast_to(np.int64(1), tuple(shape))
+        weights = self.random.standard_normal(tuple(shape))
+        weights -= weights.mean(axis=(1, 2, 3), keepdims=True)
+        scaled = np.rint(weights * SPREAD / np.sqrt(weights[0].size * activity))
+        highest = (1 << WEIGHT_BITS - 1) - 1
+        return np.clip(scaled, -highest - 1, highest).astype(np.int64)
