@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from golden.errors import ConfigError
 
 COLUMNS = 256
+"""Of the published macro."""
 IDLE = 0.13
 """Energy of an idle column, in that of an active one."""
 DRAM, BUFFER = 1000.0, 30.0
-"""pJ for 32 bits."""
+"""pJ for 32 bits read or written."""
 COLUMN_COUNTERS = ("column_ops", "idle_column_ops")
 MOVED_COUNTERS = ("state_reads", "weight_reads", "write_back_writes")
 """Words between the array and the memory behind it: potentials, weights and thresholds and descriptors, potentials."""
@@ -52,6 +53,8 @@ class Point:
 FAST = Point("1.1 V", 1.1, 157.0, 17.9e3 / 157 / COLUMNS)
 FRUGAL = Point("0.9 V", 0.9, 75.5, 0.352)
 POINTS = (FAST, FRUGAL)
+PUBLISHED_POINTS = {FAST.name: (7.2, 56.3, 2.5), FRUGAL.name: (5.7, 44.5, 1.2)}
+"""pJ per synaptic operation, fJ per bit², GSOPS at 8-bit weights and 16-bit potentials, as printed in table I."""
 
 
 @dataclass(frozen=True)
@@ -73,14 +76,15 @@ class Energy:
 
 
 def energy_of(counters: Mapping[str, int], word_bits: int, point: Point = FAST, *, idle: float = IDLE,
-              dram: bool = False) -> Energy:
+              buffer: float = BUFFER, dram: float = 0.0) -> Energy:
     """Energy of what a core counted.
 
     Args:
-        counters: by name (`golden.registers`): `column_ops`, `idle_column_ops`, `state_reads`, `weight_reads`,
-            `write_back_writes`; the last three are words of the memory behind the array.
-        word_bits: of that memory.
-        dram: whether each word also comes from, or goes to, DRAM.
+        counters: by name (`golden.registers`): COLUMN_COUNTERS, and MOVED_COUNTERS, which are words.
+        word_bits: of the memory behind the array.
+        idle: energy of an idle column, in that of an active one.
+        buffer: pJ for 32 bits between the array and the memory behind it.
+        dram: pJ for 32 bits between that and DRAM, for each word moved (DRAM); default: nothing comes from there.
 
     Raises:
         ConfigError: a counter is missing.
@@ -90,5 +94,59 @@ def energy_of(counters: Mapping[str, int], word_bits: int, point: Point = FAST, 
         raise ConfigError(f"energy of compute-in-memory: needs the counters {', '.join(missing)}; "
                           f"given: {', '.join(counters) or 'none'}")
     active, inactive = (counters[name] for name in COLUMN_COUNTERS)
-    words = sum(counters[name] for name in MOVED_COUNTERS) * word_bits / 32
-    return Energy(active * point.column, inactive * point.column * idle, words * BUFFER, words * DRAM * dram)
+    moved = sum(counters[name] for name in MOVED_COUNTERS) * word_bits / 32
+    return Energy(active * point.column, inactive * point.column * idle, moved * buffer, moved * dram)
+
+
+# -- shapes -------------------------------------------------------------------------------------------------------
+
+SHAPES = ((8, 2), (6, 3), (4, 4), (3, 6), (2, 8))
+"""Rows and columns of operands of 16 bits whose energies are published (figure 6), 6 × 3 and 3 × 6 with two bits more."""
+SHAPE_CHANNELS = 32
+PUBLISHED_SPREAD = 0.24
+"""Of these energies: "less than" that."""
+PUBLISHED_FACTOR = 4.3
+"""What the standby of idle columns and the shape together save, as published."""
+
+
+def shape_energy(rows: int, columns: int, *, channels: int = SHAPE_CHANNELS, point: Point = FAST,
+                 idle: float = IDLE) -> float:
+    """pJ of a synaptic operation with channels side by side, whose potentials are of rows × columns bits.
+
+    Args:
+        idle: 1: columns have no standby.
+
+    Raises:
+        ConfigError: the channels have no room.
+    """
+    if not 0 < channels * columns <= COLUMNS:
+        raise ConfigError(f"energy of a shape: {channels} channels of {columns} columns have no room in {COLUMNS}")
+    active = channels * columns
+    return rows * (active + (COLUMNS - active) * idle) * point.column / channels
+
+
+def spread(idle: float = IDLE, *, bits: int | None = None) -> float:
+    """How much more than the cheapest the dearest of SHAPES takes, as a share.
+
+    Args:
+        bits: only of shapes with exactly so many; default: of all.
+    """
+    energies = [shape_energy(*shape, idle=idle) for shape in SHAPES if bits in (None, shape[0] * shape[1])]
+    return max(energies) / min(energies) - 1
+
+
+def fitted_idle(goal: float = PUBLISHED_SPREAD, *, bits: int | None = None) -> float:
+    """The energy of idle columns at which the spread would be as published; found by halving, as it rises with it."""
+    low, high = 0.0, IDLE
+    for _ in range(50):
+        middle = (low + high) / 2
+        low, high = (low, middle) if spread(middle, bits=bits) > goal else (middle, high)
+    return low
+
+
+def standby_pairs() -> dict[str, float]:
+    """Ratios of energies that may be meant by PUBLISHED_FACTOR: which one is, the paper does not say."""
+    return {
+        "16 × 1 without standby / 16 × 1": shape_energy(16, 1, idle=1) / shape_energy(16, 1),
+        "8 × 2 without standby / 2 × 8": shape_energy(8, 2, idle=1) / shape_energy(2, 8),
+    }

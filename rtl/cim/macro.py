@@ -1,0 +1,47 @@
+"""The compute-in-memory macro: array, periphery and sequencer."""
+
+from amaranth import Module
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from golden.cim.macro import COLUMNS, ROWS, operation_layout, shape_layout
+from rtl.cim.array import RowPort
+from rtl.words import struct
+
+
+class CimMacro(wiring.Component):
+    """An array that adds weights to potentials, groups of columns side by side: `golden.cim.macro`.
+
+    Chauvaux et al., arXiv 2410.23082, section II. Two stages: a row of each operand is read; added and written back.
+
+    Args:
+        rows, columns: of the array, powers of two.
+
+    Ports:
+        shape: stream of shapes of groups (`golden.cim.macro.shape_layout`). One is taken when the macro is empty; the
+            masks of the groups' ends are made in the SHAPE_STEPS cycles after. While one is offered, no operation is
+            taken: operations taken before are of the shape before.
+        op: stream of operations (`golden.cim.macro.operation_layout`).
+        spikes: of the last COMPARE, by column, each column of a group alike; 0 outside of its active columns.
+        compared: they are new in this cycle.
+        row: the array's rows (`rtl.cim.array.RowPort`), for use while `busy` is 0.
+        busy: something is inside. It falls with `compared`, or when the last row is written, at the latest.
+        working: a row cycle. active: its active columns.
+
+    Latency: from an operation taken to its first row read 1 cycle, to the last row written a_rows + 1 cycles, twice
+    a_rows if it saturates; to `compared` a_rows + 3. Throughput: one row of the potential per cycle, back to back,
+    also on the same potential. Only an operation whose weight has just been written as the potential of the one
+    before waits a cycle. Back-pressure: none but that.
+    """
+
+    def __init__(self, rows: int = ROWS, columns: int = COLUMNS):
+        self.rows, self.columns = rows, columns
+        super().__init__({
+            "shape": In(stream.Signature(struct(shape_layout(columns)))),
+            "op": In(stream.Signature(struct(operation_layout(rows, columns)))),
+            "spikes": Out(columns), "compared": Out(1), "row": In(RowPort(rows, columns)), "busy": Out(1),
+            "working": Out(1), "active": Out(range(columns + 1)),
+        })
+
+    def elaborate(self, platform):  # type: ignore[no-untyped-def]
+        return Module()
