@@ -29,7 +29,7 @@ def layers_of(program: Program) -> tuple[list[Layer], list[str]]:
         shape, kernel = program.population(edge.destination).shape, edge.weights.shape
         if edge.groups != 1 or kernel[2] != kernel[3] or shape[1] != shape[2]:
             raise ConfigError(f"layer '{edge.name}': groups {edge.groups}, kernel {kernel[2]}×{kernel[3]}, map "
-                              f"{shape[1]}×{shape[2]}: what stays is counted for square kernels and maps, without groups")
+                              f"{shape[1]}×{shape[2]}: only square ones without groups are counted")
         found.append(Layer(name=edge.destination, inputs=kernel[1], outputs=shape[0], kernel=kernel[2],
                            height=shape[1]))
     if not found:

@@ -70,12 +70,14 @@ def energy_picture(path: Path, *, title: str, energy: Mapping[str, Sequence[tupl
     _finish(path, drawn, left, right)
 
 
-def shapes_picture(path: Path, *, title: str, shapes: Mapping[str, Sequence[float]], labels: Sequence[str]) -> None:
+def shapes_picture(path: Path, *, title: str, shapes: Mapping[str, Sequence[float]], labels: Sequence[str],
+                   published: float) -> None:
     """Energy of an operation by the shape of its operands.
 
     Args:
         path: PNG or SVG.
-        shapes: what is assumed → energy of each shape, relative to one of them. labels: of the shapes.
+        shapes: what is assumed → energy of each shape, relative to the cheapest. labels: of the shapes.
+        published: the dearest is below this.
     """
     pyplot = figure()
     drawn, axis = pyplot.subplots(figsize=(max(7, 1.1 * len(labels)), 4.2), constrained_layout=True)
@@ -84,7 +86,7 @@ def shapes_picture(path: Path, *, title: str, shapes: Mapping[str, Sequence[floa
         places = np.arange(len(labels)) + (number - (len(shapes) - 1) / 2) * width
         bars = axis.bar(places, values, width=width, label=name, color=COLORS[number % len(COLORS)])
         axis.bar_label(bars, [f"{value:.2f}" for value in values], fontsize=7)
-    axis.axhline(1, color="black", linewidth=0.8, linestyle=":")
+    axis.axhline(published, color=COLORS[5], linewidth=0.8, linestyle="--", label=f"paper: below {published:.2f}")
     axis.set_xticks(range(len(labels)), labels)
     axis.set_xlabel("shape of the operands, rows × columns")
     axis.set_ylabel("energy of a synaptic operation, relative")

@@ -1,0 +1,91 @@
+"""`synapress cim`: what a compute-in-memory update unit keeps, moves and takes on a network."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from golden.errors import ConfigError
+from synapress.cli import completion
+from synapress.cli.open_network import SOURCES, open_network
+from synapress.cli.options import SEEDS, AsJson, numbers, print_json, steps, warnings_told
+from synapress.energy.memory import MODELS, memory_model
+from synapress.reports.tables import show
+
+if TYPE_CHECKING:
+    from synapress.mapper.cim.stationarity import Layer
+    from synapress.reports.cim.account import Found
+
+PICTURES = ("footprint", "energy", "shapes")
+"""Files of --figures, as .png."""
+
+
+def cim(
+    source: Annotated[str, typer.Argument(
+        metavar="[NETWORK|FILE]", autocompletion=completion.networks, help=f"{SOURCES}.")] = "gesture",
+    macros: Annotated[str, typer.Option(
+        metavar="N[,N...]|FROM:TO", help="Arrays of 512 × 256 bits, for what stays at best; the sweep over sparsities "
+        "has the most of them.")] = "1,2,16",
+    sparsity: Annotated[str, typer.Option(
+        metavar="SHARE[,SHARE...]|FROM:TO:STEP", help="Neurons that are silent.")] = "0.85,0.9,0.95,0.99",
+    resolutions: Annotated[str, typer.Option(
+        metavar="WEIGHTS/POTENTIALS[,...]", help="Bits, of all layers or of each.")] = "8/12",
+    shapes: Annotated[str | None, typer.Option(
+        metavar="ROWSxCOLUMNS[,...]", show_default="those of the paper",
+        help="Operands whose energies are compared.")] = None,
+    model: Annotated[str, typer.Option(help=f"Of the energy of memories: {', '.join(MODELS)}.")] = "cacti45",
+    figures: Annotated[Path | None, typer.Option(
+        metavar="DIR", help=f"Draw {', '.join(f'{name}.png' for name in PICTURES)} there.")] = None,
+    seed: Annotated[int, typer.Option(min=0, max=SEEDS, help="Seed of drawn weights and events.")] = 1,
+    as_json: AsJson = False,
+) -> None:
+    """Compute in memory: what of a network's operands stays in arrays, what moves, cycles and energy.
+
+    Weight-stationary, output-stationary, by layer, and at best; against sparsity, fixed precision and a core with SRAM;
+    beside the figures of FlexSpIM. Energies are published constants times counts.
+    """
+    from synapress.reports.cim.account import account
+    from synapress.reports.cim.tables import sheets
+
+    if figures is not None and figures.exists() and not figures.is_dir():
+        raise ConfigError(f"--figures {figures}: is a file; the pictures need a folder")
+    counts = [int(count) for count in numbers("--macros", macros, int)]
+    shares = numbers("--sparsity", sparsity, float)
+    memory_model(model)
+    with warnings_told(), steps() as progress:
+        progress(f"reading {source}")
+        layers, pools = _layers(source, seed, resolutions)
+        given = {} if shapes is None else {"shapes": _shapes(shapes)}
+        found = account(source, layers, pools=pools, macros=counts, sparsities=shares, seed=seed, model=model,
+                        progress=progress, **given)
+    if as_json:
+        print_json(found)
+    else:
+        show(sheets(found))
+    if figures is not None:
+        _draw(found, figures)
+
+
+def _layers(source: str, seed: int, resolutions: str) -> "tuple[list[Layer], list[str]]":
+    from synapress.reports.cim.layers import layers_of, with_resolutions
+
+    layers, pools = layers_of(open_network(source, seed=seed).program)
+    return with_resolutions(layers, resolutions), pools
+
+
+def _shapes(text: str) -> list[tuple[int, int]]:
+    try:
+        return [(int(rows), int(columns)) for rows, columns in
+                (part.lower().split("x") for part in text.split(","))]
+    except ValueError:
+        raise ConfigError(f"--shapes {text}: needs rows x columns, as 8x2 or 8x2,4x4") from None
+
+
+def _draw(found: "Found", folder: Path) -> None:
+    from synapress.reports.cim import pictures, tables
+
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in PICTURES:
+        path = folder / f"{name}.png"
+        getattr(pictures, f"{name}_picture")(path, **getattr(tables, f"{name}_parts")(found))
+        typer.echo(f"figure: {path}", err=True)
