@@ -10,7 +10,8 @@ comes takes the slot of who was there.
 A word operation of population p has the state address p << operand_index_bits | i. Potentials are numbered by column,
 row, block: i = (x · height + y) · blocks + block; so the geometry word has depth_words = blocks and pad 0, and with
 last_lane = 0 the mask of an operation lacks the highest lane for a last block, and only then. Weights are numbered by
-source channel, tap column, tap row, block: the byte address of the operation, by `lanes`. Thresholds by block. A layer
+source channel, tap column, tap row, block: the byte address of the operation, by `lanes`; the first one of every edge
+is a multiple of `blocks`. Thresholds by block. A layer
 with `depthwise` has one block, whose lanes are counted as elsewhere: i = (x · height + y) << lane_words_log2 | lane
 word, the operand without the low bits; the group is that of the lane in `mask`; and the weight operand, one per tap
 with the weights of all channels side by side, is the byte address itself.
@@ -22,7 +23,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Self
 
-from golden.errors import ConfigError
+from golden.errors import ConfigError, ImageError
 from golden.fields import Field, WordLayout
 from golden.widths import CONNECTIVITY_BITS, Widths
 
@@ -126,6 +127,29 @@ class Layer:
         """
         return [layout.pack({field.name: getattr(self, field.name) for field in layout.fields}, where=where)
                 for layout in layer_words(config)]
+
+    def checked(self, config: Widths, where: str) -> Self:
+        """Itself, if its operands are numbers that the model can hold, and lie in the array.
+
+        Raises:
+            ImageError: they do not; `where` names the layer.
+        """
+        needs = {
+            "bits of a potential": (self.potential_bits, MOST_BITS),
+            "bits of a weight": (self.weight_bits, self.potential_bits),
+            "columns": (self.base + self.columns * max(self.groups, self.last_groups), config.cim_columns),
+            "rows of potentials": (self.potential_row + (self.potential_rows << self.potential_slot_bits),
+                                   config.cim_rows),
+            "rows of weights": (self.weight_row + (self.weight_rows << self.weight_slot_bits), config.cim_rows),
+            "rows of thresholds": (self.threshold_row + self.potential_rows, config.cim_rows),
+            "tags of potentials": (self.potential_tag + (1 << self.potential_slot_bits), config.cim_tags),
+            "tags of weights": (self.weight_tag + (1 << self.weight_slot_bits), config.cim_tags),
+            "groups of the last block": (self.last_groups, self.groups),
+        }
+        for what, (needed, available) in needs.items():
+            if needed > available:
+                raise ImageError(f"{where}: the layer's descriptor needs {needed} {what}; available: {available}")
+        return self
 
     @property
     def potential_bits(self) -> int:

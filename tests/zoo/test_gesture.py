@@ -7,12 +7,12 @@ import pytest
 
 from golden.errors import EventError
 from golden.program import Program
+from synapress.mapper.cim.stationarity import KILOBYTE, PUBLISHED
 from synapress.mapper.network.populations import lower
-from synapress.zoo.gesture import CLASSES, LAYERS, gesture
-from synapress.zoo.gesture.network import POTENTIAL_BITS, WEIGHT_BITS
+from synapress.zoo.gesture import CLASSES, gesture
 from synapress.zoo.gesture.recordings import TIMESTEP, data, frames, record
 
-KILOBYTE = 8 * 1024
+WEIGHT_BITS, POTENTIAL_BITS = 8, 12
 
 
 def stationary(weights: set[str], potentials: set[str], program: Program) -> Fraction:
@@ -25,15 +25,15 @@ def stationary(weights: set[str], potentials: set[str], program: Program) -> Fra
 def test_the_four_totals_of_the_paper() -> None:
     """69.8, 23.4 kB and what the paper draws of the others: all weights, all potentials, the smaller, the larger."""
     program = lower(gesture())
-    names = [facts.name for facts in LAYERS]
+    names = [facts.name for facts in PUBLISHED]
     assert stationary(set(names), set(), program) == Fraction("69.875")
     assert stationary(set(), set(names), program) == Fraction("259.5")
     first, last = {"L1", "L2", "L3", "L4"}, {"L5", "L6"}
     assert stationary(first, last, program) == Fraction("23.375")
     assert stationary(last, first, program) == Fraction("306")
-    for facts in LAYERS:
+    for facts in PUBLISHED:
         shape = program.population(facts.name).shape
-        assert shape == (facts.channels, facts.size, facts.size)
+        assert shape == (facts.outputs, facts.height, facts.height)
         (edge,) = program.edges_into(facts.name)
         assert (edge.weights.size, np.prod(shape)) == (facts.weights, facts.potentials)
 

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from synapress.zoo.gesture.network import CLASSES, LAYERS, ConvolutionFacts, gesture
+from synapress.zoo.gesture.network import CLASSES, gesture
 
 FILE = Path(__file__).with_name("gesture.npz")
 
-__all__ = ["CLASSES", "FILE", "LAYERS", "ConvolutionFacts", "gesture"]
+__all__ = ["CLASSES", "FILE", "gesture"]

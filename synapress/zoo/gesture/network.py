@@ -1,23 +1,24 @@
 """The network that Chauvaux et al., arXiv 2410.23082, section IV, run: six convolutions of integrate-and-fire neurons.
 
-Their sizes follow from the four totals of stationary operands that the paper prints; the pools between the layers and
-the dense layers behind them are not described there, and are this project's choice.
+Their sizes (`synapress.mapper.cim.stationarity.PUBLISHED`) follow from the totals of stationary operands that the paper
+prints; the pools between the layers and the dense layers behind them are not described there, and are this project's
+choice.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from golden.types import IntArray
+from synapress.mapper.cim.stationarity import PUBLISHED
 from synapress.mapper.network.layer import Branch
 from synapress.mapper.network.network import Network
 
-SIZE, POLARITIES = 64, 2
-"""Pixels a side of the event camera's map, and its channels: where it became brighter, and where darker."""
-WEIGHT_BITS, POTENTIAL_BITS = 8, 12
-"""Of every layer, where nothing else is said (figure 6 of the paper)."""
+SIZE, POLARITIES = PUBLISHED[0].height, PUBLISHED[0].inputs
+"""Pixels a side of the event camera's map, and its channels: where it became darker, and where brighter."""
+WEIGHT_BITS = PUBLISHED[0].weight_bits
+"""Of every layer's drawn or trained weights."""
 DENSE = (128, 64, 11)
 """Neurons of the dense layers, the last ones the classes."""
 CLASSES = ("hand clap", "right hand wave", "left hand wave", "right arm clockwise", "right arm counterclockwise",
@@ -29,36 +30,8 @@ ACTIVITY = (0.05, 0.15)
 """Share of firing sources that drawn weights are scaled for: of the camera, and of a layer behind a pool."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class ConvolutionFacts:
-    """A convolution of the network: as wide as its source, padded for that."""
-
-    name: str
-    sources: int
-    """Channels of its source."""
-    channels: int
-    kernel: int
-    """Columns and rows of the kernel."""
-    size: int
-    """Columns and rows of the map."""
-    pooled: bool
-    """Whether a pool of 2 × 2 follows."""
-
-    @property
-    def weights(self) -> int:
-        return self.sources * self.channels * self.kernel ** 2
-
-    @property
-    def potentials(self) -> int:
-        return self.channels * self.size ** 2
-
-
-LAYERS = tuple(
-    ConvolutionFacts(name=name, sources=sources, channels=channels, kernel=kernel, size=size, pooled=pooled)
-    for name, sources, channels, kernel, size, pooled in (
-        ("L1", POLARITIES, 16, 2, SIZE, False), ("L2", 16, 16, 3, SIZE, True), ("L3", 16, 32, 3, SIZE // 2, True),
-        ("L4", 32, 32, 3, SIZE // 4, True), ("L5", 32, 64, 3, SIZE // 8, True), ("L6", 64, 64, 3, SIZE // 16, False)))
-"""Of the whole camera, in order."""
+POOLED = ("L2", "L3", "L4", "L5")
+"""Layers that a pool of 2 × 2 follows, so that the next one is half as large."""
 
 
 def gesture(
@@ -79,14 +52,14 @@ def gesture(
     """
     network, drawn, given = Network("gesture"), _Drawn(seed), weights or {}
     last = network.input("events", (POLARITIES, size, size))
-    for facts in LAYERS:
+    for facts in PUBLISHED:
         found = given.get(facts.name)
         if found is None:
-            found = drawn((facts.channels, facts.sources, facts.kernel, facts.kernel), ACTIVITY[facts.name != "L1"])
+            found = drawn((facts.outputs, facts.inputs, facts.kernel, facts.kernel), ACTIVITY[facts.name != "L1"])
         before, after = (facts.kernel - 1) // 2, facts.kernel // 2
         branch = network.branch(last, found, padding=(before, before, after, after))
         last = network.lif(facts.name, [branch], threshold=_threshold(facts.name, thresholds))
-        if facts.pooled:
+        if facts.name in POOLED:
             pool = Branch(source=last, kernel=(2, 2), stride=(2, 2))
             last = network.lif(f"P{facts.name[1:]}", [pool], threshold=1, reset="zero")
     for number, count in enumerate(DENSE if classifier else (), 1):

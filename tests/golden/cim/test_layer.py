@@ -22,7 +22,7 @@ from golden.registers import CIM_COUNTERS, counters, timed
     ({"skip_silent": 1}, "'skip_silent' = 1 must be 0 with update cim"),
     ({"forward_states": 1}, "'forward_states' = 1 must be 0 with update cim"),
     ({"product": "log"}, "'product' = log must be linear with update cim"),
-    ({"decoder": "mixed", "organisations": ("bitmap",), "address_bits": 15}, "'decoder' = mixed must be esu with update"),
+    ({"decoder": "mixed", "organisations": ("bitmap",), "address_bits": 15}, "'decoder' = mixed must be esu with"),
     ({"neuron_types": ("sum",)}, "'neuron_types' = .* must have 'spiking' with update cim"),
 ])
 def test_configurations_that_cannot_be(fields: dict[str, Any], message: str) -> None:
