@@ -80,9 +80,10 @@ def account(name: str, layers: Sequence[Layer], *, pools: Sequence[str] = (), ma
         progress(f"a timestep at a sparsity of {sparsity:.1%}")
         designs.append({"sparsity": sparsity, "designs": [
             _design(each) for each in compare(layers, sparsity, macros=most, seed=seed, model=model)]})
-    mine = tuned(f"{'these layers' if is_published(layers) else name}, {most} macros", layers, most)
-    compared = (*(() if is_published(layers) and most == max(MACROS) else (mine,)), *cases())
-    return found | {"macros": most, "sweep": designs, "gains": [_case(case, sparsities) for case in compared],
+    published = cases() if found["published_network"] else ()
+    mine = () if published and most == max(MACROS) else (tuned(f"{name}, {most} macros", layers, most),)
+    gains = [_case(case, sparsities) for case in mine] + [_case(case, sparsities, case.published) for case in published]
+    return found | {"macros": most, "sweep": designs, "gains": gains,
                     "operations": [_operations(point.name) for point in POINTS], "shapes": _shapes(shapes)}
 
 
@@ -115,8 +116,8 @@ def _design(design: Design) -> Found:
             "microseconds": {point.name: list(design.latency(point)) for point in POINTS}}
 
 
-def _case(case: Case, sparsities: Sequence[float]) -> Found:
-    return {"name": case.name, "assumes": case.assumes, "published": list(case.published),
+def _case(case: Case, sparsities: Sequence[float], published: tuple[float, float] | None = None) -> Found:
+    return {"name": case.name, "assumes": case.assumes, "published": published and list(published),
             "gains": [{"sparsity": sparsity, "gain": case.gain(sparsity), "ours": list(case.ours.energy(sparsity)),
                        "other": list(case.other.energy(sparsity))} for sparsity in sparsities]}
 

@@ -21,10 +21,10 @@ def cells(found: Found) -> dict[str, tuple[list[Cell], str]]:
         groups["Operands that stay"] = (list(_totals(found)), "kB, counted in the cells of placed arrays")
     groups["A synaptic operation, 8-bit weights, 16-bit potentials"] = (
         list(_operations(found)), "Of the paper's power, clock and columns; nothing is measured")
-    shapes = found["shapes"]
+    shapes, idle = found["shapes"], found["shapes"]["idle"]
     groups["Shapes of 16 bits"] = (
-        list(_shapes(found)), f"{shapes['channels']} channels side by side. The spread that is published needs idle columns "
-        f"at {shapes['idle']['fitted']:.1%} of an active one's energy; published: {shapes['idle']['published']:.0%}")
+        list(_shapes(found)), f"{shapes['channels']} channels side by side. The spread that is published needs idle "
+        f"columns at {idle['fitted']:.1%} of an active one's energy; published: {idle['published']:.0%}")
     return groups
 
 

@@ -30,10 +30,12 @@ def _operands(found: Found) -> Sheet:
         f"512 × 256 cells.{left_out}")
     for at, layer in enumerate(found["layers"]):
         parts = [choice["layers"][at] for choice in choices]
+        kernel, image = f"{layer['kernel']}×{layer['kernel']}", f"{layer['height']}²"
         sheet.add_row(
-            f"{layer['name']} {layer['inputs']}→{layer['outputs']} {layer['kernel']}×{layer['kernel']} {layer['height']}²", f"{layer['weight_bits']}/{layer['potential_bits']}", f"{layer['weights']:,.4g}",
-            f"{layer['potentials']:,.4g}", *(f"{STAYS[part['stays']]} {part['kept']:,.4g} / {part['moved']:,.4g}"
-                                             for part in parts))
+            f"{layer['name']} {layer['inputs']}→{layer['outputs']} {kernel} {image}",
+            f"{layer['weight_bits']}/{layer['potential_bits']}",
+            f"{layer['weights']:,.4g}", f"{layer['potentials']:,.4g}",
+            *(f"{STAYS[part['stays']]} {part['kept']:,.4g} / {part['moved']:,.4g}" for part in parts))
     sheet.add_section()
     total = [sum(layer[kind] for layer in found["layers"]) for kind in ("weights", "potentials")]
     sheet.add_row("all", "", *(f"{value:,.4g}" for value in total),
@@ -79,15 +81,15 @@ def _sweep(found: Found) -> Sheet:
 
 def _gains(found: Found) -> Sheet:
     first = found["gains"][0]["gains"]
-    notes = "; ".join(f"{case['name']}: {case['assumes']}" for case in found["gains"])
     sheet = Sheet(
         title="Energy of a timestep that is saved, DRAM and buffer behind the macros",
-        headings=("system", *(f"{item['sparsity']:.4g}" for item in first), "paper, over its sparsities"),
-        caption=f"{notes}. The paper gives neither what stays, nor how often the buffer spares the DRAM, nor the tuned "
-        "resolutions: no claim.")
+        headings=("system", *(f"{item['sparsity']:.4g}" for item in first), "paper, over its sparsities", "assumes"),
+        caption="Against a system of 8-bit weights that stay and 16-bit potentials that move, or as said. The paper "
+        "gives neither what stays, nor how often the buffer spares the DRAM, nor the tuned resolutions: no claim.",
+        left=(0, len(first) + 2))
     for case in found["gains"]:
-        low, high = case["published"]
-        sheet.add_row(case["name"], *(f"{item['gain']:.1%}" for item in case["gains"]), f"{low:.0%} to {high:.0%}")
+        published = "{:.0%} to {:.0%}".format(*case["published"]) if case["published"] else ""
+        sheet.add_row(case["name"], *(f"{item['gain']:.1%}" for item in case["gains"]), published, case["assumes"])
     return sheet
 
 
@@ -121,7 +123,7 @@ def energy_parts(found: Found) -> dict[str, Any]:
     names = [design["name"] for design in found["sweep"][0]["designs"]]
     gains = {case["name"]: [(100 * item["sparsity"], 100 * item["gain"]) for item in case["gains"]]
              for case in found["gains"]}
-    ranges = {tuple(100 * share for share in case["published"]) for case in found["gains"]}
+    ranges = {tuple(100 * share for share in case["published"]) for case in found["gains"] if case["published"]}
     return {"title": f"{found['network']}: energy of a timestep, and what is saved of other systems'",
             "energy": {name: [(100 * row["sparsity"], row["designs"][at]["total"] * MICRO) for row in found["sweep"]]
                        for at, name in enumerate(names)},
@@ -135,6 +137,6 @@ def shapes_parts(found: Found) -> dict[str, Any]:
     values = {name: [row[name] for row in shapes["rows"]] for name in ("published", "fitted")}
     return {"title": f"{shapes['channels']} channels side by side in 256 columns",
             "labels": [f"{row['rows']}×{row['columns']}" for row in shapes["rows"]],
-            "published": 1 + shapes["published_spread"], "shapes": {f"idle columns at {shapes['idle'][name]:.1%}": [value / min(each) for value in each]
+            "published": 1 + shapes["published_spread"],
+            "shapes": {f"idle columns at {shapes['idle'][name]:.1%}": [value / min(each) for value in each]
                        for name, each in values.items()}}
-
