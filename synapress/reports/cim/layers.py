@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from math import prod
 
 import numpy as np
 
@@ -14,27 +15,36 @@ DEFAULT_BITS = (8, 12)
 
 
 def layers_of(program: Program) -> tuple[list[Layer], list[str]]:
-    """A network's layers, of as many sources as its maps have channels, and the names of pools, which are left out.
+    """A network's layers, and the names of pools, which are left out.
 
-    A dense layer on a map is a kernel as large as the map, at one position.
+    A layer that is a kernel as large as its map is a dense one: each source neuron is a channel.
 
     Raises:
-        ConfigError: a layer is no square convolution of all channels, or there is none.
+        ConfigError: a layer is neither dense nor a square convolution of all channels that keeps the map's size, or
+            there is no layer.
     """
     found, pools = [], []
     for edge in program.edges:
         if _is_pool(edge):
             pools.append(edge.destination)
             continue
-        shape, kernel = program.population(edge.destination).shape, edge.weights.shape
-        if edge.groups != 1 or kernel[2] != kernel[3] or shape[1] != shape[2]:
-            raise ConfigError(f"layer '{edge.name}': groups {edge.groups}, kernel {kernel[2]}×{kernel[3]}, map "
-                              f"{shape[1]}×{shape[2]}: only square ones without groups are counted")
-        found.append(Layer(name=edge.destination, inputs=kernel[1], outputs=shape[0], kernel=kernel[2],
-                           height=shape[1]))
+        shape, source = program.population(edge.destination).shape, program.population(edge.source).shape
+        channels, inputs, *kernel = edge.weights.shape
+        if tuple(kernel) == source[1:] and shape[1:] == (1, 1) and edge.groups == 1:
+            found.append(Layer(name=edge.destination, inputs=prod(source), outputs=channels, kernel=1, height=1))
+            continue
+        if edge.groups != 1 or len({*kernel}) > 1 or len({*shape[1:]}) > 1 or shape[1:] != source[1:]:
+            raise ConfigError(f"layer '{edge.name}': groups {edge.groups}, kernel {kernel[0]}×{kernel[1]}, map "
+                              f"{_map(source)} to {_map(shape)}: only dense layers are counted, and square ones that "
+                              "keep the size of the map, without groups")
+        found.append(Layer(name=edge.destination, inputs=inputs, outputs=channels, kernel=kernel[0], height=shape[1]))
     if not found:
         raise ConfigError(f"'{program.name}': has no layer with weights of its own")
     return found, pools
+
+
+def _map(shape: tuple[int, int, int]) -> str:
+    return f"{shape[1]}×{shape[2]}"
 
 
 def _is_pool(edge: Edge) -> bool:
