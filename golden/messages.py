@@ -77,6 +77,26 @@ def request(config: CoreConfig) -> WordLayout:
     ))
 
 
+def transfer(config: CoreConfig) -> WordLayout:
+    """An operand to be moved between memory and compute-in-memory array, of a core with the update "cim".
+
+    `load`: from memory into the array, else back. `state`: it is potentials, and not weights or thresholds. `row`,
+    `base`: its first row and column. `width`: columns of a row, at least one, all of them in the array. `address`,
+    `words`: where it is in memory, at least one word.
+    """
+    row, column = ((size - 1).bit_length() for size in (config.cim_rows, config.cim_columns))
+    return WordLayout("transfer", (
+        Field("load", 1),
+        Field("state", 1),
+        Field("row", row),
+        Field("rows", row, bias=1),
+        Field("base", column),
+        Field("width", column + 1),
+        Field("address", config.address_bits),
+        Field("words", 8),
+    ))
+
+
 def evaluated(config: CoreConfig) -> WordLayout:
     """A state word at the moment of its evaluation, for verification."""
     return WordLayout("evaluated", (

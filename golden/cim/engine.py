@@ -7,8 +7,9 @@ population, by column, row and block, is compared with its thresholds, and reset
 
 What is counted, in this order of operations:
 
-- An operation whose value is not 1, whose geometry or edge says maximum or shift, whose state address has left the
-  memory, or whose lane has no group, is dropped, as an `address_error`, before anything is read for it.
+- An operation whose value is not 1, whose geometry or edge says maximum or shift, or whose state address has left the
+  memory, is dropped, as an `address_error`, before anything is read for it. So is one whose lane has no group, after
+  its layer's descriptor.
 - The descriptor of the layer is four words of `weight_reads`, whenever an operation, an evaluation or a store of a
   flush has another layer than the one before; after a start and after a flush there is none.
 - A load or store moves the words of an operand as its block has them. Thresholds are operands of a whole block each.
@@ -25,16 +26,16 @@ Chauvaux et al., arXiv 2410.23082, sections II and III; slots and traffic are th
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Protocol, runtime_checkable
 
 import numpy as np
-import numpy.typing as npt
 
 from golden.cim.layer import LAYER_WORDS, Layer, layer_address, operand_index_bits
 from golden.cim.residency import NOBODY, Slots
 from golden.cim.storage import read_operands, write_operands
 from golden.cim.update import add_in_order, compare, reset
 from golden.config import CoreConfig
-from golden.engine import CHUNK_EVENTS, Evaluated, fired
+from golden.engine import CHUNK_EVENTS, Engine, Evaluated, fired
 from golden.memory_words import number
 from golden.neuron.evaluation import PopulationMap, second_word
 from golden.synapse.esu import WordOperations, expand_events
@@ -104,11 +105,11 @@ class Traffic:
         """Row cycles, and the active columns of all of them."""
         self.count(cim_cycles=cycles, column_ops=columns, idle_column_ops=cycles * self.config.cim_columns - columns)
 
-    def evaluation(self, population: int, resident: Resident, spiked: npt.NDArray[np.bool_], mode: int) -> None:
-        """All potentials of a population, compared in order, and reset where one of their groups has spiked."""
+    def evaluation(self, population: int, resident: Resident, spiked: IntArray, mode: int) -> None:
+        """All potentials of a population, compared in order, and reset where one of their groups has spiked (1)."""
         layer, numbers = resident.layer, np.arange(len(spiked))
         self.descriptors([population])
-        self.potentials(layer, *resident.potentials.visit_all(numbers, spiked))
+        self.potentials(layer, *resident.potentials.visit_all(numbers, spiked != 0))
         self.thresholds(resident, numbers % layer.blocks)
         cycles = layer.potential_rows * (1 + spiked * self.reset_passes(layer, mode))
         columns = np.where(numbers % layer.blocks == layer.blocks - 1, layer.last_groups, layer.groups) * layer.columns
@@ -148,12 +149,12 @@ def _words(layer: Layer, operands: IntArray, whole: int, of_last: int) -> int:
     return last * of_last + (len(operands) - last) * whole
 
 
-def _by_block(layer: Layer, count: int) -> Iterator[tuple[int, IntArray]]:
-    """The numbers of operands below `count` that have the same groups, and how many these are."""
-    numbers = np.arange(count)
+def _by_block(layer: Layer, numbers: IntArray) -> Iterator[tuple[int, IntArray]]:
+    """Operands that have the same groups, and how many these are."""
     last = numbers % layer.blocks == layer.blocks - 1
-    yield layer.groups, numbers[~last]
-    yield layer.last_groups, numbers[last]
+    for groups, chosen in ((layer.groups, ~last), (layer.last_groups, last)):
+        if chosen.any():
+            yield groups, numbers[chosen]
 
 
 def _lanes(mask: IntArray) -> IntArray:
@@ -161,11 +162,21 @@ def _lanes(mask: IntArray) -> IntArray:
     return np.log2(mask & -mask).astype(np.int64)
 
 
-class FastCimEngine:
-    """Potentials and weights as integers, many operations at a time.
+@runtime_checkable
+class CimEngine(Engine, Protocol):
+    """An engine whose states lie in an array. `words` has all potentials as a flush would bring them back."""
 
-    `words` has all potentials, as a flush would bring them back. It is no access of the hardware.
-    """
+    def flush(self) -> None:
+        """The hardware's FLUSH."""
+        ...
+
+    def forget(self) -> None:
+        """What a reset of the hardware does to the array, after a flush."""
+        ...
+
+
+class FastCimEngine:
+    """Potentials and weights as integers, many operations at a time; `golden.cim.literal` has the same step by step."""
 
     def __init__(self, config: CoreConfig, memory: Words, edges: int, populations: int, counters: dict[str, int]):
         self.config = config
@@ -185,20 +196,17 @@ class FastCimEngine:
         for (population, kind), table in self._tables.items():
             if kind == "potential":
                 layer = self.traffic.resident(population, self.memory).layer
-                for groups, numbers in _by_block(layer, len(table)):
-                    write_operands(self.memory, layer.potential_base, numbers, layer.potential_words,
-                                   table[numbers, :groups], rows=layer.potential_rows, columns=layer.columns,
-                                   config=self.config)
+                for groups, numbers in _by_block(layer, np.arange(len(table))):
+                    write_operands(self.memory, layer.potential_base, numbers, layer.potential_words, layer.potential,
+                                   table[numbers, :groups], self.config)
         return self.memory
 
     def flush(self) -> None:
-        """The hardware's FLUSH."""
         self.words()
         self.traffic.flush()
         self._tables.clear()
 
     def forget(self) -> None:
-        """What a reset of the hardware does to the array, after a flush."""
         self.words()
         self.traffic.forget()
         self._tables.clear()
@@ -211,15 +219,15 @@ class FastCimEngine:
         if table is not None and begin >= count:
             return table
         more = np.zeros((count - begin, layer.groups), np.int64)
-        base, rows, words = {
-            "potential": (layer.potential_base, layer.potential_rows, layer.potential_words),
-            "weight": (layer.weight_base, layer.weight_rows, layer.weight_words),
-            "threshold": (layer.threshold_base, layer.potential_rows, layer.potential_words),
+        base, shape, words = {
+            "potential": (layer.potential_base, layer.potential, layer.potential_words),
+            "weight": (layer.weight_base, layer.weight, layer.weight_words),
+            "threshold": (layer.threshold_base, layer.potential, layer.potential_words),
         }[kind]
-        for groups, numbers in _by_block(layer, count) if kind != "threshold" else [(layer.groups, np.arange(count))]:
-            numbers = numbers[numbers >= begin]
+        added = np.arange(begin, count)
+        for groups, numbers in _by_block(layer, added) if kind != "threshold" else [(layer.groups, added)]:
             more[numbers - begin, :groups] = read_operands(
-                self.memory, base, numbers, words, rows=rows, columns=layer.columns, groups=groups, config=self.config)
+                self.memory, base, numbers, words, shape, groups, self.config)
         self._tables[key] = more if table is None else np.concatenate([table, more])
         return self._tables[key]
 
@@ -237,6 +245,7 @@ class FastCimEngine:
         taken = (ops.state_address < config.memory_words) & (ops.v == 1) & (ops.max == 0) & (ops.shift == 0)
         population = ops.state_address >> number_bits
         lane = _lanes(ops.mask)
+        self.traffic.descriptors(population[taken].tolist())
         for index in np.unique(population[taken]).tolist():
             layer = self.traffic.resident(index, self.memory).layer
             if layer.depthwise:
@@ -244,7 +253,6 @@ class FastCimEngine:
                 taken &= (population != index) | (group < layer.groups)
         counters["address_error"] += int(np.sum(~taken))
         counters["word_ops"] += int(np.sum(taken))
-        self.traffic.descriptors(population[taken].tolist())
         groups = np.zeros(len(ops), np.int64)
         for index in np.unique(population[taken]).tolist():
             mine = np.flatnonzero(taken & (population == index))
@@ -271,9 +279,9 @@ class FastCimEngine:
         weights = self._table(population, "weight", int(weight.max()) + 1)
         if layer.depthwise:
             add_in_order(potentials.reshape(-1, 1), weights[weight, group][:, np.newaxis],
-                         operand * layer.groups + group, layer.potential_bits, layer.saturate)
+                         operand * layer.groups + group, layer.potential.bits, layer.saturate)
         else:
-            add_in_order(potentials, weights[weight], operand, layer.potential_bits, layer.saturate)
+            add_in_order(potentials, weights[weight], operand, layer.potential.bits, layer.saturate)
         self.traffic.potentials(layer, *resident.potentials.visit_all(operand, True))
         self.traffic.weights(layer, resident.weights.visit_all(weight, False)[0])
         cycles = rows * (1 + layer.saturate)
@@ -293,9 +301,11 @@ class FastCimEngine:
         thresholds = self._table(index, "threshold", layer.blocks)[numbers % layer.blocks]
         spikes = compare(potentials[:count], thresholds)
         spikes[last, layer.last_groups:] = False
-        potentials[:count] = reset(potentials[:count], thresholds, spikes, layer.potential_bits,
+        potentials[:count] = reset(potentials[:count], thresholds, spikes, layer.potential.bits,
                                    population["saturation"], layer.saturate)
-        self.traffic.evaluation(index, resident, spikes.any(axis=1), population["saturation"])
+        spiked = np.zeros(count, np.int64)
+        spiked[np.flatnonzero(spikes.any(axis=1))] = 1
+        self.traffic.evaluation(index, resident, spiked, population["saturation"])
         operand, group = np.nonzero(spikes)
         position, block = np.divmod(operand, layer.blocks)
         x, y = np.divmod(position, height)

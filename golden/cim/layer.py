@@ -23,6 +23,8 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Self
 
+from golden.cim import operand
+from golden.cim.operand import Shape
 from golden.errors import ConfigError, ImageError
 from golden.fields import Field, WordLayout
 from golden.widths import CONNECTIVITY_BITS, Widths
@@ -135,8 +137,8 @@ class Layer:
             ImageError: they do not; `where` names the layer.
         """
         needs = {
-            "bits of a potential": (self.potential_bits, MOST_BITS),
-            "bits of a weight": (self.weight_bits, self.potential_bits),
+            "bits of a potential": (self.potential.bits, MOST_BITS),
+            "bits of a weight": (self.weight.bits, self.potential.bits),
             "columns": (self.base + self.columns * max(self.groups, self.last_groups), config.cim_columns),
             "rows of potentials": (self.potential_row + (self.potential_rows << self.potential_slot_bits),
                                    config.cim_rows),
@@ -152,12 +154,13 @@ class Layer:
         return self
 
     @property
-    def potential_bits(self) -> int:
-        return self.potential_rows * self.columns
+    def potential(self) -> Shape:
+        """Of potentials, and of thresholds."""
+        return Shape(self.potential_rows, self.columns)
 
     @property
-    def weight_bits(self) -> int:
-        return self.weight_rows * self.columns
+    def weight(self) -> Shape:
+        return Shape(self.weight_rows, self.columns)
 
     def is_last(self, potential: int) -> bool:
         """Whether a potential operand is of the last block of its position."""
@@ -170,4 +173,4 @@ class Layer:
 
 def operand_words(rows: int, columns: int, groups: int, config: Widths) -> int:
     """Memory words of an operand."""
-    return -(-rows * columns * groups // config.word_bits)
+    return operand.operand_words(Shape(rows, columns), groups, config.word_bits)

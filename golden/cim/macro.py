@@ -1,9 +1,9 @@
 """The compute-in-memory macro: an array of cells, below each column a bit-serial adder.
 
-Chauvaux et al., arXiv 2410.23082, section II: weights and potentials are rows of one array, two of which are read, added
-and written back in a cycle. Two models of the same operations: `LiteralMacro` goes from column to column as a carry
-does, `FastMacro` computes with integers. The operations' order in time, one row of the potential each cycle, and what
-SATURATE does, are this project's.
+Chauvaux et al., arXiv 2410.23082, section II: weights and potentials are rows of one array, two of
+which are read, added and written back in a cycle. Two models of the same operations: `LiteralMacro` goes from column to
+column as a carry does, `FastMacro` computes with integers. The operations' order in time, one row of the potential each
+cycle, and what saturation does, are this project's.
 """
 
 from abc import abstractmethod
@@ -63,6 +63,12 @@ class MacroOperation:
     def cycles(self) -> int:
         """Row cycles."""
         return self.a_rows * (2 if self.saturate and self.kind in (Kind.ADD, Kind.SUBTRACT) else 1)
+
+
+def loses_a_cycle(before: MacroOperation, operation: MacroOperation) -> bool:
+    """Whether an operation that follows another at once waits: its weight begins in the row that is written last."""
+    return (before.kind != Kind.COMPARE and operation.kind != Kind.ZERO
+            and operation.b == before.a + before.a_rows - 1)
 
 
 def operation_layout(rows: int, columns: int) -> WordLayout:

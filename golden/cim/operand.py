@@ -47,7 +47,7 @@ class Shape:
 
 
 def wrap(values: npt.ArrayLike, bits: int) -> Array:
-    """The values of two's complement of `bits` bits that equal these modulo 2**bits; of more than 64 bits as objects."""
+    """The values of two's complement of `bits` bits that equal these modulo 2**bits; of more than 64 as objects."""
     found = _integers(values, bits)
     if bits == INT64:
         return found

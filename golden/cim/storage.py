@@ -1,46 +1,39 @@
-"""Operands of a layer in a core's memory as integers, many at a time: see `golden.cim.operand` for one, literally."""
+"""Operands of a layer in a core's memory as integers, many at a time; `golden.cim.operand` has the words of one."""
 
 import numpy as np
 
+from golden.cim.operand import Shape, from_rows, operand_words, to_rows, wrap
 from golden.config import CoreConfig
 from golden.types import IntArray, Words
 
 
-def _addresses(base: int, numbers: IntArray, distance: int, rows: int, columns: int, groups: int, config: CoreConfig
-               ) -> IntArray:
+def _addresses(base: int, numbers: IntArray, distance: int, words: int, config: CoreConfig) -> IntArray:
     """(n, words) of operands."""
-    words = np.arange(-(-rows * columns * groups // config.word_bits))
-    return (base + numbers[:, np.newaxis] * distance + words) % config.memory_words
+    return (base + numbers[:, np.newaxis] * distance + np.arange(words)) % config.memory_words
 
 
 def read_operands(
-    memory: Words, base: int, numbers: IntArray, distance: int, *, rows: int, columns: int, groups: int,
-    config: CoreConfig,
+    memory: Words, base: int, numbers: IntArray, distance: int, shape: Shape, groups: int, config: CoreConfig
 ) -> IntArray:
-    """The signed values (n, groups) of operands, by their numbers: of rows · columns bits each, at most 62.
+    """The values (n, groups) of operands, by their numbers.
 
     Args:
         memory: (words, words of 64 bits). base: word of operand 0. distance: words from one operand to the next.
     """
-    words = np.ascontiguousarray(memory[_addresses(base, numbers, distance, rows, columns, groups, config)], "<u8")
-    bits = np.unpackbits(words.reshape(len(numbers), -1).view(np.uint8), axis=1, bitorder="little")
-    held = bits[:, :rows * columns * groups].reshape(len(numbers), rows, groups, columns).astype(np.int64)
-    held[:, 1::2] = held[:, 1::2, :, ::-1].copy()
-    places = 1 << np.arange(rows * columns, dtype=np.int64).reshape(rows, columns)
-    places[-1, -1] *= -1
-    return np.einsum("nrgc,rc->ng", held, places)
+    addresses = _addresses(base, numbers, distance, operand_words(shape, groups, config.word_bits), config)
+    parts = np.ascontiguousarray(memory[addresses], "<u8").reshape(len(numbers), -1)
+    bits = np.unpackbits(parts.view(np.uint8), axis=1, bitorder="little", count=shape.bits * groups)
+    rows = bits.reshape(len(numbers), shape.rows, -1).swapaxes(0, 1).reshape(shape.rows, -1)
+    return np.asarray(from_rows(rows.astype(bool), shape), np.int64).reshape(len(numbers), groups)
 
 
 def write_operands(
-    memory: Words, base: int, numbers: IntArray, distance: int, values: IntArray, *, rows: int, columns: int,
-    config: CoreConfig,
+    memory: Words, base: int, numbers: IntArray, distance: int, shape: Shape, values: IntArray, config: CoreConfig
 ) -> None:
-    """Values (n, groups), taken modulo 2**(rows · columns), into memory: as `read_operands` reads them."""
-    groups = values.shape[1]
-    addresses = _addresses(base, numbers, distance, rows, columns, groups, config)
-    held = values[:, np.newaxis, :, np.newaxis] >> np.arange(rows * columns).reshape(rows, 1, columns) & 1
-    held[:, 1::2] = held[:, 1::2, :, ::-1].copy()
-    bits = np.zeros((len(numbers), addresses.shape[1] * config.word_bits), np.uint8)
-    bits[:, :rows * columns * groups] = held.reshape(len(numbers), -1)
-    packed = np.packbits(bits, axis=1, bitorder="little")
-    memory[addresses] = packed.view("<u8").reshape(*addresses.shape, -1)
+    """Values (n, groups), taken modulo 2**bits, into memory, where `read_operands` reads them."""
+    addresses = _addresses(base, numbers, distance, operand_words(shape, values.shape[1], config.word_bits), config)
+    rows = to_rows(wrap(values.reshape(-1), shape.bits), shape)
+    bits = np.zeros((len(numbers), addresses.shape[1] * config.word_bits), bool)
+    bits[:, :shape.bits * values.shape[1]] = rows.reshape(shape.rows, len(numbers), -1).swapaxes(0, 1).reshape(
+        len(numbers), -1)
+    memory[addresses] = np.packbits(bits, axis=1, bitorder="little").view("<u8").reshape(*addresses.shape, -1)

@@ -1,11 +1,14 @@
 """The compute-in-memory macro: array, periphery and sequencer."""
 
-from amaranth import Module
+from amaranth import Module, Mux
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from golden.cim.macro import COLUMNS, ROWS, operation_layout, shape_layout
-from rtl.cim.array import RowPort
+from rtl.cim.array import CimArray, RowPort
+from rtl.cim.groups import Groups
+from rtl.cim.periphery import Periphery
+from rtl.cim.sequencer import Sequencer
 from rtl.words import struct
 
 
@@ -19,7 +22,7 @@ class CimMacro(wiring.Component):
 
     Ports:
         shape: stream of shapes of groups (`golden.cim.macro.shape_layout`). One is taken when the macro is empty; the
-            masks of the groups' ends are made in the SHAPE_STEPS cycles after. While one is offered, no operation is
+            masks of the groups' ends are made in the `rtl.cim.groups.shape_steps` cycles after. While one is offered, no operation is
             taken: operations taken before are of the shape before.
         op: stream of operations (`golden.cim.macro.operation_layout`).
         spikes: of the last COMPARE, by column, each column of a group alike; 0 outside of its active columns.
@@ -44,4 +47,26 @@ class CimMacro(wiring.Component):
         })
 
     def elaborate(self, platform):  # type: ignore[no-untyped-def]
-        return Module()
+        m, row = Module(), self.row
+        m.submodules.array = array = CimArray(self.rows, self.columns)
+        m.submodules.sequencer = sequencer = Sequencer(self.rows, self.columns)
+        m.submodules.groups = groups = Groups(self.columns)
+        m.submodules.periphery = periphery = Periphery(self.rows, self.columns)
+        wiring.connect(m, wiring.flipped(self.shape), groups.shape)
+        wiring.connect(m, wiring.flipped(self.op), sequencer.op)
+        step = sequencer.step
+        m.d.sync += [periphery.load.eq(row.write_data), periphery.load_mask.eq(row.write_mask)]
+        m.d.comb += [
+            groups.empty.eq(sequencer.empty & ~periphery.pending),
+            sequencer.hold.eq(self.shape.valid | groups.busy),
+            self.busy.eq(~sequencer.empty | periphery.pending | groups.busy),
+            sequencer.write.eq(row.write & ~self.busy), sequencer.write_row.eq(row.write_row),
+            sequencer.read_row.eq(row.read_row), row.read_data.eq(array.data_b),
+            array.a.eq(sequencer.a), array.b.eq(sequencer.b),
+            periphery.a.eq(array.data_a), periphery.b.eq(array.data_b), periphery.step.eq(step),
+            periphery.lefts.eq(groups.lefts),
+            array.write.eq(sequencer.writes), array.write_row.eq(step.row), array.write_data.eq(periphery.write_data),
+            self.spikes.eq(periphery.spikes), self.compared.eq(periphery.compared),
+            self.working.eq(step.valid), self.active.eq(Mux(step.valid, step.high - step.low, 0)),
+        ]
+        return m

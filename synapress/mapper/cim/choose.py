@@ -77,7 +77,7 @@ def candidates(layer: Layer, config: CoreConfig) -> list[Candidate]:
         if not groups:
             continue
         counts = layer.operands(groups, config)
-        if counts.lane_words and counts.blocks > 1:
+        if (counts.lane_words and counts.blocks > 1) or not counts.named(config):
             continue
         used = layer.population.shape[0]
         bits = {WEIGHTS: counts.weights * used // counts.blocks * bits_of_weight,

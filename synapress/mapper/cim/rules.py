@@ -102,11 +102,14 @@ def kinds(asked: Asked) -> Iterator[Violation]:
     """Edges are convolutions of all channels, or depthwise; not both into one layer."""
     item, depth = asked.population, asked.population.shape[0]
     for edge, channels in zip(asked.layer.edges, asked.layer.depths, strict=True):
-        if in_tables(edge) or edge.shift or edge.operand or edge.logarithmic:
+        if in_tables(edge):
+            yield Violation(
+                layer=asked.name, rule="array tables", needed=f"synapses in tables (edge '{edge.name}')",
+                available="kernels", help="Store it as one kernel: leave its organisation out.")
+        if edge.shift or edge.operand or edge.logarithmic:
             yield Violation(
                 layer=asked.name, rule="array products", needed=f"more than adding weights (edge '{edge.name}')",
-                available="edges without shift, operand, logarithmic weights and tables",
-                help="Scale the weights instead, or store it as one kernel: leave its organisation out.")
+                available="edges without shift, operand and logarithmic weights", help="Scale the weights instead.")
         if edge.groups > 1 and not edge.groups == channels == depth:
             yield Violation(
                 layer=asked.name, rule="array groups", needed=f"{edge.groups} groups of channels (edge '{edge.name}')",
@@ -132,8 +135,8 @@ def resolutions(asked: Asked) -> Iterator[Violation]:
         if size is not None and size < 1:
             yield Violation(layer=asked.name, rule=f"array {name}", needed=f"{name} = {size}", available="1 or more",
                             help=either(_set(item.name, **{name: 1})))
-    if getattr(options, "stationary", None) not in (None, *STATIONARY):
-        yield Violation(layer=asked.name, rule="array stationary", needed=repr(getattr(options, "stationary", None)),
+    if isinstance(options, LayerOptions) and options.stationary not in (None, *STATIONARY):
+        yield Violation(layer=asked.name, rule="array stationary", needed=repr(options.stationary),
                         available=", ".join(STATIONARY), help="Choose one of them.")
     least_bits = max(weight_bits(edge.weights) for edge in asked.layer.edges)
     if least_bits > bits["weight_bits"] >= 1:
@@ -239,17 +242,15 @@ def operand_counts(plan: CimPlan) -> Iterator[Violation]:
     """The event-to-synapse unit can name every operand, and the descriptor says where they lie."""
     config = plan.map.config
     for layer in plan.layers:
-        found = layer.operands
-        states = found.potentials * (found.lane_words or 1)
-        most = weight_numbers(config, layer.depthwise)
-        more = (config.address_bits + max(1, -(-states // state_numbers(config)) - 1).bit_length()
-                if states > state_numbers(config) else
-                config.address_bits + max(1, -(-found.weights // most) - 1).bit_length())
-        if states > state_numbers(config) or found.weights > most:
+        found, most = layer.operands, weight_numbers(config, layer.depthwise)
+        if not found.named(config):
+            more = max(-(-found.states // state_numbers(config)), -(-found.weights // most))
             yield Violation(
-                layer=layer.name, rule="array operands", needed=f"{states} potentials and {found.weights} weights",
+                layer=layer.name, rule="array operands",
+                needed=f"{found.states} potentials and {found.weights} weights",
                 available=f"{state_numbers(config)} and {most} that an address can name",
-                help=either(raised(config, "address_bits", more), "map the layer in parts of fewer positions"))
+                help=either(raised(config, "address_bits", config.address_bits + (more - 1).bit_length()),
+                            "map the layer in parts of fewer positions"))
 
 
 def descriptors(plan: CimPlan) -> Iterator[Violation]:

@@ -152,6 +152,16 @@ class Operands:
         """What the event-to-synapse unit counts as channel words of a position."""
         return self.lane_words or self.blocks
 
+    @property
+    def states(self) -> int:
+        """State addresses of the layer."""
+        return self.potentials * (self.lane_words or 1)
+
+    def named(self, config: CoreConfig) -> bool:
+        """Whether the event-to-synapse unit can name every operand."""
+        return (self.states <= state_numbers(config)
+                and self.weights <= weight_numbers(config, bool(self.lane_words)))
+
 
 def state_numbers(config: CoreConfig) -> int:
     """State addresses that each layer has, in the event-to-synapse unit."""

@@ -38,9 +38,10 @@ def test_configuration() -> None:
 
 
 @pytest.mark.parametrize("config", [
-    FLEXSPIM, dataclasses.replace(FLEXSPIM, name="small", cim_rows=16, cim_columns=8, cim_tags=16)], ids=str)
+    FLEXSPIM, dataclasses.replace(FLEXSPIM, name="small", cim_rows=16, cim_columns=8, cim_tags=16)],
+    ids=lambda config: config.name)
 def test_descriptors(config: CoreConfig, seed: int) -> None:
-    """Every field at random, and at its ends; the words as docs/architecture.md says."""
+    """Every field at random, and at its ends; the words within 64 bits each, whatever lies above them."""
     rng = np.random.default_rng([seed, 30])
     fields = [field for word in layer_words(config) for field in word.fields]
     assert {field.name for field in fields} == {field.name for field in dataclasses.fields(Layer)}
