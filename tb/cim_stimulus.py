@@ -64,7 +64,7 @@ class Placement:
     def add(self, rows: int, *, depthwise: bool = False, blocks: int = 1, saturate: bool = False,
             stationary: bool = False, columns: int | None = None, operands: int = 24) -> Placed:
         """A random layer in the next `rows` rows of the array; `operands`: potentials and weights, about."""
-        config, generator, pick = self.config, self.generator, self.generator.randint
+        config, pick = self.config, self.generator.randint
         columns = columns or pick(1, min(8, config.cim_columns))
         groups = pick(1, config.cim_columns // columns)
         lane_words = 1 << (-(-groups // config.lanes) - 1).bit_length()
@@ -116,7 +116,7 @@ class Placement:
                 self.memory[base + number * words:base + (number + 1) * words] = operand(
                     values, rows, layer.columns, config)
         for block in range(layer.blocks):
-            base, half = layer.threshold_base + block * layer.potential_words, 1 << layer.potential_bits - 1
+            base, half = layer.threshold_base + block * layer.potential_words, 1 << layer.potential.bits - 1
             values = [generator.randrange(-half, half) for _ in range(layer.groups)]
             self.memory[base:base + layer.potential_words] = operand(
                 values, layer.potential_rows, layer.columns, config)

@@ -62,17 +62,18 @@ class Expected:
 
 
 def array(dut: Any, rows: list[int], columns: int, generator: random.Random, counts: Counter[str]) -> Steps:
-    """The array: a row in the cycle after its address; one that is written in the cycle of its read is anything."""
-    wires = Wires(dut)
+    """The array: a row in the cycle after its address, which is anything if it was written then or a cycle before."""
+    wires, before = Wires(dut), -1
     dut.row__read_data.value = 0
     yield from out_of_reset(dut)
     while True:
         place = wires.row__read_row()
-        word = rows[place]
+        word = generator.getrandbits(columns) if place == before else rows[place]
+        before = -1
         if wires.row__write():
             written, mask = wires.row__write_row(), wires.row__write_mask()
             rows[written] = rows[written] & ~mask | wires.row__write_data() & mask
-            word = generator.getrandbits(columns) if written == place else word
+            word, before = generator.getrandbits(columns) if written == place else word, written
             counts["rows written"] += 1
         dut.row__read_data.value = word
         yield
@@ -81,7 +82,7 @@ def array(dut: Any, rows: list[int], columns: int, generator: random.Random, cou
 def ends(dut: Any, requests: list[dict[str, int]], taken: list[int], found: tuple[list[int], list[int]],
          expected: Expected, at_once: bool, counts: Counter[str]) -> Steps:
     """At each `done`: how long it took; and a cycle later, when the last word has come, all that was written."""
-    wires, cycle, was_done = Wires(dut), 0, False
+    wires, cycle, was_done, behind = Wires(dut), 0, False, list[int]()
     yield from out_of_reset(dut)
     config = expected.config
     while True:
@@ -95,12 +96,15 @@ def ends(dut: Any, requests: list[dict[str, int]], taken: list[int], found: tupl
             assert wires.request__ready(), "a transfer that is done keeps the next one waiting"
             took = cycle - taken[counts["done"] - 1]
             if at_once and request["words"] == words_of(request["width"], request["rows"], config.word_bits):
-                assert took == transfer_cycles(bool(request["load"]), *(request[name] for name in (
+                assert took == behind[-1] + transfer_cycles(bool(request["load"]), *(request[name] for name in (
                     "rows", "width", "words")), config.cim_columns, config.word_bits), request
+                counts["at once"] += 1
         elif wires.request__valid() and wires.request__ready():
             assert len(taken) == counts["done"], "two transfers at a time"
         if wires.request__valid() and wires.request__ready():
             taken.append(cycle)
+            # A cycle more to store what may just be written.
+            behind.append(wires.row__write() & ~requests[len(taken) - 1]["load"])
         cycle += 1
         yield
 
@@ -132,6 +136,7 @@ async def transfers(dut: Any, pattern: str) -> None:
     await wait_until(dut, lambda: counts["done"] == len(requests), what="the last transfer")
     for _ in range(3):  # the last word, and what is looked at behind it
         await RisingEdge(dut.clk)
+    assert pattern != "never" or counts["at once"] > len(requests) // 2
     assert memory.writes["write_back"] == expected.accesses["write_back"] > 0 and counts["rows written"]
     for port in ("state", "weight"):
         assert 0 <= memory.reads[port] - expected.accesses[port] <= expected.surplus[port] < memory.reads[port]

@@ -8,26 +8,13 @@ from amaranth.lib.wiring import In, Out
 from golden import messages
 from golden.config import CoreConfig
 from golden.ports import READ_LATENCY
+from rtl.cim.array import RowPort
 from rtl.cim.merge_shift import MergeShift, columns_below
 from rtl.ports import ReadPort, WritePort
 from rtl.words import struct
 
 WORDS = READ_LATENCY + 2
 """Words that are on their way or wait: as many as come until the place of the first one is free again."""
-
-
-class RowPort(wiring.Signature):
-    """The array's rows, as its user sees them while the macro is not busy.
-
-    `read_data` holds row `read_row` in the cycle after, always. With `write` the columns of `write_mask` of row
-    `write_row` become `write_data`, which a read in the next cycle sees.
-    """
-
-    def __init__(self, rows: int, columns: int):
-        super().__init__({
-            "read_row": Out(range(rows)), "read_data": In(columns), "write": Out(1), "write_row": Out(range(rows)),
-            "write_data": Out(columns), "write_mask": Out(columns),
-        })
 
 
 class OperandStore(wiring.Component):
@@ -42,13 +29,14 @@ class OperandStore(wiring.Component):
         request: stream of transfers (`golden.messages.transfer`); the next one is taken when the one before is done.
             None may come while the macro is busy.
         done: the last row is written in this cycle, or the last word's address was granted in the one before. The next
-            request may be taken in the same cycle; the macro may read rows in the next one.
+            request may be taken in the same cycle; the macro may take an operation in the next one.
         state, weight: read ports, of potentials and of other operands; `ready` may be withheld at will.
         write_back: never refused: `ready` is not looked at.
-        row: the array's rows. Loading writes only the columns of the operand.
+        row: the array's rows (`rtl.cim.array.RowPort`). Loading writes only the columns of the operand.
 
     Latency: 7 cycles from a request taken to the first row written, if it is of one word, or 4 to the first word's
-    address, if it is of one row; `done` comes as `golden.cim.merge_shift.transfer_cycles` says.
+    address, if it is of one row; `done` comes as `golden.cim.merge_shift.transfer_cycles` says, and a cycle later if
+    rows are to be stored right after others were loaded, of which they may be.
     Throughput: a word or a row per cycle, of whichever there are more, as far as memory grants.
     """
 
@@ -91,8 +79,10 @@ class OperandStore(wiring.Component):
         with m.If(moves | now.load & gives):
             m.d.sync += now.row.eq(following)
 
-        # A row is in its place: the next one comes, whose data are there in the cycle after.
-        m.d.comb += [moves.eq(fetching & ~now.load & ~begins & (~there | cut.given.ready)),
+        # A row goes to its place: the next one is read. Not so what was read a cycle after a write, as it may be older.
+        wrote, stale = Signal(name="wrote"), Signal(name="stale")
+        m.d.sync += [wrote.eq(row.write), stale.eq(begins & wrote)]
+        m.d.comb += [moves.eq(fetching & ~now.load & ~begins & ~stale & (~there | cut.given.ready)),
                      row.read_row.eq(Mux(moves, following, now.row))]
         last = Signal(name="last", reset_less=True)
         m.d.sync += there.eq(Mux(now.load, gives, moves | (there & ~cut.given.ready)))
