@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from synapress.reports.cim.account import Found
 
 PICTURES = ("footprint", "energy", "shapes")
-"""Files of --figures, as .png."""
+"""What --figures draws, each into a file of its name, with cim_ before it."""
 
 
 def cim(
@@ -35,7 +35,7 @@ def cim(
         help="Operands whose energies are compared.")] = None,
     model: Annotated[str, typer.Option(help=f"Of the energy of memories: {', '.join(MODELS)}.")] = "cacti45",
     figures: Annotated[Path | None, typer.Option(
-        metavar="DIR", help=f"Draw {', '.join(f'{name}.png' for name in PICTURES)} there.")] = None,
+        metavar="DIR", help=f"Draw {', '.join(f'cim_{name}.png' for name in PICTURES)} there.")] = None,
     seed: Annotated[int, typer.Option(min=0, max=SEEDS, help="Seed of drawn weights and events.")] = 1,
     as_json: AsJson = False,
 ) -> None:
@@ -45,6 +45,7 @@ def cim(
     beside the figures of FlexSpIM. Energies are published constants times counts.
     """
     from synapress.reports.cim.account import account
+    from synapress.reports.cim.published import to_json
     from synapress.reports.cim.tables import sheets
 
     if figures is not None and figures.exists() and not figures.is_dir():
@@ -59,7 +60,7 @@ def cim(
         found = account(source, layers, pools=pools, macros=counts, sparsities=shares, seed=seed, model=model,
                         progress=progress, **given)
     if as_json:
-        print_json(found)
+        print_json(to_json(found))
     else:
         show(sheets(found))
     if figures is not None:
@@ -86,6 +87,6 @@ def _draw(found: "Found", folder: Path) -> None:
 
     folder.mkdir(parents=True, exist_ok=True)
     for name in PICTURES:
-        path = folder / f"{name}.png"
+        path = folder / f"cim_{name}.png"
         getattr(pictures, f"{name}_picture")(path, **getattr(tables, f"{name}_parts")(found))
         typer.echo(f"figure: {path}", err=True)

@@ -58,7 +58,8 @@ def test_the_network_of_the_paper(tmp_path: Path) -> None:
     for choice in found["choices"]:
         assert sum(layer["kept"] for layer in choice["layers"]) == choice["kept"]
         assert sum(layer["moved"] for layer in choice["layers"]) == choice["moved"]
-    assert sorted(path.name for path in (tmp_path / "drawn").iterdir()) == ["energy.png", "footprint.png", "shapes.png"]
+    assert sorted(path.name for path in (tmp_path / "drawn").iterdir()) == [
+        "cim_energy.png", "cim_footprint.png", "cim_shapes.png"]
     text = shown(found)
     for piece in ("+47.2%", "WS, kB", "69.88", "Pools are left out: P2", "no claim", "fJ per bit²", "79% to 86%"):
         assert piece in text

@@ -28,6 +28,12 @@ def cells(found: Found) -> dict[str, tuple[list[Cell], str]]:
     return groups
 
 
+def to_json(found: Found) -> Found:
+    """What was counted, with these cells."""
+    return found | {"published": {title: {"cells": [cell.to_json() for cell in group], "caption": caption}
+                                  for title, (group, caption) in cells(found).items()}}
+
+
 def _totals(found: Found) -> Iterator[Cell]:
     for name, kilobytes in TOTALS.items():
         yield Cell(what=f"{name}, kB", published=kilobytes, ours=counted(found, name)["kept"])
