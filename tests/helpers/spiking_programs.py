@@ -76,7 +76,7 @@ def added(edge, spikes, shape):
             x, y = j * edge.dilation[0], k * edge.dilation[1]
             seen = padded[:, x:x + edge.stride[0] * width:edge.stride[0], y:y + edge.stride[1] * height:edge.stride[1]]
             taps = edge.weights[:, :, j, k]
-            total += seen * taps if edge.groups > 1 else np.tensordot(taps, seen, 1)
+            total += seen * taps.reshape(-1, 1, 1) if edge.groups > 1 else np.tensordot(taps, seen, 1)
     return total
 
 

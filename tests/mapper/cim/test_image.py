@@ -6,12 +6,16 @@ import numpy as np
 import pytest
 
 from golden.cim.flexspim import FLEXSPIM
+from golden.core import Core
+from golden.host import decode, encode, run_frame
+from golden.memory_words import numbers
+from golden.registers import errors
 from synapress.mapper import Image
 from synapress.mapper.cim.image import build_cim_image
 from synapress.mapper.cim.shapes import STATIONARY, LayerShape
 from synapress.mapper.errors import RuleError
 from tests.helpers.operands import array_synapses, layer_of, potentials, thresholds
-from tests.helpers.spiking_programs import random_program
+from tests.helpers.spiking_programs import fire, random_program
 from tests.helpers.synapses import program_synapses
 
 SMALL = dataclasses.replace(FLEXSPIM, name="small", address_bits=13, cim_rows=128, cim_columns=64, cim_tags=128)
@@ -25,20 +29,20 @@ def shapes_of(image):
             for row in image.manifest["population_table"]}
 
 
-def random_options(rng, options):
+def random_options(rng, options, saturate):
     """What may be left open, given for some layers."""
     return {name: dataclasses.replace(
         item, columns=int(rng.choice([1, 2, 3, 4, 5, 13])) if rng.random() < .7 else None,
-        saturate=bool(rng.integers(2)),
+        saturate=saturate and bool(rng.integers(2)),
         stationary=str(rng.choice(STATIONARY)) if rng.random() < .3 else None) for name, item in options.items()}
 
 
-def random_image(rng, config):
+def random_image(rng, config, *, saturate=True):
     """A random program and its image; shapes that the array does not hold are drawn again."""
     while True:
         program, options = random_program(rng)
         try:
-            return program, build_cim_image(program, config, random_options(rng, options))
+            return program, build_cim_image(program, config, random_options(rng, options, saturate))
         except RuleError as refused:
             if {item.rule for item in refused.violations} != {"array"}:
                 raise
@@ -70,3 +74,30 @@ def test_given_shapes_make_the_same_image(tmp_path, seed):
     assert again.manifest == image.manifest and np.array_equal(again.parts, image.parts)
     image.save(tmp_path)
     assert np.array_equal(Image.load(tmp_path).parts, image.parts)
+
+
+@pytest.mark.parametrize("config", [SMALL, WIDE], ids=["small", "wide"])
+def test_the_golden_core_fires_as_plain_numpy_does(config, seed):
+    """Spikes of the outputs in each timestep, and the potentials that are left in memory, where potentials wrap."""
+    fired = 0
+    for number in range(10):
+        rng = np.random.default_rng([seed, 43, number])
+        program, image = random_image(rng, config, saturate=False)
+        core = Core(config, image.parts, edges=image.edges, populations=image.populations)
+        entry = image.manifest["inputs"][0]
+        frames = rng.random((4, *entry["shape"])) < rng.choice([.1, .3, .6])
+        bits = {row["name"]: row["cim"]["potential_rows"] * row["cim"]["columns"]
+                for row in image.manifest["population_table"]}
+        spikes, left = fire(program, {"in": frames}, bits)
+        for timestep, frame in enumerate(frames):
+            events = run_frame(core, encode([(frame, entry["axons"])], config))
+            for output in image.manifest["outputs"]:
+                assert np.array_equal(decode(events, output["id"], tuple(output["shape"]), config),
+                                      spikes[output["name"]][timestep])
+                fired += int(spikes[output["name"]][timestep].sum())
+        words = [int(word) for word in core.memory[:, 0]] if config.word_bits == 64 else numbers(core.memory)
+        for row in image.manifest["population_table"]:
+            found = potentials(words, layer_of(image, row["index"]), row["shape"], config.word_bits)
+            assert found == {place: left[row["name"]][place] for place in np.ndindex(*row["shape"])}
+        assert not any(core.counters[name] for name in errors(config) if name in core.counters)
+    assert fired > 100
