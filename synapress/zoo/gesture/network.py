@@ -24,8 +24,9 @@ DENSE = (128, 64, 11)
 CLASSES = ("hand clap", "right hand wave", "left hand wave", "right arm clockwise", "right arm counterclockwise",
            "left arm clockwise", "left arm counterclockwise", "arm roll", "air drums", "air guitar", "other")
 """Those of the DVS gesture data set, Amir et al., CVPR 2017."""
-SPREAD = 40
-"""Standard deviation of what a timestep adds to a potential, for which drawn weights are scaled."""
+SPREAD = 25
+"""Standard deviation of what a timestep adds to a potential, for which drawn weights are scaled: 12 bits
+hold it for some seconds."""
 ACTIVITY = (0.05, 0.15)
 """Share of firing sources that drawn weights are scaled for: of the camera, and of a layer behind a pool."""
 
