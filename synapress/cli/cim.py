@@ -5,11 +5,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from golden.cim.flexspim import FLEXSPIM
 from golden.errors import ConfigError
+from golden.program import Program
 from synapress.cli import completion
 from synapress.cli.open_network import SOURCES, open_network
 from synapress.cli.options import SEEDS, AsJson, numbers, print_json, steps, warnings_told
 from synapress.energy.memory import MODELS, memory_model
+from synapress.engines.compare import MismatchError
 from synapress.reports.tables import show
 
 if TYPE_CHECKING:
@@ -33,6 +36,10 @@ def cim(
     shapes: Annotated[str | None, typer.Option(
         metavar="ROWSxCOLUMNS[,...]", show_default="those of the paper",
         help="Operands whose energies are compared.")] = None,
+    run: Annotated[str | None, typer.Option(
+        metavar="rtl|golden", help="Also run the network, layer by layer: in RTL, compared with the golden core, or "
+        "in the golden core alone.")] = None,
+    timesteps: Annotated[int, typer.Option(min=1, help="Of --run.")] = 4,
     model: Annotated[str, typer.Option(help=f"Of the energy of memories: {', '.join(MODELS)}.")] = "cacti45",
     figures: Annotated[Path | None, typer.Option(
         metavar="DIR", help=f"Draw {', '.join(f'cim_{name}.png' for name in PICTURES)} there.")] = None,
@@ -46,31 +53,41 @@ def cim(
     """
     from synapress.reports.cim.account import account
     from synapress.reports.cim.published import to_json
+    from synapress.reports.cim.run import ENGINES
+    from synapress.reports.cim.run import run as run_network
     from synapress.reports.cim.tables import sheets
 
     if figures is not None and figures.exists() and not figures.is_dir():
         raise ConfigError(f"--figures {figures}: is a file; the pictures need a folder")
+    if run is not None and run not in ENGINES:
+        raise ConfigError(f"--run {run}: there are {' and '.join(ENGINES)}")
     counts = [int(count) for count in numbers("--macros", macros, int)]
     shares = numbers("--sparsity", sparsity, float)
     memory_model(model)
     with warnings_told(), steps() as progress:
         progress(f"reading {source}")
-        layers, pools = _layers(source, seed, resolutions)
+        program = open_network(source, seed=seed).program
+        layers, pools = _layers(program, resolutions)
         given = {} if shapes is None else {"shapes": _shapes(shapes)}
         found = account(source, layers, pools=pools, macros=counts, sparsities=shares, seed=seed, model=model,
                         progress=progress, **given)
+        if run is not None:
+            found["run"] = run_network(program, layers, FLEXSPIM, drawn_as=source, sparsity=min(shares),
+                                       timesteps=timesteps, engine=run, seed=seed, progress=progress)
     if as_json:
         print_json(to_json(found))
     else:
         show(sheets(found))
     if figures is not None:
         _draw(found, figures)
+    if "run" in found and found["run"]["differences"]:
+        raise MismatchError("; ".join(found["run"]["differences"]))
 
 
-def _layers(source: str, seed: int, resolutions: str) -> "tuple[list[Layer], list[str]]":
+def _layers(program: Program, resolutions: str) -> "tuple[list[Layer], list[str]]":
     from synapress.reports.cim.layers import layers_of, with_resolutions
 
-    layers, pools = layers_of(open_network(source, seed=seed).program)
+    layers, pools = layers_of(program)
     return with_resolutions(layers, resolutions), pools
 
 

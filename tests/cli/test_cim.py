@@ -77,6 +77,17 @@ def test_a_network_of_ones_own(network: str) -> None:
     assert "Operands that stay, beside" not in shown(found) and "Operands that stay" not in output(network, *QUICK)
 
 
+def test_a_run_in_the_golden_core(network: str) -> None:
+    """Layer by layer, with shapes, counters and energies."""
+    found = json.loads(output(network, *QUICK, "--resolutions", "3/9", "--run", "golden", "--timesteps", "3", "--json",
+                              "--sparsity", "0.5"))
+    first, second = found["run"]["layers"]
+    assert (first["name"], second["name"], second["sources"]) == ("a", "d", first["spikes"])
+    assert first["counters"]["synapses"] > first["sources"] > 0 and first["pj"]["1.1 V"]["columns"] > 0
+    assert first["compared"] is None and found["run"]["timesteps"] == 3
+    assert "layer by layer through the golden core, 3 timesteps" in shown(found)
+
+
 def test_what_is_refused(network: str, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     for arguments, text in (
@@ -85,7 +96,7 @@ def test_what_is_refused(network: str, tmp_path: Path) -> None:
             (("--resolutions", "8"), "needs WEIGHTS/POTENTIALS"),
             (("--resolutions", "8/12,8/12,8/12"), "3 pairs for 2 layers; give 1 or 2"),
             (("--resolutions", "0/12"), "weight_bits = 0"), (("--shapes", "8"), "--shapes 8: needs rows x columns"),
-            (("--shapes", "1x99"), "have no room"), (("--model", "x"), "x"),
+            (("--shapes", "1x99"), "have no room"), (("--model", "x"), "x"), (("--run", "x"), "--run x: there are golden and rtl"),
             (("--figures", str(tmp_path / "file")), "is a file")):
         with pytest.raises(ConfigError, match=text):
             raise ConfigError(refused(network, *arguments))

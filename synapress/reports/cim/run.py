@@ -1,7 +1,6 @@
 """A spiking network that runs layer by layer through a core with an array: what each layer takes, by its counters."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -18,8 +17,6 @@ from synapress.reports.cim.account import Found, Progress
 from synapress.zoo.gesture.recordings import frames, record
 
 ENGINES = ("golden", "rtl")
-DENSEST = 1
-"""Of a neuron's events that are drawn: one in a timestep at most."""
 
 
 def run(program: Program, layers: list[Layer], config: CoreConfig, *, drawn_as: str, sparsity: float, timesteps: int,
@@ -28,8 +25,8 @@ def run(program: Program, layers: list[Layer], config: CoreConfig, *, drawn_as: 
 
     Args:
         layers: with their resolutions; the program's others are pools.
-        drawn_as: "gesture": the input is a drawn gesture, and thresholds are set for the sparsity; else events are drawn
-            of this sparsity, and thresholds are the network's.
+        drawn_as: "gesture": the input is a drawn gesture, and thresholds are set for the sparsity; else events of this
+            sparsity are drawn, and thresholds are the network's.
         engine: one of ENGINES.
         seed: of what is drawn.
 

@@ -1,8 +1,9 @@
 """What `synapress cim` counted, as tables and as the parts of pictures."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from synapress.energy.cim import FAST
+from synapress.energy.cim import FAST, MOVED_COUNTERS
 from synapress.reports.cells import beside
 from synapress.reports.cim.account import Found
 from synapress.reports.cim.published import cells
@@ -16,6 +17,8 @@ MICRO = 1e-6
 def sheets(found: Found) -> list[Sheet]:
     """All tables."""
     parts = [_operands(found), _held(found), _sweep(found), _gains(found), _shapes(found)]
+    if "run" in found:
+        parts.append(_run(found))
     return parts + [beside(f"{title}, beside the paper", group, f"{caption}.")
                     for title, (group, caption) in cells(found).items()]
 
@@ -105,6 +108,52 @@ def _shapes(found: Found) -> Sheet:
         sheet.add_row(f"{row['rows']} × {row['columns']}", *(
             text for name in names for text in (f"{row[name]:.2f}", f"{row[name] / least[name]:.2f}")))
     return sheet
+
+
+def _run(found: Found) -> Sheet:
+    run = found["run"]
+    silent = ", ".join(f"{name} {share:.1%}" for name, share in run["sources"].items())
+    sheet = Sheet(
+        title=f"{found['network']}, layer by layer through the {run['engine']} core, {run['timesteps']} timesteps",
+        headings=("layer", "weight, potential", "groups", "stays", "spikes in", "out", "SOP", "array cycles", "loads",
+                  "stores", "words moved", "µs", "µJ", "pJ per SOP", "RTL = golden"),
+        caption=f"Of operands rows × columns. Each layer has the array for itself. Sparsity of inputs: {silent}. µs: of "
+        f"a timestep at {FAST.clock:g} MHz, with the core around the array. Energy: the paper's constants times columns "
+        "and words of the buffer, at 1.1 V.")
+    for layer in run["layers"]:
+        counters, equal = layer["counters"], layer["compared"] and layer["compared"]["equal"]
+        sheet.add_row(
+            layer["name"], *_shape_cells(layer["shape"]), f"{layer['sources']:,}", f"{layer['spikes']:,}",
+            *_work_cells(counters, _pj([layer]), _us([layer])), {None: "", True: "equal", False: "DIFFERENT"}[equal])
+    sheet.add_section()
+    parts = [layer["counters"] for layer in run["layers"]]
+    total = {name: sum(each[name] for each in parts) for name in parts[0]}
+    sheet.add_row("all", "", "", "", "", "", *_work_cells(total, _pj(run["layers"]), _us(run["layers"])), "")
+    return sheet
+
+
+def _shape_cells(shape: Mapping[str, Any]) -> tuple[str, ...]:
+    return (f"{shape['weight_rows']}×{shape['columns']}, {shape['potential_rows']}×{shape['columns']}",
+            f"{shape['groups']}" + (f", {shape['blocks']} blocks" if shape["blocks"] > 1 else ""),
+            STAYS[shape["stationary"]])
+
+
+def _work_cells(counters: Mapping[str, int], pj: float, microseconds: float | None) -> tuple[str, ...]:
+    counts = [counters[name] for name in ("synapses", "cim_cycles", "operand_loads", "operand_stores")]
+    words, synapses = sum(counters[name] for name in MOVED_COUNTERS), counters["synapses"]
+    return (*(f"{count:,}" for count in (*counts, words)), "" if microseconds is None else f"{microseconds:,.1f}",
+            f"{pj * MICRO:,.2f}", f"{pj / synapses:.2f}" if synapses else "")
+
+
+def _pj(layers: Sequence[Mapping[str, Any]]) -> float:
+    return sum(layer["pj"][FAST.name]["total"] for layer in layers)
+
+
+def _us(layers: Sequence[Mapping[str, Any]]) -> float | None:
+    """None: not in the golden core, which has no cycles."""
+    if any(layer["microseconds"] is None for layer in layers):
+        return None
+    return sum(layer["microseconds"][FAST.name] for layer in layers)
 
 
 # -- pictures ------------------------------------------------------------------------------------------------------
