@@ -96,7 +96,8 @@ def test_what_is_refused(network: str, tmp_path: Path) -> None:
             (("--resolutions", "8"), "needs WEIGHTS/POTENTIALS"),
             (("--resolutions", "8/12,8/12,8/12"), "3 pairs for 2 layers; give 1 or 2"),
             (("--resolutions", "0/12"), "weight_bits = 0"), (("--shapes", "8"), "--shapes 8: needs rows x columns"),
-            (("--shapes", "1x99"), "have no room"), (("--model", "x"), "x"), (("--run", "x"), "--run x: there are golden and rtl"),
+            (("--shapes", "1x99"), "have no room"), (("--model", "x"), "x"),
+            (("--run", "x"), "--run x: there are golden and rtl"),
             (("--figures", str(tmp_path / "file")), "is a file")):
         with pytest.raises(ConfigError, match=text):
             raise ConfigError(refused(network, *arguments))

@@ -117,9 +117,9 @@ def _run(found: Found) -> Sheet:
         title=f"{found['network']}, layer by layer through the {run['engine']} core, {run['timesteps']} timesteps",
         headings=("layer", "weight, potential", "groups", "stays", "spikes in", "out", "SOP", "array cycles", "loads",
                   "stores", "words moved", "µs", "µJ", "pJ per SOP", "RTL = golden"),
-        caption=f"Of operands rows × columns. Each layer has the array for itself. Sparsity of inputs: {silent}. µs: of "
-        f"a timestep at {FAST.clock:g} MHz, with the core around the array. Energy: the paper's constants times columns "
-        "and words of the buffer, at 1.1 V.")
+        caption="Of operands rows × columns. Each layer has the array for itself. Sparsity of inputs: "
+        f"{silent}. µs: of a timestep at {FAST.clock:g} MHz, with the core around the array. Energy: the paper's "
+        "constants times columns and words of the buffer, at 1.1 V.")
     for layer in run["layers"]:
         counters, equal = layer["counters"], layer["compared"] and layer["compared"]["equal"]
         sheet.add_row(
