@@ -149,6 +149,10 @@ class Layer:
             "tags of potentials": (self.potential_tag + 1, config.cim_tags),
             "tags of weights": (self.weight_tag + 1, config.cim_tags),
             "groups of the last block": (self.last_groups, self.groups),
+            "words of a potential": (operand_words(self.potential_rows, self.columns, self.groups, config),
+                                     self.potential_words),
+            "words of a weight": (operand_words(self.weight_rows, self.columns, self.groups, config),
+                                  self.weight_words),
         }
         for what, (needed, available) in needs.items():
             if needed > available:

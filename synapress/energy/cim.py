@@ -101,7 +101,7 @@ def energy_of(counters: Mapping[str, int], word_bits: int, point: Point = FAST, 
 # -- shapes -------------------------------------------------------------------------------------------------------
 
 SHAPES = ((8, 2), (6, 3), (4, 4), (3, 6), (2, 8))
-"""Rows and columns of operands of 16 bits whose energies are published (figure 6), 6 × 3 and 3 × 6 with two bits more."""
+"""Rows and columns of operands whose energies are published, at 16 bits; 6 × 3 and 3 × 6 have two bits more."""
 SHAPE_CHANNELS = 32
 PUBLISHED_SPREAD = 0.24
 """Of these energies: "less than" that."""

@@ -1,4 +1,4 @@
-"""One timestep of a network in one compute-in-memory core, at its resolutions and at fixed ones, and in a core with lanes.
+"""A timestep of a network in a compute-in-memory core, at its resolutions and at fixed ones, and in a core with lanes.
 
 All three take the same events. Memory behind arrays, and the memory of the core with lanes, are SRAM without DRAM
 behind it. Energy of arrays is the published macro's (`synapress.energy.cim`); that of memories a model's
@@ -42,7 +42,7 @@ class Design:
         return sum(self.pj.values())
 
     def latency(self, point: Point) -> tuple[float, float]:
-        """µs of a timestep at a point's clock: if all that is moved hides behind the work, and if nothing of it does."""
+        """µs at a point's clock: if all that is moved hides behind the work, and if nothing of it does."""
         return point.microseconds(self.cycles), point.microseconds(self.cycles + self.moved_words)
 
 

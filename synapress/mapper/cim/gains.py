@@ -1,8 +1,8 @@
 """Energy of whole systems of compute-in-memory macros against sparsity, beside the published gains.
 
 The model is the paper's (arXiv 2410.23082, section IV, figure 7b): per timestep, each synaptic operation costs as many
-column operations as a potential has bits, all columns at work; and each 32 bits moved cost an access to the DRAM and one
-to the buffer. Synaptic operations are those of the layers' source neurons that fire, taps beyond an edge included. The
+column operations as a potential has bits, all columns at work; and each 32 bits moved cost an access to DRAM and one to
+the buffer. Synaptic operations are those of the layers' source neurons that fire, taps beyond an edge included. The
 paper does not say which operands stay, how often the buffer spares the DRAM, what the dense layers take, or the tuned
 resolutions: every case says what it assumes. Gains are computed from published constants; nothing is measured.
 """
@@ -41,12 +41,12 @@ class System:
 
         Args:
             sop: pJ of a synaptic operation; default: by each layer's potentials, at the faster published point.
-            footprint: of all operands, in that of the layers.
+            footprint: of all operands, in that of the layers; operations get as much shorter.
         """
         synapses = sum(layer.synapses for layer in choice.layers)
         if sop is None:
             sop = sum(layer.synapses * FAST.per_sop(layer.potential_bits) for layer in choice.layers) / synapses
-        return cls(choice.name, synapses, sop, choice.moved() * footprint)
+        return cls(choice.name, synapses, sop * footprint, choice.moved() * footprint)
 
     def energy(self, sparsity: float) -> tuple[float, float]:
         """pJ of a timestep: of operations, and of what is moved."""
@@ -92,7 +92,8 @@ def cases() -> tuple[Case, ...]:
         Case("8b/12b, 16 macros as placed", System.of(best_held(PUBLISHED, 16)), fixed_precision(), fixed,
              "as before, but what stays is what strips of operands, with rows to work in, leave room for"),
         Case(f"8b/12b, footprint × {TUNED_FOOTPRINT}, 16 macros", System.of(smaller, footprint=TUNED_FOOTPRINT),
-             fixed_precision(), fixed, "tuned resolutions taken as one factor on all operands; operations at 12 bits"),
+             fixed_precision(), fixed,
+             "tuned resolutions taken as one factor, on all operands and on the cycles of an operation"),
         Case("6b/11b, 18 macros", System.of(best(least, 18 * MACRO_BITS), sop),
              System.of(weight_stationary(least), sop), impulse,
              "the same resolutions and the same energy of an operation on both sides: stationarity alone"),

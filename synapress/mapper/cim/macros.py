@@ -95,8 +95,7 @@ def columns_of(layer: Layer, columns: int = COLUMNS) -> int:
 
 def shape_of(layer: Layer, kind: Kind, columns: int) -> Shape:
     """Of an operand whose values are `columns` wide."""
-    bits = layer.weight_bits if kind is Kind.WEIGHTS else layer.potential_bits
-    return Shape(-(-bits // columns), columns)
+    return Shape.of_bits(layer.weight_bits if kind is Kind.WEIGHTS else layer.potential_bits, columns)
 
 
 @dataclass(frozen=True)
@@ -185,7 +184,9 @@ def _checked(layers: Sequence[Layer], shapes: Mapping[str, int], rows: int, colu
     return chosen
 
 
-def _plan(choice: Choice, widths: Sequence[int], macros: int | None, size: tuple[int, int]) -> tuple[_Plan, Item | None]:
+def _plan(
+    choice: Choice, widths: Sequence[int], macros: int | None, size: tuple[int, int]
+) -> tuple[_Plan, Item | None]:
     """Strips, and the first operand that has no room; None: all have."""
     plan = _Plan(*size, macros)
     order = sorted(choice.stays, key=lambda item: (-choice.layers[item[0]].outputs * widths[item[0]], owner_of(item)))

@@ -6,11 +6,12 @@ weights are read once, and the potentials are read and written once. That is the
 (`golden.registers`). Sizes are exact, in bits; kB are 1024 bytes.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from golden.errors import ConfigError
+from golden.program import Program
 
 MACRO_BITS = 512 * 256
 """Of one macro's array, as published: 16 kB."""
@@ -79,8 +80,35 @@ PUBLISHED = tuple(
     Layer(name=f"L{number}", inputs=inputs, outputs=outputs, kernel=kernel, height=height)
     for number, (inputs, outputs, kernel, height) in enumerate(
         ((2, 16, 2, 64), (16, 16, 3, 64), (16, 32, 3, 32), (32, 32, 3, 16), (32, 64, 3, 8), (64, 64, 3, 4)), 1))
-"""The convolutions of the paper's network for gestures (its figure 4), at 8-bit weights and 12-bit potentials. Its dense
-layers are not described."""
+"""The convolutions of the paper's network for gestures (its figure 4), at 8-bit weights and 12-bit potentials. Of its
+dense layers nothing is said."""
+
+def facts(program: Program, bits: Mapping[str, tuple[int, int]] | tuple[int, int] = (8, 12)) -> tuple[Layer, ...]:
+    """The layers of a program whose weights join channels, in order of its edges; not depthwise ones, as of pools.
+
+    Args:
+        bits: of weights and potentials, by population or for all.
+
+    Raises:
+        ConfigError: a kernel or a layer is no square, or no resolution is given for it.
+    """
+    found = []
+    for edge in program.edges:
+        population, depth = program.population(edge.destination), program.population(edge.source).shape[0]
+        if edge.groups == depth > 1:
+            continue
+        if isinstance(bits, Mapping) and population.name not in bits:
+            raise ConfigError(f"layer '{population.name}': no resolution is given for it; given: "
+                              f"{', '.join(bits) or 'none'}")
+        outputs, inputs, *kernel = edge.weights.shape
+        if len({*kernel}) > 1 or len({*population.shape[1:]}) > 1 or edge.groups > 1:
+            raise ConfigError(f"layer '{population.name}': needs one group, and squares of taps and positions; its "
+                              f"weights are {edge.weights.shape}, its neurons {population.shape}")
+        weight_bits, potential_bits = bits[population.name] if isinstance(bits, Mapping) else bits
+        found.append(Layer(name=population.name, inputs=inputs, outputs=outputs, kernel=kernel[0],
+                           height=population.shape[1], weight_bits=weight_bits, potential_bits=potential_bits))
+    return tuple(found)
+
 
 Item = tuple[int, Kind]
 """All weights or all potentials of a layer, by its number."""
@@ -131,12 +159,14 @@ def output_stationary(layers: Sequence[Layer]) -> Choice:
 
 def hybrid_least(layers: Sequence[Layer]) -> Choice:
     """HS-min: of each layer the smaller operand stays; weights if they are equal."""
-    return Choice("HS-min", tuple(layers), frozenset((at, min(Kind, key=layer.bits)) for at, layer in enumerate(layers)))
+    stays = frozenset((at, min(Kind, key=layer.bits)) for at, layer in enumerate(layers))
+    return Choice("HS-min", tuple(layers), stays)
 
 
 def hybrid_most(layers: Sequence[Layer]) -> Choice:
     """HS-max: of each layer the larger operand stays; weights if they are equal."""
-    return Choice("HS-max", tuple(layers), frozenset((at, max(Kind, key=layer.bits)) for at, layer in enumerate(layers)))
+    stays = frozenset((at, max(Kind, key=layer.bits)) for at, layer in enumerate(layers))
+    return Choice("HS-max", tuple(layers), stays)
 
 
 def best(layers: Sequence[Layer], capacity: int, allowed: Iterable[Item] | None = None) -> Choice:
@@ -165,7 +195,8 @@ def best(layers: Sequence[Layer], capacity: int, allowed: Iterable[Item] | None 
         front, most = [], -1
         for kept, saved, mask in sorted(both, key=lambda state: (state[0], -state[1], -state[2])):
             if saved > most:
-                front, most = [*front, (kept, saved, mask)], saved
+                front.append((kept, saved, mask))
+                most = saved
     mask = front[-1][2]
     stays = frozenset(item for place, item in enumerate(reversed(may)) if mask >> place & 1)
     return Choice("best", tuple(layers), stays)

@@ -46,6 +46,11 @@ def program_of(layer: Layer) -> Program:
                     padding=((layer.kernel - 1) // 2,) * 2)])
 
 
+def _operations(program: Program, config: CoreConfig) -> EdgeOperations:
+    """Of its only edge."""
+    return EdgeOperations.of(program.edges[0], program.population(SOURCE), program.population(DESTINATION), config)
+
+
 @dataclass(frozen=True)
 class Frame:
     """Which neurons fire in one timestep."""
@@ -85,8 +90,7 @@ def cim_work(layer: Layer, frame: Frame, config: CoreConfig, columns: int | None
     width = widest(layer, array_columns) if columns is None else columns
     if not 1 <= width <= array_columns:
         raise ConfigError(f"layer '{layer.name}': {width} columns of an operand are outside [1, {array_columns}]")
-    program = program_of(layer)
-    edge = EdgeOperations.of(program.edges[0], *program.populations, config)
+    edge = _operations(program_of(layer), config)
     hits = int((frame.events * edge.positions()).sum())
     block = min(layer.outputs, array_columns // width)
     groups = [min(block, layer.outputs - first) for first in range(0, layer.outputs, block)]
@@ -118,7 +122,7 @@ def lanes_work(layer: Layer, frame: Frame, config: CoreConfig) -> dict[str, int]
     Cycles and reads of weights are replayed (`golden.timing.cycles`), as if the layer were alone in its core.
     """
     program = program_of(layer)
-    edge = EdgeOperations.of(program.edges[0], *program.populations, config)
+    edge = _operations(program, config)
     counts = edge.counts(frame.events)
     cycles = layer_cycles(program, DESTINATION, {SOURCE: frame.events}, config)
     states = -(-layer.outputs // config.lanes) * layer.height ** 2
