@@ -101,4 +101,4 @@ def test_what_is_refused(network: str, tmp_path: Path) -> None:
             (("--figures", str(tmp_path / "file")), "is a file")):
         with pytest.raises(ConfigError, match=text):
             raise ConfigError(refused(network, *arguments))
-    assert "only dense layers are counted" in refused("pilotnet")
+    assert "only square layers without groups" in refused("pilotnet")

@@ -2,45 +2,40 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from math import prod
 
 import numpy as np
 
 from golden.errors import ConfigError
 from golden.program import Edge, Program
+from synapress.mapper.cim.resolutions import BASELINE_BITS, facts
 from synapress.mapper.cim.stationarity import Layer
-
-DEFAULT_BITS = (8, 12)
-"""Of weights and potentials, as in the paper's network."""
 
 
 def layers_of(program: Program) -> tuple[list[Layer], list[str]]:
     """A network's layers, and the names of pools, which are left out.
 
-    A layer that is a kernel as large as its map is a dense one: each source neuron is a channel.
-
     Raises:
         ConfigError: a layer is neither dense nor a square convolution of all channels that keeps the map's size, or
             there is no layer.
+        NetworkError: a layer has several sources.
     """
-    found, pools = [], []
+    names, pools = [], []
     for edge in program.edges:
         if _is_pool(edge):
             pools.append(edge.destination)
             continue
         shape, source = program.population(edge.destination).shape, program.population(edge.source).shape
-        channels, inputs, *kernel = edge.weights.shape
-        if tuple(kernel) == source[1:] and shape[1:] == (1, 1) and edge.groups == 1:
-            found.append(Layer(name=edge.destination, inputs=prod(source), outputs=channels, kernel=1, height=1))
-            continue
-        if edge.groups != 1 or len({*kernel}) > 1 or len({*shape[1:]}) > 1 or shape[1:] != source[1:]:
+        kernel = edge.weights.shape[2:]
+        dense = kernel == source[1:] and shape[1:] == (1, 1)
+        kept = shape[1:] == source[1:] and shape[1] == shape[2]
+        if edge.groups != 1 or kernel[0] != kernel[1] or not (dense or kept):
             raise ConfigError(f"layer '{edge.name}': groups {edge.groups}, kernel {kernel[0]}×{kernel[1]}, map "
-                              f"{_map(source)} to {_map(shape)}: only dense layers are counted, and square ones that "
-                              "keep the size of the map, without groups")
-        found.append(Layer(name=edge.destination, inputs=inputs, outputs=channels, kernel=kernel[0], height=shape[1]))
-    if not found:
+                              f"{_map(source)} to {_map(shape)}: only square layers without groups are counted, which "
+                              "keep the size of the map or are dense")
+        names.append(edge.destination)
+    if not names:
         raise ConfigError(f"'{program.name}': has no layer with weights of its own")
-    return found, pools
+    return list(facts(program, names, dict.fromkeys(names, BASELINE_BITS))), pools
 
 
 def _map(shape: tuple[int, int, int]) -> str:
