@@ -12,7 +12,7 @@ TORCH := build/training/bin/python
 TRAINING := build/training/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-pilotnet demo-ttfs demo-resnet50 demo-learning demo-cim test test-all check bench bench-models bench-lanes mutations models measured frameworks train-digits conversion test-training verilog area clean
+.PHONY: help setup demo demo-pilotnet demo-ttfs demo-resnet50 demo-learning demo-cim test test-all check bench bench-models bench-lanes mutations models measured frameworks train-digits train-gesture conversion test-training verilog area clean
 
 help: ## say what the targets do, and how long they take [1 s]
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { time = what = $$2; sub(/ \[[^[]*$$/, "", what); sub(/.* \[/, "", time); \
@@ -85,6 +85,9 @@ frameworks: ## write tests/frameworks again, with snnTorch, sinabs and Norse (an
 
 train-digits: $(TRAINING) ## train the network of spikes in time for digits and write its file; goes on if it was interrupted [2 min]
 	@$(TORCH) -m synapress.zoo.spike_time_digits.train
+
+train-gesture: $(TRAINING) ## train the gesture network on drawn gestures and write its file [15 min, estimated]
+	@$(TORCH) -m synapress.zoo.gesture.train
 
 conversion: $(TRAINING) ## accuracy of spikes in time with and without conversion-aware training, 15 networks; goes on if it was interrupted [20 min, estimated]
 	@$(TORCH) -m studies.conversion

@@ -183,7 +183,7 @@ async def frames(dut: Any) -> None:
     assert counters["unknown_id"] == counters["unknown_channel"] == 1 and counters["protocol_error"] == 3
     assert counters["overflow"] == 0 and counters["synapses"] > 0 and counters["neurons_fired"] > 0
     assert counters["busy"] >= counters["word_ops"] > 0
-    used = len(words) + 8
+    used = min(len(words) + 8, config.memory_words)
     addresses = [*range(used), *(generator.randrange(config.memory_words) for _ in range(64))]
     memory = await host.read(addresses)
     final = golden.memory

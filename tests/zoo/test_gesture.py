@@ -7,9 +7,11 @@ import pytest
 
 from golden.errors import EventError
 from golden.program import Program
+from synapress.mapper.cim.activity import run
+from synapress.mapper.cim.resolutions import Evaluator
 from synapress.mapper.cim.stationarity import KILOBYTE, PUBLISHED
 from synapress.mapper.network.populations import lower
-from synapress.zoo.gesture import CLASSES, gesture
+from synapress.zoo.gesture import CLASSES, gesture, trained
 from synapress.zoo.gesture.recordings import TIMESTEP, data, frames, record
 
 WEIGHT_BITS, POTENTIAL_BITS = 8, 12
@@ -70,3 +72,19 @@ def test_gestures_are_drawn_by_their_seed(seed: int) -> None:
 def test_classes_that_there_are_not(label: int) -> None:
     with pytest.raises(EventError, match=f"0 to 10; given: {label}"):
         record(label, 1)
+
+
+def test_the_trained_network_fits_its_bits_and_says_something(seed: int) -> None:
+    program = lower(trained())
+    for edge in program.edges:
+        threshold = program.population(edge.destination).threshold
+        assert np.abs(edge.weights + 0.5).max() < 128 and threshold is not None and 0 < threshold.max() < 1 << 15
+    maps, _ = data(1, seed)
+    for name, activity in run(program, {"events": maps}):
+        assert activity.spikes.any() and (name not in {facts.name for facts in PUBLISHED} or activity.sparsity > 0.95)
+
+
+@pytest.mark.long
+def test_the_trained_network_tells_gestures_apart() -> None:
+    tries = Evaluator(lower(trained()), *data(44, 2))
+    assert tries.accuracy({}) > 0.8

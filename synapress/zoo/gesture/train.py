@@ -8,6 +8,7 @@ are rounded to 8 bits from the start, straight through (Bengio et al., arXiv 130
 import argparse
 import math
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,9 @@ import numpy as np
 from golden.files import Writing
 from synapress.mapper.cim.stationarity import PUBLISHED
 from synapress.training.torch_module import nn, torch
-from synapress.zoo.gesture import FILE
 from synapress.zoo.gesture.network import DENSE, POLARITIES, POOLED, SIZE, WEIGHT_BITS
 from synapress.zoo.gesture.recordings import TIMESTEPS, data
+from synapress.zoo.gesture.trained import FILE
 
 SLOPE = math.pi
 """Of the arc tangent, in thresholds."""
@@ -111,11 +112,21 @@ class Spiking(nn.Module):
         return nn.functional.conv2d(x, weight)
 
 
+NAMES = (*(facts.name for facts in PUBLISHED), *(f"F{number}" for number in range(1, len(DENSE) + 1)))
+"""Of the layers with weights."""
+
+
+def start_from(network: Spiking, path: Path) -> None:
+    """Take the weights of a file of `export`, as 8 bits have rounded them."""
+    with np.load(path) as arrays, torch.no_grad():
+        for name, weight in zip(NAMES, network.weight, strict=True):
+            weight.copy_(torch.from_numpy(arrays[f"{name}.weights"] / np.float32(arrays[f"{name}.threshold"])))
+
+
 def export(network: Spiking, path: Path) -> None:
     """Write weights of 8 bits and thresholds in integers, by layer."""
-    names = [facts.name for facts in PUBLISHED] + [f"F{number}" for number in range(1, len(DENSE) + 1)]
     arrays: dict[str, Any] = {}
-    for name, weight in zip(names, network.weight, strict=True):
+    for name, weight in zip(NAMES, network.weight, strict=True):
         found = weight.detach().numpy().astype(np.float64)
         step = np.abs(found).max() / HIGHEST
         arrays[f"{name}.weights"] = np.rint(found / step).astype(np.int8)
@@ -130,25 +141,29 @@ def accuracy(network: Spiking, maps: Any, labels: Any) -> float:
     return float((found == labels).float().mean())
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--output", type=Path, default=FILE, help="the network's file")
+    parser.add_argument("--start", type=Path, help="a file with weights to go on from; default: drawn ones")
     parser.add_argument("--epochs", type=int, default=12)
     parser.add_argument("--count", type=int, default=1100, help="recordings for training")
+    parser.add_argument("--tested", type=int, default=220, help="other recordings, which are only evaluated")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--rate", type=float, default=2e-3)
     parser.add_argument("--threads", type=int, default=1, help="of PyTorch; the result depends on it")
-    given = parser.parse_args()
+    given = parser.parse_args(arguments)
     torch.set_num_threads(given.threads)
     torch.manual_seed(given.seed)
     start = time.monotonic()
     x, y = (torch.from_numpy(array) for array in data(given.count, 1))
-    tested, labels = (torch.from_numpy(array) for array in data(220, 2))
+    tested, labels = (torch.from_numpy(array) for array in data(given.tested, 2))
     print(f"{len(x)} recordings of {TIMESTEPS} timesteps of {POLARITIES} x {SIZE} x {SIZE}: "
           f"{time.monotonic() - start:.0f} s", flush=True)
     network = Spiking()
     with torch.no_grad():
-        print("rates at first", [f"{rate:.3f}" for rate in network(x[:2 * BATCH].float(), fit=True)[2]], flush=True)
+        network(x[:2 * BATCH].float(), fit=True)
+    if given.start is not None:
+        start_from(network, given.start)
     optimizer = torch.optim.Adam(network.parameters(), lr=given.rate)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, given.epochs * math.ceil(len(x) / BATCH))
     for epoch in range(1, given.epochs + 1):

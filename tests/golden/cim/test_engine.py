@@ -136,7 +136,8 @@ def present(core: CimCore) -> Program:
         name="layers", inputs=["input"], outputs=[name(number) for number in core.outputs],
         populations=[Population(name="input", shape=core.source), *(
             Population(name=name(number), shape=layer.shape, type=NeuronType.SPIKING, saturation=layer.reset,
-                       threshold=layer.thresholds, initial=layer.initial[:, 0, 0]) for number, layer in enumerate(core.layers))],
+                       threshold=layer.thresholds, initial=layer.initial[:, 0, 0])
+            for number, layer in enumerate(core.layers))],
         edges=[Edge(name=f"edge{number}", source=name(edge.source), destination=name(population),
                     weights=edge.weights, stride=(edge.stride,) * 2, padding=edge.padding,
                     groups=edge.weights.shape[0] if core.layers[population].depthwise else 1)
@@ -180,8 +181,7 @@ def test_descriptors_that_cannot_be(seed: int) -> None:
     rng = np.random.default_rng([seed, 36])
     core = random_cim_core(rng, SMALL, layers=1)
     made, first = core.descriptors[0], layer_address(0, SMALL)
-    for change, message in (({"potential_row": 127, "potential_slot_bits": 3}, "rows of potentials; available: 128"),
-                            ({"weight_tag": 127, "weight_slot_bits": 1}, "129 tags of weights; available: 128"),
+    for change, message in (({"potential_row": 127, "potential_rows": 2}, "129 rows of potentials; available: 128"),
                             ({"base": 31, "columns": 2}, "columns; available: 32"),
                             ({"potential_rows": 128}, "bits of a potential; available: 62"),
                             ({"weight_rows": 100}, "bits of a weight"), ({"weight_words": 0}, "words of a weight")):

@@ -14,7 +14,8 @@ def test_many_visits_are_single_ones(seed: int) -> None:
         for _ in range(6):
             operands = rng.integers(0, rng.integers(1, 20), rng.integers(0, 30))
             writes = rng.random(len(operands)) < rng.choice([0, .3, 1])
-            single = [one.visit(operand, bool(writing)) for operand, writing in zip(operands.tolist(), writes, strict=True)]
+            single = [one.visit(operand, bool(writing))
+                      for operand, writing in zip(operands.tolist(), writes, strict=True)]
             loaded, stored = many.visit_all(operands, writes)
             assert sorted(loaded.tolist()) == sorted(
                 operand for operand, (load, _) in zip(operands.tolist(), single, strict=True) if load)
