@@ -12,7 +12,7 @@ TORCH := build/training/bin/python
 TRAINING := build/training/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-pilotnet demo-ttfs demo-resnet50 demo-learning test test-all check bench bench-models bench-lanes mutations models measured frameworks train-digits train-gesture conversion test-training verilog area clean
+.PHONY: help setup demo demo-pilotnet demo-ttfs demo-resnet50 demo-learning demo-cim test test-all check bench bench-models bench-lanes mutations models measured frameworks train-digits train-gesture conversion test-training verilog area clean
 
 help: ## say what the targets do, and how long they take [1 s]
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { time = what = $$2; sub(/ \[[^[]*$$/, "", what); sub(/.* \[/, "", time); \
@@ -35,6 +35,9 @@ demo-resnet50: $(READY) ## replay a frame of ResNet50 in the RTL of its 182 core
 
 demo-learning: $(READY) ## teach a spiking network a picture in RTL, in three memory organisations, equal to the golden model; loss, rasters, energy [1 min]
 	@$(BIN)/synapress demo-learning
+
+demo-cim: $(READY) ## run a gesture through compute-in-memory arrays in RTL, layer by layer at full size, equal to the golden model; what stays, energy [2 min, estimated]
+	@$(BIN)/synapress cim --run rtl --figures build/demo-cim
 
 test: $(READY) ## run the tests without the long sweeps [16 min]
 	@$(BIN)/pytest -m "not long" -n $(JOBS) --dist worksteal

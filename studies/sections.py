@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from studies import conversion_table, learning, lookup_tables, organisations, organisations_learning, spike_times
+from studies import cim, conversion_table, learning, lookup_tables, organisations, organisations_learning, spike_times
 from studies.area_tables import BLOCKS, area, node
 from studies.markdown import table
 from synapress.reports.tables import size
@@ -320,6 +320,7 @@ SECTIONS = {
         *(_json("organisations", *given) for given in organisations_learning.COMMANDS),
         Command("make demo-learning", "synapress", ("demo-learning",), "build/demo-learning/report.json")),
         organisations_learning.text, slow=True),
+    "cim": Section("Compute in memory", (_json("cim", *cim.COMMAND),), cim.text),
     "lookup_tables": Section("Look-up tables, simulated", (
         Command("python -m benchmarks.lookup_tables", "benchmarks.lookup_tables",
                 ("--json", "build/benchmarks/lookup_tables.json"), "build/benchmarks/lookup_tables.json"),

@@ -1,5 +1,5 @@
 """The command line: `synapress footprint | map | compile | simulate | report | verify | verilog | area |
-organisations | config | demo | demo-pilotnet | demo-ttfs | demo-resnet50 |
+organisations | cim | config | demo | demo-pilotnet | demo-ttfs | demo-resnet50 |
 demo-learning`.
 
 Errors that a user can cause go to stderr with exit status 1, never as a traceback: as one line, or, where a network
@@ -21,6 +21,7 @@ from synapress import __version__
 from synapress.cli import completion
 from synapress.cli import models as cli_models
 from synapress.cli.area import area
+from synapress.cli.cim import cim
 from synapress.cli.mesh_options import MESHES, Columns, Depth, Hosts, OpenEdges, Rows, mesh_options
 from synapress.cli.networks import footprint, map_
 from synapress.cli.options import (
@@ -138,6 +139,7 @@ def verilog_testbench_(
 
 app.command()(area)
 app.command()(organisations)
+app.command()(cim)
 
 
 @app.command("config")

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 SEEDS = (1 << 32) - 1
 """The largest seed: of any generator, and of the stalls of the compiled RTL."""
+MOST_CELLS = 2000
+"""Of a sweep: as the densities × widths of weights × layers of organisations."""
 Config = Annotated[str, typer.Option("--config", "-c", metavar="PRESET|FILE", autocompletion=completion.presets,
                                      help=f"Configuration: {', '.join(PRESETS)}, or a JSON file.")]
 AnyConfig = Annotated[str | None, typer.Option(
@@ -156,6 +158,26 @@ def check_unread(source: str, given: Mapping[str, Any]) -> None:
     if given:
         raise ConfigError(f"{', '.join(options[name] for name in given)}: for models of {', '.join(MODEL_FILES)} only; "
                           f"'{source}' is none: leave the option out")
+
+
+def numbers(option: str, text: str, kind: type) -> list[float]:
+    """Numbers of an option: a list, or from, to and step.
+
+    Raises:
+        ConfigError: they are none.
+    """
+    try:
+        if ":" not in text:
+            return list(dict.fromkeys(kind(part) for part in text.split(",")))
+        low, high, *step = (kind(part) for part in text.split(":"))
+        width, = step or [kind(1)]
+        count = int((high - low) / width + 1e-9) + 1
+        if not width > 0 or not 0 < count <= MOST_CELLS:
+            raise ValueError
+    except (ValueError, ZeroDivisionError, OverflowError):
+        form = "SHARE, SHARE,SHARE... or FROM:TO:STEP" if kind is float else "BITS, BITS,BITS... or FROM:TO"
+        raise ConfigError(f"{option} {text}: needs {form}") from None
+    return [kind(round(low + number * width, 9)) for number in range(count)]
 
 
 def read_arrays(path: Path) -> Any:

@@ -10,7 +10,7 @@ from golden.errors import ConfigError
 from synapress.cli import completion
 from synapress.cli.networks import Figure, check_figures
 from synapress.cli.open_network import SOURCES, open_network
-from synapress.cli.options import SEEDS, AsJson, print_json, steps, warnings_told
+from synapress.cli.options import MOST_CELLS, SEEDS, AsJson, numbers, print_json, steps, warnings_told
 from synapress.energy.memory import MODELS, memory_model
 from synapress.reports.tables import show
 
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from synapress.reports.organisations.tables import Comparison
 
 DEFAULT_MODELS = ("cacti22", "cacti65")
-MOST_CELLS = 2000
-"""Of a sweep: densities × widths of weights × layers."""
 
 
 def organisations(
@@ -136,29 +134,9 @@ def _layers(source: str | None, options: dict[str, int | None], source_channels:
 def _swept(layers: "list[Layer]", density: str | None, bits: str | None) -> "list[Layer]":
     from synapress.reports.organisations.layers import swept
 
-    shares = () if density is None else tuple(_numbers("--density", density, float))
-    widths = () if bits is None else tuple(int(width) for width in _numbers("--bits", bits, int))
+    shares = () if density is None else tuple(numbers("--density", density, float))
+    widths = () if bits is None else tuple(int(width) for width in numbers("--bits", bits, int))
     cells = len(layers) * max(len(shares), 1) * max(len(widths), 1)
     if cells > MOST_CELLS:
         raise ConfigError(f"a sweep of {cells:,} layers is more than {MOST_CELLS:,}: choose larger steps")
     return [item for layer in layers for item in swept(layer, shares, widths)]
-
-
-def _numbers(option: str, text: str, kind: type) -> list[float]:
-    """Numbers of an option: a list, or from, to and step.
-
-    Raises:
-        ConfigError: they are none.
-    """
-    try:
-        if ":" not in text:
-            return list(dict.fromkeys(kind(part) for part in text.split(",")))
-        low, high, *step = (kind(part) for part in text.split(":"))
-        width, = step or [kind(1)]
-        count = int((high - low) / width + 1e-9) + 1
-        if not width > 0 or not 0 < count <= MOST_CELLS:
-            raise ValueError
-    except (ValueError, ZeroDivisionError, OverflowError):
-        form = "SHARE, SHARE,SHARE... or FROM:TO:STEP" if kind is float else "BITS, BITS,BITS... or FROM:TO"
-        raise ConfigError(f"{option} {text}: needs {form}") from None
-    return [kind(round(low + number * width, 9)) for number in range(count)]

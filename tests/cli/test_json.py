@@ -28,6 +28,7 @@ COMMANDS: dict[str, tuple[list[str], set[str]]] = {
     "testbench": (["-o", "bench"], {"testbench", "commands"}),
     "area": (["timestep", "-c", "fpga_small", "--target", "cmos"], {"area", "fmax", "parts"}),
     "organisations": (["--inputs", "9", "--outputs", "7", "--no-controllers"], {"rows", "models"}),
+    "cim": (["--macros", "1", "--sparsity", "0.99"], {"choices", "gains", "sweep"}),
     "config": (["fpga_small"], {"name", "lanes"}),
     "demo": (["--digits", "1"], {"comparison"}),
     "demo-pilotnet": (["--cores", "3", "--frames", "1"], {"runs"}),

@@ -13,6 +13,7 @@ from typing import Any
 from golden.errors import ConfigError
 from synapress.energy.memory import SLOT_PJ, memory_model
 from synapress.energy.tables import rows
+from synapress.reports.cells import Cell, beside
 from synapress.reports.organisations import published_learning
 from synapress.reports.organisations.compare import (
     MATRICES,
@@ -25,7 +26,6 @@ from synapress.reports.organisations.compare import (
 )
 from synapress.reports.organisations.published_layers import (
     CONVOLUTION_MODEL,
-    Cell,
     convolved,
     dense_rows,
     drawn,
@@ -163,12 +163,4 @@ def _convolutions(seed: int) -> list[Cell]:
 
 def sheets(found: Published) -> list[Sheet]:
     """A table for each group."""
-    made = []
-    for title, cells in found.groups.items():
-        sheet = Sheet(title=title, headings=("figure", "published", "ours", "residual", "note"), left=(0, 4),
-                      caption=f"{found.notes[title]}.")
-        for cell in cells:
-            sheet.add_row(cell.what, f"{cell.published:.4g}", "" if cell.ours is None else f"{cell.ours:.4g}",
-                          "" if cell.residual is None else f"{cell.residual:+.1%}", cell.note)
-        made.append(sheet)
-    return made
+    return [beside(title, cells, f"{found.notes[title]}.") for title, cells in found.groups.items()]

@@ -1,33 +1,12 @@
-"""The layers of Schaefer et al.'s figures, and a cell of a table: a published figure beside ours."""
+"""The layers of Schaefer et al.'s figures."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
 
 from synapress.energy.tables import rows
 from synapress.reports.organisations.layers import Convolved, Drawn
 
 CONVOLUTION_MODEL = "cacti65"
 """For kernels, which are smaller than the saw's smallest memory."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Cell:
-    """A published figure and ours; None where the model says nothing."""
-
-    what: str
-    published: float
-    ours: float | None
-    note: str = ""
-
-    @property
-    def residual(self) -> float | None:
-        """Of ours, relative."""
-        return None if self.ours is None else self.ours / self.published - 1
-
-    def to_json(self) -> dict[str, Any]:
-        return {"what": self.what, "published": self.published, "ours": self.ours, "residual": self.residual,
-                "note": self.note}
 
 
 def drawn(row: Mapping[str, str]) -> Drawn:

@@ -16,11 +16,12 @@ from golden.synapse.organisations.interface import Pass
 from golden.types import Array
 from synapress.energy.memory import SLOT_PJ, WRITE, memory_model
 from synapress.energy.tables import rows
+from synapress.reports.cells import Cell
 from synapress.reports.organisations import published_layers as paper
 from synapress.reports.organisations.compare import formula_bits, packed
 from synapress.reports.organisations.layers import Drawn, Layer
 from synapress.reports.organisations.learning import LINK_BITS, VARIANTS, Variant, counted, learning_sizes
-from synapress.reports.organisations.published_layers import CONVOLUTION_MODEL, Cell
+from synapress.reports.organisations.published_layers import CONVOLUTION_MODEL
 
 BITMAP_WORD = 8
 """Bits of a word of the authors' bitmap, by their energies."""

@@ -2,7 +2,8 @@
 
 import pytest
 
-from synapress.reports.organisations.published import Cell, Published, published, sheets
+from synapress.reports.cells import Cell
+from synapress.reports.organisations.published import Published, published, sheets
 
 
 @pytest.fixture(scope="module")

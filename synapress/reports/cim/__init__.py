@@ -1,0 +1,1 @@
+"""The compute-in-memory update unit on a network: what stays in its array, cycles, energy, beside published figures."""
