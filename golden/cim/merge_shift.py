@@ -66,13 +66,13 @@ def cycles(given: int, given_bits: int, taken_bits: int, count: int, room: int) 
 
 
 def transfer_cycles(load: bool, rows: int, width: int, words: int, columns: int, word_bits: int) -> int:
-    """Cycles from a request of the store (`rtl.cim.store`) taken to its last access, when memory grants at once.
+    """Cycles from a request of the store (`rtl.cim.store`) taken to its `done`, when memory grants at once.
 
-    To load, the first word is asked for in the cycle after the request, waits a cycle when it comes, and what has been
-    cut is written a cycle later. To store, a row is asked for in the cycle after the request, and is there a cycle
-    later and in its columns' place another one later; a word goes to memory in the cycle that it is cut in.
+    To load, the first word is asked for in the cycle after the request, and waits a cycle when it comes; to store, a
+    row is asked for in the cycle after the request, comes a cycle later, and is in its place another one later. `done`
+    comes in the cycle after the last piece was cut.
     """
     room = capacity(columns, word_bits)
     if load:
-        return 1 + READ_LATENCY + 1 + cycles(words, word_bits, width, rows, room)
-    return 3 + cycles(rows, width, word_bits, words, room) - 1
+        return 2 + READ_LATENCY + cycles(words, word_bits, width, rows, room)
+    return 3 + cycles(rows, width, word_bits, words, room)

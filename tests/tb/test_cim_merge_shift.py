@@ -1,4 +1,6 @@
-"""Merge and shift in simulation, for words and rows of every width."""
+"""Merge and shift in simulation, for words and rows of every width: see tb/tb_merge_shift.py."""
+
+import random
 
 import pytest
 
@@ -11,6 +13,15 @@ def run(columns: int, word_bits: int, simulator: str, seed: int, operands: int) 
            seed=seed, parameters={"columns": columns, "word_bits": word_bits, "operands": operands})
 
 
-@pytest.mark.parametrize(("columns", "word_bits"), [(256, 64), (32, 128)])
-def test_random_operands(columns: int, word_bits: int, simulator: str, seed: int) -> None:
-    run(columns, word_bits, simulator, seed, 60)
+def test_random_operands(simulator: str, seed: int) -> None:
+    run(48, 32, simulator, seed, 40)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("word_bits", [32, 64, 128, 256])
+@pytest.mark.parametrize("columns", [256, 0])
+def test_all_words(columns: int, word_bits: int, seed: int) -> None:
+    """Of whole arrays, and of arrays of any number of columns."""
+    columns = columns or random.Random(seed + word_bits).randint(1, 255)
+    print(f"{columns} columns")
+    run(columns, word_bits, "verilator", seed, 300)

@@ -2,9 +2,11 @@
 
 import random
 
+import numpy as np
 import pytest
 
 from golden.cim.merge_shift import capacity, cycles, merge, pieces, split, words_of
+from golden.cim.operand import Shape, from_words, operand_words, to_words
 
 WORD_BITS = (32, 64, 128, 256)
 
@@ -27,6 +29,21 @@ def test_rows_and_words_hold_the_same_bits(word_bits: int, seed: int) -> None:
         if width * len(rows) % word_bits:
             words[-1] |= padding
         assert merge(words, width, len(rows), word_bits) == rows
+
+
+def test_operands_of_any_shape(seed: int) -> None:
+    """The cells of an operand as the mapper and the golden array have them."""
+    pick = np.random.default_rng(seed)
+    for columns in range(1, 17):
+        shape, groups = Shape(int(pick.integers(1, 10)), columns), int(pick.integers(1, 256 // columns + 1))
+        rows = pick.integers(0, 2, (shape.rows, groups * columns)).astype(bool)
+        numbers = [int("".join(str(int(cell)) for cell in reversed(row)), 2) for row in rows]
+        for word_bits in WORD_BITS:
+            words = to_words(rows, word_bits)
+            assert split(numbers, groups * columns, word_bits) == words
+            assert len(words) == operand_words(shape, groups, word_bits)
+            assert merge(words, groups * columns, shape.rows, word_bits) == numbers
+            assert np.array_equal(from_words(words, word_bits, shape, groups), rows)
 
 
 def test_bits_above_a_piece_and_pieces_that_are_missing() -> None:
