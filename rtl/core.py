@@ -135,9 +135,8 @@ class EventCore(wiring.Component):
             "neurons_fired": neuron.valid & neuron.ready & ~neuron.payload.end,
             "stall_fire": neuron.valid & ~neuron.ready,
             "unknown_id": decoder.unknown_id, "unknown_channel": decoder.unknown_channel,
-            "address_error": update.address_error,
+            "address_error": update.address_error, "overflow": queues.overflow,
             "protocol_error": timestep.protocol_error + timestep.early + queues.unknown_kind,
-            "overflow": queues.overflow,
         })
         return m
 
