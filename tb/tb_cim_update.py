@@ -7,6 +7,7 @@ and the cycles are checked.
 
 import random
 from collections import Counter
+from itertools import pairwise
 from typing import Any
 
 import cocotb
@@ -101,8 +102,11 @@ class Bench:
         self.writes = MemoryModel(dut, "write_back", self.words, word_bits=config.word_bits, generator=generator)
         self.ops = StreamDriver(dut, "op", op_layout(config), pause=pace("op"), generator=generator)
         self.scans = StreamDriver(dut, "scan", scan_layout(config), generator=generator)
-        self.answers = StreamMonitor(dut, "answer", answer_layout(config), pause=pace("answer"))
         self.watch = Watch(dut)
+        self.answered: list[int] = []
+        """Cycles in which answers were taken."""
+        self.answers = StreamMonitor(dut, "answer", answer_layout(config), pause=pace("answer"),
+                                     on_receive=lambda _: self.answered.append(self.watch.cycle))
         dut.flush.value = 0
         self.expected: list[dict[str, int]] = []
 
@@ -182,7 +186,10 @@ async def random_work(dut: Any) -> None:
 
 @cocotb.test()
 async def sustained(dut: Any) -> None:
-    """Operations go back to back: each takes as many cycles as a potential has rows, twice as many if it saturates."""
+    """Operations go back to back: each takes as many cycles as a potential has rows, twice as many if it saturates.
+
+    A scan takes five cycles more for each operand, and a reset as many as its rows, less one.
+    """
     bench = Bench(dut)
     await clock_and_reset(dut)
     if not parameters().get("sustained"):
@@ -204,5 +211,12 @@ async def sustained(dut: Any) -> None:
         cycles = bench.watch.retired[first:]
         each = layer.potential_rows * (1 + layer.saturate)
         assert cycles[-1] - cycles[0] == 99 * each, f"{layer}: {cycles[-1] - cycles[0]} cycles, not {99 * each}"
+        if layer.blocks == 1:  # else each position brings all thresholds anew
+            for _ in range(2):
+                bench.scan(population)
+                await bench.settle()
+            cycles = bench.answered[-placed.potentials:]
+            wanted = {layer.potential_rows + 4 + reset for reset in (1, layer.potential_rows, each)}
+            assert {after - before for before, after in pairwise(cycles)} <= wanted, cycles
     await bench.flush()
     bench.check()

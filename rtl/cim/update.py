@@ -17,6 +17,7 @@ from rtl.cim.store import OperandStore
 from rtl.cim.tags import Tags, potential_tag, weight_tag
 from rtl.cim.transfers import Thresholds, Transfers
 from rtl.neuron.interface import UpdateUnit
+from rtl.skid import SkidBuffer
 
 
 @dataclass
@@ -31,6 +32,7 @@ class _Parts:
     transfers: Transfers
     store: OperandStore
     macro: CimMacro
+    answers: SkidBuffer
     now: data.View
     """The request; `there`: there is one."""
     there: Signal
@@ -72,8 +74,8 @@ class CimUpdate(UpdateUnit):
     Out of reset all tags are made invalid first, a cycle each; `busy` is 1 until then.
 
     Latency: three cycles from an operation taken to the macro's. Throughput: an operation on operands that are there in
-    as many cycles as its potential has rows; in twice as many if it saturates. A scan: about 10 cycles beside the rows
-    of a comparison and of a reset, for each operand.
+    as many cycles as its potential has rows; in twice as many if it saturates. A scan of operands that are there: as
+    many cycles for each, and 5; and those of a reset, less one.
     """
 
     latency = 3
@@ -99,12 +101,14 @@ class CimUpdate(UpdateUnit):
         m.submodules.transfers = transfers = Transfers(config)
         m.submodules.store = store = OperandStore(config)
         m.submodules.macro = macro = CimMacro(config.cim_rows, config.cim_columns)
-        p = _Parts(requests, layer, potentials, weights, thresholds, transfers, store, macro,
+        m.submodules.answers = answers = SkidBuffer(answer_layout(config))
+        p = _Parts(requests, layer, potentials, weights, thresholds, transfers, store, macro, answers,
                    Signal(work_layout(config), name="now", reset_less=True), Signal(name="there"),
                    *(Signal(name=name) for name in ("leaves", "dirty", "adds", "running", "flushing")),
                    Signal(range(config.cim_tags), name="entry"))
         connect(m, flipped(self.op), requests.op)
         connect(m, flipped(self.scan), requests.scan)
+        connect(m, answers.first, flipped(self.answer))
         connect(m, transfers.request, store.request)
         connect(m, store.row, macro.row)
         connect(m, store.state, flipped(self.state))
@@ -163,12 +167,10 @@ class CimUpdate(UpdateUnit):
             has_all.eq(has_potential & ~now.flush & Mux(
                 now.scan, p.thresholds.there, weight.valid & (weight.weight == now.weight))),
             p.thresholds.population.eq(now.state[operand_index_bits(self.config):]), p.thresholds.block.eq(now.block),
-            requests.flushing.eq(p.flushing), requests.may_scan.eq(~(p.there & now.scan) & ~self.answer.valid),
+            requests.flushing.eq(p.flushing), requests.answered.eq(self.answer.valid & self.answer.ready),
             starts.eq(self.flush & ~p.there & requests.empty & ~requests.scanning),
             self.busy.eq(~p.running | p.there | ~requests.empty | macro.busy | self.flush),
         ]
-        with m.If(self.answer.ready):
-            m.d.sync += self.answer.valid.eq(0)
         with m.FSM(init="forget"):
             with m.State("run"):
                 m.d.comb += [p.running.eq(1), macro.op.valid.eq(p.there & has_all),
@@ -250,24 +252,24 @@ class CimUpdate(UpdateUnit):
 
     def _spikes(self, m: Module, p: _Parts) -> None:
         """States from a comparison to its answer."""
-        now, macro, answer, layer = p.now, p.macro, self.answer, p.layer.layer
+        now, macro, answer, layer = p.now, p.macro, p.answers.given, p.layer.layer
+        spikes = Signal(name="spikes")
+        m.d.sync += spikes.eq(macro.spikes.any())
+        m.d.comb += [
+            answer.payload.spikes.eq(macro.spikes), answer.payload.base.eq(layer.base),
+            answer.payload.columns.eq(layer.columns), answer.payload.groups.eq(layer.groups),
+            answer.payload.last.eq(now.last),
+        ]
         with m.State("compare"):
-            m.d.sync += [
-                answer.payload.spikes.eq(macro.spikes), answer.payload.base.eq(layer.base),
-                answer.payload.columns.eq(layer.columns), answer.payload.groups.eq(layer.groups),
-                answer.payload.last.eq(now.last),
-            ]
             with m.If(macro.compared):
                 m.next = "reset"
         with m.State("reset"):
             m.d.comb += [
-                macro.op.valid.eq(answer.payload.spikes.any()),
-                macro.op.payload.saturate.eq(layer.saturate & ~now.zero),
+                macro.op.valid.eq(spikes), macro.op.payload.saturate.eq(layer.saturate & ~now.zero),
                 macro.op.payload.kind.eq(Mux(now.zero, Kind.ZERO, Kind.SUBTRACT)),
-                p.dirty.eq(macro.op.valid & macro.op.ready), p.leaves.eq(~macro.op.valid | macro.op.ready),
+                p.dirty.eq(spikes & macro.op.ready), p.leaves.eq(~spikes | macro.op.ready), answer.valid.eq(p.leaves),
             ]
             with m.If(p.leaves):
-                m.d.sync += answer.valid.eq(1)
                 m.next = "run"
 
     def _forget(self, m: Module, p: _Parts) -> None:
