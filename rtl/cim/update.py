@@ -56,7 +56,7 @@ class CimUpdate(UpdateUnit):
     those of all groups of a block, at one position. Tags say which operands are in the array. While they are,
     operations go to the macro back to back. Else the macro ends what it does, a potential that has changed and whose
     slot is needed is stored, and the operand is loaded. The layer, its region of the array and the shapes of its
-    operands, is in a register: an operation of another one waits until the macro is empty, and its words are read.
+    operands, is in a register: an operation of another one waits until its words are read and the macro is empty.
 
     At the end of a timestep a population is scanned: each operand is compared with the threshold, reset where there are
     spikes, and the spikes are answered. Chauvaux et al., arXiv 2410.23082; tags, slots and scans are this project's.
@@ -184,7 +184,8 @@ class CimUpdate(UpdateUnit):
                 with m.Elif(p.there):
                     m.next = "drain"
                 with m.Elif(requests.wants):
-                    m.next = "change layer"
+                    m.d.comb += p.layer.fetch.eq(1)
+                    m.next = "layer"
                 with m.Elif(starts):
                     m.d.sync += p.flushing.eq(1)
                     m.next = "flush"
@@ -194,11 +195,7 @@ class CimUpdate(UpdateUnit):
             self._forget(m, p)
 
     def _layers(self, m: Module, p: _Parts) -> None:
-        """States that put another layer into the register; nothing of the one before is under way."""
-        with m.State("change layer"):
-            with m.If(~p.macro.busy):
-                m.d.comb += p.layer.fetch.eq(1)
-                m.next = "layer"
+        """States that wait for a layer's words; the macro ends its last operation of the one before meanwhile."""
         with m.State("layer"):
             with m.If(p.layer.there):
                 m.next = "shape"
