@@ -34,7 +34,8 @@ def evaluation_accesses(
     The scheduler reads the population word, the evaluation the second one if there is one, each parameter word once,
     each state word once, and for each neuron with a value table a word of it, or each word of thresholds once. Neurons
     that are evaluated time by time are read at each time, behind a word of thresholds by the same port. Each state word
-    is written once; with `skip_silent` those that stay as they are are not, which are not told here.
+    is written once; with `skip_silent` those that stay as they are are not, which are not told here. With update "cim"
+    states and thresholds are operands, which other ports move.
 
     Args:
         population: fields of its population word (`golden.words`).
@@ -42,12 +43,15 @@ def evaluation_accesses(
         fired: neurons that fire.
     """
     place = PopulationMap.of(population, config, second)
+    axon_words = population["axons"] * place.axon_words
+    axon_reads = axon_words * (1 if axon_words <= AXON_WORDS else fired + 1)
+    if config.update == "cim":
+        return {"evaluation_reads": 1 + population["extended"], "axon_reads": axon_reads}
     depth, positions = population["depth"], population["width"] * population["height"]
     states = place.depth_words * positions
     parameters = parameter_words(population["type"], config) * (min(depth, 1) if population["uniform"] else depth)
     model = neuron_model(population["type"], config)
     thresholds = config.threshold_words * model.falling_threshold
-    axon_words = population["axons"] * place.axon_words
     if sweeps(population["type"], config):  # each time reads all of it, and its threshold, by the same port
         times = config.ttfs_times * (depth > 0)
         parameters, states_read, thresholds = times * parameters, times * (states + 1), 0
@@ -56,6 +60,6 @@ def evaluation_accesses(
     return {
         "evaluation_reads": 1 + population["extended"] + parameters + states_read,
         **({} if config.skip_silent else {"evaluation_writes": states}),
-        "axon_reads": axon_words * (1 if axon_words <= AXON_WORDS else fired + 1),
+        "axon_reads": axon_reads,
         "table_reads": depth * positions if model.looks_up(population["saturation"]) else thresholds,
     }

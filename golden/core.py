@@ -1,7 +1,8 @@
 """The event core: queues, several populations, ends of timestep and credits, on a memory image.
 
 The order in which a core takes its events does not change its states (accumulation wraps, the maximum commutes), so the
-model takes them population by population; the events of one population come out in the hardware's order.
+model takes them population by population; the events of one population come out in the hardware's order. Layers in an
+array that saturate are the exception (`golden.cim.update`): there the order is that of the events given.
 Bamberg et al., arXiv 2112.07019, sections 4 and 5; the credits are this project's (docs/architecture.md).
 """
 
@@ -11,9 +12,11 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from golden.accesses import evaluation_accesses, operation_accesses, start_accesses
+from golden.cim.engine import CimEngine, FastCimEngine
+from golden.cim.literal import LiteralCimEngine
 from golden.config import CoreConfig
 from golden.engine import LOW_64, Engine, FastEngine, LiteralEngine
-from golden.errors import EventError, ImageError
+from golden.errors import ConfigError, EventError, ImageError
 from golden.guard import agreeing
 from golden.memory_words import numbers
 from golden.neuron.types import built_types, neuron_model
@@ -89,7 +92,9 @@ class Core:
         self.counters = {name: 0 for name in counters(config) if name not in timed(config)}
         self.trace: list[tuple[int, int]] = []
         self.running = False
-        self._kind = LiteralEngine if literal else FastEngine
+        in_array = config.update == "cim"
+        self._kind: type[Engine] = ((LiteralCimEngine if in_array else LiteralEngine) if literal
+                                    else (FastCimEngine if in_array else FastEngine))
         self._load(np.zeros((config.memory_words, config.word_bits // 64), np.uint64), words, edges, populations)
         self._start()
         self._clears = True
@@ -118,6 +123,8 @@ class Core:
 
     def start(self) -> None:
         """Read the population words, and begin with full credits and no end counted; the states are those in memory."""
+        if isinstance(self.engine, CimEngine):
+            self.engine.forget()
         self._start()
         self._clears = False
         looks = any(model.delays for model in built_types(self.config).values())
@@ -160,6 +167,23 @@ class Core:
         """
         self.populations, self.owner, self._late = [], [], []
         self.running = False
+
+    def flush(self) -> None:
+        """The hardware's FLUSH: potentials in the array go back to memory, and the array forgets all operands.
+
+        The hardware needs it before its memory is read or written, and before a stop, which loses what the array has.
+        The model's `memory` is always what a flush would leave, and nothing is lost. What it counts is counted here.
+
+        Raises:
+            EventError: the core is stopped.
+            ConfigError: its states do not lie in an array.
+        """
+        if not isinstance(self.engine, CimEngine):
+            raise ConfigError(f"a flush needs an array of operands, update cim; this core has update "
+                              f"{self.config.update}")
+        if not self.running:
+            raise EventError("the core is stopped, and its array forgotten: flush it before it is stopped")
+        self.engine.flush()
 
     @property
     def memory(self) -> Words:
@@ -231,7 +255,8 @@ class Core:
         self.counters[counter] += int(values.sum())
         before = self.counters["word_ops"]
         self.engine.integrate({name: array[values] for name, array in fields.items()})
-        if not self.config.forward_states:  # else those are a matter of cycles
+        # Else those are a matter of cycles, or counted operand by operand.
+        if not self.config.forward_states and self.config.update != "cim":
             self._access(operation_accesses(self.counters["word_ops"] - before))
         # From where on the values for a population come too early: it has all its ends, and has not been evaluated.
         complete = {index: -1 for index, item in enumerate(self.populations) if item.complete}

@@ -4,7 +4,7 @@
 `FastEngine` does the same on arrays. Both give the same memory and the same events in the same order.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -31,7 +31,7 @@ from golden.synapse.esu import ValueEvent, WordOperation, WordOperations, expand
 from golden.synapse.gather import GatheredOperation
 from golden.synapse.mixed import Mixed
 from golden.synapse.peg import generate_all, generate_array
-from golden.types import IntArray, Words
+from golden.types import IntArray, Memory, Words
 from golden.words import EventKind, layouts
 
 Evaluated = tuple[Words, IntArray, Words, IntArray]
@@ -128,14 +128,11 @@ class LiteralEngine:
         neurons, trace = evaluate_population(self.memory, index, word, self.config)
         fields = table.population.unpack(word)
         place = PopulationMap.of(fields, self.config, second_word(self.memory, fields, self.config))
-        axons = axon_fields(self.memory, fields, place, self.config)
-        events = generate_all(neurons, axons, self.config)
+        events, fired_neurons = fired_literally(self.config, self.memory, fields, place, neurons)
         parts = self.config.word_bits // 64
         states = np.array([[state >> (64 * i) & LOW_64 for i in range(parts)] for _, state in trace], np.uint64)
-        return (np.array([table.event.pack(event) for event in events], np.uint64),
-                np.array([address for address, _ in trace], np.int64), states.reshape(-1, parts),
-                np.array([[neuron[name] for name in ("c", "x", "y", "v")] for neuron in neurons[:-1]],
-                         np.int64).reshape(-1, 4))
+        return (events, np.array([address for address, _ in trace], np.int64), states.reshape(-1, parts),
+                fired_neurons)
 
 
 class FastEngine:
@@ -237,19 +234,35 @@ class FastEngine:
             place_of, v = sweep_array(potentials, unpack_thresholds(self.memory[table_at], config))
             word_index, x, y, lane = np.unravel_index(place_of, values.shape)
         c = word_index * config.lanes + lane
-        events = self._fire(index, population, place, x, y, c, v)
+        events = fired(config, self.memory, index, population, place, x, y, c, v)
         return events, addresses[taken], before[taken], np.stack([c, x, y, v], axis=1)
 
-    def _fire(self, index: int, population: Mapping[str, int], place: PopulationMap, x: IntArray, y: IntArray,
-              c: IntArray, v: IntArray) -> Words:
-        """Events neuron by neuron, axons innermost; then an end on each axon."""
-        table, count = layouts(self.config), population["axons"]
-        axons = axon_fields(self.memory[:, 0], population, place, self.config)
-        sent = np.zeros((len(x), count), np.uint64)
-        hits = np.zeros((len(x), count), bool)
-        for slot, axon in enumerate(axons):
-            hits[:, slot], events = generate_array(x, y, c, v, axon, self.config)
-            sent[hits[:, slot], slot] = table.event.pack_array(events)
-        ends = [table.event.pack(kind=EventKind.END, core_x=axon["core_x"], core_y=axon["core_y"], id=axon["id"],
-                                 x=axon["core_x"], y=axon["core_y"], c=index) for axon in axons]
-        return np.concatenate([sent[hits], np.array(ends, np.uint64)])
+
+# -- firing ----------------------------------------------------------------------------------------
+
+
+def fired_literally(
+    config: CoreConfig, memory: Memory, population: Mapping[str, int], place: PopulationMap,
+    neurons: Sequence[Mapping[str, int]],
+) -> tuple[Words, IntArray]:
+    """The events of neurons, of which the last one is the end; and (n, 4) channel, column, row, value of the others."""
+    axons = axon_fields(memory, population, place, config)
+    events = generate_all(neurons, axons, config)
+    return (np.array([layouts(config).event.pack(event) for event in events], np.uint64),
+            np.array([[neuron[name] for name in ("c", "x", "y", "v")] for neuron in neurons[:-1]],
+                     np.int64).reshape(-1, 4))
+
+
+def fired(config: CoreConfig, memory: Words, index: int, population: Mapping[str, int], place: PopulationMap,
+          x: IntArray, y: IntArray, c: IntArray, v: IntArray) -> Words:
+    """Events of the neurons that fire, in order, neuron by neuron, axons innermost; then an end on each axon."""
+    table, count = layouts(config), population["axons"]
+    axons = axon_fields(memory[:, 0], population, place, config)
+    sent = np.zeros((len(x), count), np.uint64)
+    hits = np.zeros((len(x), count), bool)
+    for slot, axon in enumerate(axons):
+        hits[:, slot], events = generate_array(x, y, c, v, axon, config)
+        sent[hits[:, slot], slot] = table.event.pack_array(events)
+    ends = [table.event.pack(kind=EventKind.END, core_x=axon["core_x"], core_y=axon["core_y"], id=axon["id"],
+                             x=axon["core_x"], y=axon["core_y"], c=index) for axon in axons]
+    return np.concatenate([sent[hits], np.array(ends, np.uint64)])

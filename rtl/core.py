@@ -10,13 +10,14 @@ from golden.registers import errors
 from golden.timing.microarchitecture import EVALUATION_PATIENCE
 from golden.words import EventKind, layouts
 from rtl import rooms
+from rtl.cim.integration import connect_array
 from rtl.counters import Counters
 from rtl.guard import Guard
 from rtl.host_port import HostPort
 from rtl.memory import BankedMemory
 from rtl.neuron.evaluation import Evaluation
 from rtl.neuron.interface import UpdateUnit
-from rtl.neuron.sweep import SweepingEvaluation, evaluation_unit
+from rtl.neuron.sweep import evaluation_unit
 from rtl.ports import ReadPort, request_layout
 from rtl.queues import EventQueues
 from rtl.scratch import Scratch
@@ -124,7 +125,8 @@ class EventCore(wiring.Component):
             host.counter_done.eq(counters.done), host.counter_value.eq(counters.value),
         ]
         neuron = evaluation.neuron
-        self._count(m, counters, self._accesses(memory) | self._tables(m, decoder, timestep) | {
+        of_array = connect_array(m, host, update, evaluation) if config.update == "cim" else {}
+        self._count(m, counters, self._accesses(memory) | self._tables(m, decoder, timestep) | of_array | {
             "cycles": host.running, "busy": decoder.busy | update.busy | queues.value.valid,
             "values_in": queues.values_in, "values_local": queues.values_local, "values_out": queues.values_out,
             "ends": timestep.token.valid & timestep.token.ready & (timestep.token.payload.kind == EventKind.END),
@@ -133,13 +135,12 @@ class EventCore(wiring.Component):
             "neurons_fired": neuron.valid & neuron.ready & ~neuron.payload.end,
             "stall_fire": neuron.valid & ~neuron.ready,
             "unknown_id": decoder.unknown_id, "unknown_channel": decoder.unknown_channel,
-            "address_error": update.address_error,
+            "address_error": update.address_error, "overflow": queues.overflow,
             "protocol_error": timestep.protocol_error + timestep.early + queues.unknown_kind,
-            "overflow": queues.overflow,
         })
         return m
 
-    def _evaluation_port(self, m: Module, timestep: Timestep, evaluation: Evaluation | SweepingEvaluation,
+    def _evaluation_port(self, m: Module, timestep: Timestep, evaluation: wiring.Component,
                          memory: BankedMemory, guard: ReadPort | None) -> None:
         """The guard reads first, later the scheduler a word before each evaluation: the three share a port."""
         read, evaluate, port = timestep.memory, evaluation.memory, memory.evaluation
@@ -152,7 +153,7 @@ class EventCore(wiring.Component):
         ]
         refused = port.valid & ~port.ready
         if self.config.skip_silent:
-            assert not isinstance(evaluation, SweepingEvaluation)  # the configuration refuses both
+            assert isinstance(evaluation, Evaluation)  # the configuration refuses the others
             stores = memory.evaluated
             connect(m, evaluation.stores, stores)
             refused = refused | (stores.valid & ~stores.ready)

@@ -36,6 +36,7 @@ TOPS: dict[str, tuple[str, str]] = {
     "routing": ("rtl.synapse.tables.routing", "Routing"),
     "accumulate": ("rtl.synapse.tables.accumulate", "Accumulate"),
     "neuron": ("rtl.neuron.update", "NeuronUpdate"),
+    "cim_macro": ("rtl.cim.macro", "macro_of"),
     "memory": ("rtl.memory", "BankedMemory"),
     "evaluation": ("rtl.neuron.sweep", "evaluation_unit"),
     "timestep": ("rtl.timestep", "Timestep"),

@@ -10,7 +10,8 @@ comes takes the slot of who was there.
 A word operation of population p has the state address p << operand_index_bits | i. Potentials are numbered by column,
 row, block: i = (x · height + y) · blocks + block; so the geometry word has depth_words = blocks and pad 0, and with
 last_lane = 0 the mask of an operation lacks the highest lane for a last block, and only then. Weights are numbered by
-source channel, tap column, tap row, block: the byte address of the operation, by `lanes`. Thresholds by block. A layer
+source channel, tap column, tap row, block: the byte address of the operation, by `lanes`; the first one of every edge
+is a multiple of `blocks`. Thresholds by block. A layer
 with `depthwise` has one block, whose lanes are counted as elsewhere: i = (x · height + y) << lane_words_log2 | lane
 word, the operand without the low bits; the group is that of the lane in `mask`; and the weight operand, one per tap
 with the weights of all channels side by side, is the byte address itself.
@@ -22,7 +23,9 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Self
 
-from golden.errors import ConfigError
+from golden.cim import operand
+from golden.cim.operand import Shape
+from golden.errors import ConfigError, ImageError
 from golden.fields import Field, WordLayout
 from golden.widths import CONNECTIVITY_BITS, Widths
 
@@ -127,13 +130,43 @@ class Layer:
         return [layout.pack({field.name: getattr(self, field.name) for field in layout.fields}, where=where)
                 for layout in layer_words(config)]
 
-    @property
-    def potential_bits(self) -> int:
-        return self.potential_rows * self.columns
+    def checked(self, config: Widths, where: str) -> Self:
+        """Itself, if its operands are numbers that the model can hold, and lie in the array.
+
+        Of the regions with slots only the first slot is looked at: a stationary one may have fewer slots than numbers
+        of 2**slot_bits, as many as there are operands, which the descriptor does not say.
+
+        Raises:
+            ImageError: they do not; `where` names the layer.
+        """
+        needs = {
+            "bits of a potential": (self.potential.bits, MOST_BITS),
+            "bits of a weight": (self.weight.bits, self.potential.bits),
+            "columns": (self.base + self.columns * max(self.groups, self.last_groups), config.cim_columns),
+            "rows of potentials": (self.potential_row + self.potential_rows, config.cim_rows),
+            "rows of weights": (self.weight_row + self.weight_rows, config.cim_rows),
+            "rows of thresholds": (self.threshold_row + self.potential_rows, config.cim_rows),
+            "tags of potentials": (self.potential_tag + 1, config.cim_tags),
+            "tags of weights": (self.weight_tag + 1, config.cim_tags),
+            "groups of the last block": (self.last_groups, self.groups),
+            "words of a potential": (operand_words(self.potential_rows, self.columns, self.groups, config),
+                                     self.potential_words),
+            "words of a weight": (operand_words(self.weight_rows, self.columns, self.groups, config),
+                                  self.weight_words),
+        }
+        for what, (needed, available) in needs.items():
+            if needed > available:
+                raise ImageError(f"{where}: the layer's descriptor needs {needed} {what}; available: {available}")
+        return self
 
     @property
-    def weight_bits(self) -> int:
-        return self.weight_rows * self.columns
+    def potential(self) -> Shape:
+        """Of potentials, and of thresholds."""
+        return Shape(self.potential_rows, self.columns)
+
+    @property
+    def weight(self) -> Shape:
+        return Shape(self.weight_rows, self.columns)
 
     def is_last(self, potential: int) -> bool:
         """Whether a potential operand is of the last block of its position."""
@@ -146,4 +179,4 @@ class Layer:
 
 def operand_words(rows: int, columns: int, groups: int, config: Widths) -> int:
     """Memory words of an operand."""
-    return -(-rows * columns * groups // config.word_bits)
+    return operand.operand_words(Shape(rows, columns), groups, config.word_bits)

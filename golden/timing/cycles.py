@@ -19,7 +19,7 @@ from golden.timing.look_up import LookUpOperations
 from golden.timing.microarchitecture import EVALUATION_FILL, EVENT_FILL, EVENT_MINIMUM
 from golden.timing.operations import EdgeOperations, Events, Place
 from golden.timing.passing import skipping_cycles
-from golden.timing.pipeline import Cycles, OperationStream, replay
+from golden.timing.pipeline import Cycles, OperationStream, replay, require_replay
 from golden.types import IntArray, Integers
 
 STRETCHES = 16
@@ -81,7 +81,9 @@ def layer_cycles(
 
     Raises:
         NetworkError: the population is an input: it has no cycles.
+        ConfigError: the core's update unit is not replayed; so of the others here.
     """
+    require_replay(config)
     edges, population = program.edges_into(name), program.population(name)
     if not edges:
         raise NetworkError(f"population '{name}' has no incoming edge, so it takes no cycles")
@@ -127,6 +129,7 @@ def events_cycles(
     Returns:
         Cycles, and whether they were replayed in whole.
     """
+    require_replay(config)
     c, x, y = events
     if not len(c):
         return 0.0, True
@@ -172,6 +175,7 @@ def evaluation_cycles(population: Population, config: CoreConfig, states: Intege
     Args:
         states: (D, W, H) before the evaluation, of use with `skip_silent` only; default: no neuron is skipped.
     """
+    require_replay(config)
     if config.skip_silent and states is not None:
         return skipping_cycles(population, states, config)
     depth, width, height = population.shape

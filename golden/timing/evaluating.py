@@ -22,6 +22,7 @@ from golden.timing.microarchitecture import (
     LOOKUP_LATENCY,
     LOOKUP_WORDS,
 )
+from golden.timing.pipeline import require_replay
 from golden.types import IntArray
 
 SWEEP_TIME, SWEEP_CHANNELS = 10, 7
@@ -45,7 +46,11 @@ def neuron_times(population: Population, config: CoreConfig) -> tuple[IntArray, 
 
     Per state word, an access each STEP cycles at best, and only EVALUATION_WORDS of them ahead of the neurons. Behind
     the first word of a channel word come its parameters; and what is read then waits until the words before are used.
+
+    Raises:
+        ConfigError: the core has another evaluation.
     """
+    require_replay(config)
     if sweeps(population.type, config):
         return _swept(population, config)
     depth, width, height = population.shape

@@ -9,8 +9,21 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
+from golden.errors import ConfigError
 from golden.timing.microarchitecture import OPERATION_QUEUE, PHASES, WEIGHT_REQUESTS, WEIGHT_WORDS
 from golden.types import IntArray
+from golden.widths import Widths
+
+
+def require_replay(config: Widths) -> None:
+    """Check that the cycle model has the update unit of a configuration.
+
+    Raises:
+        ConfigError: it has not.
+    """
+    if config.update != "neuron":
+        raise ConfigError(f"configuration field 'update' = {config.update}: its cycles are not replayed; the counter "
+                          "cim_cycles of the golden core has those in which its array works")
 
 
 @dataclass(frozen=True, kw_only=True)

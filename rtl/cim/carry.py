@@ -1,9 +1,9 @@
 """What goes from column to column: carries, and bits that every column of a group must know.
 
 Both are Kogge-Stone trees: a step for each power of two of columns, cut at the borders of groups. The carries of the
-macro run from left to right in even rows, and back in odd ones (Chauvaux et al., arXiv 2410.23082, figure 3); a chain of
-columns that may run in both ways is a combinational loop for tools. So there is one chain, which runs one way; in odd
-rows what goes in and what comes out are turned round.
+macro run from left to right in even rows, and back in odd ones (Chauvaux et al., arXiv 2410.23082, figure 3). A chain
+of columns that may run either way is a combinational loop for tools, and one for each way costs twice as much. So there
+is one chain, which runs one way; in odd rows what goes in and what comes out are turned round.
 """
 
 from collections.abc import Sequence
@@ -16,9 +16,11 @@ def steps(columns: int) -> list[int]:
     return [1 << step for step in range((columns - 1).bit_length())]
 
 
-def turned(value: Value, turn: Value) -> Value:
-    """The columns, or if `turn` the columns from the last one to the first."""
-    return Mux(turn, value[::-1], value)
+def turned(m: Module, value: Value, turn: Value, name: str) -> Value:
+    """The columns, or if `turn` the columns from the last one to the first; `name`: of a signal for them."""
+    columns = Signal(len(value), name=name)  # each bit of an expression would be the whole of it
+    m.d.comb += columns.eq(value)
+    return Mux(turn, columns[::-1], columns)
 
 
 def carries(m: Module, generate: Value, propagate: Value) -> Value:
@@ -32,8 +34,8 @@ def carries(m: Module, generate: Value, propagate: Value) -> Value:
         before_generate, before_propagate = generate, propagate
         generate, propagate = (Signal(columns, name=f"{name}_{distance}") for name in ("generate", "propagate"))
         m.d.comb += [
-            generate.eq(before_generate | (before_propagate & (before_generate << distance)[:columns])),
-            propagate.eq(before_propagate & (before_propagate << distance)[:columns]),
+            generate.eq(before_generate | (before_propagate & before_generate.shift_left(distance)[:columns])),
+            propagate.eq(before_propagate & before_propagate.shift_left(distance)[:columns]),
         ]
     return generate
 
@@ -47,7 +49,7 @@ def reaches(m: Module, rights: Value) -> list[Value]:
     found: list[Value] = []
     for distance in steps(len(rights)):
         reach = Signal(len(rights), name=f"reach_{distance}")
-        m.d.comb += reach.eq(found[-1] & (found[-1] >> (distance // 2)) if found else
+        m.d.comb += reach.eq(found[-1] & found[-1].shift_right(distance // 2) if found else
                              Cat(~rights[:-1], Const(0, 1)))
         found.append(reach)
     return found
@@ -63,5 +65,9 @@ def spread(m: Module, seeds: Value, reached: Sequence[Value], name: str) -> Valu
     columns = len(seeds)
     for distance, reach in zip(steps(columns), reached, strict=True):
         before, seeds = seeds, Signal(columns, name=f"{name}_{distance}")
-        m.d.comb += seeds.eq(before | (reach & (before >> distance)) | ((reach & before) << distance)[:columns])
+        right = Signal(columns, name=f"{name}_right_{distance}")
+        m.d.comb += [
+            right.eq(reach & before),
+            seeds.eq(before | (reach & before.shift_right(distance)) | right.shift_left(distance)[:columns]),
+        ]
     return seeds

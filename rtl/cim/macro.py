@@ -5,6 +5,7 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from golden.cim.macro import COLUMNS, ROWS, operation_layout, shape_layout
+from golden.config import CoreConfig
 from rtl.cim.array import CimArray, RowPort
 from rtl.cim.groups import Groups
 from rtl.cim.periphery import Periphery
@@ -22,8 +23,8 @@ class CimMacro(wiring.Component):
 
     Ports:
         shape: stream of shapes of groups (`golden.cim.macro.shape_layout`). One is taken when the macro is empty; the
-            masks of the groups' ends are made in the `rtl.cim.groups.shape_steps` cycles after. While one is offered, no operation is
-            taken: operations taken before are of the shape before.
+            groups' ends are found in the `rtl.cim.groups.shape_steps` cycles after. While one is offered, no operation
+            is taken: operations taken before are of the shape before.
         op: stream of operations (`golden.cim.macro.operation_layout`).
         spikes: of the last COMPARE, by column, each column of a group alike; 0 outside of its active columns.
         compared: they are new in this cycle.
@@ -70,3 +71,8 @@ class CimMacro(wiring.Component):
             self.working.eq(step.valid), self.active.eq(Mux(step.valid, step.high - step.low, 0)),
         ]
         return m
+
+
+def macro_of(config: CoreConfig) -> CimMacro:
+    """The macro of a core."""
+    return CimMacro(config.cim_rows, config.cim_columns)

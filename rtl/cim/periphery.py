@@ -65,11 +65,11 @@ class Periphery(wiring.Component):
             begins.eq(Mux(step.first, every(inverts), carry)),
             generate.eq(ordered_a & ordered_b), propagate.eq(ordered_a ^ ordered_b),
         ]
-        out = carries(m, turned(generate | (starts & propagate & begins), step.odd),
-                      turned(propagate & ~starts, step.odd))
+        out = carries(m, turned(m, generate | (starts & propagate & begins), step.odd, "begun"),
+                      turned(m, propagate & ~starts, step.odd, "going_on"))
         before = Cat(Const(0, 1), out[:-1])  # the carry out of the column before
         m.d.comb += [
-            carry_in.eq((starts & begins) | (~starts & turned(before, step.odd))),
+            carry_in.eq((starts & begins) | (~starts & turned(m, before, step.odd, "before"))),
             total.eq(a ^ addend ^ carry_in),
         ]
         reached = reaches(m, rights)

@@ -47,7 +47,8 @@ def test_every_block_is_described(top: str, tmp_path: Path) -> None:
     assert grouped and set(grouped) <= set(expected) and len(grouped) == len(set(grouped))
     assert CoreConfig.from_json(description["parameters"]) == config
     name = verilog.TOPS[top][1]  # that of a class, or of what chooses one
-    assert description["module"] == top and description["class"] == {"evaluation_unit": "Evaluation"}.get(name, name)
+    classes = {"evaluation_unit": "Evaluation", "macro_of": "CimMacro"}
+    assert description["module"] == top and description["class"] == classes.get(name, name)
 
 
 def test_same_text_in_every_process(tmp_path: Path) -> None:

@@ -1,0 +1,171 @@
+"""What stays in compute-in-memory arrays: weights, potentials, both or neither of each layer, and what that moves.
+
+A layer adds a weight operand to a potential operand. What of them stays is never moved; of the rest, per timestep, the
+weights are read once, and the potentials are read and written once. That is the accounting of Chauvaux et al., arXiv
+2410.23082, section IV, whatever the number of events; what a core really moves, event by event, its counters say
+(`golden.registers`). Sizes are exact, in bits; kB are 1024 bytes.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from golden.errors import ConfigError
+
+MACRO_BITS = 512 * 256
+"""Of one macro's array, as published: 16 kB."""
+KILOBYTE = 8 * 1024
+"""In bits."""
+
+
+class Kind(StrEnum):
+    """The two operands of a layer."""
+
+    WEIGHTS = "weights"
+    POTENTIALS = "potentials"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Layer:
+    """A convolution, or a dense layer (1×1 at one position), with the resolutions of its operands.
+
+    Raises:
+        ConfigError: on construction, a size or a resolution is below 1.
+    """
+
+    name: str
+    inputs: int
+    """Source channels."""
+    outputs: int
+    """Channels."""
+    kernel: int
+    """Taps in x and y."""
+    height: int
+    """Positions in x and y, of the sources and of the layer's neurons."""
+    weight_bits: int = 8
+    potential_bits: int = 12
+
+    def __post_init__(self) -> None:
+        for field in ("inputs", "outputs", "kernel", "height", "weight_bits", "potential_bits"):
+            value = getattr(self, field)
+            if not isinstance(value, int) or value < 1:
+                raise ConfigError(f"layer '{self.name}': {field} = {value!r} is not a number from 1 up")
+
+    @property
+    def weights(self) -> int:
+        return self.inputs * self.outputs * self.kernel ** 2
+
+    @property
+    def potentials(self) -> int:
+        return self.outputs * self.height ** 2
+
+    @property
+    def synapses(self) -> int:
+        """Synaptic operations of one event of each source neuron; taps beyond an edge count, as published."""
+        return self.height ** 2 * self.weights
+
+    def bits(self, kind: Kind) -> int:
+        """All weights or all potentials, in bits."""
+        if kind is Kind.WEIGHTS:
+            return self.weights * self.weight_bits
+        return self.potentials * self.potential_bits
+
+    def moves(self, kind: Kind) -> int:
+        """Bits that they move per timestep unless they stay."""
+        return self.bits(kind) * (1 if kind is Kind.WEIGHTS else 2)
+
+
+PUBLISHED = tuple(
+    Layer(name=f"L{number}", inputs=inputs, outputs=outputs, kernel=kernel, height=height)
+    for number, (inputs, outputs, kernel, height) in enumerate(
+        ((2, 16, 2, 64), (16, 16, 3, 64), (16, 32, 3, 32), (32, 32, 3, 16), (32, 64, 3, 8), (64, 64, 3, 4)), 1))
+"""The convolutions of the paper's network for gestures (its figure 4), at 8-bit weights and 12-bit potentials. Its dense
+layers are not described."""
+
+Item = tuple[int, Kind]
+"""All weights or all potentials of a layer, by its number."""
+
+
+def resolved(layers: Iterable[Layer], weight_bits: int, potential_bits: int) -> tuple[Layer, ...]:
+    """The same layers, all of one pair of resolutions."""
+    return tuple(replace(layer, weight_bits=weight_bits, potential_bits=potential_bits) for layer in layers)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What stays of each layer."""
+
+    name: str
+    layers: tuple[Layer, ...]
+    stays: frozenset[Item]
+
+    def kept(self, layer: int | None = None) -> int:
+        """Bits that stay, of a layer or of all."""
+        return sum(self.layers[at].bits(kind) for at, kind in self.stays if layer in (None, at))
+
+    def moved(self, layer: int | None = None) -> int:
+        """Bits moved per timestep, of a layer or of all."""
+        return sum(self.layers[at].moves(kind) for at, kind in items(self.layers)
+                   if (at, kind) not in self.stays and layer in (None, at))
+
+    def of(self, layer: int) -> str:
+        """`weights`, `potentials`, `both` or `none`."""
+        kinds = [kind for kind in Kind if (layer, kind) in self.stays]
+        return "both" if len(kinds) == len(Kind) else kinds[0].value if kinds else "none"
+
+
+def items(layers: Sequence[Layer]) -> tuple[Item, ...]:
+    """All operands, in order of the layers, weights first."""
+    return tuple((at, kind) for at in range(len(layers)) for kind in Kind)
+
+
+def weight_stationary(layers: Sequence[Layer]) -> Choice:
+    """WS: all weights stay."""
+    return Choice("WS", tuple(layers), frozenset((at, Kind.WEIGHTS) for at in range(len(layers))))
+
+
+def output_stationary(layers: Sequence[Layer]) -> Choice:
+    """OS: all potentials stay."""
+    return Choice("OS", tuple(layers), frozenset((at, Kind.POTENTIALS) for at in range(len(layers))))
+
+
+def hybrid_least(layers: Sequence[Layer]) -> Choice:
+    """HS-min: of each layer the smaller operand stays; weights if they are equal."""
+    return Choice("HS-min", tuple(layers), frozenset((at, min(Kind, key=layer.bits)) for at, layer in enumerate(layers)))
+
+
+def hybrid_most(layers: Sequence[Layer]) -> Choice:
+    """HS-max: of each layer the larger operand stays; weights if they are equal."""
+    return Choice("HS-max", tuple(layers), frozenset((at, max(Kind, key=layer.bits)) for at, layer in enumerate(layers)))
+
+
+def best(layers: Sequence[Layer], capacity: int, allowed: Iterable[Item] | None = None) -> Choice:
+    """The exact optimum: what stays so that least is moved per timestep, within a capacity in bits.
+
+    Of choices that move equally much, the one that keeps fewest bits; of these, the one that keeps the first operand in
+    which they differ, in order of the layers, weights first. All choices of the first operands that no other one beats
+    in both bits kept and bits saved are carried on (Nemhauser and Ullmann, 1969): exact for any number of layers.
+
+    Args:
+        layers: in order.
+        capacity: bits of all macros together (`MACRO_BITS` each), not of what their shapes leave unused.
+        allowed: what may stay; default: everything.
+
+    Raises:
+        ConfigError: the capacity is negative.
+    """
+    if capacity < 0:
+        raise ConfigError(f"what stays: a capacity of {capacity} bits is negative")
+    may = items(layers) if allowed is None else tuple(item for item in items(layers) if item in set(allowed))
+    front = [(0, 0, 0)]  # bits kept, bits saved, what stays: a bit for each operand, the first one highest
+    for at, kind in may:
+        bits, saves = layers[at].bits(kind), layers[at].moves(kind)
+        both = [(kept, saved, mask * 2) for kept, saved, mask in front]
+        both += [(kept + bits, saved + saves, mask * 2 + 1) for kept, saved, mask in front if kept + bits <= capacity]
+        front, most = [], -1
+        for kept, saved, mask in sorted(both, key=lambda state: (state[0], -state[1], -state[2])):
+            if saved > most:
+                front, most = [*front, (kept, saved, mask)], saved
+    mask = front[-1][2]
+    stays = frozenset(item for place, item in enumerate(reversed(may)) if mask >> place & 1)
+    return Choice("best", tuple(layers), stays)

@@ -1,0 +1,57 @@
+"""The whole core with a compute-in-memory array: random layers, everything compared with the golden core."""
+
+import contextlib
+import dataclasses
+from typing import Any
+
+import numpy as np
+import pytest
+
+from golden.cim.flexspim import FLEXSPIM
+from golden.config import CoreConfig
+from golden.host import encode
+from golden.words import EventKind, layouts
+from synapress.tools.simulator import launch
+from tests.helpers.cim_cores import CimCore, random_cim_core
+from tests.tb.test_core import core
+
+SMALL = dataclasses.replace(FLEXSPIM, name="small_array", address_bits=11, population_bits=2, cim_rows=128,
+                            cim_columns=32, cim_tags=128)
+
+
+def bench_parameters(given: CimCore, rng: np.random.Generator, *, frames: int = 3, **more: Any) -> dict[str, Any]:
+    config = given.config
+    event = layouts(config).event
+    bad = [event.pack(id=config.max_edges - 1, v=1), event.pack(id=0, c=(1 << config.channel_bits) - 1, v=1),
+           event.pack(kind=3), *(event.pack(kind=kind, id=config.max_edges - 1)
+                                 for kind in (EventKind.END, EventKind.CREDIT))]
+    # Ends that come from elsewhere, so that their credits go there.
+    axons = [axon | {"core_x": -3, "core_y": 2} for axon in given.inputs]
+    packed = []
+    for _ in range(frames):
+        spikes = (rng.random(given.source) < rng.choice([.1, .3, .6])).astype(np.int64)
+        packed.append(encode([(spikes, axons)], config).tolist())
+    # Values that are no spikes: their operations are dropped.
+    bad += [event.pack(event.unpack(word) | {"v": v}) for word, v in zip(packed[-1][:2], (2, -1), strict=False)
+            if event.unpack(word)["kind"] == EventKind.VALUE]
+    return {"config": config.to_json(), "words": given.memory.ravel().tolist(), "edges": len(given.edges),
+            "populations": given.populations, "inputs": len(given.inputs), "frames": packed, "bad": bad, **more}
+
+
+def fitting(rng: np.random.Generator, config: CoreConfig, layers: int, *, saturate: bool = False) -> CimCore:
+    """A random core whose image fits."""
+    for _ in range(100):
+        with contextlib.suppress(AssertionError):
+            return random_cim_core(rng, config, layers=layers, saturate=saturate)
+    raise AssertionError("no image fits")
+
+
+CASES = [("verilator", 1, "never"), ("verilator", 1, "randomly"), ("verilator", 2, "bursts"),
+         ("verilator", 3, "randomly"), ("icarus", 2, "randomly")]
+
+
+@pytest.mark.parametrize(("simulator", "layers", "pause"), CASES, indirect=["simulator"])
+def test_core_equals_golden(simulator: str, layers: int, pause: str, seed: int) -> None:
+    rng = np.random.default_rng([seed, layers, *pause.encode()])
+    parameters = bench_parameters(fitting(rng, SMALL, layers), rng, pause_in=pause, pause_out=pause)
+    launch(core(SMALL), name="core", module="tb.tb_core", simulator=simulator, parameters=parameters, seed=seed)
