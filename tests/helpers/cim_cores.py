@@ -36,6 +36,7 @@ class CimLayer:
     thresholds: IntArray
     initial: IntArray
     reset: int = Reset.SUBTRACT
+    """Of which bit 0 counts."""
     saturate: int = 0
     depthwise: int = 0
     potential_slot_bits: int = 0
@@ -262,7 +263,7 @@ def random_layer(rng: np.random.Generator, config: CoreConfig, sources: list[tup
     low = -small if rng.random() < .3 else 0
     layer = CimLayer(shape, columns, potential_rows, weight_rows, groups, edges, rng.integers(low, small, depth),
                      rng.integers(-half, half, shape) if rng.random() < .5 else np.zeros(shape, np.int64),
-                     reset=int(rng.integers(2)), saturate=int(saturate), depthwise=int(depthwise))
+                     reset=int(rng.integers(4)), saturate=int(saturate), depthwise=int(depthwise))
     room = (rows - potential_rows) // 2
     taps = int(np.prod(kernel)) * layer.blocks * (1 if depthwise else sum(shape[0] for _, shape in sources))
     layer.potential_slot_bits = _slot_bits(rng, size[0] * size[1] * layer.blocks, potential_rows, room)
@@ -300,3 +301,15 @@ def random_cim_core(rng: np.random.Generator, config: CoreConfig, *, layers: int
     place_regions(made)
     used = {edge.source for layer in made for edge in layer.edges}
     return CimCore(config, shape, made, {number for number in range(layers) if number not in used or rng.random() < .3})
+
+
+def core_pair(rng: np.random.Generator, config: CoreConfig) -> tuple[CimCore, CimCore]:
+    """Two cores of a layer each: that of the first, which a host south of it feeds, leads to the second, east of it."""
+    first = random_cim_core(rng, config, layers=1)
+    layer = random_layer(rng, config, [(-1, first.layers[0].shape)], config.cim_rows)
+    place_regions([layer])
+    second = CimCore(config, first.layers[0].shape, [layer], {0})
+    axons = first.words.population.unpack(int(first.memory[1, 0]))["base"]
+    first.memory[axons, 0] = first.words.axon.pack(second.inputs[0] | {"core_x": 1})
+    first.inputs = [axon | {"core_y": -1} for axon in first.inputs]
+    return first, second
