@@ -16,11 +16,11 @@ from synapress.mapper.cim.shapes import BOTH, NONE, POTENTIALS, WEIGHTS, LayerOp
 from tests.helpers.spiking_programs import chain, fire
 
 SMALL = dataclasses.replace(FLEXSPIM, name="small_layers", address_bits=12, population_bits=2, cim_rows=64,
-                            cim_columns=32)
-OPTIONS = {"conv": LayerOptions(potential_bits=12, columns=4, stationary=WEIGHTS),
+                            cim_columns=16)
+OPTIONS = {"conv": LayerOptions(potential_bits=8, columns=2, stationary=WEIGHTS),
            "pool": LayerOptions(potential_bits=4, stationary=BOTH),
-           "next": LayerOptions(potential_bits=12, stationary=POTENTIALS),
-           "last": LayerOptions(potential_bits=12, columns=3, stationary=NONE)}
+           "next": LayerOptions(potential_bits=8, stationary=POTENTIALS),
+           "last": LayerOptions(potential_bits=9, columns=3, stationary=NONE)}
 
 
 def network(rng) -> Program:
@@ -30,11 +30,11 @@ def network(rng) -> Program:
         ("pool", np.ones((1, 1, 2, 2), np.int64), 2, 0, 1, Reset.ZERO),
         ("next", rng.integers(-20, 28, (10, 6, 3, 3)), 1, 1, 30, Reset.SUBTRACT),
         ("last", rng.integers(-20, 28, (14, 10, 1, 1)), 1, 0, 30, Reset.ZERO),
-    ], (2, 7, 6))
+    ], (2, 5, 4))
 
 
 def frames(rng, count=3):
-    return {"in": (rng.random((count, 2, 7, 6)) < .4).astype(np.int64)}
+    return {"in": (rng.random((count, 2, 5, 4)) < .4).astype(np.int64)}
 
 
 def test_layers_in_rtl_are_those_of_the_golden_core_and_of_numpy(seed):
@@ -77,10 +77,10 @@ def test_layers_side_by_side_in_one_core(seed):
 def test_what_is_no_spike_is_refused():
     program = network(np.random.default_rng(1))
     with pytest.raises(EventError, match="range: \\[0, 1\\]"):
-        run_layers(program, SMALL, {"in": np.full((1, 2, 7, 6), 2)}, OPTIONS, rtl=False)
+        run_layers(program, SMALL, {"in": np.full((1, 2, 5, 4), 2)}, OPTIONS, rtl=False)
     with pytest.raises(NetworkError, match="has the inputs in; given: out"):
-        run_layers(program, SMALL, {"out": np.zeros((1, 2, 7, 6), np.int64)}, rtl=False)
+        run_layers(program, SMALL, {"out": np.zeros((1, 2, 5, 4), np.int64)}, rtl=False)
     with pytest.raises(NetworkError, match="as many timesteps as the others"):
-        run_layers(program, SMALL, {"in": np.zeros((2, 7, 6), np.int64)}, rtl=False)
+        run_layers(program, SMALL, {"in": np.zeros((2, 5, 4), np.int64)}, rtl=False)
     with pytest.raises(NetworkError, match="there is no layer first; layers are: conv, pool, next, last"):
-        run_layers(program, SMALL, {"in": np.zeros((1, 2, 7, 6), np.int64)}, {"first": LayerOptions()}, rtl=False)
+        run_layers(program, SMALL, {"in": np.zeros((1, 2, 5, 4), np.int64)}, {"first": LayerOptions()}, rtl=False)
