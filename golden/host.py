@@ -13,7 +13,8 @@ from golden.words import EventKind, layouts
 
 
 def encode(
-    inputs: Sequence[tuple[IntArray, Sequence[Fields]]], config: CoreConfig, *, spread: bool = False
+    inputs: Sequence[tuple[IntArray, Sequence[Fields]]], config: CoreConfig, *, spread: bool = False,
+    by_position: bool = False,
 ) -> Words:
     """One frame of packed input events: the nonzero elements of every input on each of its axons, then the ends.
 
@@ -21,6 +22,8 @@ def encode(
         inputs: per input the feature map (D, W, H) and the fields of its axon words, in the order of the inputs.
         spread: the same share of each axon's events at any time, so that many cores work at once; default: axon after
             axon.
+        by_position: position by position, channels innermost, as a population of a core fires; default: channel by
+            channel. Cores with an array move fewer operands so.
 
     Raises:
         EventError: a value does not fit an event.
@@ -29,7 +32,10 @@ def encode(
     values, ends = [np.zeros(0, np.uint64)], []
     shares = [np.zeros(0)]
     for index, (feature_map, axons) in enumerate(inputs):
-        c, x, y = np.nonzero(feature_map)
+        if by_position:
+            x, y, c = np.nonzero(np.transpose(feature_map, (1, 2, 0)))
+        else:
+            c, x, y = np.nonzero(feature_map)
         v = np.asarray(feature_map, np.int64)[c, x, y]
         field = event.field("v")
         if len(v) and not field.low <= int(v.min()) <= int(v.max()) <= field.high:

@@ -10,13 +10,14 @@ from golden.registers import errors
 from golden.timing.microarchitecture import EVALUATION_PATIENCE
 from golden.words import EventKind, layouts
 from rtl import rooms
+from rtl.cim.integration import connect_array
 from rtl.counters import Counters
 from rtl.guard import Guard
 from rtl.host_port import HostPort
 from rtl.memory import BankedMemory
 from rtl.neuron.evaluation import Evaluation
 from rtl.neuron.interface import UpdateUnit
-from rtl.neuron.sweep import SweepingEvaluation, evaluation_unit
+from rtl.neuron.sweep import evaluation_unit
 from rtl.ports import ReadPort, request_layout
 from rtl.queues import EventQueues
 from rtl.scratch import Scratch
@@ -107,9 +108,13 @@ class EventCore(wiring.Component):
         connect(m, host.host_data, flipped(self.host_data))
         drained = ~decoder.busy & ~update.busy
         # All at the same time: an event goes from one of these to the next.
-        idle = Signal(5, name="idle")
-        m.d.sync += idle.eq(Cat(drained, timestep.idle, timestep.ready | ~host.running, ~(peg.busy | peg.event.valid),
-                                queues.empty))
+        at_rest = (drained, timestep.idle, timestep.ready | ~host.running, ~(peg.busy | peg.event.valid), queues.empty)
+        of_array: dict[str, Value] = {}
+        if config.update == "cim":
+            of_array = connect_array(m, host, update, evaluation)
+            at_rest = (*at_rest, ~host.flush)
+        idle = Signal(len(at_rest), name="idle")
+        m.d.sync += idle.eq(Cat(at_rest))
         m.d.comb += [
             self.evaluated.eq(evaluation.evaluated), timestep.done.eq(evaluation.done),
             timestep.decoded.eq(decoder.decoded), timestep.population.eq(decoder.population),
@@ -124,7 +129,7 @@ class EventCore(wiring.Component):
             host.counter_done.eq(counters.done), host.counter_value.eq(counters.value),
         ]
         neuron = evaluation.neuron
-        self._count(m, counters, self._accesses(memory) | self._tables(m, decoder, timestep) | {
+        self._count(m, counters, self._accesses(memory) | self._tables(m, decoder, timestep) | of_array | {
             "cycles": host.running, "busy": decoder.busy | update.busy | queues.value.valid,
             "values_in": queues.values_in, "values_local": queues.values_local, "values_out": queues.values_out,
             "ends": timestep.token.valid & timestep.token.ready & (timestep.token.payload.kind == EventKind.END),
@@ -139,7 +144,7 @@ class EventCore(wiring.Component):
         })
         return m
 
-    def _evaluation_port(self, m: Module, timestep: Timestep, evaluation: Evaluation | SweepingEvaluation,
+    def _evaluation_port(self, m: Module, timestep: Timestep, evaluation: wiring.Component,
                          memory: BankedMemory, guard: ReadPort | None) -> None:
         """The guard reads first, later the scheduler a word before each evaluation: the three share a port."""
         read, evaluate, port = timestep.memory, evaluation.memory, memory.evaluation
@@ -152,7 +157,7 @@ class EventCore(wiring.Component):
         ]
         refused = port.valid & ~port.ready
         if self.config.skip_silent:
-            assert not isinstance(evaluation, SweepingEvaluation)  # the configuration refuses both
+            assert isinstance(evaluation, Evaluation)  # the configuration refuses the others
             stores = memory.evaluated
             connect(m, evaluation.stores, stores)
             refused = refused | (stores.valid & ~stores.ready)

@@ -14,6 +14,9 @@ from rtl.scratch import CountPort, ScratchMap
 def largest_increments(config: CoreConfig) -> dict[str, int]:
     """What a counter can get in a cycle, by its name."""
     several = {"synapses": config.lanes, "protocol_error": 3}
+    if config.update == "cim":
+        several |= {"address_error": 2} | dict.fromkeys(
+            ("synapses", "column_ops", "idle_column_ops"), config.cim_columns)
     return dict.fromkeys(counters(config), 1) | several | (
         {"unknown_channel": 2, "table_error": 2} if config.organisations else {})
 

@@ -23,6 +23,7 @@ class HostPort(wiring.Component):
         status: bits of STATUS, by name.
         read_counter, counter: which counter is asked for; both hold until `counter_done`, when `counter_value` is it.
         clear: all counters become 0.
+        flush: with update "cim" only: FLUSH of CONTROL, until `flushed`, or while the core is stopped.
 
     An access is held in a register, and all outputs are registers or depend on few of them.
 
@@ -47,16 +48,18 @@ class HostPort(wiring.Component):
             "status": In(wiring.Signature({name: Out(1) for name in STATUS_BITS})),
             "read_counter": Out(1), "counter": Out(range(self.counters)),
             "counter_done": In(1), "counter_value": In(config.counter_bits), "clear": Out(1),
+            **({"flush": Out(1), "flushed": In(1)} if config.update == "cim" else {}),
         })
 
     def elaborate(self, platform):  # type: ignore[no-untyped-def]
         m, port, response = Module(), self.memory, self.host_data
+        cim = self.config.update == "cim"
         access = Signal(request_layout(self.config), name="access")
         word = Signal(self.config.word_bits, name="word", reset_less=True)
         counter = Signal(self.config.address_bits, name="counter_address")
         registers: dict[int, Value] = {
-            Register.CONTROL: Cat(self.running, self.discard), Register.EDGES: self.edges,
-            Register.POPULATIONS: self.populations,
+            Register.CONTROL: Cat(self.running, self.discard, *([self.flush] if cim else [])),
+            Register.EDGES: self.edges, Register.POPULATIONS: self.populations,
         }
         m.d.comb += [
             counter.eq(access.address - Register.COUNTER_BASE), self.counter.eq(counter),
@@ -81,6 +84,9 @@ class HostPort(wiring.Component):
             value = value | Mux(chosen[address], register, 0)
         held_value = Signal(value.shape(), name="held_value")
         m.d.sync += held_value.eq(value)
+        if cim:
+            with m.If(self.flushed | ~self.running):
+                m.d.sync += self.flush.eq(0)
         with m.FSM():
             with m.State("empty"):
                 m.d.comb += self.host.ready.eq(1)

@@ -133,6 +133,9 @@ class Layer:
     def checked(self, config: Widths, where: str) -> Self:
         """Itself, if its operands are numbers that the model can hold, and lie in the array.
 
+        Of the regions with slots only the first slot is looked at: a stationary one may have fewer slots than numbers
+        of 2**slot_bits, as many as there are operands, which the descriptor does not say.
+
         Raises:
             ImageError: they do not; `where` names the layer.
         """
@@ -140,12 +143,11 @@ class Layer:
             "bits of a potential": (self.potential.bits, MOST_BITS),
             "bits of a weight": (self.weight.bits, self.potential.bits),
             "columns": (self.base + self.columns * max(self.groups, self.last_groups), config.cim_columns),
-            "rows of potentials": (self.potential_row + (self.potential_rows << self.potential_slot_bits),
-                                   config.cim_rows),
-            "rows of weights": (self.weight_row + (self.weight_rows << self.weight_slot_bits), config.cim_rows),
+            "rows of potentials": (self.potential_row + self.potential_rows, config.cim_rows),
+            "rows of weights": (self.weight_row + self.weight_rows, config.cim_rows),
             "rows of thresholds": (self.threshold_row + self.potential_rows, config.cim_rows),
-            "tags of potentials": (self.potential_tag + (1 << self.potential_slot_bits), config.cim_tags),
-            "tags of weights": (self.weight_tag + (1 << self.weight_slot_bits), config.cim_tags),
+            "tags of potentials": (self.potential_tag + 1, config.cim_tags),
+            "tags of weights": (self.weight_tag + 1, config.cim_tags),
             "groups of the last block": (self.last_groups, self.groups),
             "words of a potential": (operand_words(self.potential_rows, self.columns, self.groups, config),
                                      self.potential_words),

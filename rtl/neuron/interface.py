@@ -58,14 +58,15 @@ class UpdateUnit(wiring.Component):
     """Cycles from an operation taken by the idle unit to its write-back, with memory at once."""
     memory_ports: ClassVar[tuple[str, ...]] = ("state", "weight", "write_back")
 
-    def __init__(self, config: CoreConfig):
+    def __init__(self, config: CoreConfig, more: dict[str, wiring.Member] | None = None):
+        """`more`: ports of a unit besides these, or in the place of one."""
         self.config = config
         super().__init__({
             "op": In(stream.Signature(op_layout(config))),
             "state": Out(ReadPort(config)), "weight": Out(ReadPort(config)), "write_back": Out(WritePort(config)),
             "busy": Out(1), "retired": Out(1), "synapses": Out(range(config.lanes + 1)),
             "stall_bank": Out(1), "stall_hazard": Out(1), "stall_weight": Out(1), "address_error": Out(1),
-        })
+        } | (more or {}))
 
 
 def low_rows(config: CoreConfig) -> int:

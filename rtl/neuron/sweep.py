@@ -15,6 +15,7 @@ from golden.neuron.types import built_types
 from golden.ports import READ_LATENCY
 from golden.rooms import NEURON_TYPES
 from golden.words import layouts
+from rtl.cim.evaluation import CimEvaluation
 from rtl.neuron.evaluation import Evaluation, evaluation_ports
 from rtl.ports import MemoryPort, command_layout, neuron_layout
 from rtl.words import struct
@@ -331,7 +332,9 @@ class SweepingEvaluation(wiring.Component):
         return m
 
 
-def evaluation_unit(config: CoreConfig) -> Evaluation | SweepingEvaluation:
+def evaluation_unit(config: CoreConfig) -> Evaluation | SweepingEvaluation | CimEvaluation:
     """The evaluation unit that a configuration asks for."""
+    if config.update == "cim":
+        return CimEvaluation(config)
     swept = config.encoder == "sweep" and any(model.falling_threshold for model in built_types(config).values())
     return SweepingEvaluation(config) if swept else Evaluation(config)

@@ -15,10 +15,11 @@ int main(int argc, char **argv) {
   uint64_t stall_in = in.next(), stall_out = in.next(), limit = in.next();
   random_state = in.next() | 1;
   std::vector<uint64_t> image = in.block();
+  const std::vector<uint64_t> looked_at = in.block();  // first words of parts of the memory, and those behind them
   uint64_t frames = in.next();
 
   start_up();
-  load(image);
+  load_first(image);
   write_register(REGISTER_EDGES, edges);
   write_register(REGISTER_POPULATIONS, populations);
   write_register(REGISTER_CONTROL, CONTROL_RUN);
@@ -109,14 +110,22 @@ int main(int argc, char **argv) {
     if (i > 1000000) { fprintf(stderr, "the core does not become idle\n"); return 3; }
     trace();
   }
-  for (int i = 0; !(read(REGISTER_STATUS, true)[0] & STATUS_IDLE); i++)
-    if (i > 100000) { fprintf(stderr, "the core does not become idle\n"); return 3; }
+  auto idle = [&] {
+    for (int i = 0; !(read(REGISTER_STATUS, true)[0] & STATUS_IDLE); i++)
+      if (i > 1000000) { fprintf(stderr, "the core does not become idle\n"); exit(3); }
+  };
+  idle();
 
   Output out_counters(prefix + ".counters");
   for (int i = 0; i < COUNTERS; i++) out_counters.put(read(REGISTER_COUNTERS + i, true)[0]);
+  if (CONTROL_FLUSH) {  // what an array holds goes back to memory, and is not counted
+    write_register(REGISTER_CONTROL, CONTROL_RUN | CONTROL_FLUSH);
+    idle();
+  }
   Output out_memory(prefix + ".memory");
-  for (uint64_t address = 0; address < (1ull << ADDRESS_BITS); address++)
-    for (uint64_t limb : read(address, false)) out_memory.put(limb);
+  for (size_t part = 0; part < looked_at.size(); part += 2)
+    for (uint64_t address = looked_at[part]; address < looked_at[part + 1]; address++)
+      for (uint64_t limb : read(address, false)) out_memory.put(limb);
   core->final();
   delete core;
   return 0;

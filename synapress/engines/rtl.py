@@ -42,6 +42,7 @@ def packed_frames(image: Image, inputs: Mapping[str, npt.ArrayLike]) -> list[Wor
                                f" given: {array.dtype} {array.shape}")
         whole = entry.get("differences", False)
         low, high = Saturation.bounds(Saturation.FULL if whole else entry["saturation"], config.value_bits)
+        low, high = (0, 1) if config.update == "cim" else (low, high)  # an event is one addition
         if array.size and not low <= int(array.min()) <= int(array.max()) <= high:
             raise EventError(f"input '{entry['name']}': values from {array.min()} to {array.max()} do not fit its "
                              f"range: [{low}, {high}]")
@@ -49,8 +50,17 @@ def packed_frames(image: Image, inputs: Mapping[str, npt.ArrayLike]) -> list[Wor
     if len({len(array) for array in maps.values()}) != 1:
         raise NetworkError("the inputs have different numbers of frames")
     count = len(next(iter(maps.values())))
-    return [encode([(maps[entry["name"]][number], entry["axons"]) for entry in entries], config)
+    in_array = config.update == "cim"
+    return [encode([(maps[entry["name"]][number], entry["axons"]) for entry in entries], config, by_position=in_array)
             for number in range(count)]
+
+
+def _written(image: Image) -> list[range] | None:
+    """The parts of an image that hold something, where that is little: with an array, not what is between the operands
+    and the descriptors at the end. None: all."""
+    if image.config.update != "cim":
+        return None
+    return [range(region["first"], region["first"] + region["words"]) for region in image.manifest["regions"]]
 
 
 def simulate_image(image: Image, inputs: Mapping[str, npt.ArrayLike], *, stall: float = 0.0, seed: int = 1,
@@ -78,7 +88,7 @@ def simulate_image(image: Image, inputs: Mapping[str, npt.ArrayLike], *, stall: 
     golden = golden_frames(core, frames, report("golden"))
     rtl = verilated.run(config, image.parts, image.edges, image.populations, frames,
                        inputs=sum(len(entry["axons"]) for entry in entries), outputs=len(image.manifest["outputs"]),
-                       stall_in=stall, stall_out=stall, seed=seed, progress=report("rtl"))
+                       stall_in=stall, stall_out=stall, seed=seed, progress=report("rtl"), looked_at=_written(image))
 
     def outputs(events: list[Words]) -> dict[str, IntArray]:
         return {entry["name"]: np.array([decode(frame, entry["id"], tuple(entry["shape"]), config) for frame in events])

@@ -74,6 +74,7 @@ def widths(config: CoreConfig) -> dict[str, int]:
         "REGISTER_CLEAR": Register.CLEAR, "REGISTER_COUNTERS": Register.COUNTER_BASE,
         "DELAYS": int(any(model.delays for model in built_types(config).values())),
         "CONTROL_RUN": Control.RUN, "STATUS_READY": Status.READY, "STATUS_IDLE": Status.IDLE,
+        "CONTROL_FLUSH": Control.FLUSH if config.update == "cim" else 0,
     }
 
 
@@ -151,7 +152,8 @@ def _compile(text: str, harness: Path, folder: Path, binary: Path, flags: list[s
 
 def run(config: CoreConfig, words: Words, edges: int, populations: int,
         frames: Sequence[Words], *, inputs: int, outputs: int, stall_in: float = 0.0, stall_out: float = 0.0,
-        seed: int = 1, limit: int = 1_000_000, progress: Callable[[int], None] | None = None) -> RtlRun:
+        seed: int = 1, limit: int = 1_000_000, progress: Callable[[int], None] | None = None,
+        looked_at: Sequence[range] | None = None) -> RtlRun:
     """Load an image into the compiled core and run frames of events through it.
 
     Args:
@@ -161,11 +163,14 @@ def run(config: CoreConfig, words: Words, edges: int, populations: int,
         stall_in, stall_out: probability per cycle that the host offers nothing, or takes nothing.
         limit: cycles without any event after which the core counts as hung.
         progress: called with the number of frames done.
+        looked_at: the parts of the memory that are read back, as each word takes cycles; default: all. What is not
+            looked at is 0 in the result.
 
     Raises:
         ToolError: the core hangs, or the simulator failed.
     """
     binary = build(config)
+    parts = [range(config.memory_words)] if looked_at is None else looked_at
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         with (folder / "input").open("wb") as file:
@@ -175,6 +180,7 @@ def run(config: CoreConfig, words: Words, edges: int, populations: int,
             flat = np.ascontiguousarray(words, np.uint64).reshape(-1)
             put(len(flat))
             file.write(flat.tobytes())
+            put(2 * len(parts), *(end for part in parts for end in (part.start, part.stop)))
             put(len(frames))
             for frame in frames:
                 put(len(frame))
@@ -200,10 +206,12 @@ def run(config: CoreConfig, words: Words, edges: int, populations: int,
 
         limbs = config.word_bits // 64
         trace = load("trace").reshape(-1, 1 + limbs)
+        memory = np.zeros((config.memory_words, limbs), np.uint64)
+        memory[[address for part in parts for address in part]] = load("memory").reshape(-1, limbs)
         return RtlRun(
             events=_split(config, load("events"), outputs, len(frames)),
             trace_address=trace[:, 0].astype(np.int64), trace_state=trace[:, 1:],
-            memory=load("memory").reshape(-1, limbs),
+            memory=memory,
             counters=dict(zip(counters(config), load("counters").astype(int).tolist(), strict=True)),
             latency=(load("finishes") - load("starts")).astype(np.int64), seconds=passed,
         )

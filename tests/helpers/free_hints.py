@@ -162,6 +162,17 @@ EXPORT = (
 """What asks for another export of the same network."""
 
 NETWORK = (
+    "Give it by the weights of a channel that spikes in each timestep",
+    "Leave columns and stationary of LayerOptions open, give fewer bits, or map fewer layers to the core",
+    "Leave columns of LayerOptions open, or give fewer",
+    "Leave columns of LayerOptions open, or give fewer bits",
+    "Leave places in the array open: LayerOptions",
+    "Leave saturate of the network's layer out: that of LayerOptions clips additions",
+    "Make it a layer of spiking neurons, without leak and bias",
+    "Map fewer layers to the core",
+    "Map the layer in parts of fewer positions",
+    "Raise the threshold",
+    "Write it with groups=1, and zeros between the groups",
     "Connect an input as well, with weights of 0 if need be",
     "Make its source an output, or sum it in a layer in between",
     "Replace the layer by convolutions, and train again",

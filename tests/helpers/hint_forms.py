@@ -22,6 +22,8 @@ from synapress.cli.main import app
 from synapress.cli.options import constants, input_shapes, mesh_size
 from synapress.host import reading
 from synapress.mapper import compile_mesh, compile_network
+from synapress.mapper.cim.image import build_cim_image
+from synapress.mapper.cim.shapes import LayerOptions
 from synapress.mapper.image.image import build_image
 from synapress.mapper.importers.lava.reader import read_lava
 from synapress.mapper.importers.neurons import Neurons
@@ -39,7 +41,7 @@ from synapress.spike_times.convert import convert
 
 VERBS = (model.load, model.compile, model.compile_to, reading.read, nir_reader.read_nir, read_lava, proto.load_proto,
          reader.read_onnx, fuse, quantize, legalize, check, build_image, partition, cut, place, place_all, compile_mesh,
-         compile_network, convert)
+         compile_network, convert, build_cim_image)
 """What is called to follow a hint, with other arguments."""
 SIZES = (8, 16, 32, 64, 1)
 """Tried for a size that a hint leaves to the user."""
@@ -85,6 +87,19 @@ def form(name: str, pattern: str) -> Callable[[Follow], Follow]:
         return follow
 
     return add
+
+
+# -- operands of an array ------------------------------------------------------------------------
+
+
+@form("operands", r"(?i:set (\w+) of '([^']+)' to (\d+))")
+def operands(call: Call, found: Sequence[re.Match[str]]) -> Iterator[Way]:
+    """Other numbers for the operands of layers, all that the hints of one rule name."""
+    if call.takes("layers"):
+        layers = dict(call.given.get("layers") or {})
+        for name, layer, value in (match.groups() for match in found):
+            layers[layer] = dataclasses.replace(layers.get(layer, LayerOptions()), **{name: int(value)})
+        yield [lambda: call.run(layers=layers)]
 
 
 # -- configurations ----------------------------------------------------------------------------

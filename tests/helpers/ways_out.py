@@ -26,6 +26,7 @@ from golden.errors import SynapressError
 from studies.refusals import plain, watch
 from synapress import model
 from synapress.mapper import errors
+from synapress.mapper.cim.shapes import LayerOptions
 from synapress.mapper.quantization.quantized import Options
 from tests.helpers.free_hints import FREE
 from tests.helpers.hint_forms import FORMS, VERBS, Call, Form, Thunk, options
@@ -70,8 +71,8 @@ def _named(hint: str) -> list[str]:
 
 @lru_cache
 def _exists(name: str) -> bool:
-    """Whether there is a document, a name of the package, an option of quantization, a field of a configuration or an
-    option of the command line."""
+    """Whether there is a document, a name of the package, an option of quantization, a field of a configuration or of
+    the options of a layer in an array, or an option of the command line."""
     if name.startswith("docs/"):
         return (ROOT / name).is_file()
     if name.startswith("`"):
@@ -84,8 +85,9 @@ def _exists(name: str) -> bool:
             return hasattr(importlib.import_module(module), attribute)
         except ImportError:
             return False
-    owner: Any = Options if name.startswith("Options.") else CoreConfig
-    return hasattr(owner, name.removeprefix("Options."))
+    if name.startswith("Options."):
+        return hasattr(Options, name.removeprefix("Options."))
+    return hasattr(CoreConfig, name) or hasattr(LayerOptions, name)
 
 
 def forms(error: Refused) -> Iterator[tuple[str, Form, list[re.Match[str]]]]:

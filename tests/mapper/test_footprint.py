@@ -57,7 +57,7 @@ def test_resnet50_cells(resnet):
 
 @pytest.mark.parametrize(("name", "neurons", "weights"), [
     ("mobilenet", 5_044_712, 4_209_088), ("resnet50", 9_285_608, 25_502_912), ("resnet101", None, 44_442_816),
-    ("darknet53", None, 41_573_216)])
+    ("darknet53", None, 41_573_216), ("gesture", None, 71_552)])
 def test_zoo_topologies_have_the_known_sizes(name, neurons, weights):
     """Numbers of weights of convolutions and dense layers as published with the networks (no pools, no identities)."""
     network = ZOO[name](None)

@@ -135,13 +135,13 @@ class Image:
         return cls(config, parts, content.edges, content.populations, found.data)
 
 
-class _Writer:
+class Writer:
     """Words under construction, as bytes."""
 
-    def __init__(self, plan: MemoryMap):
-        self.config = plan.config
-        self.word = plan.config.word_bits // 8
-        self.bytes = np.zeros(plan.words * self.word, np.uint8)
+    def __init__(self, config: CoreConfig, words: int):
+        self.config = config
+        self.word = config.word_bits // 8
+        self.bytes = np.zeros(words * self.word, np.uint8)
         self.regions: list[dict[str, Any]] = []
 
     def put(self, address: int, layout: WordLayout, fields: Mapping[str, int], where: str) -> None:
@@ -189,19 +189,8 @@ def write_whole(plan: MemoryMap, reports: Iterable[AccumulatorRange]) -> Image:
 def write_image(plan: MemoryMap) -> Image:
     """The words of a plan that keeps every rule, and their manifest, without the report on sums."""
     config = plan.config
-    table, writer = layouts(config), _Writer(plan)
-    for item in plan.populations:
-        name, address = item.population.name, 2 * item.index
-        writer.put(address, table.geometry, geometry_fields(item, config), name)
-        writer.region("geometry words", name, address, 1)
-        writer.put(address + 1, table.population, population_fields(item), name)
-        writer.region("population words", name, address + 1, 1)
-    for edge in plan.edges:
-        address = 2 * len(plan.populations) + edge.id
-        writer.put(address, edge_layout(edge, config),
-                   edge_fields(edge, plan.population(edge.edge.destination), config),
-                   edge.edge.name)
-        writer.region("edge descriptors", edge.edge.name, address, 1)
+    table, writer = layouts(config), Writer(config, plan.words)
+    put_descriptors(writer, plan)
     for item in plan.populations:
         name, (depth, width, height) = item.population.name, item.population.shape
         if item.table_words and item.population.table is not None:
@@ -212,18 +201,11 @@ def write_image(plan: MemoryMap) -> Image:
                 used = config.ttfs_times * config.state_bits // 8
             writer.put_bytes(item.base - item.table_words, packed.astype("<u8").view(np.uint8))
             writer.region("value tables", name, item.base - item.table_words, item.table_words, used)
-        if item.extended:
-            apart = {} if item.apart is None else {"apart": 1, "state_base": item.apart}
-            writer.put(item.base, table.second_population, {"far_axons": int(item.far)} | apart, name)
-        for number, axon in enumerate(item.axons):
-            address = item.axon_base + number * item.axon_size
-            _put_words(writer, address, [table.second_axon, table.axon][2 - item.axon_size:], axon.fields, name)
+        put_population(writer, item)
         for number, fields in enumerate(parameter_words(item.population)):
             address = item.parameter_base + number * item.parameter_size
             words = [table.second_parameter, table.parameter][2 - item.parameter_size:]
             _put_words(writer, address, words, fields, name)
-        writer.region("population words", name, item.base, item.extended)
-        writer.region("axons", name, item.axon_base, item.axon_size * len(item.axons))
         writer.region("parameters", name, item.parameter_base, item.parameter_size * item.parameters)
         if item.population.initial is not None:
             _put_states(writer, item, item.population.initial)
@@ -241,6 +223,42 @@ def write_image(plan: MemoryMap) -> Image:
             continue
         used = _put_weights(writer, edge, plan.population(edge.edge.destination).population.shape[0])
         writer.region("weights", edge.edge.name, edge.weight_base, edge.weight_words, used)
+    return finished(writer, plan)
+
+
+def put_descriptors(writer: Writer, plan: MemoryMap) -> None:
+    """Write the words of populations and edges, with which every image begins."""
+    config, table = plan.config, layouts(plan.config)
+    for item in plan.populations:
+        name, address = item.population.name, 2 * item.index
+        writer.put(address, table.geometry, geometry_fields(item, config), name)
+        writer.region("geometry words", name, address, 1)
+        writer.put(address + 1, table.population, population_fields(item), name)
+        writer.region("population words", name, address + 1, 1)
+    for edge in plan.edges:
+        address = 2 * len(plan.populations) + edge.id
+        writer.put(address, edge_layout(edge, config),
+                   edge_fields(edge, plan.population(edge.edge.destination), config),
+                   edge.edge.name)
+        writer.region("edge descriptors", edge.edge.name, address, 1)
+
+
+def put_population(writer: Writer, item: PopulationEntry) -> None:
+    """Write what lies at the base of a population: its second word, if it has one, and its axons."""
+    table, name = layouts(writer.config), item.population.name
+    if item.extended:
+        apart = {} if item.apart is None else {"apart": 1, "state_base": item.apart}
+        writer.put(item.base, table.second_population, {"far_axons": int(item.far)} | apart, name)
+    for number, axon in enumerate(item.axons):
+        address = item.axon_base + number * item.axon_size
+        _put_words(writer, address, [table.second_axon, table.axon][2 - item.axon_size:], axon.fields, name)
+    writer.region("population words", name, item.base, item.extended)
+    writer.region("axons", name, item.axon_base, item.axon_size * len(item.axons))
+
+
+def finished(writer: Writer, plan: MemoryMap) -> Image:
+    """The image of words that are all written, checked, with its manifest."""
+    config = plan.config
     parts = writer.bytes.view("<u8").astype(np.uint64).reshape(-1, config.word_bits // 64)
     image = Image(config, parts, len(plan.edges), len(plan.populations), {})
     image.manifest = _manifest(plan, image, writer.regions)
@@ -248,7 +266,7 @@ def write_image(plan: MemoryMap) -> Image:
     return image
 
 
-def _put_words(writer: _Writer, address: int, words: list[WordLayout], fields: Mapping[str, int], name: str) -> None:
+def _put_words(writer: Writer, address: int, words: list[WordLayout], fields: Mapping[str, int], name: str) -> None:
     """A word, or a second word and the first behind it; a field of both is in the second one, and 0 in the first."""
     left = dict(fields)
     for number, layout in enumerate(words):
@@ -258,7 +276,7 @@ def _put_words(writer: _Writer, address: int, words: list[WordLayout], fields: M
         raise KeyError(f"'{name}': no word has a field {', '.join(left)}")
 
 
-def _put_states(writer: _Writer, item: PopulationEntry, initial: npt.NDArray[np.int64]) -> None:
+def _put_states(writer: Writer, item: PopulationEntry, initial: npt.NDArray[np.int64]) -> None:
     """Write the states of a population before the first timestep; lanes beyond its depth stay 0."""
     config, (depth, width, height) = writer.config, item.population.shape
     states = np.zeros(item.depth_words * config.lanes, np.int64)
@@ -268,7 +286,7 @@ def _put_states(writer: _Writer, item: PopulationEntry, initial: npt.NDArray[np.
         writer.put_bytes(item.state_base + x * item.x_stride + y * item.y_stride, column)
 
 
-def _put_tables(writer: _Writer, plan: EdgeEntry) -> None:
+def _put_tables(writer: Writer, plan: EdgeEntry) -> None:
     """Write an edge's tables: two header words; pointers and bitmaps; weights or entries."""
     name, made, words = plan.edge.name, plan.tables, layouts(writer.config)
     assert made is not None
@@ -283,7 +301,7 @@ def _put_tables(writer: _Writer, plan: EdgeEntry) -> None:
         address += len(part)
 
 
-def _put_weights(writer: _Writer, plan: EdgeEntry, depth: int) -> int:
+def _put_weights(writer: Writer, plan: EdgeEntry, depth: int) -> int:
     """Write an edge's weights, flipped: per source channel, column outermost, then row, then channel."""
     lanes, edge = writer.config.lanes, plan.edge
     flipped = edge.weights[:, :, ::-1, ::-1].astype(np.int8).view(np.uint8)

@@ -33,6 +33,8 @@ class PopulationRow:
     y_stride: Natural
     depth_words: Natural
     ids: list[Natural]
+    cim: dict[str, Any] | None = None
+    """Of a core with a compute-in-memory array: the shape of its operands, and what of them stays there."""
     parent: str | None = None
     """On a mesh: the population that this one is cut from, and where it starts in it."""
     origin: Origin | None = None

@@ -14,8 +14,9 @@ from golden.fields import WordLayout
 from golden.neuron.evaluation import PopulationMap, parameter_words, table_words
 from golden.neuron.types import built_types, neuron_model
 from golden.types import Memory
-from golden.words import RESERVED, EdgeKind, NeuronType, layouts
+from golden.words import RESERVED, EdgeKind, NeuronType, Reset, layouts
 from synapress.mapper.image.checked_words import Reader, check, check_equal
+from synapress.mapper.image.validate_cim import CimLayers
 from synapress.mapper.image.validate_tables import check_tables
 
 
@@ -54,11 +55,18 @@ def validate(words: Memory, config: CoreConfig, *, edges: int, populations: int)
     reader = Reader(words, config)
     blocks = [_population(reader, edges, populations, index) for index in range(populations)]
     _disjoint(blocks)
+    layers = None
+    if config.update == "cim":
+        layers = CimLayers(reader, 2 * populations + edges, [block.fields for block in blocks])
+        for block in blocks:
+            block.geometry.update(layers.geometry(block.index, block.fields))
     for block in blocks:
         _geometry(reader, block)
     incoming = sum(block.fields["incoming"] for block in blocks)
     check("population words", "incoming, summed", incoming, 0, 1 << config.incoming_bits)
-    found = [_edge(reader, 2 * populations, identifier, blocks) for identifier in range(edges)]
+    found = [_edge(reader, 2 * populations, identifier, blocks, layers) for identifier in range(edges)]
+    if layers is not None:
+        layers.check_regions()
     owners, depths = {owner for owner, _, _ in found}, [depth for _, depth, _ in found]
     for identifier, ((*_, first), (*_, second)) in enumerate(itertools.pairwise(found)):
         if first and not second:
@@ -79,6 +87,11 @@ def _population(reader: Reader, edges: int, populations: int, index: int) -> _Bl
         raise ImageError(f"{what}, field 'type': {fields['type']} is no type of neuron that the core has")
     model = neuron_model(fields["type"], config)
     check(what, "saturation", fields["saturation"], min(model.modes), max(model.modes))
+    in_array = config.update == "cim"
+    if in_array:
+        check_equal(what, "type", fields["type"], NeuronType.SPIKING, "what a core with an array evaluates")
+        check(what, "saturation", fields["saturation"], Reset.SUBTRACT, Reset.ZERO)
+        check_equal(what, "pad", fields["pad"], 0, "what a core with an array has")
     check(what, "incoming", fields["incoming"], 1, (1 << config.incoming_bits) - 1)
     depth_words = -(-fields["depth"] // config.lanes)
     y_stride = depth_words | fields["pad"]
@@ -88,13 +101,16 @@ def _population(reader: Reader, edges: int, populations: int, index: int) -> _Bl
               else layout.unpack(0))
     place = PopulationMap.of(fields, config, second)
     each = parameter_words(fields["type"], config)
-    behind = place.parameters + each * (1 if fields["uniform"] else fields["depth"])
-    size = fields["width"] * x_stride
+    channels = 0 if in_array else 1 if fields["uniform"] else fields["depth"]  # thresholds and states lie elsewhere
+    behind = place.parameters + each * channels
+    size = 0 if in_array else fields["width"] * x_stride
     length = behind - fields["base"] + (0 if second["apart"] else size)
     before = table_words(fields["type"], fields["saturation"], config)
     check(what, "base", fields["base"], 2 * populations + edges + before, config.memory_words - length)
     check(f"second word of {what}", "state_base", second["state_base"],
            *((2 * populations + edges, config.memory_words - size) if second["apart"] else (0, 0)))
+    if in_array:
+        check_equal(f"second word of {what}", "apart", second["apart"], 0, "what a core with an array has")
     axons = range(place.axons, place.parameters, place.axon_words)
     for address in range(place.parameters, behind, each):
         reader.unpack(address + each - 1, layouts(config).parameter, f"{what}, parameter word")
@@ -145,7 +161,8 @@ def _meet(one: range, other: range) -> bool:
     return max(one.start, other.start) < min(one.stop, other.stop)
 
 
-def _edge(reader: Reader, first: int, identifier: int, blocks: Sequence[_Block]) -> tuple[int, int, bool]:
+def _edge(reader: Reader, first: int, identifier: int, blocks: Sequence[_Block], layers: CimLayers | None
+          ) -> tuple[int, int, bool]:
     """Check an edge word, `first` being ID 0's; returns its population, its number of source channels, and whether its
     synapses are in tables."""
     config, table = reader.config, layouts(reader.config)
@@ -162,7 +179,11 @@ def _edge(reader: Reader, first: int, identifier: int, blocks: Sequence[_Block])
     check(what, "kind", edge["kind"], EdgeKind.DENSE, EdgeKind.DEPTHWISE)
     block = blocks[edge["population"]]
     channels, words = edge["source_channels"], block.geometry["depth_words"]
-    if edge["kind"] == EdgeKind.TABLE:
+    if layers is not None:
+        check(what, "source_channels", channels, 1, block.fields["depth"] if layers.layers[block.index].depthwise
+              else 1 << config.channel_bits)
+        layers.edge(what, block.index, edge)
+    elif edge["kind"] == EdgeKind.TABLE:
         check(what, "weight_base", edge["weight_base"], 0, config.memory_words - channels)
         for c in range(channels):
             address = edge["weight_base"] + c
