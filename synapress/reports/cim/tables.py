@@ -112,14 +112,15 @@ def _shapes(found: Found) -> Sheet:
 
 def _run(found: Found) -> Sheet:
     run = found["run"]
-    silent = ", ".join(f"{name} {share:.1%}" for name, share in run["sources"].items())
+    silent, classes = ", ".join(f"{name} {share:.1%}" for name, share in run["sources"].items()), run["classes"]
+    told = "" if classes is None else f" The gesture is '{classes['label']}', the answer '{classes['answer'] or 'none'}'."
     sheet = Sheet(
         title=f"{found['network']}, layer by layer through the {run['engine']} core, {run['timesteps']} timesteps",
         headings=("layer", "weight, potential", "groups", "stays", "spikes in", "out", "SOP", "array cycles", "loads",
                   "stores", "words moved", "µs", "µJ", "pJ per SOP", "RTL = golden"),
         caption="Of operands rows × columns. Each layer has the array for itself. Sparsity of inputs: "
         f"{silent}. µs: of a timestep at {FAST.clock:g} MHz, with the core around the array. Energy: the paper's "
-        "constants times columns and words of the buffer, at 1.1 V.")
+        f"constants times columns and words of the buffer, at 1.1 V.{told}")
     for layer in run["layers"]:
         counters, equal = layer["counters"], layer["compared"] and layer["compared"]["equal"]
         sheet.add_row(
