@@ -113,7 +113,8 @@ def _shapes(found: Found) -> Sheet:
 def _run(found: Found) -> Sheet:
     run = found["run"]
     silent, classes = ", ".join(f"{name} {share:.1%}" for name, share in run["sources"].items()), run["classes"]
-    told = "" if classes is None else f" The gesture is '{classes['label']}', the answer '{classes['answer'] or 'none'}'."
+    told = "" if classes is None else (
+        f" The gesture is '{classes['label']}', the answer '{classes['answer'] or 'none'}'.")
     sheet = Sheet(
         title=f"{found['network']}, layer by layer through the {run['engine']} core, {run['timesteps']} timesteps",
         headings=("layer", "weight, potential", "groups", "stays", "spikes in", "out", "SOP", "array cycles", "loads",
