@@ -108,13 +108,9 @@ class EventCore(wiring.Component):
         connect(m, host.host_data, flipped(self.host_data))
         drained = ~decoder.busy & ~update.busy
         # All at the same time: an event goes from one of these to the next.
-        at_rest = (drained, timestep.idle, timestep.ready | ~host.running, ~(peg.busy | peg.event.valid), queues.empty)
-        of_array: dict[str, Value] = {}
-        if config.update == "cim":
-            of_array = connect_array(m, host, update, evaluation)
-            at_rest = (*at_rest, ~host.flush)
-        idle = Signal(len(at_rest), name="idle")
-        m.d.sync += idle.eq(Cat(at_rest))
+        idle = Signal(5, name="idle")
+        m.d.sync += idle.eq(Cat(drained, timestep.idle, timestep.ready | ~host.running, ~(peg.busy | peg.event.valid),
+                                queues.empty))
         m.d.comb += [
             self.evaluated.eq(evaluation.evaluated), timestep.done.eq(evaluation.done),
             timestep.decoded.eq(decoder.decoded), timestep.population.eq(decoder.population),
@@ -129,6 +125,7 @@ class EventCore(wiring.Component):
             host.counter_done.eq(counters.done), host.counter_value.eq(counters.value),
         ]
         neuron = evaluation.neuron
+        of_array = connect_array(m, host, update, evaluation) if config.update == "cim" else {}
         self._count(m, counters, self._accesses(memory) | self._tables(m, decoder, timestep) | of_array | {
             "cycles": host.running, "busy": decoder.busy | update.busy | queues.value.valid,
             "values_in": queues.values_in, "values_local": queues.values_local, "values_out": queues.values_out,
@@ -138,9 +135,8 @@ class EventCore(wiring.Component):
             "neurons_fired": neuron.valid & neuron.ready & ~neuron.payload.end,
             "stall_fire": neuron.valid & ~neuron.ready,
             "unknown_id": decoder.unknown_id, "unknown_channel": decoder.unknown_channel,
-            "address_error": update.address_error,
+            "address_error": update.address_error, "overflow": queues.overflow,
             "protocol_error": timestep.protocol_error + timestep.early + queues.unknown_kind,
-            "overflow": queues.overflow,
         })
         return m
 

@@ -128,6 +128,9 @@ class Bench:
                 self.expected.append(number(spikes))
         first = len(self.working)
         self.op.send_all(pack(self.layout, vars(operation)) for operation in operations)
+        if self.random.random() < 0.2:  # a shape that comes while rows are still added
+            await self.op.idle()
+            self.configure(self.golden.width, self.golden.base, self.golden.groups)
         await self.idle()
         assert not self.expected, "spikes are missing"
         assert len(self.working) == self.golden.cycles and self.column_ops == self.golden.column_ops

@@ -87,7 +87,7 @@ class OperandStore(wiring.Component):
         last = Signal(name="last", reset_less=True)
         m.d.sync += there.eq(Mux(now.load, gives, moves | (there & ~cut.given.ready)))
         with m.If(moves | now.load):
-            m.d.sync += [rotated.eq(self._rotate(Mux(now.load, cut.taken.payload, row.read_data), now)),
+            m.d.sync += [rotated.eq(self._rotate(m, Mux(now.load, cut.taken.payload, row.read_data), now)),
                          last.eq(fetch == 0), row.write_row.eq(now.row)]
         with m.If(~now.load):
             m.d.comb += [cut.given.valid.eq(there & ~over), cut.given.payload.bits.eq(rotated),
@@ -134,10 +134,13 @@ class OperandStore(wiring.Component):
                          cut.given.payload.last.eq(words.r_data[width])]
         return free
 
-    def _rotate(self, given: Value, now: Value) -> Value:
+    def _rotate(self, m: Module, given: Value, now: Value) -> Value:
         """A row to its columns, or from there to the lowest one; what was below it comes above, where it is cut off."""
         row = given[:self.config.cim_columns]
-        by = Mux(now.load, -now.base, now.base)[:len(now.base)]
+        by = Signal(len(now.base), name="by")
+        m.d.comb += by.eq(Mux(now.load, -now.base, now.base))
         for place in range(len(now.base)):
-            row = Mux(by[place], row.rotate_right(1 << place), row)
+            stage = Signal(self.config.cim_columns, name=f"by_{1 << place}")  # which is used twice
+            m.d.comb += stage.eq(row)
+            row = Mux(by[place], stage.rotate_right(1 << place), stage)
         return row

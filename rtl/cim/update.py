@@ -63,7 +63,8 @@ class CimUpdate(UpdateUnit):
         scan: stream of populations to scan (`rtl.cim.ports.scan_layout`). answer: stream of the spikes of their
             operands (`answer_layout`), in order. Operations go on while an answer is not taken.
         flush: store all potentials that memory does not have, and forget all operands; held until `flushed`. It begins
-            when nothing that was taken is left and no population is scanned, and no operation is taken meanwhile.
+            when nothing that was taken is left and no population is scanned, and no operation is taken meanwhile. The
+            unit is busy until then.
         address_error: how many operations were dropped in the cycle before.
         cim_cycles, column_ops, idle_column_ops, operand_loads, operand_stores: for the counters of the same names.
         stall_hazard: an operation waits for the macro. stall_weight: for operands or a layer. stall_bank: is 0.
@@ -164,7 +165,7 @@ class CimUpdate(UpdateUnit):
             p.thresholds.population.eq(now.state[operand_index_bits(self.config):]), p.thresholds.block.eq(now.block),
             requests.flushing.eq(p.flushing), requests.may_scan.eq(~(p.there & now.scan) & ~self.answer.valid),
             starts.eq(self.flush & ~p.there & requests.empty & ~requests.scanning),
-            self.busy.eq(~p.running | p.there | ~requests.empty | macro.busy),
+            self.busy.eq(~p.running | p.there | ~requests.empty | macro.busy | self.flush),
         ]
         with m.If(self.answer.ready):
             m.d.sync += self.answer.valid.eq(0)

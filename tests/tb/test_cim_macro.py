@@ -30,3 +30,25 @@ def test_operations_that_come_late(simulator: str, seed: int) -> None:
 def test_every_value(simulator: str, seed: int) -> None:
     """All operands of few bits."""
     run(64, 64, simulator, seed, scenario="every", bits=4)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("simulator", ["verilator"], indirect=True)
+def test_the_papers_macro(simulator: str, seed: int) -> None:
+    """512 × 256 cells: groups of 1 to 256 columns, 1 to 256 groups."""
+    run(512, 256, simulator, seed, scenario="random", cases=1000)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("simulator", ["verilator"], indirect=True)
+@pytest.mark.parametrize(("rows", "columns"), [(16, 8), (32, 16), (64, 128)])
+def test_random_operations_of_other_macros(rows: int, columns: int, simulator: str, seed: int) -> None:
+    run(rows, columns, simulator, seed, scenario="random", cases=500)
+    run(rows, columns, simulator, seed + 1, scenario="random", cases=300, op="bursts")
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("simulator", ["verilator"], indirect=True)
+def test_every_value_of_a_byte(simulator: str, seed: int) -> None:
+    """All shapes of up to 8 bits, and weights of as many rows or fewer: all pairs of values."""
+    run(64, 256, simulator, seed, scenario="every", bits=8)

@@ -181,7 +181,8 @@ def test_descriptors_that_cannot_be(seed: int) -> None:
     rng = np.random.default_rng([seed, 36])
     core = random_cim_core(rng, SMALL, layers=1)
     made, first = core.descriptors[0], layer_address(0, SMALL)
-    for change, message in (({"potential_row": 127, "potential_rows": 2}, "129 rows of potentials; available: 128"),
+    for change, message in (({"potential_row": 127, "potential_rows": made.potential_rows + 1},
+                             "rows of potentials; available: 128"),
                             ({"base": 31, "columns": 2}, "columns; available: 32"),
                             ({"potential_rows": 128}, "bits of a potential; available: 62"),
                             ({"weight_rows": 100}, "bits of a weight"), ({"weight_words": 0}, "words of a weight")):
