@@ -53,8 +53,6 @@ class Point:
 FAST = Point("1.1 V", 1.1, 157.0, 17.9e3 / 157 / COLUMNS)
 FRUGAL = Point("0.9 V", 0.9, 75.5, 0.352)
 POINTS = (FAST, FRUGAL)
-PUBLISHED_POINTS = {FAST.name: (7.2, 56.3, 2.5), FRUGAL.name: (5.7, 44.5, 1.2)}
-"""pJ per synaptic operation, fJ per bit², GSOPS at 8-bit weights and 16-bit potentials, as printed in table I."""
 
 
 @dataclass(frozen=True)

@@ -1,23 +1,27 @@
 """A timestep of a network in a compute-in-memory core, at its resolutions and at fixed ones, and in a core with lanes.
 
-All three take the same events. Memory behind arrays, and the memory of the core with lanes, are SRAM without DRAM
-behind it. Energy of arrays is the published macro's (`synapress.energy.cim`); that of memories a model's
+All take the same events. What is moved is counted once per timestep; only in the design with one array it is followed
+event by event (`synapress.mapper.cim.streams`). Memory behind arrays, and the memory of the core with lanes, are SRAM
+without DRAM behind it. Energy of arrays is the published macro's (`synapress.energy.cim`); that of memories a model's
 (`synapress.energy.memory`); that of all other logic is in neither.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from golden.cim.flexspim import FLEXSPIM
 from golden.config import CoreConfig
 from synapress.energy.accesses import access_energy
-from synapress.energy.cim import FAST, Point, energy_of
+from synapress.energy.cim import FAST, MOVED_COUNTERS, Point, energy_of
 from synapress.energy.memory import memory_model
 from synapress.mapper.cim.macros import best_held
 from synapress.mapper.cim.stationarity import Kind, Layer, resolved
+from synapress.mapper.cim.streams import streamed
 from synapress.mapper.cim.work import cim_work, drawn, lanes_work, moved_words, summed
 
 MODEL = "cacti45"
 """The memory model that is nearest to the macro's 40 nm."""
+ONE_ARRAY = "CIM, one array, event by event"
 FIXED_BITS = (8, 16)
 """Weights and potentials at fixed precision, which the core with lanes has, too."""
 
@@ -64,7 +68,7 @@ def compare(layers: Sequence[Layer], sparsity: float, *, macros: int = 1, point:
 
     Args:
         layers: at their own resolutions.
-        macros: of arrays, of which one works at a time.
+        macros: of arrays, of which one works at a time; the layers share ONE_ARRAY, each in its turn.
         point: of the arrays.
         columns: N_C by layer; default: the widest.
         config: of the core with lanes, whose memory is made as large as it takes; default: `grai_vip`.
@@ -73,20 +77,28 @@ def compare(layers: Sequence[Layer], sparsity: float, *, macros: int = 1, point:
     Raises:
         ConfigError: no such sparsity, or the model has no such memory.
     """
-    lanes = memory_of(resolved(layers, *FIXED_BITS), config or CoreConfig())
+    lanes, given = memory_of(resolved(layers, *FIXED_BITS), config or CoreConfig()), columns or {}
+    array = replace(FLEXSPIM, lanes=lanes.lanes, state_bits=lanes.state_bits)  # words of the same memory
     frames = [drawn(layer, sparsity, seed + number) for number, layer in enumerate(layers)]
-    designs = []
-    for name, mine in (("CIM", tuple(layers)), ("CIM, fixed precision", resolved(layers, *FIXED_BITS))):
-        stays = best_held(mine, macros)
-        work = tuple(cim_work(layer, frame, lanes, (columns or {}).get(layer.name))
-                     | moved_words(layer, stays.of(number), lanes.word_bits)
-                     for number, (layer, frame) in enumerate(zip(mine, frames, strict=True)))
+
+    def in_arrays(name: str, work: tuple[Mapping[str, int], ...]) -> Design:
         total = summed(work)
-        array = energy_of(total, lanes.word_bits, point, buffer=0.0)
-        designs.append(Design(name, work, total["cim_cycles"],
-                              total["state_reads"] + total["weight_reads"] + total["write_back_writes"],
-                              {"columns": array.columns, "idle columns": array.idle,
-                               "memory": access_energy(total, lanes, memory_model(model))}))
+        energy = energy_of(total, lanes.word_bits, point, buffer=0.0)
+        return Design(name, work, total["cim_cycles"], sum(total[counter] for counter in MOVED_COUNTERS),
+                      {"columns": energy.columns, "idle columns": energy.idle,
+                       "memory": access_energy(total, lanes, memory_model(model))})
+
+    def counted(name: str, mine: tuple[Layer, ...]) -> Design:
+        stays = best_held(mine, macros)
+        return in_arrays(name, tuple(cim_work(layer, frame, lanes, given.get(layer.name))
+                                     | moved_words(layer, stays.of(number), lanes.word_bits)
+                                     for number, (layer, frame) in enumerate(zip(mine, frames, strict=True))))
+
+    designs = [
+        counted("CIM", tuple(layers)), counted("CIM, fixed precision", resolved(layers, *FIXED_BITS)),
+        in_arrays(ONE_ARRAY, tuple(
+            streamed(layer, frame, columns=given.get(layer.name), shared=True, config=array).counters
+            for layer, frame in zip(layers, frames, strict=True)))]
     work = tuple(lanes_work(layer, frame, lanes) for layer, frame in zip(layers, frames, strict=True))
     total = summed(work)
     designs.append(Design(f"core with {lanes.lanes} lanes", work, total["busy"] + total["evaluation"], 0,

@@ -6,12 +6,11 @@ weights are read once, and the potentials are read and written once. That is the
 (`golden.registers`). Sizes are exact, in bits; kB are 1024 bytes.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from golden.errors import ConfigError
-from golden.program import Program
 
 MACRO_BITS = 512 * 256
 """Of one macro's array, as published: 16 kB."""
@@ -82,33 +81,6 @@ PUBLISHED = tuple(
         ((2, 16, 2, 64), (16, 16, 3, 64), (16, 32, 3, 32), (32, 32, 3, 16), (32, 64, 3, 8), (64, 64, 3, 4)), 1))
 """The convolutions of the paper's network for gestures (its figure 4), at 8-bit weights and 12-bit potentials. Of its
 dense layers nothing is said."""
-
-def facts(program: Program, bits: Mapping[str, tuple[int, int]] | tuple[int, int] = (8, 12)) -> tuple[Layer, ...]:
-    """The layers of a program whose weights join channels, in order of its edges; not depthwise ones, as of pools.
-
-    Args:
-        bits: of weights and potentials, by population or for all.
-
-    Raises:
-        ConfigError: a kernel or a layer is no square, or no resolution is given for it.
-    """
-    found = []
-    for edge in program.edges:
-        population, depth = program.population(edge.destination), program.population(edge.source).shape[0]
-        if edge.groups == depth > 1:
-            continue
-        if isinstance(bits, Mapping) and population.name not in bits:
-            raise ConfigError(f"layer '{population.name}': no resolution is given for it; given: "
-                              f"{', '.join(bits) or 'none'}")
-        outputs, inputs, *kernel = edge.weights.shape
-        if len({*kernel}) > 1 or len({*population.shape[1:]}) > 1 or edge.groups > 1:
-            raise ConfigError(f"layer '{population.name}': needs one group, and squares of taps and positions; its "
-                              f"weights are {edge.weights.shape}, its neurons {population.shape}")
-        weight_bits, potential_bits = bits[population.name] if isinstance(bits, Mapping) else bits
-        found.append(Layer(name=population.name, inputs=inputs, outputs=outputs, kernel=kernel[0],
-                           height=population.shape[1], weight_bits=weight_bits, potential_bits=potential_bits))
-    return tuple(found)
-
 
 Item = tuple[int, Kind]
 """All weights or all potentials of a layer, by its number."""

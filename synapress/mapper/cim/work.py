@@ -46,8 +46,9 @@ def program_of(layer: Layer) -> Program:
                     padding=((layer.kernel - 1) // 2,) * 2)])
 
 
-def _operations(program: Program, config: CoreConfig) -> EdgeOperations:
-    """Of its only edge."""
+def edge_operations(layer: Layer, config: CoreConfig) -> EdgeOperations:
+    """Which neurons an event of each source neuron reaches."""
+    program = program_of(layer)
     return EdgeOperations.of(program.edges[0], program.population(SOURCE), program.population(DESTINATION), config)
 
 
@@ -90,7 +91,7 @@ def cim_work(layer: Layer, frame: Frame, config: CoreConfig, columns: int | None
     width = widest(layer, array_columns) if columns is None else columns
     if not 1 <= width <= array_columns:
         raise ConfigError(f"layer '{layer.name}': {width} columns of an operand are outside [1, {array_columns}]")
-    edge = _operations(program_of(layer), config)
+    edge = edge_operations(layer, config)
     hits = int((frame.events * edge.positions()).sum())
     block = min(layer.outputs, array_columns // width)
     groups = [min(block, layer.outputs - first) for first in range(0, layer.outputs, block)]
@@ -121,10 +122,9 @@ def lanes_work(layer: Layer, frame: Frame, config: CoreConfig) -> dict[str, int]
 
     Cycles and reads of weights are replayed (`golden.timing.cycles`), as if the layer were alone in its core.
     """
-    program = program_of(layer)
-    edge = _operations(program, config)
+    edge = edge_operations(layer, config)
     counts = edge.counts(frame.events)
-    cycles = layer_cycles(program, DESTINATION, {SOURCE: frame.events}, config)
+    cycles = layer_cycles(program_of(layer), DESTINATION, {SOURCE: frame.events}, config)
     states = -(-layer.outputs // config.lanes) * layer.height ** 2
     return {"events": counts.events, "synapses": counts.synapses, "word_ops": counts.word_ops, "busy": cycles.busy,
             "evaluation": cycles.evaluation, "weight_reads": cycles.weight_reads,

@@ -138,7 +138,7 @@ def test_columns_of_an_operand() -> None:
 
 def test_what_is_refused() -> None:
     least = hybrid_least(PUBLISHED)
-    with pytest.raises(MappingError, match="HS-min needs 2 macros of 512 × 256 cells; available: 1[.] The weights of "
+    with pytest.raises(MappingError, match=r"HS-min needs 2 macros of 512 × 256 cells; available: 1[.] The weights of "
                                            "layer 'L4' have no room: give 2 macros"):
         place(least, 1)
     with pytest.raises(ConfigError, match="no layer 'L7' to have a shape"):

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from golden.errors import ConfigError
-from golden.program import Edge, Population, Program
 from synapress.mapper.cim.stationarity import (
     KILOBYTE,
     MACRO_BITS,
@@ -15,7 +14,6 @@ from synapress.mapper.cim.stationarity import (
     Kind,
     Layer,
     best,
-    facts,
     hybrid_least,
     hybrid_most,
     items,
@@ -92,27 +90,6 @@ def test_other_resolutions() -> None:
     assert round((weight_stationary(low).kept() + output_stationary(low).kept()) / KILOBYTE, 1) == 290.3
     high = resolved(PUBLISHED, 8, 16)
     assert round((weight_stationary(high).kept() + output_stationary(high).kept()) / KILOBYTE, 1) == 415.9
-
-
-def network(weights: tuple[int, ...], shape: tuple[int, int, int]) -> Program:
-    pool = np.ones((2, 1, 2, 2), np.int64)
-    return Program(
-        name="net", inputs=["in"], outputs=["conv"],
-        populations=[Population(name="in", shape=(2, 8, 8)), Population(name="pool", shape=(2, 4, 4)),
-                     Population(name="conv", shape=shape)],
-        edges=[Edge(name="a", source="in", destination="pool", weights=pool, stride=(2, 2), groups=2),
-               Edge(name="b", source="pool", destination="conv", weights=np.zeros(weights, np.int64))])
-
-
-def test_layers_of_a_program() -> None:
-    program = network((6, 2, 3, 3), (6, 2, 2))
-    assert facts(program) == (layer("conv", inputs=2, outputs=6, kernel=3, height=2),)  # the pool keeps channels apart
-    assert facts(program, {"conv": (5, 9)}) == (layer("conv", outputs=6, height=2, weight_bits=5, potential_bits=9),)
-    with pytest.raises(ConfigError, match="'conv': no resolution is given for it; given: pool"):
-        facts(program, {"pool": (8, 12)})
-    for wrong in (network((6, 2, 3, 2), (6, 2, 2)), network((6, 2, 3, 3), (6, 2, 1))):
-        with pytest.raises(ConfigError, match="squares of taps and positions"):
-            facts(wrong)
 
 
 @pytest.mark.parametrize("field", ["inputs", "weight_bits", "potential_bits"])

@@ -99,13 +99,14 @@ SMALL = tuple(replace(layer, height=16) for layer in PUBLISHED[:3])
 
 
 def test_designs_take_the_same_events() -> None:
-    cim, fixed, lanes = compare(SMALL, 0.9, macros=1)
-    for design in (cim, fixed, lanes):
+    cim, fixed, one, lanes = compare(SMALL, 0.9, macros=1)
+    for design in (cim, fixed, one, lanes):
         assert [part["synapses"] for part in design.layers] == [part["synapses"] for part in cim.layers]
         assert design.total == sum(design.pj.values()) > 0
     assert cim.cycles < lanes.cycles and cim.pj["columns"] < fixed.pj["columns"]
     assert cim.moved_words < fixed.moved_words and lanes.moved_words == 0
     assert cim.pj["columns"] == pytest.approx(FAST.column * sum(part["column_ops"] for part in cim.layers))
+    assert one.cycles == cim.cycles and one.moved_words > cim.moved_words  # nothing stays from layer to layer
     assert cim.latency(FAST) == (cim.cycles / 157, (cim.cycles + cim.moved_words) / 157)
     assert cim.latency(FRUGAL)[0] == cim.cycles / 75.5
     assert compare(SMALL, 0.99)[0].cycles < cim.cycles
@@ -119,7 +120,7 @@ def test_designs_take_the_same_events() -> None:
 
 def test_the_core_with_lanes_pays_for_its_accesses() -> None:
     """Three words of an operation, two of a state in an evaluation, all of one bank's energy."""
-    lanes = compare(SMALL, 0.9)[2]
+    lanes = compare(SMALL, 0.9)[-1]
     config = memory_of(resolved(SMALL, 8, 16), CONFIG)
     need = sum(layer.outputs // 4 * 256 + layer.weights // 8 for layer in SMALL)
     assert config.memory_words // 2 < need <= config.memory_words
