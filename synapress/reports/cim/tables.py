@@ -121,7 +121,7 @@ def _run(found: Found) -> Sheet:
                   "stores", "words moved", "µs", "µJ", "pJ per SOP", "RTL = golden"),
         caption="Of operands rows × columns. Each layer has the array for itself. Sparsity of inputs: "
         f"{silent}. µs: of a timestep at {FAST.clock:g} MHz, with the core around the array. Energy: the paper's "
-        f"constants times columns and words of the buffer, at 1.1 V.{told}")
+        f"constants times columns and words of the buffer, at 1.1 V.{_share(run)}{told}")
     for layer in run["layers"]:
         counters, equal = layer["counters"], layer["compared"] and layer["compared"]["equal"]
         sheet.add_row(
@@ -132,6 +132,15 @@ def _run(found: Found) -> Sheet:
     total = {name: sum(each[name] for each in parts) for name in parts[0]}
     sheet.add_row("all", "", "", "", "", "", *_work_cells(total, _pj(run["layers"]), _us(run["layers"])), "")
     return sheet
+
+
+def _share(run: Mapping[str, Any]) -> str:
+    """How much of a timestep the array works, if cycles are known."""
+    if _us(run["layers"]) is None:
+        return ""
+    cycles = sum(sum(layer["latency"]) for layer in run["layers"])
+    return (f" The array works {sum(layer['counters']['cim_cycles'] for layer in run['layers']) / cycles:.0%} of the "
+            "cycles; in the others operands come and go, or events.")
 
 
 def _shape_cells(shape: Mapping[str, Any]) -> tuple[str, ...]:
