@@ -20,6 +20,7 @@ from studies.bus_mutants import BUS_MUTATIONS, BUS_WHERE
 from studies.cim_mutants import CIM_MUTATIONS, CIM_WHERE
 from studies.cim_placing_mutants import CIM_PLACING_MUTATIONS, CIM_PLACING_WHERE
 from studies.cim_store_mutants import CIM_STORE_MUTATIONS, CIM_STORE_WHERE
+from studies.cim_update_mutants import CIM_UPDATE_MUTATIONS, CIM_UPDATE_WHERE
 from studies.delay_mutants import DELAY_MUTATIONS, DELAY_WHERE
 from studies.functional_mutants import FUNCTIONAL_MUTATIONS, FUNCTIONAL_WHERE
 from studies.lava_mutants import LAVA_MUTATIONS, LAVA_WHERE
@@ -62,7 +63,7 @@ from studies.ttfs_mutants import TTFS_MUTATIONS, TTFS_WHERE
 MUTATIONS = (*mutants.MUTATIONS, *BUS_MUTATIONS, *SILENT_MUTATIONS, *SIGMA_DELTA_MUTATIONS, *NEURON_MUTATIONS,
              *DELAY_MUTATIONS, *LAVA_MUTATIONS, *ORGANISATION_MUTATIONS, *BACKWARD_MUTATIONS, *FUNCTIONAL_MUTATIONS,
              *TABLE_MUTATIONS, *SERVED_MUTATIONS, *TTFS_MUTATIONS, *LEARNING_MUTATIONS, *ON_CHIP_MUTATIONS,
-             *SPIKE_TIME_MUTATIONS, *CIM_MUTATIONS, *CIM_STORE_MUTATIONS, *CIM_PLACING_MUTATIONS)
+             *SPIKE_TIME_MUTATIONS, *CIM_MUTATIONS, *CIM_STORE_MUTATIONS, *CIM_PLACING_MUTATIONS, *CIM_UPDATE_MUTATIONS)
 ROOT = Path(__file__).resolve().parent.parent
 ROOMS = ("golden", "rtl", "tb", "synapress", "benchmarks", "examples", "tests", "studies")
 PAGE = ROOT / "docs" / "verification.md"
@@ -79,7 +80,7 @@ def passes(tree: Path, test: str) -> bool:
              SKIPPING: ["-k", "verilator and grai"]}
     others = (BUS_WHERE | SIGMA_DELTA_WHERE | NEURON_WHERE | DELAY_WHERE | LAVA_WHERE | ORGANISATION_WHERE
               | BACKWARD_WHERE | FUNCTIONAL_WHERE | TABLE_WHERE | SERVED_WHERE | TTFS_WHERE | LEARNING_WHERE
-              | ON_CHIP_WHERE | SPIKE_TIME_WHERE | CIM_WHERE | CIM_STORE_WHERE | CIM_PLACING_WHERE)
+              | ON_CHIP_WHERE | SPIKE_TIME_WHERE | CIM_WHERE | CIM_STORE_WHERE | CIM_PLACING_WHERE | CIM_UPDATE_WHERE)
     where = (plain | others).get(test, ["-k", f"verilator and ({cases})"])
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-x", "-m", "not long", "-p", "no:cacheprovider", *where, test],

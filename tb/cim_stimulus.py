@@ -143,11 +143,14 @@ def random_operation(
     return op
 
 
-def spoiled(generator: random.Random, op: WordOperation, config: CoreConfig) -> WordOperation:
+def spoiled(generator: random.Random, op: WordOperation, placed: Placed, config: CoreConfig) -> WordOperation:
     """An operation that must be dropped."""
-    return op._replace(**generator.choice((
-        {"v": 2}, {"v": 0}, {"v": -1}, {"max": 1}, {"shift": 1},
-        {"state_address": op.state_address | 1 << config.address_bits})))
+    changes = [{"v": 2}, {"v": 0}, {"v": -1}, {"max": 1}, {"shift": 1},
+               {"state_address": op.state_address | 1 << config.address_bits}]
+    if placed.layer.depthwise and placed.layer.groups % config.lanes:  # the last lane of all has no group
+        last = (1 << placed.layer.lane_words_log2) - 1
+        changes += 3 * [{"state_address": op.state_address | last, "mask": 1 << config.lanes - 1}]
+    return op._replace(**generator.choice(changes))
 
 
 def as_parts(words: list[int], config: CoreConfig) -> np.ndarray:

@@ -15,6 +15,8 @@ from rtl.cim.scan import Scan
 from rtl.ports import op_layout
 from rtl.skid import SkidBuffer
 
+ANSWERS = 2
+"""Answers of scans that have a place (`rtl.skid.SkidBuffer`): a scan is only begun if its answer has."""
 PATIENCE = 16
 """Cycles without a request of the present layer after which another layer has its turn."""
 
@@ -50,7 +52,7 @@ class Requests(wiring.Component):
     Ports:
         op: stream of word operations. scan: stream of populations to scan.
         flush: stream of potentials to store (population and number); `flushing`: nothing else is done.
-        may_scan: the answer of another scan has a place.
+        answered: the answer of a scan has been taken. ANSWERS are under way or wait at most.
         layer, there, of: the layer that is in the register, and its population.
         wants: a request waits for the layer of `population`.
         work: stream of requests (`work_layout`).
@@ -64,7 +66,7 @@ class Requests(wiring.Component):
         self.config = config
         super().__init__({
             "op": In(stream.Signature(op_layout(config))), "scan": In(stream.Signature(scan_layout(config))),
-            "flush": In(stream.Signature(config.address_bits)), "flushing": In(1), "may_scan": In(1),
+            "flush": In(stream.Signature(config.address_bits)), "flushing": In(1), "answered": In(1),
             "layer": In(layer_layout(config)), "there": In(1), "of": In(config.population_bits),
             "wants": Out(1), "population": Out(config.population_bits),
             "work": Out(stream.Signature(work_layout(config))),
@@ -85,7 +87,7 @@ class Requests(wiring.Component):
             Signal(name=name) for name in ("take", "take_op", "take_scan", "take_flush"))
         good, waited = Signal(name="good"), Signal(range(PATIENCE + 1), name="waited")
         scan_ready, may_take, drops = Signal(name="scan_ready"), Signal(name="may_take"), Signal(name="drops")
-        self._beyond = Signal(name="beyond")
+        asked, self._beyond = Signal(range(ANSWERS + 1), name="asked"), Signal(name="beyond")
         population = held.state_address[index_bits:config.address_bits]
 
         def patient(address: Value) -> Value:
@@ -95,11 +97,10 @@ class Requests(wiring.Component):
         m.d.comb += [
             good.eq((op.v == 1) & ~op.max & (op.shift == 0) & ~op.state_address[-1]),
             may_take.eq(~valid | (work.valid & work.ready) | drops),
-            scan_ready.eq(scanner.operand.valid & self.may_scan & ~self.flushing),
+            scan_ready.eq(scanner.operand.valid & (asked != ANSWERS) & ~self.flushing),
             take_op.eq(may_take & ~self.flushing & ops.first.valid
                        & (~self.scanning | ~good | patient(op.state_address))),
-            # The answer of a scan that is here has no place yet.
-            take_scan.eq(may_take & scan_ready & ~(valid & kind.scan) & ~take_op & patient(operand.state)),
+            take_scan.eq(may_take & scan_ready & ~take_op & patient(operand.state)),
             take_flush.eq(may_take & self.flush.valid),
             ops.first.ready.eq(take_op), scanner.operand.ready.eq(take_scan), self.flush.ready.eq(may_take),
             take.eq((take_op & good) | take_scan | take_flush),
@@ -108,6 +109,7 @@ class Requests(wiring.Component):
             drops.eq(valid & ~self.wants & self._beyond), work.valid.eq(valid & ~self.wants & ~self._beyond),
             scanner.stepped.eq(work.valid & work.ready & kind.scan), scanner.last.eq(work.payload.last),
         ]
+        m.d.sync += asked.eq(asked + take_scan - self.answered)
         m.d.sync += self.address_error.eq((take_op & ~good) + drops)
         with m.If(take):
             m.d.sync += waited.eq(0)

@@ -17,6 +17,7 @@ from rtl.cim.store import OperandStore
 from rtl.cim.tags import Tags, potential_tag, weight_tag
 from rtl.cim.transfers import Thresholds, Transfers
 from rtl.neuron.interface import UpdateUnit
+from rtl.skid import SkidBuffer
 
 
 @dataclass
@@ -31,6 +32,7 @@ class _Parts:
     transfers: Transfers
     store: OperandStore
     macro: CimMacro
+    answers: SkidBuffer
     now: data.View
     """The request; `there`: there is one."""
     there: Signal
@@ -54,7 +56,7 @@ class CimUpdate(UpdateUnit):
     those of all groups of a block, at one position. Tags say which operands are in the array. While they are,
     operations go to the macro back to back. Else the macro ends what it does, a potential that has changed and whose
     slot is needed is stored, and the operand is loaded. The layer, its region of the array and the shapes of its
-    operands, is in a register: an operation of another one waits until the macro is empty, and its words are read.
+    operands, is in a register: an operation of another one waits until its words are read and the macro is empty.
 
     At the end of a timestep a population is scanned: each operand is compared with the threshold, reset where there are
     spikes, and the spikes are answered. Chauvaux et al., arXiv 2410.23082; tags, slots and scans are this project's.
@@ -72,8 +74,8 @@ class CimUpdate(UpdateUnit):
     Out of reset all tags are made invalid first, a cycle each; `busy` is 1 until then.
 
     Latency: three cycles from an operation taken to the macro's. Throughput: an operation on operands that are there in
-    as many cycles as its potential has rows; in twice as many if it saturates. A scan: about 10 cycles beside the rows
-    of a comparison and of a reset, for each operand.
+    as many cycles as its potential has rows; in twice as many if it saturates. A scan of operands that are there: as
+    many cycles for each, and 5; and those of a reset, less one.
     """
 
     latency = 3
@@ -99,12 +101,14 @@ class CimUpdate(UpdateUnit):
         m.submodules.transfers = transfers = Transfers(config)
         m.submodules.store = store = OperandStore(config)
         m.submodules.macro = macro = CimMacro(config.cim_rows, config.cim_columns)
-        p = _Parts(requests, layer, potentials, weights, thresholds, transfers, store, macro,
+        m.submodules.answers = answers = SkidBuffer(answer_layout(config))
+        p = _Parts(requests, layer, potentials, weights, thresholds, transfers, store, macro, answers,
                    Signal(work_layout(config), name="now", reset_less=True), Signal(name="there"),
                    *(Signal(name=name) for name in ("leaves", "dirty", "adds", "running", "flushing")),
                    Signal(range(config.cim_tags), name="entry"))
         connect(m, flipped(self.op), requests.op)
         connect(m, flipped(self.scan), requests.scan)
+        connect(m, answers.first, flipped(self.answer))
         connect(m, transfers.request, store.request)
         connect(m, store.row, macro.row)
         connect(m, store.state, flipped(self.state))
@@ -163,12 +167,10 @@ class CimUpdate(UpdateUnit):
             has_all.eq(has_potential & ~now.flush & Mux(
                 now.scan, p.thresholds.there, weight.valid & (weight.weight == now.weight))),
             p.thresholds.population.eq(now.state[operand_index_bits(self.config):]), p.thresholds.block.eq(now.block),
-            requests.flushing.eq(p.flushing), requests.may_scan.eq(~(p.there & now.scan) & ~self.answer.valid),
+            requests.flushing.eq(p.flushing), requests.answered.eq(self.answer.valid & self.answer.ready),
             starts.eq(self.flush & ~p.there & requests.empty & ~requests.scanning),
             self.busy.eq(~p.running | p.there | ~requests.empty | macro.busy | self.flush),
         ]
-        with m.If(self.answer.ready):
-            m.d.sync += self.answer.valid.eq(0)
         with m.FSM(init="forget"):
             with m.State("run"):
                 m.d.comb += [p.running.eq(1), macro.op.valid.eq(p.there & has_all),
@@ -182,7 +184,8 @@ class CimUpdate(UpdateUnit):
                 with m.Elif(p.there):
                     m.next = "drain"
                 with m.Elif(requests.wants):
-                    m.next = "change layer"
+                    m.d.comb += p.layer.fetch.eq(1)
+                    m.next = "layer"
                 with m.Elif(starts):
                     m.d.sync += p.flushing.eq(1)
                     m.next = "flush"
@@ -192,11 +195,7 @@ class CimUpdate(UpdateUnit):
             self._forget(m, p)
 
     def _layers(self, m: Module, p: _Parts) -> None:
-        """States that put another layer into the register; nothing of the one before is under way."""
-        with m.State("change layer"):
-            with m.If(~p.macro.busy):
-                m.d.comb += p.layer.fetch.eq(1)
-                m.next = "layer"
+        """States that wait for a layer's words; the macro ends its last operation of the one before meanwhile."""
         with m.State("layer"):
             with m.If(p.layer.there):
                 m.next = "shape"
@@ -250,24 +249,24 @@ class CimUpdate(UpdateUnit):
 
     def _spikes(self, m: Module, p: _Parts) -> None:
         """States from a comparison to its answer."""
-        now, macro, answer, layer = p.now, p.macro, self.answer, p.layer.layer
+        now, macro, answer, layer = p.now, p.macro, p.answers.given, p.layer.layer
+        spikes = Signal(name="spikes")
+        m.d.sync += spikes.eq(macro.spikes.any())
+        m.d.comb += [
+            answer.payload.spikes.eq(macro.spikes), answer.payload.base.eq(layer.base),
+            answer.payload.columns.eq(layer.columns), answer.payload.groups.eq(layer.groups),
+            answer.payload.last.eq(now.last),
+        ]
         with m.State("compare"):
-            m.d.sync += [
-                answer.payload.spikes.eq(macro.spikes), answer.payload.base.eq(layer.base),
-                answer.payload.columns.eq(layer.columns), answer.payload.groups.eq(layer.groups),
-                answer.payload.last.eq(now.last),
-            ]
             with m.If(macro.compared):
                 m.next = "reset"
         with m.State("reset"):
             m.d.comb += [
-                macro.op.valid.eq(answer.payload.spikes.any()),
-                macro.op.payload.saturate.eq(layer.saturate & ~now.zero),
+                macro.op.valid.eq(spikes), macro.op.payload.saturate.eq(layer.saturate & ~now.zero),
                 macro.op.payload.kind.eq(Mux(now.zero, Kind.ZERO, Kind.SUBTRACT)),
-                p.dirty.eq(macro.op.valid & macro.op.ready), p.leaves.eq(~macro.op.valid | macro.op.ready),
+                p.dirty.eq(spikes & macro.op.ready), p.leaves.eq(~spikes | macro.op.ready), answer.valid.eq(p.leaves),
             ]
             with m.If(p.leaves):
-                m.d.sync += answer.valid.eq(1)
                 m.next = "run"
 
     def _forget(self, m: Module, p: _Parts) -> None:

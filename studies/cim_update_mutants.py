@@ -1,0 +1,71 @@
+"""Changes of the compute-in-memory update, its evaluation, and of how they are joined to a core."""
+
+from studies.mutants import Mutation
+
+WORK = "tests/tb/test_cim_update.py::test_random_work"
+BACK_TO_BACK = "tests/tb/test_cim_update.py::test_operations_back_to_back"
+CORE = "tests/tb/test_cim_core.py::test_core_equals_golden"
+
+_UPDATE, _REQUESTS, _LAYER = "rtl/cim/update.py", "rtl/cim/requests.py", "rtl/cim/layer.py"
+_MOVES, _SCAN, _FIRE = "rtl/cim/transfers.py", "rtl/cim/scan.py", "rtl/cim/evaluation.py"
+CIM_UPDATE_MUTATIONS = (
+    Mutation("array: whatever potential is in a slot is taken", _UPDATE,
+             "potential.valid & (potential.state == now.state)", "potential.valid", WORK),
+    Mutation("array: whatever weight is in a slot is taken", _UPDATE, "weight.valid & (weight.weight == now.weight)",
+             "weight.valid", WORK),
+    Mutation("array: one block's thresholds serve all", _MOVES, " & (read.data == self.block)", "", WORK),
+    Mutation("array: changed potentials are lost", _UPDATE, "& found.valid & found.dirty & ~stored", "& 0", WORK),
+    Mutation("array: potentials that memory has are stored, too", _UPDATE, "found.valid & found.dirty & ~stored",
+             "found.valid & ~stored", WORK),
+    Mutation("array: a potential is stored in the place of who comes", _UPDATE,
+             "Mux(store_first, found.state, now.state)", "now.state", WORK),
+    Mutation("array: a potential is stored as wide as who comes", _UPDATE, "Mux(store_first, found.last, now.last",
+             "Mux(0, found.last, now.last", WORK),
+    Mutation("array: thresholds of a last block are loaded in part", _UPDATE, "now.last & ~transfer.threshold",
+             "now.last", WORK),
+    Mutation("array: a reset does not change a potential", _UPDATE, "p.dirty.eq(spikes & macro.op.ready)",
+             "p.dirty.eq(0)", WORK),
+    Mutation("array: a tag that is being written is read as it was", "rtl/cim/tags.py", "transparent_for=(write,)",
+             "transparent_for=()", WORK),
+    Mutation("array: operands move while the macro works", _UPDATE, "move.valid.eq(~p.macro.busy)", "move.valid.eq(1)",
+             WORK),
+    Mutation("array: thresholds count as weights in their rows", _UPDATE,
+             "Mux(now.scan, layer.potential_rows, layer.weight_rows)", "layer.weight_rows", WORK),
+    Mutation("array: a flush ends half way", _UPDATE, "self.config.cim_tags - 1", "self.config.cim_tags // 4 - 1", WORK),
+    Mutation("array: a flush leaves thresholds", _UPDATE, "p.thresholds.forget.eq(1)", "p.thresholds.forget.eq(0)",
+             WORK),
+    Mutation("array: a flush leaves the layer", _UPDATE, "p.layer.forget.eq(1)", "p.layer.forget.eq(0)", WORK),
+    Mutation("array: operations are taken in a flush", _REQUESTS, "may_take & ~self.flushing & ops", "may_take & ops",
+             WORK),
+    Mutation("array: values that are no spikes are added", _REQUESTS, "(op.v == 1) & ~op.max", "~op.max", WORK),
+    Mutation("array: a maximum is a sum", _REQUESTS, "& ~op.max &", "&", WORK),
+    Mutation("array: what has left the memory is added", _REQUESTS, " & ~op.state_address[-1]", "", WORK),
+    Mutation("array: a lane without a group is added to", _REQUESTS, "splits & (group > layer.groups)", "0", WORK),
+    Mutation("array: a last block is as wide as the others", _REQUESTS, "(layer.blocks == 0) | ~held.mask[-1]",
+             "layer.blocks == 0", WORK),
+    Mutation("array: a depthwise operation adds to all groups", _REQUESTS, "Mux(splits, layer.columns + 1, Mux(",
+             "Mux(0, layer.columns + 1, Mux(", WORK),
+    Mutation("array: lanes of depthwise layers take their turn in one word", _REQUESTS,
+             "(lane_word << config.lane_bits) | lane", "lane", WORK),
+    Mutation("array: another layer waits for ever", _REQUESTS, " | (waited == PATIENCE)", "", WORK),
+    Mutation("array: more scans than places for answers", _REQUESTS, "(asked != ANSWERS)", "1", WORK),
+    Mutation("array: a map has as many columns as rows", _SCAN, "x == command.width", "x == command.height", WORK),
+    Mutation("array: a scan ends a position with its first block", _SCAN, "m.If(self.last)", "m.If(1)", WORK),
+    Mutation("array: descriptors lie in the order of populations", _LAYER, "~self.of", "self.of", WORK),
+    Mutation("array: columns of a last block are those of a whole one", _LAYER, "last_width.eq((first.last_groups + 1)",
+             "last_width.eq((first.groups + 1)", WORK),
+    Mutation("array: a cycle between operations", _UPDATE, "macro.op.valid.eq(p.there & has_all),",
+             "macro.op.valid.eq(p.there & has_all & ~self.retired),", BACK_TO_BACK),
+    Mutation("spikes: the first group begins at the first column", _FIRE, "Mux(first, base, columns + 1)",
+             "Mux(first, 0, columns + 1)", CORE),
+    Mutation("spikes: every block has the first block's channels", _FIRE, "block.eq(block + groups + 1)",
+             "block.eq(0)", CORE),
+    Mutation("spikes: reset to zero is a subtraction", _FIRE, "self.scan.payload.zero.eq(word.saturation[0])",
+             "self.scan.payload.zero.eq(0)", CORE),
+    Mutation("flush: FLUSH stays", "rtl/host_port.py", "self.flushed | ~self.running", "~self.running", CORE),
+    Mutation("flush: idle meanwhile", _UPDATE, "macro.busy | self.flush", "macro.busy", CORE),
+    Mutation("counters of the array: a cycle counts its idle columns as active", _UPDATE, "Mux(working, active, 0)",
+             "Mux(working, self.config.cim_columns, 0)", CORE),
+)
+CIM_UPDATE_WHERE = {WORK: ["-k", "verilator and randomly"], BACK_TO_BACK: ["-k", "verilator and row"],
+                    CORE: ["-k", "verilator-3"]}
