@@ -45,6 +45,10 @@ def cim(
         "weights are drawn, and its thresholds set for the least sparsity.")] = False,
     timesteps: Annotated[int | None, typer.Option(
         min=1, show_default="4, with --trained 16", help="Of --run.")] = None,
+    search: Annotated[str | None, typer.Option(
+        metavar="recorded|footprint|stationary", help="Resolutions of the trained gesture network with the smallest "
+        "footprint, or smallest part that stays: what was found before, or searched anew (minutes).")] = None,
+    loss: Annotated[float, typer.Option(min=0, max=1, help="Of --search: accuracy that may be lost.")] = 0.02,
     model: Annotated[str, typer.Option(help=f"Of the energy of memories: {', '.join(MODELS)}.")] = "cacti45",
     figures: Annotated[Path | None, typer.Option(
         metavar="DIR", help=f"Draw {', '.join(f'cim_{name}.png' for name in PICTURES)} there.")] = None,
@@ -60,12 +64,16 @@ def cim(
     from synapress.reports.cim.published import to_json
     from synapress.reports.cim.run import ENGINES
     from synapress.reports.cim.run import run as run_network
+    from synapress.reports.cim.search import CHOICES
+    from synapress.reports.cim.search import search as searched
     from synapress.reports.cim.tables import sheets
 
     if figures is not None and figures.exists() and not figures.is_dir():
         raise ConfigError(f"--figures {figures}: is a file; the pictures need a folder")
     if trained and (run is None or source != "gesture"):
         raise ConfigError("--trained: is for --run of the gesture network; leave it out")
+    if search is not None and (search not in CHOICES or source != "gesture"):
+        raise ConfigError(f"--search {search}: there are {', '.join(CHOICES)}, of the gesture network")
     if run is not None and run not in ENGINES:
         raise ConfigError(f"--run {run}: there are {' and '.join(ENGINES)}")
     counts = [int(count) for count in numbers("--macros", macros, int)]
@@ -82,6 +90,8 @@ def cim(
             progress("events and thresholds")
             task = _task(source, program, trained, min(shares), timesteps or (16 if trained else 4), seed)
             found["run"] = run_network(task, layers, FLEXSPIM, engine=run, seed=seed, progress=progress)
+        if search is not None:
+            found["search"] = searched(search, loss=loss, macros=found["macros"], sparsities=shares, progress=progress)
     if as_json:
         print_json(to_json(found))
     else:

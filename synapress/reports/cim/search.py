@@ -36,8 +36,10 @@ def search(objective: str, *, loss: float, macros: int, sparsities: Sequence[flo
 
 
 def _gains(record: Mapping[str, Any], macros: int, sparsities: Sequence[float]) -> Found:
-    layers = [replace(layer, weight_bits=record["layers"][layer.name][0], potential_bits=record["layers"][layer.name][1])
-              for layer in PUBLISHED]
+    layers = []
+    for layer in PUBLISHED:
+        weights, potentials = record["layers"][layer.name]
+        layers.append(replace(layer, weight_bits=weights, potential_bits=potentials))
     case = tuned("found", layers, macros)
     return {"macros": macros, "assumes": case.assumes,
             "gains": [{"sparsity": sparsity, "gain": case.gain(sparsity)} for sparsity in sparsities]}
@@ -51,8 +53,9 @@ def sheets(found: Found) -> list[Sheet]:
         gains = ", ".join(f"{item['gain']:.1%} at {item['sparsity']:g}" for item in record["gains"]["gains"])
         sheet = Sheet(
             title=f"Resolutions with the smallest {name}, at most {record['loss']:.0%} less accurate",
-            headings=tuple(headings), caption=f"Of a network trained on drawn gestures: {record['trials']} choices tried on "
-            f"{record['count']} recordings, tested on {record['tested']} others. Energy saved with them, "
+            headings=tuple(headings),
+            caption=f"Of a network trained on drawn gestures: {record['trials']} choices tried on {record['count']} "
+            f"recordings, tested on {record['tested']} others. Energy saved with them, "
             f"{record['gains']['macros']} macros, against fixed precision: {gains}.")
         for line in lines:
             sheet.add_row(*line)

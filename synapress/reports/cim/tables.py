@@ -5,6 +5,7 @@ from typing import Any
 
 from synapress.energy.cim import FAST, MOVED_COUNTERS
 from synapress.reports.cells import beside
+from synapress.reports.cim import search
 from synapress.reports.cim.account import Found
 from synapress.reports.cim.published import cells
 from synapress.reports.tables import Sheet
@@ -19,6 +20,7 @@ def sheets(found: Found) -> list[Sheet]:
     parts = [_operands(found), _held(found), _sweep(found), _gains(found), _shapes(found)]
     if "run" in found:
         parts.append(_run(found))
+    parts += search.sheets(found.get("search", {}))
     return parts + [beside(f"{title}, beside the paper", group, f"{caption}.")
                     for title, (group, caption) in cells(found).items()]
 
