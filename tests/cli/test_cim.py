@@ -108,7 +108,8 @@ def test_what_is_refused(network: str, tmp_path: Path) -> None:
             (("--resolutions", "0/12"), "weight_bits = 0"), (("--shapes", "8"), "--shapes 8: needs rows x columns"),
             (("--shapes", "1x99"), "have no room"), (("--model", "x"), "x"),
             (("--run", "x"), "--run x: there are golden and rtl"),
-            (("--search", "recorded"), "of the gesture network"), (("--trained",), "--trained: is for --run"), (("--figures", str(tmp_path / "file")), "is a file")):
+            (("--search", "recorded"), "of the gesture network"),
+            (("--trained",), "--trained: is for --run"), (("--figures", str(tmp_path / "file")), "is a file")):
         with pytest.raises(ConfigError, match=text):
             raise ConfigError(refused(network, *arguments))
     assert "only square layers without groups" in refused("pilotnet")
