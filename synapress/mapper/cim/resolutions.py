@@ -15,7 +15,7 @@ import numpy.typing as npt
 from golden.errors import ConfigError, NetworkError
 from golden.program import Program
 from golden.types import IntArray
-from synapress.mapper.cim.activity import WIDE, Activity, Spikes, check_program, layer, reach
+from synapress.mapper.cim.activity import WIDE, Activity, Spikes, check_program, layer, reach, run
 from synapress.mapper.cim.stationarity import Layer, hybrid_least
 
 Bits = tuple[int, int]
@@ -133,18 +133,16 @@ class Evaluator:
             fires most often is the answer, the first of equals. Its weights and thresholds are those of the baseline.
         recordings: (recordings, timesteps, D, W, H).
         labels: (recordings,).
-        saturate: potentials are clipped in place of wrapped: see `synapress.mapper.cim.activity`.
         cover: thresholds are scaled so that potentials hold this share of the baseline's, in the worst timestep.
 
     Raises:
         NetworkError: the program is another one, or labels and recordings do not fit.
     """
 
-    def __init__(self, program: Program, recordings: Spikes, labels: npt.ArrayLike, *, saturate: bool = False,
-                 cover: float = COVER):
+    def __init__(self, program: Program, recordings: Spikes, labels: npt.ArrayLike, *, cover: float = COVER):
         check_program(program)
         self.program, self.recordings, self.labels = program, recordings, np.asarray(labels)
-        self.saturate, self.cover = saturate, cover
+        self.cover = cover
         if len(program.inputs) != 1 or len(program.outputs) != 1 or self.labels.shape != recordings.shape[:1]:
             raise NetworkError(f"program '{program.name}': needs one input, one output and a label for each of "
                                f"{len(recordings)} recordings; given: {len(program.inputs)}, {len(program.outputs)}, "
@@ -156,8 +154,19 @@ class Evaluator:
 
     def accuracy(self, resolutions: Resolutions) -> float:
         """Share of recordings whose answer is right."""
-        counts = self.made(resolutions)[self.program.outputs[0]].spikes.sum(axis=1, dtype=np.int64)
-        return float((counts.reshape(len(counts), -1).argmax(axis=1) == self.labels).mean())
+        return _right(self.made(resolutions)[self.program.outputs[0]].spikes, self.labels)
+
+    def elsewhere(self, resolutions: Resolutions, recordings: Spikes, labels: npt.ArrayLike, *, saturate: bool = False
+                  ) -> float:
+        """The same for other recordings, of the network with weights and thresholds as they are here.
+
+        Args:
+            saturate: potentials are clipped in place of wrapped: see `synapress.mapper.cim.activity`.
+        """
+        bits = {name: potential_bits for name, (_, potential_bits) in resolutions.items()}
+        found = dict(run(self.coarsened(resolutions), {self.program.inputs[0]: recordings}, bits=bits,
+                         saturate=saturate))
+        return _right(found[self.program.outputs[0]].spikes, np.asarray(labels))
 
     def made(self, resolutions: Resolutions) -> dict[str, Packed]:
         """What every population behind the input does."""
@@ -168,7 +177,7 @@ class Evaluator:
             key += bits,
             if key not in self._made:
                 program = self.program if bits is None else self.coarsened({name: bits})
-                self._made[key] = Packed(layer(program, name, self._sources(name, found), saturate=self.saturate,
+                self._made[key] = Packed(layer(program, name, self._sources(name, found),
                                                bits=WIDE if bits is None else bits[1]))
             found[name] = self._made[key]
         return found
@@ -205,6 +214,12 @@ class Evaluator:
         if name not in self._reached:
             self._reached[name] = reach(self.program, name, self._sources(name, self.made({})), self.cover)
         return self._reached[name]
+
+
+def _right(spikes: Spikes, labels: IntArray) -> float:
+    """Share of recordings in which the class fires most often that the label says."""
+    counts = spikes.sum(axis=1, dtype=np.int64).reshape(len(spikes), -1)
+    return float((counts.argmax(axis=1) == labels).mean())
 
 
 def search(

@@ -54,9 +54,9 @@ def tune(
         latter also with potentials that saturate.
     """
     program = lower(trained())
-    evaluators = {saturate: [Evaluator(program, *data(*part), saturate=saturate)
-                             for part in ((count, TUNING), (tested, TESTING))] for saturate in (False, True)}
-    found = search(evaluators[False][0], NAMES, loss=loss, objective=OBJECTIVES[objective], progress=progress)
+    parts = [data(count, TUNING), data(tested, TESTING)]
+    tries = Evaluator(program, *parts[0])
+    found = search(tries, NAMES, loss=loss, objective=OBJECTIVES[objective], progress=progress)
     best = dict(found.best.resolutions)
     choices = {"baseline": dict.fromkeys(NAMES, BASELINE_BITS), "fixed": dict.fromkeys(NAMES, FIXED), "found": best}
     return {
@@ -64,8 +64,8 @@ def tune(
         "layers": {name: list(bits) for name, bits in best.items()},
         "bits": {name: OBJECTIVES[objective](facts(program, NAMES, bits)) for name, bits in choices.items()},
         "accuracy": {
-            **{name: [each.accuracy(bits) for each in evaluators[False]] for name, bits in choices.items()},
-            "found, saturating": [each.accuracy(best) for each in evaluators[True]]},
+            **{name: [tries.elsewhere(bits, *part) for part in parts] for name, bits in choices.items()},
+            "found, saturating": [tries.elsewhere(best, *part, saturate=True) for part in parts]},
     }
 
 

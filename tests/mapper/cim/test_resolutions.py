@@ -62,6 +62,7 @@ def test_the_network_that_is_evaluated_is_one_that_can_be_mapped(seed: int) -> N
     program = tries.coarsened(bits)
     spikes = dict(run(program, {"events": tries.recordings}, bits={"conv": 7, "classes": 9}))
     assert np.array_equal(spikes["classes"].spikes, tries.made(bits)["classes"].spikes)
+    assert tries.elsewhere(bits, tries.recordings, tries.labels) == tries.accuracy(bits)
     for name, (weight_bits, potential_bits) in bits.items():
         threshold = program.population(name).threshold
         assert np.abs(program.edges_into(name)[0].weights + 0.5).max() < 1 << weight_bits - 1
