@@ -18,6 +18,7 @@ from synapress.reports.tables import show
 if TYPE_CHECKING:
     from synapress.mapper.cim.stationarity import Layer
     from synapress.reports.cim.account import Found
+    from synapress.reports.cim.run import Task
 
 PICTURES = ("footprint", "energy", "shapes")
 """What --figures draws, each into a file of its name, with cim_ before it."""
@@ -39,7 +40,15 @@ def cim(
     run: Annotated[str | None, typer.Option(
         metavar="rtl|golden", help="Also run the network, layer by layer: in RTL, compared with the golden core, or "
         "in the golden core alone.")] = None,
-    timesteps: Annotated[int, typer.Option(min=1, help="Of --run.")] = 4,
+    trained: Annotated[bool, typer.Option(
+        "--trained", help="With --run: the gesture network with its trained weights and its dense layers. Else its "
+        "weights are drawn, and its thresholds set for the least sparsity.")] = False,
+    timesteps: Annotated[int | None, typer.Option(
+        min=1, show_default="4, with --trained 16", help="Of --run.")] = None,
+    search: Annotated[str | None, typer.Option(
+        metavar="recorded|footprint|stationary", help="Resolutions of the trained gesture network with the smallest "
+        "footprint, or smallest part that stays: what was found before, or searched anew (minutes).")] = None,
+    loss: Annotated[float, typer.Option(min=0, max=1, help="Of --search: accuracy that may be lost.")] = 0.02,
     model: Annotated[str, typer.Option(help=f"Of the energy of memories: {', '.join(MODELS)}.")] = "cacti45",
     figures: Annotated[Path | None, typer.Option(
         metavar="DIR", help=f"Draw {', '.join(f'cim_{name}.png' for name in PICTURES)} there.")] = None,
@@ -55,10 +64,16 @@ def cim(
     from synapress.reports.cim.published import to_json
     from synapress.reports.cim.run import ENGINES
     from synapress.reports.cim.run import run as run_network
+    from synapress.reports.cim.search import CHOICES
+    from synapress.reports.cim.search import search as searched
     from synapress.reports.cim.tables import sheets
 
     if figures is not None and figures.exists() and not figures.is_dir():
         raise ConfigError(f"--figures {figures}: is a file; the pictures need a folder")
+    if trained and (run is None or source != "gesture"):
+        raise ConfigError("--trained: is for --run of the gesture network; leave it out")
+    if search is not None and (search not in CHOICES or source != "gesture"):
+        raise ConfigError(f"--search {search}: there are {', '.join(CHOICES)}, of the gesture network")
     if run is not None and run not in ENGINES:
         raise ConfigError(f"--run {run}: there are {' and '.join(ENGINES)}")
     counts = [int(count) for count in numbers("--macros", macros, int)]
@@ -72,8 +87,11 @@ def cim(
         found = account(source, layers, pools=pools, macros=counts, sparsities=shares, seed=seed, model=model,
                         progress=progress, **given)
         if run is not None:
-            found["run"] = run_network(program, layers, FLEXSPIM, drawn_as=source, sparsity=min(shares),
-                                       timesteps=timesteps, engine=run, seed=seed, progress=progress)
+            progress("events and thresholds")
+            task = _task(source, program, trained, min(shares), timesteps or (16 if trained else 4), seed)
+            found["run"] = run_network(task, layers, FLEXSPIM, engine=run, seed=seed, progress=progress)
+        if search is not None:
+            found["search"] = searched(search, loss=loss, macros=found["macros"], sparsities=shares, progress=progress)
     if as_json:
         print_json(to_json(found))
     else:
@@ -89,6 +107,18 @@ def _layers(program: Program, resolutions: str) -> "tuple[list[Layer], list[str]
 
     layers, pools = layers_of(program)
     return with_resolutions(layers, resolutions), pools
+
+
+def _task(source: str, program: Program, own: bool, sparsity: float, timesteps: int, seed: int) -> "Task":
+    """What --run runs."""
+    from synapress.mapper.network.populations import lower
+    from synapress.reports.cim.run import drawn_task, gesture_task
+    from synapress.zoo.gesture import trained
+
+    if source != "gesture":
+        return drawn_task(program, sparsity, timesteps, seed)
+    return gesture_task(lower(trained()), None, timesteps, seed) if own else gesture_task(
+        program, sparsity, timesteps, seed)
 
 
 def _shapes(text: str) -> list[tuple[int, int]]:

@@ -88,6 +88,16 @@ def test_a_run_in_the_golden_core(network: str) -> None:
     assert "layer by layer through the golden core, 3 timesteps" in shown(found)
 
 
+@pytest.mark.long
+def test_a_gesture_in_rtl_at_full_size() -> None:
+    """Every layer of the trained network equals the golden core, and the answer is right."""
+    run = json.loads(output(*QUICK, "--run", "rtl", "--trained", "--json"))["run"]
+    assert run["differences"] == [] and all(layer["compared"]["equal"] for layer in run["layers"])
+    assert len(run["layers"]) == 13 and run["classes"]["answer"] == run["classes"]["label"]
+    spilled = {layer["name"]: layer["counters"]["operand_stores"] for layer in run["layers"]}
+    assert spilled["L1"] > 4096 and spilled["L2"] > 4096
+
+
 def test_what_is_refused(network: str, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     for arguments, text in (
@@ -98,7 +108,8 @@ def test_what_is_refused(network: str, tmp_path: Path) -> None:
             (("--resolutions", "0/12"), "weight_bits = 0"), (("--shapes", "8"), "--shapes 8: needs rows x columns"),
             (("--shapes", "1x99"), "have no room"), (("--model", "x"), "x"),
             (("--run", "x"), "--run x: there are golden and rtl"),
-            (("--figures", str(tmp_path / "file")), "is a file")):
+            (("--search", "recorded"), "of the gesture network"),
+            (("--trained",), "--trained: is for --run"), (("--figures", str(tmp_path / "file")), "is a file")):
         with pytest.raises(ConfigError, match=text):
             raise ConfigError(refused(network, *arguments))
     assert "only square layers without groups" in refused("pilotnet")

@@ -21,7 +21,7 @@ def layers_of(program: Program) -> tuple[list[Layer], list[str]]:
     """
     names, pools = [], []
     for edge in program.edges:
-        if _is_pool(edge):
+        if is_pool(edge):
             pools.append(edge.destination)
             continue
         shape, source = program.population(edge.destination).shape, program.population(edge.source).shape
@@ -42,7 +42,7 @@ def _map(shape: tuple[int, int, int]) -> str:
     return f"{shape[1]}×{shape[2]}"
 
 
-def _is_pool(edge: Edge) -> bool:
+def is_pool(edge: Edge) -> bool:
     """Each channel for itself, with weights of 1."""
     return edge.groups > 1 and edge.weights.shape[1] == 1 and bool(np.all(edge.weights == 1))
 

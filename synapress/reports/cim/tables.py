@@ -5,6 +5,7 @@ from typing import Any
 
 from synapress.energy.cim import FAST, MOVED_COUNTERS
 from synapress.reports.cells import beside
+from synapress.reports.cim import search
 from synapress.reports.cim.account import Found
 from synapress.reports.cim.published import cells
 from synapress.reports.tables import Sheet
@@ -19,6 +20,7 @@ def sheets(found: Found) -> list[Sheet]:
     parts = [_operands(found), _held(found), _sweep(found), _gains(found), _shapes(found)]
     if "run" in found:
         parts.append(_run(found))
+    parts += search.sheets(found.get("search", {}))
     return parts + [beside(f"{title}, beside the paper", group, f"{caption}.")
                     for title, (group, caption) in cells(found).items()]
 
@@ -112,14 +114,16 @@ def _shapes(found: Found) -> Sheet:
 
 def _run(found: Found) -> Sheet:
     run = found["run"]
-    silent = ", ".join(f"{name} {share:.1%}" for name, share in run["sources"].items())
+    silent, classes = ", ".join(f"{name} {share:.1%}" for name, share in run["sources"].items()), run["classes"]
+    told = "" if classes is None else (
+        f" The gesture is '{classes['label']}', the answer '{classes['answer'] or 'none'}'.")
     sheet = Sheet(
         title=f"{found['network']}, layer by layer through the {run['engine']} core, {run['timesteps']} timesteps",
         headings=("layer", "weight, potential", "groups", "stays", "spikes in", "out", "SOP", "array cycles", "loads",
                   "stores", "words moved", "µs", "µJ", "pJ per SOP", "RTL = golden"),
         caption="Of operands rows × columns. Each layer has the array for itself. Sparsity of inputs: "
         f"{silent}. µs: of a timestep at {FAST.clock:g} MHz, with the core around the array. Energy: the paper's "
-        "constants times columns and words of the buffer, at 1.1 V.")
+        f"constants times columns and words of the buffer, at 1.1 V.{_share(run)}{told}")
     for layer in run["layers"]:
         counters, equal = layer["counters"], layer["compared"] and layer["compared"]["equal"]
         sheet.add_row(
@@ -130,6 +134,15 @@ def _run(found: Found) -> Sheet:
     total = {name: sum(each[name] for each in parts) for name in parts[0]}
     sheet.add_row("all", "", "", "", "", "", *_work_cells(total, _pj(run["layers"]), _us(run["layers"])), "")
     return sheet
+
+
+def _share(run: Mapping[str, Any]) -> str:
+    """How much of a timestep the array works, if cycles are known."""
+    if _us(run["layers"]) is None:
+        return ""
+    cycles = sum(sum(layer["latency"]) for layer in run["layers"])
+    return (f" The array works {sum(layer['counters']['cim_cycles'] for layer in run['layers']) / cycles:.0%} of the "
+            "cycles; in the others operands come and go, or events.")
 
 
 def _shape_cells(shape: Mapping[str, Any]) -> tuple[str, ...]:
