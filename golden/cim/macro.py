@@ -66,9 +66,16 @@ class MacroOperation:
 
 
 def loses_a_cycle(before: MacroOperation, operation: MacroOperation) -> bool:
-    """Whether an operation that follows another at once waits: its weight begins in the row that is written last."""
-    return (before.kind != Kind.COMPARE and operation.kind != Kind.ZERO
-            and operation.b == before.a + before.a_rows - 1)
+    """Whether an operation that follows another at once waits.
+
+    Its weight begins in the row that is written last; or it needs the sign of a weight of one row, while the spikes of
+    a COMPARE go to all columns of their groups.
+    """
+    if before.kind == Kind.COMPARE:
+        waits = operation.b_rows == 1 and operation.cycles > 1
+    else:
+        waits = operation.b == before.a + before.a_rows - 1
+    return waits and operation.kind != Kind.ZERO
 
 
 def operation_layout(rows: int, columns: int) -> WordLayout:

@@ -29,13 +29,13 @@ class CimMacro(wiring.Component):
         spikes: of the last COMPARE, by column, each column of a group alike; 0 outside of its active columns.
         compared: they are new in this cycle.
         row: the array's rows (`rtl.cim.array.RowPort`), for use while `busy` is 0.
-        busy: something is inside. It falls with `compared`, or when the last row is written, at the latest.
+        busy: something is inside. It falls in the cycle after the last row is written, or with `compared`.
         working: a row cycle. active: its active columns.
 
     Latency: from an operation taken to its first row read 1 cycle, to the last row written a_rows + 1 cycles, twice
     a_rows if it saturates; to `compared` a_rows + 3. Throughput: one row of the potential per cycle, back to back,
-    also on the same potential. Only an operation whose weight has just been written as the potential of the one
-    before waits a cycle. Back-pressure: none but that.
+    also on the same potential. A cycle is lost as `golden.cim.macro.loses_a_cycle` says: where a weight was just
+    written as a potential, or has one row and comes right behind a COMPARE. Back-pressure: none but that.
     """
 
     def __init__(self, rows: int = ROWS, columns: int = COLUMNS):

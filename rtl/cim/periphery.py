@@ -24,7 +24,8 @@ class Periphery(wiring.Component):
         spikes, compared: as the macro has them (`rtl.cim.macro.CimMacro`). pending: they come.
 
     Latency: `write_data` follows the rows at once. Spikes come two cycles after the last row of their COMPARE, and
-    operations that depend on them may follow it at once. Throughput: a row per cycle.
+    operations that depend on them may follow it at once; none whose sign is needed may come in the cycle after it.
+    Throughput: a row per cycle.
     """
 
     def __init__(self, rows: int, columns: int):
@@ -72,24 +73,24 @@ class Periphery(wiring.Component):
             carry_in.eq((starts & begins) | (~starts & turned(m, before, step.odd, "before"))),
             total.eq(a ^ addend ^ carry_in),
         ]
-        reached = reaches(m, rights)
-        signs = spread(m, self.b & ends, reached, "sign")
+        # One tree for both: a weight's sign, of the row that is read; and in the cycle after the last row its carry.
+        seeds, late = Signal(columns, name="seeds"), self.pending | step.rewrite
+        m.d.comb += seeds.eq(Mux(late, carry & Mux(odd_end, self.lefts, rights), self.b & ends))
+        known = spread(m, seeds, reaches(m, rights), "known")
         with m.If(ripples):
             m.d.sync += [carry.eq((generate | (propagate & carry_in)) & active), odd_end.eq(step.odd)]
             with m.If(step.sign):
-                m.d.sync += sign.eq(signs)
+                m.d.sync += sign.eq(known)
 
-        # A cycle after the last row: its carry, in all columns of the group.
-        over = spread(m, carry & Mux(odd_end, self.lefts, rights), reached, "over")
         spikes, chosen, changed = (Signal(columns, name=name) for name in ("spikes_now", "chosen", "changed"))
         m.d.comb += [
-            spikes.eq(Mux(self.pending, over, self.spikes)),
+            spikes.eq(Mux(self.pending, known, self.spikes)),
             chosen.eq(active & Mux(step.kind == Kind.ADD, every(Const(1, 1)), spikes)),
             changed.eq(Mux(step.load, self.load_mask, Mux(
-                step.rewrite, chosen & (over ^ sign ^ every(inverts)), chosen & every(step.valid)))),
+                step.rewrite, chosen & (known ^ sign ^ every(inverts)), chosen & every(step.valid)))),
             self.write_data.eq(
                 (a & ~changed) | (changed & Mux(step.load, self.load, Mux(
-                    step.rewrite, over ^ last, total & every(adds))))),
+                    step.rewrite, known ^ last, total & every(adds))))),
         ]
         m.d.sync += [
             self.pending.eq(ripples & step.last & (step.kind == Kind.COMPARE)),

@@ -35,7 +35,8 @@ class Sequencer(wiring.Component):
         walking: an operation has rows to be read. empty: nor is one being added.
 
     Latency: the first row is read in the cycle after its operation was taken. Throughput: a row per cycle; a cycle is
-    lost when the weight's row is being written.
+    lost when the weight's row is being written, and when the sign of a weight of one row is needed right behind a
+    COMPARE.
     """
 
     def __init__(self, rows: int, columns: int):
@@ -53,10 +54,14 @@ class Sequencer(wiring.Component):
         rewrite, last, above, waits, goes, done = (
             Signal(name=name) for name in ("rewrite", "last", "above", "waits", "goes", "done"))
         changes = (now.kind == Kind.ADD) | (now.kind == Kind.SUBTRACT)
+        saturates, written = now.saturate & changes, self.writes & (step.row == b) & ~above
+        # The periphery spreads either the spikes of the operation before, or the sign of this one's first row.
+        spreads = step.valid & step.last & (step.kind == Kind.COMPARE)
+        signed = (index == 0) & (now.b_rows == 0) & (saturates | ~last)
         m.d.comb += [
             last.eq(index == now.a_rows), above.eq(index > now.b_rows),
-            waits.eq(self.writes & (step.row == b) & ~above & ~rewrite & (now.kind != Kind.ZERO)),
-            goes.eq(self.walking & ~waits), done.eq(goes & last & (rewrite | ~(now.saturate & changes))),
+            waits.eq((written | (spreads & signed)) & ~rewrite & (now.kind != Kind.ZERO)),
+            goes.eq(self.walking & ~waits), done.eq(goes & last & (rewrite | ~saturates)),
             op.ready.eq(~self.hold & (~self.walking | done)),
             self.a.eq(Mux(self.walking, a, self.write_row)), self.b.eq(Mux(self.walking, b, self.read_row)),
             self.writes.eq(step.load | (step.valid & (step.kind != Kind.COMPARE))),
