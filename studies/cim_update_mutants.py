@@ -61,6 +61,8 @@ CIM_UPDATE_MUTATIONS = (
              "Mux(first, 0, columns + 1)", CORE),
     Mutation("spikes: every block has the first block's channels", _FIRE, "block.eq(block + groups + 1)",
              "block.eq(0)", CORE),
+    Mutation("spikes: axons of two words are taken for one", _FIRE, "neuron.payload.far.eq(far)",
+             "neuron.payload.far.eq(0)", CORE),
     Mutation("spikes: reset to zero is a subtraction", _FIRE, "self.scan.payload.zero.eq(word.saturation[0])",
              "self.scan.payload.zero.eq(0)", CORE),
     Mutation("flush: FLUSH stays", "rtl/host_port.py", "self.flushed | ~self.running", "~self.running", CORE),
@@ -69,4 +71,4 @@ CIM_UPDATE_MUTATIONS = (
              "Mux(working, self.config.cim_columns, 0)", CORE),
 )
 CIM_UPDATE_WHERE = {WORK: ["-k", "verilator and randomly"], BACK_TO_BACK: ["-k", "verilator and row"],
-                    CORE: ["-k", "verilator-3"]}
+                    CORE: ["-k", "verilator-3 or verilator-2"]}
