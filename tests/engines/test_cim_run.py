@@ -9,10 +9,12 @@ from golden.cim.flexspim import FLEXSPIM
 from golden.errors import EventError, NetworkError
 from golden.program import Program
 from golden.words import Reset
-from synapress.engines.cim_run import run_layers
+from synapress.engines.cim_run import ONE_LAYER, run_layers
 from synapress.engines.rtl import simulate_image
+from synapress.mapper import lower
 from synapress.mapper.cim.image import build_cim_image
 from synapress.mapper.cim.shapes import BOTH, NONE, POTENTIALS, WEIGHTS, LayerOptions
+from synapress.zoo.gesture import gesture, recordings
 from tests.helpers.spiking_programs import chain, fire
 
 SMALL = dataclasses.replace(FLEXSPIM, name="small_layers", address_bits=12, population_bits=2, cim_rows=64,
@@ -29,7 +31,7 @@ def network(rng) -> Program:
         ("conv", rng.integers(-20, 28, (6, 2, 3, 3)), 1, 1, 40, Reset.SUBTRACT),
         ("pool", np.ones((1, 1, 2, 2), np.int64), 2, 0, 1, Reset.ZERO),
         ("next", rng.integers(-20, 28, (10, 6, 3, 3)), 1, 1, 30, Reset.SUBTRACT),
-        ("last", rng.integers(-20, 28, (14, 10, 1, 1)), 1, 0, 30, Reset.ZERO),
+        ("last", rng.integers(-20, 28, (12, 10, 1, 1)), 1, 0, 30, Reset.ZERO),
     ], (2, 5, 4))
 
 
@@ -84,3 +86,22 @@ def test_what_is_no_spike_is_refused():
         run_layers(program, SMALL, {"in": np.zeros((2, 5, 4), np.int64)}, rtl=False)
     with pytest.raises(NetworkError, match="there is no layer first; layers are: conv, pool, next, last"):
         run_layers(program, SMALL, {"in": np.zeros((1, 2, 5, 4), np.int64)}, {"first": LayerOptions()}, rtl=False)
+
+
+@pytest.mark.long
+def test_the_network_for_gestures_at_its_full_size(seed):
+    """Ten layers: L1 and L2 have 96 kB of potentials for an array of 16 kB, and what is moved is counted."""
+    network = lower(gesture(seed, thresholds=dict.fromkeys(("L1", "L2", "L3", "L4", "L5", "L6"), 20)))
+    given = {"events": recordings.frames(recordings.record(1, seed))[:3].astype(np.int64)}
+    options = {item.name: LayerOptions(weight_bits=None if item.name.startswith("P") else 8,
+                                       potential_bits=4 if item.name.startswith("P") else 12)
+               for item in network.populations[1:]}
+    run = run_layers(network, ONE_LAYER, given, options)
+    spikes, _ = fire(network, given, {layer.name: layer.shape["potential_rows"] * layer.shape["columns"]
+                                      for layer in run.layers})
+    assert not run.differences
+    for layer in run.layers:
+        assert np.array_equal(layer.spikes, spikes[layer.name]) and layer.spikes.any()
+    for name in ("L1", "L2"):
+        assert run[name].shape["stationary"] == WEIGHTS and run[name].counters["operand_stores"] > 1000
+        assert run[name].counters["state_reads"] > 3 * 4096
