@@ -17,6 +17,7 @@ from synapress.mapper.cim.rules import _layer
 from synapress.mapper.cim.shapes import BOTH, NONE, WEIGHTS, LayerOptions, LayerShape
 from synapress.mapper.errors import RuleError
 from synapress.mapper.image.validate import validate
+from synapress.mapper.pipeline import Compilation, run
 from tests.helpers.spiking_programs import spiking
 
 SMALL = dataclasses.replace(FLEXSPIM, name="small", address_bits=13, cim_rows=64, cim_columns=32, cim_tags=64)
@@ -140,6 +141,11 @@ def test_names_and_configurations_are_checked():
         build_cim_image(two_layers(), SMALL, {"layer": SHAPE})
     with pytest.raises(ConfigError, match="'update' = neuron must be cim"):
         build_cim_image(program(), CoreConfig())
+
+
+def test_the_compiler_leads_to_images_of_arrays():
+    with pytest.raises(RuleError, match=r"Build its image by synapress\.mapper\.cim\.image\.build_cim_image"):
+        run(Compilation(source=program(), config=SMALL, mesh=False))
 
 
 def test_memory_and_addresses_have_limits():
