@@ -88,7 +88,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         parser.error(str(error))
     show([sheet(found), *([clock_sheet(placed)] if placed else [])], console)
     if given.json:
-        write(given.json, json.dumps({"sizes": found, "clocks": placed}, indent=1) + "\n")
+        write(given.json, json.dumps({"rows": ROWS, "sizes": found, "clocks": placed}, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ from typing import Any
 
 from studies import cim, conversion_table, learning, lookup_tables, organisations, organisations_learning, spike_times
 from studies.area_tables import BLOCKS, area, node
+from studies.cim_macro import periphery
 from studies.markdown import table
 from synapress.reports.tables import size
 
@@ -334,6 +335,10 @@ SECTIONS = {
         Command("python -m benchmarks.log_product --fmax 2", "benchmarks.log_product",
                 ("--fmax", "2", "--json", "build/benchmarks/log_product.json"), "build/benchmarks/log_product.json"),),
         spike_times.products, slow=True),
+    "cim_macro": Section("Periphery of the compute-in-memory macro", (
+        Command("python -m benchmarks.cim_macro --fmax 1", "benchmarks.cim_macro",
+                ("--fmax", "1", "--json", "build/benchmarks/cim_macro.json"), "build/benchmarks/cim_macro.json"),),
+        periphery, slow=True),
     "vgg": Section("VGG-16 of spikes in time", (
         Command("python -m benchmarks.vgg", "benchmarks.vgg", ("--json", "build/benchmarks/vgg.json"),
                 "build/benchmarks/vgg.json"),), spike_times.vgg, slow=True),
