@@ -37,6 +37,7 @@ TOPS: dict[str, tuple[str, str]] = {
     "accumulate": ("rtl.synapse.tables.accumulate", "Accumulate"),
     "neuron": ("rtl.neuron.update", "NeuronUpdate"),
     "cim_macro": ("rtl.cim.macro", "macro_of"),
+    "cim_update": ("rtl.cim.update", "CimUpdate"),
     "memory": ("rtl.memory", "BankedMemory"),
     "evaluation": ("rtl.neuron.sweep", "evaluation_unit"),
     "timestep": ("rtl.timestep", "Timestep"),

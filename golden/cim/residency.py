@@ -1,7 +1,6 @@
 """Which operands are in the array: slots by the low bits of an operand's number, whose last visitor stays.
 
-Loads and stores follow from the order of the visits alone. `Slots.visit` takes one operand, `Slots.visit_all` many at
-once; both come to the same.
+Loads and stores follow from the order of the visits alone.
 """
 
 import numpy as np
@@ -27,15 +26,6 @@ class Slots:
         """As after a reset."""
         self.held[:] = NOBODY
         self.dirty[:] = False
-
-    def visit(self, operand: int, writes: bool) -> tuple[bool, int]:
-        """An operand is used, and perhaps written: whether it is loaded, and who is stored before; else NOBODY."""
-        slot = operand & len(self.held) - 1
-        before = int(self.held[slot])
-        stored = before if before != operand and self.dirty[slot] else NOBODY
-        self.dirty[slot] = writes or (before == operand and self.dirty[slot])
-        self.held[slot] = operand
-        return before != operand, stored
 
     def visit_all(self, operands: IntArray, writes: npt.ArrayLike) -> tuple[IntArray, IntArray]:
         """Operands used one after the other: those that are loaded, and those that are stored, in no order."""

@@ -36,6 +36,7 @@ class CimLayer:
     thresholds: IntArray
     initial: IntArray
     reset: int = Reset.SUBTRACT
+    """Of which bit 0 counts."""
     saturate: int = 0
     depthwise: int = 0
     potential_slot_bits: int = 0
@@ -262,7 +263,7 @@ def random_layer(rng: np.random.Generator, config: CoreConfig, sources: list[tup
     low = -small if rng.random() < .3 else 0
     layer = CimLayer(shape, columns, potential_rows, weight_rows, groups, edges, rng.integers(low, small, depth),
                      rng.integers(-half, half, shape) if rng.random() < .5 else np.zeros(shape, np.int64),
-                     reset=int(rng.integers(2)), saturate=int(saturate), depthwise=int(depthwise))
+                     reset=int(rng.integers(4)), saturate=int(saturate), depthwise=int(depthwise))
     room = (rows - potential_rows) // 2
     taps = int(np.prod(kernel)) * layer.blocks * (1 if depthwise else sum(shape[0] for _, shape in sources))
     layer.potential_slot_bits = _slot_bits(rng, size[0] * size[1] * layer.blocks, potential_rows, room)

@@ -105,3 +105,18 @@ def fire(program, frames, bits):
             potentials[item.name] = np.where(fires, after, total)
             spikes[item.name].append(fires.astype(np.int64))
     return {name: np.array(found) for name, found in spikes.items()}, potentials
+
+
+def chain(layers, shape):
+    """A chain of layers behind the input "in" of a shape: name, weights (of one channel: depthwise), stride, padding,
+    threshold, reset."""
+    populations, edges = [Population(name="in", shape=shape)], []
+    for name, weights, stride, padding, threshold, reset in layers:
+        source = populations[-1]
+        depthwise = weights.shape[1] == 1
+        edge = Edge(name=f"{source.name}->{name}", source=source.name, destination=name, weights=weights,
+                    stride=(stride, stride), padding=(padding, padding), groups=source.shape[0] if depthwise else 1)
+        edges.append(edge)
+        depth = source.shape[0] if depthwise else weights.shape[0]
+        populations.append(spiking(name, (depth, *reached(edge, source.shape)), threshold, reset))
+    return Program(name="chain", populations=populations, edges=edges, inputs=["in"], outputs=[populations[-1].name])

@@ -46,8 +46,8 @@ def fitting(rng: np.random.Generator, config: CoreConfig, layers: int, *, satura
     raise AssertionError("no image fits")
 
 
-CASES = [("verilator", 1, "never"), ("verilator", 1, "randomly"), ("verilator", 2, "bursts"),
-         ("verilator", 3, "randomly"), ("icarus", 2, "randomly")]
+CASES = [("verilator", 1, "never"), ("verilator", 2, "bursts"), ("verilator", 3, "randomly"),
+         pytest.param("icarus", 2, "randomly", marks=pytest.mark.long)]
 
 
 @pytest.mark.parametrize(("simulator", "layers", "pause"), CASES, indirect=["simulator"])
@@ -55,3 +55,19 @@ def test_core_equals_golden(simulator: str, layers: int, pause: str, seed: int) 
     rng = np.random.default_rng([seed, layers, *pause.encode()])
     parameters = bench_parameters(fitting(rng, SMALL, layers), rng, pause_in=pause, pause_out=pause)
     launch(core(SMALL), name="core", module="tb.tb_core", simulator=simulator, parameters=parameters, seed=seed)
+
+
+WIDE = dataclasses.replace(SMALL, name="wide_array", lanes=8, cim_rows=64, cim_columns=64)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("number", range(24))
+def test_many_cores(number: int, seed: int) -> None:
+    """Cores of one to three layers, half of them saturating, of words of 64 and 128 bits."""
+    rng = np.random.default_rng([seed, 1002, number])
+    config = (SMALL, WIDE)[number % 2]
+    layers = 1 + number % 3
+    # What saturates depends on the order of events, which one layer has as its source sends them.
+    given = fitting(rng, config, layers, saturate=layers == 1)
+    parameters = bench_parameters(given, rng, frames=4, pause_in="randomly", pause_out="bursts")
+    launch(core(config), name="core", module="tb.tb_core", parameters=parameters, seed=seed)

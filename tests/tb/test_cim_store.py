@@ -10,7 +10,7 @@ from golden.config import CoreConfig
 from rtl.cim.store import OperandStore
 from synapress.tools.simulator import launch
 
-TINY = dataclasses.replace(FLEXSPIM, name="tiny", address_bits=9, cim_rows=16, cim_columns=16)
+TINY = dataclasses.replace(FLEXSPIM, name="tiny", address_bits=9, cim_rows=128, cim_columns=16)
 SMALL = dataclasses.replace(FLEXSPIM, name="small", address_bits=9, cim_rows=32, cim_columns=128)
 
 

@@ -1,6 +1,7 @@
 """The compute-in-memory update in both simulators, against the literal engine."""
 
 import dataclasses
+import random
 from functools import cache
 from typing import Any
 
@@ -10,7 +11,7 @@ from golden.config import CoreConfig
 from rtl.cim.update import CimUpdate
 from synapress.tools.simulator import launch
 
-SMALL = CoreConfig(name="small", update="cim", address_bits=10, population_bits=1, edge_bits=4, neuron_types=(
+SMALL = CoreConfig(name="small", update="cim", address_bits=10, population_bits=2, edge_bits=4, neuron_types=(
     "sum", "spiking"), cim_rows=64, cim_columns=32, cim_tags=32, access_counters=1)
 
 update = cache(CimUpdate)
@@ -23,18 +24,35 @@ def run(config: CoreConfig, simulator: str, seed: int, layers: list[dict[str, An
 
 
 MIXED = [{"rows": 20}, {"rows": 24, "blocks": 3}, {"rows": 20, "depthwise": True}]
-TWO = dataclasses.replace(SMALL, name="four populations", population_bits=2)
-"""Layers that stream through few slots: all in one, blocks of several sizes, and depthwise."""
+"""Layers that stream through few slots: all in one, blocks of two sizes, and depthwise."""
+STAYING = {"any shape": {}, "saturating": {"columns": 4, "saturate": True}, "one row": {"columns": 8}}
+LONG = pytest.mark.long
 
 
-@pytest.mark.parametrize("memory", ["never", "randomly", "bursts"])
+@pytest.mark.parametrize(("simulator", "memory"), [
+    ("verilator", "never"), ("verilator", "randomly"), ("verilator", "bursts"), ("icarus", "randomly"),
+    pytest.param("verilator", "mostly", marks=LONG)], indirect=["simulator"])
 def test_random_work(simulator: str, memory: str, seed: int) -> None:
     """Operations, scans and flushes of three layers, some at the same time."""
-    run(TWO, simulator, seed, MIXED, pauses={"op": memory, "memory": memory, "answer": memory})
+    run(SMALL, simulator, seed, MIXED, pauses={"op": memory, "memory": memory, "answer": memory})
 
 
-@pytest.mark.parametrize("layer", [
-    {"rows": 64, "stationary": True}, {"rows": 64, "stationary": True, "columns": 4, "saturate": True},
-    {"rows": 64, "stationary": True, "columns": 8}], ids=["any shape", "saturating", "one row"])
-def test_operations_back_to_back(simulator: str, layer: dict[str, Any], seed: int) -> None:
-    run(TWO, simulator, seed, [layer], sustained=True)
+@pytest.mark.parametrize(("simulator", "layer"), [
+    *(("verilator", name) for name in STAYING), pytest.param("icarus", "any shape", marks=LONG)],
+    indirect=["simulator"])
+def test_operations_back_to_back(simulator: str, layer: str, seed: int) -> None:
+    run(SMALL, simulator, seed, [{"rows": 64, "stationary": True, "operands": 12} | STAYING[layer]], sustained=True)
+
+
+@LONG
+@pytest.mark.parametrize("number", range(12))
+def test_arrays_of_many_sizes(number: int, seed: int) -> None:
+    """Arrays of 64 × 8 to 512 × 256 cells, words of 64 to 256 bits, any layers."""
+    pick = random.Random(f"{seed} {number}")
+    config = dataclasses.replace(
+        SMALL, name="any", lanes=pick.choice([4, 8, 16]), channel_bits=8, address_bits=12,
+        cim_rows=pick.choice([64, 128, 512]), cim_columns=pick.choice([8, 16, 64, 256]), cim_tags=64)
+    layers = [{"rows": config.cim_rows // 3, "saturate": pick.random() < .3, "blocks": pick.randint(1, 3),
+               "depthwise": pick.random() < .3} for _ in range(3)]
+    run(config, "verilator", seed + number, layers, rounds=6, pauses=dict.fromkeys(
+        ("op", "memory", "answer"), pick.choice(["never", "rarely", "randomly", "bursts"])))

@@ -135,7 +135,7 @@ def present(core: CimCore) -> Program:
     return Program(
         name="layers", inputs=["input"], outputs=[name(number) for number in core.outputs],
         populations=[Population(name="input", shape=core.source), *(
-            Population(name=name(number), shape=layer.shape, type=NeuronType.SPIKING, saturation=layer.reset,
+            Population(name=name(number), shape=layer.shape, type=NeuronType.SPIKING, saturation=layer.reset & 1,
                        threshold=layer.thresholds, initial=layer.initial[:, 0, 0])
             for number, layer in enumerate(core.layers))],
         edges=[Edge(name=f"edge{number}", source=name(edge.source), destination=name(population),
