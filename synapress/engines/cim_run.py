@@ -5,11 +5,12 @@ network runs at its full size on a core that does not hold it at once, and every
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
 
+from golden.cim.flexspim import FLEXSPIM
 from golden.config import CoreConfig
 from golden.core import Core
 from golden.errors import NetworkError
@@ -21,6 +22,10 @@ from synapress.engines.rtl import packed_frames, simulate_image
 from synapress.mapper import Image
 from synapress.mapper.cim.image import build_cim_image
 from synapress.mapper.cim.shapes import LayerOptions, LayerShape
+
+ONE_LAYER = replace(FLEXSPIM, name="flexspim_layers", address_bits=15, population_bits=2)
+"""The published array with a quarter of the memory: it holds each layer of the network for gestures, and takes less time
+to build for the simulator."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

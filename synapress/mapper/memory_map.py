@@ -169,6 +169,10 @@ class PopulationEntry:
     def state_words(self) -> int:
         return self.population.shape[1] * self.x_stride
 
+    def last_lane(self, config: CoreConfig) -> int:
+        """Of the last channel word of a position."""
+        return (self.population.shape[0] - 1) % config.lanes
+
 
 @dataclass(frozen=True, kw_only=True)
 class MemoryMap:

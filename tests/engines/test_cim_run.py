@@ -9,18 +9,20 @@ from golden.cim.flexspim import FLEXSPIM
 from golden.errors import EventError, NetworkError
 from golden.program import Program
 from golden.words import Reset
-from synapress.engines.cim_run import run_layers
+from synapress.engines.cim_run import ONE_LAYER, run_layers
 from synapress.engines.rtl import simulate_image
+from synapress.mapper import lower
 from synapress.mapper.cim.image import build_cim_image
 from synapress.mapper.cim.shapes import BOTH, NONE, POTENTIALS, WEIGHTS, LayerOptions
+from synapress.zoo.gesture import gesture, recordings
 from tests.helpers.spiking_programs import chain, fire
 
 SMALL = dataclasses.replace(FLEXSPIM, name="small_layers", address_bits=12, population_bits=2, cim_rows=64,
-                            cim_columns=32)
-OPTIONS = {"conv": LayerOptions(potential_bits=12, columns=4, stationary=WEIGHTS),
+                            cim_columns=16)
+OPTIONS = {"conv": LayerOptions(potential_bits=8, columns=2, stationary=WEIGHTS),
            "pool": LayerOptions(potential_bits=4, stationary=BOTH),
-           "next": LayerOptions(potential_bits=12, stationary=POTENTIALS),
-           "last": LayerOptions(potential_bits=12, columns=3, stationary=NONE)}
+           "next": LayerOptions(potential_bits=8, stationary=POTENTIALS),
+           "last": LayerOptions(potential_bits=9, columns=3, stationary=NONE)}
 
 
 def network(rng) -> Program:
@@ -29,12 +31,12 @@ def network(rng) -> Program:
         ("conv", rng.integers(-20, 28, (6, 2, 3, 3)), 1, 1, 40, Reset.SUBTRACT),
         ("pool", np.ones((1, 1, 2, 2), np.int64), 2, 0, 1, Reset.ZERO),
         ("next", rng.integers(-20, 28, (10, 6, 3, 3)), 1, 1, 30, Reset.SUBTRACT),
-        ("last", rng.integers(-20, 28, (14, 10, 1, 1)), 1, 0, 30, Reset.ZERO),
-    ], (2, 7, 6))
+        ("last", rng.integers(-20, 28, (12, 10, 1, 1)), 1, 0, 30, Reset.ZERO),
+    ], (2, 5, 4))
 
 
 def frames(rng, count=3):
-    return {"in": (rng.random((count, 2, 7, 6)) < .4).astype(np.int64)}
+    return {"in": (rng.random((count, 2, 5, 4)) < .4).astype(np.int64)}
 
 
 def test_layers_in_rtl_are_those_of_the_golden_core_and_of_numpy(seed):
@@ -77,10 +79,29 @@ def test_layers_side_by_side_in_one_core(seed):
 def test_what_is_no_spike_is_refused():
     program = network(np.random.default_rng(1))
     with pytest.raises(EventError, match="range: \\[0, 1\\]"):
-        run_layers(program, SMALL, {"in": np.full((1, 2, 7, 6), 2)}, OPTIONS, rtl=False)
+        run_layers(program, SMALL, {"in": np.full((1, 2, 5, 4), 2)}, OPTIONS, rtl=False)
     with pytest.raises(NetworkError, match="has the inputs in; given: out"):
-        run_layers(program, SMALL, {"out": np.zeros((1, 2, 7, 6), np.int64)}, rtl=False)
+        run_layers(program, SMALL, {"out": np.zeros((1, 2, 5, 4), np.int64)}, rtl=False)
     with pytest.raises(NetworkError, match="as many timesteps as the others"):
-        run_layers(program, SMALL, {"in": np.zeros((2, 7, 6), np.int64)}, rtl=False)
+        run_layers(program, SMALL, {"in": np.zeros((2, 5, 4), np.int64)}, rtl=False)
     with pytest.raises(NetworkError, match="there is no layer first; layers are: conv, pool, next, last"):
-        run_layers(program, SMALL, {"in": np.zeros((1, 2, 7, 6), np.int64)}, {"first": LayerOptions()}, rtl=False)
+        run_layers(program, SMALL, {"in": np.zeros((1, 2, 5, 4), np.int64)}, {"first": LayerOptions()}, rtl=False)
+
+
+@pytest.mark.long
+def test_the_network_for_gestures_at_its_full_size(seed):
+    """Ten layers: L1 and L2 have 96 kB of potentials for an array of 16 kB, and what is moved is counted."""
+    network = lower(gesture(seed, thresholds=dict.fromkeys(("L1", "L2", "L3", "L4", "L5", "L6"), 20)))
+    given = {"events": recordings.frames(recordings.record(1, seed))[:3].astype(np.int64)}
+    options = {item.name: LayerOptions(weight_bits=None if item.name.startswith("P") else 8,
+                                       potential_bits=4 if item.name.startswith("P") else 12)
+               for item in network.populations[1:]}
+    run = run_layers(network, ONE_LAYER, given, options)
+    spikes, _ = fire(network, given, {layer.name: layer.shape["potential_rows"] * layer.shape["columns"]
+                                      for layer in run.layers})
+    assert not run.differences
+    for layer in run.layers:
+        assert np.array_equal(layer.spikes, spikes[layer.name]) and layer.spikes.any()
+    for name in ("L1", "L2"):
+        assert run[name].shape["stationary"] == WEIGHTS and run[name].counters["operand_stores"] > 1000
+        assert run[name].counters["state_reads"] > 3 * 4096

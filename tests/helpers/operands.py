@@ -52,10 +52,11 @@ def potentials(words, layer, shape, word_bits):
 
 
 def thresholds(words, layer, word_bits):
-    """Threshold of each channel."""
-    return [value for block in range(layer["blocks"]) for value in operand(
+    """Threshold of each channel; all blocks have an operand of a whole block."""
+    found = [value for block in range(layer["blocks"]) for value in operand(
         words, layer["threshold_base"] + block * layer["potential_words"], layer["potential_rows"], layer["columns"],
-        groups_of(layer, block), word_bits)]
+        layer["groups"], word_bits)]
+    return found[:(layer["blocks"] - 1) * layer["groups"] + layer["last_groups"]]
 
 
 def event_operations(words, image, identifier, channel, anchors):

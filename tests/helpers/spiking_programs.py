@@ -36,7 +36,7 @@ def random_edge(rng, name, source, destination, channels, shape, bits, *, depthw
                 groups=shape[0] if depthwise else 1)
 
 
-def random_program(rng, *, layers=3, channels=9, size=6):
+def random_program(rng, *, layers=3, channels=13, size=6):
     """A chain of spiking layers, of which some have two edges, and options for them."""
     shape = tuple(int(rng.integers(2, most + 1)) for most in (4, size, size))
     populations, edges, options = [Population(name="in", shape=shape)], [], {}

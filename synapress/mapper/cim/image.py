@@ -14,7 +14,7 @@ from golden.cim.layer import layer_address, layer_words
 from golden.cim.operand import Shape, to_rows
 from golden.config import CoreConfig
 from golden.errors import ConfigError
-from golden.program import Edge, Program
+from golden.program import Edge, Population, Program
 from golden.types import IntArray
 from synapress.mapper.cim.plan import CimLayer, CimPlan
 from synapress.mapper.cim.rules import check_cim
@@ -58,7 +58,7 @@ def write_cim(plan: CimPlan) -> Image:
             ("weights", "weights", layer.weight_base, layer.weight_words, Shape(rows.weight_rows, rows.columns),
              _weights(layer), rows.weight_bits),
             ("thresholds", "parameters", layer.threshold_base, layer.potential_words, potential,
-             _blocks(np.broadcast_to(_column(population.threshold), population.shape[0]), layer), rows.potential_bits),
+             _thresholds(population, layer), rows.potential_bits),
             ("potentials", "states", layer.potential_base, layer.potential_words, potential,
              _blocks(np.broadcast_to(_column(population.initial)[..., np.newaxis, np.newaxis],
                                      population.shape).transpose(1, 2, 0), layer), rows.potential_bits))
@@ -86,6 +86,13 @@ def write_cim(plan: CimPlan) -> Image:
 def _column(values: npt.ArrayLike | None) -> IntArray:
     """One number for all channels, or one for each."""
     return np.zeros(1, np.int64) if values is None else np.asarray(values, np.int64).reshape(-1)
+
+
+def _thresholds(population: Population, layer: CimLayer) -> list[IntArray]:
+    """Thresholds of each block; those of the last one are an operand of a whole block, too."""
+    found = np.broadcast_to(_column(population.threshold), population.shape[0])
+    whole = layer.operands.blocks * layer.shape.groups
+    return _blocks(np.pad(found, (0, whole - len(found)), mode="edge"), layer)
 
 
 def _blocks(values: IntArray, layer: CimLayer) -> list[IntArray]:

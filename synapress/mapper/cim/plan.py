@@ -30,6 +30,10 @@ class CimPopulation(PopulationEntry):
     def state_base(self) -> int:
         return self.state_number
 
+    def last_lane(self, config: CoreConfig) -> int:
+        """So that the mask of an operation on a last block, of several, lacks a lane (`golden.cim.layer`)."""
+        return 0
+
 
 @dataclass(frozen=True, kw_only=True)
 class CimLayer:

@@ -8,6 +8,7 @@ Chauvaux et al., arXiv 2410.23082, sections II and III; the regions with slots a
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import lcm
 
 from golden.config import CoreConfig
 from golden.program import Edge, Population
@@ -128,13 +129,13 @@ class Operands:
            ) -> "Operands":
         """Of a population and the edges into it, in the order of their IDs, with the source channels of each.
 
-        The weights of each edge begin at a whole memory word of the event-to-synapse unit, so that between two edges
-        there may be numbers without an operand.
+        The weights of each edge begin at a whole memory word of the event-to-synapse unit, and with block 0, so that
+        between two edges there may be numbers without an operand.
         """
         depth, width, height = population.shape
         blocks = -(-depth // groups)
         depthwise = any(map(is_depthwise, edges))
-        step = config.word_bits // 8 // (1 if depthwise else config.lanes)
+        step = lcm(config.word_bits // 8 // (1 if depthwise else config.lanes), blocks)
         first, strides, total = [], [], 0
         for edge, channels in zip(edges, depths, strict=True):
             total = -(-total // step) * step

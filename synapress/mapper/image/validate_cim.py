@@ -69,12 +69,12 @@ class CimLayers:
         check(what, field, base, self._memory.start, self._memory.stop - words)
 
     def geometry(self, index: int, fields: Mapping[str, int]) -> dict[str, int]:
-        """What the geometry word of a population must say, but for its lanes, which nothing looks at."""
+        """What the geometry word of a population must say."""
         layer = self.layers[index]
         words = self.position_words(layer)
         return {"depth_words": words, "state_base": index << operand_index_bits(self._config),
                 "width": fields["width"], "height": fields["height"], "x_stride": fields["height"] * words, "pad": 0,
-                "max": 0}
+                "max": 0, "last_lane": 0}
 
     def edge(self, what: str, index: int, edge: Mapping[str, int]) -> None:
         """Check that an edge names weight operands of its layer that lie in memory."""
@@ -86,6 +86,7 @@ class CimLayers:
         first = (edge["weight_base"] << config.byte_bits) // unit
         stride, odd = divmod(edge["weight_stride"], unit)
         check_equal(what, "weight_stride", odd if not depthwise else stride, 0, "what is left over by its operands")
+        check_equal(what, "weight_base, modulo the blocks of its layer", first % layer.blocks, 0, "that of block 0")
         last = first + (edge["source_channels"] - 1) * stride - 1
         last += edge["kernel_width"] * edge["kernel_height"] * layer.blocks
         self._weights[index] = max(self._weights[index], last + 1)

@@ -24,9 +24,9 @@ def population_fields(plan: PopulationEntry) -> dict[str, int]:
 
 def geometry_fields(plan: PopulationEntry, config: CoreConfig) -> dict[str, int]:
     """Fields of a geometry word: where the edges into a population find its states."""
-    depth, width, height = plan.population.shape
+    _, width, height = plan.population.shape
     return {
-        "depth_words": plan.depth_words, "last_lane": (depth - 1) % config.lanes, "state_base": plan.state_base,
+        "depth_words": plan.depth_words, "last_lane": plan.last_lane(config), "state_base": plan.state_base,
         "width": width, "height": height, "x_stride": plan.x_stride, "pad": plan.pad,
         "max": int(plan.population.type == NeuronType.MAX),
     }

@@ -32,7 +32,7 @@ def shapes_of(image):
 def random_options(rng, options, saturate):
     """What may be left open, given for some layers."""
     return {name: dataclasses.replace(
-        item, columns=int(rng.choice([1, 2, 3, 4, 5, 13])) if rng.random() < .7 else None,
+        item, columns=int(rng.choice([1, 2, 3, 5, 7, 13])) if rng.random() < .7 else None,
         saturate=saturate and bool(rng.integers(2)),
         stationary=str(rng.choice(STATIONARY)) if rng.random() < .3 else None) for name, item in options.items()}
 
@@ -63,8 +63,9 @@ def test_every_synapse_threshold_and_potential_is_in_the_words(config, seed):
                 place: initial[place[0]] for place in np.ndindex(item.shape)}
             assert row["cim"]["stationary"] in STATIONARY
             kinds |= {("blocks", layer["blocks"] > 1), ("depthwise", layer["depthwise"]),
-                      ("rows", layer["potential_rows"] > 1), ("edges", len(row["ids"]) > 1)}
-    assert len(kinds) == 8
+                      ("rows", layer["potential_rows"] > 1), ("edges", len(row["ids"]) > 1),
+                      ("narrow", layer["last_groups"] < layer["groups"] and layer["potential_rows"] > 1)}
+    assert len(kinds) == 10
 
 
 def test_given_shapes_make_the_same_image(tmp_path, seed):
@@ -95,9 +96,9 @@ def test_the_golden_core_fires_as_plain_numpy_does(config, seed):
                 assert np.array_equal(decode(events, output["id"], tuple(output["shape"]), config),
                                       spikes[output["name"]][timestep])
                 fired += int(spikes[output["name"]][timestep].sum())
-        words = [int(word) for word in core.memory[:, 0]] if config.word_bits == 64 else numbers(core.memory)
+        words = numbers(core.memory)
         for row in image.manifest["population_table"]:
             found = potentials(words, layer_of(image, row["index"]), row["shape"], config.word_bits)
             assert found == {place: left[row["name"]][place] for place in np.ndindex(*row["shape"])}
         assert not any(core.counters[name] for name in errors(config) if name in core.counters)
-    assert fired > 100
+    assert fired > 50
