@@ -7,10 +7,13 @@ import numpy as np
 import pytest
 
 from golden.cim.flexspim import FLEXSPIM
+from golden.words import NeuronType, Reset
 from synapress.energy.cim import COLUMN_COUNTERS
+from synapress.engines.cim_run import run_layers
+from synapress.mapper.cim.shapes import LayerShape
 from synapress.mapper.cim.stationarity import PUBLISHED, Layer
 from synapress.mapper.cim.streams import CHANNELS, POSITIONS, Stream, streamed, streams
-from synapress.mapper.cim.work import Frame, cim_work, drawn, moved_words
+from synapress.mapper.cim.work import DESTINATION, SOURCE, Frame, cim_work, drawn, moved_words, program_of
 
 SMALL = replace(FLEXSPIM, name="small", cim_rows=32, cim_columns=16, cim_tags=16)
 
@@ -100,6 +103,36 @@ def test_every_visit_is_followed(order: str, shared: bool, seed: int) -> None:
         evicted += stream.slots[1] < layer.height ** 2
         several += layer.outputs * columns > SMALL.cim_columns
     assert evicted and several
+
+
+@pytest.mark.parametrize("layer", [
+    replace(PUBLISHED[0], height=20), replace(PUBLISHED[1], height=10), replace(PUBLISHED[3], height=7),
+    Layer(name="blocks", inputs=3, outputs=48, kernel=3, height=9, potential_bits=16)], ids=lambda layer: layer.name)
+def test_the_core_counts_the_same(layer: Layer, seed: int) -> None:
+    """The golden core, with the slots that were chosen; it takes events by positions, and stores nothing at the end."""
+    random = np.random.default_rng(seed)
+    program = program_of(layer)
+    edge = replace(program.edges[0], weights=random.integers(-60, 70, program.edges[0].weights.shape))
+    neurons = replace(program.population(DESTINATION), type=NeuronType.SPIKING, saturation=Reset.SUBTRACT,
+                      threshold=np.array([150]))
+    program = replace(program, edges=[edge], populations=[program.population(SOURCE), neurons])
+    events = drawn(layer, 0.85, seed).events
+    columns = 8 if layer.name == "blocks" else None
+    chosen = streamed(layer, Frame(events, np.zeros(neurons.shape, np.int64)), columns=columns, shared=True)
+    weight, potential = (-(-bits // chosen.columns) for bits in (layer.weight_bits, layer.potential_bits))
+    shape = LayerShape(
+        weight_bits=layer.weight_bits, potential_bits=layer.potential_bits, columns=chosen.columns,
+        groups=min(layer.outputs, 256 // chosen.columns), weight_slots=chosen.slots[0], potential_slots=chosen.slots[1],
+        weight_row=0, potential_row=chosen.slots[0] * weight,
+        threshold_row=chosen.slots[0] * weight + chosen.slots[1] * potential)
+    ran = run_layers(program, FLEXSPIM, {SOURCE: events[np.newaxis]}, {DESTINATION: shape}, rtl=False).layers[0]
+    assert ran.spikes.any()
+    stream = streamed(layer, Frame(events, ran.spikes[0]), columns=columns, shared=True)
+    assert stream.slots == chosen.slots
+    for name in ("cim_cycles", *COLUMN_COUNTERS, "word_ops", "synapses", "operand_loads", "state_reads",
+                 "weight_reads"):
+        assert stream.counters[name] == ran.counters[name]
+    assert stream.counters["operand_stores"] >= ran.counters["operand_stores"]
 
 
 def test_what_fits_stays() -> None:
