@@ -321,10 +321,7 @@ SECTIONS = {
         *(_json("organisations", *given) for given in organisations_learning.COMMANDS),
         Command("make demo-learning", "synapress", ("demo-learning",), "build/demo-learning/report.json")),
         organisations_learning.text, slow=True),
-    "cim": Section("Compute in memory", (
-        _json("cim", *cim.COMMAND), Command("python -m benchmarks.cim_macro --fmax 1", "benchmarks.cim_macro",
-                                            ("--fmax", "1", "--json", "build/benchmarks/cim_macro.json"),
-                                            "build/benchmarks/cim_macro.json")), cim.text, slow=True),
+    "cim": Section("Compute in memory", (_json("cim", *cim.COMMAND),), cim.text, slow=True),
     "lookup_tables": Section("Look-up tables, simulated", (
         Command("python -m benchmarks.lookup_tables", "benchmarks.lookup_tables",
                 ("--json", "build/benchmarks/lookup_tables.json"), "build/benchmarks/lookup_tables.json"),
