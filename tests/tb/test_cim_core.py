@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from golden.cim.flexspim import FLEXSPIM
-from golden.config import CoreConfig
+from golden.config import FLEXSPIM, CoreConfig
 from golden.host import encode
 from golden.words import EventKind, layouts
 from synapress.tools.simulator import launch

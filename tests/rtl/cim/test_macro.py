@@ -11,7 +11,7 @@ import pytest
 from amaranth.lib import wiring
 
 from benchmarks import cim_macro
-from golden.cim.flexspim import FLEXSPIM
+from golden.config import FLEXSPIM
 from rtl.cim.macro import CimMacro
 from rtl.cim.update import CimUpdate
 from rtl.verilog import to_verilog
