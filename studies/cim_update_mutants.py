@@ -4,6 +4,7 @@ from studies.mutants import Mutation
 
 WORK = "tests/tb/test_cim_update.py::test_random_work"
 BACK_TO_BACK = "tests/tb/test_cim_update.py::test_operations_back_to_back"
+STOP = "tests/tb/test_cim_core.py::test_stopped_core_starts_afresh"
 CORE = "tests/tb/test_cim_core.py::test_core_equals_golden"
 
 _UPDATE, _REQUESTS, _LAYER = "rtl/cim/update.py", "rtl/cim/requests.py", "rtl/cim/layer.py"
@@ -31,10 +32,10 @@ CIM_UPDATE_MUTATIONS = (
              WORK),
     Mutation("array: thresholds count as weights in their rows", _UPDATE,
              "Mux(now.scan, layer.potential_rows, layer.weight_rows)", "layer.weight_rows", WORK),
-    Mutation("array: a flush ends half way", _UPDATE, "self.config.cim_tags - 1", "self.config.cim_tags // 4 - 1", WORK),
+    Mutation("array: a flush ends with its first entry", _UPDATE, "self.config.cim_tags - 1", "0", WORK),
     Mutation("array: a flush leaves thresholds", _UPDATE, "p.thresholds.forget.eq(1)", "p.thresholds.forget.eq(0)",
              WORK),
-    Mutation("array: a flush leaves the layer", _UPDATE, "p.layer.forget.eq(1)", "p.layer.forget.eq(0)", WORK),
+    Mutation("array: a flush leaves the layer", _UPDATE, "p.layer.forget.eq(1)", "p.layer.forget.eq(0)", BACK_TO_BACK),
     Mutation("array: operations are taken in a flush", _REQUESTS, "may_take & ~self.flushing & ops", "may_take & ops",
              WORK),
     Mutation("array: values that are no spikes are added", _REQUESTS, "(op.v == 1) & ~op.max", "~op.max", WORK),
@@ -43,8 +44,8 @@ CIM_UPDATE_MUTATIONS = (
     Mutation("array: a lane without a group is added to", _REQUESTS, "splits & (group > layer.groups)", "0", WORK),
     Mutation("array: a last block is as wide as the others", _REQUESTS, "(layer.blocks == 0) | ~held.mask[-1]",
              "layer.blocks == 0", WORK),
-    Mutation("array: a depthwise operation adds to all groups", _REQUESTS, "Mux(splits, layer.columns + 1, Mux(",
-             "Mux(0, layer.columns + 1, Mux(", WORK),
+    Mutation("array: a depthwise operation adds to all groups", _REQUESTS, "Mux(splits, column + (layer.columns + 1),",
+             "Mux(0, column + (layer.columns + 1),", WORK),
     Mutation("array: lanes of depthwise layers take their turn in one word", _REQUESTS,
              "(lane_word << config.lane_bits) | lane", "lane", WORK),
     Mutation("array: another layer waits for ever", _REQUESTS, " | (waited == PATIENCE)", "", WORK),
@@ -56,16 +57,19 @@ CIM_UPDATE_MUTATIONS = (
              "last_width.eq((first.groups + 1)", WORK),
     Mutation("array: a cycle between operations", _UPDATE, "macro.op.valid.eq(p.there & has_all),",
              "macro.op.valid.eq(p.there & has_all & ~self.retired),", BACK_TO_BACK),
-    Mutation("spikes: the first group begins at the first column", _FIRE, "Mux(first, base, columns + 1)",
+    Mutation("array, spikes: the first group begins at the first column", _FIRE, "Mux(first, base, columns + 1)",
              "Mux(first, 0, columns + 1)", CORE),
-    Mutation("spikes: every block has the first block's channels", _FIRE, "block.eq(block + groups + 1)",
+    Mutation("array, spikes: every block has the first block's channels", _FIRE, "block.eq(block + groups + 1)",
              "block.eq(0)", CORE),
-    Mutation("spikes: reset to zero is a subtraction", _FIRE, "self.scan.payload.zero.eq(word.saturation[0])",
+    Mutation("array, spikes: axons of two words are taken for one", _FIRE, "neuron.payload.far.eq(far)",
+             "neuron.payload.far.eq(0)", CORE),
+    Mutation("array, spikes: reset to zero is a subtraction", _FIRE, "self.scan.payload.zero.eq(word.saturation[0])",
              "self.scan.payload.zero.eq(0)", CORE),
-    Mutation("flush: FLUSH stays", "rtl/host_port.py", "self.flushed | ~self.running", "~self.running", CORE),
-    Mutation("flush: idle meanwhile", _UPDATE, "macro.busy | self.flush", "macro.busy", CORE),
+    Mutation("array, flush: FLUSH stays", "rtl/host_port.py", "self.flushed | ~self.running", "~self.running", CORE),
+    Mutation("array: a stopped core is busy", _UPDATE, 'm.FSM(init="start")', 'm.FSM(init="forget")', STOP),
+    Mutation("array, flush: idle meanwhile", _UPDATE, "macro.busy | self.flush", "macro.busy", CORE),
     Mutation("counters of the array: a cycle counts its idle columns as active", _UPDATE, "Mux(working, active, 0)",
              "Mux(working, self.config.cim_columns, 0)", CORE),
 )
 CIM_UPDATE_WHERE = {WORK: ["-k", "verilator and randomly"], BACK_TO_BACK: ["-k", "verilator and row"],
-                    CORE: ["-k", "verilator-3"]}
+                    STOP: [], CORE: ["-k", "verilator-3 or verilator-2"]}
