@@ -110,6 +110,20 @@ def test_shapes_that_do_not_fit(options, rule, words):
     assert rule in rules and words in text
 
 
+def test_blocks_have_limits():
+    """As many as words of channels; and a depthwise layer has one."""
+    rng, shape = np.random.default_rng(4), dataclasses.replace(SHAPE, groups=1, weight_slots=1, potential_slots=1)
+    many = Program(name="blocks", inputs=["in"], outputs=["layer"], edges=[
+        Edge(name="in->layer", source="in", destination="layer", weights=rng.integers(-8, 8, (300, 2, 1, 1)))],
+        populations=[Population(name="in", shape=(2, 1, 1)), spiking("layer", (300, 1, 1), 9)])
+    assert refused(many, SMALL, {"layer": shape})[0] >= {"array blocks"}
+    assert build_cim_image(many, SMALL).manifest["population_table"][0]["cim"]["blocks"] <= 255
+    pool = program(source=Population(name="in", shape=(6, 4, 4)), weights=np.ones((6, 1, 1, 1), np.int64), groups=6)
+    rules, text = refused(pool, SMALL, {"layer": dataclasses.replace(shape, groups=3)})
+    assert rules == {"array depthwise"} and "6 channels of 4 columns" in text
+    assert refused(pool, SMALL, {"layer": LayerOptions(columns=6)})[0] == {"array"}
+
+
 def two_layers():
     made = program()
     made.populations.append(spiking("second", (6, 4, 4), 3))
@@ -132,6 +146,9 @@ def test_layers_that_overlap_are_refused():
         given = {"layer": dataclasses.replace(half, threshold_row=58), "second": dataclasses.replace(other, **changes)}
         rules, text = refused(made, SMALL, given)
         assert rules == {rule} and "of 'layer'" in text
+        swapped = {"layer": given["second"], "second": given["layer"]}
+        assert refused(made, SMALL, swapped)[0] == {rule}
+    assert build_cim_image(made, SMALL, {"layer": other, "second": dataclasses.replace(half, threshold_row=58)})
 
 
 def test_names_and_configurations_are_checked():
@@ -217,6 +234,15 @@ def test_damaged_words_are_refused(word, changes, words):
     fields = layout.unpack(int(image.parts[word, 0])) | changes
     image.parts[word, 0] = layout.pack(fields)
     with pytest.raises(ImageError, match=words):
+        validate(image.parts, SMALL, edges=image.edges, populations=image.populations)
+
+
+def test_weights_of_an_edge_begin_with_block_0():
+    image = build_cim_image(program(), SMALL, {"layer": dataclasses.replace(SHAPE, groups=2, weight_slots=16)})
+    assert image.manifest["population_table"][0]["cim"]["blocks"] == 3
+    word = layouts(SMALL).edge.unpack(int(image.parts[2, 0])) | {"weight_base": 1}
+    image.parts[2, 0] = layouts(SMALL).edge.pack(word)
+    with pytest.raises(ImageError, match="modulo the blocks of its layer': 2, but that of block 0 is 0"):
         validate(image.parts, SMALL, edges=image.edges, populations=image.populations)
 
 
