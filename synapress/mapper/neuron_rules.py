@@ -28,6 +28,12 @@ def check_types(program: Program, config: CoreConfig) -> None:
 
 def _built(program: Program, config: CoreConfig) -> Iterator[Violation]:
     """The core has the types of all populations, and its events hold differences of their thresholds."""
+    if config.update == "cim":
+        yield Violation(
+            layer=program.name, rule="update unit", needed="states in memory words",
+            available="a core whose states lie in an array (update = cim)",
+            help="Build its image by synapress.mapper.cim.image.build_cim_image.")
+        return
     there = built_types(config)
     for population in program.populations:
         model = neuron_types().get(population.type)

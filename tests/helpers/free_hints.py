@@ -162,6 +162,7 @@ EXPORT = (
 """What asks for another export of the same network."""
 
 NETWORK = (
+    "Build its image by synapress.mapper.cim.image.build_cim_image",
     "Give it by the weights of a channel that spikes in each timestep",
     "Leave columns and stationary of LayerOptions open, give fewer bits, or map fewer layers to the core",
     "Leave columns of LayerOptions open, or give fewer",

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from golden.cim.layer import MOST_BITS, layer_words
+from golden.cim.layer import MOST_BITS
 from golden.config import CoreConfig
 from golden.errors import NetworkError
 from golden.program import Edge, Population, Program
@@ -22,6 +22,7 @@ from synapress.mapper.cim.shapes import (
     LayerOptions,
     LayerShape,
     is_depthwise,
+    most_blocks,
     state_numbers,
     weight_numbers,
 )
@@ -253,20 +254,14 @@ def operand_counts(plan: CimPlan) -> Iterator[Violation]:
                             "map the layer in parts of fewer positions"))
 
 
-def descriptors(plan: CimPlan) -> Iterator[Violation]:
-    """Every field of a layer's descriptor holds its value."""
-    config = plan.map.config
+def blocks(plan: CimPlan) -> Iterator[Violation]:
+    """The words of a layer count its blocks."""
+    most = most_blocks(plan.map.config)
     for layer in plan.layers:
-        values = vars(layer.descriptor(config))
-        for field in (field for layout in layer_words(config) for field in layout.fields):
-            if not field.low <= values[field.name] <= field.high and field.name in ("blocks", *_LARGE):
-                yield Violation(
-                    layer=layer.name, rule=f"array {field.name}", needed=str(values[field.name]),
-                    available=f"at most {field.high}", help="Leave columns of LayerOptions open, or give fewer bits.")
-
-
-_LARGE = ("potential_words", "weight_words", "potential_slot_bits", "weight_slot_bits", "lane_words_log2")
-"""Fields of a descriptor that no other rule keeps within theirs."""
+        if layer.operands.blocks > most:
+            yield Violation(
+                layer=layer.name, rule="array blocks", needed=f"{layer.operands.blocks} blocks of channels",
+                available=f"at most {most}", help="Leave columns of LayerOptions open, or give fewer.")
 
 
 def memory(plan: CimPlan) -> Iterator[Violation]:
@@ -284,7 +279,7 @@ def memory(plan: CimPlan) -> Iterator[Violation]:
 
 
 RULES: tuple[Callable[[CimPlan], Iterator[Violation]], ...] = (
-    columns, rows, slots, operand_rows, operand_counts, descriptors, memory)
+    columns, rows, slots, operand_rows, operand_counts, blocks, memory)
 SHARED = (strides, population_size, kernel_size, descriptor_fields, axons, counts, population_counts)
 """Rules of every core."""
 

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import lcm
 
+from golden.cim.layer import layer_words
 from golden.config import CoreConfig
 from golden.program import Edge, Population
 
@@ -160,8 +161,13 @@ class Operands:
 
     def named(self, config: CoreConfig) -> bool:
         """Whether the event-to-synapse unit can name every operand."""
-        return (self.states <= state_numbers(config)
+        return (self.blocks <= most_blocks(config) and self.states <= state_numbers(config)
                 and self.weights <= weight_numbers(config, bool(self.lane_words)))
+
+
+def most_blocks(config: CoreConfig) -> int:
+    """Blocks of a position, which the event-to-synapse unit counts as channel words."""
+    return min(layer_words(config)[0].field("blocks").high, (1 << config.depth_word_bits) - 1)
 
 
 def state_numbers(config: CoreConfig) -> int:

@@ -17,6 +17,7 @@ from synapress.mapper.cim.rules import _layer
 from synapress.mapper.cim.shapes import BOTH, NONE, WEIGHTS, LayerOptions, LayerShape
 from synapress.mapper.errors import RuleError
 from synapress.mapper.image.validate import validate
+from synapress.mapper.pipeline import Compilation, run
 from tests.helpers.spiking_programs import spiking
 
 SMALL = dataclasses.replace(FLEXSPIM, name="small", address_bits=13, cim_rows=64, cim_columns=32, cim_tags=64)
@@ -109,6 +110,20 @@ def test_shapes_that_do_not_fit(options, rule, words):
     assert rule in rules and words in text
 
 
+def test_blocks_have_limits():
+    """As many as words of channels; and a depthwise layer has one."""
+    rng, shape = np.random.default_rng(4), dataclasses.replace(SHAPE, groups=1, weight_slots=1, potential_slots=1)
+    many = Program(name="blocks", inputs=["in"], outputs=["layer"], edges=[
+        Edge(name="in->layer", source="in", destination="layer", weights=rng.integers(-8, 8, (300, 2, 1, 1)))],
+        populations=[Population(name="in", shape=(2, 1, 1)), spiking("layer", (300, 1, 1), 9)])
+    assert refused(many, SMALL, {"layer": shape})[0] >= {"array blocks"}
+    assert build_cim_image(many, SMALL).manifest["population_table"][0]["cim"]["blocks"] <= 255
+    pool = program(source=Population(name="in", shape=(6, 4, 4)), weights=np.ones((6, 1, 1, 1), np.int64), groups=6)
+    rules, text = refused(pool, SMALL, {"layer": dataclasses.replace(shape, groups=3)})
+    assert rules == {"array depthwise"} and "6 channels of 4 columns" in text
+    assert refused(pool, SMALL, {"layer": LayerOptions(columns=6)})[0] == {"array"}
+
+
 def two_layers():
     made = program()
     made.populations.append(spiking("second", (6, 4, 4), 3))
@@ -140,6 +155,11 @@ def test_names_and_configurations_are_checked():
         build_cim_image(two_layers(), SMALL, {"layer": SHAPE})
     with pytest.raises(ConfigError, match="'update' = neuron must be cim"):
         build_cim_image(program(), CoreConfig())
+
+
+def test_the_compiler_leads_to_images_of_arrays():
+    with pytest.raises(RuleError, match=r"Build its image by synapress\.mapper\.cim\.image\.build_cim_image"):
+        run(Compilation(source=program(), config=SMALL, mesh=False))
 
 
 def test_memory_and_addresses_have_limits():
