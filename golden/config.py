@@ -174,10 +174,10 @@ class CoreConfig(Widths):
 
     @classmethod
     def preset(cls, name: str) -> "CoreConfig":
-        """A named preset: see PRESETS."""
-        if name not in PRESETS:
-            raise ConfigError(f"unknown preset '{name}'; there are: {', '.join(PRESETS)}")
-        return PRESETS[name]
+        """A named preset: see PRESETS and NAMED."""
+        if name not in NAMED:
+            raise ConfigError(f"unknown preset '{name}'; there are: {', '.join(NAMED)}")
+        return NAMED[name]
 
     @classmethod
     def of(cls, given: "CoreConfig | str | os.PathLike[str]") -> "CoreConfig":
@@ -193,12 +193,12 @@ class CoreConfig(Widths):
     @classmethod
     def load(cls, source: str) -> "CoreConfig":
         """A preset by name, or a JSON file by path."""
-        if source in PRESETS:
-            return PRESETS[source]
+        if source in NAMED:
+            return NAMED[source]
         try:
             data = json.loads(read_text(source))
         except OSError as error:
-            raise ConfigError(f"'{source}' is neither a preset ({', '.join(PRESETS)}) nor a file that can be read: "
+            raise ConfigError(f"'{source}' is neither a preset ({', '.join(NAMED)}) nor a file that can be read: "
                               f"{error.strerror}") from error
         except (ValueError, RecursionError) as error:
             raise ConfigError(f"{source}: not JSON: {error}") from error
@@ -237,3 +237,12 @@ PRESETS: dict[str, CoreConfig] = {
     ),
 }
 """`grai_vip`: the paper's widths, 256 kB. `fpga_small`: 32 kB and narrow fields for small FPGAs."""
+
+FLEXSPIM = CoreConfig(
+    name="flexspim", update="cim", address_bits=17, population_bits=4, access_counters=1,
+    neuron_types=("sum", "spiking"), cim_rows=512, cim_columns=256, cim_tags=1024,
+)
+"""A core with the array of the FlexSpIM chip, 512 rows of 256 columns (Chauvaux et al., arXiv 2410.23082, section III).
+A megabyte behind it: all layers of the network for gestures, six convolutions and their pools, fit."""
+NAMED = PRESETS | {FLEXSPIM.name: FLEXSPIM}
+"""All configurations with a name: presets, and `flexspim`, whose networks `synapress cim` places, not `compile`."""

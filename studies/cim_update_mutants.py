@@ -31,7 +31,8 @@ CIM_UPDATE_MUTATIONS = (
              WORK),
     Mutation("array: thresholds count as weights in their rows", _UPDATE,
              "Mux(now.scan, layer.potential_rows, layer.weight_rows)", "layer.weight_rows", WORK),
-    Mutation("array: a flush ends half way", _UPDATE, "self.config.cim_tags - 1", "self.config.cim_tags // 4 - 1", WORK),
+    Mutation("array: a flush ends half way", _UPDATE, "self.config.cim_tags - 1", "self.config.cim_tags // 4 - 1",
+             WORK),
     Mutation("array: a flush leaves thresholds", _UPDATE, "p.thresholds.forget.eq(1)", "p.thresholds.forget.eq(0)",
              WORK),
     Mutation("array: a flush leaves the layer", _UPDATE, "p.layer.forget.eq(1)", "p.layer.forget.eq(0)", WORK),
@@ -43,8 +44,8 @@ CIM_UPDATE_MUTATIONS = (
     Mutation("array: a lane without a group is added to", _REQUESTS, "splits & (group > layer.groups)", "0", WORK),
     Mutation("array: a last block is as wide as the others", _REQUESTS, "(layer.blocks == 0) | ~held.mask[-1]",
              "layer.blocks == 0", WORK),
-    Mutation("array: a depthwise operation adds to all groups", _REQUESTS, "Mux(splits, layer.columns + 1, Mux(",
-             "Mux(0, layer.columns + 1, Mux(", WORK),
+    Mutation("array: a depthwise operation adds to all groups", _REQUESTS, "Mux(splits, column + (layer.columns + 1),",
+             "Mux(0, column + (layer.columns + 1),", WORK),
     Mutation("array: lanes of depthwise layers take their turn in one word", _REQUESTS,
              "(lane_word << config.lane_bits) | lane", "lane", WORK),
     Mutation("array: another layer waits for ever", _REQUESTS, " | (waited == PATIENCE)", "", WORK),
@@ -60,6 +61,8 @@ CIM_UPDATE_MUTATIONS = (
              "Mux(first, 0, columns + 1)", CORE),
     Mutation("spikes: every block has the first block's channels", _FIRE, "block.eq(block + groups + 1)",
              "block.eq(0)", CORE),
+    Mutation("spikes: axons of two words are taken for one", _FIRE, "neuron.payload.far.eq(far)",
+             "neuron.payload.far.eq(0)", CORE),
     Mutation("spikes: reset to zero is a subtraction", _FIRE, "self.scan.payload.zero.eq(word.saturation[0])",
              "self.scan.payload.zero.eq(0)", CORE),
     Mutation("flush: FLUSH stays", "rtl/host_port.py", "self.flushed | ~self.running", "~self.running", CORE),
@@ -68,4 +71,4 @@ CIM_UPDATE_MUTATIONS = (
              "Mux(working, self.config.cim_columns, 0)", CORE),
 )
 CIM_UPDATE_WHERE = {WORK: ["-k", "verilator and randomly"], BACK_TO_BACK: ["-k", "verilator and row"],
-                    CORE: ["-k", "verilator-3"]}
+                    CORE: ["-k", "verilator-3 or verilator-2"]}

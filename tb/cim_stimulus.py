@@ -74,13 +74,13 @@ class Placement:
         while True:
             potential_rows = pick(1, max(1, min(WIDEST // columns, rows // 3)))
             weight_rows = pick(1, potential_rows)
-            slots = [pick(0, 3), pick(0, 4)]
+            slots = [pick(0, 2), pick(0, 4)]
             if stationary:
                 slots = [(potentials - 1).bit_length(), (weights - 1).bit_length()]
             if (potential_rows << slots[0]) + (weight_rows << slots[1]) + potential_rows <= rows:
                 break
             weights = pick(1, weights)
-        last_groups = groups if blocks == 1 else pick(1, groups)
+        last_groups = groups if blocks == 1 else pick(1, max(1, groups - 1))
         sizes = {f"{name}potential_words": operand_words(potential_rows, columns, count, config)
                  for name, count in (("", groups), ("last_", last_groups))}
         sizes |= {f"{name}weight_words": operand_words(weight_rows, columns, count, config)

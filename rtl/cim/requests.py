@@ -137,12 +137,13 @@ class Requests(wiring.Component):
         potential_slot, weight_slot = _slot(number, layer.potential_slot_bits), _slot(weight, layer.weight_slot_bits)
         lane = reduce(or_, (Mux(held.mask[lane], lane, 0) for lane in range(config.lanes)))
         group = Signal(range(max(config.cim_columns, config.lanes << 7)), name="group")
-        column = Signal(range(config.cim_columns), name="column")
+        column, last = Signal(range(config.cim_columns), name="column"), Signal(name="last")
         m.d.comb += [
             number.eq(Mux(splits, index >> layer.lane_words_log2, index)),
             weight.eq(Mux(layer.depthwise, held.weight_address, held.weight_address >> config.lane_bits)),
             work.scan.eq(kind.scan), work.flush.eq(kind.flush), work.zero.eq(kind.zero), work.block.eq(kind.block),
-            work.last.eq(Mux(kind.scan, kind.block == layer.blocks, (layer.blocks == 0) | ~held.mask[-1])),
+            work.last.eq(last),
+            last.eq(Mux(kind.scan, kind.block == layer.blocks, (layer.blocks == 0) | ~held.mask[-1])),
             work.state.eq(Cat(number, held.state_address[index_bits:config.address_bits])), work.weight.eq(weight),
             work.potential_entry.eq(layer.potential_tag + potential_slot),
             work.weight_entry.eq(layer.weight_tag + weight_slot),
@@ -150,8 +151,9 @@ class Requests(wiring.Component):
             work.weight_row.eq(layer.weight_row + _rows(config, weight_slot, layer.weight_rows)),
             group.eq((lane_word << config.lane_bits) | lane), self._beyond.eq(splits & (group > layer.groups)),
             column.eq(group * (layer.columns + 1)), work.low.eq(layer.base + Mux(splits, column, 0)),
-            work.high.eq(work.low + Mux(splits, layer.columns + 1, Mux(work.last, layer.last_width, layer.width))),
-            work.groups.eq(Mux(splits, 0, Mux(work.last, layer.last_groups, layer.groups)) + 1),
+            work.high.eq(layer.base + Mux(splits, column + (layer.columns + 1),
+                                          Mux(last, layer.last_width, layer.width))),
+            work.groups.eq(Mux(splits, 0, Mux(last, layer.last_groups, layer.groups)) + 1),
         ]
 
 

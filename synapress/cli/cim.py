@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from golden.cim.flexspim import FLEXSPIM
+from golden.config import FLEXSPIM
 from golden.errors import ConfigError
 from golden.program import Program
 from synapress.cli import completion

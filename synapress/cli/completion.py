@@ -5,7 +5,7 @@
 
 from collections.abc import Callable, Iterable
 
-from golden.config import PRESETS
+from golden.config import NAMED
 
 
 def _beginning(names: Callable[[], Iterable[str]]) -> Callable[[str], list[str]]:
@@ -40,7 +40,7 @@ def _steps() -> Iterable[str]:
     return NAMES
 
 
-presets = _beginning(lambda: PRESETS)
+presets = _beginning(lambda: NAMED)
 networks = _beginning(_networks)
 blocks = _beginning(_blocks)
 styles = _beginning(_styles)

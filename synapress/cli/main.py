@@ -15,7 +15,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from golden.config import PRESETS, CoreConfig
+from golden.config import NAMED, CoreConfig
 from golden.errors import ConfigError, SynapressError
 from synapress import __version__
 from synapress.cli import completion
@@ -145,7 +145,7 @@ app.command()(cim)
 @app.command("config")
 def show_config(source: Annotated[str, typer.Argument(
         metavar="[PRESET|FILE]", autocompletion=completion.presets,
-        help=f"{', '.join(PRESETS)}, or a JSON file to complete and check.")] = "grai_vip",
+        help=f"{', '.join(NAMED)}, or a JSON file to complete and check.")] = "grai_vip",
         as_json: AsJson = False) -> None:
     """Print a configuration as JSON, with --json or without, to change or check it."""
     print_json(CoreConfig.load(source).to_json())

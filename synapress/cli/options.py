@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from golden.config import PRESETS
+from golden.config import NAMED
 from golden.errors import ConfigError, FileError
 from golden.files import load_arrays
 from synapress.cli import completion
@@ -24,10 +24,10 @@ SEEDS = (1 << 32) - 1
 MOST_CELLS = 2000
 """Of a sweep: as the densities × widths of weights × layers of organisations."""
 Config = Annotated[str, typer.Option("--config", "-c", metavar="PRESET|FILE", autocompletion=completion.presets,
-                                     help=f"Configuration: {', '.join(PRESETS)}, or a JSON file.")]
+                                     help=f"Configuration: {', '.join(NAMED)}, or a JSON file.")]
 AnyConfig = Annotated[str | None, typer.Option(
     "--config", "-c", metavar="PRESET|FILE", autocompletion=completion.presets,
-    show_default="a compiled model's own, else grai_vip", help=f"Configuration: {', '.join(PRESETS)}, or a JSON file.")]
+    show_default="a compiled model's own, else grai_vip", help=f"Configuration: {', '.join(NAMED)}, or a JSON file.")]
 Neurons = Annotated[str | None, typer.Option(
     metavar="STYLE[,OPTION=VALUE...]", autocompletion=completion.styles,
     help="NIR: how neurons compute: nir, snntorch, sinabs or norse, perhaps with options that differ from its "

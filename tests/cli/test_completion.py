@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from golden.config import PRESETS
+from golden.config import NAMED
 from rtl.verilog import TOPS
 from synapress.mapper.importers.neurons import STYLES
 from synapress.zoo import ZOO
@@ -30,8 +30,8 @@ def complete(line: str) -> list[str]:
 
 
 @pytest.mark.parametrize(("line", "names"), [
-    ("synapress verilog --config ", PRESETS), ("synapress area --config fp", ["fpga_small"]),
-    ("synapress config ", PRESETS), ("synapress demo -c gr", ["grai_vip"]), ("synapress map --config ", PRESETS),
+    ("synapress verilog --config ", NAMED), ("synapress area --config fp", ["fpga_small"]),
+    ("synapress config ", NAMED), ("synapress demo -c gr", ["grai_vip"]), ("synapress map --config ", NAMED),
     ("synapress footprint ", ZOO), ("synapress map res", ["resnet50", "resnet101"]),
     ("synapress verilog ", TOPS), ("synapress area peg e", ["esu", "evaluation"]),
     ("synapress simulate --engine ", ["fast", "golden", "rtl", "replay"]),

@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from golden.cim.flexspim import FLEXSPIM
+from golden.config import FLEXSPIM
 from golden.errors import EventError, NetworkError
 from golden.program import Program
 from golden.words import Reset

@@ -60,7 +60,10 @@ class CimCore:
         memory: (words, words of 64 bits). inputs: shape of the input and its axons, for `golden.host.encode`.
     """
 
-    def __init__(self, config: CoreConfig, source: tuple[int, int, int], layers: list[CimLayer], outputs: set[int]):
+    def __init__(self, config: CoreConfig, source: tuple[int, int, int], layers: list[CimLayer], outputs: set[int], *,
+                 far: bool = False):
+        """`far`: populations and axons have second words."""
+        self.far = far
         self.config, self.layers, self.source, self.outputs = config, layers, source, sorted(outputs)
         self.words = layouts(config)
         self.memory: Words = np.zeros((config.memory_words, config.word_bits // 64), np.uint64)
@@ -158,15 +161,20 @@ class CimCore:
         if number in self.outputs:
             high = self.words.axon.field("x_limit").high
             axons.append({"core_x": -1, "core_y": 1, "id": number, "x_limit": high, "y_limit": high})
-        base = self._take(len(axons))
-        self.memory[base:base + len(axons), 0] = [self.words.axon.pack(axon) for axon in axons]
+        words = [self.words.axon.pack(axon) for axon in axons]
+        if self.far:
+            second = [self.words.second_axon.pack(core_x=axon["core_x"], core_y=axon["core_y"]) for axon in axons]
+            words = [self.words.second_population.pack(far_axons=1),
+                     *(word for pair in zip(second, words, strict=True) for word in pair)]
+        base = self._take(len(words))
+        self.memory[base:base + len(words), 0] = words
         lane_words = 1 << made.lane_words_log2 if layer.depthwise else layer.blocks
         self.memory[2 * number, 0] = self.words.geometry.pack(
             depth_words=lane_words, last_lane=0, state_base=number << operand_index_bits(self.config), width=width,
             height=height, x_stride=height * lane_words)
         self.memory[2 * number + 1, 0] = self.words.population.pack(
             base=base, width=width, height=height, depth=depth, type=NeuronType.SPIKING, saturation=layer.reset,
-            axons=len(axons), incoming=len(layer.edges))
+            axons=len(axons), incoming=len(layer.edges), extended=int(self.far))
 
     def potentials(self, memory: Words, number: int) -> IntArray:
         """The potentials (D, W, H) of a layer in memory, bit by bit."""
@@ -285,8 +293,8 @@ def place_regions(layers: list[CimLayer]) -> None:
         weight_tag += 1 << layer.weight_slot_bits
 
 
-def random_cim_core(rng: np.random.Generator, config: CoreConfig, *, layers: int = 3, saturate: bool = False
-                    ) -> CimCore:
+def random_cim_core(rng: np.random.Generator, config: CoreConfig, *, layers: int = 3, saturate: bool = False,
+                    far: bool = False) -> CimCore:
     """A chain of layers, of which some have two sources of one shape; every one an output or a source."""
     source = tuple(int(rng.integers(1, most)) for most in (5, 7, 7))
     shape: tuple[int, int, int] = (source[0], source[1], source[2])
@@ -300,7 +308,8 @@ def random_cim_core(rng: np.random.Generator, config: CoreConfig, *, layers: int
             sources.append((number - 1, made[number - 1].shape))
     place_regions(made)
     used = {edge.source for layer in made for edge in layer.edges}
-    return CimCore(config, shape, made, {number for number in range(layers) if number not in used or rng.random() < .3})
+    outputs = {number for number in range(layers) if number not in used or rng.random() < .3}
+    return CimCore(config, shape, made, outputs, far=far)
 
 
 def core_pair(rng: np.random.Generator, config: CoreConfig) -> tuple[CimCore, CimCore]:

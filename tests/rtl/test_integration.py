@@ -11,8 +11,7 @@ import pytest
 
 from golden import messages, registers
 from golden.bus.address_map import BUS_REGISTERS, AddressMap, BusRegister, Interrupt
-from golden.cim.flexspim import FLEXSPIM
-from golden.config import CoreConfig
+from golden.config import FLEXSPIM, CoreConfig
 from golden.ports import PORTS
 from golden.words import EVENT_KINDS, EventKind, layouts
 from rtl import integration

@@ -131,7 +131,8 @@ def test_names_need_no_escapes(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(("block", "options"), [
-    ("core", {}), ("peg", {}), ("memory", {}), ("cim_macro", {}), ("learner", {"organisation": "functional_pure"}),
+    ("core", {}), ("peg", {}), ("memory", {}), ("cim_macro", {}),
+    ("cim_update", {}), ("learner", {"organisation": "functional_pure"}),
     ("learner", {"organisation": "functional_bitmap"})])
 def test_lint_has_nothing_to_say(block: str, options: dict[str, str], tmp_path: Path) -> None:
     path = generate(block, CONFIG, tmp_path, **options)

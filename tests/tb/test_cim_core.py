@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from golden.cim.flexspim import FLEXSPIM
-from golden.config import CoreConfig
+from golden.config import FLEXSPIM, CoreConfig
 from golden.host import encode
 from golden.words import EventKind, layouts
 from synapress.tools.simulator import launch
@@ -38,11 +37,11 @@ def bench_parameters(given: CimCore, rng: np.random.Generator, *, frames: int = 
             "populations": given.populations, "inputs": len(given.inputs), "frames": packed, "bad": bad, **more}
 
 
-def fitting(rng: np.random.Generator, config: CoreConfig, layers: int, *, saturate: bool = False) -> CimCore:
+def fitting(rng: np.random.Generator, config: CoreConfig, layers: int, **more: bool) -> CimCore:
     """A random core whose image fits."""
     for _ in range(100):
         with contextlib.suppress(AssertionError):
-            return random_cim_core(rng, config, layers=layers, saturate=saturate)
+            return random_cim_core(rng, config, layers=layers, **more)
     raise AssertionError("no image fits")
 
 
@@ -53,7 +52,8 @@ CASES = [("verilator", 1, "never"), ("verilator", 2, "bursts"), ("verilator", 3,
 @pytest.mark.parametrize(("simulator", "layers", "pause"), CASES, indirect=["simulator"])
 def test_core_equals_golden(simulator: str, layers: int, pause: str, seed: int) -> None:
     rng = np.random.default_rng([seed, layers, *pause.encode()])
-    parameters = bench_parameters(fitting(rng, SMALL, layers), rng, pause_in=pause, pause_out=pause)
+    given = fitting(rng, SMALL, layers, far=pause == "bursts")
+    parameters = bench_parameters(given, rng, pause_in=pause, pause_out=pause)
     launch(core(SMALL), name="core", module="tb.tb_core", simulator=simulator, parameters=parameters, seed=seed)
 
 
@@ -68,6 +68,6 @@ def test_many_cores(number: int, seed: int) -> None:
     config = (SMALL, WIDE)[number % 2]
     layers = 1 + number % 3
     # What saturates depends on the order of events, which one layer has as its source sends them.
-    given = fitting(rng, config, layers, saturate=layers == 1)
+    given = fitting(rng, config, layers, saturate=layers == 1, far=number % 4 > 1)
     parameters = bench_parameters(given, rng, frames=4, pause_in="randomly", pause_out="bursts")
     launch(core(config), name="core", module="tb.tb_core", parameters=parameters, seed=seed)

@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from golden.cim.flexspim import FLEXSPIM
+from golden.config import FLEXSPIM
 from golden.host import encode
 from golden.noc.mesh import Host
 from rtl.noc.mesh import Mesh

@@ -5,8 +5,7 @@ import random
 
 import pytest
 
-from golden.cim.flexspim import FLEXSPIM
-from golden.config import CoreConfig
+from golden.config import FLEXSPIM, CoreConfig
 from rtl.cim.store import OperandStore
 from synapress.tools.simulator import launch
 

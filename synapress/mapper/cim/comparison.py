@@ -9,8 +9,7 @@ without DRAM behind it. Energy of arrays is the published macro's (`synapress.en
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from golden.cim.flexspim import FLEXSPIM
-from golden.config import CoreConfig
+from golden.config import FLEXSPIM, CoreConfig
 from synapress.energy.accesses import access_energy
 from synapress.energy.cim import FAST, MOVED_COUNTERS, Point, energy_of
 from synapress.energy.memory import memory_model

@@ -12,10 +12,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from golden.cim.engine import Resident, Traffic
-from golden.cim.flexspim import FLEXSPIM
 from golden.cim.layer import Layer as Descriptor
 from golden.cim.layer import operand_words
-from golden.config import CoreConfig
+from golden.config import FLEXSPIM, CoreConfig
 from golden.registers import counters as counters_of
 from golden.types import IntArray
 from golden.words import Reset

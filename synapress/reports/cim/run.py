@@ -22,7 +22,7 @@ from synapress.zoo.gesture.recordings import frames, record
 ENGINES = ("golden", "rtl")
 DENSE_BITS = 16
 """Of potentials of layers whose resolutions are not asked for."""
-Maps = npt.NDArray[np.uint8]
+_Frames = npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -30,7 +30,7 @@ class Task:
     """What is run."""
 
     program: Program
-    inputs: Mapping[str, Maps]
+    inputs: Mapping[str, _Frames]
     """By name, (timesteps, D, W, H)."""
     label: int | None = None
     """Class of the gesture; None: the network does not tell classes."""

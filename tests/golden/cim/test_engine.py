@@ -5,9 +5,8 @@ import dataclasses
 import numpy as np
 import pytest
 
-from golden.cim.flexspim import FLEXSPIM
 from golden.cim.layer import layer_address
-from golden.config import CoreConfig
+from golden.config import FLEXSPIM, CoreConfig
 from golden.core import Core
 from golden.errors import ConfigError, EventError, ImageError
 from golden.host import decode, encode, run_frame

@@ -6,9 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from golden.cim.flexspim import FLEXSPIM
 from golden.cim.layer import LAYER_WORDS, Layer, layer_address, layer_words, operand_words
-from golden.config import CoreConfig
+from golden.config import FLEXSPIM, CoreConfig
 from golden.errors import ConfigError
 from golden.registers import CIM_COUNTERS, counters, timed
 

@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from golden.cim.flexspim import FLEXSPIM
+from golden.config import FLEXSPIM
 from golden.host import decode, encode
 from golden.mesh import Mesh
 from tests.helpers.cim_cores import PlainLayers, core_pair

@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from golden.cim.flexspim import FLEXSPIM
+from golden.config import FLEXSPIM
 from golden.core import Core
 from golden.host import decode, encode, run_frame
 from golden.memory_words import numbers

@@ -5,9 +5,8 @@ import dataclasses
 import numpy as np
 import pytest
 
-from golden.cim.flexspim import FLEXSPIM
 from golden.cim.layer import Layer, layer_address, layer_words
-from golden.config import CoreConfig
+from golden.config import FLEXSPIM, CoreConfig
 from golden.errors import ConfigError, ImageError, NetworkError
 from golden.program import Edge, Population, Program
 from golden.words import NeuronType, Reset, layouts

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from golden.cim.flexspim import FLEXSPIM
+from golden.config import FLEXSPIM
 from golden.words import NeuronType, Reset
 from synapress.energy.cim import COLUMN_COUNTERS
 from synapress.engines.cim_run import run_layers
