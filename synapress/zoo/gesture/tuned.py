@@ -1,5 +1,8 @@
 """Resolutions of the trained gesture network, searched layer by layer, and what was found.
 
+`python -m synapress.zoo.gesture.tuned` searches again, for few bits in all and for few stationary ones, and writes the
+record.
+
 Chauvaux et al., arXiv 2410.23082, tune them so (figure 6a), for a data set that is not here: what is found is this
 network's, on drawn gestures.
 """
@@ -9,6 +12,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from golden.files import Writing
 from synapress.mapper.cim.resolutions import (
     BASELINE_BITS,
     Bits,
@@ -37,7 +41,7 @@ TUNING, TESTING = 3, 2
 
 
 def tune(
-    *, objective: str = "footprint", loss: float = 0.02, count: int = 66, tested: int = 110,
+    *, objective: str = "footprint", loss: float = 0.02, count: int = 88, tested: int = 110,
     progress: Callable[[Trial], None] = lambda _: None,
 ) -> dict[str, Any]:
     """Search the resolutions of the six convolutions; the dense layers keep 8 bits, and potentials that do not wrap.
@@ -89,3 +93,21 @@ def recorded() -> dict[str, dict[str, Any]]:
     """What is in `RECORD`, by objective."""
     found: dict[str, dict[str, Any]] = json.loads(RECORD.read_text(encoding="utf-8"))
     return found
+
+
+def main() -> None:
+    """Search for each objective, tell each trial, and write the record."""
+    found = {}
+    for objective in OBJECTIVES:
+        def told(trial: Trial, objective: str = objective) -> None:
+            bits = " ".join(f"{name} {weights}b/{potentials}b" for name, (weights, potentials) in trial.resolutions)
+            print(f"{objective}: {trial.bits / KILOBYTE:.1f} kB, {trial.accuracy:.1%}: {bits}", flush=True)
+
+        found[objective] = tune(objective=objective, progress=told)
+        print("\n".join("  ".join(row) for row in rows(found[objective])), flush=True)
+    with Writing() as files:
+        files.write(RECORD, json.dumps(found, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
