@@ -11,7 +11,10 @@ from typer.testing import CliRunner
 
 from golden.errors import ConfigError
 from synapress.cli.main import app
+from synapress.mapper.cim.gains import cases
+from synapress.mapper.cim.stationarity import KILOBYTE, PUBLISHED
 from synapress.mapper.errors import RuleError
+from synapress.reports.cim import search
 from synapress.reports.cim.tables import sheets
 from synapress.reports.tables import FILE_WIDTH, show
 
@@ -98,6 +101,19 @@ def test_a_run_in_the_golden_core(network: str) -> None:
     assert first["counters"]["synapses"] > first["sources"] > 0 and first["pj"]["1.1 V"]["columns"] > 0
     assert first["compared"] is None and found["run"]["timesteps"] == 3
     assert "layer by layer through the golden core, 3 timesteps" in shown(found)
+
+
+def test_resolutions_that_were_searched(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those of the paper's totals gain what they do in the table of gains."""
+    layers = {layer.name: [layer.weight_bits, layer.potential_bits] for layer in PUBLISHED}
+    record = {"objective": "footprint", "loss": 0.02, "count": 5, "tested": 7, "trials": 3, "layers": layers,
+              "bits": dict.fromkeys(("baseline", "fixed", "found"), KILOBYTE),
+              "accuracy": {name: [0.9, 0.8] for name in ("baseline", "fixed", "found", "found, saturating")}}
+    monkeypatch.setattr("synapress.reports.cim.search.recorded", lambda: {"footprint": record})
+    found = search.search("recorded", loss=0.5, macros=16, sparsities=[0.99])
+    assert found["footprint"]["gains"]["gains"] == [{"sparsity": 0.99, "gain": cases()[0].gain(0.99)}]
+    table, = search.sheets(found)
+    assert "88.0% at 0.99" in table.caption and table.rows[1][1] == "8b/12b"
 
 
 @pytest.mark.long
