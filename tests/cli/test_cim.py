@@ -11,6 +11,10 @@ from typer.testing import CliRunner
 
 from golden.errors import ConfigError
 from synapress.cli.main import app
+from synapress.mapper.cim.gains import cases
+from synapress.mapper.cim.stationarity import KILOBYTE, PUBLISHED
+from synapress.mapper.errors import RuleError
+from synapress.reports.cim import search
 from synapress.reports.cim.tables import sheets
 from synapress.reports.tables import FILE_WIDTH, show
 
@@ -19,6 +23,8 @@ SMALL = ("import synapress, numpy\n\n\ndef network():\n    net = synapress.Netwo
          "    last = net.lif('a', [net.branch(last, numpy.ones((4, 2, 3, 3), int), padding=1)], threshold=3)\n"
          "    last = net.lif('d', [net.branch(last, numpy.ones((5, 4, 4, 4), int))], threshold=3)\n"
          "    net.output(last)\n    return net\n")
+TINY = ("import synapress, numpy\n\n\ndef network():\n    net = synapress.Network('n')\n    net.input('x', (1, 2, 2))\n"
+        "    net.conv('c', 'x', numpy.ones((1, 1, 1, 1), int))\n    net.output('c')\n    return net\n")
 QUICK = ("--macros", "1,2", "--sparsity", "0.99")
 
 
@@ -77,6 +83,15 @@ def test_a_network_of_ones_own(network: str) -> None:
     assert "Operands that stay, beside" not in shown(found) and "Operands that stay" not in output(network, *QUICK)
 
 
+def test_a_network_of_a_few_bits(tmp_path: Path) -> None:
+    """It needs a smaller memory than there is; it does not spike, so that it is not run."""
+    (tmp_path / "tiny.py").write_text(TINY)
+    arguments = (str(tmp_path / "tiny.py"), *QUICK, "--resolutions", "1/1")
+    assert [choice["kept"] * 8192 for choice in json.loads(output(*arguments, "--json"))["choices"][:2]] == [1, 4]
+    done = CliRunner().invoke(app, ["cim", *arguments, "--run", "golden"])
+    assert isinstance(done.exception, RuleError) and "SPIKING" in str(done.exception)
+
+
 def test_a_run_in_the_golden_core(network: str) -> None:
     """Layer by layer, with shapes, counters and energies."""
     found = json.loads(output(network, *QUICK, "--resolutions", "3/9", "--run", "golden", "--timesteps", "3", "--json",
@@ -86,6 +101,19 @@ def test_a_run_in_the_golden_core(network: str) -> None:
     assert first["counters"]["synapses"] > first["sources"] > 0 and first["pj"]["1.1 V"]["columns"] > 0
     assert first["compared"] is None and found["run"]["timesteps"] == 3
     assert "layer by layer through the golden core, 3 timesteps" in shown(found)
+
+
+def test_resolutions_that_were_searched(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those of the paper's totals gain what they do in the table of gains."""
+    layers = {layer.name: [layer.weight_bits, layer.potential_bits] for layer in PUBLISHED}
+    record = {"objective": "footprint", "loss": 0.02, "count": 5, "tested": 7, "trials": 3, "layers": layers,
+              "bits": dict.fromkeys(("baseline", "fixed", "found"), KILOBYTE),
+              "accuracy": {name: [0.9, 0.8] for name in ("baseline", "fixed", "found", "found, saturating")}}
+    monkeypatch.setattr("synapress.reports.cim.search.recorded", lambda: {"footprint": record})
+    found = search.search("recorded", loss=0.5, macros=16, sparsities=[0.99])
+    assert found["footprint"]["gains"]["gains"] == [{"sparsity": 0.99, "gain": cases()[0].gain(0.99)}]
+    table, = search.sheets(found)
+    assert "88.0% at 0.99" in table.caption and table.rows[1][1] == "8b/12b"
 
 
 @pytest.mark.long
@@ -102,11 +130,12 @@ def test_what_is_refused(network: str, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     for arguments, text in (
             (("--macros", "0"), r"macros: 0 is outside \[1, 4096\]"), (("--macros", "x"), "--macros x: needs"),
+            (("--macros", "1:99"), "99 numbers of macros"),
             (("--sparsity", "1"), r"sparsity: 1 is outside \[0, 1\)"),
             (("--resolutions", "8"), "needs WEIGHTS/POTENTIALS"),
             (("--resolutions", "8/12,8/12,8/12"), "3 pairs for 2 layers; give 1 or 2"),
             (("--resolutions", "0/12"), "weight_bits = 0"), (("--shapes", "8"), "--shapes 8: needs rows x columns"),
-            (("--shapes", "1x99"), "have no room"), (("--model", "x"), "x"),
+            (("--shapes", "1x99"), "have no room"), (("--shapes", "0x3"), "outside"), (("--model", "x"), "x"),
             (("--run", "x"), "--run x: there are golden and rtl"),
             (("--search", "recorded"), "of the gesture network"),
             (("--trained",), "--trained: is for --run"), (("--figures", str(tmp_path / "file")), "is a file")):

@@ -21,6 +21,8 @@ from synapress.mapper.cim.work import cim_work, drawn, lanes_work, moved_words, 
 MODEL = "cacti45"
 """The memory model that is nearest to the macro's 40 nm."""
 ONE_ARRAY = "CIM, one array, event by event"
+LEAST_ADDRESS_BITS = 6
+"""Of any configuration's memory."""
 FIXED_BITS = (8, 16)
 """Weights and potentials at fixed precision, which the core with lanes has, too."""
 
@@ -57,7 +59,7 @@ def memory_of(layers: Sequence[Layer], config: CoreConfig) -> CoreConfig:
     """
     words = sum(-(-layer.outputs // config.lanes) * layer.height ** 2
                 + -(-layer.bits(Kind.WEIGHTS) // config.word_bits) for layer in layers)
-    return replace(config, address_bits=(words - 1).bit_length())
+    return replace(config, address_bits=max(LEAST_ADDRESS_BITS, (words - 1).bit_length()))
 
 
 def compare(layers: Sequence[Layer], sparsity: float, *, macros: int = 1, point: Point = FAST, seed: int = 0,

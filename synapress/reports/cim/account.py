@@ -21,7 +21,7 @@ from synapress.energy.cim import (
 )
 from synapress.mapper.cim.comparison import FIXED_BITS, MODEL, Design, compare
 from synapress.mapper.cim.gains import SPARSITIES, Case, cases, tuned
-from synapress.mapper.cim.macros import best_held, held, place
+from synapress.mapper.cim.macros import ROWS, best_held, held, place
 from synapress.mapper.cim.stationarity import (
     KILOBYTE,
     PUBLISHED,
@@ -43,6 +43,8 @@ MACROS = (1, 2, 16)
 SOP_BITS = FIXED_BITS
 """Resolutions of the paper's energy of a synaptic operation."""
 MOST_MACROS = 4096
+MOST_COUNTS, MOST_SPARSITIES = 32, 200
+"""Different numbers of macros, each a column of a table; sparsities, each of which is counted event by event."""
 
 Found = dict[str, Any]
 Progress = Callable[[str], None]
@@ -62,6 +64,11 @@ def account(name: str, layers: Sequence[Layer], *, pools: Sequence[str] = (), ma
     Raises:
         ConfigError: a number of macros, a sparsity, a resolution or a shape that there is not.
     """
+    if len(macros) > MOST_COUNTS or len(sparsities) > MOST_SPARSITIES:
+        raise ConfigError(f"{len(macros)} numbers of macros and {len(sparsities)} sparsities: at most {MOST_COUNTS} "
+                          f"and {MOST_SPARSITIES} are counted: choose larger steps")
+    if tall := [shape for shape in shapes if not 1 <= shape[0] <= ROWS]:
+        raise ConfigError(f"shape {tall[0][0]}×{tall[0][1]}: its rows are outside [1, {ROWS}]")
     if wrong := [count for count in macros if not 1 <= count <= MOST_MACROS]:
         raise ConfigError(f"macros: {wrong[0]} is outside [1, {MOST_MACROS}]")
     if wrong_share := [share for share in sparsities if not 0 <= share < 1]:
