@@ -11,7 +11,8 @@ from typing import Any
 import cocotb
 from cocotb.triggers import RisingEdge
 
-from golden.cim.merge_shift import pieces, transfer_cycles, words_of
+from golden.cim.merge_shift import pieces, transfer_cycles
+from golden.cim.operand import words_of
 from golden.config import CoreConfig
 from golden.messages import transfer
 from synapress.tools import simulator as launch

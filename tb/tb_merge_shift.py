@@ -7,7 +7,8 @@ from typing import Any
 
 import cocotb
 
-from golden.cim.merge_shift import capacity, cycles, merge, pieces, split, words_of
+from golden.cim.merge_shift import capacity, cycles, merge, pieces, split
+from golden.cim.operand import words_of
 from synapress.tools import simulator as launch
 from tb.streams import Steps, Wires, clock_and_reset, every_cycle, out_of_reset, pauses, wait_until
 

@@ -23,8 +23,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Self
 
-from golden.cim import operand
-from golden.cim.operand import Shape
+from golden.cim.operand import Shape, words_of
 from golden.errors import ConfigError, ImageError
 from golden.fields import Field, WordLayout
 from golden.widths import CONNECTIVITY_BITS, Widths
@@ -179,4 +178,4 @@ class Layer:
 
 def operand_words(rows: int, columns: int, groups: int, config: Widths) -> int:
     """Memory words of an operand."""
-    return operand.operand_words(Shape(rows, columns), groups, config.word_bits)
+    return words_of(columns * groups, rows, config.word_bits)

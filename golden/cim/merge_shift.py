@@ -10,6 +10,7 @@ Chauvaux et al., arXiv 2410.23082, section II: transfers of 32 to 256 bits for o
 
 from collections.abc import Sequence
 
+from golden.cim.operand import words_of
 from golden.ports import READ_LATENCY
 
 
@@ -32,11 +33,6 @@ def merge(words: Sequence[int], width: int, rows: int, word_bits: int) -> list[i
 def split(rows: Sequence[int], width: int, word_bits: int) -> list[int]:
     """The words of an operand out of its rows of `width` bits; padded with zeros."""
     return pieces(rows, width, word_bits, words_of(width, len(rows), word_bits))
-
-
-def words_of(width: int, rows: int, word_bits: int) -> int:
-    """Words of an operand of so many rows of `width` bits."""
-    return -(-width * rows // word_bits)
 
 
 def capacity(columns: int, word_bits: int) -> int:
@@ -66,7 +62,7 @@ def cycles(given: int, given_bits: int, taken_bits: int, count: int, room: int) 
 
 
 def transfer_cycles(load: bool, rows: int, width: int, words: int, columns: int, word_bits: int) -> int:
-    """Cycles from a request of the store (`rtl.cim.store`) taken to its `done`, when memory grants at once.
+    """Cycles from a request of the hardware's store taken to its `done`, when memory grants at once.
 
     To load, the first word is asked for in the cycle after the request, and waits a cycle when it comes; to store, a
     row is asked for in the cycle after the request, comes a cycle later, and is cut another one later. `done` comes in

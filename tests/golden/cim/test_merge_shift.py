@@ -5,8 +5,8 @@ import random
 import numpy as np
 import pytest
 
-from golden.cim.merge_shift import capacity, cycles, merge, pieces, split, words_of
-from golden.cim.operand import Shape, from_words, operand_words, to_words
+from golden.cim.merge_shift import capacity, cycles, merge, pieces, split
+from golden.cim.operand import Shape, from_words, operand_words, to_words, words_of
 
 WORD_BITS = (32, 64, 128, 256)
 
