@@ -103,8 +103,9 @@ def ends(dut: Any, requests: list[dict[str, int]], taken: list[int], found: tupl
             assert wires.request__ready(), "a transfer that is done keeps the next one waiting"
             took = cycle - taken[counts["done"] - 1]
             if at_once and request["words"] == words_of(request["width"], request["rows"], config.word_bits):
-                assert took == behind[-1] + transfer_cycles(bool(request["load"]), *(request[name] for name in (
-                    "rows", "width", "words")), config.cim_columns, config.word_bits), request
+                assert took == behind[-1] + transfer_cycles(
+                    bool(request["load"]), request["rows"], request["width"], request["words"], config.cim_columns,
+                    config.word_bits), request
                 counts["at once"] += 1
         elif wires.request__valid() and wires.request__ready():
             assert len(taken) == counts["done"], "two transfers at a time"
