@@ -1,29 +1,15 @@
 """Rows of the compute-in-memory array and words of the buffer, cut out of one another."""
 
-from amaranth import Cat, Module, Mux, Signal, Value
+from amaranth import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from golden.cim.merge_shift import capacity
 
-_LOW = 4
-"""Low bits of a number that are compared apart: then a place below it costs a LUT."""
 
-
-def columns_below(m: Module, number: Value, columns: int, name: str) -> Signal:
+def columns_below(number: Value, columns: int) -> Value:
     """One bit for each column, set below `number`."""
-    blocks = -(-columns >> _LOW)
-    low, more, same = (Signal(size, name=f"{name}_{part}") for part, size in (
-        ("low", 1 << _LOW), ("more", blocks), ("same", blocks)))
-    below = Signal(columns, name=name)
-    m.d.comb += [
-        low.eq(Cat(number[:_LOW] > place for place in range(1 << _LOW))),
-        more.eq(Cat(number[_LOW:] > block for block in range(blocks))),
-        same.eq(Cat(number[_LOW:] == block for block in range(blocks))),
-        below.eq(Cat(more[block].replicate(1 << _LOW) | (same[block].replicate(1 << _LOW) & low)
-                     for block in range(blocks))),
-    ]
-    return below
+    return ~(Const(-1, columns) << number)[:columns]
 
 
 class MergeShift(wiring.Component):
@@ -95,7 +81,7 @@ class MergeShift(wiring.Component):
         mine = held & row
         rotated = self._rotate(m, Mux(load, mine[:longest] | mine[longest:], given.payload.bits),
                                Mux(load, place - self.base, self.base - place))
-        rest = columns_below(m, count, word, "rest")
+        rest = columns_below(count, word)
         m.d.comb += taken.payload.eq(Mux(load, rotated[:self.columns],
                                          held.word_select(slot, word) & (rest | full.replicate(word))))
         with m.If(takes & ~load):
@@ -109,8 +95,9 @@ class MergeShift(wiring.Component):
         end = Signal(len(place) + 1, name="end")
         m.d.comb += end.eq(place + width)
         room = 1 << len(place)
-        begins, ends = columns_below(m, place, room, "begins"), columns_below(m, end[:-1], room, "ends")
+        begins, ends = (Signal(room, name=name) for name in ("begins", "ends"))
         window = Signal(room, name="window")
+        m.d.comb += [begins.eq(columns_below(place, room)), ends.eq(columns_below(end[:-1], room))]
         m.d.comb += window.eq(Mux(end[-1], ~begins | ends, ~begins & ends))
         return window
 

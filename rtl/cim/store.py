@@ -92,8 +92,8 @@ class OperandStore(wiring.Component):
             m.d.comb += [cut.given.valid.eq(there & ~over), cut.given.payload.bits.eq(between),
                          cut.given.payload.last.eq(last)]
         m.d.comb += [row.write.eq(there & now.load), row.write_data.eq(between),
-                     row.write_mask.eq(columns_below(m, now.base + now.width, config.cim_columns, "ends")
-                                       & ~columns_below(m, now.base, config.cim_columns, "begins")),
+                     row.write_mask.eq(columns_below(now.base + now.width, config.cim_columns)
+                                       & ~columns_below(now.base, config.cim_columns)),
                      self.write_back.valid.eq(gives & ~now.load), self.write_back.address.eq(now.address)]
         m.d.sync += self.write_back.write_data.eq(cut.taken.payload)
         with m.If(begin):
