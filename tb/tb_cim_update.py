@@ -22,6 +22,7 @@ from golden.registers import counters
 from golden.synapse.esu import WordOperation
 from golden.words import Reset
 from rtl.cim.ports import answer_layout, scan_layout
+from rtl.cim.update import CimUpdate
 from rtl.ports import op_layout
 from synapress.tools.simulator import parameters, seed
 from tb.cim_stimulus import Placed, Placement, as_parts, random_operation, spoiled
@@ -97,13 +98,16 @@ class Bench:
         def pace(name: str) -> Any:
             return pauses(paces.get(name, "never"), generator)
 
+        self.watch = Watch(dut)
+        self.taken: list[int] = []
+        """Cycles in which operations were."""
         self.memory = MemoryModel(dut, ("state", "weight"), self.words, word_bits=config.word_bits,
                                   pause=lambda: pace("memory"), generator=generator)
         dut.write_back__ready.value = 1
         self.writes = MemoryModel(dut, "write_back", self.words, word_bits=config.word_bits, generator=generator)
-        self.ops = StreamDriver(dut, "op", op_layout(config), pause=pace("op"), generator=generator)
+        self.ops = StreamDriver(dut, "op", op_layout(config), pause=pace("op"), generator=generator,
+                                on_accept=lambda _: self.taken.append(self.watch.cycle))
         self.scans = StreamDriver(dut, "scan", scan_layout(config), generator=generator)
-        self.watch = Watch(dut)
         self.answered: list[int] = []
         """Cycles in which answers were taken."""
         self.answers = StreamMonitor(dut, "answer", answer_layout(config), pause=pace("answer"),
@@ -209,11 +213,12 @@ async def sustained(dut: Any) -> None:
                                          weight << bench.config.lane_bits, 1 if layer.is_last(potential) else full, 0,
                                          0, 0, 1))
         await bench.settle()
-        first = len(bench.watch.retired)
+        first, begin = len(bench.watch.retired), len(bench.taken)
         for _ in range(100):
             bench.send(random_operation(bench.generator, placed, population, bench.config))
         await bench.settle()
         cycles = bench.watch.retired[first:]
+        assert cycles[0] - bench.taken[begin] == CimUpdate.latency + 1, "told in the cycle after"
         each = layer.potential_rows * (1 + layer.saturate)
         assert cycles[-1] - cycles[0] == 99 * each, f"{layer}: {cycles[-1] - cycles[0]} cycles, not {99 * each}"
         if layer.blocks == 1:  # else each position brings all thresholds anew

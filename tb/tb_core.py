@@ -146,7 +146,10 @@ async def check_accesses(host: CoreHost, counters: dict[str, int], reads: int) -
 
 @cocotb.test()
 async def frames(dut: Any) -> None:
-    """Frames of events through the core: outputs, states at evaluation, final memory and counters equal golden."""
+    """Frames of events through the core: outputs, states at evaluation, final memory and counters equal golden.
+
+    `limit`, if given: cycles within which a frame must end.
+    """
     given = launch.parameters()
     config = CoreConfig.from_json(given["config"])
     event = layouts(config).event
@@ -167,14 +170,15 @@ async def frames(dut: Any) -> None:
     golden.run(np.array(given["bad"], np.uint64))
     bad = [event.unpack(word) for word in given["bad"]]
 
+    limit = given.get("limit", 2_000_000)
     host.credits = given["inputs"]
     for index, frame in enumerate(given["frames"]):
-        await wait_until(dut, lambda: host.credits == given["inputs"], timeout=2_000_000, what="credits for the inputs")
+        await wait_until(dut, lambda: host.credits == given["inputs"], timeout=limit, what="credits for the inputs")
         host.credits = 0
         if index == 0:  # before the first ends: values behind them would come too early besides
             host.inputs.send_all(bad)
         host.inputs.send_all(event.unpack(word) for word in frame)
-    await wait_until(dut, lambda: host.ends == ends and not host.inputs.pending, timeout=2_000_000, what="the last end")
+    await wait_until(dut, lambda: host.ends == ends and not host.inputs.pending, timeout=limit, what="the last end")
     await host.status(Status.IDLE)
 
     assert by_id(host.outputs) == by_id(expected)

@@ -79,6 +79,7 @@ class CimUpdate(UpdateUnit):
     """
 
     latency = 3
+    """Cycles from an operation taken by the idle unit to the macro's, on operands that are there."""
 
     def __init__(self, config: CoreConfig):
         column = column_range(config)

@@ -34,7 +34,8 @@ def bench_parameters(given: CimCore, rng: np.random.Generator, *, frames: int = 
     bad += [event.pack(event.unpack(word) | {"v": v}) for word, v in zip(packed[-1][:2], (2, -1), strict=False)
             if event.unpack(word)["kind"] == EventKind.VALUE]
     return {"config": config.to_json(), "words": given.memory.ravel().tolist(), "edges": len(given.edges),
-            "populations": given.populations, "inputs": len(given.inputs), "frames": packed, "bad": bad, **more}
+            "populations": given.populations, "inputs": len(given.inputs), "frames": packed, "bad": bad,
+            "limit": 100_000, **more}
 
 
 def fitting(rng: np.random.Generator, config: CoreConfig, layers: int, **more: bool) -> CimCore:
