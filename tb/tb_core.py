@@ -155,6 +155,7 @@ async def frames(dut: Any) -> None:
     await clock_and_reset(dut)
     parts = np.array(given["words"], np.uint64).reshape(-1, config.word_bits // 64)
     words = numbers(parts)
+    assert await host.read([Register.STATUS], register=True) == [Status.IDLE], "not idle before it is started"
     await host.load(words, given["edges"], given["populations"])
 
     golden = Core(config, parts, edges=given["edges"], populations=given["populations"])

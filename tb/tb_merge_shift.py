@@ -11,26 +11,26 @@ from golden.cim.merge_shift import capacity, cycles, merge, pieces, split, words
 from synapress.tools import simulator as launch
 from tb.streams import Steps, Wires, clock_and_reset, every_cycle, out_of_reset, pauses, wait_until
 
-Operand = tuple[int, int, list[int], int, list[int]]
-"""Length of the given pieces and of the taken ones, the given ones, how many are taken, and the taken ones."""
+Operand = tuple[bool, int, list[int], int, list[int]]
+"""Whether words are cut into rows, the width of a row, the given pieces, how many are taken, and the taken ones."""
 
 
 def random_operand(generator: random.Random, columns: int, word_bits: int) -> Operand:
     """Of a narrow, a wide or any row; some with words too few or too many, or rows that nobody takes."""
     width = generator.choice([1, columns, word_bits, generator.randint(1, 9), generator.randint(1, columns)])
     width = min(width, columns)
-    rows = generator.choice([1, 2, generator.randint(1, 40)])
+    rows = generator.choice([1, generator.randint(1, 5), generator.randint(1, 40), generator.randint(20, 40)])
     words = words_of(width, rows, word_bits)
     into_rows = generator.random() < 0.5
-    odd = generator.random() < 0.2
+    odd = generator.random() < 0.4
+    number = max(1, words + odd * generator.choice([-(words // 2), -1, 2]))
     if into_rows:
-        given = [generator.getrandbits(word_bits) for _ in range(max(1, words + odd * generator.randint(-1, 2)))]
-        return word_bits, width, given, rows, merge(given, width, rows, word_bits)
+        given = [generator.getrandbits(word_bits) for _ in range(number)]
+        return True, width, given, rows, merge(given, width, rows, word_bits)
     given = [generator.getrandbits(width) for _ in range(rows)]
     if odd:
-        count = max(1, words + generator.randint(-1, 2))
-        return width, word_bits, given, count, pieces(given, width, word_bits, count)
-    return width, word_bits, given, words, split(given, width, word_bits)
+        return False, width, given, number, pieces(given, width, word_bits, number)
+    return False, width, given, words, split(given, width, word_bits)
 
 
 def transfers(dut: Any, operands: list[Operand], columns: int, word_bits: int, generator: random.Random,
@@ -42,8 +42,11 @@ def transfers(dut: Any, operands: list[Operand], columns: int, word_bits: int, g
     wires, longest, room = Wires(dut), max(columns, word_bits), capacity(columns, word_bits)
     dut.given__valid.value = dut.taken__ready.value = dut.start.value = 0
     yield from out_of_reset(dut)
-    for given_bits, taken_bits, given, count, expected in operands:
-        dut.given_bits.value, dut.taken_bits.value, dut.start.value = given_bits, taken_bits, 1
+    for load, width, given, count, expected in operands:
+        base = generator.choice([0, columns - width, generator.randint(0, columns - width)])
+        given_bits, taken_bits = (word_bits, width) if load else (width, word_bits)
+        given_base, taken_base = (0, base) if load else (base, 0)
+        dut.load.value, dut.base.value, dut.width.value, dut.start.value = load, base, width, 1
         dut.given__valid.value, dut.taken__ready.value = generator.getrandbits(1), generator.getrandbits(1)
         yield
         assert not wires.taken__valid() and not wires.given__ready(), "a piece moves while an operand starts"
@@ -53,9 +56,10 @@ def transfers(dut: Any, operands: list[Operand], columns: int, word_bits: int, g
             if not offered:
                 offered = sent >= len(given) or not next(pause_in)
                 waited |= not offered
-                above = generator.getrandbits(longest) << given_bits & (1 << longest) - 1
-                piece = given[sent] & (1 << given_bits) - 1 if sent < len(given) else 0
-                dut.given__payload.value = piece | above | (sent == len(given) - 1) << longest
+                mask = (1 << given_bits) - 1 << given_base
+                piece = given[sent] << given_base if sent < len(given) else 0
+                others = generator.getrandbits(longest) & ~mask
+                dut.given__payload.value = piece | others | (sent == len(given) - 1) << longest
                 dut.given__valid.value = int(offered)
             ready = not next(pause_out)
             waited |= not ready
@@ -70,7 +74,7 @@ def transfers(dut: Any, operands: list[Operand], columns: int, word_bits: int, g
             cycle += 1
             if len(found) == count:
                 break
-        assert found == expected, (given_bits, taken_bits, len(given), count)
+        assert found == [piece << taken_base for piece in expected], (load, width, base, len(given), count)
         if not waited:
             assert first == 0 and cycle == cycles(len(given), given_bits, taken_bits, count, room)
             counts["at once"] += 1

@@ -21,6 +21,7 @@ from golden.memory_words import numbers
 from golden.mesh import Mesh
 from golden.noc.access import missing_answer
 from golden.noc.mesh import Link
+from golden.registers import Control, Register, Status
 from golden.types import Place
 from golden.words import EventKind, layouts
 from synapress.tools import simulator as launch
@@ -104,6 +105,10 @@ class Bench:
 
     async def compare_cores(self, golden: Mesh) -> None:
         for place, core in golden.cores.items():
+            if self.config.update == "cim":
+                self.access.write(place, Register.CONTROL, Control.RUN | Control.FLUSH)
+                await self.access.status(place, Status.IDLE)
+                core.flush()
             found = await self.access.counters(place)
             for name, value in core.counters.items():
                 assert found[name] == value, f"core {place}, counter {name}: {found[name]}, golden {value}"

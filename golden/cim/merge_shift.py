@@ -40,8 +40,8 @@ def words_of(width: int, rows: int, word_bits: int) -> int:
 
 
 def capacity(columns: int, word_bits: int) -> int:
-    """Bits that the unit holds: the longest rest of a row and a word, or of a word and a row."""
-    return columns + word_bits - 1
+    """Bits that the unit holds: a ring of whole words, with room for a row and a word that comes, or the reverse."""
+    return 2 * max(columns, word_bits)
 
 
 def cycles(given: int, given_bits: int, taken_bits: int, count: int, room: int) -> int:
@@ -69,8 +69,8 @@ def transfer_cycles(load: bool, rows: int, width: int, words: int, columns: int,
     """Cycles from a request of the store (`rtl.cim.store`) taken to its `done`, when memory grants at once.
 
     To load, the first word is asked for in the cycle after the request, and waits a cycle when it comes; to store, a
-    row is asked for in the cycle after the request, comes a cycle later, and is in its place another one later. `done`
-    comes in the cycle after the last piece was cut.
+    row is asked for in the cycle after the request, comes a cycle later, and is cut another one later. `done` comes in
+    the cycle after the last piece was cut.
     """
     room = capacity(columns, word_bits)
     if load:

@@ -20,9 +20,9 @@ WORDS = READ_LATENCY + 2
 class OperandStore(wiring.Component):
     """Loads operands from memory into the array, and stores potentials back; one at a time.
 
-    One unit cuts words into rows and rows into words (`rtl.cim.merge_shift`), one rotator moves rows to their columns
-    and back. The number of rows and the number of words say when a transfer ends, whatever they are: rows that have no
-    words become zeros, words that have no rows, too, and what is left of either is not moved.
+    One unit cuts words into rows and rows into words (`rtl.cim.merge_shift`). The number of rows and that of words say
+    when a transfer ends, whatever they are: rows that have no words become zeros, words that have no rows, too, and
+    what is left of either is not moved.
     Chauvaux et al., arXiv 2410.23082, section II ("merge & shift"); the pipeline is this project's.
 
     Ports:
@@ -58,15 +58,14 @@ class OperandStore(wiring.Component):
         fetch, put = (Signal(counts, name=name, reset_less=True) for name in ("fetch", "put"))
         fetching, over, there = Signal(name="fetching"), Signal(name="over"), Signal(name="there")
         granted, moves, gives, ends = (Signal(name=name) for name in ("granted", "moves", "gives", "ends"))
-        rotated = Signal(config.cim_columns, name="rotated", reset_less=True)
+        between = Signal(config.cim_columns, name="between", reset_less=True)
         free = self._fetch_words(m, now, cut, fetching, fetch, granted, over)
 
         begin, request = self.request.valid & self.request.ready, self.request.payload
         finishes = Signal(name="finishes")
         m.d.comb += [
             self.request.ready.eq(~busy), cut.start.eq(begins), cut.taken.ready.eq(busy & ~over),
-            cut.given_bits.eq(Mux(now.load, config.word_bits, now.width)),
-            cut.taken_bits.eq(Mux(now.load, now.width, config.word_bits)),
+            cut.load.eq(now.load), cut.base.eq(now.base), cut.width.eq(now.width),
             gives.eq(cut.taken.valid & cut.taken.ready), ends.eq(gives & (put == 0)),
             finishes.eq((ends | over) & ~fetching & (free == WORDS)),
         ]
@@ -79,7 +78,7 @@ class OperandStore(wiring.Component):
         with m.If(moves | now.load & gives):
             m.d.sync += now.row.eq(following)
 
-        # A row goes to its place: the next one is read. Not so what was read a cycle after a write, as it may be older.
+        # A row waits to be cut: the next one is read. Not so what was read a cycle after a write, as it may be older.
         wrote, stale = Signal(name="wrote"), Signal(name="stale")
         m.d.sync += [wrote.eq(row.write), stale.eq(begins & wrote)]
         m.d.comb += [moves.eq(fetching & ~now.load & ~begins & ~stale & (~there | cut.given.ready)),
@@ -87,14 +86,14 @@ class OperandStore(wiring.Component):
         last = Signal(name="last", reset_less=True)
         m.d.sync += there.eq(Mux(now.load, gives, moves | (there & ~cut.given.ready)))
         with m.If(moves | now.load):
-            m.d.sync += [rotated.eq(self._rotate(m, Mux(now.load, cut.taken.payload, row.read_data), now)),
+            m.d.sync += [between.eq(Mux(now.load, cut.taken.payload, row.read_data)),
                          last.eq(fetch == 0), row.write_row.eq(now.row)]
         with m.If(~now.load):
-            m.d.comb += [cut.given.valid.eq(there & ~over), cut.given.payload.bits.eq(rotated),
+            m.d.comb += [cut.given.valid.eq(there & ~over), cut.given.payload.bits.eq(between),
                          cut.given.payload.last.eq(last)]
-        m.d.comb += [row.write.eq(there & now.load), row.write_data.eq(rotated),
-                     row.write_mask.eq(columns_below(now.base + now.width, config.cim_columns)
-                                       & ~columns_below(now.base, config.cim_columns)),
+        m.d.comb += [row.write.eq(there & now.load), row.write_data.eq(between),
+                     row.write_mask.eq(columns_below(m, now.base + now.width, config.cim_columns, "ends")
+                                       & ~columns_below(m, now.base, config.cim_columns, "begins")),
                      self.write_back.valid.eq(gives & ~now.load), self.write_back.address.eq(now.address)]
         m.d.sync += self.write_back.write_data.eq(cut.taken.payload)
         with m.If(begin):
@@ -133,14 +132,3 @@ class OperandStore(wiring.Component):
             m.d.comb += [cut.given.valid.eq(words.r_rdy & ~over), cut.given.payload.bits.eq(words.r_data[:width]),
                          cut.given.payload.last.eq(words.r_data[width])]
         return free
-
-    def _rotate(self, m: Module, given: Value, now: Value) -> Value:
-        """A row to its columns, or from there to the lowest one; what was below it comes above, where it is cut off."""
-        row = given[:self.config.cim_columns]
-        by = Signal(len(now.base), name="by")
-        m.d.comb += by.eq(Mux(now.load, -now.base, now.base))
-        for place in range(len(now.base)):
-            stage = Signal(self.config.cim_columns, name=f"by_{1 << place}")  # which is used twice
-            m.d.comb += stage.eq(row)
-            row = Mux(by[place], stage.rotate_right(1 << place), stage)
-        return row

@@ -310,3 +310,15 @@ def random_cim_core(rng: np.random.Generator, config: CoreConfig, *, layers: int
     used = {edge.source for layer in made for edge in layer.edges}
     outputs = {number for number in range(layers) if number not in used or rng.random() < .3}
     return CimCore(config, shape, made, outputs, far=far)
+
+
+def core_pair(rng: np.random.Generator, config: CoreConfig) -> tuple[CimCore, CimCore]:
+    """Two cores of a layer each: that of the first, which a host south of it feeds, leads to the second, east of it."""
+    first = random_cim_core(rng, config, layers=1)
+    layer = random_layer(rng, config, [(-1, first.layers[0].shape)], config.cim_rows)
+    place_regions([layer])
+    second = CimCore(config, first.layers[0].shape, [layer], {0})
+    axons = first.words.population.unpack(int(first.memory[1, 0]))["base"]
+    first.memory[axons, 0] = first.words.axon.pack(second.inputs[0] | {"core_x": 1})
+    first.inputs = [axon | {"core_y": -1} for axon in first.inputs]
+    return first, second

@@ -1,7 +1,5 @@
 """Merge and shift in simulation, for words and rows of every width: see tb/tb_merge_shift.py."""
 
-import random
-
 import pytest
 
 from rtl.cim.merge_shift import MergeShift
@@ -14,14 +12,12 @@ def run(columns: int, word_bits: int, simulator: str, seed: int, operands: int) 
 
 
 def test_random_operands(simulator: str, seed: int) -> None:
-    run(48, 32, simulator, seed, 40)
+    """Of rows as wide as words: then what goes must make room for what comes in the same cycle."""
+    run(32, 32, simulator, seed, 40)
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("word_bits", [32, 64, 128, 256])
-@pytest.mark.parametrize("columns", [256, 0])
+@pytest.mark.parametrize("columns", [8, 64, 256])
 def test_all_words(columns: int, word_bits: int, seed: int) -> None:
-    """Of whole arrays, and of arrays of any number of columns."""
-    columns = columns or random.Random(seed + word_bits).randint(1, 255)
-    print(f"{columns} columns")
     run(columns, word_bits, "verilator", seed, 300)
