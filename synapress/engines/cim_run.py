@@ -23,8 +23,8 @@ from synapress.mapper.cim.image import build_cim_image
 from synapress.mapper.cim.shapes import LayerOptions, LayerShape
 
 ONE_LAYER = replace(FLEXSPIM, name="flexspim_layers", address_bits=15, population_bits=2)
-"""The published array with a quarter of the memory: it holds each layer of the network for gestures, and takes less
-time to build for the simulator."""
+"""The published array with a quarter of the memory, which holds each layer of the network for gestures, and is built in
+less time."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

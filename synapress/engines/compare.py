@@ -86,5 +86,5 @@ def compare(core: Core, golden: GoldenRun, rtl: RtlRun) -> Comparison:
             differences.append(f"counter {name}: {rtl.counters[name]}, golden {value}")
     if rtl.counters["overflow"]:
         differences.append(f"{rtl.counters['overflow']} events lost in full queues")
-    return Comparison(frames=frames, states=states, events=events, memory_words=len(golden.memory),
+    return Comparison(frames=frames, states=states, events=events, memory_words=rtl.words_read,
                       differences=tuple(differences))

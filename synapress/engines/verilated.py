@@ -47,8 +47,9 @@ class RtlRun:
 
     `events`: one array of packed event words per frame (values, and the ends of timestep that close it).
     `trace_address`, `trace_state`: each state word at the moment of its evaluation, in order, over all frames; states
-    are (n, words of 64 bits). `memory` is (memory words, words of 64 bits), read back at the end. `latency`: cycles of
-    each frame from its first event to its last output. `seconds`: by the clock, until the end of each frame.
+    are (n, words of 64 bits). `memory` is (memory words, words of 64 bits): `words_read` of them were read back at the
+    end, the others are 0. `latency`: cycles of each frame from its first event to its last output. `seconds`: by the
+    clock, until the end of each frame.
     """
 
     events: list[Words]
@@ -57,6 +58,7 @@ class RtlRun:
     memory: Words
     counters: dict[str, int]
     latency: IntArray
+    words_read: int
     seconds: Sequence[float] = ()
 
 
@@ -211,7 +213,7 @@ def run(config: CoreConfig, words: Words, edges: int, populations: int,
         return RtlRun(
             events=_split(config, load("events"), outputs, len(frames)),
             trace_address=trace[:, 0].astype(np.int64), trace_state=trace[:, 1:],
-            memory=memory,
+            memory=memory, words_read=sum(map(len, parts)),
             counters=dict(zip(counters(config), load("counters").astype(int).tolist(), strict=True)),
             latency=(load("finishes") - load("starts")).astype(np.int64), seconds=passed,
         )

@@ -147,7 +147,7 @@ def _core(core: Core, done: MeshRun, place: Place, traced: bool) -> Comparison:
                        counters=dict(core.counters))
     return compare(core, golden, RtlRun(
         events=[], trace_address=trace[:, 0].astype(np.int64), trace_state=trace[:, 1:], memory=done.memory[place],
-        counters=done.counters[place], latency=np.zeros(0, np.int64)))
+        counters=done.counters[place], latency=np.zeros(0, np.int64), words_read=len(done.memory[place])))
 
 
 def _sorted(events: Words, given: MeshInput) -> Words:
