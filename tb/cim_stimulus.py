@@ -65,8 +65,11 @@ class Placement:
             stationary: bool = False, columns: int | None = None, operands: int = 24) -> Placed:
         """A random layer in the next `rows` rows of the array; `operands`: potentials and weights, about."""
         config, pick = self.config, self.generator.randint
-        columns = columns or pick(1, min(8, config.cim_columns))
-        groups = pick(1, config.cim_columns // columns)
+        columns = columns or pick(1, min(4 if depthwise else 8, config.cim_columns))
+        most = config.cim_columns // columns
+        # Blocks of two sizes; depthwise layers of several words of lanes, and of lanes without a group.
+        groups = pick(max(1, most // 2) if blocks > 1 or depthwise else 1, most)
+        groups -= int(depthwise and groups > 1 and groups % config.lanes == 0)
         lane_words = 1 << (-(-groups // config.lanes) - 1).bit_length()
         blocks = 1 if depthwise else blocks
         width, height = pick(1, 3), pick(1, 3)

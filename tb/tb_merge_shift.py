@@ -19,17 +19,17 @@ def random_operand(generator: random.Random, columns: int, word_bits: int) -> Op
     """Of a narrow, a wide or any row; some with words too few or too many, or rows that nobody takes."""
     width = generator.choice([1, columns, word_bits, generator.randint(1, 9), generator.randint(1, columns)])
     width = min(width, columns)
-    rows = generator.choice([1, 2, generator.randint(1, 40)])
+    rows = generator.choice([1, generator.randint(1, 5), generator.randint(1, 40), generator.randint(20, 40)])
     words = words_of(width, rows, word_bits)
     into_rows = generator.random() < 0.5
-    odd = generator.random() < 0.2
+    odd = generator.random() < 0.4
+    number = max(1, words + odd * generator.choice([-(words // 2), -1, 2]))
     if into_rows:
-        given = [generator.getrandbits(word_bits) for _ in range(max(1, words + odd * generator.randint(-1, 2)))]
+        given = [generator.getrandbits(word_bits) for _ in range(number)]
         return True, width, given, rows, merge(given, width, rows, word_bits)
     given = [generator.getrandbits(width) for _ in range(rows)]
     if odd:
-        count = max(1, words + generator.randint(-1, 2))
-        return False, width, given, count, pieces(given, width, word_bits, count)
+        return False, width, given, number, pieces(given, width, word_bits, number)
     return False, width, given, words, split(given, width, word_bits)
 
 

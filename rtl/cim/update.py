@@ -42,8 +42,8 @@ class _Parts:
     """Its potential is written."""
     adds: Signal
     """The macro takes an addition."""
-    running: Signal
-    """In the state of operations that need nothing but the macro."""
+    rests: Signal
+    """Nothing is done, or operations that need the macro alone."""
     flushing: Signal
     entry: Signal
     """In a flush, and out of reset: the entry of both tags that is looked at."""
@@ -71,7 +71,7 @@ class CimUpdate(UpdateUnit):
         cim_cycles, column_ops, idle_column_ops, operand_loads, operand_stores: for the counters of the same names.
         stall_hazard: an operation waits for the macro. stall_weight: for operands or a layer. stall_bank: is 0.
 
-    Out of reset all tags are made invalid first, a cycle each; `busy` is 1 until then.
+    Out of reset all tags are made invalid first, a cycle each; the unit is busy until then.
 
     Latency: three cycles from an operation taken to the macro's. Throughput: an operation on operands that are there in
     as many cycles as its potential has rows; in twice as many if it saturates. A scan of operands that are there: as
@@ -104,7 +104,7 @@ class CimUpdate(UpdateUnit):
         m.submodules.answers = answers = SkidBuffer(answer_layout(config))
         p = _Parts(requests, layer, potentials, weights, thresholds, transfers, store, macro, answers,
                    Signal(work_layout(config), name="now", reset_less=True), Signal(name="there"),
-                   *(Signal(name=name) for name in ("leaves", "dirty", "adds", "running", "flushing")),
+                   *(Signal(name=name) for name in ("leaves", "dirty", "adds", "rests", "flushing")),
                    Signal(range(config.cim_tags), name="entry"))
         connect(m, flipped(self.op), requests.op)
         connect(m, flipped(self.scan), requests.scan)
@@ -169,11 +169,14 @@ class CimUpdate(UpdateUnit):
             p.thresholds.population.eq(now.state[operand_index_bits(self.config):]), p.thresholds.block.eq(now.block),
             requests.flushing.eq(p.flushing), requests.answered.eq(self.answer.valid & self.answer.ready),
             starts.eq(self.flush & ~p.there & requests.empty & ~requests.scanning),
-            self.busy.eq(~p.running | p.there | ~requests.empty | macro.busy | self.flush),
+            self.busy.eq(~p.rests | p.there | ~requests.empty | macro.busy | self.flush),
         ]
-        with m.FSM(init="forget"):
+        with m.FSM(init="start"):
+            with m.State("start"):
+                m.d.comb += p.rests.eq(1)
+                m.next = "forget"
             with m.State("run"):
-                m.d.comb += [p.running.eq(1), macro.op.valid.eq(p.there & has_all),
+                m.d.comb += [p.rests.eq(1), macro.op.valid.eq(p.there & has_all),
                              p.adds.eq(macro.op.valid & ready & ~now.scan)]
                 with m.If(p.there & has_all):
                     m.d.comb += macro.op.payload.kind.eq(Mux(now.scan, Kind.COMPARE, Kind.ADD))

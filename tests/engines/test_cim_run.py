@@ -26,12 +26,12 @@ OPTIONS = {"conv": LayerOptions(potential_bits=8, columns=2, stationary=WEIGHTS)
 
 
 def network(rng) -> Program:
-    """A convolution, a pool, two more convolutions."""
+    """A convolution, a pool, two more convolutions, of several blocks: six, and two whole ones and a narrow one."""
     return chain([
         ("conv", rng.integers(-20, 28, (6, 2, 3, 3)), 1, 1, 40, Reset.SUBTRACT),
         ("pool", np.ones((1, 1, 2, 2), np.int64), 2, 0, 1, Reset.ZERO),
-        ("next", rng.integers(-20, 28, (10, 6, 3, 3)), 1, 1, 30, Reset.SUBTRACT),
-        ("last", rng.integers(-20, 28, (12, 10, 1, 1)), 1, 0, 30, Reset.ZERO),
+        ("next", rng.integers(-20, 28, (12, 6, 3, 3)), 1, 1, 30, Reset.SUBTRACT),
+        ("last", rng.integers(-20, 28, (14, 12, 1, 1)), 1, 0, 30, Reset.ZERO),
     ], (2, 5, 4))
 
 

@@ -166,7 +166,6 @@ NETWORK = (
     "Give it by the weights of a channel that spikes in each timestep",
     "Leave columns and stationary of LayerOptions open, give fewer bits, or map fewer layers to the core",
     "Leave columns of LayerOptions open, or give fewer",
-    "Leave columns of LayerOptions open, or give fewer bits",
     "Leave places in the array open: LayerOptions",
     "Leave saturate of the network's layer out: that of LayerOptions clips additions",
     "Make it a layer of spiking neurons, without leak and bias",

@@ -39,7 +39,7 @@ def bench_parameters(given: CimCore, rng: np.random.Generator, *, frames: int = 
 
 def fitting(rng: np.random.Generator, config: CoreConfig, layers: int, **more: bool) -> CimCore:
     """A random core whose image fits."""
-    for _ in range(100):
+    for _ in range(1000):
         with contextlib.suppress(AssertionError):
             return random_cim_core(rng, config, layers=layers, **more)
     raise AssertionError("no image fits")
@@ -55,6 +55,15 @@ def test_core_equals_golden(simulator: str, layers: int, pause: str, seed: int) 
     given = fitting(rng, SMALL, layers, far=pause == "bursts")
     parameters = bench_parameters(given, rng, pause_in=pause, pause_out=pause)
     launch(core(SMALL), name="core", module="tb.tb_core", simulator=simulator, parameters=parameters, seed=seed)
+
+
+@pytest.mark.long
+def test_stopped_core_starts_afresh(seed: int) -> None:
+    """A stop at every so many cycles of a start and of a frame; what the array held is lost, what memory has stays."""
+    rng = np.random.default_rng([seed, 1003])
+    config = dataclasses.replace(SMALL, address_bits=9)
+    parameters = bench_parameters(fitting(rng, config, 2), rng, frames=1, every=131, start_cycles=160)
+    launch(core(config), name="core", module="tb.tb_core_stop", parameters=parameters, seed=seed)
 
 
 WIDE = dataclasses.replace(SMALL, name="wide_array", lanes=8, cim_rows=64, cim_columns=64)

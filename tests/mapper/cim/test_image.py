@@ -12,10 +12,10 @@ from golden.memory_words import numbers
 from golden.registers import errors
 from synapress.mapper import Image
 from synapress.mapper.cim.image import build_cim_image
-from synapress.mapper.cim.shapes import STATIONARY, LayerShape
+from synapress.mapper.cim.shapes import STATIONARY, LayerOptions, LayerShape
 from synapress.mapper.errors import RuleError
 from tests.helpers.operands import array_synapses, layer_of, potentials, thresholds
-from tests.helpers.spiking_programs import fire, random_program
+from tests.helpers.spiking_programs import chain, fire, random_program
 from tests.helpers.synapses import program_synapses
 
 SMALL = dataclasses.replace(FLEXSPIM, name="small", address_bits=13, cim_rows=128, cim_columns=64, cim_tags=128)
@@ -66,6 +66,16 @@ def test_every_synapse_threshold_and_potential_is_in_the_words(config, seed):
                       ("rows", layer["potential_rows"] > 1), ("edges", len(row["ids"]) > 1),
                       ("narrow", layer["last_groups"] < layer["groups"] and layer["potential_rows"] > 1)}
     assert len(kinds) == 10
+
+
+def test_a_narrow_last_block_has_thresholds_of_a_whole_one():
+    """Of operands of several rows, all of which have bits of the thresholds."""
+    config = dataclasses.replace(SMALL, cim_columns=8)
+    made = chain([("layer", np.ones((7, 2, 1, 1), np.int64), 1, 0, [99, 100, 101, 102, 103, 104, 105], 0)], (2, 3, 3))
+    image = build_cim_image(made, config, {"layer": LayerOptions(potential_bits=8, columns=2)})
+    layer = layer_of(image, 0)
+    assert (layer["groups"], layer["last_groups"], layer["potential_rows"]) == (4, 3, 4)
+    assert thresholds(image.memory(), layer, 64) == [99, 100, 101, 102, 103, 104, 105]
 
 
 def test_given_shapes_make_the_same_image(tmp_path, seed):

@@ -145,6 +145,9 @@ def test_layers_that_overlap_are_refused():
         given = {"layer": dataclasses.replace(half, threshold_row=58), "second": dataclasses.replace(other, **changes)}
         rules, text = refused(made, SMALL, given)
         assert rules == {rule} and "of 'layer'" in text
+        swapped = {"layer": given["second"], "second": given["layer"]}
+        assert refused(made, SMALL, swapped)[0] == {rule}
+    assert build_cim_image(made, SMALL, {"layer": other, "second": dataclasses.replace(half, threshold_row=58)})
 
 
 def test_names_and_configurations_are_checked():
@@ -230,6 +233,15 @@ def test_damaged_words_are_refused(word, changes, words):
     fields = layout.unpack(int(image.parts[word, 0])) | changes
     image.parts[word, 0] = layout.pack(fields)
     with pytest.raises(ImageError, match=words):
+        validate(image.parts, SMALL, edges=image.edges, populations=image.populations)
+
+
+def test_weights_of_an_edge_begin_with_block_0():
+    image = build_cim_image(program(), SMALL, {"layer": dataclasses.replace(SHAPE, groups=2, weight_slots=16)})
+    assert image.manifest["population_table"][0]["cim"]["blocks"] == 3
+    word = layouts(SMALL).edge.unpack(int(image.parts[2, 0])) | {"weight_base": 1}
+    image.parts[2, 0] = layouts(SMALL).edge.pack(word)
+    with pytest.raises(ImageError, match="modulo the blocks of its layer': 2, but that of block 0 is 0"):
         validate(image.parts, SMALL, edges=image.edges, populations=image.populations)
 
 
