@@ -37,7 +37,7 @@ demo-learning: $(READY) ## teach a spiking network a picture in RTL, in three me
 	@$(BIN)/synapress demo-learning
 
 demo-cim: $(READY) ## run a gesture through compute-in-memory arrays in RTL, layer by layer at full size, equal to the golden model; what stays, energy [1 min, estimated]
-	@$(BIN)/synapress cim --run rtl --trained --figures build/demo-cim
+	@$(BIN)/synapress cim --run rtl --trained --search recorded --figures build/demo-cim
 
 test: $(READY) ## run the tests without the long sweeps [16 min]
 	@$(BIN)/pytest -m "not long" -n $(JOBS) --dist worksteal

@@ -7,7 +7,7 @@ from studies.markdown import table
 from synapress.reports.cim.tables import sheets
 from synapress.reports.tables import Sheet
 
-COMMAND = ("--run", "rtl", "--trained", "--figures", "docs")
+COMMAND = ("--run", "rtl", "--trained", "--search", "recorded", "--figures", "docs")
 """Arguments of `synapress cim`."""
 
 

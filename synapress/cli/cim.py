@@ -46,8 +46,8 @@ def cim(
     timesteps: Annotated[int | None, typer.Option(
         min=1, show_default="4, with --trained 16", help="Of --run.")] = None,
     search: Annotated[str | None, typer.Option(
-        metavar="recorded|footprint|stationary", help="Resolutions of the trained gesture network with the smallest "
-        "footprint, or smallest part that stays: what was found before, or searched anew (minutes).")] = None,
+        metavar="recorded|footprint|stationary", help="Resolutions of the trained gesture network, for a small "
+        "footprint or a small part that stays: those on record, or searched anew (minutes).")] = None,
     loss: Annotated[float, typer.Option(min=0, max=1, help="Of --search: accuracy that may be lost.")] = 0.02,
     model: Annotated[str, typer.Option(help=f"Of the energy of memories: {', '.join(MODELS)}.")] = "cacti45",
     figures: Annotated[Path | None, typer.Option(

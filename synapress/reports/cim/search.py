@@ -13,6 +13,8 @@ from synapress.zoo.gesture.tuned import OBJECTIVES, recorded, rows, tune
 RECORDED = "recorded"
 """In place of an objective: what searches have found before, of each."""
 CHOICES = (RECORDED, *OBJECTIVES)
+WHAT = {"footprint": "footprint", "stationary": "part that stays (HS-min)"}
+"""By objective."""
 
 
 def search(objective: str, *, loss: float, macros: int, sparsities: Sequence[float],
@@ -52,7 +54,7 @@ def sheets(found: Found) -> list[Sheet]:
         headings, *lines = rows(dict(record))
         gains = ", ".join(f"{item['gain']:.1%} at {item['sparsity']:g}" for item in record["gains"]["gains"])
         sheet = Sheet(
-            title=f"Resolutions with the smallest {name}, at most {record['loss']:.0%} less accurate",
+            title=f"Resolutions searched for a small {WHAT[name]}, at most {record['loss']:.0%} less accurate",
             headings=tuple(headings),
             caption=f"Of a network trained on drawn gestures: {record['trials']} choices tried on {record['count']} "
             f"recordings, tested on {record['tested']} others. Energy saved with them, "

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from synapress.energy.cim import FAST, MOVED_COUNTERS
+from synapress.mapper.cim.gains import PUBLISHED_GAINS
 from synapress.reports.cells import beside
 from synapress.reports.cim import search
 from synapress.reports.cim.account import Found
@@ -185,12 +186,13 @@ def energy_parts(found: Found) -> dict[str, Any]:
     names = [design["name"] for design in found["sweep"][0]["designs"]]
     gains = {case["name"]: [(100 * item["sparsity"], 100 * item["gain"]) for item in case["gains"]]
              for case in found["gains"]}
-    ranges = {tuple(100 * share for share in case["published"]) for case in found["gains"] if case["published"]}
+    bands = {f"paper, against {name}: {low:.0%} to {high:.0%}": (100 * low, 100 * high)
+             for name, (low, high) in PUBLISHED_GAINS.items() if found["published_network"]}
     return {"title": f"{found['network']}: energy of a timestep, and what is saved of other systems'",
             "energy": {name: [(100 * row["sparsity"], row["designs"][at]["total"] * MICRO) for row in found["sweep"]]
                        for at, name in enumerate(names)},
             "gains": gains,
-            "published": {f"paper, {low:.0f} to {high:.0f} %": (low, high) for low, high in sorted(ranges)}}
+            "published": bands}
 
 
 def shapes_parts(found: Found) -> dict[str, Any]:
