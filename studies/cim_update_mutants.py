@@ -67,6 +67,7 @@ CIM_UPDATE_MUTATIONS = (
              "self.scan.payload.zero.eq(0)", CORE),
     Mutation("flush: FLUSH stays", "rtl/host_port.py", "self.flushed | ~self.running", "~self.running", CORE),
     Mutation("flush: idle meanwhile", _UPDATE, "macro.busy | self.flush", "macro.busy", CORE),
+    Mutation("flush: a stopped core is not idle", _UPDATE, "~(p.running | asleep)", "~p.running", CORE),
     Mutation("counters of the array: a cycle counts its idle columns as active", _UPDATE, "Mux(working, active, 0)",
              "Mux(working, self.config.cim_columns, 0)", CORE),
 )

@@ -118,6 +118,15 @@ def by_id(events: list[dict[str, int]]) -> dict[int, list[dict[str, int]]]:
     return result
 
 
+def check_counters(config: CoreConfig, counters: dict[str, int], wanted: dict[str, int], populations: int) -> None:
+    """The counters that the golden core has are as it has them."""
+    for name, value in wanted.items():
+        # Events that lead from one layer of an array to another say when its register changes.
+        whole = name == "weight_reads" and config.update == "cim" and populations > 1
+        difference = (counters[name] - value) % (LAYER_WORDS if whole else 1 << config.counter_bits)
+        assert difference == 0, f"counter {name}: {counters[name]}, golden {value}"
+
+
 async def check_accesses(host: CoreHost, counters: dict[str, int], reads: int) -> None:
     """What the golden core leaves out: bounds of the reads of weights and descriptors; the host's accesses.
 
@@ -146,6 +155,7 @@ async def frames(dut: Any) -> None:
     await clock_and_reset(dut)
     parts = np.array(given["words"], np.uint64).reshape(-1, config.word_bits // 64)
     words = numbers(parts)
+    assert await host.read([Register.STATUS], register=True) == [Status.IDLE], "a stopped core is idle"
     await host.load(words, given["edges"], given["populations"])
 
     golden = Core(config, parts, edges=given["edges"], populations=given["populations"])
@@ -175,11 +185,7 @@ async def frames(dut: Any) -> None:
     if config.update == "cim":
         golden.flush()
     counters = await host.counters()
-    for name, value in golden.counters.items():
-        # Events that lead from one layer of an array to another say when its register changes.
-        whole = name == "weight_reads" and config.update == "cim" and given["populations"] > 1
-        difference = (counters[name] - value) % (LAYER_WORDS if whole else 1 << config.counter_bits)
-        assert difference == 0, f"counter {name}: {counters[name]}, golden {value}"
+    check_counters(config, counters, golden.counters, given["populations"])
     assert counters["unknown_id"] == counters["unknown_channel"] == 1 and counters["protocol_error"] == 3
     assert counters["overflow"] == 0 and counters["synapses"] > 0 and counters["neurons_fired"] > 0
     assert counters["busy"] >= counters["word_ops"] > 0

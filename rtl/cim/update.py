@@ -71,7 +71,7 @@ class CimUpdate(UpdateUnit):
         cim_cycles, column_ops, idle_column_ops, operand_loads, operand_stores: for the counters of the same names.
         stall_hazard: an operation waits for the macro. stall_weight: for operands or a layer. stall_bank: is 0.
 
-    Out of reset all tags are made invalid first, a cycle each; `busy` is 1 until then.
+    Out of reset all tags are made invalid first, a cycle each; `busy` is 1 meanwhile, not in reset and the cycle after.
 
     Latency: three cycles from an operation taken to the macro's. Throughput: an operation on operands that are there in
     as many cycles as its potential has rows; in twice as many if it saturates. A scan of operands that are there: as
@@ -161,7 +161,8 @@ class CimUpdate(UpdateUnit):
         """What is done next."""
         now, macro, requests, layer = p.now, p.macro, p.requests, p.layer
         potential, weight, ready = p.potentials.found, p.weights.found, macro.op.ready
-        has_potential, has_all, starts = (Signal(name=name) for name in ("has_potential", "has_all", "starts_flush"))
+        has_potential, has_all, starts, asleep = (
+            Signal(name=name) for name in ("has_potential", "has_all", "starts_flush", "asleep"))
         m.d.comb += [
             has_potential.eq(potential.valid & (potential.state == now.state)),
             has_all.eq(has_potential & ~now.flush & Mux(
@@ -169,9 +170,12 @@ class CimUpdate(UpdateUnit):
             p.thresholds.population.eq(now.state[operand_index_bits(self.config):]), p.thresholds.block.eq(now.block),
             requests.flushing.eq(p.flushing), requests.answered.eq(self.answer.valid & self.answer.ready),
             starts.eq(self.flush & ~p.there & requests.empty & ~requests.scanning),
-            self.busy.eq(~p.running | p.there | ~requests.empty | macro.busy | self.flush),
+            self.busy.eq(~(p.running | asleep) | p.there | ~requests.empty | macro.busy | self.flush),
         ]
-        with m.FSM(init="forget"):
+        with m.FSM():
+            with m.State("asleep"):
+                m.d.comb += asleep.eq(1)
+                m.next = "forget"
             with m.State("run"):
                 m.d.comb += [p.running.eq(1), macro.op.valid.eq(p.there & has_all),
                              p.adds.eq(macro.op.valid & ready & ~now.scan)]
