@@ -5,13 +5,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from golden.cim.layer import LAYER_WORDS, Layer, layer_address, operand_index_bits, operand_words
+from golden.cim.layer import LAYER_WORDS, MOST_BITS, Layer, layer_address, operand_index_bits, operand_words
 from golden.cim.operand import Shape, to_rows, to_words
 from golden.config import CoreConfig
 from golden.synapse.esu import WordOperation
 
 WIDEST = 24
-"""Bits of the widest operand."""
+"""Bits of the widest operand, unless a layer is `wide`."""
 
 
 @dataclass(frozen=True)
@@ -62,10 +62,13 @@ class Placement:
         return self.word - words
 
     def add(self, rows: int, *, depthwise: bool = False, blocks: int = 1, saturate: bool = False,
-            stationary: bool = False, columns: int | None = None, operands: int = 24) -> Placed:
-        """A random layer in the next `rows` rows of the array; `operands`: potentials and weights, about."""
+            stationary: bool = False, columns: int | None = None, operands: int = 24,
+            wide: bool = False) -> Placed:
+        """A random layer in the next `rows` rows of the array; `operands`: potentials and weights, about. `wide`: of
+        up to as many bits as the golden model holds, in groups of up to as many columns."""
         config, pick = self.config, self.generator.randint
-        columns = columns or pick(1, min(4 if depthwise else 8, config.cim_columns))
+        widest = MOST_BITS if wide else WIDEST
+        columns = columns or pick(1, min(MOST_BITS if wide else 4 if depthwise else 8, config.cim_columns))
         most = config.cim_columns // columns
         # Blocks of two sizes; depthwise layers of several words of lanes, and of lanes without a group.
         groups = pick(max(1, most // 2) if blocks > 1 or depthwise else 1, most)
@@ -75,7 +78,7 @@ class Placement:
         width, height = pick(1, 3), pick(1, 3)
         potentials, weights = width * height * blocks, pick(1, operands)
         while True:
-            potential_rows = pick(1, max(1, min(WIDEST // columns, rows // 3)))
+            potential_rows = pick(1, max(1, min(widest // columns, rows // 3)))
             weight_rows = pick(1, potential_rows)
             slots = [pick(0, 2), pick(0, 4)]
             if stationary:

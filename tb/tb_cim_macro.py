@@ -155,27 +155,36 @@ async def random_case(bench: Bench) -> None:
     groups = pick.choice((1, (columns - base) // width, pick.randint(1, (columns - base) // width)))
     high = pick.choice((1, pick.randint(1, min(8, rows // 4))))
     weight = pick.choice((1, high, pick.randint(1, high)))
-    half = rows // 2
-    places = [pick.randint(0, half - high) for _ in range(2)]
-    weights = [pick.randint(half, rows - weight) for _ in range(2)]
-    for place, count in [(place, high) for place in places] + [(place, weight) for place in weights]:
-        cells = np.array([[pick.random() < 0.5 for _ in range(groups * width)] for _ in range(count)])
-        if pick.random() < 0.3:  # close to overflows, and equal operands
-            cells[-1] = pick.random() < 0.5
-        bench.load(place, cells, base)
+    # Few rows, so that operands lie where others lay: what was a potential becomes a weight, whole or in part.
+    window = min(rows, pick.choice((high + weight, 3 * high + 2, 6 * high + 4)))
+    first_row = pick.randint(0, rows - window)
+    cells = np.array([[pick.random() < 0.5 for _ in range(groups * width)] for _ in range(window)])
+    for row in range(window):  # close to overflows, and equal operands
+        if pick.random() < 0.2:
+            cells[row] = pick.random() < 0.5
+    bench.load(first_row, cells, base)
     await bench.accessed()
     bench.configure(width, base, groups)
-    operations = []
+    operations: list[MacroOperation] = []
     first = pick.randrange(groups)
     part = {"low": base + first * width, "high": base + pick.randint(first + 1, groups) * width}
-    for kind in (Kind.ADD, Kind.COMPARE, Kind.SUBTRACT, *pick.choices(list(Kind), k=3)):
+    for kind in (Kind.ADD, Kind.COMPARE, Kind.SUBTRACT, *pick.choices(list(Kind), k=5)):
         limits = pick.choice((part, {"low": base, "high": base + groups * width}))
-        a, b = pick.choice(places), pick.choice(weights)
-        operations.append(MacroOperation(kind, a, b, high, weight, saturate=pick.random() < 0.3, **limits))
-    if weight == high:  # what was a potential becomes a weight
-        operations.append(MacroOperation(Kind.ADD, weights[0], operations[-1].a, high, high, **part))
+        if pick.random() < 0.3:  # another resolution
+            high = pick.randint(1, min(8, window - 1))
+            weight = pick.randint(1, min(high, window - high))
+        places = [(a, b) for a in range(window - high + 1) for b in range(window - weight + 1)
+                  if a + high <= b or b + weight <= a]
+        if operations and pick.random() < 0.6:  # of rows of the operation before
+            before = operations[-1].a - first_row
+            near = [(a, b) for a, b in places if before in (a, b) or b in (
+                before + operations[-1].a_rows - 1, before + operations[-1].a_rows - weight)]
+            places = near or places
+        a, b = pick.choice(places)
+        operations.append(MacroOperation(
+            kind, first_row + a, first_row + b, high, weight, saturate=pick.random() < 0.3, **limits))
     await bench.execute(operations)
-    await bench.check(range(min(places), max(places) + high))
+    await bench.check(range(first_row, first_row + window))
 
 
 async def every_value(bench: Bench, potential: Shape, weight_rows: int) -> None:

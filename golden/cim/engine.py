@@ -12,6 +12,7 @@ What is counted, in this order of operations:
   its layer's descriptor.
 - The descriptor of the layer is four words of `weight_reads`, whenever an operation, an evaluation or a store of a
   flush has another layer than the one before; after a start and after a flush there is none.
+- A population of another type than SPIKING, or without channels, is not looked at: its evaluation is an END.
 - A load or store moves the words of an operand as its block has them. Thresholds are operands of a whole block each.
   A layer holds those of one block, until an evaluation needs another block's, or a flush.
 - ADD and SUBTRACT take potential_rows cycles each, twice as many if the layer saturates; COMPARE and ZERO
@@ -39,8 +40,8 @@ from golden.engine import CHUNK_EVENTS, Engine, Evaluated, fired
 from golden.memory_words import number
 from golden.neuron.evaluation import PopulationMap, second_word
 from golden.synapse.esu import WordOperations, expand_events
-from golden.types import IntArray, Words
-from golden.words import Reset, layouts
+from golden.types import Fields, IntArray, Words
+from golden.words import NeuronType, Reset, layouts
 
 
 class Resident:
@@ -160,6 +161,11 @@ def _by_block(layer: Layer, numbers: IntArray) -> Iterator[tuple[int, IntArray]]
 def _lanes(mask: IntArray) -> IntArray:
     """The lowest lane of each mask."""
     return np.log2(mask & -mask).astype(np.int64)
+
+
+def is_scanned(population: Fields) -> bool:
+    """Whether an evaluation looks at a population's potentials: it integrates and fires, and has channels."""
+    return population["type"] == NeuronType.SPIKING and population["depth"] > 0
 
 
 @runtime_checkable
@@ -291,10 +297,19 @@ class FastCimEngine:
     def evaluate(self, index: int, word: int) -> Evaluated:
         config = self.config
         population = layouts(config).population.unpack(word)
+        operand, c = self._scan(index, population) if is_scanned(population) else np.zeros((2, 0), np.int64)
+        x, y = np.divmod(operand, population["height"])
+        v = np.ones_like(c)
+        place = PopulationMap.of(population, config, second_word(self.memory[:, 0], population, config))
+        events = fired(config, self.memory, index, population, place, x, y, c, v)
+        parts = config.word_bits // 64
+        return events, np.zeros(0, np.int64), np.zeros((0, parts), np.uint64), np.stack([c, x, y, v], axis=1)
+
+    def _scan(self, index: int, population: Fields) -> tuple[IntArray, IntArray]:
+        """Compare and reset a whole population: the position and the channel of each spike, in order."""
         resident = self.traffic.resident(index, self.memory)
         layer = resident.layer
-        width, height = population["width"], population["height"]
-        count = width * height * layer.blocks
+        count = population["width"] * population["height"] * layer.blocks
         numbers = np.arange(count)
         last = numbers % layer.blocks == layer.blocks - 1
         potentials = self._table(index, "potential", count)
@@ -308,10 +323,4 @@ class FastCimEngine:
         self.traffic.evaluation(index, resident, spiked, population["saturation"])
         operand, group = np.nonzero(spikes)
         position, block = np.divmod(operand, layer.blocks)
-        x, y = np.divmod(position, height)
-        c = block * layer.groups + group
-        v = np.ones_like(c)
-        place = PopulationMap.of(population, config, second_word(self.memory[:, 0], population, config))
-        events = fired(config, self.memory, index, population, place, x, y, c, v)
-        parts = config.word_bits // 64
-        return events, np.zeros(0, np.int64), np.zeros((0, parts), np.uint64), np.stack([c, x, y, v], axis=1)
+        return position, block * layer.groups + group

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from golden.cim.engine import is_scanned
 from golden.cim.layer import LAYER_WORDS, Layer, layer_address, operand_index_bits
 from golden.cim.macro import Kind, LiteralMacro, Macro, MacroOperation
 from golden.cim.operand import Shape, from_words, to_words
@@ -14,7 +15,7 @@ from golden.engine import LOW_64, Evaluated, fired_literally
 from golden.memory_words import numbers
 from golden.neuron.evaluation import PopulationMap, second_word
 from golden.synapse.esu import Esu, ValueEvent, WordOperation
-from golden.types import IntArray, Words
+from golden.types import Fields, IntArray, Words
 from golden.words import Reset, layouts
 
 
@@ -208,19 +209,24 @@ class LiteralCimEngine:
         config = self.config
         population = layouts(config).population.unpack(word)
         place = PopulationMap.of(population, config, second_word(self.memory, population, config))
-        self._select(index)
-        layer, neurons = self.layer, []
-        for x in range(population["width"]):
-            for y in range(population["height"]):
-                for block in range(layer.blocks):
-                    operand = (x * population["height"] + y) * layer.blocks + block
-                    for group in self._scan(operand, block, population["saturation"]).tolist():
-                        neurons.append({"x": x, "y": y, "c": block * layer.groups + group, "v": 1, "end": 0})
+        neurons = self._neurons(index, population) if is_scanned(population) else []
         neurons.append({"x": 0, "y": 0, "c": 0, "v": 0, "end": 1})
         common = {"axon_base": place.axons % config.memory_words, "axons": population["axons"],
                   "far": place.axon_words - 1, "population": index}
         events, found = fired_literally(config, self.memory, population, place, [item | common for item in neurons])
         return events, np.zeros(0, np.int64), np.zeros((0, config.word_bits // 64), np.uint64), found
+
+    def _neurons(self, index: int, population: Fields) -> list[Fields]:
+        """The neurons of a population that spike."""
+        self._select(index)
+        layer, found = self.layer, []
+        for x in range(population["width"]):
+            for y in range(population["height"]):
+                for block in range(layer.blocks):
+                    operand = (x * population["height"] + y) * layer.blocks + block
+                    for group in self._scan(operand, block, population["saturation"]).tolist():
+                        found.append({"x": x, "y": y, "c": block * layer.groups + group, "v": 1, "end": 0})
+        return found
 
     def _scan(self, operand: int, block: int, mode: int) -> IntArray:
         """The groups of a potential that spike, after which they are reset."""

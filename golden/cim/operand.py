@@ -49,11 +49,11 @@ class Shape:
 def wrap(values: npt.ArrayLike, bits: int) -> Array:
     """The values of two's complement of `bits` bits that equal these modulo 2**bits; of more than 64 as objects."""
     found = _integers(values, bits)
-    if bits == INT64:
-        return found
-    half = (1 << (bits - 1)) if bits < INT64 else np.array(1 << (bits - 1), object)
-    mask = (1 << bits) - 1 if bits < INT64 else np.array((1 << bits) - 1, object)
-    return (found & mask ^ half) - half
+    whole, half = 1 << bits, 1 << (bits - 1)
+    if found.dtype == object:
+        found = (found + half) % whole - half
+        return found.astype(np.int64) if bits <= INT64 else found
+    return found if bits == INT64 else (found & whole - 1 ^ half) - half
 
 
 def to_rows(values: npt.ArrayLike, shape: Shape) -> Rows:
@@ -124,4 +124,6 @@ def from_words(words: Memory, word_bits: int, shape: Shape, groups: int) -> Rows
 
 
 def _integers(values: npt.ArrayLike, bits: int) -> Array:
-    return np.atleast_1d(np.asarray(values, np.int64 if bits <= INT64 else object))
+    found = np.atleast_1d(np.asarray(values))
+    wide = bits > INT64 or found.dtype in (object, np.uint64)  # sums and differences of 64 bits, too
+    return found.astype(object if wide else np.int64)

@@ -50,7 +50,7 @@ class Periphery(wiring.Component):
         rights = Cat(self.lefts[1:], Const(1, 1))
         inverts = (step.kind == Kind.COMPARE) | (step.kind == Kind.SUBTRACT)
         adds, ripples = step.kind != Kind.ZERO, step.valid & ~step.rewrite
-        below, before = (columns_below(m, step[name], columns, name) for name in ("high", "low"))
+        below, before = (columns_below(step[name], columns) for name in ("high", "low"))
         m.d.comb += [
             active.eq(below & ~before),
             starts.eq(Mux(step.odd, rights, self.lefts)), ends.eq(Mux(step.odd, self.lefts, rights)),

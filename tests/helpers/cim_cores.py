@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from golden.cim.layer import Layer, layer_address, operand_index_bits
+from golden.cim.layer import MOST_BITS, Layer, layer_address, operand_index_bits
 from golden.cim.operand import Shape, operand_words, to_rows, to_words
 from golden.config import CoreConfig
 from golden.types import Fields, IntArray, Words
@@ -169,6 +169,7 @@ class CimCore:
         base = self._take(len(words))
         self.memory[base:base + len(words), 0] = words
         lane_words = 1 << made.lane_words_log2 if layer.depthwise else layer.blocks
+        assert width * height * lane_words <= 1 << operand_index_bits(self.config), "too many states"
         self.memory[2 * number, 0] = self.words.geometry.pack(
             depth_words=lane_words, last_lane=0, state_base=number << operand_index_bits(self.config), width=width,
             height=height, x_stride=height * lane_words)
@@ -246,13 +247,17 @@ def _slot_bits(rng: np.random.Generator, count: int, rows: int, room: int) -> in
 
 
 def random_layer(rng: np.random.Generator, config: CoreConfig, sources: list[tuple[int, tuple[int, int, int]]],
-                 rows: int, *, saturate: bool = False, depthwise: bool | None = None) -> CimLayer:
-    """A layer of random shape and resolution into which all these lead, in at most so many rows of the array."""
+                 rows: int, *, saturate: bool = False, depthwise: bool | None = None, wide: bool = False) -> CimLayer:
+    """A layer of random shape and resolution into which all these lead, in at most so many rows of the array.
+
+    `wide`: of up to as many bits as the golden model holds, in groups of up to as many columns, and more channels.
+    """
+    bits, most_columns, most_weight_rows, depths = (MOST_BITS, MOST_BITS, MOST_BITS, 40) if wide else (24, 8, 3, 12)
     depthwise = rng.random() < .3 and len(sources) == 1 if depthwise is None else depthwise
-    depth = sources[0][1][0] if depthwise else int(rng.integers(1, 12))
-    columns = int(rng.integers(1, min(8, config.cim_columns) + 1))
-    potential_rows = int(rng.integers(1, min(6, 24 // columns, rows // 4) + 1))
-    weight_rows = int(rng.integers(1, min(potential_rows, 3) + 1))
+    depth = sources[0][1][0] if depthwise else int(rng.integers(1, depths))
+    columns = int(rng.integers(1, min(most_columns, config.cim_columns) + 1))
+    potential_rows = int(rng.integers(1, min(MOST_BITS if wide else 6, bits // columns, rows // 4) + 1))
+    weight_rows = int(rng.integers(1, min(potential_rows, most_weight_rows) + 1))
     groups = min(depth, config.cim_columns // columns)
     if not depthwise and depth > 1 and rng.random() < .4:
         groups = int(rng.integers(-(-depth // 4), groups + 1))
@@ -294,14 +299,18 @@ def place_regions(layers: list[CimLayer]) -> None:
 
 
 def random_cim_core(rng: np.random.Generator, config: CoreConfig, *, layers: int = 3, saturate: bool = False,
-                    far: bool = False) -> CimCore:
-    """A chain of layers, of which some have two sources of one shape; every one an output or a source."""
+                    far: bool = False, wide: bool = False) -> CimCore:
+    """A chain of layers, of which some have two sources of one shape; every one an output or a source.
+
+    `wide`: as `random_layer` has it.
+    """
     source = tuple(int(rng.integers(1, most)) for most in (5, 7, 7))
     shape: tuple[int, int, int] = (source[0], source[1], source[2])
     made: list[CimLayer] = []
     sources = [(-1, shape)]
     for number in range(layers):
-        layer = random_layer(rng, config, sources, config.cim_rows // layers, saturate=saturate and rng.random() < .7)
+        layer = random_layer(rng, config, sources, config.cim_rows // layers, saturate=saturate and rng.random() < .7,
+                             wide=wide)
         made.append(layer)
         sources = [(number, layer.shape)]
         if number and rng.random() < .3 and made[number - 1].shape[1:] == layer.shape[1:]:

@@ -81,3 +81,24 @@ def test_many_cores(number: int, seed: int) -> None:
     given = fitting(rng, config, layers, saturate=layers == 1, far=number % 4 > 1)
     parameters = bench_parameters(given, rng, frames=4, pause_in="randomly", pause_out="bursts")
     launch(core(config), name="core", module="tb.tb_core", parameters=parameters, seed=seed)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("simulator", ["verilator"], indirect=True)
+def test_stopped_core_starts_afresh(simulator: str, seed: int) -> None:
+    """What the array had is lost with a stop; it is then as empty as out of reset."""
+    rng = np.random.default_rng([seed, 1003])
+    given = fitting(rng, SMALL, 2)
+    parameters = bench_parameters(given, rng, frames=1, every=97, start_cycles=200)
+    launch(core(SMALL), name="core", module="tb.tb_core_stop", simulator=simulator, seed=seed, parameters=parameters)
+
+
+@pytest.mark.parametrize(("simulator", "layers"), [
+    ("verilator", 2), *(pytest.param("verilator", layers, marks=pytest.mark.long) for layers in (1, 3))],
+    indirect=["simulator"])
+def test_flushes_at_any_time(simulator: str, layers: int, seed: int) -> None:
+    """Flushes, one or more, while events wait or are under way, change no spike and no potential."""
+    rng = np.random.default_rng([seed, 1004, layers])
+    given = fitting(rng, SMALL, layers)
+    parameters = bench_parameters(given, rng, frames=3, pause_in="bursts", pause_out="randomly")
+    launch(core(SMALL), name="core", module="tb.tb_core_flush", simulator=simulator, seed=seed, parameters=parameters)

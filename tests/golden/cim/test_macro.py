@@ -2,12 +2,14 @@
 
 import random
 from dataclasses import replace
+from itertools import product
 from typing import Any
 
 import numpy as np
 import pytest
 
 from golden.cim.macro import FastMacro, Kind, LiteralMacro, Macro, MacroOperation, operation_layout
+from golden.cim.operand import Shape, to_rows
 from golden.errors import ConfigError
 
 ADD = MacroOperation(Kind.ADD, 8, 0, 2, 1, 4, 12)
@@ -56,6 +58,23 @@ def test_sums_comparisons_and_resets(model: type[Macro], seed: int) -> None:
             assert (macro.array == before).all()
             if found is not None:
                 assert not found[:limits[0]].any() and not found[limits[1]:].any()
+
+
+@pytest.mark.parametrize("bits", [62, 63, 64, 65, 128])
+@pytest.mark.parametrize("model", [LiteralMacro, FastMacro])
+def test_sums_of_as_many_bits_as_numpy_has(model: type[Macro], bits: int) -> None:
+    """The extremes of both operands, whose sums have a bit more."""
+    half, macro = 1 << bits - 1, model(4 * bits, 8)
+    macro.configure(1, 0, 8)
+    values = [(a, b) for a in (-half, half - 1) for b in (-half, half - 1, -1, 1)]
+    for kind, saturate in product((Kind.ADD, Kind.COMPARE, Kind.SUBTRACT), (False, True)):
+        macro.array[:bits] = to_rows([a for a, _ in values], Shape(bits, 1))
+        macro.array[bits:2 * bits] = to_rows([b for _, b in values], Shape(bits, 1))
+        found = macro.execute(MacroOperation(kind, 0, bits, bits, bits, 0, 8, saturate))
+        for group, (a, b) in enumerate(values):
+            assert value_of(macro.array, 0, bits, group, 1) == wanted(
+                kind, a, b, bits, saturate, bool(macro.spikes[group]))
+            assert found is None or found[group] == (a >= b)
 
 
 def test_cycles_and_columns_are_counted() -> None:
