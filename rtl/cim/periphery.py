@@ -51,8 +51,7 @@ class Periphery(wiring.Component):
         inverts = (step.kind == Kind.COMPARE) | (step.kind == Kind.SUBTRACT)
         adds, ripples = step.kind != Kind.ZERO, step.valid & ~step.rewrite
         m.d.comb += [
-            active.eq(columns_below(m, step.high, columns, "below_high")
-                      & ~columns_below(m, step.low, columns, "below_low")),
+            active.eq(columns_below(step.high, columns) & ~columns_below(step.low, columns)),
             starts.eq(Mux(step.odd, rights, self.lefts)), ends.eq(Mux(step.odd, self.lefts, rights)),
             a.eq(Mux(step.again, written, self.a)), b.eq(Mux(step.above, sign, self.b)),
             addend.eq(b ^ every(inverts)),
