@@ -83,16 +83,6 @@ def test_many_cores(number: int, seed: int) -> None:
     launch(core(config), name="core", module="tb.tb_core", parameters=parameters, seed=seed)
 
 
-@pytest.mark.long
-@pytest.mark.parametrize("simulator", ["verilator"], indirect=True)
-def test_stopped_core_starts_afresh(simulator: str, seed: int) -> None:
-    """What the array had is lost with a stop; it is then as empty as out of reset."""
-    rng = np.random.default_rng([seed, 1003])
-    given = fitting(rng, SMALL, 2)
-    parameters = bench_parameters(given, rng, frames=1, every=97, start_cycles=200)
-    launch(core(SMALL), name="core", module="tb.tb_core_stop", simulator=simulator, seed=seed, parameters=parameters)
-
-
 @pytest.mark.parametrize(("simulator", "layers"), [
     ("verilator", 2), *(pytest.param("verilator", layers, marks=pytest.mark.long) for layers in (1, 3))],
     indirect=["simulator"])
