@@ -48,12 +48,9 @@ class Shape:
 
 def wrap(values: npt.ArrayLike, bits: int) -> Array:
     """The values of two's complement of `bits` bits that equal these modulo 2**bits; of more than 64 as objects."""
-    found = _integers(values, bits)
-    if bits == INT64:
-        return found
-    half = (1 << (bits - 1)) if bits < INT64 else np.array(1 << (bits - 1), object)
-    mask = (1 << bits) - 1 if bits < INT64 else np.array((1 << bits) - 1, object)
-    return (found & mask ^ half) - half
+    kind = np.int64 if bits < INT64 and np.asarray(values).dtype != object else object
+    half, mask = (np.array(item, kind) for item in (1 << (bits - 1), (1 << bits) - 1))
+    return _integers((np.atleast_1d(np.asarray(values, kind)) & mask ^ half) - half, bits)
 
 
 def to_rows(values: npt.ArrayLike, shape: Shape) -> Rows:
@@ -62,8 +59,8 @@ def to_rows(values: npt.ArrayLike, shape: Shape) -> Rows:
     Raises:
         ConfigError: a value does not fit its bits.
     """
-    found = _integers(values, shape.bits)
-    if found.size and (wrong := found[found != wrap(found, shape.bits)]).size:
+    given, found = np.atleast_1d(np.asarray(values)), wrap(values, shape.bits)
+    if (wrong := given[given != found]).size:
         raise ConfigError(f"an operand of {shape.rows} × {shape.columns} cells holds {shape.bits} bits of two's "
                           f"complement; {wrong[0]} does not fit")
     # (groups, rows, columns): bit by bit, then every other row turned round.
