@@ -48,12 +48,9 @@ class Shape:
 
 def wrap(values: npt.ArrayLike, bits: int) -> Array:
     """The values of two's complement of `bits` bits that equal these modulo 2**bits; of more than 64 as objects."""
-    found = _integers(values, bits)
-    whole, half = 1 << bits, 1 << (bits - 1)
-    if found.dtype == object:
-        found = (found + half) % whole - half
-        return found.astype(np.int64) if bits <= INT64 else found
-    return found if bits == INT64 else (found & whole - 1 ^ half) - half
+    kind = np.int64 if bits < INT64 and np.asarray(values).dtype != object else object
+    half, mask = (np.array(item, kind) for item in (1 << (bits - 1), (1 << bits) - 1))
+    return _integers((np.atleast_1d(np.asarray(values, kind)) & mask ^ half) - half, bits)
 
 
 def to_rows(values: npt.ArrayLike, shape: Shape) -> Rows:
@@ -62,8 +59,8 @@ def to_rows(values: npt.ArrayLike, shape: Shape) -> Rows:
     Raises:
         ConfigError: a value does not fit its bits.
     """
-    found = _integers(values, shape.bits)
-    if found.size and (wrong := found[found != wrap(found, shape.bits)]).size:
+    given, found = np.atleast_1d(np.asarray(values)), wrap(values, shape.bits)
+    if (wrong := given[given != found]).size:
         raise ConfigError(f"an operand of {shape.rows} × {shape.columns} cells holds {shape.bits} bits of two's "
                           f"complement; {wrong[0]} does not fit")
     # (groups, rows, columns): bit by bit, then every other row turned round.
@@ -91,14 +88,9 @@ def from_rows(rows: Rows, shape: Shape) -> Array:
     return wrap(values, shape.bits)
 
 
-def words_of(width: int, rows: int, word_bits: int) -> int:
-    """Memory words of an operand of so many rows of `width` bits."""
-    return -(-width * rows // word_bits)
-
-
 def operand_words(shape: Shape, groups: int, word_bits: int) -> int:
     """Memory words of an operand of so many groups."""
-    return words_of(shape.columns * groups, shape.rows, word_bits)
+    return -(-shape.bits * groups // word_bits)
 
 
 def to_words(rows: Rows, word_bits: int) -> list[int]:
@@ -124,6 +116,4 @@ def from_words(words: Memory, word_bits: int, shape: Shape, groups: int) -> Rows
 
 
 def _integers(values: npt.ArrayLike, bits: int) -> Array:
-    found = np.atleast_1d(np.asarray(values))
-    wide = bits > INT64 or found.dtype in (object, np.uint64)  # sums and differences of 64 bits, too
-    return found.astype(object if wide else np.int64)
+    return np.atleast_1d(np.asarray(values, np.int64 if bits <= INT64 else object))

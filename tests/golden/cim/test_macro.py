@@ -35,13 +35,14 @@ def wanted(kind: Kind, a: int, b: int, bits: int, saturate: bool, spike: bool) -
 def test_sums_comparisons_and_resets(model: type[Macro], seed: int) -> None:
     pick = random.Random(seed)
     for _ in range(200):
-        width = pick.choice((1, 2, 3, pick.randint(1, 40)))
+        width, high = pick.choice((1, 2, 3, pick.randint(1, 40))), pick.randint(1, 6)
+        if pick.random() < 0.2:  # as many bits as numpy's integers have, about
+            width, high = pick.choice(((31, 2), (21, 3), (16, 4), (13, 5)))
         base, groups = pick.randint(0, 8), pick.randint(1, 8 if width > 8 else 20)
         macro = model(32, max(64, base + width * groups))
         macro.array = np.random.default_rng(pick.getrandbits(32)).integers(0, 2, macro.array.shape).astype(bool)
         macro.configure(width, base, groups)
-        high = pick.randint(1, 6)
-        weight, a = pick.randint(1, high), pick.randint(8, 26)
+        weight, a = pick.choice((high, pick.randint(1, high))), pick.randint(8, 26)
         first = pick.randrange(groups)
         limits = base + first * width, base + pick.randint(first + 1, groups) * width
         for kind in (Kind.COMPARE, pick.choice(list(Kind)), Kind.ADD):

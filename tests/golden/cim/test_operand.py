@@ -36,6 +36,9 @@ def test_values_wrap() -> None:
     assert wrap([1 << 63], 65).tolist() == [1 << 63] and wrap([1 << 64], 65).tolist() == [-1 << 64]
     assert wrap([1, 2, 3], 1).tolist() == [-1, 0, -1]
     assert wrap(np.array([np.iinfo(np.int64).min]), 64).tolist() == [np.iinfo(np.int64).min]
+    for bits in (63, 64):  # sums of two values of so many bits are wider than numpy's integers
+        assert wrap(np.array([1 << 64, (1 << 63) + 5, -1 << 63], object), bits).tolist() == [
+            0, (1 << 63) + 5 - (1 << 64) if bits == 64 else 5, -1 << 63 if bits == 64 else 0]
 
 
 def test_resolutions_are_rounded_up() -> None:
@@ -46,7 +49,7 @@ def test_what_is_refused() -> None:
     for rows, columns in ((0, 4), (4, 0), (-1, 1), (1.5, 2)):
         with pytest.raises(ConfigError, match="shape of an operand"):
             Shape(rows, columns)  # type: ignore[arg-type]
-    for value in (8, -9):
+    for value in (8, -9, 1 << 70):
         with pytest.raises(ConfigError, match=f"holds 4 bits of two's complement; {value} does not fit"):
             to_rows([0, value], Shape(2, 2))
     with pytest.raises(ConfigError, match="no groups of 2 × 3"):
