@@ -30,8 +30,8 @@ LONG = pytest.mark.long
 
 
 @pytest.mark.parametrize(("simulator", "memory"), [
-    ("verilator", "never"), ("verilator", "randomly"), ("verilator", "bursts"), ("icarus", "randomly"),
-    pytest.param("verilator", "mostly", marks=LONG)], indirect=["simulator"])
+    ("verilator", "never"), ("verilator", "randomly"), ("icarus", "randomly"),
+    *(pytest.param("verilator", pause, marks=LONG) for pause in ("bursts", "mostly"))], indirect=["simulator"])
 def test_random_work(simulator: str, memory: str, seed: int) -> None:
     """Operations, scans and flushes of three layers, some at the same time."""
     run(SMALL, simulator, seed, MIXED, pauses={"op": memory, "memory": memory, "answer": memory})
