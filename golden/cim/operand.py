@@ -88,9 +88,14 @@ def from_rows(rows: Rows, shape: Shape) -> Array:
     return wrap(values, shape.bits)
 
 
+def words_of(width: int, rows: int, word_bits: int) -> int:
+    """Memory words of an operand of so many rows of `width` bits."""
+    return -(-width * rows // word_bits)
+
+
 def operand_words(shape: Shape, groups: int, word_bits: int) -> int:
     """Memory words of an operand of so many groups."""
-    return -(-shape.bits * groups // word_bits)
+    return words_of(shape.columns * groups, shape.rows, word_bits)
 
 
 def to_words(rows: Rows, word_bits: int) -> list[int]:
