@@ -62,7 +62,7 @@ class Placement:
         return self.word - words
 
     def add(self, rows: int, *, depthwise: bool = False, blocks: int = 1, saturate: bool = False,
-            stationary: bool = False, columns: int | None = None, operands: int = 24,
+            stationary: bool = False, columns: int | None = None, potential_rows: int = 0, operands: int = 24,
             wide: bool = False) -> Placed:
         """A random layer in the next `rows` rows of the array; `operands`: potentials and weights, about. `wide`: of
         up to as many bits as the golden model holds, in groups of up to as many columns."""
@@ -71,22 +71,23 @@ class Placement:
         columns = columns or pick(1, min(MOST_BITS if wide else 4 if depthwise else 8, config.cim_columns))
         most = config.cim_columns // columns
         # Blocks of two sizes; depthwise layers of several words of lanes, and of lanes without a group.
-        groups = pick(max(1, most // 2) if blocks > 1 or depthwise else 1, most)
+        groups = most if blocks > 1 else pick(max(1, most // 2) if depthwise else 1, most)
         groups -= int(depthwise and groups > 1 and groups % config.lanes == 0)
         lane_words = 1 << (-(-groups // config.lanes) - 1).bit_length()
         blocks = 1 if depthwise else blocks
         width, height = pick(1, 3), pick(1, 3)
         potentials, weights = width * height * blocks, pick(1, operands)
         while True:
-            potential_rows = pick(1, max(1, min(widest // columns, rows // 3)))
-            weight_rows = pick(1, potential_rows)
+            tall = potential_rows or pick(1, max(1, min(widest // columns, rows // 3)))
+            weight_rows = pick(1, tall)
             slots = [pick(0, 2), pick(0, 4)]
             if stationary:
                 slots = [(potentials - 1).bit_length(), (weights - 1).bit_length()]
-            if (potential_rows << slots[0]) + (weight_rows << slots[1]) + potential_rows <= rows:
+            if (tall << slots[0]) + (weight_rows << slots[1]) + tall <= rows:
+                potential_rows = tall
                 break
             weights = pick(1, weights)
-        last_groups = groups if blocks == 1 else pick(1, max(1, groups - 1))
+        last_groups = groups if blocks == 1 else pick(1, max(1, groups // 2))
         sizes = {f"{name}potential_words": operand_words(potential_rows, columns, count, config)
                  for name, count in (("", groups), ("last_", last_groups))}
         sizes |= {f"{name}weight_words": operand_words(weight_rows, columns, count, config)
@@ -123,7 +124,9 @@ class Placement:
                     values, rows, layer.columns, config)
         for block in range(layer.blocks):
             base, half = layer.threshold_base + block * layer.potential_words, 1 << layer.potential.bits - 1
-            values = [generator.randrange(-half, half) for _ in range(layer.groups)]
+            # Many groups, of which any that spikes resets: of some blocks none should.
+            low = generator.choice((-half, half - 1 - half // 16))
+            values = [generator.randrange(low, half) for _ in range(layer.groups)]
             self.memory[base:base + layer.potential_words] = operand(
                 values, layer.potential_rows, layer.columns, config)
 
