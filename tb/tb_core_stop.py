@@ -12,12 +12,12 @@ from golden.config import CoreConfig
 from golden.core import Core
 from golden.host import run_frame
 from golden.memory_words import numbers
-from golden.registers import Control, Register, Status
+from golden.registers import Control, Register, Status, differing
 from golden.types import Fields
 from golden.words import EventKind, layouts
 from synapress.tools import simulator as launch
 from tb.streams import clock_and_reset, wait_until
-from tb.tb_core import CoreHost, by_id, check_counters
+from tb.tb_core import CoreHost, by_id
 
 WRITE_CYCLES = 2
 """Cycles after the one in which the write of CONTROL is taken, in which the core still runs."""
@@ -95,7 +95,7 @@ class StopBench:
         assert sorted(host.trace) == expected.trace
         await host.flush()
         counters = await host.counters()
-        check_counters(counters, expected.counters, self.config, self.given["populations"])
+        assert not differing(self.config, expected.counters, counters, self.given["populations"])
         assert counters["overflow"] == counters["protocol_error"] == counters["unknown_id"] == 0
         memory = await host.read(list(range(len(self.words))))
         different = [address for address, (a, b) in enumerate(zip(memory, expected.memory, strict=True)) if a != b]

@@ -8,6 +8,7 @@ import numpy as np
 from golden.core import Core
 from golden.errors import SynapressError
 from golden.host import run_frame
+from golden.registers import differing
 from golden.types import Words
 from golden.words import layouts
 from synapress.engines.verilated import RtlRun
@@ -81,9 +82,7 @@ def compare(core: Core, golden: GoldenRun, rtl: RtlRun) -> Comparison:
             differences.append(f"frame {number}: output events differ ({len(theirs)}, golden {len(mine)})")
     if (wrong := np.flatnonzero((golden.memory != rtl.memory).any(axis=1))).size:
         differences.append(f"{wrong.size} memory words differ at the end, first at address {wrong[0]}")
-    for name, value in golden.counters.items():
-        if rtl.counters[name] != value:
-            differences.append(f"counter {name}: {rtl.counters[name]}, golden {value}")
+    differences += differing(core.config, golden.counters, rtl.counters, len(core.populations))
     if rtl.counters["overflow"]:
         differences.append(f"{rtl.counters['overflow']} events lost in full queues")
     return Comparison(frames=frames, states=states, events=events, memory_words=rtl.words_read,
