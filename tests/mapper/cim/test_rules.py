@@ -253,7 +253,7 @@ def bits_that_stay(layer, shape, config):
     ({"weight_row": 50}, "field 'weight_row': 50 is outside"),
     ({"threshold_row": 3}, "lies in a region of population 0"),
     ({"potential_tag": 63}, "field 'potential_tag': 63 is outside"),
-    ({"depthwise": 1}, "field 'kind': 0, but whether its layer is depthwise"),
+    ({"depthwise": 1}, "field 'kind': 0, but that of its layer is 2"),
 ])
 def test_damaged_layers_are_refused(changes, words):
     image = build_cim_image(program(), SMALL, {"layer": SHAPE})
@@ -266,7 +266,8 @@ def test_damaged_layers_are_refused(changes, words):
 
 @pytest.mark.parametrize(("word", "changes", "words"), [
     (2, {"weight_base": 16300 // 2}, "field 'weight_base'"), (2, {"weight_stride": 35}, "what is left over"),
-    (2, {"shift": 1}, "field 'shift': 1, but"), (0, {"state_base": 512}, "field 'state_base': 512, but"),
+    (2, {"shift": 1}, "field 'shift': 1, but"), (2, {"kind": 1}, "field 'kind': 1, but that of its layer is 0"),
+    (0, {"state_base": 512}, "field 'state_base': 512, but"),
     (1, {"type": 0}, "field 'type': 0, but"), (1, {"saturation": 2}, "field 'saturation'"),
     (1, {"pad": 1}, "field 'pad': 1, but")])
 def test_damaged_words_are_refused(word, changes, words):
