@@ -18,8 +18,8 @@ _ENERGY = "synapress/energy/cim.py"
 CIM_PLACING_MUTATIONS = (
     Mutation("what stays: potentials are moved one way", _STAYS, "(1 if kind is Kind.WEIGHTS else 2)", "1", MOVED),
     Mutation("what stays: more is kept for nothing", _STAYS, "if saved > most", "if saved >= most", OPTIMUM),
-    Mutation("what stays: of equal choices the last", _STAYS, "-state[2])", "state[2])", OPTIMUM),
-    Mutation("what stays: beyond the capacity", _STAYS, "if kept + bits <= capacity]", "if kept <= capacity]", OPTIMUM),
+    Mutation("what stays: of equal choices the last", _STAYS, "-((mask + 1)", "((mask + 1)", OPTIMUM),
+    Mutation("what stays: beyond the capacity", _STAYS, "if kept + bits <= capacity:", "if kept <= capacity:", OPTIMUM),
     Mutation("macros: no rows to work in", _MACROS,
              "work = other.rows + shape_of(layer, Kind.POTENTIALS, columns).rows", "work = 0", FOUND),
     Mutation("macros: what is left below reaches into what is left beside", _MACROS,

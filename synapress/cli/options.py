@@ -175,7 +175,7 @@ def numbers(option: str, text: str, kind: type) -> list[float]:
         if not width > 0 or not 0 < count <= MOST_CELLS:
             raise ValueError
     except (ValueError, ZeroDivisionError, OverflowError):
-        form = "SHARE, SHARE,SHARE... or FROM:TO:STEP" if kind is float else "BITS, BITS,BITS... or FROM:TO"
+        form = "SHARE, SHARE,SHARE... or FROM:TO:STEP" if kind is float else "NUMBER, NUMBER,NUMBER... or FROM:TO"
         raise ConfigError(f"{option} {text}: needs {form}") from None
     return [kind(round(low + number * width, 9)) for number in range(count)]
 

@@ -129,12 +129,14 @@ def test_a_gesture_in_rtl_at_full_size() -> None:
 def test_what_is_refused(network: str, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     for arguments, text in (
-            (("--macros", "0"), r"macros: 0 is outside \[1, 4096\]"), (("--macros", "x"), "--macros x: needs"),
+            (("--macros", "0"), r"macros: 0 is outside \[1, 4096\]"), (("--macros", "x"), "--macros x: needs NUMBER"),
             (("--macros", "1:99"), "99 numbers of macros"),
             (("--sparsity", "1"), r"sparsity: 1 is outside \[0, 1\)"),
             (("--resolutions", "8"), "needs WEIGHTS/POTENTIALS"),
             (("--resolutions", "8/12,8/12,8/12"), "3 pairs for 2 layers; give 1 or 2"),
-            (("--resolutions", "0/12"), "weight_bits = 0"), (("--shapes", "8"), "--shapes 8: needs rows x columns"),
+            (("--resolutions", "0/12"), "weight_bits = 0"), (("--resolutions", "65/65"), "65/65: .* 62 at most"),
+            (("--resolutions", "9/8"), "9/8: an array adds weights to potentials that have at least as many bits"),
+            (("--shapes", "8"), "--shapes 8: needs rows x columns"),
             (("--shapes", "1x99"), "have no room"), (("--shapes", "0x3"), "outside"), (("--model", "x"), "x"),
             (("--run", "x"), "--run x: there are golden and rtl"),
             (("--search", "recorded"), "of the gesture network"),

@@ -92,7 +92,7 @@ def test_decoders_are_synthesized(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     (["x.json", "--inputs", "4"], "has layers of its own"),
     ([*DENSE, "--density", "2"], "not between 0 and 1"),
     ([*DENSE, "--density", "0:1:0"], "needs SHARE"), ([*DENSE, "--density", "a"], "needs SHARE"),
-    ([*DENSE, "--bits", "0"], "hold 1 to 12"), ([*DENSE, "--bits", "1:2:3:4"], "needs BITS"),
+    ([*DENSE, "--bits", "0"], "hold 1 to 12"), ([*DENSE, "--bits", "1:2:3:4"], "needs NUMBER"),
     ([*DENSE, "--model", "x"], "no energy model 'x'"), ([*DENSE, "--only", "x"], "no memory organisation 'x'"),
     ([*DENSE, "--word-bits", "32"], "word_bits"), ([*DENSE, "--capacitance", "-1"], "positive capacitance"),
     ([*DENSE, "--density", "0:1:0.0001"], "needs SHARE"), (["--published", "--inputs", "4"], "layers of its own"),

@@ -1,13 +1,11 @@
 """Shapes for the layers of a core, where a user leaves them open: what keeps most operands in the array.
 
 Layers get rows below one another. Of every layer all shapes are looked at, and of their combinations the best that the
-rows hold is found exactly, by a knapsack over rows: most bits kept, then fewest cycles per event, then fewest rows.
+rows and tags hold is found exactly, by a knapsack: most bits kept, then fewest cycles per event, then fewest rows.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-
-import numpy as np
 
 from golden.config import CoreConfig
 from golden.program import Edge, Population
@@ -65,6 +63,12 @@ class Candidate:
     def worth(self) -> tuple[int, int, int]:
         return self.kept, -self.cycles, -self.rows
 
+    def needs(self, config: CoreConfig) -> tuple[int, int, int]:
+        """Rows, tags of weights and of potentials; no tags if there are enough for all rows."""
+        if config.cim_tags >= config.cim_rows:
+            return self.rows, 0, 0
+        return self.rows, self.shape.weight_slots, self.shape.potential_slots
+
 
 def candidates(layer: Layer, config: CoreConfig) -> list[Candidate]:
     """Every shape that the array holds, as far as the options leave it open."""
@@ -93,7 +97,7 @@ def candidates(layer: Layer, config: CoreConfig) -> list[Candidate]:
                 kept = sum(bits[part] for part in (WEIGHTS, POTENTIALS) if stays in (part, BOTH))
                 found.append(Candidate(shape=shape, rows=rows, kept=kept,
                                        cycles=counts.blocks * shape.potential_rows))
-    return _undominated(found)
+    return _undominated(found, config)
 
 
 def least(layer: Layer, config: CoreConfig) -> int | None:
@@ -101,11 +105,14 @@ def least(layer: Layer, config: CoreConfig) -> int | None:
     return min((item.rows for item in candidates(layer, config)), default=None)
 
 
-def _undominated(found: Sequence[Candidate]) -> list[Candidate]:
-    """Those than which no other is better with as few rows, by their rows."""
+def _undominated(found: Sequence[Candidate], config: CoreConfig) -> list[Candidate]:
+    """Those than which no other is better with as few rows and tags, by their rows."""
     best: list[Candidate] = []
     for candidate in sorted(found, key=lambda item: (item.rows, *(-part for part in item.worth))):
-        if not best or candidate.worth[:2] > best[-1].worth[:2]:
+        needed = candidate.needs(config)
+        if not any(other.worth[:2] >= candidate.worth[:2]
+                   and all(few <= many for few, many in zip(other.needs(config), needed, strict=True))
+                   for other in best):
             best.append(candidate)
     return best
 
@@ -116,16 +123,22 @@ def choose(layers: Mapping[str, Layer], config: CoreConfig) -> dict[str, LayerSh
     for name, found in options.items():
         if not found:
             return name
-    # rows used so far → worth, and what was chosen
+    # rows and tags used so far → worth, and what was chosen
     Best = tuple[tuple[int, int, int], tuple[Candidate, ...]]
-    best: dict[int, Best] = {0: ((0, 0, 0), ())}
+    Needs = tuple[int, int, int]
+    most: Needs = config.cim_rows, config.cim_tags, config.cim_tags
+    best: dict[Needs, Best] = {(0, 0, 0): ((0, 0, 0), ())}
     for name, found in options.items():
-        ahead: dict[int, Best] = {}
-        for rows, (worth, chosen) in best.items():
+        ahead: dict[Needs, Best] = {}
+        for used, (worth, chosen) in best.items():
             for item in found:
-                more = rows + item.rows
-                total = tuple(np.add(worth, item.worth).tolist())
-                if more <= config.cim_rows and (more not in ahead or ahead[more][0] < total):
+                rows, weights, potentials = map(sum, zip(used, item.needs(config), strict=True))
+                if rows > most[0] or weights > most[1] or potentials > most[2]:
+                    continue
+                more = rows, weights, potentials
+                kept, cycles, fewer = map(sum, zip(worth, item.worth, strict=True))
+                total = kept, cycles, fewer
+                if more not in ahead or ahead[more][0] < total:
                     ahead[more] = total, (*chosen, item)
         if not ahead:
             return name

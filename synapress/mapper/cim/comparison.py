@@ -8,13 +8,14 @@ without DRAM behind it. Energy of arrays is the published macro's (`synapress.en
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 
 from golden.config import FLEXSPIM, CoreConfig
 from synapress.energy.accesses import access_energy
 from synapress.energy.cim import FAST, MOVED_COUNTERS, Point, energy_of
 from synapress.energy.memory import memory_model
 from synapress.mapper.cim.macros import best_held
-from synapress.mapper.cim.stationarity import Kind, Layer, resolved
+from synapress.mapper.cim.stationarity import Choice, Kind, Layer, resolved
 from synapress.mapper.cim.streams import streamed
 from synapress.mapper.cim.work import cim_work, drawn, lanes_work, moved_words, summed
 
@@ -62,6 +63,12 @@ def memory_of(layers: Sequence[Layer], config: CoreConfig) -> CoreConfig:
     return replace(config, address_bits=max(LEAST_ADDRESS_BITS, (words - 1).bit_length()))
 
 
+@lru_cache(maxsize=16)
+def _held(layers: tuple[Layer, ...], macros: int) -> Choice:
+    """What stays: the same at every sparsity."""
+    return best_held(layers, macros)
+
+
 def compare(layers: Sequence[Layer], sparsity: float, *, macros: int = 1, point: Point = FAST, seed: int = 0,
             columns: Mapping[str, int] | None = None, config: CoreConfig | None = None,
             model: str = MODEL) -> tuple[Design, ...]:
@@ -90,7 +97,7 @@ def compare(layers: Sequence[Layer], sparsity: float, *, macros: int = 1, point:
                        "memory": access_energy(total, lanes, memory_model(model))})
 
     def counted(name: str, mine: tuple[Layer, ...]) -> Design:
-        stays = best_held(mine, macros)
+        stays = _held(mine, macros)
         return in_arrays(name, tuple(cim_work(layer, frame, lanes, given.get(layer.name))
                                      | moved_words(layer, stays.of(number), lanes.word_bits)
                                      for number, (layer, frame) in enumerate(zip(mine, frames, strict=True))))

@@ -13,18 +13,21 @@ each of its weights must reach all of them, by a broadcast when it comes from th
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from math import gcd
 
 import numpy as np
 
 from golden.cim.operand import Shape, to_rows
 from golden.errors import ConfigError, MappingError
-from synapress.mapper.cim.stationarity import Choice, Item, Kind, Layer, best
+from synapress.mapper.cim.stationarity import Choice, Item, Kind, Layer, best, ordered
 
 ROWS, COLUMNS = 512, 256
 """Of one macro, as published."""
 FREE, WORK = -1, -2
 """In `Placed.owner`: cells of no operand, and those to work in."""
+TRIES = 1_000
+"""Choices that `best_held` tries in their order."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -260,8 +263,9 @@ def best_held(layers: Sequence[Layer], macros: int, *, allowed: Iterable[Item] |
               shapes: Mapping[str, int] | None = None, rows: int = ROWS, columns: int = COLUMNS) -> Choice:
     """What stays so that least is moved, of what so many macros really hold as `place` puts it.
 
-    `best` counts bits, and no strip fills a macro to the last one. Its choices for ever smaller capacities are tried
-    until one fits: none that keeps at least as much and moves less fits, of those that are best for their size.
+    No strip fills a macro to the last bit. So all choices that could fit by their bits are tried, the one that moves
+    least first (`synapress.mapper.cim.stationarity.ordered`), until one fits. Only if TRIES of them do not, is it one
+    that may not be the best: then those are tried that are best for ever smaller capacities.
 
     Args:
         allowed: what may stay; default: everything.
@@ -271,10 +275,16 @@ def best_held(layers: Sequence[Layer], macros: int, *, allowed: Iterable[Item] |
     """
     widths = _checked(layers, shapes or {}, rows, columns)
     may = None if allowed is None else tuple(allowed)
-    choice = best(layers, macros * rows * columns, may)
-    while _plan(choice, widths, macros, (rows, columns))[1] is not None:
-        choice = best(layers, choice.kept() - 1, may)
-    return choice
+
+    def fits(choice: Choice) -> bool:
+        return _plan(choice, widths, macros, (rows, columns))[1] is None
+
+    capacity = macros * rows * columns
+    found = next(filter(fits, islice(ordered(layers, capacity, may), TRIES)), None)
+    while found is None:
+        choice = best(layers, capacity, may)
+        found, capacity = choice if fits(choice) else None, choice.kept() - 1
+    return found
 
 
 def _weights(layers: Sequence[Layer], given: Mapping[str, np.ndarray], seed: int) -> list[np.ndarray]:

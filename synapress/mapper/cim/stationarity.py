@@ -6,9 +6,12 @@ weights are read once, and the potentials are read and written once. That is the
 (`golden.registers`). Sizes are exact, in bits; kB are 1024 bytes.
 """
 
-from collections.abc import Iterable, Sequence
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from heapq import heappop, heappush
+from operator import itemgetter
 
 from golden.errors import ConfigError
 
@@ -141,12 +144,14 @@ def hybrid_most(layers: Sequence[Layer]) -> Choice:
     return Choice("HS-max", tuple(layers), stays)
 
 
-def best(layers: Sequence[Layer], capacity: int, allowed: Iterable[Item] | None = None) -> Choice:
-    """The exact optimum: what stays so that least is moved per timestep, within a capacity in bits.
+def ordered(layers: Sequence[Layer], capacity: int, allowed: Iterable[Item] | None = None) -> Iterator[Choice]:
+    """Every choice within a capacity in bits, the one that moves least first; at last, that nothing stays.
 
-    Of choices that move equally much, the one that keeps fewest bits; of these, the one that keeps the first operand in
-    which they differ, in order of the layers, weights first. All choices of the first operands that no other one beats
-    in both bits kept and bits saved are carried on (Nemhauser and Ullmann, 1969): exact for any number of layers.
+    Of choices that move equally much, first the one that keeps fewest bits; of these, the one that keeps the first
+    operand in which they differ, in order of the layers, weights first. Choices of the first operands are carried on in
+    order of the best that the others can add to them. That is known exactly: of all choices of the last operands, those
+    that no other one beats in both bits kept and bits saved (Nemhauser and Ullmann, 1969). So the first choice takes
+    little time for any number of layers.
 
     Args:
         layers: in order.
@@ -159,16 +164,42 @@ def best(layers: Sequence[Layer], capacity: int, allowed: Iterable[Item] | None 
     if capacity < 0:
         raise ConfigError(f"what stays: a capacity of {capacity} bits is negative")
     may = items(layers) if allowed is None else tuple(item for item in items(layers) if item in set(allowed))
-    front = [(0, 0, 0)]  # bits kept, bits saved, what stays: a bit for each operand, the first one highest
-    for at, kind in may:
-        bits, saves = layers[at].bits(kind), layers[at].moves(kind)
-        both = [(kept, saved, mask * 2) for kept, saved, mask in front]
-        both += [(kept + bits, saved + saves, mask * 2 + 1) for kept, saved, mask in front if kept + bits <= capacity]
+    sizes = [(layers[at].bits(kind), layers[at].moves(kind)) for at, kind in may]
+    fronts = _fronts(sizes, capacity)
+
+    def state(kept: int, saved: int, mask: int, place: int) -> tuple[int, ...]:
+        """Of choices of the first operands: the order of the best that follows from them; then themselves."""
+        front = fronts[place]
+        more = front[bisect_right(front, capacity - kept, key=itemgetter(0)) - 1]
+        return -saved - more[1], kept + more[0], -((mask + 1) << len(may) - place), place, kept, saved, mask
+
+    waiting = [state(0, 0, 0, 0)]  # masks have a bit for each operand, the first one highest
+    while waiting:
+        *_, place, kept, saved, mask = heappop(waiting)
+        if place == len(may):
+            stays = frozenset(item for at, item in enumerate(reversed(may)) if mask >> at & 1)
+            yield Choice("best", tuple(layers), stays)
+            continue
+        bits, saves = sizes[place]
+        heappush(waiting, state(kept, saved, 2 * mask, place + 1))
+        if kept + bits <= capacity:
+            heappush(waiting, state(kept + bits, saved + saves, 2 * mask + 1, place + 1))
+
+
+def _fronts(sizes: Sequence[tuple[int, int]], capacity: int) -> list[list[tuple[int, int]]]:
+    """By the number of operands before them: bits kept and saved of choices of the rest that no other one beats."""
+    fronts = [[(0, 0)]]
+    for bits, saves in reversed(sizes):
+        both = fronts[-1] + [(kept + bits, saved + saves) for kept, saved in fronts[-1] if kept + bits <= capacity]
         front, most = [], -1
-        for kept, saved, mask in sorted(both, key=lambda state: (state[0], -state[1], -state[2])):
+        for kept, saved in sorted(both, key=lambda pair: (pair[0], -pair[1])):
             if saved > most:
-                front.append((kept, saved, mask))
+                front.append((kept, saved))
                 most = saved
-    mask = front[-1][2]
-    stays = frozenset(item for place, item in enumerate(reversed(may)) if mask >> place & 1)
-    return Choice("best", tuple(layers), stays)
+        fronts.append(front)
+    return fronts[::-1]
+
+
+def best(layers: Sequence[Layer], capacity: int, allowed: Iterable[Item] | None = None) -> Choice:
+    """The exact optimum: the first choice of `ordered`, whose arguments and errors it has."""
+    return next(ordered(layers, capacity, allowed))

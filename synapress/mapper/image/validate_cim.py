@@ -80,7 +80,8 @@ class CimLayers:
         """Check that an edge names weight operands of its layer that lie in memory."""
         config, layer = self._config, self.layers[index]
         depthwise = edge["kind"] == EdgeKind.DEPTHWISE
-        check_equal(what, "kind", int(depthwise), layer.depthwise, "whether its layer is depthwise")
+        check_equal(what, "kind", edge["kind"], EdgeKind.DEPTHWISE if layer.depthwise else EdgeKind.DENSE,
+                    "that of its layer")
         check_equal(what, "shift", edge["shift"], 0, "what a core with an array does")
         unit = 1 if depthwise else config.lanes
         first = (edge["weight_base"] << config.byte_bits) // unit

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from golden.cim.layer import MOST_BITS
 from golden.errors import ConfigError
 from golden.program import Edge, Program
 from synapress.mapper.cim.resolutions import BASELINE_BITS, facts
@@ -51,7 +52,8 @@ def with_resolutions(layers: Sequence[Layer], text: str) -> list[Layer]:
     """Layers with WEIGHTS/POTENTIALS bits: one pair for all of them, or one for each.
 
     Raises:
-        ConfigError: the text is not in this form, or there are more or fewer pairs than layers.
+        ConfigError: the text is not in this form, there are more or fewer pairs than layers, or an array has no such
+            operands.
     """
     try:
         pairs = [(int(weights), int(potentials)) for weights, potentials in
@@ -61,5 +63,9 @@ def with_resolutions(layers: Sequence[Layer], text: str) -> list[Layer]:
                           "as 8/12,6/11") from None
     if len(pairs) not in (1, len(layers)):
         raise ConfigError(f"--resolutions {text}: {len(pairs)} pairs for {len(layers)} layers; give 1 or {len(layers)}")
+    for weights, potentials in pairs:
+        if weights > potentials or potentials > MOST_BITS:
+            raise ConfigError(f"--resolutions {text}: {weights}/{potentials}: an array adds weights to potentials that "
+                              f"have at least as many bits, and {MOST_BITS} at most")
     return [replace(layer, weight_bits=weights, potential_bits=potentials)
             for layer, (weights, potentials) in zip(layers, pairs * (len(layers) // len(pairs)), strict=True)]

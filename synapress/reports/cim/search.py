@@ -54,7 +54,7 @@ def sheets(found: Found) -> list[Sheet]:
         headings, *lines = rows(dict(record))
         gains = ", ".join(f"{item['gain']:.1%} at {item['sparsity']:g}" for item in record["gains"]["gains"])
         sheet = Sheet(
-            title=f"Resolutions searched for a small {WHAT[name]}, at most {record['loss']:.0%} less accurate",
+            title=f"Resolutions searched for a small {WHAT[name]}, at most {100 * record['loss']:.4g}% less accurate",
             headings=tuple(headings),
             caption=f"Of a network trained on drawn gestures: {record['trials']} choices tried on {record['count']} "
             f"recordings, tested on {record['tested']} others. Energy saved with them, "

@@ -7,6 +7,7 @@ import pytest
 
 from golden.cim.operand import from_rows
 from golden.errors import ConfigError, MappingError
+from synapress.mapper.cim import macros as macros_module
 from synapress.mapper.cim.macros import FREE, WORK, Placed, best_held, columns_of, held, place
 from synapress.mapper.cim.stationarity import (
     KILOBYTE,
@@ -18,6 +19,7 @@ from synapress.mapper.cim.stationarity import (
     best,
     hybrid_least,
     hybrid_most,
+    ordered,
     output_stationary,
     resolved,
     weight_stationary,
@@ -130,6 +132,38 @@ def test_the_best_that_has_room() -> None:
     assert place(chosen, 16).macros == 16
     assert 79.5 < chosen.moved() / KILOBYTE < 90
     assert best_held(PUBLISHED, 0).stays == frozenset()
+
+
+def test_what_is_held_is_the_best_that_has_room(seed: int) -> None:
+    """Of all choices; the best ones of their size alone would miss it."""
+    random, missed = np.random.default_rng(seed), 0
+    for _ in range(25):
+        layers = tuple(Layer(name=f"{at}", **{field: int(random.choice(sizes)) for field, sizes in {
+            "inputs": (1, 3, 16, 32), "outputs": (1, 3, 16, 64, 300), "kernel": (1, 2, 3, 5), "height": (1, 2, 4, 8),
+            "weight_bits": (1, 4, 5, 8), "potential_bits": (8, 9, 16)}.items()}) for at in range(3))
+        for macros in (1, 2):
+            fit = [choice for choice in ordered(layers, macros * MACRO_BITS) if has_room(choice, macros)]
+            chosen, least = best_held(layers, macros), min(choice.moved() for choice in fit)
+            assert chosen.moved() == least and has_room(chosen, macros)
+            size = macros * MACRO_BITS
+            while not has_room(best(layers, size), macros):
+                size = best(layers, size).kept() - 1
+            missed += best(layers, size).moved() > least
+    assert missed
+
+
+def has_room(choice: Choice, macros: int) -> bool:
+    try:
+        place(choice, macros)
+    except MappingError:
+        return False
+    return True
+
+
+def test_many_choices_without_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Then smaller and smaller ones are tried."""
+    monkeypatch.setattr(macros_module, "TRIES", 1)
+    assert has_room(best_held(PUBLISHED, 16), 16)
 
 
 def test_columns_of_an_operand() -> None:

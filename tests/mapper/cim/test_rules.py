@@ -1,6 +1,7 @@
 """What a core with a compute-in-memory array refuses, before anything is written; and what of an image is damaged."""
 
 import dataclasses
+import itertools
 
 import numpy as np
 import pytest
@@ -10,12 +11,14 @@ from golden.config import FLEXSPIM, CoreConfig
 from golden.errors import ConfigError, ImageError, NetworkError
 from golden.program import Edge, Population, Program
 from golden.words import NeuronType, Reset, layouts
-from synapress.mapper.cim.choose import choose
+from synapress.mapper.cim.choose import candidates, choose
 from synapress.mapper.cim.image import build_cim_image
 from synapress.mapper.cim.rules import _layer
 from synapress.mapper.cim.shapes import BOTH, NONE, WEIGHTS, LayerOptions, LayerShape
 from synapress.mapper.errors import RuleError
 from synapress.mapper.image.validate import validate
+from synapress.mapper.network.network import Network
+from synapress.mapper.network.populations import lower
 from synapress.mapper.pipeline import Compilation, run
 from tests.helpers.spiking_programs import spiking
 
@@ -195,6 +198,45 @@ def test_what_keeps_most_is_chosen():
     assert (shape.weight_slots, shape.groups, shape.potential_rows) == (36, 3, 1)
 
 
+def test_layers_share_tags(seed):
+    """As rows: what is chosen for layers is always an image, and no other shapes of so many tags keep more bits."""
+    random, tight = np.random.default_rng(seed), 0
+    for _ in range(30):
+        made = chain(random)
+        layers = {item.name: _layer(made, item, LayerOptions(potential_bits=8)) for item in made.populations[1:]}
+        config = dataclasses.replace(SMALL, cim_rows=64, cim_tags=16)
+        shapes = choose(layers, config)
+        assert isinstance(shapes, dict)
+        build_cim_image(made, config, shapes)
+        free = dataclasses.replace(config, cim_tags=64)
+        every = itertools.product(*(candidates(layer, free) for layer in layers.values()))
+        fit = [found for found in every if sum(item.rows for item in found) <= 64 and all(
+            sum(getattr(item.shape, name) for item in found) <= 16 for name in ("weight_slots", "potential_slots"))]
+        kept = sum(bits_that_stay(layers[name], shape, config) for name, shape in shapes.items())
+        assert kept >= max((sum(item.kept for item in found) for found in fit), default=0)
+        tight += sum(item.potential_slots for item in choose(layers, free).values()) > 16
+    assert tight
+
+
+def chain(random):
+    """Two or three layers of 3 × 3 neurons, one after the other."""
+    network, last = Network("chain"), "in"
+    network.input("in", (2, 3, 3))
+    for number in range(int(random.integers(2, 4))):
+        weights = random.integers(-3, 4, (int(random.integers(1, 5)), network.shape(last)[0], 1, 1))
+        last = network.lif(f"l{number}", [network.branch(last, weights)], threshold=5)
+    network.output(last)
+    return lower(network)
+
+
+def bits_that_stay(layer, shape, config):
+    counts = layer.operands(shape.groups, config)
+    depth = layer.population.shape[0]
+    return sum(having // counts.blocks * depth * bits for slots, having, bits in (
+        (shape.weight_slots, counts.weights, shape.weight_bits),
+        (shape.potential_slots, counts.potentials, shape.potential_bits)) if slots >= having)
+
+
 # -- damaged images ------------------------------------------------------------------------------
 
 
@@ -211,7 +253,7 @@ def test_what_keeps_most_is_chosen():
     ({"weight_row": 50}, "field 'weight_row': 50 is outside"),
     ({"threshold_row": 3}, "lies in a region of population 0"),
     ({"potential_tag": 63}, "field 'potential_tag': 63 is outside"),
-    ({"depthwise": 1}, "field 'kind': 0, but whether its layer is depthwise"),
+    ({"depthwise": 1}, "field 'kind': 0, but that of its layer is 2"),
 ])
 def test_damaged_layers_are_refused(changes, words):
     image = build_cim_image(program(), SMALL, {"layer": SHAPE})
@@ -224,7 +266,8 @@ def test_damaged_layers_are_refused(changes, words):
 
 @pytest.mark.parametrize(("word", "changes", "words"), [
     (2, {"weight_base": 16300 // 2}, "field 'weight_base'"), (2, {"weight_stride": 35}, "what is left over"),
-    (2, {"shift": 1}, "field 'shift': 1, but"), (0, {"state_base": 512}, "field 'state_base': 512, but"),
+    (2, {"shift": 1}, "field 'shift': 1, but"), (2, {"kind": 1}, "field 'kind': 1, but that of its layer is 0"),
+    (0, {"state_base": 512}, "field 'state_base': 512, but"),
     (1, {"type": 0}, "field 'type': 0, but"), (1, {"saturation": 2}, "field 'saturation'"),
     (1, {"pad": 1}, "field 'pad': 1, but")])
 def test_damaged_words_are_refused(word, changes, words):

@@ -17,6 +17,7 @@ from synapress.mapper.cim.stationarity import (
     hybrid_least,
     hybrid_most,
     items,
+    ordered,
     output_stationary,
     resolved,
     weight_stationary,
@@ -74,6 +75,7 @@ def test_the_optimum_is_that_of_all_possibilities(seed: int) -> None:
         for capacity in (0, *random.integers(0, whole + 1, 3).tolist(), whole):
             fit = sorted((choice for choice in choices if choice.kept() <= capacity), key=order)
             assert best(layers, capacity, allowed).stays == fit[0].stays
+            assert [choice.stays for choice in ordered(layers, capacity, allowed)] == [choice.stays for choice in fit]
             ties += len(fit) > 1 and order(fit[0])[:2] == order(fit[1])[:2]
     assert ties  # the last rule decides, too
 
