@@ -14,7 +14,7 @@ from enum import IntEnum
 import numpy as np
 import numpy.typing as npt
 
-from golden.cim.operand import Rows, Shape, from_rows, to_rows, wrap
+from golden.cim.operand import INT64, Rows, Shape, from_rows, to_rows, wrap
 from golden.errors import ConfigError
 from golden.fields import Field, WordLayout
 from golden.types import Array
@@ -251,8 +251,8 @@ class FastMacro(Macro):
         shape, second = Shape(operation.a_rows, self.width), Shape(operation.b_rows, self.width)
         a = from_rows(self._cells(operation.a, operation.a_rows, operation), shape)
         b = from_rows(self._cells(operation.b, operation.b_rows, operation), second)
-        # One bit more, that sums do not wrap before they are looked at.
-        kind = np.int64 if shape.bits < 63 else object
+        # Both of the wider kind, so that sums do not wrap before they are looked at.
+        kind = np.int64 if shape.bits <= INT64 else object
         return shape, a.astype(kind), b.astype(kind)
 
     def _cells(self, row: int, rows: int, operation: MacroOperation) -> Rows:

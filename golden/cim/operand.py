@@ -15,8 +15,8 @@ from golden.types import Array, Memory
 
 Rows = npt.NDArray[np.bool_]
 """Cells of the array: (rows, columns)."""
-INT64 = 64
-"""Bits of a value that numpy computes with; wider ones are Python's integers."""
+INT64 = 63
+"""Bits of a value that numpy computes with: sums of two then fit 64. Wider ones are Python's integers."""
 
 
 @dataclass(frozen=True)
@@ -47,12 +47,10 @@ class Shape:
 
 
 def wrap(values: npt.ArrayLike, bits: int) -> Array:
-    """The values of two's complement of `bits` bits that equal these modulo 2**bits; of more than 64 as objects."""
+    """The values of two's complement of `bits` bits that equal these modulo 2**bits; of more than 63 as objects."""
     found = _integers(values, bits)
-    if bits == INT64:
-        return found
-    half = (1 << (bits - 1)) if bits < INT64 else np.array(1 << (bits - 1), object)
-    mask = (1 << bits) - 1 if bits < INT64 else np.array((1 << bits) - 1, object)
+    half = (1 << (bits - 1)) if bits <= INT64 else np.array(1 << (bits - 1), object)
+    mask = (1 << bits) - 1 if bits <= INT64 else np.array((1 << bits) - 1, object)
     return (found & mask ^ half) - half
 
 

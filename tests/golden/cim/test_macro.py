@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from golden.cim.macro import FastMacro, Kind, LiteralMacro, Macro, MacroOperation, operation_layout
+from golden.cim.operand import Shape, to_rows
 from golden.errors import ConfigError
 
 ADD = MacroOperation(Kind.ADD, 8, 0, 2, 1, 4, 12)
@@ -56,6 +57,24 @@ def test_sums_comparisons_and_resets(model: type[Macro], seed: int) -> None:
             assert (macro.array == before).all()
             if found is not None:
                 assert not found[:limits[0]].any() and not found[limits[1]:].any()
+
+
+@pytest.mark.parametrize("bits", [62, 63, 64, 65])
+@pytest.mark.parametrize("saturate", [False, True])
+def test_operands_about_as_wide_as_a_word_of_this_machine(bits: int, saturate: bool) -> None:
+    half = 1 << bits - 1
+    pairs = [(a, b) for a in (-half, half - 1, 0, -1, 12345) for b in (-half, half - 1, 1, -1)]
+    olds, seconds = zip(*pairs, strict=True)
+    for kind in (Kind.COMPARE, Kind.ADD, Kind.SUBTRACT):
+        macro = FastMacro(4, bits * len(pairs))
+        macro.configure(bits, 0, len(pairs))
+        macro.array[0], macro.array[1] = to_rows(olds, Shape(1, bits))[0], to_rows(seconds, Shape(1, bits))[0]
+        macro.spikes[:] = True
+        spikes = macro.execute(MacroOperation(kind, 0, 1, 1, 1, 0, bits * len(pairs), saturate))
+        for index, (old, second) in enumerate(pairs):
+            new = value_of(macro.array, 0, 1, index * bits, bits)
+            assert new == wanted(kind, old, second, bits, saturate, True)
+            assert spikes is None or bool(spikes[index * bits]) == (old >= second)
 
 
 def test_cycles_and_columns_are_counted() -> None:
