@@ -36,7 +36,7 @@ def test_every_value(simulator: str, seed: int) -> None:
 @pytest.mark.parametrize("simulator", ["verilator"], indirect=True)
 def test_the_papers_macro(simulator: str, seed: int) -> None:
     """512 × 256 cells: groups of 1 to 256 columns, 1 to 256 groups."""
-    run(512, 256, simulator, seed, scenario="random", cases=1000)
+    run(512, 256, simulator, seed, scenario="random", cases=2000)
 
 
 @pytest.mark.long
