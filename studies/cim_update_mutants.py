@@ -49,7 +49,7 @@ CIM_UPDATE_MUTATIONS = (
     Mutation("array: lanes of depthwise layers take their turn in one word", _REQUESTS,
              "(lane_word << config.lane_bits) | lane", "lane", WORK),
     Mutation("array: another layer waits for ever", _REQUESTS, " | (waited == PATIENCE)", "", CORE),
-    Mutation("array: more scans than places for answers", _REQUESTS, "(asked != ANSWERS)", "1", WORK),
+    Mutation("array: more scans than places for answers", _REQUESTS, "(asked != ANSWERS)", "1", BACK_TO_BACK),
     Mutation("array: a map has as many columns as rows", _SCAN, "x == command.width", "x == command.height", WORK),
     Mutation("array: a scan ends a position with its first block", _SCAN, "m.If(self.last)", "m.If(1)", WORK),
     Mutation("array: descriptors lie in the order of populations", _LAYER, "~self.of", "self.of", WORK),

@@ -1,8 +1,8 @@
 """Bench of the compute-in-memory update: operations and scans of layers at random places, against the literal engine.
 
-`parameters()`: `config`; `layers`: arguments of `tb.cim_stimulus.Placement.add`; `rounds`, and how many `operations`
-each has at most; `pauses` by name of `tb.streams.PAUSES`: `op`, `memory`, `answer`; and `sustained`: all operands stay,
-and the cycles are checked.
+`parameters()`: `config`; `layers`: arguments of `tb.cim_stimulus.Placement.add`; `rounds`, each of at most so many
+`operations`; `pauses` by name of `tb.streams.PAUSES`: `op`, `memory`; `answer`, those of answers where no cycles are
+checked; and `sustained`: all operands stay, and the cycles are checked.
 """
 
 import random
@@ -84,7 +84,8 @@ class Reference(LiteralCimEngine):
 class Bench:
     """The unit, its memory, and what it should do."""
 
-    def __init__(self, dut: Any):
+    def __init__(self, dut: Any, answer: str = "never"):
+        """`answer`: pauses of the answers."""
         given, self.generator = parameters(), random.Random(seed())
         self.dut, self.config = dut, CoreConfig.from_json(given["config"])
         config, generator, paces = self.config, self.generator, given.get("pauses", {})
@@ -110,7 +111,7 @@ class Bench:
         self.scans = StreamDriver(dut, "scan", scan_layout(config), generator=generator)
         self.answered: list[int] = []
         """Cycles in which answers were taken."""
-        self.answers = StreamMonitor(dut, "answer", answer_layout(config), pause=pace("answer"),
+        self.answers = StreamMonitor(dut, "answer", answer_layout(config), pause=pauses(answer, generator),
                                      on_receive=lambda _: self.answered.append(self.watch.cycle))
         dut.flush.value = 0
         self.expected: list[dict[str, int]] = []
@@ -165,7 +166,8 @@ class Bench:
 @cocotb.test()
 async def random_work(dut: Any) -> None:
     """Answers, memory after each flush and counters are those of the literal engine."""
-    bench, given = Bench(dut), parameters()
+    given = parameters()
+    bench = Bench(dut, given["answer"])
     generator, populations = bench.generator, range(len(bench.placed))
     await clock_and_reset(dut)
     for _ in range(given["rounds"]):
