@@ -36,7 +36,7 @@ demo-resnet50: $(READY) ## replay a frame of ResNet50 in the RTL of its 182 core
 demo-learning: $(READY) ## teach a spiking network a picture in RTL, in three memory organisations, equal to the golden model; loss, rasters, energy [1 min]
 	@$(BIN)/synapress demo-learning
 
-demo-cim: $(READY) ## run a gesture through compute-in-memory arrays in RTL, layer by layer at full size, equal to the golden model; what stays, energy [1 min, estimated]
+demo-cim: $(READY) ## run a gesture through compute-in-memory arrays in RTL, layer by layer at full size, equal to the golden model; what stays, energy [1 min]
 	@$(BIN)/synapress cim --run rtl --trained --search recorded --figures build/demo-cim
 
 test: $(READY) ## run the tests without the long sweeps [16 min]
