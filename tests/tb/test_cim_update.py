@@ -27,7 +27,8 @@ def run(config: CoreConfig, simulator: str, seed: int, layers: list[dict[str, An
 MIXED = [{"rows": 20}, {"rows": 24, "blocks": 3, "columns": 6, "potential_rows": 3},
          {"rows": 20, "depthwise": True}]
 """Layers that stream through few slots: all in one, blocks of two sizes, and depthwise."""
-STAYING = {"any shape": {}, "saturating": {"columns": 4, "saturate": True}, "one row": {"columns": 8, "potential_rows": 1}}
+STAYING = {"any shape": {}, "saturating": {"columns": 4, "saturate": True},
+           "one row": {"columns": 8, "potential_rows": 1}}
 LONG = pytest.mark.long
 
 
