@@ -89,8 +89,7 @@ class EventCore(wiring.Component):
         for block, name in ((unit, name) for unit in (decoder, update) for name in unit.memory_ports):
             connect(m, getattr(block, name), getattr(memory, name))
         connect(m, host.memory, memory.host)
-        stores = evaluation.stores if config.skip_silent else None
-        self._evaluation_port(m, timestep, evaluation, memory, reader, stores)
+        self._evaluation_port(m, timestep, evaluation, memory, reader, evaluation.stores if config.skip_silent else None)
         connect(m, peg.axon, memory.axon)
         connect(m, evaluation.table, memory.table)
         connect(m, flipped(self.event_in), queues.event_in)
