@@ -17,7 +17,7 @@ from rtl.host_port import HostPort
 from rtl.memory import BankedMemory
 from rtl.neuron.interface import UpdateUnit
 from rtl.neuron.sweep import evaluation_unit
-from rtl.ports import ReadPort, WritePort, request_layout
+from rtl.ports import ReadPort, request_layout
 from rtl.queues import EventQueues
 from rtl.scratch import Scratch
 from rtl.synapse.interface import Decoder
@@ -89,7 +89,7 @@ class EventCore(wiring.Component):
         for block, name in ((unit, name) for unit in (decoder, update) for name in unit.memory_ports):
             connect(m, getattr(block, name), getattr(memory, name))
         connect(m, host.memory, memory.host)
-        self._evaluation_port(m, timestep, evaluation, memory, reader, evaluation.stores if config.skip_silent else None)
+        self._evaluation_port(m, timestep, evaluation, memory, reader)
         connect(m, peg.axon, memory.axon)
         connect(m, evaluation.table, memory.table)
         connect(m, flipped(self.event_in), queues.event_in)
@@ -140,7 +140,7 @@ class EventCore(wiring.Component):
         return m
 
     def _evaluation_port(self, m: Module, timestep: Timestep, evaluation: wiring.Component,
-                         memory: BankedMemory, guard: ReadPort | None, stores: WritePort | None) -> None:
+                         memory: BankedMemory, guard: ReadPort | None) -> None:
         """The guard reads first, later the scheduler a word before each evaluation: the three share a port."""
         read, evaluate, port = timestep.memory, evaluation.memory, memory.evaluation
         m.d.comb += [
@@ -151,8 +151,9 @@ class EventCore(wiring.Component):
             read.data.eq(port.data), evaluate.data.eq(port.data),
         ]
         refused = port.valid & ~port.ready
-        if stores is not None:
-            connect(m, stores, memory.evaluated)
+        if self.config.skip_silent:
+            stores = memory.evaluated
+            connect(m, evaluation.stores, stores)
             refused = refused | (stores.valid & ~stores.ready)
             m.d.comb += memory.promote_evaluated.eq(memory.promote_evaluation)
         if guard is not None:
