@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from golden.cim.layer import LAYER_WORDS, MOST_BITS, Layer, layer_address, operand_index_bits, operand_words
-from golden.cim.operand import Shape, to_rows, to_words
+from golden.cim.layer import LAYER_WORDS, MOST_BITS, Layer, layer_address, operand_index_bits
+from golden.cim.operand import Shape, operand_words, to_rows, to_words
 from golden.config import CoreConfig
 from golden.synapse.esu import WordOperation
 
@@ -88,10 +88,9 @@ class Placement:
                 break
             weights = pick(1, weights)
         last_groups = groups if blocks == 1 else pick(1, max(1, groups // 2))
-        sizes = {f"{name}potential_words": operand_words(potential_rows, columns, count, config)
-                 for name, count in (("", groups), ("last_", last_groups))}
-        sizes |= {f"{name}weight_words": operand_words(weight_rows, columns, count, config)
-                  for name, count in (("", groups), ("last_", last_groups))}
+        sizes = {f"{end}{name}_words": operand_words(Shape(tall, columns), count, config.word_bits)
+                 for name, tall in (("potential", potential_rows), ("weight", weight_rows))
+                 for end, count in (("", groups), ("last_", last_groups))}
         layer = Layer(
             columns=columns, base=pick(0, config.cim_columns - columns * groups), groups=groups,
             last_groups=last_groups, potential_rows=potential_rows, weight_rows=weight_rows, blocks=blocks,

@@ -113,7 +113,7 @@ class Traffic:
         self.potentials(layer, *resident.potentials.visit_all(numbers, spiked != 0))
         self.thresholds(resident, numbers % layer.blocks)
         cycles = layer.potential_rows * (1 + spiked * self.reset_passes(layer, mode))
-        columns = np.where(numbers % layer.blocks == layer.blocks - 1, layer.last_groups, layer.groups) * layer.columns
+        columns = layer.groups_of(numbers) * layer.columns
         self.work(int(cycles.sum()), int((cycles * columns).sum()))
 
     @staticmethod
@@ -146,13 +146,13 @@ class Traffic:
 
 def _words(layer: Layer, operands: IntArray, whole: int, of_last: int) -> int:
     """Words of operands, by their numbers: of a whole block, and of the last one."""
-    last = int(np.sum(operands % layer.blocks == layer.blocks - 1))
+    last = int(np.sum(layer.is_last(operands)))
     return last * of_last + (len(operands) - last) * whole
 
 
 def _by_block(layer: Layer, numbers: IntArray) -> Iterator[tuple[int, IntArray]]:
     """Operands that have the same groups, and how many these are."""
-    last = numbers % layer.blocks == layer.blocks - 1
+    last = layer.is_last(numbers)
     for groups, chosen in ((layer.groups, ~last), (layer.last_groups, last)):
         if chosen.any():
             yield groups, numbers[chosen]
@@ -280,7 +280,7 @@ class FastCimEngine:
             groups = np.ones(len(mine), np.int64)
         else:
             operand, weight = index, byte_address >> config.lane_bits
-            groups = np.where(operand % layer.blocks == layer.blocks - 1, layer.last_groups, layer.groups)
+            groups = layer.groups_of(operand)
         potentials = self._table(population, "potential", int(operand.max()) + 1)
         weights = self._table(population, "weight", int(weight.max()) + 1)
         if layer.depthwise:
@@ -311,11 +311,10 @@ class FastCimEngine:
         layer = resident.layer
         count = population["width"] * population["height"] * layer.blocks
         numbers = np.arange(count)
-        last = numbers % layer.blocks == layer.blocks - 1
         potentials = self._table(index, "potential", count)
         thresholds = self._table(index, "threshold", layer.blocks)[numbers % layer.blocks]
         spikes = compare(potentials[:count], thresholds)
-        spikes[last, layer.last_groups:] = False
+        spikes[layer.is_last(numbers), layer.last_groups:] = False
         potentials[:count] = reset(potentials[:count], thresholds, spikes, layer.potential.bits,
                                    population["saturation"], layer.saturate)
         spiked = np.zeros(count, np.int64)

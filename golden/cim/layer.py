@@ -21,11 +21,15 @@ Chauvaux et al., arXiv 2410.23082, section II; the descriptor and the slots are 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Self
+from typing import Self, overload
 
-from golden.cim.operand import Shape, words_of
+import numpy as np
+import numpy.typing as npt
+
+from golden.cim.operand import Shape, operand_words
 from golden.errors import ConfigError, ImageError
 from golden.fields import Field, WordLayout
+from golden.types import IntArray
 from golden.widths import CONNECTIVITY_BITS, Widths
 
 LAYER_WORDS = 4
@@ -148,9 +152,9 @@ class Layer:
             "tags of potentials": (self.potential_tag + 1, config.cim_tags),
             "tags of weights": (self.weight_tag + 1, config.cim_tags),
             "groups of the last block": (self.last_groups, self.groups),
-            "words of a potential": (operand_words(self.potential_rows, self.columns, self.groups, config),
+            "words of a potential": (operand_words(self.potential, self.groups, config.word_bits),
                                      self.potential_words),
-            "words of a weight": (operand_words(self.weight_rows, self.columns, self.groups, config),
+            "words of a weight": (operand_words(self.weight, self.groups, config.word_bits),
                                   self.weight_words),
         }
         for what, (needed, available) in needs.items():
@@ -167,15 +171,18 @@ class Layer:
     def weight(self) -> Shape:
         return Shape(self.weight_rows, self.columns)
 
-    def is_last(self, potential: int) -> bool:
-        """Whether a potential operand is of the last block of its position."""
+    @overload
+    def is_last(self, potential: int) -> bool: ...
+    @overload
+    def is_last(self, potential: IntArray) -> npt.NDArray[np.bool_]: ...
+    def is_last(self, potential: int | IntArray) -> bool | npt.NDArray[np.bool_]:
+        """Whether a potential operand is of the last block of its position; also of many at a time."""
         return potential % self.blocks == self.blocks - 1
 
-    def groups_of(self, potential: int) -> int:
-        """Groups of a potential operand, and of the weights that are added to it."""
-        return self.last_groups if self.is_last(potential) else self.groups
-
-
-def operand_words(rows: int, columns: int, groups: int, config: Widths) -> int:
-    """Memory words of an operand."""
-    return words_of(columns * groups, rows, config.word_bits)
+    @overload
+    def groups_of(self, potential: int) -> int: ...
+    @overload
+    def groups_of(self, potential: IntArray) -> IntArray: ...
+    def groups_of(self, potential: int | IntArray) -> int | IntArray:
+        """Groups of a potential operand, and of the weights that are added to it; also of many at a time."""
+        return self.groups + (self.last_groups - self.groups) * self.is_last(potential)

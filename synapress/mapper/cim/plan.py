@@ -8,7 +8,8 @@ memory map the plan never refuses: `synapress.mapper.cim.rules` compares it with
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 
-from golden.cim.layer import LAYER_WORDS, Layer, operand_words
+from golden.cim.layer import LAYER_WORDS, Layer
+from golden.cim.operand import Shape, operand_words
 from golden.config import CoreConfig
 from golden.program import Edge, Program
 from synapress.mapper.cim.shapes import LayerShape, Operands, is_depthwise, slot_bits, state_numbers
@@ -61,7 +62,7 @@ class CimLayer:
     def descriptor(self, config: CoreConfig) -> Layer:
         """What the hardware needs to know of the layer."""
         shape, operands = self.shape, self.operands
-        last = [operand_words(rows, shape.columns, operands.last_groups, config)
+        last = [operand_words(Shape(rows, shape.columns), operands.last_groups, config.word_bits)
                 for rows in (shape.potential_rows, shape.weight_rows)]
         return Layer(
             columns=shape.columns, base=shape.base, groups=shape.groups, last_groups=operands.last_groups,
@@ -119,8 +120,8 @@ def build_plan(
         layer = CimLayer(
             name=item.population.name, shape=shape, operands=operands, edges=tuple(edge.edge for edge in mine),
             depthwise=bool(operands.lane_words), weight_base=0, threshold_base=0, potential_base=0,
-            weight_words=operand_words(shape.weight_rows, shape.columns, shape.groups, config),
-            potential_words=operand_words(shape.potential_rows, shape.columns, shape.groups, config))
+            weight_words=operand_words(Shape(shape.weight_rows, shape.columns), shape.groups, config.word_bits),
+            potential_words=operand_words(Shape(shape.potential_rows, shape.columns), shape.groups, config.word_bits))
         layers.append(layer)
         unit = config.word_bits // 8 // (1 if layer.depthwise else config.lanes)
         for number, edge in enumerate(mine):

@@ -75,10 +75,6 @@ class LayerShape:
         """Columns of a full block."""
         return self.groups * self.columns
 
-    def words(self, rows: int, config: CoreConfig) -> int:
-        """Memory words of an operand of so many rows: its rows back to back."""
-        return -(-rows * self.width // config.word_bits)
-
     def regions(self) -> dict[str, range]:
         """Rows of each region of the array."""
         return {

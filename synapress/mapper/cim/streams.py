@@ -13,7 +13,7 @@ import numpy as np
 
 from golden.cim.engine import Resident, Traffic
 from golden.cim.layer import Layer as Descriptor
-from golden.cim.layer import operand_words
+from golden.cim.operand import operand_words
 from golden.config import FLEXSPIM, CoreConfig
 from golden.registers import counters as counters_of
 from golden.types import IntArray
@@ -108,10 +108,11 @@ def streamed(layer: Layer, frame: Frame, *, columns: int | None = None, order: s
     width = columns
     groups = min(layer.outputs, config.cim_columns // width)
     blocks = -(-layer.outputs // groups)
-    weight, potential = (shape_of(layer, kind, width).rows for kind in Kind)
+    of_weights, of_potentials = (shape_of(layer, kind, width) for kind in Kind)
+    weight, potential = of_weights.rows, of_potentials.rows
     additions = visits(layer, frame, blocks, order, config)
     last = layer.outputs - (blocks - 1) * groups
-    of_whole, of_last = ([operand_words(rows, width, many, config) for rows in (potential, weight)]
+    of_whole, of_last = ([operand_words(shape, many, config.word_bits) for shape in (of_potentials, of_weights)]
                          for many in (groups, last))
     descriptor = Descriptor(
         columns=width, base=0, groups=groups, last_groups=last, potential_rows=potential, weight_rows=weight,

@@ -3,7 +3,8 @@
 import itertools
 from collections.abc import Mapping, Sequence
 
-from golden.cim.layer import LAYER_WORDS, Layer, layer_address, layer_words, operand_index_bits, operand_words
+from golden.cim.layer import LAYER_WORDS, Layer, layer_address, layer_words, operand_index_bits
+from golden.cim.operand import operand_words
 from golden.errors import ImageError
 from golden.words import EdgeKind
 from synapress.mapper.image.checked_words import Reader, check, check_equal
@@ -47,12 +48,12 @@ class CimLayers:
         check_equal(what, "groups", (layer.blocks - 1) * layer.groups + layer.last_groups, fields["depth"],
                     "the depth of its population")
         check(what, "weight_rows", layer.weight_rows, 1, layer.potential_rows)
-        for name, rows, groups, given in (
-                ("potential_words", layer.potential_rows, layer.groups, layer.potential_words),
-                ("weight_words", layer.weight_rows, layer.groups, layer.weight_words),
-                ("last_potential_words", layer.potential_rows, layer.last_groups, layer.last_potential_words),
-                ("last_weight_words", layer.weight_rows, layer.last_groups, layer.last_weight_words)):
-            check_equal(what, name, given, operand_words(rows, layer.columns, groups, config), "what its rows take")
+        for name, shape, groups, given in (
+                ("potential_words", layer.potential, layer.groups, layer.potential_words),
+                ("weight_words", layer.weight, layer.groups, layer.weight_words),
+                ("last_potential_words", layer.potential, layer.last_groups, layer.last_potential_words),
+                ("last_weight_words", layer.weight, layer.last_groups, layer.last_weight_words)):
+            check_equal(what, name, given, operand_words(shape, groups, config.word_bits), "what its rows take")
         operands = fields["width"] * fields["height"] * layer.blocks
         check(what, "blocks, of all positions", operands * self.position_words(layer) // layer.blocks, 1,
               1 << operand_index_bits(config))

@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from golden.cim.layer import LAYER_WORDS, Layer, layer_address, layer_words, operand_words
+from golden.cim.layer import LAYER_WORDS, Layer, layer_address, layer_words
+from golden.cim.operand import Shape, operand_words
 from golden.config import FLEXSPIM, CoreConfig
 from golden.errors import ConfigError
 from golden.registers import CIM_COUNTERS, counters, timed
@@ -55,4 +56,5 @@ def test_descriptors(config: CoreConfig, seed: int) -> None:
 
 def test_words_of_operands() -> None:
     """12 bits as 4 rows of 3 columns, 64 channels: 768 bits are 12 words, and 5 bits more are 13."""
-    assert operand_words(4, 3, 64, FLEXSPIM) == 12 and operand_words(1, 7, 11, FLEXSPIM) == 2
+    word_bits = FLEXSPIM.word_bits
+    assert operand_words(Shape(4, 3), 64, word_bits) == 12 and operand_words(Shape(1, 7), 11, word_bits) == 2
