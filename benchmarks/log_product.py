@@ -8,24 +8,19 @@ is that of transitions of the gates while they do the same drawn layer (`synapre
 routes whole cores, some minutes each.
 """
 
-import argparse
-import json
 import statistics
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
+from benchmarks.clocks import clock_sheet, clocks, run
 from golden.config import CoreConfig
-from golden.errors import SynapressError
-from golden.files import write
 from rtl.neuron.products import product_unit
 from rtl.neuron.update import NeuronUpdate
 from synapress.energy.controller import logic
-from synapress.reports.tables import Sheet, show
+from synapress.reports.tables import Sheet
 from synapress.tools import area
-from synapress.tools.frequency import fmax
 from synapress.tools.lanes import trace_products, trace_update, work
 
 TARGETS = {"cmos": "transistors", "xilinx": "LUTs"}
@@ -65,30 +60,6 @@ def rows(console: Console, seed: int = 1) -> list[dict[str, Any]]:
     return found
 
 
-def clocks(seeds: int, console: Console) -> list[dict[str, Any]]:
-    """Clocks of the whole core with linear and with logarithmic products, by seed of place and route."""
-    found = []
-    for seed in range(1, seeds + 1):
-        for product in PRODUCTS[:2]:
-            config = CoreConfig(name=product, product=product, neuron_types=("sum", "ttfs"))
-            with console.status(f"places and routes a core with the product '{product}', seed {seed}"):
-                clock = fmax("core", config, seed=seed)
-            found.append({"product": product, "seed": seed, "mhz": clock.mhz, "device": clock.device,
-                          "path": clock.sentence})
-    return found
-
-
-def clock_sheet(found: list[dict[str, Any]]) -> Sheet:
-    """A row for each run of place and route."""
-    clocks_of = {product: [row["mhz"] for row in found if row["product"] == product] for product in PRODUCTS[:2]}
-    medians = (f"{product}: median {statistics.median(values):.1f} MHz" for product, values in clocks_of.items())
-    table = Sheet(title="Clock of a core of 256 kB, placed and routed", headings=(
-        "product", "seed", "MHz", "device", "slowest path"), left=(0, 4), caption=f"{'; '.join(medians)}.")
-    for row in found:
-        table.add_row(row["product"], f"{row['seed']}", f"{row['mhz']:.1f}", row["device"], row["path"])
-    return table
-
-
 def sheet(found: list[dict[str, Any]]) -> Sheet:
     """A table of all."""
     names = [name for name in found[0] if name not in ("states", "product", "share", "bar")]
@@ -102,22 +73,22 @@ def sheet(found: list[dict[str, Any]]) -> Sheet:
     return table
 
 
+def measure(seeds: int, console: Console) -> tuple[list[Sheet], dict[str, Any]]:
+    """Sizes and energies; clocks of the whole core with either product, by seed of place and route."""
+    found, chosen = rows(console), PRODUCTS[:2]
+    blocks = {product: (f"a core with the product '{product}'", "core",
+                        CoreConfig(name=product, product=product, neuron_types=("sum", "ttfs"))) for product in chosen}
+    placed, tables = clocks("product", blocks, seeds, console), [sheet(found)]
+    if placed:
+        clocks_of = {product: [row["mhz"] for row in placed if row["product"] == product] for product in chosen}
+        medians = (f"{product}: median {statistics.median(values):.1f} MHz" for product, values in clocks_of.items())
+        tables.append(clock_sheet("Clock of a core of 256 kB, placed and routed", placed, left=(0, 4),
+                                  caption=f"{'; '.join(medians)}."))
+    return tables, {"products": found, "clocks": placed, "technology": logic(TECHNOLOGY).source}
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--fmax", type=int, default=0, metavar="SEEDS", help="so many runs of place and route each")
-    parser.add_argument("--json", type=Path)
-    given = parser.parse_args(arguments)
-    if given.fmax < 0:
-        parser.error("--fmax: at least 0 runs")
-    console = Console()
-    try:
-        found, placed = rows(console), clocks(given.fmax, console)
-    except SynapressError as error:
-        parser.error(str(error))
-    show([sheet(found), *([clock_sheet(placed)] if placed else [])], console)
-    if given.json:
-        write(given.json, json.dumps({
-            "products": found, "clocks": placed, "technology": logic(TECHNOLOGY).source}, indent=1) + "\n")
+    run(__doc__, arguments, measure)
 
 
 if __name__ == "__main__":
