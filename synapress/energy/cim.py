@@ -8,10 +8,9 @@ less); DRAM and buffer as the paper takes them from Horowitz, ISSCC 2014.
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from golden.cim.macro import COLUMNS
 from golden.errors import ConfigError
 
-COLUMNS = 256
-"""Of the published macro."""
 IDLE = 0.13
 """Energy of an idle column, in that of an active one."""
 DRAM, BUFFER = 1000.0, 30.0

@@ -18,12 +18,11 @@ from math import gcd
 
 import numpy as np
 
+from golden.cim.macro import COLUMNS, ROWS
 from golden.cim.operand import Shape, to_rows
 from golden.errors import ConfigError, MappingError
 from synapress.mapper.cim.stationarity import Choice, Item, Kind, Layer, best, ordered
 
-ROWS, COLUMNS = 512, 256
-"""Of one macro, as published."""
 FREE, WORK = -1, -2
 """In `Placed.owner`: cells of no operand, and those to work in."""
 TRIES = 1_000

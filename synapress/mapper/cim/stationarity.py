@@ -13,9 +13,10 @@ from enum import StrEnum
 from heapq import heappop, heappush
 from operator import itemgetter
 
+from golden.cim.macro import COLUMNS, ROWS
 from golden.errors import ConfigError
 
-MACRO_BITS = 512 * 256
+MACRO_BITS = ROWS * COLUMNS
 """Of one macro's array, as published: 16 kB."""
 KILOBYTE = 8 * 1024
 """In bits."""

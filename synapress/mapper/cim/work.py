@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from golden.accesses import operation_accesses
+from golden.cim.macro import COLUMNS
 from golden.config import CoreConfig
 from golden.errors import ConfigError
 from golden.program import Edge, Population, Program
@@ -19,7 +20,6 @@ from golden.timing.cycles import layer_cycles
 from golden.timing.operations import EdgeOperations
 from golden.types import Integers
 from synapress.energy.cim import COLUMN_COUNTERS, MOVED_COUNTERS
-from synapress.mapper.cim.macros import COLUMNS
 from synapress.mapper.cim.stationarity import Kind, Layer
 
 SOURCE, DESTINATION = "source", "destination"

@@ -7,6 +7,7 @@ Energy is that of published constants and of memory models, never a measurement.
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from golden.cim.macro import ROWS
 from golden.errors import ConfigError
 from synapress.energy.cim import (
     IDLE,
@@ -14,6 +15,7 @@ from synapress.energy.cim import (
     PUBLISHED_SPREAD,
     SHAPE_CHANNELS,
     SHAPES,
+    Point,
     fitted_idle,
     shape_energy,
     spread,
@@ -21,7 +23,7 @@ from synapress.energy.cim import (
 )
 from synapress.mapper.cim.comparison import FIXED_BITS, MODEL, Design, compare
 from synapress.mapper.cim.gains import SPARSITIES, Case, cases, tuned
-from synapress.mapper.cim.macros import ROWS, best_held, held, place
+from synapress.mapper.cim.macros import best_held, held, place
 from synapress.mapper.cim.stationarity import (
     KILOBYTE,
     PUBLISHED,
@@ -91,7 +93,7 @@ def account(name: str, layers: Sequence[Layer], *, pools: Sequence[str] = (), ma
     mine = () if published and most == max(MACROS) else (tuned(f"{name}, {most} macros", layers, most),)
     gains = [_case(case, sparsities) for case in mine] + [_case(case, sparsities, case.published) for case in published]
     return found | {"macros": most, "sweep": designs, "gains": gains,
-                    "operations": [_operations(point.name) for point in POINTS], "shapes": _shapes(shapes)}
+                    "operations": [_operations(point) for point in POINTS], "shapes": _shapes(shapes)}
 
 
 def is_published(layers: Sequence[Layer]) -> bool:
@@ -129,11 +131,10 @@ def _case(case: Case, sparsities: Sequence[float], published: tuple[float, float
                        "other": list(case.other.energy(sparsity))} for sparsity in sparsities]}
 
 
-def _operations(name: str) -> Found:
+def _operations(point: Point) -> Found:
     """A synaptic operation at a published operating point."""
-    point = next(point for point in POINTS if point.name == name)
     weights, potentials = SOP_BITS
-    return {"point": name, "clock": point.clock, "column": point.column, "sop": point.per_sop(potentials),
+    return {"point": point.name, "clock": point.clock, "column": point.column, "sop": point.per_sop(potentials),
             "per_bits": point.per_bits(weights, potentials), "rate": point.rate(potentials)}
 
 

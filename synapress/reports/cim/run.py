@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from golden.config import CoreConfig
 from golden.program import Program
-from synapress.energy.cim import POINTS, energy_of
+from synapress.energy.cim import POINTS, Point, energy_of
 from synapress.engines.cim_run import CimRun, LayerRun, run_layers
 from synapress.mapper.cim.activity import calibrated
 from synapress.mapper.cim.shapes import LayerOptions
@@ -106,7 +106,7 @@ def _options(program: Program, layers: Sequence[Layer]) -> dict[str, LayerOption
 
 def _layer(layer: LayerRun, config: CoreConfig) -> Found:
     """Counters and energy of a layer, of all timesteps."""
-    energy = {point.name: _parts(layer.counters, config, point.name) for point in POINTS}
+    energy = {point.name: _parts(layer.counters, config, point) for point in POINTS}
     compared = layer.comparison
     return {
         "name": layer.name, "shape": dict(layer.shape), "sources": layer.sources, "spikes": int(layer.spikes.sum()),
@@ -118,8 +118,7 @@ def _layer(layer: LayerRun, config: CoreConfig) -> Found:
             "events": compared.events, "memory_words": compared.memory_words, "equal": compared.equal}}
 
 
-def _parts(counters: Mapping[str, int], config: CoreConfig, name: str) -> dict[str, Any]:
+def _parts(counters: Mapping[str, int], config: CoreConfig, point: Point) -> dict[str, Any]:
     """pJ by part at an operating point."""
-    point = next(point for point in POINTS if point.name == name)
     energy = energy_of(counters, config.word_bits, point)
     return {"columns": energy.columns, "idle columns": energy.idle, "buffer": energy.buffer, "total": energy.total}
