@@ -45,7 +45,7 @@ class LiteralCimEngine:
         self.good: list[bool] | None = None
         self.first_extended = edges
         self.done = np.zeros((edges, 2), np.int64)
-        self.forget()
+        self._empty()
 
     def word(self, address: int) -> int:
         return self.memory[address]
@@ -61,8 +61,11 @@ class LiteralCimEngine:
         return np.array([[word >> (64 * i) & LOW_64 for i in range(parts)] for word in held], np.uint64)
 
     def forget(self) -> None:
-        if hasattr(self, "potentials"):
-            self.memory[:] = numbers(self.words())
+        self.memory[:] = numbers(self.words())
+        self._empty()
+
+    def _empty(self) -> None:
+        """An array that holds nothing."""
         self.potentials: dict[int, Tag] = {}
         self.weights: dict[int, Tag] = {}
         self.thresholds: dict[int, int] = {}

@@ -5,7 +5,7 @@ network runs at its full size on a core that does not hold it at once, and every
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -68,21 +68,14 @@ class CimRun:
                 for text in layer.comparison.differences]
 
 
-@dataclass(kw_only=True)
-class _Spikes:
-    """Spikes of all populations so far."""
-
-    found: dict[str, IntArray] = field(default_factory=dict)
-
-    def give(self, inputs: Mapping[str, npt.ArrayLike], names: Sequence[str]) -> int:
-        """Take those of the inputs; returns the number of timesteps."""
-        if set(inputs) != set(names):
-            raise NetworkError(f"the network has the inputs {', '.join(names)}; given: {', '.join(inputs) or 'none'}")
-        self.found |= {name: np.asarray(inputs[name]) for name in names}
-        lengths = {len(array) for array in self.found.values() if array.ndim == 4}
-        if len(lengths) != 1 or any(array.ndim != 4 for array in self.found.values()):
-            raise NetworkError("each input needs as many timesteps as the others: (timesteps, D, W, H)")
-        return lengths.pop()
+def _timesteps(inputs: Mapping[str, IntArray], names: Sequence[str]) -> int:
+    """How many timesteps the inputs have, which are those of these names."""
+    if set(inputs) != set(names):
+        raise NetworkError(f"the network has the inputs {', '.join(names)}; given: {', '.join(inputs) or 'none'}")
+    lengths = {len(array) for array in inputs.values() if array.ndim == 4}
+    if len(lengths) != 1 or any(array.ndim != 4 for array in inputs.values()):
+        raise NetworkError("each input needs as many timesteps as the others: (timesteps, D, W, H)")
+    return lengths.pop()
 
 
 def layer_program(program: Program, name: str) -> Program:
@@ -116,8 +109,8 @@ def run_layers(
         EventError: an input is neither 0 nor 1.
         ToolError: no simulator, or the core hangs.
     """
-    spikes, given, runs = _Spikes(), layers or {}, []
-    timesteps = spikes.give(inputs, program.inputs)
+    spikes, given, runs = {name: np.asarray(maps) for name, maps in inputs.items()}, layers or {}, []
+    timesteps = _timesteps(spikes, program.inputs)
     names = [name for name in program.topological_order() if name not in program.inputs]
     if unknown := sorted(set(given) - set(names)):
         raise NetworkError(f"program '{program.name}': there is no layer {', '.join(unknown)}; layers are: "
@@ -125,7 +118,7 @@ def run_layers(
     for name in names:
         part = layer_program(program, name)
         image = build_cim_image(part, config, {name: given[name]} if name in given else {})
-        maps = {source: spikes.found[source] for source in part.inputs}
+        maps = {source: spikes[source] for source in part.inputs}
 
         def report(who: str, done: int, name: str = name) -> None:
             if progress is not None:
@@ -133,7 +126,7 @@ def run_layers(
 
         run = _rtl(name, image, maps, stall, seed, report) if rtl else _golden(name, image, maps, report)
         runs.append(run)
-        spikes.found[name] = runs[-1].spikes
+        spikes[name] = run.spikes
     return CimRun(layers=runs, timesteps=timesteps, rtl=rtl)
 
 
